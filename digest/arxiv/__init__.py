@@ -1,0 +1,1 @@
+"""Where papers come from: one polite client, and the sources that ask arXiv through it."""

@@ -1,0 +1,90 @@
+"""Everything that can go wrong on purpose: one hierarchy, rooted in `DigestError`.
+
+An error carries its facts as fields; its text says what happened and what to do about it.
+"""
+
+from datetime import timedelta
+
+
+class DigestError(Exception):
+    """The root: whatever this project raises knowingly is one of these."""
+
+
+class ConfigurationError(DigestError):
+    """Settings or subscribers cannot be used; `problems` names every one, each with file, place and remedy."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class QueryError(DigestError):
+    """A keyword is not of the language; `position` (0-based) is where in `text`."""
+
+    def __init__(self, text: str, position: int, expected: str, hint: str | None = None) -> None:
+        message = f"{expected}\n  {text}\n  {' ' * position}^"
+        super().__init__(message + (f"\n  {hint}" if hint else ""))
+        self.text = text
+        self.position = position
+        self.expected = expected
+        self.hint = hint
+
+
+class SourceError(DigestError):
+    """arXiv gave no answer that can be used. What was asked must be asked again."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{reason} ({url})")
+        self.url = url
+        self.reason = reason
+
+
+class Unreachable(SourceError):
+    """No answer at all: no connection, a reset, a time-out."""
+
+
+class Throttled(SourceError):
+    """The server is overloaded or wants fewer requests; `retry_after` if it said for how long."""
+
+    def __init__(self, url: str, reason: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(url, reason)
+        self.retry_after = retry_after
+
+
+class Refused(SourceError):
+    """The server understood and said no; `reason` holds its words."""
+
+
+class BadDocument(SourceError):
+    """The answer is cut off, too large, or not a document of the kind asked for."""
+
+
+class Implausible(SourceError):
+    """A well-formed answer that cannot be true, such as a total without entries."""
+
+
+class StateError(DigestError):
+    """The state file cannot be used; it is left as it is."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class AlreadyRunning(DigestError):
+    """Another process is at work on the same state file."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"another digest is running on {path}; wait for it to end, or stop it")
+        self.path = path
+
+
+class ServerUnavailable(DigestError):
+    """The mail server as a whole cannot be used now: no recipient is to blame."""
+
+    def __init__(self, server: str, reason: str, remedy: str) -> None:
+        super().__init__(f"{server}: {reason}; {remedy}")
+        self.server = server
+        self.reason = reason
+        self.remedy = remedy

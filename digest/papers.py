@@ -1,0 +1,74 @@
+"""The one value that every stage passes on: a paper, under an identity that has no version."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
+
+ArxivId = NewType("ArxivId", str)
+"""An arXiv identifier without its version: `2606.01234`, or before April 2007 `math/0309136`.
+
+See https://info.arxiv.org/help/arxiv_identifier.html.
+"""
+
+_NEW_STYLE = r"\d{4}\.\d{4,5}"
+_OLD_STYLE = r"[a-z][a-z-]*(?:\.[A-Z]{2})?/\d{7}"
+_IDENTIFIER = re.compile(
+    rf"(?:https?://(?:[a-z]+\.)?arxiv\.org/(?:abs|pdf)/|oai:arxiv\.org:|arxiv:)?"
+    rf"(?P<id>{_NEW_STYLE}|{_OLD_STYLE})(?:v(?P<version>[1-9]\d{{0,3}}))?",
+    re.IGNORECASE | re.ASCII,
+)
+_SUBJECT_CLASS = re.compile(r"\.[a-z]{2}/")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\s]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """One version of a paper, as arXiv announced it.
+
+    `categories` begin with the primary one. `submitted_at` is when the first version was received
+    and `updated_at` when this version was; both are `None` where the source does not say.
+    """
+
+    id: ArxivId
+    version: int
+    title: str
+    abstract: str
+    authors: tuple[str, ...]
+    categories: tuple[str, ...]
+    submitted_at: datetime | None = None
+    updated_at: datetime | None = None
+    comment: str | None = None
+    journal_ref: str | None = None
+    doi: str | None = None
+
+    @property
+    def primary_category(self) -> str:
+        return self.categories[0]
+
+    @property
+    def abs_url(self) -> str:
+        return f"https://arxiv.org/abs/{self.id}"
+
+    @property
+    def pdf_url(self) -> str:
+        return f"https://arxiv.org/pdf/{self.id}"
+
+
+def parse_identifier(text: str) -> tuple[ArxivId, int | None]:
+    """The identifier and, where `text` names one, the version.
+
+    Takes the bare form, abs and PDF addresses, `oai:arXiv.org:…` and `arXiv:…`. An old-style subject
+    class is no part of the identity: `math.GT/0309136` is `math/0309136`.
+    Raises `ValueError` for anything else.
+    """
+    found = _IDENTIFIER.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f"not an arXiv identifier: {text[:80]!r}")
+    version = found["version"]
+    return ArxivId(_SUBJECT_CLASS.sub("/", found["id"].lower())), int(version) if version else None
+
+
+def one_line(text: str) -> str:
+    """`text` with every run of blanks, line breaks, control and direction-override characters as one blank."""
+    return _UNPRINTABLE.sub(" ", text).strip()
