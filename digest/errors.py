@@ -11,7 +11,7 @@ class DigestError(Exception):
 
 
 class ConfigurationError(DigestError):
-    """Settings or subscribers cannot be used; `problems` names every one, each with file, place and remedy."""
+    """Settings or subscribers cannot be used; `problems` names each, with file, place and remedy."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))

@@ -70,5 +70,5 @@ def parse_identifier(text: str) -> tuple[ArxivId, int | None]:
 
 
 def one_line(text: str) -> str:
-    """`text` with every run of blanks, line breaks, control and direction-override characters as one blank."""
+    """`text` with each run of blanks, line breaks, control and direction-override characters as one blank."""
     return _UNPRINTABLE.sub(" ", text).strip()

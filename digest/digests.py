@@ -1,0 +1,44 @@
+"""The values between matching and mailing: a hit, and the digest that comes of many."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from digest.papers import Paper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A paper that one of a reader's queries found and that they have not been served.
+
+    `is_backlog`: it was there before the reader asked for this query.
+    """
+
+    number: int
+    query_key: str
+    paper: Paper
+    is_backlog: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A paper in a digest, with all of the reader's keywords that it matches, as the reader wrote them."""
+
+    paper: Paper
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """What one reader gets: every paper once.
+
+    `planned_at` (aware, UTC) is when it was due, `dated_on` that day where the reader lives.
+    `keywords` are all that the reader follows, also those which brought nothing.
+    """
+
+    email: str
+    name: str | None
+    planned_at: datetime
+    dated_on: date
+    keywords: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    is_first: bool = False

@@ -1,0 +1,171 @@
+"""Which queries a paper matches, where, and by which words.
+
+`matches` evaluates one query alone. `QueryIndex` gives the same answers for many queries at once: it files
+each under tokens of which a paper must have one to match, so that a paper costs its own length and its hits.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from digest.evidence import AnalysedPaper, Finder, Kind, Place, finder, telling_tokens
+from digest.papers import Paper
+from digest.query import Query
+from digest.query_tree import AllOf, AnyOf, Author, Category, Leaf, Node, Phrase
+
+FIELDS = ("title", "abstract", "authors", "comment", "journal_ref", "categories", "id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A query that a paper matches: the paper's fields where it does, and the words there, as written.
+
+    `fields` are names of `Paper`'s fields, in the order of `FIELDS`. `words` are distinct passages of them,
+    such as `Graph-Neural Networks`, an author's name or a category. What a query refuses is in neither.
+    """
+
+    query: Query
+    fields: tuple[str, ...]
+    words: tuple[str, ...]
+
+
+def matches(query: Query, paper: Paper) -> bool:
+    """Whether `paper` is one that `query` asks for."""
+    analysed = AnalysedPaper(paper)
+    return bool(_places(query.root, lambda leaf: finder(leaf)(analysed)))
+
+
+def _places(node: Node, find: Callable[[Leaf], tuple[Place, ...]]) -> tuple[Place, ...]:
+    """All places where what `node` asks for is met; none if it is not matched."""
+    if isinstance(node, AnyOf):
+        return tuple(place for operand in node.operands for place in _places(operand, find))
+    if not isinstance(node, AllOf):
+        return find(node)
+    found: list[Place] = []
+    for operand in node.wanted:
+        places = _places(operand, find)
+        if not places:
+            return ()
+        found += places
+    return () if any(_places(operand, find) for operand in node.unwanted) else tuple(found)
+
+
+def _match(query: Query, places: tuple[Place, ...]) -> Match:
+    fields, passages = zip(*places, strict=True)
+    ordered = tuple(sorted(set(fields), key=FIELDS.index))
+    return Match(query=query, fields=ordered, words=tuple(dict.fromkeys(passages)))
+
+
+class _Entry(NamedTuple):
+    """A leaf on file: how to find it, the query that it is by itself, and those that it may bring up."""
+
+    key: str
+    find: Finder
+    whole: int | None
+    parts: tuple[int, ...]
+
+
+_Filed: TypeAlias = dict[Kind, dict[object, list[_Entry]]]
+"""Kind of token → token → the leaves that are possible only where a paper has it."""
+
+
+class QueryIndex:
+    """Many queries, ready to be held against one paper after another.
+
+    Queries with the same key count as one; the first of them stands for all.
+    """
+
+    def __init__(self, queries: Iterable[Query]) -> None:
+        first: dict[str, Query] = {}
+        for query in queries:
+            first.setdefault(query.key, query)
+        self._queries = tuple(first.values())
+        self._finders: dict[str, Finder] = {}
+        self._filed = _file(self._entries())
+
+    def _entries(self) -> Iterator[tuple[Leaf, _Entry]]:
+        leaves: dict[str, Leaf] = {}
+        whole: dict[str, int] = {}
+        parts: dict[str, list[int]] = defaultdict(list)
+        for number, query in enumerate(self._queries):
+            for leaf in _triggers(query.root):
+                leaves[leaf.key] = leaf
+                if leaf is query.root:
+                    whole[leaf.key] = number
+                else:
+                    parts[leaf.key].append(number)
+        for key, leaf in leaves.items():
+            yield leaf, _Entry(key, self._finder(leaf), whole.get(key), tuple(parts[key]))
+
+    def matches(self, paper: Paper) -> tuple[Match, ...]:
+        """The matches of `paper`, in the order in which the queries were given."""
+        analysed = AnalysedPaper(paper)
+        met: dict[str, tuple[Place, ...]] = {}
+        found: dict[int, tuple[Place, ...]] = {}
+        candidates: set[int] = set()
+        for entry in self._possible(analysed):
+            if entry.key in met:
+                continue
+            places = met[entry.key] = entry.find(analysed)
+            if places:
+                candidates.update(entry.parts)
+                if entry.whole is not None:
+                    found[entry.whole] = places
+
+        def find(leaf: Leaf) -> tuple[Place, ...]:
+            if leaf.key not in met:
+                met[leaf.key] = self._finder(leaf)(analysed)
+            return met[leaf.key]
+
+        found |= {number: _places(self._queries[number].root, find) for number in candidates}
+        return tuple(
+            _match(self._queries[number], found[number]) for number in sorted(found) if found[number]
+        )
+
+    def _possible(self, analysed: AnalysedPaper) -> Iterator[_Entry]:
+        for kind, filed in self._filed.items():
+            for values in analysed.tokens(kind):
+                for value in filed.keys() & values:
+                    yield from filed[value]
+
+    def _finder(self, leaf: Leaf) -> Finder:
+        made = self._finders.get(leaf.key)
+        if made is None:
+            made = self._finders[leaf.key] = finder(leaf)
+        return made
+
+
+def _file(entries: Iterable[tuple[Leaf, _Entry]]) -> _Filed:
+    """Each entry where a paper that meets it can be told; of several ways, the one that the fewest share."""
+    options = [(entry, telling_tokens(leaf)) for leaf, entry in entries]
+    usage = Counter(token for _, groups in options for group in groups for token in group)
+    filed: _Filed = defaultdict(lambda: defaultdict(list))
+    for entry, groups in options:
+        for kind, value in min(groups, key=lambda group: sum(usage[token] for token in group)):
+            filed[kind][value].append(entry)
+    return {kind: dict(values) for kind, values in filed.items()}
+
+
+def _triggers(node: Node) -> tuple[Leaf, ...]:
+    """Leaves of which at least one is met wherever `node` matches: as few and as rare as the tree allows."""
+    if isinstance(node, AnyOf):
+        return tuple({leaf.key: leaf for operand in node.operands for leaf in _triggers(operand)}.values())
+    if isinstance(node, AllOf):
+        return min(
+            (_triggers(operand) for operand in node.wanted), key=lambda leaves: sum(map(_commonness, leaves))
+        )
+    return (node,)
+
+
+def _commonness(leaf: Leaf) -> int:
+    """A rough share of papers, in thousandths, that meet `leaf`."""
+    match leaf:
+        case Category():
+            return 300 if leaf.written.endswith("*") else 50
+        case Phrase():
+            return 1 if len(leaf.terms) > 1 else 20
+        case Author():
+            return 1
+        case _:
+            return 10

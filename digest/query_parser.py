@@ -1,0 +1,239 @@
+"""The keyword language, read: text → tokens → tree, and a helpful error where that fails.
+
+keyword     = conjunction ("OR" conjunction)*
+conjunction = ["NOT"] operand (("AND" ["NOT"] | "ANDNOT" | "NOT") operand)*
+operand     = [prefix ":"] ("(" keyword ")" | ["="] (quoted phrase | words))
+"""
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from digest.errors import QueryError
+from digest.papers import one_line
+from digest.query_leaves import Prefix, Written, leaf
+from digest.query_tree import OPERATORS, Node, all_of, any_of
+
+MAX_LENGTH = 500
+MAX_LEAVES = 50
+MAX_DEPTH = 20
+
+_PREFIXES: dict[str, Prefix] = {name: name for name in get_args(Prefix) if name} | {"title": "ti"}
+_LONG_NAMES = {
+    "abstract": "abs", "author": "au", "authors": "au", "category": "cat", "categories": "cat",
+    "comment": "co", "comments": "co", "journal": "jr", "journal_ref": "jr", "any": "all",
+}  # fmt: skip
+
+Kind = Literal["bracket", "quoted", "prefix", "exact", "operator", "word", "end"]
+
+_TOKEN = re.compile(
+    r'\s*(?:(?P<bracket>[()])|"(?P<quoted>[^"]*)"|(?P<prefix>[A-Za-z_]+):(?!:)|(?P<exact>=)|(?P<word>[^\s()"]+))'
+)
+_CURLY_QUOTES = str.maketrans("“”„", '"""')
+_MISTAKEN = {"and": "AND", "or": "OR", "not": "NOT", "andnot": "ANDNOT"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    kind: Kind
+    value: str
+    start: int
+    end: int
+
+
+def parse_tree(text: str) -> Node:
+    """The tree of one keyword. Raises `QueryError` with the place, what was expected, and the likely fix."""
+    text = one_line(text).translate(_CURLY_QUOTES)
+    if len(text) > MAX_LENGTH:
+        raise QueryError(
+            text[:MAX_LENGTH],
+            MAX_LENGTH,
+            f"a keyword may have at most {MAX_LENGTH} characters",
+            "make several keywords of it",
+        )
+    return _Parser(text).whole()
+
+
+def _tokens(text: str) -> list[Token]:
+    tokens, at = [], 0
+    while at < len(text):
+        found = _TOKEN.match(text, at)
+        if not found:
+            place = text.index('"', at)
+            raise QueryError(text, place, "this quote is never closed", f'write {text[place:].rstrip()}"')
+        tokens.append(_token(text, found))
+        at = tokens[-1].end
+    tokens.append(Token(kind="end", value="", start=len(text), end=len(text)))
+    return tokens
+
+
+def _token(text: str, found: re.Match[str]) -> Token:
+    kind = found.lastgroup or "word"
+    value: str = found[kind]
+    start = found.end() - len(found[0].lstrip())
+    if kind == "prefix":
+        known = value.lower() in (*_PREFIXES, *_LONG_NAMES)
+        if known or not re.match(r"\s|$", text[found.end() :]):
+            return Token(kind="prefix", value=value, start=start, end=found.end())
+        kind, value = "word", f"{value}:"
+    if kind == "word" and value in OPERATORS:
+        kind = "operator"
+    return Token(kind=kind, value=value, start=start, end=found.end())  # type: ignore[arg-type]
+
+
+class _Parser:
+    """Recursive descent over the tokens of one text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = _tokens(text)
+        self.at = 0
+        self.depth = 0
+        self.leaves = 0
+        first = 1 if self.tokens[0].kind == "exact" else 0
+        self.is_plain = all(token.kind == "word" for token in self.tokens[first:-1])
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.at]
+
+    def sees(self, kind: Kind, *values: str) -> bool:
+        return self.token.kind == kind and (not values or self.token.value in values)
+
+    def take(self, kind: Kind, *values: str) -> bool:
+        seen = self.sees(kind, *values)
+        self.at += seen
+        return seen
+
+    def error(self, place: int, expected: str, hint: str | None = None) -> QueryError:
+        return QueryError(self.text, place, expected, hint)
+
+    def whole(self) -> Node:
+        if self.sees("end"):
+            raise self.error(
+                0, "a keyword is expected here, and there is nothing", "for example: neural operator"
+            )
+        tree = self.alternatives("")
+        if not self.sees("end"):
+            raise self.no_operator()
+        return tree
+
+    def alternatives(self, prefix: Prefix) -> Node:
+        operands = [self.conjunction(prefix)]
+        while self.take("operator", "OR"):
+            operands.append(self.conjunction(prefix))
+        return any_of(tuple(operands))
+
+    def conjunction(self, prefix: Prefix) -> Node:
+        start = self.token.start
+        wanted: list[Node] = []
+        unwanted: list[Node] = []
+        negated = self.take("operator", "NOT")
+        while True:
+            (unwanted if negated else wanted).append(self.operand(prefix))
+            if self.take("operator", "ANDNOT", "NOT"):
+                negated = True
+            elif self.take("operator", "AND"):
+                negated = self.take("operator", "NOT")
+            else:
+                break
+        if not wanted:
+            hint = "say first what you want, for example: cat:cs.LG ANDNOT survey"
+            raise self.error(start, "this only says what is not wanted: there is nothing to look for", hint)
+        return all_of(tuple(wanted), tuple(unwanted))
+
+    def operand(self, prefix: Prefix) -> Node:
+        if self.sees("prefix"):
+            prefix = self.prefix()
+        return self.group(prefix) if self.sees("bracket", "(") else self.leaf(prefix)
+
+    def prefix(self) -> Prefix:
+        token = self.token
+        name = token.value.lower()
+        if name not in _PREFIXES:
+            hint = "if the colon belongs to the phrase, put the phrase in quotes"
+            close = difflib.get_close_matches(name, (*_PREFIXES, *_LONG_NAMES), n=1)
+            if close:
+                hint = f"did you mean {_LONG_NAMES.get(close[0], close[0])}: ?"
+            expected = f"{token.value}: is no prefix; there are ti: abs: au: cat: co: jr: id: all:"
+            raise self.error(token.start, expected, hint)
+        self.at += 1
+        return _PREFIXES[name]
+
+    def group(self, prefix: Prefix) -> Node:
+        opening = self.token.start
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self.error(opening, f"brackets may be nested {MAX_DEPTH} deep at most", "make it simpler")
+        self.at += 1
+        tree = self.alternatives(prefix)
+        if self.sees("end"):
+            raise self.error(opening, "this bracket is never closed", "add ) where its group ends")
+        if not self.take("bracket", ")"):
+            raise self.no_operator()
+        self.depth -= 1
+        return tree
+
+    def leaf(self, prefix: Prefix) -> Node:
+        exact = self.take("exact")
+        token = self.token
+        quoted = self.take("quoted")
+        if not quoted and not self.sees("word"):
+            raise self.no_operand(exact)
+        value = token.value if quoted else self.words()
+        self.leaves += 1
+        if self.leaves > MAX_LEAVES:
+            hint = "make several keywords of it"
+            raise self.error(token.start, f"a keyword may have at most {MAX_LEAVES} parts", hint)
+        written = Written(
+            keyword=self.text,
+            start=token.start + quoted,
+            value=value.strip(),
+            exact=exact,
+            quoted=quoted,
+        )
+        return leaf(prefix, written)
+
+    def words(self) -> str:
+        """An unquoted phrase: all that comes before the next operator, prefix, quote or bracket."""
+        start = self.token.start
+        while self.sees("word"):
+            if not self.is_plain and self.token.value.lower() in _MISTAKEN:
+                raise self.no_capitals()
+            self.at += 1
+        return self.text[start : self.tokens[self.at - 1].end]
+
+    def no_capitals(self) -> QueryError:
+        word = self.token.value
+        meant = _MISTAKEN[word.lower()]
+        hint = f"write {meant} for the operator, or put the phrase in quotes if {word} belongs to it"
+        return self.error(self.token.start, f"{word} is no operator: operators are in capitals", hint)
+
+    def no_operand(self, exact: bool) -> QueryError:
+        token = self.token
+        hint: str | None = None
+        if exact:
+            hint = 'after = comes what to look for: =compiler, ti:="neural operator"'
+        elif token.kind == "operator":
+            hint = f"{token.value} stands between two parts; if it belongs to a phrase, put that in quotes"
+        elif token.kind == "prefix":
+            hint = "one prefix is enough"
+        elif self.at:
+            hint = "write the missing part, or remove what comes before it"
+        return self.error(
+            token.start, "a word, a phrase in quotes or a group in brackets is expected here", hint
+        )
+
+    def no_operator(self) -> QueryError:
+        token, before = self.token, self.tokens[self.at - 1]
+        if self.sees("bracket", ")"):
+            return self.error(
+                token.start, "this bracket closes nothing", "remove it, or add ( before its group"
+            )
+        if token.kind == "word" and token.value.lower() in _MISTAKEN:
+            return self.no_capitals()
+        hint = "write AND or OR between the two parts"
+        if "word" in (token.kind, before.kind):
+            hint += ", or put the whole phrase in quotes"
+        return self.error(token.start, "AND, OR or ANDNOT is expected here", hint)

@@ -1,0 +1,210 @@
+"""A keyword as a tree: what is looked for, how it is written, and when two trees ask for the same.
+
+Every node has a `key`, made once. Nodes with one key match the same papers, however they are written.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from digest.text import stem
+
+OPERATORS = ("AND", "OR", "ANDNOT", "NOT")
+
+_NEEDS_QUOTES = re.compile(r'["()*=:]')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One word of a phrase, `offset` places after its first: a stem, some forms, or the start of a word."""
+
+    offset: int
+    stem: str | None = None
+    forms: tuple[str, ...] = ()
+    start: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.start}*" if self.start else "|".join(self.forms) or self.stem or ""
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The stems under which arXiv knows the words accepted here; none where only the start is known."""
+        if not self.forms:
+            return (self.stem,) if self.stem else ()
+        return tuple(sorted({found for form in self.forms if (found := stem(form))}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrase:
+    """Adjacent words in title or abstract (no prefix), in one of them (`ti`, `abs`), or anywhere (`all`).
+
+    `words` are folded, with the stop words between them; `terms` are what is compared.
+    """
+
+    prefix: Literal["", "ti", "abs", "all"]
+    written: str
+    exact: bool
+    words: tuple[str, ...]
+    terms: tuple[Term, ...]
+    key: str = field(init=False, compare=False, repr=False)
+
+    @property
+    def has_wildcard(self) -> bool:
+        return any(term.start for term in self.terms)
+
+    def __post_init__(self) -> None:
+        places = {term.offset: term.key for term in self.terms}
+        phrase = " ".join(places.get(offset, ".") for offset in range(len(self.words)))
+        if self.prefix == "all":
+            phrase = " ".join(self.words)
+        object.__setattr__(self, "key", f'{self.prefix}:{"=" if self.exact else ""}"{phrase}"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """A person's name, given names first; all of `words` but the last may be initials."""
+
+    written: str
+    words: tuple[str, ...]
+    key: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f'au:"{" ".join(self.words)}"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Adjacent words, as they are, in the comment (`co`) or in the journal reference (`jr`)."""
+
+    prefix: Literal["co", "jr"]
+    written: str
+    words: tuple[str, ...]
+    key: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f'{self.prefix}:"{" ".join(self.words)}"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Category:
+    """One of arXiv's categories (`cs.LG`), or all that begin alike (`cs.*`)."""
+
+    written: str
+    key: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"cat:{self.written.lower()}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identifier:
+    """One paper, by its identifier without a version."""
+
+    written: str
+    key: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"id:{self.written}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyOf:
+    """At least one of two or more operands. Made by `any_of`."""
+
+    operands: tuple["Node", ...]
+    key: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"({' OR '.join(sorted(node.key for node in self.operands))})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllOf:
+    """Every one of `wanted`, which is never empty, and none of `unwanted`. Made by `all_of`."""
+
+    wanted: tuple["Node", ...]
+    unwanted: tuple["Node", ...]
+    key: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        wanted = " AND ".join(sorted(node.key for node in self.wanted))
+        object.__setattr__(
+            self,
+            "key",
+            f"({wanted}{''.join(f' ANDNOT {key}' for key in sorted(node.key for node in self.unwanted))})",
+        )
+
+
+Leaf: TypeAlias = Phrase | Author | Remark | Category | Identifier
+Node: TypeAlias = Leaf | AnyOf | AllOf
+
+
+def any_of(operands: tuple[Node, ...]) -> Node:
+    """The operands joined by OR: brackets that change nothing and repetitions are gone."""
+    flat = _distinct(part for node in operands for part in _alternatives(node))
+    return flat[0] if len(flat) == 1 else AnyOf(operands=flat)
+
+
+def all_of(wanted: tuple[Node, ...], unwanted: tuple[Node, ...]) -> Node:
+    """`wanted` joined by AND, then each of `unwanted` by ANDNOT, simplified as in `any_of`."""
+    asked: list[Node] = []
+    refused: list[Node] = []
+    for node in wanted:
+        asked += node.wanted if isinstance(node, AllOf) else (node,)
+        refused += node.unwanted if isinstance(node, AllOf) else ()
+    for node in unwanted:
+        refused += _alternatives(node)
+    parts, denied = _distinct(asked), _distinct(refused)
+    return parts[0] if len(parts) == 1 and not denied else AllOf(wanted=parts, unwanted=denied)
+
+
+def _alternatives(node: Node) -> tuple[Node, ...]:
+    return node.operands if isinstance(node, AnyOf) else (node,)
+
+
+def _distinct(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    first: dict[str, Node] = {}
+    for node in nodes:
+        first.setdefault(node.key, node)
+    return tuple(first.values())
+
+
+def readable(node: Node) -> str:
+    """The canonical text of a whole keyword; parsing it gives `node` again."""
+    if isinstance(node, Phrase) and not node.prefix and not node.exact and _is_plain(node):
+        return node.written
+    return _readable(node)
+
+
+def _readable(node: Node) -> str:
+    match node:
+        case AnyOf():
+            return " OR ".join(_bracketed(operand) for operand in node.operands)
+        case AllOf():
+            wanted = " AND ".join(_bracketed(operand) for operand in node.wanted)
+            return wanted + "".join(f" ANDNOT {_bracketed(operand)}" for operand in node.unwanted)
+        case Phrase():
+            start = (f"{node.prefix}:" if node.prefix else "") + ("=" if node.exact else "")
+            bare = node.has_wildcard or (_is_plain(node) and " " not in node.written)
+            return start + (node.written if bare else f'"{node.written}"')
+        case Author() | Remark():
+            prefix = "au" if isinstance(node, Author) else node.prefix
+            bare = _is_plain(node) and " " not in node.written
+            return f"{prefix}:" + (node.written if bare else f'"{node.written}"')
+        case _:
+            return node.key if isinstance(node, Identifier) else f"cat:{node.written}"
+
+
+def _bracketed(node: Node) -> str:
+    return f"({_readable(node)})" if isinstance(node, AnyOf | AllOf) else _readable(node)
+
+
+def _is_plain(leaf: Phrase | Author | Remark) -> bool:
+    """Whether the leaf's words can stand without quotes and still be no operator, prefix or wildcard."""
+    if isinstance(leaf, Phrase) and leaf.has_wildcard:
+        return True
+    return not _NEEDS_QUOTES.search(leaf.written) and not any(
+        word in OPERATORS for word in leaf.written.split(" ")
+    )

@@ -1,0 +1,135 @@
+"""Text as arXiv's search sees it: folded words, stop words that keep their place, Porter stems.
+
+The rule for titles and abstracts is the one that arXiv's index uses. Names of authors are folded
+further, because they come both in Unicode and in raw TeX.
+"""
+
+import re
+import unicodedata
+from bisect import bisect_left
+from functools import lru_cache
+from itertools import islice, takewhile
+
+import snowballstemmer
+
+# Lucene's English stop words, which arXiv's index uses.
+_STOP_LINE = (
+    "a an and are as at be but by for if in into is it no not of on or such that the their "
+    "then there these they this to was will with"
+)
+STOP_WORDS = frozenset(_STOP_LINE.split())
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_POSSESSIVES = ("'s", "’s")
+_porter = snowballstemmer.stemmer("porter")
+
+# Letters that Unicode does not take apart into a plain letter and an accent.
+_PLAIN_LETTERS = str.maketrans(
+    {
+        "ø": "o",
+        "ł": "l",
+        "đ": "d",
+        "ð": "d",
+        "ħ": "h",
+        "ı": "i",
+        "ŋ": "n",
+        "ß": "ss",
+        "æ": "ae",
+        "œ": "oe",
+        "þ": "th",
+    }
+)
+_TEX_LETTERS = re.compile(
+    r"\\(aa|AA|ae|AE|dh|DH|dj|DJ|ij|IJ|ng|NG|oe|OE|ss|SS|th|TH|[iIjJlLoO])(?![A-Za-z])\s*"
+)
+_TEX_ACCENT = re.compile(r"\\(?:[\"'`^~=.]|[bcdHkrtuv](?![A-Za-z]))\s*")
+_TEX_SHORTER = {"aa": "a", "dj": "d", "dh": "d", "ng": "n"}
+
+
+def fold(text: str) -> str:
+    """`text` in lower case, in compatibility form (NFKD), without combining marks."""
+    if text.isascii():
+        return text.lower()
+    return _NOT_ASCII.sub(_without_mark, unicodedata.normalize("NFKD", text)).lower()
+
+
+def _without_mark(character: re.Match[str]) -> str:
+    return "" if unicodedata.combining(character[0]) else character[0]
+
+
+def words(text: str) -> list[str]:
+    """The folded words of `text`: runs of letters and digits, apostrophes inside them included."""
+    return _WORD.findall(fold(text))
+
+
+def without_possessive(word: str) -> str:
+    return word[:-2] if word.endswith(_POSSESSIVES) else word
+
+
+@lru_cache(maxsize=1 << 18)
+def stem(word: str) -> str | None:
+    """The Porter stem of a folded word, or `None` for a stop word."""
+    if word in STOP_WORDS:
+        return None
+    stemmed: str = _porter.stemWord(without_possessive(word))
+    return stemmed
+
+
+def name_words(name: str) -> list[str]:
+    r"""The folded words of a name: `Andr\'e`, `André` and `Andre` are one, and so are `Łoś` and `Los`."""
+    if "\\" in name:
+        name = _TEX_LETTERS.sub(lambda found: _TEX_SHORTER.get(found[1].lower(), found[1]), name)
+        name = _TEX_ACCENT.sub("", name)
+    return _WORD.findall(fold(name.replace("{", "").replace("}", "")).translate(_PLAIN_LETTERS))
+
+
+class AnalysedText:
+    """One text, taken apart once.
+
+    `words` and `stems` run in parallel (a stop word's stem is `None`); `places` says where each stem stands.
+    """
+
+    __slots__ = ("_folded", "_sorted", "_spans", "places", "stems", "text", "words")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._folded = fold(text)
+        self._spans: list[tuple[int, int]] | None = None
+        self._sorted: list[tuple[str, int]] | None = None
+        self.words: list[str] = _WORD.findall(self._folded)
+        self.stems = list(map(stem, self.words))
+        self.places: dict[str, list[int]] = {}
+        for place, stemmed in enumerate(self.stems):
+            if stemmed is not None:
+                self.places.setdefault(stemmed, []).append(place)
+
+    def places_starting(self, start: str) -> list[int]:
+        """The places of the words that begin with `start`, in order."""
+        if self._sorted is None:
+            self._sorted = sorted(zip(self.words, range(len(self.words)), strict=True))
+        at = bisect_left(self._sorted, (start, 0))
+        found = takewhile(lambda entry: entry[0].startswith(start), islice(self._sorted, at, None))
+        return sorted(place for _, place in found)
+
+    def passage(self, first: int, last: int) -> str:
+        """The text as written from the word at place `first` to the one at `last`, both included."""
+        if self._spans is None:
+            self._spans = [found.span() for found in _WORD.finditer(self._folded)]
+            if not self.text.isascii():
+                self._spans = _as_written(self.text, self._spans)
+        return self.text[self._spans[first][0] : self._spans[last][1]]
+
+
+def _as_written(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in the folded text as spans in `text`, each with the combining marks that follow it."""
+    if all(len(fold(character)) == 1 for character in set(text)):
+        return spans
+    origins = [index for index, character in enumerate(text) for _ in fold(character)]
+    written = []
+    for start, end in spans:
+        stop = origins[end - 1] + 1
+        while stop < len(text) and unicodedata.combining(text[stop]):
+            stop += 1
+        written.append((origins[start], stop))
+    return written
