@@ -1,0 +1,234 @@
+"""Where settings come from: the environment, then digest.toml, then what this machine is like."""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import EnvSettingsSource, InitSettingsSource
+
+from digest.errors import ConfigurationError
+from digest.notation import nearest, parse_toml, parse_zone, read_text, shown, unknown_key
+from digest.settings import ARXIV_INTERVAL, Arxiv, Defaults, Delivery, Settings, Smtp, WrongKey, read_secret
+
+__all__ = [
+    "ARXIV_INTERVAL",
+    "Arxiv",
+    "Defaults",
+    "Delivery",
+    "Settings",
+    "Smtp",
+    "find_config",
+    "load_settings",
+]
+
+_log = logging.getLogger(__name__)
+
+SYSTEM_CONFIG = Path("/etc/arxiv-digest/digest.toml")
+_PREFIX = "DIGEST_"
+_SECRETS = ("smtp.password",)
+
+
+def _known_keys() -> tuple[tuple[str, ...], ...]:
+    keys: list[tuple[str, ...]] = []
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            keys += [(name, key) for key in section.model_fields]
+        else:
+            keys.append((name,))
+    return tuple(keys)
+
+
+KEYS = _known_keys()
+"""Every key, as a path: `("state",)`, `("smtp", "host")`."""
+
+_PATHS = (("subscribers",), ("state",), ("smtp", "password_file"), ("delivery", "maildir"))
+_SECTIONS = {key[0] for key in KEYS if len(key) == 2}
+
+
+def find_config(config: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The digest.toml in use: `config`, `DIGEST_CONFIG`, `./digest.toml`, `SYSTEM_CONFIG`, or none.
+
+    Raises `ConfigurationError` where one was named that does not exist.
+    """
+    variable = environ.get("DIGEST_CONFIG")
+    named = config or (Path(variable).expanduser() if variable else None)
+    if named is None:
+        return next((path for path in (Path("digest.toml"), SYSTEM_CONFIG) if path.is_file()), None)
+    if not named.is_file():
+        by = "--config" if config else "DIGEST_CONFIG"
+        raise ConfigurationError(
+            f"{named}: no such file, though {by} names it; correct the path, or leave it out"
+        )
+    return named
+
+
+def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
+    """The settings in force. `config` is a digest.toml named on the command line, if one was.
+
+    Raises `ConfigurationError` with every problem of file and environment at once.
+    """
+    file = find_config(config, environ)
+    written = _anchored(parse_toml(read_text(file), file), file.parent) if file else {}
+    variables = _variables(environ)
+    sources = _Sources(file=file, written=written, variables=variables)
+    machine = _machine(environ, file, has_password=sources.settle_password())
+    layers = (
+        _Environment(variables),
+        InitSettingsSource(Settings, written),
+        InitSettingsSource(Settings, machine),
+    )
+    try:
+        return Settings(_build_sources=(layers, {}))  # type: ignore[call-arg]  # hidden from mypy
+    except ValidationError as error:
+        raise ConfigurationError(*_problems(error, sources)) from error
+
+
+class _Environment(EnvSettingsSource):
+    """pydantic-settings' reading of variables, from those given rather than the process's own."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        super().__init__(Settings)
+        self.env_vars = {name.lower(): value for name, value in variables.items()}
+
+
+class _Sources:
+    """Who said what, so that a problem can name its place."""
+
+    def __init__(self, *, file: Path | None, written: dict[str, Any], variables: Mapping[str, str]) -> None:
+        self.file, self._written, self._variables = file, written, variables
+
+    def settle_password(self) -> bool:
+        """Whether a password is given. One from the environment, in either form, replaces the file's."""
+        smtp = self._written.get("smtp")
+        in_file = smtp if isinstance(smtp, dict) else {}
+        forms = ("password", "password_file")
+        if not any(_variable(("smtp", form)) in self._variables for form in forms):
+            return any(form in in_file for form in forms)
+        for form in forms:
+            in_file.pop(form, None)
+        return True
+
+    def place(self, key: tuple[str, ...]) -> str:
+        """What to correct: a variable, the file, or where neither has it, the credential."""
+        if _variable(key) in self._variables:
+            return _variable(key)
+        if self._in_file(key) is None and key == ("smtp", "password"):
+            return "the credential smtp-password"
+        return str(self.file or "settings")
+
+    def value(self, key: tuple[str, ...]) -> object:
+        """What was written, before anything was made of it."""
+        return self._variables.get(_variable(key), self._in_file(key))
+
+    def _in_file(self, key: tuple[str, ...]) -> object:
+        found: Any = self._written
+        for part in key:
+            found = found.get(part) if isinstance(found, dict) else None
+        return found
+
+
+def _variable(key: Iterable[str]) -> str:
+    return _PREFIX + "__".join(key).upper()
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables meant for us. An empty one counts as not set; one of no known section gets a warning."""
+    ours: dict[str, str] = {}
+    known = [_variable(key) for key in KEYS]
+    for name, value in environ.items():
+        if not name.startswith(_PREFIX) or name == "DIGEST_CONFIG" or not value:
+            continue
+        section, separator, _ = name.removeprefix(_PREFIX).partition("__")
+        if name in known or (separator and section.lower() in _SECTIONS):
+            ours[name] = value
+        else:
+            near = nearest(name.removeprefix(_PREFIX), [one.removeprefix(_PREFIX) for one in known])
+            hint = f"; did you mean {_PREFIX}{near}?" if near else ""
+            _log.warning("unknown environment variable %s is ignored%s", name, hint)
+    return ours
+
+
+def _anchored(written: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A relative path in the file is relative to the file."""
+    for *sections, key in _PATHS:
+        table: Any = written
+        for section in sections:
+            table = table.get(section)
+        if isinstance(table, dict) and isinstance(table.get(key), str):
+            table[key] = str(folder / Path(table[key]).expanduser())
+    return written
+
+
+def _machine(environ: Mapping[str, str], file: Path | None, *, has_password: bool) -> dict[str, Any]:
+    """What is not written anywhere follows from the machine: folders, time zone, systemd's credential."""
+    state_folders = environ.get("STATE_DIRECTORY")
+    folder = (
+        Path(state_folders.split(":")[0]) if state_folders else platformdirs.user_state_path("arxiv-digest")
+    )
+    found: dict[str, Any] = {
+        "state": folder / "digest.db",
+        "subscribers": (file.parent if file else Path()) / "subscribers.toml",
+        "defaults": {"timezone": system_zone(environ)},
+    }
+    credential = Path(environ.get("CREDENTIALS_DIRECTORY") or os.devnull) / "smtp-password"
+    if not has_password and credential.is_file():
+        try:
+            password = read_secret(credential)
+        except ValueError as error:
+            raise ConfigurationError(f"the credential smtp-password: {error}") from error
+        if password:
+            found["smtp"] = {"password": password}
+    return found
+
+
+def system_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localtime")) -> str:
+    """The name of the machine's time zone: from `TZ`, else from where /etc/localtime points, else UTC."""
+    target = environ.get("TZ", "").lstrip(":") or str(localtime.resolve())
+    name = target.rpartition("zoneinfo/")[2]
+    try:
+        return parse_zone(name).key
+    except ValueError:
+        return "UTC"
+
+
+def _problems(error: ValidationError, sources: _Sources) -> list[str]:
+    details = error.errors(include_url=False)
+    # Such an entry only says that a default depends on another key, whose own entry is there too.
+    return [_problem(one, sources) for one in details if one["type"] != "default_factory_not_called"]
+
+
+def _problem(detail: ErrorDetails, sources: _Sources) -> str:
+    key = tuple(str(part) for part in detail["loc"])[:2]
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, WrongKey):
+        key = tuple(cause.key.split("."))
+        return f"{sources.place(key)}: {cause.key}: {cause}"
+    name = ".".join(key)
+    if detail["type"] == "extra_forbidden":
+        return f"{sources.place(key)}: {name}: {_unknown(key)}"
+    value = "" if name in _SECRETS else f" = {shown(sources.value(key))}"
+    # Only our own rules give exceptions; what pydantic gives is its own text, which `_allowed` replaces.
+    reason = cause if isinstance(cause, ValueError) else f"allowed is {_allowed(key)}"
+    return f"{sources.place(key)}: {name}{value}: {reason}"
+
+
+def _unknown(key: tuple[str, ...]) -> str:
+    known = [".".join(one) for one in KEYS]
+    siblings = [one[-1] for one in KEYS if len(one) == len(key) and one[:-1] == key[:-1]]
+    elsewhere = [name for name in known if name.rpartition(".")[2] == key[-1]]
+    if elsewhere and not nearest(key[-1], siblings):
+        return f"unknown key; did you mean {elsewhere[0]}?"
+    return unknown_key(key[-1], siblings if len(key) > 1 else [*siblings, *sorted(_SECTIONS)])
+
+
+def _allowed(key: tuple[str, ...]) -> str:
+    field = Settings.model_fields[key[0]]
+    if len(key) == 2 and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        field = field.annotation.model_fields[key[1]]
+    return field.description or "another value"

@@ -1,0 +1,139 @@
+"""How people write addresses, times, zones and weekdays: the same in both files and on the command line.
+
+Every `parse_…` raises `ValueError` whose text says what is allowed.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable
+from datetime import time
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from digest.errors import ConfigurationError
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+_LABEL = r"[a-z0-9](?:[a-z0-9]|-(?!-)){0,61}(?<!-)"
+# Nearly every address is of this plain form, which needs no closer look (RFC 5321, 4.1.2).
+_PLAIN_ADDRESS = re.compile(
+    rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@)[\w!#$%&'*+/=?^`{{|}}~-]+(?:\.[\w!#$%&'*+/=?^`{{|}}~-]+)*"
+    rf"@(?:{_LABEL}\.)+(?!arpa|invalid|onion)[a-z]{{2,63}}",
+    re.ASCII | re.IGNORECASE,
+)
+_SYNTAX_PLACE = re.compile(
+    r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.S
+)
+
+
+def parse_time(value: object) -> time:
+    """A time of day: `"07:30"`, or TOML's own local time."""
+    if isinstance(value, time) and not (value.second or value.microsecond):
+        return value
+    found = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError('allowed is "HH:MM" from "00:00" to "23:59", as in "07:30"')
+    return time(int(found[1]), int(found[2]))
+
+
+def parse_zone(value: object) -> ZoneInfo:
+    """A time zone by its name in the IANA database."""
+    try:
+        return ZoneInfo(str(value))
+    except (OSError, KeyError, ValueError) as error:  # a folder of the database, unknown, or no relative path
+        known = {zone.casefold(): zone for zone in available_timezones()}
+        near = nearest(str(value).casefold(), known)
+        hint = f"; did you mean {known[near]}?" if near else ""
+        raise ValueError(
+            f'allowed is the name of a time zone, as in "Europe/Berlin" or "UTC"{hint}'
+        ) from error
+
+
+def parse_weekday(value: object) -> int | None:
+    """The day of a weekly digest, 0 for Monday; `None` for `"never"`, which is every day."""
+    word = value.casefold() if isinstance(value, str) else ""
+    if word == "never":
+        return None
+    for names in (WEEKDAYS, _WEEKDAY_NAMES):
+        if word in names:
+            return names.index(word)
+    raise ValueError(f'allowed is one of {", ".join(WEEKDAYS)}, or "never" for every day')
+
+
+def parse_address(value: object) -> str:
+    """A mail address, as it was written. No DNS is asked; mail within a machine or a network counts too."""
+    if isinstance(value, str) and _PLAIN_ADDRESS.fullmatch(value):
+        return value
+    return _examine(value)[0]
+
+
+def address_key(address: str) -> str:
+    """What two ways to write one mailbox have in common; `address` has passed `parse_address`."""
+    return address.lower() if _PLAIN_ADDRESS.fullmatch(address) else _examine(address)[1]
+
+
+def _examine(value: object) -> tuple[str, str]:
+    from email_validator import EmailNotValidError, validate_email
+
+    text = value if isinstance(value, str) else ""
+    # The library refuses the names of local networks; under a public name it looks at the syntax alone.
+    is_local = text.lower().rpartition("@")[2].rpartition(".")[2] in {"localhost", "local"}
+    suffix = ".example.org" if is_local else ""
+    try:
+        found = validate_email(text + suffix, check_deliverability=False, test_environment=True, strict=True)
+    except EmailNotValidError as error:
+        raise ValueError(f"allowed is a mail address, as in reader@example.org. {error}") from error
+    domain = (found.ascii_domain or found.domain).removesuffix(suffix)
+    return text, f"{found.local_part.casefold()}@{domain.lower()}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `word` was most likely meant to be."""
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """The words about a key that does not exist."""
+    choices = list(known)
+    near = nearest(key, choices)
+    meant = f"did you mean {near}?" if near else ""
+    return f"unknown key; {meant or 'allowed is ' + ', '.join(choices)}"
+
+
+def shown(value: object) -> str:
+    """A value as it looks in the file, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def read_text(path: Path) -> str:
+    """The text of a configuration file. Raises `ConfigurationError`, or `FileNotFoundError`."""
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigurationError(f"{path}, line {line}: not UTF-8 text; save it as UTF-8") from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """The tables of a configuration file. Raises `ConfigurationError` with line and column."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = _SYNTAX_PLACE.fullmatch(str(error))
+        what = found["what"] if found else str(error)
+        if found and found["line"]:
+            place = f"line {found['line']}, column {found['column']}"
+        else:
+            place = f"line {text.count(chr(10)) + 1} (the end)"
+        raise ConfigurationError(
+            f"{path}, {place}: {what}; the file must be TOML, see https://toml.io"
+        ) from error

@@ -1,0 +1,315 @@
+"""What can be set, what each key may be, and the rules between keys. `digest.config` loads it.
+
+The `description` of a field is what its value may be; error texts quote it.
+"""
+
+import re
+import socket
+from datetime import time, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from digest.notation import parse_address, parse_time, parse_weekday, parse_zone
+from digest.papers import one_line
+
+ARXIV_INTERVAL = timedelta(seconds=3)
+"""The shortest time between two requests that arXiv's terms of use allow (info.arxiv.org/help/api/tou)."""
+
+_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+
+class WrongKey(ValueError):
+    """A rule between keys is broken; `key`, as in `smtp.username`, is the one to change."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(reason)
+        self.key = key
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether `host`, a name or an address, is this machine."""
+    if host is None or host.lower() == "localhost":
+        return host is not None
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_secret(path: Path) -> str:
+    """The first line of a file that holds a secret. Raises `ValueError`, which never quotes the content."""
+    try:
+        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text") from None  # the cause would carry the secret
+    if re.search(r"[\x00-\x1f\x7f]", secret):
+        raise ValueError(
+            f"{path} holds more than one line or control characters; allowed is the password alone"
+        )
+    return secret
+
+
+def _seconds(value: object) -> object:
+    """Seconds as a duration; what is no number is left for pydantic to refuse."""
+    try:
+        return timedelta(seconds=float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return value
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bad port or IPv6 address
+        is_good = False
+    if not is_good or re.search(r"[\s\x00-\x1f\x7f]", value):
+        raise ValueError("allowed is an http or https address")
+    return value
+
+
+def _contact(value: str) -> str:
+    return _url(value) if value.startswith(("http:", "https:")) else parse_address(value)
+
+
+def _path(value: str | Path) -> Path:
+    return Path(value).expanduser()
+
+
+def _is_address(value: str | None) -> bool:
+    try:
+        return bool(parse_address(value))
+    except ValueError:
+        return False
+
+
+Url = Annotated[str, AfterValidator(_url)]
+Address = Annotated[str, BeforeValidator(parse_address)]
+Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+FilePath = Annotated[Path, AfterValidator(_path)]
+Line = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class Section(BaseModel):
+    """A table of digest.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Smtp(Section):
+    """`[smtp]`: the server that takes the mails, and who sends them."""
+
+    host: Line | None = Field(default=None, description="the name or address of a mail server")
+    allow_plaintext: bool = Field(default=False, description="true or false")
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", validate_default=True, description='"starttls", "tls" or "none"'
+    )
+    port: int = Field(
+        default_factory=lambda known: _PORTS[known["security"]],
+        ge=1,
+        le=65535,
+        description="a whole number from 1 to 65535",
+    )
+    username: Line | None = Field(default=None, description="the name to log in with, in one line")
+    password_file: FilePath | None = Field(
+        default=None, description="the path of a file that holds the password alone"
+    )
+    password: SecretStr | None = Field(default=None, min_length=1, validate_default=True, description="text")
+    sender: Address = Field(
+        default_factory=lambda known: _default_sender(known), description="a mail address"
+    )
+    sender_name: Line = Field(default="arXiv digest", description="text in one line")
+    connections: int = Field(default=2, ge=1, le=50, description="a whole number from 1 to 50")
+    timeout: Seconds = Field(
+        default=timedelta(seconds=60),
+        gt=timedelta(0),
+        le=timedelta(hours=1),
+        description="a number of seconds above 0, at most 3600",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _port_465_is_tls(cls, given: Any) -> Any:
+        """RFC 8314, 3.3: on port 465 TLS begins at once."""
+        if isinstance(given, dict) and "security" not in given and str(given.get("port")) == "465":
+            return {**given, "security": "tls"}
+        return given
+
+    @field_validator("security")
+    @classmethod
+    def _plaintext_stays_here(cls, security: str, info: ValidationInfo) -> str:
+        host = info.data.get("host")
+        if (
+            security == "none"
+            and host
+            and not is_loopback(host)
+            and info.data.get("allow_plaintext") is False
+        ):
+            raise ValueError(
+                'allowed is "starttls" or "tls"; "none" lets anyone on the way read mails and password: it'
+                " is for a server on this machine; set smtp.allow_plaintext = true if the network is yours"
+            )
+        return security
+
+    @field_validator("password")
+    @classmethod
+    def _login_is_whole(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if not {"username", "password_file"} <= info.data.keys():
+            return password  # what is wrong there is said there
+        username, file = info.data["username"], info.data["password_file"]
+        if file and password:
+            raise WrongKey("smtp.password_file", "smtp.password is given too; allowed is one of the two")
+        if file:
+            try:
+                password = SecretStr(read_secret(file))
+            except ValueError as error:
+                raise WrongKey("smtp.password_file", str(error)) from error
+            if not password.get_secret_value():
+                raise WrongKey(
+                    "smtp.password_file", f"{file} is empty; allowed is a file that holds the password alone"
+                )
+        if username and not password:
+            remedy = (
+                "set smtp.password_file, or DIGEST_SMTP__PASSWORD, or leave both out to send without a login"
+            )
+            raise WrongKey("smtp.username", f"no password is given for it; {remedy}")
+        if password and not username:
+            raise WrongKey(
+                "smtp.password_file" if file else "smtp.password", "smtp.username is missing; set it too"
+            )
+        return password
+
+
+def _default_sender(known: dict[str, Any]) -> str:
+    if _is_address(known["username"]):
+        return str(known["username"])
+    host = socket.gethostname()
+    address = f"arxiv-digest@{host}"
+    return address if "." in host and _is_address(address) else "arxiv-digest@localhost"
+
+
+class Arxiv(Section):
+    """`[arxiv]`: where papers come from, and how gently arXiv is asked."""
+
+    api_url: Url = Field(default="https://export.arxiv.org/api/query", description="an http or https address")
+    oai_url: Url = Field(default="https://oaipmh.arxiv.org/oai", description="an http or https address")
+    feed_url: Url = Field(default="https://rss.arxiv.org/atom", description="an http or https address")
+    request_interval: Seconds = Field(
+        default=ARXIV_INTERVAL,
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="a number of seconds from 3 to 3600",
+    )
+    retry_pause: Seconds = Field(
+        default=timedelta(seconds=30),
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="a number of seconds from 0 to 3600",
+    )
+    lookback_days: int = Field(default=16, ge=14, le=365, description="a whole number of days from 14 to 365")
+    contact: Annotated[str, AfterValidator(_contact)] | None = Field(
+        default=None, description="a mail address, or an http or https address"
+    )
+
+    @field_validator("request_interval")
+    @classmethod
+    def _arxiv_is_not_hurried(cls, interval: timedelta, info: ValidationInfo) -> timedelta:
+        urls = {key: info.data[key] for key in ("api_url", "oai_url", "feed_url") if key in info.data}
+        foreign = {key: url for key, url in urls.items() if not is_loopback(urlsplit(url).hostname)}
+        # A source left at its default is no obstacle: `interval_for` keeps it at 3 s.
+        chosen = [f"arxiv.{key}" for key, url in foreign.items() if url != cls.model_fields[key].default]
+        named = chosen or [f"arxiv.{key}" for key in foreign if len(foreign) == len(urls)]
+        if interval < ARXIV_INTERVAL and named:
+            raise ValueError(
+                "allowed is a number of seconds from 3 to 3600, as arXiv's terms of use demand;"
+                f" less is only for a loopback address, not for {', '.join(named)}"
+            )
+        return interval
+
+    def interval_for(self, url: str) -> timedelta:
+        """The least time between two requests if the next goes to `url`: 3 s or more but on loopback."""
+        if is_loopback(urlsplit(url).hostname):
+            return self.request_interval
+        return max(self.request_interval, ARXIV_INTERVAL)
+
+
+class Delivery(Section):
+    """`[delivery]`: by which way mails leave."""
+
+    transport: Literal["smtp", "maildir"] = Field(default="maildir", description='"smtp" or "maildir"')
+    maildir: FilePath = Field(default=Path("Maildir"), description="the path of a Maildir")
+
+
+class Defaults(Section):
+    """`[defaults]`: what holds for a subscriber who says nothing else."""
+
+    at: Annotated[time, BeforeValidator(parse_time)] = Field(default=time(7), description='"HH:MM"')
+    timezone: Annotated[ZoneInfo, BeforeValidator(parse_zone)] = Field(
+        default=ZoneInfo("UTC"), description="the name of a time zone"
+    )
+    weekly: Annotated[int | None, BeforeValidator(parse_weekday)] = Field(
+        default=None, description="a weekday"
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, as `digest.config.load_settings` finds it."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="DIGEST_",
+        env_nested_delimiter="__",
+        hide_input_in_errors=True,
+    )
+
+    subscribers: FilePath = Field(description="the path of subscribers.toml")
+    state: FilePath = Field(description="the path of the state file")
+    defaults: Defaults = Field(default_factory=Defaults, description="a table: [defaults]")
+    smtp: Smtp = Field(default_factory=Smtp, description="a table: [smtp]")
+    arxiv: Arxiv = Field(default_factory=Arxiv, validate_default=True, description="a table: [arxiv]")
+    delivery: Delivery = Field(
+        default_factory=Delivery, validate_default=True, description="a table: [delivery]"
+    )
+
+    @field_validator("arxiv")
+    @classmethod
+    def _contact_is_the_sender(cls, arxiv: Arxiv, info: ValidationInfo) -> Arxiv:
+        smtp: Smtp | None = info.data.get("smtp")
+        is_chosen = smtp is not None and ("sender" in smtp.model_fields_set or smtp.sender == smtp.username)
+        if smtp is None or arxiv.contact is not None or not is_chosen:
+            return arxiv
+        return arxiv.model_copy(update={"contact": one_line(smtp.sender)})
+
+    @field_validator("delivery")
+    @classmethod
+    def _delivery_is_settled(cls, delivery: Delivery, info: ValidationInfo) -> Delivery:
+        smtp, state = info.data.get("smtp"), info.data.get("state")
+        if smtp is None or state is None:
+            return delivery
+        if delivery.transport == "smtp" and not smtp.host:
+            raise WrongKey("delivery.transport", '"smtp" needs a server: set smtp.host')
+        chosen: dict[str, object] = {}
+        if smtp.host and "transport" not in delivery.model_fields_set:
+            chosen["transport"] = "smtp"
+        if "maildir" not in delivery.model_fields_set:
+            chosen["maildir"] = state.parent / "Maildir"
+        return delivery.model_copy(update=chosen)

@@ -1,0 +1,187 @@
+"""Who gets a digest of what: `subscribers.toml` as values."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import time
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from digest import query
+from digest.errors import ConfigurationError, QueryError
+from digest.notation import (
+    address_key,
+    parse_address,
+    parse_time,
+    parse_toml,
+    parse_weekday,
+    parse_zone,
+    read_text,
+    shown,
+    unknown_key,
+)
+from digest.papers import one_line
+from digest.query import Query
+
+if TYPE_CHECKING:
+    from digest.settings import Defaults
+
+KEYS = ("email", "name", "keywords", "at", "timezone", "weekly")
+"""What an entry of subscribers.toml may hold; the first and `keywords` it must."""
+
+HEADER = re.compile(r"^[ \t]*\[\[[ \t]*subscriber[ \t]*\]\]", re.MULTILINE)
+"""The line that begins an entry."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyword:
+    """What is looked for: `text` in the reader's words, `query` what it means."""
+
+    text: str
+    query: Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """One reader, mailed at `send_at` in `timezone`: every day, or on the day `weekly` (0 is Monday).
+
+    `email` is as it was written; `digest.notation.address_key` tells whether two are the same.
+    """
+
+    email: str
+    name: str | None
+    keywords: tuple[Keyword, ...]
+    send_at: time
+    timezone: ZoneInfo
+    weekly: int | None
+
+
+def load_subscribers(path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]:
+    """The subscribers in the file's order.
+
+    Raises `ConfigurationError` with every problem of the file at once.
+    """
+    try:
+        text = read_text(path)
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"{path}: no such file; `digest subscribe EMAIL -k KEYWORD` makes one, or set `subscribers`"
+        ) from error
+    return parse_subscribers(text, path, defaults)
+
+
+def parse_subscribers(text: str, path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]:
+    """The same from the file's text; `path` is for what is said."""
+    tables = parse_toml(text, path)
+    problems = [f"{path}: {key}: {unknown_key(key, ['subscriber'])}" for key in tables if key != "subscriber"]
+    entries = tables.get("subscriber", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        problems.append(
+            f"{path}: subscriber: allowed is one table [[subscriber]], in double brackets, for each"
+        )
+        entries = []
+    subscribers: list[Subscriber] = []
+    first_entries: dict[str, int] = {}
+    for number, raw in enumerate(entries, start=1):
+        wrong: list[str] = []
+        subscriber = _subscriber(raw, defaults, wrong)
+        if subscriber:
+            first = first_entries.setdefault(address_key(subscriber.email), number)
+            if first != number:
+                wrong.append(
+                    f"email: the same address as in entry {first}; allowed is one entry for each address"
+                )
+            subscribers.append(subscriber)
+        if wrong:
+            place = f"{path}, {_place(text, number, len(entries), raw)}"
+            problems += [f"{place}: {one}" for one in wrong]
+    if problems:
+        raise ConfigurationError(*problems)
+    return tuple(subscribers)
+
+
+def _place(text: str, number: int, entries: int, raw: dict[str, Any]) -> str:
+    starts = [found.start() for found in HEADER.finditer(text)]
+    line = f" (line {text.count(chr(10), 0, starts[number - 1]) + 1})" if len(starts) == entries else ""
+    email = raw.get("email")
+    return f"entry {number}{line}" + (f", {one_line(email)}" if email and isinstance(email, str) else "")
+
+
+def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> Subscriber | None:
+    """The entry as a value, or `None` where it has no good address; adds to `wrong` what is not allowed."""
+    wrong += [f"{key}: {unknown_key(key, KEYS)}" for key in raw if key not in KEYS]
+    keywords = _keywords(raw.get("keywords"), wrong)
+    send_at = _read(raw, "at", parse_time, defaults.at, wrong)
+    timezone = _read(raw, "timezone", parse_zone, defaults.timezone, wrong)
+    weekly = _read(raw, "weekly", parse_weekday, defaults.weekly, wrong)
+    name = _read(raw, "name", _parse_name, None, wrong)
+    email = _read(raw, "email", parse_address, None, wrong)
+    if "email" not in raw:
+        wrong.append('email: missing; every entry needs one, as in email = "reader@example.org"')
+    if email is None:
+        return None
+    return Subscriber(
+        email=email, name=name, keywords=keywords, send_at=send_at, timezone=timezone, weekly=weekly
+    )
+
+
+def _read(raw: dict[str, Any], key: str, parse: Callable[[object], _T], default: _T, wrong: list[str]) -> _T:
+    if key not in raw:
+        return default
+    try:
+        return parse(raw[key])
+    except ValueError as error:
+        wrong.append(f"{key} = {shown(raw[key])}: {error}")
+        return default
+
+
+def _parse_name(value: object) -> str | None:
+    if not isinstance(value, str):
+        raise ValueError("allowed is text in quotes")  # noqa: TRY004 - a bad value in a file is no bug
+    return one_line(value) or None
+
+
+def _keywords(value: object, wrong: list[str]) -> tuple[Keyword, ...]:
+    if not isinstance(value, list) or not value:
+        found = (
+            "missing"
+            if value is None
+            else f"{shown(value)} is no list of keywords"
+            if value != []
+            else "empty"
+        )
+        wrong.append(
+            f'keywords: {found}; every entry needs one or more, as in keywords = ["neural operator"]'
+        )
+        return ()
+    keywords: dict[str, Keyword] = {}
+    for number, text in enumerate(value, start=1):
+        try:
+            keyword = parse_keyword(text)
+        except (ValueError, QueryError) as error:
+            explanation = str(error).replace("\n", "\n    ")
+            wrong.append(f"keywords, number {number}: {explanation}")
+            continue
+        same = keywords.setdefault(keyword.query.key, keyword)
+        if same is not keyword:
+            wrong.append(
+                f"keywords, number {number}: {shown(keyword.text)} is the same as {shown(same.text)};"
+                " allowed is each once"
+            )
+    return tuple(keywords.values())
+
+
+def parse_keyword(value: object) -> Keyword:
+    """Raises `ValueError` for what is no text, `QueryError` for what is not of the keyword language."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f'{shown(value)}: allowed is text in quotes, as in "neural operator"')
+    text = one_line(value)
+    return Keyword(text=text, query=_parse_query(text))
+
+
+# Readers share keywords, and every edit reads the file twice.
+_parse_query = lru_cache(maxsize=50_000)(query.parse)

@@ -1,0 +1,276 @@
+"""Editing subscribers.toml: comments and order stay, and of two writers at the same time both take effect.
+
+An edit touches the text of one entry only. What comes out is read again and must be the same
+subscribers but for that edit before it replaces the file, in one step.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from digest.errors import ConfigurationError, QueryError
+from digest.exclusive import exclusive, replace_text
+from digest.notation import (
+    address_key,
+    nearest,
+    parse_address,
+    parse_time,
+    parse_weekday,
+    parse_zone,
+    read_text,
+    shown,
+)
+from digest.subscribers import HEADER, Keyword, Subscriber, parse_keyword, parse_subscribers
+
+if TYPE_CHECKING:
+    from digest.settings import Defaults
+
+_FIRST_LINES = """\
+# Who gets a digest of which new arXiv papers. Edit it here, or with `digest subscribe`
+# and `digest unsubscribe`.
+"""
+_PARSERS: Mapping[str, Callable[[object], object]] = {
+    "at": parse_time,
+    "timezone": parse_zone,
+    "weekly": parse_weekday,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribed:
+    """What `subscribe` did. `subscriber` is as it is now, `already` are keywords that were there."""
+
+    subscriber: Subscriber
+    is_new: bool
+    added: tuple[str, ...]
+    already: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsubscribed:
+    """What `unsubscribe` did. `subscriber` is as it was before; `is_gone`: nothing of it is left."""
+
+    subscriber: Subscriber
+    removed: tuple[str, ...]
+    is_gone: bool
+
+
+def subscribe(
+    path: Path,
+    defaults: "Defaults",
+    *,
+    email: str,
+    keywords: Sequence[str] = (),
+    name: str | None = None,
+    at: str | None = None,
+    timezone: str | None = None,
+    weekly: str | None = None,
+) -> Subscribed:
+    """Adds a subscriber, or gives one that exists more keywords or other settings. Makes the file if need be.
+
+    Raises `ConfigurationError`, and then the file is as it was.
+    """
+    given = {"name": name, "at": at, "timezone": timezone, "weekly": weekly}
+    options = {key: value for key, value in given.items() if value is not None}
+    wanted = _checked(email, keywords, options)
+    with _editing(path, defaults) as file:
+        index = file.find(email)
+        if index is None:
+            return file.append(email, wanted, options)
+        return file.extend(index, wanted, options)
+
+
+def unsubscribe(
+    path: Path, defaults: "Defaults", *, email: str, keywords: Sequence[str] = ()
+) -> Unsubscribed:
+    """Takes keywords from a subscriber, or without `keywords` (or with the last one) the whole entry.
+
+    Raises `ConfigurationError`, and then the file is as it was.
+    """
+    wanted = _checked(email, keywords, {})
+    if not path.exists():
+        raise ConfigurationError(f"{path}: no such file, so nobody is subscribed")
+    with _editing(path, defaults) as file:
+        index = file.find(email)
+        if index is None:
+            near = nearest(email, [subscriber.email for subscriber in file.subscribers])
+            hint = f"; did you mean {near}?" if near else "; `digest subscribers` lists who has"
+            raise ConfigurationError(f"{path}: {email} has no subscription{hint}")
+        return file.remove(index, wanted)
+
+
+def _checked(email: str, keywords: Sequence[str], options: Mapping[str, str]) -> tuple[Keyword, ...]:
+    """The keywords, each once. Raises `ConfigurationError` with everything that is not allowed."""
+    problems: list[str] = []
+    for key, text, parse in [
+        ("email", email, parse_address),
+        *((k, v, _PARSERS.get(k)) for k, v in options.items()),
+    ]:
+        try:
+            if parse:
+                parse(text)
+        except ValueError as error:
+            problems.append(f"{key} = {shown(text)}: {error}")
+    wanted: dict[str, Keyword] = {}
+    for text in keywords:
+        try:
+            keyword = parse_keyword(text)
+        except ValueError as error:
+            problems.append(f"keyword {error}")
+        except QueryError as error:
+            problems.append(f"keyword: {error}")
+        else:
+            wanted.setdefault(keyword.query.key, keyword)
+    if problems:
+        raise ConfigurationError(*problems)
+    return tuple(wanted.values())
+
+
+class _File:
+    """The file's text while it is edited, with what it says."""
+
+    def __init__(self, path: Path, text: str, defaults: "Defaults") -> None:
+        self._path, self._defaults = path, defaults
+        self.text = text
+        self.subscribers = parse_subscribers(text, path, defaults)
+
+    def find(self, email: str) -> int | None:
+        key = address_key(email)
+        return next((i for i, one in enumerate(self.subscribers) if address_key(one.email) == key), None)
+
+    def append(self, email: str, wanted: Sequence[Keyword], options: Mapping[str, str]) -> Subscribed:
+        if not wanted:
+            raise ConfigurationError(
+                f"{email} is new and needs a keyword: `digest subscribe {email} -k KEYWORD`"
+            )
+        entry: dict[str, Any] = {"email": email}
+        if "name" in options:
+            entry["name"] = options["name"]
+        entry["keywords"] = [keyword.text for keyword in wanted]
+        entry |= options
+        block = tomlkit.dumps({"subscriber": [entry]})
+        before = self.text if not self.text or self.text.endswith("\n") else f"{self.text}\n"
+        gap = "\n" if before and not before.endswith("\n\n") else ""
+        subscriber = self._only(block)
+        self._replace(before + gap + block, (*self.subscribers, subscriber))
+        added = tuple(keyword.text for keyword in wanted)
+        return Subscribed(subscriber=subscriber, is_new=True, added=added, already=(), changed=())
+
+    def extend(self, index: int, wanted: Sequence[Keyword], options: Mapping[str, str]) -> Subscribed:
+        old = self.subscribers[index]
+        there = {keyword.query.key for keyword in old.keywords}
+        added = tuple(keyword.text for keyword in wanted if keyword.query.key not in there)
+        already = tuple(keyword.text for keyword in wanted if keyword.query.key in there)
+
+        def change(entry: dict[str, Any]) -> None:
+            for text in added:
+                entry["keywords"].append(text)
+            entry.update(options)
+
+        new = self._edit(index, change) if added or options else old
+        changed = tuple(key for key in options if _setting(old, key) != _setting(new, key))
+        return Subscribed(subscriber=new, is_new=False, added=added, already=already, changed=changed)
+
+    def remove(self, index: int, unwanted: Sequence[Keyword]) -> Unsubscribed:
+        old = self.subscribers[index]
+        places = {keyword.query.key: place for place, keyword in enumerate(old.keywords)}
+        known = [keyword.text for keyword in old.keywords]
+        problems = [_not_followed(old, keyword) for keyword in unwanted if keyword.query.key not in places]
+        if problems:
+            raise ConfigurationError(*problems)
+        taken = {places[keyword.query.key] for keyword in unwanted} or set(places.values())
+        removed = tuple(known[place] for place in sorted(taken))
+        is_gone = len(taken) == len(known)
+
+        def change(entry: dict[str, Any]) -> None:
+            for place in sorted(taken, reverse=True):
+                del entry["keywords"][place]
+
+        if is_gone:
+            self._cut(index)
+        else:
+            self._edit(index, change)
+        return Unsubscribed(subscriber=old, removed=removed, is_gone=is_gone)
+
+    def _edit(self, index: int, change: Callable[[dict[str, Any]], None]) -> Subscriber:
+        start, end = self._span(index)
+        block = self.text[start:end]
+        try:
+            document = tomlkit.parse(block if block.endswith("\n") else f"{block}\n")
+            change(cast("dict[str, Any]", document["subscriber"][0]))
+            block = tomlkit.dumps(document)
+        except (TOMLKitError, LookupError) as error:
+            raise self._unclear() from error
+        new = self._only(block)
+        others = (self.subscribers[:index], self.subscribers[index + 1 :])
+        self._replace(self.text[:start] + block + self.text[end:], (*others[0], new, *others[1]))
+        return new
+
+    def _cut(self, index: int) -> None:
+        start, end = self._span(index)
+        before = self.text[:start].rstrip()
+        before = f"{before}\n" if before else ""
+        after = self.text[end:].lstrip("\r\n")
+        gap = "\n" if before and after else ""
+        self._replace(before + gap + after, (*self.subscribers[:index], *self.subscribers[index + 1 :]))
+
+    def _span(self, index: int) -> tuple[int, int]:
+        """Where an entry begins and ends; what stands above the next one, comments say, belongs to that."""
+        starts = [found.start() for found in HEADER.finditer(self.text)]
+        if len(starts) != len(self.subscribers):
+            raise self._unclear()
+        start, *after = starts[index : index + 2]
+        lines = self.text[start : after[0] if after else None].splitlines(keepends=True)
+        while lines[-1].strip() == "" or lines[-1].lstrip().startswith("#"):
+            lines.pop()
+        return start, start + sum(map(len, lines))
+
+    def _only(self, block: str) -> Subscriber:
+        return parse_subscribers(block, self._path, self._defaults)[0]
+
+    def _replace(self, text: str, expected: tuple[Subscriber, ...]) -> None:
+        try:
+            found = parse_subscribers(text, self._path, self._defaults)
+        except ConfigurationError as error:
+            raise self._unclear() from error
+        if found != expected:
+            raise self._unclear()
+        self.text = text
+
+    def _unclear(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self._path}: not written in the plain form that can be edited safely; change it by hand, or"
+            " write each entry as a table that begins with the line [[subscriber]]"
+        )
+
+
+def _setting(subscriber: Subscriber, key: str) -> object:
+    return subscriber.send_at if key == "at" else getattr(subscriber, key)
+
+
+def _not_followed(subscriber: Subscriber, keyword: Keyword) -> str:
+    known = [one.text for one in subscriber.keywords]
+    near = nearest(keyword.text, known)
+    hint = f"did you mean {shown(near)}?" if near else f"known are {', '.join(map(shown, known))}"
+    return f"{subscriber.email} does not follow {shown(keyword.text)}; {hint}"
+
+
+@contextmanager
+def _editing(path: Path, defaults: "Defaults") -> Iterator[_File]:
+    """The file, alone with it; at the end, and only if nothing was raised, it is replaced."""
+    with exclusive(path) as target:
+        try:
+            text = read_text(target)
+        except FileNotFoundError:
+            text = ""
+        file = _File(path, text or _FIRST_LINES, defaults)
+        before = file.text
+        yield file
+        if file.text != before:
+            replace_text(target, file.text)
