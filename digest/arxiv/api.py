@@ -1,0 +1,142 @@
+"""The search API: many queries in one request, and every answer checked before it is believed.
+
+Pages are taken by date and not by offset: arXiv sorts without a tie-break, so that pages by offset may
+overlap or leave papers out, and it gives none beyond the 10,000th result.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from digest.arxiv.atom import SearchAnswer, parse_search_answer
+from digest.arxiv.http import PoliteClient
+from digest.errors import Implausible
+from digest.papers import ArxivId, Paper
+from digest.query import Query, any_of
+
+# Elasticsearch, which answers for arXiv, takes 1,024 clauses in one query by default, and a term can need
+# several: 200 terms, about a hundred keywords, keep well away from that. 16,000 characters are a small form.
+_MOST_TERMS = 200
+_MOST_CHARACTERS = 16_000
+_JOINT = len("( OR )")
+
+_MINUTE = timedelta(minutes=1)
+# arXiv's clock and ours may differ, and no paper may fall out at the recent end.
+_MARGIN = timedelta(days=1)
+# For the check against answers of years ago; a day allows for a range that is read in another time zone.
+_TOLERANCE = timedelta(days=1)
+
+
+class SearchApi:
+    """Papers by query, over a window of submission times (https://info.arxiv.org/help/api/user-manual.html)."""
+
+    name = "search API"
+
+    def __init__(self, client: PoliteClient, url: str, page_size: int = 2_000) -> None:
+        self._client = client
+        self._url = url
+        self._page_size = page_size
+
+    @staticmethod
+    def batches(queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
+        """Splits `queries`, in their order, into groups that each fit into one request."""
+        batches: list[tuple[Query, ...]] = []
+        batch: list[Query] = []
+        characters = terms = 0
+        for query in queries:
+            text = any_of((query,))
+            # Every term has a prefix with a colon; one inside of a phrase makes the count only safer.
+            more_characters, more_terms = len(text) + _JOINT, text.count(":")
+            fits = characters + more_characters <= _MOST_CHARACTERS and terms + more_terms <= _MOST_TERMS
+            if batch and not fits:
+                batches.append(tuple(batch))
+                batch, characters, terms = [], 0, 0
+            batch.append(query)
+            characters, terms = characters + more_characters, terms + more_terms
+        return (*batches, tuple(batch)) if batch else ()
+
+    async def search(
+        self, queries: Sequence[Query], *, since: datetime, until: datetime
+    ) -> tuple[Paper, ...]:
+        """All papers first submitted from `since` to `until` that match one of `queries`, newest first.
+
+        Each comes once; some may be newer than `until`.
+        Raises `SourceError` unless all was answered and can be true.
+        """
+        found: dict[ArxivId, Paper] = {}
+        for batch in self.batches(queries):
+            found |= await self._search_batch(any_of(batch), since, until + _MARGIN)
+        return tuple(sorted(found.values(), key=_submission, reverse=True))
+
+    async def _search_batch(self, text: str, since: datetime, until: datetime) -> dict[ArxivId, Paper]:
+        """Page after page, each ending where the one before began, until one holds all of its window."""
+        upper = _whole_minute_after(until)
+        answer = await self._page(text, since, upper, None)
+        promised = answer.total
+        found = {paper.id: paper for paper in answer.papers}
+        while len(answer.papers) < answer.total:
+            oldest = answer.papers[-1]
+            # The minute of the oldest is asked for again: others of the same second may be left.
+            bound = _whole_minute_after(_submission(oldest)[0])
+            if bound >= upper:
+                crowd = f"over {self._page_size} papers in the minute to {upper:%F %R}"
+                raise Implausible(self._url, f"{crowd}, which is more than can be asked for")
+            upper = bound
+            answer = await self._page(text, since, upper, oldest.id)
+            found |= {paper.id: paper for paper in answer.papers}
+        if len(found) < promised:
+            raise Implausible(
+                self._url, f"only {len(found)} of {promised} papers came; it will be asked again"
+            )
+        return found
+
+    async def _page(self, text: str, since: datetime, upper: datetime, known: ArxivId | None) -> SearchAnswer:
+        fields = {
+            "search_query": f"({text}) AND submittedDate:[{_stamp(since)} TO {_stamp(upper)}]",
+            "sortBy": "submittedDate",
+            "sortOrder": "descending",
+            "start": "0",
+            "max_results": str(self._page_size),
+        }
+
+        def understand(document: bytes) -> SearchAnswer:
+            answer = parse_search_answer(document, url=self._url)
+            doubt = self._doubt(answer, since, upper, known)
+            if doubt:
+                raise Implausible(self._url, f"arXiv's answer cannot be right: {doubt}")
+            return answer
+
+        return await self._client.ask(self._url, fields, understand)
+
+    def _doubt(
+        self, answer: SearchAnswer, since: datetime, upper: datetime, known: ArxivId | None
+    ) -> str | None:
+        """Why `answer` is not to be believed, or `None`. `known` is a paper that must be in it."""
+        expected = min(answer.total, self._page_size)
+        if len(answer.papers) != expected:
+            return f"{len(answer.papers)} papers instead of {expected}, of {answer.total} in all"
+        ids = {paper.id for paper in answer.papers}
+        if len(ids) < len(answer.papers):
+            return "the same paper twice on one page"
+        if known is not None and known not in ids:
+            return f"{known} was there a moment ago and is missing"
+        moments = [_submission(paper)[0] for paper in answer.papers]
+        if any(earlier < later for earlier, later in pairwise(moments)):
+            return "the papers are not sorted by their submission"
+        if moments and (moments[0] > upper + _TOLERANCE or moments[-1] < since - _TOLERANCE):
+            return f"papers of {moments[-1]:%F} to {moments[0]:%F}, asked for were {since:%F} to {upper:%F}"
+        return None
+
+
+def _submission(paper: Paper) -> tuple[datetime, ArxivId]:
+    if paper.submitted_at is None:
+        raise ValueError(f"{paper.id} without a submission time is not from the search API")
+    return paper.submitted_at, paper.id
+
+
+def _whole_minute_after(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0) + _MINUTE
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y%m%d%H%M")

@@ -1,0 +1,253 @@
+"""The one client for all that is asked of arXiv: polite, patient, with limits on what it takes in."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self, TypeVar
+
+import aiohttp
+from yarl import URL
+
+from digest.arxiv.atom import error_reason
+from digest.arxiv.turnstile import Turnstile
+from digest.errors import BadDocument, Refused, SourceError, Throttled, Unreachable
+from digest.papers import one_line
+
+_log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+_LONGEST_URL = 2_000
+_MOST_REDIRECTS = 3
+_LONGEST_PAUSE = timedelta(minutes=10)
+_CHUNK = 64 * 1024
+_BUSY = {
+    HTTPStatus.NOT_ACCEPTABLE,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+_MOVED = {
+    HTTPStatus.MOVED_PERMANENTLY,
+    HTTPStatus.FOUND,
+    HTTPStatus.SEE_OTHER,
+    HTTPStatus.TEMPORARY_REDIRECT,
+    HTTPStatus.PERMANENT_REDIRECT,
+}
+# Without an Accept header arXiv has answered 406.
+_ACCEPT = "application/atom+xml, application/xml, text/xml, application/rss+xml, */*;q=0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """How to ask. `contact` is the operator's mail address, which arXiv asks to be told.
+
+    A failed request is sent again after `retry_pause`, which doubles each time, up to `tries` in all.
+    `timeout` is for one whole answer: a 429 of arXiv may take two minutes to arrive.
+    """
+
+    contact: str | None
+    version: str
+    retry_pause: timedelta
+    tries: int = 5
+    timeout: timedelta = timedelta(seconds=150)
+    max_bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """One request; `url` is what was configured, for messages, and `address` where it is sent."""
+
+    url: str
+    address: URL
+    form: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reply:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class PoliteClient:
+    """Asks one question at a time, each request in its own turn of the turnstile.
+
+    `requests` counts all that were sent, also those that failed, were redirected or were sent again.
+    """
+
+    def __init__(self, settings: ClientSettings, turnstile: Turnstile) -> None:
+        self.requests = 0
+        self._settings = settings
+        self._turnstile = turnstile
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        contact = f" (+mailto:{self._settings.contact})" if self._settings.contact else ""
+        self._session = aiohttp.ClientSession(
+            # A connection kept open between turns would be a second one next to another process's.
+            connector=aiohttp.TCPConnector(limit=1, force_close=True),
+            middlewares=(_send_once,),
+            timeout=aiohttp.ClientTimeout(total=self._settings.timeout.total_seconds()),
+            headers={"User-Agent": f"arxiv-digest/{self._settings.version}{contact}", "Accept": _ACCEPT},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def ask(self, url: str, fields: Mapping[str, str], understand: Callable[[bytes], _T]) -> _T:
+        """What `understand` makes of the answer to `fields` at `url`: a GET, or a POST if that is too long.
+
+        `understand` runs in a thread. It raises a `SourceError` for an answer that is unusable or unlikely;
+        then, as after any other failure, the same is asked again.
+        Raises the last `SourceError`, or `StateError` when the turnstile's file cannot be used.
+        """
+        question = _question(url, fields)
+        attempt = 1
+        while True:
+            try:
+                return await asyncio.to_thread(understand, await self._fetch(question))
+            except SourceError as error:
+                if attempt >= self._settings.tries:
+                    raise
+                pause = _pause(self._settings.retry_pause, attempt, error)
+                _log.warning(
+                    "arXiv request failed, trying again url=%s attempt=%d of=%d pause=%.1fs cause=%s",
+                    url, attempt, self._settings.tries, pause, error.reason,
+                )  # fmt: skip
+            await asyncio.sleep(pause)
+            attempt += 1
+
+    async def _fetch(self, question: _Question) -> bytes:
+        for _ in range(1 + _MOST_REDIRECTS):
+            async with self._turnstile.turn():
+                reply = await self._request(question)
+            if reply.status not in _MOVED:
+                return _accepted(question.url, reply)
+            question = replace(question, address=_new_address(question, reply))
+        raise BadDocument(question.url, f"redirected more than {_MOST_REDIRECTS} times; check the address")
+
+    async def _request(self, question: _Question) -> _Reply:
+        if self._session is None:
+            raise RuntimeError("PoliteClient is used outside of its `async with`")
+        method = "GET" if question.form is None else "POST"
+        self.requests += 1
+        try:
+            async with self._session.request(
+                method, question.address, data=question.form, allow_redirects=False
+            ) as response:
+                body = await self._read(response, question.url)
+                return _Reply(status=response.status, headers=response.headers, body=body)
+        except TimeoutError as error:
+            seconds = self._settings.timeout.total_seconds()
+            raise Unreachable(
+                question.url, f"no complete answer within {seconds:.0f} s; try again later"
+            ) from error
+        except aiohttp.ClientPayloadError as error:
+            raise BadDocument(question.url, "the answer was cut off on its way; try again later") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(question.url, _no_answer(error)) from error
+
+    async def _read(self, response: aiohttp.ClientResponse, url: str) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            body += chunk
+            if len(body) > self._settings.max_bytes:
+                limit = self._settings.max_bytes // 1024
+                raise BadDocument(url, f"the answer is larger than {limit} KiB, which none of arXiv's is")
+        return bytes(body)
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keeps aiohttp from sending a GET again at once, uncounted and out of turn, if a connection is lost."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error
+
+
+def _question(url: str, fields: Mapping[str, str]) -> _Question:
+    address = URL(url)
+    asked = address.update_query(fields)
+    if len(str(asked)) <= _LONGEST_URL:
+        return _Question(url=url, address=asked, form=None)
+    return _Question(url=url, address=address, form=fields)
+
+
+def _accepted(url: str, reply: _Reply) -> bytes:
+    """The body of an answer that is one. Raises `SourceError` for all others."""
+    if reply.status in _BUSY:
+        raise Throttled(
+            url,
+            f"arXiv is overloaded or wants fewer requests ({_status(reply)}); try again later",
+            _wait(reply),
+        )
+    if reply.status != HTTPStatus.OK:
+        words = error_reason(reply.body) or "no reason given; check the address"
+        raise Refused(url, f"arXiv refused the request ({_status(reply)}): {words}")
+    start = reply.body[:200].strip().lower()
+    if start.startswith(b"rate exceeded"):
+        raise Throttled(url, "arXiv wants fewer requests (“Rate exceeded.”); try again later", _wait(reply))
+    if start.startswith((b"<!doctype html", b"<html")):
+        raise BadDocument(
+            url, "the answer is a web page, as from an overloaded server or a proxy; try again later"
+        )
+    return reply.body
+
+
+def _status(reply: _Reply) -> str:
+    try:
+        return f"HTTP {reply.status} {HTTPStatus(reply.status).phrase}"
+    except ValueError:
+        return f"HTTP {reply.status}"
+
+
+def _wait(reply: _Reply) -> timedelta | None:
+    """For how long `Retry-After` asks to wait (RFC 9110, 10.2.3: seconds or a date), if it can be read."""
+    text = reply.headers.get("Retry-After", "").strip()
+    try:
+        if text.isdecimal():
+            return timedelta(seconds=int(text))
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(moment - datetime.now(UTC), timedelta(0))
+
+
+def _pause(first: timedelta, attempt: int, error: SourceError) -> float:
+    """Seconds until the next try: doubling, a little uneven, and at least what the server asked for."""
+    asked = error.retry_after if isinstance(error, Throttled) and error.retry_after else timedelta(0)
+    # Several installations that were refused at the same moment shall not come back at the same moment.
+    growing = first * float(2 ** (attempt - 1))
+    return min(max(growing, asked) * random.uniform(1, 1.1), _LONGEST_PAUSE).total_seconds()  # noqa: S311
+
+
+def _new_address(question: _Question, reply: _Reply) -> URL:
+    location = reply.headers.get("Location", "")
+    try:
+        address = question.address.join(URL(location))
+    except ValueError as error:
+        raise BadDocument(question.url, f"redirected to what is no address: {location[:200]!r}") from error
+    if address.scheme not in ("http", "https") or not address.host:
+        raise BadDocument(question.url, f"redirected to what cannot be asked: {location[:200]!r}")
+    return address
+
+
+def _no_answer(error: Exception) -> str:
+    cause = one_line(str(error))[:200] or type(error).__name__
+    return f"no answer: {cause}; check this machine's connection, or try again later"

@@ -1,0 +1,102 @@
+"""One request at a time, and a pause after each: kept by every process on this machine.
+
+arXiv's terms (https://info.arxiv.org/help/api/tou.html): no more than one request every three seconds and one
+connection at a time, for all of its services together.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from digest.errors import StateError
+
+_POLL_SECONDS = 0.05
+_UNDER_WAY = "under way since "
+
+
+class Turnstile:
+    """A turn begins when no other one is taken and `interval` has passed since the last one ended.
+
+    `path` is a small file, the same for all processes: its lock is held during a turn, and in it stands when
+    the last one ended. The system gives the lock back when a process dies.
+    """
+
+    def __init__(self, path: Path, interval: timedelta) -> None:
+        self._path = path
+        self._interval = interval
+        self._lock = FileLock(path, thread_local=False, fallback_to_soft=False)
+        self._queue = asyncio.Lock()
+        self._ended: float | None = None
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Waits for a turn and holds it. Raises `StateError` when the file cannot be used."""
+        async with self._queue:
+            await self._acquire()
+            try:
+                await asyncio.sleep(self._pause())
+                self._write(_UNDER_WAY + _now().isoformat())
+                try:
+                    yield
+                finally:
+                    self._ended = asyncio.get_running_loop().time()
+                    self._write(_now().isoformat())
+            finally:
+                self._lock.release()
+
+    async def _acquire(self) -> None:
+        # Trying again and again without blocking keeps the event loop free, and can be cancelled.
+        while True:
+            try:
+                self._lock.acquire(blocking=False)
+            except Timeout:
+                await asyncio.sleep(_POLL_SECONDS)
+            except OSError as error:
+                raise self._unusable(error) from error
+            else:
+                return
+
+    def _pause(self) -> float:
+        """Seconds to wait, never more than the interval, however the clock was set meanwhile."""
+        waits = [self._pause_after(self._read())]
+        if self._ended is not None:
+            waits.append(self._interval.total_seconds() - (asyncio.get_running_loop().time() - self._ended))
+        return max(0.0, *waits)
+
+    def _pause_after(self, record: str) -> float:
+        if not record:
+            return 0.0
+        try:
+            since = _now() - datetime.fromisoformat(record)
+        except (ValueError, TypeError):
+            # The process that asked was killed: its request may have ended just now.
+            return self._interval.total_seconds()
+        since = max(since, timedelta(0))  # A clock that was set back.
+        return (self._interval - since).total_seconds()
+
+    def _read(self) -> str:
+        try:
+            return self._path.read_text(encoding="ascii", errors="replace").strip()
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _write(self, record: str) -> None:
+        try:
+            self._path.write_text(record + "\n", encoding="ascii")
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> StateError:
+        return StateError(
+            str(self._path),
+            f"cannot be used to keep requests to arXiv apart ({error.strerror or error}); "
+            "make the file and its directory writable for the user that digest runs as",
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
