@@ -1,0 +1,236 @@
+"""The long-running process: asks arXiv after its announcements, mails each reader at their time."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from digest.arxiv.calendar import last_announcement
+from digest.assembly import Setup, open_client, source_of, transport_of, writer_of
+from digest.errors import ConfigurationError, DigestError
+from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch
+from digest.notify import Notifier
+from digest.schedule import due_at_slot, next_fetch_at, slot_after
+from digest.store import Store
+
+_log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+_LOOK_UP = timedelta(seconds=20)
+"""The longest sleep: a suspended machine, a clock that was set or an edited file is noticed within it."""
+
+_PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
+"""The waits after mailing failed as a whole; the last one repeats."""
+
+_GRACE = timedelta(seconds=10)
+"""How long the mail in hand may take once the process was told to stop."""
+
+
+class Daemon:
+    """Two tasks share one store: one fetches, one composes and delivers; a third watches files and signals.
+
+    `load` rereads configuration and subscribers. While they are broken the last good ones serve.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        load: Callable[[], Setup],
+        store: Store,
+        notifier: Notifier,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._setup = setup
+        self._load = load
+        self._store = store
+        self._notifier = notifier
+        self._clock = clock
+        self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
+        self._fetch_now = asyncio.Event()
+        self._mail_now = asyncio.Event()
+        self._brought_papers = True
+        self._fetch_failed_at: datetime | None = None
+        self._server_failures = 0
+
+    async def run(self) -> None:
+        """Serves until SIGTERM or SIGINT, then finishes the mail in hand. SIGHUP rereads the files."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        await self._enrol()
+        await asyncio.to_thread(self._store.reclaim, now=self._clock())
+        async with asyncio.TaskGroup() as group:
+            mailing = group.create_task(self._forever("mailing", self._mail_step, self._mail_now))
+            fetching = group.create_task(self._forever("fetching", self._fetch_step, self._fetch_now))
+            watching = [group.create_task(self._watch()), group.create_task(self._stay_alive())]
+            self._notifier.ready(self._status())
+            _log.info("ready subscribers=%d", len(self._setup.subscribers))
+            await self._stop.wait()
+            self._notifier.stopping()
+            for task in (fetching, *watching):
+                task.cancel()
+            await self._finish(mailing)
+        _log.info("stopped")
+
+    async def _finish(self, mailing: "asyncio.Task[None]") -> None:
+        """A mail that is cut off here is tried again after the next start, under the same Message-ID."""
+        _, unfinished = await asyncio.wait([mailing], timeout=_GRACE.total_seconds())
+        for task in unfinished:
+            task.cancel()
+
+    async def _forever(self, name: str, step: Callable[[], Awaitable[datetime]], wake: asyncio.Event) -> None:
+        """`step` does what is due and tells when there is more; one that fails is tried again soon."""
+        failures = 0
+        while not self._stop.is_set():
+            wake.clear()
+            next_at = await self._guarded(name, step)
+            failures = 0 if next_at else failures + 1
+            await self._sleep(next_at or self._clock() + _pause(failures), wake)
+
+    # Fetching.
+
+    async def _fetch_step(self) -> datetime:
+        fetched_at = await self._fetched_at()
+        due_at = next_fetch_at(
+            fetched_at, brought_papers=self._brought_papers, failed_at=self._fetch_failed_at
+        )
+        if due_at is not None and due_at > self._clock():
+            self._notifier.status(f"{self._status()}, asking arXiv next at {due_at:%Y-%m-%d %H:%M} UTC")
+            return due_at
+        report = await self._fetch_once()
+        self._fetch_failed_at = self._clock() if report.errors else None
+        self._brought_papers = report.papers_new > 0
+        self._mail_now.set()
+        return self._clock()
+
+    async def _fetch_once(self) -> FetchReport:
+        setup = self._setup
+        async with open_client(setup.settings) as client:
+            source = source_of(setup.settings, client)
+            return await fetch(
+                source, self._store, setup.subscribers, now=self._clock(), lookback=setup.lookback
+            )
+
+    async def _fetched_at(self) -> datetime | None:
+        """When the stalest keyword was last covered; `None` when one never was, now when there is none."""
+        covered_at = await asyncio.to_thread(self._store.covered_at)
+        keys = {keyword.query.key for reader in self._setup.subscribers for keyword in reader.keywords}
+        if keys - covered_at.keys():
+            return None
+        return min((covered_at[key] for key in keys), default=self._clock())
+
+    # Mailing.
+
+    async def _mail_step(self) -> datetime:
+        report = await self._mail_once()
+        self._server_failures = self._server_failures + 1 if report.is_server_down else 0
+        if report.is_server_down:
+            return self._clock() + _pause(self._server_failures)
+        return await self._next_mail_at()
+
+    async def _mail_once(self) -> DeliveryReport:
+        setup, now = self._setup, self._clock()
+        fetched_at = await self._fetched_at()
+        composed = await asyncio.to_thread(
+            compose_due,
+            self._store,
+            setup.subscribers,
+            lambda subscriber, standing: due_at_slot(now, subscriber, standing),
+            backlog_since=now - setup.lookback,
+            is_current=fetched_at is not None and fetched_at >= last_announcement(now),
+        )
+        report = await deliver(
+            self._store, transport_of(setup.settings), writer_of(setup.settings), self._clock, stop=self._stop
+        )
+        if composed.composed or report.sent or report.errors:
+            _log.info(
+                "mailed composed=%d sent=%d deferred=%d failed=%d",
+                composed.composed,
+                report.sent,
+                report.deferred,
+                report.failed,
+            )
+        return report
+
+    async def _next_mail_at(self) -> datetime:
+        now = self._clock()
+        readers = {
+            (reader.send_at, reader.timezone, reader.weekly): reader for reader in self._setup.subscribers
+        }
+        retry_at = await asyncio.to_thread(self._store.next_due_at)
+        moments = [slot_after(now, reader) for reader in readers.values()]
+        return min([*moments, *([retry_at] if retry_at else [])], default=now + timedelta(days=1))
+
+    # Files, signals and the watchdog.
+
+    async def _watch(self) -> None:
+        """Rereads the files on SIGHUP, and by itself when one was edited."""
+        seen = self._setup.fingerprint()
+        while True:
+            await self._sleep(self._clock() + _LOOK_UP, self._reload)
+            found = await asyncio.to_thread(self._setup.fingerprint)
+            if self._reload.is_set() or found != seen:
+                self._reload.clear()
+                seen = found
+                await self._guarded("reload", self._reread)
+
+    async def _reread(self) -> None:
+        try:
+            setup = await asyncio.to_thread(self._load)
+        except ConfigurationError as error:
+            _log.error("reload refused, the last good files stay in force:\n%s", error)  # noqa: TRY400
+            return
+        if setup.settings.state != self._setup.settings.state:
+            _log.warning("state moved to %s: takes effect at the next start", setup.settings.state)
+        self._setup = setup
+        await self._enrol()
+        self._fetch_now.set()
+        self._mail_now.set()
+        self._notifier.status(self._status())
+        _log.info("reloaded subscribers=%d", len(setup.subscribers))
+
+    async def _stay_alive(self) -> None:
+        while every := self._notifier.alive_every:
+            self._notifier.alive()
+            await asyncio.sleep(every.total_seconds())
+
+    # What they share.
+
+    async def _enrol(self) -> None:
+        await asyncio.to_thread(self._store.enrol, self._setup.subscribers, now=self._clock())
+
+    async def _guarded(self, name: str, job: Callable[[], Awaitable[_T]]) -> _T | None:
+        """The job's result, or `None` where it failed: that is logged, and the daemon goes on."""
+        try:
+            return await job()
+        except DigestError as error:
+            _log.error("%s failed: %s", name, error)  # noqa: TRY400
+        except Exception:
+            _log.exception("%s failed by a mistake in the program", name)
+        return None
+
+    async def _sleep(self, until: datetime, wake: asyncio.Event) -> None:
+        """Until that moment by the clock, or until `wake` is set or the process is told to stop."""
+        while (left := until - self._clock()) > timedelta(0):
+            waits = [asyncio.ensure_future(event.wait()) for event in (wake, self._stop)]
+            try:
+                done, _ = await asyncio.wait(
+                    waits, timeout=min(left, _LOOK_UP).total_seconds(), return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                for wait in waits:
+                    wait.cancel()
+            if done:
+                return
+
+    def _status(self) -> str:
+        return f"{len(self._setup.subscribers)} subscribers"
+
+
+def _pause(failures: int) -> timedelta:
+    return _PAUSES[min(failures, len(_PAUSES)) - 1]

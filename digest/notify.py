@@ -1,0 +1,38 @@
+"""What systemd is told: ready, alive, stopping. See sd_notify(3)."""
+
+import socket
+from collections.abc import Mapping
+from datetime import timedelta
+
+
+class Notifier:
+    """Sends to the socket that `environ` names; without one (no systemd) it does nothing."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._address = environ.get("NOTIFY_SOCKET", "")
+        self._watchdog = timedelta(microseconds=int(environ.get("WATCHDOG_USEC") or 0))
+
+    @property
+    def alive_every(self) -> timedelta | None:
+        """How often `alive` is to be sent, at half of what the watchdog allows; `None` without a watchdog."""
+        return self._watchdog / 2 or None
+
+    def ready(self, status: str) -> None:
+        self._send(f"READY=1\nSTATUS={status}")
+
+    def status(self, status: str) -> None:
+        self._send(f"STATUS={status}")
+
+    def alive(self) -> None:
+        self._send("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        self._send("STOPPING=1\nSTATUS=finishing the mail in hand")
+
+    def _send(self, state: str) -> None:
+        if not self._address:
+            return
+        address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.connect(address)
+            sender.sendall(state.encode())

@@ -1,0 +1,95 @@
+"""When: whom to mail, when to try again, and when to ask arXiv. Nothing here reads the clock."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from digest.arxiv.calendar import last_announcement, next_announcement
+from digest.store import Standing
+from digest.subscribers import Subscriber
+
+FIRST_RETRY = timedelta(minutes=30)
+LONGEST_RETRY = timedelta(hours=12)
+GIVE_UP_AFTER = timedelta(days=5)
+"""The waits between attempts at a mailing, which double, and when it is given up (RFC 5321, 4.5.4.1)."""
+
+POLLS = (timedelta(minutes=30), timedelta(hours=2, minutes=45), timedelta(hours=6))
+"""How long after an announcement arXiv is asked; the later times only if the earlier brought nothing."""
+
+RETRY_FETCH_AFTER = timedelta(minutes=30)
+"""How soon a fetch is made again that failed."""
+
+_DAY = timedelta(days=1)
+
+
+def slot_before(now: datetime, subscriber: Subscriber) -> datetime:
+    """The reader's latest sending time that is not after `now`."""
+    day = now.astimezone(subscriber.timezone).date() + _DAY
+    while not _is_sending_day(day, subscriber) or (slot := _slot_on(day, subscriber)) > now:
+        day -= _DAY
+    return slot
+
+
+def slot_after(now: datetime, subscriber: Subscriber) -> datetime:
+    """The reader's first sending time after `now`."""
+    day = now.astimezone(subscriber.timezone).date() - _DAY
+    while not _is_sending_day(day, subscriber) or (slot := _slot_on(day, subscriber)) <= now:
+        day += _DAY
+    return slot
+
+
+def due_at_slot(now: datetime, subscriber: Subscriber, standing: Standing) -> datetime | None:
+    """The sending time that still wants a digest, or `None`: the rule of the daemon.
+
+    It is the latest one, however many were missed, so that one digest catches up.
+    """
+    slot = slot_before(now, subscriber)
+    is_new = slot >= standing.since_at and (standing.slot_at is None or slot > standing.slot_at)
+    return slot if is_new and _may_have_one(slot, subscriber, standing) else None
+
+
+def due_today(now: datetime, subscriber: Subscriber, standing: Standing) -> datetime | None:
+    """`now` when today, or for a weekly reader any day since theirs, wants a digest: the rule of one cycle."""
+    midnight = slot_before(now, replace(subscriber, send_at=time(0)))
+    zone = subscriber.timezone
+    is_enrolled = midnight.astimezone(zone).date() >= standing.since_at.astimezone(zone).date()
+    return now if is_enrolled and _may_have_one(midnight, subscriber, standing) else None
+
+
+def retry_at(now: datetime, *, planned_at: datetime, attempts: int) -> datetime | None:
+    """When a mailing is tried again after `attempts` (1 or more) of them, or `None` to give it up."""
+    if now - planned_at > GIVE_UP_AFTER:
+        return None
+    return now + min(FIRST_RETRY * 2 ** min(attempts - 1, 10), LONGEST_RETRY)
+
+
+def next_fetch_at(
+    fetched_at: datetime | None, *, brought_papers: bool, failed_at: datetime | None
+) -> datetime | None:
+    """When to ask arXiv next, or `None` for at once.
+
+    `fetched_at` is when everything was last fetched with success, `failed_at` when a later attempt failed.
+    """
+    if failed_at is not None:
+        return failed_at + RETRY_FETCH_AFTER
+    if fetched_at is None:
+        return None
+    announced_at = last_announcement(fetched_at)
+    polls = [announced_at + pause for pause in POLLS if announced_at + pause > fetched_at]
+    is_done = brought_papers and len(polls) < len(POLLS)
+    return polls[0] if polls and not is_done else next_announcement(fetched_at) + POLLS[0]
+
+
+def _is_sending_day(day: date, subscriber: Subscriber) -> bool:
+    return subscriber.weekly is None or day.weekday() == subscriber.weekly
+
+
+def _slot_on(day: date, subscriber: Subscriber) -> datetime:
+    return datetime.combine(day, subscriber.send_at, subscriber.timezone).astimezone(UTC)
+
+
+def _may_have_one(slot: datetime, subscriber: Subscriber, standing: Standing) -> bool:
+    """One digest a day at most, and none while another is on its way."""
+    if standing.has_open_mailing:
+        return False
+    zone, last = subscriber.timezone, standing.last_digest_at
+    return last is None or last.astimezone(zone).date() < slot.astimezone(zone).date()

@@ -1,0 +1,111 @@
+"""One SQLite file: opened, brought to its present shape, and used in whole transactions."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from sqlite_utils import Database
+
+from digest.errors import StateError
+from digest.papers import Paper
+from digest.store.migrations import migrations, names
+from digest.store.rows import explained, paper_of
+
+_BUSY_SECONDS = 30.0
+_CACHED_EDITIONS = 5_000
+
+
+class StateFile:
+    """The state file, for calls from any thread, one at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or makes the file. Raises `StateError` where it is not ours or from a newer version."""
+        self._path = path
+        self._lock = threading.RLock()
+        self._editions: dict[int, Paper] = {}
+        with self._wrapping_errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._db = Database(connection)
+            try:
+                self._prepare()
+            except BaseException:
+                connection.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.conn.close()
+
+    def _prepare(self) -> None:
+        """Brings the file to the present shape, after making sure that it is ours."""
+        db = self._db
+        applied = {migration.name for migration in migrations.applied(db)}
+        if unknown := applied - names():
+            raise StateError(
+                str(self._path),
+                f"was written by a newer version of digest ({min(unknown)}); install that version,"
+                " or name another file with DIGEST_STATE. It was left as it is",
+            )
+        if not applied and db.table_names():
+            raise StateError(
+                str(self._path),
+                "is a database of something else; name another file with DIGEST_STATE. It was left as it is",
+            )
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        migrations.apply(db)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Database]:
+        with self._lock, self._wrapping_errors(), self._db.atomic():
+            yield self._db
+
+    @contextmanager
+    def _wrapping_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StateError(str(self._path), explained(error)) from error
+        except OSError as error:
+            raise StateError(str(self._path), f"cannot be opened: {error.strerror}") from error
+
+    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._lock, self._wrapping_errors():
+            return list(self._db.execute(sql, list(values)).fetchall())
+
+    def _one(self, sql: str, values: Sequence[object] = ()) -> Any:
+        return self._rows(sql, values)[0][0]
+
+    def _papers(self, numbers: set[int]) -> Mapping[int, Paper]:
+        """The papers of these editions; the latest used are kept, since readers share them."""
+        known = {number: self._editions[number] for number in numbers if number in self._editions}
+        missing = sorted(numbers - known.keys())
+        for begin in range(0, len(missing), 500):
+            some = missing[begin : begin + 500]
+            rows = self._rows(
+                f"""
+                SELECT edition.number, arxiv_id, version, title, abstract, authors, categories,
+                    submitted_at, updated_at, comment, journal_ref, doi
+                FROM edition JOIN paper ON paper.number = edition.paper
+                WHERE edition.number IN ({", ".join("?" * len(some))})
+                """,  # noqa: S608 (question marks alone)
+                some,
+            )
+            known.update((row[0], paper_of(row[1:])) for row in rows)
+        if len(self._editions) + len(missing) > _CACHED_EDITIONS:
+            self._editions.clear()
+        self._editions.update((number, known[number]) for number in missing)
+        return known

@@ -1,0 +1,241 @@
+"""Who reads what, what this installation has seen, and what is new for whom."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from digest.digests import Hit
+from digest.store import Matched, News, Standing
+from digest.store.file import StateFile
+from digest.store.rows import moment_of, text_of
+from digest.subscribers import Subscriber
+
+
+class Readers(StateFile):
+    """The part of the store before a digest is written down."""
+
+    def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime) -> None:
+        with self._transaction() as db:
+            db.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (address TEXT, email TEXT, query TEXT)")
+            db.execute("DELETE FROM wanted")
+            db.conn.executemany(
+                "INSERT INTO wanted VALUES (?, ?, ?)",
+                (
+                    (subscriber.email.lower(), subscriber.email, keyword.query.key)
+                    for subscriber in subscribers
+                    for keyword in subscriber.keywords
+                ),
+            )
+            db.execute("INSERT OR IGNORE INTO query (key) SELECT DISTINCT query FROM wanted")
+            db.execute(
+                """
+                INSERT INTO subscriber (address, email, since_at, is_enrolled, cursor)
+                SELECT DISTINCT address, email, ?, 1, (SELECT coalesce(max(number), 0) FROM hit)
+                FROM wanted WHERE true
+                ON CONFLICT (address) DO UPDATE SET email = excluded.email, is_enrolled = 1
+                """,
+                [text_of(now)],
+            )
+            db.execute(
+                "UPDATE subscriber SET is_enrolled = 0"
+                " WHERE is_enrolled AND address NOT IN (SELECT address FROM wanted)"
+            )
+            self._end_subscriptions(db)
+            self._begin_subscriptions(db)
+
+    @staticmethod
+    def _end_subscriptions(db: Database) -> None:
+        db.execute(
+            """
+            UPDATE subscription
+            SET ended_after = (
+                SELECT cursor FROM subscriber WHERE subscriber.number = subscription.subscriber
+            )
+            WHERE ended_after IS NULL AND number IN (
+                SELECT subscription.number
+                FROM subscription
+                JOIN subscriber ON subscriber.number = subscription.subscriber
+                JOIN query ON query.number = subscription.query
+                WHERE subscription.ended_after IS NULL
+                EXCEPT
+                SELECT subscription.number
+                FROM wanted
+                JOIN subscriber ON subscriber.address = wanted.address
+                JOIN query ON query.key = wanted.query
+                JOIN subscription
+                    ON subscription.subscriber = subscriber.number
+                    AND subscription.query = query.number
+                    AND subscription.ended_after IS NULL
+            )
+            """
+        )
+
+    @staticmethod
+    def _begin_subscriptions(db: Database) -> None:
+        """A query that was already covered has its backlog now; the others get it from their first fetch."""
+        db.execute(
+            """
+            INSERT INTO subscription (subscriber, query, began_after)
+            SELECT subscriber.number, query.number,
+                CASE WHEN query.covered_at IS NULL THEN NULL
+                ELSE (SELECT coalesce(max(number), 0) FROM hit) END
+            FROM wanted
+            JOIN subscriber ON subscriber.address = wanted.address
+            JOIN query ON query.key = wanted.query
+            WHERE true
+            ON CONFLICT (subscriber, query) WHERE ended_after IS NULL DO NOTHING
+            """
+        )
+
+    def covered_at(self) -> Mapping[str, datetime]:
+        rows = self._rows("SELECT key, covered_at FROM query WHERE covered_at IS NOT NULL")
+        return {key: moment_of(covered_at) for key, covered_at in rows}
+
+    def record(self, papers: Iterable[Matched], *, covered: Sequence[str], now: datetime) -> int:
+        with self._transaction() as db:
+            seen_before = self._one("SELECT count(*) FROM paper")
+            for matched in papers:
+                self._record_paper(db, matched)
+            db.conn.executemany(
+                """
+                UPDATE subscription SET began_after = (SELECT coalesce(max(number), 0) FROM hit)
+                WHERE began_after IS NULL AND query = (SELECT number FROM query WHERE key = ?)
+                """,
+                ((key,) for key in covered),
+            )
+            db.conn.executemany(
+                "UPDATE query SET covered_at = ?1 WHERE key = ?2", ((text_of(now), key) for key in covered)
+            )
+            return int(self._one("SELECT count(*) FROM paper")) - seen_before
+
+    @staticmethod
+    def _record_paper(db: Database, matched: Matched) -> None:
+        """A query's first hit on a paper stands for good: later versions add nothing to it."""
+        paper = matched.paper
+        known = {
+            key
+            for (key,) in db.execute(
+                "SELECT query.key FROM paper JOIN hit ON hit.paper = paper.number"
+                " JOIN query ON query.number = hit.query WHERE paper.arxiv_id = ?",
+                [paper.id],
+            )
+        }
+        fresh = [key for key in matched.query_keys if key not in known]
+        if not fresh:
+            return
+        db.execute("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", [paper.id])
+        db.execute(
+            """
+            INSERT OR IGNORE INTO edition (paper, version, title, abstract, authors, categories,
+                submitted_at, updated_at, comment, journal_ref, doi)
+            SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM paper WHERE arxiv_id = ?
+            """,
+            [
+                paper.version,
+                paper.title,
+                paper.abstract,
+                json.dumps(paper.authors, ensure_ascii=False),
+                json.dumps(paper.categories),
+                paper.submitted_at and text_of(paper.submitted_at),
+                paper.updated_at and text_of(paper.updated_at),
+                paper.comment,
+                paper.journal_ref,
+                paper.doi,
+                paper.id,
+            ],
+        )
+        db.conn.executemany(
+            """
+            INSERT INTO hit (query, paper, edition)
+            SELECT query.number, paper.number, edition.number
+            FROM query, paper JOIN edition ON edition.paper = paper.number AND edition.version = ?
+            WHERE query.key = ? AND paper.arxiv_id = ?
+            """,
+            ((paper.version, key, paper.id) for key in fresh),
+        )
+
+    def standings(self) -> Mapping[str, Standing]:
+        rows = self._rows(
+            """
+            SELECT address, since_at, last_digest_at, slot_at,
+                EXISTS (SELECT 1 FROM mailing WHERE mailing.subscriber = subscriber.number
+                        AND state NOT IN ('sent', 'failed'))
+            FROM subscriber WHERE is_enrolled
+            """
+        )
+        return {
+            address: Standing(
+                since_at=moment_of(since_at),
+                last_digest_at=last_digest_at and moment_of(last_digest_at),
+                slot_at=slot_at and moment_of(slot_at),
+                has_open_mailing=bool(has_open_mailing),
+            )
+            for address, since_at, last_digest_at, slot_at, has_open_mailing in rows
+        }
+
+    def with_news(self) -> frozenset[str]:
+        rows = self._rows(
+            """
+            WITH newest AS (SELECT query, max(number) AS hit FROM hit GROUP BY query)
+            SELECT DISTINCT address
+            FROM subscriber
+            JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
+            JOIN newest ON newest.query = subscription.query
+            WHERE is_enrolled AND began_after IS NOT NULL AND (newest.hit > cursor OR NOT is_welcomed)
+            """
+        )
+        return frozenset(address for (address,) in rows)
+
+    def news(self, email: str, *, backlog_since: datetime) -> News:
+        with self._transaction():
+            frontier = self._one("SELECT coalesce(max(number), 0) FROM hit")
+            rows = self._rows(
+                """
+                SELECT hit.number, query.key, hit.edition, hit.number <= subscription.began_after
+                FROM subscriber
+                JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
+                JOIN query ON query.number = subscription.query
+                JOIN hit ON hit.query = subscription.query
+                    AND hit.number > CASE WHEN is_welcomed THEN cursor ELSE 0 END
+                JOIN edition ON edition.number = hit.edition
+                WHERE subscriber.address = ?1 AND began_after IS NOT NULL
+                    AND (hit.number > began_after OR coalesce(submitted_at, ?2) >= ?2)
+                    AND NOT EXISTS (
+                        SELECT 1
+                        FROM subscription AS former
+                        JOIN hit AS earlier ON earlier.query = former.query AND earlier.paper = hit.paper
+                        WHERE former.subscriber = subscriber.number AND former.is_welcomed
+                            AND earlier.number <= coalesce(former.ended_after, subscriber.cursor)
+                    )
+                ORDER BY hit.number
+                """,
+                [email.lower(), text_of(backlog_since)],
+            )
+            papers = self._papers({edition for _, _, edition, _ in rows})
+        hits = tuple(
+            Hit(number=number, query_key=key, paper=papers[edition], is_backlog=bool(is_backlog))
+            for number, key, edition, is_backlog in rows
+        )
+        return News(hits=hits, frontier=frontier)
+
+    def settle(self, emails: Sequence[str], *, frontier: int | None, slot_at: datetime) -> None:
+        with self._transaction() as db:
+            for email in emails:
+                self._close_slot(db, email, frontier, slot_at)
+
+    @staticmethod
+    def _close_slot(db: Database, email: str, frontier: int | None, slot_at: datetime) -> None:
+        address = email.lower()
+        db.execute("UPDATE subscriber SET slot_at = ? WHERE address = ?", [text_of(slot_at), address])
+        if frontier is not None:
+            db.execute("UPDATE subscriber SET cursor = ? WHERE address = ?", [frontier, address])
+            db.execute(
+                """
+                UPDATE subscription SET is_welcomed = 1
+                WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
+                    AND ended_after IS NULL AND began_after IS NOT NULL AND NOT is_welcomed
+                """,
+                [address],
+            )

@@ -1,0 +1,52 @@
+"""Between SQLite's rows and errors and the project's own values."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from digest.papers import ArxivId, Paper
+
+
+def explained(error: sqlite3.Error) -> str:
+    """What happened and what an operator can do about it; see https://sqlite.org/rescode.html."""
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return (
+                f"is not a digest state file ({error}); name another with DIGEST_STATE. It was left as it is"
+            )
+        case sqlite3.SQLITE_FULL:
+            return "the disk is full; make room and run again, nothing was half-written"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
+            return f"cannot be written ({error}); check who owns the file and its folder"
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "is locked by another program; close that and run again"
+        case _:
+            return f"{error}; nothing was half-written"
+
+
+def paper_of(row: Sequence[Any]) -> Paper:
+    arxiv_id, version, title, abstract, authors, categories, submitted_at, updated_at, *rest = row
+    comment, journal_ref, doi = rest
+    return Paper(
+        id=ArxivId(arxiv_id),
+        version=version,
+        title=title,
+        abstract=abstract,
+        authors=tuple(json.loads(authors)),
+        categories=tuple(json.loads(categories)),
+        submitted_at=submitted_at and moment_of(submitted_at),
+        updated_at=updated_at and moment_of(updated_at),
+        comment=comment,
+        journal_ref=journal_ref,
+        doi=doi,
+    )
+
+
+def text_of(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def moment_of(text: str) -> datetime:
+    return datetime.fromisoformat(text)
