@@ -40,7 +40,7 @@ class Session(Protocol):
     """One connection, used for one mail after the other."""
 
     async def send(self, mail: Outgoing) -> Receipt:
-        """Hands over one mail. Raises `ServerUnavailable` when no mail can go through this session any more."""
+        """Hands over one mail. Raises `ServerUnavailable` when this session can take no mail any more."""
         ...
 
 

@@ -1,0 +1,183 @@
+"""Opening a connection to a mail server: TLS, login, and the words for what can go wrong there."""
+
+import base64
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Literal
+
+import aiosmtplib
+
+from digest.errors import ServerUnavailable
+from digest.mail.replies import Reply, Stage, judge
+
+_SILENCE_REMEDY = 'check smtp.host, smtp.port and the firewall; port 465 needs smtp.security = "tls"'
+
+Security = Literal["starttls", "tls", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpServer:
+    """A mail server and how to reach it. `timeout` is for each answer; `connections` is how many at once.
+
+    `starttls` and `tls` demand a certificate that this machine trusts, valid for `host`.
+    """
+
+    host: str
+    port: int
+    security: Security
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    connections: int = 2
+    timeout: timedelta = timedelta(seconds=60)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+async def connect(server: SmtpServer) -> aiosmtplib.SMTP:
+    """A connection on which mails can be sent. Raises `ServerUnavailable` with cause and remedy."""
+    if server.security == "none" and server.username is not None and not _is_loopback(server.host):
+        raise ServerUnavailable(
+            str(server),
+            "the password was not sent, because the connection would not be encrypted",
+            'set smtp.security to "starttls" or "tls"',
+        )
+    client = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        timeout=server.timeout.total_seconds(),
+        use_tls=server.security == "tls",
+        start_tls=False,  # done below, where its failures can be told from those of the login
+    )
+    try:
+        with _explained(server, Stage.GREETING):
+            await client.connect()
+        with _explained(server, Stage.HELLO):
+            await _greet(client)
+        if server.security == "starttls":
+            await _begin_tls(server, client)
+        if server.username is not None:
+            await _log_in(server, client, server.username)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+async def _greet(client: aiosmtplib.SMTP) -> None:
+    """EHLO, or HELO for a server of before 1995."""
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError as refusal:
+        if refusal.code not in {500, 502}:
+            raise
+        await client.helo()
+
+
+async def _begin_tls(server: SmtpServer, client: aiosmtplib.SMTP) -> None:
+    if not client.supports_extension("starttls"):
+        raise ServerUnavailable(
+            str(server),
+            "the server offers no encryption (STARTTLS), so nothing was sent",
+            'try port 465 with smtp.security = "tls"; "none" is for a server on this machine',
+        )
+    with _explained(server, Stage.TLS):
+        await client.starttls()
+        await client.ehlo()
+
+
+async def _log_in(server: SmtpServer, client: aiosmtplib.SMTP, username: str) -> None:
+    methods = {"plain": client.auth_plain, "login": client.auth_login, "cram-md5": client.auth_crammd5}
+    offered = [log_in for name, log_in in methods.items() if name in client.server_auth_methods]
+    if not offered:
+        raise ServerUnavailable(
+            str(server),
+            "the server offers no way to log in with a password",
+            "check smtp.port (587 or 465), or leave out smtp.username",
+        )
+    password = server.password or ""
+    try:
+        with _explained(server, Stage.LOGIN):
+            await offered[0](username, password)  # one try: more would sooner lock the account
+    except ServerUnavailable as error:
+        # A server may quote what it was sent, so its words are cleaned and the causes are left behind.
+        reason = _without_secret(error.reason, username, password)
+        raise ServerUnavailable(error.server, reason, error.remedy) from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _without_secret(text: str, username: str, password: str) -> str:
+    plain = f"\0{username}\0{password}".encode()
+    for secret in (base64.b64encode(plain).decode(), base64.b64encode(password.encode()).decode(), password):
+        text = text.replace(secret, "…") if secret else text
+    return text
+
+
+@contextmanager
+def _explained(server: SmtpServer, stage: Stage) -> Iterator[None]:
+    """Turns every failure of the network, of TLS and of the server into `ServerUnavailable`."""
+    try:
+        yield
+    except aiosmtplib.SMTPResponseException as refusal:
+        raise refused(server, stage, Reply(code=refusal.code, text=refusal.message)) from refusal
+    except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
+        raise _unreached(server, stage, error) from error
+
+
+def refused(server: SmtpServer, stage: Stage, reply: Reply) -> ServerUnavailable:
+    """The error for a reply that concerns every mail."""
+    verdict = judge(stage, reply)
+    return ServerUnavailable(str(server), f"{verdict.cause} ({reply})", verdict.remedy)
+
+
+def _unreached(server: SmtpServer, stage: Stage, error: Exception) -> ServerUnavailable:
+    cause = error.__cause__ if isinstance(error, aiosmtplib.SMTPConnectError) else error
+    match cause:
+        case ssl.SSLCertVerificationError():
+            reason, remedy = (
+                f"its certificate is not valid ({cause.verify_message})",
+                _certificate_remedy(cause),
+            )
+        case ssl.SSLError():
+            reason = f"no encrypted connection ({cause.reason or cause})"
+            remedy = 'use smtp.security = "tls" with port 465 and "starttls" with port 587'
+        case socket.gaierror() | UnicodeError():
+            reason, remedy = "no such host", "check smtp.host and the name service of this machine"
+        case TimeoutError():
+            reason = f"no answer within {server.timeout.total_seconds():g} s at {stage.value}"
+            remedy = _SILENCE_REMEDY if stage is Stage.GREETING else "it is tried again later"
+        case aiosmtplib.SMTPServerDisconnected():
+            reason = f"the server closed the connection at {stage.value}"
+            remedy = (
+                'it is tried again later; if this goes on, check smtp.port: 465 needs smtp.security = "tls"'
+            )
+        case ConnectionRefusedError():
+            reason, remedy = (
+                "nothing listens there",
+                "check smtp.host and smtp.port, and that the server runs",
+            )
+        case _:
+            reason, remedy = f"no connection ({cause})", "check smtp.host, smtp.port and the network"
+    return ServerUnavailable(str(server), reason, remedy)
+
+
+def _certificate_remedy(error: ssl.SSLCertVerificationError) -> str:
+    """By the codes of OpenSSL's x509_vfy.h."""
+    match error.verify_code:
+        case 9 | 10:
+            return "the server's operator has to renew it; check the clock of this machine"
+        case 62 | 64:
+            return "set smtp.host to a name that the certificate is made out to"
+        case _:
+            return "let this machine trust the authority that signed it; SSL_CERT_FILE may name its file"

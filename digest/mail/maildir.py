@@ -1,0 +1,102 @@
+"""Mails into a Maildir (https://cr.yp.to/proto/maildir.html): what happens where no mail server is set."""
+
+import asyncio
+import errno
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from digest.errors import ServerUnavailable
+from digest.mail import Outcome, Outgoing, Receipt
+
+_REMEDIES = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room within the quota",
+    errno.EACCES: "give the user that runs digest the right to write there, or set delivery.maildir",
+    errno.EPERM: "give the user that runs digest the right to write there, or set delivery.maildir",
+    errno.EROFS: "set delivery.maildir to a folder that can be written",
+    errno.ENOTDIR: "a file is in the way: move it, or set delivery.maildir to another folder",
+    errno.EEXIST: "a file is in the way: move it, or set delivery.maildir to another folder",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MaildirTransport:
+    """All mails into the Maildir at `path`, which is made if it is not there."""
+
+    path: Path
+
+    @property
+    def sessions(self) -> int:
+        return 1
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["MaildirSession"]:
+        try:
+            await asyncio.to_thread(_make_folders, self.path)
+        except OSError as error:
+            raise _unavailable(self.path, error) from error
+        yield MaildirSession(self.path)
+
+
+class MaildirSession:
+    """Writes mails one after the other; nothing of it stays open in between."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def send(self, mail: Outgoing) -> Receipt:
+        """Returns once the mail is safely on the disk; a mailing that is there already is not doubled."""
+        try:
+            file = await asyncio.to_thread(_deliver, self._path, mail)
+        except OSError as error:
+            raise _unavailable(self._path, error) from error
+        return Receipt(outcome=Outcome.SENT, reply=f"written to {file}")
+
+
+def _make_folders(path: Path) -> None:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("tmp", "new", "cur"):
+        (path / name).mkdir(mode=0o700, exist_ok=True)
+
+
+def _deliver(path: Path, mail: Outgoing) -> Path:
+    """Where the mail lies: in `new`, or in `cur` if a mail reader took an earlier attempt there."""
+    name = quote(mail.token, safe="") + ".arxiv-digest"
+    if seen := _in_cur(path, name):
+        return seen
+    draft, delivered = path / "tmp" / name, path / "new" / name
+    try:
+        with draft.open("wb") as file:
+            file.write(mail.message.replace(b"\r\n", b"\n"))  # in a Maildir lines end as the system's do
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(delivered)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    _sync_folder(delivered.parent)
+    return delivered
+
+
+def _in_cur(path: Path, name: str) -> Path | None:
+    """The mail `name` if it was read already: there its flags stand after a colon."""
+    with os.scandir(path / "cur") as entries:
+        return next((Path(entry.path) for entry in entries if entry.name.partition(":")[0] == name), None)
+
+
+def _sync_folder(path: Path) -> None:
+    """Makes a rename in `path` outlive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unavailable(path: Path, error: OSError) -> ServerUnavailable:
+    remedy = _REMEDIES.get(error.errno or 0, "check delivery.maildir")
+    return ServerUnavailable(str(path), f"the mail cannot be written ({error.strerror or error})", remedy)

@@ -1,0 +1,154 @@
+"""From a rendered digest to the bytes of a mail: the same digest is the same bytes, every time.
+
+The message is put together here and not by `email.message`, whose folding breaks long
+`List-Unsubscribe` values (RFC 2369 has no place for encoded words there) and changes between versions.
+"""
+
+import re
+from binascii import b2a_qp
+from dataclasses import dataclass
+from email.header import Header
+from email.utils import format_datetime
+from hashlib import sha256
+from textwrap import wrap
+from urllib.parse import quote
+
+import idna
+
+from digest.digests import Digest
+from digest.papers import one_line
+
+_LONGEST_LINE = 76
+_LONGEST_NAME = 100
+_LONGEST_QUOTED_NAME = 50
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_NOT_IN_AN_ADDRESS = re.compile(r'[\s<>()\[\],;:\\"]+')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letterhead:
+    """Who writes: `sender` is the From address, `contact` takes wishes to leave and calls for help."""
+
+    sender: str
+    contact: str
+    sender_name: str = "arXiv digest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A digest as the reader sees it: subject line, plain text, HTML. Line breaks are `\\n`."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def build_message(digest: Digest, rendered: Rendered, letterhead: Letterhead, token: str) -> bytes:
+    """The whole message with CRLF line ends: text first, then HTML (RFC 2046, section 5.1.4).
+
+    `token` names the mailing: Message-ID and MIME boundary follow from it. All bytes are ASCII, unless the
+    local part of an address is not (RFC 6531): such a message can only go to a server with SMTPUTF8.
+    Raises `ValueError` for a token that is no dot-atom of ASCII letters, digits, `-` and `_`.
+    """
+    if not _TOKEN.fullmatch(token):
+        raise ValueError(f"not usable in a Message-ID: {token!r}")
+    boundary = "=_" + sha256(token.encode()).hexdigest()[:32]  # "=_" never occurs in quoted-printable text
+    head = "".join(
+        f"{name}: {value}\r\n" for name, value in _headers(digest, rendered, letterhead, token, boundary)
+    )
+    parts = (_part("plain", rendered.text), _part("html", rendered.html))
+    delimiter = f"\r\n--{boundary}".encode()
+    body = b"".join(delimiter + b"\r\n" + part for part in parts) + delimiter + b"--\r\n"
+    return head.encode() + body
+
+
+def leave_url(digest: Digest, letterhead: Letterhead) -> str:
+    """A `mailto:` address (RFC 6068) that asks for this reader to be taken off the list."""
+    return _mailto(letterhead.contact, f"unsubscribe {one_line(digest.email)}")
+
+
+def wire_address(address: str) -> str:
+    """`address` with its domain in ASCII (RFC 5891), as servers want it.
+
+    A local part beyond ASCII stays, and so does a domain that cannot be converted.
+    """
+    local, at, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    try:
+        return local + at + idna.encode(domain, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        return address
+
+
+def _headers(
+    digest: Digest, rendered: Rendered, letterhead: Letterhead, token: str, boundary: str
+) -> tuple[tuple[str, str], ...]:
+    """Addresses stand unfolded, up to the 998 characters of RFC 5322: not every program unfolds them well."""
+    domain = wire_address(letterhead.sender).rpartition("@")[2]
+    return (
+        ("From", _mailbox("From", letterhead.sender_name, letterhead.sender)),
+        ("To", _mailbox("To", digest.name, digest.email)),
+        ("Subject", _unstructured("Subject", one_line(rendered.subject))),
+        ("Date", format_datetime(digest.planned_at)),
+        ("Message-ID", f"<{token}@{domain}>"),
+        ("List-Id", f"<arxiv-digest.{domain}>"),
+        ("List-Unsubscribe", f"<{leave_url(digest, letterhead)}>"),
+        ("List-Help", f"<{_mailto(letterhead.contact, 'help')}>"),
+        ("Auto-Submitted", "auto-generated"),
+        ("Precedence", "bulk"),
+        ("MIME-Version", "1.0"),
+        ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'),
+    )
+
+
+def _part(subtype: str, text: str) -> bytes:
+    head = (
+        f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
+    return head.encode() + _quoted_printable(text)
+
+
+def _quoted_printable(text: str) -> bytes:
+    """RFC 2045, section 6.7, with CRLF line ends. Texts that end in a line break can be encoded apart."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return b2a_qp(lines.encode(), istext=True).replace(b"\n", b"\r\n")
+
+
+def _mailbox(header: str, name: str | None, address: str) -> str:
+    """`name <address>` (RFC 5322, section 3.4), with nothing in it that could begin a header or a mailbox."""
+    mailbox = f"<{_NOT_IN_AN_ADDRESS.sub('', one_line(wire_address(address)))}>"
+    shown = one_line(name or "")[:_LONGEST_NAME].strip()
+    if not shown:
+        return mailbox
+    is_short = len(shown) <= _LONGEST_QUOTED_NAME
+    phrase = _quoted(shown) if is_short and _is_plain(shown) else _encoded_words(header, shown)
+    last_line = phrase.rpartition("\r\n")[2]
+    separator = " " if len(header) + len(last_line) + len(mailbox) < _LONGEST_LINE - 4 else "\r\n "
+    return phrase + separator + mailbox
+
+
+def _unstructured(header: str, text: str) -> str:
+    """Free text (RFC 5322, section 2.2.1) on lines of at most 76 characters, folded at blanks."""
+    lines = wrap(f"{header}: {text}", _LONGEST_LINE - 1, break_long_words=False, break_on_hyphens=False)
+    if not _is_plain(text) or max(map(len, lines)) >= _LONGEST_LINE or lines[0] == f"{header}:":
+        return _encoded_words(header, text)
+    return "\r\n ".join(lines).removeprefix(f"{header}: ")
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and "=?" not in text
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _encoded_words(header: str, text: str) -> str:
+    """RFC 2047, folded: each word at most 75 characters, none cutting a character in two."""
+    return Header(text, charset="utf-8", header_name=header, maxlinelen=_LONGEST_LINE).encode(linesep="\r\n")
+
+
+def _mailto(address: str, subject: str) -> str:
+    return f"mailto:{quote(one_line(address), safe='@+')}?subject={quote(subject, safe='')}"

@@ -1,0 +1,192 @@
+"""Mails to an SMTP server: one recipient a transaction, one connection for many mails."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import aiosmtplib
+
+from digest.errors import ServerUnavailable
+from digest.mail import Outcome, Outgoing, Receipt
+from digest.mail.connecting import Security, SmtpServer, connect, refused
+from digest.mail.message import wire_address
+from digest.mail.replies import Reply, ReplyClass, Stage, judge
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["Security", "SmtpServer", "SmtpTransport"]
+
+_GOODBYE_SECONDS = 3.0
+_PATIENCE_AFTER_DOT = 10  # a server may take ten times as long to accept a mail: RFC 5321, section 4.5.3.2.6
+_LOST_AFTER_DOT = (
+    "the connection was lost after the whole mail was sent, so the server may have it;"
+    " it is tried again under the same Message-ID"
+)
+_NO_SMTPUTF8 = "the server takes no address with letters beyond ASCII before the @ (SMTPUTF8)"
+_MAILBOX = re.compile(r'[^\s\x00-\x20\x7f<>()\[\],;:\\"@]+@[^\s\x00-\x20\x7f<>()\[\],;:\\"@]+')
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpTransport:
+    """All mails to one server, over up to `server.connections` connections."""
+
+    server: SmtpServer
+
+    @property
+    def sessions(self) -> int:
+        return self.server.connections
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["SmtpSession"]:
+        session = SmtpSession(self.server, await connect(self.server))
+        try:
+            yield session
+        finally:
+            await session.close()
+
+
+class _ConnectionLost(Exception):
+    """Private to this module: the connection ended, and the server cannot have taken the mail in hand."""
+
+    def __init__(self, stage: Stage, cause: str, *, is_farewell: bool = False) -> None:
+        super().__init__(cause)
+        self.stage = stage
+        self.cause = cause
+        self.is_farewell = is_farewell  # the server said 421
+
+
+class SmtpSession:
+    """A connection that is renewed when the server ends it between mails, as many do after some number."""
+
+    def __init__(self, server: SmtpServer, client: aiosmtplib.SMTP) -> None:
+        self._server = server
+        self._client = client
+        self._is_fresh = True
+
+    async def send(self, mail: Outgoing) -> Receipt:
+        """Hands over one mail; `mail.message` has CRLF line ends.
+
+        A connection lost before the final dot is renewed once if it had served other mails; if not, the mail
+        is deferred, as it may itself be the cause. Raises `ServerUnavailable` for what concerns every mail.
+        """
+        sender, recipient = wire_address(mail.sender), wire_address(mail.recipient)
+        if not _MAILBOX.fullmatch(recipient):
+            return _rejected("the address cannot be used in SMTP", "correct it in subscribers.toml")
+        while True:
+            if not self._client.is_connected:
+                self._client = await connect(self._server)
+                self._is_fresh = True
+            if not self._client.supports_extension("smtputf8"):
+                if not sender.isascii():
+                    raise ServerUnavailable(str(self._server), _NO_SMTPUTF8, "set another smtp.sender")
+                if not recipient.isascii():
+                    return _rejected(_NO_SMTPUTF8, "subscribe another address, or use a server with SMTPUTF8")
+            was_fresh, self._is_fresh = self._is_fresh, False
+            try:
+                return await self._transact(sender, recipient, mail.message)
+            except _ConnectionLost as loss:
+                self._client.close()
+                if was_fresh:
+                    return self._blame(loss)
+
+    def _blame(self, loss: _ConnectionLost) -> Receipt:
+        """Before a recipient is named, and at a 421, it is the server as a whole; later perhaps this mail."""
+        remedy = "it is tried again later; if this goes on, look into the mail server's log"
+        if loss.is_farewell or loss.stage is Stage.SENDER:
+            raise ServerUnavailable(str(self._server), loss.cause, remedy) from loss
+        return Receipt(outcome=Outcome.DEFERRED, reply=f"{loss.cause}; {remedy}")
+
+    async def close(self) -> None:
+        """Says goodbye if the server still listens."""
+        if self._client.is_connected:
+            with suppress(aiosmtplib.SMTPException):
+                await self._client.quit(timeout=_GOODBYE_SECONDS)
+        self._client.close()
+
+    async def _transact(self, sender: str, recipient: str, message: bytes) -> Receipt:
+        for stage, command in (
+            (Stage.SENDER, self._mail_command(sender, recipient, message)),
+            (Stage.RECIPIENT, (b"RCPT", f"TO:<{recipient}>".encode())),
+        ):
+            reply = await self._ask(stage, *command)
+            if not 200 <= reply.code < 300:
+                return await self._refusal(stage, reply)
+        reply = await self._ask(Stage.CONTENT, b"DATA")
+        if reply.code != 354:
+            # 2yz would be nonsense here: the connection is out of step.
+            reply = Reply(code=-1, text=str(reply)) if reply.code < 400 else reply
+            return await self._refusal(Stage.CONTENT, reply)
+        return await self._send_content(message)
+
+    def _mail_command(self, sender: str, recipient: str, message: bytes) -> tuple[bytes, ...]:
+        options = [f"SIZE={len(message)}"] if self._client.supports_extension("size") else []
+        if not (sender + recipient).isascii():
+            options.append("SMTPUTF8")
+            if self._client.supports_extension("8bitmime"):
+                options.append("BODY=8BITMIME")
+        return (b"MAIL", f"FROM:<{sender}>".encode(), *(option.encode() for option in options))
+
+    async def _ask(self, stage: Stage, *command: bytes) -> Reply:
+        try:
+            response = await self._client.execute_command(*command)
+        except aiosmtplib.SMTPTimeoutError as error:
+            raise _ConnectionLost(stage, f"no answer to {stage.value}") from error
+        except aiosmtplib.SMTPServerDisconnected as error:
+            raise _ConnectionLost(stage, f"the server closed the connection at {stage.value}") from error
+        except aiosmtplib.SMTPResponseException as error:  # an answer that is not SMTP
+            return Reply(code=error.code, text=error.message)
+        return Reply(code=response.code, text=response.message)
+
+    async def _send_content(self, message: bytes) -> Receipt:
+        """The message and the final dot. Silence now leaves open whether the server has the mail."""
+        protocol, wire = self._client.protocol, self._client.transport
+        if protocol is None or wire is None or not protocol.is_connected:
+            raise _ConnectionLost(Stage.CONTENT, "the server closed the connection at DATA")
+        patience = self._server.timeout.total_seconds() * _PATIENCE_AFTER_DOT
+        try:
+            protocol.write(_with_final_dot(message))
+            response = await protocol.read_response(patience)
+        except aiosmtplib.SMTPException as error:
+            # `abort`, not `close`: what is not yet sent must not follow after we have given up on it.
+            stream = cast("asyncio.Transport", wire)
+            is_dot_out = stream.get_write_buffer_size() == 0
+            stream.abort()
+            self._client.close()
+            if not is_dot_out:
+                raise _ConnectionLost(Stage.CONTENT, "the server stopped reading at DATA") from error
+            return Receipt(outcome=Outcome.UNKNOWN, reply=_LOST_AFTER_DOT)
+        reply = Reply(code=response.code, text=response.message)
+        if 200 <= reply.code < 300:
+            return Receipt(outcome=Outcome.SENT, reply=str(reply))
+        return await self._refusal(Stage.CONTENT, reply)
+
+    async def _refusal(self, stage: Stage, reply: Reply) -> Receipt:
+        verdict = judge(stage, reply)
+        if reply.code == 421:
+            raise _ConnectionLost(stage, f"{verdict.cause} ({reply})", is_farewell=True)
+        if verdict.reply_class is ReplyClass.SERVER:
+            raise refused(self._server, stage, reply)
+        await self._reset()
+        outcome = Outcome.DEFERRED if reply.code < 500 else Outcome.REJECTED
+        return Receipt(outcome=outcome, reply=f"{reply} ({verdict.cause}; {verdict.remedy})")
+
+    async def _reset(self) -> None:
+        """Makes the connection ready for the next mail, or closes it: then the next mail opens another."""
+        try:
+            await self._client.rset()
+        except aiosmtplib.SMTPException:
+            self._client.close()
+
+
+def _with_final_dot(message: bytes) -> bytes:
+    """`message` as it goes over the wire (RFC 5321, section 4.5.2)."""
+    ended = message if message.endswith(b"\r\n") else message + b"\r\n"
+    stuffed = ended.replace(b"\r\n.", b"\r\n..")
+    return (b"." if stuffed.startswith(b".") else b"") + stuffed + b".\r\n"
+
+
+def _rejected(cause: str, remedy: str) -> Receipt:
+    return Receipt(outcome=Outcome.REJECTED, reply=f"{cause}; {remedy}")

@@ -1,0 +1,18 @@
+"""Where the files that are no Python live: in the installed package, or beside it in a checkout."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+
+
+def templates_folder() -> Path:
+    return _folder("templates")
+
+
+def systemd_folder() -> Path:
+    return _folder("systemd")
+
+
+def _folder(name: str) -> Path:
+    installed = _PACKAGE / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
