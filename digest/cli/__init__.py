@@ -1,0 +1,105 @@
+"""The `digest` command. Commands live in modules beside this one and import what is heavy when they run.
+
+To add one: write a function in `digest/cli/NAME.py` (its docstring is its help, `context_of(ctx).settings()`
+gives the settings), import the module here, and register it below with `app.command()`. An error of this
+project may be raised; `main` says it and ends with the exit code that `exit_code` gives.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digest import __version__
+from digest.cli import daemon, demo, preview, run, subscriptions
+from digest.cli.context import Context
+from digest.errors import AlreadyRunning, ConfigurationError, DigestError, ServerUnavailable, SourceError
+
+_EPILOG = (
+    "[b]First steps:[/b] [cyan]digest demo[/cyan] shows it all with invented papers;"
+    " [cyan]digest subscribe you@example.org -k 'graph neural network'[/cyan] adds you;"
+    " [cyan]digest run[/cyan] fetches and mails; [cyan]digest daemon[/cyan] does so every day.\n\n"
+    "[b]Exit codes:[/b]\n"
+    "0  done, also when there was nothing to do\n"
+    "1  a part failed and will be tried again\n"
+    "2  wrong usage or configuration; nothing was fetched or sent\n"
+    "3  arXiv could not be reached at all\n\n"
+    "[b]Settings:[/b] digest.toml, found by --config, DIGEST_CONFIG, ./digest.toml,"
+    " /etc/arxiv-digest/digest.toml; every key also from the environment, as in DIGEST_SMTP__HOST."
+)
+
+app = typer.Typer(
+    name="digest",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
+)
+
+for _command in (run.run, daemon.daemon):
+    app.command(rich_help_panel="Work")(_command)
+
+for _command in (preview.preview, demo.demo):
+    app.command(rich_help_panel="Look")(_command)
+
+for _command in (subscriptions.subscribe, subscriptions.unsubscribe, subscriptions.subscribers):
+    app.command(rich_help_panel="Readers")(_command)
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"digest {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _digest(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The digest.toml to use.", show_default=False)
+    ] = None,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose", "-v", count=True, metavar="", help="Say more; twice: everything.", show_default=False
+        ),
+    ] = 0,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, metavar="", help="Print the version, and end."
+        ),
+    ] = False,
+) -> None:
+    """Mails each reader, every day, the new arXiv papers that match their keywords."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    ctx.obj = Context(config=config)
+
+
+def exit_code(error: DigestError) -> int:
+    """What the command ends with: 1 tried again later, 2 something to correct, 3 no arXiv."""
+    if isinstance(error, SourceError):
+        return 3
+    return 1 if isinstance(error, AlreadyRunning | ServerUnavailable) else 2
+
+
+def main() -> None:
+    """The entry point: runs the command that the arguments name, and ends the process."""
+    try:
+        try:
+            app(prog_name="digest")
+        except DigestError as error:
+            problems = error.problems if isinstance(error, ConfigurationError) else (str(error),)
+            sys.stderr.writelines(f"error: {problem}\n" for problem in problems)
+            sys.exit(exit_code(error))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has gone; let Python's own last flush have somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

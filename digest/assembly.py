@@ -1,0 +1,120 @@
+"""From settings to the things that work: source, store, transport, and the writer of messages."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from digest import __version__
+from digest.arxiv.api import SearchApi
+from digest.arxiv.http import ClientSettings, PoliteClient
+from digest.arxiv.turnstile import Turnstile
+from digest.config import Settings, find_config, load_settings
+from digest.jobs import Write
+from digest.mail import Outgoing, Transport
+from digest.mail.maildir import MaildirTransport
+from digest.mail.message import Letterhead, build_message
+from digest.mail.rendering import Renderer
+from digest.mail.smtp import SmtpServer, SmtpTransport
+from digest.resources import templates_folder
+from digest.store import Mailing
+from digest.subscribers import Subscriber, load_subscribers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """The two files, as read at one moment; `config_file` is the digest.toml in use, if there is one."""
+
+    config_file: Path | None
+    settings: Settings
+    subscribers: tuple[Subscriber, ...]
+
+    @property
+    def lookback(self) -> timedelta:
+        return timedelta(days=self.settings.arxiv.lookback_days)
+
+    def fingerprint(self) -> tuple[tuple[int, int] | None, ...]:
+        """Differs from an earlier one when one of the files was written since."""
+        return tuple(_fingerprint(path) for path in (self.config_file, self.settings.subscribers))
+
+
+def _fingerprint(path: Path | None) -> tuple[int, int] | None:
+    try:
+        status = path.stat() if path else None
+    except OSError:
+        return None
+    return (status.st_ino, status.st_mtime_ns) if status else None
+
+
+def load_setup(config: Path | None, environ: Mapping[str, str] = os.environ) -> Setup:
+    """Reads both files. Raises `ConfigurationError` with every problem of the one or the other."""
+    settings = load_settings(config, environ)
+    return Setup(
+        config_file=find_config(config, environ),
+        settings=settings,
+        subscribers=load_subscribers(settings.subscribers, settings.defaults),
+    )
+
+
+@asynccontextmanager
+async def open_client(settings: Settings) -> AsyncIterator[PoliteClient]:
+    """The one client for everything that arXiv is asked, for as long as it is needed."""
+    url = settings.arxiv.api_url
+    turnstile = Turnstile(settings.state.with_name("arxiv-requests"), settings.arxiv.interval_for(url))
+    manners = ClientSettings(
+        contact=settings.arxiv.contact, version=__version__, retry_pause=settings.arxiv.retry_pause
+    )
+    settings.state.parent.mkdir(parents=True, exist_ok=True)
+    async with PoliteClient(manners, turnstile) as client:
+        yield client
+
+
+def source_of(settings: Settings, client: PoliteClient) -> SearchApi:
+    return SearchApi(client, settings.arxiv.api_url)
+
+
+def transport_of(settings: Settings) -> Transport:
+    """Where mails go. Opens nothing yet."""
+    smtp = settings.smtp
+    if settings.delivery.transport == "maildir" or smtp.host is None:
+        return MaildirTransport(settings.delivery.maildir)
+    return SmtpTransport(
+        SmtpServer(
+            host=smtp.host,
+            port=smtp.port,
+            security=smtp.security,
+            username=smtp.username,
+            password=smtp.password.get_secret_value() if smtp.password else None,
+            connections=smtp.connections,
+            timeout=smtp.timeout,
+        )
+    )
+
+
+def writer_of(settings: Settings) -> Write:
+    """Builds messages by the templates. Raises `ConfigurationError` when those cannot be used."""
+    renderer = Renderer(templates_folder())
+    letterhead = letterhead_of(settings)
+
+    def write(mailing: Mailing) -> Outgoing:
+        rendered = renderer.render(mailing.digest, letterhead=letterhead)
+        return Outgoing(
+            sender=letterhead.sender,
+            recipient=mailing.digest.email,
+            message=build_message(mailing.digest, rendered, letterhead, mailing.token),
+            token=mailing.token,
+        )
+
+    return write
+
+
+def letterhead_of(settings: Settings) -> Letterhead:
+    """Replies go to the operator where the contact is an address, else to the sender."""
+    contact = settings.arxiv.contact
+    return Letterhead(
+        sender=settings.smtp.sender,
+        sender_name=settings.smtp.sender_name,
+        contact=contact if contact and not contact.startswith("http") else settings.smtp.sender,
+    )

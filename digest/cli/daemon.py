@@ -1,0 +1,28 @@
+"""`digest daemon`: the service."""
+
+import typer
+
+from digest.cli.context import context_of
+
+
+def daemon(context: typer.Context) -> None:
+    """Run as a service: ask arXiv after its announcements, mail everyone at their own time.
+
+    SIGHUP rereads digest.toml and subscribers.toml; an edit is also noticed by itself. SIGTERM finishes
+    the mail in hand and stops. Logs go to standard error.
+    """
+    import asyncio
+    import logging
+    import os
+
+    from digest.assembly import load_setup, writer_of
+    from digest.cli.opening import open_state
+    from digest.daemon import Daemon
+    from digest.notify import Notifier
+
+    logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))
+    setup = load_setup(context_of(context).config)
+    writer_of(setup.settings)
+    with open_state(setup.settings.state) as store:
+        service = Daemon(setup, lambda: load_setup(context_of(context).config), store, Notifier(os.environ))
+        asyncio.run(service.run())

@@ -1,0 +1,44 @@
+"""What several commands open: the state, or a copy of it, and the line that shows progress."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from digest.store.lock import sole_worker
+from digest.store.sqlite import SqliteStore
+
+
+@contextmanager
+def open_state(path: Path) -> Iterator[SqliteStore]:
+    """The state, for this process alone. Raises `AlreadyRunning` and `StateError`."""
+    with sole_worker(path), SqliteStore(path) as store:
+        yield store
+
+
+@contextmanager
+def open_copy(path: Path) -> Iterator[SqliteStore]:
+    """A throw-away copy of the state as it is now: what happens to it marks nothing."""
+    with TemporaryDirectory(prefix="digest-") as folder:
+        copy_path = Path(folder) / "copy.db"
+        if not path.exists():
+            with SqliteStore(copy_path) as copy:
+                yield copy
+        else:
+            with SqliteStore(path) as store:
+                copy = store.copy_to(copy_path)
+            with copy:
+                yield copy
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Shows what is being done on a terminal; elsewhere shows nothing."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda text: None
+        return
+    with console.status("starting") as status:
+        yield lambda text: status.update(text)

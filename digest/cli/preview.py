@@ -1,0 +1,127 @@
+"""`digest preview`: a digest to look at, before anybody gets it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digest.cli.context import context_of
+
+if TYPE_CHECKING:
+    from digest.digests import Digest
+    from digest.settings import Settings
+    from digest.store import Store
+    from digest.subscribers import Subscriber
+
+_NOBODY = "preview@localhost"
+
+
+def preview(
+    context: typer.Context,
+    email: Annotated[str | None, typer.Argument(help="A subscriber: shows their next digest.")] = None,
+    keyword: Annotated[
+        list[str] | None,
+        typer.Option("-k", "--keyword", help="A keyword to try; may be given several times."),
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file to write.")] = Path(
+        "digest-preview.html"
+    ),
+    show: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+) -> None:
+    """Fetch now and write a digest as an HTML file. Sends nothing and marks nothing.
+
+    For keywords, and for a subscriber who has nothing new, it shows the newest papers of the look-back.
+    """
+    import asyncio
+    import os
+    import webbrowser
+
+    from digest.config import load_settings
+
+    if bool(email) == bool(keyword):
+        raise typer.BadParameter("give either a subscriber's address, or keywords with -k")
+    settings = load_settings(context_of(context).config, os.environ)
+    subscriber = _subscriber(settings, email) if email else _trial(settings, tuple(keyword or ()))
+    digest, is_next = asyncio.run(_compose(settings, subscriber))
+    if digest is None:
+        typer.echo(f"no paper of the last {settings.arxiv.lookback_days} days matches; nothing was written")
+        return
+    _write(settings, digest, output)
+    if email and not is_next:
+        typer.echo(f"{email} has nothing new; this shows their newest papers")
+    typer.echo(f"{len(digest.entries)} papers written to {output.resolve()}")
+    if show:
+        webbrowser.open(output.resolve().as_uri())
+
+
+def _subscriber(settings: "Settings", email: str) -> "Subscriber":
+    from digest.errors import ConfigurationError
+    from digest.subscribers import load_subscribers
+
+    subscribers = load_subscribers(settings.subscribers, settings.defaults)
+    for subscriber in subscribers:
+        if subscriber.email.lower() == email.lower():
+            return subscriber
+    raise ConfigurationError(f"{settings.subscribers}: {email} is no subscriber; see digest subscribers")
+
+
+def _trial(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":
+    from digest.query import parse
+    from digest.subscribers import Keyword, Subscriber
+
+    return Subscriber(
+        email=_NOBODY,
+        name=None,
+        keywords=tuple(Keyword(text=text, query=parse(text)) for text in keywords),
+        send_at=settings.defaults.at,
+        timezone=settings.defaults.timezone,
+        weekly=None,
+    )
+
+
+async def _compose(settings: "Settings", subscriber: "Subscriber") -> "tuple[Digest | None, bool]":
+    """What the subscriber would get now, else (second value false) what a new one with their keywords would."""
+    from digest.assembly import open_client, source_of
+    from digest.cli.opening import open_copy, progress
+    from digest.jobs import fetch
+
+    now, lookback = datetime.now(UTC), timedelta(days=settings.arxiv.lookback_days)
+    with open_copy(settings.state) as store, progress() as notice:
+        newcomer = replace(subscriber, email=_NOBODY)
+        store.enrol([subscriber, newcomer], now=now)
+        notice("asking arXiv")
+        async with open_client(settings) as client:
+            report = await fetch(source_of(settings, client), store, [subscriber], now=now, lookback=lookback)
+        if report.errors:
+            typer.echo("\n".join(f"error: {error}" for error in report.errors), err=True)
+            raise typer.Exit(3)
+        digest = _digest(store, subscriber, now, lookback, is_first=False)
+        if digest and subscriber.email != _NOBODY:
+            return digest, True
+        return _digest(store, newcomer, now, lookback, is_first=True), False
+
+
+def _digest(
+    store: "Store", subscriber: "Subscriber", now: datetime, lookback: timedelta, *, is_first: bool
+) -> "Digest | None":
+    from digest.composing import compose
+
+    news = store.news(subscriber.email, backlog_since=now - lookback)
+    return compose(subscriber, news.hits, planned_at=now, is_first=is_first)
+
+
+def _write(settings: "Settings", digest: "Digest", output: Path) -> None:
+    from digest.assembly import letterhead_of
+    from digest.errors import ConfigurationError
+    from digest.mail.rendering import Renderer
+    from digest.resources import templates_folder
+
+    rendered = Renderer(templates_folder()).render(digest, letterhead=letterhead_of(settings))
+    try:
+        output.write_text(rendered.html, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{output} cannot be written ({error.strerror}); name another with -o"
+        ) from error

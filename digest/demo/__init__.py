@@ -1,0 +1,1 @@
+"""`digest demo`: the whole path over invented papers, on this machine alone."""

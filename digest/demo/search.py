@@ -1,0 +1,175 @@
+"""arXiv's search syntax, read as arXiv reads it since November 2025.
+
+It is not the keyword language of `digest.query`: no operator binds tighter than another, everything groups
+to the right, a missing operator is OR and a missing prefix is `all`. A query that lacks a bracket therefore
+finds here what it finds there. (Source: the query parser of arXiv's published arxiv-search.)
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from digest.papers import Paper
+from digest.text import AnalysedText, fold, words
+
+Test = Callable[[Paper], bool]
+"""Whether a paper is found."""
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<bracket>[()])|submittedDate:\[(?P<window>[^\]]*)\]|(?P<prefix>[A-Za-z_]+):(?=\S)"
+    r'|"(?P<phrase>[^"]*)"|(?P<word>[^\s()"]+))\s*'
+)
+_OPERATORS = {"AND": "AND", "OR": "OR", "ANDNOT": "ANDNOT", "NOT": "ANDNOT"}
+_CLOSING = ("bracket", ")")
+_MINUTE_FORMAT = "%Y%m%d%H%M"
+
+
+class BadSearch(Exception):
+    """The search is not of arXiv's syntax: it answers with HTTP 400."""
+
+
+class BrokenSearch(Exception):
+    """The search makes arXiv itself fail: it answers with HTTP 500."""
+
+
+def parse_search(text: str) -> Test:
+    """The test that `text` stands for. Raises `BadSearch` or `BrokenSearch`."""
+    search = _Search(_tokens(text))
+    test = search.chain("all")
+    if search.tokens:
+        raise BadSearch("unbalanced parentheses")
+    return test
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    tokens, at = [], 0
+    while at < len(text):
+        found = _TOKEN.match(text, at)
+        if not found or not found.lastgroup:
+            raise BadSearch(f"query could not be parsed at {text[at : at + 20]}")
+        tokens.append((found.lastgroup, found[found.lastgroup]))
+        at = found.end()
+    return tokens[::-1]
+
+
+class _Search:
+    """Recursive descent; `tokens` are those still to be read, the next one last."""
+
+    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+        self.tokens = tokens
+
+    def chain(self, prefix: str) -> Test:
+        left = self._term(prefix)
+        if not self.tokens or self.tokens[-1] == _CLOSING:
+            return left
+        operator = self._operator()
+        return _joined(operator, left, self.chain(prefix))
+
+    def _operator(self) -> str:
+        kind, value = self.tokens[-1]
+        if kind != "word" or value not in _OPERATORS:
+            return "OR"
+        self.tokens.pop()
+        if value == "AND" and self.tokens and self.tokens[-1] == ("word", "NOT"):
+            value = self.tokens.pop()[1]
+        return _OPERATORS[value]
+
+    def _term(self, prefix: str) -> Test:
+        if not self.tokens:
+            raise BadSearch("query ends too early")
+        kind, value = self.tokens.pop()
+        match kind:
+            case "prefix":
+                return self._term(value)
+            case "window":
+                return _submitted_within(value)
+            case "bracket":
+                if value == ")":
+                    raise BadSearch("unbalanced parentheses")
+                test = self.chain(prefix)
+                if not self.tokens or self.tokens.pop() != _CLOSING:
+                    raise BadSearch("unbalanced parentheses")
+                return test
+            case _:
+                return _leaf(prefix, value, is_quoted=kind == "phrase")
+
+
+def _joined(operator: str, left: Test, right: Test) -> Test:
+    if operator == "AND":
+        return lambda paper: left(paper) and right(paper)
+    if operator == "OR":
+        return lambda paper: left(paper) or right(paper)
+    return lambda paper: left(paper) and not right(paper)
+
+
+def _leaf(prefix: str, value: str, *, is_quoted: bool) -> Test:
+    if value.startswith(("*", "?")) and not is_quoted:
+        raise BrokenSearch("leading wildcard")
+    if re.search(r"[*?]", value) and not is_quoted and prefix in ("ti", "abs"):
+        return _with_wildcard(prefix, fold(value))
+    is_met = _FIELDS.get(prefix)
+    if is_met is None:
+        raise BadSearch(f"unknown field {prefix}")
+    return lambda paper: is_met(paper, value)
+
+
+def _submitted_within(window: str) -> Test:
+    first, _, last = window.partition(" TO ")
+    try:
+        since, until = (datetime.strptime(text, _MINUTE_FORMAT).replace(tzinfo=UTC) for text in (first, last))
+    except ValueError as error:
+        raise BrokenSearch(f"no range of minutes: {window}") from error
+    end = until + timedelta(minutes=1)
+    return lambda paper: paper.submitted_at is not None and since <= paper.submitted_at < end
+
+
+def _with_wildcard(prefix: str, pattern: str) -> Test:
+    def found(paper: Paper) -> bool:
+        text = paper.title if prefix == "ti" else paper.abstract
+        return any(fnmatchcase(word, pattern) for word in _analysed(text).words)
+
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _analysed(text: str) -> AnalysedText:
+    return AnalysedText(text)
+
+
+def _has_phrase(text: str, phrase: str) -> bool:
+    """Adjacent stems; a stop word of `phrase` stands for any one word."""
+    wanted = _analysed(phrase).stems
+    return any(wanted) and _stands_in(_analysed(text).stems, wanted)
+
+
+def _has_words(text: str, phrase: str) -> bool:
+    wanted = words(phrase.replace("_", " "))
+    return bool(wanted) and _stands_in(words(text), wanted)
+
+
+def _stands_in(have: Sequence[str | None], wanted: Sequence[str | None]) -> bool:
+    return any(
+        all(one is None or one == have[start + place] for place, one in enumerate(wanted))
+        for start in range(len(have) - len(wanted) + 1)
+    )
+
+
+def _is_listed_in(paper: Paper, category: str) -> bool:
+    return any(fnmatchcase(one.lower(), category.lower()) for one in paper.categories)
+
+
+_FIELDS: Mapping[str, Callable[[Paper, str], bool]] = {
+    "ti": lambda paper, value: _has_phrase(paper.title, value),
+    "abs": lambda paper, value: _has_phrase(paper.abstract, value),
+    "au": lambda paper, value: any(_has_words(author, value) for author in paper.authors),
+    "co": lambda paper, value: _has_words(paper.comment or "", value),
+    "jr": lambda paper, value: _has_words(paper.journal_ref or "", value),
+    "cat": _is_listed_in,
+    "id": lambda paper, value: paper.id == value,
+    "doi": lambda paper, value: paper.doi == value,
+    "all": lambda paper, value: any(
+        _FIELDS[field](paper, value) for field in ("ti", "abs", "au", "co", "cat")
+    ),
+}

@@ -1,0 +1,282 @@
+"""What every store promises."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.composing import compose
+from digest.digests import Digest
+from digest.query import parse
+from digest.store import MailingState, Matched, Store
+from digest.store.sqlite import SqliteStore
+from digest.subscribers import Subscriber
+from tests.factories import invented_paper, moment, reader
+
+NOW = moment("2026-06-16 07:00")
+LONG_AGO = moment("2026-01-01 00:00")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with SqliteStore(tmp_path / "state" / "digest.db") as store:
+        yield store
+
+
+def key(text: str) -> str:
+    return parse(text).key
+
+
+def found(arxiv_id: str, *keywords: str, version: int = 1, submitted: str = "2026-06-15 10:00") -> Matched:
+    paper = invented_paper(arxiv_id, version=version, submitted=submitted)
+    return Matched(paper=paper, query_keys=tuple(map(key, keywords)))
+
+
+def record(store: Store, *papers: Matched, covered: tuple[str, ...], now: datetime = NOW) -> int:
+    return store.record(papers, covered=tuple(map(key, covered)), now=now)
+
+
+def new_for(store: Store, email: str = "ada@example.org") -> set[tuple[str, str]]:
+    hits = store.news(email, backlog_since=LONG_AGO).hits
+    return {(hit.paper.id, hit.query_key) for hit in hits}
+
+
+def serve(store: Store, subscriber: Subscriber, now: datetime = NOW) -> Digest | None:
+    news = store.news(subscriber.email, backlog_since=LONG_AGO)
+    digest = compose(subscriber, news.hits, planned_at=now, is_first=False)
+    if digest:
+        store.enqueue(digest, frontier=news.frontier, slot_at=now)
+    else:
+        store.settle([subscriber.email], frontier=news.frontier, slot_at=now)
+    return digest
+
+
+def ids(digest: Digest | None) -> set[str]:
+    return {entry.paper.id for entry in digest.entries} if digest else set()
+
+
+def test_a_paper_is_new_once_whatever_comes_later(store: Store) -> None:
+    ada = reader("ada@example.org", "tea", "milk")
+    store.enrol([ada], now=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea", "milk"))
+    assert ids(serve(store, ada)) == {"2606.00001"}
+    assert record(store, found("2606.00001", "tea"), covered=("tea", "milk")) == 0
+    assert record(store, found("2606.00001", "tea", "milk", version=2), covered=("tea", "milk")) == 0
+    assert new_for(store) == set()
+    assert serve(store, ada) is None
+
+
+def test_new_papers_are_counted_once_for_the_installation(store: Store) -> None:
+    store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW)
+    assert (
+        record(store, found("2606.00001", "tea", "milk"), found("2606.00002", "tea"), covered=("tea",)) == 2
+    )
+    assert record(store, found("2606.00002", "milk"), found("2606.00003", "milk"), covered=("milk",)) == 1
+
+
+def test_a_keyword_has_no_news_before_it_was_fetched(store: Store) -> None:
+    store.enrol([reader("ada@example.org", "tea")], now=NOW)
+    assert store.with_news() == frozenset()
+    assert store.covered_at() == {}
+    record(store, covered=("tea",))
+    assert store.covered_at() == {key("tea"): NOW}
+
+
+def test_what_was_there_before_the_subscription_is_backlog(store: Store) -> None:
+    bo = reader("bo@example.org", "tea")
+    store.enrol([bo], now=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    serve(store, bo)
+    store.enrol([bo, reader("ada@example.org", "tea")], now=NOW)
+    record(store, found("2606.00002", "tea"), covered=("tea",))
+    hits = store.news("ada@example.org", backlog_since=LONG_AGO).hits
+    assert {(hit.paper.id, hit.is_backlog) for hit in hits} == {("2606.00001", True), ("2606.00002", False)}
+
+
+def test_the_first_fetch_of_a_keyword_is_all_backlog(store: Store) -> None:
+    store.enrol([reader("ada@example.org", "tea")], now=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    record(store, found("2606.00002", "tea"), covered=("tea",))
+    hits = store.news("ada@example.org", backlog_since=LONG_AGO).hits
+    assert {(hit.paper.id, hit.is_backlog) for hit in hits} == {("2606.00001", True), ("2606.00002", False)}
+
+
+def test_backlog_older_than_asked_for_counts_as_seen(store: Store) -> None:
+    ada = reader("ada@example.org", "tea")
+    store.enrol([ada], now=NOW)
+    record(store, found("2601.00001", "tea", submitted="2026-01-05 00:00"), covered=("tea",))
+    since = moment("2026-06-01 00:00")
+    news = store.news(ada.email, backlog_since=since)
+    assert news.hits == ()
+    store.settle([ada.email], frontier=news.frontier, slot_at=NOW)
+    assert new_for(store) == set()
+    assert store.with_news() == frozenset()
+
+
+def test_a_paper_that_comes_while_one_is_subscribed_is_news_however_old(store: Store) -> None:
+    ada = reader("ada@example.org", "tea")
+    store.enrol([ada], now=NOW)
+    record(store, covered=("tea",))
+    record(store, found("2601.00001", "tea", submitted="2026-01-05 00:00"), covered=("tea",))
+    hits = store.news(ada.email, backlog_since=moment("2026-06-01 00:00")).hits
+    assert [hit.paper.id for hit in hits] == ["2601.00001"]
+
+
+def test_nobody_misses_papers_that_came_while_there_was_nothing_to_send(store: Store) -> None:
+    ada = reader("ada@example.org", "tea")
+    store.enrol([ada], now=NOW)
+    record(store, covered=("tea",))
+    serve(store, ada)
+    many = [found(f"2606.{number:05}", "tea") for number in range(25)]
+    record(store, *many, covered=("tea",))
+    assert len(ids(serve(store, ada))) == 25
+
+
+def test_another_keyword_brings_no_paper_that_was_brought(store: Store) -> None:
+    ada = reader("ada@example.org", "tea")
+    store.enrol([ada], now=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    serve(store, ada)
+    more = reader("ada@example.org", "tea", "milk")
+    store.enrol([more], now=NOW)
+    record(store, found("2606.00001", "tea", "milk"), found("2606.00002", "milk"), covered=("tea", "milk"))
+    assert ids(serve(store, more)) == {"2606.00002"}
+
+
+def test_a_keyword_that_is_dropped_and_taken_up_again_repeats_nothing(store: Store) -> None:
+    both, one = reader("ada@example.org", "tea", "milk"), reader("ada@example.org", "milk")
+    store.enrol([both], now=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea", "milk"))
+    serve(store, both)
+    store.enrol([one], now=NOW)
+    record(store, found("2606.00002", "tea"), covered=("tea", "milk"))
+    assert new_for(store) == set()
+    store.enrol([both], now=NOW)
+    assert ids(serve(store, both)) == {"2606.00002"}
+
+
+def test_a_reader_who_leaves_and_returns_gets_nothing_twice(store: Store) -> None:
+    ada = reader("ada@example.org", "tea")
+    store.enrol([ada], now=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    serve(store, ada)
+    store.enrol([], now=NOW)
+    assert store.standings() == {}
+    assert store.with_news() == frozenset()
+    store.enrol([reader("ADA@example.org", "tea")], now=NOW)
+    assert new_for(store) == set()
+
+
+def test_readers_do_not_share_what_was_brought(store: Store) -> None:
+    ada, bo = reader("ada@example.org", "tea"), reader("bo@example.org", "tea")
+    store.enrol([ada, bo], now=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    serve(store, ada)
+    assert store.with_news() == {"bo@example.org"}
+    assert ids(serve(store, bo)) == {"2606.00001"}
+
+
+def test_a_digest_comes_out_of_the_outbox_as_it_went_in(store: Store) -> None:
+    ada = reader("ada@example.org", "tea", "milk")
+    store.enrol([ada], now=NOW)
+    record(store, found("2606.00001", "tea", "milk"), found("2606.00002", "milk"), covered=("tea", "milk"))
+    digest = serve(store, ada)
+    (mailing,) = store.claim(now=NOW, limit=10)
+    assert mailing.digest == digest
+    assert mailing.attempts == 0
+
+
+def test_a_later_version_does_not_change_what_was_written_down(store: Store) -> None:
+    ada = reader("ada@example.org", "tea")
+    store.enrol([ada], now=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    digest = serve(store, ada)
+    store.enrol([reader("ada@example.org", "milk")], now=NOW)
+    record(store, found("2606.00001", "tea", "milk", version=2), covered=("milk",))
+    (mailing,) = store.claim(now=NOW, limit=10)
+    assert mailing.digest == digest
+
+
+def outbox_of(store: Store, *emails: str) -> None:
+    readers = [reader(email, "tea") for email in emails]
+    store.enrol(readers, now=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    for one in readers:
+        serve(store, one)
+
+
+def test_a_claimed_mailing_is_nobody_elses(store: Store) -> None:
+    outbox_of(store, "ada@example.org", "bo@example.org")
+    first, second = store.claim(now=NOW, limit=1), store.claim(now=NOW, limit=5)
+    assert [mailing.digest.email for mailing in first + second] == ["ada@example.org", "bo@example.org"]
+    assert store.claim(now=NOW, limit=5) == ()
+
+
+def test_tokens_differ_and_stay(store: Store) -> None:
+    outbox_of(store, "ada@example.org", "bo@example.org")
+    ada, bo = store.claim(now=NOW, limit=5)
+    store.release([ada.number, bo.number])
+    assert ada.token != bo.token
+    assert [mailing.token for mailing in store.claim(now=NOW, limit=5)] == [ada.token, bo.token]
+
+
+def test_a_sent_mailing_is_never_claimed_again(store: Store) -> None:
+    outbox_of(store, "ada@example.org")
+    (mailing,) = store.claim(now=NOW, limit=5)
+    store.conclude(mailing.number, MailingState.SENT, "250 taken", now=NOW)
+    assert store.waiting() == 0
+    assert store.next_due_at() is None
+    assert store.claim(now=NOW + timedelta(days=9), limit=5) == ()
+    assert store.reclaim(now=NOW) == 0
+
+
+@pytest.mark.parametrize("state", [MailingState.DEFERRED, MailingState.UNKNOWN])
+def test_a_refused_mailing_waits_for_its_time_and_keeps_its_place(store: Store, state: MailingState) -> None:
+    outbox_of(store, "ada@example.org")
+    (mailing,) = store.claim(now=NOW, limit=5)
+    later = NOW + timedelta(minutes=30)
+    store.conclude(mailing.number, state, "451 later", now=NOW, due_at=later)
+    assert store.claim(now=later - timedelta(seconds=1), limit=5) == ()
+    assert store.waiting() == 1
+    assert store.next_due_at() == later
+    assert store.standings()["ada@example.org"].has_open_mailing
+    (again,) = store.claim(now=later, limit=5)
+    assert (again.token, again.digest, again.attempts) == (mailing.token, mailing.digest, 1)
+
+
+def test_waiting_mailings_can_be_hastened(store: Store) -> None:
+    outbox_of(store, "ada@example.org")
+    (mailing,) = store.claim(now=NOW, limit=5)
+    store.conclude(mailing.number, MailingState.DEFERRED, "451", now=NOW, due_at=NOW + timedelta(days=1))
+    store.hasten(now=NOW)
+    assert len(store.claim(now=NOW, limit=5)) == 1
+
+
+def test_what_a_dead_process_was_sending_is_taken_back(store: Store) -> None:
+    outbox_of(store, "ada@example.org")
+    (mailing,) = store.claim(now=NOW, limit=5)
+    assert store.reclaim(now=NOW) == 1
+    assert [again.token for again in store.claim(now=NOW, limit=5)] == [mailing.token]
+
+
+def test_a_released_mailing_was_not_tried(store: Store) -> None:
+    outbox_of(store, "ada@example.org")
+    (mailing,) = store.claim(now=NOW, limit=5)
+    store.release([mailing.number])
+    assert [again.attempts for again in store.claim(now=NOW, limit=5)] == [0]
+
+
+def test_a_mailing_given_up_is_done_with(store: Store) -> None:
+    outbox_of(store, "ada@example.org")
+    (mailing,) = store.claim(now=NOW, limit=5)
+    store.conclude(mailing.number, MailingState.FAILED, "550 no", now=NOW)
+    assert store.waiting() == 0
+    assert not store.standings()["ada@example.org"].has_open_mailing
+
+
+def test_standings_tell_what_was_planned(store: Store) -> None:
+    outbox_of(store, "ada@example.org")
+    stands = store.standings()["ada@example.org"]
+    assert (stands.since_at, stands.last_digest_at, stands.slot_at) == (NOW, NOW, NOW)
+    assert datetime.now(UTC) > stands.since_at

@@ -1,0 +1,49 @@
+"""Invented papers and readers."""
+
+from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
+
+from digest.papers import ArxivId, Paper
+from digest.query import parse
+from digest.subscribers import Keyword, Subscriber
+
+
+def moment(text: str) -> datetime:
+    """`2026-06-16 12:30` as a moment in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def invented_paper(
+    arxiv_id: str,
+    title: str = "On nothing in particular",
+    *,
+    version: int = 1,
+    submitted: str = "2026-06-15 10:00",
+) -> Paper:
+    return Paper(
+        id=ArxivId(arxiv_id),
+        version=version,
+        title=title,
+        abstract="We say little, and show less.",
+        authors=("Ada Example", "Bo Sample"),
+        categories=("cs.LG", "stat.ML"),
+        submitted_at=moment(submitted),
+        updated_at=moment(submitted),
+    )
+
+
+def reader(
+    email: str = "ada@example.org",
+    *keywords: str,
+    at: time = time(7),
+    timezone: str = "UTC",
+    weekly: int | None = None,
+) -> Subscriber:
+    return Subscriber(
+        email=email,
+        name=None,
+        keywords=tuple(Keyword(text=text, query=parse(text)) for text in keywords or ("tea",)),
+        send_at=at,
+        timezone=ZoneInfo(timezone),
+        weekly=weekly,
+    )

@@ -1,0 +1,178 @@
+"""An SMTP server on loopback that answers as it is told: refusing, slow, or gone at any stage."""
+
+import asyncio
+import re
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Do(Enum):
+    """What else than a reply may happen."""
+
+    DROP = "close the connection"
+    HANG = "say nothing more"
+
+
+Answer = str | Do
+
+_DEFAULTS: dict[str, Answer] = {
+    "GREETING": "220 mail.example.org ESMTP",
+    "HELO": "250 mail.example.org",
+    "STARTTLS": "220 go ahead",
+    "AUTH": "235 2.7.0 welcome",
+    "MAIL": "250 2.1.0 sender ok",
+    "RCPT": "250 2.1.5 recipient ok",
+    "DATA": "354 go ahead",
+    "DOT": "250 2.0.0 queued",
+    "RSET": "250 2.0.0 reset",
+    "QUIT": "221 2.0.0 bye",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A mail for which the server said 250."""
+
+    sender: str
+    recipient: str
+    message: bytes
+
+
+@dataclass(kw_only=True)
+class MailServer:
+    """`answers` are by verb, or by verb and address as in `RCPT reader@example.org`.
+
+    A sequence is used up one by one over all connections; then the default holds. `GREETING` is on
+    connecting, `BODY` within the message (default: read on), `DOT` after it. A 421 closes the connection.
+    """
+
+    answers: Mapping[str, Answer | Sequence[Answer]] = field(default_factory=dict)
+    extensions: tuple[str, ...] = ("PIPELINING", "SIZE 10000000", "8BITMIME", "ENHANCEDSTATUSCODES")
+    tls: ssl.SSLContext | None = None
+    is_tls_from_start: bool = False
+    seconds_per_byte: float = 0
+    port: int = 0
+    connections: int = 0
+    commands: list[str] = field(default_factory=list)
+    accepted: list[Accepted] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._scripted = {
+            verb: [answer] * 10_000 if isinstance(answer, (str, Do)) else list(answer)
+            for verb, answer in self.answers.items()
+        }
+
+    def answer(self, *verbs: str) -> Answer:
+        for verb in verbs:
+            if self._scripted.get(verb):
+                return self._scripted[verb].pop(0)
+        return _DEFAULTS.get(verbs[-1], "502 5.5.2 unknown command")
+
+    def ehlo(self) -> Answer:
+        return "\n".join(["250-mail.example.org", *(f"250-{name}" for name in self.extensions), "250 HELP"])
+
+
+class _Gone(Exception):
+    """The connection is to be closed now."""
+
+
+class _Conversation:
+    def __init__(
+        self, server: MailServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._server = server
+        self._reader = reader
+        self._writer = writer
+        self._sender = ""
+        self._recipient = ""
+
+    async def hold(self) -> None:
+        await self._say(self._server.answer("GREETING"))
+        while line := (await self._reader.readline()).decode().rstrip("\r\n"):
+            self._server.commands.append(line)
+            await self._react(line)
+
+    async def _react(self, line: str) -> None:
+        verb = line.partition(" ")[0].upper()
+        found = re.search(r"<(.*?)>", line)
+        address = found[1] if found else ""
+        answer = self._server.answer(f"{verb} {address}", verb)
+        if verb == "EHLO" and "EHLO" not in self._server.answers:
+            answer = self._server.ehlo()
+        await self._say(answer)
+        match verb:
+            case "STARTTLS":
+                assert self._server.tls is not None
+                await self._writer.start_tls(self._server.tls)
+            case "MAIL":
+                self._sender = address
+            case "RCPT":
+                self._recipient = address
+            case "DATA" if str(answer).startswith("354"):
+                await self._take_message()
+            case "QUIT":
+                raise _Gone
+
+    async def _take_message(self) -> None:
+        lines: list[bytes] = []
+        while (line := await self._reader.readline()) != b".\r\n":
+            if not line:
+                raise _Gone
+            if "BODY" in self._server.answers and len(lines) == 3:
+                await self._say(self._server.answer("BODY"))
+            lines.append(line.removeprefix(b"."))
+        answer = self._server.answer("DOT")
+        if str(answer).startswith("250"):
+            self._server.accepted.append(
+                Accepted(sender=self._sender, recipient=self._recipient, message=b"".join(lines))
+            )
+        await self._say(answer)
+
+    async def _say(self, answer: Answer) -> None:
+        if answer is Do.DROP:
+            raise _Gone
+        if answer is Do.HANG:
+            await self._reader.read()
+            raise _Gone
+        for byte in str(answer).replace("\n", "\r\n").encode() + b"\r\n":
+            self._writer.write(bytes([byte]))
+            if self._server.seconds_per_byte:
+                await self._writer.drain()
+                await asyncio.sleep(self._server.seconds_per_byte)
+        await self._writer.drain()
+        if str(answer).startswith("421"):
+            raise _Gone
+
+
+@asynccontextmanager
+async def serving(server: MailServer) -> AsyncIterator[MailServer]:
+    """Runs `server` on a free port of 127.0.0.1, which it then knows; ends all its conversations."""
+    talks: set[asyncio.Task[None]] = set()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        talks.add(task)
+        server.connections += 1
+        try:
+            await _Conversation(server, reader, writer).hold()
+        except (_Gone, ConnectionError, ssl.SSLError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+            talks.discard(task)
+
+    context = server.tls if server.is_tls_from_start else None
+    listener = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listener.close()
+        for task in list(talks):
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+        await listener.wait_closed()

@@ -1,0 +1,251 @@
+"""One cycle over a real state file, with a source and a transport that do as they are told."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.cycle import Cycle, CycleReport
+from digest.errors import ServerUnavailable, Unreachable
+from digest.jobs import deliver
+from digest.mail import Outcome, Outgoing, Receipt
+from digest.papers import Paper
+from digest.store import Mailing
+from digest.store.sqlite import SqliteStore
+from digest.subscribers import Subscriber
+from tests.factories import invented_paper, moment, reader
+from tests.fakes import FakeSource, FakeTransport
+
+MONDAY, TUESDAY, WEDNESDAY = (moment(f"2026-06-{day} 12:00") for day in (15, 16, 17))
+LOOKBACK = timedelta(days=16)
+DOWN = ServerUnavailable("mx.example.org:25", "connection refused", "check smtp.host")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        yield store
+
+
+def plain(mailing: Mailing) -> Outgoing:
+    ids = " ".join(entry.paper.id for entry in mailing.digest.entries)
+    return Outgoing(
+        sender="digest@example.org", recipient=mailing.digest.email, message=ids.encode(), token=mailing.token
+    )
+
+
+class Installation:
+    """A store, a source and a transport, run as of any moment."""
+
+    def __init__(self, store: SqliteStore, *subscribers: Subscriber, group: int = 100) -> None:
+        self.store = store
+        self.source = FakeSource(group=group)
+        self.transport = FakeTransport()
+        self.subscribers = subscribers or (reader("ada@example.org", "tea"), reader("bo@example.org", "milk"))
+
+    async def run(self, now: datetime, *papers: Paper, force: bool = False) -> CycleReport:
+        self.source.papers = papers or self.source.papers
+        cycle = Cycle(
+            source=self.source,
+            store=self.store,
+            transport=self.transport,
+            write=plain,
+            subscribers=self.subscribers,
+            lookback=LOOKBACK,
+            clock=lambda: now,
+            notice=lambda text: None,
+        )
+        return await cycle.run(force=force)
+
+    def mails(self) -> list[tuple[str, str]]:
+        """Who was mailed what since the last call, in order of the addresses."""
+        taken = sorted((mail.recipient, mail.message.decode()) for mail in self.transport.taken)
+        self.transport.taken.clear()
+        return taken
+
+
+TEA = invented_paper("2606.00001", "Tea leaves", submitted="2026-06-11 10:00")
+MILK = invented_paper("2606.00002", "Milk and more", submitted="2026-06-12 10:00")
+BOTH = invented_paper("2606.00003", "Tea with milk", submitted="2026-06-10 10:00")
+COFFEE = invented_paper("2606.00004", "Coffee", submitted="2026-06-12 10:00")
+
+
+async def test_each_reader_gets_what_matches_and_nobody_what_does_not(store: SqliteStore) -> None:
+    lab = Installation(store)
+    report = await lab.run(TUESDAY, TEA, MILK, BOTH, COFFEE)
+    assert lab.mails() == [
+        ("ada@example.org", "2606.00001 2606.00003"),
+        ("bo@example.org", "2606.00002 2606.00003"),
+    ]
+    assert (report.papers_new, report.digests_sent, report.exit_code) == (3, 2, 0)
+
+
+async def test_a_second_run_sends_nothing(store: SqliteStore) -> None:
+    lab = Installation(store)
+    await lab.run(MONDAY, TEA)
+    lab.mails()
+    for now in (MONDAY, TUESDAY):
+        report = await lab.run(now)
+        assert lab.mails() == []
+        assert (report.papers_new, report.digests_sent, report.subscribers_nothing_new) == (0, 0, 2)
+
+
+async def test_more_than_one_digest_a_day_only_by_force(store: SqliteStore) -> None:
+    lab = Installation(store, reader("ada@example.org", "tea"))
+    await lab.run(MONDAY, TEA)
+    lab.mails()
+    await lab.run(MONDAY, TEA, BOTH)
+    assert lab.mails() == []
+    await lab.run(MONDAY, TEA, BOTH, force=True)
+    assert lab.mails() == [("ada@example.org", "2606.00003")]
+
+
+async def test_a_paper_announced_two_weeks_after_its_submission_still_comes(store: SqliteStore) -> None:
+    lab = Installation(store, reader("ada@example.org", "tea"))
+    await lab.run(MONDAY, TEA)
+    await lab.run(TUESDAY, TEA, invented_paper("2606.00009", "Late tea", submitted="2026-06-02 00:00"))
+    assert lab.mails()[-1] == ("ada@example.org", "2606.00009")
+
+
+async def test_the_first_digest_brings_ten_papers_a_keyword(store: SqliteStore) -> None:
+    lab = Installation(store, reader("ada@example.org", "tea"))
+    papers = [invented_paper(f"2606.{n:05}", "Tea", submitted=f"2026-06-{n:02} 00:00") for n in range(1, 16)]
+    await lab.run(TUESDAY, *papers)
+    newest = " ".join(f"2606.{n:05}" for n in range(15, 5, -1))
+    assert lab.mails() == [("ada@example.org", newest)]
+    await lab.run(WEDNESDAY)
+    assert lab.mails() == []
+
+
+async def test_a_fetch_covers_the_lookback_before_the_last_good_one(store: SqliteStore) -> None:
+    lab = Installation(store, reader("ada@example.org", "tea"))
+    await lab.run(MONDAY, TEA)
+    lab.source.failing = lambda queries: Unreachable("http://arxiv", "no answer")
+    await lab.run(TUESDAY)
+    lab.source.failing = lambda queries: None
+    await lab.run(MONDAY + timedelta(days=30))
+    assert [since for _, since, _ in lab.source.asked] == [MONDAY - LOOKBACK] * 3
+
+
+async def test_a_failed_fetch_is_no_quiet_day(store: SqliteStore) -> None:
+    lab = Installation(store, reader("ada@example.org", "tea"))
+    await lab.run(MONDAY, TEA)
+    lab.mails()
+    lab.source.failing = lambda queries: Unreachable("http://arxiv", "no answer")
+    report = await lab.run(TUESDAY, TEA, BOTH)
+    assert (report.exit_code, lab.mails()) == (3, [])
+    assert "no answer" in report.errors[0]
+    lab.source.failing = lambda queries: None
+    assert (await lab.run(TUESDAY)).exit_code == 0
+    assert lab.mails() == [("ada@example.org", "2606.00003")]
+
+
+async def test_keywords_whose_fetch_failed_do_not_hold_up_the_others(store: SqliteStore) -> None:
+    lab = Installation(store, group=1)
+    lab.source.failing = lambda queries: (
+        Unreachable("http://arxiv", "no answer") if queries[0].text == "milk" else None
+    )
+    report = await lab.run(MONDAY, TEA, MILK)
+    assert lab.mails() == [("ada@example.org", "2606.00001")]
+    assert (report.exit_code, len(report.errors)) == (1, 1)
+    assert "milk" in report.errors[0]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.REJECTED, Outcome.UNKNOWN])
+async def test_a_mail_that_fails_waits_and_the_others_go(store: SqliteStore, outcome: Outcome) -> None:
+    lab = Installation(store)
+    normal = lab.transport.answer
+    lab.transport.answer = lambda mail: (
+        Receipt(outcome=outcome, reply="452 full") if mail.recipient == "ada@example.org" else normal(mail)
+    )
+    report = await lab.run(MONDAY, TEA, MILK)
+    assert lab.mails() == [("bo@example.org", "2606.00002")]
+    assert (report.digests_sent, report.digests_deferred, report.exit_code) == (1, 1, 1)
+    assert "ada@example.org" in report.errors[0]
+    assert "452 full" in report.errors[0]
+    lab.transport.answer = normal
+    assert (await lab.run(MONDAY + timedelta(minutes=29))).digests_sent == 0
+    report = await lab.run(MONDAY + timedelta(minutes=30))
+    assert (report.digests_sent, report.digests_deferred, report.exit_code) == (1, 0, 0)
+    assert lab.mails() == [("ada@example.org", "2606.00001")]
+
+
+async def test_a_reader_whose_digest_waits_gets_the_next_papers_after_it(store: SqliteStore) -> None:
+    lab = Installation(store, reader("ada@example.org", "tea"))
+    normal = lab.transport.answer
+    lab.transport.answer = lambda mail: Receipt(outcome=Outcome.DEFERRED, reply="451 later")
+    await lab.run(MONDAY, TEA)
+    await lab.run(TUESDAY, TEA, BOTH)
+    lab.transport.answer = normal
+    await lab.run(WEDNESDAY)
+    assert lab.mails() == [("ada@example.org", "2606.00001"), ("ada@example.org", "2606.00003")]
+
+
+async def test_force_tries_at_once_what_waits(store: SqliteStore) -> None:
+    lab = Installation(store, reader("ada@example.org", "tea"))
+    normal = lab.transport.answer
+    lab.transport.answer = lambda mail: Receipt(outcome=Outcome.DEFERRED, reply="451 later")
+    await lab.run(MONDAY, TEA)
+    lab.transport.answer = normal
+    assert (await lab.run(MONDAY, force=True)).digests_sent == 1
+
+
+@pytest.mark.parametrize("sessions", [1, 3])
+async def test_a_server_that_is_down_is_nobodys_fault(store: SqliteStore, sessions: int) -> None:
+    lab = Installation(store)
+    lab.transport.sessions = sessions
+    lab.transport.refusing = DOWN
+    report = await lab.run(MONDAY, TEA, MILK)
+    assert (report.digests_sent, report.digests_deferred, report.exit_code) == (0, 2, 1)
+    assert report.errors == (str(DOWN),)
+    lab.transport.refusing = None
+    assert (await lab.run(MONDAY)).digests_sent == 2
+    assert len(lab.mails()) == 2
+
+
+async def test_a_server_that_goes_down_in_the_middle_leaves_the_rest_untried(store: SqliteStore) -> None:
+    readers = [reader(f"reader{number}@example.org", "tea") for number in range(5)]
+    lab = Installation(store, *readers)
+    normal = lab.transport.answer
+    lab.transport.answer = lambda mail: DOWN if len(lab.transport.taken) == 2 else normal(mail)
+    report = await lab.run(MONDAY, TEA)
+    assert (report.digests_sent, report.digests_deferred) == (2, 3)
+    lab.transport.answer = normal
+    await lab.run(MONDAY)
+    assert len({recipient for recipient, _ in lab.mails()}) == 5
+
+
+async def test_many_sessions_send_each_mail_once(store: SqliteStore) -> None:
+    readers = [reader(f"reader{number}@example.org", "tea") for number in range(40)]
+    lab = Installation(store, *readers)
+    lab.transport.sessions = 7
+    await lab.run(MONDAY, TEA)
+    assert sorted(recipient for recipient, _ in lab.mails()) == sorted(one.email for one in readers)
+    assert lab.transport.opened <= 7
+
+
+async def test_when_told_to_stop_the_mail_in_hand_is_finished_and_no_other_begun(store: SqliteStore) -> None:
+    readers = [reader(f"reader{number}@example.org", "tea") for number in range(5)]
+    lab = Installation(store, *readers)
+    lab.transport.refusing = DOWN
+    await lab.run(MONDAY, TEA)
+    lab.transport.refusing = None
+    stop = asyncio.Event()
+
+    def stop_while_sending(mail: Outgoing) -> Receipt:
+        stop.set()
+        return Receipt(outcome=Outcome.SENT, reply="250 taken")
+
+    lab.transport.answer = stop_while_sending
+    report = await deliver(store, lab.transport, plain, lambda: MONDAY, stop=stop)
+    assert (report.sent, store.waiting()) == (1, 4)
+
+
+async def test_a_reader_in_another_case_is_the_same_reader(store: SqliteStore) -> None:
+    lab = Installation(store, reader("Ada@Example.org", "tea"))
+    await lab.run(MONDAY, TEA)
+    lab.subscribers = (reader("ada@example.org", "tea"),)
+    await lab.run(TUESDAY)
+    assert lab.mails() == [("Ada@Example.org", "2606.00001")]

@@ -1,0 +1,93 @@
+"""The state file: refused where it is not ours, whole after every failure."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from digest.errors import AlreadyRunning, StateError
+from digest.store.lock import sole_worker
+from digest.store.migrations import names
+from digest.store.sqlite import SqliteStore
+from tests.contract.test_stores import NOW, found, key
+from tests.factories import reader
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "digest.db"
+    path.write_bytes(b"Dear diary, " * 500)
+    with pytest.raises(StateError, match=r"is not a digest state file .* DIGEST_STATE"):
+        SqliteStore(path)
+    assert path.read_bytes() == b"Dear diary, " * 500
+
+
+def test_somebody_elses_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "digest.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE recipe (name TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(StateError, match="is a database of something else"):
+        SqliteStore(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "digest.db"
+    SqliteStore(path).close()
+    with closing(sqlite3.connect(path)) as newer, newer:
+        newer.execute("INSERT INTO _sqlite_migrations (migration_set, name) VALUES ('digest', 'm999_future')")
+    before = path.read_bytes()
+    with pytest.raises(StateError, match=r"written by a newer version of digest .*m999_future"):
+        SqliteStore(path)
+    assert path.read_bytes() == before
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="cannot be written"):
+        SqliteStore(tmp_path)
+
+
+def test_the_file_opens_again_with_everything_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "digest.db"
+    with SqliteStore(path) as store:
+        store.enrol([reader("ada@example.org", "tea")], now=NOW)
+        store.record([found("2606.00001", "tea")], covered=[key("tea")], now=NOW)
+    with SqliteStore(path) as store:
+        assert store.with_news() == {"ada@example.org"}
+
+
+def test_a_transaction_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        store.enrol([reader("ada@example.org", "tea")], now=NOW)
+
+        def cut_off() -> object:
+            yield found("2606.00001", "tea")
+            raise RuntimeError("pulled plug")
+
+        with pytest.raises(RuntimeError):
+            store.record(cut_off(), covered=[key("tea")], now=NOW)  # type: ignore[arg-type]
+        assert store.covered_at() == {}
+        assert store.record([found("2606.00001", "tea")], covered=[key("tea")], now=NOW) == 1
+
+
+def test_a_copy_goes_its_own_way(tmp_path: Path) -> None:
+    with SqliteStore(tmp_path / "digest.db") as store, store.copy_to(tmp_path / "copy.db") as copy:
+        copy.enrol([reader("ada@example.org", "tea")], now=NOW)
+        assert store.standings() == {}
+
+
+def test_migrations_are_only_ever_added() -> None:
+    assert sorted(names())[:1] == ["m001_main_job"]
+
+
+def test_one_process_at_a_time_works_on_a_state_file(tmp_path: Path) -> None:
+    path = tmp_path / "digest.db"
+    with (
+        sole_worker(path),
+        pytest.raises(AlreadyRunning, match="another digest is running"),
+        sole_worker(path),
+    ):
+        pass
+    with sole_worker(path):
+        pass

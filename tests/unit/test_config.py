@@ -1,0 +1,384 @@
+"""digest.toml and the environment become settings, or every problem is named at once."""
+
+import logging
+import os
+import socket
+from datetime import time, timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.config import KEYS, Settings, load_settings, system_zone
+from digest.errors import ConfigurationError
+
+LOOPBACK = "http://127.0.0.1:8931/api/query"
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def load(toml: str = "", environ: dict[str, str] | None = None) -> Settings:
+    file = Path("digest.toml").absolute()
+    file.write_text(toml)
+    return load_settings(file, environ or {})
+
+
+def problems(toml: str = "", environ: dict[str, str] | None = None) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(toml, environ)
+    return caught.value.problems
+
+
+# Where the file and what it names are found
+
+
+def test_all_keys_are_optional(tmp_path: Path) -> None:
+    settings = load_settings(None, {"STATE_DIRECTORY": "/var/lib/arxiv-digest"})
+    assert settings.subscribers == Path("subscribers.toml")
+    assert settings.state == Path("/var/lib/arxiv-digest/digest.db")
+    assert settings.delivery.transport == "maildir"
+    assert settings.delivery.maildir == Path("/var/lib/arxiv-digest/Maildir")
+    assert settings.arxiv.request_interval == timedelta(seconds=3)
+    assert settings.arxiv.lookback_days == 16
+    assert settings.arxiv.contact is None
+    assert (settings.smtp.host, settings.smtp.security, settings.smtp.port) == (None, "starttls", 587)
+    assert settings.defaults.at == time(7)
+
+
+def test_the_file_named_on_the_command_line_goes_before_the_variable_and_the_folder(tmp_path: Path) -> None:
+    for name in ("named", "variable", "digest"):
+        Path(f"{name}.toml").write_text(f'state = "{name}.db"')
+    environ = {"DIGEST_CONFIG": str(tmp_path / "variable.toml")}
+    assert load_settings(Path("named.toml"), environ).state.name == "named.db"
+    assert load_settings(None, environ).state.name == "variable.db"
+    assert load_settings(None, {}).state.name == "digest.db"
+
+
+@pytest.mark.parametrize(
+    ("named", "environ"), [(Path("gone.toml"), {}), (None, {"DIGEST_CONFIG": "gone.toml"})]
+)
+def test_a_named_file_that_is_missing_is_an_error(named: Path | None, environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match=r"gone\.toml: no such file"):
+        load_settings(named, environ)
+
+
+def test_relative_paths_in_the_file_are_relative_to_it(tmp_path: Path) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    (folder / "digest.toml").write_text('state = "s/x.db"\n[delivery]\nmaildir = "mails"\n')
+    settings = load_settings(folder / "digest.toml", {"DIGEST_SUBSCRIBERS": "here.toml"})
+    assert settings.state == folder / "s/x.db"
+    assert settings.delivery.maildir == folder / "mails"
+    assert settings.subscribers == Path("here.toml")
+    assert load_settings(folder / "digest.toml", {}).subscribers == folder / "subscribers.toml"
+
+
+def test_the_environment_overrides_the_file() -> None:
+    settings = load(
+        '[smtp]\nhost = "a.example.org"\nconnections = 3\n[arxiv]\nlookback_days = 20\n',
+        {
+            "DIGEST_SMTP__HOST": "b.example.org",
+            "DIGEST_ARXIV__RETRY_PAUSE": "0.5",
+            "DIGEST_ARXIV__CONTACT": "",
+        },
+    )
+    assert (settings.smtp.host, settings.smtp.connections) == ("b.example.org", 3)
+    assert (settings.arxiv.lookback_days, settings.arxiv.retry_pause) == (20, timedelta(seconds=0.5))
+
+
+def test_every_key_can_come_from_the_environment() -> None:
+    environ = {
+        "DIGEST_SUBSCRIBERS": "who.toml",
+        "DIGEST_STATE": "state.db",
+        "DIGEST_ARXIV__API_URL": LOOPBACK,
+        "DIGEST_ARXIV__OAI_URL": "http://localhost/oai",
+        "DIGEST_ARXIV__FEED_URL": "http://[::1]:8931/atom",
+        "DIGEST_ARXIV__REQUEST_INTERVAL": "0.05",
+        "DIGEST_ARXIV__RETRY_PAUSE": "0.1",
+        "DIGEST_ARXIV__LOOKBACK_DAYS": "14",
+        "DIGEST_ARXIV__CONTACT": "https://lab.example.org/digest",
+        "DIGEST_SMTP__HOST": "mail.example.org",
+        "DIGEST_SMTP__PORT": "2525",
+        "DIGEST_SMTP__SECURITY": "none",
+        "DIGEST_SMTP__ALLOW_PLAINTEXT": "true",
+        "DIGEST_SMTP__USERNAME": "me",
+        "DIGEST_SMTP__PASSWORD": "hush",
+        "DIGEST_SMTP__PASSWORD_FILE": "",
+        "DIGEST_SMTP__SENDER": "lab@example.org",
+        "DIGEST_SMTP__SENDER_NAME": "The Lab",
+        "DIGEST_SMTP__CONNECTIONS": "4",
+        "DIGEST_SMTP__TIMEOUT": "10",
+        "DIGEST_DELIVERY__TRANSPORT": "maildir",
+        "DIGEST_DELIVERY__MAILDIR": "mails",
+        "DIGEST_DEFAULTS__AT": "18:30",
+        "DIGEST_DEFAULTS__TIMEZONE": "Asia/Tokyo",
+        "DIGEST_DEFAULTS__WEEKLY": "Friday",
+    }
+    assert set(environ) == {"DIGEST_" + "__".join(key).upper() for key in KEYS}
+    settings = load("", environ)
+    assert settings.subscribers == Path("who.toml")
+    assert settings.arxiv.request_interval == timedelta(seconds=0.05)
+    assert settings.smtp.password is not None
+    assert settings.smtp.password.get_secret_value() == "hush"
+    assert (settings.smtp.port, settings.smtp.sender_name) == (2525, "The Lab")
+    assert (settings.delivery.transport, settings.delivery.maildir) == ("maildir", Path("mails"))
+    assert (settings.defaults.at, settings.defaults.weekly) == (time(18, 30), 4)
+    assert settings.defaults.timezone.key == "Asia/Tokyo"
+
+
+def test_every_key_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    for key in KEYS:
+        assert f"| `{key[-1]}` | `DIGEST_{'__'.join(key).upper()}` |" in text
+
+
+# What follows from what
+
+
+@pytest.mark.parametrize(
+    ("toml", "security", "port"),
+    [
+        ("", "starttls", 587),
+        ("port = 465", "tls", 465),
+        ('security = "tls"', "tls", 465),
+        ('security = "none"', "none", 25),
+        ("port = 2525", "starttls", 2525),
+        ('port = 465\nsecurity = "starttls"', "starttls", 465),
+    ],
+)
+def test_port_and_security_follow_from_each_other(toml: str, security: str, port: int) -> None:
+    smtp = load(f'[smtp]\nhost = "127.0.0.1"\n{toml}\n').smtp
+    assert (smtp.security, smtp.port) == (security, port)
+
+
+def test_mails_go_by_smtp_once_a_server_is_named() -> None:
+    assert load('[smtp]\nhost = "mail.example.org"').delivery.transport == "smtp"
+    both = load('[smtp]\nhost = "mail.example.org"\n[delivery]\ntransport = "maildir"')
+    assert both.delivery.transport == "maildir"
+
+
+@pytest.mark.parametrize(
+    ("toml", "machine", "sender", "contact"),
+    [
+        ("", "box", "arxiv-digest@localhost", None),
+        ("", "box.example.org", "arxiv-digest@box.example.org", None),
+        ("", "bad_name.", "arxiv-digest@localhost", None),
+        ('username = "me@example.org"\npassword = "x"', "box", "me@example.org", "me@example.org"),
+        ('username = "me"\npassword = "x"', "box", "arxiv-digest@localhost", None),
+        ('sender = "lab@localhost"', "box", "lab@localhost", "lab@localhost"),
+    ],
+)
+def test_sender_and_contact_follow_from_the_login(
+    toml: str, machine: str, sender: str, contact: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: machine)
+    settings = load(f"[smtp]\n{toml}\n")
+    assert (settings.smtp.sender, settings.arxiv.contact) == (sender, contact)
+
+
+def test_a_contact_that_is_set_stays() -> None:
+    settings = load('[smtp]\nsender = "a@example.org"\n[arxiv]\ncontact = "b@example.org"')
+    assert settings.arxiv.contact == "b@example.org"
+
+
+def test_the_time_zone_is_the_machines(tmp_path: Path) -> None:
+    link = tmp_path / "localtime"
+    link.symlink_to("/usr/share/zoneinfo/Europe/Berlin")
+    assert system_zone({}, link) == "Europe/Berlin"
+    assert system_zone({"TZ": ":Asia/Tokyo"}, link) == "Asia/Tokyo"
+    assert system_zone({"TZ": "nonsense"}, link) == "UTC"
+    assert system_zone({}, tmp_path / "none") == "UTC"
+
+
+# arXiv's pace
+
+
+def test_the_interval_can_be_lowered_for_a_search_api_on_loopback() -> None:
+    arxiv = load("", {"DIGEST_ARXIV__API_URL": LOOPBACK, "DIGEST_ARXIV__REQUEST_INTERVAL": "0.05"}).arxiv
+    assert arxiv.interval_for(LOOPBACK) == timedelta(seconds=0.05)
+
+
+def test_arxiv_itself_is_never_asked_faster() -> None:
+    arxiv = load("", {"DIGEST_ARXIV__API_URL": LOOPBACK, "DIGEST_ARXIV__REQUEST_INTERVAL": "0.05"}).arxiv
+    assert arxiv.interval_for(arxiv.oai_url) == timedelta(seconds=3)
+    assert load("[arxiv]\nrequest_interval = 5").arxiv.interval_for(arxiv.oai_url) == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        "",
+        'api_url = "https://export.arxiv.org/api/query"',
+        'api_url = "http://127.0.0.1.example.org/"',
+        'api_url = "http://10.0.0.1/"\noai_url = "http://127.0.0.1/"',
+        'api_url = "http://127.0.0.1/"\noai_url = "https://mirror.example.org/oai"',
+        'api_url = "http://localhost@mirror.example.org/"',
+    ],
+)
+def test_for_any_other_host_less_than_three_seconds_is_an_error(toml: str) -> None:
+    (problem,) = problems(f"[arxiv]\nrequest_interval = 2.9\n{toml}\n")
+    assert "arxiv.request_interval = 2.9: allowed is a number of seconds from 3" in problem
+
+
+# Plaintext and passwords
+
+
+def test_plaintext_is_for_loopback_unless_said_so() -> None:
+    (problem,) = problems('[smtp]\nhost = "mail.example.org"\nsecurity = "none"')
+    assert "smtp.security" in problem
+    assert "smtp.allow_plaintext" in problem
+    for host in ("localhost", "127.0.0.1", "::1"):
+        assert load(f'[smtp]\nhost = "{host}"\nsecurity = "none"').smtp.port == 25
+    assert (
+        load('[smtp]\nhost = "mail.lan"\nsecurity = "none"\nallow_plaintext = true').smtp.security == "none"
+    )
+
+
+def secret(settings: Settings) -> str | None:
+    password = settings.smtp.password
+    return password.get_secret_value() if password else None
+
+
+def test_the_password_file_gives_the_password_without_its_line_end(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("pass word\r\n")
+    settings = load('[smtp]\nusername = "me"\npassword_file = "secret"')
+    assert secret(settings) == "pass word"
+
+
+def test_a_systemd_credential_gives_the_password(tmp_path: Path) -> None:
+    (tmp_path / "smtp-password").write_text("hush\n")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert secret(load('[smtp]\nusername = "me"', environ)) == "hush"
+    assert secret(load('[smtp]\nusername = "me"\npassword = "own"', environ)) == "own"
+    (tmp_path / "smtp-password").write_text("\n")
+    assert secret(load("", environ)) is None
+
+
+def test_a_password_from_the_environment_replaces_that_of_the_file(tmp_path: Path) -> None:
+    toml = '[smtp]\nusername = "me"\npassword_file = "gone"'
+    assert secret(load(toml, {"DIGEST_SMTP__PASSWORD": "hush"})) == "hush"
+
+
+def test_a_password_is_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("tell-nobody\nsecond line")
+    files = problems('[smtp]\nusername = "me"\npassword_file = "secret"\nport = 0')
+    typed = problems('[smtp]\npassword = ["tell-nobody"]\nport = 0')
+    alone = problems('[smtp]\npassword = "tell-nobody"', {"DIGEST_SMTP__PORT": "x"})
+    good = load('[smtp]\nusername = "me"\npassword = "tell-nobody"')
+    assert "tell-nobody" not in f"{files} {typed} {alone} {good!r} {good}"
+
+
+@pytest.mark.parametrize(
+    ("toml", "problem"),
+    [
+        ('username = "me"', "smtp.username: no password is given"),
+        ('password = "x"', "smtp.password: smtp.username is missing"),
+        ('username = "me"\npassword_file = "gone"', "smtp.password_file: "),
+        ('username = "me"\npassword_file = "empty"', "is empty"),
+        ('username = "me"\npassword_file = "empty"\npassword = "x"', "allowed is one of the two"),
+        ('username = "me"\npassword_file = "binary"', "is not UTF-8 text"),
+    ],
+)
+def test_half_a_login_is_an_error(toml: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    (found,) = problems(f"[smtp]\n{toml}\n")
+    assert problem in found
+    assert "digest.toml: " in found
+
+
+# What is wrong, where, and what is allowed
+
+
+@pytest.mark.parametrize(
+    ("toml", "key", "allowed"),
+    [
+        ('stat = "x.db"', "stat", "did you mean state?"),
+        ('[smpt]\nhost = "x"', "smpt", "did you mean smtp?"),
+        ('[smtp]\nhots = "x"', "smtp.hots", "did you mean host?"),
+        ('host = "x"', "host", "did you mean smtp.host?"),
+        ("[defaults]\nzzz = 1", "defaults.zzz", "allowed is at, timezone, weekly"),
+        ("smtp = 5", "smtp = 5", "[smtp]"),
+        ("state = 5", "state = 5", "allowed is the path of the state file"),
+        ("[smtp]\nport = 70000", "smtp.port = 70000", "from 1 to 65535"),
+        ('[smtp]\nport = "smtp"', 'smtp.port = "smtp"', "from 1 to 65535"),
+        ('[smtp]\nsecurity = "ssl"', 'smtp.security = "ssl"', '"starttls", "tls" or "none"'),
+        ('[smtp]\nsender = "me"', 'smtp.sender = "me"', "reader@example.org"),
+        ('[smtp]\nsender_name = "a\\nb"', "smtp.sender_name", "text in one line"),
+        ("[smtp]\nconnections = 0", "smtp.connections = 0", "from 1 to 50"),
+        ("[smtp]\ntimeout = 0", "smtp.timeout = 0", "above 0"),
+        ('[smtp]\nallow_plaintext = "perhaps"', "smtp.allow_plaintext", "true or false"),
+        ("[arxiv]\nlookback_days = 13", "arxiv.lookback_days = 13", "from 14 to 365"),
+        ("[arxiv]\nrequest_interval = nan", "arxiv.request_interval", "from 3 to 3600"),
+        ("[arxiv]\nretry_pause = -1", "arxiv.retry_pause = -1", "from 0 to 3600"),
+        ('[arxiv]\napi_url = "export.arxiv.org"', "arxiv.api_url", "http or https address"),
+        ('[arxiv]\napi_url = "http://[::1"', "arxiv.api_url", "http or https address"),
+        ('[arxiv]\ncontact = "me"', 'arxiv.contact = "me"', "mail address"),
+        ('[delivery]\ntransport = "fax"', 'delivery.transport = "fax"', '"smtp" or "maildir"'),
+        ('[delivery]\ntransport = "smtp"', "delivery.transport", "set smtp.host"),
+        ('[defaults]\nat = "7am"', 'defaults.at = "7am"', '"HH:MM"'),
+        ('[defaults]\ntimezone = "Europe/Berln"', "defaults.timezone", "did you mean Europe/Berlin?"),
+        ('[defaults]\nweekly = "fry"', 'defaults.weekly = "fry"', "mon, tue"),
+    ],
+)
+def test_a_mistake_is_named_with_file_key_and_what_is_allowed(toml: str, key: str, allowed: str) -> None:
+    (problem,) = problems(toml)
+    assert problem.startswith(f"{Path('digest.toml').absolute()}: {key}")
+    assert allowed in problem
+    assert "pydantic" not in problem
+
+
+def test_every_problem_is_told_at_once() -> None:
+    found = problems(
+        '[smtp]\nprot = 25\nsecurity = "ssl"\nusername = "me"\n'
+        "[arxiv]\nlookback_days = 1\nrequest_interval = 1\n",
+        {"DIGEST_DEFAULTS__AT": "25:00", "DIGEST_SMTP__HOSTT": "x"},
+    )
+    told = {problem.split(": ")[1].split(" = ")[0] for problem in found}
+    assert told == {
+        "smtp.prot", "smtp.hostt", "smtp.security", "smtp.username",
+        "arxiv.lookback_days", "arxiv.request_interval", "defaults.at",
+    }  # fmt: skip
+
+
+def test_a_mistake_in_the_environment_names_the_variable() -> None:
+    (problem,) = problems('[smtp]\nport = 25\nhost = "localhost"', {"DIGEST_SMTP__PORT": "abc"})
+    assert problem.startswith('DIGEST_SMTP__PORT: smtp.port = "abc": allowed is')
+
+
+def test_an_unknown_variable_is_a_problem_in_a_known_section_only(caplog: pytest.LogCaptureFixture) -> None:
+    (problem,) = problems("", {"DIGEST_SMTP__HOSTT": "x"})
+    assert problem == "DIGEST_SMTP__HOSTT: smtp.hostt: unknown key; did you mean host?"
+    with caplog.at_level(logging.WARNING):
+        load("", {"DIGEST_FOO": "x", "DIGEST_STAT": "y"})
+    assert [record.getMessage() for record in caplog.records] == [
+        "unknown environment variable DIGEST_FOO is ignored",
+        "unknown environment variable DIGEST_STAT is ignored; did you mean DIGEST_STATE?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b"[smtp]\nhost = \n", "line 2, column 8"),
+        (b"state = [", "line 1 (the end)"),
+        (b"# Gr\xfc\xdfe\n", "line 1: not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_toml_is_named_with_its_place(content: bytes, place: str) -> None:
+    Path("digest.toml").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"^digest\.toml, ") as caught:
+        load_settings(None, {})
+    assert place in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_an_error() -> None:
+    file = Path("digest.toml")
+    file.write_text("")
+    file.chmod(0)
+    if os.access(file, os.R_OK):
+        pytest.skip("root reads everything")
+    with pytest.raises(ConfigurationError, match="cannot be read: Permission denied"):
+        load_settings(None, {})

@@ -1,0 +1,327 @@
+"""Both parts of a digest show the same papers, whatever is in them, and say what the reader wants to know."""
+
+import re
+import unicodedata
+from datetime import UTC, date, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest.digests import Digest, Entry
+from digest.errors import ConfigurationError
+from digest.mail.message import Letterhead, Rendered
+from digest.mail.rendering import KeywordCount, Renderer, subject_line
+from digest.papers import ArxivId, Paper
+from digest.resources import systemd_folder, templates_folder
+
+LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
+RENDERER = Renderer(templates_folder())
+ABS_URL = re.compile(r"https://arxiv\.org/abs/([^\s\"<]+)")
+
+
+def paper(number: int = 1, **changes: Any) -> Paper:
+    fields: dict[str, Any] = {
+        "id": ArxivId(f"2606.{number:05d}"),
+        "version": 1,
+        "title": f"On the Patience of Compilers, Part {number}",
+        "abstract": "We wait. Then we measure how long we waited, and find that it was long.",
+        "authors": ("Ada Marlow", "Tomás Iribarne"),
+        "categories": ("cs.PL", "cs.LG", "stat.ML"),
+        "submitted_at": datetime(2026, 6, 14, 9, tzinfo=UTC),
+        "comment": "12 pages, 3 figures",
+    }
+    return Paper(**(fields | changes))
+
+
+def entry(number: int = 1, keywords: tuple[str, ...] = ("compilers",), **changes: Any) -> Entry:
+    return Entry(paper=paper(number, **changes), keywords=keywords)
+
+
+def digest(*entries: Entry, keywords: tuple[str, ...] = ("compilers",), is_first: bool = False) -> Digest:
+    return Digest(
+        email="reader@example.org",
+        name="A Reader",
+        planned_at=datetime(2026, 6, 16, 7, 30, tzinfo=UTC),
+        dated_on=date(2026, 6, 16),
+        keywords=keywords,
+        entries=entries,
+        is_first=is_first,
+    )
+
+
+def render(*entries: Entry, **changes: Any) -> Rendered:
+    return RENDERER.render(digest(*entries, **changes), letterhead=LETTERHEAD)
+
+
+class Page(HTMLParser):
+    """What a page holds: its tags with attributes, and its text but for style and title."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self._words: list[str] = []
+        self.feed(html)
+        self.close()
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self._words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"style", "title"} & set(self.open):
+            self._words.append(data)
+
+
+def ids_in_text(text: str) -> list[str]:
+    return [
+        line.removeprefix("https://arxiv.org/abs/") for line in text.splitlines() if ABS_URL.fullmatch(line)
+    ]
+
+
+def ids_in_html(html: str) -> list[str]:
+    return list(dict.fromkeys(ABS_URL.findall(html)))
+
+
+def test_text_and_html_show_the_same_papers_in_the_same_order() -> None:
+    ids = [3, 1, 4, 2]
+    result = render(*(entry(number) for number in ids))
+    expected = [f"2606.{number:05d}" for number in ids]
+    assert ids_in_text(result.text) == expected
+    assert ids_in_html(result.html) == expected
+
+
+def test_each_paper_is_shown_with_all_that_is_known_of_it() -> None:
+    result = render(entry(1, ("compilers", "waiting")), keywords=("compilers", "waiting"))
+    page = Page(result.html)
+    for told in (
+        "On the Patience of Compilers, Part 1",
+        "Ada Marlow",
+        "Tomás Iribarne",
+        "cs.PL",
+        "cs.LG, stat.ML",
+        "submitted 14 June 2026",
+        "12 pages, 3 figures",
+        "We wait. Then we measure",
+        "waiting",
+        "Tuesday, 16 June 2026",
+        "reader@example.org",
+        "library@example.org",
+    ):
+        assert told in page.text
+        assert told in result.text
+    links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert links == [
+        "https://arxiv.org/abs/2606.00001",
+        "https://arxiv.org/abs/2606.00001",
+        "https://arxiv.org/pdf/2606.00001",
+        "mailto:library@example.org?subject=unsubscribe%20reader%40example.org",
+    ]
+
+
+def test_of_many_authors_the_first_ten_are_named() -> None:
+    authors = tuple(f"Author {number:04d}" for number in range(3000))
+    result = render(entry(authors=authors))
+    for shown in (Page(result.html).text, " ".join(result.text.split())):
+        assert "Author 0009 and 2990 more" in shown
+        assert "Author 0010" not in shown
+    assert "more" not in Page(render(entry(authors=authors[:10])).html).text
+
+
+def test_what_is_not_known_is_not_mentioned() -> None:
+    result = render(entry(authors=(), comment=None, submitted_at=None, categories=("cs.PL",), abstract=""))
+    for shown in (Page(result.html).text, result.text):
+        assert "None" not in shown
+        assert "submitted" not in shown
+        assert "also" not in shown
+        assert "Comment" not in shown
+
+
+def test_the_digest_tells_what_each_keyword_brought_and_which_brought_nothing() -> None:
+    keywords = ("silence", "compilers", "waiting", "rust")
+    both = entry(1, ("waiting", "compilers"))
+    result = render(both, entry(2), entry(3, ("waiting",)), entry(4, ("waiting",)), keywords=keywords)
+    assert "     3  waiting\n     2  compilers\n" in result.text
+    assert "waiting 3 · compilers 2" in Page(result.html).text.replace("\xa0", " ")
+    for shown in (result.text, Page(result.html).text):
+        assert "Nothing new for silence, rust." in shown
+    assert "Nothing new" not in render(entry()).text
+
+
+def test_only_the_first_digest_welcomes() -> None:
+    first, later = render(entry(), is_first=True), render(entry())
+    assert "the newest papers of the last two weeks" in Page(first.html).text
+    assert "the newest papers of the last two weeks" in " ".join(first.text.split())
+    assert "two weeks" not in later.text + later.html
+
+
+def counts(**papers: int) -> list[KeywordCount]:
+    return [KeywordCount(keyword=keyword, papers=number) for keyword, number in papers.items()]
+
+
+@pytest.mark.parametrize(
+    ("papers", "by_keyword", "expected"),
+    [
+        (7, counts(learning=4, compilers=3), "7 new papers: learning (4), compilers (3)"),
+        (1, counts(learning=1, compilers=1), "1 new paper: learning, compilers"),
+        (2, counts(learning=2, rust=0), "2 new papers: learning (2)"),
+        (2, [], "2 new papers"),
+    ],
+)
+def test_the_subject_counts_by_keyword(papers: int, by_keyword: list[KeywordCount], expected: str) -> None:
+    assert subject_line(papers, by_keyword) == expected
+
+
+def test_a_long_subject_names_the_first_keywords_whole_and_ends_with_an_ellipsis() -> None:
+    many = [KeywordCount(keyword=f"a rather long keyword {number}", papers=1) for number in range(50)]
+    line = subject_line(50, many)
+    assert len(line) <= 120
+    assert line.endswith("a rather long keyword 2 (1), …")
+    assert len(subject_line(1, [KeywordCount(keyword="x" * 500, papers=1)])) == 120
+
+
+def test_the_biggest_keyword_leads_the_subject() -> None:
+    keywords = ("rust", "compilers")
+    result = render(entry(1), entry(2), entry(3, ("rust",)), keywords=keywords)
+    assert result.subject == "3 new papers: compilers (2), rust (1)"
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7 * 7 }}{% include 'x' %}",
+    "line\r\nBcc: all@example.org\r\n\r\n.\r\n",
+    "nul\x00 bell\x07 escape\x1b[31m c1\x9b",
+    "\u202eevil\u202c \u2066isolate",
+    "lone \ud800 surrogate",
+    "&lt;b&gt; & <b",
+    "x" * 2000,
+    "深度学习 שלום محمد 🚀 e\u0301",
+    "--",
+    "",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_only_text(text: str) -> None:
+    usual = render(entry(2), keywords=("k",))
+    hostile = entry(2, (text,), title=text, abstract=text, authors=(text,), categories=(text,), comment=text)
+    result = render(hostile, keywords=("k",))
+    known = {tag for tag, _ in Page(usual.html).tags}
+    page = Page(result.html)
+    assert {tag for tag, _ in page.tags} <= known
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    for part in (result.subject, result.text, result.html):
+        part.encode()
+        unseen = [c for c in part if unicodedata.category(c) == "Cc" and c != "\n"]
+        assert not unseen
+        assert "\u202e" not in part
+        assert "49" not in part
+    assert "\n" not in result.subject
+    assert len(result.subject) <= 120
+    assert not re.search(r"(?m)^Bcc:", result.text)
+    assert ids_in_text(result.text) == ids_in_html(result.html) == ["2606.00002"]
+
+
+FIELD = st.text(max_size=80)
+
+
+@settings(max_examples=60, deadline=None)
+@given(title=FIELD, abstract=FIELD, author=FIELD, comment=FIELD, keyword=FIELD)
+def test_any_text_gives_a_whole_page_and_the_same_ids(
+    title: str, abstract: str, author: str, comment: str, keyword: str
+) -> None:
+    strange = entry(1, (keyword,), title=title, abstract=abstract, authors=(author,), comment=comment)
+    result = render(strange, entry(2), keywords=(keyword,))
+    assert Page(result.html).open == []
+    assert ids_in_text(result.text) == ids_in_html(result.html) == ["2606.00001", "2606.00002"]
+    result.html.encode()
+
+
+def test_the_text_is_wrapped_and_its_addresses_are_whole() -> None:
+    address = "https://example.org/" + "code/" * 20
+    result = render(
+        entry(1, ("word " * 30,), title="long " * 60, abstract="y" * 300, comment=f"see {address}")
+    )
+    lines = result.text.splitlines()
+    assert [line for line in lines if len(line) > 72] == [f"  {address}"]
+    for line in ("https://arxiv.org/abs/2606.00001", "https://arxiv.org/pdf/2606.00001"):
+        assert line in lines
+    assert "\n\n\n" not in result.text
+
+
+def test_the_page_asks_for_nothing_from_elsewhere() -> None:
+    page = Page(render(entry(), is_first=True).html)
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {
+        "img",
+        "link",
+        "script",
+        "iframe",
+        "form",
+        "input",
+        "svg",
+        "video",
+        "object",
+        "details",
+    }
+    assert not [
+        attributes for _, attributes in page.tags if {"src", "background", "srcset"} & attributes.keys()
+    ]
+    assert "url(" not in str(page.tags) + RENDERED_STYLE
+    assert "@import" not in RENDERED_STYLE
+    assert len(RENDERED_STYLE) < 16_000
+
+
+def style(html: str) -> str:
+    return "".join(re.findall(r"<style>(.*?)</style>", html, re.DOTALL))
+
+
+RENDERED_STYLE = style(render(entry()).html)
+
+
+def test_the_page_tells_its_language_and_marks_its_tables_as_layout() -> None:
+    page = Page(render(entry(), entry(2)).html)
+    assert dict(page.tags)["html"]["lang"] == "en"
+    assert {attributes.get("role") for tag, attributes in page.tags if tag == "table"} == {"presentation"}
+    assert [tag for tag, _ in page.tags if tag in {"h1", "h2", "h3"}] == ["h1", "h2", "h2"]
+
+
+def test_the_preheader_is_the_first_title() -> None:
+    text = Page(render(entry(7), entry(8)).html).text
+    assert text.startswith("On the Patience of Compilers, Part 7 – and 1 more")
+
+
+def test_a_paper_looks_the_same_whatever_else_is_in_the_digest() -> None:
+    """So that its block can be made once for all readers who share it."""
+    alone, among = render(entry(1)), render(entry(2), entry(1), entry(3), is_first=True)
+    block = re.search(r'<tr><td class="card".*?\n</td></tr>\n', alone.html, re.DOTALL)
+    assert block
+    assert block[0] in among.html
+
+
+def test_a_missing_or_broken_template_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"paper\.html\.j2 is missing"):
+        Renderer(tmp_path)
+    for template in templates_folder().iterdir():
+        (tmp_path / template.name).write_text(template.read_text())
+    (tmp_path / "digest.txt.j2").write_text("one\n{% for %}\n")
+    with pytest.raises(ConfigurationError, match=r"digest\.txt\.j2, line 2"):
+        Renderer(tmp_path)
+
+
+def test_templates_are_found_in_a_checkout() -> None:
+    assert (templates_folder() / "digest.html.j2").is_file()
+    assert systemd_folder().name == "systemd"

@@ -1,0 +1,149 @@
+"""When readers are mailed, mailings are tried again, and arXiv is asked."""
+
+from datetime import datetime, time, timedelta
+
+import pytest
+
+from digest.schedule import (
+    GIVE_UP_AFTER,
+    LONGEST_RETRY,
+    due_at_slot,
+    due_today,
+    next_fetch_at,
+    retry_at,
+    slot_after,
+    slot_before,
+)
+from digest.store import Standing
+from tests.factories import moment, reader
+
+FRIDAY = 4
+
+
+def standing(
+    since: str = "2026-06-01 00:00",
+    last_digest: str | None = None,
+    slot: str | None = None,
+    *,
+    has_open_mailing: bool = False,
+) -> Standing:
+    return Standing(
+        since_at=moment(since),
+        last_digest_at=moment(last_digest) if last_digest else None,
+        slot_at=moment(slot) if slot else None,
+        has_open_mailing=has_open_mailing,
+    )
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "before", "after"),
+    [
+        ("UTC", "2026-06-16 07:00", "2026-06-16 07:00", "2026-06-17 07:00"),
+        ("UTC", "2026-06-16 06:59", "2026-06-15 07:00", "2026-06-16 07:00"),
+        ("Asia/Tokyo", "2026-06-16 21:59", "2026-06-15 22:00", "2026-06-16 22:00"),
+        ("Pacific/Kiritimati", "2026-06-16 16:59", "2026-06-15 17:00", "2026-06-16 17:00"),
+        ("America/New_York", "2026-06-16 11:00", "2026-06-16 11:00", "2026-06-17 11:00"),
+        # The clocks of Berlin go forward on 29 March: seven o'clock comes an hour earlier in UTC.
+        ("Europe/Berlin", "2026-03-29 04:59", "2026-03-28 06:00", "2026-03-29 05:00"),
+    ],
+)
+def test_a_reader_is_mailed_at_their_time_in_their_zone(zone: str, now: str, before: str, after: str) -> None:
+    subscriber = reader(timezone=zone)
+    assert slot_before(moment(now), subscriber) == moment(before)
+    assert slot_after(moment(now), subscriber) == moment(after)
+
+
+def test_an_hour_that_the_clocks_skip_still_has_its_digest() -> None:
+    subscriber = reader(timezone="Europe/Berlin", at=time(2, 30))
+    slot = slot_after(moment("2026-03-28 12:00"), subscriber)
+    assert moment("2026-03-29 00:30") <= slot <= moment("2026-03-29 01:30")
+
+
+def test_a_weekly_reader_is_mailed_on_their_weekday_where_they_live() -> None:
+    subscriber = reader(timezone="Asia/Tokyo", weekly=FRIDAY)
+    assert slot_after(moment("2026-06-16 00:00"), subscriber) == moment("2026-06-18 22:00")
+    assert slot_before(moment("2026-06-16 00:00"), subscriber) == moment("2026-06-11 22:00")
+
+
+def test_missed_sending_times_want_one_digest() -> None:
+    now = moment("2026-06-16 12:00")
+    assert due_at_slot(now, reader(), standing(slot="2026-06-12 07:00")) == moment("2026-06-16 07:00")
+
+
+@pytest.mark.parametrize(
+    "stands",
+    [
+        standing(slot="2026-06-16 07:00"),
+        standing(last_digest="2026-06-16 06:00"),
+        standing(since="2026-06-16 07:01"),
+        standing(has_open_mailing=True),
+    ],
+    ids=["dealt with", "had one today", "came after it", "one on its way"],
+)
+def test_a_sending_time_is_over_when(stands: Standing) -> None:
+    assert due_at_slot(moment("2026-06-16 12:00"), reader(), stands) is None
+
+
+def test_a_cycle_serves_a_new_reader_at_any_hour() -> None:
+    now = moment("2026-06-16 03:00")
+    assert due_today(now, reader(), standing(since="2026-06-16 03:00")) == now
+
+
+def test_a_cycle_serves_a_reader_once_a_day_of_their_own() -> None:
+    tokyo = reader(timezone="Asia/Tokyo")
+    had_one = standing(last_digest="2026-06-16 14:59")
+    assert due_today(moment("2026-06-16 14:59"), tokyo, had_one) is None
+    assert due_today(moment("2026-06-16 15:00"), tokyo, had_one) == moment("2026-06-16 15:00")
+
+
+def test_a_cycle_serves_a_weekly_reader_on_their_day_or_once_after_it() -> None:
+    subscriber = reader(weekly=FRIDAY)
+    thursday, friday, saturday = (moment(f"2026-06-{day} 12:00") for day in (18, 19, 20))
+    new = standing(since="2026-06-15 00:00")
+    assert due_today(thursday, subscriber, new) is None
+    assert due_today(friday, subscriber, new) == friday
+    assert due_today(saturday, subscriber, standing(last_digest="2026-06-12 12:00")) == saturday
+    assert due_today(saturday, subscriber, standing(last_digest="2026-06-19 12:00")) is None
+
+
+def test_the_waits_between_attempts_grow_to_a_limit_and_end() -> None:
+    planned_at = moment("2026-06-16 07:00")
+    waits = []
+    now: datetime | None = planned_at
+    while now is not None:
+        then, attempts = now, len(waits) + 1
+        now = retry_at(then, planned_at=planned_at, attempts=attempts)
+        if now is not None:
+            waits.append(now - then)
+    assert waits[:3] == [timedelta(minutes=30), timedelta(hours=1), timedelta(hours=2)]
+    assert max(waits) == LONGEST_RETRY
+    assert GIVE_UP_AFTER <= sum(waits, timedelta()) <= GIVE_UP_AFTER + LONGEST_RETRY
+
+
+@pytest.mark.parametrize(
+    ("fetched", "brought", "expected"),
+    [
+        # Announced on Monday, 15 June at 20:00 Eastern: midnight UTC.
+        ("2026-06-15 12:00", True, "2026-06-16 00:30"),
+        ("2026-06-16 00:10", True, "2026-06-16 00:30"),
+        ("2026-06-16 00:30", False, "2026-06-16 02:45"),
+        ("2026-06-16 02:45", False, "2026-06-16 06:00"),
+        ("2026-06-16 06:00", False, "2026-06-17 00:30"),
+        ("2026-06-16 00:30", True, "2026-06-17 00:30"),
+        # Nothing is announced on a Friday or Saturday evening.
+        ("2026-06-12 00:30", True, "2026-06-15 00:30"),
+    ],
+)
+def test_arxiv_is_asked_after_each_announcement_and_again_when_nothing_came(
+    fetched: str, brought: bool, expected: str
+) -> None:
+    assert next_fetch_at(moment(fetched), brought_papers=brought, failed_at=None) == moment(expected)
+
+
+def test_a_keyword_that_was_never_fetched_is_fetched_at_once() -> None:
+    assert next_fetch_at(None, brought_papers=True, failed_at=None) is None
+
+
+def test_a_fetch_that_failed_is_made_again_soon() -> None:
+    failed_at = moment("2026-06-16 00:31")
+    assert next_fetch_at(None, brought_papers=False, failed_at=failed_at) == moment("2026-06-16 01:01")

@@ -1,0 +1,259 @@
+"""subscribers.toml becomes subscribers, or every problem is named at once."""
+
+from datetime import time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from email_validator import validate_email
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from digest.config import Defaults
+from digest.errors import ConfigurationError
+from digest.notation import address_key, parse_address
+from digest.subscribers import Subscriber, load_subscribers, parse_subscribers
+
+DEFAULTS = Defaults(at=time(6, 30), timezone=ZoneInfo("Europe/Berlin")).model_copy(update={"weekly": 2})
+GOOD = 'email = "reader@example.org"\nkeywords = ["neural operator"]\n'
+
+
+def parse(*entries: str) -> tuple[Subscriber, ...]:
+    text = "\n".join(f"[[subscriber]]\n{entry}\n" for entry in entries)
+    return parse_subscribers(text, Path("who.toml"), DEFAULTS)
+
+
+def problems(*entries: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(*entries)
+    return caught.value.problems
+
+
+def test_what_is_left_out_comes_from_the_defaults() -> None:
+    (subscriber,) = parse(GOOD)
+    assert subscriber.email == "reader@example.org"
+    assert subscriber.name is None
+    assert [keyword.text for keyword in subscriber.keywords] == ["neural operator"]
+    assert (subscriber.send_at, subscriber.timezone.key, subscriber.weekly) == (
+        time(6, 30),
+        "Europe/Berlin",
+        2,
+    )
+
+
+def test_an_entry_can_say_all_of_it() -> None:
+    (subscriber,) = parse(f'{GOOD}name = "A Reader"\nat = "23:59"\ntimezone = "UTC"\nweekly = "Sun"\n')
+    assert (subscriber.name, subscriber.send_at, subscriber.timezone.key) == ("A Reader", time(23, 59), "UTC")
+    assert subscriber.weekly == 6
+
+
+def test_an_entry_can_ask_for_every_day_where_the_default_is_weekly() -> None:
+    assert parse(f'{GOOD}weekly = "never"')[0].weekly is None
+
+
+def test_a_time_can_be_one_of_tomls_own() -> None:
+    assert parse(f"{GOOD}at = 18:05:00")[0].send_at == time(18, 5)
+
+
+def test_names_and_keywords_are_one_line() -> None:
+    (subscriber,) = parse(
+        'email = "a@example.org"\nname = "A\\r\\nBcc: b"\nkeywords = ["neural\\n operator"]'
+    )
+    assert subscriber.name == "A Bcc: b"
+    assert subscriber.keywords[0].text == "neural operator"
+
+
+def test_subscribers_keep_the_order_of_the_file() -> None:
+    entries = [f'email = "{name}@example.org"\nkeywords = ["x ray"]' for name in "cab"]
+    assert [one.email[0] for one in parse(*entries)] == ["c", "a", "b"]
+
+
+def test_a_file_without_entries_has_no_subscribers() -> None:
+    assert parse() == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        (f"{GOOD}keyword = 1", "keyword: unknown key; did you mean keywords?"),
+        (f"{GOOD}zzz = 1", "zzz: unknown key; allowed is email, name, keywords, at, timezone, weekly"),
+        ('keywords = ["x ray"]', "email: missing"),
+        ('email = "reader"\nkeywords = ["x ray"]', 'email = "reader": allowed is a mail address'),
+        (
+            'email = ["a@example.org"]\nkeywords = ["x ray"]',
+            'email = ["a@example.org"]: allowed is a mail address',
+        ),
+        ('email = "a@example.org"', "keywords: missing"),
+        ('email = "a@example.org"\nkeywords = []', "keywords: empty"),
+        ('email = "a@example.org"\nkeywords = "x ray"', 'keywords: "x ray" is no list'),
+        ('email = "a@example.org"\nkeywords = ["x ray", " "]', 'keywords, number 2: " ": allowed is text'),
+        ('email = "a@example.org"\nkeywords = [5]', "keywords, number 1: 5: allowed is text"),
+        (
+            'email = "a@example.org"\nkeywords = ["neural operators", "Neural-Operator"]',
+            'keywords, number 2: "Neural-Operator" is the same as "neural operators"',
+        ),
+        (f"{GOOD}name = 5", "name = 5: allowed is text"),
+        (f'{GOOD}at = "24:00"', 'at = "24:00": allowed is "HH:MM"'),
+        (f'{GOOD}at = "7:5"', 'at = "7:5": allowed is "HH:MM"'),
+        (f"{GOOD}at = 07:00:30", "at = "),
+        (f'{GOOD}timezone = "Berlin"', 'timezone = "Berlin": allowed is the name of a time zone'),
+        (f'{GOOD}timezone = "europe/paris"', "did you mean Europe/Paris?"),
+        (f'{GOOD}timezone = "../etc/passwd"', "allowed is the name of a time zone"),
+        (f'{GOOD}timezone = "Europe"', "allowed is the name of a time zone"),
+        (f"{GOOD}timezone = 1", "allowed is the name of a time zone"),
+        (f'{GOOD}weekly = "caturday"', 'weekly = "caturday": allowed is one of mon, tue'),
+        (f"{GOOD}weekly = true", "weekly = true: allowed is one of mon, tue"),
+    ],
+)
+def test_a_mistake_is_named_with_file_entry_and_what_is_allowed(entry: str, problem: str) -> None:
+    (found,) = problems('email = "first@example.org"\nkeywords = ["x ray"]', entry)
+    assert found.startswith("who.toml, entry 2 (line 5)")
+    assert problem in found
+
+
+def test_a_bad_keyword_is_shown_with_its_place_indented() -> None:
+    (found,) = problems('email = "a@example.org"\nkeywords = ["x ray", "neural AND (operator"]')
+    first, *rest = found.splitlines()
+    assert first.startswith("who.toml, entry 1 (line 1), a@example.org: keywords, number 2: ")
+    assert any(line.strip() == "neural AND (operator" for line in rest)
+    assert all(line.startswith("    ") for line in rest)
+
+
+def test_every_problem_is_told_at_once() -> None:
+    found = problems(
+        'email = "reader"\nkeywords = []\nat = "x"',
+        'mail = "b@example.org"',
+        f'{GOOD}weekly = "x"\ntimezone = "x"',
+    )
+    assert [problem.split(", ")[1].split(" (")[0] for problem in found] == (
+        ["entry 1"] * 3 + ["entry 2"] * 3 + ["entry 3"] * 2
+    )
+
+
+@pytest.mark.parametrize("again", ["reader@example.org", "READER@example.org", "reader@Example.ORG"])
+def test_an_address_may_have_one_entry_only(again: str) -> None:
+    (found,) = problems(GOOD, f'email = "{again}"\nkeywords = ["x ray"]')
+    assert found.startswith(f"who.toml, entry 2 (line 6), {again}: email: the same address as in entry 1")
+
+
+def test_the_address_mailed_is_the_one_written() -> None:
+    assert parse('email = "Reader@Example.org"\nkeywords = ["x ray"]')[0].email == "Reader@Example.org"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            '[[subscribers]]\nemail = "a@example.org"',
+            "who.toml: subscribers: unknown key; did you mean subscriber?",
+        ),
+        (
+            '[subscriber]\nemail = "a@example.org"',
+            "who.toml: subscriber: allowed is one table [[subscriber]]",
+        ),
+        ("subscriber = 5", "who.toml: subscriber: allowed is one table [[subscriber]]"),
+        ("[[subscriber]\n", "who.toml, line 1, column 13: "),
+    ],
+)
+def test_a_file_of_another_form_is_an_error(text: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_subscribers(text, Path("who.toml"), DEFAULTS)
+    assert str(caught.value).startswith(problem)
+
+
+def test_a_missing_file_says_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="`digest subscribe EMAIL -k KEYWORD` makes one"):
+        load_subscribers(tmp_path / "who.toml", DEFAULTS)
+
+
+def test_the_example_that_is_shipped_works() -> None:
+    path = Path(__file__).parents[2] / "subscribers.toml"
+    first, second = load_subscribers(path, DEFAULTS)
+    assert [keyword.text for keyword in first.keywords] == ["reinforcement learning", "graph neural network"]
+    assert (second.send_at, second.weekly) == (time(8, 30), 4)
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "reader@example.org",
+        "first.last+tag@mail.example.co.uk",
+        "reader@localhost",
+        "reader@box.local",
+        "reader@mail.lan",
+        "o'neil@example.org",
+        "jos\u00e9@example.org",
+        "reader@b\u00fccher.example",
+        "reader@xn--bcher-kva.example",
+        "reader@list.test",
+    ],
+)
+def test_an_address_is_taken_as_written(address: str) -> None:
+    assert parse_address(address) == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "reader",
+        "reader@",
+        "@example.org",
+        "reader@host",
+        "a b@example.org",
+        "a..b@example.org",
+        ".a@example.org",
+        "a@b@example.org",
+        "reader@-example.org",
+        "reader@example-.org",
+        "reader@example..org",
+        "reader@example.org.",
+        "reader@127.0.0.1",
+        "reader@example.invalid",
+        "Reader <reader@example.org>",
+        "reader@example.org\nBcc: other@example.org",
+        "reader@example.org\n",
+        "r" * 65 + "@example.org",
+    ],
+)
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="allowed is a mail address"):
+        parse_address(address)
+
+
+_words = st.text("aZ0-._+'@", min_size=1, max_size=12)
+
+
+@given(
+    local=_words,
+    domain=st.one_of(_words, st.builds("{}.{}".format, _words, st.sampled_from(["org", "Test"]))),
+)
+@example(local="a", domain="a" * 64 + ".org")
+@example(local="a", domain="a-" * 40 + "a.org")
+def test_the_quick_look_takes_nothing_that_the_library_refuses(local: str, domain: str) -> None:
+    address = f"{local}@{domain}"
+    try:
+        parse_address(address)
+    except ValueError:
+        return
+    validate_email(address, check_deliverability=False, test_environment=True, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Reader@Example.org", "reader@example.ORG"),
+        ("reader@b\u00fccher.example", "READER@xn--bcher-kva.example"),
+        ("jos\u00e9@example.org", "JOSE\u0301@example.org"),
+        ("reader@localhost", "Reader@LOCALHOST"),
+    ],
+)
+def test_one_mailbox_written_in_two_ways_is_one(one: str, other: str) -> None:
+    assert address_key(one) == address_key(other)
+
+
+def test_two_mailboxes_are_two() -> None:
+    assert address_key("a@example.org") != address_key("a@example.net")
