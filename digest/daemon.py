@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -172,7 +173,8 @@ class Daemon:
         """Rereads the files on SIGHUP, and by itself when one was edited."""
         seen = self._setup.fingerprint()
         while True:
-            await self._sleep(self._clock() + _LOOK_UP, self._reload)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._reload.wait(), _LOOK_UP.total_seconds())
             found = await asyncio.to_thread(self._setup.fingerprint)
             if self._reload.is_set() or found != seen:
                 self._reload.clear()
@@ -183,7 +185,7 @@ class Daemon:
         try:
             setup = await asyncio.to_thread(self._load)
         except ConfigurationError as error:
-            _log.error("reload refused, the last good files stay in force:\n%s", error)  # noqa: TRY400
+            _log.error("reload refused, the last good files stay in force:\n%s", error)
             return
         if setup.settings.state != self._setup.settings.state:
             _log.warning("state moved to %s: takes effect at the next start", setup.settings.state)
@@ -209,7 +211,7 @@ class Daemon:
         try:
             return await job()
         except DigestError as error:
-            _log.error("%s failed: %s", name, error)  # noqa: TRY400
+            _log.error("%s failed: %s", name, error)
         except Exception:
             _log.exception("%s failed by a mistake in the program", name)
         return None

@@ -1,26 +1,33 @@
 """Where a paper meets one leaf of a query, and which tokens it must have to meet it at all."""
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from typing import Literal, NamedTuple, TypeAlias
 
 from digest.papers import Paper
 from digest.query_tree import Author, Category, Identifier, Leaf, Phrase, Remark
 from digest.text import AnalysedText, name_words, without_possessive, words
 
-_LONGEST_START = 4
-_FIELDS = {"ti": ("title",), "abs": ("abstract",)}
+FIELDS = ("title", "abstract", "authors", "comment", "journal_ref", "categories", "id")
+"""The fields of a paper that can be searched, in the order in which evidence names them."""
 
-Place: TypeAlias = tuple[str, str]
-"""Where a leaf is met: the name of the paper's field, and the passage in it as written."""
+_START_SIZES = (4, 2)
+_SEARCHED = {"ti": ("title",), "abs": ("abstract",)}
+
+
+class Evidence(NamedTuple):
+    """Where a paper meets what is asked for: names of its fields, and their distinct passages, as written."""
+
+    fields: tuple[str, ...]
+    words: tuple[str, ...]
 
 
 class Kind(NamedTuple):
     """A kind of token.
 
-    `stem` and `pair` (two stems, `size` places apart) are of title and abstract, and so is `start`, the
-    first `size` letters of a word. `author` is a word of a name, `comment` and `journal_ref` a word of these;
+    `stem` and `pair` (two stems, `size` places apart) are of title and abstract, and so is `start` (the
+    first `size` letters of a word). `author` is a word of a name, `comment` and `journal_ref` one of these,
     `category` is the beginning of a code; `id` the paper's own.
     """
 
@@ -52,38 +59,39 @@ class AnalysedPaper:
     def journal_ref(self) -> AnalysedText:
         return AnalysedText(self.paper.journal_ref or "")
 
-    def tokens(self, kind: Kind) -> tuple[Set[object], ...]:
-        """The values of the paper's tokens of one kind, in one or more sets."""
-        texts = self.title, self.abstract
+    def tokens(self, kind: Kind) -> Iterator[object]:
+        """The values of the paper's tokens of one kind; some may come twice."""
+        title, abstract = self.title, self.abstract
         match kind.name:
             case "stem":
-                return tuple(text.places.keys() for text in texts)
+                return chain(title.places, abstract.places)
             case "pair":
-                return tuple(set(zip(text.stems, text.stems[kind.size :], strict=False)) for text in texts)
+                pairs = (zip(text.stems, text.stems[kind.size :], strict=False) for text in (title, abstract))
+                return chain.from_iterable(pairs)
             case "start":
-                return ({word[: kind.size] for text in texts for word in text.words},)
+                return iter({word[: kind.size] for word in chain(title.words, abstract.words)})
             case "author":
-                return ({word for _, name in self.names for word in name},)
+                return chain.from_iterable(name for _, name in self.names)
             case "comment":
-                return (set(self.comment.words),)
+                return iter(self.comment.words)
             case "journal_ref":
-                return (set(self.journal_ref.words),)
+                return iter(self.journal_ref.words)
             case "category":
-                codes = [code.lower() for code in self.paper.categories]
-                return ({code[:size] for code in codes for size in range(1, len(code) + 1)},)
+                codes = map(str.lower, self.paper.categories)
+                return (code[:size] for code in codes for size in range(1, len(code) + 1))
             case "id":
-                return ({self.paper.id},)
+                return iter((self.paper.id,))
 
 
-Finder: TypeAlias = Callable[[AnalysedPaper], tuple[Place, ...]]
-"""Tells where a paper meets one leaf; nowhere is an empty tuple."""
+Finder: TypeAlias = Callable[[AnalysedPaper], Evidence | None]
+"""Tells where a paper meets one leaf; `None` if it does not."""
 
 
 def finder(leaf: Leaf) -> Finder:
     """The finder of `leaf`, to be made once and held against many papers."""
     match leaf:
         case Phrase(prefix="all"):
-            return _anywhere(leaf)
+            return partial(_anywhere, leaf, _Run(leaf), tuple(name_words(leaf.written)))
         case Phrase():
             return _Run(leaf)
         case Author():
@@ -96,37 +104,61 @@ def finder(leaf: Leaf) -> Finder:
             return partial(_by_identifier, leaf.written)
 
 
+def merged(parts: Iterable[Evidence | None]) -> Evidence | None:
+    """All evidence together; `None` if there is none."""
+    present = [part for part in parts if part]
+    if len(present) < 2:
+        return present[0] if present else None
+    fields = {field for part in present for field in part.fields}
+    words = dict.fromkeys(word for part in present for word in part.words)
+    return Evidence(tuple(sorted(fields, key=FIELDS.index)), tuple(words))
+
+
+def _evidence(field: str, found: Iterable[str]) -> Evidence | None:
+    distinct = tuple(dict.fromkeys(found))
+    return Evidence((field,), distinct) if distinct else None
+
+
 class _Run:
     """A phrase made ready: where in a paper's text its words stand side by side.
 
     The search begins where the first word that has a stem stands, and then looks at the `others`.
     """
 
-    __slots__ = ("_fields", "_last", "_offset", "_others", "_start", "_stems")
+    __slots__ = ("_fields", "_last", "_offset", "_others", "_start", "_stem", "_stems")
 
     def __init__(self, phrase: Phrase) -> None:
         anchor = next((term for term in phrase.terms if term.stems), phrase.terms[0])
-        self._fields = _FIELDS.get(phrase.prefix, ("title", "abstract"))
+        self._fields = _SEARCHED.get(phrase.prefix, ("title", "abstract"))
         self._start = anchor.start
-        self._offset = anchor.offset
+        base = phrase.terms[0].offset
+        self._offset = anchor.offset - base
         self._stems = anchor.stems
-        self._others = tuple(term for term in phrase.terms if term is not anchor or term.forms)
-        self._last = len(phrase.words) - 1
+        self._stem = anchor.stem
+        others = (term for term in phrase.terms if term is not anchor or term.forms)
+        self._others = tuple((term.offset - base, term.stem, term.start, term.forms) for term in others)
+        self._last = phrase.terms[-1].offset - base
 
-    def __call__(self, paper: AnalysedPaper) -> tuple[Place, ...]:
-        found: list[Place] = []
+    def __call__(self, paper: AnalysedPaper) -> Evidence | None:
+        fields: tuple[str, ...] = ()
+        found: list[str] = []
         for field in self._fields:
             text = paper.title if field == "title" else paper.abstract
-            firsts = self._anchored(text)
-            if firsts and self._others:
-                firsts = [place - self._offset for place in firsts if self._fits(text, place - self._offset)]
-            if firsts:
-                found += [(field, text.passage(first, first + self._last)) for first in firsts]
-        return tuple(found)
+            places = text.places.get(self._stem) if self._stem else self._anchored(text)
+            if not places:
+                continue
+            before = len(found)
+            for place in places:
+                first = place - self._offset
+                if not self._others or self._fits(text, first):
+                    found.append(text.passage(first, first + self._last))
+            if len(found) > before:
+                fields += (field,)
+        if len(found) > 1:
+            found = list(dict.fromkeys(found))
+        return Evidence(fields, tuple(found)) if found else None
 
-    def _anchored(self, text: AnalysedText) -> Sequence[int]:
-        if len(self._stems) == 1:
-            return text.places.get(self._stems[0], ())
+    def _anchored(self, text: AnalysedText) -> list[int]:
         if self._stems:
             return sorted(place for stemmed in self._stems for place in text.places.get(stemmed, ()))
         return text.places_starting(self._start)
@@ -134,34 +166,29 @@ class _Run:
     def _fits(self, text: AnalysedText, first: int) -> bool:
         if first < 0 or first + self._last >= len(text.words):
             return False
-        for term in self._others:
-            place = first + term.offset
-            if term.stem is not None:
-                if text.stems[place] != term.stem:
+        for offset, stemmed, start, forms in self._others:
+            if stemmed is not None:
+                if text.stems[first + offset] != stemmed:
                     return False
-            elif term.start:
-                if not text.words[place].startswith(term.start):
+            elif start:
+                if not text.words[first + offset].startswith(start):
                     return False
-            elif without_possessive(text.words[place]) not in term.forms:
+            elif without_possessive(text.words[first + offset]) not in forms:
                 return False
         return True
 
 
-def _by_author(wanted: tuple[str, ...], paper: AnalysedPaper) -> tuple[Place, ...]:
-    return tuple(("authors", author) for author, name in paper.names if _is_named(name, wanted))
+def _by_author(wanted: tuple[str, ...], paper: AnalysedPaper) -> Evidence | None:
+    return _evidence("authors", (author for author, name in paper.names if _is_named(name, wanted)))
 
 
 def _is_named(name: list[str], wanted: tuple[str, ...]) -> bool:
     """Whether `wanted` stands in `name`; before a surname, an initial will do for a word, on either side."""
-    surname = wanted[-1]
-    length = len(wanted)
-    for end in range(length, len(name) + 1):
-        given = name[end - length : end - 1]
-        if name[end - 1] != surname:
-            continue
-        if all(
-            a == b or (len(surname) > 1 and _is_initial(a, b))
-            for a, b in zip(given, wanted[:-1], strict=True)
+    *given, surname = wanted
+    for end in range(len(wanted), len(name) + 1):
+        found = zip(name[end - len(wanted) : end - 1], given, strict=True)
+        if name[end - 1] == surname and all(
+            a == b or (len(surname) > 1 and _is_initial(a, b)) for a, b in found
         ):
             return True
     return False
@@ -171,49 +198,44 @@ def _is_initial(a: str, b: str) -> bool:
     return min(len(a), len(b)) == 1 and a[0] == b[0]
 
 
-def _in_remark(field: str, wanted: tuple[str, ...], paper: AnalysedPaper) -> tuple[Place, ...]:
-    text: AnalysedText = getattr(paper, field)
+def _in_remark(
+    field: Literal["comment", "journal_ref"], wanted: tuple[str, ...], paper: AnalysedPaper
+) -> Evidence | None:
+    text = paper.comment if field == "comment" else paper.journal_ref
     last = len(wanted) - 1
-    return tuple((field, text.passage(start, start + last)) for start in _starts(wanted, text.words))
+    return _evidence(field, (text.passage(start, start + last) for start in _starts(wanted, text.words)))
 
 
 def _starts(wanted: tuple[str, ...], found: list[str]) -> Iterator[int]:
+    """The places in `found` where `wanted` begins."""
     for start in range(len(found) - len(wanted) + 1):
         if found[start] == wanted[0] and tuple(found[start : start + len(wanted)]) == wanted:
             yield start
 
 
-def _in_category(wanted: str, paper: AnalysedPaper) -> tuple[Place, ...]:
+def _in_category(wanted: str, paper: AnalysedPaper) -> Evidence | None:
     start = wanted.removesuffix("*")
-    return tuple(
-        ("categories", code)
-        for code in paper.paper.categories
-        if code.lower() == wanted or (start != wanted and code.lower().startswith(start))
-    )
+    categories = ((code, code.lower()) for code in paper.paper.categories)
+    found = (code for code, low in categories if low == wanted or (start != wanted and low.startswith(start)))
+    return _evidence("categories", found)
 
 
-def _by_identifier(wanted: str, paper: AnalysedPaper) -> tuple[Place, ...]:
-    return (("id", wanted),) if paper.paper.id == wanted else ()
+def _by_identifier(wanted: str, paper: AnalysedPaper) -> Evidence | None:
+    return _evidence("id", [wanted] if paper.paper.id == wanted else [])
 
 
-def _anywhere(phrase: Phrase) -> Finder:
+def _anywhere(phrase: Phrase, run: _Run, name: tuple[str, ...], paper: AnalysedPaper) -> Evidence | None:
     """`all:` as arXiv has it: title, abstract, a name as it stands, the comment, or a category's code."""
-    run = _Run(phrase)
-    name = tuple(name_words(phrase.written))
-
-    def find(paper: AnalysedPaper) -> tuple[Place, ...]:
-        authors = (
-            ("authors", author) for author, found in paper.names if any(True for _ in _starts(name, found))
+    authors = (author for author, found in paper.names if any(True for _ in _starts(name, found)))
+    codes = (code for code in paper.paper.categories if tuple(words(code)) == phrase.words)
+    return merged(
+        (
+            run(paper),
+            _evidence("authors", authors),
+            _in_remark("comment", phrase.words, paper),
+            _evidence("categories", codes),
         )
-        codes = (code for code in paper.paper.categories if tuple(words(code)) == phrase.words)
-        return (
-            *run(paper),
-            *authors,
-            *_in_remark("comment", phrase.words, paper),
-            *(("categories", code) for code in codes),
-        )
-
-    return find
+    )
 
 
 def telling_tokens(leaf: Leaf) -> tuple[tuple[Token, ...], ...]:
@@ -245,8 +267,9 @@ def _phrase_tokens(phrase: Phrase) -> tuple[tuple[Token, ...], ...]:
         )
     if known:
         return (tuple((Kind("stem"), stemmed) for stemmed in known[0].stems),)
-    starts = (term.start[:_LONGEST_START] for term in phrase.terms if term.start)
-    return tuple(((Kind("start", len(start)), start),) for start in starts)
+    starts = [term.start for term in phrase.terms if term.start]
+    sizes = [next(size for size in _START_SIZES if size <= len(start)) for start in starts]
+    return tuple(((Kind("start", size), start[:size]),) for size, start in zip(sizes, starts, strict=True))
 
 
 def _tokens_elsewhere(phrase: Phrase) -> tuple[Token, ...]:

@@ -11,6 +11,7 @@ from digest.composing import compose
 from digest.errors import ServerUnavailable, SourceError
 from digest.mail import Outcome, Outgoing, Receipt, Session, Transport
 from digest.matching import QueryIndex
+from digest.notation import address_key
 from digest.papers import Paper
 from digest.query import Query
 from digest.schedule import retry_at
@@ -123,7 +124,7 @@ def compose_due(
     with_news = store.with_news()
     composed, nothing_new = 0, 0
     for subscriber in subscribers:
-        address = subscriber.email.lower()
+        address = address_key(subscriber.email)
         standing = standings[address]
         planned_at = due(subscriber, standing)
         if address not in with_news:

@@ -9,20 +9,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from digest.evidence import AnalysedPaper, Finder, Kind, Place, finder, telling_tokens
+from digest.evidence import AnalysedPaper, Evidence, Finder, Kind, finder, merged, telling_tokens
 from digest.papers import Paper
 from digest.query import Query
 from digest.query_tree import AllOf, AnyOf, Author, Category, Leaf, Node, Phrase
-
-FIELDS = ("title", "abstract", "authors", "comment", "journal_ref", "categories", "id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """A query that a paper matches: the paper's fields where it does, and the words there, as written.
 
-    `fields` are names of `Paper`'s fields, in the order of `FIELDS`. `words` are distinct passages of them,
-    such as `Graph-Neural Networks`, an author's name or a category. What a query refuses is in neither.
+    `fields` are names of `Paper`'s fields, in the order of `digest.evidence.FIELDS`. `words` are distinct
+    passages of them, such as `Graph-Neural Networks`, an author's name or a category. What a query refuses
+    is in neither.
     """
 
     query: Query
@@ -33,28 +32,22 @@ class Match:
 def matches(query: Query, paper: Paper) -> bool:
     """Whether `paper` is one that `query` asks for."""
     analysed = AnalysedPaper(paper)
-    return bool(_places(query.root, lambda leaf: finder(leaf)(analysed)))
+    return _evaluated(query.root, lambda leaf: finder(leaf)(analysed)) is not None
 
 
-def _places(node: Node, find: Callable[[Leaf], tuple[Place, ...]]) -> tuple[Place, ...]:
-    """All places where what `node` asks for is met; none if it is not matched."""
+def _evaluated(node: Node, find: Callable[[Leaf], Evidence | None]) -> Evidence | None:
+    """The evidence for all that `node` asks for; `None` if it is not matched."""
     if isinstance(node, AnyOf):
-        return tuple(place for operand in node.operands for place in _places(operand, find))
+        return merged([_evaluated(operand, find) for operand in node.operands])
     if not isinstance(node, AllOf):
         return find(node)
-    found: list[Place] = []
+    found = []
     for operand in node.wanted:
-        places = _places(operand, find)
-        if not places:
-            return ()
-        found += places
-    return () if any(_places(operand, find) for operand in node.unwanted) else tuple(found)
-
-
-def _match(query: Query, places: tuple[Place, ...]) -> Match:
-    fields, passages = zip(*places, strict=True)
-    ordered = tuple(sorted(set(fields), key=FIELDS.index))
-    return Match(query=query, fields=ordered, words=tuple(dict.fromkeys(passages)))
+        evidence = _evaluated(operand, find)
+        if evidence is None:
+            return None
+        found.append(evidence)
+    return None if any(_evaluated(operand, find) for operand in node.unwanted) else merged(found)
 
 
 class _Entry(NamedTuple):
@@ -101,33 +94,35 @@ class QueryIndex:
     def matches(self, paper: Paper) -> tuple[Match, ...]:
         """The matches of `paper`, in the order in which the queries were given."""
         analysed = AnalysedPaper(paper)
-        met: dict[str, tuple[Place, ...]] = {}
-        found: dict[int, tuple[Place, ...]] = {}
+        met: dict[str, Evidence | None] = {}
+        found: dict[int, Evidence | None] = {}
         candidates: set[int] = set()
         for entry in self._possible(analysed):
             if entry.key in met:
                 continue
-            places = met[entry.key] = entry.find(analysed)
-            if places:
+            evidence = met[entry.key] = entry.find(analysed)
+            if evidence:
                 candidates.update(entry.parts)
                 if entry.whole is not None:
-                    found[entry.whole] = places
+                    found[entry.whole] = evidence
 
-        def find(leaf: Leaf) -> tuple[Place, ...]:
+        def find(leaf: Leaf) -> Evidence | None:
             if leaf.key not in met:
                 met[leaf.key] = self._finder(leaf)(analysed)
             return met[leaf.key]
 
-        found |= {number: _places(self._queries[number].root, find) for number in candidates}
+        for number in candidates:
+            found[number] = _evaluated(self._queries[number].root, find)
         return tuple(
-            _match(self._queries[number], found[number]) for number in sorted(found) if found[number]
+            Match(query=self._queries[number], fields=evidence.fields, words=evidence.words)
+            for number, evidence in sorted(found.items())
+            if evidence
         )
 
     def _possible(self, analysed: AnalysedPaper) -> Iterator[_Entry]:
         for kind, filed in self._filed.items():
-            for values in analysed.tokens(kind):
-                for value in filed.keys() & values:
-                    yield from filed[value]
+            for value in filter(filed.__contains__, analysed.tokens(kind)):
+                yield from filed[value]
 
     def _finder(self, leaf: Leaf) -> Finder:
         made = self._finders.get(leaf.key)

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 
@@ -34,5 +35,8 @@ class Notifier:
             return
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-            sender.connect(address)
-            sender.sendall(state.encode())
+            sender.setblocking(False)
+            # A manager that cannot listen now must not stop the service that it watches.
+            with suppress(OSError):
+                sender.connect(address)
+                sender.send(state.encode())

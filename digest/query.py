@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from digest.categories import NAMES
 from digest.query_parser import parse_tree
 from digest.query_tree import AllOf, AnyOf, Author, Category, Identifier, Node, Phrase, Remark, Term, readable
-from digest.text import STOP_WORDS, stem, words
+from digest.text import STOP_WORDS, name_words, stem, words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +69,7 @@ def _at_least(node: Node) -> str:
         case Phrase():
             return _phrase(node)
         case Author():
-            surname = node.words[-1]
-            return f'au:"{surname if len(surname) > 1 else " ".join(node.words)}"'
+            return _author(node)
         case Remark():
             return f'{node.prefix}:"{" ".join(node.words)}"'
         case Category():
@@ -101,6 +100,15 @@ def _at_most(node: Node) -> str | None:
 
 def _without(asked: str, refused: Sequence[str]) -> str:
     return f"({asked} ANDNOT {_balanced(refused, 'OR')})" if refused else asked
+
+
+def _author(author: Author) -> str:
+    """By the surname, in plain letters and as written (`jorgensen`, `jørgensen`)."""
+    surname = author.words[-1]
+    if len(surname) == 1:
+        return f'au:"{" ".join(author.words)}"'
+    spellings = [word for word in words(author.written) if name_words(word) == [surname]]
+    return _balanced([f'au:"{word}"' for word in dict.fromkeys([surname, *spellings])], "OR")
 
 
 def _phrase(phrase: Phrase) -> str:

@@ -22,7 +22,7 @@ MAX_DEPTH = 20
 _PREFIXES: dict[str, Prefix] = {name: name for name in get_args(Prefix) if name} | {"title": "ti"}
 _LONG_NAMES = {
     "abstract": "abs", "author": "au", "authors": "au", "category": "cat", "categories": "cat",
-    "comment": "co", "comments": "co", "journal": "jr", "journal_ref": "jr", "any": "all",
+    "comment": "co", "comments": "co", "journal": "jr", "journal_ref": "jr", "any": "all", "arxiv": "id",
 }  # fmt: skip
 
 Kind = Literal["bracket", "quoted", "prefix", "exact", "operator", "word", "end"]
@@ -212,7 +212,7 @@ class _Parser:
 
     def no_operand(self, exact: bool) -> QueryError:
         token = self.token
-        hint: str | None = None
+        hint = "for example: neural operator"
         if exact:
             hint = 'after = comes what to look for: =compiler, ti:="neural operator"'
         elif token.kind == "operator":

@@ -48,18 +48,20 @@ def due_at_slot(now: datetime, subscriber: Subscriber, standing: Standing) -> da
 
 
 def due_today(now: datetime, subscriber: Subscriber, standing: Standing) -> datetime | None:
-    """`now` when today, or for a weekly reader any day since theirs, wants a digest: the rule of one cycle."""
+    """`now` if today (for a weekly reader: any day since theirs) wants a digest: the rule of one cycle."""
     midnight = slot_before(now, replace(subscriber, send_at=time(0)))
     zone = subscriber.timezone
-    is_enrolled = midnight.astimezone(zone).date() >= standing.since_at.astimezone(zone).date()
-    return now if is_enrolled and _may_have_one(midnight, subscriber, standing) else None
+    came_after = midnight.astimezone(zone).date() < standing.since_at.astimezone(zone).date()
+    if subscriber.weekly is not None and came_after:
+        return None
+    return now if _may_have_one(midnight, subscriber, standing) else None
 
 
 def retry_at(now: datetime, *, planned_at: datetime, attempts: int) -> datetime | None:
     """When a mailing is tried again after `attempts` (1 or more) of them, or `None` to give it up."""
     if now - planned_at > GIVE_UP_AFTER:
         return None
-    return now + min(FIRST_RETRY * 2 ** min(attempts - 1, 10), LONGEST_RETRY)
+    return now + min(FIRST_RETRY * (1 << min(attempts - 1, 10)), LONGEST_RETRY)
 
 
 def next_fetch_at(

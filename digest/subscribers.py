@@ -76,7 +76,13 @@ def load_subscribers(path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]
 
 def parse_subscribers(text: str, path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]:
     """The same from the file's text; `path` is for what is said."""
-    tables = parse_toml(text, path)
+    return subscribers_of(parse_toml(text, path), text, path, defaults)
+
+
+def subscribers_of(
+    tables: dict[str, Any], text: str, path: Path, defaults: "Defaults"
+) -> tuple[Subscriber, ...]:
+    """The same from the tables that `text` was parsed to."""
     problems = [f"{path}: {key}: {unknown_key(key, ['subscriber'])}" for key in tables if key != "subscriber"]
     entries = tables.get("subscriber", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

@@ -20,12 +20,13 @@ from digest.notation import (
     nearest,
     parse_address,
     parse_time,
+    parse_toml,
     parse_weekday,
     parse_zone,
     read_text,
     shown,
 )
-from digest.subscribers import HEADER, Keyword, Subscriber, parse_keyword, parse_subscribers
+from digest.subscribers import HEADER, Keyword, Subscriber, parse_keyword, subscribers_of
 
 if TYPE_CHECKING:
     from digest.settings import Defaults
@@ -138,7 +139,9 @@ class _File:
     def __init__(self, path: Path, text: str, defaults: "Defaults") -> None:
         self._path, self._defaults = path, defaults
         self.text = text
-        self.subscribers = parse_subscribers(text, path, defaults)
+        tables = parse_toml(text, path)
+        self.subscribers = subscribers_of(tables, text, path, defaults)
+        self._entries: list[Any] = tables.get("subscriber", [])
 
     def find(self, email: str) -> int | None:
         key = address_key(email)
@@ -157,8 +160,8 @@ class _File:
         block = tomlkit.dumps({"subscriber": [entry]})
         before = self.text if not self.text or self.text.endswith("\n") else f"{self.text}\n"
         gap = "\n" if before and not before.endswith("\n\n") else ""
-        subscriber = self._only(block)
-        self._replace(before + gap + block, (*self.subscribers, subscriber))
+        subscriber, raw = self._only(block)
+        self._replace(before + gap + block, [*self._entries, raw])
         added = tuple(keyword.text for keyword in wanted)
         return Subscribed(subscriber=subscriber, is_new=True, added=added, already=(), changed=())
 
@@ -207,9 +210,9 @@ class _File:
             block = tomlkit.dumps(document)
         except (TOMLKitError, LookupError) as error:
             raise self._unclear() from error
-        new = self._only(block)
-        others = (self.subscribers[:index], self.subscribers[index + 1 :])
-        self._replace(self.text[:start] + block + self.text[end:], (*others[0], new, *others[1]))
+        new, raw = self._only(block)
+        entries = [*self._entries[:index], raw, *self._entries[index + 1 :]]
+        self._replace(self.text[:start] + block + self.text[end:], entries)
         return new
 
     def _cut(self, index: int) -> None:
@@ -218,7 +221,7 @@ class _File:
         before = f"{before}\n" if before else ""
         after = self.text[end:].lstrip("\r\n")
         gap = "\n" if before and after else ""
-        self._replace(before + gap + after, (*self.subscribers[:index], *self.subscribers[index + 1 :]))
+        self._replace(before + gap + after, [*self._entries[:index], *self._entries[index + 1 :]])
 
     def _span(self, index: int) -> tuple[int, int]:
         """Where an entry begins and ends; what stands above the next one, comments say, belongs to that."""
@@ -231,15 +234,17 @@ class _File:
             lines.pop()
         return start, start + sum(map(len, lines))
 
-    def _only(self, block: str) -> Subscriber:
-        return parse_subscribers(block, self._path, self._defaults)[0]
+    def _only(self, block: str) -> tuple[Subscriber, Any]:
+        tables = parse_toml(block, self._path)
+        return subscribers_of(tables, block, self._path, self._defaults)[0], tables["subscriber"][0]
 
-    def _replace(self, text: str, expected: tuple[Subscriber, ...]) -> None:
+    def _replace(self, text: str, expected: list[Any]) -> None:
+        """Takes `text` if it says what is expected, entry by entry, each of which has been checked."""
         try:
-            found = parse_subscribers(text, self._path, self._defaults)
+            tables = parse_toml(text, self._path)
         except ConfigurationError as error:
             raise self._unclear() from error
-        if found != expected:
+        if tables.get("subscriber", []) != expected:
             raise self._unclear()
         self.text = text
 

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from functools import lru_cache
-from itertools import islice, takewhile
+from itertools import accumulate, islice, takewhile
 
 import snowballstemmer
 
@@ -19,7 +19,8 @@ _STOP_LINE = (
 )
 STOP_WORDS = frozenset(_STOP_LINE.split())
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_WORD = re.compile(r"[^\W_]++(?:['’][^\W_]++)*+")
+_WORD_APART = re.compile(f"({_WORD.pattern})")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _POSSESSIVES = ("'s", "’s")
 _porter = snowballstemmer.stemmer("porter")
@@ -90,14 +91,15 @@ class AnalysedText:
     `words` and `stems` run in parallel (a stop word's stem is `None`); `places` says where each stem stands.
     """
 
-    __slots__ = ("_folded", "_sorted", "_spans", "places", "stems", "text", "words")
+    __slots__ = ("_bounds", "_parts", "_sorted", "places", "stems", "text", "words")
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._folded = fold(text)
-        self._spans: list[tuple[int, int]] | None = None
+        # What is between the words, and the words, in turn.
+        self._parts = _WORD_APART.split(fold(text))
+        self._bounds: list[int] | None = None
         self._sorted: list[tuple[str, int]] | None = None
-        self.words: list[str] = _WORD.findall(self._folded)
+        self.words: list[str] = self._parts[1::2]
         self.stems = list(map(stem, self.words))
         self.places: dict[str, list[int]] = {}
         for place, stemmed in enumerate(self.stems):
@@ -114,22 +116,19 @@ class AnalysedText:
 
     def passage(self, first: int, last: int) -> str:
         """The text as written from the word at place `first` to the one at `last`, both included."""
-        if self._spans is None:
-            self._spans = [found.span() for found in _WORD.finditer(self._folded)]
-            if not self.text.isascii():
-                self._spans = _as_written(self.text, self._spans)
-        return self.text[self._spans[first][0] : self._spans[last][1]]
+        if self._bounds is None:
+            self._bounds = list(accumulate(map(len, self._parts)))
+            if any(len(fold(character)) != 1 for character in set(self.text)):
+                self._bounds = _as_written(self.text, self._bounds)
+        return self.text[self._bounds[2 * first] : self._bounds[2 * last + 1]]
 
 
-def _as_written(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans in the folded text as spans in `text`, each with the combining marks that follow it."""
-    if all(len(fold(character)) == 1 for character in set(text)):
-        return spans
+def _as_written(text: str, bounds: list[int]) -> list[int]:
+    """Bounds of words in the folded text as bounds in `text`, where letters keep the marks after them."""
     origins = [index for index, character in enumerate(text) for _ in fold(character)]
-    written = []
-    for start, end in spans:
-        stop = origins[end - 1] + 1
-        while stop < len(text) and unicodedata.combining(text[stop]):
-            stop += 1
-        written.append((origins[start], stop))
+    written = [origins[bound] if bound < len(origins) else len(text) for bound in bounds]
+    for at in range(1, len(bounds), 2):
+        written[at] = origins[bounds[at] - 1] + 1
+        while written[at] < len(text) and unicodedata.combining(text[written[at]]):
+            written[at] += 1
     return written

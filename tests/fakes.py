@@ -24,7 +24,9 @@ class FakeSource:
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
         return tuple(tuple(queries[at : at + self.group]) for at in range(0, len(queries), self.group))
 
-    async def search(self, queries: Sequence[Query], *, since: datetime, until: datetime) -> tuple[Paper, ...]:
+    async def search(
+        self, queries: Sequence[Query], *, since: datetime, until: datetime
+    ) -> tuple[Paper, ...]:
         self.asked.append((queries, since, until))
         if error := self.failing(queries):
             raise error

@@ -1,13 +1,13 @@
 """The `digest` command. Commands live in modules beside this one and import what is heavy when they run.
 
 To add one: write a function in `digest/cli/NAME.py` (its docstring is its help, `context_of(ctx).settings()`
-gives the settings), import the module here, and register it below with `app.command()`. An error of this
-project may be raised; `main` says it and ends with the exit code that `exit_code` gives.
+gives the settings), import the module here, and name it in `_COMMANDS`. An error of this project may be
+raised; `main` says it and ends with the exit code that `exit_code` gives.
 """
 
 import logging
-import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -40,14 +40,14 @@ app = typer.Typer(
     epilog=_EPILOG,
 )
 
-for _command in (run.run, daemon.daemon):
-    app.command(rich_help_panel="Work")(_command)
-
-for _command in (preview.preview, demo.demo):
-    app.command(rich_help_panel="Look")(_command)
-
-for _command in (subscriptions.subscribe, subscriptions.unsubscribe, subscriptions.subscribers):
-    app.command(rich_help_panel="Readers")(_command)
+_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Work": (run.run, daemon.daemon),
+    "Look": (preview.preview, demo.demo),
+    "Readers": (subscriptions.subscribe, subscriptions.unsubscribe, subscriptions.subscribers),
+}
+for _panel, _commands in _COMMANDS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
 
 
 def _show_version(is_wanted: bool) -> None:
@@ -91,15 +91,8 @@ def exit_code(error: DigestError) -> int:
 def main() -> None:
     """The entry point: runs the command that the arguments name, and ends the process."""
     try:
-        try:
-            app(prog_name="digest")
-        except DigestError as error:
-            problems = error.problems if isinstance(error, ConfigurationError) else (str(error),)
-            sys.stderr.writelines(f"error: {problem}\n" for problem in problems)
-            sys.exit(exit_code(error))
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read the output has gone; let Python's own last flush have somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        app(prog_name="digest")
+    except DigestError as error:
+        problems = error.problems if isinstance(error, ConfigurationError) else (str(error),)
+        sys.stderr.writelines(f"error: {problem}\n" for problem in problems)
+        sys.exit(exit_code(error))

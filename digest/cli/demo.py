@@ -21,8 +21,9 @@ def demo(
 ) -> None:
     """Show the whole path with no network and no set-up: a small built-in arXiv, two readers, two days.
 
-    All papers and people are invented. Nothing is sent: the mails go into a Maildir, and their HTML parts
-    into files to open. Your own configuration and state are neither read nor changed.
+    All papers and people are invented. Nothing is sent: the mails go into a Maildir.
+
+    Your own configuration and state are neither read nor changed.
     """
     import asyncio
 

@@ -58,11 +58,16 @@ def preview(
 
 def _subscriber(settings: "Settings", email: str) -> "Subscriber":
     from digest.errors import ConfigurationError
+    from digest.notation import address_key, parse_address
     from digest.subscribers import load_subscribers
 
+    try:
+        email = parse_address(email)
+    except ValueError as error:
+        raise typer.BadParameter(f"{email}: {error}") from error
     subscribers = load_subscribers(settings.subscribers, settings.defaults)
     for subscriber in subscribers:
-        if subscriber.email.lower() == email.lower():
+        if address_key(subscriber.email) == address_key(email):
             return subscriber
     raise ConfigurationError(f"{settings.subscribers}: {email} is no subscriber; see digest subscribers")
 
@@ -82,7 +87,7 @@ def _trial(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":
 
 
 async def _compose(settings: "Settings", subscriber: "Subscriber") -> "tuple[Digest | None, bool]":
-    """What the subscriber would get now, else (second value false) what a new one with their keywords would."""
+    """What they would get now, else (second value false) what a newcomer with their keywords would."""
     from digest.assembly import open_client, source_of
     from digest.cli.opening import open_copy, progress
     from digest.jobs import fetch

@@ -80,7 +80,9 @@ def unsubscribe(
     if not done.is_gone:
         typer.echo(f"{address} no longer follows {removed}, in {path.absolute()}.")
     elif keyword:
-        typer.echo(f"{address} no longer follows {removed}. No keyword is left: removed from {path.absolute()}.")
+        typer.echo(
+            f"{address} no longer follows {removed}. No keyword is left: removed from {path.absolute()}."
+        )
     else:
         typer.echo(f"Removed {address} from {path.absolute()}, with {removed}.")
 

@@ -73,8 +73,8 @@ class Mailing:
 class Store(Protocol):
     """Each method is one intent and one transaction: it happens whole or not at all.
 
-    Readers are named by their address, in any case. Every method raises `StateError` when the
-    state cannot be read or written.
+    Readers are named by any address that has the `address_key` of theirs. Every method raises
+    `StateError` when the state cannot be read or written.
     """
 
     def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime) -> None:
@@ -96,11 +96,11 @@ class Store(Protocol):
         ...
 
     def standings(self) -> Mapping[str, Standing]:
-        """Where each enrolled reader stands, by lower-case address."""
+        """Where each enrolled reader stands, by `address_key`."""
         ...
 
     def with_news(self) -> frozenset[str]:
-        """The lower-case addresses of the readers who may have something new: all who do, and a few more."""
+        """The `address_key` of each reader who may have something new: of all who do, and a few more."""
         ...
 
     def news(self, email: str, *, backlog_since: datetime) -> News:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from digest.digests import Digest, Entry
+from digest.notation import address_key
 from digest.papers import Paper
 from digest.store import Mailing, MailingState
 from digest.store.readers import Readers
@@ -24,7 +25,7 @@ class Outbox(Readers):
                 for entry in digest.entries
             ]
             number, cursor = db.execute(
-                "SELECT number, cursor FROM subscriber WHERE address = ?", [digest.email.lower()]
+                "SELECT number, cursor FROM subscriber WHERE address = ?", [address_key(digest.email)]
             ).fetchone()
             mailing = self._one("SELECT coalesce(max(number), 0) + 1 FROM mailing")
             db.execute(

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlite_utils import Database
 
 from digest.digests import Hit
+from digest.notation import address_key
 from digest.store import Matched, News, Standing
 from digest.store.file import StateFile
 from digest.store.rows import moment_of, text_of
@@ -23,7 +24,7 @@ class Readers(StateFile):
             db.conn.executemany(
                 "INSERT INTO wanted VALUES (?, ?, ?)",
                 (
-                    (subscriber.email.lower(), subscriber.email, keyword.query.key)
+                    (address_key(subscriber.email), subscriber.email, keyword.query.key)
                     for subscriber in subscribers
                     for keyword in subscriber.keywords
                 ),
@@ -95,7 +96,7 @@ class Readers(StateFile):
 
     def record(self, papers: Iterable[Matched], *, covered: Sequence[str], now: datetime) -> int:
         with self._transaction() as db:
-            seen_before = self._one("SELECT count(*) FROM paper")
+            seen_before = int(self._one("SELECT count(*) FROM paper"))
             for matched in papers:
                 self._record_paper(db, matched)
             db.conn.executemany(
@@ -211,7 +212,7 @@ class Readers(StateFile):
                     )
                 ORDER BY hit.number
                 """,
-                [email.lower(), text_of(backlog_since)],
+                [address_key(email), text_of(backlog_since)],
             )
             papers = self._papers({edition for _, _, edition, _ in rows})
         hits = tuple(
@@ -227,7 +228,7 @@ class Readers(StateFile):
 
     @staticmethod
     def _close_slot(db: Database, email: str, frontier: int | None, slot_at: datetime) -> None:
-        address = email.lower()
+        address = address_key(email)
         db.execute("UPDATE subscriber SET slot_at = ? WHERE address = ?", [text_of(slot_at), address])
         if frontier is not None:
             db.execute("UPDATE subscriber SET cursor = ? WHERE address = ?", [frontier, address])

@@ -36,7 +36,7 @@ SUBSCRIBERS = "\n".join(
 )
 CALENDAR = [f"2026-06-{day:02}" for day in range(8, 19)]
 STOP_WORDS = set(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then there these"
+    "a an and are as at be but by for if in into is it no not of on or such that the their then there these"  # noqa: SIM905
     " they this to was will with".split()
 )
 

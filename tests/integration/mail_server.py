@@ -65,6 +65,10 @@ class MailServer:
             for verb, answer in self.answers.items()
         }
 
+    def forget(self) -> None:
+        """From now on everything is taken."""
+        self._scripted.clear()
+
     def answer(self, *verbs: str) -> Answer:
         for verb in verbs:
             if self._scripted.get(verb):

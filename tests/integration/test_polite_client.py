@@ -302,7 +302,7 @@ from digest.arxiv.turnstile import Turnstile
 
 async def ask(url, path):
     settings = ClientSettings(contact=None, version="1", retry_pause=timedelta(0), tries=1)
-    async with PoliteClient(settings, Turnstile(Path(path), timedelta(seconds=0.15))) as client:
+    async with PoliteClient(settings, Turnstile(Path(path), timedelta(seconds=0.1))) as client:
         for _ in range(3):
             await client.ask(url, {}, bytes)
 

@@ -1,6 +1,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -255,9 +255,3 @@ async def test_a_paper_found_by_two_batches_comes_once(tmp_path: Path) -> None:
         found = await api.search(keywords(*[0] * 150), since=SINCE, until=UNTIL)
     assert len(found) == 5
     assert [asked.method for asked in server.asked] == ["POST", "POST"]
-
-
-async def test_times_are_aware_and_utc(tmp_path: Path) -> None:
-    async with search_api(tmp_path, says(page(1))) as (_, api):
-        (paper,) = await api.search(GNOMES, since=SINCE, until=UNTIL)
-    assert paper.submitted_at == datetime(2026, 6, 1, 13, tzinfo=UTC)

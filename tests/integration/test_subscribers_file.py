@@ -206,12 +206,17 @@ QUOTED = '[["subscriber"]]\nemail = "ann@example.org"\nkeywords = ["x ray"]\n'
 HEADER_WITHIN_TEXT = (
     '[[subscriber]]\nemail = "ann@example.org"\nkeywords = ["""\n[[subscriber]]\n# x ray"""]\n'
 )
+DECOY = f'{QUOTED}name = """\n[[subscriber]]\nemail = "ann@example.org"\nkeywords = ["x ray"]\n# """\n'
 
 
 @pytest.mark.parametrize(
     ("text", "edit"),
     [
-        *((text, edit) for text in (INLINE, QUOTED, HEADER_WITHIN_TEXT) for edit in (EDITS[0], EDITS[2])),
+        *(
+            (text, edit)
+            for text in (INLINE, QUOTED, HEADER_WITHIN_TEXT, DECOY)
+            for edit in (EDITS[0], EDITS[2])
+        ),
         (INLINE, EDITS[1]),
     ],
 )

@@ -108,7 +108,7 @@ def test_a_cycle_serves_a_weekly_reader_on_their_day_or_once_after_it() -> None:
 
 def test_the_waits_between_attempts_grow_to_a_limit_and_end() -> None:
     planned_at = moment("2026-06-16 07:00")
-    waits = []
+    waits: list[timedelta] = []
     now: datetime | None = planned_at
     while now is not None:
         then, attempts = now, len(waits) + 1

@@ -64,6 +64,13 @@ def test_submission_and_update_are_told_apart() -> None:
     assert paper.updated_at == datetime(2026, 6, 5, 8, tzinfo=UTC)
 
 
+def test_times_are_in_utc_whatever_zone_is_written() -> None:
+    document = feed(entry()).replace("12:00:00Z</published>", "12:00:00-04:00</published>")
+    submitted_at = read_one(document).submitted_at
+    assert submitted_at == datetime(2026, 6, 1, 16, tzinfo=UTC)
+    assert submitted_at.tzinfo is UTC
+
+
 def test_what_is_missing_or_blank_is_none() -> None:
     paper = read_one(feed(entry(extra="<arxiv:comment> \n </arxiv:comment><arxiv:doi/>")))
     assert (paper.comment, paper.journal_ref, paper.doi) == (None, None, None)

@@ -1,0 +1,219 @@
+"""The daemon over a small arXiv on loopback, a real state file and a Maildir; its clock is ours."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+from digest import daemon as daemon_module
+from digest.assembly import load_setup
+from digest.daemon import Daemon
+from digest.demo.arxiv import Announcement, LocalArxiv
+from digest.notify import Notifier
+from digest.store.sqlite import SqliteStore
+from tests.factories import invented_paper, moment
+
+# Announcements are at midnight UTC in June; the first poll is half an hour later.
+ANNOUNCEMENTS = [
+    Announcement(
+        paper=invented_paper(f"2606.0000{day}", f"Tea on day {day}", submitted=f"2026-06-{day:02} 12:00"),
+        announced_at=moment(f"2026-06-{day + 1:02} 00:00"),
+    )
+    for day in (8, 9)
+]
+SUBSCRIBER = '[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["tea"]\nat = "07:00"\ntimezone = "UTC"\n'
+
+
+class Town:
+    """A daemon's surroundings: its files, its arXiv, its clock, and what systemd heard."""
+
+    def __init__(self, folder: Path, arxiv: LocalArxiv, store: SqliteStore, ear: socket.socket) -> None:
+        self.folder = folder
+        self.arxiv = arxiv
+        self.store = store
+        self._ear = ear
+
+    @property
+    def now(self) -> datetime:
+        return self.arxiv.now
+
+    def set_clock(self, text: str) -> None:
+        self.arxiv.now = moment(text)
+
+    def mails(self) -> list[str]:
+        """The subjects of all mails so far, by their day."""
+        messages = [message_from_bytes(path.read_bytes()) for path in (self.folder / "Maildir/new").glob("*")]
+        return sorted(f"{message['Date']} {message['To']}" for message in messages)
+
+    def heard(self) -> list[str]:
+        words = []
+        while True:
+            try:
+                words.append(self._ear.recv(4096).decode())
+            except BlockingIOError:
+                return words
+
+
+async def until(is_true: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not is_true():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def _watchful(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon_module, "_LOOK_UP", timedelta(seconds=0.02))
+
+
+@pytest.fixture
+def ear(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(tmp_path / "notify"))
+        ear.setblocking(False)
+        yield ear
+
+
+@asynccontextmanager
+async def running(folder: Path, ear: socket.socket, start: str) -> AsyncIterator[Town]:
+    """A daemon that runs from `start` on, and is told to stop at the end."""
+    async with LocalArxiv(ANNOUNCEMENTS, moment(start)) as arxiv:
+        environ = {
+            "DIGEST_SUBSCRIBERS": str(folder / "subscribers.toml"),
+            "DIGEST_STATE": str(folder / "digest.db"),
+            "DIGEST_ARXIV__API_URL": arxiv.url,
+            "DIGEST_ARXIV__REQUEST_INTERVAL": "0",
+            "DIGEST_ARXIV__RETRY_PAUSE": "0",
+        }
+        told = {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "100000"}
+        subscribers = folder / "subscribers.toml"
+        if not subscribers.exists():
+            subscribers.write_text(SUBSCRIBER)
+        with SqliteStore(folder / "digest.db") as store:
+            town = Town(folder, arxiv, store, ear)
+            service = Daemon(
+                load_setup(None, environ),
+                lambda: load_setup(None, environ),
+                store,
+                Notifier(told),
+                clock=lambda: town.now,
+            )
+            task = asyncio.create_task(service.run())
+            try:
+                yield town
+                assert not task.done()
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
+                async with asyncio.timeout(5):
+                    await task
+
+
+async def test_a_reader_is_mailed_at_their_time_what_was_announced_the_night_before(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+        town.set_clock("2026-06-09 06:59")
+        await until(lambda: max(town.store.covered_at().values()) == moment("2026-06-09 06:59"))
+        await asyncio.sleep(0.1)
+        assert town.mails() == []
+        town.set_clock("2026-06-09 07:01")
+        await until(town.mails)
+        assert town.mails() == ["Tue, 09 Jun 2026 07:00:00 +0000 <ada@example.org>"]
+        town.set_clock("2026-06-10 07:00")
+        await until(lambda: len(town.mails()) == 2)
+
+
+async def test_days_of_downtime_end_in_one_digest(tmp_path: Path, ear: socket.socket) -> None:
+    async with running(tmp_path, ear, "2026-06-06 12:00") as town:
+        await until(lambda: town.store.covered_at())
+    async with running(tmp_path, ear, "2026-06-10 10:00") as town:
+        await until(town.mails)
+        await asyncio.sleep(0.1)
+        assert town.mails() == ["Wed, 10 Jun 2026 07:00:00 +0000 <ada@example.org>"]
+
+
+async def test_when_arxiv_is_down_at_the_time_the_digest_comes_as_soon_as_it_is_back(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+        town.arxiv.is_overloaded = True
+        town.set_clock("2026-06-09 07:01")
+        await asyncio.sleep(0.2)
+        assert town.mails() == []
+        town.arxiv.is_overloaded = False
+        town.set_clock("2026-06-09 07:45")
+        await until(town.mails)
+        assert town.mails() == ["Tue, 09 Jun 2026 07:00:00 +0000 <ada@example.org>"]
+
+
+async def test_a_new_reader_takes_part_without_a_restart(tmp_path: Path, ear: socket.socket) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+        more = SUBSCRIBER + SUBSCRIBER.replace("ada@", "bo@").replace('"tea"', '"day 8"')
+        (tmp_path / "subscribers.toml").write_text(more)
+        await until(lambda: len(town.store.covered_at()) == 2)
+        town.set_clock("2026-06-09 07:01")
+        await until(lambda: len(town.mails()) == 2)
+
+
+async def test_sighup_rereads_the_files_at_once(
+    tmp_path: Path, ear: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+        monkeypatch.setattr(daemon_module, "_LOOK_UP", timedelta(hours=1))
+        await asyncio.sleep(0.1)
+        (tmp_path / "subscribers.toml").write_text(SUBSCRIBER.replace('"tea"', '"tea", "milk"'))
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: len(town.store.covered_at()) == 2)
+
+
+async def test_a_broken_file_is_told_of_once_and_the_last_good_one_serves(
+    tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+        (tmp_path / "subscribers.toml").write_text('[[subscriber]]\nemial = "ada@example.org"\n')
+        await until(lambda: caplog.records)
+        town.set_clock("2026-06-09 07:01")
+        await until(town.mails)
+        assert len(caplog.records) == 1
+        assert "emial" in caplog.text
+        (tmp_path / "subscribers.toml").write_text(SUBSCRIBER.replace('"tea"', '"tea", "milk"'))
+        await until(lambda: len(town.store.covered_at()) == 2)
+        assert len(caplog.records) == 1
+
+
+async def test_systemd_hears_ready_alive_and_stopping(tmp_path: Path, ear: socket.socket) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+        await asyncio.sleep(0.15)
+        words = town.heard()
+        assert words[0].startswith("READY=1\n")
+        assert words.count("WATCHDOG=1") >= 2
+    assert town.heard()[-1].startswith("STOPPING=1")
+
+
+async def test_a_failing_store_does_not_end_the_daemon(
+    tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon_module, "_PAUSES", (timedelta(minutes=1),))
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+        await asyncio.sleep(0.1)
+        town.store._db.execute("ALTER TABLE mailing RENAME TO mislaid")
+        town.set_clock("2026-06-09 07:01")
+        await until(lambda: "mailing failed" in caplog.text)
+        town.store._db.execute("ALTER TABLE mislaid RENAME TO mailing")
+        town.set_clock("2026-06-09 07:03")
+        await until(town.mails)

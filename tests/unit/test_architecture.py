@@ -1,0 +1,73 @@
+"""Imports point back along the way of a paper, and the decisions know nothing of input and output."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "digest"
+
+# Each line may import the lines above it and its own.
+ORDER = (
+    "errors",
+    "papers",
+    "text plurals categories",
+    "query_tree query_leaves query_parser query",
+    "evidence matching",
+    "notation settings config exclusive",
+    "subscribers subscribers_file",
+    "arxiv resources digests",
+    "store",
+    "schedule composing",
+    "mail",
+    "jobs",
+    "assembly cycle notify",
+    "daemon demo",
+    "cli",
+)
+PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split()}
+PURE = "papers text plurals query matching evidence digests composing schedule mail.message mail.replies"
+IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
+CLOCKS = {"now", "utcnow", "today", "time", "monotonic"}
+
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.parent != PACKAGE or not path.name.startswith("__")
+}
+
+
+def imported(path: Path) -> set[str]:
+    """The full names of the modules that a file imports, also inside functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def place_of(module: str) -> int:
+    return PLACE[module.split(".")[0]]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_back(module: str) -> None:
+    ours = {name.removeprefix("digest.") for name in imported(MODULES[module]) if name.startswith("digest.")}
+    later = {name for name in ours if name.split(".")[0] in PLACE and place_of(name) > place_of(module)}
+    assert not later
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name in PURE.split()])
+def test_decisions_touch_no_network_no_disk_and_no_clock(module: str) -> None:
+    assert not {name.split(".")[0] for name in imported(MODULES[module])} & IMPURE
+    calls = {
+        node.func.attr
+        for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id in {"datetime", "date", "time"}
+    }
+    assert not calls & CLOCKS

@@ -1,0 +1,355 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.matching import Match, QueryIndex, matches
+from digest.papers import ArxivId, Paper
+from digest.query import Query, parse
+from digest.text import AnalysedText, fold, name_words, words
+
+PAPER = Paper(
+    id=ArxivId("2606.01234"),
+    version=1,
+    title="Graph-Neural Networks for the Gödel Compilers",
+    abstract="We compiled a state-of-the-art benchmark of graphs. The compiler's theory matters in practice.",
+    authors=(
+        "Yann LeCun",
+        r"Andr\'e M. Weil",
+        r"P\'al Erd\H{o}s",
+        "M. Curie",
+        "Adrian Del Maestro",
+        "Søren Bjørn-Ås",
+    ),
+    categories=("cs.LG", "math-ph", "hep-th"),
+    comment="12 pages, accepted at ICML",
+    journal_ref="Phys. Rev. Lett. 12 (2026) 345",
+)
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        "graph neural network",
+        "Graph-neural-networks",
+        "godel",
+        "Gödel compiler",
+        "compile",
+        "state of the art",
+        "state in the art",
+        "benchmarking",
+        "the benchmark",
+        "theory matters",
+        "=compiler",
+        "=compilers",
+        "=graph",
+        '="neural network"',
+        '="state of the art"',
+        "compil*",
+        "neur* network",
+        "graph neur*",
+        'ti:"neural network"',
+        "abs:graph",
+        "title:gödel",
+        "au:LeCun",
+        'au:"Yann LeCun"',
+        'au:"Y. LeCun"',
+        'au:"LeCun, Yann"',
+        'au:"LeCun, Y."',
+        "au:lecun_y",
+        'au:"André M. Weil"',
+        'au:"A. M. Weil"',
+        'au:"Paul Erdős" OR au:"Pál Erdős"',
+        'au:"P. Erdos"',
+        'au:"Marie Curie"',
+        'au:"del maestro"',
+        "au:del_maestro_a OR au:maestro",
+        'au:"Soren Bjorn-As"',
+        "cat:cs.LG",
+        "cat:CS.lg",
+        "cat:cs.*",
+        "cat:math-ph",
+        "cat:hep*",
+        "co:ICML",
+        'co:"accepted at ICML"',
+        'jr:"Phys Rev Lett"',
+        "id:2606.01234",
+        'id:"arXiv:2606.01234v3"',
+        "all:cs.LG",
+        "all:networks",
+        'all:"the graph"',
+        'all:"practice of the"',
+        'all:"at icml"',
+        'all:"Del Maestro"',
+        "all:icml",
+        "graph AND cat:cs.LG",
+        "nothing OR graph",
+        "graph ANDNOT nothing",
+        "graph NOT (benchmark AND nothing)",
+        "nothing AND nobody OR graph AND theory",
+        "theory OR nothing AND nobody",
+    ],
+)
+def test_the_paper_matches(keyword: str) -> None:
+    query = parse(keyword)
+    assert matches(query, PAPER)
+    assert [match.query for match in QueryIndex([query]).matches(PAPER)] == [query]
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        "network neural",
+        "neural graph network",
+        "state art",
+        "graph network",
+        "networks gödel compilers",
+        "=compile",
+        "=benchmarks theory",
+        '="state in the art"',
+        "=graph neural compiler",
+        "benchmarks*",
+        "abs:neural",
+        'ti:"state of the art"',
+        'au:"Jean LeCun"',
+        'au:"Z. LeCun"',
+        "au:cun",
+        'au:"LeCun Weil"',
+        'au:"Y. Maestro Curie"',
+        'au:"Yann L."',
+        "cat:cs.AI",
+        "cat:math.*",
+        "co:graph",
+        "co:accept",
+        'co:"accepted ICML"',
+        "jr:science",
+        "id:2606.01235",
+        "all:science",
+        'all:"the icml"',
+        'all:"machine learning"',
+        "graph AND nothing",
+        "graph ANDNOT benchmark",
+        "graph ANDNOT (nothing OR theory)",
+        "(nothing OR graph) AND nobody",
+    ],
+)
+def test_the_paper_does_not_match(keyword: str) -> None:
+    query = parse(keyword)
+    assert not matches(query, PAPER)
+    assert QueryIndex([query]).matches(PAPER) == ()
+
+
+@pytest.mark.parametrize(
+    ("keyword", "abstract", "expected"),
+    [
+        ('="the graph"', "here is the graph", True),
+        ('="the graph"', "graph of the", False),
+        ('="graph the"', "the graph", False),
+        ("=wills", "it will", False),
+        ("=wills", "two wills", True),
+        ("graph of neural", "graph neural", False),
+        ("graph neural", "graph of neural", False),
+    ],
+)
+def test_words_stand_side_by_side_within_the_text(keyword: str, abstract: str, expected: bool) -> None:
+    assert matches(parse(keyword), replace(PAPER, title="", abstract=abstract)) is expected
+
+
+def test_an_initial_stands_for_a_given_name_but_nothing_for_a_one_letter_surname() -> None:
+    assert is_true('au:"Malcolm X"', replace(PAPER, authors=("Malcolm X",)))
+    assert not is_true('au:"Malcolm X"', replace(PAPER, authors=("M. X",)))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "fields", "found"),
+    [
+        ("compiler", ("title", "abstract"), ("Compilers", "compiled", "compiler's")),
+        ("=compiler", ("title", "abstract"), ("Compilers", "compiler's")),
+        ("graph neural network", ("title",), ("Graph-Neural Networks",)),
+        ("state of the art", ("abstract",), ("state-of-the-art",)),
+        ("godel", ("title",), ("Gödel",)),
+        ("bench*", ("abstract",), ("benchmark",)),
+        ('au:"Pál Erdős"', ("authors",), (r"P\'al Erd\H{o}s",)),
+        ("cat:math-ph OR cat:cs.*", ("categories",), ("math-ph", "cs.LG")),
+        ("co:icml", ("comment",), ("ICML",)),
+        ('jr:"rev lett"', ("journal_ref",), ("Rev. Lett",)),
+        ("id:2606.01234v2", ("id",), ("2606.01234",)),
+        ("cat:cs.LG AND ti:network ANDNOT nothing", ("title", "categories"), ("cs.LG", "Networks")),
+    ],
+)
+def test_a_match_says_where_and_by_which_words(
+    keyword: str, fields: tuple[str, ...], found: tuple[str, ...]
+) -> None:
+    query = parse(keyword)
+    assert QueryIndex([query]).matches(PAPER) == (Match(query=query, fields=fields, words=found),)
+
+
+def test_words_are_as_the_paper_writes_them_whatever_its_characters() -> None:
+    combining = "The e\u0301tale ﬁeld of Ko\u0308nig, ½ Σ-theories\u0301"
+    paper = replace(PAPER, title=combining)
+    index = QueryIndex([parse("ti:étale field"), parse("ti:König"), parse("ti:theory")])
+    found = [match.words for match in index.matches(paper)]
+    assert found == [("e\u0301tale ﬁeld",), ("Ko\u0308nig",), ("theories\u0301",)]
+
+
+def test_matches_come_in_the_order_of_the_queries_and_equal_queries_once() -> None:
+    queries = [parse(text) for text in ("theory", "nothing", "cat:cs.LG AND graph", "Theories", "benchmark")]
+    found = [match.query.text for match in QueryIndex(queries).matches(PAPER)]
+    assert found == ["theory", "cat:cs.LG AND graph", "benchmark"]
+
+
+def test_a_paper_without_text_matches_nothing_by_text() -> None:
+    bare = replace(PAPER, title="", abstract="", authors=(), comment=None, journal_ref=None)
+    keywords = ("graph", "gr*", "all:graph", "au:LeCun", "co:pages", "jr:phys", "=graph neural")
+    assert QueryIndex(map(parse, keywords)).matches(bare) == ()
+
+
+@pytest.mark.parametrize(
+    ("raw", "plain"),
+    [
+        (r"Andr\'e", "Andre"),
+        (r"M\"uller", "Müller"),
+        (r"M{\"u}ller", "muller"),
+        (r"Erd\H{o}s", "Erdős"),
+        (r"\O{}stergaard", "Østergaard"),
+        (r"S{\o}ren", "Søren"),
+        (r"Stanis{\l}awa", "Stanisława"),
+        (r"\L ukasz", "Łukasz"),
+        (r"Fran\c{c}a", "França"),
+        (r"Fran\c ca", "França"),
+        (r"\v{Z}itkovi\'c", "Žitković"),
+        (r"Garc{\'\i}a", "García"),
+        (r"Garc\'{\i}a", "Garcia"),
+        (r"Stra\ss{}e", "Straße"),
+        (r"\AA{}ngstr\"om", "Ångström"),
+        (r"\DJ or\dj e", "Đorđe"),
+        (r"Jan Kotrbat{ý}", "Jan Kotrbatý"),
+        (r"J.~P. Serre", "J P Serre"),
+        ("Jean-Pierre Serre", "jean pierre serre"),
+    ],
+)
+def test_a_name_is_the_same_in_tex_in_unicode_and_in_plain_letters(raw: str, plain: str) -> None:
+    assert name_words(raw) == name_words(plain)
+
+
+def test_text_is_folded_and_split_as_in_arxiv() -> None:
+    assert fold("ÉTALE ﬁeld") == "etale field"
+    assert words("x-ray_spectra, Newton's C++ (2D)") == ["x", "ray", "spectra", "newton's", "c", "2d"]
+    analysed = AnalysedText("The theories of Newton's")
+    assert analysed.stems == [None, "theori", None, "newton"]
+
+
+# A small vocabulary, so that generated papers and queries meet; words that share stems, stop words between.
+VOCABULARY = (
+    "graph",
+    "Graphs",
+    "graph's",
+    "neural",
+    "neurally",
+    "compiler",
+    "compiled",
+    "the",
+    "of",
+    "théorie",
+    "theory",
+)
+TEXTS = st.lists(st.sampled_from(VOCABULARY), max_size=8).map(" ".join)
+NAMES = st.sampled_from(["Jane Doe", "J. Doe", "Doe Graph", r"Ren\'e Neural", "René Neural", "Del Graph Doe"])
+PAPERS = st.builds(
+    Paper,
+    id=st.sampled_from([ArxivId("2606.01234"), ArxivId("math/0309136")]),
+    version=st.just(1),
+    title=TEXTS,
+    abstract=TEXTS,
+    authors=st.lists(NAMES, max_size=3).map(tuple),
+    categories=st.lists(
+        st.sampled_from(["cs.LG", "cs.AI", "math-ph", "math.AG"]), min_size=1, max_size=3, unique=True
+    ).map(tuple),
+    comment=st.none() | TEXTS,
+    journal_ref=st.none() | TEXTS,
+)
+SPOKEN = st.lists(st.sampled_from(VOCABULARY), max_size=2)
+PHRASES = st.builds(
+    lambda *parts: " ".join([*parts[0], parts[1], *parts[2]]), SPOKEN, st.sampled_from(VOCABULARY[:7]), SPOKEN
+)
+LEAVES = st.one_of(
+    st.builds(
+        '{}"{}"'.format,
+        st.sampled_from(["", "ti:", "abs:", "=", "ti:=", "abs:=", "all:", "co:", "jr:"]),
+        PHRASES,
+    ),
+    st.builds(
+        "{}{}*".format,
+        st.sampled_from(["", "ti:", "the ", "graph "]),
+        st.sampled_from(["gr", "neur", "compile", "theo"]),
+    ),
+    NAMES.filter(lambda name: '"' not in name).map('au:"{}"'.format),
+    st.sampled_from(
+        ["au:doe_j", "cat:cs.LG", "cat:cs.*", "cat:math*", "id:2606.01234", "all:cs.LG", "all:math-ph"]
+    ),
+)
+QUERIES = st.recursive(
+    LEAVES,
+    lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from(["AND", "OR", "ANDNOT"]), inner),
+    max_leaves=5,
+).map(parse)
+
+
+@given(st.lists(QUERIES, max_size=12), st.lists(PAPERS, max_size=3))
+def test_the_index_is_equal_to_evaluating_each_query_alone(queries: list[Query], papers: list[Paper]) -> None:
+    distinct = {query.key: query for query in reversed(queries)}
+    index = QueryIndex(queries)
+    for paper in papers:
+        found = index.matches(paper)
+        assert {match.query.key for match in found} == {
+            key for key, query in distinct.items() if matches(query, paper)
+        }
+        for match in found:
+            alone = QueryIndex([match.query]).matches(paper)[0]
+            assert set(match.fields) == set(alone.fields)
+            assert match == alone
+
+
+def is_true(keyword: str, paper: Paper) -> bool:
+    return matches(parse(keyword), paper)
+
+
+@given(LEAVES, LEAVES, LEAVES, PAPERS)
+def test_operators_mean_what_they_say(a: str, b: str, c: str, paper: Paper) -> None:
+    x, y, z = (is_true(leaf, paper) for leaf in (a, b, c))
+    assert is_true(f"{a} AND {b}", paper) == (x and y)
+    assert is_true(f"{a} OR {b}", paper) == (x or y)
+    assert is_true(f"{a} ANDNOT {b}", paper) == (x and not y)
+    assert is_true(f"{a} OR {b} AND {c}", paper) == (x or (y and z))
+    assert is_true(f"{a} ANDNOT ({b} ANDNOT {c})", paper) == (x and not (y and not z))
+
+
+@given(st.lists(QUERIES, min_size=2, max_size=30), st.lists(PAPERS, min_size=1, max_size=4))
+def test_queries_with_one_key_match_the_same_papers(queries: list[Query], papers: list[Paper]) -> None:
+    outcomes: dict[str, list[bool]] = {}
+    for query in queries:
+        outcome = [matches(query, paper) for paper in papers]
+        assert outcomes.setdefault(query.key, outcome) == outcome
+
+
+ALIKE = st.sampled_from(
+    [
+        ("graph neural", "GRAPHS-Neurally"),
+        ("the compiler of", "compiled"),
+        ("graph of neural", "graph the neural"),
+        ("=compiler", "=Compilers"),
+        ('="graphs the"', '="graph the"'),
+        ("ti:graph AND (neural OR theory)", "(theories OR neural OR neurally) AND title:graphs"),
+        ("graph ANDNOT (theory OR neural)", "graph ANDNOT neural ANDNOT theory"),
+        ('au:"Doe, Jane"', 'au:"jane doe"'),
+        ('au:"René Neural"', r"au:{Ren\'e_Neural}"),
+        ("graph OR graph AND graphs", "graph OR graphs"),
+    ]
+)
+
+
+@given(ALIKE, PAPERS)
+def test_different_writings_of_one_query_match_the_same_papers(alike: tuple[str, str], paper: Paper) -> None:
+    assert parse(alike[0]).key == parse(alike[1]).key
+    assert is_true(alike[0], paper) == is_true(alike[1], paper)
