@@ -48,6 +48,10 @@ class AnalysedPaper:
         self.abstract = AnalysedText(paper.abstract)
 
     @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        return frozenset(chain(self.title.words, self.abstract.words))
+
+    @cached_property
     def names(self) -> tuple[tuple[str, list[str]], ...]:
         return tuple((author, name_words(author)) for author in self.paper.authors)
 
@@ -69,7 +73,7 @@ class AnalysedPaper:
                 pairs = (zip(text.stems, text.stems[kind.size :], strict=False) for text in (title, abstract))
                 return chain.from_iterable(pairs)
             case "start":
-                return iter({word[: kind.size] for word in chain(title.words, abstract.words)})
+                return iter({word[: kind.size] for word in self.vocabulary})
             case "author":
                 return chain.from_iterable(name for _, name in self.names)
             case "comment":

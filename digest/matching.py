@@ -98,12 +98,12 @@ class QueryIndex:
         found: dict[int, Evidence | None] = {}
         candidates: set[int] = set()
         for entry in self._possible(analysed):
-            if entry.key in met:
-                continue
-            evidence = met[entry.key] = entry.find(analysed)
-            if evidence:
+            if entry.whole is None:
                 candidates.update(entry.parts)
-                if entry.whole is not None:
+            elif entry.key not in met:
+                evidence = met[entry.key] = entry.find(analysed)
+                if evidence:
+                    candidates.update(entry.parts)
                     found[entry.whole] = evidence
 
         def find(leaf: Leaf) -> Evidence | None:

@@ -6,9 +6,8 @@ further, because they come both in Unicode and in raw TeX.
 
 import re
 import unicodedata
-from bisect import bisect_left
 from functools import lru_cache
-from itertools import accumulate, islice, takewhile
+from itertools import accumulate
 
 import snowballstemmer
 
@@ -91,14 +90,14 @@ class AnalysedText:
     `words` and `stems` run in parallel (a stop word's stem is `None`); `places` says where each stem stands.
     """
 
-    __slots__ = ("_bounds", "_parts", "_sorted", "places", "stems", "text", "words")
+    __slots__ = ("_bounds", "_parts", "_spaced", "places", "stems", "text", "words")
 
     def __init__(self, text: str) -> None:
         self.text = text
         # What is between the words, and the words, in turn.
         self._parts = _WORD_APART.split(fold(text))
         self._bounds: list[int] | None = None
-        self._sorted: list[tuple[str, int]] | None = None
+        self._spaced: str | None = None
         self.words: list[str] = self._parts[1::2]
         self.stems = list(map(stem, self.words))
         self.places: dict[str, list[int]] = {}
@@ -108,17 +107,20 @@ class AnalysedText:
 
     def places_starting(self, start: str) -> list[int]:
         """The places of the words that begin with `start`, in order."""
-        if self._sorted is None:
-            self._sorted = sorted(zip(self.words, range(len(self.words)), strict=True))
-        at = bisect_left(self._sorted, (start, 0))
-        found = takewhile(lambda entry: entry[0].startswith(start), islice(self._sorted, at, None))
-        return sorted(place for _, place in found)
+        if self._spaced is None:
+            self._spaced = " " + " ".join(self.words)
+        places = []
+        at = self._spaced.find(f" {start}")
+        while at >= 0:
+            places.append(self._spaced.count(" ", 0, at))
+            at = self._spaced.find(f" {start}", at + 1)
+        return places
 
     def passage(self, first: int, last: int) -> str:
         """The text as written from the word at place `first` to the one at `last`, both included."""
         if self._bounds is None:
             self._bounds = list(accumulate(map(len, self._parts)))
-            if any(len(fold(character)) != 1 for character in set(self.text)):
+            if not self.text.isascii() and any(len(fold(character)) != 1 for character in set(self.text)):
                 self._bounds = _as_written(self.text, self._bounds)
         return self.text[self._bounds[2 * first] : self._bounds[2 * last + 1]]
 

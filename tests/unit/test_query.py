@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -219,6 +220,15 @@ def test_a_negation_that_arxiv_might_take_wider_is_decided_here(refused: str) ->
 def test_what_a_refusal_spares_is_asked_for_in_full() -> None:
     asked = to_arxiv(parse("ti:graph ANDNOT (ti:theory ANDNOT ti:=compiler)"))
     assert asked == '(ti:"graph" ANDNOT (ti:"theory" ANDNOT ti:"compiler"))'
+
+
+def test_the_documentation_says_what_arxiv_is_asked() -> None:
+    section = (
+        (Path(__file__).parents[2] / "docs" / "keywords.md").read_text("utf-8").partition("## What arXiv")[2]
+    )
+    rows = re.findall(r"^\| `(.+?)` \| `(.+?)`", section, re.MULTILINE)
+    assert len(rows) == 4
+    assert [to_arxiv(parse(keyword)) for keyword, _ in rows] == [asked for _, asked in rows]
 
 
 ARXIV_LEAF = re.compile(r'(?:ti|abs|au|cat|co|jr|id|all):(?:"[^"()*]*"|[\w.*-]+)')
