@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from digest import __version__
+from digest.arxiv import Source
 from digest.arxiv.api import SearchApi
 from digest.arxiv.http import ClientSettings, PoliteClient
 from digest.arxiv.turnstile import Turnstile
@@ -71,8 +72,9 @@ async def open_client(settings: Settings) -> AsyncIterator[PoliteClient]:
         yield client
 
 
-def source_of(settings: Settings, client: PoliteClient) -> SearchApi:
-    return SearchApi(client, settings.arxiv.api_url)
+def sources_of(settings: Settings, client: PoliteClient) -> tuple[Source, ...]:
+    """arXiv's interfaces; of two that cost the same, the first is asked."""
+    return (SearchApi(client, settings.arxiv.api_url),)
 
 
 def transport_of(settings: Settings) -> Transport:

@@ -1,10 +1,11 @@
-"""From hits to one reader's digest, or to nothing."""
+"""From hits and new versions to one reader's digest, or to nothing."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from digest.digests import Digest, Entry, Hit
+from digest.digests import Digest, Entry, Hit, Revision
+from digest.matching import QueryIndex
 from digest.papers import ArxivId, Paper
 from digest.subscribers import Subscriber
 
@@ -15,35 +16,32 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def compose(
-    subscriber: Subscriber, hits: Sequence[Hit], *, planned_at: datetime, is_first: bool
+    subscriber: Subscriber,
+    hits: Sequence[Hit],
+    *,
+    planned_at: datetime,
+    is_first: bool,
+    revisions: Sequence[Revision] = (),
 ) -> Digest | None:
-    """The reader's digest of `hits`, or `None` when there is nothing for them.
+    """The reader's digest of `hits` and `revisions`, or `None` when there is nothing for them.
 
-    Of the backlog it takes the newest `WELCOME_PAPERS` of each query. Papers come by how many
-    keywords they match, then newest first; of a paper that was seen in two versions, the later one.
+    What their filters refuse is left out. Of the backlog it takes the newest `WELCOME_PAPERS` of each
+    query. Papers come by how many keywords they match, then newest first; of a paper that was seen in
+    two versions, the later one, and of several new versions of one paper the last.
     """
-    wanted = {hit.paper.id for hit in hits if not hit.is_backlog} | _welcome(hits)
-    if not wanted:
+    entries = _entries(subscriber, hits)
+    news = _latest_revisions(subscriber, revisions)
+    if not entries and not news:
         return None
-    text_of = {keyword.query.key: keyword.text for keyword in subscriber.keywords}
-    matched: dict[ArxivId, set[str]] = defaultdict(set)
-    papers: dict[ArxivId, Paper] = {}
-    for hit in sorted(hits, key=lambda hit: hit.paper.version):
-        if hit.paper.id in wanted:
-            papers[hit.paper.id] = hit.paper
-            matched[hit.paper.id].add(hit.query_key)
-    entries = [
-        Entry(paper=paper, keywords=tuple(text for key, text in text_of.items() if key in matched[paper.id]))
-        for paper in newest_first(papers.values())
-    ]
     return Digest(
         email=subscriber.email,
         name=subscriber.name,
         planned_at=planned_at,
         dated_on=planned_at.astimezone(subscriber.timezone).date(),
-        keywords=tuple(text_of.values()),
-        entries=tuple(sorted(entries, key=lambda entry: -len(entry.keywords))),
+        keywords=tuple(keyword.text for keyword in subscriber.keywords),
+        entries=entries,
         is_first=is_first,
+        revisions=news,
     )
 
 
@@ -52,9 +50,56 @@ def newest_first(papers: Iterable[Paper]) -> list[Paper]:
     return sorted(papers, key=lambda paper: (paper.submitted_at or _LONG_AGO, paper.id), reverse=True)
 
 
+def _entries(subscriber: Subscriber, hits: Sequence[Hit]) -> tuple[Entry, ...]:
+    latest = {hit.paper.id: hit.paper for hit in sorted(hits, key=lambda hit: hit.paper.version)}
+    papers = {paper.id: paper for paper in _let_through(subscriber, latest.values())}
+    hits = [hit for hit in hits if hit.paper.id in papers]
+    wanted = {hit.paper.id for hit in hits if not hit.is_backlog} | _welcome(hits)
+    matched: dict[ArxivId, set[str]] = defaultdict(set)
+    for hit in hits:
+        matched[hit.paper.id].add(hit.query_key)
+    entries = [
+        Entry(
+            paper=paper,
+            keywords=tuple(
+                keyword.text for keyword in subscriber.keywords if keyword.query.key in matched[paper.id]
+            ),
+        )
+        for paper in newest_first(papers[paper_id] for paper_id in wanted)
+    ]
+    return tuple(sorted(entries, key=lambda entry: -len(entry.keywords)))
+
+
 def _welcome(hits: Sequence[Hit]) -> set[ArxivId]:
     backlog: dict[str, list[Paper]] = defaultdict(list)
     for hit in hits:
         if hit.is_backlog:
             backlog[hit.query_key].append(hit.paper)
     return {paper.id for papers in backlog.values() for paper in newest_first(papers)[:WELCOME_PAPERS]}
+
+
+def _latest_revisions(subscriber: Subscriber, revisions: Sequence[Revision]) -> tuple[Revision, ...]:
+    latest = {
+        revision.paper.id: revision
+        for revision in sorted(revisions, key=lambda revision: revision.paper.version)
+    }
+    papers = _let_through(subscriber, (revision.paper for revision in latest.values()))
+    return tuple(latest[paper.id] for paper in newest_first(papers))
+
+
+def _let_through(subscriber: Subscriber, papers: Iterable[Paper]) -> list[Paper]:
+    """Those of the reader's categories that nothing excludes."""
+    found = [paper for paper in papers if _is_in_categories(subscriber, paper)]
+    if not subscriber.exclude:
+        return found
+    refused = QueryIndex(keyword.query for keyword in subscriber.exclude)
+    return [paper for paper in found if not refused.matches(paper)]
+
+
+def _is_in_categories(subscriber: Subscriber, paper: Paper) -> bool:
+    counting = paper.categories if subscriber.crosslists else paper.categories[:1]
+    return not subscriber.categories or any(
+        code == wanted or f"{code.partition('.')[0]}.*" == wanted
+        for code in counting
+        for wanted in subscriber.categories
+    )

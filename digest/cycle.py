@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from digest.arxiv import Source
-from digest.jobs import DeliveryReport, Due, FetchReport, Write, compose_due, deliver, fetch
+from digest.arxiv.calendar import last_announcement
+from digest.jobs import ComposeReport, DeliveryReport, Due, FetchReport, Write, compose_due, deliver, fetch
 from digest.mail import Transport
 from digest.schedule import due_today
 from digest.store import Standing, Store
@@ -17,7 +18,9 @@ from digest.subscribers import Subscriber
 class CycleReport:
     """What a cycle did; the fields are those of `digest run --json`, `requests` apart.
 
-    `digests_deferred` counts all mailings that still wait for their server when the cycle ends.
+    `digests_deferred` counts all that wait to be sent when the cycle ends, `digests_failed` those that were
+    given up because their reader has left, `subscribers_not_due` the readers who have something new but had
+    their digest already, or wait for their weekday or for one that is on its way.
     """
 
     papers_new: int
@@ -26,7 +29,9 @@ class CycleReport:
     digests_deferred: int
     digests_failed: int
     subscribers_nothing_new: int
+    subscribers_not_due: int
     errors: tuple[str, ...]
+    notes: tuple[str, ...]
     is_unreached: bool
 
     @property
@@ -39,37 +44,74 @@ class CycleReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
-    """Everything that a cycle works with; `transport` is `None` where nothing is to be sent."""
+    """Everything that a cycle works with; `transport` is `None` where nothing is to be sent.
 
-    source: Source
+    `stop` ends the cycle early: a fetch is broken off, the mails in hand are finished.
+    """
+
+    sources: Sequence[Source]
     store: Store
     transport: Transport | None
     write: Write
     subscribers: Sequence[Subscriber]
     lookback: timedelta
     clock: Callable[[], datetime]
-    notice: Callable[[str], None]
+    notice: Callable[[str], None] = lambda text: None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, *, force: bool = False) -> CycleReport:
         """Mails everybody who has something new, at most one digest a day each unless `force` lifts that."""
         now = self.clock()
-        await asyncio.to_thread(self.store.enrol, self.subscribers, now=now)
-        await asyncio.to_thread(self.store.reclaim, now=now)
+        given_up = await asyncio.to_thread(
+            self.store.enrol, self.subscribers, now=now, current_since=last_announcement(now)
+        )
         if force:
             await asyncio.to_thread(self.store.hasten, now=now)
         earlier = await self._deliver()
-        self.notice(f"asking arXiv for {_keyword_count(self.subscribers)} keywords")
-        fetched = await fetch(self.source, self.store, self.subscribers, now=now, lookback=self.lookback)
+        fetched = await self._fetch(now)
+        composed = ComposeReport() if fetched is None else await self._compose(now, fetched, force=force)
+        later = DeliveryReport() if earlier.is_server_down else await self._deliver()
+        waiting = await asyncio.to_thread(self.store.waiting) if self.transport else 0
+        stopped = () if fetched is not None else ("stopped before arXiv was asked; the next run does it",)
+        return CycleReport(
+            papers_new=fetched.papers_new if fetched else 0,
+            digests_composed=composed.composed,
+            digests_sent=earlier.sent + later.sent,
+            digests_deferred=waiting,
+            digests_failed=given_up,
+            subscribers_nothing_new=composed.nothing_new,
+            subscribers_not_due=composed.not_due,
+            errors=(*(fetched.errors if fetched else stopped), *earlier.errors, *later.errors),
+            notes=fetched.notes if fetched else (),
+            is_unreached=fetched is not None and fetched.is_unreached,
+        )
+
+    async def _fetch(self, now: datetime) -> FetchReport | None:
+        """`None` when the cycle was stopped before it was done."""
+        keywords = {keyword.query.key for reader in self.subscribers for keyword in reader.keywords}
+        self.notice(f"asking arXiv for {len(keywords)} keyword{'s' * (len(keywords) != 1)}")
+        fetching = asyncio.ensure_future(
+            fetch(self.sources, self.store, self.subscribers, now=now, lookback=self.lookback)
+        )
+        stopping = asyncio.ensure_future(self.stop.wait())
+        await asyncio.wait((fetching, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if fetching.done():
+            return await fetching
+        fetching.cancel()
+        await asyncio.wait((fetching,))
+        return None
+
+    async def _compose(self, now: datetime, fetched: FetchReport, *, force: bool) -> ComposeReport:
         self.notice("composing")
-        composed = await asyncio.to_thread(
+        return await asyncio.to_thread(
             compose_due,
             self.store,
             self.subscribers,
             _forced(now) if force else _today(now),
             backlog_since=now - self.lookback,
+            stale=fetched.unserved,
         )
-        later = DeliveryReport() if earlier.is_server_down else await self._deliver()
-        return await self._report(fetched, composed.composed, composed.nothing_new, (earlier, later))
 
     async def _deliver(self) -> DeliveryReport:
         if self.transport is None:
@@ -79,23 +121,8 @@ class Cycle:
             self.transport,
             self.write,
             self.clock,
+            stop=self.stop,
             notice=lambda report: self.notice(f"mailing: {report.sent} sent"),
-        )
-
-    async def _report(
-        self, fetched: FetchReport, composed: int, nothing_new: int, deliveries: Sequence[DeliveryReport]
-    ) -> CycleReport:
-        errors = [*fetched.errors, *(error for delivery in deliveries for error in delivery.errors)]
-        waiting = await asyncio.to_thread(self.store.waiting) if self.transport else 0
-        return CycleReport(
-            papers_new=fetched.papers_new,
-            digests_composed=composed,
-            digests_sent=sum(delivery.sent for delivery in deliveries),
-            digests_deferred=waiting,
-            digests_failed=sum(delivery.failed for delivery in deliveries),
-            subscribers_nothing_new=nothing_new,
-            errors=tuple(errors),
-            is_unreached=fetched.is_unreached,
         )
 
 
@@ -111,7 +138,3 @@ def _forced(now: datetime) -> Due:
         return now
 
     return due
-
-
-def _keyword_count(subscribers: Sequence[Subscriber]) -> int:
-    return len({keyword.query.key for subscriber in subscribers for keyword in subscriber.keywords})

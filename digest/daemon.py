@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from digest.arxiv.calendar import last_announcement
-from digest.assembly import Setup, open_client, source_of, transport_of, writer_of
+from digest.assembly import Setup, open_client, sources_of, transport_of, writer_of
 from digest.errors import ConfigurationError, DigestError
 from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch
 from digest.notify import Notifier
@@ -53,7 +53,8 @@ class Daemon:
         self._reload = asyncio.Event()
         self._fetch_now = asyncio.Event()
         self._mail_now = asyncio.Event()
-        self._brought_papers = True
+        self._brought_papers = False
+        self._composing = asyncio.Lock()
         self._fetch_failed_at: datetime | None = None
         self._server_failures = 0
 
@@ -63,14 +64,14 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
-        await self._enrol()
-        await asyncio.to_thread(self._store.reclaim, now=self._clock())
+        await self._enrol(self._setup)
         async with asyncio.TaskGroup() as group:
             mailing = group.create_task(self._forever("mailing", self._mail_step, self._mail_now))
             fetching = group.create_task(self._forever("fetching", self._fetch_step, self._fetch_now))
             watching = [group.create_task(self._watch()), group.create_task(self._stay_alive())]
             self._notifier.ready(self._status())
-            _log.info("ready subscribers=%d", len(self._setup.subscribers))
+            delivery = self._setup.settings.delivery
+            _log.info("ready subscribers=%d transport=%s", len(self._setup.subscribers), delivery.transport)
             await self._stop.wait()
             self._notifier.stopping()
             for task in (fetching, *watching):
@@ -101,7 +102,9 @@ class Daemon:
             fetched_at, brought_papers=self._brought_papers, failed_at=self._fetch_failed_at
         )
         if due_at is not None and due_at > self._clock():
-            self._notifier.status(f"{self._status()}, asking arXiv next at {due_at:%Y-%m-%d %H:%M} UTC")
+            status = f"{self._status()}, asking arXiv next at {due_at:%Y-%m-%d %H:%M} UTC"
+            self._notifier.status(status)
+            _log.info(status)
             return due_at
         report = await self._fetch_once()
         self._fetch_failed_at = self._clock() if report.errors else None
@@ -112,9 +115,9 @@ class Daemon:
     async def _fetch_once(self) -> FetchReport:
         setup = self._setup
         async with open_client(setup.settings) as client:
-            source = source_of(setup.settings, client)
+            sources = sources_of(setup.settings, client)
             return await fetch(
-                source, self._store, setup.subscribers, now=self._clock(), lookback=setup.lookback
+                sources, self._store, setup.subscribers, now=self._clock(), lookback=setup.lookback
             )
 
     async def _fetched_at(self) -> datetime | None:
@@ -123,7 +126,13 @@ class Daemon:
         keys = {keyword.query.key for reader in self._setup.subscribers for keyword in reader.keywords}
         if keys - covered_at.keys():
             return None
-        return min((covered_at[key] for key in keys), default=self._clock())
+        return min(self._clock(), *(covered_at[key] for key in keys))
+
+    async def _stale(self, since: datetime) -> frozenset[str]:
+        """The keys of all queries that were not covered since that moment."""
+        covered_at = await asyncio.to_thread(self._store.covered_at)
+        keys = {keyword.query.key for reader in self._setup.subscribers for keyword in reader.keywords}
+        return frozenset(key for key in keys if key not in covered_at or covered_at[key] < since)
 
     # Mailing.
 
@@ -136,25 +145,21 @@ class Daemon:
 
     async def _mail_once(self) -> DeliveryReport:
         setup, now = self._setup, self._clock()
-        fetched_at = await self._fetched_at()
-        composed = await asyncio.to_thread(
-            compose_due,
-            self._store,
-            setup.subscribers,
-            lambda subscriber, standing: due_at_slot(now, subscriber, standing),
-            backlog_since=now - setup.lookback,
-            is_current=fetched_at is not None and fetched_at >= last_announcement(now),
-        )
+        async with self._composing:
+            composed = await asyncio.to_thread(
+                compose_due,
+                self._store,
+                setup.subscribers,
+                lambda subscriber, standing: due_at_slot(now, subscriber, standing),
+                backlog_since=now - setup.lookback,
+                stale=await self._stale(last_announcement(now)),
+            )
         report = await deliver(
             self._store, transport_of(setup.settings), writer_of(setup.settings), self._clock, stop=self._stop
         )
         if composed.composed or report.sent or report.errors:
             _log.info(
-                "mailed composed=%d sent=%d deferred=%d failed=%d",
-                composed.composed,
-                report.sent,
-                report.deferred,
-                report.failed,
+                "mailed composed=%d sent=%d deferred=%d", composed.composed, report.sent, report.deferred
             )
         return report
 
@@ -189,8 +194,8 @@ class Daemon:
             return
         if setup.settings.state != self._setup.settings.state:
             _log.warning("state moved to %s: takes effect at the next start", setup.settings.state)
+        await self._enrol(setup)
         self._setup = setup
-        await self._enrol()
         self._fetch_now.set()
         self._mail_now.set()
         self._notifier.status(self._status())
@@ -203,8 +208,13 @@ class Daemon:
 
     # What they share.
 
-    async def _enrol(self) -> None:
-        await asyncio.to_thread(self._store.enrol, self._setup.subscribers, now=self._clock())
+    async def _enrol(self, setup: Setup) -> None:
+        """Never while digests are composed: those are of the subscriptions as they were."""
+        async with self._composing:
+            now = self._clock()
+            await asyncio.to_thread(
+                self._store.enrol, setup.subscribers, now=now, current_since=last_announcement(now)
+            )
 
     async def _guarded(self, name: str, job: Callable[[], Awaitable[_T]]) -> _T | None:
         """The job's result, or `None` where it failed: that is logged, and the daemon goes on."""

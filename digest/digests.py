@@ -28,8 +28,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """A new version of a paper that a reader had: `paper` is the new one, `from_version` what they had."""
+
+    paper: Paper
+    from_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """What one reader gets: every paper once.
+    """What one reader gets: every paper once, either as an entry or as a new version of one they had.
 
     `planned_at` (aware, UTC) is when it was due, `dated_on` that day where the reader lives.
     `keywords` are all that the reader follows, also those which brought nothing.
@@ -42,3 +50,4 @@ class Digest:
     keywords: tuple[str, ...]
     entries: tuple[Entry, ...]
     is_first: bool = False
+    revisions: tuple[Revision, ...] = ()

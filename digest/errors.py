@@ -63,6 +63,10 @@ class Implausible(SourceError):
     """A well-formed answer that cannot be true, such as a total without entries."""
 
 
+class Unbelievable(SourceError):
+    """An answer that contradicts what this installation knows, such as silence after an announcement."""
+
+
 class StateError(DigestError):
     """The state file cannot be used; it is left as it is."""
 
@@ -78,6 +82,10 @@ class AlreadyRunning(DigestError):
     def __init__(self, path: str) -> None:
         super().__init__(f"another digest is running on {path}; wait for it to end, or stop it")
         self.path = path
+
+
+class Unwritable(DigestError):
+    """A digest could not be made into a message: its template does not fit it."""
 
 
 class ServerUnavailable(DigestError):

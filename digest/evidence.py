@@ -6,7 +6,7 @@ from itertools import chain, pairwise, product
 from typing import Literal, NamedTuple, TypeAlias
 
 from digest.papers import Paper
-from digest.query_tree import Author, Category, Identifier, Leaf, Phrase, Remark
+from digest.query.tree import Author, Category, Identifier, Leaf, Phrase, Remark
 from digest.text import AnalysedText, name_words, without_possessive, words
 
 FIELDS = ("title", "abstract", "authors", "comment", "journal_ref", "categories", "id")

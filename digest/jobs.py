@@ -2,23 +2,30 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from digest.arxiv import Source
+from digest.arxiv.belief import lie, silence
+from digest.arxiv.calendar import announcements_between
+from digest.arxiv.ground import Ground
+from digest.arxiv.planner import Errand, plan
 from digest.composing import compose
-from digest.errors import ServerUnavailable, SourceError
+from digest.errors import ServerUnavailable, SourceError, Unbelievable, Unwritable
 from digest.mail import Outcome, Outgoing, Receipt, Session, Transport
 from digest.matching import QueryIndex
 from digest.notation import address_key
-from digest.papers import Paper
+from digest.papers import ArxivId, Paper
 from digest.query import Query
 from digest.schedule import retry_at
 from digest.store import Mailing, MailingState, Matched, Standing, Store
 from digest.subscribers import Subscriber
 
 _log = logging.getLogger(__name__)
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 Due = Callable[[Subscriber, Standing], datetime | None]
 """Tells for when a digest that a reader is due was planned, or `None` if they are due none."""
@@ -36,70 +43,180 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchReport:
-    """What a fetch brought; `is_unreached` says that there was something to ask and no answer at all."""
+    """What a fetch brought.
+
+    `unserved` are the keys of queries without an answer, which `errors` tell of; `notes` tell of failures that
+    another source made good. `is_unreached`: there was something to ask, and nothing was served.
+    """
 
     papers_new: int
+    unserved: frozenset[str]
     errors: tuple[str, ...]
+    notes: tuple[str, ...]
     is_unreached: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeReport:
-    """How many digests were written down, and how many readers have nothing new."""
+    """How many digests were written down, and how many readers have nothing new or are not due theirs."""
 
-    composed: int
-    nothing_new: int
+    composed: int = 0
+    nothing_new: int = 0
+    not_due: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
 class DeliveryReport:
-    """What became of the mailings tried: `deferred` ones are tried again, `failed` ones are not."""
+    """What became of the mailings tried; `deferred` ones are tried again."""
 
     sent: int = 0
     deferred: int = 0
-    failed: int = 0
     errors: list[str] = field(default_factory=list)
     is_server_down: bool = False
 
 
 async def fetch(
-    source: Source, store: Store, subscribers: Sequence[Subscriber], *, now: datetime, lookback: timedelta
+    sources: Sequence[Source],
+    store: Store,
+    subscribers: Sequence[Subscriber],
+    *,
+    now: datetime,
+    lookback: timedelta,
 ) -> FetchReport:
     """Asks for the distinct keywords of all subscribers and writes down what matches them.
 
-    A group of keywords whose answer fails moves nothing: the next fetch covers the same ground.
+    What one source does not answer, or answers unbelievably, the next one is asked for. Keywords that
+    none of them serves move nowhere: the next fetch covers the same ground.
     """
     queries = {keyword.query.key: keyword.query for reader in subscribers for keyword in reader.keywords}
     covered_at = await asyncio.to_thread(store.covered_at)
-    batches = source.batches(tuple(queries.values()))
-    papers_new, errors = 0, []
-    for batch in batches:
-        since = min(now, *(covered_at.get(query.key, now) for query in batch)) - lookback
-        try:
-            papers = await source.search(batch, since=since, until=now)
-        except SourceError as error:
-            errors.append(
-                f"{source.name}: {error}. Nothing is lost: the next run asks again for {_listed(batch)}"
-            )
-            _log.warning("fetch failed source=%s queries=%d cause=%s", source.name, len(batch), error)
-            continue
-        papers_new += await asyncio.to_thread(_record, store, batch, papers, now)
-        _log.info("fetched source=%s queries=%d papers=%d", source.name, len(batch), len(papers))
-    return FetchReport(
-        papers_new=papers_new,
-        errors=tuple(errors),
-        is_unreached=bool(batches) and len(errors) == len(batches),
+    known = await asyncio.to_thread(store.recent_hits, since=now - lookback)
+    searched_since = await asyncio.to_thread(store.searched_since)
+    errands = plan(
+        tuple(queries.values()),
+        sources,
+        covered_at=covered_at,
+        results={key: len(ids) for key, ids in known.items()},
+        now=now,
+        lookback=lookback,
     )
+    # One errand may reach back further than some of its queries have to: what is older is no news for those.
+    since = {
+        key: max(min(now, covered_at.get(key, now)) - lookback, searched_since.get(key, _LONG_AGO))
+        for key in queries
+    }
+    fetching = _Fetching(store, known, since, lookback)
+    for errand in errands:
+        await fetching.run(errand)
+    return fetching.report()
 
 
-def _record(store: Store, queries: Sequence[Query], papers: Sequence[Paper], now: datetime) -> int:
+class _Fetching:
+    """One fetch: what its errands share."""
+
+    def __init__(
+        self,
+        store: Store,
+        known: Mapping[str, frozenset[ArxivId]],
+        since: Mapping[str, datetime],
+        lookback: timedelta,
+    ) -> None:
+        self._store = store
+        self._known = known
+        self._since = since
+        self._lookback = lookback
+        self._papers_new = 0
+        self._served = 0
+        self._unserved: list[Query] = []
+        self._doubts: list[str] = []
+
+    async def run(self, errand: Errand) -> None:
+        first, *_ = errand.sources
+        _log.info(
+            "fetch planned source=%s queries=%d requests=%d since=%s",
+            first.name, len(errand.queries), errand.requests, errand.ground.announced_since,
+        )  # fmt: skip
+        pending = errand.queries
+        for source in errand.sources:
+            left: list[Query] = []
+            for batch in source.batches(pending):
+                if not await self._ask(source, batch, errand.ground):
+                    left += batch
+            pending = tuple(left)
+            if not pending:
+                return
+        self._unserved += pending
+
+    async def _ask(self, source: Source, batch: Sequence[Query], ground: Ground) -> bool:
+        """Whether the source served these queries. An answer that cannot be true is asked for twice."""
+        for _ in range(2):
+            try:
+                papers = await source.search(batch, ground)
+                matched = await asyncio.to_thread(_matched, batch, papers)
+                self._judge(source, batch, ground, papers, matched)
+            except SourceError as error:
+                self._doubts.append(f"{source.name}: {error}")
+                _log.warning("fetch failed source=%s queries=%d cause=%s", source.name, len(batch), error)
+                if not isinstance(error, Unbelievable):
+                    return False
+            else:
+                covered = {query.key: self._since[query.key] for query in batch}
+                self._papers_new += await asyncio.to_thread(
+                    self._store.record, _in_time(matched, covered), covered=covered, now=ground.until
+                )
+                self._served += len(batch)
+                _log.info("fetched source=%s queries=%d papers=%d", source.name, len(batch), len(papers))
+                return True
+        return False
+
+    def _judge(
+        self,
+        source: Source,
+        batch: Sequence[Query],
+        ground: Ground,
+        papers: Sequence[Paper],
+        matched: Sequence[Matched],
+    ) -> None:
+        """Raises `Unbelievable` by what is known of these queries."""
+        known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
+        usual = len(known) / max(1, len(announcements_between(ground.until - self._lookback, ground.until)))
+        doubt = lie(
+            papers, matching=len(matched), known=known if source.lists_again else (), ground=ground
+        ) or silence(news=sum(1 for one in matched if one.paper.id not in known), usual=usual, ground=ground)
+        if doubt:
+            raise Unbelievable(source.name, doubt)
+
+    def report(self) -> FetchReport:
+        """The doubts become notes where another source helped, and errors where none did."""
+        errors, notes = [], self._doubts
+        if self._unserved:
+            left = f"Nothing is lost: the next run asks again for {_listed(self._unserved)}"
+            errors, notes = [*self._doubts, left], []
+        return FetchReport(
+            papers_new=self._papers_new,
+            unserved=frozenset(query.key for query in self._unserved),
+            errors=tuple(errors),
+            notes=tuple(notes),
+            is_unreached=bool(self._unserved) and not self._served,
+        )
+
+
+def _matched(queries: Sequence[Query], papers: Sequence[Paper]) -> tuple[Matched, ...]:
     index = QueryIndex(queries)
     matched = (
         Matched(paper=paper, query_keys=tuple(match.query.key for match in index.matches(paper)))
         for paper in papers
     )
-    covered = [query.key for query in queries]
-    return store.record((one for one in matched if one.query_keys), covered=covered, now=now)
+    return tuple(one for one in matched if one.query_keys)
+
+
+def _in_time(matched: Sequence[Matched], since: Mapping[str, datetime]) -> Iterator[Matched]:
+    """Each paper with those of its queries whose time it falls into."""
+    for one in matched:
+        submitted_at = one.paper.submitted_at
+        keys = tuple(key for key in one.query_keys if submitted_at is None or submitted_at >= since[key])
+        if keys:
+            yield Matched(paper=one.paper, query_keys=keys)
 
 
 def _listed(queries: Sequence[Query]) -> str:
@@ -113,29 +230,35 @@ def compose_due(
     due: Due,
     *,
     backlog_since: datetime,
-    is_current: bool = True,
+    stale: Set[str] = frozenset(),
 ) -> ComposeReport:
     """Writes down a digest for each reader who is due one and has something new.
 
-    For others who are due it notes that there was nothing, but only if what was fetched
-    `is_current`: else their sending time stays open for what the next fetch brings.
+    For others who are due it notes that there was nothing. Not so where one of their queries is `stale`,
+    its last fetch having failed: their sending time stays open for what the next fetch brings.
     """
     standings = store.standings()
     with_news = store.with_news()
-    composed, nothing_new = 0, 0
+    composed, nothing_new, not_due = 0, 0, 0
+    quiet: dict[datetime, list[str]] = defaultdict(list)
     for subscriber in subscribers:
         address = address_key(subscriber.email)
         standing = standings[address]
         planned_at = due(subscriber, standing)
+        is_current = stale.isdisjoint(keyword.query.key for keyword in subscriber.keywords)
         if address not in with_news:
-            nothing_new += 1
+            nothing_new += is_current
             if planned_at is not None and is_current:
-                store.settle([address], frontier=None, slot_at=planned_at)
-        elif planned_at is not None:
-            is_composed = _compose_one(store, subscriber, standing, planned_at, backlog_since, is_current)
-            composed += is_composed
-            nothing_new += not is_composed
-    return ComposeReport(composed=composed, nothing_new=nothing_new)
+                quiet[planned_at].append(address)
+        elif planned_at is None:
+            not_due += 1
+        elif _compose_one(store, subscriber, standing, planned_at, backlog_since, is_current):
+            composed += 1
+        else:
+            nothing_new += is_current
+    for planned_at, addresses in quiet.items():
+        store.settle(addresses, frontier=None, slot_at=planned_at)
+    return ComposeReport(composed=composed, nothing_new=nothing_new, not_due=not_due)
 
 
 def _compose_one(
@@ -148,7 +271,9 @@ def _compose_one(
 ) -> bool:
     news = store.news(subscriber.email, backlog_since=backlog_since)
     is_first = standing.last_digest_at is None
-    digest = compose(subscriber, news.hits, planned_at=planned_at, is_first=is_first)
+    digest = compose(
+        subscriber, news.hits, planned_at=planned_at, is_first=is_first, revisions=news.revisions
+    )
     if digest is not None:
         store.enqueue(digest, frontier=news.frontier, slot_at=planned_at)
     elif is_current:
@@ -167,13 +292,19 @@ async def deliver(
 ) -> DeliveryReport:
     """Sends what is due in the outbox, over as many sessions as the transport has.
 
+    What an earlier delivery left in the middle is taken up again: one delivery runs at a time.
     When the server as a whole cannot be used, the batch ends and no reader is blamed. `stop` lets
     the mails in hand be finished and no other be begun. `notice` is told after each mail.
+    Raises `StateError` when the outbox cannot be read or written.
     """
+    await asyncio.to_thread(store.reclaim, now=clock())
     delivery = _Delivery(store, transport, write, clock, stop or asyncio.Event(), notice)
-    async with asyncio.TaskGroup() as group:
-        for _ in range(transport.sessions):
-            group.create_task(delivery.work())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(transport.sessions):
+                group.create_task(delivery.work())
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
     return delivery.report
 
 
@@ -196,24 +327,31 @@ class _Delivery:
         self._clock = clock
         self._stop = stop
         self._notice = notice
+        self._working = 0
 
     async def work(self) -> None:
-        """Sends one mailing after the other through a session of its own; opens none when nothing is due."""
+        """Sends one mailing after the other through a session of its own; opens none when nothing is due.
+
+        A server may refuse one session and serve the others; it is down when it serves none.
+        """
         mailing = await self._next()
         if mailing is None:
             return
+        self._working += 1
         try:
             async with self._transport.session() as session:
                 while mailing is not None:
                     await self._send(session, mailing)
                     mailing = await self._next()
         except ServerUnavailable as error:
-            self.report.is_server_down = True
-            if str(error) not in self.report.errors:
+            _log.warning("session ended others=%d cause=%s", self._working - 1, error)
+            if self._working == 1:
+                self.report.is_server_down = True
                 self.report.errors.append(str(error))
-                _log.warning("delivery stopped cause=%s", error)
             if mailing is not None:
                 await asyncio.to_thread(self._store.release, [mailing.number])
+        finally:
+            self._working -= 1
 
     async def _next(self) -> Mailing | None:
         if self._stop.is_set() or self.report.is_server_down:
@@ -222,31 +360,31 @@ class _Delivery:
         return claimed[0] if claimed else None
 
     async def _send(self, session: Session, mailing: Mailing) -> None:
-        outgoing = await asyncio.to_thread(self._write, mailing)
-        receipt = await session.send(outgoing)
+        try:
+            outgoing = await asyncio.to_thread(self._write, mailing)
+        except Unwritable as error:
+            receipt = Receipt(outcome=Outcome.DEFERRED, reply=str(error))
+        else:
+            receipt = await session.send(outgoing)
         now = self._clock()
         state = _STATES[receipt.outcome]
-        due_at = None
-        if state is not MailingState.SENT:
-            due_at = retry_at(now, planned_at=mailing.digest.planned_at, attempts=mailing.attempts + 1)
-            state = MailingState.FAILED if due_at is None else state
+        due_at = retry_at(now, attempts=mailing.attempts + 1) if receipt.outcome is not Outcome.SENT else None
         await asyncio.to_thread(
             self._store.conclude, mailing.number, state, receipt.reply, now=now, due_at=due_at
         )
-        self._count(mailing, state, receipt)
+        self._count(mailing, receipt)
         self._notice(self.report)
 
-    def _count(self, mailing: Mailing, state: MailingState, receipt: Receipt) -> None:
-        _log.info("mailing tried number=%d state=%s", mailing.number, state)
-        _log.debug("mailing=%d to=%s reply=%s", mailing.number, mailing.digest.email, receipt.reply)
-        match state:
-            case MailingState.SENT:
-                self.report.sent += 1
-                return
-            case MailingState.FAILED:
-                self.report.failed += 1
-                outcome = "was given up"
-            case _:
-                self.report.deferred += 1
-                outcome = "waits and is tried again"
-        self.report.errors.append(f"the digest for {mailing.digest.email} {outcome}: {receipt.reply}")
+    def _count(self, mailing: Mailing, receipt: Receipt) -> None:
+        if receipt.outcome is Outcome.SENT:
+            self.report.sent += 1
+            _log.debug("mailing sent number=%d to=%s", mailing.number, mailing.digest.email)
+            return
+        self.report.deferred += 1
+        email = mailing.digest.email
+        # A server likes to quote the address, and a log is not the place for it.
+        reply = receipt.reply.replace(email, "the recipient")
+        _log.warning(
+            "mailing waits number=%d outcome=%s cause=%s", mailing.number, receipt.outcome.value, reply
+        )
+        self.report.errors.append(f"the digest for {email} waits: {receipt.reply}")

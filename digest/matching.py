@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 from digest.evidence import AnalysedPaper, Evidence, Finder, Kind, finder, merged, telling_tokens
 from digest.papers import Paper
 from digest.query import Query
-from digest.query_tree import AllOf, AnyOf, Author, Category, Leaf, Node, Phrase
+from digest.query.tree import AllOf, AnyOf, Author, Category, Leaf, Node, Phrase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,7 @@ from digest.subscribers import Subscriber
 
 FIRST_RETRY = timedelta(minutes=30)
 LONGEST_RETRY = timedelta(hours=12)
-GIVE_UP_AFTER = timedelta(days=5)
-"""The waits between attempts at a mailing, which double, and when it is given up (RFC 5321, 4.5.4.1)."""
+"""The waits between attempts at a mailing, which double from the one to the other."""
 
 POLLS = (timedelta(minutes=30), timedelta(hours=2, minutes=45), timedelta(hours=6))
 """How long after an announcement arXiv is asked; the later times only if the earlier brought nothing."""
@@ -43,8 +42,9 @@ def due_at_slot(now: datetime, subscriber: Subscriber, standing: Standing) -> da
     It is the latest one, however many were missed, so that one digest catches up.
     """
     slot = slot_before(now, subscriber)
-    is_new = slot >= standing.since_at and (standing.slot_at is None or slot > standing.slot_at)
-    return slot if is_new and _may_have_one(slot, subscriber, standing) else None
+    dealt_with = _past(standing.slot_at, now)
+    is_new = slot >= standing.since_at and (dealt_with is None or slot > dealt_with)
+    return slot if is_new and _may_have_one(slot, now, subscriber, standing) else None
 
 
 def due_today(now: datetime, subscriber: Subscriber, standing: Standing) -> datetime | None:
@@ -54,13 +54,11 @@ def due_today(now: datetime, subscriber: Subscriber, standing: Standing) -> date
     came_after = midnight.astimezone(zone).date() < standing.since_at.astimezone(zone).date()
     if subscriber.weekly is not None and came_after:
         return None
-    return now if _may_have_one(midnight, subscriber, standing) else None
+    return now if _may_have_one(midnight, now, subscriber, standing) else None
 
 
-def retry_at(now: datetime, *, planned_at: datetime, attempts: int) -> datetime | None:
-    """When a mailing is tried again after `attempts` (1 or more) of them, or `None` to give it up."""
-    if now - planned_at > GIVE_UP_AFTER:
-        return None
+def retry_at(now: datetime, *, attempts: int) -> datetime:
+    """When a mailing is tried again after `attempts` (1 or more) of them. It is never given up."""
     return now + min(FIRST_RETRY * (1 << min(attempts - 1, 10)), LONGEST_RETRY)
 
 
@@ -89,9 +87,14 @@ def _slot_on(day: date, subscriber: Subscriber) -> datetime:
     return datetime.combine(day, subscriber.send_at, subscriber.timezone).astimezone(UTC)
 
 
-def _may_have_one(slot: datetime, subscriber: Subscriber, standing: Standing) -> bool:
+def _may_have_one(slot: datetime, now: datetime, subscriber: Subscriber, standing: Standing) -> bool:
     """One digest a day at most, and none while another is on its way."""
     if standing.has_open_mailing:
         return False
-    zone, last = subscriber.timezone, standing.last_digest_at
+    zone, last = subscriber.timezone, _past(standing.last_digest_at, now)
     return last is None or last.astimezone(zone).date() < slot.astimezone(zone).date()
+
+
+def _past(moment: datetime | None, now: datetime) -> datetime | None:
+    """What a clock that was wrong for a while wrote down as to come did not happen."""
+    return None if moment is None or moment > now else moment

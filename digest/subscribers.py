@@ -1,18 +1,20 @@
 """Who gets a digest of what: `subscribers.toml` as values."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import time
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast, get_args
 from zoneinfo import ZoneInfo
 
 from digest import query
+from digest.categories import ARCHIVES, NAMES, category_code, nearest_category
 from digest.errors import ConfigurationError, QueryError
 from digest.notation import (
     address_key,
+    nearest,
     parse_address,
     parse_time,
     parse_toml,
@@ -28,11 +30,25 @@ from digest.query import Query
 if TYPE_CHECKING:
     from digest.settings import Defaults
 
-KEYS = ("email", "name", "keywords", "at", "timezone", "weekly")
+KEYS = (
+    "email",
+    "name",
+    "keywords",
+    "at",
+    "timezone",
+    "weekly",
+    "exclude",
+    "categories",
+    "crosslists",
+    "replacements",
+)
 """What an entry of subscribers.toml may hold; the first and `keywords` it must."""
 
 HEADER = re.compile(r"^[ \t]*\[\[[ \t]*subscriber[ \t]*\]\]", re.MULTILINE)
 """The line that begins an entry."""
+
+Replacements: TypeAlias = Literal["never", "section"]
+"""What becomes of new versions of papers that the reader had: nothing, or a section with a line for each."""
 
 _T = TypeVar("_T")
 
@@ -50,6 +66,9 @@ class Subscriber:
     """One reader, mailed at `send_at` in `timezone`: every day, or on the day `weekly` (0 is Monday).
 
     `email` is as it was written; `digest.notation.address_key` tells whether two are the same.
+
+    No paper that any of `exclude` matches is for them. `categories` (codes, or an archive with `.*`) are
+    the only ones they want, or empty for all; without `crosslists` the primary one must be among them.
     """
 
     email: str
@@ -58,6 +77,10 @@ class Subscriber:
     send_at: time
     timezone: ZoneInfo
     weekly: int | None
+    exclude: tuple[Keyword, ...] = ()
+    categories: tuple[str, ...] = ()
+    crosslists: bool = True
+    replacements: Replacements = "never"
 
 
 def load_subscribers(path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]:
@@ -77,6 +100,15 @@ def load_subscribers(path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]
 def parse_subscribers(text: str, path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]:
     """The same from the file's text; `path` is for what is said."""
     return subscribers_of(parse_toml(text, path), text, path, defaults)
+
+
+def subscriber_of(raw: dict[str, Any], place: str, defaults: "Defaults") -> Subscriber:
+    """The same from one entry alone, of which `place` tells where it stands."""
+    wrong: list[str] = []
+    subscriber = _subscriber(raw, defaults, wrong)
+    if wrong or subscriber is None:
+        raise ConfigurationError(*(f"{place}: {one}" for one in wrong))
+    return subscriber
 
 
 def subscribers_of(
@@ -121,6 +153,15 @@ def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> 
     """The entry as a value, or `None` where it has no good address; adds to `wrong` what is not allowed."""
     wrong += [f"{key}: {unknown_key(key, KEYS)}" for key in raw if key not in KEYS]
     keywords = _keywords(raw.get("keywords"), wrong)
+    exclude = _excluded(raw.get("exclude", []), keywords, wrong)
+    categories = _categories(raw.get("categories", []), wrong)
+    crosslists = _read(raw, "crosslists", _parse_flag, True, wrong)
+    if not crosslists and not raw.get("categories"):
+        wrong.append(
+            'crosslists = false: needs categories, as in categories = ["cs.LG"]; without them a paper is'
+            " wanted whatever its categories are"
+        )
+    replacements: Replacements = _read(raw, "replacements", parse_replacements, "never", wrong)
     send_at = _read(raw, "at", parse_time, defaults.at, wrong)
     timezone = _read(raw, "timezone", parse_zone, defaults.timezone, wrong)
     weekly = _read(raw, "weekly", parse_weekday, defaults.weekly, wrong)
@@ -131,7 +172,16 @@ def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> 
     if email is None:
         return None
     return Subscriber(
-        email=email, name=name, keywords=keywords, send_at=send_at, timezone=timezone, weekly=weekly
+        email=email,
+        name=name,
+        keywords=keywords,
+        send_at=send_at,
+        timezone=timezone,
+        weekly=weekly,
+        exclude=exclude,
+        categories=categories,
+        crosslists=crosslists,
+        replacements=replacements,
     )
 
 
@@ -151,34 +201,98 @@ def _parse_name(value: object) -> str | None:
     return one_line(value) or None
 
 
+def _parse_flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("allowed is true or false")  # noqa: TRY004 - a bad value in a file is no bug
+    return value
+
+
+def parse_replacements(value: object) -> Replacements:
+    """Raises `ValueError` for anything but the two words."""
+    for word in get_args(Replacements):
+        if value == word:
+            return cast("Replacements", word)
+    raise ValueError('allowed is "never", or "section" for a line about each new version')
+
+
 def _keywords(value: object, wrong: list[str]) -> tuple[Keyword, ...]:
-    if not isinstance(value, list) or not value:
-        found = (
-            "missing"
-            if value is None
-            else f"{shown(value)} is no list of keywords"
-            if value != []
-            else "empty"
-        )
-        wrong.append(
-            f'keywords: {found}; every entry needs one or more, as in keywords = ["neural operator"]'
-        )
+    if isinstance(value, list) and value:
+        return _queries("keywords", value, wrong)
+    found = (
+        "missing" if value is None else f"{shown(value)} is no list of keywords" if value != [] else "empty"
+    )
+    wrong.append(f'keywords: {found}; every entry needs one or more, as in keywords = ["neural operator"]')
+    return ()
+
+
+def _excluded(value: object, keywords: Sequence[Keyword], wrong: list[str]) -> tuple[Keyword, ...]:
+    if not isinstance(value, list):
+        wrong.append(f'exclude: {shown(value)} is no list of keywords; allowed is exclude = ["survey"]')
         return ()
-    keywords: dict[str, Keyword] = {}
-    for number, text in enumerate(value, start=1):
+    excluded = _queries("exclude", value, wrong)
+    wanted = {keyword.query.key for keyword in keywords}
+    wrong += [
+        f"exclude: {shown(one.text)} is a keyword too, which then brings nothing; keep one of the two"
+        for one in excluded
+        if one.query.key in wanted
+    ]
+    return excluded
+
+
+def _queries(key: str, texts: list[object], wrong: list[str]) -> tuple[Keyword, ...]:
+    found: dict[str, Keyword] = {}
+    for number, text in enumerate(texts, start=1):
         try:
             keyword = parse_keyword(text)
         except (ValueError, QueryError) as error:
             explanation = str(error).replace("\n", "\n    ")
-            wrong.append(f"keywords, number {number}: {explanation}")
+            wrong.append(f"{key}, number {number}: {explanation}")
             continue
-        same = keywords.setdefault(keyword.query.key, keyword)
+        same = found.setdefault(keyword.query.key, keyword)
         if same is not keyword:
             wrong.append(
-                f"keywords, number {number}: {shown(keyword.text)} is the same as {shown(same.text)};"
+                f"{key}, number {number}: {shown(keyword.text)} is the same as {shown(same.text)};"
                 " allowed is each once"
             )
-    return tuple(keywords.values())
+    return tuple(found.values())
+
+
+def _categories(value: object, wrong: list[str]) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        wrong.append(
+            f'categories: {shown(value)} is no list; allowed is codes, as in categories = ["cs.LG", "stat.*"]'
+        )
+        return ()
+    found: list[str] = []
+    for number, text in enumerate(value, start=1):
+        try:
+            code = parse_category(text)
+        except ValueError as error:
+            wrong.append(f"categories, number {number}: {error}")
+            continue
+        if code in found:
+            wrong.append(f"categories, number {number}: {shown(text)} is there already; allowed is each once")
+        found.append(code)
+    return tuple(found)
+
+
+def parse_category(value: object) -> str:
+    """A category's code, or an archive with `.*`, as arXiv writes them. Raises `ValueError`."""
+    text = value.strip() if isinstance(value, str) else ""
+    archive = text.lower().removesuffix(".*")
+    if code := category_code(text):
+        return code
+    if archive in ARCHIVES and text.endswith(".*"):
+        return f"{archive}.*"
+    if archive in ARCHIVES:
+        hint = f'for all of {archive} write "{archive}.*"'
+    elif text.endswith(".*") and (near := nearest(archive, ARCHIVES)):
+        hint = f'did you mean "{near}.*"?'
+    elif archive and (near := nearest_category(archive)):
+        hint = f'did you mean "{near}" ({NAMES[near]})?'
+    else:
+        hint = "see https://arxiv.org/category_taxonomy"
+    raise ValueError(f'{shown(value)}: allowed is a category of arXiv, as in "cs.LG" or "stat.*"; {hint}')
 
 
 def parse_keyword(value: object) -> Keyword:

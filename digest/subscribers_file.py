@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
@@ -26,7 +26,16 @@ from digest.notation import (
     read_text,
     shown,
 )
-from digest.subscribers import HEADER, Keyword, Subscriber, parse_keyword, subscribers_of
+from digest.subscribers import (
+    HEADER,
+    Keyword,
+    Subscriber,
+    parse_category,
+    parse_keyword,
+    parse_replacements,
+    subscriber_of,
+    subscribers_of,
+)
 
 if TYPE_CHECKING:
     from digest.settings import Defaults
@@ -39,7 +48,31 @@ _PARSERS: Mapping[str, Callable[[object], object]] = {
     "at": parse_time,
     "timezone": parse_zone,
     "weekly": parse_weekday,
+    "replacements": parse_replacements,
 }
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What was asked for: things to add, each once, and settings to have, as they are written in the file."""
+
+    keywords: tuple[Keyword, ...] = ()
+    exclude: tuple[Keyword, ...] = ()
+    categories: tuple[str, ...] = ()
+    options: Mapping[str, str | bool]
+
+    def missing_from(self, subscriber: Subscriber) -> dict[str, list[str]]:
+        """By key, the things that the subscriber does not have."""
+        followed = {keyword.query.key for keyword in subscriber.keywords}
+        excluded = {keyword.query.key for keyword in subscriber.exclude}
+        missing = {
+            "keywords": [one.text for one in self.keywords if one.query.key not in followed],
+            "exclude": [one.text for one in self.exclude if one.query.key not in excluded],
+            "categories": [code for code in self.categories if code not in subscriber.categories],
+        }
+        return {key: texts for key, texts in missing.items() if texts}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +105,32 @@ def subscribe(
     at: str | None = None,
     timezone: str | None = None,
     weekly: str | None = None,
+    exclude: Sequence[str] = (),
+    categories: Sequence[str] = (),
+    crosslists: bool | None = None,
+    replacements: str | None = None,
 ) -> Subscribed:
     """Adds a subscriber, or gives one that exists more keywords or other settings. Makes the file if need be.
 
+    `exclude` and `categories` add to what is there, as `keywords` do.
+
     Raises `ConfigurationError`, and then the file is as it was.
     """
-    given = {"name": name, "at": at, "timezone": timezone, "weekly": weekly}
+    given = {
+        "name": name,
+        "at": at,
+        "timezone": timezone,
+        "weekly": weekly,
+        "crosslists": crosslists,
+        "replacements": replacements,
+    }
     options = {key: value for key, value in given.items() if value is not None}
-    wanted = _checked(email, keywords, options)
+    wanted = _checked(email, keywords, options, exclude=exclude, categories=categories)
     with _editing(path, defaults) as file:
         index = file.find(email)
         if index is None:
-            return file.append(email, wanted, options)
-        return file.extend(index, wanted, options)
+            return file.append(email, wanted)
+        return file.extend(index, wanted)
 
 
 def unsubscribe(
@@ -94,7 +140,7 @@ def unsubscribe(
 
     Raises `ConfigurationError`, and then the file is as it was.
     """
-    wanted = _checked(email, keywords, {})
+    unwanted = _checked(email, keywords, {}).keywords
     if not path.exists():
         raise ConfigurationError(f"{path}: no such file, so nobody is subscribed")
     with _editing(path, defaults) as file:
@@ -103,34 +149,62 @@ def unsubscribe(
             near = nearest(email, [subscriber.email for subscriber in file.subscribers])
             hint = f"; did you mean {near}?" if near else "; `digest subscribers` lists who has"
             raise ConfigurationError(f"{path}: {email} has no subscription{hint}")
-        return file.remove(index, wanted)
+        return file.remove(index, unwanted)
 
 
-def _checked(email: str, keywords: Sequence[str], options: Mapping[str, str]) -> tuple[Keyword, ...]:
-    """The keywords, each once. Raises `ConfigurationError` with everything that is not allowed."""
+def _checked(
+    email: str,
+    keywords: Sequence[str],
+    options: Mapping[str, str | bool],
+    *,
+    exclude: Sequence[str] = (),
+    categories: Sequence[str] = (),
+) -> _Wanted:
+    """What is asked for as values. Raises `ConfigurationError` with everything that is not allowed."""
     problems: list[str] = []
-    for key, text, parse in [
+    for key, value, parse in [
         ("email", email, parse_address),
         *((k, v, _PARSERS.get(k)) for k, v in options.items()),
     ]:
         try:
             if parse:
-                parse(text)
+                parse(value)
         except ValueError as error:
-            problems.append(f"{key} = {shown(text)}: {error}")
-    wanted: dict[str, Keyword] = {}
-    for text in keywords:
-        try:
-            keyword = parse_keyword(text)
-        except ValueError as error:
-            problems.append(f"keyword {error}")
-        except QueryError as error:
-            problems.append(f"keyword: {error}")
-        else:
-            wanted.setdefault(keyword.query.key, keyword)
+            problems.append(f"{key} = {shown(value)}: {error}")
+    wanted = _Wanted(
+        keywords=_each("keyword", keywords, parse_keyword, _query_key, problems),
+        exclude=_each("exclude", exclude, parse_keyword, _query_key, problems),
+        categories=_each("category", categories, parse_category, str, problems),
+        options=options,
+    )
     if problems:
         raise ConfigurationError(*problems)
-    return tuple(wanted.values())
+    return wanted
+
+
+def _each(
+    word: str,
+    texts: Sequence[str],
+    parse: Callable[[object], _T],
+    identity: Callable[[_T], str],
+    problems: list[str],
+) -> tuple[_T, ...]:
+    """The values of `texts`, each once; adds to `problems` what is not allowed."""
+    found: dict[str, _T] = {}
+    for text in texts:
+        try:
+            value = parse(text)
+        except ValueError as error:
+            problems.append(f"{word} {error}")
+        except QueryError as error:
+            problems.append(f"{word}: {error}")
+        else:
+            found.setdefault(identity(value), value)
+    return tuple(found.values())
+
+
+def _query_key(keyword: Keyword) -> str:
+    return keyword.query.key
 
 
 class _File:
@@ -147,37 +221,44 @@ class _File:
         key = address_key(email)
         return next((i for i, one in enumerate(self.subscribers) if address_key(one.email) == key), None)
 
-    def append(self, email: str, wanted: Sequence[Keyword], options: Mapping[str, str]) -> Subscribed:
-        if not wanted:
+    def append(self, email: str, wanted: _Wanted) -> Subscribed:
+        if not wanted.keywords:
             raise ConfigurationError(
                 f"{email} is new and needs a keyword: `digest subscribe {email} -k KEYWORD`"
             )
         entry: dict[str, Any] = {"email": email}
-        if "name" in options:
-            entry["name"] = options["name"]
-        entry["keywords"] = [keyword.text for keyword in wanted]
-        entry |= options
+        if "name" in wanted.options:
+            entry["name"] = wanted.options["name"]
+        entry["keywords"] = [keyword.text for keyword in wanted.keywords]
+        if wanted.exclude:
+            entry["exclude"] = [keyword.text for keyword in wanted.exclude]
+        if wanted.categories:
+            entry["categories"] = list(wanted.categories)
+        entry |= wanted.options
         block = tomlkit.dumps({"subscriber": [entry]})
         before = self.text if not self.text or self.text.endswith("\n") else f"{self.text}\n"
         gap = "\n" if before and not before.endswith("\n\n") else ""
         subscriber, raw = self._only(block)
         self._replace(before + gap + block, [*self._entries, raw])
-        added = tuple(keyword.text for keyword in wanted)
+        added = tuple(keyword.text for keyword in wanted.keywords)
         return Subscribed(subscriber=subscriber, is_new=True, added=added, already=(), changed=())
 
-    def extend(self, index: int, wanted: Sequence[Keyword], options: Mapping[str, str]) -> Subscribed:
+    def extend(self, index: int, wanted: _Wanted) -> Subscribed:
         old = self.subscribers[index]
-        there = {keyword.query.key for keyword in old.keywords}
-        added = tuple(keyword.text for keyword in wanted if keyword.query.key not in there)
-        already = tuple(keyword.text for keyword in wanted if keyword.query.key in there)
+        missing = wanted.missing_from(old)
+        added = tuple(missing.get("keywords", ()))
+        already = tuple(keyword.text for keyword in wanted.keywords if keyword.text not in added)
 
         def change(entry: dict[str, Any]) -> None:
-            for text in added:
-                entry["keywords"].append(text)
-            entry.update(options)
+            for key, texts in missing.items():
+                there = entry.setdefault(key, [])
+                for text in texts:
+                    there.append(text)
+            entry.update(wanted.options)
 
-        new = self._edit(index, change) if added or options else old
-        changed = tuple(key for key in options if _setting(old, key) != _setting(new, key))
+        new = self._edit(index, change) if missing or wanted.options else old
+        settings = (*(key for key in missing if key != "keywords"), *wanted.options)
+        changed = tuple(key for key in settings if _setting(old, key) != _setting(new, key))
         return Subscribed(subscriber=new, is_new=False, added=added, already=already, changed=changed)
 
     def remove(self, index: int, unwanted: Sequence[Keyword]) -> Unsubscribed:
@@ -235,8 +316,8 @@ class _File:
         return start, start + sum(map(len, lines))
 
     def _only(self, block: str) -> tuple[Subscriber, Any]:
-        tables = parse_toml(block, self._path)
-        return subscribers_of(tables, block, self._path, self._defaults)[0], tables["subscriber"][0]
+        raw = parse_toml(block, self._path)["subscriber"][0]
+        return subscriber_of(raw, f"{self._path}, {raw['email']}", self._defaults), raw
 
     def _replace(self, text: str, expected: list[Any]) -> None:
         """Takes `text` if it says what is expected, entry by entry, each of which has been checked."""

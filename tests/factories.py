@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from digest.papers import ArxivId, Paper
 from digest.query import parse
-from digest.subscribers import Keyword, Subscriber
+from digest.subscribers import Keyword, Replacements, Subscriber
 
 
 def moment(text: str) -> datetime:
@@ -19,6 +19,7 @@ def invented_paper(
     *,
     version: int = 1,
     submitted: str = "2026-06-15 10:00",
+    categories: tuple[str, ...] = ("cs.LG", "stat.ML"),
 ) -> Paper:
     return Paper(
         id=ArxivId(arxiv_id),
@@ -26,7 +27,7 @@ def invented_paper(
         title=title,
         abstract="We say little, and show less.",
         authors=("Ada Example", "Bo Sample"),
-        categories=("cs.LG", "stat.ML"),
+        categories=categories,
         submitted_at=moment(submitted),
         updated_at=moment(submitted),
     )
@@ -38,12 +39,24 @@ def reader(
     at: time = time(7),
     timezone: str = "UTC",
     weekly: int | None = None,
+    exclude: tuple[str, ...] = (),
+    categories: tuple[str, ...] = (),
+    crosslists: bool = True,
+    replacements: Replacements = "never",
 ) -> Subscriber:
     return Subscriber(
         email=email,
         name=None,
-        keywords=tuple(Keyword(text=text, query=parse(text)) for text in keywords or ("tea",)),
+        keywords=_keywords(*keywords or ("tea",)),
         send_at=at,
         timezone=ZoneInfo(timezone),
         weekly=weekly,
+        exclude=_keywords(*exclude),
+        categories=categories,
+        crosslists=crosslists,
+        replacements=replacements,
     )
+
+
+def _keywords(*texts: str) -> tuple[Keyword, ...]:
+    return tuple(Keyword(text=text, query=parse(text)) for text in texts)

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 
+from digest.arxiv.ground import Ground
 from digest.errors import ServerUnavailable
 from digest.mail import Outcome, Outgoing, Receipt
 from digest.papers import Paper
@@ -13,21 +13,24 @@ from digest.query import Query
 class FakeSource:
     """Answers each group of at most `group` queries with all of `papers`, or raises what `failing` says."""
 
-    name = "fake arXiv"
+    lists_again = True
 
-    def __init__(self, *papers: Paper, group: int = 100) -> None:
+    def __init__(self, *papers: Paper, group: int = 100, name: str = "fake arXiv") -> None:
+        self.name = name
         self.papers = papers
         self.group = group
+        self.price = 1
         self.failing: Callable[[Sequence[Query]], Exception | None] = lambda queries: None
-        self.asked: list[tuple[Sequence[Query], datetime, datetime]] = []
+        self.asked: list[tuple[Sequence[Query], Ground]] = []
+
+    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
+        return self.price
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
         return tuple(tuple(queries[at : at + self.group]) for at in range(0, len(queries), self.group))
 
-    async def search(
-        self, queries: Sequence[Query], *, since: datetime, until: datetime
-    ) -> tuple[Paper, ...]:
-        self.asked.append((queries, since, until))
+    async def search(self, queries: Sequence[Query], ground: Ground) -> tuple[Paper, ...]:
+        self.asked.append((queries, ground))
         if error := self.failing(queries):
             raise error
         return self.papers

@@ -1,27 +1,35 @@
 """Where papers come from: one polite client, and the sources that ask through it. `Source` is the seam."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Protocol
 
+from digest.arxiv.ground import Ground
 from digest.papers import Paper
 from digest.query import Query
 
 
 class Source(Protocol):
-    """One of arXiv's interfaces."""
+    """One of arXiv's interfaces.
+
+    `lists_again`: its answers hold all of the ground anew each time, also what was found there before.
+    """
 
     @property
     def name(self) -> str: ...
 
-    def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
-        """Splits `queries` into as few groups as can be asked for at once."""
+    @property
+    def lists_again(self) -> bool: ...
+
+    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
+        """How many requests it takes, if the queries find `expected` papers."""
         ...
 
-    async def search(
-        self, queries: Sequence[Query], *, since: datetime, until: datetime
-    ) -> tuple[Paper, ...]:
-        """All papers submitted in that time that may match one of `queries`, each once.
+    def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
+        """Splits `queries` into groups that may succeed or fail apart."""
+        ...
+
+    async def search(self, queries: Sequence[Query], ground: Ground) -> tuple[Paper, ...]:
+        """All papers of `ground` that may match one of `queries`, each once; others may be among them.
 
         Raises `SourceError` unless the answer is whole and can be believed.
         """

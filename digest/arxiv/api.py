@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from digest.arxiv.atom import SearchAnswer, parse_search_answer
+from digest.arxiv.ground import Ground
 from digest.arxiv.http import PoliteClient
 from digest.errors import Implausible
 from digest.papers import ArxivId, Paper
@@ -31,6 +32,7 @@ class SearchApi:
     """Papers by query, over a window of submission times (https://info.arxiv.org/help/api/user-manual.html)."""
 
     name = "search API"
+    lists_again = True
 
     def __init__(self, client: PoliteClient, url: str, page_size: int = 2_000) -> None:
         self._client = client
@@ -55,17 +57,19 @@ class SearchApi:
             characters, terms = characters + more_characters, terms + more_terms
         return (*batches, tuple(batch)) if batch else ()
 
-    async def search(
-        self, queries: Sequence[Query], *, since: datetime, until: datetime
-    ) -> tuple[Paper, ...]:
-        """All papers first submitted from `since` to `until` that match one of `queries`, newest first.
+    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
+        """A request for each batch, and one more for each page that `expected` papers fill."""
+        return len(self.batches(queries)) + expected // self._page_size
 
-        Each comes once; some may be newer than `until`.
+    async def search(self, queries: Sequence[Query], ground: Ground) -> tuple[Paper, ...]:
+        """All papers submitted since `ground.submitted_since` that match one of `queries`, newest first.
+
+        Each comes once; some may be newer than `ground.until`.
         Raises `SourceError` unless all was answered and can be true.
         """
         found: dict[ArxivId, Paper] = {}
         for batch in self.batches(queries):
-            found |= await self._search_batch(any_of(batch), since, until + _MARGIN)
+            found |= await self._search_batch(any_of(batch), ground.submitted_since, ground.until + _MARGIN)
         return tuple(sorted(found.values(), key=_submission, reverse=True))
 
     async def _search_batch(self, text: str, since: datetime, until: datetime) -> dict[ArxivId, Paper]:

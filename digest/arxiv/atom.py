@@ -49,7 +49,7 @@ def parse_search_answer(document: bytes, *, url: str = SEARCH_API_URL) -> Search
             total=int(_text(feed, f"{_OPEN_SEARCH}totalResults")),
             papers=tuple(_paper(entry) for entry in entries),
         )
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise BadDocument(url, f"arXiv's answer is incomplete: {error}; try again later") from error
 
 

@@ -11,6 +11,7 @@ For years without a table only the weekly rule is known.
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 _EASTERN = ZoneInfo("America/New_York")
@@ -49,6 +50,11 @@ def announcements_after(moment: datetime) -> Iterator[datetime]:
         if announced_at is not None and announced_at > moment:
             yield announced_at
         day += _DAY
+
+
+def announcements_between(since: datetime, until: datetime) -> tuple[datetime, ...]:
+    """The announcements later than `since` and not later than `until`, in order (aware, UTC)."""
+    return tuple(takewhile(lambda announced_at: announced_at <= until, announcements_after(since)))
 
 
 def last_announcement(at: datetime) -> datetime:

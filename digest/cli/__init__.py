@@ -15,8 +15,8 @@ import typer
 
 from digest import __version__
 from digest.cli import daemon, demo, preview, run, subscriptions
-from digest.cli.context import Context
-from digest.errors import AlreadyRunning, ConfigurationError, DigestError, ServerUnavailable, SourceError
+from digest.cli.context import Context, exit_code, problems_of
+from digest.errors import DigestError
 
 _EPILOG = (
     "[b]First steps:[/b] [cyan]digest demo[/cyan] shows it all with invented papers;"
@@ -26,7 +26,8 @@ _EPILOG = (
     "0  done, also when there was nothing to do\n"
     "1  a part failed and will be tried again\n"
     "2  wrong usage or configuration; nothing was fetched or sent\n"
-    "3  arXiv could not be reached at all\n\n"
+    "3  arXiv could not be reached at all\n"
+    "130  interrupted; the mail in hand was finished\n\n"
     "[b]Settings:[/b] digest.toml, found by --config, DIGEST_CONFIG, ./digest.toml,"
     " /etc/arxiv-digest/digest.toml; every key also from the environment, as in DIGEST_SMTP__HOST."
 )
@@ -78,14 +79,7 @@ def _digest(
     """Mails each reader, every day, the new arXiv papers that match their keywords."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    ctx.obj = Context(config=config)
-
-
-def exit_code(error: DigestError) -> int:
-    """What the command ends with: 1 tried again later, 2 something to correct, 3 no arXiv."""
-    if isinstance(error, SourceError):
-        return 3
-    return 1 if isinstance(error, AlreadyRunning | ServerUnavailable) else 2
+    ctx.obj = Context(config=config, is_verbose=verbose > 0)
 
 
 def main() -> None:
@@ -93,6 +87,5 @@ def main() -> None:
     try:
         app(prog_name="digest")
     except DigestError as error:
-        problems = error.problems if isinstance(error, ConfigurationError) else (str(error),)
-        sys.stderr.writelines(f"error: {problem}\n" for problem in problems)
+        sys.stderr.writelines(f"error: {problem}\n" for problem in problems_of(error))
         sys.exit(exit_code(error))

@@ -1,10 +1,13 @@
 """What every command shares: the options given before its name, and the settings they lead to."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+
+from digest.errors import AlreadyRunning, ConfigurationError, DigestError, ServerUnavailable, SourceError
 
 if TYPE_CHECKING:
     from digest.settings import Settings
@@ -15,6 +18,7 @@ class Context:
     """`config` is the digest.toml named with --config, if one was."""
 
     config: Path | None
+    is_verbose: bool = False
 
     def settings(self) -> "Settings":
         """Reads the settings, now. Raises `ConfigurationError`."""
@@ -28,3 +32,22 @@ class Context:
 def context_of(ctx: typer.Context) -> Context:
     """The shared context in a command that takes `ctx: typer.Context`."""
     return ctx.ensure_object(Context)
+
+
+def tell_failures_once(ctx: typer.Context) -> None:
+    """For a command that says itself what failed: the log lines of the same come with -v alone."""
+    if not context_of(ctx).is_verbose:
+        for name in ("digest.arxiv", "digest.jobs"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def problems_of(error: DigestError) -> tuple[str, ...]:
+    """What is wrong, one text for each thing."""
+    return error.problems if isinstance(error, ConfigurationError) else (str(error),)
+
+
+def exit_code(error: DigestError) -> int:
+    """What the command ends with: 1 tried again later, 2 something to correct, 3 no arXiv."""
+    if isinstance(error, SourceError):
+        return 3
+    return 1 if isinstance(error, AlreadyRunning | ServerUnavailable) else 2

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from digest.store.lock import sole_worker
-from digest.store.sqlite import SqliteStore
+from digest.store.sqlite import SqliteStore, copy_state
 
 
 @contextmanager
@@ -21,14 +21,10 @@ def open_copy(path: Path) -> Iterator[SqliteStore]:
     """A throw-away copy of the state as it is now: what happens to it marks nothing."""
     with TemporaryDirectory(prefix="digest-") as folder:
         copy_path = Path(folder) / "copy.db"
-        if not path.exists():
-            with SqliteStore(copy_path) as copy:
-                yield copy
-        else:
-            with SqliteStore(path) as store:
-                copy = store.copy_to(copy_path)
-            with copy:
-                yield copy
+        if path.exists():
+            copy_state(path, copy_path)
+        with SqliteStore(copy_path) as copy:
+            yield copy
 
 
 @contextmanager

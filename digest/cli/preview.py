@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.context import context_of
+from digest.cli.context import context_of, tell_failures_once
+from digest.cli.run import Moment
 
 if TYPE_CHECKING:
     from digest.digests import Digest
@@ -29,6 +30,7 @@ def preview(
         "digest-preview.html"
     ),
     show: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    now: Moment = None,
 ) -> None:
     """Fetch now and write a digest as an HTML file. Sends nothing and marks nothing.
 
@@ -42,9 +44,10 @@ def preview(
 
     if bool(email) == bool(keyword):
         raise typer.BadParameter("give either a subscriber's address, or keywords with -k")
+    tell_failures_once(context)
     settings = load_settings(context_of(context).config, os.environ)
     subscriber = _subscriber(settings, email) if email else _trial(settings, tuple(keyword or ()))
-    digest, is_next = asyncio.run(_compose(settings, subscriber))
+    digest, is_next = asyncio.run(_compose(settings, subscriber, now or datetime.now(UTC)))
     if digest is None:
         typer.echo(f"no paper of the last {settings.arxiv.lookback_days} days matches; nothing was written")
         return
@@ -86,19 +89,22 @@ def _trial(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":
     )
 
 
-async def _compose(settings: "Settings", subscriber: "Subscriber") -> "tuple[Digest | None, bool]":
+async def _compose(
+    settings: "Settings", subscriber: "Subscriber", now: datetime
+) -> "tuple[Digest | None, bool]":
     """What they would get now, else (second value false) what a newcomer with their keywords would."""
-    from digest.assembly import open_client, source_of
+    from digest.assembly import open_client, sources_of
     from digest.cli.opening import open_copy, progress
     from digest.jobs import fetch
 
-    now, lookback = datetime.now(UTC), timedelta(days=settings.arxiv.lookback_days)
+    lookback = timedelta(days=settings.arxiv.lookback_days)
     with open_copy(settings.state) as store, progress() as notice:
         newcomer = replace(subscriber, email=_NOBODY)
-        store.enrol([subscriber, newcomer], now=now)
+        store.enrol([subscriber, newcomer], now=now, current_since=now)
         notice("asking arXiv")
         async with open_client(settings) as client:
-            report = await fetch(source_of(settings, client), store, [subscriber], now=now, lookback=lookback)
+            sources = sources_of(settings, client)
+            report = await fetch(sources, store, [subscriber], now=now, lookback=lookback)
         if report.errors:
             typer.echo("\n".join(f"error: {error}" for error in report.errors), err=True)
             raise typer.Exit(3)

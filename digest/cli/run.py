@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.context import context_of
+from digest.cli.context import context_of, problems_of, tell_failures_once
+from digest.errors import DigestError
 
 if TYPE_CHECKING:
     from digest.assembly import Setup
     from digest.cycle import CycleReport
     from digest.digests import Digest
+
+_INTERRUPTED = 130
 
 
 def parse_moment(text: str) -> datetime:
@@ -24,6 +27,17 @@ def parse_moment(text: str) -> datetime:
     return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
 
 
+Moment = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=parse_moment,
+        metavar="MOMENT",
+        help="As of that moment, as in 2026-06-16T12:30:00Z: for replays.",
+        show_default=False,
+    ),
+]
+
+
 def run(
     context: typer.Context,
     force: Annotated[
@@ -32,10 +46,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Fetch and compose, but send nothing and mark nothing.")
     ] = False,
-    now: Annotated[
-        datetime | None,
-        typer.Option(parser=parse_moment, metavar="MOMENT", help="Run as of that moment, for replays."),
-    ] = None,
+    now: Moment = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Run one cycle now: fetch, then mail everyone who has something new.
@@ -47,29 +58,42 @@ def run(
 
     from digest.assembly import load_setup
 
-    setup = load_setup(context_of(context).config)
-    report, requests, planned = asyncio.run(_cycle(setup, now, force=force, dry_run=dry_run))
+    tell_failures_once(context)
+    try:
+        setup = load_setup(context_of(context).config)
+        report, requests, planned, is_stopped = asyncio.run(_cycle(setup, now, force=force, dry_run=dry_run))
+    except DigestError as error:
+        if as_json:
+            nothing = {**_summary(None, 0), "errors": list(problems_of(error))}
+            typer.echo(json.dumps(nothing, ensure_ascii=False))
+        raise
     if as_json:
         typer.echo(json.dumps(_summary(report, requests), ensure_ascii=False))
     else:
         _tell(setup, report, requests, planned if dry_run else None)
-    raise typer.Exit(report.exit_code)
+    raise typer.Exit(_INTERRUPTED if is_stopped else report.exit_code)
 
 
 async def _cycle(
     setup: "Setup", now: datetime | None, *, force: bool, dry_run: bool
-) -> "tuple[CycleReport, int, tuple[Digest, ...]]":
-    """The report, the number of requests, and of a dry run the digests that would be sent."""
-    from digest.assembly import open_client, source_of, transport_of, writer_of
+) -> "tuple[CycleReport, int, tuple[Digest, ...], bool]":
+    """The report, the number of requests, what a dry run would send, and whether it was told to stop."""
+    import asyncio
+    import signal
+
+    from digest.assembly import open_client, sources_of, transport_of, writer_of
     from digest.cli.opening import open_copy, open_state, progress
     from digest.cycle import Cycle
 
     settings = setup.settings
     opened = open_copy if dry_run else open_state
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with opened(settings.state) as store, progress() as notice:
         async with open_client(settings) as client:
             cycle = Cycle(
-                source=source_of(settings, client),
+                sources=sources_of(settings, client),
                 store=store,
                 transport=None if dry_run else transport_of(settings),
                 write=writer_of(settings),
@@ -77,32 +101,44 @@ async def _cycle(
                 lookback=setup.lookback,
                 clock=lambda: now or datetime.now(UTC),
                 notice=notice,
+                stop=stop,
             )
             report = await cycle.run(force=force)
         planned = store.claim(now=now or datetime.now(UTC), limit=sys.maxsize) if dry_run else ()
-        return report, client.requests, tuple(mailing.digest for mailing in planned)
+        return report, client.requests, tuple(mailing.digest for mailing in planned), stop.is_set()
 
 
-def _summary(report: "CycleReport", requests: int) -> dict[str, Any]:
+def _summary(report: "CycleReport | None", requests: int) -> dict[str, Any]:
+    """The object that `--json` prints; all zeros where nothing was done."""
+    counts = (
+        "papers_new",
+        "digests_composed",
+        "digests_sent",
+        "digests_deferred",
+        "digests_failed",
+        "subscribers_nothing_new",
+        "subscribers_not_due",
+    )
     return {
         "requests": requests,
-        "papers_new": report.papers_new,
-        "digests_composed": report.digests_composed,
-        "digests_sent": report.digests_sent,
-        "digests_deferred": report.digests_deferred,
-        "digests_failed": report.digests_failed,
-        "subscribers_nothing_new": report.subscribers_nothing_new,
-        "errors": list(report.errors),
+        **{name: getattr(report, name) if report else 0 for name in counts},
+        "errors": list(report.errors) if report else [],
+        "notes": list(report.notes) if report else [],
     }
 
 
 def _tell(setup: "Setup", report: "CycleReport", requests: int, planned: "tuple[Digest, ...] | None") -> None:
     for error in report.errors:
         typer.echo(f"error: {error}", err=True)
+    for note in report.notes:
+        typer.echo(f"note: {note}; another answer took its place", err=True)
     typer.echo(
         f"{_count(report.papers_new, 'new paper')} in {_count(requests, 'request')} to arXiv; "
         f"{_count(report.subscribers_nothing_new, 'subscriber')} with nothing new"
     )
+    if report.subscribers_not_due:
+        had = "not due: had today's digest, or waits for a weekday or for a digest on its way"
+        typer.echo(f"{_count(report.subscribers_not_due, 'subscriber')} {had}")
     if planned is not None:
         for digest in planned:
             typer.echo(f"would send {_count(len(digest.entries), 'paper')} to {digest.email}")
@@ -112,9 +148,9 @@ def _tell(setup: "Setup", report: "CycleReport", requests: int, planned: "tuple[
     where = f" into {delivery.maildir}" if delivery.transport == "maildir" else ""
     typer.echo(f"{_count(report.digests_sent, 'digest')} sent{where}")
     if report.digests_deferred:
-        typer.echo(f"{_count(report.digests_deferred, 'digest')} waiting: the next run tries again")
+        typer.echo(f"{_count(report.digests_deferred, 'digest')} waiting: a later run tries again")
     if report.digests_failed:
-        typer.echo(f"{_count(report.digests_failed, 'digest')} given up")
+        typer.echo(f"{_count(report.digests_failed, 'digest')} given up, since the reader has left")
 
 
 def _count(number: int, noun: str) -> str:

@@ -37,8 +37,31 @@ def subscribe(
         str | None,
         typer.Option(metavar="DAY", help="One mail a week, on mon, tue, …; [b]never[/b]: every day."),
     ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEYWORD", help="Leave out papers that match this. May be repeated."),
+    ] = None,
+    category: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Only papers in cs.LG, stat.*, …. May be repeated."),
+    ] = None,
+    crosslists: Annotated[
+        bool | None,
+        typer.Option(
+            "--crosslists/--no-crosslists",
+            help="Whether a paper counts in all of its categories, or in the primary one only.",
+            show_default=False,
+        ),
+    ] = None,
+    replacements: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="New versions of papers they had: [b]section[/b], a line for each; [b]never[/b].",
+        ),
+    ] = None,
 ) -> None:
-    """Add a reader, or give one that exists more keywords or another time.
+    """Add a reader, or give one that exists more keywords or other settings.
 
     [cyan]digest subscribe you@example.org -k 'graph neural network' -k 'neural operator' --at 07:30[/cyan]
 
@@ -56,6 +79,10 @@ def subscribe(
         at=at,
         timezone=timezone,
         weekly=weekly,
+        exclude=exclude or (),
+        categories=category or (),
+        crosslists=crosslists,
+        replacements=replacements,
     )
     typer.echo(_told(done, str(settings.subscribers.absolute())))
 
@@ -93,7 +120,7 @@ def subscribers(
         bool, typer.Option("--json", metavar="", help="Print a list of JSON objects.")
     ] = False,
 ) -> None:
-    """List the readers with their keywords and times."""
+    """List the readers with their keywords, times and filters."""
     from digest.subscribers import load_subscribers
 
     settings = context_of(ctx).settings()
@@ -121,6 +148,8 @@ def _told(done: "Subscribed", path: str) -> str:
         lines.append(f"{reader.email} follows {_listed(done.already)} already.")
     if not lines:
         lines.append(f"{reader.email} is as you want it already, in {path}.")
+    if filters := _filters(reader):
+        lines.append(f"Filters: {filters}.")
     lines.append(f"Mail goes out {_times(reader)}, when there is something new.")
     lines.append(
         f"Next: `digest preview {reader.email}` shows what it would bring, `digest run` mails it now."
@@ -139,6 +168,19 @@ def _times(reader: "Subscriber") -> str:
     return f"{day} at {reader.send_at:%H:%M} {reader.timezone.key}"
 
 
+def _filters(reader: "Subscriber") -> str:
+    parts: list[str] = []
+    if reader.categories:
+        parts.append(
+            f"only {', '.join(reader.categories)}" + ("" if reader.crosslists else " as primary category")
+        )
+    if reader.exclude:
+        parts.append(f"nothing on {_listed(tuple(keyword.text for keyword in reader.exclude))}")
+    if reader.replacements == "section":
+        parts.append("new versions too")
+    return "; ".join(parts)
+
+
 def _as_object(reader: "Subscriber") -> dict[str, Any]:
     from digest.notation import WEEKDAYS
 
@@ -149,6 +191,10 @@ def _as_object(reader: "Subscriber") -> dict[str, Any]:
         "at": f"{reader.send_at:%H:%M}",
         "timezone": reader.timezone.key,
         "weekly": None if reader.weekly is None else WEEKDAYS[reader.weekly],
+        "exclude": [keyword.text for keyword in reader.exclude],
+        "categories": list(reader.categories),
+        "crosslists": reader.crosslists,
+        "replacements": reader.replacements,
     }
 
 
@@ -160,9 +206,11 @@ def _print_table(found: "tuple[Subscriber, ...]") -> None:
     console = Console()
     if not console.is_terminal:
         console.width = 10_000  # one line a reader, for grep and cut
-    table = Table("Address", "Name", "Keywords", "Mailed", box=None, pad_edge=False, header_style="bold")
+    columns = ("Address", "Name", "Keywords", "Mailed", "Filters")
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     table.columns[0].no_wrap = True
     for reader in found:
         keywords = ", ".join(keyword.text for keyword in reader.keywords)
-        table.add_row(*map(Text, (reader.email, reader.name or "", keywords, _times(reader))))
+        cells = (reader.email, reader.name or "", keywords, _times(reader), _filters(reader))
+        table.add_row(*map(Text, cells))
     console.print(table)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 
-from digest.assembly import Setup, load_setup, open_client, source_of, transport_of, writer_of
+from digest.assembly import Setup, load_setup, open_client, sources_of, transport_of, writer_of
 from digest.cycle import Cycle, CycleReport
 from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, FIRST_MORNING, SECOND_MORNING
@@ -102,14 +102,13 @@ def _install(folder: Path, url: str) -> Setup:
 async def _cycle(setup: Setup, store: SqliteStore, now: datetime, *, force: bool) -> CycleReport:
     async with open_client(setup.settings) as client:
         cycle = Cycle(
-            source=source_of(setup.settings, client),
+            sources=sources_of(setup.settings, client),
             store=store,
             transport=transport_of(setup.settings),
             write=writer_of(setup.settings),
             subscribers=setup.subscribers,
             lookback=setup.lookback,
             clock=lambda: now,
-            notice=lambda text: None,
         )
         return await cycle.run(force=force)
 

@@ -14,7 +14,7 @@ from textwrap import fill
 import jinja2
 from markupsafe import Markup
 
-from digest.digests import Digest, Entry
+from digest.digests import Digest, Entry, Revision
 from digest.errors import ConfigurationError
 from digest.mail.message import Letterhead, Rendered, leave_url
 from digest.papers import one_line
@@ -58,6 +58,15 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionLine:
+    """A new version as the templates get it: `versions` is such as `v1 → v3`, `url` leads to the last."""
+
+    title: str
+    versions: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeywordCount:
     """How many papers of this digest one keyword brought."""
 
@@ -89,15 +98,20 @@ class Renderer:
 
     def render(self, digest: Digest, *, letterhead: Letterhead) -> Rendered:
         cards = tuple(_card(entry) for entry in digest.entries)
+        lines = tuple(_line(revision) for revision in digest.revisions)
         counts = _count(digest)
-        subject = subject_line(len(cards), counts)
+        headline = _headline(len(cards), len(lines))
+        subject = subject_line(len(cards), counts) if cards else headline
+        shown = cards or lines
         values = {
             "subject": subject,
             "sender_name": one_line(letterhead.sender_name),
             "dated_on": digest.dated_on,
             "is_first": digest.is_first,
-            "first_title": cards[0].title if cards else "",
-            "number_of_papers": len(cards),
+            "headline": headline,
+            "first_title": shown[0].title if shown else "",
+            "more_titles": len(shown) - 1,
+            "revisions": lines,
             "counts": tuple(count for count in counts if count.papers),
             "silent_keywords": tuple(count.keyword for count in counts if not count.papers),
             "email": one_line(digest.email),
@@ -114,6 +128,17 @@ class Renderer:
         )
 
 
+def _headline(papers: int, revisions: int) -> str:
+    """Such as `7 new papers`, or where there is none `2 new versions of papers you had`."""
+    if revisions and not papers:
+        return (
+            "1 new version of a paper you had"
+            if revisions == 1
+            else f"{revisions} new versions of papers you had"
+        )
+    return f"{papers} new paper{'' if papers == 1 else 's'}"
+
+
 def subject_line(papers: int, counts: Iterable[KeywordCount]) -> str:
     """Such as `7 new papers: reinforcement learning (4), compilers (3)`, at most 120 characters."""
     brought = [count for count in counts if count.papers]
@@ -121,7 +146,7 @@ def subject_line(papers: int, counts: Iterable[KeywordCount]) -> str:
         names = [count.keyword for count in brought]
     else:
         names = [f"{count.keyword} ({count.papers})" for count in brought]
-    start = f"{papers} new paper{'' if papers == 1 else 's'}"
+    start = _headline(papers, 0)
     if not names:
         return start
     line = f"{start}: {names[0]}"
@@ -157,6 +182,15 @@ def _card(entry: Entry) -> Card:
         abstract=_shortened(paper.abstract, 6000),
         abs_url=paper.abs_url,
         pdf_url=paper.pdf_url,
+    )
+
+
+def _line(revision: Revision) -> RevisionLine:
+    paper = revision.paper
+    return RevisionLine(
+        title=_shortened(paper.title, 400) or paper.id,
+        versions=f"v{revision.from_version} → v{paper.version}",
+        url=f"{paper.abs_url}v{paper.version}",
     )
 
 

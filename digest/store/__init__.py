@@ -3,6 +3,9 @@
 A *hit* is a (query, paper) pair, numbered in the order in which this installation first saw it.
 The hits are the seen-set: they alone decide what is new. A reader's *cursor* is the number of the
 hit up to which they have been served. A *mailing* is a digest that was written down to be sent.
+
+A *revision* is a higher version of a paper that was seen before, numbered likewise. Readers who ask for
+new versions have a second cursor for them, which begins at the last revision of the time when they asked.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,8 +14,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from digest.digests import Digest, Hit
-from digest.papers import Paper
+from digest.digests import Digest, Hit, Revision
+from digest.papers import ArxivId, Paper
 from digest.subscribers import Subscriber
 
 
@@ -53,11 +56,24 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Frontier:
+    """How far this installation has seen at one moment: the numbers of the last hit and the last revision."""
+
+    hit: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """All hits that a reader has not been served, as of the hit numbered `frontier`."""
+    """All that a reader has not been served, as of `frontier`.
+
+    `revisions` come in the order in which they were seen, and only where the reader asks for new
+    versions: those of papers that a mailing brought them, and that one of their keywords still finds.
+    """
 
     hits: tuple[Hit, ...]
-    frontier: int
+    frontier: Frontier
+    revisions: tuple[Revision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +93,12 @@ class Store(Protocol):
     `StateError` when the state cannot be read or written.
     """
 
-    def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime) -> None:
+    def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime, current_since: datetime) -> int:
         """Makes the enrolled readers and their subscriptions those of `subscribers`; ends all others.
 
         What a reader got stays known, so a keyword that is dropped and taken up again repeats nothing.
+        Mailings of readers who have left are given up; returns how many. A new subscription's backlog ends
+        here if its query was covered since `current_since`, else with its next fetch.
         """
         ...
 
@@ -88,10 +106,19 @@ class Store(Protocol):
         """For each query key that was ever fetched with success: when it last was."""
         ...
 
-    def record(self, papers: Iterable[Matched], *, covered: Sequence[str], now: datetime) -> int:
-        """Writes down a fetch that succeeded: its hits, and which query keys it covers.
+    def recent_hits(self, *, since: datetime) -> Mapping[str, frozenset[ArxivId]]:
+        """For each query key: the papers it found that were submitted since that moment."""
+        ...
 
-        Returns how many papers this installation had never seen. What was seen before changes nothing.
+    def searched_since(self) -> Mapping[str, datetime]:
+        """For each covered query key: the submission time from which its first fetch searched."""
+        ...
+
+    def record(self, papers: Iterable[Matched], *, covered: Mapping[str, datetime], now: datetime) -> int:
+        """Writes down a fetch that succeeded: its hits, and for each query key it covers, since when.
+
+        Returns how many papers this installation had never seen. What was seen before changes nothing,
+        but for a higher version of a paper: that is a revision.
         """
         ...
 
@@ -107,11 +134,11 @@ class Store(Protocol):
         """What a reader has not been served; of the backlog, what was submitted since `backlog_since`."""
         ...
 
-    def enqueue(self, digest: Digest, *, frontier: int, slot_at: datetime) -> None:
-        """Puts a digest in the outbox, moves its reader's cursor to `frontier` and closes the slot."""
+    def enqueue(self, digest: Digest, *, frontier: Frontier, slot_at: datetime) -> None:
+        """Puts a digest in the outbox, moves its reader's cursors to `frontier` and closes the slot."""
         ...
 
-    def settle(self, emails: Sequence[str], *, frontier: int | None, slot_at: datetime) -> None:
+    def settle(self, emails: Sequence[str], *, frontier: Frontier | None, slot_at: datetime) -> None:
         """These readers have nothing new: closes the slot and, if given, moves the cursors to `frontier`."""
         ...
 
@@ -142,5 +169,5 @@ class Store(Protocol):
         ...
 
     def next_due_at(self) -> datetime | None:
-        """When the first of them is due."""
+        """When the first of them is due that nobody is sending."""
         ...

@@ -23,11 +23,14 @@ def m001_main_job(db: Database) -> None:
         # Makes the names of this installation's mailings different from everybody else's.
         "CREATE TABLE installation (secret TEXT NOT NULL) STRICT",
         "INSERT INTO installation VALUES (lower(hex(randomblob(16))))",
+        # covered_at: its last good fetch. searched_since_at: the submission time from which its first one
+        # searched; what is older was never looked for, and is no news when it turns up.
         """
         CREATE TABLE query (
             number INTEGER PRIMARY KEY,
             key TEXT NOT NULL UNIQUE,
-            covered_at TEXT
+            covered_at TEXT,
+            searched_since_at TEXT
         ) STRICT
         """,
         """
@@ -65,6 +68,8 @@ def m001_main_job(db: Database) -> None:
         ) STRICT
         """,
         "CREATE INDEX hit_of_query ON hit (query, number)",
+        "CREATE INDEX hit_of_paper ON hit (paper)",
+        "CREATE INDEX edition_by_submission ON edition (submitted_at)",
         """
         CREATE TABLE subscriber (
             number INTEGER PRIMARY KEY,
@@ -115,5 +120,27 @@ def m001_main_job(db: Database) -> None:
         """,
         "CREATE INDEX open_mailing ON mailing (due_at) WHERE state NOT IN ('sent', 'failed')",
         "CREATE INDEX mailing_of_subscriber ON mailing (subscriber)",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m002_revisions(db: Database) -> None:
+    """New versions of papers, and the second cursor of the readers who ask for them."""
+    for statement in (
+        """
+        CREATE TABLE revision (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            paper INTEGER NOT NULL REFERENCES paper,
+            edition INTEGER NOT NULL REFERENCES edition
+        ) STRICT
+        """,
+        # The last revision of a paper that the query found.
+        "ALTER TABLE query ADD COLUMN newest_revision INTEGER",
+        # NULL: the reader asks for no new versions.
+        "ALTER TABLE subscriber ADD COLUMN revision_cursor INTEGER",
+        "ALTER TABLE mailing ADD COLUMN revisions TEXT NOT NULL DEFAULT '[]'",
+        "CREATE INDEX IF NOT EXISTS hit_of_paper ON hit (paper)",
+        "CREATE INDEX IF NOT EXISTS edition_by_submission ON edition (submitted_at)",
     ):
         db.execute(statement)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from digest.digests import Digest, Entry
+from digest.digests import Digest, Entry, Revision
 from digest.notation import address_key
 from digest.papers import Paper
-from digest.store import Mailing, MailingState
+from digest.store import Frontier, Mailing, MailingState
 from digest.store.readers import Readers
 from digest.store.rows import moment_of, text_of
 
@@ -17,12 +17,15 @@ from digest.store.rows import moment_of, text_of
 class Outbox(Readers):
     """The part of the store from the moment a digest is written down."""
 
-    def enqueue(self, digest: Digest, *, frontier: int, slot_at: datetime) -> None:
+    def enqueue(self, digest: Digest, *, frontier: Frontier, slot_at: datetime) -> None:
         place = {text: place for place, text in enumerate(digest.keywords)}
         with self._transaction() as db:
             entries = [
                 [self._edition_number(entry.paper), [place[text] for text in entry.keywords]]
                 for entry in digest.entries
+            ]
+            revisions = [
+                [self._edition_number(revision.paper), revision.from_version] for revision in digest.revisions
             ]
             number, cursor = db.execute(
                 "SELECT number, cursor FROM subscriber WHERE address = ?", [address_key(digest.email)]
@@ -31,8 +34,8 @@ class Outbox(Readers):
             db.execute(
                 """
                 INSERT INTO mailing (number, subscriber, token, email, name, planned_at, dated_on, is_first,
-                    keywords, entries, first_hit, last_hit, state, due_at)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)
+                    keywords, entries, revisions, first_hit, last_hit, state, due_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)
                 """,
                 [
                     mailing,
@@ -45,8 +48,9 @@ class Outbox(Readers):
                     digest.is_first,
                     json.dumps(digest.keywords, ensure_ascii=False),
                     json.dumps(entries),
+                    json.dumps(revisions),
                     cursor + 1,
-                    frontier,
+                    frontier.hit,
                     text_of(digest.planned_at),
                 ],
             )
@@ -79,7 +83,8 @@ class Outbox(Readers):
         with self._transaction() as db:
             rows = db.execute(
                 """
-                SELECT number, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries
+                SELECT number, token, attempts, email, name, planned_at, dated_on, is_first,
+                    keywords, entries, revisions
                 FROM mailing
                 WHERE state IN ('pending', 'unknown', 'deferred') AND due_at <= ?
                 ORDER BY due_at, number LIMIT ?
@@ -92,21 +97,23 @@ class Outbox(Readers):
             return tuple(self._mailing(row) for row in rows)
 
     def _mailing(self, row: Sequence[Any]) -> Mailing:
-        number, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries = row
-        texts = tuple(json.loads(keywords))
-        placed: list[tuple[int, list[int]]] = json.loads(entries)
-        papers = self._papers({edition for edition, _ in placed})
+        number, token, attempts, email, name, planned_at, dated_on, is_first, *lists = row
+        texts, placed, revised = map(json.loads, lists)
+        papers = self._papers({edition for edition, _ in (*placed, *revised)})
         digest = Digest(
             email=email,
             name=name,
             planned_at=moment_of(planned_at),
             dated_on=date.fromisoformat(dated_on),
-            keywords=texts,
+            keywords=tuple(texts),
             entries=tuple(
                 Entry(paper=papers[edition], keywords=tuple(texts[place] for place in places))
                 for edition, places in placed
             ),
             is_first=bool(is_first),
+            revisions=tuple(
+                Revision(paper=papers[edition], from_version=version) for edition, version in revised
+            ),
         )
         return Mailing(number=number, token=token, attempts=attempts, digest=digest)
 
@@ -137,7 +144,9 @@ class Outbox(Readers):
         return int(self._one("SELECT count(*) FROM mailing WHERE state NOT IN ('sent', 'failed')"))
 
     def next_due_at(self) -> datetime | None:
-        due_at = self._one("SELECT min(due_at) FROM mailing WHERE state NOT IN ('sent', 'failed')")
+        due_at = self._one(
+            "SELECT min(due_at) FROM mailing WHERE state IN ('pending', 'unknown', 'deferred')"
+        )
         return due_at and moment_of(due_at)
 
     def _edition_number(self, paper: Paper) -> int:

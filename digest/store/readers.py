@@ -1,6 +1,6 @@
 """Who reads what, what this installation has seen, and what is new for whom."""
 
-import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -8,23 +8,32 @@ from sqlite_utils import Database
 
 from digest.digests import Hit
 from digest.notation import address_key
-from digest.store import Matched, News, Standing
-from digest.store.file import StateFile
+from digest.papers import ArxivId
+from digest.store import Frontier, Matched, News, Standing
+from digest.store.revisions import Revisions
 from digest.store.rows import moment_of, text_of
 from digest.subscribers import Subscriber
 
 
-class Readers(StateFile):
+class Readers(Revisions):
     """The part of the store before a digest is written down."""
 
-    def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime) -> None:
+    def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime, current_since: datetime) -> int:
         with self._transaction() as db:
-            db.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (address TEXT, email TEXT, query TEXT)")
+            db.execute(
+                "CREATE TEMP TABLE IF NOT EXISTS wanted"
+                " (address TEXT, email TEXT, query TEXT, with_revisions INTEGER)"
+            )
             db.execute("DELETE FROM wanted")
             db.conn.executemany(
-                "INSERT INTO wanted VALUES (?, ?, ?)",
+                "INSERT INTO wanted VALUES (?, ?, ?, ?)",
                 (
-                    (address_key(subscriber.email), subscriber.email, keyword.query.key)
+                    (
+                        address_key(subscriber.email),
+                        subscriber.email,
+                        keyword.query.key,
+                        subscriber.replacements == "section",
+                    )
                     for subscriber in subscribers
                     for keyword in subscriber.keywords
                 ),
@@ -40,11 +49,24 @@ class Readers(StateFile):
                 [text_of(now)],
             )
             db.execute(
-                "UPDATE subscriber SET is_enrolled = 0"
+                "UPDATE subscriber SET is_enrolled = 0, revision_cursor = NULL"
                 " WHERE is_enrolled AND address NOT IN (SELECT address FROM wanted)"
             )
+            self._set_revision_cursors(db)
             self._end_subscriptions(db)
-            self._begin_subscriptions(db)
+            self._begin_subscriptions(db, current_since)
+            db.execute(
+                "UPDATE query SET covered_at = NULL, searched_since_at = NULL"
+                " WHERE number NOT IN (SELECT query FROM subscription WHERE ended_after IS NULL)"
+            )
+            return db.execute(
+                """
+                UPDATE mailing SET state = 'failed', reply = 'the reader has left', concluded_at = ?
+                WHERE state IN ('pending', 'unknown', 'deferred')
+                    AND subscriber IN (SELECT number FROM subscriber WHERE NOT is_enrolled)
+                """,
+                [text_of(now)],
+            ).rowcount
 
     @staticmethod
     def _end_subscriptions(db: Database) -> None:
@@ -74,27 +96,48 @@ class Readers(StateFile):
         )
 
     @staticmethod
-    def _begin_subscriptions(db: Database) -> None:
-        """A query that was already covered has its backlog now; the others get it from their first fetch."""
+    def _begin_subscriptions(db: Database, current_since: datetime) -> None:
+        """Where all that was announced is known, the backlog is what was seen; else what the next fetch brings."""
         db.execute(
             """
             INSERT INTO subscription (subscriber, query, began_after)
             SELECT subscriber.number, query.number,
-                CASE WHEN query.covered_at IS NULL THEN NULL
-                ELSE (SELECT coalesce(max(number), 0) FROM hit) END
+                CASE WHEN query.covered_at >= ? THEN (SELECT coalesce(max(number), 0) FROM hit) END
             FROM wanted
             JOIN subscriber ON subscriber.address = wanted.address
             JOIN query ON query.key = wanted.query
             WHERE true
             ON CONFLICT (subscriber, query) WHERE ended_after IS NULL DO NOTHING
-            """
+            """,
+            [text_of(current_since)],
         )
 
     def covered_at(self) -> Mapping[str, datetime]:
         rows = self._rows("SELECT key, covered_at FROM query WHERE covered_at IS NOT NULL")
         return {key: moment_of(covered_at) for key, covered_at in rows}
 
-    def record(self, papers: Iterable[Matched], *, covered: Sequence[str], now: datetime) -> int:
+    def recent_hits(self, *, since: datetime) -> Mapping[str, frozenset[ArxivId]]:
+        found: dict[str, set[ArxivId]] = defaultdict(set)
+        rows = self._rows(
+            """
+            SELECT query.key, paper.arxiv_id
+            FROM edition
+            JOIN hit ON hit.paper = edition.paper AND hit.edition = edition.number
+            JOIN query ON query.number = hit.query
+            JOIN paper ON paper.number = hit.paper
+            WHERE submitted_at >= ?
+            """,
+            [text_of(since)],
+        )
+        for key, arxiv_id in rows:
+            found[key].add(arxiv_id)
+        return {key: frozenset(ids) for key, ids in found.items()}
+
+    def searched_since(self) -> Mapping[str, datetime]:
+        rows = self._rows("SELECT key, searched_since_at FROM query WHERE searched_since_at IS NOT NULL")
+        return {key: moment_of(searched_since_at) for key, searched_since_at in rows}
+
+    def record(self, papers: Iterable[Matched], *, covered: Mapping[str, datetime], now: datetime) -> int:
         with self._transaction() as db:
             seen_before = int(self._one("SELECT count(*) FROM paper"))
             for matched in papers:
@@ -107,14 +150,20 @@ class Readers(StateFile):
                 ((key,) for key in covered),
             )
             db.conn.executemany(
-                "UPDATE query SET covered_at = ?1 WHERE key = ?2", ((text_of(now), key) for key in covered)
+                """
+                UPDATE query
+                SET covered_at = ?1, searched_since_at = coalesce(searched_since_at, ?2)
+                WHERE key = ?3
+                """,
+                ((text_of(now), text_of(since), key) for key, since in covered.items()),
             )
             return int(self._one("SELECT count(*) FROM paper")) - seen_before
 
-    @staticmethod
-    def _record_paper(db: Database, matched: Matched) -> None:
-        """A query's first hit on a paper stands for good: later versions add nothing to it."""
+    def _record_paper(self, db: Database, matched: Matched) -> None:
+        """A query's first hit on a paper stands for good: a later version is a revision of the paper."""
         paper = matched.paper
+        newest = self._newest_version(paper)
+        is_revision = newest is not None and paper.version > newest
         known = {
             key
             for (key,) in db.execute(
@@ -124,29 +173,9 @@ class Readers(StateFile):
             )
         }
         fresh = [key for key in matched.query_keys if key not in known]
-        if not fresh:
+        if not fresh and not is_revision:
             return
-        db.execute("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", [paper.id])
-        db.execute(
-            """
-            INSERT OR IGNORE INTO edition (paper, version, title, abstract, authors, categories,
-                submitted_at, updated_at, comment, journal_ref, doi)
-            SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM paper WHERE arxiv_id = ?
-            """,
-            [
-                paper.version,
-                paper.title,
-                paper.abstract,
-                json.dumps(paper.authors, ensure_ascii=False),
-                json.dumps(paper.categories),
-                paper.submitted_at and text_of(paper.submitted_at),
-                paper.updated_at and text_of(paper.updated_at),
-                paper.comment,
-                paper.journal_ref,
-                paper.doi,
-                paper.id,
-            ],
-        )
+        self._keep_edition(db, paper)
         db.conn.executemany(
             """
             INSERT INTO hit (query, paper, edition)
@@ -156,6 +185,8 @@ class Readers(StateFile):
             """,
             ((paper.version, key, paper.id) for key in fresh),
         )
+        if is_revision:
+            self._keep_revision(db, paper)
 
     def standings(self) -> Mapping[str, Standing]:
         rows = self._rows(
@@ -187,11 +218,14 @@ class Readers(StateFile):
             WHERE is_enrolled AND began_after IS NOT NULL AND (newest.hit > cursor OR NOT is_welcomed)
             """
         )
-        return frozenset(address for (address,) in rows)
+        return frozenset(address for (address,) in rows) | self._with_revisions()
 
     def news(self, email: str, *, backlog_since: datetime) -> News:
         with self._transaction():
-            frontier = self._one("SELECT coalesce(max(number), 0) FROM hit")
+            frontier = Frontier(
+                hit=self._one("SELECT coalesce(max(number), 0) FROM hit"),
+                revision=self._one("SELECT coalesce(max(number), 0) FROM revision"),
+            )
             rows = self._rows(
                 """
                 SELECT hit.number, query.key, hit.edition, hit.number <= subscription.began_after
@@ -215,23 +249,31 @@ class Readers(StateFile):
                 [address_key(email), text_of(backlog_since)],
             )
             papers = self._papers({edition for _, _, edition, _ in rows})
+            revisions = self._revisions(address_key(email))
         hits = tuple(
             Hit(number=number, query_key=key, paper=papers[edition], is_backlog=bool(is_backlog))
             for number, key, edition, is_backlog in rows
         )
-        return News(hits=hits, frontier=frontier)
+        return News(hits=hits, frontier=frontier, revisions=revisions)
 
-    def settle(self, emails: Sequence[str], *, frontier: int | None, slot_at: datetime) -> None:
+    def settle(self, emails: Sequence[str], *, frontier: Frontier | None, slot_at: datetime) -> None:
         with self._transaction() as db:
             for email in emails:
                 self._close_slot(db, email, frontier, slot_at)
 
     @staticmethod
-    def _close_slot(db: Database, email: str, frontier: int | None, slot_at: datetime) -> None:
+    def _close_slot(db: Database, email: str, frontier: Frontier | None, slot_at: datetime) -> None:
         address = address_key(email)
         db.execute("UPDATE subscriber SET slot_at = ? WHERE address = ?", [text_of(slot_at), address])
         if frontier is not None:
-            db.execute("UPDATE subscriber SET cursor = ? WHERE address = ?", [frontier, address])
+            db.execute(
+                """
+                UPDATE subscriber
+                SET cursor = ?1, revision_cursor = CASE WHEN revision_cursor IS NOT NULL THEN ?2 END
+                WHERE address = ?3
+                """,
+                [frontier.hit, frontier.revision, address],
+            )
             db.execute(
                 """
                 UPDATE subscription SET is_welcomed = 1

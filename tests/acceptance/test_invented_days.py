@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.assembly import load_setup, open_client, source_of, transport_of, writer_of
+from digest.assembly import load_setup, open_client, sources_of, transport_of, writer_of
 from digest.cycle import Cycle, CycleReport
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.papers import ArxivId, Paper
@@ -137,14 +137,13 @@ class House:
         with SqliteStore(settings.state) as store:
             async with open_client(settings) as client:
                 cycle = Cycle(
-                    source=source_of(settings, client),
+                    sources=sources_of(settings, client),
                     store=store,
                     transport=transport_of(settings),
                     write=writer_of(settings),
                     subscribers=self.setup.subscribers,
                     lookback=self.setup.lookback,
                     clock=lambda: now,
-                    notice=lambda text: None,
                 )
                 return await cycle.run()
 

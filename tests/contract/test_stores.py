@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from digest.composing import compose
-from digest.digests import Digest
+from digest.digests import Digest, Revision
 from digest.query import parse
 from digest.store import MailingState, Matched, Store
 from digest.store.sqlite import SqliteStore
@@ -34,7 +34,7 @@ def found(arxiv_id: str, *keywords: str, version: int = 1, submitted: str = "202
 
 
 def record(store: Store, *papers: Matched, covered: tuple[str, ...], now: datetime = NOW) -> int:
-    return store.record(papers, covered=tuple(map(key, covered)), now=now)
+    return store.record(papers, covered=dict.fromkeys(map(key, covered), LONG_AGO), now=now)
 
 
 def new_for(store: Store, email: str = "ada@example.org") -> set[tuple[str, str]]:
@@ -44,7 +44,7 @@ def new_for(store: Store, email: str = "ada@example.org") -> set[tuple[str, str]
 
 def serve(store: Store, subscriber: Subscriber, now: datetime = NOW) -> Digest | None:
     news = store.news(subscriber.email, backlog_since=LONG_AGO)
-    digest = compose(subscriber, news.hits, planned_at=now, is_first=False)
+    digest = compose(subscriber, news.hits, planned_at=now, is_first=False, revisions=news.revisions)
     if digest:
         store.enqueue(digest, frontier=news.frontier, slot_at=now)
     else:
@@ -58,7 +58,7 @@ def ids(digest: Digest | None) -> set[str]:
 
 def test_a_paper_is_new_once_whatever_comes_later(store: Store) -> None:
     ada = reader("ada@example.org", "tea", "milk")
-    store.enrol([ada], now=NOW)
+    store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea", "milk"))
     assert ids(serve(store, ada)) == {"2606.00001"}
     assert record(store, found("2606.00001", "tea"), covered=("tea", "milk")) == 0
@@ -68,7 +68,7 @@ def test_a_paper_is_new_once_whatever_comes_later(store: Store) -> None:
 
 
 def test_new_papers_are_counted_once_for_the_installation(store: Store) -> None:
-    store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW)
+    store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
     assert (
         record(store, found("2606.00001", "tea", "milk"), found("2606.00002", "tea"), covered=("tea",)) == 2
     )
@@ -76,7 +76,7 @@ def test_new_papers_are_counted_once_for_the_installation(store: Store) -> None:
 
 
 def test_a_keyword_has_no_news_before_it_was_fetched(store: Store) -> None:
-    store.enrol([reader("ada@example.org", "tea")], now=NOW)
+    store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
     assert store.with_news() == frozenset()
     assert store.covered_at() == {}
     record(store, covered=("tea",))
@@ -85,17 +85,17 @@ def test_a_keyword_has_no_news_before_it_was_fetched(store: Store) -> None:
 
 def test_what_was_there_before_the_subscription_is_backlog(store: Store) -> None:
     bo = reader("bo@example.org", "tea")
-    store.enrol([bo], now=NOW)
+    store.enrol([bo], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
     serve(store, bo)
-    store.enrol([bo, reader("ada@example.org", "tea")], now=NOW)
+    store.enrol([bo, reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
     record(store, found("2606.00002", "tea"), covered=("tea",))
     hits = store.news("ada@example.org", backlog_since=LONG_AGO).hits
     assert {(hit.paper.id, hit.is_backlog) for hit in hits} == {("2606.00001", True), ("2606.00002", False)}
 
 
 def test_the_first_fetch_of_a_keyword_is_all_backlog(store: Store) -> None:
-    store.enrol([reader("ada@example.org", "tea")], now=NOW)
+    store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
     record(store, found("2606.00002", "tea"), covered=("tea",))
     hits = store.news("ada@example.org", backlog_since=LONG_AGO).hits
@@ -104,7 +104,7 @@ def test_the_first_fetch_of_a_keyword_is_all_backlog(store: Store) -> None:
 
 def test_backlog_older_than_asked_for_counts_as_seen(store: Store) -> None:
     ada = reader("ada@example.org", "tea")
-    store.enrol([ada], now=NOW)
+    store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2601.00001", "tea", submitted="2026-01-05 00:00"), covered=("tea",))
     since = moment("2026-06-01 00:00")
     news = store.news(ada.email, backlog_since=since)
@@ -116,7 +116,7 @@ def test_backlog_older_than_asked_for_counts_as_seen(store: Store) -> None:
 
 def test_a_paper_that_comes_while_one_is_subscribed_is_news_however_old(store: Store) -> None:
     ada = reader("ada@example.org", "tea")
-    store.enrol([ada], now=NOW)
+    store.enrol([ada], now=NOW, current_since=NOW)
     record(store, covered=("tea",))
     record(store, found("2601.00001", "tea", submitted="2026-01-05 00:00"), covered=("tea",))
     hits = store.news(ada.email, backlog_since=moment("2026-06-01 00:00")).hits
@@ -125,7 +125,7 @@ def test_a_paper_that_comes_while_one_is_subscribed_is_news_however_old(store: S
 
 def test_nobody_misses_papers_that_came_while_there_was_nothing_to_send(store: Store) -> None:
     ada = reader("ada@example.org", "tea")
-    store.enrol([ada], now=NOW)
+    store.enrol([ada], now=NOW, current_since=NOW)
     record(store, covered=("tea",))
     serve(store, ada)
     many = [found(f"2606.{number:05}", "tea") for number in range(25)]
@@ -135,42 +135,42 @@ def test_nobody_misses_papers_that_came_while_there_was_nothing_to_send(store: S
 
 def test_another_keyword_brings_no_paper_that_was_brought(store: Store) -> None:
     ada = reader("ada@example.org", "tea")
-    store.enrol([ada], now=NOW)
+    store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
     serve(store, ada)
     more = reader("ada@example.org", "tea", "milk")
-    store.enrol([more], now=NOW)
+    store.enrol([more], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea", "milk"), found("2606.00002", "milk"), covered=("tea", "milk"))
     assert ids(serve(store, more)) == {"2606.00002"}
 
 
 def test_a_keyword_that_is_dropped_and_taken_up_again_repeats_nothing(store: Store) -> None:
     both, one = reader("ada@example.org", "tea", "milk"), reader("ada@example.org", "milk")
-    store.enrol([both], now=NOW)
+    store.enrol([both], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea", "milk"))
     serve(store, both)
-    store.enrol([one], now=NOW)
+    store.enrol([one], now=NOW, current_since=NOW)
     record(store, found("2606.00002", "tea"), covered=("tea", "milk"))
     assert new_for(store) == set()
-    store.enrol([both], now=NOW)
+    store.enrol([both], now=NOW, current_since=NOW)
     assert ids(serve(store, both)) == {"2606.00002"}
 
 
 def test_a_reader_who_leaves_and_returns_gets_nothing_twice(store: Store) -> None:
     ada = reader("ada@example.org", "tea")
-    store.enrol([ada], now=NOW)
+    store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
     serve(store, ada)
-    store.enrol([], now=NOW)
+    store.enrol([], now=NOW, current_since=NOW)
     assert store.standings() == {}
     assert store.with_news() == frozenset()
-    store.enrol([reader("ADA@example.org", "tea")], now=NOW)
+    store.enrol([reader("ADA@example.org", "tea")], now=NOW, current_since=NOW)
     assert new_for(store) == set()
 
 
 def test_readers_do_not_share_what_was_brought(store: Store) -> None:
     ada, bo = reader("ada@example.org", "tea"), reader("bo@example.org", "tea")
-    store.enrol([ada, bo], now=NOW)
+    store.enrol([ada, bo], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
     serve(store, ada)
     assert store.with_news() == {"bo@example.org"}
@@ -179,7 +179,7 @@ def test_readers_do_not_share_what_was_brought(store: Store) -> None:
 
 def test_a_digest_comes_out_of_the_outbox_as_it_went_in(store: Store) -> None:
     ada = reader("ada@example.org", "tea", "milk")
-    store.enrol([ada], now=NOW)
+    store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea", "milk"), found("2606.00002", "milk"), covered=("tea", "milk"))
     digest = serve(store, ada)
     (mailing,) = store.claim(now=NOW, limit=10)
@@ -189,18 +189,151 @@ def test_a_digest_comes_out_of_the_outbox_as_it_went_in(store: Store) -> None:
 
 def test_a_later_version_does_not_change_what_was_written_down(store: Store) -> None:
     ada = reader("ada@example.org", "tea")
-    store.enrol([ada], now=NOW)
+    store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
     digest = serve(store, ada)
-    store.enrol([reader("ada@example.org", "milk")], now=NOW)
+    store.enrol([reader("ada@example.org", "milk")], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea", "milk", version=2), covered=("milk",))
     (mailing,) = store.claim(now=NOW, limit=10)
     assert mailing.digest == digest
 
 
+# New versions
+
+
+def lines(digest: Digest | None) -> set[tuple[str, int, int]]:
+    revisions = digest.revisions if digest else ()
+    return {(one.paper.id, one.from_version, one.paper.version) for one in revisions}
+
+
+def test_a_new_version_is_told_of_once_and_is_no_new_paper(store: Store) -> None:
+    ada = reader("ada@example.org", "tea", replacements="section")
+    store.enrol([ada], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    serve(store, ada)
+    assert record(store, found("2606.00001", "tea", version=2), covered=("tea",)) == 0
+    assert store.with_news() == {"ada@example.org"}
+    digest = serve(store, ada)
+    assert (ids(digest), lines(digest)) == (set(), {("2606.00001", 1, 2)})
+    record(store, found("2606.00001", "tea", version=2), covered=("tea",))
+    assert store.with_news() == frozenset()
+    assert serve(store, ada) is None
+
+
+def test_versions_between_two_digests_are_told_in_the_order_in_which_they_were_seen(store: Store) -> None:
+    ada = reader("ada@example.org", "tea", replacements="section")
+    store.enrol([ada], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    serve(store, ada)
+    second, third = (found("2606.00001", "tea", version=version) for version in (2, 3))
+    record(store, second, covered=("tea",))
+    record(store, third, covered=("tea",))
+    assert store.news(ada.email, backlog_since=LONG_AGO).revisions == (
+        Revision(paper=second.paper, from_version=1),
+        Revision(paper=third.paper, from_version=1),
+    )
+    assert lines(serve(store, ada)) == {("2606.00001", 1, 3)}
+    record(store, found("2606.00001", "tea", version=4), covered=("tea",))
+    assert lines(serve(store, ada)) == {("2606.00001", 3, 4)}
+
+
+def test_an_older_version_that_comes_late_is_no_new_one(store: Store) -> None:
+    ada = reader("ada@example.org", "tea", replacements="section")
+    store.enrol([ada], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea", version=3), covered=("tea",))
+    serve(store, ada)
+    record(store, found("2606.00001", "tea", version=2), covered=("tea",))
+    assert store.with_news() == frozenset()
+
+
+def test_who_did_not_ask_for_new_versions_has_none(store: Store) -> None:
+    ada = reader("ada@example.org", "tea")
+    store.enrol([ada], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    serve(store, ada)
+    record(store, found("2606.00001", "tea", version=2), covered=("tea",))
+    assert store.with_news() == frozenset()
+    assert store.news(ada.email, backlog_since=LONG_AGO).revisions == ()
+
+
+def test_versions_seen_before_a_reader_asked_for_them_are_not_told(store: Store) -> None:
+    never = reader("ada@example.org", "tea")
+    section = reader("ada@example.org", "tea", replacements="section")
+    store.enrol([never], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    serve(store, never)
+    record(store, found("2606.00001", "tea", version=2), covered=("tea",))
+    for asking in (section, never, section):
+        store.enrol([asking], now=NOW, current_since=NOW)
+        assert store.with_news() == frozenset()
+    record(store, found("2606.00001", "tea", version=3), covered=("tea",))
+    assert lines(serve(store, section)) == {("2606.00001", 1, 3)}
+
+
+def test_versions_seen_while_a_reader_was_away_are_not_told(store: Store) -> None:
+    ada = reader("ada@example.org", "tea", replacements="section")
+    bo = reader("bo@example.org", "tea")
+    store.enrol([ada, bo], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    serve(store, ada)
+    store.enrol([bo], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea", version=2), covered=("tea",))
+    store.enrol([ada, bo], now=NOW, current_since=NOW)
+    assert store.news(ada.email, backlog_since=LONG_AGO).revisions == ()
+
+
+def test_a_paper_that_a_reader_did_not_get_has_no_new_versions_for_them(store: Store) -> None:
+    cy = reader("cy@example.org", "tea", categories=("math.*",), replacements="section")
+    di = reader("di@example.org", "tea", replacements="section")
+    store.enrol([cy, di], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    assert serve(store, cy) is None
+    serve(store, di)
+    (mailing,) = store.claim(now=NOW, limit=5)
+    store.conclude(mailing.number, MailingState.FAILED, "550 no", now=NOW)
+    record(store, found("2606.00001", "tea", version=2), covered=("tea",))
+    for one in (cy, di):
+        assert store.news(one.email, backlog_since=LONG_AGO).revisions == ()
+
+
+def test_a_dropped_keyword_brings_no_new_versions(store: Store) -> None:
+    ada = reader("ada@example.org", "tea", "milk", replacements="section")
+    store.enrol([ada, reader("bo@example.org", "tea")], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), found("2606.00002", "milk"), covered=("tea", "milk"))
+    serve(store, ada)
+    fewer = reader("ada@example.org", "milk", replacements="section")
+    store.enrol([fewer, reader("bo@example.org", "tea")], now=NOW, current_since=NOW)
+    versions = [found("2606.00001", "tea", version=2), found("2606.00002", "milk", version=2)]
+    record(store, *versions, covered=("tea", "milk"))
+    assert lines(serve(store, fewer)) == {("2606.00002", 1, 2)}
+
+
+def test_a_version_that_brings_the_paper_to_others_is_told_to_those_who_had_it(store: Store) -> None:
+    ada = reader("ada@example.org", "tea", replacements="section")
+    bo = reader("bo@example.org", "milk", replacements="section")
+    store.enrol([ada, bo], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea", "milk"))
+    serve(store, ada)
+    record(store, found("2606.00001", "tea", "milk", version=2), covered=("tea", "milk"))
+    for one, entries, told in ((ada, set(), {("2606.00001", 1, 2)}), (bo, {"2606.00001"}, set())):
+        digest = serve(store, one)
+        assert (ids(digest), lines(digest)) == (entries, told)
+
+
+def test_new_versions_come_out_of_the_outbox_as_they_went_in(store: Store) -> None:
+    ada = reader("ada@example.org", "tea", replacements="section")
+    store.enrol([ada], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    serve(store, ada)
+    record(store, found("2606.00001", "tea", version=2), found("2606.00002", "tea"), covered=("tea",))
+    digest = serve(store, ada)
+    record(store, found("2606.00001", "tea", version=3), covered=("tea",))
+    assert [mailing.digest for mailing in store.claim(now=NOW, limit=5)][-1] == digest
+
+
 def outbox_of(store: Store, *emails: str) -> None:
     readers = [reader(email, "tea") for email in emails]
-    store.enrol(readers, now=NOW)
+    store.enrol(readers, now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
     for one in readers:
         serve(store, one)

@@ -11,6 +11,7 @@ import pytest
 
 from digest.arxiv.api import SearchApi
 from digest.arxiv.atom import SearchAnswer, parse_search_answer
+from digest.arxiv.ground import Ground
 from digest.arxiv.http import ClientSettings, PoliteClient
 from digest.arxiv.turnstile import Turnstile
 from digest.demo.arxiv import Announcement, LocalArxiv
@@ -142,7 +143,10 @@ async def test_the_search_api_source_gets_page_after_page(arxiv: LocalArxiv, tmp
     async with PoliteClient(manners, Turnstile(tmp_path / "turns", timedelta(0))) as client:
         source = SearchApi(client, arxiv.url, page_size=2)
         since = SECOND_MORNING - timedelta(days=16)
-        found = await source.search([parse("reinforcement learning")], since=since, until=SECOND_MORNING)
+        found = await source.search(
+            [parse("reinforcement learning")],
+            Ground(announced_since=since, submitted_since=since, until=SECOND_MORNING),
+        )
     assert [one.id for one in found] == ["2606.99121", "2606.99114", "2605.99108", "2606.99122"]
     assert client.requests > 1
 

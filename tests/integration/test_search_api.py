@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from digest.arxiv import Source
 from digest.arxiv.api import SearchApi
+from digest.arxiv.ground import Ground
 from digest.arxiv.http import ClientSettings, PoliteClient
 from digest.arxiv.turnstile import Turnstile
 from digest.errors import BadDocument, Implausible, Refused, SourceError, Throttled
@@ -32,6 +33,7 @@ from tests.integration.arxiv_server import (
 GNOMES = (parse("lost gnomes"),)
 SINCE = FIRST_SUBMITTED_AT - timedelta(days=1)
 UNTIL = FIRST_SUBMITTED_AT + timedelta(days=14)
+GROUND = Ground(announced_since=SINCE, submitted_since=SINCE, until=UNTIL)
 HOUR = timedelta(hours=1)
 
 
@@ -56,7 +58,7 @@ async def search_api(
 async def test_one_request_asks_for_all_queries_with_every_bracket_written(tmp_path: Path) -> None:
     queries = (*GNOMES, parse("elves"))
     async with search_api(tmp_path, says(feed())) as (server, api):
-        assert await api.search(queries, since=SINCE, until=UNTIL) == ()
+        assert await api.search(queries, GROUND) == ()
     (asked,) = server.asked
     assert asked.fields == {
         "search_query": f"({any_of(queries)}) AND submittedDate:[202605311200 TO 202606161201]",
@@ -70,27 +72,32 @@ async def test_one_request_asks_for_all_queries_with_every_bracket_written(tmp_p
 async def test_a_window_in_another_zone_is_asked_for_in_gmt(tmp_path: Path) -> None:
     zone = datetime.fromisoformat("2026-06-01T12:00:00+09:00").tzinfo
     async with search_api(tmp_path, says(feed())) as (server, api):
-        await api.search(GNOMES, since=SINCE.astimezone(zone), until=UNTIL.astimezone(zone))
+        await api.search(
+            GNOMES,
+            Ground(
+                announced_since=SINCE, submitted_since=SINCE.astimezone(zone), until=UNTIL.astimezone(zone)
+            ),
+        )
     assert "submittedDate:[202605311200 TO 202606161201]" in server.asked[0].fields["search_query"]
 
 
 async def test_nothing_is_asked_for_no_query(tmp_path: Path) -> None:
     async with search_api(tmp_path, says(feed())) as (server, api):
-        assert await api.search((), since=SINCE, until=UNTIL) == ()
+        assert await api.search((), GROUND) == ()
     assert server.asked == []
 
 
 async def test_the_papers_come_newest_first(tmp_path: Path) -> None:
     papers = papers_every(HOUR, 30)
     async with search_api(tmp_path, searches(papers)) as (_, api):
-        found = await api.search(GNOMES, since=SINCE, until=UNTIL)
+        found = await api.search(GNOMES, GROUND)
     assert [paper.id for paper in found] == sorted(papers, reverse=True)
 
 
 async def test_the_last_moments_before_until_are_searched(tmp_path: Path) -> None:
     papers = {"2606.00001": UNTIL, "2606.00002": UNTIL + timedelta(seconds=59)}
     async with search_api(tmp_path, searches(papers)) as (_, api):
-        assert len(await api.search(GNOMES, since=SINCE, until=UNTIL)) == 2
+        assert len(await api.search(GNOMES, GROUND)) == 2
 
 
 @pytest.mark.parametrize(
@@ -108,7 +115,7 @@ async def test_pages_by_date_bring_every_paper_though_ties_change_their_order(
 ) -> None:
     papers = papers_every(step, count)
     async with search_api(tmp_path, searches(papers), page_size=10) as (server, api):
-        found = await api.search(GNOMES, since=SINCE, until=UNTIL)
+        found = await api.search(GNOMES, GROUND)
     assert sorted(paper.id for paper in found) == sorted(papers)
     assert requests is None or len(server.asked) == requests
     assert {asked.fields["start"] for asked in server.asked} == {"0"}
@@ -121,7 +128,7 @@ async def test_papers_of_the_same_second_are_not_lost_at_the_end_of_a_page(tmp_p
         for member in range(7)
     }
     async with search_api(tmp_path, searches(papers), page_size=10) as (_, api):
-        found = await api.search(GNOMES, since=SINCE, until=UNTIL)
+        found = await api.search(GNOMES, GROUND)
     assert sorted(paper.id for paper in found) == sorted(papers)
 
 
@@ -131,7 +138,7 @@ async def test_more_papers_in_a_minute_than_a_page_holds_are_an_error_and_no_end
     papers = papers_every(timedelta(seconds=1), 30)
     async with search_api(tmp_path, searches(papers), page_size=10) as (server, api):
         with pytest.raises(Implausible, match="over 10 papers in the minute to 2026-06-01 12:01"):
-            await api.search(GNOMES, since=SINCE, until=UNTIL)
+            await api.search(GNOMES, GROUND)
     assert len(server.asked) < 5
 
 
@@ -140,7 +147,7 @@ async def test_a_paper_that_vanishes_between_two_pages_fails_the_search(tmp_path
     fewer = {name: at for name, at in papers.items() if name != "2606.00000"}
     async with search_api(tmp_path, searches(papers), searches(fewer), page_size=10) as (_, api):
         with pytest.raises(Implausible, match="only 11 of 12 papers"):
-            await api.search(GNOMES, since=SINCE, until=UNTIL)
+            await api.search(GNOMES, GROUND)
 
 
 def page(*hours: float, total: int | None = None) -> str:
@@ -171,7 +178,7 @@ async def test_an_answer_that_cannot_be_true_is_not_believed(
 ) -> None:
     async with search_api(tmp_path, says(document), page_size=4) as (server, api):
         with pytest.raises(Implausible, match=doubt) as failure:
-            await api.search(GNOMES, since=SINCE, until=UNTIL)
+            await api.search(GNOMES, GROUND)
     assert failure.value.url == server.url
 
 
@@ -198,14 +205,14 @@ async def test_no_failure_looks_like_nothing_new(
 ) -> None:
     async with search_api(tmp_path, reply, page_size=4) as (_, api):
         with pytest.raises(error):
-            await api.search(GNOMES, since=SINCE, until=UNTIL)
+            await api.search(GNOMES, GROUND)
 
 
 @pytest.mark.parametrize("reply", [reply for reply, _ in FAILURES])
 async def test_after_any_failure_the_same_page_is_asked_for_again(tmp_path: Path, reply: Reply) -> None:
     replies = (reply, says(page(3, 2)))
     async with search_api(tmp_path, *replies, page_size=4, tries=2) as (server, api):
-        found = await api.search(GNOMES, since=SINCE, until=UNTIL)
+        found = await api.search(GNOMES, GROUND)
     assert [paper.id for paper in found] == ["2606.00000", "2606.00001"]
     assert server.asked[0].fields == server.asked[1].fields
 
@@ -217,7 +224,7 @@ async def test_a_second_page_without_the_paper_it_must_begin_with_is_asked_for_a
         server,
         api,
     ):
-        found = await api.search(GNOMES, since=SINCE, until=UNTIL)
+        found = await api.search(GNOMES, GROUND)
     assert len(found) == 6
     assert len(server.asked) == 3
 
@@ -252,6 +259,6 @@ def test_no_batch_has_more_terms_than_the_server_takes() -> None:
 
 async def test_a_paper_found_by_two_batches_comes_once(tmp_path: Path) -> None:
     async with search_api(tmp_path, searches(papers_every(HOUR, 5))) as (server, api):
-        found = await api.search(keywords(*[0] * 150), since=SINCE, until=UNTIL)
+        found = await api.search(keywords(*[0] * 150), GROUND)
     assert len(found) == 5
     assert [asked.method for asked in server.asked] == ["POST", "POST"]

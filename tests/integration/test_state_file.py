@@ -9,8 +9,8 @@ import pytest
 from digest.errors import AlreadyRunning, StateError
 from digest.store.lock import sole_worker
 from digest.store.migrations import names
-from digest.store.sqlite import SqliteStore
-from tests.contract.test_stores import NOW, found, key
+from digest.store.sqlite import SqliteStore, copy_state
+from tests.contract.test_stores import NOW, found, key, serve
 from tests.factories import reader
 
 
@@ -51,34 +51,62 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
 def test_the_file_opens_again_with_everything_in_it(tmp_path: Path) -> None:
     path = tmp_path / "digest.db"
     with SqliteStore(path) as store:
-        store.enrol([reader("ada@example.org", "tea")], now=NOW)
-        store.record([found("2606.00001", "tea")], covered=[key("tea")], now=NOW)
+        store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+        store.record([found("2606.00001", "tea")], covered={key("tea"): NOW}, now=NOW)
     with SqliteStore(path) as store:
         assert store.with_news() == {"ada@example.org"}
 
 
 def test_a_transaction_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with SqliteStore(tmp_path / "digest.db") as store:
-        store.enrol([reader("ada@example.org", "tea")], now=NOW)
+        store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
 
         def cut_off() -> object:
             yield found("2606.00001", "tea")
             raise RuntimeError("pulled plug")
 
         with pytest.raises(RuntimeError):
-            store.record(cut_off(), covered=[key("tea")], now=NOW)  # type: ignore[arg-type]
+            store.record(cut_off(), covered={key("tea"): NOW}, now=NOW)  # type: ignore[arg-type]
         assert store.covered_at() == {}
-        assert store.record([found("2606.00001", "tea")], covered=[key("tea")], now=NOW) == 1
+        assert store.record([found("2606.00001", "tea")], covered={key("tea"): NOW}, now=NOW) == 1
 
 
 def test_a_copy_goes_its_own_way(tmp_path: Path) -> None:
-    with SqliteStore(tmp_path / "digest.db") as store, store.copy_to(tmp_path / "copy.db") as copy:
-        copy.enrol([reader("ada@example.org", "tea")], now=NOW)
-        assert store.standings() == {}
+    with SqliteStore(tmp_path / "digest.db") as store:
+        store.enrol([reader("bo@example.org", "tea")], now=NOW, current_since=NOW)
+        copy_state(tmp_path / "digest.db", tmp_path / "copy.db")
+        with SqliteStore(tmp_path / "copy.db") as copy:
+            assert set(copy.standings()) == {"bo@example.org"}
+            copy.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+        assert set(store.standings()) == {"bo@example.org"}
 
 
 def test_migrations_are_only_ever_added() -> None:
-    assert sorted(names())[:1] == ["m001_main_job"]
+    assert sorted(names())[:2] == ["m001_main_job", "m002_revisions"]
+
+
+def test_a_file_from_before_new_versions_were_told_keeps_its_outbox(tmp_path: Path) -> None:
+    path = tmp_path / "digest.db"
+    ada = reader("ada@example.org", "tea", replacements="section")
+    with SqliteStore(path) as store:
+        store.enrol([ada], now=NOW, current_since=NOW)
+        store.record([found("2606.00001", "tea")], covered={key("tea"): NOW}, now=NOW)
+        digest = serve(store, ada)
+    with closing(sqlite3.connect(path)) as older, older:
+        older.executescript(
+            """
+            DROP TABLE revision;
+            ALTER TABLE query DROP COLUMN newest_revision;
+            ALTER TABLE subscriber DROP COLUMN revision_cursor;
+            ALTER TABLE mailing DROP COLUMN revisions;
+            DELETE FROM _sqlite_migrations WHERE name = 'm002_revisions';
+            """
+        )
+    with SqliteStore(path) as store:
+        assert [mailing.digest for mailing in store.claim(now=NOW, limit=5)] == [digest]
+        store.enrol([ada], now=NOW, current_since=NOW)
+        store.record([found("2606.00001", "tea", version=2)], covered={key("tea"): NOW}, now=NOW)
+        assert store.with_news() == {"ada@example.org"}
 
 
 def test_one_process_at_a_time_works_on_a_state_file(tmp_path: Path) -> None:

@@ -119,6 +119,51 @@ def test_asking_for_what_is_so_already_writes_nothing(path: Path) -> None:
     assert path.stat().st_ino == inode
 
 
+def test_filters_are_added_to_those_that_are_there(path: Path) -> None:
+    first = subscribe(
+        path, DEFAULTS, email="ben@example.org", exclude=["survey"], categories=["CS.lg"], crosslists=False
+    )
+    assert first.changed == ("exclude", "categories", "crosslists")
+    done = subscribe(
+        path,
+        DEFAULTS,
+        email="ben@example.org",
+        exclude=["Surveys", "review"],
+        categories=["cs.LG", "stat.*"],
+        replacements="section",
+    )
+    assert (done.added, done.already, done.changed) == ((), (), ("exclude", "categories", "replacements"))
+    assert [keyword.text for keyword in done.subscriber.exclude] == ["survey", "review"]
+    went, came = changed_lines(WRITTEN, path.read_text())
+    assert went == []
+    assert came == [
+        'exclude = ["survey", "review"]',
+        'categories = ["cs.LG", "stat.*"]',
+        "crosslists = false",
+        'replacements = "section"',
+    ]
+    again = subscribe(path, DEFAULTS, email="ben@example.org", exclude=["reviews"], categories=["stat.*"])
+    assert again.changed == ()
+
+
+def test_a_new_subscriber_may_come_with_filters(path: Path) -> None:
+    subscribe(
+        path, DEFAULTS, email="cy@example.org", keywords=["graph"], exclude=["survey"], categories=["cs.LG"],
+        crosslists=False, at="08:00", replacements="section",
+    )  # fmt: skip
+    assert path.read_text().removeprefix(WRITTEN) == (
+        '\n[[subscriber]]\nemail = "cy@example.org"\nkeywords = ["graph"]\nexclude = ["survey"]\n'
+        'categories = ["cs.LG"]\nat = "08:00"\ncrosslists = false\nreplacements = "section"\n'
+    )
+
+
+def test_a_filter_that_cannot_be_is_refused_and_the_file_stays(path: Path) -> None:
+    for asked in ({"crosslists": False}, {"exclude": ["error corrections"]}):
+        with pytest.raises(ConfigurationError, match=r"subscribers\.toml, ben@example\.org: "):
+            subscribe(path, DEFAULTS, email="ben@example.org", **asked)
+    assert path.read_text() == WRITTEN
+
+
 # Removing
 
 

@@ -13,6 +13,7 @@ from typing import IO
 import pytest
 
 from digest import __version__, cli
+from digest.cli import context
 from digest.errors import (
     AlreadyRunning,
     BadDocument,
@@ -103,7 +104,7 @@ def test_the_list_is_a_table_with_a_line_for_each(digest: Digest) -> None:
     digest("subscribe", "a@example.org", "-k", "neural operator", "--name", "[red]A")
     digest("subscribe", "b@example.org", *(word for n in range(30) for word in ("-k", f"some topic {n}")))
     header, first, second = digest("subscribers").out.splitlines()
-    assert header.split() == ["Address", "Name", "Keywords", "Mailed"]
+    assert header.split() == ["Address", "Name", "Keywords", "Mailed", "Filters"]
     assert first.split() == [
         "a@example.org",
         "[red]A",
@@ -122,7 +123,8 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
     digest("subscribe", "a@example.org", "-k", "neural operator")
     digest(
         *("subscribe", "b@example.org", "-k", "x ray", "--name", "J\u00f6", "--at", "18:05"),
-        *("--timezone", "Asia/Tokyo", "--weekly", "Sunday"),
+        *("--timezone", "Asia/Tokyo", "--weekly", "Sunday", "--exclude", "survey", "--category", "cs.lg"),
+        *("--category", "stat.*", "--no-crosslists", "--replacements", "section"),
     )
     assert json.loads(digest("subscribers", "--json").out) == [
         {
@@ -132,6 +134,10 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
             "at": "07:00",
             "timezone": "UTC",
             "weekly": None,
+            "exclude": [],
+            "categories": [],
+            "crosslists": True,
+            "replacements": "never",
         },
         {
             "email": "b@example.org",
@@ -140,8 +146,25 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
             "at": "18:05",
             "timezone": "Asia/Tokyo",
             "weekly": "sun",
+            "exclude": ["survey"],
+            "categories": ["cs.LG", "stat.*"],
+            "crosslists": False,
+            "replacements": "section",
         },
     ]
+
+
+def test_filters_are_told_and_listed(digest: Digest) -> None:
+    filters = ("--exclude", "survey", "--category", "cs.LG", "--no-crosslists", "--replacements", "section")
+    told = digest("subscribe", "a@example.org", "-k", "x ray", *filters).out
+    expected = 'only cs.LG as primary category; nothing on "survey"; new versions too'
+    assert f"\nFilters: {expected}.\n" in told
+    assert digest("subscribers").out.splitlines()[1].endswith(expected)
+    more = ("--exclude", "x ray tube", "--category", "stat.*", "--crosslists", "--replacements", "never")
+    told = digest("subscribe", "a@example.org", *more).out
+    assert "Changed exclude, categories, crosslists, replacements of a@example.org" in told
+    assert '\nFilters: only cs.LG, stat.*; nothing on "survey", "x ray tube".\n' in told
+    assert "is as you want it already" in digest("subscribe", "a@example.org", *more).out
 
 
 def test_the_configuration_named_before_the_command_is_used(digest: Digest, tmp_path: Path) -> None:
@@ -167,6 +190,23 @@ def test_the_configuration_named_before_the_command_is_used(digest: Digest, tmp_
         ),
         (["subscribe", "a@example.org", "-k", "x ray", "--weekly", "x"], 'weekly = "x": allowed is'),
         (["unsubscribe", "a@example.org"], "nobody is subscribed"),
+        (["subscribe", "a@example.org", "-k", "x ray", "--exclude", "a AND"], "error: exclude: "),
+        (
+            ["subscribe", "a@example.org", "-k", "x ray", "--category", "cs.LK"],
+            'category "cs.LK": allowed is a category of arXiv',
+        ),
+        (
+            ["subscribe", "a@example.org", "-k", "x ray", "--replacements", "yes"],
+            'replacements = "yes": allowed is "never"',
+        ),
+        (
+            ["subscribe", "a@example.org", "-k", "x ray", "--no-crosslists"],
+            "subscribers.toml, a@example.org: crosslists = false: needs categories",
+        ),
+        (
+            ["subscribe", "a@example.org", "-k", "x ray", "--exclude", "X-Rays"],
+            'subscribers.toml, a@example.org: exclude: "X-Rays" is a keyword too',
+        ),
     ],
 )
 def test_what_cannot_be_done_is_told_on_standard_error_and_ends_with_2(
@@ -207,7 +247,7 @@ def test_wrong_usage_ends_with_2(digest: Digest, arguments: list[str]) -> None:
     ],
 )
 def test_each_kind_of_error_has_its_exit_code(error: DigestError, code: int) -> None:
-    assert cli.exit_code(error) == code
+    assert context.exit_code(error) == code
 
 
 def test_an_interrupt_ends_with_130_and_no_traceback(digest: Digest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ ORDER = (
     "errors",
     "papers",
     "text plurals categories",
-    "query_tree query_leaves query_parser query",
+    "query",
     "evidence matching",
     "notation settings config exclusive",
     "subscribers subscribers_file",

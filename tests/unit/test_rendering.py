@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.digests import Digest, Entry
+from digest.digests import Digest, Entry, Revision
 from digest.errors import ConfigurationError
 from digest.mail.message import Letterhead, Rendered
 from digest.mail.rendering import KeywordCount, Renderer, subject_line
@@ -41,7 +41,16 @@ def entry(number: int = 1, keywords: tuple[str, ...] = ("compilers",), **changes
     return Entry(paper=paper(number, **changes), keywords=keywords)
 
 
-def digest(*entries: Entry, keywords: tuple[str, ...] = ("compilers",), is_first: bool = False) -> Digest:
+def revision(number: int, had: int, version: int, **changes: Any) -> Revision:
+    return Revision(paper=paper(number, version=version, **changes), from_version=had)
+
+
+def digest(
+    *entries: Entry,
+    keywords: tuple[str, ...] = ("compilers",),
+    is_first: bool = False,
+    revisions: tuple[Revision, ...] = (),
+) -> Digest:
     return Digest(
         email="reader@example.org",
         name="A Reader",
@@ -50,6 +59,7 @@ def digest(*entries: Entry, keywords: tuple[str, ...] = ("compilers",), is_first
         keywords=keywords,
         entries=entries,
         is_first=is_first,
+        revisions=revisions,
     )
 
 
@@ -165,6 +175,72 @@ def test_only_the_first_digest_welcomes() -> None:
     assert "the newest papers of the last two weeks" in Page(first.html).text
     assert "the newest papers of the last two weeks" in " ".join(first.text.split())
     assert "two weeks" not in later.text + later.html
+
+
+REVISIONS = (revision(8, 1, 3), revision(9, 2, 4, title="Rust \u202e& <b>"))
+
+
+def test_new_versions_stand_below_the_papers_in_both_parts_and_lead_to_that_version() -> None:
+    result = render(entry(1), revisions=REVISIONS)
+    page = Page(result.html)
+    for shown in (page.text, " ".join(result.text.split())):
+        assert shown.count("1 new paper") == 1
+        places = [
+            shown.index(part)
+            for part in (
+                "Compilers, Part 1",
+                "New versions of papers you had",
+                "Compilers, Part 8",
+                "v1 → v3",
+                "Rust & <b>",
+                "v2 → v4",
+                "You get this because",
+            )
+        ]
+        assert places == sorted(places)
+    urls = ["https://arxiv.org/abs/2606.00008v3", "https://arxiv.org/abs/2606.00009v4"]
+    assert ids_in_text(result.text) == ids_in_html(result.html)
+    assert [line for line in result.text.splitlines() if line in urls] == urls
+    assert [attributes["href"] for tag, attributes in page.tags if tag == "a"][-3:-1] == urls
+    assert page.open == []
+    assert "\n\n\n" not in result.text
+
+
+def test_new_versions_are_not_counted_as_papers() -> None:
+    result = render(entry(1), entry(2), revisions=REVISIONS)
+    assert result.subject == "2 new papers: compilers (2)"
+    assert Page(result.html).text.startswith("On the Patience of Compilers, Part 1 – and 1 more")
+
+
+@pytest.mark.parametrize(
+    ("revisions", "subject", "preheader"),
+    [
+        (
+            REVISIONS,
+            "2 new versions of papers you had",
+            "On the Patience of Compilers, Part 8 – and 1 more arXiv",
+        ),
+        (REVISIONS[:1], "1 new version of a paper you had", "On the Patience of Compilers, Part 8 arXiv"),
+    ],
+)
+def test_a_digest_of_new_versions_alone_says_so(
+    revisions: tuple[Revision, ...], subject: str, preheader: str
+) -> None:
+    result = render(keywords=("compilers", "rust"), revisions=revisions)
+    page = Page(result.html)
+    assert result.subject == subject
+    assert page.text.startswith(preheader)
+    assert [tag for tag, _ in page.tags if tag in {"h1", "h2"}] == ["h1"]
+    for shown in (page.text, result.text):
+        assert shown.count(subject) == 1
+        assert "No new papers for compilers, rust." in shown
+        assert "v1 → v3" in shown
+    assert "\n\n\n" not in result.text
+
+
+def test_without_new_versions_nothing_is_said_of_them() -> None:
+    result = render(entry(1))
+    assert "version" not in result.text + Page(result.html).text
 
 
 def counts(**papers: int) -> list[KeywordCount]:

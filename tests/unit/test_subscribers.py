@@ -47,6 +47,27 @@ def test_an_entry_can_say_all_of_it() -> None:
     assert subscriber.weekly == 6
 
 
+def test_filters_are_off_unless_an_entry_asks_for_them() -> None:
+    (subscriber,) = parse(GOOD)
+    assert (subscriber.exclude, subscriber.categories, subscriber.crosslists) == ((), (), True)
+    assert subscriber.replacements == "never"
+
+
+def test_an_entry_can_have_filters() -> None:
+    (subscriber,) = parse(
+        f'{GOOD}exclude = ["survey", "au:marlow OR cat:cs.CY"]\ncategories = ["CS.lg", "Stat.*", "hep-th"]\n'
+        'crosslists = false\nreplacements = "section"\n'
+    )
+    assert [keyword.text for keyword in subscriber.exclude] == ["survey", "au:marlow OR cat:cs.CY"]
+    assert subscriber.categories == ("cs.LG", "stat.*", "hep-th")
+    assert (subscriber.crosslists, subscriber.replacements) == (False, "section")
+
+
+def test_empty_filters_are_none() -> None:
+    (subscriber,) = parse(f"{GOOD}exclude = []\ncategories = []\ncrosslists = true\n")
+    assert (subscriber.exclude, subscriber.categories) == ((), ())
+
+
 def test_an_entry_can_ask_for_every_day_where_the_default_is_weekly() -> None:
     assert parse(f'{GOOD}weekly = "never"')[0].weekly is None
 
@@ -103,6 +124,24 @@ def test_a_file_without_entries_has_no_subscribers() -> None:
         (f"{GOOD}timezone = 1", "allowed is the name of a time zone"),
         (f'{GOOD}weekly = "caturday"', 'weekly = "caturday": allowed is one of mon, tue'),
         (f"{GOOD}weekly = true", "weekly = true: allowed is one of mon, tue"),
+        (f"{GOOD}excludes = []", "excludes: unknown key; did you mean exclude?"),
+        (f'{GOOD}exclude = "survey"', 'exclude: "survey" is no list of keywords; allowed is exclude = ["'),
+        (f'{GOOD}exclude = ["survey", ""]', 'exclude, number 2: "": allowed is text'),
+        (f'{GOOD}exclude = ["surveys", "Survey"]', 'exclude, number 2: "Survey" is the same as "surveys"'),
+        (f'{GOOD}exclude = ["Neural-Operators"]', 'exclude: "Neural-Operators" is a keyword too'),
+        (f'{GOOD}categories = "cs.LG"', 'categories: "cs.LG" is no list; allowed is codes, as in'),
+        (f'{GOOD}categories = ["cs.LG", "cs.lg"]', 'categories, number 2: "cs.lg" is there already'),
+        (f'{GOOD}categories = ["cs.LG", 5]', "categories, number 2: 5: allowed is a category of arXiv"),
+        (f'{GOOD}categories = [""]', 'allowed is a category of arXiv, as in "cs.LG" or "stat.*"; see https'),
+        (f'{GOOD}categories = ["cs.LK"]', 'did you mean "cs.LO" (Logic in Computer Science)?'),
+        (f'{GOOD}categories = ["machine learning"]', 'did you mean "cs.LG" (Machine Learning)?'),
+        (f'{GOOD}categories = ["cs"]', 'for all of cs write "cs.*"'),
+        (f'{GOOD}categories = ["stats.*"]', 'did you mean "stat.*"?'),
+        (f'{GOOD}categories = ["hep-th.*"]', 'did you mean "hep-th" (High Energy Physics - Theory)?'),
+        (f'{GOOD}categories = ["*"]', "see https://arxiv.org/category_taxonomy"),
+        (f'{GOOD}crosslists = "no"', 'crosslists = "no": allowed is true or false'),
+        (f"{GOOD}crosslists = false", "crosslists = false: needs categories, as in"),
+        (f"{GOOD}replacements = true", 'replacements = true: allowed is "never", or "section"'),
     ],
 )
 def test_a_mistake_is_named_with_file_entry_and_what_is_allowed(entry: str, problem: str) -> None:
@@ -117,6 +156,19 @@ def test_a_bad_keyword_is_shown_with_its_place_indented() -> None:
     assert first.startswith("who.toml, entry 1 (line 1), a@example.org: keywords, number 2: ")
     assert any(line.strip() == "neural AND (operator" for line in rest)
     assert all(line.startswith("    ") for line in rest)
+
+
+def test_a_bad_exclusion_is_shown_with_its_place_as_a_keyword_is() -> None:
+    (found,) = problems(f'{GOOD}exclude = ["x ray", "neural AND (operator"]')
+    assert found.startswith("who.toml, entry 1 (line 1), reader@example.org: exclude, number 2: ")
+    *_, shown, place = found.splitlines()[:3]
+    assert shown.strip() == "neural AND (operator"
+    assert place.strip() == "^"
+
+
+def test_a_bad_category_alone_does_not_make_cross_lists_a_problem_too() -> None:
+    (found,) = problems(f'{GOOD}categories = ["cs.LK"]\ncrosslists = false')
+    assert "cs.LK" in found
 
 
 def test_every_problem_is_told_at_once() -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from digest.categories import NAMES
-from digest.query_parser import parse_tree
-from digest.query_tree import AllOf, AnyOf, Author, Category, Identifier, Node, Phrase, Remark, Term, readable
+from digest.query.parser import parse_tree
+from digest.query.tree import AllOf, AnyOf, Author, Category, Identifier, Node, Phrase, Remark, Term, readable
 from digest.text import STOP_WORDS, name_words, stem, words
 
 

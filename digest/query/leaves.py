@@ -8,7 +8,7 @@ from digest.categories import ARCHIVES, NAMES, category_code, nearest_category, 
 from digest.errors import QueryError
 from digest.papers import parse_identifier
 from digest.plurals import number_forms
-from digest.query_tree import Author, Category, Identifier, Leaf, Phrase, Remark, Term
+from digest.query.tree import Author, Category, Identifier, Leaf, Phrase, Remark, Term
 from digest.text import STOP_WORDS, name_words, stem, without_possessive, words
 
 Prefix = Literal["", "ti", "abs", "au", "cat", "co", "jr", "id", "all"]

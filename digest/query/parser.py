@@ -12,8 +12,8 @@ from typing import Literal, get_args
 
 from digest.errors import QueryError
 from digest.papers import one_line
-from digest.query_leaves import Prefix, Written, leaf
-from digest.query_tree import OPERATORS, Node, all_of, any_of
+from digest.query.leaves import Prefix, Written, leaf
+from digest.query.tree import OPERATORS, Node, all_of, any_of
 
 MAX_LENGTH = 500
 MAX_LEAVES = 50

@@ -1,0 +1,82 @@
+"""`digest` with many keywords in a folder of its own, over the simulated arXiv."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+_KEYWORDS_EACH = 10
+_LONGEST_RUN = 1_800
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """One `digest run`: requests sent to arXiv, seconds, peak memory in bytes, and what went wrong."""
+
+    requests: int
+    papers_new: int
+    seconds: float
+    peak: int
+    errors: tuple[str, ...]
+
+
+class Installation:
+    """Readers with ten keywords each, whose mails go into a Maildir; `interval` is in seconds."""
+
+    def __init__(self, folder: Path, keywords: Sequence[str], arxiv_url: str, *, interval: float) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True)
+        (folder / "subscribers.toml").write_text(subscribers(keywords), encoding="utf-8")
+        self._environ = {name: text for name, text in os.environ.items() if not name.startswith("DIGEST_")}
+        self._environ |= {
+            "PYTHONPATH": str(ROOT),
+            "DIGEST_SUBSCRIBERS": str(folder / "subscribers.toml"),
+            "DIGEST_STATE": str(folder / "digest.db"),
+            "DIGEST_ARXIV__API_URL": f"{arxiv_url}/api/query",
+            "DIGEST_ARXIV__OAI_URL": f"{arxiv_url}/oai",
+            "DIGEST_ARXIV__FEED_URL": f"{arxiv_url}/atom",
+            "DIGEST_ARXIV__REQUEST_INTERVAL": str(interval),
+            "DIGEST_ARXIV__RETRY_PAUSE": "3",
+        }
+
+    def run(self, now: str) -> Ran:
+        """`digest run` as of `now`. Raises `RuntimeError` with what it said when there is no report."""
+        peak = self._folder / "peak"
+        began = time.monotonic()
+        done = subprocess.run(  # noqa: S603 (this checkout's own command)
+            [sys.executable, "-m", "bench.peak", str(peak), "run", "--json", "--now", now],
+            cwd=self._folder,
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_LONGEST_RUN,
+        )
+        took = time.monotonic() - began
+        if not done.stdout.startswith("{"):
+            raise RuntimeError(f"digest run ended with {done.returncode}: {done.stdout}{done.stderr}")
+        report = json.loads(done.stdout)
+        return Ran(
+            requests=report["requests"],
+            papers_new=report["papers_new"],
+            seconds=took,
+            peak=int(peak.read_text(encoding="ascii")),
+            errors=tuple(report["errors"]),
+        )
+
+
+def subscribers(keywords: Sequence[str]) -> str:
+    """A subscribers.toml in which each of `keywords` has one reader."""
+    left = iter(keywords)
+    entries = []
+    while some := list(islice(left, _KEYWORDS_EACH)):
+        email = f"reader{len(entries) + 1}@example.org"
+        entries.append(f'[[subscriber]]\nemail = "{email}"\nkeywords = {json.dumps(some)}\n')
+    return "\n".join(entries)

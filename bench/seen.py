@@ -1,0 +1,136 @@
+"""How fast a store of 3,000,000 papers tells known papers from new ones, and how large it is."""
+
+import json
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import filling
+from bench.figures import Figure, megabytes, seconds
+from bench.filling import QUERIES
+from bench.papers import papers
+from digest.papers import ArxivId, Paper
+from digest.store import Matched
+from digest.store.sqlite import SqliteStore
+
+_PAPERS = 3_000_000
+_KNOWN, _NEW = 1_500, 500
+_REPEATS = 5
+_MOST_SECONDS = 0.020
+_MOST_BYTES = 1.5e9
+_NOW = datetime(2026, 7, 2, tzinfo=UTC)
+
+
+def measure(scale: float = 1.0) -> Iterator[Figure]:
+    """Time to diff, time to write down a fetch, size; beside them a set of ids kept in a JSON file."""
+    count = max(10 * _KNOWN, int(_PAPERS * scale))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "digest.db")
+        began = time.monotonic()
+        filling.fill(path, papers(9_000), count)
+        sys.stderr.write(f"a store of {count:,} papers made in {seconds(time.monotonic() - began)}\n")
+        with SqliteStore(path) as store:
+            yield _diff(store, count, Path(folder, "seen.json"))
+            yield _record(store, count)
+        size = path.stat().st_size
+        yield Figure(
+            what=f"size of a store with {count:,} papers, full metadata",
+            must="≤ 1,500 MB",
+            ours=f"{megabytes(size)}: {_where_bytes_go(path)}",
+            naive=f"{megabytes(Path(folder, 'seen.json').stat().st_size)} (ids alone)",
+            is_held=size <= _MOST_BYTES,
+        )
+
+
+def _diff(store: SqliteStore, count: int, ids: Path) -> Figure:
+    """Known papers with the keywords that found them, and new ones that match none: nothing to write."""
+    fetched = [*_known(count), *(replace(one, query_keys=()) for one in _unknown(count))]
+    times = [_timed(store, fetched, ()) for _ in range(_REPEATS)]
+    took = statistics.median(times)
+    return Figure(
+        what=f"diffing {len(fetched):,} ids against {count:,} papers",
+        must="≤ 20 ms",
+        ours=f"{seconds(took)} (the first time {seconds(times[0])})",
+        naive=_naive(ids, count, [one.paper.id for one in fetched]),
+        is_held=took <= _MOST_SECONDS,
+    )
+
+
+def _record(store: SqliteStore, count: int) -> Figure:
+    took = _timed(
+        store, [*_known(count), *_unknown(count)], [filling.key(number) for number in range(QUERIES)]
+    )
+    return Figure(
+        what=f"the same with {_NEW} new papers written down and {QUERIES:,} queries covered",
+        ours=seconds(took),
+    )
+
+
+def _timed(store: SqliteStore, fetched: Sequence[Matched], covered: Sequence[str]) -> float:
+    began = time.perf_counter()
+    store.record(fetched, covered=covered, now=_NOW)
+    return time.perf_counter() - began
+
+
+def _known(count: int) -> list[Matched]:
+    """Papers of the last weeks, as a look-back brings them again."""
+    numbers = range(count - 3 * _KNOWN, count, 3)
+    return [
+        Matched(
+            paper=_paper(filling.arxiv_id(number, count)),
+            query_keys=tuple(map(filling.key, filling.hits(number))),
+        )
+        for number in numbers
+    ]
+
+
+def _unknown(count: int) -> list[Matched]:
+    return [
+        Matched(paper=_paper(f"2607.{number:05}"), query_keys=tuple(map(filling.key, filling.hits(number))))
+        for number in range(1, _NEW + 1)
+    ]
+
+
+def _paper(arxiv_id: str) -> Paper:
+    return Paper(
+        id=ArxivId(arxiv_id),
+        version=1,
+        title="On nothing in particular",
+        abstract="We say little, and show less. " * 40,
+        authors=("Ada Example", "Bo Sample"),
+        categories=("cs.LG",),
+        submitted_at=_NOW,
+    )
+
+
+def _naive(path: Path, count: int, fetched: Sequence[str]) -> str:
+    path.write_text(
+        json.dumps([filling.arxiv_id(number, count) for number in range(count)]), encoding="ascii"
+    )
+    began = time.perf_counter()
+    seen = set(json.loads(path.read_text(encoding="ascii")))
+    loaded = time.perf_counter()
+    new = [one for one in fetched if one not in seen]
+    done = time.perf_counter()
+    if len(new) != _NEW:
+        raise RuntimeError(f"the naive loop finds {len(new)} new papers instead of {_NEW}")
+    return f"set from JSON: {seconds(loaded - began)} to load, {seconds(done - loaded)}"
+
+
+def _where_bytes_go(path: Path) -> str:
+    """The largest tables and indexes, where SQLite was built to tell."""
+    with closing(sqlite3.connect(path)) as db:
+        try:
+            rows = db.execute(
+                "SELECT name, pgsize FROM dbstat WHERE aggregate = 1 ORDER BY pgsize DESC LIMIT 8"
+            ).fetchall()
+        except sqlite3.OperationalError:
+            return "not known by table"
+    return ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in rows)

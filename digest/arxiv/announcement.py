@@ -1,0 +1,107 @@
+"""The documents of arXiv's daily Atom feeds: one announcement, seen from some categories.
+
+Source: https://info.arxiv.org/help/rss.html. They are read like all others, and not with feedparser, which
+takes a cut-off document for a shorter one and changes some texts.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
+
+from digest.arxiv.authors import author_names
+from digest.arxiv.documents import incomplete, moment_of, root_of, text_of
+from digest.errors import Refused
+from digest.papers import Paper, one_line, parse_identifier
+
+FEED_URL = "https://rss.arxiv.org/atom"
+
+_KIND = "Atom feed"
+_ATOM = "{http://www.w3.org/2005/Atom}"
+_ARXIV = "{http://arxiv.org/schemas/atom}"
+_DC = "{http://purl.org/dc/elements/1.1/}"
+_EASTERN = ZoneInfo("America/New_York")
+_LEAD = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*\S+\s+Abstract:")
+
+
+class AnnounceType(StrEnum):
+    """Why a paper is listed, seen from the categories asked for; the most telling first."""
+
+    NEW = "new"
+    CROSS = "cross"
+    REPLACE = "replace"
+    REPLACE_CROSS = "replace-cross"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """A paper and why it is listed. Feeds have no submission time, no comment and no reference."""
+
+    paper: Paper
+    kind: AnnounceType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedPage:
+    """What one feed says. `listed_on` is the day of its list and `made_on` when it was made, both US Eastern.
+
+    Without entries, as on weekends and holidays, `listed_on` is `None`.
+    """
+
+    entries: tuple[Announced, ...]
+    listed_on: date | None
+    made_on: date
+
+
+def parse_feed_page(document: bytes, *, url: str = FEED_URL) -> FeedPage:
+    """The entries of one feed, in its order. `url` is for errors.
+
+    Raises `BadDocument` for anything but a complete feed of one day, and `Refused` for an error message.
+    """
+    feed = root_of(document, url, tag=f"{_ATOM}feed", kind=_KIND)
+    elements = feed.findall(f"{_ATOM}entry")
+    if not elements and feed.findtext(f"{_ATOM}title", "").startswith("Feed error"):
+        reason = one_line(feed.findtext(f"{_ATOM}subtitle", "")) or "no reason given"
+        raise Refused(url, f"arXiv refused the feed: {reason}")
+    try:
+        return FeedPage(
+            entries=tuple(_announced(element) for element in elements),
+            listed_on=_only_day(elements),
+            made_on=_eastern_day(text_of(feed, f"{_ATOM}updated")),
+        )
+    except ValueError as error:
+        raise incomplete(url, _KIND, str(error)) from error
+
+
+def _only_day(elements: list[ElementTree.Element]) -> date | None:
+    days = {_eastern_day(text_of(element, f"{_ATOM}published")) for element in elements}
+    if len(days) > 1:
+        raise ValueError(f"it lists papers of {min(days)} and of {max(days)}")
+    return days.pop() if days else None
+
+
+def _eastern_day(text: str) -> date:
+    moment = moment_of(text)
+    try:
+        return moment.astimezone(_EASTERN).date()
+    except OverflowError as error:
+        raise ValueError(f"a time out of range: {text!r}") from error
+
+
+def _announced(entry: ElementTree.Element) -> Announced:
+    identifier, version = parse_identifier(text_of(entry, f"{_ATOM}id"))
+    terms = [element.get("term", "").strip() for element in entry.iterfind(f"{_ATOM}category")]
+    categories = tuple(dict.fromkeys(filter(None, terms)))
+    if not categories:
+        raise ValueError(f"{identifier} has no category")
+    paper = Paper(
+        id=identifier,
+        version=version or 1,
+        title=one_line(text_of(entry, f"{_ATOM}title")),
+        abstract=one_line(_LEAD.sub("", text_of(entry, f"{_ATOM}summary"), count=1)),
+        authors=author_names(text_of(entry, f"{_DC}creator")),
+        categories=categories,
+    )
+    return Announced(paper=paper, kind=AnnounceType(text_of(entry, f"{_ARXIV}announce_type").strip()))

@@ -1,0 +1,155 @@
+"""OAI-PMH's answers in the format `arXivRaw`, the only one that dates all versions of a paper.
+
+Sources: https://www.openarchives.org/OAI/openarchivesprotocol.html and https://info.arxiv.org/help/oa/.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from email.utils import parsedate_to_datetime
+from xml.etree import ElementTree
+
+from digest.arxiv.authors import author_names
+from digest.arxiv.documents import in_utc, incomplete, moment_of, optional_text, root_of, text_of
+from digest.errors import Refused
+from digest.papers import Paper, one_line, parse_identifier
+
+OAI_URL = "https://oaipmh.arxiv.org/oai"
+
+_KIND = "OAI-PMH document"
+_OAI = "{http://www.openarchives.org/OAI/2.0/}"
+_RAW = "{http://arxiv.org/OAI/arXivRaw/}"
+_VERSION = re.compile(r"v([1-9]\d{0,3})", re.ASCII)
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+
+
+class TokenExpired(Refused):
+    """The resumption token is no longer valid: the list must be asked for from its beginning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A paper in its current version, and the UTC date on which anything about it last changed."""
+
+    paper: Paper
+    datestamp_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordPage:
+    """One page of a list, and how many of its records only say that they were `deleted`.
+
+    `token` asks for the next page and is `None` on the last one. `complete_size` counts the records of all
+    pages, if the server says so. A page without any record is the answer when nothing matches.
+    """
+
+    responded_at: datetime
+    records: tuple[Record, ...]
+    deleted: int = 0
+    token: str | None = None
+    complete_size: int | None = None
+
+
+def parse_record_page(document: bytes, *, url: str = OAI_URL) -> RecordPage:
+    """The records of one answer to `ListRecords`. `url` is for errors.
+
+    Raises `BadDocument` for anything but a complete answer in `arXivRaw`, `TokenExpired`, and `Refused` for
+    all other errors, which come with HTTP 200.
+    """
+    root = root_of(document, url, tag=f"{_OAI}OAI-PMH", kind=_KIND)
+    try:
+        responded_at = moment_of(text_of(root, f"{_OAI}responseDate"))
+        errors = root.findall(f"{_OAI}error")
+        if errors:
+            _raise_unless_nothing_matches(errors, url)
+            return RecordPage(responded_at=responded_at, records=())
+        return _page(root, responded_at)
+    except ValueError as error:
+        raise incomplete(url, _KIND, str(error)) from error
+
+
+def _raise_unless_nothing_matches(errors: list[ElementTree.Element], url: str) -> None:
+    """The codes are those of the protocol's chapter 3.6; `noRecordsMatch` is what a quiet day gets."""
+    for error in errors:
+        code = error.get("code", "no code")
+        if code != "noRecordsMatch":
+            words = one_line(error.text or "") or "no reason given"
+            kind = TokenExpired if code == "badResumptionToken" else Refused
+            raise kind(url, f"arXiv refused the harvest ({code}): {words}")
+
+
+def _page(root: ElementTree.Element, responded_at: datetime) -> RecordPage:
+    listed = root.find(f"{_OAI}ListRecords")
+    if listed is None:
+        raise ValueError("a <ListRecords> is missing")
+    elements = listed.findall(f"{_OAI}record")
+    if not elements:
+        raise ValueError("it lists no record, and does not say that none matches")
+    records = tuple(record for element in elements if (record := _record(element)))
+    token = listed.find(f"{_OAI}resumptionToken")
+    size = "" if token is None else token.get("completeListSize", "")
+    return RecordPage(
+        responded_at=responded_at,
+        records=records,
+        deleted=len(elements) - len(records),
+        token=None if token is None else (token.text or "").strip() or None,
+        complete_size=int(size) if _NUMBER.fullmatch(size) else None,
+    )
+
+
+def _record(element: ElementTree.Element) -> Record | None:
+    """`None` for a record that says no more than that it was deleted."""
+    header = _child(element, f"{_OAI}header")
+    if header.get("status") == "deleted":
+        return None
+    metadata = _child(element, f"{_OAI}metadata")
+    return Record(
+        paper=_paper(_child(metadata, f"{_RAW}arXivRaw")),
+        datestamp_on=date.fromisoformat(text_of(header, f"{_OAI}datestamp").strip()[:10]),
+    )
+
+
+def _paper(raw: ElementTree.Element) -> Paper:
+    identifier, _ = parse_identifier(text_of(raw, f"{_RAW}id"))
+    versions = dict(_version(element) for element in raw.iterfind(f"{_RAW}version"))
+    if 1 not in versions:
+        raise ValueError(f"{identifier} has no first version")
+    categories = tuple(dict.fromkeys(text_of(raw, f"{_RAW}categories").split()))
+    if not categories:
+        raise ValueError(f"{identifier} has no category")
+    current = max(versions)
+    return Paper(
+        id=identifier,
+        version=current,
+        title=one_line(text_of(raw, f"{_RAW}title")),
+        abstract=optional_text(raw, f"{_RAW}abstract") or "",
+        authors=author_names(text_of(raw, f"{_RAW}authors")),
+        categories=categories,
+        submitted_at=versions[1],
+        updated_at=versions[current],
+        comment=optional_text(raw, f"{_RAW}comments"),
+        journal_ref=optional_text(raw, f"{_RAW}journal-ref"),
+        doi=optional_text(raw, f"{_RAW}doi"),
+    )
+
+
+def _version(element: ElementTree.Element) -> tuple[int, datetime]:
+    """A version's number, and when it was received (an RFC 2822 date)."""
+    number = _VERSION.fullmatch(element.get("version", ""))
+    if number is None:
+        raise ValueError(f"a version is called {element.get('version')!r}")
+    text = text_of(element, f"{_RAW}date")
+    try:
+        received_at = parsedate_to_datetime(text)
+    except (ValueError, OverflowError, TypeError, IndexError) as error:
+        raise ValueError(f"a version's date is {text[:40]!r}") from error
+    if received_at.tzinfo is None:
+        raise ValueError(f"a time without its zone: {text[:40]!r}")
+    return int(number[1]), in_utc(received_at)
+
+
+def _child(element: ElementTree.Element, tag: str) -> ElementTree.Element:
+    child = element.find(tag)
+    if child is None:
+        raise ValueError(f"a <{tag.rpartition('}')[2]}> is missing")
+    return child

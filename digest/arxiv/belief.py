@@ -1,0 +1,65 @@
+"""Whether what a source brought can be the truth, by what this installation already knows."""
+
+import re
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from digest.arxiv.calendar import announcements_between
+from digest.arxiv.ground import Ground
+from digest.papers import ArxivId, Paper
+
+_FEW = 2
+"""So many known papers may be missing from an answer: some are withdrawn, or change their text."""
+
+_SHARE_MISSING = 0.05
+_SHARE_MATCHING = 0.5
+_ENOUGH_TO_JUDGE = 20
+
+OLD_PAPERS = 10
+"""How many papers from before the look-back an answer may hold; more are an outage of arXiv, not news."""
+
+_CERTAIN = 8.0
+"""Where so many new papers are usual, none at all happens by chance once in 3,000 times."""
+
+INDEX_LAG = timedelta(hours=3)
+"""How long after an announcement arXiv's own index may not show it yet."""
+
+_NEW_STYLE = re.compile(r"(\d\d)(\d\d)\.")
+
+
+def lie(papers: Sequence[Paper], *, matching: int, known: Collection[ArxivId], ground: Ground) -> str | None:
+    """Why an answer cannot be the whole truth, or `None`.
+
+    `matching` of its papers match one of the queries asked for. `known` are papers that were found before
+    and that have to be in it again.
+    """
+    found = {paper.id for paper in papers}
+    missing = sorted(set(known) - found)
+    if len(missing) > max(_FEW, _SHARE_MISSING * len(known)):
+        return f"{len(missing)} of {len(known)} papers that it listed before are missing, as {missing[-1]}"
+    if len(papers) >= _ENOUGH_TO_JUDGE and matching < _SHARE_MATCHING * len(papers):
+        return f"only {matching} of its {len(papers)} papers match what was asked for"
+    old = sum(1 for paper in papers if _is_old(paper, ground.submitted_since))
+    if old > OLD_PAPERS:
+        return f"{old} papers from before {ground.submitted_since:%F}, where {OLD_PAPERS} may be"
+    return None
+
+
+def silence(*, news: int, usual: float, ground: Ground) -> str | None:
+    """Why an answer without news is too quiet for what was announced, or `None`.
+
+    `usual` is how many new papers one announcement brings for these queries.
+    """
+    announced = announcements_between(ground.announced_since, ground.until - INDEX_LAG)
+    if news or usual * len(announced) < _CERTAIN:
+        return None
+    due = f"arXiv was to announce on {announced[-1]:%F}"
+    return f"nothing new, though {due} and some {usual:.0f} papers are usual"
+
+
+def _is_old(paper: Paper, since: datetime) -> bool:
+    """Whether it was submitted before `since`, by its identifier's month where the source does not say."""
+    if paper.submitted_at is not None:
+        return paper.submitted_at < since
+    found = _NEW_STYLE.match(paper.id)
+    return found is None or (int(found[1]), int(found[2])) < (since.year % 100, since.month)

@@ -1,0 +1,83 @@
+"""XML documents of arXiv: read whole or not at all, and without entities."""
+
+from datetime import UTC, datetime
+from typing import NoReturn
+from xml.etree import ElementTree
+
+from digest.errors import BadDocument
+from digest.papers import one_line
+
+# A full page of OAI-PMH has about 150,000. A tag of four bytes becomes an element of a hundred, so that
+# without a limit a document of the size that the client takes in could fill the machine's memory.
+_MOST_MARKS = 1_000_000
+# The names of five thousand authors are a tenth of it.
+_LONGEST_TEXT = 1_000_000
+
+
+class _NoDoctype(ElementTree.TreeBuilder):
+    """Without a DOCTYPE there are no entities, neither exploding nor external ones."""
+
+    def doctype(self, *_declaration: object) -> NoReturn:
+        raise ValueError("it has a DOCTYPE")
+
+
+def root_of(document: bytes, url: str, *, tag: str, kind: str) -> ElementTree.Element:
+    """The root of a complete document, an element `tag`. Raises `BadDocument`, which calls it a `kind`."""
+    try:
+        root = _parsed(document)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise incomplete(url, kind, str(error)) from error
+    if root.tag != tag:
+        raise incomplete(url, kind, f"it is <{_local(root.tag)}>")
+    return root
+
+
+def incomplete(url: str, kind: str, reason: str) -> BadDocument:
+    return BadDocument(url, f"arXiv's answer is not a complete {kind}: {reason}; try again later")
+
+
+def _parsed(document: bytes) -> ElementTree.Element:
+    if document.count(b"<") + document.count(b"=") > _MOST_MARKS:
+        raise ValueError(f"it has more than {_MOST_MARKS:,} tags and attributes")
+    # S314 is about entities, which need the DOCTYPE that is refused.
+    return ElementTree.XML(document, ElementTree.XMLParser(target=_NoDoctype()))  # noqa: S314
+
+
+def text_of(element: ElementTree.Element, tag: str) -> str:
+    """The text of the first child `tag`, as it is. Raises `ValueError` where there is none."""
+    text = _text(element, tag)
+    if text is None:
+        raise ValueError(f"a <{_local(tag)}> is missing")
+    return text
+
+
+def optional_text(element: ElementTree.Element, tag: str) -> str | None:
+    """The text of the first child `tag` on one line, or `None` where it is missing or blank."""
+    return one_line(_text(element, tag) or "") or None
+
+
+def _text(element: ElementTree.Element, tag: str) -> str | None:
+    text = element.findtext(tag)
+    if text is not None and len(text) > _LONGEST_TEXT:
+        raise ValueError(f"a <{_local(tag)}> has more than {_LONGEST_TEXT:,} characters")
+    return text
+
+
+def moment_of(text: str) -> datetime:
+    """An ISO 8601 time in UTC. Raises `ValueError` for anything else, and for one without its zone."""
+    moment = datetime.fromisoformat(text.strip())
+    if moment.tzinfo is None:
+        raise ValueError(f"a time without its zone: {text!r}")
+    return in_utc(moment)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Raises `ValueError` for a moment that UTC has no date for."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"a time out of range: {moment}") from error
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]

@@ -1,0 +1,126 @@
+"""The daily Atom feeds: arXiv's own word on what it announced today, from midnight to midnight US Eastern.
+
+Source: https://info.arxiv.org/help/rss.html.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from digest.arxiv.announcement import Announced, AnnounceType, FeedPage, parse_feed_page
+from digest.arxiv.calendar import announcements_between
+from digest.arxiv.ground import Ground
+from digest.arxiv.http import PoliteClient
+from digest.categories import starting_with
+from digest.errors import Implausible, SourceError
+from digest.papers import ArxivId, Paper
+from digest.query import Query
+
+# All 20 archives. On a busy day, with replacements, each group but the first stays well below the limit;
+# computer science may reach it, and is then asked for in parts.
+_GROUPS = (
+    ("cs",),
+    ("math", "math-ph", "nlin", "stat", "econ", "q-bio", "q-fin"),
+    ("astro-ph", "cond-mat", "eess", "gr-qc", "hep-ex", "hep-lat", "hep-ph", "hep-th", "nucl-ex", "nucl-th",
+     "physics", "quant-ph"),
+)  # fmt: skip
+
+_EASTERN = ZoneInfo("America/New_York")
+_DAY = timedelta(days=1)
+# A feed shows an announcement from midnight on, and the other sources may take as long to show it.
+_LAG = timedelta(hours=4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """All of arXiv's list of one day: each paper once, with the most telling of its announce types.
+
+    `listed_on` is a US Eastern date, the day after the evening of the announcement; it is `None` when
+    there is no list today.
+    """
+
+    entries: tuple[Announced, ...]
+    listed_on: date | None
+
+
+class DailyFeed:
+    """Today's announcement."""
+
+    name = "daily feed"
+    lists_again = False
+
+    def __init__(self, client: PoliteClient, url: str, most_entries: int = 2_000) -> None:
+        """`most_entries` is what one feed holds at most; it is the new papers that are left out."""
+        self._client = client
+        self._url = url.rstrip("/")
+        self._most_entries = most_entries
+
+    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
+        """A request for each group of archives, however many papers are expected."""
+        return len(_GROUPS)
+
+    def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
+        """All together: one list has the papers for all."""
+        return (tuple(queries),) if queries else ()
+
+    async def search(self, queries: Sequence[Query], ground: Ground) -> tuple[Paper, ...]:
+        """All papers of `ground`, the highest identifier first: those that match `queries` are among them.
+
+        Their comments and references are not known. Raises `SourceError` unless the feed shows every
+        announcement that was made in that time; of two it never does.
+        """
+        awaited = _lists_of(ground)
+        if len(awaited) > 1:
+            reason = f"the daily feed shows one announcement only, and {len(awaited)} were made meanwhile"
+            raise SourceError(self._url, f"{reason}; another source has them")
+        announcement = await self.announcement()
+        if awaited and announcement.listed_on != awaited[0]:
+            shown = announcement.listed_on or "none"
+            raise Implausible(
+                self._url, f"the daily feed shows the list of {shown}, not that of {awaited[0]}"
+            )
+        new = (one.paper for one in announcement.entries if one.kind is AnnounceType.NEW)
+        return tuple(sorted(new, key=lambda paper: paper.id, reverse=True))
+
+    async def announcement(self) -> Announcement:
+        """Today's list, as arXiv calls each paper. Raises `SourceError` unless all of it came.
+
+        A paper that was submitted for today is `new` in its primary archive, though a cross-list elsewhere.
+        What is a cross-list everywhere is an older paper that got one more category.
+        """
+        groups = [await self._whole(group) for group in _GROUPS]
+        pages = [page for group in groups for page in group]
+        made_on = {page.made_on for page in pages}
+        listed_on = {page.listed_on for page in pages if page.listed_on}
+        if len(made_on) > 1 or len(listed_on) > 1:
+            raise Implausible(self._url, "the daily feeds changed to another day's list; ask again")
+        if listed_on and not all(any(page.entries for page in group) for group in groups):
+            raise Implausible(self._url, "some of the daily feeds are empty and others are not; ask again")
+        return Announcement(entries=_merged(pages), listed_on=listed_on.pop() if listed_on else None)
+
+    async def _whole(self, parts: Sequence[str]) -> list[FeedPage]:
+        """The feed of these archives or categories, in as many parts as none of them is cut."""
+        address = f"{self._url}/{'+'.join(parts)}"
+        page = await self._client.ask(address, {}, lambda document: parse_feed_page(document, url=address))
+        if len(page.entries) < self._most_entries:
+            return [page]
+        smaller = parts if len(parts) > 1 else starting_with(f"{parts[0]}.")
+        if len(smaller) < 2:
+            raise Implausible(address, f"the feed of {parts[0]} alone is cut at {self._most_entries} entries")
+        middle = len(smaller) // 2
+        return [*await self._whole(smaller[:middle]), *await self._whole(smaller[middle:])]
+
+
+def _lists_of(ground: Ground) -> list[date]:
+    """The days whose lists were announced on `ground`, or just before it and perhaps not seen by anyone."""
+    made = announcements_between(ground.announced_since - _LAG, ground.until)
+    return [at.astimezone(_EASTERN).date() + _DAY for at in made]
+
+
+def _merged(pages: Sequence[FeedPage]) -> tuple[Announced, ...]:
+    order = list(AnnounceType)
+    first: dict[ArxivId, Announced] = {}
+    for one in sorted((one for page in pages for one in page.entries), key=lambda one: order.index(one.kind)):
+        first.setdefault(one.paper.id, one)
+    return tuple(first.values())

@@ -1,0 +1,172 @@
+"""OAI-PMH: all that changed in arXiv since a day, in a few requests, whatever the number of keywords.
+
+Source: https://info.arxiv.org/help/oa/.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from math import ceil
+
+from digest.arxiv.arxivraw import RecordPage, TokenExpired, parse_record_page
+from digest.arxiv.calendar import announcements_between
+from digest.arxiv.ground import Ground
+from digest.arxiv.http import PoliteClient
+from digest.errors import Implausible, Refused
+from digest.papers import ArxivId, Paper
+from digest.query import Query
+
+# A datestamp is the UTC date of a paper's last change. 20:00 US Eastern, when papers are announced, is past
+# midnight UTC, and they are listed some two hours later. A fetch in between does not see them, but is on the
+# very date that they bear. With one day more also those come that are listed up to a day late, or that were
+# written down just before midnight UTC.
+_OVERLAP = timedelta(days=1)
+_TOLERANCE = timedelta(days=1)
+
+_PAGE = 2_500
+# About 1,200 new papers, and as many that were replaced, cross-listed or edited.
+_USUAL_RECORDS = 2_200
+# More than two months of announcements.
+_MOST_PAGES = 100
+# A token ends at midnight UTC: once is bad luck, again and again is an error.
+_MOST_STARTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harvest:
+    """What a harvest brought: each paper once, in its latest version, the newest submission first.
+
+    `papers` are those first submitted within the ground. `changed` are all that came, also old papers with
+    a new version or edited metadata. `newest_datestamp` is `None` when nothing came. `responded_at` is the
+    server's time of the first page, which may be one that it had kept since the last announcement.
+    """
+
+    papers: tuple[Paper, ...]
+    changed: tuple[Paper, ...]
+    newest_datestamp: date | None
+    responded_at: datetime
+
+
+class OaiPmh:
+    """All papers, by the day of their last change."""
+
+    name = "OAI-PMH"
+    lists_again = False
+
+    def __init__(self, client: PoliteClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
+        """A request for each page of what is usual since then, however many papers are expected."""
+        listed_from = datetime.combine(_first_day(ground), time(), UTC) - timedelta(microseconds=1)
+        announcements = announcements_between(listed_from, ground.until)
+        return max(1, ceil(len(announcements) * _USUAL_RECORDS / _PAGE))
+
+    def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
+        """All together: one list has the papers for all."""
+        return (tuple(queries),) if queries else ()
+
+    async def search(self, queries: Sequence[Query], ground: Ground) -> tuple[Paper, ...]:
+        """All papers of `ground`, newest first: those that match `queries` are among them.
+
+        Raises `SourceError` unless all pages came and can be true.
+        """
+        return (await self.harvest(ground)).papers
+
+    async def harvest(self, ground: Ground) -> Harvest:
+        """All that changed since the ground's announcements began. Raises `SourceError` as `search` does."""
+        first_day = _first_day(ground)
+        for _ in range(_MOST_STARTS):
+            pages = await self._pages(first_day)
+            if pages:
+                return _gathered(pages, ground)
+        raise Refused(
+            self._url, f"arXiv took back its resumption token {_MOST_STARTS} times; try again later"
+        )
+
+    async def _pages(self, first_day: date) -> list[RecordPage]:
+        """The whole list; nothing when a token expired on the way."""
+        pages: list[RecordPage] = []
+        tokens: list[str] = []
+        fields = {"metadataPrefix": "arXivRaw", "from": f"{first_day}"}
+        while True:
+            page = await self._page(fields, first_day)
+            if page is None:
+                return []
+            pages.append(page)
+            if page.token is None:
+                break
+            if page.token in tokens:
+                raise Implausible(self._url, "arXiv's list goes in a circle: a resumption token came twice")
+            if len(pages) == _MOST_PAGES:
+                raise Implausible(self._url, f"arXiv's list does not end within {_MOST_PAGES} pages")
+            tokens.append(page.token)
+            fields = {"resumptionToken": page.token}
+        self._check_size(pages)
+        return pages
+
+    async def _page(self, fields: Mapping[str, str], first_day: date) -> RecordPage | None:
+        """One page; `None` when it was asked for with a token that has expired."""
+        is_resumed = "resumptionToken" in fields
+
+        def understand(document: bytes) -> RecordPage | None:
+            try:
+                page = parse_record_page(document, url=self._url)
+            except TokenExpired:
+                # Asking again with the same token is of no use.
+                if is_resumed:
+                    return None
+                raise
+            doubt = _doubt(page, first_day, is_resumed)
+            if doubt:
+                raise Implausible(self._url, f"arXiv's answer cannot be right: {doubt}")
+            return page
+
+        return await self._client.ask(self._url, {"verb": "ListRecords", **fields}, understand)
+
+    def _check_size(self, pages: Sequence[RecordPage]) -> None:
+        """Raises `Implausible` when fewer records came than the server counted last."""
+        counted = [page.complete_size for page in pages if page.complete_size is not None]
+        came = sum(len(page.records) + page.deleted for page in pages)
+        if counted and came < counted[-1]:
+            raise Implausible(self._url, f"only {came} of {counted[-1]} records came; it will be asked again")
+
+
+def _first_day(ground: Ground) -> date:
+    return ground.announced_since.astimezone(UTC).date() - _OVERLAP
+
+
+def _doubt(page: RecordPage, first_day: date, is_resumed: bool) -> str | None:
+    """Why `page` is not to be believed, or `None`."""
+    if is_resumed and not page.records and not page.deleted:
+        return "the list ends with a page that was promised and is empty"
+    oldest = min((record.datestamp_on for record in page.records), default=first_day)
+    if oldest < first_day - _TOLERANCE:
+        return f"a record of {oldest}, asked for was what changed since {first_day}"
+    return None
+
+
+def _gathered(pages: Sequence[RecordPage], ground: Ground) -> Harvest:
+    records = [record for page in pages for record in page.records]
+    latest: dict[ArxivId, Paper] = {}
+    for paper in sorted((record.paper for record in records), key=lambda paper: paper.version):
+        latest[paper.id] = paper
+    changed = tuple(sorted(latest.values(), key=_submission, reverse=True))
+    return Harvest(
+        papers=tuple(paper for paper in changed if _is_within(paper, ground)),
+        changed=changed,
+        newest_datestamp=max((record.datestamp_on for record in records), default=None),
+        responded_at=pages[0].responded_at,
+    )
+
+
+def _submission(paper: Paper) -> tuple[datetime, ArxivId]:
+    if paper.submitted_at is None:
+        raise ValueError(f"{paper.id} without a submission time is not from OAI-PMH")
+    return paper.submitted_at, paper.id
+
+
+def _is_within(paper: Paper, ground: Ground) -> bool:
+    # arXiv's clock and ours may differ, and no paper may fall out at the recent end.
+    return ground.submitted_since <= _submission(paper)[0] <= ground.until + _TOLERANCE

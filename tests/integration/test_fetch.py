@@ -1,0 +1,121 @@
+"""A fetch over several sources and a real state file: who is asked, who is believed, and what moves."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.errors import Unreachable
+from digest.jobs import FetchReport, fetch
+from digest.papers import Paper
+from digest.store.sqlite import SqliteStore
+from tests.factories import invented_paper, moment, reader
+from tests.fakes import FakeSource
+
+MONDAY, TUESDAY, WEDNESDAY = (moment(f"2026-06-{day} 12:00") for day in (15, 16, 17))
+READERS = [reader("ada@example.org", "tea", "milk")]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        store.enrol(READERS, now=MONDAY, current_since=MONDAY)
+        yield store
+
+
+class Sources:
+    """A cheap source that lists all each time, and a dear one that only lists what is new."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.store = store
+        self.cheap = FakeSource(name="cheap")
+        self.dear = FakeSource(name="dear")
+        self.dear.lists_again = False
+        self.dear.price = 5
+
+    async def fetch(self, now: datetime) -> FetchReport:
+        return await fetch((self.dear, self.cheap), self.store, READERS, now=now, lookback=timedelta(days=16))
+
+    def covered_at(self) -> set[datetime]:
+        return set(self.store.covered_at().values())
+
+
+@pytest.fixture
+def sources(store: SqliteStore) -> Sources:
+    return Sources(store)
+
+
+def teas(first: int, count: int, submitted: str = "2026-06-12 10:00") -> tuple[Paper, ...]:
+    return tuple(
+        invented_paper(f"2606.{number:05}", "Tea", submitted=submitted)
+        for number in range(first, first + count)
+    )
+
+
+async def test_the_cheapest_source_is_asked_and_the_others_are_left_in_peace(sources: Sources) -> None:
+    sources.cheap.papers = teas(0, 30)
+    report = await sources.fetch(MONDAY)
+    assert (report.papers_new, report.errors, report.notes) == (30, (), ())
+    assert (len(sources.cheap.asked), len(sources.dear.asked)) == (1, 0)
+
+
+async def test_when_one_source_fails_the_next_takes_over_within_the_run(sources: Sources) -> None:
+    sources.cheap.failing = lambda queries: Unreachable("http://cheap", "no answer")
+    sources.dear.papers = teas(0, 3)
+    report = await sources.fetch(MONDAY)
+    assert (report.papers_new, report.errors, report.is_unreached) == (3, (), False)
+    assert "no answer" in report.notes[0]
+    assert sources.covered_at() == {MONDAY}
+
+
+async def test_when_all_fail_nothing_moves_and_the_next_run_covers_the_gap(sources: Sources) -> None:
+    await sources.fetch(MONDAY)
+    for source in (sources.cheap, sources.dear):
+        source.failing = lambda queries: Unreachable("http://arxiv", "no answer")
+    report = await sources.fetch(TUESDAY)
+    assert report.is_unreached
+    assert "asks again for" in report.errors[-1]
+    assert sources.covered_at() == {MONDAY}
+    sources.cheap.failing = lambda queries: None
+    await sources.fetch(MONDAY + timedelta(days=25))
+    assert sources.cheap.asked[-1][1].announced_since == MONDAY
+
+
+async def test_a_stale_answer_is_named_asked_again_and_then_taken_from_elsewhere(sources: Sources) -> None:
+    sources.cheap.papers = teas(0, 30)
+    await sources.fetch(MONDAY)
+    sources.cheap.papers = teas(0, 20)
+    sources.dear.papers = teas(30, 2)
+    report = await sources.fetch(TUESDAY)
+    assert [len(source.asked) for source in (sources.cheap, sources.dear)] == [3, 1]
+    assert (report.papers_new, report.errors) == (2, ())
+    assert "10 of 30 papers that it listed before are missing" in report.notes[0]
+
+
+async def test_a_stale_answer_that_was_a_slip_is_mended_by_asking_again(sources: Sources) -> None:
+    sources.cheap.papers = teas(0, 30)
+    await sources.fetch(MONDAY)
+    slips = iter([teas(0, 10)])
+
+    def slip(queries: object) -> None:
+        sources.cheap.papers = next(slips, teas(0, 33))
+
+    sources.cheap.failing = slip
+    report = await sources.fetch(TUESDAY)
+    assert (report.papers_new, len(sources.dear.asked), len(report.notes)) == (3, 0, 1)
+
+
+async def test_silence_that_no_source_breaks_is_told_and_asked_about_again(sources: Sources) -> None:
+    sources.cheap.papers = sources.dear.papers = teas(0, 300)
+    await sources.fetch(MONDAY)
+    report = await sources.fetch(TUESDAY)
+    assert "nothing new, though arXiv was to announce" in report.errors[0]
+    assert sources.covered_at() == {MONDAY}
+
+
+async def test_an_answer_to_another_question_brings_nothing(sources: Sources) -> None:
+    sources.cheap.papers = tuple(invented_paper(f"2606.{number:05}", "Coffee") for number in range(30))
+    report = await sources.fetch(MONDAY)
+    assert "only 0 of its 30 papers match" in report.notes[0]
+    assert report.papers_new == 0

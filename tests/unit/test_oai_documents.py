@@ -1,0 +1,191 @@
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.arxiv.arxivraw import Record, TokenExpired, parse_record_page
+from digest.errors import BadDocument, Refused
+from digest.papers import Paper, one_line
+from tests.integration.arxiv_harvest_server import (
+    deleted_record,
+    oai_error,
+    raw_record,
+    record_page,
+    versions_of,
+)
+
+FIRST, SECOND = "Mon, 01 Jun 2026 12:00:00 GMT", "Tue, 9 Jun 2026 02:03:04 GMT"
+
+
+def read_one(record: str) -> Record:
+    (found,) = parse_record_page(record_page(record).encode()).records
+    return found
+
+
+def test_every_field_of_a_record_is_read() -> None:
+    extra = (
+        "<comments>12 pages,\n  3 gnomes</comments><report-no>G-1</report-no><proxy>gnome</proxy>"
+        "<journal-ref>J. Gnomes 1</journal-ref><doi>10.1000/1</doi><msc-class>05C81</msc-class>"
+    )
+    record = read_one(
+        raw_record(
+            "2606.01234",
+            title="Two\n  lines",
+            abstract="  An\nabstract with $a<b$.\n",
+            authors=r"Andr\'e Example (1) and Bo Sample ((1) Gnomes)",
+            categories="math.CO cs.DM",
+            versions=versions_of(FIRST, SECOND),
+            datestamp="2026-06-10",
+            extra=extra,
+        )
+    )
+    assert record == Record(
+        datestamp_on=date(2026, 6, 10),
+        paper=Paper(
+            id=record.paper.id,
+            version=2,
+            title="Two lines",
+            abstract="An abstract with $a<b$.",
+            authors=("André Example", "Bo Sample"),
+            categories=("math.CO", "cs.DM"),
+            submitted_at=datetime(2026, 6, 1, 12, tzinfo=UTC),
+            updated_at=datetime(2026, 6, 9, 2, 3, 4, tzinfo=UTC),
+            comment="12 pages, 3 gnomes",
+            journal_ref="J. Gnomes 1",
+            doi="10.1000/1",
+        ),
+    )
+    assert record.paper.id == "2606.01234"
+
+
+def test_the_submission_is_that_of_the_first_version_wherever_it_stands() -> None:
+    first, second = versions_of(FIRST), versions_of(SECOND).replace("v1", "v2")
+    assert read_one(raw_record(versions=second + first)) == read_one(raw_record(versions=first + second))
+
+
+def test_times_are_in_utc_whatever_zone_is_written() -> None:
+    paper = read_one(raw_record(versions=versions_of("Mon, 01 Jun 2026 12:00:00 -0400"))).paper
+    assert paper.submitted_at == datetime(2026, 6, 1, 16, tzinfo=UTC)
+    assert paper.submitted_at.tzinfo is UTC
+
+
+def test_an_old_style_identifier_is_read() -> None:
+    assert read_one(raw_record("math.GT/0309136")).paper.id == "math/0309136"
+
+
+def test_what_is_missing_or_blank_is_none() -> None:
+    paper = read_one(raw_record(extra="<comments> \n </comments><doi/>")).paper
+    assert (paper.comment, paper.journal_ref, paper.doi) == (None, None, None)
+
+
+@given(
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"))
+)
+def test_texts_come_out_character_for_character(text: str) -> None:
+    paper = read_one(raw_record(title=text, abstract=text)).paper
+    assert (paper.title, paper.abstract) == (one_line(text), one_line(text))
+
+
+def test_a_deleted_record_is_no_paper_but_counts() -> None:
+    page = parse_record_page(record_page(raw_record(), deleted_record(), token="", size=2).encode())
+    assert (len(page.records), page.deleted, page.complete_size) == (1, 1, 2)
+
+
+@pytest.mark.parametrize(("token", "read"), [(None, None), ("", None), (" \n", None), ("a%3Db&c", "a%3Db&c")])
+def test_only_a_token_with_a_text_asks_for_more(token: str | None, read: str | None) -> None:
+    assert parse_record_page(record_page(raw_record(), token=token).encode()).token == read
+
+
+def test_the_servers_time_is_read() -> None:
+    page = parse_record_page(record_page(raw_record()).encode())
+    assert page.responded_at == datetime(2026, 6, 16, 12, tzinfo=UTC)
+
+
+def test_that_nothing_matches_is_an_answer() -> None:
+    page = parse_record_page(oai_error("noRecordsMatch").encode())
+    assert (page.records, page.token) == ((), None)
+
+
+@pytest.mark.parametrize("code", ["badArgument", "badVerb", "cannotDisseminateFormat", "idDoesNotExist"])
+def test_any_other_error_is_a_refusal_with_its_reason(code: str) -> None:
+    with pytest.raises(Refused, match=rf"\({code}\): no such gnome") as refused:
+        parse_record_page(oai_error(code, "no such\n gnome").encode(), url="http://here")
+    assert refused.value.url == "http://here"
+
+
+def test_an_error_beside_the_one_that_is_none_is_not_overlooked() -> None:
+    two = "<error code='noRecordsMatch'/><error code='badArgument'>x</error></OAI-PMH>"
+    with pytest.raises(Refused, match="badArgument"):
+        parse_record_page(oai_error("noRecordsMatch").replace("</OAI-PMH>", two).encode())
+
+
+def test_an_expired_token_is_told_from_other_refusals() -> None:
+    with pytest.raises(TokenExpired):
+        parse_record_page(oai_error("badResumptionToken").encode())
+
+
+def test_a_document_cut_off_anywhere_is_refused() -> None:
+    document = record_page(raw_record(), deleted_record(), token="x").encode()
+    for length in range(len(document)):
+        with pytest.raises(BadDocument):
+            parse_record_page(document[:length])
+
+
+BOMB = "".join(f'<!ENTITY g{n} "{f"&g{n - 1};" * 10}">' for n in range(1, 12))
+WHOLE = record_page(raw_record())
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "",
+        "Rate exceeded.",
+        "<feed xmlns='http://www.w3.org/2005/Atom'/>",
+        WHOLE.replace("<title>", "<title>&nbsp;"),
+        WHOLE + "more",
+        WHOLE.replace("?>", f"?><!DOCTYPE feed [<!ENTITY g0 'gnome'>{BOMB}]>").replace("We follow", "&g11;"),
+        WHOLE.replace("?>", '?><!DOCTYPE feed [<!ENTITY g SYSTEM "file:///etc/hostname">]>', 1),
+        WHOLE.replace("UTF-8", "gnomish"),
+        WHOLE.replace("<title>", "<title>" + "<b/>" * 1_000_000),
+    ],
+)
+def test_what_is_no_whole_answer_without_entities_is_refused(document: str) -> None:
+    with pytest.raises(BadDocument, match="not a complete OAI-PMH document"):
+        parse_record_page(document.encode())
+
+
+@pytest.mark.parametrize(
+    ("there", "instead"),
+    [
+        ("<id>2606.00001</id>", ""),
+        ("<id>2606.00001</id>", "<id>gnome</id>"),
+        (versions_of(FIRST), ""),
+        ('version="v1"', 'version="v2"'),
+        ('version="v1"', 'version="first"'),
+        (FIRST, "yesterday"),
+        (FIRST, "Mon, 01 Jun 2026 12:00:00 -0000"),
+        (FIRST, "Fri, 31 Dec 9999 23:00:00 -2300"),
+        (FIRST, "Mon, 41 Jun 2026 12:00:00 GMT"),
+        ("<title>On the walks of lost gnomes</title>", ""),
+        ("<authors>Ada Example and Bo Sample</authors>", ""),
+        ("math.CO cs.DM", " "),
+        ("<datestamp>2026-06-16</datestamp>", ""),
+        ("<datestamp>2026-06-16<", "<datestamp>today<"),
+        ("<responseDate>2026-06-16T12:00:00Z</responseDate>", ""),
+        ("2026-06-16T12:00:00Z</responseDate>", "2026-06-16T12:00:00</responseDate>"),
+        ("2026-06-16T12:00:00Z</responseDate>", "0001-01-01T00:00:00+14:00</responseDate>"),
+        ("<metadata>", "<about>"),
+        ("OAI/arXivRaw/", "OAI/arXiv/"),
+        ("ListRecords", "ListIdentifiers"),
+        (raw_record(), ""),
+    ],
+)
+def test_a_record_or_a_list_without_what_it_must_have_is_refused(there: str, instead: str) -> None:
+    assert there in WHOLE
+    with pytest.raises(BadDocument, match="not a complete OAI-PMH document"):
+        parse_record_page(WHOLE.replace(there, instead).replace("</metadata>", _closing(instead)).encode())
+
+
+def _closing(opening: str) -> str:
+    return "</about>" if opening == "<about>" else "</metadata>"

@@ -1,0 +1,103 @@
+"""Which source is asked for which keywords."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from digest.arxiv import Source
+from digest.arxiv.ground import Ground
+from digest.arxiv.planner import Errand, plan
+from digest.query import Query, parse
+from tests.factories import moment
+from tests.fakes import FakeSource
+
+NOW = moment("2026-06-17 12:00")
+YESTERDAY = NOW - timedelta(days=1)
+LOOKBACK = timedelta(days=16)
+
+
+class PerKeyword(FakeSource):
+    """Asks once for each ten keywords, and once more for each 2,000 papers."""
+
+    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
+        return -(-len(queries) // 10) + expected // 2_000
+
+
+class PerDay(FakeSource):
+    """Asks twice, and once more for each day."""
+
+    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
+        return 2 + (ground.until - ground.announced_since).days
+
+
+BY_KEYWORD, BY_DAY = PerKeyword(name="by keyword"), PerDay(name="by day")
+SOURCES: tuple[Source, ...] = (BY_KEYWORD, BY_DAY)
+
+
+def words(count: int, word: str = "known") -> list[Query]:
+    return [parse(f"{word}{number}") for number in range(count)]
+
+
+def planned(known: Sequence[Query] = (), fresh: Sequence[Query] = (), results: int = 5) -> tuple[Errand, ...]:
+    return plan(
+        (*known, *fresh),
+        SOURCES,
+        covered_at={query.key: YESTERDAY for query in known},
+        results={query.key: results for query in known},
+        now=NOW,
+        lookback=LOOKBACK,
+    )
+
+
+def first_names(errands: Sequence[Errand]) -> list[tuple[int, str]]:
+    return [(len(errand.queries), errand.sources[0].name) for errand in errands]
+
+
+def test_few_keywords_are_asked_for_by_name_and_many_by_day() -> None:
+    assert first_names(planned(words(10))) == [(10, "by keyword")]
+    assert first_names(planned(words(100))) == [(100, "by day")]
+
+
+def test_few_keywords_that_find_very_much_are_asked_for_by_day() -> None:
+    assert first_names(planned(words(3), results=3_000)) == [(3, "by day")]
+
+
+def test_every_other_source_stands_by() -> None:
+    (errand,) = planned(words(100))
+    assert errand.sources == (BY_DAY, BY_KEYWORD)
+    assert errand.requests == 3
+
+
+def test_a_new_keyword_has_its_own_errand_over_the_lookback() -> None:
+    known, fresh = planned(words(100), words(1, "fresh"))
+    assert first_names((known, fresh)) == [(100, "by day"), (1, "by keyword")]
+    assert known.ground == Ground(announced_since=YESTERDAY, submitted_since=YESTERDAY - LOOKBACK, until=NOW)
+    assert fresh.ground == Ground(announced_since=NOW - LOOKBACK, submitted_since=NOW - LOOKBACK, until=NOW)
+
+
+def test_one_errand_does_where_it_is_cheaper_and_it_covers_the_ground_of_both() -> None:
+    (errand,) = planned(words(3), words(3, "fresh"))
+    assert len(errand.queries) == 6
+    assert errand.ground.announced_since == NOW - LOOKBACK
+    assert errand.ground.submitted_since == YESTERDAY - LOOKBACK
+
+
+def test_after_weeks_of_downtime_the_ground_begins_before_them() -> None:
+    query = parse("known")
+    long_ago = NOW - timedelta(days=40)
+    (errand,) = plan(
+        [query], SOURCES, covered_at={query.key: long_ago}, results={}, now=NOW, lookback=LOOKBACK
+    )
+    assert errand.ground == Ground(announced_since=long_ago, submitted_since=long_ago - LOOKBACK, until=NOW)
+
+
+def test_a_clock_that_was_set_back_asks_for_no_time_to_come() -> None:
+    query = parse("known")
+    tomorrow = NOW + timedelta(days=1)
+    (errand,) = plan(
+        [query], SOURCES, covered_at={query.key: tomorrow}, results={}, now=NOW, lookback=LOOKBACK
+    )
+    assert errand.ground.announced_since == NOW
+
+
+def test_without_keywords_nothing_is_asked() -> None:
+    assert planned() == ()
