@@ -127,10 +127,12 @@ def _naive(path: Path, count: int, fetched: Sequence[str]) -> str:
 def _where_bytes_go(path: Path) -> str:
     """The largest tables and indexes, where SQLite was built to tell."""
     with closing(sqlite3.connect(path)) as db:
+        (page,) = db.execute("PRAGMA page_size").fetchone()
         try:
+            # Not `pgsize`: for a whole table it wraps around at 4 GiB.
             rows = db.execute(
-                "SELECT name, pgsize FROM dbstat WHERE aggregate = 1 ORDER BY pgsize DESC LIMIT 8"
+                "SELECT name, pageno FROM dbstat WHERE aggregate = 1 ORDER BY pageno DESC LIMIT 8"
             ).fetchall()
         except sqlite3.OperationalError:
             return "not known by table"
-    return ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in rows)
+    return ", ".join(f"{name} {pages * page / 1e6:,.0f}" for name, pages in rows)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from jinja2 import TemplateError
+
 from digest import __version__
 from digest.arxiv import Source
 from digest.arxiv.api import SearchApi
 from digest.arxiv.http import ClientSettings, PoliteClient
 from digest.arxiv.turnstile import Turnstile
-from digest.config import Settings, find_config, load_settings
+from digest.config import Defaults, Settings, find_config, load_settings
+from digest.errors import ConfigurationError, Unwritable
 from digest.jobs import Write
 from digest.mail import Outgoing, Transport
 from digest.mail.maildir import MaildirTransport
@@ -50,13 +53,29 @@ def _fingerprint(path: Path | None) -> tuple[int, int] | None:
 
 
 def load_setup(config: Path | None, environ: Mapping[str, str] = os.environ) -> Setup:
-    """Reads both files. Raises `ConfigurationError` with every problem of the one or the other."""
-    settings = load_settings(config, environ)
+    """Reads both files. Raises `ConfigurationError` with every problem of both."""
+    try:
+        settings = load_settings(config, environ)
+    except ConfigurationError as error:
+        raise ConfigurationError(*error.problems, *_problems_of_subscribers(config, environ)) from error
     return Setup(
         config_file=find_config(config, environ),
         settings=settings,
         subscribers=load_subscribers(settings.subscribers, settings.defaults),
     )
+
+
+def _problems_of_subscribers(config: Path | None, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What is wrong with subscribers.toml at its usual place, when digest.toml cannot tell another."""
+    named = environ.get("DIGEST_SUBSCRIBERS")
+    try:
+        file = find_config(config, environ)
+        path = Path(named) if named else (file.parent if file else Path()) / "subscribers.toml"
+        if path.is_file():
+            load_subscribers(path, Defaults())
+    except ConfigurationError as error:
+        return error.problems
+    return ()
 
 
 @asynccontextmanager
@@ -101,7 +120,10 @@ def writer_of(settings: Settings) -> Write:
     letterhead = letterhead_of(settings)
 
     def write(mailing: Mailing) -> Outgoing:
-        rendered = renderer.render(mailing.digest, letterhead=letterhead)
+        try:
+            rendered = renderer.render(mailing.digest, letterhead=letterhead)
+        except TemplateError as error:
+            raise Unwritable(f"the templates do not fit this digest: {error}; mend them") from error
         return Outgoing(
             sender=letterhead.sender,
             recipient=mailing.digest.email,

@@ -45,8 +45,8 @@ _STATES = {
 class FetchReport:
     """What a fetch brought.
 
-    `unserved` are the keys of queries without an answer, which `errors` tell of; `notes` tell of failures that
-    another source made good. `is_unreached`: there was something to ask, and nothing was served.
+    `unserved` are the keys of queries without an answer, which `errors` tell of; `notes` tell of failures
+    that another answer made good. `is_unreached`: there was something to ask, and nothing was served.
     """
 
     papers_new: int
@@ -300,9 +300,7 @@ async def deliver(
     await asyncio.to_thread(store.reclaim, now=clock())
     delivery = _Delivery(store, transport, write, clock, stop or asyncio.Event(), notice)
     try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(transport.sessions):
-                group.create_task(delivery.work())
+        await delivery.run()
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from errors
     return delivery.report
@@ -327,34 +325,37 @@ class _Delivery:
         self._clock = clock
         self._stop = stop
         self._notice = notice
-        self._working = 0
 
-    async def work(self) -> None:
-        """Sends one mailing after the other through a session of its own; opens none when nothing is due.
+    async def run(self) -> None:
+        """A server may refuse one session and serve the others, which then do its share; it is down if all end."""
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(self._work()) for _ in range(self._transport.sessions)]
+        failures = [failure for worker in workers if (failure := worker.result())]
+        if failures and len(failures) < len(workers):
+            failures = [failure] if (failure := await self._work()) else []
+        if failures:
+            self.report.is_server_down = True
+            self.report.errors.append(str(failures[0]))
 
-        A server may refuse one session and serve the others; it is down when it serves none.
-        """
+    async def _work(self) -> ServerUnavailable | None:
+        """Sends one mailing after the other through one session until none is due, or returns what ended it."""
         mailing = await self._next()
         if mailing is None:
-            return
-        self._working += 1
+            return None
         try:
             async with self._transport.session() as session:
                 while mailing is not None:
                     await self._send(session, mailing)
                     mailing = await self._next()
         except ServerUnavailable as error:
-            _log.warning("session ended others=%d cause=%s", self._working - 1, error)
-            if self._working == 1:
-                self.report.is_server_down = True
-                self.report.errors.append(str(error))
+            _log.warning("session ended cause=%s", error)
             if mailing is not None:
                 await asyncio.to_thread(self._store.release, [mailing.number])
-        finally:
-            self._working -= 1
+            return error
+        return None
 
     async def _next(self) -> Mailing | None:
-        if self._stop.is_set() or self.report.is_server_down:
+        if self._stop.is_set():
             return None
         claimed = await asyncio.to_thread(self._store.claim, now=self._clock(), limit=1)
         return claimed[0] if claimed else None

@@ -191,11 +191,21 @@ class Smtp(Section):
                 "set smtp.password_file, or DIGEST_SMTP__PASSWORD, or leave both out to send without a login"
             )
             raise WrongKey("smtp.username", f"no password is given for it; {remedy}")
+        if password and _is_readable_on_the_way(info.data):
+            raise WrongKey(
+                "smtp.security",
+                'a password would go unencrypted to another machine; allowed is "starttls" or "tls", or no login',
+            )
         if password and not username:
             raise WrongKey(
                 "smtp.password_file" if file else "smtp.password", "smtp.username is missing; set it too"
             )
         return password
+
+
+def _is_readable_on_the_way(known: dict[str, Any]) -> bool:
+    host = known.get("host")
+    return known.get("security") == "none" and host is not None and not is_loopback(host)
 
 
 def _default_sender(known: dict[str, Any]) -> str:

@@ -8,8 +8,9 @@ from digest.cli.context import context_of
 def daemon(context: typer.Context) -> None:
     """Run as a service: ask arXiv after its announcements, mail everyone at their own time.
 
-    SIGHUP rereads digest.toml and subscribers.toml; an edit is also noticed by itself. SIGTERM finishes
-    the mail in hand and stops. Logs go to standard error.
+    SIGHUP rereads digest.toml and subscribers.toml; an edit is also noticed by itself.
+
+    SIGTERM finishes the mail in hand and stops. The log goes to standard error.
     """
     import asyncio
     import logging

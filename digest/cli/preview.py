@@ -21,15 +21,24 @@ _NOBODY = "preview@localhost"
 
 def preview(
     context: typer.Context,
-    email: Annotated[str | None, typer.Argument(help="A subscriber: shows their next digest.")] = None,
+    email: Annotated[
+        str | None,
+        typer.Argument(metavar="EMAIL", help="A subscriber: shows their next digest.", show_default=False),
+    ] = None,
     keyword: Annotated[
         list[str] | None,
-        typer.Option("-k", "--keyword", help="A keyword to try; may be given several times."),
+        typer.Option(
+            "-k",
+            "--keyword",
+            metavar="KEYWORD",
+            help="A keyword to try; may be repeated.",
+            show_default=False,
+        ),
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file to write.")] = Path(
-        "digest-preview.html"
-    ),
-    show: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="PATH", help="The HTML file to write.")
+    ] = Path("digest-preview.html"),
+    show: Annotated[bool, typer.Option("--open", metavar="", help="Show it in the browser.")] = False,
     now: Moment = None,
 ) -> None:
     """Fetch now and write a digest as an HTML file. Sends nothing and marks nothing.

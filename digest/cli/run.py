@@ -41,13 +41,17 @@ Moment = Annotated[
 def run(
     context: typer.Context,
     force: Annotated[
-        bool, typer.Option("--force", help="Also mail those who had a digest today, and try what waits now.")
+        bool,
+        typer.Option(
+            "--force", metavar="", help="Also mail those who had a digest today, and try what waits now."
+        ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Fetch and compose, but send nothing and mark nothing.")
+        bool,
+        typer.Option("--dry-run", metavar="", help="Fetch and compose, but send nothing and mark nothing."),
     ] = False,
     now: Moment = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Run one cycle now: fetch, then mail everyone who has something new.
 

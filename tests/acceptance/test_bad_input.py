@@ -285,23 +285,87 @@ async def test_a_dry_run_and_a_preview_mark_nothing(lab: Installation, arxiv: Ar
     assert (code, report["digests_sent"]) == (0, 2)
 
 
-async def test_an_interrupted_run_says_so_without_a_traceback_and_loses_nothing(
-    lab: Installation, arxiv: ArxivServer
+async def test_both_files_are_told_of_at_once(lab: Installation) -> None:
+    (lab.folder / "digest.toml").write_text("[smtp]\nhots = 1\n")
+    (lab.folder / "subscribers.toml").write_text(BROKEN_SUBSCRIBERS)
+    done = await digest(lab, "run")
+    assert done.returncode == 2
+    assert "hots" in done.stderr
+    assert "emial" in done.stderr
+
+
+async def test_what_is_wrong_is_also_said_in_json(lab: Installation) -> None:
+    (lab.folder / "subscribers.toml").write_text(BROKEN_SUBSCRIBERS)
+    code, report = await run(lab)
+    assert (code, report["digests_sent"]) == (2, 0)
+    assert any("emial" in error for error in report["errors"])
+
+
+async def start(lab: Installation, **environ: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "digest", "run", "--now", NOW,
+        cwd=lab.folder, env={**lab.environ, **environ}, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_run_that_is_interrupted_while_it_asks_says_so_and_loses_nothing(
+    lab: Installation, arxiv: ArxivServer, number: signal.Signals
 ) -> None:
     arxiv.replies[:] = [says("Rate exceeded.", 429)]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "digest", "run", "--now", NOW,
-        cwd=lab.folder, env={**lab.environ, "DIGEST_ARXIV__RETRY_PAUSE": "30"}, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    process = await start(lab, DIGEST_ARXIV__RETRY_PAUSE="30")
     while not arxiv.asked:
         await asyncio.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = await asyncio.wait_for(process.communicate(), 10)
     assert process.returncode == 130
+    assert b"stopped before arXiv was asked" in said
     assert b"Traceback" not in said
     arxiv.replies[:] = [GOOD]
     code, report = await run(lab)
     assert (code, report["digests_sent"]) == (0, 2)
+
+
+async def test_a_run_that_is_interrupted_while_it_mails_finishes_the_mail_in_hand_and_repeats_none(
+    lab: Installation,
+) -> None:
+    readers = [
+        f'[[subscriber]]\nemail = "r{number}@example.org"\nkeywords = ["gnomes"]\n' for number in range(30)
+    ]
+    (lab.folder / "subscribers.toml").write_text("".join(readers))
+    async with serving(MailServer(seconds_per_byte=0.002)) as server:
+        process = await start(lab, **smtp(server))
+        while len(server.accepted) < 3:
+            await asyncio.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.communicate(), 20)
+        assert process.returncode == 130
+        assert 3 <= len(server.accepted) < 30
+        code, _ = await run(lab, **smtp(server))
+        assert code == 0
+        recipients = [mail.recipient for mail in server.accepted]
+        assert len(recipients) == len(set(recipients)) == 30
+
+
+async def test_a_run_that_is_killed_while_it_mails_loses_nobody(lab: Installation) -> None:
+    readers = [
+        f'[[subscriber]]\nemail = "r{number}@example.org"\nkeywords = ["gnomes"]\n' for number in range(30)
+    ]
+    (lab.folder / "subscribers.toml").write_text("".join(readers))
+    async with serving(MailServer(seconds_per_byte=0.002)) as server:
+        process = await start(lab, **smtp(server))
+        while len(server.accepted) < 3:
+            await asyncio.sleep(0.02)
+        process.kill()
+        await process.communicate()
+        code, _ = await run(lab, **smtp(server))
+        assert code == 0
+        by_recipient: dict[str, set[bytes]] = {}
+        for mail in server.accepted:
+            by_recipient.setdefault(mail.recipient, set()).add(mail.message)
+        assert len(by_recipient) == 30
+        assert all(len(messages) == 1 for messages in by_recipient.values())
+        assert len(server.accepted) <= 30 + 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

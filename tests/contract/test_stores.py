@@ -276,10 +276,14 @@ def test_versions_seen_while_a_reader_was_away_are_not_told(store: Store) -> Non
     store.enrol([ada, bo], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
     serve(store, ada)
+    (mailing,) = store.claim(now=NOW, limit=5)
+    store.conclude(mailing.number, MailingState.SENT, "250 taken", now=NOW)
     store.enrol([bo], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     store.enrol([ada, bo], now=NOW, current_since=NOW)
     assert store.news(ada.email, backlog_since=LONG_AGO).revisions == ()
+    record(store, found("2606.00001", "tea", version=3), covered=("tea",))
+    assert lines(serve(store, ada)) == {("2606.00001", 1, 3)}
 
 
 def test_a_paper_that_a_reader_did_not_get_has_no_new_versions_for_them(store: Store) -> None:

@@ -275,6 +275,15 @@ async def test_refused_papers_take_no_places_in_the_first_digest(lab: Installati
     assert set(found) <= {paper.id for paper in old}
 
 
+async def test_filters_hold_for_new_versions_too(lab: Installation) -> None:
+    asking = reader(EMAIL, "tea", exclude=("survey",), replacements="section")
+    assert await mailed(lab, MONDAY, asking, TEA) == [TEA.id]
+    lab.source.papers = (replace(TEA, version=2, title="Tea leaves, a survey"),)
+    assert (await lab.run(TUESDAY)).digests_sent == 0
+    lab.source.papers = (replace(TEA, version=3),)
+    assert (await lab.run(WEDNESDAY)).digests_sent == 1
+
+
 async def test_new_versions_alone_make_a_digest_for_those_who_ask_for_them(lab: Installation) -> None:
     asking, other = reader(EMAIL, "tea", replacements="section"), reader("bo@example.org", "tea")
     lab.subscribers = (asking, other)

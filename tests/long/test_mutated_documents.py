@@ -1,4 +1,4 @@
-"""Documents that were damaged or made to harm give an answer or an error of ours, soon and in little memory."""
+"""Damaged and harmful documents give an answer or an error of ours, soon and in little memory."""
 
 import asyncio
 import gc
@@ -262,6 +262,8 @@ FILLERS = {
     "comments": b"<!---->",
     "instructions": b"<?b?>",
     "sections": b"<![CDATA[]]>",
+    "references": b"&#65;",
+    "lines": b"\n",
 }
 
 
@@ -276,7 +278,7 @@ def test_a_document_of_the_largest_size_does_not_grow_in_memory(name: str, fille
         parse(document)
 
 
-@pytest.mark.parametrize("filler", ["gnome ", "(", "\\'e and ", "a,"])
+@pytest.mark.parametrize("filler", ["gnome ", "(", "\\v e and ", "a,"])
 def test_a_text_as_long_as_the_document_is_refused(filler: str) -> None:
     size = 64 * MIB
     document = record_page(raw_record(authors=filler * (size // len(filler)))).encode()
@@ -288,7 +290,7 @@ def test_a_text_as_long_as_the_document_is_refused(filler: str) -> None:
         parse_record_page(document)
 
 
-@pytest.mark.parametrize("filler", ["gnome ", "(", "\\'e and ", "a,"])
+@pytest.mark.parametrize("filler", ["gnome ", "(", "\\v e and ", "a,"])
 def test_many_long_texts_take_a_few_times_their_size(filler: str) -> None:
     authors = filler * (999_990 // len(filler))
     document = record_page(

@@ -99,7 +99,7 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_ARXIV__RETRY_PAUSE": "0.1",
         "DIGEST_ARXIV__LOOKBACK_DAYS": "14",
         "DIGEST_ARXIV__CONTACT": "https://lab.example.org/digest",
-        "DIGEST_SMTP__HOST": "mail.example.org",
+        "DIGEST_SMTP__HOST": "localhost",
         "DIGEST_SMTP__PORT": "2525",
         "DIGEST_SMTP__SECURITY": "none",
         "DIGEST_SMTP__ALLOW_PLAINTEXT": "true",
@@ -234,6 +234,15 @@ def test_plaintext_is_for_loopback_unless_said_so() -> None:
     assert (
         load('[smtp]\nhost = "mail.lan"\nsecurity = "none"\nallow_plaintext = true').smtp.security == "none"
     )
+
+
+def test_a_password_never_goes_unencrypted_to_another_machine() -> None:
+    login = 'allow_plaintext = true\nusername = "me"\npassword = "hush"'
+    with pytest.raises(
+        ConfigurationError, match=r"smtp\.security: a password would go unencrypted"
+    ) as raised:
+        load(f'[smtp]\nhost = "mail.lan"\nsecurity = "none"\n{login}')
+    assert "hush" not in str(raised.value)
 
 
 def secret(settings: Settings) -> str | None:

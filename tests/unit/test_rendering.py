@@ -172,8 +172,8 @@ def test_the_digest_tells_what_each_keyword_brought_and_which_brought_nothing() 
 
 def test_only_the_first_digest_welcomes() -> None:
     first, later = render(entry(), is_first=True), render(entry())
-    assert "the newest papers of the last two weeks" in Page(first.html).text
-    assert "the newest papers of the last two weeks" in " ".join(first.text.split())
+    assert "the newest papers so far" in Page(first.html).text
+    assert "the newest papers so far" in " ".join(first.text.split())
     assert "two weeks" not in later.text + later.html
 
 
