@@ -20,12 +20,12 @@ class Figure:
 def table(figures: Sequence[Figure], *, is_full_size: bool = True) -> str:
     """A Markdown table. At less than full size no limit means anything, so none is judged."""
     verdicts = {True: "yes", False: "NO", None: ""}
-    lines = [_HEAD]
+    lines: list[tuple[str, ...]] = [_HEAD]
     for one in figures:
         verdict = verdicts[one.is_held if is_full_size else None]
         lines.append((one.what, one.must, one.ours, one.naive, verdict))
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
-    lines.insert(1, ("-" * widths[0], *("-" * width for width in widths[1:])))
+    lines.insert(1, tuple("-" * width for width in widths))
     return "\n".join(
         f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |"
         for line in lines

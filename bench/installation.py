@@ -75,7 +75,7 @@ class Installation:
 def subscribers(keywords: Sequence[str]) -> str:
     """A subscribers.toml in which each of `keywords` has one reader."""
     left = iter(keywords)
-    entries = []
+    entries: list[str] = []
     while some := list(islice(left, _KEYWORDS_EACH)):
         email = f"reader{len(entries) + 1}@example.org"
         entries.append(f'[[subscriber]]\nemail = "{email}"\nkeywords = {json.dumps(some)}\n')

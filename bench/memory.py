@@ -18,7 +18,7 @@ _MOST = 250e6
 
 
 def measure(scale: float = 1.0) -> Iterator[Figure]:
-    """Peak memory of `digest run`, from fetch to mail: the first run over the whole look-back, and a day's."""
+    """Peak memory of `digest run`, from fetch to mail: of the first run, then of a daily one."""
     texts = keywords(papers(9_000), max(3, int(_KEYWORDS * scale)))
     with tempfile.TemporaryDirectory() as folder, simulator("--min-interval", "0") as arxiv:
         installation = Installation(Path(folder, "installation"), texts, arxiv.url, interval=0)
@@ -29,7 +29,7 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
             if kind == "daily":
                 naive = _naive(f"{arxiv.url}/api/query")
             yield Figure(
-                what=f"peak memory of the {kind} run with {len(texts):,} keywords ({ran.papers_new:,} papers new)",
+                what=f"peak memory, {kind} run, {len(texts):,} keywords, {ran.papers_new:,} papers new",
                 must="≤ 250 MB" if kind == "daily" else "",
                 ours=f"{megabytes(ran.peak)}{''.join(f'; {error}' for error in ran.errors[:1])}",
                 naive=naive,

@@ -6,7 +6,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
 def _diff(store: SqliteStore, count: int, ids: Path) -> Figure:
     """Known papers with the keywords that found them, and new ones that match none: nothing to write."""
     fetched = [*_known(count), *(replace(one, query_keys=()) for one in _unknown(count))]
-    times = [_timed(store, fetched, ()) for _ in range(_REPEATS)]
+    times = [_timed(store, fetched, {}) for _ in range(_REPEATS)]
     took = statistics.median(times)
     return Figure(
         what=f"diffing {len(fetched):,} ids against {count:,} papers",
@@ -64,16 +64,15 @@ def _diff(store: SqliteStore, count: int, ids: Path) -> Figure:
 
 
 def _record(store: SqliteStore, count: int) -> Figure:
-    took = _timed(
-        store, [*_known(count), *_unknown(count)], [filling.key(number) for number in range(QUERIES)]
-    )
+    covered = {filling.key(number): _NOW for number in range(QUERIES)}
+    took = _timed(store, [*_known(count), *_unknown(count)], covered)
     return Figure(
         what=f"the same with {_NEW} new papers written down and {QUERIES:,} queries covered",
         ours=seconds(took),
     )
 
 
-def _timed(store: SqliteStore, fetched: Sequence[Matched], covered: Sequence[str]) -> float:
+def _timed(store: SqliteStore, fetched: Sequence[Matched], covered: Mapping[str, datetime]) -> float:
     began = time.perf_counter()
     store.record(fetched, covered=covered, now=_NOW)
     return time.perf_counter() - began

@@ -6,13 +6,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from jinja2 import TemplateError
 
 from digest import __version__
 from digest.arxiv import Source
 from digest.arxiv.api import SearchApi
+from digest.arxiv.feed import DailyFeed
 from digest.arxiv.http import ClientSettings, PoliteClient
+from digest.arxiv.oai import OaiPmh
 from digest.arxiv.turnstile import Turnstile
 from digest.config import Defaults, Settings, find_config, load_settings
 from digest.errors import ConfigurationError, Unwritable
@@ -23,6 +26,7 @@ from digest.mail.message import Letterhead, build_message
 from digest.mail.rendering import Renderer
 from digest.mail.smtp import SmtpServer, SmtpTransport
 from digest.resources import templates_folder
+from digest.settings import is_loopback
 from digest.store import Mailing
 from digest.subscribers import Subscriber, load_subscribers
 
@@ -92,8 +96,22 @@ async def open_client(settings: Settings) -> AsyncIterator[PoliteClient]:
 
 
 def sources_of(settings: Settings, client: PoliteClient) -> tuple[Source, ...]:
-    """arXiv's interfaces; of two that cost the same, the first is asked."""
-    return (SearchApi(client, settings.arxiv.api_url),)
+    """arXiv's interfaces; of two that cost the same, the first is asked.
+
+    An arXiv on this machine is never mixed with the real one: those of the other side are left out.
+    """
+    arxiv = settings.arxiv
+    found: tuple[tuple[str, Source], ...] = (
+        (arxiv.api_url, SearchApi(client, arxiv.api_url)),
+        (arxiv.oai_url, OaiPmh(client, arxiv.oai_url)),
+        (arxiv.feed_url, DailyFeed(client, arxiv.feed_url)),
+    )
+    side = _is_on_this_machine(arxiv.api_url)
+    return tuple(source for url, source in found if _is_on_this_machine(url) == side)
+
+
+def _is_on_this_machine(url: str) -> bool:
+    return is_loopback(urlsplit(url).hostname)
 
 
 def transport_of(settings: Settings) -> Transport:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from digest.arxiv import Source
-from digest.arxiv.calendar import last_announcement
+from digest.arxiv.calendar import last_announcement, why_quiet
 from digest.jobs import ComposeReport, DeliveryReport, Due, FetchReport, Write, compose_due, deliver, fetch
 from digest.mail import Transport
 from digest.schedule import due_today
@@ -82,7 +82,7 @@ class Cycle:
             subscribers_nothing_new=composed.nothing_new,
             subscribers_not_due=composed.not_due,
             errors=(*(fetched.errors if fetched else stopped), *earlier.errors, *later.errors),
-            notes=fetched.notes if fetched else (),
+            notes=_notes(fetched, now),
             is_unreached=fetched is not None and fetched.is_unreached,
         )
 
@@ -124,6 +124,14 @@ class Cycle:
             stop=self.stop,
             notice=lambda report: self.notice(f"mailing: {report.sent} sent"),
         )
+
+
+def _notes(fetched: FetchReport | None, now: datetime) -> tuple[str, ...]:
+    """What went wrong on the way, and, where nothing is new, whether that is a weekend or a holiday."""
+    if fetched is None:
+        return ()
+    reason = None if fetched.papers_new else why_quiet(now)
+    return (*fetched.notes, *([reason] if reason else []))
 
 
 def _today(now: datetime) -> Due:

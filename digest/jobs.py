@@ -188,7 +188,7 @@ class _Fetching:
 
     def report(self) -> FetchReport:
         """The doubts become notes where another source helped, and errors where none did."""
-        errors, notes = [], self._doubts
+        errors, notes = [], [f"{doubt}; another answer took its place" for doubt in self._doubts]
         if self._unserved:
             left = f"Nothing is lost: the next run asks again for {_listed(self._unserved)}"
             errors, notes = [*self._doubts, left], []
@@ -327,7 +327,7 @@ class _Delivery:
         self._notice = notice
 
     async def run(self) -> None:
-        """A server may refuse one session and serve the others, which then do its share; it is down if all end."""
+        """A server may refuse one session and serve the others; it is down when it ends them all."""
         async with asyncio.TaskGroup() as group:
             workers = [group.create_task(self._work()) for _ in range(self._transport.sessions)]
         failures = [failure for worker in workers if (failure := worker.result())]
@@ -338,7 +338,7 @@ class _Delivery:
             self.report.errors.append(str(failures[0]))
 
     async def _work(self) -> ServerUnavailable | None:
-        """Sends one mailing after the other through one session until none is due, or returns what ended it."""
+        """Sends one mailing after the other through one session, until none is due; else what ended it."""
         mailing = await self._next()
         if mailing is None:
             return None

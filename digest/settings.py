@@ -86,6 +86,11 @@ def _url(value: str) -> str:
     return value
 
 
+def _feed_url(value: str) -> str:
+    """The address to which an archive's name is added; of a bare host, that of its Atom feeds."""
+    return _url(value) if urlsplit(value).path.strip("/") else f"{_url(value).rstrip('/')}/atom"
+
+
 def _contact(value: str) -> str:
     return _url(value) if value.startswith(("http:", "https:")) else parse_address(value)
 
@@ -194,7 +199,8 @@ class Smtp(Section):
         if password and _is_readable_on_the_way(info.data):
             raise WrongKey(
                 "smtp.security",
-                'a password would go unencrypted to another machine; allowed is "starttls" or "tls", or no login',
+                'a password would go unencrypted to another machine; allowed is "starttls" or "tls",'
+                " or no login",
             )
         if password and not username:
             raise WrongKey(
@@ -221,7 +227,9 @@ class Arxiv(Section):
 
     api_url: Url = Field(default="https://export.arxiv.org/api/query", description="an http or https address")
     oai_url: Url = Field(default="https://oaipmh.arxiv.org/oai", description="an http or https address")
-    feed_url: Url = Field(default="https://rss.arxiv.org/atom", description="an http or https address")
+    feed_url: Annotated[str, AfterValidator(_feed_url)] = Field(
+        default="https://rss.arxiv.org/atom", description="an http or https address"
+    )
     request_interval: Seconds = Field(
         default=ARXIV_INTERVAL,
         ge=timedelta(0),

@@ -65,6 +65,16 @@ def last_announcement(at: datetime) -> datetime:
     return announced_at
 
 
+def why_quiet(now: datetime) -> str | None:
+    """Why nothing was announced on the latest evening, in words, or `None` when something was."""
+    day = _eastern_day(now)
+    if datetime.combine(day, _ANNOUNCED_AT, _EASTERN) > now:
+        day -= _DAY
+    if _announcement_on(day) is not None:
+        return None
+    return f"arXiv announced nothing on {day:%A, %F}: {holiday_on(day) or 'the weekend'}"
+
+
 def _announcement_on(day: date) -> datetime | None:
     if day.weekday() in (_FRIDAY, _SATURDAY) or day in _HOLIDAYS:
         return None

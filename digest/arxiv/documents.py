@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 from digest.errors import BadDocument
 from digest.papers import one_line
 
-# Each of these bytes may begin a tag, an attribute or another piece of text, and a piece of four bytes takes a
-# hundred in memory: without a limit a document that the client takes in could fill all of it.
+# Each of these bytes may begin a tag, an attribute or another piece of text, and a piece of four bytes takes
+# a hundred in memory: without a limit a document that the client takes in could fill all of it.
 _MARKS = (b"<", b"=", b"&", b"\n", b"\r")
 # Five times as many as a full page of OAI-PMH has.
 _MOST_MARKS = 1_000_000

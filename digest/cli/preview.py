@@ -129,7 +129,7 @@ def _digest(
     from digest.composing import compose
 
     news = store.news(subscriber.email, backlog_since=now - lookback)
-    return compose(subscriber, news.hits, planned_at=now, is_first=is_first)
+    return compose(subscriber, news.hits, planned_at=now, is_first=is_first, revisions=news.revisions)
 
 
 def _write(settings: "Settings", digest: "Digest", output: Path) -> None:

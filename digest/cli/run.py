@@ -135,7 +135,7 @@ def _tell(setup: "Setup", report: "CycleReport", requests: int, planned: "tuple[
     for error in report.errors:
         typer.echo(f"error: {error}", err=True)
     for note in report.notes:
-        typer.echo(f"note: {note}; another answer took its place", err=True)
+        typer.echo(f"note: {note}", err=True)
     typer.echo(
         f"{_count(report.papers_new, 'new paper')} in {_count(requests, 'request')} to arXiv; "
         f"{_count(report.subscribers_nothing_new, 'subscriber')} with nothing new"

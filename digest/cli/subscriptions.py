@@ -152,7 +152,7 @@ def _told(done: "Subscribed", path: str) -> str:
         lines.append(f"Filters: {filters}.")
     lines.append(f"Mail goes out {_times(reader)}, when there is something new.")
     lines.append(
-        f"Next: `digest preview {reader.email}` shows what it would bring; `digest run` or the daemon mails it."
+        f"Next: `digest preview {reader.email}` shows what it brings; `digest run` or the daemon mails it."
     )
     return "\n".join(lines)
 

@@ -140,7 +140,5 @@ def m002_revisions(db: Database) -> None:
         # NULL: the reader asks for no new versions.
         "ALTER TABLE subscriber ADD COLUMN revision_cursor INTEGER",
         "ALTER TABLE mailing ADD COLUMN revisions TEXT NOT NULL DEFAULT '[]'",
-        "CREATE INDEX IF NOT EXISTS hit_of_paper ON hit (paper)",
-        "CREATE INDEX IF NOT EXISTS edition_by_submission ON edition (submitted_at)",
     ):
         db.execute(statement)

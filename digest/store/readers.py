@@ -97,7 +97,7 @@ class Readers(Revisions):
 
     @staticmethod
     def _begin_subscriptions(db: Database, current_since: datetime) -> None:
-        """The backlog is what was seen, where that is all that was announced; else what the next fetch brings."""
+        """The backlog is what was seen, if that is all there was; else what the next fetch brings."""
         db.execute(
             """
             INSERT INTO subscription (subscriber, query, began_after)

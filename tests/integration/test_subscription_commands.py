@@ -77,7 +77,7 @@ def test_subscribing_says_what_was_done_and_where_and_what_comes_next(digest: Di
     assert ended.out == (
         f'Added a@example.org with "neural operator", "x ray" to {tmp_path}/subscribers.toml.\n'
         "Mail goes out every Fri at 07:00 UTC, when there is something new.\n"
-        "Next: `digest preview a@example.org` shows what it would bring, `digest run` mails it now.\n"
+        "Next: `digest preview a@example.org` shows what it brings; `digest run` or the daemon mails it.\n"
     )
 
 

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.arxiv.calendar import announcements_after, holiday_on, last_announcement, next_announcement
+from digest.arxiv.calendar import (
+    announcements_after,
+    holiday_on,
+    last_announcement,
+    next_announcement,
+    why_quiet,
+)
 
 EASTERN = ZoneInfo("America/New_York")
 
@@ -89,3 +95,19 @@ def test_a_moment_without_a_zone_is_refused(ask: object) -> None:
     assert callable(ask)
     with pytest.raises(ValueError, match="time zone"):
         ask(datetime(2026, 6, 1, 12))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        ("2026-06-16T12:00:00+00:00", None),
+        ("2026-06-13T12:00:00+00:00", "Friday, 2026-06-12: the weekend"),
+        ("2026-06-14T23:59:00+00:00", "Saturday, 2026-06-13: the weekend"),
+        ("2026-06-15T00:00:00+00:00", None),
+        ("2026-06-20T12:00:00+00:00", "Friday, 2026-06-19: Juneteenth"),
+        ("2026-11-27T12:00:00+00:00", "Thursday, 2026-11-26: Thanksgiving"),
+    ],
+)
+def test_silence_is_explained_by_the_evening_before(now: str, reason: str | None) -> None:
+    explained = why_quiet(datetime.fromisoformat(now))
+    assert explained == (f"arXiv announced nothing on {reason}" if reason else None)
