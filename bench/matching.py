@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 def measure(scale: float = 1.0) -> Iterator[Figure]:
     """Seconds of one core for one day, at three numbers of queries; beside it both naive loops."""
-    known = papers(_SOURCE_PAPERS)
+    known = papers(max(600, int(_SOURCE_PAPERS * scale)))
     day = known[: max(1, int(_PAPERS * scale))]
     texts = keywords(known, max(100, int(_QUERIES[-1] * scale)))
     all_queries = tuple(parse(text) for text in texts)

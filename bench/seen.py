@@ -21,16 +21,16 @@ from digest.store import Matched
 from digest.store.sqlite import SqliteStore
 
 _PAPERS = 3_000_000
-_KNOWN, _NEW = 1_500, 500
+KNOWN, NEW = 1_500, 500
 _REPEATS = 5
 _MOST_SECONDS = 0.020
 _MOST_BYTES = 1.5e9
-_NOW = datetime(2026, 7, 2, tzinfo=UTC)
+NOW = datetime(2026, 7, 2, tzinfo=UTC)
 
 
 def measure(scale: float = 1.0) -> Iterator[Figure]:
     """Time to diff, time to write down a fetch, size; beside them a set of ids kept in a JSON file."""
-    count = max(10 * _KNOWN, int(_PAPERS * scale))
+    count = max(10 * KNOWN, int(_PAPERS * scale))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "digest.db")
         began = time.monotonic()
@@ -51,7 +51,7 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
 
 def _diff(store: SqliteStore, count: int, ids: Path) -> Figure:
     """Known papers with the keywords that found them, and new ones that match none: nothing to write."""
-    fetched = [*_known(count), *(replace(one, query_keys=()) for one in _unknown(count))]
+    fetched = [*known(count), *(replace(one, query_keys=()) for one in unknown())]
     times = [_timed(store, fetched, {}) for _ in range(_REPEATS)]
     took = statistics.median(times)
     return Figure(
@@ -64,23 +64,23 @@ def _diff(store: SqliteStore, count: int, ids: Path) -> Figure:
 
 
 def _record(store: SqliteStore, count: int) -> Figure:
-    covered = {filling.key(number): _NOW for number in range(QUERIES)}
-    took = _timed(store, [*_known(count), *_unknown(count)], covered)
+    covered = {filling.key(number): NOW for number in range(QUERIES)}
+    took = _timed(store, [*known(count), *unknown()], covered)
     return Figure(
-        what=f"the same with {_NEW} new papers written down and {QUERIES:,} queries covered",
+        what=f"the same with {NEW} new papers written down and {QUERIES:,} queries covered",
         ours=seconds(took),
     )
 
 
 def _timed(store: SqliteStore, fetched: Sequence[Matched], covered: Mapping[str, datetime]) -> float:
     began = time.perf_counter()
-    store.record(fetched, covered=covered, now=_NOW)
+    store.record(fetched, covered=covered, now=NOW)
     return time.perf_counter() - began
 
 
-def _known(count: int) -> list[Matched]:
+def known(count: int) -> list[Matched]:
     """Papers of the last weeks, as a look-back brings them again."""
-    numbers = range(count - 3 * _KNOWN, count, 3)
+    numbers = range(count - 3 * KNOWN, count, 3)
     return [
         Matched(
             paper=_paper(filling.arxiv_id(number, count)),
@@ -90,10 +90,10 @@ def _known(count: int) -> list[Matched]:
     ]
 
 
-def _unknown(count: int) -> list[Matched]:
+def unknown() -> list[Matched]:
     return [
         Matched(paper=_paper(f"2607.{number:05}"), query_keys=tuple(map(filling.key, filling.hits(number))))
-        for number in range(1, _NEW + 1)
+        for number in range(1, NEW + 1)
     ]
 
 
@@ -105,7 +105,7 @@ def _paper(arxiv_id: str) -> Paper:
         abstract="We say little, and show less. " * 40,
         authors=("Ada Example", "Bo Sample"),
         categories=("cs.LG",),
-        submitted_at=_NOW,
+        submitted_at=NOW,
     )
 
 
@@ -118,8 +118,8 @@ def _naive(path: Path, count: int, fetched: Sequence[str]) -> str:
     loaded = time.perf_counter()
     new = [one for one in fetched if one not in seen]
     done = time.perf_counter()
-    if len(new) != _NEW:
-        raise RuntimeError(f"the naive loop finds {len(new)} new papers instead of {_NEW}")
+    if len(new) != NEW:
+        raise RuntimeError(f"the naive loop finds {len(new)} new papers instead of {NEW}")
     return f"set from JSON: {seconds(loaded - began)} to load, {seconds(done - loaded)}"
 
 

@@ -18,7 +18,7 @@ from digest.mail import Outcome, Outgoing, Receipt, Session, Transport
 from digest.matching import QueryIndex
 from digest.notation import address_key
 from digest.papers import ArxivId, Paper
-from digest.query import Query
+from digest.query import Query, is_asked_exactly
 from digest.schedule import retry_at
 from digest.store import Mailing, MailingState, Matched, Standing, Store
 from digest.subscribers import Subscriber
@@ -180,8 +180,12 @@ class _Fetching:
         """Raises `Unbelievable` by what is known of these queries."""
         known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
         usual = len(known) / max(1, len(announcements_between(ground.until - self._lookback, ground.until)))
+        is_exact = source.lists_again and all(map(is_asked_exactly, batch))
         doubt = lie(
-            papers, matching=len(matched), known=known if source.lists_again else (), ground=ground
+            papers,
+            matching=len(matched) if is_exact else None,
+            known=known if source.lists_again else (),
+            ground=ground,
         ) or silence(news=sum(1 for one in matched if one.paper.id not in known), usual=usual, ground=ground)
         if doubt:
             raise Unbelievable(source.name, doubt)

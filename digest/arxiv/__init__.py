@@ -11,7 +11,8 @@ from digest.query import Query
 class Source(Protocol):
     """One of arXiv's interfaces.
 
-    `lists_again`: its answers hold all of the ground anew each time, also what was found there before.
+    `lists_again`: it is asked for the queries alone, and each answer holds all that they find, also what
+    was found before; other sources list what changed, whatever it is.
     """
 
     @property

@@ -27,17 +27,19 @@ INDEX_LAG = timedelta(hours=3)
 _NEW_STYLE = re.compile(r"(\d\d)(\d\d)\.")
 
 
-def lie(papers: Sequence[Paper], *, matching: int, known: Collection[ArxivId], ground: Ground) -> str | None:
+def lie(
+    papers: Sequence[Paper], *, matching: int | None, known: Collection[ArxivId], ground: Ground
+) -> str | None:
     """Why an answer cannot be the whole truth, or `None`.
 
-    `matching` of its papers match one of the queries asked for. `known` are papers that were found before
-    and that have to be in it again.
+    `matching` of its papers match one of the queries, or `None` where more than what matches was asked for.
+    `known` are papers that were found before and that have to be in it again.
     """
     found = {paper.id for paper in papers}
     missing = sorted(set(known) - found)
     if len(missing) > max(_FEW, _SHARE_MISSING * len(known)):
         return f"{len(missing)} of {len(known)} papers that it listed before are missing, as {missing[-1]}"
-    if len(papers) >= _ENOUGH_TO_JUDGE and matching < _SHARE_MATCHING * len(papers):
+    if matching is not None and len(papers) >= _ENOUGH_TO_JUDGE and matching < _SHARE_MATCHING * len(papers):
         return f"only {matching} of its {len(papers)} papers match what was asked for"
     old = sum(1 for paper in papers if _is_old(paper, ground.submitted_since))
     if old > OLD_PAPERS:

@@ -58,6 +58,11 @@ def _balanced(parts: Sequence[str], operator: str) -> str:
     return f"({_balanced(parts[:middle], operator)} {operator} {_balanced(parts[middle:], operator)})"
 
 
+def is_asked_exactly(query: Query) -> bool:
+    """Whether arXiv's search can find just what the query matches, and not only more than that."""
+    return _at_most(query.root) == _at_least(query.root)
+
+
 def _at_least(node: Node) -> str:
     """A search that finds whatever `node` matches."""
     match node:

@@ -119,3 +119,20 @@ async def test_an_answer_to_another_question_brings_nothing(sources: Sources) ->
     report = await sources.fetch(MONDAY)
     assert "only 0 of its 30 papers match" in report.notes[0]
     assert report.papers_new == 0
+
+
+async def test_a_source_that_lists_everything_may_hold_much_that_does_not_match(sources: Sources) -> None:
+    sources.cheap.failing = lambda queries: Unreachable("http://cheap", "no answer")
+    coffees = tuple(invented_paper(f"2606.1{number:04}", "Coffee") for number in range(300))
+    sources.dear.papers = (*coffees, *teas(0, 2))
+    assert (await sources.fetch(MONDAY)).papers_new == 2
+
+
+async def test_a_keyword_that_is_fetched_by_its_stem_may_find_much_that_does_not_match(
+    store: SqliteStore,
+) -> None:
+    exact = [reader("ada@example.org", "=compiler")]
+    store.enrol(exact, now=MONDAY, current_since=MONDAY)
+    source = FakeSource(*(invented_paper(f"2606.{number:05}", "Compiled") for number in range(30)))
+    report = await fetch((source,), store, exact, now=MONDAY, lookback=timedelta(days=16))
+    assert (report.errors, report.notes, report.papers_new) == ((), (), 0)

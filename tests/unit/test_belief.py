@@ -49,6 +49,7 @@ def test_results_that_hardly_match_are_those_of_another_question() -> None:
     doubt = lie(papers(40), matching=19, known=(), ground=GROUND)
     assert doubt == "only 19 of its 40 papers match what was asked for"
     assert lie(papers(3), matching=0, known=(), ground=GROUND) is None
+    assert lie(papers(40), matching=None, known=(), ground=GROUND) is None
 
 
 def test_many_old_papers_at_once_are_an_outage_and_no_news() -> None:

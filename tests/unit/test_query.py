@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from digest.categories import NAMES, nearest_category
 from digest.errors import QueryError
 from digest.plurals import number_forms
-from digest.query import Query, any_of, parse, to_arxiv
+from digest.query import Query, any_of, is_asked_exactly, parse, to_arxiv
 
 WORDS = st.sampled_from(
     ["compiler", "Compiled", "graph", "neural", "état", "C++", "state-of-the-art", "theory"]
@@ -294,3 +294,20 @@ def test_other_forms_of_the_same_stem_are_other_words() -> None:
 def test_every_category_is_known_in_any_case(code: str) -> None:
     assert parse(f"cat:{code.upper()}").text == f"cat:{code}"
     assert nearest_category(code) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("graph neural network", True),
+        ("ti:compiler OR cat:cs.PL", True),
+        ("compiler ANDNOT python", True),
+        ("=compiler", False),
+        ('au:"Ada Lovelace"', False),
+        ("compiler OR au:Lovelace", False),
+        ("compil*", False),
+        ("all:tea", False),
+    ],
+)
+def test_it_is_known_which_queries_bring_more_than_they_match(text: str, expected: bool) -> None:
+    assert is_asked_exactly(parse(text)) is expected

@@ -1,0 +1,112 @@
+"""The benchmarks work, at sizes that mean nothing."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bench import filling, matching, papers, seen
+from bench.__main__ import main
+from bench.figures import Figure, megabytes, seconds, table
+from bench.installation import subscribers
+from digest.papers import parse_identifier
+from digest.query import parse
+from digest.settings import Defaults
+from digest.store.sqlite import SqliteStore
+from digest.subscribers import parse_subscribers
+
+
+@pytest.fixture(autouse=True)
+def _without_real_papers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(papers, "CORPUS", tmp_path / "absent")
+
+
+YEARS_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+HELD = Figure(what="height", ours="3 m", naive="9 m", must="≤ 4 m", is_held=True)
+BROKEN = Figure(what="width", ours="5 m", must="≤ 4 m", is_held=False)
+FREE = Figure(what="depth", ours="1 m")
+
+
+def test_the_table_has_a_line_for_each_figure_and_says_which_limits_are_held() -> None:
+    assert table([HELD, BROKEN, FREE]).splitlines() == [
+        "| figure | must  | ours | naive loop | held |",
+        "| ------ | ----- | ---- | ---------- | ---- |",
+        "| height | ≤ 4 m | 3 m  | 9 m        | yes  |",
+        "| width  | ≤ 4 m | 5 m  |            | NO   |",
+        "| depth  |       | 1 m  |            |      |",
+    ]
+
+
+def test_no_limit_is_judged_below_full_size() -> None:
+    assert not {"yes", "NO"} & set(table([HELD, BROKEN], is_full_size=False).split())
+
+
+def test_durations_and_sizes_have_a_unit_that_suits_them() -> None:
+    assert (seconds(0.0123), seconds(2.5), seconds(30_000)) == ("12.3 ms", "2.50 s", "8.3 h")
+    assert megabytes(1_450_000_000) == "1,450.0 MB"
+
+
+def test_invented_papers_are_the_same_each_time_and_distinct() -> None:
+    some = papers.papers(50)
+    assert some == papers.papers(50)
+    assert len({paper.id for paper in some}) == len({paper.abstract for paper in some}) == 50
+    assert all(parse_identifier(paper.id) == (paper.id, None) for paper in some)
+
+
+def test_keywords_are_distinct_and_a_tenth_has_operators_or_prefixes() -> None:
+    texts = papers.keywords(papers.papers(300), 200)
+    assert texts == papers.keywords(papers.papers(300), 200)
+    assert len({parse(text).key for text in texts}) == 200
+    assert sum(not text.replace(" ", "").isalpha() for text in texts) == 20
+
+
+def test_too_few_papers_for_the_keywords_are_said_so() -> None:
+    with pytest.raises(ValueError, match="2 papers are too few"):
+        papers.keywords(papers.papers(2), 5_000)
+
+
+def test_each_keyword_has_one_reader() -> None:
+    texts = papers.keywords(papers.papers(300), 25)
+    readers = parse_subscribers(subscribers(texts), Path("subscribers.toml"), Defaults())
+    assert [len(reader.keywords) for reader in readers] == [10, 10, 5]
+    assert tuple(keyword.text for reader in readers for keyword in reader.keywords) == texts
+
+
+def test_a_filled_store_knows_its_papers_as_if_it_had_seen_them(tmp_path: Path) -> None:
+    filling.fill(tmp_path / "digest.db", papers.papers(20), 20_000)
+    assert len({filling.arxiv_id(number, 20_000) for number in range(20_000)}) == 20_000
+    with SqliteStore(tmp_path / "digest.db") as store:
+        hits = store.recent_hits(since=YEARS_AGO)
+        assert store.record(seen.known(20_000), covered={}, now=seen.NOW) == 0
+        assert store.recent_hits(since=YEARS_AGO) == hits
+        assert store.record(seen.unknown(), covered={}, now=seen.NOW) == seen.NEW
+
+
+def test_matching_is_measured_at_each_number_of_queries() -> None:
+    figures = tuple(matching.measure(0.001))
+    assert len(figures) == 3
+    assert all("one by one" in figure.naive for figure in figures)
+
+
+def test_the_store_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["seen", "--scale", "0.001"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.count("\n| ") == 4
+    assert "diffing 2,000 ids against 15,000 papers" in printed.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["hearing"], "no measure is called hearing; there are requests"),
+        (["seen", "--scale", "0"], "a number above 0, up to 1"),
+        (["--scale", "2"], "a number above 0, up to 1"),
+    ],
+)
+def test_a_wrong_argument_is_refused(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
