@@ -104,7 +104,7 @@ def keywords(known: Sequence[Paper], count: int, seed: int = 1) -> tuple[str, ..
     found: dict[str, str] = {}
     compound = _compounds(known, frequent + rare, chance)
     while len(found) < count:
-        text = next(compound) if len(found) % 10 == 10 else next(plain, None)
+        text = next(compound) if len(found) % 10 == 9 else next(plain, None)
         if text is None:
             raise ValueError(f"{len(known)} papers are too few for {count} distinct keywords")
         try:

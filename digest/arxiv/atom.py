@@ -7,12 +7,11 @@ where any form and any part of a document is welcome.
 
 import io
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import NoReturn
 from xml.etree import ElementTree
 
 import feedparser
 
+from digest.arxiv.documents import moment_of, optional_text, root_of, text_of
 from digest.errors import BadDocument, Refused
 from digest.papers import ArxivId, Paper, one_line, parse_identifier
 
@@ -22,6 +21,8 @@ _ATOM = "{http://www.w3.org/2005/Atom}"
 _ARXIV = "{http://arxiv.org/schemas/atom}"
 _OPEN_SEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
 _LONGEST_REFUSAL = 64 * 1024
+# A page of particle physics may name two hundred thousand authors, each on three lines.
+_MOST_MARKS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ def parse_search_answer(document: bytes, *, url: str = SEARCH_API_URL) -> Search
     Texts are character for character those of arXiv, with each run of blanks as one. `url` is for errors.
     Raises `BadDocument` for anything but a complete feed, and `Refused` for one that is an error message.
     """
-    feed = _feed(document, url)
+    feed = root_of(document, url, tag=f"{_ATOM}feed", kind="Atom feed", most_marks=_MOST_MARKS)
     entries = feed.findall(f"{_ATOM}entry")
     for entry in entries:
         if _is_error(entry.findtext(f"{_ATOM}title"), entry.findtext(f"{_ATOM}id")):
@@ -46,10 +47,10 @@ def parse_search_answer(document: bytes, *, url: str = SEARCH_API_URL) -> Search
             raise Refused(url, f"arXiv refused the search: {reason}")
     try:
         return SearchAnswer(
-            total=int(_text(feed, f"{_OPEN_SEARCH}totalResults")),
+            total=int(text_of(feed, f"{_OPEN_SEARCH}totalResults")),
             papers=tuple(_paper(entry) for entry in entries),
         )
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise BadDocument(url, f"arXiv's answer is incomplete: {error}; try again later") from error
 
 
@@ -58,7 +59,11 @@ def error_reason(document: bytes) -> str | None:
 
     The search API puts them into an entry titled `Error`, the daily feeds into the subtitle of an empty feed.
     """
-    parsed = feedparser.parse(io.BytesIO(document[:_LONGEST_REFUSAL]), sanitize_html=False)
+    try:
+        parsed = feedparser.parse(io.BytesIO(document[:_LONGEST_REFUSAL]), sanitize_html=False)
+    except ValueError:
+        # So it does for some encodings that are none, and for attributes that are broken off.
+        return None
     if not parsed["entries"]:
         return one_line(parsed["feed"].get("subtitle", "")) or None
     first = parsed["entries"][0]
@@ -67,33 +72,13 @@ def error_reason(document: bytes) -> str | None:
     return one_line(first.get("summary", "")) or None
 
 
-class _NoDoctype(ElementTree.TreeBuilder):
-    """Without a DOCTYPE there are no entities, neither exploding nor external ones."""
-
-    def doctype(self, *_declaration: object) -> NoReturn:
-        raise ValueError("it has a DOCTYPE")
-
-
-def _feed(document: bytes, url: str) -> ElementTree.Element:
-    try:
-        # S314 is about entities, which need the DOCTYPE that is refused.
-        root = ElementTree.XML(document, ElementTree.XMLParser(target=_NoDoctype()))  # noqa: S314
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        reason = f"arXiv's answer is not a complete Atom feed: {error}; try again later"
-        raise BadDocument(url, reason) from error
-    if root.tag != f"{_ATOM}feed":
-        name = root.tag.rpartition("}")[2]
-        raise BadDocument(url, f"arXiv's answer is not a complete Atom feed: it is <{name}>; try again later")
-    return root
-
-
 def _is_error(title: str | None, identifier: str | None) -> bool:
     # Most errors have an id under /api/errors, some a page of the manual. A paper may have that title too.
     return title == "Error" and "/abs/" not in (identifier or "")
 
 
 def _paper(entry: ElementTree.Element) -> Paper:
-    identifier, version = parse_identifier(_text(entry, f"{_ATOM}id"))
+    identifier, version = parse_identifier(text_of(entry, f"{_ATOM}id"))
     marked = (*entry.iterfind(f"{_ARXIV}primary_category"), *entry.iterfind(f"{_ATOM}category"))
     categories = tuple(dict.fromkeys(term for element in marked if (term := element.get("term"))))
     if not categories:
@@ -101,32 +86,15 @@ def _paper(entry: ElementTree.Element) -> Paper:
     return Paper(
         id=ArxivId(identifier),
         version=version or 1,
-        title=one_line(_text(entry, f"{_ATOM}title")),
-        abstract=one_line(_text(entry, f"{_ATOM}summary")),
-        authors=tuple(one_line(_text(author, f"{_ATOM}name")) for author in entry.iterfind(f"{_ATOM}author")),
+        title=one_line(text_of(entry, f"{_ATOM}title")),
+        abstract=one_line(text_of(entry, f"{_ATOM}summary")),
+        authors=tuple(
+            one_line(text_of(author, f"{_ATOM}name")) for author in entry.iterfind(f"{_ATOM}author")
+        ),
         categories=categories,
-        submitted_at=_moment(entry, f"{_ATOM}published"),
-        updated_at=_moment(entry, f"{_ATOM}updated"),
-        comment=_optional(entry, f"{_ARXIV}comment"),
-        journal_ref=_optional(entry, f"{_ARXIV}journal_ref"),
-        doi=_optional(entry, f"{_ARXIV}doi"),
+        submitted_at=moment_of(text_of(entry, f"{_ATOM}published")),
+        updated_at=moment_of(text_of(entry, f"{_ATOM}updated")),
+        comment=optional_text(entry, f"{_ARXIV}comment"),
+        journal_ref=optional_text(entry, f"{_ARXIV}journal_ref"),
+        doi=optional_text(entry, f"{_ARXIV}doi"),
     )
-
-
-def _text(element: ElementTree.Element, tag: str) -> str:
-    text = element.findtext(tag)
-    if text is None:
-        raise ValueError(f"a <{tag.rpartition('}')[2]}> is missing")
-    return text
-
-
-def _moment(entry: ElementTree.Element, tag: str) -> datetime:
-    text = _text(entry, tag).strip()
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"a time without its zone: {text!r}")
-    return moment.astimezone(UTC)
-
-
-def _optional(entry: ElementTree.Element, tag: str) -> str | None:
-    return one_line(entry.findtext(tag, "")) or None

@@ -23,10 +23,15 @@ class _NoDoctype(ElementTree.TreeBuilder):
         raise ValueError("it has a DOCTYPE")
 
 
-def root_of(document: bytes, url: str, *, tag: str, kind: str) -> ElementTree.Element:
-    """The root of a complete document, an element `tag`. Raises `BadDocument`, which calls it a `kind`."""
+def root_of(
+    document: bytes, url: str, *, tag: str, kind: str, most_marks: int = _MOST_MARKS
+) -> ElementTree.Element:
+    """The root of a complete document, an element `tag`. Raises `BadDocument`, which calls it a `kind`.
+
+    `most_marks` is how many tags, attributes, references and lines it may have together.
+    """
     try:
-        root = _parsed(document)
+        root = _parsed(document, most_marks)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise incomplete(url, kind, str(error)) from error
     if root.tag != tag:
@@ -38,9 +43,9 @@ def incomplete(url: str, kind: str, reason: str) -> BadDocument:
     return BadDocument(url, f"arXiv's answer is not a complete {kind}: {reason}; try again later")
 
 
-def _parsed(document: bytes) -> ElementTree.Element:
-    if sum(map(document.count, _MARKS)) > _MOST_MARKS:
-        raise ValueError(f"it has more than {_MOST_MARKS:,} tags, attributes and lines")
+def _parsed(document: bytes, most_marks: int) -> ElementTree.Element:
+    if sum(map(document.count, _MARKS)) > most_marks:
+        raise ValueError(f"it has more than {most_marks:,} tags, attributes and lines")
     # S314 is about entities, which need the DOCTYPE that is refused.
     return ElementTree.XML(document, ElementTree.XMLParser(target=_NoDoctype()))  # noqa: S314
 

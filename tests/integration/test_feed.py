@@ -183,7 +183,7 @@ async def test_more_than_one_announcement_is_not_asked_for(tmp_path: Path) -> No
     assert server.asked == []
 
 
-def three(*replies: str) -> Sequence[Reply]:
+def in_turn(*replies: str) -> Sequence[Reply]:
     return tuple(map(says, replies))
 
 
@@ -201,9 +201,18 @@ TOMORROW = daily_feed(feed_entry("2606.00009v1", day="2026-06-17"), made_at="202
     ],
 )
 async def test_feeds_that_do_not_show_one_day_are_not_put_together(tmp_path: Path, second: str) -> None:
-    async with daily_feeds(tmp_path, *three(TODAY, second, TODAY)) as (_, feed):
+    async with daily_feeds(tmp_path, *in_turn(TODAY, second, TODAY)) as (_, feed):
         with pytest.raises(Implausible, match="ask again"):
             await feed.announcement()
+
+
+async def test_a_part_that_is_asked_for_after_midnight_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    cut = daily_feed(feed_entry(), feed_entry("2606.00002v1"))
+    replies = in_turn(cut, TODAY, daily_feed(made_at="2026-06-17T04:00:19+00:00"), TODAY)
+    async with daily_feeds(tmp_path, *replies, most_entries=2) as (server, feed):
+        with pytest.raises(Implausible, match="ask again"):
+            await feed.announcement()
+    assert len(server.asked) == 5
 
 
 FAILURES: list[tuple[Reply, type[SourceError]]] = [
@@ -223,14 +232,14 @@ FAILURES: list[tuple[Reply, type[SourceError]]] = [
 async def test_no_failure_looks_like_nothing_new(
     tmp_path: Path, reply: Reply, error: type[SourceError]
 ) -> None:
-    async with daily_feeds(tmp_path, *three(TODAY, TODAY), reply) as (_, feed):
+    async with daily_feeds(tmp_path, *in_turn(TODAY, TODAY), reply) as (_, feed):
         with pytest.raises(error):
             await feed.search(GNOMES, GROUND)
 
 
 @pytest.mark.parametrize("reply", [reply for reply, _ in FAILURES])
 async def test_after_any_failure_the_same_feed_is_asked_for_again(tmp_path: Path, reply: Reply) -> None:
-    async with daily_feeds(tmp_path, says(TODAY), reply, *three(TODAY, TODAY), tries=2) as (server, feed):
+    async with daily_feeds(tmp_path, says(TODAY), reply, *in_turn(TODAY, TODAY), tries=2) as (server, feed):
         assert len(await feed.search(GNOMES, GROUND)) == 1
     assert len(server.asked) == 4
     assert server.asked[1] == server.asked[2]

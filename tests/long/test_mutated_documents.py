@@ -249,7 +249,8 @@ def test_a_mutated_document_gives_an_answer_or_an_error_of_ours(name: str, shard
     assert refused > 100 or name == "refusal"
 
 
-PLACES = {
+PLACES: dict[str, tuple[Parser, str]] = {
+    "search answer": (parse_search_answer, feed(entry())),
     "record page": (parse_record_page, record_page(raw_record())),
     "feed page": (parse_feed_page, daily_feed(feed_entry())),
 }
