@@ -1,21 +1,19 @@
-"""Who reads what, what this installation has seen, and what is new for whom."""
+"""Who reads what, and what is new for whom."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlite_utils import Database
 
 from digest.digests import Hit
 from digest.notation import address_key
-from digest.papers import ArxivId
-from digest.store import Frontier, Matched, News, Standing
-from digest.store.revisions import Revisions
+from digest.store import Frontier, News, Standing
 from digest.store.rows import moment_of, text_of
+from digest.store.seen import Seen
 from digest.subscribers import Subscriber
 
 
-class Readers(Revisions):
+class Readers(Seen):
     """The part of the store before a digest is written down."""
 
     def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime, current_since: datetime) -> int:
@@ -111,82 +109,6 @@ class Readers(Revisions):
             """,
             [text_of(current_since)],
         )
-
-    def covered_at(self) -> Mapping[str, datetime]:
-        rows = self._rows("SELECT key, covered_at FROM query WHERE covered_at IS NOT NULL")
-        return {key: moment_of(covered_at) for key, covered_at in rows}
-
-    def recent_hits(self, *, since: datetime) -> Mapping[str, frozenset[ArxivId]]:
-        found: dict[str, set[ArxivId]] = defaultdict(set)
-        rows = self._rows(
-            """
-            SELECT query.key, paper.arxiv_id
-            FROM edition
-            JOIN hit ON hit.paper = edition.paper AND hit.edition = edition.number
-            JOIN query ON query.number = hit.query
-            JOIN paper ON paper.number = hit.paper
-            WHERE submitted_at >= ?
-            """,
-            [text_of(since)],
-        )
-        for key, arxiv_id in rows:
-            found[key].add(arxiv_id)
-        return {key: frozenset(ids) for key, ids in found.items()}
-
-    def searched_since(self) -> Mapping[str, datetime]:
-        rows = self._rows("SELECT key, searched_since_at FROM query WHERE searched_since_at IS NOT NULL")
-        return {key: moment_of(searched_since_at) for key, searched_since_at in rows}
-
-    def record(self, papers: Iterable[Matched], *, covered: Mapping[str, datetime], now: datetime) -> int:
-        with self._transaction() as db:
-            seen_before = int(self._one("SELECT count(*) FROM paper"))
-            for matched in papers:
-                self._record_paper(db, matched)
-            db.conn.executemany(
-                """
-                UPDATE subscription SET began_after = (SELECT coalesce(max(number), 0) FROM hit)
-                WHERE began_after IS NULL AND query = (SELECT number FROM query WHERE key = ?)
-                """,
-                ((key,) for key in covered),
-            )
-            db.conn.executemany(
-                """
-                UPDATE query
-                SET covered_at = ?1, searched_since_at = coalesce(searched_since_at, ?2)
-                WHERE key = ?3
-                """,
-                ((text_of(now), text_of(since), key) for key, since in covered.items()),
-            )
-            return int(self._one("SELECT count(*) FROM paper")) - seen_before
-
-    def _record_paper(self, db: Database, matched: Matched) -> None:
-        """A query's first hit on a paper stands for good: a later version is a revision of the paper."""
-        paper = matched.paper
-        newest = self._newest_version(paper)
-        is_revision = newest is not None and paper.version > newest
-        known = {
-            key
-            for (key,) in db.execute(
-                "SELECT query.key FROM paper JOIN hit ON hit.paper = paper.number"
-                " JOIN query ON query.number = hit.query WHERE paper.arxiv_id = ?",
-                [paper.id],
-            )
-        }
-        fresh = [key for key in matched.query_keys if key not in known]
-        if not fresh and not is_revision:
-            return
-        self._keep_edition(db, paper)
-        db.conn.executemany(
-            """
-            INSERT INTO hit (query, paper, edition)
-            SELECT query.number, paper.number, edition.number
-            FROM query, paper JOIN edition ON edition.paper = paper.number AND edition.version = ?
-            WHERE query.key = ? AND paper.arxiv_id = ?
-            """,
-            ((paper.version, key, paper.id) for key in fresh),
-        )
-        if is_revision:
-            self._keep_revision(db, paper)
 
     def standings(self) -> Mapping[str, Standing]:
         rows = self._rows(

@@ -16,14 +16,6 @@ class Revisions(StateFile):
     A reader's `revision_cursor` is NULL while they ask for no new versions: then nothing here concerns them.
     """
 
-    def _newest_version(self, paper: Paper) -> int | None:
-        """The highest version seen so far; `None` for a paper that never was."""
-        found: int | None = self._one(
-            "SELECT max(version) FROM edition JOIN paper ON paper.number = edition.paper WHERE arxiv_id = ?",
-            [paper.id],
-        )
-        return found
-
     @staticmethod
     def _keep_edition(db: Database, paper: Paper) -> None:
         db.execute("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", [paper.id])

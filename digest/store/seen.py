@@ -1,0 +1,112 @@
+"""What this installation has seen: which query found which paper, and how far each was fetched."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from digest.papers import ArxivId
+from digest.store import Matched
+from digest.store.revisions import Revisions
+from digest.store.rows import moment_of, text_of
+
+
+class Seen(Revisions):
+    """The part of the store that knows the hits."""
+
+    def covered_at(self) -> Mapping[str, datetime]:
+        rows = self._rows("SELECT key, covered_at FROM query WHERE covered_at IS NOT NULL")
+        return {key: moment_of(covered_at) for key, covered_at in rows}
+
+    def recent_hits(self, *, since: datetime) -> Mapping[str, frozenset[ArxivId]]:
+        found: dict[str, set[ArxivId]] = defaultdict(set)
+        rows = self._rows(
+            """
+            SELECT query.key, paper.arxiv_id
+            FROM edition
+            CROSS JOIN hit ON hit.paper = edition.paper AND hit.edition = edition.number
+            CROSS JOIN query ON query.number = hit.query
+            CROSS JOIN paper ON paper.number = hit.paper
+            WHERE submitted_at >= ?
+            """,
+            [text_of(since)],
+        )
+        for key, arxiv_id in rows:
+            found[key].add(arxiv_id)
+        return {key: frozenset(ids) for key, ids in found.items()}
+
+    def searched_since(self) -> Mapping[str, datetime]:
+        rows = self._rows("SELECT key, searched_since_at FROM query WHERE searched_since_at IS NOT NULL")
+        return {key: moment_of(searched_since_at) for key, searched_since_at in rows}
+
+    def record(self, papers: Iterable[Matched], *, covered: Mapping[str, datetime], now: datetime) -> int:
+        with self._transaction() as db:
+            papers_new = self._record_papers(db, tuple(papers))
+            db.conn.executemany(
+                """
+                UPDATE subscription SET began_after = (SELECT coalesce(max(number), 0) FROM hit)
+                WHERE began_after IS NULL AND query = (SELECT number FROM query WHERE key = ?)
+                """,
+                ((key,) for key in covered),
+            )
+            db.conn.executemany(
+                """
+                UPDATE query
+                SET covered_at = ?1, searched_since_at = coalesce(searched_since_at, ?2)
+                WHERE key = ?3
+                """,
+                ((text_of(now), text_of(since), key) for key, since in covered.items()),
+            )
+            return papers_new
+
+    def _record_papers(self, db: Database, papers: Sequence[Matched]) -> int:
+        """A query's first hit on a paper stands for good: a later version is a revision of the paper."""
+        papers_new = 0
+        newest, known = self._seen_of([one.paper.id for one in papers])
+        for one in papers:
+            paper = one.paper
+            seen = newest.get(paper.id)
+            fresh = [key for key in one.query_keys if key not in known[paper.id]]
+            is_revision = seen is not None and paper.version > seen
+            if not fresh and not is_revision:
+                continue
+            papers_new += seen is None
+            newest[paper.id] = max(seen or 0, paper.version)
+            known[paper.id].update(fresh)
+            self._keep_edition(db, paper)
+            db.conn.executemany(
+                """
+                INSERT INTO hit (query, paper, edition)
+                SELECT query.number, paper.number, edition.number
+                FROM query, paper JOIN edition ON edition.paper = paper.number AND edition.version = ?
+                WHERE query.key = ? AND paper.arxiv_id = ?
+                """,
+                ((paper.version, key, paper.id) for key in fresh),
+            )
+            if is_revision:
+                self._keep_revision(db, paper)
+        return papers_new
+
+    def _seen_of(self, ids: Sequence[ArxivId]) -> tuple[dict[ArxivId, int], defaultdict[ArxivId, set[str]]]:
+        """Of those papers that were seen: the newest version, and the keys of the queries that found it.
+
+        CROSS JOIN has SQLite begin at the few ids, not at the many hits (https://sqlite.org/optoverview.html).
+        """
+        newest: dict[ArxivId, int] = {}
+        known: defaultdict[ArxivId, set[str]] = defaultdict(set)
+        rows = self._rows(
+            """
+            SELECT arxiv_id, (SELECT max(version) FROM edition WHERE edition.paper = paper.number), query.key
+            FROM json_each(?) AS asked
+            CROSS JOIN paper ON paper.arxiv_id = asked.value
+            CROSS JOIN hit ON hit.paper = paper.number
+            CROSS JOIN query ON query.number = hit.query
+            """,
+            [json.dumps(ids)],
+        )
+        for arxiv_id, version, key in rows:
+            newest[arxiv_id] = version
+            known[arxiv_id].add(key)
+        return newest, known
