@@ -25,8 +25,8 @@ from digest.mail.maildir import MaildirTransport
 from digest.mail.message import Letterhead, build_message
 from digest.mail.rendering import Renderer
 from digest.mail.smtp import SmtpServer, SmtpTransport
+from digest.notation import is_loopback
 from digest.resources import templates_folder
-from digest.settings import is_loopback
 from digest.store import Mailing
 from digest.subscribers import Subscriber, load_subscribers
 

@@ -121,12 +121,16 @@ class Daemon:
             )
 
     async def _fetched_at(self) -> datetime | None:
-        """When the stalest keyword was last covered; `None` when one never was, now when there is none."""
+        """When the stalest keyword was last covered; `None` when one never was, now when there is none.
+
+        One that was covered at a moment to come, by a clock that was wrong, never was.
+        """
         covered_at = await asyncio.to_thread(self._store.covered_at)
         keys = {keyword.query.key for reader in self._setup.subscribers for keyword in reader.keywords}
-        if keys - covered_at.keys():
+        now = self._clock()
+        if any(key not in covered_at or covered_at[key] > now for key in keys):
             return None
-        return min(self._clock(), *(covered_at[key] for key in keys))
+        return min((covered_at[key] for key in keys), default=now)
 
     async def _stale(self, since: datetime) -> frozenset[str]:
         """The keys of all queries that were not covered since that moment."""

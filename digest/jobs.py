@@ -19,7 +19,7 @@ from digest.matching import QueryIndex
 from digest.notation import address_key
 from digest.papers import ArxivId, Paper
 from digest.query import Query, is_asked_exactly
-from digest.schedule import retry_at
+from digest.schedule import LONGEST_RETRY, retry_at
 from digest.store import Mailing, MailingState, Matched, Standing, Store
 from digest.subscribers import Subscriber
 
@@ -90,8 +90,14 @@ async def fetch(
     """
     queries = {keyword.query.key: keyword.query for reader in subscribers for keyword in reader.keywords}
     covered_at = await asyncio.to_thread(store.covered_at)
-    known = await asyncio.to_thread(store.recent_hits, since=now - lookback)
     searched_since = await asyncio.to_thread(store.searched_since)
+    # One errand may reach back further than some of its queries have to: what is older is no news for those.
+    # A moment to come was written down by a clock that was wrong, and says nothing.
+    since = {
+        key: max(covered - lookback, searched_since.get(key, _LONG_AGO)) if covered <= now else now - lookback
+        for key, covered in ((key, covered_at.get(key, now)) for key in queries)
+    }
+    known = await asyncio.to_thread(store.recent_hits, since=min(since.values(), default=now))
     errands = plan(
         tuple(queries.values()),
         sources,
@@ -100,12 +106,7 @@ async def fetch(
         now=now,
         lookback=lookback,
     )
-    # One errand may reach back further than some of its queries have to: what is older is no news for those.
-    since = {
-        key: max(min(now, covered_at.get(key, now)) - lookback, searched_since.get(key, _LONG_AGO))
-        for key in queries
-    }
-    fetching = _Fetching(store, known, since, lookback)
+    fetching = _Fetching(store, known, since)
     for errand in errands:
         await fetching.run(errand)
     return fetching.report()
@@ -119,12 +120,10 @@ class _Fetching:
         store: Store,
         known: Mapping[str, frozenset[ArxivId]],
         since: Mapping[str, datetime],
-        lookback: timedelta,
     ) -> None:
         self._store = store
         self._known = known
         self._since = since
-        self._lookback = lookback
         self._papers_new = 0
         self._served = 0
         self._unserved: list[Query] = []
@@ -155,7 +154,8 @@ class _Fetching:
                 matched = await asyncio.to_thread(_matched, batch, papers)
                 self._judge(source, batch, ground, papers, matched)
             except SourceError as error:
-                self._doubts.append(f"{source.name}: {error}")
+                doubt = f"{source.name}: {error}"
+                self._doubts += [doubt] if doubt not in self._doubts else []
                 _log.warning("fetch failed source=%s queries=%d cause=%s", source.name, len(batch), error)
                 if not isinstance(error, Unbelievable):
                     return False
@@ -179,14 +179,18 @@ class _Fetching:
     ) -> None:
         """Raises `Unbelievable` by what is known of these queries."""
         known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
-        usual = len(known) / max(1, len(announcements_between(ground.until - self._lookback, ground.until)))
-        is_exact = source.lists_again and all(map(is_asked_exactly, batch))
+        span = announcements_between(ground.submitted_since, ground.until)
         doubt = lie(
             papers,
-            matching=len(matched) if is_exact else None,
+            matched=[one.paper for one in matched],
             known=known if source.lists_again else (),
+            is_exact=source.lists_again and all(map(is_asked_exactly, batch)),
             ground=ground,
-        ) or silence(news=sum(1 for one in matched if one.paper.id not in known), usual=usual, ground=ground)
+        ) or silence(
+            news=sum(1 for one in matched if one.paper.id not in known),
+            usual=len(known) / max(1, len(span)),
+            ground=ground,
+        )
         if doubt:
             raise Unbelievable(source.name, doubt)
 
@@ -301,7 +305,7 @@ async def deliver(
     the mails in hand be finished and no other be begun. `notice` is told after each mail.
     Raises `StateError` when the outbox cannot be read or written.
     """
-    await asyncio.to_thread(store.reclaim, now=clock())
+    await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + LONGEST_RETRY)
     delivery = _Delivery(store, transport, write, clock, stop or asyncio.Event(), notice)
     try:
         await delivery.run()

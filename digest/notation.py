@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterable
 from datetime import time
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -137,3 +138,13 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"{path}, {place}: {what}; the file must be TOML, see https://toml.io"
         ) from error
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether `host`, a name or an address, is this machine."""
+    if host is None or host.lower() == "localhost":
+        return host is not None
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

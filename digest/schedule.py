@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
+from digest.arxiv.belief import INDEX_LAG
 from digest.arxiv.calendar import last_announcement, next_announcement
 from digest.store import Standing
 from digest.subscribers import Subscriber
@@ -11,8 +12,10 @@ FIRST_RETRY = timedelta(minutes=30)
 LONGEST_RETRY = timedelta(hours=12)
 """The waits between attempts at a mailing, which double from the one to the other."""
 
-POLLS = (timedelta(minutes=30), timedelta(hours=2, minutes=45), timedelta(hours=6))
-"""How long after an announcement arXiv is asked; the later times only if the earlier brought nothing."""
+POLLS = (timedelta(minutes=30), timedelta(hours=3), timedelta(hours=6))
+"""How long after an announcement arXiv is asked; the last time only if the one before brought nothing.
+
+The first is for early birds: until `INDEX_LAG` has passed, what comes may be a part."""
 
 RETRY_FETCH_AFTER = timedelta(minutes=30)
 """How soon a fetch is made again that failed."""
@@ -43,7 +46,8 @@ def due_at_slot(now: datetime, subscriber: Subscriber, standing: Standing) -> da
     """
     slot = slot_before(now, subscriber)
     dealt_with = _past(standing.slot_at, now)
-    is_new = slot >= standing.since_at and (dealt_with is None or slot > dealt_with)
+    since = _past(standing.since_at, now)
+    is_new = (since is None or slot >= since) and (dealt_with is None or slot > dealt_with)
     return slot if is_new and _may_have_one(slot, now, subscriber, standing) else None
 
 
@@ -75,7 +79,7 @@ def next_fetch_at(
         return None
     announced_at = last_announcement(fetched_at)
     polls = [announced_at + pause for pause in POLLS if announced_at + pause > fetched_at]
-    is_done = brought_papers and len(polls) < len(POLLS)
+    is_done = brought_papers and fetched_at >= announced_at + INDEX_LAG
     return polls[0] if polls and not is_done else next_announcement(fetched_at) + POLLS[0]
 
 

@@ -6,7 +6,6 @@ The `description` of a field is what its value may be; error texts quote it.
 import re
 import socket
 from datetime import time, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -25,7 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from digest.notation import parse_address, parse_time, parse_weekday, parse_zone
+from digest.notation import is_loopback, parse_address, parse_time, parse_weekday, parse_zone
 from digest.papers import one_line
 
 ARXIV_INTERVAL = timedelta(seconds=3)
@@ -40,16 +39,6 @@ class WrongKey(ValueError):
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(reason)
         self.key = key
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether `host`, a name or an address, is this machine."""
-    if host is None or host.lower() == "localhost":
-        return host is not None
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def read_secret(path: Path) -> str:

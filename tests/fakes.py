@@ -23,7 +23,7 @@ class FakeSource:
         self.failing: Callable[[Sequence[Query]], Exception | None] = lambda queries: None
         self.asked: list[tuple[Sequence[Query], Ground]] = []
 
-    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
+    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
         return self.price
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:

@@ -21,8 +21,8 @@ class Source(Protocol):
     @property
     def lists_again(self) -> bool: ...
 
-    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
-        """How many requests it takes, if the queries find `expected` papers."""
+    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
+        """How many requests it takes to find `expected` papers; `None` if it cannot cover the ground."""
         ...
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:

@@ -16,10 +16,10 @@ _SHARE_MATCHING = 0.5
 _ENOUGH_TO_JUDGE = 20
 
 OLD_PAPERS = 10
-"""How many papers from before the look-back an answer may hold; more are an outage of arXiv, not news."""
+"""How many papers from before the look-back may be news at once; more are an outage of arXiv."""
 
-_CERTAIN = 8.0
-"""Where so many new papers are usual, none at all happens by chance once in 3,000 times."""
+_CERTAIN = 5.0
+"""Where so many new papers are usual, none at all happens by chance once in 150 times."""
 
 INDEX_LAG = timedelta(hours=3)
 """How long after an announcement arXiv's own index may not show it yet."""
@@ -28,20 +28,25 @@ _NEW_STYLE = re.compile(r"(\d\d)(\d\d)\.")
 
 
 def lie(
-    papers: Sequence[Paper], *, matching: int | None, known: Collection[ArxivId], ground: Ground
+    papers: Sequence[Paper],
+    *,
+    matched: Sequence[Paper],
+    known: Collection[ArxivId],
+    is_exact: bool,
+    ground: Ground,
 ) -> str | None:
     """Why an answer cannot be the whole truth, or `None`.
 
-    `matching` of its papers match one of the queries, or `None` where more than what matches was asked for.
-    `known` are papers that were found before and that have to be in it again.
+    `matched` are those of its papers that match one of the queries, and with `is_exact` no others were asked
+    for. `known` are papers that were found before and that have to be in it again.
     """
     found = {paper.id for paper in papers}
     missing = sorted(set(known) - found)
     if len(missing) > max(_FEW, _SHARE_MISSING * len(known)):
         return f"{len(missing)} of {len(known)} papers that it listed before are missing, as {missing[-1]}"
-    if matching is not None and len(papers) >= _ENOUGH_TO_JUDGE and matching < _SHARE_MATCHING * len(papers):
-        return f"only {matching} of its {len(papers)} papers match what was asked for"
-    old = sum(1 for paper in papers if _is_old(paper, ground.submitted_since))
+    if is_exact and len(papers) >= _ENOUGH_TO_JUDGE and len(matched) < _SHARE_MATCHING * len(papers):
+        return f"only {len(matched)} of its {len(papers)} papers match what was asked for"
+    old = sum(1 for paper in matched if _is_old(paper, ground.submitted_since))
     if old > OLD_PAPERS:
         return f"{old} papers from before {ground.submitted_since:%F}, where {OLD_PAPERS} may be"
     return None

@@ -56,9 +56,9 @@ class DailyFeed:
         self._url = url.rstrip("/")
         self._most_entries = most_entries
 
-    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
-        """A request for each group of archives, however many papers are expected."""
-        return len(_GROUPS)
+    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
+        """A request for each group of archives, if today's list covers the ground."""
+        return len(_GROUPS) if len(_lists_of(ground)) <= 1 else None
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
         """All together: one list has the papers for all."""

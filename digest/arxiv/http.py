@@ -17,6 +17,7 @@ from yarl import URL
 from digest.arxiv.atom import error_reason
 from digest.arxiv.turnstile import Turnstile
 from digest.errors import BadDocument, Refused, SourceError, Throttled, Unreachable
+from digest.notation import is_loopback
 from digest.papers import one_line
 
 _log = logging.getLogger(__name__)
@@ -245,6 +246,9 @@ def _new_address(question: _Question, reply: _Reply) -> URL:
         raise BadDocument(question.url, f"redirected to what is no address: {location[:200]!r}") from error
     if address.scheme not in ("http", "https") or not address.host:
         raise BadDocument(question.url, f"redirected to what cannot be asked: {location[:200]!r}")
+    if is_loopback(question.address.host) != is_loopback(address.host):
+        # The interval between requests is that of the first address.
+        raise BadDocument(question.url, f"redirected to or from this machine: {location[:200]!r}")
     return address
 
 

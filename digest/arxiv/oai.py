@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from math import ceil
 
 from digest.arxiv.arxivraw import RecordPage, TokenExpired, parse_record_page
+from digest.arxiv.belief import INDEX_LAG
 from digest.arxiv.calendar import announcements_between
 from digest.arxiv.ground import Ground
 from digest.arxiv.http import PoliteClient
@@ -72,7 +73,13 @@ class OaiPmh:
 
         Raises `SourceError` unless all pages came and can be true.
         """
-        return (await self.harvest(ground)).papers
+        harvest = await self.harvest(ground)
+        announced = announcements_between(ground.announced_since, ground.until - INDEX_LAG)
+        listed_on = harvest.newest_datestamp
+        if announced and (listed_on is None or listed_on < announced[-1].date()):
+            due = f"the announcement of {announced[-1]:%F}"
+            raise Implausible(self._url, f"arXiv lists nothing of {due}; it will be asked again")
+        return harvest.papers
 
     async def harvest(self, ground: Ground) -> Harvest:
         """All that changed since the ground's announcements began. Raises `SourceError` as `search` does."""

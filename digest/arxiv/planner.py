@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from digest.arxiv import Source
 from digest.arxiv.ground import Ground
@@ -14,7 +15,7 @@ _UNKNOWN_RESULTS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    """Keywords with the same ground to cover, and the sources to try for them, the cheapest first.
+    """Keywords with the same ground to cover, and the sources that can cover it, the cheapest first.
 
     `requests` is what the first of them is thought to take.
     """
@@ -47,9 +48,14 @@ def plan(
 
     def errand(some: tuple[Query, ...], ground: Ground) -> Errand:
         expected = sum(results.get(query.key, _UNKNOWN_RESULTS) for query in some)
-        costs = {source.name: source.cost(some, ground, expected=expected) for source in sources}
-        in_order = sorted(sources, key=lambda source: costs[source.name])
-        return Errand(queries=some, ground=ground, sources=tuple(in_order), requests=costs[in_order[0].name])
+        costs = [(source.cost(some, ground, expected=expected), source) for source in sources]
+        able = sorted(((cost, source) for cost, source in costs if cost is not None), key=itemgetter(0))
+        return Errand(
+            queries=some,
+            ground=ground,
+            sources=tuple(source for _, source in able),
+            requests=able[0][0] if able else 0,
+        )
 
     apart = tuple(errand(some, ground) for some, ground in ((known, recent), (fresh, backlog)) if some)
     if len(apart) < 2:

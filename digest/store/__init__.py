@@ -142,8 +142,11 @@ class Store(Protocol):
         """These readers have nothing new: closes the slot and, if given, moves the cursors to `frontier`."""
         ...
 
-    def reclaim(self, *, now: datetime) -> int:
-        """Takes back what a process that died was sending, as unknown, and returns how many that were."""
+    def reclaim(self, *, now: datetime, latest: datetime) -> int:
+        """Takes back what a process that died was sending, as unknown, and returns how many that were.
+
+        What is due after `latest` was written down by a clock that was wrong, and is due now.
+        """
         ...
 
     def hasten(self, *, now: datetime) -> None:

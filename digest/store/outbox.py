@@ -66,8 +66,13 @@ class Outbox(Readers):
         named = f"{secret}/{mailing}/{digest.email}"
         return hashlib.blake2b(named.encode(), digest_size=12).hexdigest()
 
-    def reclaim(self, *, now: datetime) -> int:
+    def reclaim(self, *, now: datetime, latest: datetime) -> int:
         with self._transaction() as db:
+            db.execute(
+                "UPDATE mailing SET due_at = ?1"
+                " WHERE state IN ('pending', 'unknown', 'deferred') AND due_at > ?2",
+                [text_of(now), text_of(latest)],
+            )
             return db.execute(
                 "UPDATE mailing SET state = 'unknown', due_at = ? WHERE state = 'sending'", [text_of(now)]
             ).rowcount

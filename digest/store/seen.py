@@ -54,7 +54,7 @@ class Seen(Revisions):
             db.conn.executemany(
                 """
                 UPDATE query
-                SET covered_at = ?1, searched_since_at = coalesce(searched_since_at, ?2)
+                SET covered_at = ?1, searched_since_at = min(coalesce(searched_since_at, ?2), ?2)
                 WHERE key = ?3
                 """,
                 ((text_of(now), text_of(since), key) for key, since in covered.items()),

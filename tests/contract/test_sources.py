@@ -172,4 +172,4 @@ async def test_a_source_asks_for_every_query_in_one_batch_or_another(tmp_path: P
     async with source_called(name, tmp_path, MORNINGS[3]) as source:
         assert [query for batch in source.batches(ASKED) for query in batch] == list(ASKED)
         assert source.batches(()) == ()
-        assert source.cost(ASKED, ground_of(MORNINGS[3]), expected=10) >= 1
+        assert (source.cost(ASKED, ground_of(MORNINGS[3]), expected=10) or 0) >= 1

@@ -365,7 +365,7 @@ def test_a_sent_mailing_is_never_claimed_again(store: Store) -> None:
     assert store.waiting() == 0
     assert store.next_due_at() is None
     assert store.claim(now=NOW + timedelta(days=9), limit=5) == ()
-    assert store.reclaim(now=NOW) == 0
+    assert store.reclaim(now=NOW, latest=NOW + timedelta(days=1)) == 0
 
 
 @pytest.mark.parametrize("state", [MailingState.DEFERRED, MailingState.UNKNOWN])
@@ -393,7 +393,7 @@ def test_waiting_mailings_can_be_hastened(store: Store) -> None:
 def test_what_a_dead_process_was_sending_is_taken_back(store: Store) -> None:
     outbox_of(store, "ada@example.org")
     (mailing,) = store.claim(now=NOW, limit=5)
-    assert store.reclaim(now=NOW) == 1
+    assert store.reclaim(now=NOW, latest=NOW + timedelta(days=1)) == 1
     assert [again.token for again in store.claim(now=NOW, limit=5)] == [mailing.token]
 
 

@@ -217,3 +217,25 @@ async def test_a_failing_store_does_not_end_the_daemon(
         town.store._db.execute("ALTER TABLE mislaid RENAME TO mailing")
         town.set_clock("2026-06-09 07:03")
         await until(town.mails)
+
+
+async def test_a_daemon_without_readers_waits_for_the_first(
+    tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "subscribers.toml").write_text("")
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await asyncio.sleep(0.1)
+        (tmp_path / "subscribers.toml").write_text(SUBSCRIBER)
+        await until(lambda: town.store.covered_at())
+    assert "failed" not in caplog.text
+
+
+async def test_a_clock_that_was_ahead_once_does_not_stop_the_fetching(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    async with running(tmp_path, ear, "2027-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: set(town.store.covered_at().values()) == {moment("2026-06-08 22:00")})
+        town.set_clock("2026-06-09 07:01")
+        await until(town.mails)

@@ -136,3 +136,37 @@ async def test_a_keyword_that_is_fetched_by_its_stem_may_find_much_that_does_not
     source = FakeSource(*(invented_paper(f"2606.{number:05}", "Compiled") for number in range(30)))
     report = await fetch((source,), store, exact, now=MONDAY, lookback=timedelta(days=16))
     assert (report.errors, report.notes, report.papers_new) == ((), (), 0)
+
+
+async def test_a_clock_that_was_ahead_once_hides_nothing(sources: Sources) -> None:
+    sources.cheap.papers = teas(0, 30)
+    await sources.fetch(MONDAY + timedelta(days=300))
+    sources.cheap.papers = (*teas(0, 30), *teas(30, 5, submitted="2026-06-14 10:00"))
+    assert (await sources.fetch(MONDAY)).papers_new == 35
+    assert sources.covered_at() == {MONDAY}
+    sources.cheap.papers = (*sources.cheap.papers, *teas(40, 5, submitted="2026-06-15 10:00"))
+    assert (await sources.fetch(TUESDAY)).papers_new == 5
+
+
+async def test_silence_is_noticed_in_the_long_run_too(sources: Sources) -> None:
+    all_papers: list[Paper] = []
+
+    async def fetch_on(day: datetime) -> FetchReport:
+        begin = day - timedelta(days=17)
+        sources.cheap.papers = tuple(paper for paper in all_papers if (paper.submitted_at or day) >= begin)
+        return await sources.fetch(day)
+
+    for number in range(30):
+        day = MONDAY + timedelta(days=number)
+        all_papers += teas(number * 20, 20, submitted=f"{day - timedelta(days=1):%F %R}")
+        assert (await fetch_on(day)).errors == ()
+    sources.dear.failing = lambda queries: Unreachable("http://dear", "no answer")
+    # Tuesday, 14 July was the last day with papers.
+    report = await fetch_on(MONDAY + timedelta(days=30))
+    assert "nothing new, though arXiv was to announce on 2026-07-15" in report.errors[0]
+
+
+async def test_a_doubt_is_told_once(sources: Sources) -> None:
+    sources.cheap.papers = tuple(invented_paper(f"2606.{number:05}", "Coffee") for number in range(30))
+    sources.dear.papers = teas(0, 1)
+    assert len((await sources.fetch(MONDAY)).notes) == 1

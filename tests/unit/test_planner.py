@@ -18,14 +18,14 @@ LOOKBACK = timedelta(days=16)
 class PerKeyword(FakeSource):
     """Asks once for each ten keywords, and once more for each 2,000 papers."""
 
-    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
+    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
         return -(-len(queries) // 10) + expected // 2_000
 
 
 class PerDay(FakeSource):
     """Asks twice, and once more for each day."""
 
-    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
+    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
         return 2 + (ground.until - ground.announced_since).days
 
 
@@ -101,3 +101,12 @@ def test_a_clock_that_was_set_back_asks_for_no_time_to_come() -> None:
 
 def test_without_keywords_nothing_is_asked() -> None:
     assert planned() == ()
+
+
+def test_a_source_that_cannot_cover_the_ground_is_left_out() -> None:
+    class Unable(FakeSource):
+        def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
+            return None
+
+    (errand,) = plan(words(3), (Unable(), BY_KEYWORD), covered_at={}, results={}, now=NOW, lookback=LOOKBACK)
+    assert errand.sources == (BY_KEYWORD,)

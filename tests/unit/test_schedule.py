@@ -125,12 +125,14 @@ def test_what_a_wrong_clock_wrote_down_as_to_come_silences_nobody() -> None:
         # Announced on Monday, 15 June at 20:00 Eastern: midnight UTC.
         ("2026-06-15 12:00", True, "2026-06-16 00:30"),
         ("2026-06-16 00:10", True, "2026-06-16 00:30"),
-        ("2026-06-16 00:30", False, "2026-06-16 02:45"),
-        ("2026-06-16 02:45", False, "2026-06-16 06:00"),
+        ("2026-06-16 00:30", False, "2026-06-16 03:00"),
+        ("2026-06-16 03:00", False, "2026-06-16 06:00"),
         ("2026-06-16 06:00", False, "2026-06-17 00:30"),
-        ("2026-06-16 00:30", True, "2026-06-17 00:30"),
+        # Half an hour after the announcement what comes may be a part of it.
+        ("2026-06-16 00:30", True, "2026-06-16 03:00"),
+        ("2026-06-16 03:00", True, "2026-06-17 00:30"),
         # Nothing is announced on a Friday or Saturday evening.
-        ("2026-06-12 00:30", True, "2026-06-15 00:30"),
+        ("2026-06-12 03:00", True, "2026-06-15 00:30"),
     ],
 )
 def test_arxiv_is_asked_after_each_announcement_and_again_when_nothing_came(
