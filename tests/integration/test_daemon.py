@@ -62,7 +62,7 @@ class Town:
                 return words
 
 
-async def until(is_true: Callable[[], object]) -> None:
+async def expect_soon(is_true: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
         while not is_true():
             await asyncio.sleep(0.01)
@@ -119,23 +119,23 @@ async def test_a_reader_is_mailed_at_their_time_what_was_announced_the_night_bef
     tmp_path: Path, ear: socket.socket
 ) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await until(lambda: town.store.covered_at())
+        await expect_soon(lambda: town.store.covered_at())
         town.set_clock("2026-06-09 06:59")
-        await until(lambda: max(town.store.covered_at().values()) == moment("2026-06-09 06:59"))
+        await expect_soon(lambda: max(town.store.covered_at().values()) == moment("2026-06-09 06:59"))
         await asyncio.sleep(0.1)
         assert town.mails() == []
         town.set_clock("2026-06-09 07:01")
-        await until(town.mails)
+        await expect_soon(town.mails)
         assert town.mails() == ["Tue, 09 Jun 2026 07:00:00 +0000 <ada@example.org>"]
         town.set_clock("2026-06-10 07:00")
-        await until(lambda: len(town.mails()) == 2)
+        await expect_soon(lambda: len(town.mails()) == 2)
 
 
 async def test_days_of_downtime_end_in_one_digest(tmp_path: Path, ear: socket.socket) -> None:
     async with running(tmp_path, ear, "2026-06-06 12:00") as town:
-        await until(lambda: town.store.covered_at())
+        await expect_soon(lambda: town.store.covered_at())
     async with running(tmp_path, ear, "2026-06-10 10:00") as town:
-        await until(town.mails)
+        await expect_soon(town.mails)
         await asyncio.sleep(0.1)
         assert town.mails() == ["Wed, 10 Jun 2026 07:00:00 +0000 <ada@example.org>"]
 
@@ -144,37 +144,37 @@ async def test_when_arxiv_is_down_at_the_time_the_digest_comes_as_soon_as_it_is_
     tmp_path: Path, ear: socket.socket
 ) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await until(lambda: town.store.covered_at())
+        await expect_soon(lambda: town.store.covered_at())
         town.arxiv.is_overloaded = True
         town.set_clock("2026-06-09 07:01")
         await asyncio.sleep(0.2)
         assert town.mails() == []
         town.arxiv.is_overloaded = False
         town.set_clock("2026-06-09 07:45")
-        await until(town.mails)
+        await expect_soon(town.mails)
         assert town.mails() == ["Tue, 09 Jun 2026 07:00:00 +0000 <ada@example.org>"]
 
 
 async def test_a_new_reader_takes_part_without_a_restart(tmp_path: Path, ear: socket.socket) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await until(lambda: town.store.covered_at())
+        await expect_soon(lambda: town.store.covered_at())
         more = SUBSCRIBER + SUBSCRIBER.replace("ada@", "bo@").replace('"tea"', '"day 8"')
         (tmp_path / "subscribers.toml").write_text(more)
-        await until(lambda: len(town.store.covered_at()) == 2)
+        await expect_soon(lambda: len(town.store.covered_at()) == 2)
         town.set_clock("2026-06-09 07:01")
-        await until(lambda: len(town.mails()) == 2)
+        await expect_soon(lambda: len(town.mails()) == 2)
 
 
 async def test_sighup_rereads_the_files_at_once(
     tmp_path: Path, ear: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await until(lambda: town.store.covered_at())
+        await expect_soon(lambda: town.store.covered_at())
         monkeypatch.setattr(daemon_module, "_LOOK_UP", timedelta(hours=1))
         await asyncio.sleep(0.1)
         (tmp_path / "subscribers.toml").write_text(SUBSCRIBER.replace('"tea"', '"tea", "milk"'))
         os.kill(os.getpid(), signal.SIGHUP)
-        await until(lambda: len(town.store.covered_at()) == 2)
+        await expect_soon(lambda: len(town.store.covered_at()) == 2)
 
 
 async def test_a_broken_file_is_told_of_once_and_the_last_good_one_serves(
@@ -182,21 +182,21 @@ async def test_a_broken_file_is_told_of_once_and_the_last_good_one_serves(
 ) -> None:
     caplog.set_level(logging.ERROR)
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await until(lambda: town.store.covered_at())
+        await expect_soon(lambda: town.store.covered_at())
         (tmp_path / "subscribers.toml").write_text('[[subscriber]]\nemial = "ada@example.org"\n')
-        await until(lambda: caplog.records)
+        await expect_soon(lambda: caplog.records)
         town.set_clock("2026-06-09 07:01")
-        await until(town.mails)
+        await expect_soon(town.mails)
         assert len(caplog.records) == 1
         assert "emial" in caplog.text
         (tmp_path / "subscribers.toml").write_text(SUBSCRIBER.replace('"tea"', '"tea", "milk"'))
-        await until(lambda: len(town.store.covered_at()) == 2)
+        await expect_soon(lambda: len(town.store.covered_at()) == 2)
         assert len(caplog.records) == 1
 
 
 async def test_systemd_hears_ready_alive_and_stopping(tmp_path: Path, ear: socket.socket) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await until(lambda: town.store.covered_at())
+        await expect_soon(lambda: town.store.covered_at())
         await asyncio.sleep(0.15)
         words = town.heard()
         assert words[0].startswith("READY=1\n")
@@ -209,14 +209,14 @@ async def test_a_failing_store_does_not_end_the_daemon(
 ) -> None:
     monkeypatch.setattr(daemon_module, "_PAUSES", (timedelta(minutes=1),))
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await until(lambda: town.store.covered_at())
+        await expect_soon(lambda: town.store.covered_at())
         await asyncio.sleep(0.1)
         town.store._db.execute("ALTER TABLE mailing RENAME TO mislaid")
         town.set_clock("2026-06-09 07:01")
-        await until(lambda: "mailing failed" in caplog.text)
+        await expect_soon(lambda: "mailing failed" in caplog.text)
         town.store._db.execute("ALTER TABLE mislaid RENAME TO mailing")
         town.set_clock("2026-06-09 07:03")
-        await until(town.mails)
+        await expect_soon(town.mails)
 
 
 async def test_a_daemon_without_readers_waits_for_the_first(
@@ -226,7 +226,7 @@ async def test_a_daemon_without_readers_waits_for_the_first(
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
         await asyncio.sleep(0.1)
         (tmp_path / "subscribers.toml").write_text(SUBSCRIBER)
-        await until(lambda: town.store.covered_at())
+        await expect_soon(lambda: town.store.covered_at())
     assert "failed" not in caplog.text
 
 
@@ -234,8 +234,8 @@ async def test_a_clock_that_was_ahead_once_does_not_stop_the_fetching(
     tmp_path: Path, ear: socket.socket
 ) -> None:
     async with running(tmp_path, ear, "2027-06-08 22:00") as town:
-        await until(lambda: town.store.covered_at())
+        await expect_soon(lambda: town.store.covered_at())
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await until(lambda: set(town.store.covered_at().values()) == {moment("2026-06-08 22:00")})
+        await expect_soon(lambda: set(town.store.covered_at().values()) == {moment("2026-06-08 22:00")})
         town.set_clock("2026-06-09 07:01")
-        await until(town.mails)
+        await expect_soon(town.mails)
