@@ -86,6 +86,27 @@ async def test_a_day_on_which_nothing_changed_is_a_harvest_of_nothing(tmp_path: 
     assert len(server.asked) == 1
 
 
+async def test_a_list_without_the_last_announcement_is_not_believed(tmp_path: Path) -> None:
+    for answer in (
+        says(oai_error("noRecordsMatch")),
+        Catalogue(announcements=announcements(), now=NOW).answer,
+    ):
+        async with oai_pmh(tmp_path, answer) as (_, oai):
+            with pytest.raises(Implausible, match="nothing of the announcement of 2026-06-16"):
+                await oai.search(GNOMES, replace(GROUND, announced_since=NOW - timedelta(days=6)))
+
+
+@pytest.mark.parametrize(
+    "now", [datetime(2026, 6, 14, 12, tzinfo=UTC), datetime(2026, 6, 16, 2, 59, tzinfo=UTC)]
+)
+async def test_a_weekend_and_the_first_hours_after_an_announcement_may_be_empty(
+    tmp_path: Path, now: datetime
+) -> None:
+    ground = replace(GROUND, announced_since=now - timedelta(hours=26), until=now)
+    async with oai_pmh(tmp_path, says(oai_error("noRecordsMatch"))) as (_, oai):
+        assert await oai.search(GNOMES, ground) == ()
+
+
 def at(hours: float) -> str:
     return f"{NOW + timedelta(hours=hours):%a, %d %b %Y %H:%M:%S} GMT"
 
@@ -244,7 +265,7 @@ async def test_pages_of_a_real_list_bring_every_record_once(tmp_path: Path) -> N
     catalogue = Catalogue(announcements=announcements(), now=NOW, oai_page=4)
     ground = replace(GROUND, announced_since=NOW - timedelta(days=6))
     async with oai_pmh(tmp_path, catalogue.answer) as (server, oai):
-        found = await oai.search(GNOMES, ground)
+        found = (await oai.harvest(ground)).papers
     assert len(found) == 28
     assert len(server.asked) == 7
     assert list(found) == sorted(found, key=lambda paper: (paper.submitted_at, paper.id), reverse=True)
@@ -260,5 +281,5 @@ async def test_whenever_the_last_fetch_was_nothing_that_it_could_not_see_is_left
     ready = [one for one in announcements() if one.announced_at + timedelta(hours=2, minutes=30) > last]
     catalogue = Catalogue(announcements=announcements(), now=NOW)
     async with oai_pmh(tmp_path, catalogue.answer) as (_, oai):
-        found = await oai.search(GNOMES, replace(GROUND, announced_since=last))
+        found = (await oai.harvest(replace(GROUND, announced_since=last))).papers
     assert {one.paper.id for one in ready} <= {paper.id for paper in found}
