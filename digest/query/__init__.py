@@ -42,9 +42,8 @@ def to_arxiv(query: Query) -> str:
 
 def any_of(queries: Sequence[Query]) -> str:
     """One search for all papers that any of `queries` asks for; equal ones are asked once."""
-    return _balanced(
-        [_at_least(root) for root in {query.key: query.root for query in queries}.values()], "OR"
-    )
+    distinct = {query.key: query for query in queries}
+    return _balanced([to_arxiv(query) for query in distinct.values()], "OR")
 
 
 def _balanced(parts: Sequence[str], operator: str) -> str:

@@ -301,9 +301,14 @@ async def test_what_is_wrong_is_also_said_in_json(lab: Installation) -> None:
     assert any("emial" in error for error in report["errors"])
 
 
-async def start(lab: Installation, **environ: str) -> asyncio.subprocess.Process:
+def subscribe_thirty(lab: Installation) -> None:
+    entry_of = '[[subscriber]]\nemail = "r{}@example.org"\nkeywords = ["gnomes"]\n'.format
+    (lab.folder / "subscribers.toml").write_text("".join(map(entry_of, range(30))))
+
+
+async def start(lab: Installation, *command: str, **environ: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "digest", "run", "--now", NOW,
+        sys.executable, "-m", "digest", *(command or ("run", "--now", NOW)),
         cwd=lab.folder, env={**lab.environ, **environ}, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
 
@@ -329,10 +334,7 @@ async def test_a_run_that_is_interrupted_while_it_asks_says_so_and_loses_nothing
 async def test_a_run_that_is_interrupted_while_it_mails_finishes_the_mail_in_hand_and_repeats_none(
     lab: Installation,
 ) -> None:
-    readers = [
-        f'[[subscriber]]\nemail = "r{number}@example.org"\nkeywords = ["gnomes"]\n' for number in range(30)
-    ]
-    (lab.folder / "subscribers.toml").write_text("".join(readers))
+    subscribe_thirty(lab)
     async with serving(MailServer(seconds_per_byte=0.002)) as server:
         process = await start(lab, **smtp(server))
         while len(server.accepted) < 3:
@@ -347,11 +349,26 @@ async def test_a_run_that_is_interrupted_while_it_mails_finishes_the_mail_in_han
         assert len(recipients) == len(set(recipients)) == 30
 
 
+async def test_a_daemon_that_is_stopped_while_it_mails_finishes_the_mail_in_hand(lab: Installation) -> None:
+    subscribe_thirty(lab)
+    async with serving(MailServer(answers={"GREETING": Do.DROP})) as server:
+        _, report = await run(lab, **smtp(server))
+        assert report["digests_deferred"] == 30
+    async with serving(MailServer(seconds_per_byte=0.002)) as server:
+        process = await start(lab, "daemon", **smtp(server))
+        while len(server.accepted) < 3:
+            await asyncio.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        _, said = await asyncio.wait_for(process.communicate(), 10)
+        assert process.returncode == 0, said.decode()
+        assert 3 <= len(server.accepted) < 30
+        await run(lab, "2026-06-02T13:30:00Z", **smtp(server))
+        recipients = [mail.recipient for mail in server.accepted]
+        assert len(recipients) == len(set(recipients)) == 30
+
+
 async def test_a_run_that_is_killed_while_it_mails_loses_nobody(lab: Installation) -> None:
-    readers = [
-        f'[[subscriber]]\nemail = "r{number}@example.org"\nkeywords = ["gnomes"]\n' for number in range(30)
-    ]
-    (lab.folder / "subscribers.toml").write_text("".join(readers))
+    subscribe_thirty(lab)
     async with serving(MailServer(seconds_per_byte=0.002)) as server:
         process = await start(lab, **smtp(server))
         while len(server.accepted) < 3:
