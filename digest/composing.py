@@ -3,15 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from digest.digests import Digest, Entry, Hit, Revision
 from digest.matching import QueryIndex
 from digest.papers import ArxivId, Paper
-from digest.subscribers import Subscriber
+from digest.subscribers import Keyword, Subscriber
 
 WELCOME_PAPERS = 10
 """How many papers of the time before a subscription its first digest brings, for each keyword."""
 
+_FILTERS_KEPT = 256
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -53,18 +55,21 @@ def newest_first(papers: Iterable[Paper]) -> list[Paper]:
 def _entries(subscriber: Subscriber, hits: Sequence[Hit]) -> tuple[Entry, ...]:
     latest = {hit.paper.id: hit.paper for hit in sorted(hits, key=lambda hit: hit.paper.version)}
     papers = {paper.id: paper for paper in _let_through(subscriber, latest.values())}
-    hits = [hit for hit in hits if hit.paper.id in papers]
-    wanted = {hit.paper.id for hit in hits if not hit.is_backlog} | _welcome(hits)
-    matched: dict[ArxivId, set[str]] = defaultdict(set)
+    matched: dict[ArxivId, list[str]] = {paper_id: [] for paper_id in papers}
+    wanted: set[ArxivId] = set()
+    backlog: list[Hit] = []
     for hit in hits:
-        matched[hit.paper.id].add(hit.query_key)
+        paper_id = hit.paper.id
+        if paper_id in matched:
+            matched[paper_id].append(hit.query_key)
+            if hit.is_backlog:
+                backlog.append(hit)
+            else:
+                wanted.add(paper_id)
+    wanted |= _welcome(backlog)
+    keys = [(keyword.query.key, keyword.text) for keyword in subscriber.keywords]
     entries = [
-        Entry(
-            paper=paper,
-            keywords=tuple(
-                keyword.text for keyword in subscriber.keywords if keyword.query.key in matched[paper.id]
-            ),
-        )
+        Entry(paper=paper, keywords=tuple([text for key, text in keys if key in matched[paper.id]]))
         for paper in newest_first(papers[paper_id] for paper_id in wanted)
     ]
     return tuple(sorted(entries, key=lambda entry: -len(entry.keywords)))
@@ -89,16 +94,24 @@ def _latest_revisions(subscriber: Subscriber, revisions: Sequence[Revision]) -> 
 
 def _let_through(subscriber: Subscriber, papers: Iterable[Paper]) -> list[Paper]:
     """Those of the reader's categories that nothing excludes."""
-    found = [paper for paper in papers if _is_in_categories(subscriber, paper)]
-    if not subscriber.exclude:
+    found = list(papers)
+    if subscriber.categories:
+        found = [paper for paper in found if _is_in_categories(subscriber, paper)]
+    if not found or not subscriber.exclude:
         return found
-    refused = QueryIndex(keyword.query for keyword in subscriber.exclude)
+    refused = _refused(subscriber.exclude)
     return [paper for paper in found if not refused.matches(paper)]
+
+
+@lru_cache(maxsize=_FILTERS_KEPT)
+def _refused(exclude: tuple[Keyword, ...]) -> QueryIndex:
+    """Readers like to refuse the same things, and each of them is asked for papers and for new versions."""
+    return QueryIndex(keyword.query for keyword in exclude)
 
 
 def _is_in_categories(subscriber: Subscriber, paper: Paper) -> bool:
     counting = paper.categories if subscriber.crosslists else paper.categories[:1]
-    return not subscriber.categories or any(
+    return any(
         code == wanted or f"{code.partition('.')[0]}.*" == wanted
         for code in counting
         for wanted in subscriber.categories

@@ -6,11 +6,13 @@ The message is put together here and not by `email.message`, whose folding break
 
 import re
 from binascii import b2a_qp
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime
+from functools import lru_cache
 from hashlib import sha256
-from textwrap import wrap
 from urllib.parse import quote
 
 import idna
@@ -21,8 +23,17 @@ from digest.papers import one_line
 _LONGEST_LINE = 76
 _LONGEST_NAME = 100
 _LONGEST_QUOTED_NAME = 50
+# What all mails of a run share stays at hand, since each mail asks for it again: sender, contact, date.
+_KEPT = 64
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _NOT_IN_AN_ADDRESS = re.compile(r'[\s<>()\[\],;:\\"]+')
+
+
+_PLAIN, _HTML = (
+    f"\r\nContent-Type: text/{subtype}; charset=utf-8\r\n"
+    "Content-Transfer-Encoding: quoted-printable\r\n\r\n".encode()
+    for subtype in ("plain", "html")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +55,27 @@ class Rendered:
 
 
 def build_message(digest: Digest, rendered: Rendered, letterhead: Letterhead, token: str) -> bytes:
-    """The whole message with CRLF line ends: text first, then HTML (RFC 2046, section 5.1.4).
+    """The whole message with CRLF line ends, as `join_message` gives it."""
+    return join_message(
+        digest,
+        rendered.subject,
+        letterhead,
+        token,
+        text=[quoted_printable(rendered.text)],
+        html=[quoted_printable(rendered.html)],
+    )
+
+
+def join_message(
+    digest: Digest,
+    subject: str,
+    letterhead: Letterhead,
+    token: str,
+    *,
+    text: Iterable[bytes],
+    html: Iterable[bytes],
+) -> bytes:
+    """The message of a body in quoted-printable pieces: text first, then HTML (RFC 2046, section 5.1.4).
 
     `token` names the mailing: Message-ID and MIME boundary follow from it. All bytes are ASCII, unless the
     local part of an address is not (RFC 6531): such a message can only go to a server with SMTPUTF8.
@@ -54,12 +85,17 @@ def build_message(digest: Digest, rendered: Rendered, letterhead: Letterhead, to
         raise ValueError(f"not usable in a Message-ID: {token!r}")
     boundary = "=_" + sha256(token.encode()).hexdigest()[:32]  # "=_" never occurs in quoted-printable text
     head = "".join(
-        f"{name}: {value}\r\n" for name, value in _headers(digest, rendered, letterhead, token, boundary)
+        f"{name}: {value}\r\n" for name, value in _headers(digest, subject, letterhead, token, boundary)
     )
-    parts = (_part("plain", rendered.text), _part("html", rendered.html))
     delimiter = f"\r\n--{boundary}".encode()
-    body = b"".join(delimiter + b"\r\n" + part for part in parts) + delimiter + b"--\r\n"
-    return head.encode() + body
+    pieces = (head.encode(), delimiter, _PLAIN, *text, delimiter, _HTML, *html, delimiter, b"--\r\n")
+    return b"".join(pieces)
+
+
+def quoted_printable(text: str) -> bytes:
+    """RFC 2045, section 6.7, with CRLF line ends. Texts that end in a line break can be encoded apart."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return b2a_qp(lines.encode(), istext=True).replace(b"\n", b"\r\n")
 
 
 def leave_url(digest: Digest, letterhead: Letterhead) -> str:
@@ -67,6 +103,7 @@ def leave_url(digest: Digest, letterhead: Letterhead) -> str:
     return _mailto(letterhead.contact, f"unsubscribe {one_line(digest.email)}")
 
 
+@lru_cache(maxsize=_KEPT)
 def wire_address(address: str) -> str:
     """`address` with its domain in ASCII (RFC 5891), as servers want it.
 
@@ -82,15 +119,15 @@ def wire_address(address: str) -> str:
 
 
 def _headers(
-    digest: Digest, rendered: Rendered, letterhead: Letterhead, token: str, boundary: str
+    digest: Digest, subject: str, letterhead: Letterhead, token: str, boundary: str
 ) -> tuple[tuple[str, str], ...]:
     """Addresses stand unfolded, up to the 998 characters of RFC 5322: not every program unfolds them well."""
     domain = wire_address(letterhead.sender).rpartition("@")[2]
     return (
         ("From", _mailbox("From", letterhead.sender_name, letterhead.sender)),
         ("To", _mailbox("To", digest.name, digest.email)),
-        ("Subject", _unstructured("Subject", one_line(rendered.subject))),
-        ("Date", format_datetime(digest.planned_at)),
+        ("Subject", _unstructured("Subject", one_line(subject))),
+        ("Date", _date(digest.planned_at)),
         ("Message-ID", f"<{token}@{domain}>"),
         ("List-Id", f"<arxiv-digest.{domain}>"),
         ("List-Unsubscribe", f"<{leave_url(digest, letterhead)}>"),
@@ -102,19 +139,12 @@ def _headers(
     )
 
 
-def _part(subtype: str, text: str) -> bytes:
-    head = (
-        f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    )
-    return head.encode() + _quoted_printable(text)
+@lru_cache(maxsize=_KEPT)
+def _date(moment: datetime) -> str:
+    return format_datetime(moment)
 
 
-def _quoted_printable(text: str) -> bytes:
-    """RFC 2045, section 6.7, with CRLF line ends. Texts that end in a line break can be encoded apart."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return b2a_qp(lines.encode(), istext=True).replace(b"\n", b"\r\n")
-
-
+@lru_cache(maxsize=_KEPT)
 def _mailbox(header: str, name: str | None, address: str) -> str:
     """`name <address>` (RFC 5322, section 3.4), with nothing in it that could begin a header or a mailbox."""
     mailbox = f"<{_NOT_IN_AN_ADDRESS.sub('', one_line(wire_address(address)))}>"
@@ -130,10 +160,25 @@ def _mailbox(header: str, name: str | None, address: str) -> str:
 
 def _unstructured(header: str, text: str) -> str:
     """Free text (RFC 5322, section 2.2.1) on lines of at most 76 characters, folded at blanks."""
-    lines = wrap(f"{header}: {text}", _LONGEST_LINE - 1, break_long_words=False, break_on_hyphens=False)
-    if not _is_plain(text) or max(map(len, lines)) >= _LONGEST_LINE or lines[0] == f"{header}:":
+    if not _is_plain(text):
+        return _encoded_words(header, text)
+    lines = _folded(f"{header}: {text}")
+    if max(map(len, lines)) >= _LONGEST_LINE or lines[0] == f"{header}:":
         return _encoded_words(header, text)
     return "\r\n ".join(lines).removeprefix(f"{header}: ")
+
+
+def _folded(text: str) -> list[str]:
+    """Lines of less than 76 characters, but for longer words. `textwrap` takes four times as long."""
+    line, *words = text.split(" ")
+    lines = []
+    for word in words:
+        if len(line) + 1 + len(word) < _LONGEST_LINE:
+            line += f" {word}"
+        else:
+            lines.append(line)
+            line = word
+    return [*lines, line]
 
 
 def _is_plain(text: str) -> bool:
@@ -150,5 +195,6 @@ def _encoded_words(header: str, text: str) -> str:
     return Header(text, charset="utf-8", header_name=header, maxlinelen=_LONGEST_LINE).encode(linesep="\r\n")
 
 
+@lru_cache(maxsize=_KEPT)
 def _mailto(address: str, subject: str) -> str:
     return f"mailto:{quote(one_line(address), safe='@+')}?subject={quote(subject, safe='')}"

@@ -389,7 +389,7 @@ def test_a_paper_looks_the_same_whatever_else_is_in_the_digest() -> None:
 
 
 def test_a_missing_or_broken_template_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"paper\.html\.j2 is missing"):
+    with pytest.raises(ConfigurationError, match=r"keywords\.txt\.j2 is missing"):
         Renderer(tmp_path)
     for template in templates_folder().iterdir():
         (tmp_path / template.name).write_text(template.read_text())

@@ -1,0 +1,213 @@
+"""A message joined from pieces that were encoded before is, byte for byte, the message built whole."""
+
+import email
+import email.policy
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from email.message import EmailMessage
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest.digests import Digest, Entry, Revision
+from digest.errors import Unwritable
+from digest.mail.message import Letterhead, build_message, quoted_printable
+from digest.mail.rendering import Block, Renderer
+from digest.mail.writing import Writer
+from digest.papers import ArxivId, Paper
+from digest.resources import templates_folder
+from digest.store import Mailing
+
+LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
+RENDERER = Renderer(templates_folder())
+KEYWORDS = ("tea", "Erdős graphs", "a = b.", "kettle " * 6, "")
+WORDS = ("plain", "x" * 90, "=3D", ".", "..", "From", "naïve", "深度学习", "a=b", "<b>", "tab\there", "end ")
+
+
+def paper(number: int, version: int = 1, words: str = "") -> Paper:
+    return Paper(
+        id=ArxivId(f"2606.{number:05d}"),
+        version=version,
+        title=f"How kettles {words} sing, part {number}",
+        abstract=f"{words} We listened. " * (1 + number % 9),
+        authors=("Ada Example", f"Bo {words}")[: number % 3],
+        categories=("cs.SD", "physics.flu-dyn"),
+        submitted_at=datetime(2026, 6, 14, tzinfo=UTC),
+        comment=f"{number} pages, {words}" if number % 2 else None,
+    )
+
+
+def mailing(
+    entries: Sequence[Entry] = (),
+    revisions: Sequence[Revision] = (),
+    *,
+    number: int = 1,
+    is_first: bool = False,
+) -> Mailing:
+    digest = Digest(
+        email=f"reader{number}@example.org",
+        name="A Reader",
+        planned_at=datetime(2026, 6, 16, 7, tzinfo=UTC),
+        dated_on=date(2026, 6, 16),
+        keywords=KEYWORDS,
+        entries=tuple(entries),
+        is_first=is_first,
+        revisions=tuple(revisions),
+    )
+    return Mailing(number=number, token=f"m{number}", attempts=0, digest=digest)
+
+
+PAPERS = st.builds(
+    paper,
+    st.integers(1, 12),
+    st.integers(1, 2),
+    st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join),
+)
+ENTRIES = st.builds(
+    lambda one, keywords: Entry(paper=one, keywords=tuple(keywords)),
+    PAPERS,
+    st.lists(st.sampled_from(KEYWORDS), max_size=3, unique=True),
+)
+REVISIONS = st.builds(lambda one: Revision(paper=one, from_version=1), PAPERS)
+MAILINGS = st.builds(
+    lambda entries, revisions, number, is_first: mailing(
+        entries, revisions, number=number, is_first=is_first
+    ),
+    st.lists(ENTRIES, max_size=5),
+    st.lists(REVISIONS, max_size=2),
+    st.integers(1, 999),
+    st.booleans(),
+)
+
+
+def whole(one: Mailing) -> bytes:
+    rendered = RENDERER.render(one.digest, letterhead=LETTERHEAD)
+    return build_message(one.digest, rendered, LETTERHEAD, one.token)
+
+
+def parts(message: bytes) -> tuple[EmailMessage, str, str]:
+    """The parsed message, its text and its HTML; it must have no defect anywhere."""
+    parsed = email.message_from_bytes(message, policy=email.policy.default)
+    assert isinstance(parsed, EmailMessage)
+    assert not [flaw for part in parsed.walk() for flaw in part.defects]
+    assert not [flaw for value in parsed.values() for flaw in value.defects]
+    text, html = (part.get_content().replace("\r\n", "\n") for part in parsed.iter_parts())
+    return parsed, text, html
+
+
+@settings(max_examples=100, deadline=None)
+@given(several=st.lists(MAILINGS, min_size=1, max_size=5))
+def test_a_writer_gives_the_bytes_of_the_whole_whatever_it_wrote_before(several: list[Mailing]) -> None:
+    writer = Writer(RENDERER, LETTERHEAD)
+    expected = [whole(one) for one in several]
+    assert [writer.write(one).message for one in several] == expected
+    assert [writer.write(one).message for one in reversed(several)] == expected[::-1]
+
+
+@settings(max_examples=100, deadline=None)
+@given(one=MAILINGS)
+def test_a_message_is_read_back_without_defect_as_what_was_rendered(one: Mailing) -> None:
+    outgoing = Writer(RENDERER, LETTERHEAD).write(one)
+    parsed, text, html = parts(outgoing.message)
+    rendered = RENDERER.render(one.digest, letterhead=LETTERHEAD)
+    assert (text, html) == (rendered.text, rendered.html)
+    assert parsed["To"].addresses[0].addr_spec == outgoing.recipient == one.digest.email
+    assert parsed["Message-ID"] == f"<{outgoing.token}@example.org>"
+    assert max(map(len, outgoing.message.split(b"\r\n"))) <= 98
+    assert b"\n" not in outgoing.message.replace(b"\r\n", b"")
+
+
+@given(
+    lines=st.lists(st.sampled_from(WORDS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=90))
+)
+def test_whole_lines_encoded_apart_are_the_encoding_of_the_whole(lines: list[str]) -> None:
+    ended = [f"{line}\n" for line in lines]
+    assert b"".join(map(quoted_printable, ended)) == quoted_printable("".join(ended))
+
+
+SAME = mailing(
+    [
+        Entry(paper=paper(number, words="naïve = 深"), keywords=KEYWORDS[: number % 4])
+        for number in range(1, 9)
+    ],
+    [Revision(paper=paper(20, version=3), from_version=1)],
+)
+
+IN_ANOTHER_PROCESS = """
+from hashlib import sha256
+from tests.unit.test_writing import LETTERHEAD, RENDERER, SAME, Writer
+print(sha256(Writer(RENDERER, LETTERHEAD).write(SAME).message).hexdigest())
+"""
+
+
+def test_another_process_gives_the_same_bytes() -> None:
+    writer = Writer(RENDERER, LETTERHEAD)
+    for number in range(1, 9):
+        writer.write(mailing([Entry(paper=paper(number), keywords=("tea",))]))
+    other = subprocess.run(
+        [sys.executable, "-c", IN_ANOTHER_PROCESS],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert other.stdout.strip() == sha256(writer.write(SAME).message).hexdigest()
+
+
+def test_a_paper_that_comes_with_another_text_is_written_anew() -> None:
+    writer = Writer(RENDERER, LETTERHEAD)
+    for words in ("once", "twice"):
+        one = mailing([Entry(paper=paper(1, words=words), keywords=("tea",))])
+        assert f"How kettles {words} sing" in parts(writer.write(one).message)[1]
+
+
+def test_a_paper_is_rendered_once_for_all_its_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered: list[Paper] = []
+    renderer = Renderer(templates_folder())
+    of_paper = renderer.paper
+
+    def noted(one: Paper, keywords: Block) -> Block:
+        rendered.append(one)
+        return of_paper(one, keywords)
+
+    monkeypatch.setattr(renderer, "paper", noted)
+    writer = Writer(renderer, LETTERHEAD)
+    for number, keyword in enumerate(KEYWORDS, start=1):
+        writer.write(mailing([Entry(paper=paper(1), keywords=(keyword,))], number=number))
+    assert rendered == [paper(1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "template"),
+    [
+        ("digest.txt.j2", "{{ headline }}\n"),
+        ("digest.txt.j2", "papers: {{ papers }}\n"),
+        ("digest.html.j2", "{{ papers }}\n{{ papers }}\n"),
+        ("paper.html.j2", "<tr><td>{{ keywords }}</td></tr>\n"),
+        ("paper.txt.j2", "{{ card.nonsense }}\n"),
+    ],
+)
+def test_a_template_that_does_not_fit_makes_the_digest_unwritable(
+    name: str, template: str, tmp_path: Path
+) -> None:
+    for shipped in templates_folder().iterdir():
+        (tmp_path / shipped.name).write_text(shipped.read_text())
+    (tmp_path / name).write_text(template)
+    writer = Writer(Renderer(tmp_path), LETTERHEAD)
+    with pytest.raises(Unwritable, match=r"template|" + name.replace(".", r"\.")):
+        writer.write(SAME)
+
+
+def test_a_template_without_a_last_line_break_is_given_one(tmp_path: Path) -> None:
+    for shipped in templates_folder().iterdir():
+        (tmp_path / shipped.name).write_text(shipped.read_text().rstrip("\n"))
+    renderer = Renderer(tmp_path)
+    rendered = renderer.render(SAME.digest, letterhead=LETTERHEAD)
+    message = Writer(renderer, LETTERHEAD).write(SAME).message
+    assert message == build_message(SAME.digest, rendered, LETTERHEAD, SAME.token)
+    assert rendered.html.count('<tr><td class="card"') == len(SAME.digest.entries) + 1
