@@ -1,11 +1,11 @@
-"""`python -m bench [requests] [matching] [seen] [memory] [--scale 0.1]`: measures, and prints one table."""
+"""`python -m bench [requests] [matching] [writing] [--scale 0.1]` and others: measures, prints one table."""
 
 import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from bench import matching, memory, requests, seen
+from bench import growth, matching, memory, requests, seen, subscribers, writing
 from bench.figures import Figure, seconds, table
 from bench.papers import CORPUS
 from tests.acceptance.installation import SIMULATOR
@@ -15,8 +15,11 @@ _MEASURES: Mapping[str, Callable[[float], Iterator[Figure]]] = {
     "matching": matching.measure,
     "seen": seen.measure,
     "memory": memory.measure,
+    "writing": writing.measure,
+    "subscribers": subscribers.measure,
+    "growth": growth.measure,
 }
-_OVER_ARXIV = {"requests", "memory"}
+_OVER_ARXIV = {"requests", "memory", "growth"}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -2,16 +2,21 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
-from digest.papers import Paper
-from digest.store.rows import text_of
+from digest.papers import ArxivId, Paper
+from digest.store.rows import code_of, text_of
+from digest.store.shelves import COLUMNS, PLACES, Row, kept_since, packed
 from digest.store.sqlite import SqliteStore
 
 QUERIES = 10_000
+LOOKBACK = timedelta(days=16)
 
 _MONTHS = 120
 _LAST_YEAR = 2026
@@ -29,16 +34,22 @@ def hits(paper: int) -> tuple[int, ...]:
     return (first,) if paper % 2 else (first, (first + 1 + paper % 4_999) % QUERIES)
 
 
-def arxiv_id(paper: int, count: int) -> str:
+def arxiv_id(paper: int, count: int) -> ArxivId:
     """Of `count` papers, which ten years brought evenly, the one with this number, from 0."""
     year, month, place, _ = _announced(paper, count)
-    return f"{year % 100:02}{month:02}.{place + 1:05}"
+    return ArxivId(f"{year % 100:02}{month:02}.{place + 1:05}")
 
 
-def fill(path: Path, models: Sequence[Paper], count: int) -> None:
-    """A store in `path` with `count` papers, whose texts are those of `models`, over and over."""
+def fill(path: Path, models: Sequence[Paper], count: int, now: datetime) -> None:
+    """A store in `path` with `count` papers, whose texts are those of `models`, over and over.
+
+    Old ones stand on shelves, as by `now` the daemon would have put them away; no two shelves are the same.
+    """
     SqliteStore(path).close()
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+    shelves = _old_shelves(count, text_of(kept_since(now, LOOKBACK)))
+    kept = range(max(0, shelves * PLACES - 1), count)
+    editions = partial(_edition, [_text(paper) for paper in models], count)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db, ThreadPoolExecutor() as pool:
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -400000"):
             db.execute(f"PRAGMA {pragma}")
         db.execute("BEGIN")
@@ -48,38 +59,65 @@ def fill(path: Path, models: Sequence[Paper], count: int) -> None:
         )
         db.executemany(
             "INSERT INTO paper (number, arxiv_id) VALUES (?, ?)",
-            ((number + 1, arxiv_id(number, count)) for number in range(count)),
+            ((number + 1, code_of(arxiv_id(number, count))) for number in range(count)),
         )
         db.executemany(
-            """
-            INSERT INTO edition (number, paper, version, title, abstract, authors, categories, comment,
-                submitted_at, updated_at)
-            VALUES (?1, ?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)
-            """,
-            _editions(models, count),
+            "INSERT INTO shelf VALUES (?, ?, ?)", pool.map(partial(_shelf, editions), range(shelves))
         )
         db.executemany(
-            "INSERT INTO hit (query, paper, edition) VALUES (?1, ?2, ?2)",
-            ((query + 1, number + 1) for number in range(count) for query in hits(number)),
+            f"INSERT INTO edition (number, paper, {COLUMNS.removeprefix('arxiv_id, ')})"  # noqa: S608
+            " VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            ((number + 1, *editions(number)[1:]) for number in kept),
         )
+        db.executemany(
+            "INSERT INTO past_hit (paper, query, number, edition, version) VALUES (?1, ?2, ?3, ?1, 1)",
+            _hits(range(kept.start)),
+        )
+        db.executemany(
+            "INSERT INTO hit (paper, query, number, edition) VALUES (?1, ?2, ?3, ?1)",
+            (one for one in _hits(range(count)) if one[0] > kept.start),
+        )
+        for column, table in (
+            ("newest_past_hit", "past_hit"),
+            ("newest_hit", "past_hit"),
+            ("newest_hit", "hit"),
+        ):
+            db.execute(
+                f"UPDATE query SET {column} = newest"  # noqa: S608
+                f" FROM (SELECT query, max(number) AS newest FROM {table} GROUP BY query) AS found"
+                " WHERE found.query = query.number"
+            )
         db.execute("COMMIT")
         db.execute("PRAGMA journal_mode = WAL")
 
 
-def _editions(models: Sequence[Paper], count: int) -> Iterator[tuple[object, ...]]:
-    texts = [
-        (
-            paper.title,
-            paper.abstract,
-            json.dumps(paper.authors, ensure_ascii=False),
-            json.dumps(paper.categories),
-            paper.comment,
-        )
-        for paper in models
-    ]
-    for number in range(count):
-        submitted_at = text_of(_announced(number, count)[3])
-        yield (number + 1, *texts[number % len(texts)], submitted_at)
+def _old_shelves(count: int, kept_since: str) -> int:
+    """How many shelves are full of papers from before then, the first of which has no edition 0."""
+    old = bisect_left(range(count), kept_since, key=lambda number: text_of(_announced(number, count)[3]))
+    return (min(old, count - 1) + 1) // PLACES
+
+
+def _shelf(editions: Callable[[int], Row], shelf: int) -> tuple[int, object, bytes]:
+    numbers = range(shelf * PLACES - 1, (shelf + 1) * PLACES - 1)
+    rows = [editions(number) if number >= 0 else None for number in numbers]
+    return shelf, rows[-1] and rows[-1][6], packed(rows)
+
+
+def _hits(papers: Iterable[int]) -> Iterator[tuple[int, int, int]]:
+    """Paper, query and number of the hits, from 1."""
+    found = ((paper + 1, query + 1) for paper in papers for query in hits(paper))
+    return ((paper, query, number) for number, (paper, query) in enumerate(found, start=1))
+
+
+def _text(paper: Paper) -> tuple[str, str, str, str, str | None]:
+    authors, categories = json.dumps(paper.authors, ensure_ascii=False), json.dumps(paper.categories)
+    return paper.title, paper.abstract, authors, categories, paper.comment
+
+
+def _edition(texts: Sequence[tuple[str, str, str, str, str | None]], count: int, number: int) -> Row:
+    *text, comment = texts[number % len(texts)]
+    at = text_of(_announced(number, count)[3])
+    return (code_of(arxiv_id(number, count)), 1, *text, at, at, comment, None, None)
 
 
 def _announced(paper: int, count: int) -> tuple[int, int, int, datetime]:

@@ -18,25 +18,37 @@ _LONGEST_RUN = 1_800
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """One `digest run`: requests sent to arXiv, seconds, peak memory in bytes, and what went wrong."""
+    """One `digest run`: requests sent to arXiv, seconds, peak memory in bytes, and what went wrong.
+
+    `cpu` are the seconds of processor time, from the start of Python to its end.
+    """
 
     requests: int
     papers_new: int
+    sent: int
     seconds: float
+    cpu: float
     peak: int
     errors: tuple[str, ...]
 
 
 class Installation:
-    """Readers with ten keywords each, whose mails go into a Maildir; `interval` is in seconds."""
+    """Readers whose mails go into a Maildir, unless `settings` say otherwise; `interval` is in seconds.
 
-    def __init__(self, folder: Path, keywords: Sequence[str], arxiv_url: str, *, interval: float) -> None:
+    As where it is installed, Python finds the modules compiled, from the second run on.
+    """
+
+    def __init__(
+        self, folder: Path, subscribers: str, arxiv_url: str, *, interval: float, **settings: str
+    ) -> None:
         self._folder = folder
         folder.mkdir(parents=True)
-        (folder / "subscribers.toml").write_text(subscribers(keywords), encoding="utf-8")
+        (folder / "subscribers.toml").write_text(subscribers, encoding="utf-8")
         self._environ = {name: text for name, text in os.environ.items() if not name.startswith("DIGEST_")}
         self._environ |= {
             "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
             "DIGEST_SUBSCRIBERS": str(folder / "subscribers.toml"),
             "DIGEST_STATE": str(folder / "digest.db"),
             "DIGEST_ARXIV__API_URL": f"{arxiv_url}/api/query",
@@ -44,6 +56,7 @@ class Installation:
             "DIGEST_ARXIV__FEED_URL": f"{arxiv_url}/atom",
             "DIGEST_ARXIV__REQUEST_INTERVAL": str(interval),
             "DIGEST_ARXIV__RETRY_PAUSE": "3",
+            **{f"DIGEST_{key.upper()}": text for key, text in settings.items()},
         }
 
     def run(self, now: str) -> Ran:
@@ -63,17 +76,20 @@ class Installation:
         if not done.stdout.startswith("{"):
             raise RuntimeError(f"digest run ended with {done.returncode}: {done.stdout}{done.stderr}")
         report = json.loads(done.stdout)
+        held, cpu = peak.read_text(encoding="ascii").split()
         return Ran(
             requests=report["requests"],
             papers_new=report["papers_new"],
+            sent=report["digests_sent"],
             seconds=took,
-            peak=int(peak.read_text(encoding="ascii")),
+            cpu=float(cpu),
+            peak=int(held),
             errors=tuple(report["errors"]),
         )
 
 
 def subscribers(keywords: Sequence[str]) -> str:
-    """A subscribers.toml in which each of `keywords` has one reader."""
+    """A subscribers.toml in which each of `keywords` has one reader, with ten of them each."""
     left = iter(keywords)
     entries: list[str] = []
     while some := list(islice(left, _KEYWORDS_EACH)):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.figures import Figure, megabytes
-from bench.installation import ROOT, Installation
+from bench.installation import ROOT, Installation, subscribers
 from bench.papers import keywords, papers
 from bench.requests import DAILY_RUN, FIRST_RUN
 from tests.acceptance.installation import simulator
@@ -21,7 +21,7 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
     """Peak memory of `digest run`, from fetch to mail: of the first run, then of a daily one."""
     texts = keywords(papers(9_000), max(3, int(_KEYWORDS * scale)))
     with tempfile.TemporaryDirectory() as folder, simulator("--min-interval", "0") as arxiv:
-        installation = Installation(Path(folder, "installation"), texts, arxiv.url, interval=0)
+        installation = Installation(Path(folder, "installation"), subscribers(texts), arxiv.url, interval=0)
         naive = ""
         for kind, now in (("first", FIRST_RUN), ("daily", DAILY_RUN)):
             arxiv.tell(now=now)

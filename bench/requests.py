@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.figures import Figure, seconds
-from bench.installation import Installation
+from bench.installation import Installation, subscribers
 from bench.papers import keywords, papers
 from tests.acceptance.installation import simulator
 
@@ -23,7 +23,9 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
         for wanted, most in _MOST_REQUESTS.items():
             some = texts[: max(3, int(wanted * scale))]
             arxiv.tell(reset=True, now=FIRST_RUN)
-            installation = Installation(Path(folder, str(wanted)), some, arxiv.url, interval=_INTERVAL)
+            installation = Installation(
+                Path(folder, str(wanted)), subscribers(some), arxiv.url, interval=_INTERVAL
+            )
             first = installation.run(FIRST_RUN)
             arxiv.tell(now=DAILY_RUN)
             daily = installation.run(DAILY_RUN)

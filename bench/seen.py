@@ -34,7 +34,7 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "digest.db")
         began = time.monotonic()
-        filling.fill(path, papers(9_000), count)
+        filling.fill(path, papers(9_000), count, NOW)
         sys.stderr.write(f"a store of {count:,} papers made in {seconds(time.monotonic() - began)}\n")
         with SqliteStore(path) as store:
             yield _diff(store, count, Path(folder, "seen.json"))

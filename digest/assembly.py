@@ -8,8 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from jinja2 import TemplateError
-
 from digest import __version__
 from digest.arxiv import Source
 from digest.arxiv.api import SearchApi
@@ -18,16 +16,17 @@ from digest.arxiv.http import ClientSettings, PoliteClient
 from digest.arxiv.oai import OaiPmh
 from digest.arxiv.turnstile import Turnstile
 from digest.config import Defaults, Settings, find_config, load_settings
-from digest.errors import ConfigurationError, Unwritable
+from digest.errors import ConfigurationError
 from digest.jobs import Write
-from digest.mail import Outgoing, Transport
+from digest.mail import Transport
 from digest.mail.maildir import MaildirTransport
-from digest.mail.message import Letterhead, build_message
+from digest.mail.message import Letterhead
+from digest.mail.pace import Limits
 from digest.mail.rendering import Renderer
 from digest.mail.smtp import SmtpServer, SmtpTransport
+from digest.mail.writing import Writer
 from digest.notation import is_loopback
 from digest.resources import templates_folder
-from digest.store import Mailing
 from digest.subscribers import Subscriber, load_subscribers
 
 
@@ -128,28 +127,23 @@ def transport_of(settings: Settings) -> Transport:
             password=smtp.password.get_secret_value() if smtp.password else None,
             connections=smtp.connections,
             timeout=smtp.timeout,
+            messages_per_connection=smtp.messages_per_connection,
+            bounce_address=smtp.bounce_address,
         )
     )
 
 
+def limits_of(settings: Settings) -> Limits:
+    """How many mails the mail server takes in a time; a Maildir takes all at once."""
+    smtp = settings.smtp
+    if settings.delivery.transport != "smtp":
+        return Limits()
+    return Limits(per_minute=smtp.messages_per_minute, per_day=smtp.messages_per_day, provider=smtp.provider)
+
+
 def writer_of(settings: Settings) -> Write:
     """Builds messages by the templates. Raises `ConfigurationError` when those cannot be used."""
-    renderer = Renderer(templates_folder())
-    letterhead = letterhead_of(settings)
-
-    def write(mailing: Mailing) -> Outgoing:
-        try:
-            rendered = renderer.render(mailing.digest, letterhead=letterhead)
-        except TemplateError as error:
-            raise Unwritable(f"the templates do not fit this digest: {error}; mend them") from error
-        return Outgoing(
-            sender=letterhead.sender,
-            recipient=mailing.digest.email,
-            message=build_message(mailing.digest, rendered, letterhead, mailing.token),
-            token=mailing.token,
-        )
-
-    return write
+    return Writer(Renderer(templates_folder()), letterhead_of(settings)).write
 
 
 def letterhead_of(settings: Settings) -> Letterhead:

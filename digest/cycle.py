@@ -9,6 +9,7 @@ from digest.arxiv import Source
 from digest.arxiv.calendar import last_announcement, why_quiet
 from digest.jobs import ComposeReport, DeliveryReport, Due, FetchReport, Write, compose_due, deliver, fetch
 from digest.mail import Transport
+from digest.mail.pace import UNLIMITED, Limits
 from digest.schedule import due_today
 from digest.store import Standing, Store
 from digest.subscribers import Subscriber
@@ -19,8 +20,9 @@ class CycleReport:
     """What a cycle did; the fields are those of `digest run --json`, `requests` apart.
 
     `digests_deferred` counts all that wait to be sent when the cycle ends, `digests_failed` those that were
-    given up because their reader has left, `subscribers_not_due` the readers who have something new but had
-    their digest already, or wait for their weekday or for one that is on its way.
+    given up because their reader has left, `digests_suppressed` those whose address turned out to be dead,
+    `subscribers_not_due` the readers who have something new but had their digest already, or wait for their
+    weekday, and `subscribers_suppressed` those whose address is dead.
     """
 
     papers_new: int
@@ -28,8 +30,10 @@ class CycleReport:
     digests_sent: int
     digests_deferred: int
     digests_failed: int
+    digests_suppressed: int
     subscribers_nothing_new: int
     subscribers_not_due: int
+    subscribers_suppressed: int
     errors: tuple[str, ...]
     notes: tuple[str, ...]
     is_unreached: bool
@@ -56,6 +60,7 @@ class Cycle:
     subscribers: Sequence[Subscriber]
     lookback: timedelta
     clock: Callable[[], datetime]
+    limits: Limits = UNLIMITED
     notice: Callable[[str], None] = lambda text: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -70,7 +75,8 @@ class Cycle:
         earlier = await self._deliver()
         fetched = await self._fetch(now)
         composed = ComposeReport() if fetched is None else await self._compose(now, fetched, force=force)
-        later = DeliveryReport() if earlier.is_server_down else await self._deliver()
+        later = DeliveryReport() if earlier.is_server_down or earlier.limited_until else await self._deliver()
+        await asyncio.to_thread(self.store.shelve, now=now, lookback=self.lookback)
         waiting = await asyncio.to_thread(self.store.waiting) if self.transport else 0
         stopped = () if fetched is not None else ("stopped before arXiv was asked; the next run does it",)
         return CycleReport(
@@ -79,10 +85,12 @@ class Cycle:
             digests_sent=earlier.sent + later.sent,
             digests_deferred=waiting,
             digests_failed=given_up,
+            digests_suppressed=earlier.suppressed + later.suppressed,
             subscribers_nothing_new=composed.nothing_new,
             subscribers_not_due=composed.not_due,
+            subscribers_suppressed=composed.suppressed,
             errors=(*(fetched.errors if fetched else stopped), *earlier.errors, *later.errors),
-            notes=_notes(fetched, now),
+            notes=(*_notes(fetched, now), *dict.fromkeys((*earlier.notes, *later.notes))),
             is_unreached=fetched is not None and fetched.is_unreached,
         )
 
@@ -121,6 +129,7 @@ class Cycle:
             self.transport,
             self.write,
             self.clock,
+            limits=self.limits,
             stop=self.stop,
             notice=lambda report: self.notice(f"mailing: {report.sent} sent"),
         )

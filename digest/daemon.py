@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from digest.arxiv.calendar import last_announcement
-from digest.assembly import Setup, open_client, sources_of, transport_of, writer_of
+from digest.assembly import Setup, limits_of, open_client, sources_of, transport_of, writer_of
 from digest.errors import ConfigurationError, DigestError
 from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch
 from digest.notify import Notifier
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 _LOOK_UP = timedelta(seconds=20)
 """The longest sleep: a suspended machine, a clock that was set or an edited file is noticed within it."""
 
-_PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
+_PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60))
 """The waits after mailing failed as a whole; the last one repeats."""
 
 _GRACE = timedelta(seconds=10)
@@ -145,7 +145,7 @@ class Daemon:
         self._server_failures = self._server_failures + 1 if report.is_server_down else 0
         if report.is_server_down:
             return self._clock() + _pause(self._server_failures)
-        return await self._next_mail_at()
+        return await self._next_mail_at(report.limited_until)
 
     async def _mail_once(self) -> DeliveryReport:
         setup, now = self._setup, self._clock()
@@ -159,22 +159,32 @@ class Daemon:
                 stale=await self._stale(last_announcement(now)),
             )
         report = await deliver(
-            self._store, transport_of(setup.settings), writer_of(setup.settings), self._clock, stop=self._stop
+            self._store,
+            transport_of(setup.settings),
+            writer_of(setup.settings),
+            self._clock,
+            limits=limits_of(setup.settings),
+            stop=self._stop,
         )
+        await asyncio.to_thread(self._store.shelve, now=now, lookback=setup.lookback)
+        for note in report.notes:
+            _log.warning(note)
         if composed.composed or report.sent or report.errors:
             _log.info(
                 "mailed composed=%d sent=%d deferred=%d", composed.composed, report.sent, report.deferred
             )
         return report
 
-    async def _next_mail_at(self) -> datetime:
+    async def _next_mail_at(self, limited_until: datetime | None) -> datetime:
         now = self._clock()
         readers = {
             (reader.send_at, reader.timezone, reader.weekly): reader for reader in self._setup.subscribers
         }
         retry_at = await asyncio.to_thread(self._store.next_due_at)
         moments = [slot_after(now, reader) for reader in readers.values()]
-        return min([*moments, *([retry_at] if retry_at else [])], default=now + timedelta(days=1))
+        if retry_at:
+            moments.append(max(retry_at, limited_until or retry_at))
+        return min(moments, default=now + timedelta(days=1))
 
     # Files, signals and the watchdog.
 

@@ -74,7 +74,9 @@ def parse_address(value: object) -> str:
 
 def address_key(address: str) -> str:
     """What two ways to write one mailbox have in common; `address` has passed `parse_address`."""
-    return address.lower() if _PLAIN_ADDRESS.fullmatch(address) else _examine(address)[1]
+    if not _PLAIN_ADDRESS.fullmatch(address):
+        return _examine(address)[1]
+    return address if address.islower() else address.lower()
 
 
 def _examine(value: object) -> tuple[str, str]:

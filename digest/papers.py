@@ -71,4 +71,5 @@ def parse_identifier(text: str) -> tuple[ArxivId, int | None]:
 
 def one_line(text: str) -> str:
     """`text` with each run of blanks, line breaks, control and direction-override characters as one blank."""
-    return _UNPRINTABLE.sub(" ", text).strip()
+    joined = " ".join(text.split())
+    return joined if joined.isprintable() else _UNPRINTABLE.sub(" ", joined).strip()

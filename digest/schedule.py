@@ -1,7 +1,9 @@
 """When: whom to mail, when to try again, and when to ask arXiv. Nothing here reads the clock."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zlib import crc32
+from zoneinfo import ZoneInfo
 
 from digest.arxiv.belief import INDEX_LAG
 from digest.arxiv.calendar import last_announcement, next_announcement
@@ -25,8 +27,14 @@ _DAY = timedelta(days=1)
 
 def slot_before(now: datetime, subscriber: Subscriber) -> datetime:
     """The reader's latest sending time that is not after `now`."""
-    day = now.astimezone(subscriber.timezone).date() + _DAY
-    while not _is_sending_day(day, subscriber) or (slot := _slot_on(day, subscriber)) > now:
+    return _latest_slot(now, subscriber.send_at, subscriber.timezone, subscriber.weekly)
+
+
+@lru_cache(maxsize=4096)
+def _latest_slot(now: datetime, send_at: time, timezone: ZoneInfo, weekly: int | None) -> datetime:
+    """Many readers share theirs."""
+    day = now.astimezone(timezone).date() + _DAY
+    while not _is_sending_day(day, weekly) or (slot := _slot_on(day, send_at, timezone)) > now:
         day -= _DAY
     return slot
 
@@ -34,7 +42,8 @@ def slot_before(now: datetime, subscriber: Subscriber) -> datetime:
 def slot_after(now: datetime, subscriber: Subscriber) -> datetime:
     """The reader's first sending time after `now`."""
     day = now.astimezone(subscriber.timezone).date() - _DAY
-    while not _is_sending_day(day, subscriber) or (slot := _slot_on(day, subscriber)) <= now:
+    send_at, timezone = subscriber.send_at, subscriber.timezone
+    while not _is_sending_day(day, subscriber.weekly) or (slot := _slot_on(day, send_at, timezone)) <= now:
         day += _DAY
     return slot
 
@@ -53,17 +62,23 @@ def due_at_slot(now: datetime, subscriber: Subscriber, standing: Standing) -> da
 
 def due_today(now: datetime, subscriber: Subscriber, standing: Standing) -> datetime | None:
     """`now` if today (for a weekly reader: any day since theirs) wants a digest: the rule of one cycle."""
-    midnight = slot_before(now, replace(subscriber, send_at=time(0)))
     zone = subscriber.timezone
+    midnight = _latest_slot(now, time(0), zone, subscriber.weekly)
     came_after = midnight.astimezone(zone).date() < standing.since_at.astimezone(zone).date()
     if subscriber.weekly is not None and came_after:
         return None
     return now if _may_have_one(midnight, now, subscriber, standing) else None
 
 
-def retry_at(now: datetime, *, attempts: int) -> datetime:
-    """When a mailing is tried again after `attempts` (1 or more) of them. It is never given up."""
-    return now + min(FIRST_RETRY * (1 << min(attempts - 1, 10)), LONGEST_RETRY)
+def retry_at(now: datetime, *, attempts: int, token: str) -> datetime:
+    """When a mailing is tried again after `attempts` (1 or more) of them. It is never given up.
+
+    To each wait after the first comes up to a tenth of it, which follows from the mailing's `token`: mails
+    that were refused together do not come back together again and again.
+    """
+    wait = min(FIRST_RETRY * (1 << min(attempts - 1, 10)), LONGEST_RETRY)
+    jitter = crc32(f"{token}/{attempts}".encode()) / 2**32 / 10 if attempts > 1 else 0
+    return now + wait * (1 + jitter)
 
 
 def next_fetch_at(
@@ -83,18 +98,16 @@ def next_fetch_at(
     return polls[0] if polls and not is_done else next_announcement(fetched_at) + POLLS[0]
 
 
-def _is_sending_day(day: date, subscriber: Subscriber) -> bool:
-    return subscriber.weekly is None or day.weekday() == subscriber.weekly
+def _is_sending_day(day: date, weekly: int | None) -> bool:
+    return weekly is None or day.weekday() == weekly
 
 
-def _slot_on(day: date, subscriber: Subscriber) -> datetime:
-    return datetime.combine(day, subscriber.send_at, subscriber.timezone).astimezone(UTC)
+def _slot_on(day: date, send_at: time, timezone: ZoneInfo) -> datetime:
+    return datetime.combine(day, send_at, timezone).astimezone(UTC)
 
 
 def _may_have_one(slot: datetime, now: datetime, subscriber: Subscriber, standing: Standing) -> bool:
-    """One digest a day at most, and none while another is on its way."""
-    if standing.has_open_mailing:
-        return False
+    """One digest a day at most."""
     zone, last = subscriber.timezone, _past(standing.last_digest_at, now)
     return last is None or last.astimezone(zone).date() < slot.astimezone(zone).date()
 

@@ -24,11 +24,15 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from digest.notation import is_loopback, parse_address, parse_time, parse_weekday, parse_zone
+from digest.notation import is_loopback, nearest, parse_address, parse_time, parse_weekday, parse_zone
 from digest.papers import one_line
+from digest.providers import PROVIDERS
 
 ARXIV_INTERVAL = timedelta(seconds=3)
 """The shortest time between two requests that arXiv's terms of use allow (info.arxiv.org/help/api/tou)."""
+
+_LONGEST_BOUNCE_NAME = 39
+"""With `+` and a mailing's name of 24 characters, the 64 that RFC 5321, 4.5.3.1.1, has before the @."""
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
@@ -80,6 +84,26 @@ def _feed_url(value: str) -> str:
     return _url(value) if urlsplit(value).path.strip("/") else f"{_url(value).rstrip('/')}/atom"
 
 
+def _provider(value: object) -> str:
+    """The name of a provider, as the table has it."""
+    name = value.casefold() if isinstance(value, str) else ""
+    if name not in PROVIDERS:
+        near = nearest(name, PROVIDERS)
+        hint = f'; did you mean "{near}"?' if near else "; for another one set smtp.host"
+        raise ValueError(f"allowed is one of {', '.join(PROVIDERS)}{hint}")
+    return name
+
+
+def _bounce_address(value: object) -> str:
+    address = parse_address(value)
+    if len(address.rpartition("@")[0]) > _LONGEST_BOUNCE_NAME:
+        raise ValueError(
+            f"allowed is a mail address with at most {_LONGEST_BOUNCE_NAME} characters before the @,"
+            " as the name of each mailing is added there"
+        )
+    return address
+
+
 def _contact(value: str) -> str:
     return _url(value) if value.startswith(("http:", "https:")) else parse_address(value)
 
@@ -98,6 +122,7 @@ def _is_address(value: str | None) -> bool:
 Url = Annotated[str, AfterValidator(_url)]
 Address = Annotated[str, BeforeValidator(parse_address)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+Count = Annotated[int, Field(ge=1)]
 FilePath = Annotated[Path, AfterValidator(_path)]
 Line = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -109,9 +134,18 @@ class Section(BaseModel):
 
 
 class Smtp(Section):
-    """`[smtp]`: the server that takes the mails, and who sends them."""
+    """`[smtp]`: the server that takes the mails, and who sends them.
 
-    host: Line | None = Field(default=None, description="the name or address of a mail server")
+    `provider` gives values to the keys that are not set. Of port and security one decides the other, so it
+    gives both or neither.
+    """
+
+    provider: Annotated[str | None, BeforeValidator(_provider)] = Field(
+        default=None, description="the name of a provider"
+    )
+    host: Line | None = Field(
+        default=None, validate_default=True, description="the name or address of a mail server"
+    )
     allow_plaintext: bool = Field(default=False, description="true or false")
     security: Literal["starttls", "tls", "none"] = Field(
         default="starttls", validate_default=True, description='"starttls", "tls" or "none"'
@@ -131,7 +165,13 @@ class Smtp(Section):
         default_factory=lambda known: _default_sender(known), description="a mail address"
     )
     sender_name: Line = Field(default="arXiv digest", description="text in one line")
+    bounce_address: Annotated[str | None, BeforeValidator(_bounce_address)] = Field(
+        default=None, description="a mail address"
+    )
     connections: int = Field(default=2, ge=1, le=50, description="a whole number from 1 to 50")
+    messages_per_connection: Count | None = Field(default=None, description="a whole number from 1")
+    messages_per_minute: Count | None = Field(default=None, description="a whole number from 1")
+    messages_per_day: Count | None = Field(default=None, description="a whole number from 1")
     timeout: Seconds = Field(
         default=timedelta(seconds=60),
         gt=timedelta(0),
@@ -141,11 +181,28 @@ class Smtp(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _port_465_is_tls(cls, given: Any) -> Any:
-        """RFC 8314, 3.3: on port 465 TLS begins at once."""
-        if isinstance(given, dict) and "security" not in given and str(given.get("port")) == "465":
-            return {**given, "security": "tls"}
-        return given
+    def _what_is_not_said(cls, given: Any) -> Any:
+        """What follows from provider and port, unless another key says otherwise."""
+        if not isinstance(given, dict):
+            return given
+        provider = PROVIDERS.get(str(given.get("provider")).casefold())
+        preset = provider.keys() if provider else {}
+        if "port" in given or "security" in given:
+            preset = {key: value for key, value in preset.items() if key not in {"port", "security"}}
+        if "security" not in given and str(given.get("port")) == "465":  # RFC 8314, 3.3: TLS begins at once
+            preset["security"] = "tls"
+        return {**preset, **given}
+
+    @field_validator("host")
+    @classmethod
+    def _provider_has_a_host(cls, host: str | None, info: ValidationInfo) -> str | None:
+        provider = info.data.get("provider")
+        if host is None and provider is not None:
+            raise WrongKey(
+                "smtp.provider",
+                f'"{provider}" has a server for each region: set smtp.host too (docs/mail-servers.md)',
+            )
+        return host
 
     @field_validator("security")
     @classmethod

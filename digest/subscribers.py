@@ -1,16 +1,16 @@
 """Who gets a digest of what: `subscribers.toml` as values."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import time
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast, get_args
 from zoneinfo import ZoneInfo
 
 from digest import query
 from digest.categories import ARCHIVES, NAMES, category_code, nearest_category
+from digest.entries import HEADER, Entangled, read_entries
 from digest.errors import ConfigurationError, QueryError
 from digest.notation import (
     address_key,
@@ -43,9 +43,6 @@ KEYS = (
     "replacements",
 )
 """What an entry of subscribers.toml may hold; the first and `keywords` it must."""
-
-HEADER = re.compile(r"^[ \t]*\[\[[ \t]*subscriber[ \t]*\]\]", re.MULTILINE)
-"""The line that begins an entry."""
 
 Replacements: TypeAlias = Literal["never", "section"]
 """What becomes of new versions of papers that the reader had: nothing, or a section with a line for each."""
@@ -83,6 +80,14 @@ class Subscriber:
     replacements: Replacements = "never"
 
 
+class _Mistaken(NamedTuple):
+    """An entry with `problems`, and what it has for an address."""
+
+    number: int
+    email: object
+    problems: list[str]
+
+
 def load_subscribers(path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]:
     """The subscribers in the file's order.
 
@@ -99,7 +104,18 @@ def load_subscribers(path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]
 
 def parse_subscribers(text: str, path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]:
     """The same from the file's text; `path` is for what is said."""
-    return subscribers_of(parse_toml(text, path), text, path, defaults)
+    try:
+        return _subscribers(read_entries(text), text, path, defaults)
+    except Entangled:
+        tables = parse_toml(text, path)
+    problems = [f"{path}: {key}: {unknown_key(key, ['subscriber'])}" for key in tables if key != "subscriber"]
+    entries = tables.get("subscriber", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        problems.append(
+            f"{path}: subscriber: allowed is one table [[subscriber]], in double brackets, for each"
+        )
+        entries = []
+    return _subscribers(entries, text, path, defaults, problems)
 
 
 def subscriber_of(raw: dict[str, Any], place: str, defaults: "Defaults") -> Subscriber:
@@ -111,19 +127,18 @@ def subscriber_of(raw: dict[str, Any], place: str, defaults: "Defaults") -> Subs
     return subscriber
 
 
-def subscribers_of(
-    tables: dict[str, Any], text: str, path: Path, defaults: "Defaults"
+def _subscribers(
+    entries: Iterable[dict[str, Any]],
+    text: str,
+    path: Path,
+    defaults: "Defaults",
+    problems: Sequence[str] = (),
 ) -> tuple[Subscriber, ...]:
-    """The same from the tables that `text` was parsed to."""
-    problems = [f"{path}: {key}: {unknown_key(key, ['subscriber'])}" for key in tables if key != "subscriber"]
-    entries = tables.get("subscriber", [])
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        problems.append(
-            f"{path}: subscriber: allowed is one table [[subscriber]], in double brackets, for each"
-        )
-        entries = []
+    """Raises `ConfigurationError` with `problems` and those of the entries, which `text` says."""
     subscribers: list[Subscriber] = []
     first_entries: dict[str, int] = {}
+    mistaken: list[_Mistaken] = []
+    number = 0
     for number, raw in enumerate(entries, start=1):
         wrong: list[str] = []
         subscriber = _subscriber(raw, defaults, wrong)
@@ -135,26 +150,28 @@ def subscribers_of(
                 )
             subscribers.append(subscriber)
         if wrong:
-            place = f"{path}, {_place(text, number, len(entries), raw)}"
-            problems += [f"{place}: {one}" for one in wrong]
-    if problems:
-        raise ConfigurationError(*problems)
+            mistaken.append(_Mistaken(number, raw.get("email"), wrong))
+    if problems or mistaken:
+        raise ConfigurationError(*problems, *_told(mistaken, text, path, entries=number))
     return tuple(subscribers)
 
 
-def _place(text: str, number: int, entries: int, raw: dict[str, Any]) -> str:
+def _told(mistaken: Sequence[_Mistaken], text: str, path: Path, *, entries: int) -> Iterator[str]:
+    """Each problem with its place; the line only where each of the `entries` has a header."""
     starts = [found.start() for found in HEADER.finditer(text)]
-    line = f" (line {text.count(chr(10), 0, starts[number - 1]) + 1})" if len(starts) == entries else ""
-    email = raw.get("email")
-    return f"entry {number}{line}" + (f", {one_line(email)}" if email and isinstance(email, str) else "")
+    for one in mistaken:
+        is_placed = len(starts) == entries
+        line = f" (line {text.count(chr(10), 0, starts[one.number - 1]) + 1})" if is_placed else ""
+        email = f", {one_line(one.email)}" if one.email and isinstance(one.email, str) else ""
+        yield from (f"{path}, entry {one.number}{line}{email}: {problem}" for problem in one.problems)
 
 
 def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> Subscriber | None:
     """The entry as a value, or `None` where it has no good address; adds to `wrong` what is not allowed."""
     wrong += [f"{key}: {unknown_key(key, KEYS)}" for key in raw if key not in KEYS]
     keywords = _keywords(raw.get("keywords"), wrong)
-    exclude = _excluded(raw.get("exclude", []), keywords, wrong)
-    categories = _categories(raw.get("categories", []), wrong)
+    exclude = _excluded(raw["exclude"], keywords, wrong) if "exclude" in raw else ()
+    categories = _categories(raw["categories"], wrong) if "categories" in raw else ()
     crosslists = _read(raw, "crosslists", _parse_flag, True, wrong)
     if not crosslists and not raw.get("categories"):
         wrong.append(
@@ -299,9 +316,11 @@ def parse_keyword(value: object) -> Keyword:
     """Raises `ValueError` for what is no text, `QueryError` for what is not of the keyword language."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f'{shown(value)}: allowed is text in quotes, as in "neural operator"')
+    return _keyword(value)
+
+
+@lru_cache(maxsize=50_000)
+def _keyword(value: str) -> Keyword:
+    """Readers share keywords, and so do what is read now and what was read before."""
     text = one_line(value)
-    return Keyword(text=text, query=_parse_query(text))
-
-
-# Readers share keywords, and every edit reads the file twice.
-_parse_query = lru_cache(maxsize=50_000)(query.parse)
+    return Keyword(text=text, query=query.parse(text))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from digest.entries import HEADER, all_entries
 from digest.errors import ConfigurationError, QueryError
 from digest.exclusive import exclusive, replace_text
 from digest.notation import (
@@ -27,14 +28,13 @@ from digest.notation import (
     shown,
 )
 from digest.subscribers import (
-    HEADER,
     Keyword,
     Subscriber,
     parse_category,
     parse_keyword,
     parse_replacements,
+    parse_subscribers,
     subscriber_of,
-    subscribers_of,
 )
 
 if TYPE_CHECKING:
@@ -213,9 +213,8 @@ class _File:
     def __init__(self, path: Path, text: str, defaults: "Defaults") -> None:
         self._path, self._defaults = path, defaults
         self.text = text
-        tables = parse_toml(text, path)
-        self.subscribers = subscribers_of(tables, text, path, defaults)
-        self._entries: list[Any] = tables.get("subscriber", [])
+        self.subscribers = parse_subscribers(text, path, defaults)
+        self._entries = all_entries(text, path)
 
     def find(self, email: str) -> int | None:
         key = address_key(email)
@@ -322,10 +321,10 @@ class _File:
     def _replace(self, text: str, expected: list[Any]) -> None:
         """Takes `text` if it says what is expected, entry by entry, each of which has been checked."""
         try:
-            tables = parse_toml(text, self._path)
+            entries = all_entries(text, self._path)
         except ConfigurationError as error:
             raise self._unclear() from error
-        if tables.get("subscriber", []) != expected:
+        if entries != expected:
             raise self._unclear()
         self.text = text
 

@@ -9,8 +9,6 @@ import io
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-import feedparser
-
 from digest.arxiv.documents import moment_of, optional_text, root_of, text_of
 from digest.errors import BadDocument, Refused
 from digest.papers import ArxivId, Paper, one_line, parse_identifier
@@ -59,6 +57,8 @@ def error_reason(document: bytes) -> str | None:
 
     The search API puts them into an entry titled `Error`, the daily feeds into the subtitle of an empty feed.
     """
+    import feedparser  # takes as long to load as thousand papers to read, and hardly an answer is a refusal
+
     try:
         parsed = feedparser.parse(io.BytesIO(document[:_LONGEST_REFUSAL]), sanitize_html=False)
     except ValueError:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from digest import __version__
-from digest.cli import daemon, demo, preview, run, subscriptions
+from digest.cli import backup, bounces, daemon, demo, preview, run, subscriptions
 from digest.cli.context import Context, exit_code, problems_of
 from digest.errors import DigestError
 
@@ -27,6 +27,7 @@ _EPILOG = (
     "1  a part failed and will be tried again\n"
     "2  wrong usage or configuration; nothing was fetched or sent\n"
     "3  arXiv could not be reached at all\n"
+    "75  [cyan]digest bounce[/cyan] alone: try again later\n"
     "130  interrupted; the mail in hand was finished\n\n"
     "[b]Settings:[/b] digest.toml, found by --config, DIGEST_CONFIG, ./digest.toml,"
     " /etc/arxiv-digest/digest.toml; every key also from the environment, as in DIGEST_SMTP__HOST."
@@ -45,6 +46,8 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Work": (run.run, daemon.daemon),
     "Look": (preview.preview, demo.demo),
     "Readers": (subscriptions.subscribe, subscriptions.unsubscribe, subscriptions.subscribers),
+    "State": (backup.backup,),
+    "Returned mail": (bounces.bounce, bounces.suppressions, bounces.resume),
 }
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:

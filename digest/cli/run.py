@@ -59,12 +59,14 @@ def run(
     What could not be sent waits and is tried again by a later run.
     """
     import asyncio
+    import gc
 
     from digest.assembly import load_setup
 
     tell_failures_once(context)
     try:
         setup = load_setup(context_of(context).config)
+        gc.freeze()  # what is there now stays to the end: no collection needs to look at it again and again
         report, requests, planned, is_stopped = asyncio.run(_cycle(setup, now, force=force, dry_run=dry_run))
     except DigestError as error:
         if as_json:
@@ -85,7 +87,7 @@ async def _cycle(
     import asyncio
     import signal
 
-    from digest.assembly import open_client, sources_of, transport_of, writer_of
+    from digest.assembly import limits_of, open_client, sources_of, transport_of, writer_of
     from digest.cli.opening import open_copy, open_state, progress
     from digest.cycle import Cycle
 
@@ -104,11 +106,13 @@ async def _cycle(
                 subscribers=setup.subscribers,
                 lookback=setup.lookback,
                 clock=lambda: now or datetime.now(UTC),
+                limits=limits_of(settings),
                 notice=notice,
                 stop=stop,
             )
             report = await cycle.run(force=force)
-        planned = store.claim(now=now or datetime.now(UTC), limit=sys.maxsize) if dry_run else ()
+        moment = now or datetime.now(UTC)
+        planned = store.claim(now=moment, until=moment, limit=sys.maxsize) if dry_run else ()
         return report, client.requests, tuple(mailing.digest for mailing in planned), stop.is_set()
 
 
@@ -120,8 +124,10 @@ def _summary(report: "CycleReport | None", requests: int) -> dict[str, Any]:
         "digests_sent",
         "digests_deferred",
         "digests_failed",
+        "digests_suppressed",
         "subscribers_nothing_new",
         "subscribers_not_due",
+        "subscribers_suppressed",
     )
     return {
         "requests": requests,
@@ -141,8 +147,12 @@ def _tell(setup: "Setup", report: "CycleReport", requests: int, planned: "tuple[
         f"{_count(report.subscribers_nothing_new, 'subscriber')} with nothing new"
     )
     if report.subscribers_not_due:
-        had = "not due: had today's digest, or waits for a weekday or for a digest on its way"
+        had = "not due: had today's digest, or waits for a weekday"
         typer.echo(f"{_count(report.subscribers_not_due, 'subscriber')} {had}")
+    if report.subscribers_suppressed:
+        typer.echo(
+            f"{_count(report.subscribers_suppressed, 'subscriber')} suppressed: see digest suppressions"
+        )
     if planned is not None:
         for digest in planned:
             typer.echo(f"would send {_count(len(digest.entries), 'paper')} to {digest.email}")

@@ -1,44 +1,29 @@
-"""The three jobs: fetch, compose, deliver. Each may be stopped at any point and run again."""
+"""Asks arXiv for what the readers follow, and writes down what is new."""
 
 import asyncio
+import hashlib
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
+from digest import __version__
 from digest.arxiv import Source
 from digest.arxiv.belief import lie, silence
 from digest.arxiv.calendar import announcements_between
 from digest.arxiv.ground import Ground
 from digest.arxiv.planner import Errand, plan
-from digest.composing import compose
-from digest.errors import ServerUnavailable, SourceError, Unbelievable, Unwritable
-from digest.mail import Outcome, Outgoing, Receipt, Session, Transport
+from digest.errors import SourceError, Unbelievable
 from digest.matching import QueryIndex
-from digest.notation import address_key
 from digest.papers import ArxivId, Paper
 from digest.query import Query, is_asked_exactly
-from digest.schedule import LONGEST_RETRY, retry_at
-from digest.store import Mailing, MailingState, Matched, Standing, Store
+from digest.store import Matched, Store
 from digest.subscribers import Subscriber
 
 _log = logging.getLogger(__name__)
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-
-Due = Callable[[Subscriber, Standing], datetime | None]
-"""Tells for when a digest that a reader is due was planned, or `None` if they are due none."""
-
-Write = Callable[[Mailing], Outgoing]
-"""Builds a mailing's message: the same bytes each time."""
-
-_STATES = {
-    Outcome.SENT: MailingState.SENT,
-    Outcome.UNKNOWN: MailingState.UNKNOWN,
-    Outcome.DEFERRED: MailingState.DEFERRED,
-    Outcome.REJECTED: MailingState.DEFERRED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,25 +39,6 @@ class FetchReport:
     errors: tuple[str, ...]
     notes: tuple[str, ...]
     is_unreached: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComposeReport:
-    """How many digests were written down, and how many readers have nothing new or are not due theirs."""
-
-    composed: int = 0
-    nothing_new: int = 0
-    not_due: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class DeliveryReport:
-    """What became of the mailings tried; `deferred` ones are tried again."""
-
-    sent: int = 0
-    deferred: int = 0
-    errors: list[str] = field(default_factory=list)
-    is_server_down: bool = False
 
 
 async def fetch(
@@ -110,6 +76,14 @@ async def fetch(
     for errand in errands:
         await fetching.run(errand)
     return fetching.report()
+
+
+class _Held(NamedTuple):
+    """A paper held against the queries. Those it matches are none where an earlier fetch wrote them down."""
+
+    fingerprint: bytes
+    matched: Matched
+    is_match: bool
 
 
 class _Fetching:
@@ -151,8 +125,8 @@ class _Fetching:
         for _ in range(2):
             try:
                 papers = await source.search(batch, ground)
-                matched = await asyncio.to_thread(_matched, batch, papers)
-                self._judge(source, batch, ground, papers, matched)
+                held = await asyncio.to_thread(self._hold, batch, papers)
+                self._judge(source, batch, ground, papers, [one.matched for one in held if one.is_match])
             except SourceError as error:
                 doubt = f"{source.name}: {error}"
                 self._doubts += [doubt] if doubt not in self._doubts else []
@@ -160,14 +134,37 @@ class _Fetching:
                 if not isinstance(error, Unbelievable):
                     return False
             else:
-                covered = {query.key: self._since[query.key] for query in batch}
-                self._papers_new += await asyncio.to_thread(
-                    self._store.record, _in_time(matched, covered), covered=covered, now=ground.until
-                )
+                self._papers_new += await asyncio.to_thread(self._record, batch, held, ground.until)
                 self._served += len(batch)
                 _log.info("fetched source=%s queries=%d papers=%d", source.name, len(batch), len(papers))
                 return True
         return False
+
+    def _hold(self, batch: Sequence[Query], papers: Sequence[Paper]) -> "tuple[_Held, ...]":
+        """Each paper held against the queries, unless an earlier fetch did that and nothing has changed."""
+        examined = self._store.examined(query.key for query in batch)
+        index: QueryIndex | None = None
+        held: list[_Held] = []
+        for paper in papers:
+            fingerprint = _fingerprint(paper)
+            is_match = examined.get(fingerprint)
+            keys: tuple[str, ...] = ()
+            if is_match is None:
+                index = index or QueryIndex(batch)
+                keys = tuple(match.query.key for match in index.matches(paper))
+            matched = Matched(paper=paper, query_keys=keys)
+            held.append(_Held(fingerprint, matched, bool(keys) if is_match is None else is_match))
+        return tuple(held)
+
+    def _record(self, batch: Sequence[Query], held: "Sequence[_Held]", now: datetime) -> int:
+        """How many papers are new."""
+        covered = {query.key: self._since[query.key] for query in batch}
+        timely = [(one, _in_time(one.matched, covered)) for one in held]
+        fresh = (matched for _, matched in timely if matched.query_keys)
+        papers_new = self._store.record(fresh, covered=covered, now=now)
+        whole = {one.fingerprint: one.is_match for one, matched in timely if matched == one.matched}
+        self._store.note_examined(covered, whole)
+        return papers_new
 
     def _judge(
         self,
@@ -209,191 +206,18 @@ class _Fetching:
         )
 
 
-def _matched(queries: Sequence[Query], papers: Sequence[Paper]) -> tuple[Matched, ...]:
-    index = QueryIndex(queries)
-    matched = (
-        Matched(paper=paper, query_keys=tuple(match.query.key for match in index.matches(paper)))
-        for paper in papers
-    )
-    return tuple(one for one in matched if one.query_keys)
+def _fingerprint(paper: Paper) -> bytes:
+    """Another version of this program may match otherwise."""
+    return hashlib.blake2b(f"{__version__} {paper!r}".encode(), digest_size=16).digest()
 
 
-def _in_time(matched: Sequence[Matched], since: Mapping[str, datetime]) -> Iterator[Matched]:
-    """Each paper with those of its queries whose time it falls into."""
-    for one in matched:
-        submitted_at = one.paper.submitted_at
-        keys = tuple(key for key in one.query_keys if submitted_at is None or submitted_at >= since[key])
-        if keys:
-            yield Matched(paper=one.paper, query_keys=keys)
+def _in_time(matched: Matched, since: Mapping[str, datetime]) -> Matched:
+    """The paper with those of its queries whose time it falls into."""
+    submitted_at = matched.paper.submitted_at
+    keys = tuple(key for key in matched.query_keys if submitted_at is None or submitted_at >= since[key])
+    return Matched(paper=matched.paper, query_keys=keys)
 
 
 def _listed(queries: Sequence[Query]) -> str:
     shown = ", ".join(query.text for query in queries[:3])
     return shown if len(queries) <= 3 else f"{shown} and {len(queries) - 3} more keywords"
-
-
-def compose_due(
-    store: Store,
-    subscribers: Sequence[Subscriber],
-    due: Due,
-    *,
-    backlog_since: datetime,
-    stale: Set[str] = frozenset(),
-) -> ComposeReport:
-    """Writes down a digest for each reader who is due one and has something new.
-
-    For others who are due it notes that there was nothing. Not so where one of their queries is `stale`,
-    its last fetch having failed: their sending time stays open for what the next fetch brings.
-    """
-    standings = store.standings()
-    with_news = store.with_news()
-    composed, nothing_new, not_due = 0, 0, 0
-    quiet: dict[datetime, list[str]] = defaultdict(list)
-    for subscriber in subscribers:
-        address = address_key(subscriber.email)
-        standing = standings[address]
-        planned_at = due(subscriber, standing)
-        is_current = stale.isdisjoint(keyword.query.key for keyword in subscriber.keywords)
-        if address not in with_news:
-            nothing_new += is_current
-            if planned_at is not None and is_current:
-                quiet[planned_at].append(address)
-        elif planned_at is None:
-            not_due += 1
-        elif _compose_one(store, subscriber, standing, planned_at, backlog_since, is_current):
-            composed += 1
-        else:
-            nothing_new += is_current
-    for planned_at, addresses in quiet.items():
-        store.settle(addresses, frontier=None, slot_at=planned_at)
-    return ComposeReport(composed=composed, nothing_new=nothing_new, not_due=not_due)
-
-
-def _compose_one(
-    store: Store,
-    subscriber: Subscriber,
-    standing: Standing,
-    planned_at: datetime,
-    backlog_since: datetime,
-    is_current: bool,
-) -> bool:
-    news = store.news(subscriber.email, backlog_since=backlog_since)
-    is_first = standing.last_digest_at is None
-    digest = compose(
-        subscriber, news.hits, planned_at=planned_at, is_first=is_first, revisions=news.revisions
-    )
-    if digest is not None:
-        store.enqueue(digest, frontier=news.frontier, slot_at=planned_at)
-    elif is_current:
-        store.settle([subscriber.email], frontier=news.frontier, slot_at=planned_at)
-    return digest is not None
-
-
-async def deliver(
-    store: Store,
-    transport: Transport,
-    write: Write,
-    clock: Callable[[], datetime],
-    *,
-    stop: asyncio.Event | None = None,
-    notice: Callable[[DeliveryReport], None] = lambda report: None,
-) -> DeliveryReport:
-    """Sends what is due in the outbox, over as many sessions as the transport has.
-
-    What an earlier delivery left in the middle is taken up again: one delivery runs at a time.
-    When the server as a whole cannot be used, the batch ends and no reader is blamed. `stop` lets
-    the mails in hand be finished and no other be begun. `notice` is told after each mail.
-    Raises `StateError` when the outbox cannot be read or written.
-    """
-    await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + LONGEST_RETRY)
-    delivery = _Delivery(store, transport, write, clock, stop or asyncio.Event(), notice)
-    try:
-        await delivery.run()
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from errors
-    return delivery.report
-
-
-class _Delivery:
-    """One batch: what its sessions share."""
-
-    def __init__(
-        self,
-        store: Store,
-        transport: Transport,
-        write: Write,
-        clock: Callable[[], datetime],
-        stop: asyncio.Event,
-        notice: Callable[[DeliveryReport], None],
-    ) -> None:
-        self.report = DeliveryReport()
-        self._store = store
-        self._transport = transport
-        self._write = write
-        self._clock = clock
-        self._stop = stop
-        self._notice = notice
-
-    async def run(self) -> None:
-        """A server may refuse one session and serve the others; it is down when it ends them all."""
-        async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(self._work()) for _ in range(self._transport.sessions)]
-        failures = [failure for worker in workers if (failure := worker.result())]
-        if failures and len(failures) < len(workers):
-            failures = [failure] if (failure := await self._work()) else []
-        if failures:
-            self.report.is_server_down = True
-            self.report.errors.append(str(failures[0]))
-
-    async def _work(self) -> ServerUnavailable | None:
-        """Sends one mailing after the other through one session, until none is due; else what ended it."""
-        mailing = await self._next()
-        if mailing is None:
-            return None
-        try:
-            async with self._transport.session() as session:
-                while mailing is not None:
-                    await self._send(session, mailing)
-                    mailing = await self._next()
-        except ServerUnavailable as error:
-            _log.warning("session ended cause=%s", error)
-            if mailing is not None:
-                await asyncio.to_thread(self._store.release, [mailing.number])
-            return error
-        return None
-
-    async def _next(self) -> Mailing | None:
-        if self._stop.is_set():
-            return None
-        claimed = await asyncio.to_thread(self._store.claim, now=self._clock(), limit=1)
-        return claimed[0] if claimed else None
-
-    async def _send(self, session: Session, mailing: Mailing) -> None:
-        try:
-            outgoing = await asyncio.to_thread(self._write, mailing)
-        except Unwritable as error:
-            receipt = Receipt(outcome=Outcome.DEFERRED, reply=str(error))
-        else:
-            receipt = await session.send(outgoing)
-        now = self._clock()
-        state = _STATES[receipt.outcome]
-        due_at = retry_at(now, attempts=mailing.attempts + 1) if receipt.outcome is not Outcome.SENT else None
-        await asyncio.to_thread(
-            self._store.conclude, mailing.number, state, receipt.reply, now=now, due_at=due_at
-        )
-        self._count(mailing, receipt)
-        self._notice(self.report)
-
-    def _count(self, mailing: Mailing, receipt: Receipt) -> None:
-        if receipt.outcome is Outcome.SENT:
-            self.report.sent += 1
-            _log.debug("mailing sent number=%d to=%s", mailing.number, mailing.digest.email)
-            return
-        self.report.deferred += 1
-        email = mailing.digest.email
-        # A server likes to quote the address, and a log is not the place for it.
-        reply = receipt.reply.replace(email, "the recipient")
-        _log.warning(
-            "mailing waits number=%d outcome=%s cause=%s", mailing.number, receipt.outcome.value, reply
-        )
-        self.report.errors.append(f"the digest for {email} waits: {receipt.reply}")

@@ -24,6 +24,9 @@ Security = Literal["starttls", "tls", "none"]
 class SmtpServer:
     """A mail server and how to reach it. `timeout` is for each answer; `connections` is how many at once.
 
+    After `messages_per_connection` mails a connection is closed and another one opened. With a
+    `bounce_address` that, with the mailing's name, is the envelope sender (`digest.mail.bounces.verp`).
+
     `starttls` and `tls` demand a certificate that this machine trusts, valid for `host`.
     """
 
@@ -33,6 +36,8 @@ class SmtpServer:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     connections: int = 2
+    messages_per_connection: int | None = None
+    bounce_address: str | None = None
     timeout: timedelta = timedelta(seconds=60)
 
     def __str__(self) -> str:

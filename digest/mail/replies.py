@@ -228,7 +228,7 @@ _RULES = (
     ),
     _rule(
         _MAIL,
-        r"5\d\d 5\.1\.\d+|5\d\d 5\.2\.1|55[136] |521 ",
+        r"5\d\d 5\.1\.(?!(?:[78]|90)$)\d+|5\d\d 5\.2\.1|55[136] |521 ",  # 5.1.7, 5.1.8, 5.1.90: the sender
         ReplyClass.DEAD_ADDRESS,
         "there is no such mailbox",
         "correct the address in subscribers.toml, or remove it with: digest unsubscribe",

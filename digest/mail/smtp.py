@@ -10,6 +10,7 @@ import aiosmtplib
 
 from digest.errors import ServerUnavailable
 from digest.mail import Outcome, Outgoing, Receipt
+from digest.mail.bounces import verp
 from digest.mail.connecting import Security, SmtpServer, connect, refused
 from digest.mail.message import wire_address
 from digest.mail.replies import Reply, ReplyClass, Stage, judge
@@ -26,6 +27,7 @@ _LOST_AFTER_DOT = (
     " it is tried again under the same Message-ID"
 )
 _NO_SMTPUTF8 = "the server takes no address with letters beyond ASCII before the @ (SMTPUTF8)"
+_LEADING_DOT = re.compile(rb"\n\.")
 _MAILBOX = re.compile(r'[^\s\x00-\x20\x7f<>()\[\],;:\\"@]+@[^\s\x00-\x20\x7f<>()\[\],;:\\"@]+')
 
 
@@ -59,12 +61,15 @@ class _ConnectionLost(Exception):
 
 
 class SmtpSession:
-    """A connection that is renewed when the server ends it between mails, as many do after some number."""
+    """A connection that is renewed when it has served its number of mails.
+
+    So it is when the server ends it between mails, as many do after a number that they do not tell.
+    """
 
     def __init__(self, server: SmtpServer, client: aiosmtplib.SMTP) -> None:
         self._server = server
         self._client = client
-        self._is_fresh = True
+        self._served = 0
 
     async def send(self, mail: Outgoing) -> Receipt:
         """Hands over one mail; `mail.message` has CRLF line ends.
@@ -72,19 +77,25 @@ class SmtpSession:
         A connection lost before the final dot is renewed once if it had served other mails; if not, the mail
         is deferred, as it may itself be the cause. Raises `ServerUnavailable` for what concerns every mail.
         """
-        sender, recipient = wire_address(mail.sender), wire_address(mail.recipient)
+        bounce_address = self._server.bounce_address
+        sender = wire_address(verp(bounce_address, mail.token) if bounce_address else mail.sender)
+        recipient = wire_address(mail.recipient)
         if not _MAILBOX.fullmatch(recipient):
             return _rejected("the address cannot be used in SMTP", "correct it in subscribers.toml")
         while True:
+            if self._served == self._server.messages_per_connection:
+                await self.close()
             if not self._client.is_connected:
                 self._client = await connect(self._server)
-                self._is_fresh = True
+                self._served = 0
             if not self._client.supports_extension("smtputf8"):
                 if not sender.isascii():
-                    raise ServerUnavailable(str(self._server), _NO_SMTPUTF8, "set another smtp.sender")
+                    key = "smtp.bounce_address" if bounce_address else "smtp.sender"
+                    raise ServerUnavailable(str(self._server), _NO_SMTPUTF8, f"set another {key}")
                 if not recipient.isascii():
                     return _rejected(_NO_SMTPUTF8, "subscribe another address, or use a server with SMTPUTF8")
-            was_fresh, self._is_fresh = self._is_fresh, False
+            was_fresh = self._served == 0
+            self._served += 1
             try:
                 return await self._transact(sender, recipient, mail.message)
             except _ConnectionLost as loss:
@@ -170,7 +181,10 @@ class SmtpSession:
         if verdict.reply_class is ReplyClass.SERVER:
             raise refused(self._server, stage, reply)
         await self._reset()
-        outcome = Outcome.DEFERRED if reply.code < 500 else Outcome.REJECTED
+        if verdict.reply_class is ReplyClass.DEAD_ADDRESS:
+            outcome = Outcome.DEAD
+        else:
+            outcome = Outcome.DEFERRED if reply.code < 500 else Outcome.REJECTED
         return Receipt(outcome=outcome, reply=f"{reply} ({verdict.cause}; {verdict.remedy})")
 
     async def _reset(self) -> None:
@@ -183,9 +197,11 @@ class SmtpSession:
 
 def _with_final_dot(message: bytes) -> bytes:
     """`message` as it goes over the wire (RFC 5321, section 4.5.2)."""
-    ended = message if message.endswith(b"\r\n") else message + b"\r\n"
-    stuffed = ended.replace(b"\r\n.", b"\r\n..")
-    return (b"." if stuffed.startswith(b".") else b"") + stuffed + b".\r\n"
+    if _LEADING_DOT.search(message):  # a search costs a tenth of a replacement that finds nothing
+        message = _LEADING_DOT.sub(b"\\g<0>.", message)
+    if message.startswith(b"."):
+        message = b"." + message
+    return message + (b".\r\n" if message.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
 def _rejected(cause: str, remedy: str) -> Receipt:

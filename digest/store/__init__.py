@@ -10,7 +10,7 @@ new versions have a second cursor for them, which begins at the last revision of
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -20,16 +20,19 @@ from digest.subscribers import Subscriber
 
 
 class MailingState(StrEnum):
-    """Where a mailing is in its life; `SENT` and `FAILED` are the ends of it.
+    """Where a mailing is in its life (docs/delivery.md); the last four are the ends of it.
 
     `UNKNOWN`: the connection was lost when the server may already have taken it (RFC 1047).
+    `SUPPRESSED`: its address is dead. `MERGED`: its papers went into the reader's next digest.
     """
 
     PENDING = "pending"
     SENDING = "sending"
-    SENT = "sent"
     UNKNOWN = "unknown"
     DEFERRED = "deferred"
+    SENT = "sent"
+    SUPPRESSED = "suppressed"
+    MERGED = "merged"
     FAILED = "failed"
 
 
@@ -46,13 +49,15 @@ class Standing:
     """Where a reader stands: known since when, and when (if ever) their last digest was planned.
 
     `slot_at` is the last sending time that was dealt with, be it by a digest or by "nothing new".
-    `has_open_mailing`: a digest is written down for them that has not arrived yet.
+    `has_news`: there may be something new for them; there is nothing if it is false.
+    `is_suppressed`: their address is dead, so nothing is written down for them.
     """
 
     since_at: datetime
     last_digest_at: datetime | None
     slot_at: datetime | None
-    has_open_mailing: bool
+    has_news: bool
+    is_suppressed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +69,6 @@ class Frontier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
-    """All that a reader has not been served, as of `frontier`.
-
-    `revisions` come in the order in which they were seen, and only where the reader asks for new
-    versions: those of papers that a mailing brought them, and that one of their keywords still finds.
-    """
-
-    hits: tuple[Hit, ...]
-    frontier: Frontier
-    revisions: tuple[Revision, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Mailing:
     """A digest in the outbox. `token` names it in every attempt; `attempts` counts those made before."""
 
@@ -84,6 +76,63 @@ class Mailing:
     token: str
     attempts: int
     digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """All that a reader has not been served, as of `frontier`.
+
+    `revisions` come in the order in which they were seen, and only where the reader asks for new
+    versions: those of papers that a mailing brought them, and that one of their keywords still finds.
+    `undelivered` are mailings written down for them that certainly have not arrived, the oldest first.
+    """
+
+    hits: tuple[Hit, ...]
+    frontier: Frontier
+    revisions: tuple[Revision, ...] = ()
+    undelivered: tuple[Mailing, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """How a reader's sending time was dealt with: by `digest`, or where it is `None` by nothing new.
+
+    `frontier` is where their cursors go, if anywhere; `merges` are the undelivered mailings whose papers
+    the digest took over.
+    """
+
+    email: str
+    slot_at: datetime
+    frontier: Frontier | None = None
+    digest: Digest | None = None
+    merges: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What became of a claimed mailing; `due_at` is when it is tried again, unless this is the end of it."""
+
+    number: int
+    state: MailingState
+    reply: str
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """An address that gets no mail any more, since when, and what a server said of it."""
+
+    email: str
+    since_at: datetime
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounced:
+    """A reader one of whose mailings came back, and how many of theirs did in the last thirty days."""
+
+    email: str
+    bounces: int
 
 
 class Store(Protocol):
@@ -122,30 +171,46 @@ class Store(Protocol):
         """
         ...
 
-    def standings(self) -> Mapping[str, Standing]:
-        """Where each enrolled reader stands, by `address_key`."""
+    def examined(self, query_keys: Iterable[str]) -> Mapping[bytes, bool]:
+        """What the last `note_examined` told, if that was of just these queries; else nothing."""
         ...
 
-    def with_news(self) -> frozenset[str]:
-        """The `address_key` of each reader who may have something new: of all who do, and a few more."""
+    def note_examined(self, query_keys: Iterable[str], papers: Mapping[bytes, bool]) -> None:
+        """Remembers papers whose hits on these queries are all written down, and whether there were any.
+
+        A paper is named by 16 bytes that stand for the whole of its text.
+        """
+        ...
+
+    def shelve(self, *, now: datetime, lookback: timedelta) -> int:
+        """Puts some of the papers away that fetches with this look-back no more ask for, in less room.
+
+        Returns how many shelves it filled; when that is none, there is nothing to do. What is put away is
+        slower to read, and counts as before, but that it is no part of a backlog any more.
+        """
+        ...
+
+    def standings(self, emails: Sequence[str]) -> Mapping[str, Standing]:
+        """Where those of these readers stand who are enrolled, by `address_key`."""
         ...
 
     def news(self, email: str, *, backlog_since: datetime) -> News:
         """What a reader has not been served; of the backlog, what was submitted since `backlog_since`."""
         ...
 
-    def enqueue(self, digest: Digest, *, frontier: Frontier, slot_at: datetime) -> None:
-        """Puts a digest in the outbox, moves its reader's cursors to `frontier` and closes the slot."""
-        ...
+    def serve(self, served: Sequence[Served]) -> int:
+        """Closes these readers' sending times: puts the digests in the outbox and moves the cursors.
 
-    def settle(self, emails: Sequence[str], *, frontier: Frontier | None, slot_at: datetime) -> None:
-        """These readers have nothing new: closes the slot and, if given, moves the cursors to `frontier`."""
+        Returns how many digests that were. A reader is left as they were if one of the mailings that
+        their digest takes over is being sent by now.
+        """
         ...
 
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
-        """Takes back what a process that died was sending, as unknown, and returns how many that were.
+        """Takes back all that is being sent, as unknown, and returns how many that were.
 
-        What is due after `latest` was written down by a clock that was wrong, and is due now.
+        To be called when nobody else can be sending. What is due after `latest` was written down by a
+        clock that was wrong, and is due now.
         """
         ...
 
@@ -153,24 +218,52 @@ class Store(Protocol):
         """Makes every mailing that waits for another attempt due at `now`."""
         ...
 
-    def claim(self, *, now: datetime, limit: int) -> tuple[Mailing, ...]:
-        """Marks up to `limit` mailings that are due as being sent, oldest first, and returns them."""
+    def claim(self, *, now: datetime, until: datetime, limit: int) -> tuple[Mailing, ...]:
+        """Marks up to `limit` mailings that are due as being sent, the longest due first, and returns them.
+
+        They are nobody else's `until` that moment (the lease). Then whoever asks next gets them.
+        """
         ...
 
-    def conclude(
-        self, number: int, state: MailingState, reply: str, *, now: datetime, due_at: datetime | None = None
-    ) -> None:
-        """Writes down what became of a claimed mailing, and when it is due again unless this is the end."""
+    def renew(self, numbers: Sequence[int], *, until: datetime) -> None:
+        """Makes the lease of claimed mailings last longer."""
         ...
 
-    def release(self, numbers: Sequence[int]) -> None:
+    def conclude(self, conclusions: Sequence[Conclusion], *, now: datetime) -> None:
+        """Writes down what became of claimed mailings; the address of a `SUPPRESSED` one gets no more."""
+        ...
+
+    def release(self, numbers: Sequence[int], *, now: datetime) -> None:
         """Gives claimed mailings back untried: the server is to blame, not they."""
         ...
 
     def waiting(self) -> int:
-        """How many mailings are written down and have neither been sent nor given up."""
+        """How many mailings are written down and have not come to their end."""
         ...
 
     def next_due_at(self) -> datetime | None:
-        """When the first of them is due that nobody is sending."""
+        """When the first of them is due."""
+        ...
+
+    def sent_since(self, moment: datetime) -> int:
+        """How many mailings were last tried since then, whatever became of them."""
+        ...
+
+    def note_bounce(self, token: str, *, recipient: str | None, reply: str, now: datetime) -> Bounced | None:
+        """Counts a mailing as come back; `None` if none is called so, or `recipient` is not its reader.
+
+        Where `recipient` is given, the mailing did not arrive: it goes again, in the next digest if it can.
+        """
+        ...
+
+    def suppress(self, email: str, *, cause: str, now: datetime) -> None:
+        """No more mail to this address. What waits for it is suppressed, and kept until `resume`."""
+        ...
+
+    def suppressions(self) -> tuple[Suppression, ...]:
+        """The addresses that get no mail, the latest last."""
+        ...
+
+    def resume(self, email: str, *, now: datetime) -> bool:
+        """Mails this address again, first what was suppressed; false if it was not suppressed."""
         ...

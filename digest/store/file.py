@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -10,12 +10,10 @@ from typing import Any, Self
 from sqlite_utils import Database
 
 from digest.errors import StateError
-from digest.papers import Paper
 from digest.store.migrations import migrations, names
-from digest.store.rows import explained, paper_of
+from digest.store.rows import explained
 
 _BUSY_SECONDS = 30.0
-_CACHED_EDITIONS = 5_000
 
 
 class StateFile:
@@ -25,7 +23,6 @@ class StateFile:
         """Opens or makes the file. Raises `StateError` where it is not ours or from a newer version."""
         self._path = path
         self._lock = threading.RLock()
-        self._editions: dict[int, Paper] = {}
         with self._wrapping_errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(
@@ -65,8 +62,9 @@ class StateFile:
             )
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA foreign_keys = ON")
+        # A migration may put another table in the place of one that is referred to.
         migrations.apply(db)
+        db.execute("PRAGMA foreign_keys = ON")
 
     @contextmanager
     def _transaction(self) -> Iterator[Database]:
@@ -88,24 +86,3 @@ class StateFile:
 
     def _one(self, sql: str, values: Sequence[object] = ()) -> Any:
         return self._rows(sql, values)[0][0]
-
-    def _papers(self, numbers: set[int]) -> Mapping[int, Paper]:
-        """The papers of these editions; the latest used are kept, since readers share them."""
-        known = {number: self._editions[number] for number in numbers if number in self._editions}
-        missing = sorted(numbers - known.keys())
-        for begin in range(0, len(missing), 500):
-            some = missing[begin : begin + 500]
-            rows = self._rows(
-                f"""
-                SELECT edition.number, arxiv_id, version, title, abstract, authors, categories,
-                    submitted_at, updated_at, comment, journal_ref, doi
-                FROM edition JOIN paper ON paper.number = edition.paper
-                WHERE edition.number IN ({", ".join("?" * len(some))})
-                """,  # noqa: S608 (question marks alone)
-                some,
-            )
-            known.update((row[0], paper_of(row[1:])) for row in rows)
-        if len(self._editions) + len(missing) > _CACHED_EDITIONS:
-            self._editions.clear()
-        self._editions.update((number, known[number]) for number in missing)
-        return known

@@ -142,3 +142,148 @@ def m002_revisions(db: Database) -> None:
         "ALTER TABLE mailing ADD COLUMN revisions TEXT NOT NULL DEFAULT '[]'",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m003_shelves(db: Database) -> None:
+    """Old editions in compressed shelves, their hits in a table without indexes, and ids as numbers."""
+    for statement in (
+        # See `digest.store.rows.Code`.
+        "CREATE TABLE coded_paper (number INTEGER PRIMARY KEY, arxiv_id ANY NOT NULL UNIQUE) STRICT",
+        """
+        INSERT INTO coded_paper
+        SELECT number, CASE
+            WHEN arxiv_id GLOB '[0-9][0-9][0-9][0-9].[0-9][0-9][0-9][0-9]'
+                OR arxiv_id GLOB '[1-9][0-9][0-9][0-9].[0-9][0-9][0-9][0-9][0-9]'
+            THEN CAST(replace(arxiv_id, '.', '') AS INTEGER) ELSE arxiv_id END
+        FROM paper
+        """,
+        "DROP TABLE paper",
+        "ALTER TABLE coded_paper RENAME TO paper",
+        # A shelf is JSON, compressed by bz2: a list of editions, each a list of its columns, or null.
+        """
+        CREATE TABLE shelf (
+            number INTEGER PRIMARY KEY,
+            newest_submitted_at TEXT,
+            papers BLOB NOT NULL
+        ) STRICT
+        """,
+        # A hit whose edition stands on a shelf, with the version of that edition.
+        """
+        CREATE TABLE past_hit (
+            paper INTEGER NOT NULL REFERENCES paper,
+            query INTEGER NOT NULL REFERENCES query,
+            number INTEGER NOT NULL,
+            edition INTEGER NOT NULL,
+            version INTEGER NOT NULL,
+            PRIMARY KEY (paper, query)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "ALTER TABLE query ADD COLUMN newest_past_hit INTEGER",
+        "CREATE INDEX hit_of_edition ON hit (edition)",
+        # A revision outlives the row of its edition.
+        """
+        CREATE TABLE lasting_revision (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            paper INTEGER NOT NULL REFERENCES paper,
+            edition INTEGER NOT NULL,
+            version INTEGER NOT NULL
+        ) STRICT
+        """,
+        """
+        INSERT INTO lasting_revision
+        SELECT revision.number, revision.paper, edition, version
+        FROM revision JOIN edition ON edition.number = revision.edition
+        """,
+        "DROP TABLE revision",
+        "ALTER TABLE lasting_revision RENAME TO revision",
+        "CREATE INDEX revision_of_paper ON revision (paper)",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m004_delivery(db: Database) -> None:
+    """Leases, merging, suppressed addresses and bounces; and what each query found last."""
+    for statement in (
+        "ALTER TABLE mailing RENAME TO former_mailing",
+        # due_at: when it is to be tried, or while it is claimed the end of the lease; NULL at its end.
+        # may_have_arrived: an attempt was cut off when the server might have had the whole mail.
+        # bounces: how often it came back, the last time at bounced_at.
+        """
+        CREATE TABLE mailing (
+            number INTEGER PRIMARY KEY,
+            subscriber INTEGER NOT NULL REFERENCES subscriber,
+            token TEXT NOT NULL UNIQUE,
+            email TEXT NOT NULL,
+            name TEXT,
+            planned_at TEXT NOT NULL,
+            dated_on TEXT NOT NULL,
+            is_first INTEGER NOT NULL,
+            keywords TEXT NOT NULL,
+            entries TEXT NOT NULL,
+            revisions TEXT NOT NULL,
+            first_hit INTEGER NOT NULL,
+            last_hit INTEGER NOT NULL,
+            state TEXT NOT NULL CHECK (state IN (
+                'pending', 'sending', 'unknown', 'deferred', 'sent', 'suppressed', 'merged', 'failed')),
+            attempts INTEGER NOT NULL DEFAULT 0,
+            due_at TEXT,
+            may_have_arrived INTEGER NOT NULL DEFAULT 0,
+            reply TEXT,
+            concluded_at TEXT,
+            bounces INTEGER NOT NULL DEFAULT 0,
+            bounced_at TEXT,
+            CHECK ((due_at IS NULL) = (state IN ('sent', 'suppressed', 'merged', 'failed')))
+        ) STRICT
+        """,
+        """
+        INSERT INTO mailing (number, subscriber, token, email, name, planned_at, dated_on, is_first, keywords,
+            entries, revisions, first_hit, last_hit, state, attempts, due_at, may_have_arrived, reply,
+            concluded_at)
+        SELECT number, subscriber, token, email, name, planned_at, dated_on, is_first, keywords,
+            entries, revisions, first_hit, last_hit, state, attempts,
+            CASE WHEN state NOT IN ('sent', 'failed') THEN due_at END,
+            state IN ('unknown', 'sending'), reply, concluded_at
+        FROM former_mailing
+        """,
+        "DROP TABLE former_mailing",
+        "CREATE INDEX mailing_by_due ON mailing (due_at) WHERE due_at IS NOT NULL",
+        "CREATE INDEX mailing_of_subscriber ON mailing (subscriber)",
+        "CREATE INDEX mailing_by_attempt ON mailing (concluded_at)",
+        """
+        CREATE TABLE suppression (
+            address TEXT PRIMARY KEY,
+            email TEXT NOT NULL,
+            since_at TEXT NOT NULL,
+            cause TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """,
+        "ALTER TABLE query ADD COLUMN newest_hit INTEGER",
+        "UPDATE query SET newest_hit = (SELECT max(number) FROM hit WHERE hit.query = query.number)",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m005_idle_runs(db: Database) -> None:
+    """What an earlier run did already, so that one with nothing new does little."""
+    for statement in (
+        # The fingerprint of the readers who were enrolled last.
+        "ALTER TABLE installation ADD COLUMN enrolled BLOB",
+        # What a reader had is looked for by reader: a keyword may have thousands of them.
+        "DROP INDEX subscription_of_query",
+        "CREATE INDEX subscription_of_subscriber ON subscription (subscriber, query)",
+        # Those of which the backlog's end is not known yet: few, and looked for by every fetch.
+        "CREATE INDEX beginning_subscription ON subscription (query) WHERE began_after IS NULL",
+        # One row: the fingerprints of the queries of the last fetch, and of papers whose hits on them are
+        # all written down; `matching` have some. Fingerprints are joined, each as long as the other.
+        """
+        CREATE TABLE examined (
+            queries BLOB PRIMARY KEY,
+            matching BLOB NOT NULL,
+            others BLOB NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """,
+    ):
+        db.execute(statement)

@@ -3,62 +3,114 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
+from sqlite_utils import Database
+
 from digest.digests import Digest, Entry, Revision
 from digest.notation import address_key
-from digest.papers import Paper
-from digest.store import Frontier, Mailing, MailingState
-from digest.store.readers import Readers
+from digest.store import Conclusion, Mailing, MailingState, News, Served
 from digest.store.rows import moment_of, text_of
+from digest.store.suppressions import Suppressions
 
 
-class Outbox(Readers):
-    """The part of the store from the moment a digest is written down."""
+class Outbox(Suppressions):
+    """The part of the store from the moment a digest is written down.
 
-    def enqueue(self, digest: Digest, *, frontier: Frontier, slot_at: datetime) -> None:
-        place = {text: place for place, text in enumerate(digest.keywords)}
-        with self._transaction() as db:
-            entries = [
-                [self._edition_number(entry.paper), [place[text] for text in entry.keywords]]
-                for entry in digest.entries
-            ]
-            revisions = [
-                [self._edition_number(revision.paper), revision.from_version] for revision in digest.revisions
-            ]
-            number, cursor = db.execute(
-                "SELECT number, cursor FROM subscriber WHERE address = ?", [address_key(digest.email)]
-            ).fetchone()
-            mailing = self._one("SELECT coalesce(max(number), 0) + 1 FROM mailing")
-            db.execute(
+    A mailing's `due_at` is when it is to be tried, and while it is claimed the end of the lease; it is NULL
+    when the mailing has come to its end. One that `may_have_arrived` is never merged into another.
+    """
+
+    def news(self, email: str, *, backlog_since: datetime) -> News:
+        with self._transaction():
+            news = super().news(email, backlog_since=backlog_since)
+            rows = self._rows(
                 """
-                INSERT INTO mailing (number, subscriber, token, email, name, planned_at, dated_on, is_first,
-                    keywords, entries, revisions, first_hit, last_hit, state, due_at)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)
+                SELECT number, token, attempts, email, name, planned_at, dated_on, is_first,
+                    keywords, entries, revisions
+                FROM mailing
+                WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
+                    AND due_at IS NOT NULL AND state IN ('pending', 'deferred') AND NOT may_have_arrived
+                ORDER BY number
                 """,
-                [
-                    mailing,
-                    number,
-                    self._token(mailing, digest),
-                    digest.email,
-                    digest.name,
-                    text_of(digest.planned_at),
-                    digest.dated_on.isoformat(),
-                    digest.is_first,
-                    json.dumps(digest.keywords, ensure_ascii=False),
-                    json.dumps(entries),
-                    json.dumps(revisions),
-                    cursor + 1,
-                    frontier.hit,
-                    text_of(digest.planned_at),
-                ],
+                [address_key(email)],
             )
+            return replace(news, undelivered=tuple(map(self._mailing, rows)))
+
+    def serve(self, served: Sequence[Served]) -> int:
+        with self._transaction() as db:
+            written = 0
+            for one in served:
+                if self._merge(db, one.merges):
+                    if one.digest is not None:
+                        self._write_down(db, one.digest, one)
+                        written += 1
+                    self._close_slot(db, one)
+            return written
+
+    @staticmethod
+    def _merge(db: Database, numbers: Sequence[int]) -> bool:
+        """Ends these mailings, unless one of them is on its way by now."""
+        if not numbers:
+            return True
+        chosen = json.dumps(numbers)
+        (free,) = db.execute(
+            """
+            SELECT count(*) FROM mailing
+            WHERE number IN (SELECT value FROM json_each(?))
+                AND state IN ('pending', 'deferred') AND NOT may_have_arrived
+            """,
+            [chosen],
+        ).fetchone()
+        if free == len(numbers):
             db.execute(
-                "UPDATE subscriber SET last_digest_at = ? WHERE number = ?",
-                [text_of(digest.planned_at), number],
+                "UPDATE mailing SET state = 'merged', due_at = NULL"
+                " WHERE number IN (SELECT value FROM json_each(?))",
+                [chosen],
             )
-            self._close_slot(db, digest.email, frontier, slot_at)
+        return bool(free == len(numbers))
+
+    def _write_down(self, db: Database, digest: Digest, served: Served) -> None:
+        place = {text: place for place, text in enumerate(digest.keywords)}
+        entries = [
+            [self._edition_number(entry.paper), [place[text] for text in entry.keywords]]
+            for entry in digest.entries
+        ]
+        revisions = [
+            [self._edition_number(revision.paper), revision.from_version] for revision in digest.revisions
+        ]
+        number, cursor = db.execute(
+            "SELECT number, cursor FROM subscriber WHERE address = ?", [address_key(digest.email)]
+        ).fetchone()
+        mailing = self._one("SELECT coalesce(max(number), 0) + 1 FROM mailing")
+        db.execute(
+            """
+            INSERT INTO mailing (number, subscriber, token, email, name, planned_at, dated_on, is_first,
+                keywords, entries, revisions, first_hit, last_hit, state, due_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)
+            """,
+            [
+                mailing,
+                number,
+                self._token(mailing, digest),
+                digest.email,
+                digest.name,
+                text_of(digest.planned_at),
+                digest.dated_on.isoformat(),
+                digest.is_first,
+                json.dumps(digest.keywords, ensure_ascii=False),
+                json.dumps(entries),
+                json.dumps(revisions),
+                cursor + 1,
+                served.frontier.hit if served.frontier else cursor,
+                text_of(digest.planned_at),
+            ],
+        )
+        db.execute(
+            "UPDATE subscriber SET last_digest_at = ? WHERE number = ?", [text_of(digest.planned_at), number]
+        )
 
     def _token(self, mailing: int, digest: Digest) -> str:
         """Names the mailing to the world, without naming its reader."""
@@ -68,38 +120,69 @@ class Outbox(Readers):
 
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
         with self._transaction() as db:
-            db.execute(
-                "UPDATE mailing SET due_at = ?1"
-                " WHERE state IN ('pending', 'unknown', 'deferred') AND due_at > ?2",
-                [text_of(now), text_of(latest)],
-            )
-            return db.execute(
-                "UPDATE mailing SET state = 'unknown', due_at = ? WHERE state = 'sending'", [text_of(now)]
+            taken = db.execute(
+                "UPDATE mailing SET state = 'unknown', may_have_arrived = 1, due_at = ?"
+                " WHERE state = 'sending'",
+                [text_of(now)],
             ).rowcount
+            db.execute("UPDATE mailing SET due_at = ? WHERE due_at > ?", [text_of(now), text_of(latest)])
+            return int(taken)
 
     def hasten(self, *, now: datetime) -> None:
         with self._transaction() as db:
             db.execute(
-                "UPDATE mailing SET due_at = min(due_at, ?) WHERE state IN ('unknown', 'deferred')",
+                "UPDATE mailing SET due_at = ?1 WHERE due_at > ?1 AND state IN ('unknown', 'deferred')",
                 [text_of(now)],
             )
 
-    def claim(self, *, now: datetime, limit: int) -> tuple[Mailing, ...]:
+    def claim(self, *, now: datetime, until: datetime, limit: int) -> tuple[Mailing, ...]:
         with self._transaction() as db:
+            while self._withhold(db, now, limit):
+                pass
             rows = db.execute(
                 """
                 SELECT number, token, attempts, email, name, planned_at, dated_on, is_first,
                     keywords, entries, revisions
-                FROM mailing
-                WHERE state IN ('pending', 'unknown', 'deferred') AND due_at <= ?
-                ORDER BY due_at, number LIMIT ?
+                FROM mailing WHERE due_at <= ? ORDER BY due_at, number LIMIT ?
                 """,
                 [text_of(now), limit],
             ).fetchall()
+            # Whoever let a lease run out may have sent the mail.
             db.conn.executemany(
-                "UPDATE mailing SET state = 'sending' WHERE number = ?", ((row[0],) for row in rows)
+                """
+                UPDATE mailing
+                SET may_have_arrived = max(may_have_arrived, state = 'sending'), state = 'sending', due_at = ?
+                WHERE number = ?
+                """,
+                ((text_of(until), row[0]) for row in rows),
             )
-            return tuple(self._mailing(row) for row in rows)
+            return tuple(map(self._mailing, rows))
+
+    @staticmethod
+    def _withhold(db: Database, now: datetime, limit: int) -> bool:
+        """Ends those of the next mailings whose reader was suppressed, or left, while they were sent."""
+        withheld = db.execute(
+            """
+            UPDATE mailing
+            SET may_have_arrived = max(may_have_arrived, state = 'sending'), due_at = NULL,
+                state = CASE WHEN is_enrolled THEN 'suppressed' ELSE 'failed' END
+            FROM subscriber
+            WHERE mailing.number IN (
+                    SELECT number FROM mailing WHERE due_at <= ? ORDER BY due_at, number LIMIT ?
+                )
+                AND subscriber.number = mailing.subscriber
+                AND (NOT is_enrolled OR address IN (SELECT address FROM suppression))
+            """,
+            [text_of(now), limit],
+        )
+        return withheld.rowcount > 0
+
+    def renew(self, numbers: Sequence[int], *, until: datetime) -> None:
+        with self._transaction() as db:
+            db.conn.executemany(
+                "UPDATE mailing SET due_at = ? WHERE number = ? AND state = 'sending'",
+                ((text_of(until), number) for number in numbers),
+            )
 
     def _mailing(self, row: Sequence[Any]) -> Mailing:
         number, token, attempts, email, name, planned_at, dated_on, is_first, *lists = row
@@ -122,43 +205,47 @@ class Outbox(Readers):
         )
         return Mailing(number=number, token=token, attempts=attempts, digest=digest)
 
-    def conclude(
-        self, number: int, state: MailingState, reply: str, *, now: datetime, due_at: datetime | None = None
-    ) -> None:
-        with self._transaction() as db:
-            db.execute(
-                """
-                UPDATE mailing SET state = ?, reply = ?, concluded_at = ?, attempts = attempts + 1,
-                    due_at = coalesce(?, due_at)
-                WHERE number = ?
-                """,
-                [state.value, reply, text_of(now), due_at and text_of(due_at), number],
-            )
-
-    def release(self, numbers: Sequence[int]) -> None:
+    def conclude(self, conclusions: Sequence[Conclusion], *, now: datetime) -> None:
         with self._transaction() as db:
             db.conn.executemany(
                 """
-                UPDATE mailing SET state = CASE WHEN attempts THEN 'deferred' ELSE 'pending' END
-                WHERE number = ?
+                UPDATE mailing
+                SET state = ?1, reply = ?2, concluded_at = ?3, attempts = attempts + 1, due_at = ?4,
+                    may_have_arrived = max(may_have_arrived, ?1 = 'unknown')
+                WHERE number = ?5 AND (state = 'sending' OR ?1 = 'sent')
                 """,
-                ((number,) for number in numbers),
+                (
+                    (one.state.value, one.reply, text_of(now), one.due_at and text_of(one.due_at), one.number)
+                    for one in conclusions
+                ),
+            )
+            for one in conclusions:
+                if one.state is MailingState.SUPPRESSED:
+                    email = self._one("SELECT email FROM mailing WHERE number = ?", [one.number])
+                    self._suppress(db, email, one.reply, now)
+
+    def release(self, numbers: Sequence[int], *, now: datetime) -> None:
+        with self._transaction() as db:
+            db.conn.executemany(
+                """
+                UPDATE mailing
+                SET due_at = ?, state = CASE
+                    WHEN may_have_arrived THEN 'unknown' WHEN attempts THEN 'deferred' ELSE 'pending' END
+                WHERE number = ? AND state = 'sending'
+                """,
+                ((text_of(now), number) for number in numbers),
             )
 
     def waiting(self) -> int:
-        return int(self._one("SELECT count(*) FROM mailing WHERE state NOT IN ('sent', 'failed')"))
+        return int(self._one("SELECT count(*) FROM mailing WHERE due_at IS NOT NULL"))
 
     def next_due_at(self) -> datetime | None:
-        due_at = self._one(
-            "SELECT min(due_at) FROM mailing WHERE state IN ('pending', 'unknown', 'deferred')"
-        )
+        due_at = self._one("SELECT min(due_at) FROM mailing WHERE due_at IS NOT NULL")
         return due_at and moment_of(due_at)
 
-    def _edition_number(self, paper: Paper) -> int:
+    def sent_since(self, moment: datetime) -> int:
         return int(
             self._one(
-                "SELECT edition.number FROM edition JOIN paper ON paper.number = edition.paper"
-                " WHERE arxiv_id = ? AND version = ?",
-                [paper.id, paper.version],
+                "SELECT count(*) FROM mailing WHERE concluded_at >= ? AND attempts > 0", [text_of(moment)]
             )
         )

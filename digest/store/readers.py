@@ -1,5 +1,7 @@
 """Who reads what, and what is new for whom."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -7,64 +9,76 @@ from sqlite_utils import Database
 
 from digest.digests import Hit
 from digest.notation import address_key
-from digest.store import Frontier, News, Standing
-from digest.store.rows import moment_of, text_of
-from digest.store.seen import Seen
+from digest.store import Frontier, News, Served, Standing
+from digest.store.examined import Examined
+from digest.store.rows import LAST_CODE, first_code, moment_of, text_of
 from digest.subscribers import Subscriber
 
 
-class Readers(Seen):
+class Readers(Examined):
     """The part of the store before a digest is written down."""
 
     def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime, current_since: datetime) -> int:
+        fingerprint = _fingerprint(subscribers)
         with self._transaction() as db:
-            db.execute(
-                "CREATE TEMP TABLE IF NOT EXISTS wanted"
-                " (address TEXT, email TEXT, query TEXT, with_revisions INTEGER)"
-            )
-            db.execute("DELETE FROM wanted")
-            db.conn.executemany(
-                "INSERT INTO wanted VALUES (?, ?, ?, ?)",
-                (
-                    (
-                        address_key(subscriber.email),
-                        subscriber.email,
-                        keyword.query.key,
-                        subscriber.replacements == "section",
-                    )
-                    for subscriber in subscribers
-                    for keyword in subscriber.keywords
-                ),
-            )
-            db.execute("INSERT OR IGNORE INTO query (key) SELECT DISTINCT query FROM wanted")
-            db.execute(
-                """
-                INSERT INTO subscriber (address, email, since_at, is_enrolled, cursor)
-                SELECT DISTINCT address, email, ?, 1, (SELECT coalesce(max(number), 0) FROM hit)
-                FROM wanted WHERE true
-                ON CONFLICT (address) DO UPDATE SET email = excluded.email, is_enrolled = 1
-                """,
-                [text_of(now)],
-            )
-            db.execute(
-                "UPDATE subscriber SET is_enrolled = 0, revision_cursor = NULL"
-                " WHERE is_enrolled AND address NOT IN (SELECT address FROM wanted)"
-            )
-            self._set_revision_cursors(db)
-            self._end_subscriptions(db)
-            self._begin_subscriptions(db, current_since)
+            # Nothing else begins or ends subscriptions: they are as the last enrolment left them.
+            if self._one("SELECT enrolled FROM installation") != fingerprint:
+                self._enrol(db, subscribers, now, current_since)
+                db.execute("UPDATE installation SET enrolled = ?", [fingerprint])
             db.execute(
                 "UPDATE query SET covered_at = NULL, searched_since_at = NULL"
-                " WHERE number NOT IN (SELECT query FROM subscription WHERE ended_after IS NULL)"
+                " WHERE covered_at IS NOT NULL"
+                " AND number NOT IN (SELECT query FROM subscription WHERE ended_after IS NULL)"
             )
             return db.execute(
                 """
-                UPDATE mailing SET state = 'failed', reply = 'the reader has left', concluded_at = ?
+                UPDATE mailing
+                SET state = 'failed', due_at = NULL, reply = 'the reader has left', concluded_at = ?
                 WHERE state IN ('pending', 'unknown', 'deferred')
                     AND subscriber IN (SELECT number FROM subscriber WHERE NOT is_enrolled)
                 """,
                 [text_of(now)],
             ).rowcount
+
+    def _enrol(
+        self, db: Database, subscribers: Sequence[Subscriber], now: datetime, current_since: datetime
+    ) -> None:
+        db.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS wanted"
+            " (address TEXT, email TEXT, query TEXT, with_revisions INTEGER)"
+        )
+        db.execute("DELETE FROM wanted")
+        db.conn.executemany(
+            "INSERT INTO wanted VALUES (?, ?, ?, ?)",
+            (
+                (
+                    address_key(subscriber.email),
+                    subscriber.email,
+                    keyword.query.key,
+                    subscriber.replacements == "section",
+                )
+                for subscriber in subscribers
+                for keyword in subscriber.keywords
+            ),
+        )
+        db.execute("INSERT OR IGNORE INTO query (key) SELECT DISTINCT query FROM wanted")
+        db.execute(
+            """
+            INSERT INTO subscriber (address, email, since_at, is_enrolled, cursor)
+            SELECT DISTINCT address, email, ?, 1, (SELECT coalesce(max(number), 0) FROM hit)
+            FROM wanted WHERE true
+            ON CONFLICT (address) DO UPDATE SET email = excluded.email, is_enrolled = 1
+            """,
+            [text_of(now)],
+        )
+        db.execute(
+            "UPDATE subscriber SET is_enrolled = 0, revision_cursor = NULL"
+            " WHERE is_enrolled AND address NOT IN (SELECT address FROM wanted)"
+        )
+        self._set_revision_cursors(db)
+        self._end_subscriptions(db)
+        self._begin_subscriptions(db, current_since)
+        db.execute("DELETE FROM wanted")
 
     @staticmethod
     def _end_subscriptions(db: Database) -> None:
@@ -110,37 +124,37 @@ class Readers(Seen):
             [text_of(current_since)],
         )
 
-    def standings(self) -> Mapping[str, Standing]:
+    def standings(self, emails: Sequence[str]) -> Mapping[str, Standing]:
         rows = self._rows(
             """
-            SELECT address, since_at, last_digest_at, slot_at,
-                EXISTS (SELECT 1 FROM mailing WHERE mailing.subscriber = subscriber.number
-                        AND state NOT IN ('sent', 'failed'))
-            FROM subscriber WHERE is_enrolled
-            """
+            SELECT subscriber.address, subscriber.since_at, last_digest_at, slot_at,
+                EXISTS (
+                    SELECT 1
+                    FROM subscription JOIN query ON query.number = subscription.query
+                    WHERE subscription.subscriber = subscriber.number AND ended_after IS NULL
+                        AND (
+                            began_after IS NOT NULL
+                            AND newest_hit > CASE WHEN is_welcomed THEN cursor ELSE 0 END
+                            OR newest_revision > revision_cursor
+                        )
+                ),
+                suppression.address IS NOT NULL
+            FROM json_each(?) AS asked
+            JOIN subscriber ON subscriber.address = asked.value AND is_enrolled
+            LEFT JOIN suppression ON suppression.address = subscriber.address
+            """,
+            [json.dumps([address_key(email) for email in emails], ensure_ascii=False)],
         )
         return {
             address: Standing(
                 since_at=moment_of(since_at),
                 last_digest_at=last_digest_at and moment_of(last_digest_at),
                 slot_at=slot_at and moment_of(slot_at),
-                has_open_mailing=bool(has_open_mailing),
+                has_news=bool(has_news),
+                is_suppressed=bool(is_suppressed),
             )
-            for address, since_at, last_digest_at, slot_at, has_open_mailing in rows
+            for address, since_at, last_digest_at, slot_at, has_news, is_suppressed in rows
         }
-
-    def with_news(self) -> frozenset[str]:
-        rows = self._rows(
-            """
-            WITH newest AS (SELECT query, max(number) AS hit FROM hit GROUP BY query)
-            SELECT DISTINCT address
-            FROM subscriber
-            JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
-            JOIN newest ON newest.query = subscription.query
-            WHERE is_enrolled AND began_after IS NOT NULL AND (newest.hit > cursor OR NOT is_welcomed)
-            """
-        )
-        return frozenset(address for (address,) in rows) | self._with_revisions()
 
     def news(self, email: str, *, backlog_since: datetime) -> News:
         with self._transaction():
@@ -150,25 +164,51 @@ class Readers(Seen):
             )
             rows = self._rows(
                 """
-                SELECT hit.number, query.key, hit.edition, hit.number <= subscription.began_after
-                FROM subscriber
-                JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
-                JOIN query ON query.number = subscription.query
-                JOIN hit ON hit.query = subscription.query
-                    AND hit.number > CASE WHEN is_welcomed THEN cursor ELSE 0 END
-                JOIN edition ON edition.number = hit.edition
-                WHERE subscriber.address = ?1 AND began_after IS NOT NULL
-                    AND (hit.number > began_after OR coalesce(submitted_at, ?2) >= ?2)
+                WITH followed AS (
+                    SELECT subscription.query, key, began_after, subscriber.number AS reader, cursor,
+                        CASE WHEN is_welcomed THEN cursor ELSE 0 END AS served, newest_past_hit
+                    FROM subscriber
+                    JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
+                    JOIN query ON query.number = subscription.query
+                    WHERE address = ?1 AND began_after IS NOT NULL
+                ),
+                candidate AS (
+                    SELECT hit.number, key, hit.paper, hit.edition, began_after, reader, cursor
+                    FROM followed
+                    JOIN hit ON hit.query = followed.query AND hit.number > served
+                    JOIN edition ON edition.number = hit.edition
+                    JOIN paper ON paper.number = hit.paper
+                    WHERE hit.number > began_after OR submitted_at >= ?2
+                        OR submitted_at IS NULL AND arxiv_id BETWEEN ?3 AND ?4
+                    UNION ALL
+                    -- Reads all past hits, for readers who were without mail so long that some are news.
+                    SELECT past_hit.number, key, past_hit.paper, past_hit.edition, began_after, reader, cursor
+                    FROM followed
+                    CROSS JOIN past_hit ON past_hit.query = followed.query
+                    WHERE newest_past_hit > max(served, began_after)
+                        AND past_hit.number > max(served, began_after)
+                )
+                SELECT number, key, edition, number <= began_after
+                FROM candidate
+                WHERE NOT EXISTS (
+                        SELECT 1
+                        FROM subscription AS former
+                        JOIN hit AS earlier
+                            ON earlier.query = former.query AND earlier.paper = candidate.paper
+                        WHERE former.subscriber = reader AND former.is_welcomed
+                            AND earlier.number <= coalesce(former.ended_after, cursor)
+                    )
                     AND NOT EXISTS (
                         SELECT 1
                         FROM subscription AS former
-                        JOIN hit AS earlier ON earlier.query = former.query AND earlier.paper = hit.paper
-                        WHERE former.subscriber = subscriber.number AND former.is_welcomed
-                            AND earlier.number <= coalesce(former.ended_after, subscriber.cursor)
+                        JOIN past_hit AS earlier
+                            ON earlier.paper = candidate.paper AND earlier.query = former.query
+                        WHERE former.subscriber = reader AND former.is_welcomed
+                            AND earlier.number <= coalesce(former.ended_after, cursor)
                     )
-                ORDER BY hit.number
+                ORDER BY number
                 """,
-                [address_key(email), text_of(backlog_since)],
+                [address_key(email), text_of(backlog_since), first_code(backlog_since), LAST_CODE],
             )
             papers = self._papers({edition for _, _, edition, _ in rows})
             revisions = self._revisions(address_key(email))
@@ -178,15 +218,10 @@ class Readers(Seen):
         )
         return News(hits=hits, frontier=frontier, revisions=revisions)
 
-    def settle(self, emails: Sequence[str], *, frontier: Frontier | None, slot_at: datetime) -> None:
-        with self._transaction() as db:
-            for email in emails:
-                self._close_slot(db, email, frontier, slot_at)
-
     @staticmethod
-    def _close_slot(db: Database, email: str, frontier: Frontier | None, slot_at: datetime) -> None:
-        address = address_key(email)
-        db.execute("UPDATE subscriber SET slot_at = ? WHERE address = ?", [text_of(slot_at), address])
+    def _close_slot(db: Database, served: Served) -> None:
+        address, frontier = address_key(served.email), served.frontier
+        db.execute("UPDATE subscriber SET slot_at = ? WHERE address = ?", [text_of(served.slot_at), address])
         if frontier is not None:
             db.execute(
                 """
@@ -204,3 +239,12 @@ class Readers(Seen):
                 """,
                 [address],
             )
+
+
+def _fingerprint(subscribers: Sequence[Subscriber]) -> bytes:
+    """Stands for all that an enrolment looks at."""
+    found = hashlib.blake2b()
+    for one in subscribers:
+        keys = (keyword.query.key for keyword in one.keywords)
+        found.update("\n".join((address_key(one.email), one.email, one.replacements, *keys, "\n")).encode())
+    return found.digest()

@@ -6,11 +6,11 @@ from sqlite_utils import Database
 
 from digest.digests import Revision
 from digest.papers import Paper
-from digest.store.file import StateFile
-from digest.store.rows import text_of
+from digest.store.rows import code_of, text_of
+from digest.store.shelves import Shelves
 
 
-class Revisions(StateFile):
+class Revisions(Shelves):
     """The part of the store that knows a paper's versions.
 
     A reader's `revision_cursor` is NULL while they ask for no new versions: then nothing here concerns them.
@@ -18,7 +18,7 @@ class Revisions(StateFile):
 
     @staticmethod
     def _keep_edition(db: Database, paper: Paper) -> None:
-        db.execute("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", [paper.id])
+        db.execute("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", [code_of(paper.id)])
         db.execute(
             """
             INSERT OR IGNORE INTO edition (paper, version, title, abstract, authors, categories,
@@ -36,7 +36,7 @@ class Revisions(StateFile):
                 paper.comment,
                 paper.journal_ref,
                 paper.doi,
-                paper.id,
+                code_of(paper.id),
             ],
         )
 
@@ -45,21 +45,23 @@ class Revisions(StateFile):
         """To be called when the hits on this version are written down."""
         db.execute(
             """
-            INSERT INTO revision (paper, edition)
-            SELECT paper.number, edition.number
+            INSERT INTO revision (paper, edition, version)
+            SELECT paper.number, edition.number, version
             FROM paper JOIN edition ON edition.paper = paper.number AND edition.version = ?
             WHERE arxiv_id = ?
             """,
-            [paper.version, paper.id],
+            [paper.version, code_of(paper.id)],
         )
         db.execute(
             """
             UPDATE query SET newest_revision = (SELECT max(number) FROM revision)
             WHERE number IN (
-                SELECT hit.query FROM hit JOIN paper ON paper.number = hit.paper WHERE arxiv_id = ?
+                SELECT hit.query FROM hit JOIN paper ON paper.number = hit.paper WHERE arxiv_id = ?1
+                UNION ALL
+                SELECT query FROM past_hit JOIN paper ON paper.number = past_hit.paper WHERE arxiv_id = ?1
             )
             """,
-            [paper.id],
+            [code_of(paper.id)],
         )
 
     @staticmethod
@@ -75,22 +77,6 @@ class Revisions(StateFile):
             """
         )
 
-    def _with_revisions(self) -> frozenset[str]:
-        """The addresses of readers of whose queries a paper has a version after their cursor.
-
-        CROSS JOIN has SQLite begin at the readers who ask for new versions (https://sqlite.org/optoverview.html).
-        """
-        rows = self._rows(
-            """
-            SELECT DISTINCT address
-            FROM subscriber
-            CROSS JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
-            CROSS JOIN query ON query.number = subscription.query
-            WHERE is_enrolled AND revision_cursor IS NOT NULL AND newest_revision > revision_cursor
-            """
-        )
-        return frozenset(address for (address,) in rows)
-
     def _revisions(self, address: str) -> tuple[Revision, ...]:
         """The versions after a reader's cursor of papers that they had and that a keyword of theirs finds."""
         rows = self._rows(
@@ -100,8 +86,14 @@ class Revisions(StateFile):
             JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
             JOIN query ON query.number = subscription.query AND newest_revision > revision_cursor
             CROSS JOIN revision ON revision.number > revision_cursor
-            JOIN hit ON hit.query = query.number AND hit.paper = revision.paper
             WHERE address = ?
+                AND (
+                    EXISTS (SELECT 1 FROM hit WHERE hit.query = query.number AND hit.paper = revision.paper)
+                    OR EXISTS (
+                        SELECT 1 FROM past_hit
+                        WHERE past_hit.paper = revision.paper AND past_hit.query = query.number
+                    )
+                )
             ORDER BY revision.number
             """,
             [address],
@@ -128,8 +120,12 @@ class Revisions(StateFile):
                     SELECT json_extract(value, '$[0]') FROM received, json_each(revisions)
                 )
                 SELECT paper, max(version)
-                FROM edition
-                WHERE paper IN (SELECT value FROM json_each(?)) AND number IN (SELECT edition FROM told)
+                FROM (
+                    SELECT paper, version, number AS edition FROM edition
+                    UNION ALL SELECT paper, version, edition FROM past_hit
+                    UNION ALL SELECT paper, version, edition FROM revision
+                )
+                WHERE paper IN (SELECT value FROM json_each(?)) AND edition IN (SELECT edition FROM told)
                 GROUP BY paper
                 """,
                 [address, json.dumps(sorted(papers))],

@@ -8,6 +8,12 @@ from typing import Any
 
 from digest.papers import ArxivId, Paper
 
+Code = int | str
+"""A paper's id as the state file has it: 2606.01234 is 260601234, since numbers take half the room."""
+
+LAST_CODE = 999_999_999
+"""The highest number that an id has; ids of the old style, as `math/0309136`, are text."""
+
 
 def explained(error: sqlite3.Error) -> str:
     """What happened and what an operator can do about it; see https://sqlite.org/rescode.html."""
@@ -30,7 +36,7 @@ def paper_of(row: Sequence[Any]) -> Paper:
     arxiv_id, version, title, abstract, authors, categories, submitted_at, updated_at, *rest = row
     comment, journal_ref, doi = rest
     return Paper(
-        id=ArxivId(arxiv_id),
+        id=id_of(arxiv_id),
         version=version,
         title=title,
         abstract=abstract,
@@ -42,6 +48,26 @@ def paper_of(row: Sequence[Any]) -> Paper:
         journal_ref=journal_ref,
         doi=doi,
     )
+
+
+def code_of(arxiv_id: ArxivId) -> Code:
+    digits = arxiv_id.replace(".", "")
+    if digits.isascii() and digits.isdigit() and id_of(int(digits)) == arxiv_id:
+        return int(digits)
+    return arxiv_id
+
+
+def id_of(code: Code) -> ArxivId:
+    """Until 2014 the month was followed by four digits, since then it is by five."""
+    if isinstance(code, str):
+        return ArxivId(code)
+    digits = f"{code:08}"
+    return ArxivId(f"{digits[:4]}.{digits[4:]}")
+
+
+def first_code(moment: datetime) -> int:
+    """No id that was given in the month of `moment`, or later, has a lower one."""
+    return int(f"{moment.astimezone(UTC):%y%m}") * 100_000
 
 
 def text_of(moment: datetime) -> str:

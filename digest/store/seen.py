@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from digest.papers import ArxivId
 from digest.store import Matched
 from digest.store.revisions import Revisions
-from digest.store.rows import moment_of, text_of
+from digest.store.rows import Code, code_of, id_of, moment_of, text_of
 
 
 class Seen(Revisions):
@@ -33,9 +33,24 @@ class Seen(Revisions):
             """,
             [text_of(since)],
         )
-        for key, arxiv_id in rows:
-            found[key].add(arxiv_id)
+        for key, code in (*rows, *self._past_hits(since)):
+            found[key].add(id_of(code))
         return {key: frozenset(ids) for key, ids in found.items()}
+
+    def _past_hits(self, since: datetime) -> list[tuple[str, Code]]:
+        """None, unless the look-back grew or a fetch failed for weeks; then it reads whole shelves."""
+        editions = self._shelved_since(since)
+        return self._rows(
+            """
+            SELECT query.key, paper.arxiv_id
+            FROM json_each(?) AS asked
+            CROSS JOIN paper ON paper.arxiv_id = json_extract(asked.value, '$[1]')
+            CROSS JOIN past_hit
+                ON past_hit.paper = paper.number AND past_hit.edition = json_extract(asked.value, '$[0]')
+            CROSS JOIN query ON query.number = past_hit.query
+            """,
+            [json.dumps(editions)],
+        )
 
     def searched_since(self) -> Mapping[str, datetime]:
         rows = self._rows("SELECT key, searched_since_at FROM query WHERE searched_since_at IS NOT NULL")
@@ -83,7 +98,11 @@ class Seen(Revisions):
                 FROM query, paper JOIN edition ON edition.paper = paper.number AND edition.version = ?
                 WHERE query.key = ? AND paper.arxiv_id = ?
                 """,
-                ((paper.version, key, paper.id) for key in fresh),
+                ((paper.version, key, code_of(paper.id)) for key in fresh),
+            )
+            db.conn.executemany(
+                "UPDATE query SET newest_hit = (SELECT max(number) FROM hit) WHERE key = ?",
+                ((key,) for key in fresh),
             )
             if is_revision:
                 self._keep_revision(db, paper)
@@ -96,17 +115,31 @@ class Seen(Revisions):
         """
         newest: dict[ArxivId, int] = {}
         known: defaultdict[ArxivId, set[str]] = defaultdict(set)
+        asked = {code_of(one): one for one in ids}
         rows = self._rows(
             """
-            SELECT arxiv_id, (SELECT max(version) FROM edition WHERE edition.paper = paper.number), query.key
-            FROM json_each(?) AS asked
-            CROSS JOIN paper ON paper.arxiv_id = asked.value
-            CROSS JOIN hit ON hit.paper = paper.number
+            WITH seen AS MATERIALIZED (
+                SELECT number, arxiv_id
+                FROM json_each(?) AS asked CROSS JOIN paper ON paper.arxiv_id = asked.value
+            )
+            SELECT arxiv_id, version, NULL FROM seen CROSS JOIN edition ON edition.paper = seen.number
+            UNION ALL
+            SELECT arxiv_id, version, NULL FROM seen CROSS JOIN revision ON revision.paper = seen.number
+            UNION ALL
+            SELECT arxiv_id, 0, query.key
+            FROM seen
+            CROSS JOIN hit ON hit.paper = seen.number
             CROSS JOIN query ON query.number = hit.query
+            UNION ALL
+            SELECT arxiv_id, version, query.key
+            FROM seen
+            CROSS JOIN past_hit ON past_hit.paper = seen.number
+            CROSS JOIN query ON query.number = past_hit.query
             """,
-            [json.dumps(ids)],
+            [json.dumps(list(asked))],
         )
-        for arxiv_id, version, key in rows:
-            newest[arxiv_id] = version
-            known[arxiv_id].add(key)
+        for code, version, key in rows:
+            newest[asked[code]] = max(version, newest.get(asked[code], 0))
+            if key is not None:
+                known[asked[code]].add(key)
         return newest, known

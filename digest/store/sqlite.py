@@ -1,6 +1,8 @@
 """The store in one SQLite file."""
 
+import os
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -26,3 +28,43 @@ def copy_state(path: Path, copy: Path) -> None:
             original.backup(target)
     except sqlite3.Error as error:
         raise StateError(str(path), explained(error)) from error
+
+
+def back_up(path: Path, backup: Path) -> int:
+    """Copies the state to `backup`, checks the copy, and returns its size in bytes.
+
+    What was in `backup` stays there until the copy is whole and on the disk. Raises `StateError`, also where
+    `backup` is the state itself or a folder.
+    """
+    if backup.is_dir():
+        raise StateError(str(backup), "is a folder; name a file in it")
+    if backup.exists() and backup.samefile(path):
+        raise StateError(str(backup), "is the state itself; name another file")
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{backup.name}.", dir=backup.absolute().parent)
+        os.close(descriptor)
+        draft = Path(name)
+        try:
+            copy_state(path, draft)
+            _check(draft)
+            size = draft.stat().st_size
+            draft.replace(backup)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StateError(str(backup), f"cannot be written: {error.strerror}") from error
+    return size
+
+
+def _check(path: Path) -> None:
+    """Raises `StateError` unless SQLite finds the file whole; what it read is then on the disk."""
+    try:
+        with closing(sqlite3.connect(path)) as copy:
+            (verdict,) = copy.execute("PRAGMA integrity_check").fetchone()
+    except sqlite3.Error as error:
+        raise StateError(str(path), explained(error)) from error
+    if verdict != "ok":
+        raise StateError(str(path), f"the copy is damaged ({verdict}); look at the disk of the state itself")
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -9,13 +9,14 @@ import pytest
 from digest.composing import compose
 from digest.digests import Digest, Revision
 from digest.query import parse
-from digest.store import MailingState, Matched, Store
+from digest.store import Conclusion, Mailing, MailingState, Matched, Served, Store
 from digest.store.sqlite import SqliteStore
 from digest.subscribers import Subscriber
 from tests.factories import invented_paper, moment, reader
 
 NOW = moment("2026-06-16 07:00")
 LONG_AGO = moment("2026-01-01 00:00")
+LEASE = timedelta(minutes=10)
 
 
 @pytest.fixture
@@ -45,11 +46,25 @@ def new_for(store: Store, email: str = "ada@example.org") -> set[tuple[str, str]
 def serve(store: Store, subscriber: Subscriber, now: datetime = NOW) -> Digest | None:
     news = store.news(subscriber.email, backlog_since=LONG_AGO)
     digest = compose(subscriber, news.hits, planned_at=now, is_first=False, revisions=news.revisions)
-    if digest:
-        store.enqueue(digest, frontier=news.frontier, slot_at=now)
-    else:
-        store.settle([subscriber.email], frontier=news.frontier, slot_at=now)
+    served = Served(email=subscriber.email, slot_at=now, frontier=news.frontier, digest=digest)
+    assert store.serve([served]) == (digest is not None)
     return digest
+
+
+def with_news(store: Store, *emails: str) -> set[str]:
+    standings = store.standings(emails or ("ada@example.org", "bo@example.org"))
+    return {email for email, standing in standings.items() if standing.has_news}
+
+
+def claim(store: Store, *, now: datetime = NOW, limit: int = 5) -> tuple[Mailing, ...]:
+    return store.claim(now=now, until=now + LEASE, limit=limit)
+
+
+def conclude(
+    store: Store, mailing: Mailing, state: MailingState, reply: str, *, due_at: datetime | None = None
+) -> None:
+    one = Conclusion(number=mailing.number, state=state, reply=reply, due_at=due_at)
+    store.conclude([one], now=NOW)
 
 
 def ids(digest: Digest | None) -> set[str]:
@@ -77,7 +92,7 @@ def test_new_papers_are_counted_once_for_the_installation(store: Store) -> None:
 
 def test_a_keyword_has_no_news_before_it_was_fetched(store: Store) -> None:
     store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
-    assert store.with_news() == frozenset()
+    assert with_news(store) == set()
     assert store.covered_at() == {}
     record(store, covered=("tea",))
     assert store.covered_at() == {key("tea"): NOW}
@@ -109,9 +124,9 @@ def test_backlog_older_than_asked_for_counts_as_seen(store: Store) -> None:
     since = moment("2026-06-01 00:00")
     news = store.news(ada.email, backlog_since=since)
     assert news.hits == ()
-    store.settle([ada.email], frontier=news.frontier, slot_at=NOW)
+    store.serve([Served(email=ada.email, slot_at=NOW, frontier=news.frontier)])
     assert new_for(store) == set()
-    assert store.with_news() == frozenset()
+    assert with_news(store) == set()
 
 
 def test_a_paper_that_comes_while_one_is_subscribed_is_news_however_old(store: Store) -> None:
@@ -162,8 +177,8 @@ def test_a_reader_who_leaves_and_returns_gets_nothing_twice(store: Store) -> Non
     record(store, found("2606.00001", "tea"), covered=("tea",))
     serve(store, ada)
     store.enrol([], now=NOW, current_since=NOW)
-    assert store.standings() == {}
-    assert store.with_news() == frozenset()
+    assert store.standings(["ada@example.org"]) == {}
+    assert with_news(store) == set()
     store.enrol([reader("ADA@example.org", "tea")], now=NOW, current_since=NOW)
     assert new_for(store) == set()
 
@@ -173,7 +188,7 @@ def test_readers_do_not_share_what_was_brought(store: Store) -> None:
     store.enrol([ada, bo], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
     serve(store, ada)
-    assert store.with_news() == {"bo@example.org"}
+    assert with_news(store) == {"bo@example.org"}
     assert ids(serve(store, bo)) == {"2606.00001"}
 
 
@@ -182,7 +197,7 @@ def test_a_digest_comes_out_of_the_outbox_as_it_went_in(store: Store) -> None:
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea", "milk"), found("2606.00002", "milk"), covered=("tea", "milk"))
     digest = serve(store, ada)
-    (mailing,) = store.claim(now=NOW, limit=10)
+    (mailing,) = claim(store, limit=10)
     assert mailing.digest == digest
     assert mailing.attempts == 0
 
@@ -194,7 +209,7 @@ def test_a_later_version_does_not_change_what_was_written_down(store: Store) -> 
     digest = serve(store, ada)
     store.enrol([reader("ada@example.org", "milk")], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea", "milk", version=2), covered=("milk",))
-    (mailing,) = store.claim(now=NOW, limit=10)
+    (mailing,) = claim(store, limit=10)
     assert mailing.digest == digest
 
 
@@ -212,11 +227,11 @@ def test_a_new_version_is_told_of_once_and_is_no_new_paper(store: Store) -> None
     record(store, found("2606.00001", "tea"), covered=("tea",))
     serve(store, ada)
     assert record(store, found("2606.00001", "tea", version=2), covered=("tea",)) == 0
-    assert store.with_news() == {"ada@example.org"}
+    assert with_news(store) == {"ada@example.org"}
     digest = serve(store, ada)
     assert (ids(digest), lines(digest)) == (set(), {("2606.00001", 1, 2)})
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
-    assert store.with_news() == frozenset()
+    assert with_news(store) == set()
     assert serve(store, ada) is None
 
 
@@ -243,7 +258,7 @@ def test_an_older_version_that_comes_late_is_no_new_one(store: Store) -> None:
     record(store, found("2606.00001", "tea", version=3), covered=("tea",))
     serve(store, ada)
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
-    assert store.with_news() == frozenset()
+    assert with_news(store) == set()
 
 
 def test_who_did_not_ask_for_new_versions_has_none(store: Store) -> None:
@@ -252,7 +267,7 @@ def test_who_did_not_ask_for_new_versions_has_none(store: Store) -> None:
     record(store, found("2606.00001", "tea"), covered=("tea",))
     serve(store, ada)
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
-    assert store.with_news() == frozenset()
+    assert with_news(store) == set()
     assert store.news(ada.email, backlog_since=LONG_AGO).revisions == ()
 
 
@@ -265,7 +280,7 @@ def test_versions_seen_before_a_reader_asked_for_them_are_not_told(store: Store)
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     for asking in (section, never, section):
         store.enrol([asking], now=NOW, current_since=NOW)
-        assert store.with_news() == frozenset()
+        assert with_news(store) == set()
     record(store, found("2606.00001", "tea", version=3), covered=("tea",))
     assert lines(serve(store, section)) == {("2606.00001", 1, 3)}
 
@@ -276,8 +291,8 @@ def test_versions_seen_while_a_reader_was_away_are_not_told(store: Store) -> Non
     store.enrol([ada, bo], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
     serve(store, ada)
-    (mailing,) = store.claim(now=NOW, limit=5)
-    store.conclude(mailing.number, MailingState.SENT, "250 taken", now=NOW)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.SENT, "250 taken")
     store.enrol([bo], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     store.enrol([ada, bo], now=NOW, current_since=NOW)
@@ -293,8 +308,8 @@ def test_a_paper_that_a_reader_did_not_get_has_no_new_versions_for_them(store: S
     record(store, found("2606.00001", "tea"), covered=("tea",))
     assert serve(store, cy) is None
     serve(store, di)
-    (mailing,) = store.claim(now=NOW, limit=5)
-    store.conclude(mailing.number, MailingState.FAILED, "550 no", now=NOW)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.FAILED, "550 no")
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     for one in (cy, di):
         assert store.news(one.email, backlog_since=LONG_AGO).revisions == ()
@@ -332,7 +347,7 @@ def test_new_versions_come_out_of_the_outbox_as_they_went_in(store: Store) -> No
     record(store, found("2606.00001", "tea", version=2), found("2606.00002", "tea"), covered=("tea",))
     digest = serve(store, ada)
     record(store, found("2606.00001", "tea", version=3), covered=("tea",))
-    assert [mailing.digest for mailing in store.claim(now=NOW, limit=5)][-1] == digest
+    assert [mailing.digest for mailing in claim(store)][-1] == digest
 
 
 def outbox_of(store: Store, *emails: str) -> None:
@@ -345,75 +360,73 @@ def outbox_of(store: Store, *emails: str) -> None:
 
 def test_a_claimed_mailing_is_nobody_elses(store: Store) -> None:
     outbox_of(store, "ada@example.org", "bo@example.org")
-    first, second = store.claim(now=NOW, limit=1), store.claim(now=NOW, limit=5)
+    first, second = claim(store, limit=1), claim(store)
     assert [mailing.digest.email for mailing in first + second] == ["ada@example.org", "bo@example.org"]
-    assert store.claim(now=NOW, limit=5) == ()
+    assert claim(store) == ()
 
 
 def test_tokens_differ_and_stay(store: Store) -> None:
     outbox_of(store, "ada@example.org", "bo@example.org")
-    ada, bo = store.claim(now=NOW, limit=5)
-    store.release([ada.number, bo.number])
+    ada, bo = claim(store)
+    store.release([ada.number, bo.number], now=NOW)
     assert ada.token != bo.token
-    assert [mailing.token for mailing in store.claim(now=NOW, limit=5)] == [ada.token, bo.token]
+    assert [mailing.token for mailing in claim(store)] == [ada.token, bo.token]
 
 
 def test_a_sent_mailing_is_never_claimed_again(store: Store) -> None:
     outbox_of(store, "ada@example.org")
-    (mailing,) = store.claim(now=NOW, limit=5)
-    store.conclude(mailing.number, MailingState.SENT, "250 taken", now=NOW)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.SENT, "250 taken")
     assert store.waiting() == 0
     assert store.next_due_at() is None
-    assert store.claim(now=NOW + timedelta(days=9), limit=5) == ()
+    assert claim(store, now=NOW + timedelta(days=9)) == ()
     assert store.reclaim(now=NOW, latest=NOW + timedelta(days=1)) == 0
 
 
 @pytest.mark.parametrize("state", [MailingState.DEFERRED, MailingState.UNKNOWN])
 def test_a_refused_mailing_waits_for_its_time_and_keeps_its_place(store: Store, state: MailingState) -> None:
     outbox_of(store, "ada@example.org")
-    (mailing,) = store.claim(now=NOW, limit=5)
+    (mailing,) = claim(store)
     later = NOW + timedelta(minutes=30)
-    store.conclude(mailing.number, state, "451 later", now=NOW, due_at=later)
-    assert store.claim(now=later - timedelta(seconds=1), limit=5) == ()
+    conclude(store, mailing, state, "451 later", due_at=later)
+    assert claim(store, now=later - timedelta(seconds=1)) == ()
     assert store.waiting() == 1
     assert store.next_due_at() == later
-    assert store.standings()["ada@example.org"].has_open_mailing
-    (again,) = store.claim(now=later, limit=5)
+    (again,) = claim(store, now=later)
     assert (again.token, again.digest, again.attempts) == (mailing.token, mailing.digest, 1)
 
 
 def test_waiting_mailings_can_be_hastened(store: Store) -> None:
     outbox_of(store, "ada@example.org")
-    (mailing,) = store.claim(now=NOW, limit=5)
-    store.conclude(mailing.number, MailingState.DEFERRED, "451", now=NOW, due_at=NOW + timedelta(days=1))
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.DEFERRED, "451", due_at=NOW + timedelta(days=1))
     store.hasten(now=NOW)
-    assert len(store.claim(now=NOW, limit=5)) == 1
+    assert len(claim(store)) == 1
 
 
 def test_what_a_dead_process_was_sending_is_taken_back(store: Store) -> None:
     outbox_of(store, "ada@example.org")
-    (mailing,) = store.claim(now=NOW, limit=5)
+    (mailing,) = claim(store)
     assert store.reclaim(now=NOW, latest=NOW + timedelta(days=1)) == 1
-    assert [again.token for again in store.claim(now=NOW, limit=5)] == [mailing.token]
+    assert [again.token for again in claim(store)] == [mailing.token]
 
 
 def test_a_released_mailing_was_not_tried(store: Store) -> None:
     outbox_of(store, "ada@example.org")
-    (mailing,) = store.claim(now=NOW, limit=5)
-    store.release([mailing.number])
-    assert [again.attempts for again in store.claim(now=NOW, limit=5)] == [0]
+    (mailing,) = claim(store)
+    store.release([mailing.number], now=NOW)
+    assert [again.attempts for again in claim(store)] == [0]
 
 
 def test_a_mailing_given_up_is_done_with(store: Store) -> None:
     outbox_of(store, "ada@example.org")
-    (mailing,) = store.claim(now=NOW, limit=5)
-    store.conclude(mailing.number, MailingState.FAILED, "550 no", now=NOW)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.FAILED, "550 no")
     assert store.waiting() == 0
-    assert not store.standings()["ada@example.org"].has_open_mailing
 
 
 def test_standings_tell_what_was_planned(store: Store) -> None:
     outbox_of(store, "ada@example.org")
-    stands = store.standings()["ada@example.org"]
+    stands = store.standings(["ada@example.org"])["ada@example.org"]
     assert (stands.since_at, stands.last_digest_at, stands.slot_at) == (NOW, NOW, NOW)
     assert datetime.now(UTC) > stands.since_at

@@ -211,10 +211,10 @@ async def test_a_failing_store_does_not_end_the_daemon(
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
         await expect_soon(lambda: town.store.covered_at())
         await asyncio.sleep(0.1)
-        town.store._db.execute("ALTER TABLE mailing RENAME TO mislaid")
+        town.store._rows("ALTER TABLE mailing RENAME TO mislaid")
         town.set_clock("2026-06-09 07:01")
         await expect_soon(lambda: "mailing failed" in caplog.text)
-        town.store._db.execute("ALTER TABLE mislaid RENAME TO mailing")
+        town.store._rows("ALTER TABLE mislaid RENAME TO mailing")
         town.set_clock("2026-06-09 07:03")
         await expect_soon(town.mails)
 

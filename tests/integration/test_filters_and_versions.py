@@ -18,7 +18,7 @@ from digest.mail.message import Letterhead, build_message
 from digest.mail.rendering import Renderer
 from digest.papers import ArxivId, Paper
 from digest.resources import templates_folder
-from digest.store import Mailing, MailingState, Matched
+from digest.store import Conclusion, Mailing, MailingState, Matched, Served
 from digest.store.sqlite import SqliteStore
 from digest.subscribers import Subscriber
 from tests.factories import invented_paper, moment, reader
@@ -145,14 +145,15 @@ class History:
         with SqliteStore(self.path) as store:
             compose_due(store, [self.subscriber], lambda *_: NOW, backlog_since=LONG_AGO)
         with SqliteStore(self.path) as store:
-            mailings = store.claim(now=NOW, limit=5)
+            mailings = store.claim(now=NOW, until=NOW, limit=5)
             digests = [mailing.digest for mailing in mailings]
             assert {entry.paper for digest in digests for entry in digest.entries} == entries
             assert {(one.paper, one.from_version) for digest in digests for one in digest.revisions} == lines
             assert len(digests) == bool(entries or lines)
             for mailing in mailings:
                 state = MailingState.FAILED if fails else MailingState.SENT
-                store.conclude(mailing.number, state, "so be it", now=NOW)
+                conclusion = Conclusion(number=mailing.number, state=state, reply="so be it")
+                store.conclude([conclusion], now=NOW)
         brought = {paper.id for paper in entries}
         assert not brought & self.account.served
         self.account.served |= brought
@@ -187,7 +188,7 @@ def test_a_digest_with_new_versions_is_the_same_bytes_after_a_restart(tmp_path: 
         news = store.news(EMAIL, backlog_since=LONG_AGO)
         digest = compose(ada, news.hits, planned_at=NOW, is_first=False, revisions=news.revisions)
         assert digest
-        store.enqueue(digest, frontier=news.frontier, slot_at=NOW)
+        store.serve([Served(email=EMAIL, slot_at=NOW, frontier=news.frontier, digest=digest)])
         return digest
 
     with SqliteStore(path) as store:
@@ -196,12 +197,12 @@ def test_a_digest_with_new_versions_is_the_same_bytes_after_a_restart(tmp_path: 
         composed(store)
         fetch(store, edition(0, 2), edition(1, 1))
         digest = composed(store)
-        first, before = store.claim(now=NOW, limit=5)
-        store.release([first.number, before.number])
+        first, before = store.claim(now=NOW, until=NOW, limit=5)
+        store.release([first.number, before.number], now=NOW)
         fetch(store, replace(edition(0, 2), title="Edited since"), edition(0, 3))
     assert digest.revisions
     with SqliteStore(path) as store:
-        _, after = store.claim(now=NOW, limit=5)
+        _, after = store.claim(now=NOW, until=NOW, limit=5)
     assert after.digest == digest
     assert written(after) == written(before)
 

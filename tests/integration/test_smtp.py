@@ -31,6 +31,8 @@ def reach(
     security: Security = "none",
     username: str | None = None,
     seconds: float = 2,
+    messages: int | None = None,
+    bounce_address: str | None = None,
 ) -> SmtpTransport:
     return SmtpTransport(
         SmtpServer(
@@ -40,6 +42,8 @@ def reach(
             username=username,
             password=PASSWORD if username else None,
             timeout=timedelta(seconds=seconds),
+            messages_per_connection=messages,
+            bounce_address=bounce_address,
         )
     )
 
@@ -253,7 +257,7 @@ async def test_a_server_that_knows_only_helo_takes_mail() -> None:
         ({"RCPT": "452 4.2.2 mailbox full"}, Outcome.DEFERRED, "tried again later"),
         (
             {"RCPT": "550 5.1.1 no such user"},
-            Outcome.REJECTED,
+            Outcome.DEAD,
             "there is no such mailbox; correct the address",
         ),
         ({"RCPT": "554 5.7.1 relay access denied"}, Outcome.REJECTED, "set smtp.username and its password"),
@@ -282,7 +286,7 @@ async def test_a_refused_mail_does_not_touch_the_next(
 async def test_a_connection_that_cannot_be_reset_is_replaced() -> None:
     server = MailServer(answers={"RCPT": ["550 5.1.1 no such user"], "RSET": Do.DROP})
     first, second = await receipts(server, "one@example.org", "two@example.org")
-    assert (first.outcome, second.outcome) == (Outcome.REJECTED, Outcome.SENT)
+    assert (first.outcome, second.outcome) == (Outcome.DEAD, Outcome.SENT)
     assert server.connections == 2
 
 
@@ -433,3 +437,60 @@ async def test_a_local_part_beyond_ascii_needs_smtputf8() -> None:
     assert (await receipts(able, "用户@example.org"))[0].outcome is Outcome.SENT
     assert able.accepted[0].recipient == "用户@example.org"
     assert "MAIL FROM:<digest@example.org> SMTPUTF8 BODY=8BITMIME" in able.commands
+
+
+async def test_a_connection_takes_its_number_of_mails_and_is_closed_properly_for_another() -> None:
+    server = MailServer()
+    async with serving(server), reach(server, messages=2).session() as session:
+        for name in ("one", "two", "three", "four", "five"):
+            assert (await session.send(outgoing(f"{name}@example.org"))).outcome is Outcome.SENT
+    verbs = [command.split()[0] for command in server.commands]
+    per_connection = " ".join(verbs).split("EHLO")[1:]
+    assert [part.split().count("MAIL") for part in per_connection] == [2, 2, 1]
+    assert all(part.split()[-1] == "QUIT" for part in per_connection)
+    assert server.connections == 3
+
+
+async def test_a_refused_mail_counts_for_its_connection_too() -> None:
+    server = MailServer(answers={"RCPT": ["550 5.1.1 nobody"]})
+    async with serving(server), reach(server, messages=1).session() as session:
+        assert (await session.send(outgoing())).outcome is Outcome.DEAD
+        assert (await session.send(outgoing())).outcome is Outcome.SENT
+    assert server.connections == 2
+
+
+async def test_a_connection_that_the_server_ended_begins_its_number_anew() -> None:
+    server = MailServer(answers={"MAIL": ["250 ok", Do.DROP]})
+    async with serving(server), reach(server, messages=2).session() as session:
+        for _ in range(3):
+            assert (await session.send(outgoing())).outcome is Outcome.SENT
+    assert server.connections == 2
+
+
+async def test_no_other_connection_is_opened_before_there_is_a_mail_for_it() -> None:
+    server = MailServer()
+    async with serving(server), reach(server, messages=1).session() as session:
+        await session.send(outgoing())
+    assert server.connections == 1
+
+
+async def test_a_server_that_is_gone_for_the_next_connection_blames_no_mail() -> None:
+    server = MailServer(answers={"GREETING": ["220 hello", "421 4.7.0 too many connections"]})
+    async with serving(server), reach(server, messages=1).session() as session:
+        await session.send(outgoing())
+        with pytest.raises(ServerUnavailable):
+            await session.send(outgoing())
+        server.forget()
+        assert (await session.send(outgoing())).outcome is Outcome.SENT
+
+
+async def test_bounces_go_to_an_address_that_names_the_mailing_and_the_mail_stays_the_same() -> None:
+    server = MailServer()
+    async with serving(server), reach(server, bounce_address="bounce@läb.example").session() as session:
+        await session.send(outgoing("one@example.org"))
+        await session.send(outgoing("two@example.org"))
+    assert [mail.sender for mail in server.accepted] == [
+        "bounce+one@xn--lb-via.example",
+        "bounce+two@xn--lb-via.example",
+    ]
+    assert {mail.message for mail in server.accepted} == {BODY}

@@ -14,11 +14,11 @@ ORDER = (
     "text plurals categories",
     "query",
     "evidence matching",
-    "notation settings config exclusive",
+    "notation entries providers settings config exclusive",
     "subscribers subscribers_file",
     "arxiv resources digests",
     "store",
-    "schedule composing",
+    "schedule composing merging",
     "mail",
     "jobs",
     "assembly cycle notify",
@@ -26,7 +26,10 @@ ORDER = (
     "cli",
 )
 PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split()}
-PURE = "papers text plurals query matching evidence digests composing schedule mail.message mail.replies"
+PURE = (
+    "papers text plurals query matching evidence digests composing merging schedule"
+    " providers mail.message mail.replies mail.bounces mail.pace"
+)
 IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic"}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import filling, matching, papers, seen
+from bench import filling, matching, papers, seen, writing
 from bench.__main__ import main
 from bench.figures import Figure, megabytes, seconds, table
 from bench.installation import subscribers
@@ -73,7 +73,7 @@ def test_each_keyword_has_one_reader() -> None:
 
 
 def test_a_filled_store_knows_its_papers_as_if_it_had_seen_them(tmp_path: Path) -> None:
-    filling.fill(tmp_path / "digest.db", papers.papers(20), 20_000)
+    filling.fill(tmp_path / "digest.db", papers.papers(20), 20_000, seen.NOW)
     assert len({filling.arxiv_id(number, 20_000) for number in range(20_000)}) == 20_000
     with SqliteStore(tmp_path / "digest.db") as store:
         hits = store.recent_hits(since=YEARS_AGO)
@@ -82,10 +82,23 @@ def test_a_filled_store_knows_its_papers_as_if_it_had_seen_them(tmp_path: Path) 
         assert store.record(seen.unknown(), covered={}, now=seen.NOW) == seen.NEW
 
 
+def test_a_filled_store_has_put_away_all_that_the_daemon_would(tmp_path: Path) -> None:
+    path = tmp_path / "digest.db"
+    filling.fill(path, papers.papers(20), 20_000, seen.NOW)
+    with SqliteStore(path) as store:
+        assert store.shelve(now=seen.NOW, lookback=filling.LOOKBACK) == 0
+
+
 def test_matching_is_measured_at_each_number_of_queries() -> None:
     figures = tuple(matching.measure(0.001))
     assert len(figures) == 3
     assert all("one by one" in figure.naive for figure in figures)
+
+
+def test_writing_is_measured_beside_a_loop_that_shares_nothing() -> None:
+    (figure,) = writing.measure(0.001)
+    assert "20 readers" in figure.what
+    assert "× the naive loop" in figure.ours
 
 
 def test_the_store_is_measured(capsys: pytest.CaptureFixture[str]) -> None:

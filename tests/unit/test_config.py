@@ -99,6 +99,7 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_ARXIV__RETRY_PAUSE": "0.1",
         "DIGEST_ARXIV__LOOKBACK_DAYS": "14",
         "DIGEST_ARXIV__CONTACT": "https://lab.example.org/digest",
+        "DIGEST_SMTP__PROVIDER": "gmail",
         "DIGEST_SMTP__HOST": "localhost",
         "DIGEST_SMTP__PORT": "2525",
         "DIGEST_SMTP__SECURITY": "none",
@@ -108,7 +109,11 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_SMTP__PASSWORD_FILE": "",
         "DIGEST_SMTP__SENDER": "lab@example.org",
         "DIGEST_SMTP__SENDER_NAME": "The Lab",
+        "DIGEST_SMTP__BOUNCE_ADDRESS": "bounce@example.org",
         "DIGEST_SMTP__CONNECTIONS": "4",
+        "DIGEST_SMTP__MESSAGES_PER_CONNECTION": "100",
+        "DIGEST_SMTP__MESSAGES_PER_MINUTE": "30",
+        "DIGEST_SMTP__MESSAGES_PER_DAY": "2000",
         "DIGEST_SMTP__TIMEOUT": "10",
         "DIGEST_DELIVERY__TRANSPORT": "maildir",
         "DIGEST_DELIVERY__MAILDIR": "mails",
@@ -391,3 +396,48 @@ def test_a_file_that_cannot_be_read_is_an_error() -> None:
         pytest.skip("root reads everything")
     with pytest.raises(ConfigurationError, match="cannot be read: Permission denied"):
         load_settings(None, {})
+
+
+# Providers, limits and returned mail
+
+
+@pytest.mark.parametrize(
+    ("toml", "named"),
+    [
+        ('provider = "gmial"', ('smtp.provider = "gmial"', 'did you mean "gmail"?', "fastmail")),
+        ('provider = "the basement"', ("allowed is one of gmail", "set smtp.host")),
+        ("provider = 7", ("smtp.provider = 7", "allowed is one of gmail")),
+        ('provider = "ses"', ("smtp.provider", "a server for each region", "set smtp.host")),
+        ("messages_per_day = 0", ("smtp.messages_per_day = 0", "a whole number from 1")),
+        ("messages_per_minute = 1.5", ("smtp.messages_per_minute = 1.5", "a whole number from 1")),
+        ('messages_per_connection = "many"', ("smtp.messages_per_connection", "a whole number from 1")),
+        ('bounce_address = "bounce"', ('smtp.bounce_address = "bounce"', "mail address")),
+        (f'bounce_address = "{"b" * 40}@example.org"', ("smtp.bounce_address", "at most 39 characters")),
+    ],
+)
+def test_a_wrong_limit_provider_or_bounce_address_is_named(toml: str, named: tuple[str, ...]) -> None:
+    (problem,) = problems(f"[smtp]\n{toml}\n")
+    assert all(words in problem for words in named)
+
+
+def test_a_provider_is_a_mail_server_wherever_it_is_named() -> None:
+    assert load('[smtp]\nprovider = "Fastmail"').smtp.provider == "fastmail"
+    settings = load("", {"DIGEST_SMTP__PROVIDER": "gmail", "DIGEST_SMTP__MESSAGES_PER_DAY": "2000"})
+    assert settings.delivery.transport == "smtp"
+    assert (settings.smtp.host, settings.smtp.messages_per_day) == ("smtp.gmail.com", 2000)
+
+
+def test_the_environment_goes_before_the_preset_of_the_file() -> None:
+    settings = load('[smtp]\nprovider = "gmail"', {"DIGEST_SMTP__PORT": "465"})
+    assert (settings.smtp.host, settings.smtp.port, settings.smtp.security) == ("smtp.gmail.com", 465, "tls")
+
+
+def test_a_region_with_a_host_needs_no_more() -> None:
+    settings = load('[smtp]\nprovider = "ses"\nhost = "email-smtp.eu-west-1.amazonaws.com"')
+    assert settings.smtp.host == "email-smtp.eu-west-1.amazonaws.com"
+
+
+def test_without_a_provider_there_are_no_limits() -> None:
+    smtp = load('[smtp]\nhost = "mail.example.org"').smtp
+    assert {smtp.messages_per_connection, smtp.messages_per_minute, smtp.messages_per_day} == {None}
+    assert smtp.bounce_address is None

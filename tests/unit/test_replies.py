@@ -24,6 +24,7 @@ MAIL = (Stage.RECIPIENT, Stage.CONTENT)
         (Stage.RECIPIENT, 550, "5.1.10 recipient not found", ReplyClass.DEAD_ADDRESS),
         (Stage.CONTENT, 550, "5.1.1 no such user", ReplyClass.DEAD_ADDRESS),
         (Stage.RECIPIENT, 550, "5.2.1 account disabled", ReplyClass.DEAD_ADDRESS),
+        (Stage.RECIPIENT, 550, "5.1.8 the sender's domain does not exist", ReplyClass.POLICY),
         (Stage.RECIPIENT, 553, "mailbox name not allowed", ReplyClass.DEAD_ADDRESS),
         (Stage.RECIPIENT, 550, "unavailable", ReplyClass.POLICY),
         (Stage.RECIPIENT, 550, "5.7.1 relaying denied", ReplyClass.POLICY),

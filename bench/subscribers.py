@@ -1,0 +1,93 @@
+"""How long it takes to read a subscribers.toml with 10,000 entries, and to add one."""
+
+import json
+import random
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import tomlkit
+
+from bench.figures import Figure, seconds
+from bench.papers import keywords, papers
+from digest.settings import Defaults
+from digest.subscribers import load_subscribers
+from digest.subscribers_file import subscribe
+
+_READERS = 10_000
+_KEYWORDS = 600
+_KEYWORDS_OF_ONE = 3
+_NAIVE_SHARE = 20
+_REPEATS = 3
+_MOST_LOADING = 1.0
+_MOST_EDITING = 2.0
+
+
+class _Costs(NamedTuple):
+    """Seconds of one core."""
+
+    loading: float
+    editing: float
+    naive_loading: float
+    naive_editing: float
+
+
+def measure(scale: float = 1.0) -> Iterator[Figure]:
+    """The best of three, each in a process of its own, which has parsed no keyword before."""
+    count = max(2 * _NAIVE_SHARE, int(_READERS * scale))
+    costs = [_in_a_new_process(count) for _ in range(_REPEATS)]
+    loading, editing, naive_loading, naive_editing = map(min, zip(*costs, strict=True))
+    yield Figure(
+        what=f"reading subscribers.toml with {count:,} entries",
+        must="≤ 1 s",
+        ours=seconds(loading),
+        naive=f"tomllib alone, nothing checked: {seconds(naive_loading)}",
+        is_held=loading <= _MOST_LOADING,
+    )
+    yield Figure(
+        what=f"subscribing one more to {count:,}",
+        must="≤ 2 s",
+        ours=seconds(editing),
+        naive=f"tomlkit, parse and write: {seconds(naive_editing)} (extrapolated)",
+        is_held=editing <= _MOST_EDITING,
+    )
+
+
+def text_of(count: int, *, known: int = 9_000) -> str:
+    """A subscribers.toml of `count` readers, with three of some hundreds of keywords each."""
+    chance = random.Random(1)  # noqa: S311 (the same readers each time)
+    texts = keywords(papers(known), _KEYWORDS)
+    return "\n".join(
+        f'[[subscriber]]\nemail = "reader{number}@example.org"\n'
+        f"keywords = {json.dumps(chance.sample(texts, _KEYWORDS_OF_ONE), ensure_ascii=False)}\n"
+        for number in range(1, count + 1)
+    )
+
+
+def _in_a_new_process(count: int) -> _Costs:
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_costs, text_of(count), count).result()
+
+
+def _costs(text: str, count: int) -> _Costs:
+    some = text[: text.index(f'"reader{count // _NAIVE_SHARE + 1}@')].removesuffix("[[subscriber]]\nemail = ")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "subscribers.toml")
+        path.write_text(text, encoding="utf-8")
+        loading = _clocked(lambda: load_subscribers(path, Defaults()))
+        email = f"reader{count + 1}@example.org"
+        editing = _clocked(lambda: subscribe(path, Defaults(), email=email, keywords=["neural operator"]))
+    naive_loading = _clocked(lambda: tomllib.loads(text))
+    naive_editing = _NAIVE_SHARE * _clocked(lambda: tomlkit.dumps(tomlkit.parse(some)))
+    return _Costs(loading, editing, naive_loading, naive_editing)
+
+
+def _clocked(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began

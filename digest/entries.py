@@ -1,0 +1,83 @@
+"""The text of subscribers.toml as entries, one after another: in little memory, and quick where it is plain.
+
+An entry begins at its header and knows nothing of the others, so each can be read alone. A file for which
+that is not so is entangled, and has to be read as a whole.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any
+
+from digest.notation import parse_toml
+
+HEADER = re.compile(r"^[ \t]*\[\[[ \t]*subscriber[ \t]*\]\]", re.MULTILINE)
+"""The line that begins an entry."""
+
+_TEXT = r'"(?:[^"\\\x00-\x1f\x7f]++|\\["\\])*+"'
+_LINE = rf"([a-z]+) = ({_TEXT}|\[{_TEXT}(?:, ?{_TEXT})*\])\n"
+# What `digest subscribe` writes, and most people: strings and lists of them, each on one line.
+_PLAIN = re.compile(rf"\[\[subscriber\]\]\n(?:{_LINE}|\n)*")
+_PAIR = re.compile(rf"^{_LINE}", re.MULTILINE)
+_ITEM = re.compile(_TEXT)
+_ESCAPED = re.compile(r"\\(.)")
+
+
+class Entangled(ValueError):
+    """The text cannot be told apart into entries: it has an error, another key or another form."""
+
+
+def read_entries(text: str) -> Iterator[dict[str, Any]]:
+    """The entries of the file, each as TOML has it. Raises `Entangled`, possibly after some of them.
+
+    Where what looks like a header stands within a string or a list, what is before it is no TOML by itself.
+    """
+    headers = (found.start() for found in HEADER.finditer(text))
+    first = next(headers, len(text))
+    if _parsed(text[:first]):
+        raise Entangled
+    for start, end in pairwise(chain((first,), headers, (len(text),))):
+        block = text[start:end]
+        entry = _plain_entry(block)
+        if entry is not None:
+            yield entry
+        else:
+            yield from _parsed(block).get("subscriber", [])
+
+
+def all_entries(text: str, path: Path) -> list[dict[str, Any]]:
+    """The entries of a file of any form. Raises `ConfigurationError` where it is no TOML."""
+    try:
+        return list(read_entries(text))
+    except Entangled:
+        found = parse_toml(text, path).get("subscriber", [])
+        return found if isinstance(found, list) else [found]
+
+
+def _plain_entry(block: str) -> dict[str, Any] | None:
+    """`None` where a closer look is needed, which takes ten times as long."""
+    if not _PLAIN.fullmatch(block):
+        return None
+    pairs = _PAIR.findall(block)
+    entry = {key: _value(written) for key, written in pairs}
+    return entry if len(entry) == len(pairs) else None
+
+
+def _value(written: str) -> str | list[str]:
+    return _string(written) if written[0] == '"' else [_string(item) for item in _ITEM.findall(written)]
+
+
+def _string(written: str) -> str:
+    return _ESCAPED.sub(r"\1", written[1:-1]) if "\\" in written else written[1:-1]
+
+
+def _parsed(block: str) -> dict[str, Any]:
+    try:
+        tables = tomllib.loads(block)
+    except tomllib.TOMLDecodeError as error:
+        raise Entangled from error
+    if not tables.keys() <= {"subscriber"}:
+        raise Entangled
+    return tables

@@ -1,0 +1,16 @@
+"""The three jobs: fetch, compose, deliver. Each may be stopped at any point and run again."""
+
+from digest.jobs.composing import ComposeReport, Due, compose_due
+from digest.jobs.delivering import DeliveryReport, Write, deliver
+from digest.jobs.fetching import FetchReport, fetch
+
+__all__ = [
+    "ComposeReport",
+    "DeliveryReport",
+    "Due",
+    "FetchReport",
+    "Write",
+    "compose_due",
+    "deliver",
+    "fetch",
+]

@@ -1,0 +1,103 @@
+"""Writes down a digest for each reader who is due one."""
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from digest.composing import compose
+from digest.merging import merge
+from digest.notation import address_key
+from digest.store import Served, Standing, Store
+from digest.subscribers import Subscriber
+
+Due = Callable[[Subscriber, Standing], datetime | None]
+"""Tells for when a digest that a reader is due was planned, or `None` if they are due none."""
+
+_READERS_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposeReport:
+    """How many digests were written down, and how many readers get none, and why."""
+
+    composed: int = 0
+    nothing_new: int = 0
+    not_due: int = 0
+    suppressed: int = 0
+
+    def __add__(self, other: "ComposeReport") -> "ComposeReport":
+        return ComposeReport(
+            composed=self.composed + other.composed,
+            nothing_new=self.nothing_new + other.nothing_new,
+            not_due=self.not_due + other.not_due,
+            suppressed=self.suppressed + other.suppressed,
+        )
+
+
+def compose_due(
+    store: Store,
+    subscribers: Sequence[Subscriber],
+    due: Due,
+    *,
+    backlog_since: datetime,
+    stale: Set[str] = frozenset(),
+) -> ComposeReport:
+    """Writes down a digest for each reader who is due one and has something new.
+
+    Papers of earlier digests that have not arrived go into it. For others who are due it notes that there
+    was nothing. Not so where one of their queries is `stale`, its last fetch having failed: their sending
+    time stays open for what the next fetch brings. Whoever is suppressed waits as they are.
+    """
+    report = ComposeReport()
+    for begin in range(0, len(subscribers), _READERS_AT_ONCE):
+        some = subscribers[begin : begin + _READERS_AT_ONCE]
+        report += _compose_some(store, some, due, backlog_since, stale)
+    return report
+
+
+def _compose_some(
+    store: Store, subscribers: Sequence[Subscriber], due: Due, backlog_since: datetime, stale: Set[str]
+) -> ComposeReport:
+    standings = store.standings([subscriber.email for subscriber in subscribers])
+    served: list[Served] = []
+    nothing_new = not_due = suppressed = 0
+    for subscriber in subscribers:
+        standing = standings[address_key(subscriber.email)]
+        planned_at = due(subscriber, standing)
+        is_current = stale.isdisjoint(keyword.query.key for keyword in subscriber.keywords)
+        if standing.is_suppressed:
+            suppressed += 1
+        elif not standing.has_news:
+            nothing_new += is_current
+            if planned_at is not None and is_current:
+                served.append(Served(email=subscriber.email, slot_at=planned_at))
+        elif planned_at is None:
+            not_due += 1
+        else:
+            one = _composed(store, subscriber, standing, planned_at, backlog_since)
+            nothing_new += one.digest is None and is_current
+            if one.digest is not None or is_current:
+                served.append(one)
+    composed = store.serve(served) if served else 0
+    return ComposeReport(composed=composed, nothing_new=nothing_new, not_due=not_due, suppressed=suppressed)
+
+
+def _composed(
+    store: Store, subscriber: Subscriber, standing: Standing, planned_at: datetime, backlog_since: datetime
+) -> Served:
+    news = store.news(subscriber.email, backlog_since=backlog_since)
+    digest = compose(
+        subscriber,
+        news.hits,
+        planned_at=planned_at,
+        is_first=standing.last_digest_at is None,
+        revisions=news.revisions,
+    )
+    served = Served(email=subscriber.email, slot_at=planned_at, frontier=news.frontier)
+    if digest is None:
+        return served
+    return replace(
+        served,
+        digest=merge(digest, [mailing.digest for mailing in news.undelivered]),
+        merges=tuple(mailing.number for mailing in news.undelivered),
+    )

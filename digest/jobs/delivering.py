@@ -1,0 +1,261 @@
+"""Sends what is due in the outbox. The states are those of docs/delivery.md."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from digest.errors import ServerUnavailable, StateError, Unwritable
+from digest.jobs.ledger import Ledger
+from digest.mail import Outcome, Outgoing, Receipt, Session, Transport
+from digest.mail.pace import UNLIMITED, Limits, Pace
+from digest.schedule import LONGEST_RETRY, retry_at
+from digest.store import Conclusion, Mailing, MailingState, Store
+
+_log = logging.getLogger(__name__)
+
+Write = Callable[[Mailing], Outgoing]
+"""Builds a mailing's message: the same bytes each time."""
+
+LEASE = timedelta(minutes=10)
+"""How long a mailing is ours without a word from us; renewed long before it ends."""
+
+_AT_ONCE = 50
+"""How many mailings are claimed, and their messages built, at once."""
+
+_STATES = {
+    Outcome.SENT: MailingState.SENT,
+    Outcome.UNKNOWN: MailingState.UNKNOWN,
+    Outcome.DEFERRED: MailingState.DEFERRED,
+    Outcome.REJECTED: MailingState.DEFERRED,
+    Outcome.DEAD: MailingState.SUPPRESSED,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class DeliveryReport:
+    """What became of the mailings tried: `deferred` ones are tried again, the address of others is dead.
+
+    `limited_until`: a day's mails are used up, and the next may go then.
+    """
+
+    sent: int = 0
+    deferred: int = 0
+    suppressed: int = 0
+    errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    is_server_down: bool = False
+    limited_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """A claimed mailing and its message, or why it could not be written."""
+
+    mailing: Mailing
+    outgoing: Outgoing | None = None
+    failure: str = ""
+
+
+_Queue = asyncio.Queue[_Prepared | None]
+
+
+async def deliver(
+    store: Store,
+    transport: Transport,
+    write: Write,
+    clock: Callable[[], datetime],
+    *,
+    limits: Limits = UNLIMITED,
+    stop: asyncio.Event | None = None,
+    notice: Callable[[DeliveryReport], None] = lambda report: None,
+) -> DeliveryReport:
+    """Sends what is due in the outbox, over as many sessions as the transport has and within `limits`.
+
+    What an earlier delivery left in the middle is taken up again: one delivery runs at a time.
+    When the server as a whole cannot be used, the batch ends and no reader is blamed. `stop` lets
+    the mails in hand be finished and no other be begun. `notice` is told after each mail.
+    Raises `StateError` when the outbox cannot be read or written.
+    """
+    await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + 2 * LONGEST_RETRY)
+    pace = await asyncio.to_thread(Pace.resumed, limits, now=clock(), sent_since=store.sent_since)
+    delivery = _Delivery(store, transport, write, clock, pace, stop or asyncio.Event(), notice)
+    try:
+        await delivery.run()
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    return delivery.report
+
+
+class _Delivery:
+    """One batch: what its sessions share."""
+
+    def __init__(
+        self,
+        store: Store,
+        transport: Transport,
+        write: Write,
+        clock: Callable[[], datetime],
+        pace: Pace,
+        stop: asyncio.Event,
+        notice: Callable[[DeliveryReport], None],
+    ) -> None:
+        self.report = DeliveryReport()
+        self._store = store
+        self._transport = transport
+        self._write = write
+        self._clock = clock
+        self._pace = pace
+        self._began = clock(), time.monotonic()
+        self._stop = stop
+        self._notice = notice
+        self._ledger = Ledger(store, clock, stop)
+        self._held: set[int] = set()
+        self._returned: list[_Prepared] = []
+        self._state_error: StateError | None = None
+
+    async def run(self) -> None:
+        """A server may refuse one session and serve the others; it is down when it ends them all."""
+        failures, tried = await self._round()
+        while failures and len(failures) < tried:
+            failures, tried = await self._round()
+        if failures:
+            self.report.is_server_down = True
+            self.report.errors.append(str(failures[0]))
+        if self.report.limited_until:
+            waiting = await asyncio.to_thread(self._store.waiting)
+            self.report.notes.append(self._pace.note(self._now(), waiting=waiting))
+        if self._state_error:
+            raise self._state_error
+
+    async def _round(self) -> tuple[list[ServerUnavailable], int]:
+        """Sends until nothing is due: what ended sessions, and how many sessions had something to send."""
+        queue: _Queue = asyncio.Queue(maxsize=_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            others = [group.create_task(self._feed(queue)), group.create_task(self._keep_leases())]
+            workers = [group.create_task(self._work(queue)) for _ in range(self._transport.sessions)]
+            await asyncio.wait(workers)
+            for other in others:
+                other.cancel()
+        await self._release()
+        ended = [worker.result() for worker in workers]
+        return [end for end in ended if isinstance(end, ServerUnavailable)], sum(
+            end is not None for end in ended
+        )
+
+    async def _feed(self, queue: _Queue) -> None:
+        """Claims and writes ahead of the sessions, and tells each of them when there is nothing more."""
+        try:
+            while not self._stop.is_set() and (prepared := await self._prepare()):
+                for one in prepared:
+                    await queue.put(one)
+        except StateError as error:  # the mails in hand are finished first
+            self._state_error = error
+        for _ in range(self._transport.sessions):
+            await queue.put(None)
+
+    async def _prepare(self) -> Sequence[_Prepared]:
+        now = self._clock()
+        claimed = await asyncio.to_thread(self._store.claim, now=now, until=now + LEASE, limit=_AT_ONCE)
+        self._held.update(mailing.number for mailing in claimed)
+        return await asyncio.to_thread(lambda: [self._prepared(mailing) for mailing in claimed])
+
+    def _prepared(self, mailing: Mailing) -> _Prepared:
+        try:
+            return _Prepared(mailing=mailing, outgoing=self._write(mailing))
+        except Unwritable as error:
+            return _Prepared(mailing=mailing, failure=str(error))
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 4)
+            held = tuple(self._held)
+            await asyncio.to_thread(self._store.renew, held, until=self._clock() + LEASE)
+
+    async def _release(self) -> None:
+        """Gives back what was claimed and not sent."""
+        self._returned.clear()
+        if self._held:
+            await asyncio.to_thread(self._store.release, tuple(self._held), now=self._clock())
+            self._held.clear()
+
+    async def _work(self, queue: _Queue) -> ServerUnavailable | bool | None:
+        """Sends through one session what comes: what ended it, or whether there was anything to send."""
+        one = await self._next(queue)
+        if one is None:
+            return None
+        try:
+            async with self._transport.session() as session:
+                while one is not None and await self._may_go():
+                    await self._handle(session, one)
+                    one = await self._next(queue)
+        except ServerUnavailable as error:
+            _log.warning("session ended cause=%s", error)
+            if one is not None and one.mailing.number in self._held:
+                self._returned.append(one)
+            return error
+        return True
+
+    async def _next(self, queue: _Queue) -> _Prepared | None:
+        """What another session had to give back comes before the end."""
+        one = None if self._stop.is_set() else await queue.get()
+        return self._returned.pop() if one is None and self._returned and not self._stop.is_set() else one
+
+    async def _may_go(self) -> bool:
+        """Waits as the limits want; false when a day's mails are used up, or when told to stop."""
+        while not self._pace.is_spent(now := self._now()):
+            wait = self._pace.wait_for(now).total_seconds()
+            if not wait:
+                self._pace.sent(now)
+                return True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), wait)
+                return False
+        self.report.limited_until = self._pace.free_at(now)
+        return False
+
+    def _now(self) -> datetime:
+        """The moment by a clock that goes on also where a cycle is run as of some moment."""
+        began_at, began = self._began
+        return began_at + timedelta(seconds=time.monotonic() - began)
+
+    async def _handle(self, session: Session, one: _Prepared) -> None:
+        if one.outgoing is None:
+            receipt = Receipt(outcome=Outcome.DEFERRED, reply=one.failure)
+        else:
+            receipt = await session.send(one.outgoing)
+        mailing = one.mailing
+        await self._ledger.write(_conclusion(mailing, receipt, self._clock()))
+        self._held.discard(mailing.number)
+        self._count(mailing, receipt)
+        self._notice(self.report)
+
+    def _count(self, mailing: Mailing, receipt: Receipt) -> None:
+        email = mailing.digest.email
+        if receipt.outcome is Outcome.SENT:
+            self.report.sent += 1
+            _log.debug("mailing sent number=%d to=%s", mailing.number, email)
+            return
+        # A server likes to quote the address, and a log is not the place for it.
+        reply = receipt.reply.replace(email, "the recipient")
+        _log.warning(
+            "mailing not sent number=%d outcome=%s cause=%s", mailing.number, receipt.outcome.value, reply
+        )
+        if receipt.outcome is Outcome.DEAD:
+            self.report.suppressed += 1
+            self.report.errors.append(
+                f"{email} gets no more mail, until `digest resume {email}`: {receipt.reply}"
+            )
+        else:
+            self.report.deferred += 1
+            self.report.errors.append(f"the digest for {email} waits: {receipt.reply}")
+
+
+def _conclusion(mailing: Mailing, receipt: Receipt, now: datetime) -> Conclusion:
+    conclusion = Conclusion(number=mailing.number, state=_STATES[receipt.outcome], reply=receipt.reply)
+    if conclusion.state in {MailingState.SENT, MailingState.SUPPRESSED}:
+        return conclusion
+    return replace(conclusion, due_at=retry_at(now, attempts=mailing.attempts + 1, token=mailing.token))

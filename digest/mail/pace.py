@@ -1,0 +1,93 @@
+"""When the next mail may go, so that a provider's limits are kept: a decision, without a clock."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The most mails in any minute and in any 24 hours; `provider` is whose limits these are, for notes."""
+
+    per_minute: int | None = None
+    per_day: int | None = None
+    provider: str | None = None
+
+
+UNLIMITED = Limits()
+
+
+class Pace:
+    """Keeps `limits` over one delivery. Times are aware; the moments given go forward, or nearly so.
+
+    Between `wait_for` and `sent` nothing may be awaited where several sessions share a pace.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._sent: deque[datetime] = deque()
+
+    @classmethod
+    def resumed(cls, limits: Limits, *, now: datetime, sent_since: Callable[[datetime], int]) -> "Pace":
+        """A pace that knows what was sent before; `sent_since` counts the mails sent since a moment.
+
+        Mails of the last minute count as sent now, and earlier ones at the end of their hour: it may wait
+        longer than it must, by up to an hour, but never less.
+        """
+        pace = cls(limits)
+        if limits.per_day is None and limits.per_minute is None:
+            return pace
+        counted = 0
+        newest_first: list[datetime] = []
+        spans = [_MINUTE, *(_HOUR * hours for hours in range(1, 25))] if limits.per_day else [_MINUTE]
+        ends = [timedelta(0), *spans]
+        for end, begin in zip(ends, spans, strict=False):
+            count = sent_since(now - begin)
+            newest_first += [now - end] * (count - counted)
+            counted = max(count, counted)
+        pace._sent.extend(reversed(newest_first))
+        return pace
+
+    def wait_for(self, now: datetime) -> timedelta:
+        """How long to wait before the next mail; nothing where it may go now."""
+        waits = (
+            self._wait(now, self._limits.per_minute, _MINUTE),
+            self._wait(now, self._limits.per_day, _DAY),
+        )
+        return max(waits)
+
+    def sent(self, now: datetime) -> None:
+        """Counts a mail that is handed over at `now`, whatever becomes of it: providers count so."""
+        if self._limits.per_minute is self._limits.per_day is None:
+            return
+        self._sent.append(max(now, self._sent[-1]) if self._sent else now)
+        while self._sent and self._sent[0] <= now - _DAY:
+            self._sent.popleft()
+
+    def is_spent(self, now: datetime) -> bool:
+        """Whether the mails of a day are used up: then the batch had better end than wait."""
+        return self._wait(now, self._limits.per_day, _DAY) > timedelta(0)
+
+    def free_at(self, now: datetime) -> datetime:
+        """When the next mail may go: `now`, or later."""
+        return now + self.wait_for(now)
+
+    def note(self, now: datetime, *, waiting: int) -> str:
+        """What to tell the operator when the mails of a day are used up."""
+        of = f" of {self._limits.provider}" if self._limits.provider else ""
+        mails = "1 mail waits" if waiting == 1 else f"{waiting} mails wait"
+        return (
+            f"daily limit{of} ({self._limits.per_day}) reached; {mails} until"
+            f" {self.free_at(now):%Y-%m-%d %H:%M %Z}"
+        )
+
+    def _wait(self, now: datetime, limit: int | None, span: timedelta) -> timedelta:
+        if limit is None or len(self._sent) < limit:
+            return timedelta(0)
+        # Where the clock was set back, moments lie ahead: no wait is longer than the span.
+        return min(max(self._sent[-limit] + span - now, timedelta(0)), span)

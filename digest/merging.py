@@ -1,0 +1,54 @@
+"""From digests that did not arrive and the next one to a single digest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from digest.composing import newest_first
+from digest.digests import Digest, Entry, Revision
+from digest.papers import ArxivId
+
+
+def merge(digest: Digest, earlier: Sequence[Digest]) -> Digest:
+    """`digest` with all that `earlier` ones of the same reader brought, every paper once.
+
+    A paper keeps the keywords for which it was written down. A new version of a paper that never arrived
+    takes that paper's place; of several new versions of one paper the last is told of, against the first
+    that the reader knows.
+    """
+    if not earlier:
+        return digest
+    oldest_first = (*earlier, digest)
+    revisions = _revisions(oldest_first)
+    entries: dict[ArxivId, Entry] = {}
+    for entry in (entry for one in oldest_first for entry in one.entries):
+        known = entries.get(entry.paper.id, entry)
+        entries[entry.paper.id] = Entry(
+            paper=max(known.paper, entry.paper, key=lambda paper: paper.version),
+            keywords=tuple(dict.fromkeys((*known.keywords, *entry.keywords))),
+        )
+    for paper_id in entries.keys() & revisions.keys():
+        entries[paper_id] = replace(entries[paper_id], paper=revisions.pop(paper_id).paper)
+    former = (keyword for entry in entries.values() for keyword in entry.keywords)
+    return replace(
+        digest,
+        entries=_in_order(entries),
+        revisions=tuple(revisions.values()),
+        keywords=tuple(dict.fromkeys((*digest.keywords, *former))),
+        is_first=any(one.is_first for one in oldest_first),
+    )
+
+
+def _revisions(digests: Sequence[Digest]) -> dict[ArxivId, Revision]:
+    """The latest of each paper, from the version that the reader had."""
+    found: dict[ArxivId, Revision] = {}
+    for revision in (revision for one in digests for revision in one.revisions):
+        known = found.pop(revision.paper.id, revision)
+        found[revision.paper.id] = replace(
+            revision, from_version=min(known.from_version, revision.from_version)
+        )
+    return found
+
+
+def _in_order(entries: Mapping[ArxivId, Entry]) -> tuple[Entry, ...]:
+    papers = newest_first(entry.paper for entry in entries.values())
+    return tuple(sorted((entries[paper.id] for paper in papers), key=lambda entry: -len(entry.keywords)))

@@ -1,0 +1,36 @@
+"""What the last fetch brought and has nothing more to tell, so that the next need not look at it again."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from digest.store.seen import Seen
+
+_SIZE = 16
+
+
+class Examined(Seen):
+    """The part of the store that spares a fetch the papers that an earlier one brought as well."""
+
+    def examined(self, query_keys: Iterable[str]) -> Mapping[bytes, bool]:
+        rows = self._rows(
+            "SELECT matching, others FROM examined WHERE queries = ?", [_fingerprint(query_keys)]
+        )
+        return {
+            joined[at : at + _SIZE]: joined is matching
+            for matching, others in rows
+            for joined in (matching, others)
+            for at in range(0, len(joined), _SIZE)
+        }
+
+    def note_examined(self, query_keys: Iterable[str], papers: Mapping[bytes, bool]) -> None:
+        matching, others = (
+            b"".join(paper for paper, is_match in papers.items() if is_match is wanted)
+            for wanted in (True, False)
+        )
+        with self._transaction() as db:
+            db.execute("DELETE FROM examined")
+            db.execute("INSERT INTO examined VALUES (?, ?, ?)", [_fingerprint(query_keys), matching, others])
+
+
+def _fingerprint(query_keys: Iterable[str]) -> bytes:
+    return hashlib.blake2b("\n".join(sorted(query_keys)).encode()).digest()

@@ -1,0 +1,273 @@
+"""What every store promises of mailings: leases, merging, bounces and suppressed addresses."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.merging import merge
+from digest.store import Conclusion, Mailing, MailingState, Served, Store
+from digest.store.sqlite import SqliteStore
+from tests.contract.test_stores import (
+    LEASE,
+    LONG_AGO,
+    NOW,
+    claim,
+    conclude,
+    found,
+    ids,
+    outbox_of,
+    record,
+    serve,
+    with_news,
+)
+from tests.factories import reader
+
+ADA, BO = "ada@example.org", "bo@example.org"
+LATER = NOW + timedelta(minutes=30)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        yield store
+
+
+@pytest.fixture
+def other(store: Store, tmp_path: Path) -> Iterator[Store]:
+    """The same state, as another process has it."""
+    with SqliteStore(tmp_path / "digest.db") as other:
+        yield other
+
+
+def undelivered(store: Store, email: str = ADA) -> list[int]:
+    return [mailing.number for mailing in store.news(email, backlog_since=LONG_AGO).undelivered]
+
+
+def merged(store: Store, mailing: Mailing) -> int:
+    """Composes what is new for the mailing's reader, with that mailing in it."""
+    reader_ = reader(mailing.digest.email, "tea")
+    news = store.news(reader_.email, backlog_since=LONG_AGO)
+    digest = merge(replace(mailing.digest, entries=()), [mailing.digest])
+    served = Served(
+        email=reader_.email, slot_at=NOW, frontier=news.frontier, digest=digest, merges=(mailing.number,)
+    )
+    return store.serve([served])
+
+
+# Leases
+
+
+def test_two_processes_never_hold_the_same_mailing(store: Store, other: Store) -> None:
+    outbox_of(store, *(f"reader{number}@example.org" for number in range(7)))
+    held = [claim(one, limit=2) for one in (store, other, store, other, store)]
+    numbers = [mailing.number for some in held for mailing in some]
+    assert sorted(numbers) == list(range(1, 8))
+
+
+def test_what_a_dead_process_held_comes_back_when_its_lease_ends(store: Store, other: Store) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    assert claim(other, now=NOW + LEASE - timedelta(seconds=1)) == ()
+    (again,) = claim(other, now=NOW + LEASE)
+    assert (again.token, again.digest) == (mailing.token, mailing.digest)
+    assert claim(store, now=NOW + LEASE) == ()
+
+
+def test_a_lease_that_is_renewed_does_not_end(store: Store, other: Store) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    store.renew([mailing.number], until=NOW + 3 * LEASE)
+    assert claim(other, now=NOW + 2 * LEASE) == ()
+
+
+def test_a_lease_is_not_renewed_once_the_mail_is_sent(store: Store) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.SENT, "250 taken")
+    store.renew([mailing.number], until=NOW + LEASE)
+    assert store.next_due_at() is None
+
+
+def test_conclusions_are_written_down_together(store: Store) -> None:
+    outbox_of(store, ADA, BO)
+    one, two = claim(store)
+    store.conclude(
+        [
+            Conclusion(number=one.number, state=MailingState.SENT, reply="250"),
+            Conclusion(number=two.number, state=MailingState.DEFERRED, reply="451", due_at=LATER),
+        ],
+        now=NOW,
+    )
+    assert (store.waiting(), store.next_due_at(), store.sent_since(NOW)) == (1, LATER, 2)
+    assert store.sent_since(NOW + timedelta(seconds=1)) == 0
+
+
+# Merging
+
+
+@pytest.mark.parametrize("state", [MailingState.PENDING, MailingState.DEFERRED])
+def test_what_certainly_has_not_arrived_can_be_merged(store: Store, state: MailingState) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    if state is MailingState.PENDING:
+        store.release([mailing.number], now=NOW)
+    else:
+        conclude(store, mailing, state, "451", due_at=LATER)
+    assert undelivered(store) == [mailing.number]
+    assert merged(store, mailing) == 1
+    (next_,) = claim(store, now=LATER)
+    assert (ids(next_.digest), next_.token != mailing.token) == ({"2606.00001"}, True)
+    assert store.waiting() == 1
+
+
+def test_what_may_have_arrived_is_never_merged(store: Store) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.UNKNOWN, "lost", due_at=NOW)
+    assert undelivered(store) == []
+    (again,) = claim(store)
+    conclude(store, again, MailingState.DEFERRED, "451", due_at=NOW)
+    assert undelivered(store) == []
+    assert merged(store, mailing) == 0
+
+
+@pytest.mark.parametrize("way", ["reclaimed", "lease ended"])
+def test_what_a_dead_process_held_is_never_merged(store: Store, way: str) -> None:
+    outbox_of(store, ADA)
+    claim(store)
+    if way == "reclaimed":
+        store.reclaim(now=NOW, latest=NOW + timedelta(days=1))
+    (mailing,) = claim(store, now=NOW + LEASE)
+    store.release([mailing.number], now=NOW)
+    assert undelivered(store) == []
+
+
+def test_a_digest_whose_papers_are_being_sent_by_now_is_not_written_down(store: Store, other: Store) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    store.release([mailing.number], now=NOW)
+    claim(other)
+    assert merged(store, mailing) == 0
+    assert store.waiting() == 1
+
+
+# Suppressed addresses
+
+
+def test_a_dead_address_gets_nothing_more_until_it_is_resumed(store: Store) -> None:
+    outbox_of(store, ADA, BO)
+    ada, bo = claim(store)
+    conclude(store, ada, MailingState.SUPPRESSED, "550 5.1.1 nobody here")
+    conclude(store, bo, MailingState.SENT, "250")
+    assert [(one.email, one.cause) for one in store.suppressions()] == [(ADA, "550 5.1.1 nobody here")]
+    assert store.standings([ADA])[ADA].is_suppressed
+    assert not store.standings([BO])[BO].is_suppressed
+    assert (store.waiting(), claim(store, now=NOW + timedelta(days=9))) == (0, ())
+    assert store.resume("ADA@example.org", now=LATER)
+    assert store.suppressions() == ()
+    assert [mailing.token for mailing in claim(store, now=LATER)] == [ada.token]
+
+
+def test_suppressing_stops_what_waits(store: Store) -> None:
+    outbox_of(store, ADA)
+    store.suppress("Ada@Example.org", cause="came back", now=NOW)
+    store.suppress(ADA, cause="came back again", now=LATER)
+    assert claim(store) == ()
+    (one,) = store.suppressions()
+    assert (one.since_at, one.cause) == (NOW, "came back")
+
+
+def test_what_may_have_arrived_before_is_not_merged_after_resuming(store: Store) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.UNKNOWN, "lost", due_at=NOW)
+    store.suppress(ADA, cause="came back", now=NOW)
+    store.resume(ADA, now=NOW)
+    assert undelivered(store) == []
+    assert [again.token for again in claim(store)] == [mailing.token]
+
+
+def test_only_what_is_suppressed_can_be_resumed(store: Store) -> None:
+    outbox_of(store, ADA)
+    assert not store.resume(ADA, now=NOW)
+    assert not store.resume("nobody@example.org", now=NOW)
+    assert len(claim(store)) == 1
+
+
+def test_papers_found_while_an_address_is_suppressed_are_kept_for_it(store: Store) -> None:
+    outbox_of(store, ADA)
+    store.suppress(ADA, cause="came back", now=NOW)
+    record(store, found("2606.00002", "tea"), covered=("tea",))
+    store.resume(ADA, now=NOW)
+    assert with_news(store) == {ADA}
+    assert ids(serve(store, reader(ADA, "tea"))) == {"2606.00002"}
+
+
+# Bounces
+
+
+def test_a_bounce_names_the_reader_and_their_count(store: Store) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.SENT, "250")
+    bounced = store.note_bounce(mailing.token, recipient="ADA@example.org", reply="5.2.2", now=NOW)
+    assert bounced
+    assert (bounced.email, bounced.bounces) == (ADA, 1)
+
+
+def test_what_came_back_goes_into_the_next_digest(store: Store) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.SENT, "250")
+    assert undelivered(store) == []
+    store.note_bounce(mailing.token, recipient=ADA, reply="5.2.2 full", now=NOW)
+    assert undelivered(store) == [mailing.number]
+    assert claim(store, now=LATER) == ()
+
+
+def test_a_notification_that_comes_twice_counts_once(store: Store) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.SENT, "250")
+    for recipient in (ADA, ADA, None, None):
+        bounced = store.note_bounce(mailing.token, recipient=recipient, reply="5.2.2", now=NOW)
+        assert bounced
+        assert bounced.bounces == 1
+
+
+def test_where_it_may_have_arrived_elsewhere_it_is_counted_and_not_repeated(store: Store) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.SENT, "250")
+    bounced = store.note_bounce(mailing.token, recipient=None, reply="5.1.1", now=NOW)
+    assert bounced
+    assert (bounced.bounces, undelivered(store), store.waiting()) == (1, [], 0)
+
+
+def test_bounces_are_forgotten_after_thirty_days_and_on_resuming(store: Store) -> None:
+    outbox_of(store, ADA, BO)
+    for mailing in claim(store):
+        conclude(store, mailing, MailingState.SENT, "250")
+        store.note_bounce(mailing.token, recipient=mailing.digest.email, reply="5.2.2", now=NOW)
+        if mailing.digest.email == BO:
+            store.suppress(BO, cause="full", now=NOW)
+            store.resume(BO, now=NOW)
+        at = NOW + timedelta(days=1 if mailing.digest.email == BO else 31)
+        bounced = store.note_bounce(mailing.token, recipient=None, reply="5.2.2", now=at)
+        assert bounced
+        assert bounced.bounces == 1
+
+
+@pytest.mark.parametrize(
+    ("token", "recipient"), [("0123456789ab", None), ("", None), ("theirs", BO), ("theirs", "x@example.net")]
+)
+def test_a_bounce_of_something_else_changes_nothing(store: Store, token: str, recipient: str | None) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.SENT, "250")
+    named = mailing.token if token == "theirs" else token
+    assert store.note_bounce(named, recipient=recipient, reply="5.1.1", now=NOW) is None
+    assert store.waiting() == 0

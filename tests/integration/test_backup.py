@@ -1,0 +1,78 @@
+"""`digest backup`: a whole copy of a state at work, or none."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from digest.cli import app
+from digest.errors import StateError
+from digest.store.sqlite import SqliteStore, back_up
+from tests.contract.test_stores import claim, outbox_of
+
+ADA = "ada@example.org"
+
+
+def state(folder: Path) -> Path:
+    path = folder / "digest.db"
+    with SqliteStore(path) as store:
+        outbox_of(store, ADA)
+    return path
+
+
+def test_a_copy_taken_while_others_write_has_all_that_was_written(tmp_path: Path) -> None:
+    with SqliteStore(state(tmp_path)) as store:
+        (mailing,) = claim(store)
+        size = back_up(tmp_path / "digest.db", tmp_path / "copy.db")
+        store.release([mailing.number], now=mailing.digest.planned_at)
+    assert size == (tmp_path / "copy.db").stat().st_size
+    with SqliteStore(tmp_path / "copy.db") as copy:
+        assert copy.waiting() == 1
+        assert claim(copy) == ()  # it was being sent at that moment
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "digest.db"]
+
+
+def test_an_older_copy_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "copy.db").write_bytes(b"an older one")
+    back_up(state(tmp_path), tmp_path / "copy.db")
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT count(*) FROM mailing").fetchone() == (1,)
+
+
+def test_where_the_state_is_damaged_the_older_copy_stays(tmp_path: Path) -> None:
+    path = state(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + b"\xff" * 4096 + whole[12288:])
+    (tmp_path / "copy.db").write_bytes(b"an older one")
+    with pytest.raises(StateError):
+        back_up(path, tmp_path / "copy.db")
+    assert (tmp_path / "copy.db").read_bytes() == b"an older one"
+    assert not list(tmp_path.glob(".copy.db*"))
+
+
+@pytest.mark.parametrize(("name", "says"), [("digest.db", "is the state itself"), (".", "is a folder")])
+def test_a_copy_goes_into_another_file(tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(StateError, match=says):
+        back_up(state(tmp_path), tmp_path / name)
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match=r"nowhere.*No such file"):
+        back_up(state(tmp_path), tmp_path / "nowhere" / "copy.db")
+
+
+def test_the_command_tells_where_the_copy_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIGEST_STATE", str(state(tmp_path)))
+    done = CliRunner().invoke(app, ["backup", "copy.db"])
+    assert (done.exit_code, "whole and checked" in done.stdout) == (0, True)
+
+
+def test_a_state_that_is_not_there_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIGEST_STATE", str(tmp_path / "digest.db"))
+    done = CliRunner().invoke(app, ["backup", "copy.db"])
+    assert isinstance(done.exception, StateError)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,291 @@
+"""`digest bounce` counts what is about our mailings and nothing else, and loses no notification."""
+
+import io
+import json
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from digest import cli
+from digest.cli.bounces import MOST_BOUNCES
+from digest.composing import compose
+from digest.query import parse
+from digest.store import Conclusion, MailingState, Matched, Served
+from digest.store.sqlite import SqliteStore
+from tests.factories import invented_paper, reader
+from tests.notifications import (
+    FIELDS,
+    READER,
+    TOKEN,
+    exchange,
+    exim,
+    gmail,
+    head,
+    postfix,
+    vacation,
+)
+
+NOW = datetime.now(UTC)
+LONG_AGO = NOW - timedelta(days=100)
+FULL = FIELDS.replace("5.1.1", "5.2.2")
+DELAYED = FIELDS.replace("failed", "delayed")
+FORGED = "ffffffffffffffffffffffff"
+OTHER = "other@home.example"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+
+class Machine:
+    """A mail server that pipes mails into the command, and the state that the command works on."""
+
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.state = folder / "digest.db"
+        self._folder, self._patch, self._capsys = folder, monkeypatch, capsys
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("DIGEST_STATE", str(self.state))
+        monkeypatch.setenv("DIGEST_SMTP__BOUNCE_ADDRESS", "bounce@lab.example")
+
+    def run(self, *arguments: str, stdin: io.BytesIO | None = None) -> Ended:
+        self._patch.setattr(sys, "argv", ["digest", *arguments])
+        self._patch.setattr(sys, "stdin", SimpleNamespace(buffer=stdin or io.BytesIO()))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = self._capsys.readouterr()
+        code = ended.value.code
+        return Ended(code=code if isinstance(code, int) else 0, out=out, err=err)
+
+    def bounce(self, message: bytes, token: str) -> Ended:
+        ended = self.run("bounce", stdin=io.BytesIO(message.replace(TOKEN.encode(), token.encode())))
+        assert len(ended.out.splitlines()) == (ended.code == 0)
+        return ended
+
+    def suppressed(self) -> list[str]:
+        with SqliteStore(self.state) as store:
+            return [one.email for one in store.suppressions()]
+
+    def counted(self, token: str) -> int:
+        with closing(sqlite3.connect(self.state)) as db:
+            return int(db.execute("SELECT bounces FROM mailing WHERE token = ?", [token]).fetchone()[0])
+
+
+@pytest.fixture
+def machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Machine]:
+    found = Machine(tmp_path, monkeypatch, capsys)
+    with SqliteStore(found.state):
+        yield found
+
+
+def sent(machine: Machine, email: str = READER, mailings: int = 1) -> list[str]:
+    """The tokens of so many digests that were sent to this reader."""
+    tokens = []
+    subscribers = [reader(email, "neural operator"), reader(OTHER, "neural operator")]
+    with SqliteStore(machine.state) as store:
+        for number in range(mailings):
+            paper = invented_paper(f"2606.{number + 1:05}", submitted="2026-06-15 10:00")
+            store.enrol(subscribers, now=LONG_AGO, current_since=LONG_AGO)
+            query = parse("neural operator").key
+            store.record([Matched(paper=paper, query_keys=(query,))], covered={query: LONG_AGO}, now=LONG_AGO)
+            news = store.news(email, backlog_since=LONG_AGO - timedelta(days=3650))
+            digest = compose(subscribers[0], news.hits, planned_at=NOW, is_first=False)
+            store.serve([Served(email=email, slot_at=NOW, frontier=news.frontier, digest=digest)])
+            (mailing,) = store.claim(now=NOW, until=NOW + timedelta(hours=1), limit=5)
+            done = Conclusion(number=mailing.number, state=MailingState.SENT, reply="250 ok")
+            store.conclude([done], now=NOW)
+            tokens.append(mailing.token)
+    return tokens
+
+
+@pytest.mark.parametrize("message", [postfix(), exim(), exchange(), gmail()])
+def test_a_dead_address_gets_no_more_mail_at_once(machine: Machine, message: bytes) -> None:
+    (token,) = sent(machine)
+    ended = machine.bounce(message, token)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith(f"{READER} gets no more mail (550")
+    assert machine.suppressed() == [READER]
+
+
+def test_another_failure_is_counted_until_there_are_too_many(machine: Machine) -> None:
+    tokens = sent(machine, mailings=MOST_BOUNCES)
+    for number, token in enumerate(tokens[:-1], start=1):
+        ended = machine.bounce(postfix(fields=FULL), token)
+        assert f"still mailed: {number} of {MOST_BOUNCES} mailings came back" in ended.out
+    assert machine.suppressed() == []
+    assert "5 mailings came back in 30 days" in machine.bounce(postfix(fields=FULL), tokens[-1]).out
+    assert machine.suppressed() == [READER]
+
+
+def test_one_notification_many_times_is_one_bounce(machine: Machine) -> None:
+    (token,) = sent(machine)
+    for _ in range(2 * MOST_BOUNCES):
+        assert machine.bounce(postfix(fields=FULL), token).code == 0
+    assert machine.suppressed() == []
+    assert machine.counted(token) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"Buy now!\n" * 1000,
+        vacation(),
+        postfix(fields=DELAYED),
+        postfix(fields=FIELDS.replace("failed", "delivered")),
+        postfix(head=head("digest@lab.example"), returned="Subject: foreign\n"),
+        postfix().replace(b"multipart/report", b"multipart/mixed"),
+    ],
+    ids=["empty", "spam", "vacation", "delayed", "delivered", "foreign", "in prose"],
+)
+def test_what_is_not_ours_counts_nothing_and_is_never_sent_back(machine: Machine, message: bytes) -> None:
+    (token,) = sent(machine)
+    ended = machine.bounce(message, token)
+    assert ended.code == 0
+    assert ended.out.startswith("Nothing done")
+    assert (machine.suppressed(), machine.counted(token)) == ([], 0)
+
+
+@pytest.mark.parametrize("message", [postfix(), exim(), exchange(), gmail()])
+def test_a_guessed_token_harms_nobody(machine: Machine, message: bytes) -> None:
+    (token,) = sent(machine)
+    ended = machine.bounce(message, FORGED)
+    assert (ended.code, ended.out) == (
+        0,
+        "Nothing done: the notification is about a mail that is none of ours.\n",
+    )
+    assert (machine.suppressed(), machine.counted(token)) == ([], 0)
+
+
+def test_a_reader_cannot_stop_the_mails_of_another(machine: Machine) -> None:
+    """They know the names of their own mailings alone."""
+    (token,) = sent(machine)
+    forged = postfix(fields=FIELDS.replace(READER, OTHER))
+    for _ in range(2):
+        machine.bounce(forged, token)
+    assert OTHER not in machine.suppressed()
+
+
+def test_a_message_id_of_ours_does_not_make_a_foreign_notification_ours(machine: Machine) -> None:
+    """As when a reader answers a digest to a list, and somebody on the list has left."""
+    (token,) = sent(machine)
+    foreign = postfix(head=head("digest@lab.example"), fields=FIELDS.replace(READER, "someone@list.example"))
+    ended = machine.bounce(foreign, token)
+    assert ended.out.startswith("Nothing done")
+    assert machine.counted(token) == 0
+
+
+def test_where_a_mailbox_hands_on_the_failure_counts_and_the_reader_is_not_dead(machine: Machine) -> None:
+    (token,) = sent(machine)
+    ended = machine.bounce(postfix(fields=FIELDS.replace(READER, "new@far.example")), token)
+    assert f"{READER} is still mailed: 1 of" in ended.out
+    assert machine.suppressed() == []
+
+
+def test_so_it_does_where_the_notification_names_the_reader_as_the_original_one(machine: Machine) -> None:
+    (token,) = sent(machine)
+    fields = FIELDS.replace(f"Final-Recipient: rfc822; {READER}", "Final-Recipient: rfc822; new@far.example")
+    ended = machine.bounce(postfix(head=head("digest@lab.example"), fields=fields), token)
+    assert f"{READER} is still mailed: 1 of" in ended.out
+    assert machine.suppressed() == []
+
+
+def test_an_address_is_the_same_in_other_letters(machine: Machine) -> None:
+    (token,) = sent(machine)
+    machine.bounce(
+        postfix(head=head("digest@lab.example"), fields=FIELDS.replace(READER, READER.upper())), token
+    )
+    assert machine.suppressed() == [READER]
+
+
+def test_the_daemon_may_be_at_work_meanwhile(machine: Machine) -> None:
+    from digest.store.lock import sole_worker
+
+    (token,) = sent(machine)
+    with sole_worker(machine.state), SqliteStore(machine.state):
+        assert machine.bounce(postfix(), token).code == 0
+    assert machine.suppressed() == [READER]
+
+
+def test_a_mail_server_is_to_try_again_when_the_state_is_locked(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.store.file._BUSY_SECONDS", 0.1)
+    (token,) = sent(machine)
+    with closing(sqlite3.connect(machine.state, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ended = machine.bounce(postfix(), token)
+        other.execute("ROLLBACK")
+    assert (ended.code, ended.out) == (75, "")
+    assert ended.err.startswith("error: ")
+    assert machine.bounce(postfix(), token).code == 0
+    assert machine.suppressed() == [READER]
+
+
+def test_a_mail_server_is_to_try_again_when_the_state_is_missing(machine: Machine) -> None:
+    machine.state.rename(machine.state.with_suffix(".moved"))
+    ended = machine.bounce(postfix(), TOKEN)
+    assert ended.code == 75
+    assert "DIGEST_STATE" in ended.err
+    assert not machine.state.exists()
+
+
+def test_a_mail_server_is_to_try_again_when_the_configuration_is_wrong(machine: Machine) -> None:
+    Path("digest.toml").write_text("[smtp]\nhots = 'x'\n")
+    ended = machine.bounce(postfix(), TOKEN)
+    assert ended.code == 75
+    assert "smtp.hots" in ended.err
+    assert machine.run("suppressions").code == 2
+
+
+def test_the_whole_mail_is_taken_from_the_mail_server(machine: Machine) -> None:
+    (token,) = sent(machine)
+    stdin = io.BytesIO(postfix().replace(TOKEN.encode(), token.encode()) + b"x\n" * 3_000_000)
+    assert machine.run("bounce", stdin=stdin).code == 0
+    assert stdin.read() == b""
+    assert machine.suppressed() == [READER]
+
+
+def test_suppressed_addresses_are_listed_with_their_cause(machine: Machine) -> None:
+    assert machine.run("suppressions").out == "No address is suppressed.\n"
+    assert json.loads(machine.run("suppressions", "--json").out) == []
+    (token,) = sent(machine)
+    machine.bounce(postfix(), token)
+    assert f"{READER}  {NOW:%Y-%m-%d}" in machine.run("suppressions").out
+    (listed,) = json.loads(machine.run("suppressions", "--json").out)
+    assert (listed["email"], listed["cause"][:9]) == (READER, "550 5.1.1")
+    assert datetime.fromisoformat(listed["since"]).tzinfo is not None
+
+
+def test_without_a_state_nobody_is_suppressed_and_none_is_made(machine: Machine) -> None:
+    machine.state.rename(machine.state.with_suffix(".moved"))
+    assert machine.run("suppressions").out == "No address is suppressed.\n"
+    assert not machine.state.exists()
+
+
+def test_an_address_is_mailed_again_when_that_is_wished(machine: Machine) -> None:
+    (token,) = sent(machine)
+    machine.bounce(postfix(), token)
+    ended = machine.run("resume", READER.upper())
+    assert (ended.code, machine.suppressed()) == (0, [])
+    assert "is mailed again" in ended.out
+
+
+@pytest.mark.parametrize("email", ["nobody@home.example", "no address"])
+def test_what_is_not_suppressed_cannot_be_resumed(machine: Machine, email: str) -> None:
+    ended = machine.run("resume", email)
+    assert (ended.code, ended.out) == (2, "")
+    assert email in ended.err
