@@ -120,9 +120,9 @@ class _Delivery:
     async def run(self) -> None:
         """A server may refuse one session and serve the others; it is down when it ends them all."""
         failures, tried = await self._round()
-        while failures and len(failures) < tried:
+        while failures and len(failures) < tried and not self.report.limited_until:
             failures, tried = await self._round()
-        if failures:
+        if failures and len(failures) == tried:
             self.report.is_server_down = True
             self.report.errors.append(str(failures[0]))
         if self.report.limited_until:

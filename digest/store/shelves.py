@@ -174,12 +174,12 @@ class Shelves(StateFile):
         return int(
             self._one(
                 """
+                WITH wanted AS (SELECT number AS paper, ?2 AS version FROM paper WHERE arxiv_id = ?1)
                 SELECT max(edition) FROM (
-                    SELECT paper, version, number AS edition FROM edition
-                    UNION ALL SELECT paper, version, edition FROM past_hit
-                    UNION ALL SELECT paper, version, edition FROM revision
+                    SELECT edition.number AS edition FROM wanted CROSS JOIN edition USING (paper, version)
+                    UNION ALL SELECT edition FROM wanted CROSS JOIN past_hit USING (paper, version)
+                    UNION ALL SELECT edition FROM wanted CROSS JOIN revision USING (paper, version)
                 )
-                WHERE paper = (SELECT number FROM paper WHERE arxiv_id = ?) AND version = ?
                 """,
                 [code_of(paper.id), paper.version],
             )
