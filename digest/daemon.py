@@ -11,7 +11,7 @@ from typing import TypeVar
 from digest.arxiv.calendar import last_announcement
 from digest.assembly import Setup, limits_of, open_client, sources_of, transport_of, writer_of
 from digest.errors import ConfigurationError, DigestError
-from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch
+from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch, tidy
 from digest.notify import Notifier
 from digest.schedule import due_at_slot, next_fetch_at, slot_after
 from digest.store import Store
@@ -166,7 +166,7 @@ class Daemon:
             limits=limits_of(setup.settings),
             stop=self._stop,
         )
-        await asyncio.to_thread(self._store.shelve, now=now, lookback=setup.lookback)
+        await asyncio.to_thread(tidy, self._store, now=now, lookback=setup.lookback)
         for note in report.notes:
             _log.warning(note)
         if composed.composed or report.sent or report.errors:

@@ -1,8 +1,9 @@
-"""The three jobs: fetch, compose, deliver. Each may be stopped at any point and run again."""
+"""The jobs: fetch, compose, deliver, and tidy up. Each may be stopped at any point and run again."""
 
 from digest.jobs.composing import ComposeReport, Due, compose_due
 from digest.jobs.delivering import DeliveryReport, Write, deliver
 from digest.jobs.fetching import FetchReport, fetch
+from digest.jobs.tidying import tidy
 
 __all__ = [
     "ComposeReport",
@@ -13,4 +14,5 @@ __all__ = [
     "compose_due",
     "deliver",
     "fetch",
+    "tidy",
 ]

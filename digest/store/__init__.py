@@ -190,6 +190,14 @@ class Store(Protocol):
         """
         ...
 
+    def prune(self, *, now: datetime) -> int:
+        """Forgets some of the mailings that ended more than 90 days ago, and returns how many.
+
+        Those of readers who are told of new versions stay, for they say which versions a reader had, and so
+        do suppressed ones, which `resume` sends.
+        """
+        ...
+
     def standings(self, emails: Sequence[str]) -> Mapping[str, Standing]:
         """Where those of these readers stand who are enrolled, by `address_key`."""
         ...

@@ -287,3 +287,9 @@ def m005_idle_runs(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m006_pruning(db: Database) -> None:
+    """Mailings of long ago are looked for by date, to be forgotten."""
+    db.execute("CREATE INDEX mailing_by_plan ON mailing (planned_at)")
