@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import typer
 
-from digest.errors import ConfigurationError
+from digest.errors import AlreadyRunning, ConfigurationError
 from digest.notation import address_key, parse_address
 from digest.store.lock import sole_worker
 from digest.store.sqlite import SqliteStore, copy_state
@@ -41,6 +41,17 @@ def open_copy(path: Path) -> Iterator[SqliteStore]:
             copy_state(path, copy_path)
         with SqliteStore(copy_path) as copy:
             yield copy
+
+
+def is_at_work(path: Path) -> bool:
+    """Whether another process works on the state now."""
+    if not path.exists():
+        return False
+    try:
+        with sole_worker(path):
+            return False
+    except AlreadyRunning:
+        return True
 
 
 def reader_called(email: str, subscribers: Sequence[Subscriber], path: Path) -> Subscriber:

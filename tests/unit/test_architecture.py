@@ -20,7 +20,7 @@ ORDER = (
     "store",
     "schedule composing merging explaining",
     "mail",
-    "jobs",
+    "jobs health",
     "assembly cycle notify",
     "daemon demo",
     "cli",
