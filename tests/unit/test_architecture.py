@@ -20,7 +20,7 @@ ORDER = (
     "store",
     "schedule composing merging explaining",
     "mail",
-    "jobs health",
+    "jobs health advice",
     "assembly cycle notify",
     "daemon demo",
     "cli",
