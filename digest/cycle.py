@@ -12,6 +12,7 @@ from digest.jobs import (
     DeliveryReport,
     Due,
     FetchReport,
+    Hire,
     Write,
     compose_due,
     deliver,
@@ -71,6 +72,7 @@ class Cycle:
     lookback: timedelta
     clock: Callable[[], datetime]
     limits: Limits = UNLIMITED
+    hire: Hire | None = None
     notice: Callable[[str], None] = lambda text: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -140,6 +142,7 @@ class Cycle:
             self.write,
             self.clock,
             limits=self.limits,
+            hire=self.hire,
             stop=self.stop,
             notice=lambda report: self.notice(f"mailing: {report.sent} sent"),
         )

@@ -14,6 +14,7 @@ from digest.errors import ConfigurationError, DigestError
 from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch, tidy
 from digest.notify import Notifier
 from digest.schedule import due_at_slot, next_fetch_at, slot_after
+from digest.scribe import hired
 from digest.store import Store
 
 _log = logging.getLogger(__name__)
@@ -164,6 +165,7 @@ class Daemon:
             writer_of(setup.settings),
             self._clock,
             limits=limits_of(setup.settings),
+            hire=lambda: hired(setup.config_file, setup.settings.state),
             stop=self._stop,
         )
         await asyncio.to_thread(tidy, self._store, now=now, lookback=setup.lookback)

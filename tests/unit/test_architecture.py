@@ -22,6 +22,7 @@ ORDER = (
     "mail",
     "jobs health advice",
     "assembly cycle notify",
+    "scribe",
     "daemon demo",
     "cli",
 )
