@@ -174,7 +174,8 @@ class _Delivery:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
             held = tuple(self._held)
-            await asyncio.to_thread(self._store.renew, held, until=self._clock() + LEASE)
+            with suppress(StateError):  # the sessions meet it too, and wait rather than forget what they sent
+                await asyncio.to_thread(self._store.renew, held, until=self._clock() + LEASE)
 
     async def _release(self) -> None:
         """Gives back what was claimed and not sent."""
