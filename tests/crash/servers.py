@@ -104,10 +104,11 @@ class Delivered:
 
 @dataclass(slots=True)
 class Mailbox:
-    """The handler of a real SMTP server: takes every mail, and a moment later says so."""
+    """The handler of a real SMTP server: takes every mail unless it is down, and a moment later says so."""
 
     chance: random.Random
     run: int = 0
+    is_down: bool = False
     delivered: list[Delivered] = field(default_factory=list)
     _run_of: dict[int, int] = field(default_factory=dict)
 
@@ -121,6 +122,14 @@ class Mailbox:
         session.host_name = hostname
         self._run_of[_port(session)] = self.run
         return responses
+
+    async def handle_MAIL(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.is_down:
+            return "421 4.3.2 not now"
+        envelope.mail_from = address
+        return "250 sender taken"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         await asyncio.sleep(self.chance.uniform(0, 0.003))
