@@ -1,5 +1,6 @@
 """A private Postfix: its own configuration, queue and ports, Maildirs, and what comes back to us."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -80,7 +81,9 @@ _ON_TOP = re.compile(
 
 
 def why_not() -> str | None:
-    """What this machine lacks for it."""
+    """What is missing here for it."""
+    if os.geteuid() != 0:
+        return "only root can run a Postfix"
     if not (shutil.which("postfix") and shutil.which("smtp-sink")):
         return "there is no Postfix here"
     try:

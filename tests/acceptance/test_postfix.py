@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -27,11 +26,8 @@ from tests.acceptance.postfix import (
 from tests.factories import moment
 from tests.integration.arxiv_server import arxiv_server, entry, feed, says
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a Postfix"),
-    pytest.mark.skipif(bool(why_not()), reason=why_not() or ""),
-]
+LACK = why_not()
+pytestmark = [pytest.mark.long, pytest.mark.skipif(LACK is not None, reason=str(LACK))]
 
 READERS = tuple(f"reader{number}" for number in range(500))
 DEAD = f"nobody@{DEAD_DOMAIN}"
