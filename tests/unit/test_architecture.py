@@ -20,7 +20,7 @@ ORDER = (
     "store",
     "schedule composing merging explaining",
     "mail",
-    "jobs health advice",
+    "jobs health advice bulletins",
     "assembly cycle notify",
     "scribe",
     "daemon demo",
