@@ -40,7 +40,7 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
         runs.append(first)
         if idle:
             yield _idle(count, idle)
-        yield _mailing(count, runs)
+        yield mailing(count, runs)
 
 
 def _runs(sink: str, count: int, *, is_idle_too: bool) -> tuple[Ran, Ran | None]:
@@ -102,7 +102,7 @@ def _idle(count: int, ran: Ran) -> Figure:
     )
 
 
-def _mailing(count: int, runs: Sequence[Ran]) -> Figure:
+def mailing(count: int, runs: Sequence[Ran]) -> Figure:
     """The last of `runs`, each of ten times as many readers as the one before."""
     ran = runs[-1]
     is_last = len(runs) == len(_READERS)

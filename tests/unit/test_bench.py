@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import filling, matching, papers, seen, writing
+from bench import filling, growth, installation, matching, papers, seen, subscribers, writing
 from bench.__main__ import main
 from bench.figures import Figure, megabytes, seconds, table
-from bench.installation import subscribers
 from digest.papers import parse_identifier
 from digest.query import parse
 from digest.settings import Defaults
@@ -67,7 +66,7 @@ def test_too_few_papers_for_the_keywords_are_said_so() -> None:
 
 def test_each_keyword_has_one_reader() -> None:
     texts = papers.keywords(papers.papers(300), 25)
-    readers = parse_subscribers(subscribers(texts), Path("subscribers.toml"), Defaults())
+    readers = parse_subscribers(installation.subscribers(texts), Path("subscribers.toml"), Defaults())
     assert [len(reader.keywords) for reader in readers] == [10, 10, 5]
     assert tuple(keyword.text for reader in readers for keyword in reader.keywords) == texts
 
@@ -99,6 +98,35 @@ def test_writing_is_measured_beside_a_loop_that_shares_nothing() -> None:
     (figure,) = writing.measure(0.001)
     assert "20 readers" in figure.what
     assert "× the naive loop" in figure.ours
+
+
+def test_readers_share_some_hundreds_of_keywords() -> None:
+    readers = parse_subscribers(subscribers.text_of(300, known=300), Path("subscribers.toml"), Defaults())
+    followed = {keyword.text for reader in readers for keyword in reader.keywords}
+    assert {len(reader.keywords) for reader in readers} == {3}
+    assert 300 < len(followed) <= 600
+
+
+def test_reading_and_editing_subscribers_are_measured() -> None:
+    reading, editing = subscribers.measure(0.001)
+    assert "tomllib" in reading.naive
+    assert "tomlkit" in editing.naive
+
+
+def test_growth_is_judged_by_the_last_step() -> None:
+    def ran(cpu: float, megabytes: int) -> installation.Ran:
+        return installation.Ran(
+            requests=1, papers_new=1, sent=1, seconds=1.0, cpu=cpu, peak=megabytes * 10**6, errors=()
+        )
+
+    def is_held(*runs: installation.Ran) -> bool | None:
+        return growth.mailing(10, runs).is_held
+
+    small, middle = ran(1, 100), ran(9, 120)
+    assert is_held(small, middle, ran(90, 150)) is True
+    assert is_held(small, middle, ran(110, 150)) is False
+    assert is_held(small, middle, ran(90, 151)) is False
+    assert is_held(small, middle) is None
 
 
 def test_the_store_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
