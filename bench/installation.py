@@ -59,12 +59,20 @@ class Installation:
             **{f"DIGEST_{key.upper()}": text for key, text in settings.items()},
         }
 
-    def run(self, now: str) -> Ran:
-        """`digest run` as of `now`. Raises `RuntimeError` with what it said when there is no report."""
+    def run(self, now: str | None = None) -> Ran:
+        """`digest run`, perhaps as of `now`. Raises `RuntimeError` with what it said when it reports nothing."""
         peak = self._folder / "peak"
         began = time.monotonic()
         done = subprocess.run(  # noqa: S603 (this checkout's own command)
-            [sys.executable, "-m", "bench.peak", str(peak), "run", "--json", "--now", now],
+            [
+                sys.executable,
+                "-m",
+                "bench.peak",
+                str(peak),
+                "run",
+                "--json",
+                *(["--now", now] if now else []),
+            ],
             cwd=self._folder,
             env=self._environ,
             capture_output=True,
