@@ -60,7 +60,7 @@ class Installation:
         }
 
     def run(self, now: str | None = None) -> Ran:
-        """`digest run`, perhaps as of `now`. Raises `RuntimeError` with what it said when it reports nothing."""
+        """`digest run`, perhaps as of `now`. Raises `RuntimeError` with its words if there is no report."""
         peak = self._folder / "peak"
         began = time.monotonic()
         done = subprocess.run(  # noqa: S603 (this checkout's own command)
