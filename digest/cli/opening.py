@@ -1,5 +1,6 @@
 """What several commands open: the state, or a copy of it, and the line that shows progress."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,11 +31,10 @@ def open_copy(path: Path) -> Iterator[SqliteStore]:
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """Shows what is being done on a terminal; elsewhere shows nothing."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda text: None
         return
-    with console.status("starting") as status:
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
         yield lambda text: status.update(text)
