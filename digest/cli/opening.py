@@ -1,5 +1,6 @@
 """What several commands open or look up: the state, or a copy of it, a reader, and the progress line."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,11 +70,10 @@ def reader_called(email: str, subscribers: Sequence[Subscriber], path: Path) -> 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """Shows what is being done on a terminal; elsewhere shows nothing."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda text: None
         return
-    with console.status("starting") as status:
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
         yield lambda text: status.update(text)

@@ -62,7 +62,9 @@ def run(
     import gc
 
     from digest.assembly import load_setup
+    from digest.heap import share_heap
 
+    share_heap()
     tell_failures_once(context)
     try:
         setup = load_setup(context_of(context).config)

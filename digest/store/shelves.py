@@ -55,10 +55,11 @@ class Shelves(StateFile):
 
     def shelve(self, *, now: datetime, lookback: timedelta) -> int:
         with self._transaction() as db:
-            served = self._served_up_to()
+            shelves = self._old_shelves(now, lookback)
+            served = self._served_up_to() if shelves else {}
             last = self._one("SELECT max(number) FROM hit")
             shelved = 0
-            for shelf in self._old_shelves(now, lookback):
+            for shelf in shelves:
                 if shelved == _MOST_SHELVES:
                     break
                 hits = self._rows("SELECT query, number FROM hit WHERE edition BETWEEN ? AND ?", _span(shelf))

@@ -21,7 +21,7 @@ ORDER = (
     "schedule composing merging explaining",
     "mail",
     "jobs health advice bulletins",
-    "assembly cycle notify",
+    "assembly cycle notify heap",
     "scribe",
     "daemon demo",
     "cli",
