@@ -293,3 +293,17 @@ def m005_idle_runs(db: Database) -> None:
 def m006_pruning(db: Database) -> None:
     """Mailings of long ago are looked for by date, to be forgotten."""
     db.execute("CREATE INDEX mailing_by_plan ON mailing (planned_at)")
+
+
+@migrations()
+def m008_seen_elsewhere(db: Database) -> None:
+    """Papers that a reader had before they came here, by the address_key of the reader."""
+    db.execute(
+        """
+        CREATE TABLE seen_elsewhere (
+            address TEXT NOT NULL,
+            paper INTEGER NOT NULL REFERENCES paper,
+            PRIMARY KEY (address, paper)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
