@@ -20,7 +20,7 @@ ORDER = (
     "store",
     "schedule composing merging",
     "mail",
-    "jobs",
+    "jobs pages",
     "assembly cycle notify",
     "daemon demo",
     "cli",
@@ -28,6 +28,7 @@ ORDER = (
 PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split()}
 PURE = (
     "papers text plurals query matching evidence digests composing merging schedule"
+    " pages pages.reading pages.writing pages.judging"
     " providers mail.message mail.replies mail.bounces mail.pace"
 )
 IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
