@@ -29,7 +29,7 @@ ORDINARY_TAGS = set(
     "html head meta title style body h1 p h2 table thead tbody tr th td strong a details summary span".split()  # noqa: SIM905
 )
 
-ADDRESSES = ("https://example.org", "http://www.example.org")
+ADDRESSES = ("https://exam", "http://www.exam")
 
 HARD_TEXTS = [
     "A | B: \\| pipes || everywhere |",
