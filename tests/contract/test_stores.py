@@ -241,6 +241,7 @@ def test_the_newest_papers_of_a_keyword_come_by_submission_and_then_by_id(store:
 def test_the_newest_papers_come_in_their_latest_versions_whoever_found_those(store: Store) -> None:
     store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
+    record(store, found("2606.00001", "milk", version=2), covered=("milk",))
     record(store, found("2606.00001", "milk", version=3), covered=("milk",))
     assert newest(store, "tea") == newest(store, "milk") == [("2606.00001", 3)]
 
@@ -257,9 +258,9 @@ def test_a_paper_without_a_time_is_as_old_as_the_month_of_its_id(store: Store) -
         found("math/0309136", "tea", submitted="2003-09-08 10:00"),
         covered=("tea",),
     )
-    assert [one for one, _ in newest(store, "tea")] == [
-        "2606.00001", "2606.00002", "2605.00009", "math/0309136",
-    ]  # fmt: skip
+    expected = ["2606.00001", "2606.00002", "2605.00009", "math/0309136"]
+    for limit in (1, 2, 3, 4):
+        assert [one for one, _ in newest(store, "tea", limit)] == expected[:limit]
 
 
 # Papers that something else brought

@@ -106,6 +106,12 @@ def test_a_page_is_a_daily_papers_readme() -> None:
 
 
 @pytest.mark.parametrize("shown", FORMS)
+def test_a_comment_is_folded_where_it_has_more_than_twenty_characters(shown: Callable[[Page], Shown]) -> None:
+    seen = shown(page_of(saying("A", comment="x" * 20), saying("B", comment="y" * 21), saying("C")))
+    assert seen.summaries == ["Show", "Show", "yyyyy...", "Show"]
+
+
+@pytest.mark.parametrize("shown", FORMS)
 @pytest.mark.parametrize("text", HARD_TEXTS)
 def test_every_text_shows_as_it_is_written_and_as_nothing_else(
     shown: Callable[[Page], Shown], text: str
@@ -225,6 +231,8 @@ def test_pages_with_other_columns_are_read() -> None:
         "Empty tea": [],
     }
     assert [one.unreadable for one in listings] == [1, 0, 0, 0]
+    assert listings[0].papers[0].title == ""
+    assert "Tea | Milk" in listings[0].papers[0].abstract
     herbal, white = listings[1].papers[0], listings[2].papers[0]
     assert (herbal.title, herbal.abstract) == ("On herbal tea", "")
     assert (white.title, white.abstract) == (
