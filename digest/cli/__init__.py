@@ -14,7 +14,20 @@ from typing import Annotated
 import typer
 
 from digest import __version__
-from digest.cli import backup, bounces, daemon, demo, keywords, preview, run, status, subscriptions, why
+from digest.cli import (
+    backup,
+    bounces,
+    daemon,
+    demo,
+    importing,
+    keywords,
+    page,
+    preview,
+    run,
+    status,
+    subscriptions,
+    why,
+)
 from digest.cli.context import Context, exit_code, problems_of
 from digest.errors import DigestError
 
@@ -44,14 +57,19 @@ app = typer.Typer(
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Work": (run.run, daemon.daemon),
-    "Look": (status.status, why.why, keywords.keywords, preview.preview, demo.demo),
-    "Readers": (subscriptions.subscribe, subscriptions.unsubscribe, subscriptions.subscribers),
+    "Look": (status.status, why.why, keywords.keywords, preview.preview, page.page, demo.demo),
+    "Readers": (
+        subscriptions.subscribe,
+        subscriptions.unsubscribe,
+        subscriptions.subscribers,
+        importing.import_,
+    ),
     "State": (backup.backup,),
     "Returned mail": (bounces.bounce, bounces.suppressions, bounces.resume),
 }
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
-        app.command(rich_help_panel=_panel)(_command)
+        app.command(_command.__name__.rstrip("_"), rich_help_panel=_panel)(_command)
 
 
 def _show_version(is_wanted: bool) -> None:

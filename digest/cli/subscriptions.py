@@ -84,7 +84,7 @@ def subscribe(
         crosslists=crosslists,
         replacements=replacements,
     )
-    typer.echo(_told(done, str(settings.subscribers.absolute())))
+    typer.echo(told(done, str(settings.subscribers.absolute())))
 
 
 def unsubscribe(
@@ -135,7 +135,8 @@ def subscribers(
         )
 
 
-def _told(done: "Subscribed", path: str) -> str:
+def told(done: "Subscribed", path: str) -> str:
+    """What the reader is told of it, and what they can do next."""
     reader = done.subscriber
     lines: list[str] = []
     if done.is_new:

@@ -247,6 +247,21 @@ class Store(Protocol):
         """
         ...
 
+    def newest_papers(self, query_key: str, *, limit: int) -> tuple[Paper, ...]:
+        """The newest papers that a query found, by submission and then by id, each in its latest version.
+
+        Papers whose source told no submission come after those of the month of their id that have one.
+        """
+        ...
+
+    def count_as_seen(self, email: str, papers: Iterable[ArxivId]) -> int:
+        """These papers were brought to this reader by something else: they are no news for them, ever.
+
+        It may be said of anybody and of any paper, known or not, and as often as one likes. Returns of how
+        many papers it had not been said.
+        """
+        ...
+
     def standings(self, emails: Sequence[str]) -> Mapping[str, Standing]:
         """Where those of these readers stand who are enrolled, by `address_key`."""
         ...

@@ -309,3 +309,17 @@ def m007_fetches(db: Database) -> None:
         ) STRICT, WITHOUT ROWID
         """
     )
+
+
+@migrations()
+def m008_seen_elsewhere(db: Database) -> None:
+    """Papers that a reader had before they came here, by the address_key of the reader."""
+    db.execute(
+        """
+        CREATE TABLE seen_elsewhere (
+            address TEXT NOT NULL,
+            paper INTEGER NOT NULL REFERENCES paper,
+            PRIMARY KEY (address, paper)
+        ) STRICT, WITHOUT ROWID
+        """
+    )

@@ -20,7 +20,7 @@ ORDER = (
     "store",
     "schedule composing merging explaining",
     "mail",
-    "jobs health advice bulletins",
+    "jobs pages health advice bulletins",
     "assembly cycle notify heap",
     "scribe",
     "daemon demo",
@@ -29,6 +29,7 @@ ORDER = (
 PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split()}
 PURE = (
     "papers text plurals query matching evidence digests composing merging explaining schedule"
+    " pages pages.reading pages.writing pages.judging"
     " providers mail.message mail.replies mail.bounces mail.pace"
 )
 IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
