@@ -31,6 +31,7 @@ class Listing:
     unreadable: int
 
 
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*")
 _FENCE = re.compile(r" {0,3}(?:```|~~~)")
 _DELIMITER = re.compile(r"\s*\|?(?:\s*:?-+:?\s*\|)*\s*:?-+:?\s*\|?\s*")
@@ -50,7 +51,7 @@ def parse_listings(text: str) -> tuple[Listing, ...]:
     """The headings that have a table of papers under them, in their order; other text is passed over."""
     listings: list[Listing] = []
     heading = ""
-    lines = _without_fenced(text.splitlines())
+    lines = _without_fenced(_LINE_END.split(text))
     for number, line in enumerate(lines):
         if found := _HEADING.fullmatch(line):
             heading = _heading_text(found[1])

@@ -1,6 +1,7 @@
 """`digest page` and `digest import`: the files they write, and what they leave alone."""
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -66,7 +67,15 @@ def see(store: SqliteStore, arxiv_id: str, title: str, *keywords: str) -> None:
 
 
 @pytest.fixture
-def digest(state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Digest:
+def digest(
+    state: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> Digest:
+    for name in ("digest.arxiv", "digest.jobs"):  # puts back, at the end, what the command sets
+        caplog.set_level(logging.getLogger(name).level, name)
+
     def run(*arguments: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["digest", *arguments])
         with pytest.raises(SystemExit) as ended:

@@ -241,6 +241,13 @@ def test_pages_with_other_columns_are_read() -> None:
     )
 
 
+def test_a_row_ends_where_its_line_does_and_nowhere_else() -> None:
+    row = "| [On\u2028 tea\x0c](https://arxiv.org/abs/2606.00001) | Hot. |"
+    for end in ("\n", "\r\n", "\r"):
+        (listing,) = parse_listings(end.join(["## Tea", "| Title | Abstract |", "|---|---|", row, row]))
+        assert [(one.title, one.abstract) for one in listing.papers] == [("On tea", "Hot.")]
+
+
 @pytest.mark.parametrize(
     "text", ["", "# Tea\n", "| Title |\n", "## T\n| Title |\n", "## T\n\nx | y\n--- | ---\n"]
 )
