@@ -16,6 +16,7 @@ from typing import Protocol
 
 from digest.digests import Digest, Hit, Revision
 from digest.papers import ArxivId, Paper
+from digest.preferences import Preferences
 from digest.subscribers import Subscriber
 
 
@@ -69,6 +70,17 @@ class Frontier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """The tokens of web pages: of a reader's own ones, and of the one that shows a digest.
+
+    They follow from the state's secret, never change and never expire.
+    """
+
+    reader: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mailing:
     """A digest in the outbox. `token` names it in every attempt; `attempts` counts those made before."""
 
@@ -76,6 +88,7 @@ class Mailing:
     token: str
     attempts: int
     digest: Digest
+    pages: Pages | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +148,15 @@ class Bounced:
     bounces: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownReader:
+    """A reader who was enrolled once; `is_enrolled`: still is. `feed` is the token of their digests' feed."""
+
+    email: str
+    is_enrolled: bool
+    feed: str
+
+
 class Store(Protocol):
     """Each method is one intent and one transaction: it happens whole or not at all.
 
@@ -147,7 +169,8 @@ class Store(Protocol):
 
         What a reader got stays known, so a keyword that is dropped and taken up again repeats nothing.
         Mailings of readers who have left are given up; returns how many. A new subscription's backlog ends
-        here if its query was covered since `current_since`, else with its next fetch.
+        here if its query was covered since `current_since`, else with its next fetch. Readers who
+        unsubscribed themselves are not enrolled until `rejoin`.
         """
         ...
 
@@ -221,7 +244,8 @@ class Store(Protocol):
     def claim(self, *, now: datetime, until: datetime, limit: int) -> tuple[Mailing, ...]:
         """Marks up to `limit` mailings that are due as being sent, the longest due first, and returns them.
 
-        They are nobody else's `until` that moment (the lease). Then whoever asks next gets them.
+        They are nobody else's `until` that moment (the lease). Then whoever asks next gets them. Those of a
+        reader who pauses are put off to the end of the pause.
         """
         ...
 
@@ -266,4 +290,27 @@ class Store(Protocol):
 
     def resume(self, email: str, *, now: datetime) -> bool:
         """Mails this address again, first what was suppressed; false if it was not suppressed."""
+        ...
+
+    def preferences(self) -> Mapping[str, Preferences]:
+        """The choices of those readers who made any, by `address_key`."""
+        ...
+
+    def prefer(self, email: str, preferences: Preferences) -> None:
+        """Replaces a reader's choices; `left_at` alone stays as it is. Nothing where nobody is called so."""
+        ...
+
+    def leave(self, email: str, *, now: datetime) -> None:
+        """The reader unsubscribed themselves: they are enrolled no more, and what waits for them is given up.
+
+        Their choices are kept. Once is as good as twice.
+        """
+        ...
+
+    def rejoin(self, email: str) -> bool:
+        """Takes a `leave` back, from the next enrolment on; false if there was none."""
+        ...
+
+    def reader_of(self, token: str) -> KnownReader | None:
+        """Whose pages `token` opens; `None` if nobody's."""
         ...

@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from email import message_from_bytes
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from digest.assembly import load_setup
 from digest.daemon import Daemon
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.notify import Notifier
+from digest.preferences import Preferences
 from digest.store.sqlite import SqliteStore
 from tests.factories import invented_paper, moment
 
@@ -238,4 +239,60 @@ async def test_a_clock_that_was_ahead_once_does_not_stop_the_fetching(
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
         await expect_soon(lambda: set(town.store.covered_at().values()) == {moment("2026-06-08 22:00")})
         town.set_clock("2026-06-09 07:01")
+        await expect_soon(town.mails)
+
+
+async def test_a_reader_who_chooses_another_time_is_mailed_then_without_a_restart(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await expect_soon(lambda: town.store.covered_at())
+        town.store.prefer("ada@example.org", Preferences(send_at=time(9)))
+        town.set_clock("2026-06-09 07:01")
+        await asyncio.sleep(0.2)
+        assert town.mails() == []
+        town.set_clock("2026-06-09 09:01")
+        await expect_soon(town.mails)
+        assert town.mails() == ["Tue, 09 Jun 2026 09:00:00 +0000 <ada@example.org>"]
+
+
+async def test_what_came_in_a_pause_is_in_the_first_digest_after_it(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await expect_soon(lambda: town.store.covered_at())
+        town.store.prefer("ada@example.org", Preferences(paused_until=date(2026, 6, 10)))
+        for clock in ("2026-06-09 07:01", "2026-06-10 00:45", "2026-06-10 06:59"):
+            town.set_clock(clock)
+            await asyncio.sleep(0.2)
+            assert town.mails() == []
+        town.set_clock("2026-06-10 07:01")
+        await expect_soon(town.mails)
+        assert town.mails() == ["Wed, 10 Jun 2026 07:00:00 +0000 <ada@example.org>"]
+        (mail,) = (tmp_path / "Maildir/new").glob("*")
+        assert all(f"2606.0000{day}" in mail.read_text() for day in (8, 9))
+
+
+async def test_who_leaves_is_mailed_no_more_and_who_comes_back_is(tmp_path: Path, ear: socket.socket) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await expect_soon(lambda: town.store.covered_at())
+        town.store.leave("ada@example.org", now=town.now)
+        town.set_clock("2026-06-09 07:01")
+        await asyncio.sleep(0.2)
+        (tmp_path / "subscribers.toml").write_text(f"# edited\n{SUBSCRIBER}")
+        await asyncio.sleep(0.2)
+        assert town.mails() == []
+        town.store.rejoin("ada@example.org")
+        town.set_clock("2026-06-10 07:01")
+        await expect_soon(town.mails)
+
+
+async def test_choices_survive_a_restart(tmp_path: Path, ear: socket.socket) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await expect_soon(lambda: town.store.covered_at())
+        town.store.prefer("ada@example.org", Preferences(send_at=time(9)))
+    async with running(tmp_path, ear, "2026-06-09 07:01") as town:
+        await asyncio.sleep(0.2)
+        assert town.mails() == []
+        town.set_clock("2026-06-09 09:01")
         await expect_soon(town.mails)

@@ -16,7 +16,7 @@ ORDER = (
     "evidence matching",
     "notation entries providers settings config exclusive",
     "subscribers subscribers_file",
-    "arxiv resources digests",
+    "arxiv resources digests preferences",
     "store",
     "schedule composing merging",
     "mail",
@@ -28,7 +28,7 @@ ORDER = (
 PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split()}
 PURE = (
     "papers text plurals query matching evidence digests composing merging schedule"
-    " providers mail.message mail.replies mail.bounces mail.pace"
+    " preferences store.sealing providers mail.message mail.replies mail.bounces mail.pace"
 )
 IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic"}
