@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -16,6 +16,8 @@ from digest.notify import Notifier
 from digest.preferences import Preferences, lay_over
 from digest.schedule import due_at_slot, next_fetch_at, slot_after
 from digest.store import Store
+from digest.web.metrics import Metrics
+from digest.web.serving import serving
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Daemon:
         self._composing = asyncio.Lock()
         self._fetch_failed_at: datetime | None = None
         self._server_failures = 0
+        self._metrics = Metrics()
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, then finishes the mail in hand. SIGHUP rereads the files."""
@@ -68,19 +71,31 @@ class Daemon:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         await self._enrol()
-        async with asyncio.TaskGroup() as group:
+        async with self._serving() as address, asyncio.TaskGroup() as group:
             mailing = group.create_task(self._forever("mailing", self._mail_step, self._mail_now))
             fetching = group.create_task(self._forever("fetching", self._fetch_step, self._fetch_now))
             watching = [group.create_task(self._watch()), group.create_task(self._stay_alive())]
             self._notifier.ready(self._status())
             delivery = self._setup.settings.delivery
             _log.info("ready subscribers=%d transport=%s", len(self._setup.subscribers), delivery.transport)
+            if address:
+                _log.info("web pages at %s", address)
             await self._stop.wait()
             self._notifier.stopping()
             for task in (fetching, *watching):
                 task.cancel()
             await self._finish(mailing)
         _log.info("stopped")
+
+    def _serving(self) -> AbstractAsyncContextManager[str]:
+        settings = self._setup.settings
+        return serving(
+            settings.web,
+            settings.state,
+            lambda: self._setup.subscribers,
+            clock=self._clock,
+            metrics=self._metrics,
+        )
 
     async def _finish(self, mailing: "asyncio.Task[None]") -> None:
         """A mail that is cut off here is tried again after the next start, under the same Message-ID."""
@@ -118,10 +133,12 @@ class Daemon:
     async def _fetch_once(self) -> FetchReport:
         setup = self._setup
         async with open_client(setup.settings) as client:
-            sources = sources_of(setup.settings, client)
-            return await fetch(
+            sources = self._metrics.watched(sources_of(setup.settings, client), self._clock)
+            report = await fetch(
                 sources, self._store, self._readers, now=self._clock(), lookback=setup.lookback
             )
+        self._metrics.fetched(report, client.requests)
+        return report
 
     async def _fetched_at(self) -> datetime | None:
         """When the stalest keyword was last covered; `None` when one never was, now when there is none.
@@ -170,6 +187,7 @@ class Daemon:
             limits=limits_of(setup.settings),
             stop=self._stop,
         )
+        self._metrics.mailed(composed, report)
         await asyncio.to_thread(self._store.shelve, now=now, lookback=setup.lookback)
         for note in report.notes:
             _log.warning(note)
@@ -211,6 +229,8 @@ class Daemon:
             return
         if setup.settings.state != self._setup.settings.state:
             _log.warning("state moved to %s: takes effect at the next start", setup.settings.state)
+        if setup.settings.web != self._setup.settings.web:
+            _log.warning("[web] was changed: takes effect at the next start")
         await self._enrol(setup)
         self._fetch_now.set()
         self._mail_now.set()
@@ -245,7 +265,10 @@ class Daemon:
             self._setup = setup = setup or self._setup
             preferences = await asyncio.to_thread(self._store.preferences)
             readers = lay_over(setup.subscribers, preferences)
-            await asyncio.to_thread(self._store.enrol, readers, now=now, current_since=last_announcement(now))
+            given_up = await asyncio.to_thread(
+                self._store.enrol, readers, now=now, current_since=last_announcement(now)
+            )
+            self._metrics.gave_up(given_up)
             self._preferences, self._readers = preferences, readers
 
     async def _guarded(self, name: str, job: Callable[[], Awaitable[_T]]) -> _T | None:

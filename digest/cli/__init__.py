@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from digest import __version__
-from digest.cli import backup, bounces, daemon, demo, listing, preview, run, subscriptions
+from digest.cli import backup, bounces, daemon, demo, listing, preview, run, subscriptions, web
 from digest.cli.context import Context, exit_code, problems_of
 from digest.errors import DigestError
 
@@ -43,7 +43,7 @@ app = typer.Typer(
 )
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Work": (run.run, daemon.daemon),
+    "Work": (run.run, daemon.daemon, web.web),
     "Look": (preview.preview, demo.demo),
     "Readers": (subscriptions.subscribe, subscriptions.unsubscribe, listing.subscribers),
     "State": (backup.backup,),

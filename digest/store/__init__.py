@@ -150,11 +150,29 @@ class Bounced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownReader:
-    """A reader who was enrolled once; `is_enrolled`: still is. `feed` is the token of their digests' feed."""
+    """A reader who was enrolled once; `feed` is the token of the feed of their digests."""
 
     email: str
-    is_enrolled: bool
     feed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeywordPage:
+    """A keyword as a reader wrote it, and the newest papers it found; `covered_at`: its last good fetch."""
+
+    keyword: str
+    papers: tuple[Paper, ...]
+    covered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """How many readers there are, how many addresses are suppressed, and how many mailings wait."""
+
+    readers: int
+    suppressed: int
+    waiting: int
+    fetched_at: datetime | None
 
 
 class Store(Protocol):
@@ -296,6 +314,10 @@ class Store(Protocol):
         """The choices of those readers who made any, by `address_key`."""
         ...
 
+    def preferences_of(self, email: str) -> Preferences:
+        """The choices of one reader."""
+        ...
+
     def prefer(self, email: str, preferences: Preferences) -> None:
         """Replaces a reader's choices; `left_at` alone stays as it is. Nothing where nobody is called so."""
         ...
@@ -313,4 +335,27 @@ class Store(Protocol):
 
     def reader_of(self, token: str) -> KnownReader | None:
         """Whose pages `token` opens; `None` if nobody's."""
+        ...
+
+    def keyword_tokens(self, keys: Mapping[str, str]) -> Mapping[str, str]:
+        """The tokens of the pages of keywords, which `keys` has with the keys of their queries.
+
+        One without a query that was ever enrolled has no page.
+        """
+        ...
+
+    def keyword_page(self, token: str) -> KeywordPage | None:
+        """The newest hundred papers that a keyword found, the one that was seen last first."""
+        ...
+
+    def digest_page(self, token: str) -> Digest | None:
+        """The digest that was sent under this token, as it was written down."""
+        ...
+
+    def digests_of(self, feed: str) -> tuple[Mailing, ...] | None:
+        """The last twenty digests of the reader whose feed this is, the newest first; `None` if nobody's."""
+        ...
+
+    def figures(self) -> Figures:
+        """What a monitor wants to know."""
         ...

@@ -16,6 +16,11 @@ from digest.store.rows import moment_of, text_of
 from digest.store.sealing import Kind, seal
 from digest.store.suppressions import Suppressions
 
+MAILING_COLUMNS = (
+    "number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries,"
+    " revisions"
+)
+
 
 class Outbox(Suppressions):
     """The part of the store from the moment a digest is written down.
@@ -28,14 +33,13 @@ class Outbox(Suppressions):
         with self._transaction():
             news = super().news(email, backlog_since=backlog_since)
             rows = self._rows(
-                """
-                SELECT number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first,
-                    keywords, entries, revisions
+                f"""
+                SELECT {MAILING_COLUMNS}
                 FROM mailing
                 WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
                     AND due_at IS NOT NULL AND state IN ('pending', 'deferred') AND NOT may_have_arrived
                 ORDER BY number
-                """,
+                """,  # noqa: S608 (written here)
                 [address_key(email)],
             )
             return replace(news, undelivered=tuple(map(self._mailing, rows)))
@@ -140,11 +144,10 @@ class Outbox(Suppressions):
             while self._withhold(db, now, limit) or self._put_off(db, now, limit):
                 pass
             rows = db.execute(
-                """
-                SELECT number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first,
-                    keywords, entries, revisions
+                f"""
+                SELECT {MAILING_COLUMNS}
                 FROM mailing WHERE due_at <= ? ORDER BY due_at, number LIMIT ?
-                """,
+                """,  # noqa: S608 (written here)
                 [text_of(now), limit],
             ).fetchall()
             # Whoever let a lease run out may have sent the mail.

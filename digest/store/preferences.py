@@ -1,8 +1,9 @@
 """What readers chose for themselves; and who left, and came back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -24,16 +25,17 @@ class Choices(Readers):
             FROM preference JOIN subscriber ON subscriber.number = preference.subscriber
             """
         )
-        return {
-            address: Preferences(
-                muted=tuple(json.loads(muted)),
-                send_at=send_at and time.fromisoformat(send_at),
-                weekly=weekly,
-                paused_until=paused_until and date.fromisoformat(paused_until),
-                left_at=left_at and moment_of(left_at),
-            )
-            for address, muted, send_at, weekly, paused_until, left_at in rows
-        }
+        return {address: _preferences(row) for address, *row in rows}
+
+    def preferences_of(self, email: str) -> Preferences:
+        rows = self._rows(
+            """
+            SELECT muted, send_at, weekly, paused_until, left_at FROM preference
+            WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
+            """,
+            [address_key(email)],
+        )
+        return _preferences(rows[0]) if rows else Preferences()
 
     def prefer(self, email: str, preferences: Preferences) -> None:
         with self._transaction() as db:
@@ -93,15 +95,12 @@ class Choices(Readers):
     def _reader_of(self, kind: Kind, token: str) -> KnownReader | None:
         secret = self._secret
         number = number_in(secret, kind, token)
-        rows = self._rows(
-            "SELECT address, email, is_enrolled FROM subscriber WHERE number = ?", [number]
-        ) or [("", "", 0)]
-        address, email, is_enrolled = rows[0]
+        rows = self._rows("SELECT address, email FROM subscriber WHERE number = ?", [number]) or [("", "")]
+        address, email = rows[0]
         if number is None or not is_seal(token, secret, kind, number, address):
             return None
         return KnownReader(
             email=email,
-            is_enrolled=bool(is_enrolled),
             feed=seal(secret, Kind.READER_FEED, number, address),
         )
 
@@ -137,3 +136,14 @@ class Choices(Readers):
             [text_of(now), limit],
         )
         return put_off.rowcount > 0
+
+
+def _preferences(row: Sequence[Any]) -> Preferences:
+    muted, send_at, weekly, paused_until, left_at = row
+    return Preferences(
+        muted=tuple(json.loads(muted)),
+        send_at=send_at and time.fromisoformat(send_at),
+        weekly=weekly,
+        paused_until=paused_until and date.fromisoformat(paused_until),
+        left_at=left_at and moment_of(left_at),
+    )

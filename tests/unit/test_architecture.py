@@ -22,6 +22,7 @@ ORDER = (
     "mail",
     "jobs",
     "assembly cycle notify",
+    "web",
     "daemon demo",
     "cli",
 )
@@ -29,6 +30,7 @@ PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split(
 PURE = (
     "papers text plurals query matching evidence digests composing merging schedule"
     " preferences store.sealing providers mail.message mail.replies mail.bounces mail.pace"
+    " mail.links web.clients web.choosing web.cards web.feeds"
 )
 IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic"}
