@@ -16,6 +16,7 @@ from digest.notify import Notifier
 from digest.preferences import Preferences, lay_over
 from digest.schedule import due_at_slot, next_fetch_at, slot_after
 from digest.store import Store
+from digest.web.links import links_of
 from digest.web.metrics import Metrics
 from digest.web.serving import serving
 
@@ -63,6 +64,7 @@ class Daemon:
         self._fetch_failed_at: datetime | None = None
         self._server_failures = 0
         self._metrics = Metrics()
+        self._links = links_of(setup.settings.web.base_url, store)
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, then finishes the mail in hand. SIGHUP rereads the files."""
@@ -182,7 +184,7 @@ class Daemon:
         report = await deliver(
             self._store,
             transport_of(setup.settings),
-            writer_of(setup.settings),
+            writer_of(setup.settings, self._links),
             self._clock,
             limits=limits_of(setup.settings),
             stop=self._stop,

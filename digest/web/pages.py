@@ -68,7 +68,7 @@ class Pages:
         """The page with the button to unsubscribe, or for who is not subscribed, to come back."""
         return self._render(
             "leave",
-            title="Unsubscribe" if is_enrolled else "Not subscribed",
+            title="Unsubscribe" if is_enrolled else "Unsubscribed",
             email=one_line(email),
             is_enrolled=is_enrolled,
             may_return=may_return,
