@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from digest.preferences import Preferences
+from digest.jobs import compose_due
+from digest.preferences import Preferences, adapted
 from digest.store import Conclusion, Mailing, MailingState, Store
 from digest.store.sqlite import SqliteStore
 from tests.contract.test_stores import LEASE, NOW, found, new_for, record, serve
-from tests.factories import reader
+from tests.factories import moment, reader
 
 ADA, BO = "ada@example.org", "bo@example.org"
 CHOSEN = Preferences(muted=("k1", "k2"), send_at=time(18, 5), weekly="never", paused_until=date(2026, 7, 1))
@@ -127,6 +128,20 @@ def test_a_pause_of_one_reader_holds_up_nobody_else(store: Store) -> None:
     store.prefer(ADA, Preferences(paused_until=date(2026, 6, 20)))
     (mailing,) = store.claim(now=NOW, until=NOW + LEASE, limit=1)
     assert mailing.digest.email == BO
+
+
+@pytest.mark.parametrize(("today", "composed"), [("2026-06-19 23:59", 0), ("2026-06-20 00:00", 1)])
+def test_nothing_is_written_down_for_a_reader_before_the_day_that_ends_their_pause(
+    store: Store, today: str, composed: int
+) -> None:
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    ada = adapted(reader(ADA, "tea"), Preferences(paused_until=date(2026, 6, 20)))
+    assert ada
+    report = compose_due(
+        store, [ada], lambda subscriber, standing: moment(today), backlog_since=moment("2026-01-01 00:00")
+    )
+    assert (report.composed, report.not_due) == (composed, 1 - composed)
+    assert store.waiting() == composed
 
 
 def test_a_token_opens_the_pages_of_its_reader_alone_and_never_changes(store: Store) -> None:

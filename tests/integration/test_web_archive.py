@@ -267,6 +267,14 @@ async def test_the_feeds_are_atom_that_a_reader_can_follow(town: Town) -> None:
     assert entry.link == links.online
 
 
+async def test_a_feed_leaves_out_what_xml_has_no_place_for(town: Town) -> None:
+    town.found(replace(invented_paper("2606.00001"), title="On\ufffetea\uffff", authors=("\x0bAda",)))
+    mailing = town.mail()
+    assert mailing.pages
+    feed = (await town.get(f"/d/{mailing.pages.digest}/feed.atom")).body
+    assert feed_titles(feed) == ["On tea "]
+
+
 async def test_the_feed_of_a_readers_digests_opens_nothing_else(town: Town) -> None:
     manage = town.links().manage
     assert manage
