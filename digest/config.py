@@ -20,7 +20,6 @@ from digest.settings import (
     Delivery,
     Settings,
     Smtp,
-    Web,
     WrongKey,
     read_secret,
 )
@@ -32,7 +31,6 @@ __all__ = [
     "Delivery",
     "Settings",
     "Smtp",
-    "Web",
     "find_config",
     "load_settings",
 ]

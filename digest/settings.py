@@ -6,36 +6,33 @@ The `description` of a field is what its value may be; error texts quote it.
 import re
 import socket
 from datetime import time, timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from digest.fields import Section, parse_url
 from digest.notation import is_loopback, nearest, parse_address, parse_time, parse_weekday, parse_zone
 from digest.papers import one_line
 from digest.providers import PROVIDERS
+from digest.web_settings import Web
 
 ARXIV_INTERVAL = timedelta(seconds=3)
 """The shortest time between two requests that arXiv's terms of use allow (info.arxiv.org/help/api/tou)."""
 
 _LONGEST_BOUNCE_NAME = 39
 """With `+` and a mailing's name of 24 characters, the 64 that RFC 5321, 4.5.3.1.1, has before the @."""
-
-Network: TypeAlias = IPv4Network | IPv6Network
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
@@ -71,54 +68,9 @@ def _seconds(value: object) -> object:
         return value
 
 
-def _url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bad port or IPv6 address
-        is_good = False
-    if not is_good or re.search(r"[\s\x00-\x1f\x7f]", value):
-        raise ValueError("allowed is an http or https address")
-    return value
-
-
 def _feed_url(value: str) -> str:
     """The address to which an archive's name is added; of a bare host, that of its Atom feeds."""
-    return _url(value) if urlsplit(value).path.strip("/") else f"{_url(value).rstrip('/')}/atom"
-
-
-def _base_url(value: str) -> str:
-    """Without a slash at its end, so that paths can be added to it."""
-    parts = urlsplit(_url(value))
-    if parts.query or parts.fragment:
-        raise ValueError("allowed is an address without ? and #, to which paths can be added")
-    if parts.scheme != "https" and not is_loopback(parts.hostname):
-        raise ValueError("allowed is an https address: links in mails carry a secret; http only on loopback")
-    return value.rstrip("/")
-
-
-def _listen(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    try:
-        ip_address(host.removeprefix("[").removesuffix("]"))
-    except ValueError as error:
-        raise ValueError(
-            'allowed is an address and a port, as in "127.0.0.1:8345" or "[::1]:8345"'
-        ) from error
-    if not port.isascii() or not port.isdigit() or int(port) > 65535 or (":" in host and host[0] != "["):
-        raise ValueError('allowed is an address and a port up to 65535, as in "127.0.0.1:8345"')
-    return value
-
-
-def _networks(value: object) -> tuple[Network, ...]:
-    """From a list, or from the environment with commas between."""
-    listed = value.split(",") if isinstance(value, str) else value
-    if not isinstance(listed, list | tuple):
-        raise ValueError("allowed is a list of addresses or networks")  # noqa: TRY004 - it is no bug
-    try:
-        return tuple(ip_network(str(one).strip()) for one in listed)
-    except ValueError as error:
-        raise ValueError(f"allowed is a list of addresses or networks, as in 10.0.0.0/8: {error}") from error
+    return parse_url(value) if urlsplit(value).path.strip("/") else f"{parse_url(value).rstrip('/')}/atom"
 
 
 def _provider(value: object) -> str:
@@ -142,7 +94,7 @@ def _bounce_address(value: object) -> str:
 
 
 def _contact(value: str) -> str:
-    return _url(value) if value.startswith(("http:", "https:")) else parse_address(value)
+    return parse_url(value) if value.startswith(("http:", "https:")) else parse_address(value)
 
 
 def _path(value: str | Path) -> Path:
@@ -156,18 +108,12 @@ def _is_address(value: str | None) -> bool:
         return False
 
 
-Url = Annotated[str, AfterValidator(_url)]
+Url = Annotated[str, AfterValidator(parse_url)]
 Address = Annotated[str, BeforeValidator(parse_address)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Count = Annotated[int, Field(ge=1)]
 FilePath = Annotated[Path, AfterValidator(_path)]
 Line = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
-
-
-class Section(BaseModel):
-    """A table of digest.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Smtp(Section):
@@ -369,28 +315,6 @@ class Defaults(Section):
     weekly: Annotated[int | None, BeforeValidator(parse_weekday)] = Field(
         default=None, description="a weekday"
     )
-
-
-class Web(Section):
-    """`[web]`: pages to unsubscribe, to choose and to read online; none without `base_url`."""
-
-    base_url: Annotated[str, AfterValidator(_base_url)] | None = Field(
-        default=None, description="an https address"
-    )
-    listen: Annotated[str, AfterValidator(_listen)] = Field(
-        default="127.0.0.1:8345", description='an address and a port, as in "127.0.0.1:8345"'
-    )
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
-        default=(ip_network("127.0.0.1"), ip_network("::1")),
-        description="addresses or networks, as in 10.0.0.0/8",
-    )
-    robots: bool = Field(default=False, description="true or false")
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where to listen."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
 
 
 class Settings(BaseSettings):

@@ -13,12 +13,12 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from digest.errors import StateError
-from digest.settings import Web
 from digest.store import Store
 from digest.web.clients import Guesses, client_of, network_of
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
 from digest.web.site import Found, Site
+from digest.web_settings import Web
 
 _log = logging.getLogger(__name__)
 

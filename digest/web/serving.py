@@ -9,12 +9,12 @@ from aiohttp import web
 
 from digest.errors import ConfigurationError
 from digest.resources import templates_folder
-from digest.settings import Web
 from digest.store.sqlite import SqliteStore
 from digest.web.app import Application
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
 from digest.web.site import Site, Subscribers
+from digest.web_settings import Web
 
 _KEEP_ALIVE = 30.0
 _GOODBYE = 5.0

@@ -8,10 +8,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from digest.errors import ConfigurationError
-from digest.settings import Web
 from digest.web.clients import GUESSES_AT_ONCE, SECONDS_PER_GUESS, Guesses, client_of, network_of
 from digest.web.metrics import Metrics
 from digest.web.serving import serving
+from digest.web_settings import Web
 from tests.integration.web_site import BASE, NOW, Town, serving_town, told
 
 TRUSTED = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"))

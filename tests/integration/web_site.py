@@ -13,13 +13,13 @@ from aiohttp import ClientSession
 from digest.composing import compose
 from digest.mail.links import Links
 from digest.papers import Paper
-from digest.settings import Web
 from digest.store import Mailing, Matched, Served
 from digest.store.sqlite import SqliteStore
 from digest.subscribers import Subscriber
 from digest.web.links import links_of
 from digest.web.metrics import Metrics
 from digest.web.serving import serving
+from digest.web_settings import Web
 from tests.factories import invented_paper, moment, reader
 
 BASE = "https://digest.example.org"

@@ -14,7 +14,7 @@ ORDER = (
     "text plurals categories",
     "query",
     "evidence matching",
-    "notation entries providers settings config exclusive",
+    "notation entries providers fields web_settings settings config exclusive",
     "subscribers subscribers_file",
     "arxiv resources digests preferences",
     "store",
