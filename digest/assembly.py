@@ -1,7 +1,7 @@
 """From settings to the things that work: source, store, transport, and the writer of messages."""
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +19,7 @@ from digest.config import Defaults, Settings, find_config, load_settings
 from digest.errors import ConfigurationError
 from digest.jobs import Write
 from digest.mail import Transport
+from digest.mail.links import NO_LINKS, Links
 from digest.mail.maildir import MaildirTransport
 from digest.mail.message import Letterhead
 from digest.mail.pace import Limits
@@ -27,6 +28,7 @@ from digest.mail.smtp import SmtpServer, SmtpTransport
 from digest.mail.writing import Writer
 from digest.notation import is_loopback
 from digest.resources import templates_folder
+from digest.store import Mailing
 from digest.subscribers import Subscriber, load_subscribers
 
 
@@ -141,9 +143,9 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(per_minute=smtp.messages_per_minute, per_day=smtp.messages_per_day, provider=smtp.provider)
 
 
-def writer_of(settings: Settings) -> Write:
+def writer_of(settings: Settings, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS) -> Write:
     """Builds messages by the templates. Raises `ConfigurationError` when those cannot be used."""
-    return Writer(Renderer(templates_folder()), letterhead_of(settings)).write
+    return Writer(Renderer(templates_folder()), letterhead_of(settings), links).write
 
 
 def letterhead_of(settings: Settings) -> Letterhead:

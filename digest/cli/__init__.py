@@ -21,11 +21,13 @@ from digest.cli import (
     demo,
     importing,
     keywords,
+    listing,
     page,
     preview,
     run,
     status,
     subscriptions,
+    web,
     why,
 )
 from digest.cli.context import Context, exit_code, problems_of
@@ -56,12 +58,12 @@ app = typer.Typer(
 )
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Work": (run.run, daemon.daemon),
+    "Work": (run.run, daemon.daemon, web.web),
     "Look": (status.status, why.why, keywords.keywords, preview.preview, page.page, demo.demo),
     "Readers": (
         subscriptions.subscribe,
         subscriptions.unsubscribe,
-        subscriptions.subscribers,
+        listing.subscribers,
         importing.import_,
     ),
     "State": (backup.backup,),

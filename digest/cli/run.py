@@ -93,6 +93,7 @@ async def _cycle(
     from digest.cli.opening import open_copy, open_state, progress
     from digest.cycle import Cycle
     from digest.scribe import hired
+    from digest.web.links import links_of
 
     settings = setup.settings
     opened = open_copy if dry_run else open_state
@@ -105,7 +106,7 @@ async def _cycle(
                 sources=sources_of(settings, client),
                 store=store,
                 transport=None if dry_run else transport_of(settings),
-                write=writer_of(settings),
+                write=writer_of(settings, links_of(settings.web.base_url, store)),
                 subscribers=setup.subscribers,
                 lookback=setup.lookback,
                 clock=lambda: now or datetime.now(UTC),

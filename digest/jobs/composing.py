@@ -62,8 +62,10 @@ def _compose_some(
     served: list[Served] = []
     nothing_new = not_due = suppressed = 0
     for subscriber in subscribers:
-        standing = standings[address_key(subscriber.email)]
-        planned_at = due(subscriber, standing)
+        standing = standings.get(address_key(subscriber.email))
+        if standing is None:
+            continue
+        planned_at = _unless_paused(subscriber, due(subscriber, standing))
         is_current = stale.isdisjoint(keyword.query.key for keyword in subscriber.keywords)
         if standing.is_suppressed:
             suppressed += 1
@@ -80,6 +82,13 @@ def _compose_some(
                 served.append(one)
     composed = store.serve(served) if served else 0
     return ComposeReport(composed=composed, nothing_new=nothing_new, not_due=not_due, suppressed=suppressed)
+
+
+def _unless_paused(subscriber: Subscriber, planned_at: datetime | None) -> datetime | None:
+    until = subscriber.paused_until
+    if planned_at and until and planned_at.astimezone(subscriber.timezone).date() < until:
+        return None
+    return planned_at
 
 
 def _composed(

@@ -7,7 +7,7 @@ Texts of whole lines can be encoded apart and joined (RFC 2045, section 6.7). So
 `build_message` makes of the whole, whatever was written before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from jinja2 import TemplateError
@@ -15,6 +15,7 @@ from jinja2 import TemplateError
 from digest.digests import Digest
 from digest.errors import Unwritable
 from digest.mail import Outgoing
+from digest.mail.links import NO_LINKS, Links
 from digest.mail.message import Letterhead, join_message, quoted_printable
 from digest.mail.rendering import Block, Renderer
 from digest.papers import Paper
@@ -33,12 +34,22 @@ _ELSEWHERE = Block(text=_PLACE, html=_PLACE)
 _NOTHING = Block()
 
 
-class Writer:
-    """Builds messages by one set of templates. Several threads may use it at once."""
+def _no_links(mailing: Mailing) -> Links:
+    return NO_LINKS
 
-    def __init__(self, renderer: Renderer, letterhead: Letterhead) -> None:
+
+class Writer:
+    """Builds messages by one set of templates. Several threads may use it at once.
+
+    `links` tells where a mailing leads on the web; it must give the same each time.
+    """
+
+    def __init__(
+        self, renderer: Renderer, letterhead: Letterhead, links: Callable[[Mailing], Links] = _no_links
+    ) -> None:
         self._renderer = renderer
         self._letterhead = letterhead
+        self._links = links
         self._paper = lru_cache(maxsize=_PAPERS_KEPT)(self._encoded_paper)
         self._keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(self._encoded_keywords)
 
@@ -49,11 +60,12 @@ class Writer:
             subject, text, html = self._pieces(digest)
         except TemplateError as error:
             raise Unwritable(f"the templates do not fit this digest: {error}; mend them") from error
+        links = self._links(mailing)
+        message = join_message(
+            digest, subject, self._letterhead, mailing.token, text=text, html=html, links=links
+        )
         return Outgoing(
-            sender=self._letterhead.sender,
-            recipient=digest.email,
-            message=join_message(digest, subject, self._letterhead, mailing.token, text=text, html=html),
-            token=mailing.token,
+            sender=self._letterhead.sender, recipient=digest.email, message=message, token=mailing.token
         )
 
     def _pieces(self, digest: Digest) -> tuple[str, Iterable[bytes], Iterable[bytes]]:

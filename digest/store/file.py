@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -86,3 +87,8 @@ class StateFile:
 
     def _one(self, sql: str, values: Sequence[object] = ()) -> Any:
         return self._rows(sql, values)[0][0]
+
+    @cached_property
+    def _secret(self) -> str:
+        """What only this installation knows."""
+        return str(self._one("SELECT secret FROM installation"))

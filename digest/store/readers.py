@@ -31,15 +31,25 @@ class Readers(Examined):
                 " WHERE covered_at IS NOT NULL"
                 " AND number NOT IN (SELECT query FROM subscription WHERE ended_after IS NULL)"
             )
-            return db.execute(
-                """
-                UPDATE mailing
-                SET state = 'failed', due_at = NULL, reply = 'the reader has left', concluded_at = ?
-                WHERE state IN ('pending', 'unknown', 'deferred')
-                    AND subscriber IN (SELECT number FROM subscriber WHERE NOT is_enrolled)
-                """,
-                [text_of(now)],
-            ).rowcount
+            return self._give_up(db, now)
+
+    @staticmethod
+    def _give_up(db: Database, now: datetime) -> int:
+        """Ends the mailings of readers who have left; returns how many."""
+        return db.execute(
+            """
+            UPDATE mailing
+            SET state = 'failed', due_at = NULL, reply = 'the reader has left', concluded_at = ?
+            WHERE state IN ('pending', 'unknown', 'deferred')
+                AND subscriber IN (SELECT number FROM subscriber WHERE NOT is_enrolled)
+            """,
+            [text_of(now)],
+        ).rowcount
+
+    @staticmethod
+    def _enrol_anew(db: Database) -> None:
+        """The next enrolment looks at all readers, though they may be those of the last one."""
+        db.execute("UPDATE installation SET enrolled = NULL")
 
     def _enrol(
         self, db: Database, subscribers: Sequence[Subscriber], now: datetime, current_since: datetime
@@ -61,6 +71,15 @@ class Readers(Examined):
                 for subscriber in subscribers
                 for keyword in subscriber.keywords
             ),
+        )
+        # Who unsubscribed stays away, whatever subscribers.toml says, until `rejoin`.
+        db.execute(
+            """
+            DELETE FROM wanted WHERE address IN (
+                SELECT address FROM preference JOIN subscriber ON subscriber.number = preference.subscriber
+                WHERE left_at IS NOT NULL
+            )
+            """
         )
         db.execute("INSERT OR IGNORE INTO query (key) SELECT DISTINCT query FROM wanted")
         db.execute(

@@ -14,14 +14,15 @@ ORDER = (
     "text plurals categories",
     "query",
     "evidence matching",
-    "notation entries providers settings config exclusive",
+    "notation entries providers fields web_settings settings config exclusive",
     "subscribers subscribers_file",
-    "arxiv resources digests",
+    "arxiv resources digests preferences",
     "store",
     "schedule composing merging explaining",
     "mail",
     "jobs pages health advice bulletins",
     "assembly cycle notify heap",
+    "web",
     "scribe",
     "daemon demo",
     "cli",
@@ -30,7 +31,8 @@ PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split(
 PURE = (
     "papers text plurals query matching evidence digests composing merging explaining schedule"
     " pages pages.reading pages.writing pages.judging"
-    " providers mail.message mail.replies mail.bounces mail.pace"
+    " preferences store.sealing providers mail.message mail.replies mail.bounces mail.pace"
+    " mail.links web.clients web.choosing web.cards web.feeds"
 )
 IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic"}
