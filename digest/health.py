@@ -140,7 +140,7 @@ def _overdue(
 ) -> Iterator[str]:
     for subscriber in subscribers:
         standing = standings.get(address_key(subscriber.email))
-        if standing is None or standing.is_suppressed or not standing.has_news:
+        if standing is None or standing.is_suppressed or not standing.has_news or subscriber.paused_until:
             continue
         slot = slot_before(now - _PATIENCE, subscriber)
         if standing.since_at <= slot and (standing.slot_at is None or standing.slot_at < slot):

@@ -451,3 +451,11 @@ class Store(Protocol):
     def figures(self) -> Figures:
         """What a monitor wants to know."""
         ...
+
+    def bulletins(self) -> Mapping[str, datetime]:
+        """What the operator was told, by name, and when."""
+        ...
+
+    def note_bulletin(self, name: str, *, ends: str | None, now: datetime) -> None:
+        """Remembers what the operator was told; it is the end of `ends`, if of anything."""
+        ...
