@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from digest import __version__
-from digest.cli import backup, bounces, daemon, demo, preview, run, subscriptions
+from digest.cli import backup, bounces, daemon, demo, doctor, preview, run, subscriptions
 from digest.cli.context import Context, exit_code, problems_of
 from digest.errors import DigestError
 
@@ -44,7 +44,7 @@ app = typer.Typer(
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Work": (run.run, daemon.daemon),
-    "Look": (preview.preview, demo.demo),
+    "Look": (preview.preview, doctor.doctor, demo.demo),
     "Readers": (subscriptions.subscribe, subscriptions.unsubscribe, subscriptions.subscribers),
     "State": (backup.backup,),
     "Returned mail": (bounces.bounce, bounces.suppressions, bounces.resume),

@@ -23,12 +23,13 @@ ORDER = (
     "jobs",
     "assembly cycle notify",
     "daemon demo",
+    "checks",
     "cli",
 )
 PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split()}
 PURE = (
     "papers text plurals query matching evidence digests composing merging schedule"
-    " providers mail.message mail.replies mail.bounces mail.pace"
+    " providers mail.message mail.replies mail.bounces mail.pace checks.records"
 )
 IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic"}
