@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from digest.assembly import Setup, load_setup, server_of
+from digest.assembly import Setup, server_of
 from digest.checks import Finding, Verdict, failed, ok, warning
 from digest.checks.arxiv import check_arxiv
 from digest.checks.clock import check_zones
@@ -15,6 +15,8 @@ from digest.checks.service import check_service
 from digest.checks.smtp import check_mail_server
 from digest.config import find_config, load_settings
 from digest.errors import ConfigurationError
+from digest.papers import one_line
+from digest.subscribers import load_subscribers
 
 CONFIGURATION = "configuration"
 SUBSCRIBERS = "subscribers"
@@ -25,14 +27,12 @@ async def examine(
     config: Path | None, environ: Mapping[str, str], resolver: Resolver, *, send_to: str | None
 ) -> AsyncIterator[Finding]:
     """Everything. With `send_to` a test digest is sent there, if the mail server was found in order."""
-    for finding in _read(config, environ):
+    setup, findings = _read(config, environ)
+    for finding in (*findings, *_here(setup)):
         yield finding
-    setup = _setup(config, environ)
     if setup is None:
         yield warning("all else", "not checked: it follows from the configuration", "correct that first")
     else:
-        for finding in (*check_zones(setup, datetime.now(UTC)), *check_files(setup)):
-            yield finding
         async for finding in _asking_others(setup, resolver, send_to):
             yield finding
     async for finding in check_service():
@@ -41,10 +41,9 @@ async def examine(
 
 def examine_here(config: Path | None, environ: Mapping[str, str]) -> Iterator[Finding]:
     """What can be told without a network."""
-    yield from _read(config, environ)
-    if setup := _setup(config, environ):
-        yield from check_zones(setup, datetime.now(UTC))
-        yield from check_files(setup)
+    setup, findings = _read(config, environ)
+    yield from findings
+    yield from _here(setup)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
@@ -53,23 +52,27 @@ def exit_code(findings: Iterable[Finding]) -> int:
     return 2 if wrong & {CONFIGURATION, SUBSCRIBERS} else int(bool(wrong))
 
 
-def _read(config: Path | None, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Both files, each with all of its problems."""
+def _read(config: Path | None, environ: Mapping[str, str]) -> tuple[Setup | None, tuple[Finding, ...]]:
+    """Both files and all of their problems: without readers where subscribers.toml cannot be used."""
     try:
         file = find_config(config, environ)
         settings = load_settings(config, environ)
     except ConfigurationError as error:
-        yield from (failed(CONFIGURATION, problem, _CORRECT) for problem in error.problems)
-        return
+        return None, _broken(CONFIGURATION, error)
     where = file.absolute() if file else "no digest.toml, so the defaults hold"
     how = f"mails go to {settings.smtp.host}" if server_of(settings) else "mails go into a Maildir"
-    yield ok(CONFIGURATION, f"{where}: {how}")
+    told = ok(CONFIGURATION, f"{where}: {how}")
     try:
-        setup = load_setup(config, environ)
+        readers = load_subscribers(settings.subscribers, settings.defaults)
     except ConfigurationError as error:
-        yield from (failed(SUBSCRIBERS, problem, _CORRECT) for problem in error.problems)
-        return
-    yield _subscribers(setup)
+        setup = Setup(config_file=file, settings=settings, subscribers=())
+        return setup, (told, *_broken(SUBSCRIBERS, error))
+    setup = Setup(config_file=file, settings=settings, subscribers=readers)
+    return setup, (told, _subscribers(setup))
+
+
+def _broken(name: str, error: ConfigurationError) -> tuple[Finding, ...]:
+    return tuple(failed(name, one_line(problem), _CORRECT) for problem in error.problems)
 
 
 def _subscribers(setup: Setup) -> Finding:
@@ -80,16 +83,10 @@ def _subscribers(setup: Setup) -> Finding:
     return ok(SUBSCRIBERS, f"{path}: readers {number}, keywords {keywords}")
 
 
-def _setup(config: Path | None, environ: Mapping[str, str]) -> Setup | None:
-    """Without readers where only subscribers.toml is wrong; `None` where the settings are."""
-    try:
-        return load_setup(config, environ)
-    except ConfigurationError:
-        try:
-            settings = load_settings(config, environ)
-        except ConfigurationError:
-            return None
-        return Setup(config_file=find_config(config, environ), settings=settings, subscribers=())
+def _here(setup: Setup | None) -> Iterator[Finding]:
+    if setup:
+        yield from check_zones(setup, datetime.now(UTC))
+        yield from check_files(setup)
 
 
 async def _asking_others(setup: Setup, resolver: Resolver, send_to: str | None) -> AsyncIterator[Finding]:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from digest import __version__
-from digest.cli import backup, bounces, daemon, demo, doctor, preview, run, subscriptions
+from digest.cli import backup, bounces, daemon, demo, doctor, init, preview, run, subscriptions
 from digest.cli.context import Context, exit_code, problems_of
 from digest.errors import DigestError
 
@@ -43,8 +43,9 @@ app = typer.Typer(
 )
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Begin": (init.init, doctor.doctor, demo.demo),
     "Work": (run.run, daemon.daemon),
-    "Look": (preview.preview, doctor.doctor, demo.demo),
+    "Look": (preview.preview,),
     "Readers": (subscriptions.subscribe, subscriptions.unsubscribe, subscriptions.subscribers),
     "State": (backup.backup,),
     "Returned mail": (bounces.bounce, bounces.suppressions, bounces.resume),

@@ -21,7 +21,7 @@ ORDER = (
     "schedule composing merging",
     "mail",
     "jobs",
-    "assembly cycle notify",
+    "assembly cycle notify installation",
     "daemon demo",
     "checks",
     "cli",
