@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -55,8 +56,12 @@ def _someone_elses(settings: Settings) -> int | None:
     file = turnstile_file(settings)
     if file.exists() or not file.parent.exists():
         return None
-    owner = file.parent.stat().st_uid
+    owner = _owner(file.parent)
     return owner if os.geteuid() == 0 and owner != 0 else None
+
+
+def _owner(folder: Path) -> int:
+    return folder.stat().st_uid
 
 
 def _interfaces(settings: Settings) -> tuple[tuple[str, str, Ask], ...]:

@@ -20,7 +20,8 @@ from digest.errors import DigestError
 
 _EPILOG = (
     "[b]First steps:[/b] [cyan]digest demo[/cyan] shows it all with invented papers;"
-    " [cyan]digest subscribe you@example.org -k 'graph neural network'[/cyan] adds you;"
+    " [cyan]digest init[/cyan] asks a few questions and makes both files;"
+    " [cyan]digest doctor[/cyan] says whether all is well;"
     " [cyan]digest run[/cyan] fetches and mails; [cyan]digest daemon[/cyan] does so every day.\n\n"
     "[b]Exit codes:[/b]\n"
     "0  done, also when there was nothing to do\n"

@@ -28,8 +28,9 @@ def doctor(
 ) -> None:
     """Check configuration, files, clock, disk, state, mail server, DNS records, arXiv and service.
 
-    Each check says ok, warning or failed, and in one line what to do. Nothing is changed, and no mail is
-    sent but with [b]--send[/b]; arXiv is asked three small questions.
+    Each check says ok, warning or failed, and in one line what to do.
+
+    Nothing is changed, no mail is sent but with [b]--send[/b], and arXiv is asked three small questions.
 
     Ends with 1 when something failed, and with 2 when the configuration is broken.
     """

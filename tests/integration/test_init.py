@@ -15,7 +15,8 @@ import pytest
 
 from digest import cli
 from digest.assembly import Setup, load_setup
-from digest.installation import Answers, MailServer, config_text
+from digest.errors import ConfigurationError
+from digest.installation import Answers, MailServer, config_text, install
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
@@ -207,3 +208,12 @@ def test_on_a_terminal_questions_are_asked_again_until_the_answer_can_be_used(tm
     assert PASSWORD not in (tmp_path / "digest.toml").read_text()
     secret = tmp_path / "smtp-password"
     assert (secret.read_text(), secret.stat().st_mode & 0o777) == (f"{PASSWORD}\n", 0o600)
+
+
+def test_an_installation_overwrites_nothing_whoever_asks_for_it(tmp_path: Path) -> None:
+    (tmp_path / "subscribers.toml").write_text("# mine\n")
+    answers = Answers(email="a@lab.example", keywords=("tea",), at="07:00", timezone="UTC")
+    with pytest.raises(ConfigurationError, match="never overwritten"):
+        install(tmp_path, answers)
+    assert [path.name for path in tmp_path.iterdir()] == ["subscribers.toml"]
+    assert (tmp_path / "subscribers.toml").read_text() == "# mine\n"
