@@ -20,12 +20,16 @@ from digest.checks import Finding, Verdict
 from digest.checks.domain import Missing
 from digest.checks.examination import examine, exit_code
 from digest.store.sqlite import SqliteStore
+from tests.integration.arxiv_harvest_server import daily_feed, harvest_server
 from tests.integration.arxiv_server import arxiv_server, entry, feed, hangs, resets, says
 from tests.integration.mail_server import Answer, Do, MailServer, serving
 
 PASSWORD = "correct horse battery"
 NOTHING_LISTENS = "http://127.0.0.1:9/api/query"
 LOGIN = ("STARTTLS", "AUTH PLAIN LOGIN")
+IDENTITY = """<OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/">
+<responseDate>2026-06-16T12:00:00Z</responseDate><Identify><repositoryName>arXiv</repositoryName></Identify>
+</OAI-PMH>"""
 READER = '[[subscriber]]\nemail = "reader@example.org"\nkeywords = ["tea"]\ntimezone = "Europe/Berlin"\n'
 
 
@@ -54,10 +58,10 @@ class Place:
         (folder / "subscribers.toml").write_text(READER)
         self.write()
 
-    def write(self, *, smtp: str = "", api_url: str = NOTHING_LISTENS, head: str = "") -> None:
+    def write(self, *, smtp: str = "", api_url: str = NOTHING_LISTENS, more: str = "") -> None:
         (self.folder / "digest.toml").write_text(
-            f'state = "state/digest.db"\n{head}\n[smtp]\n{smtp}\n'
-            f'[arxiv]\napi_url = "{api_url}"\ncontact = "op@example.org"\nrequest_interval = 0\n'
+            f'state = "state/digest.db"\n[smtp]\n{smtp}\n'
+            f'[arxiv]\napi_url = "{api_url}"\ncontact = "op@example.org"\nrequest_interval = 0\n{more}'
         )
 
     async def examine(self, send_to: str | None = None) -> tuple[Finding, ...]:
@@ -291,6 +295,28 @@ async def test_an_arxiv_that_cannot_be_believed(
     assert found.verdict is Verdict.FAILED
     assert said in found.said
     assert len(arxiv.asked) == 1
+
+
+async def test_the_interfaces_that_take_over_are_asked_once_each(place: Place) -> None:
+    async with harvest_server(says(feed(entry())), says(IDENTITY), says(daily_feed())) as arxiv:
+        place.write(api_url=f"{arxiv.url}/api/query", more=others_of(arxiv.url))
+        findings = await place.examine()
+    assert named(findings, "arXiv: OAI-PMH").said == "answers as arXiv"
+    assert named(findings, "arXiv: daily feed").said == "answers; it was made on 2026-06-16"
+    assert [path for path, _ in arxiv.asked] == ["/api/query", "/oai", "/atom/math.HO"]
+
+
+async def test_what_only_takes_over_is_a_warning_when_it_cannot_be_used(place: Place) -> None:
+    async with harvest_server(says(feed(entry())), says("<OAI-PMH/>"), says("<html>")) as arxiv:
+        place.write(api_url=f"{arxiv.url}/api/query", more=others_of(arxiv.url))
+        findings = await place.examine()
+    assert named(findings, "arXiv: OAI-PMH").verdict is Verdict.WARNING
+    assert named(findings, "arXiv: daily feed").verdict is Verdict.WARNING
+    assert exit_code(findings) == 0
+
+
+def others_of(url: str) -> str:
+    return f'oai_url = "{url}/oai"\nfeed_url = "{url}/atom"\n'
 
 
 async def test_an_arxiv_that_says_nothing_is_not_waited_for(
