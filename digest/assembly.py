@@ -83,16 +83,26 @@ def _problems_of_subscribers(config: Path | None, environ: Mapping[str, str]) ->
     return ()
 
 
+def manners_of(settings: Settings) -> ClientSettings:
+    """How arXiv is asked."""
+    arxiv = settings.arxiv
+    return ClientSettings(contact=arxiv.contact, version=__version__, retry_pause=arxiv.retry_pause)
+
+
+def turnstile_file(settings: Settings) -> Path:
+    """The file by which all processes that share a state keep their requests apart."""
+    return settings.state.with_name("arxiv-requests")
+
+
 @asynccontextmanager
-async def open_client(settings: Settings) -> AsyncIterator[PoliteClient]:
+async def open_client(
+    settings: Settings, manners: ClientSettings | None = None
+) -> AsyncIterator[PoliteClient]:
     """The one client for everything that arXiv is asked, for as long as it is needed."""
-    url = settings.arxiv.api_url
-    turnstile = Turnstile(settings.state.with_name("arxiv-requests"), settings.arxiv.interval_for(url))
-    manners = ClientSettings(
-        contact=settings.arxiv.contact, version=__version__, retry_pause=settings.arxiv.retry_pause
-    )
+    interval = settings.arxiv.interval_for(settings.arxiv.api_url)
+    turnstile = Turnstile(turnstile_file(settings), interval)
     settings.state.parent.mkdir(parents=True, exist_ok=True)
-    async with PoliteClient(manners, turnstile) as client:
+    async with PoliteClient(manners or manners_of(settings), turnstile) as client:
         yield client
 
 
@@ -117,21 +127,25 @@ def _is_on_this_machine(url: str) -> bool:
 
 def transport_of(settings: Settings) -> Transport:
     """Where mails go. Opens nothing yet."""
+    server = server_of(settings)
+    return SmtpTransport(server) if server else MaildirTransport(settings.delivery.maildir)
+
+
+def server_of(settings: Settings) -> SmtpServer | None:
+    """The mail server; `None` where mails go into a Maildir."""
     smtp = settings.smtp
     if settings.delivery.transport == "maildir" or smtp.host is None:
-        return MaildirTransport(settings.delivery.maildir)
-    return SmtpTransport(
-        SmtpServer(
-            host=smtp.host,
-            port=smtp.port,
-            security=smtp.security,
-            username=smtp.username,
-            password=smtp.password.get_secret_value() if smtp.password else None,
-            connections=smtp.connections,
-            timeout=smtp.timeout,
-            messages_per_connection=smtp.messages_per_connection,
-            bounce_address=smtp.bounce_address,
-        )
+        return None
+    return SmtpServer(
+        host=smtp.host,
+        port=smtp.port,
+        security=smtp.security,
+        username=smtp.username,
+        password=smtp.password.get_secret_value() if smtp.password else None,
+        connections=smtp.connections,
+        timeout=smtp.timeout,
+        messages_per_connection=smtp.messages_per_connection,
+        bounce_address=smtp.bounce_address,
     )
 
 

@@ -19,7 +19,9 @@ from digest.cli import (
     bounces,
     daemon,
     demo,
+    doctor,
     importing,
+    init,
     keywords,
     listing,
     page,
@@ -35,7 +37,8 @@ from digest.errors import DigestError
 
 _EPILOG = (
     "[b]First steps:[/b] [cyan]digest demo[/cyan] shows it all with invented papers;"
-    " [cyan]digest subscribe you@example.org -k 'graph neural network'[/cyan] adds you;"
+    " [cyan]digest init[/cyan] asks a few questions and makes both files;"
+    " [cyan]digest doctor[/cyan] says whether all is well;"
     " [cyan]digest run[/cyan] fetches and mails; [cyan]digest daemon[/cyan] does so every day.\n\n"
     "[b]Exit codes:[/b]\n"
     "0  done, also when there was nothing to do\n"
@@ -58,8 +61,9 @@ app = typer.Typer(
 )
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Begin": (init.init, doctor.doctor, demo.demo),
     "Work": (run.run, daemon.daemon, web.web),
-    "Look": (status.status, why.why, keywords.keywords, preview.preview, page.page, demo.demo),
+    "Look": (status.status, why.why, keywords.keywords, preview.preview, page.page),
     "Readers": (
         subscriptions.subscribe,
         subscriptions.unsubscribe,

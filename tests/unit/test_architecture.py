@@ -21,10 +21,11 @@ ORDER = (
     "schedule composing merging explaining",
     "mail",
     "jobs pages health advice bulletins",
-    "assembly cycle notify heap reporting",
+    "assembly cycle notify heap reporting installation",
     "web",
     "scribe",
     "daemon demo",
+    "checks",
     "cli",
 )
 PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split()}
@@ -32,7 +33,7 @@ PURE = (
     "papers text plurals query matching evidence digests composing merging explaining schedule"
     " pages pages.reading pages.writing pages.judging"
     " preferences store.sealing providers mail.message mail.replies mail.bounces mail.pace"
-    " mail.links web.clients web.choosing web.cards web.feeds"
+    " checks.records mail.links web.clients web.choosing web.cards web.feeds"
 )
 IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic"}
