@@ -27,10 +27,10 @@ def documented(name: str) -> str:
     return found[1]
 
 
-def reader(email: str, at: datetime | None = None, keyword: str = "tea") -> str:
-    """A [[subscriber]]; without `at` their time is ten minutes ago, so that nothing comes today."""
+def reader(email: str, at: datetime | None = None) -> str:
+    """A [[subscriber]]; without `at` their time is ten minutes ago, so that nothing comes for long."""
     at = at or datetime.now(UTC) - timedelta(minutes=10)
-    return f'[[subscriber]]\nemail = "{email}"\nkeywords = ["{keyword}"]\nat = "{at:%H:%M}"\n'
+    return f'[[subscriber]]\nemail = "{email}"\nkeywords = ["tea"]\nat = "{at:%H:%M}"\n'
 
 
 def next_minute(*, after: timedelta) -> datetime:

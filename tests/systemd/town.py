@@ -21,7 +21,7 @@ _CLONE_NEWNET = 0x40000000  # setns(2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Town:
-    """Two papers, both announced two days ago: one on tea, one on tea and milk."""
+    """The arXiv has one paper, on tea, that was announced two days ago."""
 
     arxiv: LocalArxiv
     post: MailServer
@@ -68,7 +68,7 @@ def town_at(leader: int, answers: Mapping[str, Answer | Sequence[Answer]]) -> It
         _enter_network(leader)
         extensions = ("SIZE 10000000", "8BITMIME", "ENHANCEDSTATUSCODES", "AUTH PLAIN")
         post = MailServer(answers=answers, extensions=extensions)
-        async with LocalArxiv(_announcements(), datetime.now(UTC)) as arxiv, serving(post):
+        async with LocalArxiv([_announcement()], datetime.now(UTC)) as arxiv, serving(post):
             towns.append(Town(arxiv=arxiv, post=post))
             founded.set()
             await stop.wait()
@@ -84,17 +84,11 @@ def town_at(leader: int, answers: Mapping[str, Answer | Sequence[Answer]]) -> It
         loop.close()
 
 
-def _announcements() -> list[Announcement]:
+def _announcement() -> Announcement:
     announced_at = datetime.now(UTC) - timedelta(days=2)
     submitted = f"{announced_at - timedelta(days=1):%Y-%m-%d %H:%M}"
-    titles = ("On tea", "On tea with milk")
-    return [
-        Announcement(
-            paper=invented_paper(f"{announced_at:%y%m}.9900{number}", title, submitted=submitted),
-            announced_at=announced_at,
-        )
-        for number, title in enumerate(titles)
-    ]
+    paper = invented_paper(f"{announced_at:%y%m}.99001", "On tea", submitted=submitted)
+    return Announcement(paper=paper, announced_at=announced_at)
 
 
 def _enter_network(leader: int) -> None:
