@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.mail_server import Do
 from tests.systemd.machine import Machine, wait_until
-from tests.systemd.service import ADA, BO, Service, next_minute, reader
+from tests.systemd.service import ADA, BO, Service, documented, next_minute, reader
 from tests.systemd.town import PASSWORD, USERNAME
 
 pytestmark = pytest.mark.long
@@ -79,6 +79,19 @@ def test_the_state_is_kept_and_handed_over_whoever_owned_it(service: Service) ->
         owned = service.machine("find", STATE, "-printf", r"%U %m %f\n").splitlines()
         assert {line.split()[0] for line in owned} == {user}
         assert {f"{user} 700 arxiv-digest", f"{user} 600 digest.db"} <= set(owned)
+        service.stop()
+        service.machine("systemctl", "start", "arxiv-digest-run")
+        assert town.mails_to(ADA) == 1
+
+
+def test_a_state_that_was_lost_and_restored_knows_who_was_mailed(service: Service) -> None:
+    with service.in_town(reader(ADA)) as town:
+        service.machine("systemctl", "start", "arxiv-digest-run")
+        service.start()
+        service.machine.shell(documented("backup"))
+        service.reset()
+        service.start()
+        service.machine.shell(documented("restore"))
         service.stop()
         service.machine("systemctl", "start", "arxiv-digest-run")
         assert town.mails_to(ADA) == 1
