@@ -31,22 +31,28 @@ from digest.resources import templates_folder
 from digest.store import Mailing
 from digest.subscribers import Subscriber, load_subscribers
 
+Fingerprint = tuple[tuple[int, int] | None, ...]
+"""Of both files: another one when one of them was written since."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """The two files, as read at one moment; `config_file` is the digest.toml in use, if there is one."""
+    """The two files, as read at one moment; `config_file` is the digest.toml in use, if there is one.
+
+    `fingerprint` is of before they were read, so that no edit falls between the reading and the watching.
+    """
 
     config_file: Path | None
     settings: Settings
     subscribers: tuple[Subscriber, ...]
+    fingerprint: Fingerprint
 
     @property
     def lookback(self) -> timedelta:
         return timedelta(days=self.settings.arxiv.lookback_days)
 
-    def fingerprint(self) -> tuple[tuple[int, int] | None, ...]:
-        """Differs from an earlier one when one of the files was written since."""
-        return tuple(_fingerprint(path) for path in (self.config_file, self.settings.subscribers))
+    def fingerprint_now(self) -> Fingerprint:
+        return (_fingerprint(self.config_file), _fingerprint(self.settings.subscribers))
 
 
 def _fingerprint(path: Path | None) -> tuple[int, int] | None:
@@ -60,13 +66,17 @@ def _fingerprint(path: Path | None) -> tuple[int, int] | None:
 def load_setup(config: Path | None, environ: Mapping[str, str] = os.environ) -> Setup:
     """Reads both files. Raises `ConfigurationError` with every problem of both."""
     try:
+        config_file = find_config(config, environ)
+        config_fingerprint = _fingerprint(config_file)
         settings = load_settings(config, environ)
     except ConfigurationError as error:
         raise ConfigurationError(*error.problems, *_problems_of_subscribers(config, environ)) from error
+    fingerprint = (config_fingerprint, _fingerprint(settings.subscribers))
     return Setup(
-        config_file=find_config(config, environ),
+        config_file=config_file,
         settings=settings,
         subscribers=load_subscribers(settings.subscribers, settings.defaults),
+        fingerprint=fingerprint,
     )
 
 

@@ -223,11 +223,11 @@ class Daemon:
 
     async def _watch(self) -> None:
         """Rereads the files on SIGHUP, and by itself when one was edited; and what readers chose."""
-        seen = self._setup.fingerprint()
+        seen = self._setup.fingerprint
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._reload.wait(), _LOOK_UP.total_seconds())
-            found = await asyncio.to_thread(self._setup.fingerprint)
+            found = await asyncio.to_thread(self._setup.fingerprint_now)
             if self._reload.is_set() or found != seen:
                 self._reload.clear()
                 seen = found
