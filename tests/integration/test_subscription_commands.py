@@ -67,7 +67,11 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def start(
     *arguments: str, folder: Path, stdout: IO[bytes] | int = subprocess.PIPE
 ) -> subprocess.CompletedProcess[str]:
-    environ = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    environ = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "200",
+        "DIGEST_STATE": str(folder / "digest.db"),
+    }
     return subprocess.run(
         [sys.executable, "-m", "digest", *arguments],
         env=environ,
@@ -210,9 +214,11 @@ def test_the_operator_subscribes_someone_again_who_left(digest: Digest, tmp_path
     assert "left" not in digest("subscribers").out
 
 
-def test_readers_are_listed_though_the_state_cannot_be_read(digest: Digest, tmp_path: Path) -> None:
+def test_readers_are_added_and_listed_though_the_state_cannot_be_read(digest: Digest, tmp_path: Path) -> None:
     digest("subscribe", "a@example.org", "-k", "x ray")
     (tmp_path / "digest.db").write_text("no database")
+    ended = digest("subscribe", "b@example.org", "-k", "tea")
+    assert (ended.code, ended.err.partition(": ")[2][:37]) == (0, "had they unsubscribed themselves, the")
     ended = digest("subscribers")
     assert (ended.code, ended.err.partition(": ")[2][:38]) == (0, "what readers chose for themselves is n")
     assert "a@example.org" in ended.out
