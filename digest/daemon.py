@@ -11,10 +11,11 @@ from typing import TypeVar
 from digest.arxiv.calendar import last_announcement
 from digest.assembly import Setup, limits_of, open_client, sources_of, transport_of, writer_of
 from digest.errors import ConfigurationError, DigestError
-from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch
+from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch, tidy
 from digest.notify import Notifier
 from digest.preferences import Preferences, lay_over
 from digest.schedule import due_at_slot, next_fetch_at, slot_after
+from digest.scribe import hired
 from digest.store import Store
 from digest.web.links import links_of
 from digest.web.metrics import Metrics
@@ -136,7 +137,7 @@ class Daemon:
     async def _fetch_once(self) -> FetchReport:
         setup = self._setup
         async with open_client(setup.settings) as client:
-            sources = self._metrics.watched(sources_of(setup.settings, client), self._clock)
+            sources = sources_of(setup.settings, client)
             report = await fetch(
                 sources, self._store, self._readers, now=self._clock(), lookback=setup.lookback
             )
@@ -188,10 +189,11 @@ class Daemon:
             writer_of(setup.settings, self._links),
             self._clock,
             limits=limits_of(setup.settings),
+            hire=lambda: hired(setup.config_file, setup.settings.state),
             stop=self._stop,
         )
         self._metrics.mailed(composed, report)
-        await asyncio.to_thread(self._store.shelve, now=now, lookback=setup.lookback)
+        await asyncio.to_thread(tidy, self._store, now=now, lookback=setup.lookback)
         for note in report.notes:
             _log.warning(note)
         if composed.composed or report.sent or report.errors:

@@ -14,7 +14,22 @@ from typing import Annotated
 import typer
 
 from digest import __version__
-from digest.cli import backup, bounces, daemon, demo, listing, preview, run, subscriptions, web
+from digest.cli import (
+    backup,
+    bounces,
+    daemon,
+    demo,
+    importing,
+    keywords,
+    listing,
+    page,
+    preview,
+    run,
+    status,
+    subscriptions,
+    web,
+    why,
+)
 from digest.cli.context import Context, exit_code, problems_of
 from digest.errors import DigestError
 
@@ -24,8 +39,8 @@ _EPILOG = (
     " [cyan]digest run[/cyan] fetches and mails; [cyan]digest daemon[/cyan] does so every day.\n\n"
     "[b]Exit codes:[/b]\n"
     "0  done, also when there was nothing to do\n"
-    "1  a part failed and will be tried again\n"
-    "2  wrong usage or configuration; nothing was fetched or sent\n"
+    "1  a part failed and will be tried again, or the state is in use or its disk full\n"
+    "2  something to correct: usage, configuration or the state file\n"
     "3  arXiv could not be reached at all\n"
     "75  [cyan]digest bounce[/cyan] alone: try again later\n"
     "130  interrupted; the mail in hand was finished\n\n"
@@ -44,14 +59,19 @@ app = typer.Typer(
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Work": (run.run, daemon.daemon, web.web),
-    "Look": (preview.preview, demo.demo),
-    "Readers": (subscriptions.subscribe, subscriptions.unsubscribe, listing.subscribers),
+    "Look": (status.status, why.why, keywords.keywords, preview.preview, page.page, demo.demo),
+    "Readers": (
+        subscriptions.subscribe,
+        subscriptions.unsubscribe,
+        listing.subscribers,
+        importing.import_,
+    ),
     "State": (backup.backup,),
     "Returned mail": (bounces.bounce, bounces.suppressions, bounces.resume),
 }
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
-        app.command(rich_help_panel=_panel)(_command)
+        app.command(_command.__name__.rstrip("_"), rich_help_panel=_panel)(_command)
 
 
 def _show_version(is_wanted: bool) -> None:

@@ -55,7 +55,7 @@ def preview(
         raise typer.BadParameter("give either a subscriber's address, or keywords with -k")
     tell_failures_once(context)
     settings = load_settings(context_of(context).config, os.environ)
-    subscriber = _subscriber(settings, email) if email else _trial(settings, tuple(keyword or ()))
+    subscriber = subscriber_named(settings, email) if email else trial_reader(settings, tuple(keyword or ()))
     digest, is_next = asyncio.run(_compose(settings, subscriber, now or datetime.now(UTC)))
     if digest is None:
         typer.echo(f"no paper of the last {settings.arxiv.lookback_days} days matches; nothing was written")
@@ -68,23 +68,17 @@ def preview(
         webbrowser.open(output.resolve().as_uri())
 
 
-def _subscriber(settings: "Settings", email: str) -> "Subscriber":
-    from digest.errors import ConfigurationError
-    from digest.notation import address_key, parse_address
+def subscriber_named(settings: "Settings", email: str) -> "Subscriber":
+    """The reader with this address. Raises `ConfigurationError` where there is none."""
+    from digest.cli.opening import reader_called
     from digest.subscribers import load_subscribers
 
-    try:
-        email = parse_address(email)
-    except ValueError as error:
-        raise typer.BadParameter(f"{email}: {error}") from error
-    subscribers = load_subscribers(settings.subscribers, settings.defaults)
-    for subscriber in subscribers:
-        if address_key(subscriber.email) == address_key(email):
-            return subscriber
-    raise ConfigurationError(f"{settings.subscribers}: {email} is no subscriber; see digest subscribers")
+    found = load_subscribers(settings.subscribers, settings.defaults)
+    return reader_called(email, found, settings.subscribers)
 
 
-def _trial(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":
+def trial_reader(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":
+    """Somebody who follows these keywords, and is nobody. Raises `QueryError`."""
     from digest.query import parse
     from digest.subscribers import Keyword, Subscriber
 

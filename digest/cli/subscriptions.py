@@ -85,7 +85,7 @@ def subscribe(
         crosslists=crosslists,
         replacements=replacements,
     )
-    typer.echo(_told(done, str(settings.subscribers.absolute())))
+    typer.echo(told(done, str(settings.subscribers.absolute())))
     if _take_back_leaving(settings, done.subscriber):
         typer.echo(f"{done.subscriber.email} had unsubscribed, and is mailed again.")
 
@@ -132,7 +132,8 @@ def _take_back_leaving(settings: "Settings", reader: "Subscriber") -> bool:
         return False
 
 
-def _told(done: "Subscribed", path: str) -> str:
+def told(done: "Subscribed", path: str) -> str:
+    """What the reader is told of it, and what they can do next."""
     reader = done.subscriber
     lines: list[str] = []
     if done.is_new:

@@ -290,7 +290,43 @@ def m005_idle_runs(db: Database) -> None:
 
 
 @migrations()
-def m007_web(db: Database) -> None:
+def m006_pruning(db: Database) -> None:
+    """Mailings of long ago are looked for by date, to be forgotten."""
+    db.execute("CREATE INDEX mailing_by_plan ON mailing (planned_at)")
+
+
+@migrations()
+def m007_fetches(db: Database) -> None:
+    """When each source answered well, and which hits were seen by then."""
+    db.execute(
+        """
+        CREATE TABLE fetch (
+            last_hit INTEGER NOT NULL,
+            source TEXT NOT NULL,
+            began_at TEXT NOT NULL,
+            ended_at TEXT NOT NULL,
+            PRIMARY KEY (last_hit, source)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+
+
+@migrations()
+def m008_seen_elsewhere(db: Database) -> None:
+    """Papers that a reader had before they came here, by the address_key of the reader."""
+    db.execute(
+        """
+        CREATE TABLE seen_elsewhere (
+            address TEXT NOT NULL,
+            paper INTEGER NOT NULL REFERENCES paper,
+            PRIMARY KEY (address, paper)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+
+
+@migrations()
+def m009_web(db: Database) -> None:
     """What readers chose for themselves, and the keywords that have a page of their own."""
     for statement in (
         # Whoever chose nothing has no row. muted: a list of the keys of queries. weekly: 'mon', …, 'never'.

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlite_utils import Database
@@ -20,6 +20,10 @@ MAILING_COLUMNS = (
     "number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries,"
     " revisions"
 )
+
+_KEPT = timedelta(days=90)
+_PRUNED_AT_ONCE = 10_000
+"""Several days of most installations, and half a second of writing."""
 
 
 class Outbox(Suppressions):
@@ -243,6 +247,23 @@ class Outbox(Suppressions):
                 """,
                 ((text_of(now), number) for number in numbers),
             )
+
+    def prune(self, *, now: datetime) -> int:
+        # The last one stays whatever it is: mailings are numbered from it, and named by their numbers.
+        with self._transaction() as db:
+            pruned = db.execute(
+                """
+                DELETE FROM mailing WHERE number IN (
+                    SELECT mailing.number
+                    FROM mailing JOIN subscriber ON subscriber.number = mailing.subscriber
+                    WHERE planned_at < ? AND state IN ('sent', 'merged', 'failed') AND revision_cursor IS NULL
+                        AND mailing.number < (SELECT max(number) FROM mailing)
+                    LIMIT ?
+                )
+                """,
+                [text_of(now - _KEPT), _PRUNED_AT_ONCE],
+            )
+            return int(pruned.rowcount)
 
     def waiting(self) -> int:
         return int(self._one("SELECT count(*) FROM mailing WHERE due_at IS NOT NULL"))

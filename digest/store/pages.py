@@ -5,7 +5,8 @@ from pathlib import Path
 
 from digest.digests import Digest
 from digest.store import Figures, KeywordPage, Mailing
-from digest.store.outbox import MAILING_COLUMNS, Outbox
+from digest.store.history import History
+from digest.store.outbox import MAILING_COLUMNS
 from digest.store.rows import moment_of
 from digest.store.sealing import Kind, is_seal, number_in, seal
 
@@ -14,7 +15,7 @@ _DIGESTS_LISTED = 20
 _PAST_KEPT = 1_000
 
 
-class Archive(Outbox):
+class Archive(History):
     """The part of the store that shows what was sent and found."""
 
     def __init__(self, path: Path) -> None:

@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlite_utils import Database
 
 from digest.digests import Hit
 from digest.notation import address_key
+from digest.papers import ArxivId
 from digest.store import Frontier, News, Served, Standing
 from digest.store.examined import Examined
-from digest.store.rows import LAST_CODE, first_code, moment_of, text_of
+from digest.store.rows import LAST_CODE, code_of, first_code, moment_of, text_of
 from digest.subscribers import Subscriber
 
 
@@ -225,6 +226,9 @@ class Readers(Examined):
                         WHERE former.subscriber = reader AND former.is_welcomed
                             AND earlier.number <= coalesce(former.ended_after, cursor)
                     )
+                    AND NOT EXISTS (
+                        SELECT 1 FROM seen_elsewhere WHERE address = ?1 AND paper = candidate.paper
+                    )
                 ORDER BY number
                 """,
                 [address_key(email), text_of(backlog_since), first_code(backlog_since), LAST_CODE],
@@ -236,6 +240,15 @@ class Readers(Examined):
             for number, key, edition, is_backlog in rows
         )
         return News(hits=hits, frontier=frontier, revisions=revisions)
+
+    def count_as_seen(self, email: str, papers: Iterable[ArxivId]) -> int:
+        codes = [(code_of(arxiv_id),) for arxiv_id in papers]
+        with self._transaction() as db:
+            db.conn.executemany("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", codes)
+            return db.conn.executemany(
+                "INSERT OR IGNORE INTO seen_elsewhere SELECT ?, number FROM paper WHERE arxiv_id = ?",
+                [(address_key(email), code) for (code,) in codes],
+            ).rowcount
 
     @staticmethod
     def _close_slot(db: Database, served: Served) -> None:

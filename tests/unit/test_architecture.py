@@ -18,17 +18,19 @@ ORDER = (
     "subscribers subscribers_file",
     "arxiv resources digests preferences",
     "store",
-    "schedule composing merging",
+    "schedule composing merging explaining",
     "mail",
-    "jobs",
-    "assembly cycle notify",
+    "jobs pages health advice bulletins",
+    "assembly cycle notify heap",
     "web",
+    "scribe",
     "daemon demo",
     "cli",
 )
 PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split()}
 PURE = (
-    "papers text plurals query matching evidence digests composing merging schedule"
+    "papers text plurals query matching evidence digests composing merging explaining schedule"
+    " pages pages.reading pages.writing pages.judging"
     " preferences store.sealing providers mail.message mail.replies mail.bounces mail.pace"
     " mail.links web.clients web.choosing web.cards web.feeds"
 )
