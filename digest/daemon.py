@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from digest.arxiv.calendar import last_announcement
-from digest.assembly import Setup, limits_of, open_client, sources_of, transport_of, writer_of
+from digest.assembly import Setup, letterhead_of, limits_of, open_client, sources_of, transport_of, writer_of
 from digest.errors import ConfigurationError, DigestError
 from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch, tidy
 from digest.notify import Notifier
 from digest.preferences import Preferences, lay_over
+from digest.reporting import tell_operator
 from digest.schedule import due_at_slot, next_fetch_at, slot_after
 from digest.scribe import hired
 from digest.store import Store
@@ -194,6 +195,14 @@ class Daemon:
         )
         self._metrics.mailed(composed, report)
         await asyncio.to_thread(tidy, self._store, now=now, lookback=setup.lookback)
+        await tell_operator(
+            self._store,
+            transport_of(setup.settings),
+            self._readers,
+            letterhead_of(setup.settings),
+            setup.settings.operator,
+            now=now,
+        )
         for note in report.notes:
             _log.warning(note)
         if composed.composed or report.sent or report.errors:

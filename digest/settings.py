@@ -317,6 +317,15 @@ class Defaults(Section):
     )
 
 
+class Operator(Section):
+    """`[operator]`: whom to tell when fetching fails, and every week that all goes on."""
+
+    email: Address | None = Field(default=None, description="a mail address")
+    heartbeat: Annotated[int | None, BeforeValidator(parse_weekday)] = Field(
+        default=None, description="a weekday"
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be set, as `digest.config.load_settings` finds it."""
 
@@ -338,6 +347,7 @@ class Settings(BaseSettings):
     )
 
     web: Web = Field(default_factory=Web, description="a table: [web]")
+    operator: Operator = Field(default_factory=Operator, description="a table: [operator]")
 
     @field_validator("arxiv")
     @classmethod

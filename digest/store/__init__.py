@@ -149,33 +149,6 @@ class Bounced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownReader:
-    """A reader who was enrolled once; `feed` is the token of the feed of their digests."""
-
-    email: str
-    feed: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeywordPage:
-    """A keyword as a reader wrote it, and the newest papers it found; `covered_at`: its last good fetch."""
-
-    keyword: str
-    papers: tuple[Paper, ...]
-    covered_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """How many readers there are, how many addresses are suppressed, and how many mailings wait."""
-
-    readers: int
-    suppressed: int
-    waiting: int
-    fetched_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
     """A paper that this installation has seen, in its newest version, and the keys of what found it.
 
@@ -222,6 +195,33 @@ class Waiting:
     attempts: int
     reply: str
     due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownReader:
+    """A reader who was enrolled once; `feed` is the token of the feed of their digests."""
+
+    email: str
+    feed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeywordPage:
+    """A keyword as a reader wrote it, and the newest papers it found; `covered_at`: its last good fetch."""
+
+    keyword: str
+    papers: tuple[Paper, ...]
+    covered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """How many readers there are, how many addresses are suppressed, and how many mailings wait."""
+
+    readers: int
+    suppressed: int
+    waiting: int
+    fetched_at: datetime | None
 
 
 class Store(Protocol):
@@ -382,6 +382,26 @@ class Store(Protocol):
         """Mails this address again, first what was suppressed; false if it was not suppressed."""
         ...
 
+    def note_fetch(self, source: str, *, now: datetime) -> None:
+        """Remembers that a source answered well, and what had been seen by then."""
+        ...
+
+    def fetched_at(self) -> Mapping[str, datetime]:
+        """For each source that ever answered well: when it last did."""
+        ...
+
+    def sighting(self, arxiv_id: ArxivId) -> Sighting | None:
+        """A paper as it was seen; `None` if it never was."""
+        ...
+
+    def fate(self, arxiv_id: ArxivId, email: str) -> Fate:
+        """What became of a paper for a reader, as far as mailings are not forgotten (`prune`)."""
+        ...
+
+    def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
+        """Up to `limit` of the mailings that were tried and are tried again, the most often tried first."""
+        ...
+
     def preferences(self) -> Mapping[str, Preferences]:
         """The choices of those readers who made any, by `address_key`."""
         ...
@@ -432,22 +452,10 @@ class Store(Protocol):
         """What a monitor wants to know."""
         ...
 
-    def note_fetch(self, source: str, *, now: datetime) -> None:
-        """Remembers that a source answered well, and what had been seen by then."""
+    def bulletins(self) -> Mapping[str, datetime]:
+        """What the operator was told, by name, and when."""
         ...
 
-    def fetched_at(self) -> Mapping[str, datetime]:
-        """For each source that ever answered well: when it last did."""
-        ...
-
-    def sighting(self, arxiv_id: ArxivId) -> Sighting | None:
-        """A paper as it was seen; `None` if it never was."""
-        ...
-
-    def fate(self, arxiv_id: ArxivId, email: str) -> Fate:
-        """What became of a paper for a reader, as far as mailings are not forgotten (`prune`)."""
-        ...
-
-    def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
-        """Up to `limit` of the mailings that were tried and are tried again, the most often tried first."""
+    def note_bulletin(self, name: str, *, ends: str | None, now: datetime) -> None:
+        """Remembers what the operator was told; it is the end of `ends`, if of anything."""
         ...

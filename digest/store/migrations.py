@@ -350,3 +350,9 @@ def m009_web(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m010_bulletins(db: Database) -> None:
+    """What the operator was told."""
+    db.execute("CREATE TABLE bulletin (name TEXT PRIMARY KEY, told_at TEXT NOT NULL) STRICT, WITHOUT ROWID")

@@ -21,7 +21,7 @@ ORDER = (
     "schedule composing merging explaining",
     "mail",
     "jobs pages health advice bulletins",
-    "assembly cycle notify heap",
+    "assembly cycle notify heap reporting",
     "web",
     "scribe",
     "daemon demo",

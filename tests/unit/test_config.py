@@ -125,6 +125,8 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_WEB__LISTEN": "[::1]:8000",
         "DIGEST_WEB__TRUSTED_PROXIES": "192.0.2.1, 10.0.0.0/8",
         "DIGEST_WEB__ROBOTS": "true",
+        "DIGEST_OPERATOR__EMAIL": "op@example.org",
+        "DIGEST_OPERATOR__HEARTBEAT": "mon",
     }
     assert set(environ) == {"DIGEST_" + "__".join(key).upper() for key in KEYS}
     settings = load("", environ)
@@ -139,6 +141,7 @@ def test_every_key_can_come_from_the_environment() -> None:
     assert (settings.web.base_url, settings.web.address) == ("https://digest.example.org/lab", ("::1", 8000))
     assert settings.web.trusted_proxies == (ip_network("192.0.2.1"), ip_network("10.0.0.0/8"))
     assert settings.web.robots
+    assert (settings.operator.email, settings.operator.heartbeat) == ("op@example.org", 0)
 
 
 @pytest.mark.parametrize(
