@@ -99,9 +99,12 @@ async def _compose(
     from digest.assembly import open_client, sources_of
     from digest.cli.opening import open_copy, progress
     from digest.jobs import fetch
+    from digest.preferences import adapted
 
     lookback = timedelta(days=settings.arxiv.lookback_days)
     with open_copy(settings.state) as store, progress() as notice:
+        chosen = replace(store.preferences_of(subscriber.email), left_at=None)
+        subscriber = adapted(subscriber, chosen) or subscriber
         newcomer = replace(subscriber, email=_NOBODY)
         store.enrol([subscriber, newcomer], now=now, current_since=now)
         notice("asking arXiv")
