@@ -31,8 +31,12 @@ class Match:
 
 def matches(query: Query, paper: Paper) -> bool:
     """Whether `paper` is one that `query` asks for."""
-    analysed = AnalysedPaper(paper)
-    return _evaluated(query.root, lambda leaf: finder(leaf)(analysed)) is not None
+    return evidence(query, AnalysedPaper(paper)) is not None
+
+
+def evidence(query: Query, paper: AnalysedPaper) -> Evidence | None:
+    """Where `paper` meets what `query` asks for; `None` if it is not what the query asks for."""
+    return _evaluated(query.root, lambda leaf: finder(leaf)(paper))
 
 
 def _evaluated(node: Node, find: Callable[[Leaf], Evidence | None]) -> Evidence | None:

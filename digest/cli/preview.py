@@ -133,12 +133,11 @@ def _digest(
 
 
 def _write(settings: "Settings", digest: "Digest", output: Path) -> None:
-    from digest.assembly import letterhead_of
+    from digest.assembly import mail_writer
     from digest.errors import ConfigurationError
-    from digest.mail.rendering import Renderer
-    from digest.resources import templates_folder
+    from digest.store import Mailing
 
-    rendered = Renderer(templates_folder()).render(digest, letterhead=letterhead_of(settings))
+    rendered = mail_writer(settings).rendered(Mailing(number=0, token="preview", attempts=0, digest=digest))
     try:
         output.write_text(rendered.html, encoding="utf-8")
     except OSError as error:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import idna
 
 from digest.digests import Digest
+from digest.mail.links import NO_LINKS, Links
 from digest.papers import one_line
 
 _LONGEST_LINE = 76
@@ -54,7 +55,9 @@ class Rendered:
     html: str
 
 
-def build_message(digest: Digest, rendered: Rendered, letterhead: Letterhead, token: str) -> bytes:
+def build_message(
+    digest: Digest, rendered: Rendered, letterhead: Letterhead, token: str, *, links: Links = NO_LINKS
+) -> bytes:
     """The whole message with CRLF line ends, as `join_message` gives it."""
     return join_message(
         digest,
@@ -63,6 +66,7 @@ def build_message(digest: Digest, rendered: Rendered, letterhead: Letterhead, to
         token,
         text=[quoted_printable(rendered.text)],
         html=[quoted_printable(rendered.html)],
+        links=links,
     )
 
 
@@ -74,6 +78,7 @@ def join_message(
     *,
     text: Iterable[bytes],
     html: Iterable[bytes],
+    links: Links = NO_LINKS,
 ) -> bytes:
     """The message of a body in quoted-printable pieces: text first, then HTML (RFC 2046, section 5.1.4).
 
@@ -84,9 +89,8 @@ def join_message(
     if not _TOKEN.fullmatch(token):
         raise ValueError(f"not usable in a Message-ID: {token!r}")
     boundary = "=_" + sha256(token.encode()).hexdigest()[:32]  # "=_" never occurs in quoted-printable text
-    head = "".join(
-        f"{name}: {value}\r\n" for name, value in _headers(digest, subject, letterhead, token, boundary)
-    )
+    headers = _headers(digest, subject, letterhead, token, boundary, links)
+    head = "".join([f"{name}: {value}\r\n" for name, value in headers])
     delimiter = f"\r\n--{boundary}".encode()
     pieces = (head.encode(), delimiter, _PLAIN, *text, delimiter, _HTML, *html, delimiter, b"--\r\n")
     return b"".join(pieces)
@@ -119,7 +123,7 @@ def wire_address(address: str) -> str:
 
 
 def _headers(
-    digest: Digest, subject: str, letterhead: Letterhead, token: str, boundary: str
+    digest: Digest, subject: str, letterhead: Letterhead, token: str, boundary: str, links: Links
 ) -> tuple[tuple[str, str], ...]:
     """Addresses stand unfolded, up to the 998 characters of RFC 5322: not every program unfolds them well."""
     domain = wire_address(letterhead.sender).rpartition("@")[2]
@@ -130,12 +134,23 @@ def _headers(
         ("Date", _date(digest.planned_at)),
         ("Message-ID", f"<{token}@{domain}>"),
         ("List-Id", f"<arxiv-digest.{domain}>"),
-        ("List-Unsubscribe", f"<{leave_url(digest, letterhead)}>"),
+        *_unsubscribe(leave_url(digest, letterhead), links.unsubscribe),
         ("List-Help", f"<{_mailto(letterhead.contact, 'help')}>"),
         ("Auto-Submitted", "auto-generated"),
         ("Precedence", "bulk"),
         ("MIME-Version", "1.0"),
         ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'),
+    )
+
+
+def _unsubscribe(by_mail: str, on_the_web: str | None) -> tuple[tuple[str, str], ...]:
+    """RFC 2369, section 3.2; with a page on the web one click is enough (RFC 8058, section 3.1)."""
+    if on_the_web is None:
+        return (("List-Unsubscribe", f"<{by_mail}>"),)
+    page = quote(on_the_web, safe="%/:?#[]@!$&'()*+,;=~")
+    return (
+        ("List-Unsubscribe", f"<{page}>, <{by_mail}>"),
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
     )
 
 

@@ -1,0 +1,21 @@
+"""Where a digest may lead its reader on the web; without a web server, nowhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """Web addresses of one reader and one digest, each `None` where there is no such page.
+
+    `unsubscribe` takes one click (RFC 8058), `manage` leads to the reader's preferences, `online` to this
+    digest; `keyword_pages` to what a keyword, as the reader wrote it, brought lately.
+    """
+
+    unsubscribe: str | None = None
+    manage: str | None = None
+    online: str | None = None
+    keyword_pages: Mapping[str, str] | None = None
+
+
+NO_LINKS = Links()
