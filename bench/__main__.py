@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from bench import growth, matching, memory, requests, seen, subscribers, writing
+from bench import delivery, growth, matching, memory, requests, seen, subscribers, writing
 from bench.figures import Figure, seconds, table
 from bench.papers import CORPUS
 from tests.acceptance.installation import SIMULATOR
@@ -17,6 +17,7 @@ _MEASURES: Mapping[str, Callable[[float], Iterator[Figure]]] = {
     "memory": memory.measure,
     "writing": writing.measure,
     "subscribers": subscribers.measure,
+    "delivery": delivery.measure,
     "growth": growth.measure,
 }
 _OVER_ARXIV = {"requests", "memory", "growth"}

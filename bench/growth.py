@@ -1,21 +1,15 @@
 """What a run costs as the readers grow in number: one that mails nobody, and one that mails everybody."""
 
 import math
-import os
-import shutil
-import socket
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
 from bench.figures import Figure, megabytes, seconds
 from bench.installation import Installation, Ran
 from bench.requests import DAILY_RUN, FIRST_RUN
+from bench.sink import sink, tool
 from bench.subscribers import text_of
 from tests.acceptance.installation import simulator
 
@@ -29,26 +23,25 @@ _STEEPEST = 1.05
 
 def measure(scale: float = 1.0) -> Iterator[Figure]:
     """Runs of `digest run` over the simulated arXiv and the smtp-sink of Postfix, which takes all mails."""
-    sink = shutil.which("smtp-sink", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if sink is None:
-        sys.stderr.write("growth: left out, there is no smtp-sink; it is in the package postfix\n")
+    receiver = tool("smtp-sink", measure="growth")
+    if receiver is None:
         return
     runs: list[Ran] = []
     for wanted in _READERS:
         count = max(10, int(wanted * scale))
-        first, idle = _runs(sink, count, is_idle_too=wanted == _IDLE_READERS)
+        first, idle = _runs(receiver, count, is_idle_too=wanted == _IDLE_READERS)
         runs.append(first)
         if idle:
             yield _idle(count, idle)
-        yield _mailing(count, runs)
+        yield mailing(count, runs)
 
 
-def _runs(sink: str, count: int, *, is_idle_too: bool) -> tuple[Ran, Ran | None]:
+def _runs(receiver: str, count: int, *, is_idle_too: bool) -> tuple[Ran, Ran | None]:
     """The first run, and after that of another day the same once more."""
     with (
         tempfile.TemporaryDirectory() as folder,
         simulator("--min-interval", "0") as arxiv,
-        _sink(sink) as port,
+        sink(receiver) as port,
     ):
         installation = Installation(
             Path(folder, "installation"),
@@ -69,29 +62,6 @@ def _runs(sink: str, count: int, *, is_idle_too: bool) -> tuple[Ran, Ran | None]
         return first, installation.run(DAILY_RUN)
 
 
-@contextmanager
-def _sink(command: str) -> Iterator[int]:
-    """A server that takes every mail and forgets it: its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    with subprocess.Popen([command, *user, f"127.0.0.1:{port}", "1000"]) as process:  # noqa: S603 (found above)
-        try:
-            _wait_for(port)
-            yield port
-        finally:
-            process.terminate()
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(100):
-        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.05)
-    raise RuntimeError("smtp-sink does not answer")
-
-
 def _idle(count: int, ran: Ran) -> Figure:
     wrong = [*ran.errors, *(["mails were sent"] if ran.sent else [])]
     return Figure(
@@ -102,7 +72,7 @@ def _idle(count: int, ran: Ran) -> Figure:
     )
 
 
-def _mailing(count: int, runs: Sequence[Ran]) -> Figure:
+def mailing(count: int, runs: Sequence[Ran]) -> Figure:
     """The last of `runs`, each of ten times as many readers as the one before."""
     ran = runs[-1]
     is_last = len(runs) == len(_READERS)

@@ -1,6 +1,7 @@
 """Runs one `digest` command in this process: `python -m bench.peak FILE COMMAND …`.
 
-At the end FILE has the most memory that it ever held, in bytes, and the seconds of processor time it took.
+At the end FILE has the most memory that it ever held, in bytes, and the seconds of processor time that it and
+the processes it began took.
 """
 
 import re
@@ -20,12 +21,28 @@ def peak_bytes() -> int:
     Where the system tells, without what the process held before it became this program: `ru_maxrss` of a
     child begins with its parent's size.
     """
-    if _STATUS.exists():
-        found = re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text(encoding="ascii"))
-        if found:
-            return int(found[1]) * 1024
+    if found := _peak(_STATUS):
+        return found
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size * 1024
+
+
+def family_bytes(pid: int) -> int:
+    """The greatest sizes so far of a running process and of those it began, added up; 0 if unknown."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except OSError:
+        return 0
+    return sum(_peak(Path(f"/proc/{one}/status")) for one in (pid, *children))
+
+
+def _peak(status: Path) -> int:
+    """0 where the system does not tell, or the process has ended."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="ascii"))
+    except OSError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
 
 
 def main() -> None:
@@ -34,7 +51,9 @@ def main() -> None:
     try:
         digest()
     finally:
-        Path(report).write_text(f"{peak_bytes()} {time.process_time()}", encoding="ascii")
+        others = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = time.process_time() + others.ru_utime + others.ru_stime
+        Path(report).write_text(f"{peak_bytes()} {cpu}", encoding="ascii")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from digest.subscribers import load_subscribers
 from digest.subscribers_file import subscribe
 
 _READERS = 10_000
+_PAPERS = 9_000
 _KEYWORDS = 600
 _KEYWORDS_OF_ONE = 3
 _NAIVE_SHARE = 20
@@ -40,7 +41,8 @@ class _Costs(NamedTuple):
 def measure(scale: float = 1.0) -> Iterator[Figure]:
     """The best of three, each in a process of its own, which has parsed no keyword before."""
     count = max(2 * _NAIVE_SHARE, int(_READERS * scale))
-    costs = [_in_a_new_process(count) for _ in range(_REPEATS)]
+    text = text_of(count, known=max(300, int(_PAPERS * scale)))
+    costs = [_in_a_new_process(text, count) for _ in range(_REPEATS)]
     loading, editing, naive_loading, naive_editing = map(min, zip(*costs, strict=True))
     yield Figure(
         what=f"reading subscribers.toml with {count:,} entries",
@@ -58,7 +60,7 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
     )
 
 
-def text_of(count: int, *, known: int = 9_000) -> str:
+def text_of(count: int, *, known: int = _PAPERS) -> str:
     """A subscribers.toml of `count` readers, with three of some hundreds of keywords each."""
     chance = random.Random(1)  # noqa: S311 (the same readers each time)
     texts = keywords(papers(known), _KEYWORDS)
@@ -69,9 +71,9 @@ def text_of(count: int, *, known: int = 9_000) -> str:
     )
 
 
-def _in_a_new_process(count: int) -> _Costs:
+def _in_a_new_process(text: str, count: int) -> _Costs:
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_costs, text_of(count), count).result()
+        return pool.submit(_costs, text, count).result()
 
 
 def _costs(text: str, count: int) -> _Costs:

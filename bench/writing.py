@@ -1,6 +1,5 @@
 """How many digests one core composes, renders and builds in a second."""
 
-import random
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,29 +11,24 @@ from multiprocessing import get_context
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from bench.day import day
 from bench.figures import Figure
-from bench.papers import keywords, papers
 from digest.composing import compose
 from digest.digests import Digest, Hit
 from digest.mail.message import Letterhead
 from digest.mail.rendering import Renderer
 from digest.mail.writing import Writer
-from digest.query import parse
 from digest.resources import templates_folder
 from digest.store import Mailing
 from digest.subscribers import Keyword, Subscriber
 
 _READERS = 5_000
-_PAPERS = 600
-_KEYWORDS = 500
-_KEYWORDS_OF_ONE = 3
-_PAPERS_OF_ONE = 7
 _REPEATS = 3
 _NAIVE_SHARE = 20
 _MUST = 3_000
 
 _PLANNED_AT = datetime(2026, 6, 17, 7, tzinfo=UTC)
-_LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
+LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
 
 
 class _Reader(NamedTuple):
@@ -77,7 +71,7 @@ def _in_a_new_process(scale: float) -> _Costs:
 def _costs(scale: float) -> _Costs:
     readers = _readers(max(20, int(_READERS * scale)))
     renderer = Renderer(templates_folder())
-    write = Writer(renderer, _LETTERHEAD).write
+    write = Writer(renderer, LETTERHEAD).write
     composing, size, shown = 0.0, 0, 0
     began = time.process_time()
     for number, reader in enumerate(readers):
@@ -93,14 +87,10 @@ def _costs(scale: float) -> _Costs:
 
 def _readers(count: int) -> list[_Reader]:
     """Each with some keywords of all, which bring the same papers to whoever follows them."""
-    chance = random.Random(1)  # noqa: S311 (the same readers each time)
-    day = papers(_PAPERS)
-    known = [Keyword(text=text, query=parse(text)) for text in keywords(day, _KEYWORDS)]
-    brought = {keyword.text: chance.sample(day, _PAPERS_OF_ONE) for keyword in known}
+    announced = day()
     readers = []
-    for number in range(count):
-        followed = chance.sample(known, _KEYWORDS_OF_ONE)
-        pairs = [(keyword, paper) for keyword in followed for paper in brought[keyword.text]]
+    for number, followed in enumerate(announced.followed(count)):
+        pairs = [(keyword, paper) for keyword in followed for paper in announced.brought[keyword.query.key]]
         hits = tuple(
             Hit(number=place, query_key=keyword.query.key, paper=paper, is_backlog=False)
             for place, (keyword, paper) in enumerate(pairs)
@@ -109,11 +99,11 @@ def _readers(count: int) -> list[_Reader]:
     return readers
 
 
-def _subscriber(number: int, followed: Sequence[Keyword]) -> Subscriber:
+def _subscriber(number: int, followed: tuple[Keyword, ...]) -> Subscriber:
     return Subscriber(
         email=f"reader{number}@example.org",
         name=f"Reader {number}",
-        keywords=tuple(followed),
+        keywords=followed,
         send_at=time_of_day(7),
         timezone=ZoneInfo("UTC"),
         weekly=None,
@@ -128,19 +118,23 @@ def _composed(reader: _Reader) -> Digest:
 
 
 def _naive(renderer: Renderer, readers: Sequence[_Reader]) -> float:
-    """Seconds for one mail: all templates for each reader, then `EmailMessage`; of a part of the readers."""
+    """Seconds for one mail, of a part of the readers."""
     some = readers[::_NAIVE_SHARE]
     began = time.process_time()
-    for number, reader in enumerate(some):
-        digest = _composed(reader)
-        mailing = Mailing(number=number, token=f"naive-{number}", attempts=0, digest=digest)
-        rendered = Writer(renderer, _LETTERHEAD).rendered(mailing)  # one that remembers nothing
-        message = EmailMessage()
-        message["From"] = f"{_LETTERHEAD.sender_name} <{_LETTERHEAD.sender}>"
-        message["To"] = f"{digest.name} <{digest.email}>"
-        message["Subject"] = rendered.subject
-        message["Date"] = format_datetime(digest.planned_at)
-        message.set_content(rendered.text, cte="quoted-printable")
-        message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
-        message.as_bytes()
+    for reader in some:
+        naive_message(renderer, _composed(reader)).as_bytes()
     return (time.process_time() - began) / len(some)
+
+
+def naive_message(renderer: Renderer, digest: Digest) -> EmailMessage:
+    """All templates for each reader, and the standard library's message of what they gave."""
+    mailing = Mailing(number=0, token="naive", attempts=0, digest=digest)
+    rendered = Writer(renderer, LETTERHEAD).rendered(mailing)  # by a writer that remembers nothing
+    message = EmailMessage()
+    message["From"] = f"{LETTERHEAD.sender_name} <{LETTERHEAD.sender}>"
+    message["To"] = f"{digest.name} <{digest.email}>"
+    message["Subject"] = rendered.subject
+    message["Date"] = format_datetime(digest.planned_at)
+    message.set_content(rendered.text, cte="quoted-printable")
+    message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
+    return message

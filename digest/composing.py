@@ -96,7 +96,7 @@ def _let_through(subscriber: Subscriber, papers: Iterable[Paper]) -> list[Paper]
     """Those of the reader's categories that nothing excludes."""
     found = list(papers)
     if subscriber.categories:
-        found = [paper for paper in found if _is_in_categories(subscriber, paper)]
+        found = [paper for paper in found if is_in_categories(subscriber, paper)]
     if not found or not subscriber.exclude:
         return found
     refused = _refused(subscriber.exclude)
@@ -109,7 +109,7 @@ def _refused(exclude: tuple[Keyword, ...]) -> QueryIndex:
     return QueryIndex(keyword.query for keyword in exclude)
 
 
-def _is_in_categories(subscriber: Subscriber, paper: Paper) -> bool:
+def is_in_categories(subscriber: Subscriber, paper: Paper) -> bool:
     counting = paper.categories if subscriber.crosslists else paper.categories[:1]
     return any(
         code == wanted or f"{code.partition('.')[0]}.*" == wanted

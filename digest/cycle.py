@@ -7,7 +7,18 @@ from datetime import datetime, timedelta
 
 from digest.arxiv import Source
 from digest.arxiv.calendar import last_announcement, why_quiet
-from digest.jobs import ComposeReport, DeliveryReport, Due, FetchReport, Write, compose_due, deliver, fetch
+from digest.jobs import (
+    ComposeReport,
+    DeliveryReport,
+    Due,
+    FetchReport,
+    Hire,
+    Write,
+    compose_due,
+    deliver,
+    fetch,
+    tidy,
+)
 from digest.mail import Transport
 from digest.mail.pace import UNLIMITED, Limits
 from digest.schedule import due_today
@@ -61,6 +72,7 @@ class Cycle:
     lookback: timedelta
     clock: Callable[[], datetime]
     limits: Limits = UNLIMITED
+    hire: Hire | None = None
     notice: Callable[[str], None] = lambda text: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -76,7 +88,7 @@ class Cycle:
         fetched = await self._fetch(now)
         composed = ComposeReport() if fetched is None else await self._compose(now, fetched, force=force)
         later = DeliveryReport() if earlier.is_server_down or earlier.limited_until else await self._deliver()
-        await asyncio.to_thread(self.store.shelve, now=now, lookback=self.lookback)
+        await asyncio.to_thread(tidy, self.store, now=now, lookback=self.lookback)
         waiting = await asyncio.to_thread(self.store.waiting) if self.transport else 0
         stopped = () if fetched is not None else ("stopped before arXiv was asked; the next run does it",)
         return CycleReport(
@@ -130,6 +142,7 @@ class Cycle:
             self.write,
             self.clock,
             limits=self.limits,
+            hire=self.hire,
             stop=self.stop,
             notice=lambda report: self.notice(f"mailing: {report.sent} sent"),
         )

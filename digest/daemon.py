@@ -11,9 +11,10 @@ from typing import TypeVar
 from digest.arxiv.calendar import last_announcement
 from digest.assembly import Setup, limits_of, open_client, sources_of, transport_of, writer_of
 from digest.errors import ConfigurationError, DigestError
-from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch
+from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch, tidy
 from digest.notify import Notifier
 from digest.schedule import due_at_slot, next_fetch_at, slot_after
+from digest.scribe import hired
 from digest.store import Store
 
 _log = logging.getLogger(__name__)
@@ -164,9 +165,10 @@ class Daemon:
             writer_of(setup.settings),
             self._clock,
             limits=limits_of(setup.settings),
+            hire=lambda: hired(setup.config_file, setup.settings.state),
             stop=self._stop,
         )
-        await asyncio.to_thread(self._store.shelve, now=now, lookback=setup.lookback)
+        await asyncio.to_thread(tidy, self._store, now=now, lookback=setup.lookback)
         for note in report.notes:
             _log.warning(note)
         if composed.composed or report.sent or report.errors:

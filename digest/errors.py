@@ -68,10 +68,11 @@ class Unbelievable(SourceError):
 
 
 class StateError(DigestError):
-    """The state file cannot be used; it is left as it is."""
+    """The state file cannot be used; it is left as it is. `is_passing`: it may be over by itself."""
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, *, is_passing: bool = False) -> None:
         super().__init__(f"{path}: {reason}")
+        self.is_passing = is_passing
         self.path = path
         self.reason = reason
 

@@ -114,7 +114,7 @@ def _path(value: str | Path) -> Path:
 
 def _is_address(value: str | None) -> bool:
     try:
-        return bool(parse_address(value))
+        return value is not None and bool(parse_address(value))
     except ValueError:
         return False
 

@@ -72,6 +72,26 @@ class SearchApi:
             found |= await self._search_batch(any_of(batch), ground.submitted_since, ground.until + _MARGIN)
         return tuple(sorted(found.values(), key=_submission, reverse=True))
 
+    async def paper(self, arxiv_id: ArxivId) -> Paper | None:
+        """One paper in its newest version; `None` if arXiv has none called so. Raises `SourceError`."""
+        fields = {"id_list": arxiv_id, "max_results": "1"}
+        answer = await self._client.ask(
+            self._url, fields, lambda document: parse_search_answer(document, url=self._url)
+        )
+        return next((paper for paper in answer.papers if paper.id == arxiv_id), None)
+
+    async def count(self, *, since: datetime, until: datetime) -> int:
+        """How many papers were submitted in that time, whatever they are about. Raises `SourceError`."""
+        fields = {
+            "search_query": f"submittedDate:[{_stamp(since)} TO {_stamp(until)}]",
+            "sortBy": "submittedDate",
+            "max_results": "1",
+        }
+        answer = await self._client.ask(
+            self._url, fields, lambda document: parse_search_answer(document, url=self._url)
+        )
+        return answer.total
+
     async def _search_batch(self, text: str, since: datetime, until: datetime) -> dict[ArxivId, Paper]:
         """Page after page, each ending where the one before began, until one holds all of its window."""
         upper = _whole_minute_after(until)

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 
 _EASTERN = ZoneInfo("America/New_York")
 _ANNOUNCED_AT = time(20)
-_FRIDAY, _SATURDAY = 4, 5
+_DEADLINE = time(14)
+_FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
 _DAY = timedelta(days=1)
 
 _HOLIDAYS = {
@@ -63,6 +64,18 @@ def last_announcement(at: datetime) -> datetime:
     while (announced_at := _announcement_on(day)) is None or announced_at > at:
         day -= _DAY
     return announced_at
+
+
+def earliest_announcement(submitted_at: datetime) -> datetime:
+    """When a paper is announced unless it is held back: deadlines are at 14:00 Eastern on weekdays."""
+    day = _eastern_day(submitted_at)
+    while (
+        day.weekday() in (_SATURDAY, _SUNDAY)
+        or day in _HOLIDAYS
+        or datetime.combine(day, _DEADLINE, _EASTERN) < submitted_at
+    ):
+        day += _DAY
+    return next_announcement(datetime.combine(day, _DEADLINE, _EASTERN))
 
 
 def why_quiet(now: datetime) -> str | None:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from digest import __version__
-from digest.cli import backup, bounces, daemon, demo, preview, run, subscriptions
+from digest.cli import backup, bounces, daemon, demo, keywords, preview, run, status, subscriptions, why
 from digest.cli.context import Context, exit_code, problems_of
 from digest.errors import DigestError
 
@@ -24,8 +24,8 @@ _EPILOG = (
     " [cyan]digest run[/cyan] fetches and mails; [cyan]digest daemon[/cyan] does so every day.\n\n"
     "[b]Exit codes:[/b]\n"
     "0  done, also when there was nothing to do\n"
-    "1  a part failed and will be tried again\n"
-    "2  wrong usage or configuration; nothing was fetched or sent\n"
+    "1  a part failed and will be tried again, or the state is in use or its disk full\n"
+    "2  something to correct: usage, configuration or the state file\n"
     "3  arXiv could not be reached at all\n"
     "75  [cyan]digest bounce[/cyan] alone: try again later\n"
     "130  interrupted; the mail in hand was finished\n\n"
@@ -44,7 +44,7 @@ app = typer.Typer(
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Work": (run.run, daemon.daemon),
-    "Look": (preview.preview, demo.demo),
+    "Look": (status.status, why.why, keywords.keywords, preview.preview, demo.demo),
     "Readers": (subscriptions.subscribe, subscriptions.unsubscribe, subscriptions.subscribers),
     "State": (backup.backup,),
     "Returned mail": (bounces.bounce, bounces.suppressions, bounces.resume),

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from digest.errors import AlreadyRunning, ConfigurationError, DigestError, ServerUnavailable, SourceError
+from digest.errors import (
+    AlreadyRunning,
+    ConfigurationError,
+    DigestError,
+    ServerUnavailable,
+    SourceError,
+    StateError,
+)
 
 if TYPE_CHECKING:
     from digest.settings import Settings
@@ -50,4 +57,6 @@ def exit_code(error: DigestError) -> int:
     """What the command ends with: 1 tried again later, 2 something to correct, 3 no arXiv."""
     if isinstance(error, SourceError):
         return 3
+    if isinstance(error, StateError):
+        return 1 if error.is_passing else 2
     return 1 if isinstance(error, AlreadyRunning | ServerUnavailable) else 2

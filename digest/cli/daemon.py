@@ -19,8 +19,10 @@ def daemon(context: typer.Context) -> None:
     from digest.assembly import load_setup, writer_of
     from digest.cli.opening import open_state
     from digest.daemon import Daemon
+    from digest.heap import share_heap
     from digest.notify import Notifier
 
+    share_heap()
     logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))
     setup = load_setup(context_of(context).config)
     writer_of(setup.settings)

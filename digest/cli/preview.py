@@ -69,19 +69,11 @@ def preview(
 
 
 def _subscriber(settings: "Settings", email: str) -> "Subscriber":
-    from digest.errors import ConfigurationError
-    from digest.notation import address_key, parse_address
+    from digest.cli.opening import reader_called
     from digest.subscribers import load_subscribers
 
-    try:
-        email = parse_address(email)
-    except ValueError as error:
-        raise typer.BadParameter(f"{email}: {error}") from error
-    subscribers = load_subscribers(settings.subscribers, settings.defaults)
-    for subscriber in subscribers:
-        if address_key(subscriber.email) == address_key(email):
-            return subscriber
-    raise ConfigurationError(f"{settings.subscribers}: {email} is no subscriber; see digest subscribers")
+    found = load_subscribers(settings.subscribers, settings.defaults)
+    return reader_called(email, found, settings.subscribers)
 
 
 def _trial(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":

@@ -62,7 +62,9 @@ def run(
     import gc
 
     from digest.assembly import load_setup
+    from digest.heap import share_heap
 
+    share_heap()
     tell_failures_once(context)
     try:
         setup = load_setup(context_of(context).config)
@@ -90,6 +92,7 @@ async def _cycle(
     from digest.assembly import limits_of, open_client, sources_of, transport_of, writer_of
     from digest.cli.opening import open_copy, open_state, progress
     from digest.cycle import Cycle
+    from digest.scribe import hired
 
     settings = setup.settings
     opened = open_copy if dry_run else open_state
@@ -107,6 +110,7 @@ async def _cycle(
                 lookback=setup.lookback,
                 clock=lambda: now or datetime.now(UTC),
                 limits=limits_of(settings),
+                hire=lambda: hired(setup.config_file, settings.state),
                 notice=notice,
                 stop=stop,
             )

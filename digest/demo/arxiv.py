@@ -91,13 +91,16 @@ class LocalArxiv:
         sort_key = _choice(fields, "sortBy", tuple(_SORT_KEYS))
         order = _choice(fields, "sortOrder", _SORT_ORDERS[::-1])
         query = fields.get("search_query", "").strip()
-        if not query:
+        wanted = set(filter(None, fields.get("id_list", "").split(",")))
+        if not query and not wanted:
             raise BadSearch("one of search_query or id_list must be provided")
         if size == 0 or start + size > _LAST_RESULT:
             raise BrokenSearch(f"results {start} to {start + size}")
-        is_found = parse_search(query)
+        known = [paper for paper in self._known() if not wanted or paper.id in wanted]
         found = sorted(
-            filter(is_found, self._known()), key=_SORT_KEYS[sort_key], reverse=order == "descending"
+            filter(parse_search(query), known) if query else known,
+            key=_SORT_KEYS[sort_key],
+            reverse=order == "descending",
         )
         feed = _feed(f"search_query={query}", self.now, total=len(found), start=start, size=size)
         feed.extend(_entry(paper) for paper in found[start : start + size])

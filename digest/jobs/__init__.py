@@ -1,16 +1,20 @@
-"""The three jobs: fetch, compose, deliver. Each may be stopped at any point and run again."""
+"""The jobs: fetch, compose, deliver, and tidy up. Each may be stopped at any point and run again."""
 
 from digest.jobs.composing import ComposeReport, Due, compose_due
-from digest.jobs.delivering import DeliveryReport, Write, deliver
+from digest.jobs.delivering import DeliveryReport, deliver
+from digest.jobs.drafting import Hire, Write
 from digest.jobs.fetching import FetchReport, fetch
+from digest.jobs.tidying import tidy
 
 __all__ = [
     "ComposeReport",
     "DeliveryReport",
     "Due",
     "FetchReport",
+    "Hire",
     "Write",
     "compose_due",
     "deliver",
     "fetch",
+    "tidy",
 ]

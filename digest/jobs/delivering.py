@@ -3,28 +3,29 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from digest.errors import ServerUnavailable, StateError, Unwritable
+from digest.errors import ServerUnavailable, StateError
+from digest.jobs.drafting import Draft, Drafting, Hire, Write, draft
 from digest.jobs.ledger import Ledger
-from digest.mail import Outcome, Outgoing, Receipt, Session, Transport
+from digest.mail import Outcome, Receipt, Session, Transport
 from digest.mail.pace import UNLIMITED, Limits, Pace
 from digest.schedule import LONGEST_RETRY, retry_at
-from digest.store import Conclusion, Mailing, MailingState, Store
+from digest.store import Conclusion, MailingState, Store
 
 _log = logging.getLogger(__name__)
-
-Write = Callable[[Mailing], Outgoing]
-"""Builds a mailing's message: the same bytes each time."""
 
 LEASE = timedelta(minutes=10)
 """How long a mailing is ours without a word from us; renewed long before it ends."""
 
 _AT_ONCE = 50
 """How many mailings are claimed, and their messages built, at once."""
+
+MANY = 1_000
+"""So many mails are worth a second process, which takes half a second to begin."""
 
 _STATES = {
     Outcome.SENT: MailingState.SENT,
@@ -51,16 +52,7 @@ class DeliveryReport:
     limited_until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    """A claimed mailing and its message, or why it could not be written."""
-
-    mailing: Mailing
-    outgoing: Outgoing | None = None
-    failure: str = ""
-
-
-_Queue = asyncio.Queue[_Prepared | None]
+_Queue = asyncio.Queue[Draft | None]
 
 
 async def deliver(
@@ -70,6 +62,7 @@ async def deliver(
     clock: Callable[[], datetime],
     *,
     limits: Limits = UNLIMITED,
+    hire: Hire | None = None,
     stop: asyncio.Event | None = None,
     notice: Callable[[DeliveryReport], None] = lambda report: None,
 ) -> DeliveryReport:
@@ -77,17 +70,31 @@ async def deliver(
 
     What an earlier delivery left in the middle is taken up again: one delivery runs at a time.
     When the server as a whole cannot be used, the batch ends and no reader is blamed. `stop` lets
-    the mails in hand be finished and no other be begun. `notice` is told after each mail.
+    the mails in hand be finished and no other be begun. `notice` is told after each mail. Where very many
+    wait, the process that `hire` opens writes them.
     Raises `StateError` when the outbox cannot be read or written.
     """
     await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + 2 * LONGEST_RETRY)
     pace = await asyncio.to_thread(Pace.resumed, limits, now=clock(), sent_since=store.sent_since)
-    delivery = _Delivery(store, transport, write, clock, pace, stop or asyncio.Event(), notice)
-    try:
-        await delivery.run()
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from errors
+    async with _drafting(store, write, hire) as drafting:
+        delivery = _Delivery(store, transport, drafting, clock, pace, stop or asyncio.Event(), notice)
+        try:
+            await delivery.run()
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
     return delivery.report
+
+
+@asynccontextmanager
+async def _drafting(store: Store, write: Write, hire: Hire | None) -> AsyncIterator[Drafting]:
+    async def own(now: datetime, until: datetime, limit: int) -> Sequence[Draft]:
+        return await asyncio.to_thread(draft, store, write, now=now, until=until, limit=limit)
+
+    if hire is not None and await asyncio.to_thread(store.waiting) >= MANY:
+        async with hire() as others:
+            yield others
+    else:
+        yield own
 
 
 class _Delivery:
@@ -97,7 +104,7 @@ class _Delivery:
         self,
         store: Store,
         transport: Transport,
-        write: Write,
+        drafting: Drafting,
         clock: Callable[[], datetime],
         pace: Pace,
         stop: asyncio.Event,
@@ -106,7 +113,7 @@ class _Delivery:
         self.report = DeliveryReport()
         self._store = store
         self._transport = transport
-        self._write = write
+        self._drafting = drafting
         self._clock = clock
         self._pace = pace
         self._began = clock(), time.monotonic()
@@ -114,7 +121,7 @@ class _Delivery:
         self._notice = notice
         self._ledger = Ledger(store, clock, stop)
         self._held: set[int] = set()
-        self._returned: list[_Prepared] = []
+        self._returned: list[Draft] = []
         self._state_error: StateError | None = None
 
     async def run(self) -> None:
@@ -149,31 +156,26 @@ class _Delivery:
     async def _feed(self, queue: _Queue) -> None:
         """Claims and writes ahead of the sessions, and tells each of them when there is nothing more."""
         try:
-            while not self._stop.is_set() and (prepared := await self._prepare()):
-                for one in prepared:
+            while not self._stop.is_set() and (drafts := await self._claim()):
+                for one in drafts:
                     await queue.put(one)
         except StateError as error:  # the mails in hand are finished first
             self._state_error = error
         for _ in range(self._transport.sessions):
             await queue.put(None)
 
-    async def _prepare(self) -> Sequence[_Prepared]:
+    async def _claim(self) -> Sequence[Draft]:
         now = self._clock()
-        claimed = await asyncio.to_thread(self._store.claim, now=now, until=now + LEASE, limit=_AT_ONCE)
-        self._held.update(mailing.number for mailing in claimed)
-        return await asyncio.to_thread(lambda: [self._prepared(mailing) for mailing in claimed])
-
-    def _prepared(self, mailing: Mailing) -> _Prepared:
-        try:
-            return _Prepared(mailing=mailing, outgoing=self._write(mailing))
-        except Unwritable as error:
-            return _Prepared(mailing=mailing, failure=str(error))
+        drafts = await self._drafting(now, now + LEASE, _AT_ONCE)
+        self._held.update(one.number for one in drafts)
+        return drafts
 
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
             held = tuple(self._held)
-            await asyncio.to_thread(self._store.renew, held, until=self._clock() + LEASE)
+            with suppress(StateError):  # the sessions meet it too, and wait rather than forget what they sent
+                await asyncio.to_thread(self._store.renew, held, until=self._clock() + LEASE)
 
     async def _release(self) -> None:
         """Gives back what was claimed and not sent."""
@@ -194,12 +196,12 @@ class _Delivery:
                     one = await self._next(queue)
         except ServerUnavailable as error:
             _log.warning("session ended cause=%s", error)
-            if one is not None and one.mailing.number in self._held:
+            if one is not None and one.number in self._held:
                 self._returned.append(one)
             return error
         return True
 
-    async def _next(self, queue: _Queue) -> _Prepared | None:
+    async def _next(self, queue: _Queue) -> Draft | None:
         """What another session had to give back comes before the end."""
         one = None if self._stop.is_set() else await queue.get()
         return self._returned.pop() if one is None and self._returned and not self._stop.is_set() else one
@@ -222,40 +224,38 @@ class _Delivery:
         began_at, began = self._began
         return began_at + timedelta(seconds=time.monotonic() - began)
 
-    async def _handle(self, session: Session, one: _Prepared) -> None:
+    async def _handle(self, session: Session, one: Draft) -> None:
         if one.outgoing is None:
             receipt = Receipt(outcome=Outcome.DEFERRED, reply=one.failure)
         else:
             receipt = await session.send(one.outgoing)
-        mailing = one.mailing
-        await self._ledger.write(_conclusion(mailing, receipt, self._clock()))
-        self._held.discard(mailing.number)
-        self._count(mailing, receipt)
+        await self._ledger.write(_conclusion(one, receipt, self._clock()))
+        self._held.discard(one.number)
+        self._count(one, receipt)
         self._notice(self.report)
 
-    def _count(self, mailing: Mailing, receipt: Receipt) -> None:
-        email = mailing.digest.email
+    def _count(self, one: Draft, receipt: Receipt) -> None:
         if receipt.outcome is Outcome.SENT:
             self.report.sent += 1
-            _log.debug("mailing sent number=%d to=%s", mailing.number, email)
+            _log.debug("mailing sent number=%d to=%s", one.number, one.email)
             return
         # A server likes to quote the address, and a log is not the place for it.
-        reply = receipt.reply.replace(email, "the recipient")
+        reply = receipt.reply.replace(one.email, "the recipient")
         _log.warning(
-            "mailing not sent number=%d outcome=%s cause=%s", mailing.number, receipt.outcome.value, reply
+            "mailing not sent number=%d outcome=%s cause=%s", one.number, receipt.outcome.value, reply
         )
         if receipt.outcome is Outcome.DEAD:
             self.report.suppressed += 1
             self.report.errors.append(
-                f"{email} gets no more mail, until `digest resume {email}`: {receipt.reply}"
+                f"{one.email} gets no more mail, until `digest resume {one.email}`: {receipt.reply}"
             )
         else:
             self.report.deferred += 1
-            self.report.errors.append(f"the digest for {email} waits: {receipt.reply}")
+            self.report.errors.append(f"the digest for {one.email} waits: {receipt.reply}")
 
 
-def _conclusion(mailing: Mailing, receipt: Receipt, now: datetime) -> Conclusion:
-    conclusion = Conclusion(number=mailing.number, state=_STATES[receipt.outcome], reply=receipt.reply)
+def _conclusion(one: Draft, receipt: Receipt, now: datetime) -> Conclusion:
+    conclusion = Conclusion(number=one.number, state=_STATES[receipt.outcome], reply=receipt.reply)
     if conclusion.state in {MailingState.SENT, MailingState.SUPPRESSED}:
         return conclusion
-    return replace(conclusion, due_at=retry_at(now, attempts=mailing.attempts + 1, token=mailing.token))
+    return replace(conclusion, due_at=retry_at(now, attempts=one.attempts + 1, token=one.token))

@@ -75,6 +75,8 @@ async def fetch(
     fetching = _Fetching(store, known, since)
     for errand in errands:
         await fetching.run(errand)
+    for source in fetching.answered:
+        await asyncio.to_thread(store.note_fetch, source, now=now)
     return fetching.report()
 
 
@@ -100,6 +102,7 @@ class _Fetching:
         self._since = since
         self._papers_new = 0
         self._served = 0
+        self.answered: dict[str, None] = {}
         self._unserved: list[Query] = []
         self._doubts: list[str] = []
 
@@ -136,6 +139,7 @@ class _Fetching:
             else:
                 self._papers_new += await asyncio.to_thread(self._record, batch, held, ground.until)
                 self._served += len(batch)
+                self.answered[source.name] = None
                 _log.info("fetched source=%s queries=%d papers=%d", source.name, len(batch), len(papers))
                 return True
         return False

@@ -135,6 +135,55 @@ class Bounced:
     bounces: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A paper that this installation has seen, in its newest version, and the keys of what found it.
+
+    `seen_at` is the end of the fetch that first brought it, where that is known.
+    """
+
+    paper: Paper
+    query_keys: tuple[str, ...]
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """A version of a paper in a mailing, and what became of that: the last `reply`, and when it came."""
+
+    planned_at: datetime
+    version: int
+    state: MailingState
+    attempts: int
+    reply: str
+    concluded_at: datetime | None
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What became of a paper for one reader: the mailings that brought it, the first one first.
+
+    `backlog_keys` are their queries that had found it before they asked for these, `pending_keys` those
+    by which their next digest may bring it.
+    """
+
+    postings: tuple[Posting, ...] = ()
+    backlog_keys: tuple[str, ...] = ()
+    pending_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A mailing that was tried and is tried again at `due_at`, with the last reply."""
+
+    email: str
+    state: MailingState
+    attempts: int
+    reply: str
+    due_at: datetime
+
+
 class Store(Protocol):
     """Each method is one intent and one transaction: it happens whole or not at all.
 
@@ -187,6 +236,14 @@ class Store(Protocol):
 
         Returns how many shelves it filled; when that is none, there is nothing to do. What is put away is
         slower to read, and counts as before, but that it is no part of a backlog any more.
+        """
+        ...
+
+    def prune(self, *, now: datetime) -> int:
+        """Forgets some of the mailings that ended more than 90 days ago, and returns how many.
+
+        Those of readers who are told of new versions stay, for they say which versions a reader had, and so
+        do suppressed ones, which `resume` sends.
         """
         ...
 
@@ -266,4 +323,24 @@ class Store(Protocol):
 
     def resume(self, email: str, *, now: datetime) -> bool:
         """Mails this address again, first what was suppressed; false if it was not suppressed."""
+        ...
+
+    def note_fetch(self, source: str, *, now: datetime) -> None:
+        """Remembers that a source answered well, and what had been seen by then."""
+        ...
+
+    def fetched_at(self) -> Mapping[str, datetime]:
+        """For each source that ever answered well: when it last did."""
+        ...
+
+    def sighting(self, arxiv_id: ArxivId) -> Sighting | None:
+        """A paper as it was seen; `None` if it never was."""
+        ...
+
+    def fate(self, arxiv_id: ArxivId, email: str) -> Fate:
+        """What became of a paper for a reader, as far as mailings are not forgotten (`prune`)."""
+        ...
+
+    def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
+        """Up to `limit` of the mailings that were tried and are tried again, the most often tried first."""
         ...

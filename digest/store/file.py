@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from digest.errors import StateError
 from digest.store.migrations import migrations, names
-from digest.store.rows import explained
+from digest.store.rows import explained, is_passing
 
 _BUSY_SECONDS = 30.0
 
@@ -76,7 +76,7 @@ class StateFile:
         try:
             yield
         except sqlite3.Error as error:
-            raise StateError(str(self._path), explained(error)) from error
+            raise StateError(str(self._path), explained(error), is_passing=is_passing(error)) from error
         except OSError as error:
             raise StateError(str(self._path), f"cannot be opened: {error.strerror}") from error
 

@@ -287,3 +287,25 @@ def m005_idle_runs(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m006_pruning(db: Database) -> None:
+    """Mailings of long ago are looked for by date, to be forgotten."""
+    db.execute("CREATE INDEX mailing_by_plan ON mailing (planned_at)")
+
+
+@migrations()
+def m007_fetches(db: Database) -> None:
+    """When each source answered well, and which hits were seen by then."""
+    db.execute(
+        """
+        CREATE TABLE fetch (
+            last_hit INTEGER NOT NULL,
+            source TEXT NOT NULL,
+            began_at TEXT NOT NULL,
+            ended_at TEXT NOT NULL,
+            PRIMARY KEY (last_hit, source)
+        ) STRICT, WITHOUT ROWID
+        """
+    )

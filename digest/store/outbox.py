@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlite_utils import Database
@@ -14,6 +14,10 @@ from digest.notation import address_key
 from digest.store import Conclusion, Mailing, MailingState, News, Served
 from digest.store.rows import moment_of, text_of
 from digest.store.suppressions import Suppressions
+
+_KEPT = timedelta(days=90)
+_PRUNED_AT_ONCE = 10_000
+"""Several days of most installations, and half a second of writing."""
 
 
 class Outbox(Suppressions):
@@ -235,6 +239,23 @@ class Outbox(Suppressions):
                 """,
                 ((text_of(now), number) for number in numbers),
             )
+
+    def prune(self, *, now: datetime) -> int:
+        # The last one stays whatever it is: mailings are numbered from it, and named by their numbers.
+        with self._transaction() as db:
+            pruned = db.execute(
+                """
+                DELETE FROM mailing WHERE number IN (
+                    SELECT mailing.number
+                    FROM mailing JOIN subscriber ON subscriber.number = mailing.subscriber
+                    WHERE planned_at < ? AND state IN ('sent', 'merged', 'failed') AND revision_cursor IS NULL
+                        AND mailing.number < (SELECT max(number) FROM mailing)
+                    LIMIT ?
+                )
+                """,
+                [text_of(now - _KEPT), _PRUNED_AT_ONCE],
+            )
+            return int(pruned.rowcount)
 
     def waiting(self) -> int:
         return int(self._one("SELECT count(*) FROM mailing WHERE due_at IS NOT NULL"))

@@ -32,6 +32,12 @@ def explained(error: sqlite3.Error) -> str:
             return f"{error}; nothing was half-written"
 
 
+def is_passing(error: sqlite3.Error) -> bool:
+    """Whether it may be over without the operator: others lock the file, or have filled its disk."""
+    passing = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in passing
+
+
 def paper_of(row: Sequence[Any]) -> Paper:
     arxiv_id, version, title, abstract, authors, categories, submitted_at, updated_at, *rest = row
     comment, journal_ref, doi = rest

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from digest.papers import Paper
+from digest.papers import ArxivId, Paper
 from digest.store.file import StateFile
 from digest.store.rows import LAST_CODE, Code, code_of, first_code, moment_of, paper_of, text_of
 
@@ -50,14 +50,16 @@ class Shelves(StateFile):
 
     def __init__(self, path: Path) -> None:
         self._editions: dict[int, Paper] = {}
+        self._numbers: dict[tuple[ArxivId, int], int] = {}
         super().__init__(path)
 
     def shelve(self, *, now: datetime, lookback: timedelta) -> int:
         with self._transaction() as db:
-            served = self._served_up_to()
+            shelves = self._old_shelves(now, lookback)
+            served = self._served_up_to() if shelves else {}
             last = self._one("SELECT max(number) FROM hit")
             shelved = 0
-            for shelf in self._old_shelves(now, lookback):
+            for shelf in shelves:
                 if shelved == _MOST_SHELVES:
                     break
                 hits = self._rows("SELECT query, number FROM hit WHERE edition BETWEEN ? AND ?", _span(shelf))
@@ -170,7 +172,16 @@ class Shelves(StateFile):
         ]
 
     def _edition_number(self, paper: Paper) -> int:
-        """The edition of this version; the later one, where it was seen again after it was put away."""
+        """An edition of this version; the latest used are kept, since a day's digests share them."""
+        name = paper.id, paper.version
+        if name not in self._numbers:
+            if len(self._numbers) >= _CACHED_EDITIONS:
+                self._numbers.clear()
+            self._numbers[name] = self._newest_edition(paper)
+        return self._numbers[name]
+
+    def _newest_edition(self, paper: Paper) -> int:
+        """The later one, where it was seen again after it was put away."""
         return int(
             self._one(
                 """

@@ -7,11 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 from digest.errors import StateError
-from digest.store.outbox import Outbox
+from digest.store.history import History
 from digest.store.rows import explained
 
 
-class SqliteStore(Outbox):
+class SqliteStore(History):
     """A `Store`; its calls may come from any thread, one at a time."""
 
 

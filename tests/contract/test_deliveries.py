@@ -91,6 +91,16 @@ def test_a_lease_is_not_renewed_once_the_mail_is_sent(store: Store) -> None:
     assert store.next_due_at() is None
 
 
+def test_whoever_comes_too_late_does_not_undo_what_another_did(store: Store, other: Store) -> None:
+    outbox_of(store, ADA)
+    (late,) = claim(store)
+    (mailing,) = claim(other, now=NOW + LEASE)
+    conclude(other, mailing, MailingState.SENT, "250 taken")
+    conclude(store, late, MailingState.DEFERRED, "451", due_at=LATER)
+    store.release([late.number], now=LATER)
+    assert store.waiting() == 0
+
+
 def test_conclusions_are_written_down_together(store: Store) -> None:
     outbox_of(store, ADA, BO)
     one, two = claim(store)
@@ -190,6 +200,30 @@ def test_what_may_have_arrived_before_is_not_merged_after_resuming(store: Store)
     assert [again.token for again in claim(store)] == [mailing.token]
 
 
+@pytest.mark.parametrize("way", ["concluded", "reclaimed", "lease ended"])
+def test_what_is_being_sent_when_its_address_is_suppressed_is_not_tried_again(store: Store, way: str) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    store.suppress(ADA, cause="came back", now=NOW)
+    if way == "concluded":
+        conclude(store, mailing, MailingState.DEFERRED, "451", due_at=LATER)
+    elif way == "reclaimed":
+        store.reclaim(now=NOW, latest=NOW + timedelta(days=1))
+    assert claim(store, now=LATER) == ()
+    assert store.waiting() == 0
+    store.resume(ADA, now=LATER)
+    assert [again.token for again in claim(store, now=LATER)] == [mailing.token]
+
+
+def test_what_was_being_sent_to_a_reader_who_left_is_given_up(store: Store) -> None:
+    outbox_of(store, ADA)
+    claim(store)
+    store.enrol([], now=NOW, current_since=NOW)
+    store.reclaim(now=NOW, latest=NOW + timedelta(days=1))
+    assert claim(store, now=LATER) == ()
+    assert store.waiting() == 0
+
+
 def test_only_what_is_suppressed_can_be_resumed(store: Store) -> None:
     outbox_of(store, ADA)
     assert not store.resume(ADA, now=NOW)
@@ -226,6 +260,19 @@ def test_what_came_back_goes_into_the_next_digest(store: Store) -> None:
     store.note_bounce(mailing.token, recipient=ADA, reply="5.2.2 full", now=NOW)
     assert undelivered(store) == [mailing.number]
     assert claim(store, now=LATER) == ()
+
+
+def test_of_a_mail_sent_twice_one_may_come_back_and_the_other_arrive_so_it_is_not_merged(
+    store: Store,
+) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.UNKNOWN, "lost", due_at=NOW)
+    claim(store)
+    conclude(store, mailing, MailingState.SENT, "250")
+    store.note_bounce(mailing.token, recipient=ADA, reply="5.2.2 full", now=NOW)
+    assert undelivered(store) == []
+    assert [again.token for again in claim(store, now=NOW + timedelta(days=1))] == [mailing.token]
 
 
 def test_a_notification_that_comes_twice_counts_once(store: Store) -> None:
@@ -271,3 +318,43 @@ def test_a_bounce_of_something_else_changes_nothing(store: Store, token: str, re
     named = mailing.token if token == "theirs" else token
     assert store.note_bounce(named, recipient=recipient, reply="5.1.1", now=NOW) is None
     assert store.waiting() == 0
+
+
+# Pruning
+
+
+def test_mailings_that_ended_are_forgotten_after_ninety_days_but_for_the_last(store: Store) -> None:
+    outbox_of(store, ADA, BO)
+    for mailing in claim(store):
+        conclude(store, mailing, MailingState.SENT, "250")
+    assert store.prune(now=NOW + timedelta(days=90)) == 0
+    assert store.prune(now=NOW + timedelta(days=91)) == 1
+    assert store.prune(now=NOW + timedelta(days=91)) == 0
+
+
+@pytest.mark.parametrize("state", [MailingState.SUPPRESSED, MailingState.DEFERRED, MailingState.UNKNOWN])
+def test_what_may_yet_be_sent_is_not_forgotten(store: Store, state: MailingState) -> None:
+    outbox_of(store, ADA, BO)
+    for mailing in claim(store):
+        conclude(store, mailing, state, "", due_at=None if state is MailingState.SUPPRESSED else LATER)
+    assert store.prune(now=NOW + timedelta(days=1000)) == 0
+
+
+def test_what_was_brought_to_a_reader_of_new_versions_is_not_forgotten(store: Store) -> None:
+    readers = [reader(email, "tea", replacements="section") for email in (ADA, BO)]
+    store.enrol(readers, now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    for one in readers:
+        serve(store, one)
+    for mailing in claim(store):
+        conclude(store, mailing, MailingState.SENT, "250")
+    assert store.prune(now=NOW + timedelta(days=1000)) == 0
+
+
+def test_a_paper_of_a_forgotten_mailing_is_not_brought_again(store: Store) -> None:
+    outbox_of(store, ADA, BO)
+    for mailing in claim(store):
+        conclude(store, mailing, MailingState.SENT, "250")
+    assert store.prune(now=NOW + timedelta(days=91)) == 1
+    record(store, found("2606.00001", "tea", version=2), covered=("tea",))
+    assert with_news(store) == set()

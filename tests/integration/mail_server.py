@@ -14,6 +14,7 @@ class Do(Enum):
 
     DROP = "close the connection"
     HANG = "say nothing more"
+    TAKE = "take the mail, and close the connection before saying so"
 
 
 Answer = str | Do
@@ -68,6 +69,9 @@ class MailServer:
     def forget(self) -> None:
         """From now on everything is taken."""
         self._scripted.clear()
+
+    def is_scripted(self, verb: str) -> bool:
+        return bool(self._scripted.get(verb))
 
     def answer(self, *verbs: str) -> Answer:
         for verb in verbs:
@@ -125,18 +129,18 @@ class _Conversation:
         while (line := await self._reader.readline()) != b".\r\n":
             if not line:
                 raise _Gone
-            if "BODY" in self._server.answers and len(lines) == 3:
+            if len(lines) == 3 and self._server.is_scripted("BODY"):
                 await self._say(self._server.answer("BODY"))
             lines.append(line.removeprefix(b"."))
         answer = self._server.answer("DOT")
-        if str(answer).startswith("250"):
+        if answer is Do.TAKE or str(answer).startswith("250"):
             self._server.accepted.append(
                 Accepted(sender=self._sender, recipient=self._recipient, message=b"".join(lines))
             )
         await self._say(answer)
 
     async def _say(self, answer: Answer) -> None:
-        if answer is Do.DROP:
+        if answer in {Do.DROP, Do.TAKE}:
             raise _Gone
         if answer is Do.HANG:
             await self._reader.read()

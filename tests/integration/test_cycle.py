@@ -1,16 +1,18 @@
 """One cycle over a real state file, with a source and a transport that do as they are told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from digest.cycle import Cycle, CycleReport
 from digest.errors import ServerUnavailable, StateError, Unreachable, Unwritable
-from digest.jobs import deliver, ledger
+from digest.jobs import deliver, delivering, ledger
 from digest.mail import Outcome, Outgoing, Receipt
 from digest.papers import Paper
 from digest.store import Mailing
@@ -367,6 +369,30 @@ async def test_a_state_that_fails_while_mailing_is_named_plainly(
     monkeypatch.setattr(ledger, "LONGEST_WAIT", 0)
     with pytest.raises(StateError, match="the disk is full"):
         await lab.run(MONDAY, TEA, MILK)
+
+
+async def test_a_state_that_cannot_be_written_for_longer_than_a_lease_repeats_no_mail(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Installation(store)
+    writable_from = time.monotonic() + 0.6
+    conclude, renew = store.conclude, store.renew
+    refused = 0
+
+    def once_writable(method: Callable[..., None], *args: object, **named: object) -> None:
+        nonlocal refused
+        if time.monotonic() < writable_from:
+            refused += 1
+            raise StateError("digest.db", "the disk is full")
+        method(*args, **named)
+
+    monkeypatch.setattr(store, "conclude", partial(once_writable, conclude))
+    monkeypatch.setattr(store, "renew", partial(once_writable, renew))
+    monkeypatch.setattr(delivering, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(ledger, "_PAUSE", 0.02)
+    report = await lab.run(MONDAY, TEA, MILK)
+    assert refused > 4
+    assert (report.digests_sent, len(lab.mails()), store.waiting()) == (2, 2, 0)
 
 
 async def test_a_digest_that_cannot_be_written_waits_and_the_others_go(store: SqliteStore) -> None:

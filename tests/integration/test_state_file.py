@@ -8,6 +8,7 @@ import pytest
 from sqlite_utils import Database
 
 from digest.errors import AlreadyRunning, StateError
+from digest.store import file
 from digest.store.lock import sole_worker
 from digest.store.migrations import migrations, names
 from digest.store.sqlite import SqliteStore, copy_state
@@ -44,6 +45,22 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) 
     with pytest.raises(StateError, match=r"written by a newer version of digest .*m999_future"):
         SqliteStore(path)
     assert path.read_bytes() == before
+
+
+def test_a_lock_of_another_program_is_passing_and_a_strange_file_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "_BUSY_SECONDS", 0.05)
+    path = tmp_path / "digest.db"
+    with SqliteStore(path) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StateError, match="is locked by another program") as caught:
+            store.reclaim(now=NOW, latest=NOW)
+        assert caught.value.is_passing
+    path.write_bytes(b"not a database, and quite long enough to be seen as none" * 100)
+    with pytest.raises(StateError) as caught:
+        SqliteStore(path)
+    assert not caught.value.is_passing
 
 
 def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:

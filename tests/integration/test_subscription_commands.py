@@ -240,6 +240,7 @@ def test_wrong_usage_ends_with_2(digest: Digest, arguments: list[str]) -> None:
         (ConfigurationError("x"), 2),
         (QueryError("x", 0, "y"), 2),
         (StateError("x", "y"), 2),
+        (StateError("x", "y", is_passing=True), 1),
         (AlreadyRunning("x"), 1),
         (ServerUnavailable("x", "y", "z"), 1),
         (Unreachable("x", "y"), 3),

@@ -18,16 +18,17 @@ ORDER = (
     "subscribers subscribers_file",
     "arxiv resources digests",
     "store",
-    "schedule composing merging",
+    "schedule composing merging explaining",
     "mail",
-    "jobs",
-    "assembly cycle notify",
+    "jobs health advice bulletins",
+    "assembly cycle notify heap",
+    "scribe",
     "daemon demo",
     "cli",
 )
 PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split()}
 PURE = (
-    "papers text plurals query matching evidence digests composing merging schedule"
+    "papers text plurals query matching evidence digests composing merging explaining schedule"
     " providers mail.message mail.replies mail.bounces mail.pace"
 )
 IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}

@@ -1,14 +1,15 @@
 """The benchmarks work, at sizes that mean nothing."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from bench import filling, matching, papers, seen, writing
+from bench import delivery, filling, growth, installation, matching, papers, seen, sink, subscribers, writing
 from bench.__main__ import main
+from bench.day import day
 from bench.figures import Figure, megabytes, seconds, table
-from bench.installation import subscribers
 from digest.papers import parse_identifier
 from digest.query import parse
 from digest.settings import Defaults
@@ -67,7 +68,7 @@ def test_too_few_papers_for_the_keywords_are_said_so() -> None:
 
 def test_each_keyword_has_one_reader() -> None:
     texts = papers.keywords(papers.papers(300), 25)
-    readers = parse_subscribers(subscribers(texts), Path("subscribers.toml"), Defaults())
+    readers = parse_subscribers(installation.subscribers(texts), Path("subscribers.toml"), Defaults())
     assert [len(reader.keywords) for reader in readers] == [10, 10, 5]
     assert tuple(keyword.text for reader in readers for keyword in reader.keywords) == texts
 
@@ -99,6 +100,73 @@ def test_writing_is_measured_beside_a_loop_that_shares_nothing() -> None:
     (figure,) = writing.measure(0.001)
     assert "20 readers" in figure.what
     assert "× the naive loop" in figure.ours
+
+
+def test_readers_share_some_hundreds_of_keywords() -> None:
+    readers = parse_subscribers(subscribers.text_of(300, known=300), Path("subscribers.toml"), Defaults())
+    followed = {keyword.text for reader in readers for keyword in reader.keywords}
+    assert {len(reader.keywords) for reader in readers} == {3}
+    assert 300 < len(followed) <= 600
+
+
+def test_reading_and_editing_subscribers_are_measured() -> None:
+    reading, editing = subscribers.measure(0.001)
+    assert "tomllib" in reading.naive
+    assert "tomlkit" in editing.naive
+
+
+def test_each_reader_of_a_day_follows_three_keywords_that_bring_some_twenty_papers() -> None:
+    announced = day()
+    followed = tuple(announced.followed(50))
+    assert followed == tuple(day().followed(50))
+    brought = [{paper.id for one in some for paper in announced.brought[one.query.key]} for some in followed]
+    assert all(19 <= len(ids) <= 21 for ids in brought)
+
+
+def test_delivery_is_judged_by_the_median_of_ratios_within_a_round() -> None:
+    def is_held(*rates: tuple[float, float, float]) -> list[bool | None]:
+        rounds = [delivery.Paired(ours, bare, naive, 0.001) for ours, bare, naive in rates]
+        return [figure.is_held for figure in delivery.figures(rounds, "5 readers")]
+
+    assert is_held((100, 200, 20)) == [True, True]
+    assert is_held((100, 201, 20)) == [False, True]
+    assert is_held((100, 200, 21)) == [True, False]
+    # A machine that was slow for one round was so for all three, and one bad round is no verdict.
+    assert is_held((100, 200, 20), (10, 20, 2), (50, 200, 20)) == [True, True]
+
+
+def test_without_postfix_its_measures_are_left_out_and_say_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name, path: None)
+    assert not tuple(delivery.measure(0.01))
+    assert (
+        "delivery: left out, there is no smtp-sink; it is in the package postfix" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not sink.tool("smtp-sink", measure="delivery"), reason="there is no smtp-sink")
+def test_delivery_is_measured_beside_a_bare_sender_and_a_naive_loop() -> None:
+    beside_bare, beside_naive = delivery.measure(0.01)
+    assert "50 readers" in beside_bare.what
+    assert beside_naive.ours.endswith(" ×")
+
+
+def test_growth_is_judged_by_the_last_step() -> None:
+    def ran(cpu: float, megabytes: int) -> installation.Ran:
+        return installation.Ran(
+            requests=1, papers_new=1, sent=1, seconds=1.0, cpu=cpu, peak=megabytes * 10**6, errors=()
+        )
+
+    def is_held(*runs: installation.Ran) -> bool | None:
+        return growth.mailing(10, runs).is_held
+
+    small, middle = ran(1, 100), ran(9, 120)
+    assert is_held(small, middle, ran(90, 150)) is True
+    assert is_held(small, middle, ran(110, 150)) is False
+    assert is_held(small, middle, ran(90, 151)) is False
+    assert is_held(small, middle) is None
 
 
 def test_the_store_is_measured(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,177 @@
+"""Whether a keyword is any good: how much it brings, through which words, and what would make it narrower."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice, pairwise
+
+from digest.arxiv.calendar import earliest_announcement
+from digest.matching import Match, QueryIndex, matches
+from digest.papers import ArxivId, Paper
+from digest.query import Query, parse
+from digest.query.tree import Phrase
+from digest.text import STOP_WORDS, fold, stem, words
+
+BROAD = 50
+"""More papers a day than anybody reads."""
+
+_SAMPLES = 3
+_PROPOSALS = 3
+_FORMS_SHOWN = 4
+# What narrows a keyword keeps a share of its papers that is worth having and leaves out the most.
+_LEAST_SHARE, _MOST_SHARE = 0.03, 0.5
+# A word of titles distinguishes if it is so much more usual there than elsewhere.
+_DISTINCT = 1.5
+_SHORTEST = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forms:
+    """Of `papers`, how many a keyword finds only through other `words` than those it is written with.
+
+    `exact` is the keyword that finds none of these, and `kept` how many it keeps.
+    """
+
+    papers: int
+    others: int
+    words: tuple[str, ...]
+    exact: str
+    kept: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A narrower keyword, and how many of the papers it keeps."""
+
+    keyword: str
+    papers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What a keyword brought on `days`: papers of each, oldest first, beside all that arXiv announced.
+
+    `total` is the number of all of arXiv's papers of these days, if it is known. `overlaps` tells for other
+    keywords how many of the papers they find too, the most first.
+    """
+
+    keyword: str
+    days: tuple[tuple[date, int], ...]
+    papers: int
+    total: int | None
+    samples: tuple[Paper, ...]
+    overlaps: tuple[tuple[str, int], ...]
+    forms: Forms | None
+    proposals: tuple[Proposal, ...]
+
+    @property
+    def a_day(self) -> float:
+        return self.papers / len(self.days) if self.days else 0.0
+
+    @property
+    def is_dead(self) -> bool:
+        return self.papers == 0
+
+    @property
+    def is_broad(self) -> bool:
+        return self.a_day > BROAD
+
+
+def advise(
+    queries: Mapping[str, Query], papers: Sequence[Paper], *, days: Sequence[date], total: int | None
+) -> tuple[Advice, ...]:
+    """For each keyword (its text, and its query), by the `papers` that were announced on `days`."""
+    index = QueryIndex(queries.values())
+    found: dict[str, list[tuple[Paper, Match]]] = {query.key: [] for query in queries.values()}
+    timely = [paper for paper in papers if _announced_on(paper) in days]
+    for paper in timely:
+        for match in index.matches(paper):
+            found[match.query.key].append((paper, match))
+    ids = {key: frozenset(paper.id for paper, _ in hits) for key, hits in found.items()}
+    return tuple(
+        _advice(text, query, found[query.key], timely, queries, ids, days=days, total=total)
+        for text, query in queries.items()
+    )
+
+
+def _advice(
+    text: str,
+    query: Query,
+    hits: Sequence[tuple[Paper, Match]],
+    papers: Sequence[Paper],
+    queries: Mapping[str, Query],
+    ids: Mapping[str, frozenset[ArxivId]],
+    *,
+    days: Sequence[date],
+    total: int | None,
+) -> Advice:
+    own = [paper for paper, _ in hits]
+    by_day = Counter(map(_announced_on, own))
+    shared = [
+        (other, len(ids[one.key] & ids[query.key])) for other, one in queries.items() if one.key != query.key
+    ]
+    return Advice(
+        keyword=text,
+        days=tuple((day, by_day[day]) for day in days),
+        papers=len(own),
+        total=total,
+        samples=tuple(own[:_SAMPLES]),
+        overlaps=tuple(sorted((pair for pair in shared if pair[1]), key=lambda pair: -pair[1])),
+        forms=_forms(query, hits),
+        proposals=tuple(islice(_proposals(query, own, papers), _PROPOSALS)),
+    )
+
+
+def _announced_on(paper: Paper) -> date | None:
+    return earliest_announcement(paper.submitted_at).date() if paper.submitted_at else None
+
+
+def _forms(query: Query, hits: Sequence[tuple[Paper, Match]]) -> Forms | None:
+    """Of a phrase alone, since a longer keyword cannot be told in one word; nothing if it finds itself."""
+    root = query.root
+    if not isinstance(root, Phrase) or root.exact or root.has_wildcard or root.prefix == "all":
+        return None
+    exact = parse(f'{root.prefix + ":" if root.prefix else ""}="{root.written}"')
+    others = [match for paper, match in hits if not matches(exact, paper)]
+    usage = Counter(form for match in others for form in {fold(word) for word in match.words})
+    if not others:
+        return None
+    return Forms(
+        papers=len(hits),
+        others=len(others),
+        words=tuple(form for form, _ in usage.most_common(_FORMS_SHOWN)),
+        exact=exact.text,
+        kept=len(hits) - len(others),
+    )
+
+
+def _proposals(query: Query, own: Sequence[Paper], papers: Iterable[Paper]) -> Iterator[Proposal]:
+    """The keyword and a phrase that its titles have more often than others', the most telling first."""
+    ids = {paper.id for paper in own}
+    here = _usage(own)
+    elsewhere = _usage(paper for paper in papers if paper.id not in ids)
+    others = max(1, sum(1 for paper in papers if paper.id not in ids))
+    asked = {stem(word) for word in words(query.text)}
+    told: set[str] = set()
+    for phrase, count in sorted(here.items(), key=lambda item: (-len(item[0].split()), -item[1], item[0])):
+        share = count / len(own)
+        is_telling = share >= _DISTINCT * elsewhere[phrase] / others
+        stems = {found for word in phrase.split() if (found := stem(word))}
+        if not _LEAST_SHARE <= share <= _MOST_SHARE or not is_telling or stems & (asked | told):
+            continue
+        narrower = parse(f'({query.text}) AND "{phrase}"')
+        kept = sum(1 for paper in own if matches(narrower, paper))
+        if kept <= _MOST_SHARE * len(own):
+            told |= stems
+            yield Proposal(keyword=narrower.text, papers=kept)
+
+
+def _usage(papers: Iterable[Paper]) -> Counter[str]:
+    """In how many titles each pair of neighbouring words stands, and each long word."""
+    usage: Counter[str] = Counter()
+    for paper in papers:
+        found = words(paper.title)
+        pairs = {f"{one} {other}" for one, other in pairwise(found) if not {one, other} & STOP_WORDS}
+        usage.update(pairs | {word for word in found if len(word) >= _SHORTEST and word not in STOP_WORDS})
+    return usage

@@ -1,0 +1,140 @@
+"""How an installation stands, in words: for the screen, and for the operator's mail."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, formataddr
+from enum import StrEnum
+from hashlib import sha256
+
+from digest.health import Health
+from digest.mail import Outgoing
+from digest.mail.message import Letterhead
+
+_MOST_LINES = 8
+_WEEK = timedelta(days=7)
+
+
+class Bulletin(StrEnum):
+    """A mail to the operator: fetching fails for over a day, works again, or how the week was."""
+
+    OUTAGE = "outage"
+    RECOVERY = "recovery"
+    HEARTBEAT = "heartbeat"
+
+
+_SUBJECTS = {
+    Bulletin.OUTAGE: "arXiv digest: no fetch has succeeded for over a day",
+    Bulletin.RECOVERY: "arXiv digest: fetching works again",
+    Bulletin.HEARTBEAT: "arXiv digest: this week",
+}
+
+
+def due_bulletin(
+    health: Health, told_at: Mapping[Bulletin, datetime], *, heartbeat: int | None
+) -> Bulletin | None:
+    """What to tell the operator now, if anything; `heartbeat` is the weekday (0 is Monday, UTC) of that mail.
+
+    An outage is told once; `told_at` has one until its end is told.
+    """
+    if bool(health.unseen) != (Bulletin.OUTAGE in told_at):
+        return Bulletin.OUTAGE if health.unseen else Bulletin.RECOVERY
+    last = told_at.get(Bulletin.HEARTBEAT)
+    if heartbeat is None or (last is not None and last > _last(heartbeat, health.now)):
+        return None
+    return Bulletin.HEARTBEAT
+
+
+def _last(weekday: int, now: datetime) -> datetime:
+    """The beginning of the latest such day."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight - timedelta(days=(now.weekday() - weekday) % 7)
+
+
+def write_bulletin(bulletin: Bulletin, health: Health, letterhead: Letterhead, operator: str) -> Outgoing:
+    """The mail that tells it."""
+    token = sha256(f"{bulletin}/{health.now.isoformat()}/{operator}".encode()).hexdigest()[:24]
+    message = EmailMessage(policy=SMTP)
+    message["From"] = formataddr((letterhead.sender_name, letterhead.sender))
+    message["To"] = operator
+    message["Subject"] = _SUBJECTS[bulletin]
+    message["Date"] = format_datetime(health.now)
+    message["Message-ID"] = f"<{token}@{letterhead.sender.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    lines = [f"{name:<12}{line}" for name, line in _labelled(health)]
+    problems = [f"needs you: {problem}" for problem in health.problems()] or ["all is well"]
+    message.set_content("\n".join((*problems, "", *lines, "")), cte="quoted-printable")
+    return Outgoing(sender=letterhead.sender, recipient=operator, message=message.as_bytes(), token=token)
+
+
+def _labelled(health: Health) -> Iterator[tuple[str, str]]:
+    for name, lines in told(health):
+        for number, line in enumerate(lines):
+            yield name if number == 0 else "", line
+
+
+def told(health: Health) -> Iterator[tuple[str, Sequence[str]]]:
+    """Subjects, each with its lines; those that there is nothing to tell of have none."""
+    yield "announced", [_at(health.expected_at, health.now), *([health.quiet] if health.quiet else [])]
+    yield "seen", [_seen(health)]
+    yield "next", [_next(health)]
+    yield "sources", [f"{name}: {_at(moment, health.now)}" for name, moment in health.sources.items()]
+    yield "mail", _mail(health)
+    yield "waiting", _waiting(health)
+    yield "suppressed", _few([f"{one.email}: {one.cause}" for one in health.suppressed], "addresses")
+    yield "keywords", _few(list(_remarks(health)), "remarks")
+
+
+def _seen(health: Health) -> str:
+    if health.seen_at is None:
+        return "nothing yet" if health.keywords else "no keywords yet"
+    behind = "" if health.seen_at >= health.expected_at else ", so not the last announcement yet"
+    return f"up to {_at(health.seen_at, health.now)}{behind}"
+
+
+def _next(health: Health) -> str:
+    fetch = "at once" if health.fetch_at is None or health.fetch_at <= health.now else _at(health.fetch_at)
+    return f"announcement {_at(health.announcement_at)}; the daemon asks arXiv {fetch}"
+
+
+def _mail(health: Health) -> list[str]:
+    """Each subscriber where there are few, else how many there are at each time."""
+    if len(health.mail_at) <= _MOST_LINES:
+        return [f"{_at(moment)}  {email}" for email, moment in health.mail_at] or ["nobody is subscribed"]
+    counts: dict[datetime, int] = {}
+    for _, moment in health.mail_at:
+        counts[moment] = counts.get(moment, 0) + 1
+    return _few([f"{_at(moment)}  {count} subscribers" for moment, count in counts.items()], "times")
+
+
+def _waiting(health: Health) -> list[str]:
+    if not health.waiting:
+        return []
+    lines = [
+        f"{one.email}: tried {one.attempts} times, again {_at(one.due_at)}: {one.reply}"
+        for one in health.troubled
+    ]
+    return [f"{health.waiting} in all", *_few(lines, "mailings")]
+
+
+def _remarks(health: Health) -> Iterator[str]:
+    for one in health.silent:
+        before = f"brought {one.usual} in the weeks before" if one.usual else "has brought none"
+        yield f"{one.keyword}: no new paper for a week, and {before}"
+    for texts in health.alike:
+        yield f"{', '.join(texts)}: found just the same papers, which looks wrong"
+
+
+def _few(lines: list[str], noun: str) -> list[str]:
+    if len(lines) <= _MOST_LINES:
+        return lines
+    return [*lines[:_MOST_LINES], f"and {len(lines) - _MOST_LINES} more {noun}: see --json"]
+
+
+def _at(moment: datetime, now: datetime | None = None) -> str:
+    text = f"{moment:%a %Y-%m-%d %H:%M} UTC"
+    if now is None:
+        return text
+    hours = (now - moment).total_seconds() / 3600
+    return f"{text} ({hours:.0f} h ago)" if hours < 72 else f"{text} ({hours / 24:.0f} days ago)"

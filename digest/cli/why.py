@@ -1,0 +1,139 @@
+"""`digest why`: what became of one paper, for the installation and for one reader."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from digest.cli.context import context_of
+from digest.cli.run import Moment
+from digest.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from digest.assembly import Setup
+    from digest.cli.answers import Answer
+    from digest.papers import ArxivId, Paper
+    from digest.store import Sighting
+
+_READERS_SHOWN = 10
+
+
+def why(
+    ctx: typer.Context,
+    arxiv_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ARXIV_ID", help="Such as 2606.01234, or the paper's address.", show_default=False
+        ),
+    ],
+    email: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="EMAIL", help="A subscriber; without one, all are told of.", show_default=False
+        ),
+    ] = None,
+    now: Moment = None,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+) -> None:
+    """Tell why a paper was mailed to a subscriber, or why not.
+
+    When it was announced and first seen, which keywords find it by which words, and in which digest it
+    went out; or what stood against it. A paper that was never fetched is asked for at arXiv.
+    """
+    from digest.assembly import load_setup
+    from digest.cli.answers import answer_for
+    from digest.cli.opening import open_beside, reader_called
+    from digest.papers import parse_identifier
+
+    try:
+        wanted, _ = parse_identifier(arxiv_id)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="ARXIV_ID") from error
+    setup = load_setup(context_of(ctx).config)
+    path = setup.settings.subscribers
+    readers = [reader_called(email, setup.subscribers, path)] if email else setup.subscribers
+    with open_beside(setup.settings.state) as store:
+        sighting = store.sighting(wanted)
+        paper = sighting.paper if sighting else _asked_for(setup, wanted)
+        moment = now or datetime.now(UTC)
+        answers = [
+            answer_for(reader, paper, sighting, store, lookback=setup.lookback, now=moment)
+            for reader in readers
+        ]
+    if as_json:
+        typer.echo(json.dumps(_as_object(paper, sighting, answers), ensure_ascii=False, indent=2))
+    else:
+        _tell(paper, sighting, answers)
+
+
+def _asked_for(setup: "Setup", arxiv_id: "ArxivId") -> "Paper":
+    """The paper from arXiv. Raises `SourceError`, and `ConfigurationError` where there is none."""
+    import asyncio
+
+    from digest.arxiv.api import SearchApi
+    from digest.assembly import open_client
+
+    async def ask() -> "Paper | None":
+        async with open_client(setup.settings) as client:
+            return await SearchApi(client, setup.settings.arxiv.api_url).paper(arxiv_id)
+
+    paper = asyncio.run(ask())
+    if paper is None:
+        raise ConfigurationError(
+            f"arXiv has no paper {arxiv_id}: it is not announced yet, or the identifier is another"
+        )
+    return paper
+
+
+def _tell(paper: "Paper", sighting: "Sighting | None", answers: "Sequence[Answer]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from digest.cli.answers import evidence, history
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(f"{paper.id}v{paper.version}  {paper.title}", style="bold"))
+    for line in history(paper, sighting):
+        console.print(Text(f"  {line}"))
+    for answer in answers[:_READERS_SHOWN]:
+        console.print(Text(f"\n{answer.reader.email}", style="bold"))
+        table = Table.grid(padding=(0, 2))
+        for verdict in answer.explanation.verdicts:
+            sign, style = ("yes", "green") if verdict.match else ("no", "dim")
+            table.add_row("", Text(sign, style), Text(verdict.keyword.text), Text(evidence(verdict)))
+        console.print(table)
+        for line in answer.outcome:
+            console.print(Text(f"  {line}"))
+    if len(answers) > _READERS_SHOWN:
+        console.print(f"\nand {len(answers) - _READERS_SHOWN} more subscribers: name one to see theirs")
+
+
+def _as_object(paper: "Paper", sighting: "Sighting | None", answers: "Sequence[Answer]") -> dict[str, Any]:
+    return {
+        "id": paper.id,
+        "version": paper.version,
+        "title": paper.title,
+        "submitted_at": paper.submitted_at and paper.submitted_at.isoformat(),
+        "seen_at": sighting and sighting.seen_at and sighting.seen_at.isoformat(),
+        "subscribers": [
+            {
+                "email": answer.reader.email,
+                "keywords": [
+                    {
+                        "keyword": verdict.keyword.text,
+                        "matches": verdict.match is not None,
+                        "fields": list(verdict.match.fields) if verdict.match else [],
+                        "words": list(verdict.match.words) if verdict.match else [],
+                        "missing": list(verdict.missing),
+                    }
+                    for verdict in answer.explanation.verdicts
+                ],
+                "outcome": list(answer.outcome),
+            }
+            for answer in answers
+        ],
+    }

@@ -1,0 +1,175 @@
+"""How an installation stands: what it saw, what it will do, and what needs a person."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from digest.arxiv.calendar import last_announcement, next_announcement, why_quiet
+from digest.notation import address_key
+from digest.papers import ArxivId
+from digest.schedule import next_fetch_at, slot_after, slot_before
+from digest.store import Standing, Store, Suppression, Waiting
+from digest.subscribers import Keyword, Subscriber
+
+FRESH = timedelta(days=7)
+"""A keyword that used to bring papers and brought none for so long went quiet."""
+
+_USUAL = timedelta(days=35)
+_USUALLY = 4
+"""How many papers in the four weeks before make a week without one worth telling."""
+
+_ALIKE = 5
+"""From so many papers on, two keywords that find just the same ones look wrong."""
+
+_PATIENCE = timedelta(days=1)
+"""For so long a fetch, or a digest, may be late without a person's being asked."""
+
+_ATTEMPTS = 3
+"""A mail that was refused so often is not just greylisted: that is over three hours."""
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiet:
+    """A keyword that brings nothing: `usual` papers in the four weeks before the last one, perhaps none."""
+
+    keyword: str
+    usual: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The answer to "no mail came: a mistake, a weekend or a holiday?", as of `now`.
+
+    `expected_at` is the last announcement by arXiv's calendar, `quiet` why the latest evening had none, and
+    `seen_at` when the stalest keyword was last covered. `unseen` are keywords that no fetch covered for more
+    than a day after an announcement; `overdue` the subscribers whose sending time passed unserved for a day.
+    `alike` are groups of keywords that found just the same papers.
+    """
+
+    now: datetime
+    subscribers: int
+    keywords: int
+    expected_at: datetime
+    quiet: str | None
+    announcement_at: datetime
+    seen_at: datetime | None
+    sources: Mapping[str, datetime]
+    fetch_at: datetime | None
+    unseen: tuple[str, ...]
+    mail_at: tuple[tuple[str, datetime], ...]
+    overdue: tuple[str, ...]
+    waiting: int
+    troubled: tuple[Waiting, ...]
+    suppressed: tuple[Suppression, ...]
+    silent: tuple[Quiet, ...]
+    alike: tuple[tuple[str, ...], ...]
+
+    def problems(self) -> tuple[str, ...]:
+        """What needs a person, a line each; nothing where all is well."""
+        return tuple(self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        if self.unseen:
+            shown = _listed(self.unseen, "keywords")
+            yield f"no fetch has succeeded for over a day for {shown}: run digest doctor"
+        if self.overdue:
+            shown = _listed(self.overdue, "subscribers")
+            yield f"digests are overdue for over a day for {shown}: is the service running?"
+        stuck = [one for one in self.troubled if one.attempts >= _ATTEMPTS]
+        if stuck:
+            count = "1 digest was" if len(stuck) == 1 else f"{len(stuck)} digests were"
+            yield f"{count} refused {_ATTEMPTS} times or more, last: {stuck[0].reply}"
+
+
+def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -> Health:
+    """Raises `StateError` when the state cannot be read."""
+    keywords = {keyword.query.key: keyword for one in subscribers for keyword in one.keywords}
+    covered_at = store.covered_at()
+    seen_at = min((covered_at[key] for key in keywords if key in covered_at), default=None)
+    standings = _standings(store, subscribers)
+    found = store.recent_hits(since=now - _USUAL)
+    return Health(
+        now=now,
+        subscribers=len(subscribers),
+        keywords=len(keywords),
+        expected_at=last_announcement(now),
+        quiet=why_quiet(now),
+        announcement_at=next_announcement(now),
+        seen_at=seen_at,
+        sources=store.fetched_at(),
+        fetch_at=next_fetch_at(seen_at, brought_papers=False, failed_at=None),
+        unseen=tuple(_unseen(keywords, covered_at, standings, now)),
+        mail_at=tuple(sorted(((one.email, slot_after(now, one)) for one in subscribers), key=_moment)),
+        overdue=tuple(_overdue(subscribers, standings, now)),
+        waiting=store.waiting(),
+        troubled=store.troubled(limit=_SHOWN),
+        suppressed=store.suppressions(),
+        silent=tuple(_silent(keywords, covered_at, found, store.recent_hits(since=now - FRESH))),
+        alike=_alike(keywords, found),
+    )
+
+
+def _standings(store: Store, subscribers: Sequence[Subscriber]) -> Mapping[str, Standing]:
+    return store.standings([one.email for one in subscribers])
+
+
+def _moment(mail: tuple[str, datetime]) -> datetime:
+    return mail[1]
+
+
+def _unseen(
+    keywords: Mapping[str, Keyword],
+    covered_at: Mapping[str, datetime],
+    standings: Mapping[str, Standing],
+    now: datetime,
+) -> Iterator[str]:
+    """A keyword that was never covered may be new, unless nothing was covered since."""
+    since = last_announcement(now - _PATIENCE)
+    is_dead = all(moment < since for moment in covered_at.values())
+    is_old = any(standing.since_at < since for standing in standings.values())
+    for key, keyword in keywords.items():
+        if covered_at[key] < since if key in covered_at else is_dead and is_old:
+            yield keyword.text
+
+
+def _overdue(
+    subscribers: Sequence[Subscriber], standings: Mapping[str, Standing], now: datetime
+) -> Iterator[str]:
+    for subscriber in subscribers:
+        standing = standings.get(address_key(subscriber.email))
+        if standing is None or standing.is_suppressed or not standing.has_news:
+            continue
+        slot = slot_before(now - _PATIENCE, subscriber)
+        if standing.since_at <= slot and (standing.slot_at is None or standing.slot_at < slot):
+            yield subscriber.email
+
+
+def _silent(
+    keywords: Mapping[str, Keyword],
+    covered_at: Mapping[str, datetime],
+    found: Mapping[str, frozenset[ArxivId]],
+    lately: Mapping[str, frozenset[ArxivId]],
+) -> Iterator[Quiet]:
+    for key, keyword in keywords.items():
+        usual = len(found.get(key, ()))
+        if key in covered_at and not lately.get(key) and (usual == 0 or usual >= _USUALLY):
+            yield Quiet(keyword=keyword.text, usual=usual)
+
+
+def _alike(
+    keywords: Mapping[str, Keyword], found: Mapping[str, frozenset[ArxivId]]
+) -> tuple[tuple[str, ...], ...]:
+    groups: dict[frozenset[ArxivId], list[str]] = defaultdict(list)
+    for key, keyword in keywords.items():
+        if len(papers := found.get(key, frozenset())) >= _ALIKE:
+            groups[papers].append(keyword.text)
+    return tuple(tuple(texts) for texts in groups.values() if len(texts) > 1)
+
+
+def _listed(names: Sequence[str], noun: str) -> str:
+    if len(names) <= 3:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])} and {len(names) - 3} more {noun}"

@@ -1,0 +1,17 @@
+"""One heap for all threads of the process."""
+
+import ctypes
+
+_M_ARENA_MAX = -8  # malloc.h of glibc
+
+
+def share_heap() -> None:
+    """Lets what one thread freed serve the others (mallopt(3)); call it before threads are begun.
+
+    glibc gives each thread a heap of its own, and what a fetch needed is then of no use to those that compose
+    and write: 40 MB of 165. Only one of our threads runs at a time, so none waits. Where the system has no
+    such choice, this does nothing.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)

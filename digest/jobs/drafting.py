@@ -1,0 +1,56 @@
+"""Claims mailings and writes their messages, ahead of the sessions that send them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+
+from digest.errors import Unwritable
+from digest.mail import Outgoing
+from digest.store import Mailing, Store
+
+Write = Callable[[Mailing], Outgoing]
+"""Builds a mailing's message: the same bytes each time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A claimed mailing and its message, or why it could not be written.
+
+    `attempts` were made before, and `token` is in all of them.
+    """
+
+    number: int
+    token: str
+    attempts: int
+    email: str
+    outgoing: Outgoing | None = None
+    failure: str = ""
+
+
+Drafting = Callable[[datetime, datetime, int], Awaitable[Sequence[Draft]]]
+"""Claims up to so many mailings that are due at the first moment, until the second one, and writes them."""
+
+Hire = Callable[[], AbstractAsyncContextManager[Drafting]]
+"""Opens a second process that drafts."""
+
+
+def draft(store: Store, write: Write, *, now: datetime, until: datetime, limit: int) -> tuple[Draft, ...]:
+    """Raises `StateError` when the state cannot be read or written."""
+    return tuple(_draft(mailing, write) for mailing in store.claim(now=now, until=until, limit=limit))
+
+
+def _draft(mailing: Mailing, write: Write) -> Draft:
+    outgoing, failure = None, ""
+    try:
+        outgoing = write(mailing)
+    except Unwritable as error:
+        failure = str(error)
+    return Draft(
+        number=mailing.number,
+        token=mailing.token,
+        attempts=mailing.attempts,
+        email=mailing.digest.email,
+        outgoing=outgoing,
+        failure=failure,
+    )

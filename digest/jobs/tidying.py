@@ -1,0 +1,15 @@
+"""Makes room in the state, when the day's work is done."""
+
+from datetime import datetime, timedelta
+
+from digest.store import Store
+
+
+def tidy(store: Store, *, now: datetime, lookback: timedelta) -> None:
+    """Puts old papers away, and forgets the mailings that ended long ago.
+
+    Raises `StateError` when the state cannot be read or written.
+    """
+    store.shelve(now=now, lookback=lookback)
+    while store.prune(now=now):
+        pass

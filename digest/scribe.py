@@ -1,0 +1,131 @@
+"""A second process that claims mailings and writes their messages, while the first one sends.
+
+Python uses one core a process, and writing takes as long as sending. The two speak over pipes: a line of
+JSON asks, and a line of JSON tells of the drafts, whose messages follow as they are. When the first process
+dies, so does its scribe, and what it held comes back when the lease ends.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from digest.errors import DigestError, StateError
+from digest.jobs.drafting import Draft, Drafting, Write, draft
+from digest.mail import Outgoing
+from digest.store import Store
+
+_LONGEST_LINE = 1 << 20
+"""Fifty drafts are told in some ten thousand bytes."""
+
+_GOODBYE_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def hired(config: Path | None, state: Path) -> AsyncIterator[Drafting]:
+    """A scribe for the state, by the settings that `config` and the environment hold."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "digest.scribe",
+        str(config or ""),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=_LONGEST_LINE,
+        env=os.environ | {"DIGEST_STATE": str(state)},
+    )
+    try:
+        yield _Correspondence(process, state).drafting
+    finally:
+        if process.stdin:
+            process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), _GOODBYE_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+class _Correspondence:
+    def __init__(self, process: asyncio.subprocess.Process, state: Path) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("a scribe is spoken to over pipes")
+        self._out, self._in = process.stdin, process.stdout
+        self._state = state
+
+    async def drafting(self, now: datetime, until: datetime, limit: int) -> Sequence[Draft]:
+        """Raises `StateError` for what went wrong on the other side."""
+        self._out.write(json.dumps([now.isoformat(), until.isoformat(), limit]).encode() + b"\n")
+        try:
+            await self._out.drain()
+            answer = json.loads(await self._in.readuntil(b"\n"))
+            if "error" in answer:
+                raise StateError(str(self._state), answer["error"])
+            return [await self._draft(told) for told in answer["drafts"]]
+        except (asyncio.IncompleteReadError, OSError) as error:
+            raise StateError(str(self._state), "the process that writes mails ended; run again") from error
+
+    async def _draft(self, told: dict[str, Any]) -> Draft:
+        size = told.pop("size")
+        sender, recipient = told.pop("sender"), told.pop("recipient")
+        if size is None:
+            return Draft(**told)
+        message = await self._in.readexactly(size)
+        outgoing = Outgoing(sender=sender, recipient=recipient, message=message, token=told["token"])
+        return Draft(**told, outgoing=outgoing)
+
+
+def main() -> None:
+    """The scribe: answers each line of standard input, until that ends."""
+    from digest.assembly import writer_of
+    from digest.config import load_settings
+    from digest.store.sqlite import SqliteStore
+
+    # The first process is told to stop, and lets its scribe go.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    settings = load_settings(Path(sys.argv[1]) if sys.argv[1] else None, os.environ)
+    write = writer_of(settings)
+    with SqliteStore(settings.state) as store:
+        for line in sys.stdin.buffer:
+            _answer(store, write, line, sys.stdout.buffer)
+
+
+def _answer(store: Store, write: Write, line: bytes, out: BinaryIO) -> None:
+    now, until, limit = json.loads(line)
+    messages: list[bytes] = []
+    try:
+        drafts = draft(
+            store, write, now=datetime.fromisoformat(now), until=datetime.fromisoformat(until), limit=limit
+        )
+        answer: dict[str, Any] = {"drafts": [_told(one) for one in drafts]}
+        messages = [one.outgoing.message for one in drafts if one.outgoing]
+    except DigestError as error:
+        answer = {"error": str(error)}
+    out.write(json.dumps(answer).encode() + b"\n")
+    out.writelines(messages)
+    out.flush()
+
+
+def _told(one: Draft) -> dict[str, Any]:
+    outgoing = one.outgoing
+    return {
+        "number": one.number,
+        "token": one.token,
+        "attempts": one.attempts,
+        "email": one.email,
+        "failure": one.failure,
+        "sender": outgoing and outgoing.sender,
+        "recipient": outgoing and outgoing.recipient,
+        "size": len(outgoing.message) if outgoing else None,
+    }
+
+
+if __name__ == "__main__":
+    main()

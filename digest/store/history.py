@@ -1,0 +1,153 @@
+"""What became of one paper, of the fetches, and of the mailings that are not at their end."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from digest.notation import address_key
+from digest.papers import ArxivId
+from digest.store import Fate, MailingState, Posting, Sighting, Waiting
+from digest.store.outbox import Outbox
+from digest.store.rows import code_of, moment_of, text_of
+
+_EDITIONS = """
+    wanted AS (SELECT number AS paper FROM paper WHERE arxiv_id = ?1),
+    known AS (
+        SELECT edition.number AS edition, version FROM wanted CROSS JOIN edition USING (paper)
+        UNION SELECT edition, version FROM wanted CROSS JOIN past_hit USING (paper)
+        UNION SELECT edition, version FROM wanted CROSS JOIN revision USING (paper)
+    ),
+    found AS (
+        SELECT query, number FROM wanted CROSS JOIN hit USING (paper)
+        UNION ALL SELECT query, number FROM wanted CROSS JOIN past_hit USING (paper)
+    )
+"""
+
+
+class History(Outbox):
+    """The part of the store that answers people's questions."""
+
+    def note_fetch(self, source: str, *, now: datetime) -> None:
+        with self._transaction() as db:
+            (last_hit,) = db.execute("SELECT coalesce(max(number), 0) FROM hit").fetchone()
+            db.execute(
+                """
+                INSERT INTO fetch (source, last_hit, began_at, ended_at) VALUES (?1, ?2, ?3, ?3)
+                ON CONFLICT (last_hit, source) DO UPDATE SET ended_at = ?3
+                """,
+                [source, last_hit, text_of(now)],
+            )
+
+    def fetched_at(self) -> Mapping[str, datetime]:
+        rows = self._rows("SELECT source, max(ended_at) FROM fetch GROUP BY source ORDER BY source")
+        return {source: moment_of(ended_at) for source, ended_at in rows}
+
+    def sighting(self, arxiv_id: ArxivId) -> Sighting | None:
+        with self._transaction():
+            code = [code_of(arxiv_id)]
+            editions = self._rows(
+                f"WITH {_EDITIONS} SELECT edition FROM known ORDER BY version",  # noqa: S608 (as below)
+                code,
+            )
+            if not editions:
+                return None
+            hits = self._rows(
+                f"""
+                WITH {_EDITIONS}
+                SELECT key, found.number FROM found JOIN query ON query.number = found.query
+                ORDER BY found.number
+                """,  # noqa: S608 (all of it is written here)
+                code,
+            )
+            ((newest,),) = editions[-1:]
+            return Sighting(
+                paper=self._papers([newest])[newest],
+                query_keys=tuple(key for key, _ in hits),
+                seen_at=self._first_fetch_of(hits[0][1]) if hits else None,
+            )
+
+    def _first_fetch_of(self, hit: int) -> datetime | None:
+        rows = self._rows(
+            "SELECT began_at FROM fetch WHERE last_hit >= ? ORDER BY last_hit, began_at LIMIT 1", [hit]
+        )
+        return moment_of(rows[0][0]) if rows else None
+
+    def fate(self, arxiv_id: ArxivId, email: str) -> Fate:
+        asked = [code_of(arxiv_id), address_key(email)]
+        with self._transaction():
+            hits = self._rows(
+                f"""
+                WITH {_EDITIONS}
+                SELECT key, found.number <= began_after,
+                    found.number > CASE WHEN is_welcomed THEN cursor ELSE 0 END
+                FROM found
+                CROSS JOIN query ON query.number = found.query
+                CROSS JOIN subscriber ON address = ?2
+                CROSS JOIN subscription ON subscription.subscriber = subscriber.number
+                    AND subscription.query = found.query AND ended_after IS NULL
+                ORDER BY found.number
+                """,  # noqa: S608 (all of it is written here)
+                asked,
+            )
+            postings = self._rows(
+                f"""
+                WITH {_EDITIONS},
+                theirs AS (
+                    SELECT * FROM mailing
+                    WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?2)
+                ),
+                brought AS (
+                    SELECT theirs.number, json_extract(value, '$[0]') AS edition
+                    FROM theirs, json_each(entries)
+                    UNION ALL
+                    SELECT theirs.number, json_extract(value, '$[0]') FROM theirs, json_each(revisions)
+                )
+                SELECT planned_at, version, state, attempts, reply, concluded_at, due_at
+                FROM theirs JOIN brought USING (number) JOIN known USING (edition)
+                ORDER BY number
+                """,  # noqa: S608 (all of it is written here)
+                asked,
+            )
+        return Fate(
+            postings=tuple(_posting(*row) for row in postings),
+            backlog_keys=tuple(key for key, is_backlog, _ in hits if is_backlog),
+            pending_keys=tuple(key for key, _, is_pending in hits if is_pending),
+        )
+
+    def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
+        rows = self._rows(
+            """
+            SELECT email, state, attempts, reply, due_at FROM mailing
+            WHERE due_at IS NOT NULL AND attempts > 0 ORDER BY attempts DESC, number LIMIT ?
+            """,
+            [limit],
+        )
+        return tuple(
+            Waiting(
+                email=email,
+                state=MailingState(state),
+                attempts=attempts,
+                reply=reply or "",
+                due_at=moment_of(due_at),
+            )
+            for email, state, attempts, reply, due_at in rows
+        )
+
+
+def _posting(
+    planned_at: str,
+    version: int,
+    state: str,
+    attempts: int,
+    reply: str | None,
+    concluded_at: str | None,
+    due_at: str | None,
+) -> Posting:
+    return Posting(
+        planned_at=moment_of(planned_at),
+        version=version,
+        state=MailingState(state),
+        attempts=attempts,
+        reply=reply or "",
+        concluded_at=moment_of(concluded_at) if concluded_at else None,
+        due_at=moment_of(due_at) if due_at else None,
+    )

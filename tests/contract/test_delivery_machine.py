@@ -1,0 +1,306 @@
+"""Any sequence of composing, claiming, crashing, sending, failing and restarting keeps the promises of mail.
+
+Nobody gets a paper twice, but as the same mail again; nobody misses one; one digest is the same bytes each
+time; no two workers hold the same mailing; whoever has left or is suppressed gets nothing.
+"""
+
+import sqlite3
+from collections import defaultdict
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from digest.jobs import compose_due
+from digest.jobs.delivering import LEASE
+from digest.mail.message import Letterhead
+from digest.mail.rendering import Renderer
+from digest.mail.writing import Writer
+from digest.resources import templates_folder
+from digest.schedule import LONGEST_RETRY, retry_at
+from digest.store import Conclusion, Mailing, MailingState, Matched
+from digest.store.sqlite import SqliteStore
+from tests.contract.test_stores import LONG_AGO, NOW, key
+from tests.factories import invented_paper, reader
+
+TEA, MILK = "tea", "milk"
+READERS = {
+    one.email: one
+    for one in (
+        reader("ada@example.org", TEA),
+        reader("bo@example.org", TEA, MILK),
+    )
+}
+SENDER = Letterhead(sender="digest@example.org", contact="digest@example.org")
+WRITER = Writer(Renderer(templates_folder()), SENDER)
+
+Name = Literal["one", "other"]
+
+STATES = {
+    "sent": MailingState.SENT,
+    "sent and came back": MailingState.SENT,
+    "lost and arrived": MailingState.UNKNOWN,
+    "lost and came back": MailingState.UNKNOWN,
+    "lost": MailingState.UNKNOWN,
+    "refused for now": MailingState.DEFERRED,
+    "dead": MailingState.SUPPRESSED,
+    "untried": None,
+}
+"""How an attempt may end, and what the worker makes of it."""
+
+workers = st.sampled_from(["one", "other"])
+addresses = st.sampled_from(sorted(READERS))
+endings = st.sampled_from([*STATES, "sent", "lost and arrived", "refused for now", "refused for now"])
+waits = st.sampled_from(
+    [timedelta(minutes=11), timedelta(minutes=31), timedelta(hours=13), timedelta(days=2)]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """A mail that the server took and could not deliver: its notification is on the way."""
+
+    token: str
+    email: str
+    papers: frozenset[str]
+
+
+class Deliveries(RuleBasedStateMachine):
+    """Two workers on one state file; what they should do is kept beside it in sets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        self.path = Path(self.folder.name) / "digest.db"
+        self.now = NOW
+        self.stores = {"one": SqliteStore(self.path), "other": SqliteStore(self.path)}
+        self.held: dict[str, dict[int, Mailing]] = {"one": {}, "other": {}}
+        self.orphans: dict[int, datetime] = {}
+        self.papers = 0
+        self.enrolled = set(READERS)
+        self.suppressed: set[str] = set()
+        self.due: dict[str, set[str]] = defaultdict(set)
+        self.brought: dict[str, dict[str, str]] = defaultdict(dict)
+        self.messages: dict[str, bytes] = {}
+        self.may_come_again: set[str] = set()
+        self.returned: list[Returned] = []
+
+    # What the world does
+
+    @initialize()
+    def begin(self) -> None:
+        self.enrol()
+
+    def enrol(self) -> None:
+        """As at the beginning of each cycle, and a fetch that brings nothing."""
+        readers = [READERS[email] for email in sorted(self.enrolled)]
+        self.stores["one"].enrol(readers, now=self.now, current_since=self.now - timedelta(days=1))
+        self.record()
+
+    def record(self, *papers: Matched) -> None:
+        covered = {key(text): LONG_AGO for text in (TEA, MILK)}
+        self.stores["one"].record(papers, covered=covered, now=self.now)
+
+    @rule(
+        keywords=st.sampled_from([(TEA,), (MILK,), (TEA, MILK)]),
+        count=st.integers(1, 3),
+        is_composed=st.booleans(),
+    )
+    def announce(self, keywords: tuple[str, ...], count: int, is_composed: bool) -> None:
+        self.enrol()
+        for _ in range(count):
+            self.papers += 1
+            paper = invented_paper(f"2606.{self.papers:05}", f"Of {' and '.join(keywords)}")
+            self.record(Matched(paper=paper, query_keys=tuple(map(key, keywords))))
+            for email in self.enrolled:
+                if {keyword.text for keyword in READERS[email].keywords} & set(keywords):
+                    self.due[email].add(paper.id)
+        if is_composed:
+            self.compose("one", set(READERS))
+
+    @rule(wait=waits)
+    def time_passes(self, wait: timedelta) -> None:
+        self.now += wait
+        for name, store in self.stores.items():
+            store.renew(tuple(self.held[name]), until=self.now + LEASE)
+
+    @rule(email=addresses, change=st.sampled_from(["leaves or returns", "is suppressed", "is resumed"]))
+    def reader_changes(self, email: str, change: str) -> None:
+        if change == "is suppressed":
+            self.stores["other"].suppress(email, cause="came back", now=self.now)
+            self.suppressed.add(email)
+        elif change == "is resumed":
+            assert self.stores["other"].resume(email, now=self.now) == (email in self.suppressed)
+            self.suppressed.discard(email)
+        else:
+            self.due[email] &= self.brought[email].keys()
+            self.enrolled ^= {email}
+            self.enrol()
+
+    @precondition(lambda self: self.returned)
+    @rule(names_the_reader=st.booleans(), data=st.data())
+    def notification_comes(self, names_the_reader: bool, data: st.DataObject) -> None:
+        one = data.draw(st.sampled_from(self.returned))
+        self.returned.remove(one)
+        recipient = one.email if names_the_reader else None
+        bounced = self.stores["other"].note_bounce(
+            one.token, recipient=recipient, reply="5.2.2 full", now=self.now
+        )
+        assert bounced is not None
+        if not names_the_reader:  # it may have arrived by another way, so it is not repeated
+            self.due[one.email] -= one.papers
+
+    # What workers do
+
+    @rule(name=workers, emails=st.just(set(READERS)) | st.sets(addresses, min_size=1))
+    def compose(self, name: Name, emails: set[str]) -> None:
+        readers = [READERS[email] for email in sorted(emails & self.enrolled)]
+        compose_due(self.stores[name], readers, lambda *_: self.now, backlog_since=LONG_AGO)
+
+    @rule(name=workers, limit=st.integers(1, 3))
+    def claim(self, name: Name, limit: int) -> None:
+        claimed = self.stores[name].claim(now=self.now, until=self.now + LEASE, limit=limit)
+        for mailing in claimed:
+            assert all(mailing.number not in held for held in self.held.values()), "held twice"
+            assert self.orphans.pop(mailing.number, self.now) <= self.now, "the lease had not ended"
+            assert mailing.digest.email in self.enrolled, "the reader has left"
+            assert mailing.digest.email not in self.suppressed, "the address is dead"
+            message = WRITER.write(mailing).message
+            assert self.messages.setdefault(mailing.token, message) == message, "other bytes"
+            self.held[name][mailing.number] = mailing
+
+    @rule(name=workers, ending=endings)
+    def send(self, name: Name, ending: str) -> None:
+        if self.holds_some(name):
+            _, mailing = self.held[name].popitem()
+            self.end(name, mailing, ending)
+
+    def holds_some(self, name: Name) -> bool:
+        """Waits for what falls due next where it holds nothing."""
+        if not self.held[name] and not any(self.held.values()):
+            due_at = self.stores[name].next_due_at()
+            self.now = max(self.now, due_at or self.now)
+            self.claim(name, 2)
+        return bool(self.held[name])
+
+    def end(self, name: Name, mailing: Mailing, ending: str) -> None:
+        store, token, email = self.stores[name], mailing.token, mailing.digest.email
+        if ending in {"sent", "lost and arrived"}:
+            self.arrive(mailing)
+        if ending in {"lost and arrived", "lost and came back"}:
+            self.may_come_again.add(token)
+        if ending.endswith("came back"):
+            papers = frozenset(entry.paper.id for entry in mailing.digest.entries)
+            self.returned.append(Returned(token=token, email=email, papers=papers))
+        if ending == "dead":
+            self.suppressed.add(email)
+        state = STATES[ending]
+        if state is None:
+            store.release([mailing.number], now=self.now)
+            return
+        is_end = state in {MailingState.SENT, MailingState.SUPPRESSED}
+        due_at = None if is_end else retry_at(self.now, attempts=mailing.attempts + 1, token=token)
+        conclusion = Conclusion(number=mailing.number, state=state, reply=ending, due_at=due_at)
+        store.conclude([conclusion], now=self.now)
+
+    def arrive(self, mailing: Mailing) -> None:
+        """Into the reader's mailbox, which knows what it got before."""
+        token, brought = mailing.token, self.brought[mailing.digest.email]
+        for entry in mailing.digest.entries:
+            earlier = brought.setdefault(entry.paper.id, token)
+            assert earlier == token, "a paper came in two digests"
+        if f"{token} arrived" in self.messages:
+            assert token in self.may_come_again, "a mail was sent twice"
+        self.messages[f"{token} arrived"] = b""
+
+    @rule(name=workers, is_in_flight=st.booleans())
+    def crash(self, name: Name, is_in_flight: bool) -> None:
+        """What it held is nobody's; the one in flight may have arrived."""
+        held = self.held[name]
+        if self.holds_some(name) and is_in_flight:
+            mailing = next(iter(held.values()))
+            self.arrive(mailing)
+            self.may_come_again.add(mailing.token)
+        self.orphans |= dict.fromkeys(held, self.now + LEASE)
+        held.clear()
+        self.stores[name].close()
+        self.stores[name] = SqliteStore(self.path)
+
+    @rule(name=workers, ending=endings)
+    def sleeps_over_the_lease(self, name: Name, ending: str) -> None:
+        """As on a machine that was suspended: the other worker is done with what the late one then ends."""
+        if not self.holds_some(name):
+            return
+        other: Name = "other" if name == "one" else "one"
+        late, self.held[name] = self.held[name], {}
+        self.time_passes(LEASE)
+        for mailing in late.values():
+            self.orphans[mailing.number] = self.now
+            if STATES[ending] in {MailingState.SENT, MailingState.UNKNOWN}:
+                self.may_come_again.add(mailing.token)
+        self.claim(other, 1000)
+        for number, mailing in late.items():
+            if (taken := self.held[other].pop(number, None)) is not None:
+                self.end(other, taken, "sent")
+            self.end(name, mailing, ending)
+
+    @precondition(lambda self: not any(self.held.values()))
+    @rule()
+    def reclaim(self) -> None:
+        """As at the beginning of each delivery: nobody else is sending then."""
+        self.stores["one"].reclaim(now=self.now, latest=self.now + 2 * LONGEST_RETRY)
+        self.orphans.clear()
+
+    # What must hold
+
+    def teardown(self) -> None:
+        try:
+            self.drain()
+            with closing(sqlite3.connect(self.path)) as state:
+                assert state.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+                assert state.execute("PRAGMA foreign_key_check").fetchall() == []
+        finally:
+            for store in self.stores.values():
+                store.close()
+            self.folder.cleanup()
+
+    def drain(self) -> None:
+        """With a mail server that is well, in the end everybody has all that they were to get."""
+        self.crash("one", is_in_flight=True)
+        self.crash("other", is_in_flight=False)
+        for email in sorted(self.suppressed):
+            self.reader_changes(email, "is resumed")
+        for one in self.returned:
+            self.stores["one"].note_bounce(one.token, recipient=one.email, reply="5.2.2 full", now=self.now)
+        self.enrol()
+        for _ in range(2):
+            self.now += timedelta(days=2)
+            self.reclaim()
+            self.compose("one", set(READERS))
+            self.claim("one", 1000)
+            while self.held["one"]:
+                self.send("one", "sent")
+        assert self.stores["one"].waiting() == 0
+        for email in self.enrolled:
+            assert self.due[email] <= self.brought[email].keys(), "a paper was missed"
+
+
+@settings(max_examples=200, stateful_step_count=50, deadline=None)
+class FewDeliveries(Deliveries):
+    pass
+
+
+@settings(max_examples=500, stateful_step_count=80, deadline=None)
+class ManyDeliveries(Deliveries):
+    pass
+
+
+TestDeliveries = FewDeliveries.TestCase
+TestDeliveriesAtLength = pytest.mark.long(ManyDeliveries.TestCase)

@@ -1,0 +1,110 @@
+"""The real command in an invented place: its readers, an arXiv that goes on day by day, and their mailbox."""
+
+import random
+import sys
+from asyncio import create_subprocess_exec
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from tests.acceptance.installation import Installation
+from tests.crash.servers import TOPICS, Days, Delivered, Mailbox, invented_days, mailbox
+from tests.factories import moment
+from tests.integration.arxiv_server import ArxivServer, arxiv_server
+
+FIRST_DAY = moment("2026-06-01 12:30")
+DAYS = 200
+CONNECTIONS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """`readers` are topics by address. The process is started as of the day that it is in `days`."""
+
+    readers: dict[str, tuple[str, ...]]
+    days: Days
+    arxiv: ArxivServer
+    inbox: Mailbox
+    installation: Installation
+
+    @property
+    def state(self) -> Path:
+        return Path(self.installation.environ["DIGEST_STATE"])
+
+    def next_day(self) -> None:
+        self.days.now += timedelta(days=1)
+        assert self.days.now < FIRST_DAY + timedelta(days=DAYS), "no day is left"
+
+    async def start(self) -> Process:
+        """Begins `digest run`."""
+        self.inbox.run += 1
+        return await create_subprocess_exec(
+            sys.executable, "-m", "digest", "run", "--now", self.days.now.isoformat(),
+            cwd=self.installation.folder, env=self.installation.environ, stdout=DEVNULL, stderr=PIPE,
+        )  # fmt: skip
+
+    async def run(self) -> tuple[int, str]:
+        """A whole `digest run`: its exit code, and what it said of errors."""
+        process = await self.start()
+        _, said = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, said.decode()
+
+    async def run_well(self) -> None:
+        """A whole `digest run` that has to do all that there is to do."""
+        code, said = await self.run()
+        assert code == 0, said
+
+    def digests(self) -> dict[str, list[Delivered]]:
+        """All that was delivered, by Message-ID."""
+        copies: dict[str, list[Delivered]] = defaultdict(list)
+        for mail in self.inbox.delivered:
+            copies[mail.message_id].append(mail)
+        return copies
+
+    def everybody_has_all_and_once(self) -> None:
+        """Each reader got each paper on their topics up to today, in one digest only."""
+        got: dict[str, list[str]] = defaultdict(list)
+        for copy, *_ in self.digests().values():
+            got[copy.recipient] += copy.papers()
+        known = [paper for paper in self.days.papers if paper.at <= self.days.now]
+        for email, topics in self.readers.items():
+            expected = [paper.id for paper in known if set(topics) & set(paper.topics)]
+            assert sorted(got[email]) == sorted(expected), email
+
+
+@asynccontextmanager
+async def laboratory(
+    folder: Path, chance: random.Random, *, readers: int, state: Path | None = None
+) -> AsyncIterator[Lab]:
+    topics = {f"reader{number}@example.org": tuple(chance.sample(TOPICS, 2)) for number in range(readers)}
+    days = Days(invented_days(FIRST_DAY, DAYS, chance), FIRST_DAY, chance)
+    with mailbox(chance) as (port, inbox):
+        async with arxiv_server(days.reply()) as arxiv:
+            settings = {
+                "arxiv__api_url": arxiv.url,
+                "smtp__host": "127.0.0.1",
+                "smtp__port": port,
+                "smtp__security": "none",
+                "smtp__sender": "digest@example.org",
+                "smtp__connections": CONNECTIONS,
+                **({"state": state} if state else {}),
+            }
+            yield Lab(
+                readers=topics,
+                days=days,
+                arxiv=arxiv,
+                inbox=inbox,
+                installation=Installation(folder, _subscribers_toml(topics), **settings),
+            )
+
+
+def _subscribers_toml(readers: dict[str, tuple[str, ...]]) -> str:
+    return "".join(
+        f'[[subscriber]]\nemail = "{email}"\nkeywords = ["{topics[0]}", "{topics[1]}"]\n'
+        for email, topics in readers.items()
+    )

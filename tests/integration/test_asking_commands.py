@@ -1,0 +1,94 @@
+"""`digest keywords` and `digest why` against a local arXiv: they ask little and mark nothing."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest.demo.arxiv import LocalArxiv
+from digest.demo.papers import ANNOUNCEMENTS, SECOND_MORNING
+
+NOW = f"{SECOND_MORNING:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@pytest.fixture
+async def arxiv() -> AsyncIterator[LocalArxiv]:
+    async with LocalArxiv(ANNOUNCEMENTS, SECOND_MORNING) as server:
+        yield server
+
+
+async def digest(folder: Path, arxiv: LocalArxiv, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = os.environ | {
+        "DIGEST_ARXIV__API_URL": arxiv.url,
+        "DIGEST_ARXIV__REQUEST_INTERVAL": "0",
+        "DIGEST_STATE": str(folder / "digest.db"),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "digest", *arguments, "--now", NOW],
+        env=environ,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+async def answer(folder: Path, arxiv: LocalArxiv, *arguments: str) -> Any:
+    done = await digest(folder, arxiv, *arguments, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+async def test_a_keyword_can_be_tried_without_a_state(tmp_path: Path, arxiv: LocalArxiv) -> None:
+    ran = await answer(tmp_path, arxiv, "keywords", "-k", "learning", "-k", "zebra")
+    by_name = {one["keyword"]: one for one in ran}
+    assert by_name["learning"]["papers"] == sum(by_name["learning"]["days"].values()) > 0
+    assert by_name["zebra"]["is_dead"]
+    assert not (tmp_path / "digest.db").exists()
+
+
+async def test_a_readers_keywords_are_those_of_the_file(tmp_path: Path, arxiv: LocalArxiv) -> None:
+    entry = '[[subscriber]]\nemail = "{}@example.org"\nkeywords = ["{}"]\n'
+    (tmp_path / "subscribers.toml").write_text(entry.format("ada", "learning") + entry.format("bo", "tea"))
+    ran = await answer(tmp_path, arxiv, "keywords", "bo@example.org")
+    assert [one["keyword"] for one in ran] == ["tea"]
+    ran = await answer(tmp_path, arxiv, "keywords")
+    assert [one["keyword"] for one in ran] == ["learning", "tea"]
+
+
+async def test_without_any_keyword_it_says_how_to_try_one(tmp_path: Path, arxiv: LocalArxiv) -> None:
+    (tmp_path / "subscribers.toml").write_text("")
+    done = await digest(tmp_path, arxiv, "keywords")
+    assert done.returncode == 2
+    assert "try one with -k KEYWORD" in done.stderr
+
+
+async def test_when_arxiv_does_not_answer_it_ends_with_three(tmp_path: Path, arxiv: LocalArxiv) -> None:
+    arxiv.is_overloaded = True
+    os.environ["DIGEST_ARXIV__RETRY_PAUSE"] = "0.01"
+    try:
+        done = await digest(tmp_path, arxiv, "keywords", "-k", "learning")
+    finally:
+        del os.environ["DIGEST_ARXIV__RETRY_PAUSE"]
+    assert done.returncode == 3
+    assert "error: " in done.stderr
+
+
+async def test_why_asks_for_a_paper_that_was_never_fetched(tmp_path: Path, arxiv: LocalArxiv) -> None:
+    entry = '[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["learning"]\n'
+    (tmp_path / "subscribers.toml").write_text(entry)
+    wanted = ANNOUNCEMENTS[0].paper
+    found = await answer(tmp_path, arxiv, "why", wanted.id)
+    assert (found["title"], found["seen_at"]) == (wanted.title, None)
+    done = await digest(tmp_path, arxiv, "why", "2601.99999")
+    assert done.returncode == 2
+    assert "arXiv has no paper 2601.99999" in done.stderr

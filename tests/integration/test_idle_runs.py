@@ -1,0 +1,229 @@
+"""What is remembered of an earlier run spares work and changes nothing else."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest import query
+from digest.composing import compose
+from digest.jobs import FetchReport, fetch, fetching
+from digest.matching import Match, QueryIndex
+from digest.papers import Paper
+from digest.store import Served
+from digest.store.sqlite import SqliteStore
+from digest.subscribers import Subscriber
+from tests.factories import invented_paper, moment, reader
+from tests.fakes import FakeSource
+
+BEGUN = moment("2026-06-15 12:00")
+LOOKBACK = timedelta(days=16)
+READERS = (reader("ada@example.org", "tea", "milk"),)
+TEA = invented_paper("2606.00001", "Tea")
+SAND = invented_paper("2606.00002", "Sand")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        yield store
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> list[Paper]:
+    """The papers that are held against queries."""
+    papers: list[Paper] = []
+
+    class Watched(QueryIndex):
+        def matches(self, paper: Paper) -> tuple[Match, ...]:
+            papers.append(paper)
+            return super().matches(paper)
+
+    monkeypatch.setattr(fetching, "QueryIndex", Watched)
+    return papers
+
+
+async def fetched(
+    store: SqliteStore,
+    *papers: Paper,
+    readers: Sequence[Subscriber] = READERS,
+    lookback: timedelta = LOOKBACK,
+) -> FetchReport:
+    store.enrol(readers, now=BEGUN, current_since=BEGUN)
+    source = FakeSource(*papers)
+    source.lists_again = False
+    return await fetch((source,), store, readers, now=BEGUN, lookback=lookback)
+
+
+async def test_what_came_before_is_not_held_against_the_same_queries_again(
+    store: SqliteStore, held: list[Paper]
+) -> None:
+    await fetched(store, TEA, SAND)
+    new = invented_paper("2606.00003", "Milk")
+    report = await fetched(store, TEA, SAND, new)
+    assert held == [TEA, SAND, new]
+    assert report.papers_new == 1
+
+
+async def test_a_text_that_changed_is_held_against_them_again(store: SqliteStore, held: list[Paper]) -> None:
+    await fetched(store, TEA, SAND)
+    changed = invented_paper(SAND.id, "Sand in milk")
+    report = await fetched(store, TEA, changed)
+    assert held == [TEA, SAND, changed]
+    assert report.papers_new == 1
+
+
+async def test_another_keyword_is_held_against_all(store: SqliteStore, held: list[Paper]) -> None:
+    await fetched(store, TEA, SAND)
+    readers = (reader("ada@example.org", "tea", "milk", "sand"),)
+    report = await fetched(store, TEA, SAND, readers=readers)
+    assert held.count(SAND) == 2
+    assert report.papers_new == 1
+
+
+async def test_what_was_too_old_is_held_against_them_again(store: SqliteStore, held: list[Paper]) -> None:
+    old = invented_paper("2605.00001", "Tea", submitted="2026-05-31 10:00")
+    await fetched(store, TEA, old, lookback=timedelta(days=3))
+    await fetched(store, TEA, old, lookback=timedelta(days=3))
+    assert held == [TEA, old, old]
+
+
+async def test_an_answer_that_is_not_believed_is_not_remembered(
+    store: SqliteStore, held: list[Paper]
+) -> None:
+    many = [invented_paper(f"2605.{number:05}", "Tea", submitted="2026-04-01 10:00") for number in range(20)]
+    report = await fetched(store, *many)
+    assert report.errors
+    assert held == [*many, *many]
+
+
+def without_memory(store: SqliteStore) -> None:
+    store._db.execute("UPDATE installation SET enrolled = NULL")
+    store._db.execute("DELETE FROM examined")
+
+
+def contents(path: Path) -> list[tuple[object, ...]]:
+    """All that the state says, but for the names of mailings, which are each installation's own."""
+    tables = ("query", "paper", "edition", "hit", "revision", "subscriber", "subscription")
+    asked = [f"SELECT * FROM {table} ORDER BY number" for table in tables]
+    asked.append("SELECT number, subscriber, entries, revisions, state FROM mailing ORDER BY number")
+    with closing(sqlite3.connect(path)) as db:
+        return [row for sql in asked for row in db.execute(sql)]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        reader("Ada@example.org", "tea", "milk"),
+        reader("ada@example.org", "tea", "milk", replacements="section"),
+        reader("ada@example.org", "tea"),
+        reader("bo@example.org", "tea", "milk"),
+    ],
+)
+def test_every_change_of_the_readers_is_enrolled(tmp_path: Path, changed: Subscriber) -> None:
+    for name, before in (("with.db", lambda store: None), ("without.db", without_memory)):
+        with SqliteStore(tmp_path / name) as store:
+            store.enrol(READERS, now=BEGUN, current_since=BEGUN)
+            before(store)
+            store.enrol((changed,), now=BEGUN, current_since=BEGUN)
+    assert contents(tmp_path / "with.db") == contents(tmp_path / "without.db")
+
+
+def test_readers_who_leave_and_come_back_are_enrolled_again(store: SqliteStore) -> None:
+    both = (*READERS, reader("bo@example.org", "tea"))
+    for readers in (both, READERS, both, both):
+        store.enrol(readers, now=BEGUN, current_since=BEGUN)
+        assert len(store.standings(["ada@example.org", "bo@example.org"])) == len(readers)
+
+
+def test_a_query_without_readers_that_was_covered_meanwhile_counts_as_never_fetched(
+    store: SqliteStore,
+) -> None:
+    key = query.parse("sand").key
+    store.enrol((reader("ada@example.org", "sand"),), now=BEGUN, current_since=BEGUN)
+    store.enrol(READERS, now=BEGUN, current_since=BEGUN)
+    store.record((), covered={key: BEGUN - LOOKBACK}, now=BEGUN)
+    store.enrol(READERS, now=BEGUN, current_since=BEGUN)
+    assert key not in store.covered_at()
+
+
+# Any sequence of runs
+
+
+class Step(NamedTuple):
+    """A run some days after the one before."""
+
+    readers: tuple[Subscriber, ...]
+    papers: tuple[Paper, ...]
+    lookback_days: int
+    is_mailed: bool
+    later: int
+
+
+_readers = st.lists(
+    st.builds(
+        lambda name, keywords, asks: reader(
+            f"{name}@example.org", *keywords, replacements="section" if asks else "never"
+        ),
+        st.sampled_from(["ada", "Ada", "bo"]),
+        st.lists(st.sampled_from(["tea", "milk", "sand"]), min_size=1, unique=True),
+        st.booleans(),
+    ),
+    max_size=2,
+    unique_by=lambda one: one.email.lower(),
+).map(tuple)
+_papers = st.lists(
+    st.builds(
+        invented_paper,
+        st.sampled_from(["2606.00001", "2606.00002"]),
+        st.sampled_from(["Tea", "Tea with milk", "Sand"]),
+        version=st.integers(1, 2),
+        submitted=st.sampled_from(["2026-06-12 10:00", "2026-06-02 10:00"]),
+    ),
+    max_size=2,
+    unique_by=lambda one: one.id,
+).map(tuple)
+_steps = st.lists(
+    st.builds(Step, _readers, _papers, st.sampled_from([3, 16]), st.booleans(), st.integers(0, 2)),
+    max_size=6,
+)
+
+
+async def lived(path: Path, steps: Sequence[Step], before_each: Callable[[SqliteStore], None]) -> list[int]:
+    """How many papers were new in each run."""
+    found: list[int] = []
+    now = BEGUN
+    with SqliteStore(path) as store:
+        for step in steps:
+            before_each(store)
+            now += timedelta(days=step.later)
+            store.enrol(step.readers, now=now, current_since=now - timedelta(hours=1))
+            source = FakeSource(*step.papers)
+            source.lists_again = False
+            lookback = timedelta(days=step.lookback_days)
+            report = await fetch((source,), store, step.readers, now=now, lookback=lookback)
+            found.append(report.papers_new)
+            for one in step.readers if step.is_mailed else ():
+                news = store.news(one.email, backlog_since=now - LOOKBACK)
+                digest = compose(one, news.hits, planned_at=now, is_first=False, revisions=news.revisions)
+                store.serve([Served(email=one.email, slot_at=now, frontier=news.frontier, digest=digest)])
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=_steps)
+def test_runs_with_and_without_memory_come_to_the_same(steps: list[Step]) -> None:
+    twice = [step for step in steps for _ in range(2)]
+    with TemporaryDirectory() as folder:
+        with_memory, without = Path(folder, "with.db"), Path(folder, "without.db")
+        found = asyncio.run(lived(with_memory, twice, lambda store: None))
+        assert found == asyncio.run(lived(without, twice, without_memory))
+        assert contents(with_memory) == contents(without)

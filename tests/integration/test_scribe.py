@@ -1,0 +1,103 @@
+"""A second process writes the same messages as the first one would, and is not waited for when it is dead."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.assembly import writer_of
+from digest.config import load_settings
+from digest.errors import StateError
+from digest.jobs import deliver, delivering
+from digest.jobs.drafting import Drafting, draft
+from digest.mail.maildir import MaildirTransport
+from digest.scribe import hired
+from digest.store.sqlite import SqliteStore
+from tests.contract.test_stores import NOW, outbox_of
+
+UNTIL = NOW + timedelta(minutes=10)
+READERS = tuple(f"reader{number}@example.org" for number in range(7))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "digest.toml"
+    path.write_text('[smtp]\nsender = "digest@example.org"\n[arxiv]\ncontact = "library@example.org"\n')
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        outbox_of(store, *READERS)
+        yield store
+
+
+async def test_its_drafts_are_those_that_the_first_process_makes(store: SqliteStore, config: Path) -> None:
+    async with hired(config, config.parent / "digest.db") as drafting:
+        theirs = [*await drafting(NOW, UNTIL, 4), *await drafting(NOW, UNTIL, 4)]
+        assert await drafting(NOW, UNTIL, 4) == []
+    store.reclaim(now=NOW, latest=UNTIL)
+    write = writer_of(load_settings(config, {}))
+    assert theirs == list(draft(store, write, now=NOW, until=UNTIL, limit=7))
+
+
+async def test_what_goes_wrong_there_is_told_here(store: SqliteStore, config: Path) -> None:
+    async with hired(config, config.parent / "digest.db") as drafting:
+        store._db.execute("DROP TABLE mailing")
+        with pytest.raises(StateError, match="no such table"):
+            await drafting(NOW, UNTIL, 4)
+
+
+async def test_one_that_died_is_an_error_and_its_mailings_come_back(store: SqliteStore, config: Path) -> None:
+    async with hired(config, config.parent / "digest.db") as drafting:
+        await drafting(NOW, UNTIL, 4)
+        for child in children():
+            os.kill(child, signal.SIGKILL)
+        with pytest.raises(StateError, match="the process that writes mails ended"):
+            await drafting(NOW, UNTIL, 4)
+    assert store.reclaim(now=NOW, latest=UNTIL) == 4
+
+
+async def test_a_signal_to_stop_lets_it_answer(store: SqliteStore, config: Path) -> None:
+    async with hired(config, config.parent / "digest.db") as drafting:
+        await drafting(NOW, UNTIL, 1)
+        for child in children():
+            os.kill(child, signal.SIGINT)
+            os.kill(child, signal.SIGTERM)
+        assert len(await drafting(NOW, UNTIL, 4)) == 4
+
+
+def children() -> list[int]:
+    path = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+    return [int(child) for child in path.read_text().split()]
+
+
+@pytest.mark.parametrize(("waiting", "is_hired"), [(7, True), (8, False)])
+async def test_it_is_hired_where_very_many_wait(
+    store: SqliteStore,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    waiting: int,
+    is_hired: bool,
+) -> None:
+    monkeypatch.setattr(delivering, "MANY", waiting)
+    hirings = 0
+
+    @asynccontextmanager
+    async def hire() -> AsyncIterator[Drafting]:
+        nonlocal hirings
+        hirings += 1
+        async with hired(config, config.parent / "digest.db") as drafting:
+            yield drafting
+
+    transport = MaildirTransport(config.parent / "Maildir")
+    write = writer_of(load_settings(config, {}))
+    report = await deliver(store, transport, write, lambda: NOW, hire=hire)
+    assert (report.sent, hirings) == (7, is_hired)
+    assert len(await asyncio.to_thread(lambda: list((config.parent / "Maildir/new").iterdir()))) == 7

@@ -1,0 +1,181 @@
+"""`digest status`: what is well, and what needs a person."""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from digest import cli
+from digest.health import Quiet, examine
+from digest.jobs import compose_due
+from digest.papers import Paper
+from digest.store import Conclusion, MailingState, Matched
+from digest.store.lock import sole_worker
+from digest.store.sqlite import SqliteStore
+from tests.contract.test_stores import LONG_AGO, key
+from tests.factories import invented_paper, moment, reader
+
+ADA = reader("ada@example.org", "tea", "milk")
+TUESDAY = moment("2026-06-16 07:00")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        yield store
+
+
+def enrol(store: SqliteStore, now: datetime = TUESDAY) -> None:
+    store.enrol([ADA], now=now, current_since=now)
+
+
+def fetch(store: SqliteStore, *papers: Paper, keywords: tuple[str, ...] = ("tea",), now: datetime) -> None:
+    keys = tuple(map(key, keywords))
+    found = [Matched(paper=paper, query_keys=keys) for paper in papers]
+    store.record(found, covered=dict.fromkeys(map(key, ("tea", "milk")), LONG_AGO), now=now)
+    store.note_fetch("search API", now=now)
+
+
+def of_days(*days: int) -> list[Paper]:
+    return [
+        invented_paper(f"2606.{number:05}", submitted=f"2026-06-{day:02} 10:00")
+        for number, day in enumerate(days, 1)
+    ]
+
+
+def problems(store: SqliteStore, now: datetime) -> tuple[str, ...]:
+    return examine(store, [ADA], now=now).problems()
+
+
+def test_an_installation_that_works_needs_nobody(store: SqliteStore) -> None:
+    enrol(store)
+    fetch(store, *of_days(15), now=TUESDAY)
+    health = examine(store, [ADA], now=TUESDAY)
+    assert health.problems() == ()
+    assert health.sources == {"search API": TUESDAY}
+    assert health.mail_at == (("ada@example.org", moment("2026-06-17 07:00")),)
+
+
+def test_a_new_installation_needs_nobody_for_a_day_and_then_does(store: SqliteStore) -> None:
+    enrol(store)
+    assert problems(store, TUESDAY + timedelta(hours=12)) == ()
+    assert "no fetch has succeeded" in problems(store, TUESDAY + timedelta(days=2))[0]
+
+
+def test_a_keyword_that_was_just_added_is_no_problem(store: SqliteStore) -> None:
+    enrol(store)
+    found = {key("tea"): LONG_AGO}
+    store.record((), covered=found, now=TUESDAY + timedelta(days=1))
+    assert problems(store, TUESDAY + timedelta(days=1, hours=1)) == ()
+
+
+@pytest.mark.parametrize(
+    ("later", "is_problem"),
+    [
+        ("2026-06-17 20:00", False),  # one announcement was missed, less than a day ago
+        ("2026-06-18 20:00", True),
+    ],
+)
+def test_fetches_that_fail_for_over_a_day_need_somebody(
+    store: SqliteStore, later: str, is_problem: bool
+) -> None:
+    enrol(store)
+    fetch(store, now=TUESDAY)
+    assert bool(problems(store, moment(later))) == is_problem
+
+
+def test_a_weekend_is_told_and_is_no_problem(store: SqliteStore) -> None:
+    friday = moment("2026-06-12 12:00")
+    enrol(store, friday)
+    fetch(store, now=friday)
+    health = examine(store, [ADA], now=moment("2026-06-14 12:00"))
+    assert health.quiet is not None
+    assert health.quiet.endswith("the weekend")
+    assert health.problems() == ()
+
+
+def test_a_mail_that_is_refused_again_and_again_needs_somebody(store: SqliteStore) -> None:
+    enrol(store)
+    fetch(store, *of_days(15), now=TUESDAY)
+    compose_due(store, [ADA], lambda *_: TUESDAY, backlog_since=LONG_AGO)
+    told = []
+    for attempt in range(3):
+        now = TUESDAY + timedelta(minutes=attempt)
+        (mailing,) = store.claim(now=now, until=now + timedelta(minutes=10), limit=1)
+        refused = Conclusion(
+            number=mailing.number, state=MailingState.DEFERRED, reply="451 later", due_at=now
+        )
+        store.conclude([refused], now=now)
+        told.append(problems(store, now))
+    assert told[:2] == [(), ()]
+    assert told[2] == ("1 digest was refused 3 times or more, last: 451 later",)
+
+
+def test_digests_that_nobody_sends_are_overdue_after_a_day(store: SqliteStore) -> None:
+    enrol(store, moment("2026-06-16 06:00"))
+    fetch(store, *of_days(15), now=TUESDAY)
+    for later, is_overdue in (("2026-06-17 06:30", False), ("2026-06-17 07:30", True)):
+        health = examine(store, [ADA], now=moment(later))
+        assert bool(health.overdue) == is_overdue
+    assert "is the service running?" in health.problems()[0]
+    compose_due(store, [ADA], lambda *_: moment("2026-06-17 07:31"), backlog_since=LONG_AGO)
+    assert examine(store, [ADA], now=moment("2026-06-17 12:00")).overdue == ()
+
+
+def test_keywords_that_went_quiet_or_never_brought_anything_are_named(store: SqliteStore) -> None:
+    enrol(store)
+    fetch(store, *of_days(1, 2, 3, 4), now=moment("2026-06-05 07:00"))
+    fetch(store, now=TUESDAY)
+    assert examine(store, [ADA], now=TUESDAY).silent == (
+        Quiet(keyword="tea", usual=4),
+        Quiet(keyword="milk", usual=0),
+    )
+
+
+def test_keywords_that_find_just_the_same_papers_are_named(store: SqliteStore) -> None:
+    enrol(store)
+    fetch(store, *of_days(11, 12, 13, 14), keywords=("tea", "milk"), now=TUESDAY)
+    assert examine(store, [ADA], now=TUESDAY).alike == ()
+    fetch(store, *of_days(11, 12, 13, 14, 15), keywords=("tea", "milk"), now=TUESDAY)
+    assert examine(store, [ADA], now=TUESDAY).alike == (("tea", "milk"),)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["digest", "status", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_the_command_ends_with_one_when_something_needs_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIGEST_STATE", str(tmp_path / "digest.db"))
+    entry = '[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["tea", "milk"]\n'
+    Path("subscribers.toml").write_text(entry)
+    with SqliteStore(tmp_path / "digest.db") as store:
+        enrol(store)
+        fetch(store, now=TUESDAY)
+    assert run(monkeypatch, "--now", "2026-06-16T08:00:00Z") == 0
+    assert "all is well" in capsys.readouterr().out
+    with sole_worker(tmp_path / "digest.db"):
+        assert run(monkeypatch, "--now", "2026-06-20T08:00:00Z", "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["is_running"]
+    assert found["quiet"] == "arXiv announced nothing on Friday, 2026-06-19: Juneteenth"
+    assert found["unseen_keywords"] == ["tea", "milk"]
+
+
+def test_an_installation_without_state_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIGEST_STATE", str(tmp_path / "digest.db"))
+    Path("subscribers.toml").write_text("")
+    assert run(monkeypatch) == 0
+    assert "nobody is subscribed" in capsys.readouterr().out
+    assert not (tmp_path / "digest.db").exists()

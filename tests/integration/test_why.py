@@ -1,0 +1,200 @@
+"""`digest why`: what became of a paper for a reader."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest import cli
+from digest.arxiv.calendar import earliest_announcement
+from digest.cli.answers import answer_for
+from digest.jobs import compose_due
+from digest.papers import Paper
+from digest.store import Conclusion, MailingState, Matched
+from digest.store.sqlite import SqliteStore
+from digest.subscribers import Subscriber
+from tests.contract.test_stores import LONG_AGO, NOW, key
+from tests.factories import invented_paper, moment, reader
+
+ADA = reader("ada@example.org", "tea", exclude=("salt",), categories=("cs.*",))
+TEA = invented_paper("2606.00001", "Green tea")
+LOOKBACK = timedelta(days=16)
+
+Tell = Callable[..., tuple[str, ...]]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        yield store
+
+
+def enrol(store: SqliteStore, *readers: Subscriber) -> None:
+    store.enrol(readers, now=NOW, current_since=NOW)
+
+
+def bring(store: SqliteStore, *papers: Paper, keyword: str = "tea") -> None:
+    found = [Matched(paper=paper, query_keys=(key(keyword),)) for paper in papers]
+    store.record(found, covered={key(keyword): LONG_AGO}, now=NOW)
+    store.note_fetch("search API", now=NOW)
+
+
+def mail(store: SqliteStore, reader: Subscriber = ADA) -> None:
+    compose_due(store, [reader], lambda *_: NOW, backlog_since=LONG_AGO)
+
+
+def told(store: SqliteStore, paper: Paper = TEA, reader: Subscriber = ADA) -> tuple[str, ...]:
+    answer = answer_for(reader, paper, store.sighting(paper.id), store, lookback=LOOKBACK, now=NOW)
+    return answer.outcome
+
+
+def conclude(store: SqliteStore, state: MailingState, reply: str, *, again: bool = False) -> None:
+    (mailing,) = store.claim(now=NOW, until=NOW + timedelta(minutes=10), limit=5)
+    due_at = NOW + timedelta(minutes=30) if again else None
+    store.conclude([Conclusion(number=mailing.number, state=state, reply=reply, due_at=due_at)], now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("state", "reply", "begins"),
+    [
+        (MailingState.SENT, "250 taken", "Sent in the digest of"),
+        (MailingState.DEFERRED, "451 greylisted", "Waiting in the digest of"),
+        (MailingState.UNKNOWN, "lost", "Waiting in the digest of"),
+        (MailingState.SUPPRESSED, "550 5.1.1 nobody", "Suppressed: the digest of"),
+    ],
+)
+def test_a_paper_that_went_out_is_told_with_the_last_answer(
+    store: SqliteStore, state: MailingState, reply: str, begins: str
+) -> None:
+    enrol(store, ADA)
+    bring(store, TEA)
+    mail(store)
+    conclude(store, state, reply, again=state in {MailingState.DEFERRED, MailingState.UNKNOWN})
+    (line,) = told(store)
+    assert line.startswith(begins)
+    assert reply in line
+
+
+def test_a_mailing_that_was_not_tried_is_told_as_waiting(store: SqliteStore) -> None:
+    enrol(store, ADA)
+    bring(store, TEA)
+    mail(store)
+    assert told(store)[0].endswith("which was not tried yet")
+
+
+@pytest.mark.parametrize(
+    ("paper", "line"),
+    [
+        (invented_paper("2606.00002", "Coffee"), "Not mailed: no keyword of theirs finds it"),
+        (invented_paper("2606.00002", "Tea with salt"), "Not mailed: they exclude salt, and it has salt"),
+        (
+            invented_paper("2606.00002", "Tea", categories=("math.AG",)),
+            "Not mailed: it is in none of the categories that they want",
+        ),
+        (
+            invented_paper("2606.00002", "Tea", submitted="2025-01-01 10:00"),
+            "Not mailed: it is older than the 16 days that fetches look back",
+        ),
+    ],
+)
+def test_what_stood_against_a_paper_is_told(store: SqliteStore, paper: Paper, line: str) -> None:
+    enrol(store, ADA)
+    assert told(store, paper) == (line,)
+
+
+def test_a_paper_that_is_still_to_come_is_told_so(store: SqliteStore) -> None:
+    enrol(store, ADA)
+    bring(store)
+    assert told(store)[0].startswith("Coming: no fetch has brought it yet")
+    bring(store, TEA)
+    assert told(store)[0].startswith("Coming in the next digest")
+
+
+def test_backlog_that_the_first_digest_leaves_out_is_told_so(store: SqliteStore) -> None:
+    enrol(store, ADA)
+    older = [
+        invented_paper(f"2606.{number:05}", "Tea", submitted=f"2026-06-{number:02} 10:00")
+        for number in range(2, 14)
+    ]
+    bring(store, *older)
+    mail(store)
+    assert told(store, older[-1])[0].startswith("Waiting")
+    assert told(store, older[0])[0].startswith("Not mailed: it was there before they followed this")
+
+
+def test_a_suppressed_reader_is_told_so(store: SqliteStore) -> None:
+    enrol(store, ADA)
+    bring(store, TEA)
+    store.suppress(ADA.email, cause="550", now=NOW)
+    assert "digest resume ada@example.org" in told(store)[0]
+
+
+def test_a_reader_who_was_just_added_is_told_so(store: SqliteStore) -> None:
+    assert told(store)[0].startswith("Not mailed: they were added since the last run")
+
+
+def test_the_first_fetch_that_brought_a_paper_is_remembered(store: SqliteStore) -> None:
+    enrol(store, ADA)
+    bring(store, TEA)
+    store.note_fetch("OAI-PMH", now=NOW + timedelta(hours=3))
+    bring(store, invented_paper("2606.00009", "More tea"))
+    sighting = store.sighting(TEA.id)
+    assert sighting is not None
+    assert (sighting.seen_at, sighting.query_keys) == (NOW, (key("tea"),))
+    assert store.fetched_at() == {"search API": NOW, "OAI-PMH": NOW + timedelta(hours=3)}
+
+
+@pytest.mark.parametrize(
+    ("submitted", "announced"),
+    [
+        ("2026-06-15 17:59", "2026-06-16 00:00"),  # Monday, before the deadline at 14:00 Eastern
+        ("2026-06-15 18:01", "2026-06-17 00:00"),
+        ("2026-06-12 17:59", "2026-06-15 00:00"),  # Friday, announced on Sunday evening
+        ("2026-06-12 18:01", "2026-06-16 00:00"),
+        ("2026-06-13 12:00", "2026-06-16 00:00"),
+    ],
+)
+def test_the_calendar_tells_when_a_paper_is_announced(submitted: str, announced: str) -> None:
+    assert earliest_announcement(moment(submitted)) == moment(announced)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: Sequence[str] | str) -> int:
+    monkeypatch.setattr(sys, "argv", ["digest", "why", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_the_command_answers_for_all_readers_and_as_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIGEST_STATE", str(tmp_path / "digest.db"))
+    entry = '[[subscriber]]\nemail = "{}"\nkeywords = ["tea"]\n'
+    Path("subscribers.toml").write_text("".join(map(entry.format, ("ada@example.org", "bo@example.org"))))
+    with SqliteStore(tmp_path / "digest.db") as store:
+        enrol(store, ADA)
+        bring(store, TEA)
+        mail(store)
+    assert run(monkeypatch, "2606.00001v2") == 0
+    shown = capsys.readouterr().out
+    assert "2606.00001v1  Green tea" in shown
+    assert shown.count("title: tea") == 2
+    assert run(monkeypatch, "arXiv:2606.00001", "bo@example.org", "--json") == 0
+    (answer,) = json.loads(capsys.readouterr().out)["subscribers"]
+    assert answer["keywords"][0]["words"] == ["tea"]
+
+
+def test_what_is_no_identifier_or_no_subscriber_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIGEST_STATE", str(tmp_path / "digest.db"))
+    Path("subscribers.toml").write_text("")
+    assert run(monkeypatch, "nonsense") == 2
+    assert run(monkeypatch, "2606.00001", "nobody@example.org") == 2
+    assert "nobody@example.org is no subscriber" in capsys.readouterr().err
