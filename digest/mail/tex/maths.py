@@ -52,8 +52,8 @@ class _Reader:
             **dict.fromkeys(("operatorname", "operatorname*"), self._function),
             **dict.fromkeys(_OVER, self._one_over_another),
             **dict.fromkeys(_ARROWS, self._arrow),
-            **dict.fromkeys(symbols.PAIRS, self._pair),
-            **dict.fromkeys(("bmod", "mod"), lambda _: Atom((Span("mod"),), Kind.BINARY, is_named=True)),
+            **dict.fromkeys([f"{name}{star}" for name in symbols.PAIRS for star in ("", "*")], self._pair),
+            **dict.fromkeys(("bmod", "mod"), lambda _: Atom((Span("mod"),), Kind.FUNCTION)),
             "sqrt": self._root,
             "not": self._negated,
             "begin": self._environment,
@@ -139,7 +139,7 @@ class _Reader:
         self._at = end + 1
         if not atoms:
             return None
-        return atoms[0] if len(atoms) == 1 else Atom(spaced(atoms), _kind_of_group(atoms))
+        return atoms[0] if len(atoms) == 1 else Atom(spaced(atoms))
 
     def _argument(self) -> list[Atom]:
         """The atoms of a braced group, or of the one thing that comes next."""
@@ -195,7 +195,7 @@ class _Reader:
         if len(base.spans) > _MOST_SCRIPTS:
             raise Unreadable("scripts on scripts")
         if base.kind is Kind.FRACTION:
-            base = Atom((Span("("), *base.spans, Span(")")), Kind.CLOSING)
+            base = Atom((Span("("), *base.spans, Span(")")))
         atoms[-1] = replace(base, spans=(*base.spans, hung))
 
     def _skip_blanks(self) -> None:
@@ -212,7 +212,7 @@ class _Reader:
         if name in symbols.SIZES:
             return self._sized()
         if name in symbols.DECLARATIONS:
-            return self._declared(symbols.DECLARATIONS[name])
+            return self._declared(name)
         if name in symbols.SHORTHANDS:
             return Atom(converted(symbols.SHORTHANDS[name], self._words))
         if name in symbols.FUNCTIONS:
@@ -232,19 +232,24 @@ class _Reader:
             if self._tokens[end + 1 : end + 2] == ["{"]:
                 raise Unreadable(f"the arguments of {name}")
             atoms = self._argument()
+            if atoms and name.isupper():
+                return Atom((Span(f"{name}("), *spaced(atoms), Span(")")))
             if atoms:
-                return Atom(spaced(atoms), _kind_of_group(atoms))
+                return Atom(spaced(atoms))
         if name.isupper() and name.isalpha():
             return Atom((Span(name),))
         is_before_letter = "".join(self._tokens[self._at : self._at + 2]).strip()[:1].isalpha()
         return Atom((Span(f"\\{name}{' ' if is_before_letter else ''}"),))
 
-    def _declared(self, alphabet: Alphabet | None) -> Atom | None:
+    def _declared(self, name: str) -> Atom | None:
         """For the rest of the group; but `\\cal O(n)` outside of any means the one letter."""
+        alphabet = symbols.DECLARATIONS[name]
         self._skip_blanks()
         is_for_one = self._end == len(self._tokens) and alphabet not in (None, Alphabet.BOLD)
         if self._at in self._closed or (is_for_one and self._at < self._end):
             return self._with(alphabet)
+        if self._at >= self._end and alphabet is not None:
+            return self._unknown(name)
         self._alphabet = alphabet
         return None
 
@@ -257,7 +262,7 @@ class _Reader:
         self._alphabet = outer
         if len(atoms) == 1:
             return atoms[0]
-        return Atom(spaced(atoms), _kind_of_group(atoms))
+        return Atom(spaced(atoms))
 
     def _text(self, name: str) -> Atom:
         self._skip_blanks()
@@ -291,7 +296,7 @@ class _Reader:
 
     def _binomial(self, _: str) -> Atom:
         above, below = self._argument(), self._argument()
-        return Atom((Span("("), *spaced(above), Span(" choose "), *spaced(below), Span(")")), Kind.CLOSING)
+        return Atom((Span("("), *spaced(above), Span(" choose "), *spaced(below), Span(")")))
 
     def _root(self, _: str) -> Atom:
         degree: Spans = ()
@@ -317,7 +322,7 @@ class _Reader:
         return Atom((Span(_ARROWS[name]), *_raised(label)), Kind.RELATION, is_named=True)
 
     def _pair(self, name: str) -> Atom:
-        opening, closing = symbols.PAIRS[name]
+        opening, closing = symbols.PAIRS[name.removesuffix("*")]
         apart = " " if name == "pmod" else ""
         return Atom((Span(apart + opening), *spaced(self._argument()), Span(closing)))
 
@@ -338,7 +343,12 @@ class _Reader:
             raise Unreadable("rows and columns")
 
     def _lines(self, _: str) -> Atom:
-        return Atom(spaced(self._argument()))
+        return Atom((Span(", ".join(self._line(line) for line in self._plain_argument().split("\\\\"))),))
+
+    def _line(self, source: str) -> str:
+        reader = _Reader(source, self._words)
+        reader._depth = self._depth
+        return as_text(spaced(reader.whole(), is_close=True))
 
     def _coloured(self, name: str) -> Atom | None:
         self._plain_argument()
@@ -377,11 +387,6 @@ class _Reader:
 def _fraction(above: list[Atom], below: list[Atom]) -> Atom:
     bracketed = (*_bracketed(above, is_below=False), Span("/"), *_bracketed(below, is_below=True))
     return Atom(bracketed, Kind.FRACTION)
-
-
-def _kind_of_group(atoms: list[Atom]) -> Kind:
-    """A group is one thing, but a bracket at its end is still one."""
-    return Kind.CLOSING if atoms and atoms[-1].kind is Kind.CLOSING else Kind.PLAIN
 
 
 def _raised(text: str) -> Spans:

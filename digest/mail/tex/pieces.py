@@ -30,7 +30,7 @@ _RAISED = str.maketrans(
 )
 _LOWERED = str.maketrans("0123456789+-−=()aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ")
 # These stand high on the line by themselves.
-_HIGH = frozenset("*†‡′″‴°")
+_HIGH = frozenset("*†‡′″‴°®")
 _SIGNS = {Script.SUPER: "^", Script.SUB: "_"}
 _SMALL = frozenset(_RAISED.values()) | frozenset(_LOWERED.values())
 _NEEDS_NO_BRACKETS = re.compile(r"[-+−]?\w+|[^\w\s]")
@@ -65,5 +65,5 @@ def _plain(span: Span, following: str) -> str:
     if all(ord(character) in table for character in span.text):
         return span.text.translate(table)
     is_one = _NEEDS_NO_BRACKETS.fullmatch(span.text) and _SMALL.isdisjoint(map(ord, span.text))
-    is_clear = is_one and not following.isalnum()
+    is_clear = is_one and not (span.text.isalnum() and following.isalnum())
     return f"{_SIGNS[span.script]}{span.text}" if is_clear else f"{_SIGNS[span.script]}({span.text})"

@@ -10,7 +10,9 @@ from digest.mail.tex.symbols import FUNCTIONS, symbol
 DEEPEST = 24
 """Groups and arguments within others are read down to here."""
 
-_TOKEN = re.compile(r"\\(?:operatorname\*|[A-Za-z]+|.|$)|\s+|\d+(?:[.,]\d+)*|'+|:=|.", re.DOTALL)
+_TOKEN = re.compile(
+    r"\\(?:(?:operatorname|abs|norm|expval)\*|[A-Za-z]+|.|$)|\s+|\d+(?:[.,]\d+)*|'+|:=|.", re.DOTALL
+)
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 # What stands in these braces tells TeX something, and is never set.
 _UNSET = re.compile(r"\\(?:begin|end|color|textcolor|hspace|vspace|unicode)\*?\s*\{[^{}]*\}")
