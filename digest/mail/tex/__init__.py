@@ -15,7 +15,10 @@ def spans(source: str) -> tuple[Span, ...]:
 
     Neighbours differ in script. Never raises; the time it takes grows as the length of `source`.
     """
-    return prose.converted(source)
+    try:
+        return prose.converted(source)
+    except RecursionError:
+        return (Span(source),)
 
 
 def plain(source: str) -> str:

@@ -62,7 +62,7 @@ def converted(source: str, depth: int = 0) -> Spans:
     return (
         spans
         if survives(source, "".join([*(span.text for span in spans), *reader.repeated]))
-        else (Span(source),)
+        else joined((Span(source),))
     )
 
 
@@ -190,7 +190,7 @@ class _Reader:
 
     def _script(self, part: str, start: int) -> Spans:
         before, _ = self._around(start)
-        if not (before.isalnum() or before in (")", "]", "}", "*")):
+        if not (before.isalnum() or before in (")", "]", "}", "*", "|")):
             return (Span(part),)
         if self._at in self._closed:
             self._at = self._closed[self._at] + 1

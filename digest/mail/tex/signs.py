@@ -43,6 +43,8 @@ def is_group(content: str, before: str, after: str) -> bool:
     """Whether braces around `content` are TeX's, not to be seen: `{B}lahut`, `{\\em so}`, but not `{0,1}`."""
     if "\\" in content or "$" in content:
         return content.startswith("\\") or "," not in content
+    if content in (",", ".", "-", "--"):
+        return before.isalnum() and after.isalnum()
     if not _GROUP.fullmatch(content) or before in ("/", "=", "?", "&", ".", "^", "_"):
         return False
     is_in_word = before.isalpha() or after.isalpha()

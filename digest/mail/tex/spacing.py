@@ -54,6 +54,7 @@ _RELATION = (
             range(0x2208, 0x220E),
             range(0x223C, 0x22A2),
             range(0x22B2, 0x22B6),
+            range(0x22D4, 0x22EE),
         )
         for code in block
         if not {chr(code)} & (_BINARY | _LARGE)
@@ -109,14 +110,15 @@ def _blanks(atoms: Sequence[Atom], *, is_close: bool) -> list[bool]:
 def _operands(atoms: Sequence[Atom], kinds: frozenset[Kind], step: int) -> list[bool]:
     """Whether each operator has an operand on the side that is seen first when walking with `step`."""
     found = [False] * len(atoms)
-    is_operand = False
+    is_operand = is_side = False
     for place in range(len(atoms))[::step]:
         kind = atoms[place].kind
-        found[place] = is_operand or (kind is Kind.RELATION and found[place])
+        # Relations may stand side by side; what ends there is an operand of all of them.
+        found[place] = is_side if kind is Kind.RELATION else is_operand
         if kind is Kind.RELATION:
-            continue
-        if kind is not Kind.BLANK:
-            is_operand = kind in kinds
+            is_operand = False
+        elif kind is not Kind.BLANK:
+            is_operand = is_side = kind in kinds
     return found
 
 
@@ -140,9 +142,9 @@ def _is_blank_between(left: Atom, right: Atom, *, is_close: bool) -> bool:
         return not is_close and (right.is_apart or left.is_named)
     if Kind.LARGE in (left.kind, right.kind):
         return left.kind is not right.kind and not is_close
-    if Kind.FUNCTION in (left.kind, right.kind) and _ends_word(left) and right.text[:1].isalnum():
+    if Kind.FUNCTION in (left.kind, right.kind) and _ends_word(left) and _begins_word(right):
         return True
-    if left.kind is Kind.FRACTION and (right.kind is Kind.OPENING or right.text[:1].isalnum()):
+    if left.kind is Kind.FRACTION and (right.kind is Kind.OPENING or _begins_word(right)):
         return True
     if right.kind is Kind.FRACTION and _ends_word(left):
         return True
@@ -150,7 +152,11 @@ def _is_blank_between(left: Atom, right: Atom, *, is_close: bool) -> bool:
 
 
 def _ends_word(atom: Atom) -> bool:
-    return atom.kind is Kind.CLOSING or atom.text[-1:].isalnum()
+    return atom.text[-1:].isalnum() or atom.text[-1:] in _CLOSING
+
+
+def _begins_word(atom: Atom) -> bool:
+    return atom.text[:1].isalnum() or atom.text[:1] in ("√", "∂", "∇", "#")
 
 
 def _single_blanks(pieces: Iterable[Span]) -> Iterable[Span]:
