@@ -1,4 +1,7 @@
-"""Maths in TeX as spans: one reader goes through the tokens once and hands back atoms."""
+"""Maths in TeX as spans: one reader goes through the tokens once and hands back atoms.
+
+It is one class, with a short method for each form that takes arguments: all share the place in the tokens.
+"""
 
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -23,6 +26,7 @@ _LAYOUTS = frozenset(
 _FRACTIONS = ("frac", "tfrac", "dfrac", "cfrac", "nicefrac", "sfrac")
 _OVER = {"stackrel": Script.SUPER, "overset": Script.SUPER, "underset": Script.SUB}
 _WORDY = ("href", "url", "cite", "ref", "eqref", "texorpdfstring", "footnote", "textsuperscript")
+_SUMS = frozenset({Kind.RELATION, Kind.BINARY, Kind.LARGE, Kind.FRACTION, Kind.PUNCTUATION})
 _MOST_SCRIPTS = 30
 _ARROWS = {"xrightarrow": "→", "xleftarrow": "←", "xmapsto": "↦", "xhookrightarrow": "↪"}
 
@@ -205,7 +209,7 @@ class _Reader:
     def _command(self, name: str) -> Atom | None:
         if name in self._commands:
             return self._commands[name](name)
-        if name in symbols.UNSEEN:
+        if name in symbols.UNSEEN or name in ("(", ")", "[", "]"):
             return None
         if name in symbols.BLANKS:
             return Atom((Span(" "),), Kind.BLANK)
@@ -222,7 +226,7 @@ class _Reader:
             return self._unknown(name)
         if name == "colon":
             return Atom((Span(":"),), Kind.PUNCTUATION, is_named=True)
-        kind = Kind.RELATION if name == "mid" else kind_of(character)
+        kind = Kind.RELATION if name == "mid" else kind_of(character[0])
         return Atom((Span(self._set(character)),), kind, is_named=True)
 
     def _unknown(self, name: str) -> Atom:
@@ -393,12 +397,24 @@ def _raised(text: str) -> Spans:
     return (Span(text, Script.SUPER),) if text else ()
 
 
+def _outer_kinds(atoms: list[Atom]) -> set[Kind]:
+    """What stands outside of brackets."""
+    depth = 0
+    kinds: set[Kind] = set()
+    for atom in atoms:
+        depth -= atom.kind is Kind.CLOSING
+        if depth <= 0:
+            kinds.add(atom.kind)
+        depth += atom.kind is Kind.OPENING
+    return kinds
+
+
 def _bracketed(atoms: list[Atom], *, is_below: bool) -> Spans:
     """In brackets where it would read otherwise beside a fraction's bar or under a root."""
     spans = spaced(atoms)
     is_one = len(atoms) == 1 and atoms[0].kind is not Kind.FRACTION and " " not in atoms[0].text.strip()
     is_differential = len(atoms) == 2 and atoms[0].text in ("d", "∂") and atoms[1].kind is Kind.PLAIN
-    is_product = all(atom.kind in (Kind.PLAIN, Kind.FUNCTION) for atom in atoms) and " " not in as_text(spans)
+    is_product = " " not in as_text(spans) and not _SUMS & _outer_kinds(atoms)
     if not atoms or is_one or is_differential or (is_product and not is_below):
         return spans
     return (Span("("), *spans, Span(")"))

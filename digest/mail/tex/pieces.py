@@ -32,8 +32,8 @@ _LOWERED = str.maketrans("0123456789+-−=()aehijklmnoprstuvxβγρφχ", "₀�
 # These stand high on the line by themselves.
 _HIGH = frozenset("*†‡′″‴°®")
 _SIGNS = {Script.SUPER: "^", Script.SUB: "_"}
-_SMALL = frozenset(_RAISED.values()) | frozenset(_LOWERED.values())
-_NEEDS_NO_BRACKETS = re.compile(r"[-+−]?\w+|[^\w\s]")
+_SMALL = frozenset(map(chr, (*_RAISED.values(), *_LOWERED.values()))) - {"*"}
+_NEEDS_NO_BRACKETS = re.compile(r"[-+−]?[^\W_]+|[^\w\s]")
 
 
 def joined(pieces: Iterable[Span]) -> Spans:
@@ -64,6 +64,6 @@ def _plain(span: Span, following: str) -> str:
         return span.text
     if all(ord(character) in table for character in span.text):
         return span.text.translate(table)
-    is_one = _NEEDS_NO_BRACKETS.fullmatch(span.text) and _SMALL.isdisjoint(map(ord, span.text))
+    is_one = _NEEDS_NO_BRACKETS.fullmatch(span.text) and _SMALL.isdisjoint(span.text)
     is_clear = is_one and not (span.text.isalnum() and following.isalnum())
     return f"{_SIGNS[span.script]}{span.text}" if is_clear else f"{_SIGNS[span.script]}({span.text})"

@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 
 from digest.mail.tex import maths, symbols
+from digest.mail.tex.commands import BRACE, DEEPEST, ESCAPED, Words
 from digest.mail.tex.letters import MARKS
-from digest.mail.tex.pieces import Script, Span, Spans, as_text, joined
+from digest.mail.tex.pieces import Script, Span, Spans, joined
 from digest.mail.tex.reading import Unreadable, survives
 from digest.mail.tex.signs import (
     accent,
@@ -22,7 +23,6 @@ from digest.mail.tex.signs import (
 )
 from digest.mail.tex.spacing import Kind, kind_of
 
-_DEEPEST = 8
 _SPECIAL = re.compile(
     r"(?P<address>(?:https?://|ftp://|\bwww\.)(?:[^\s{}<>\"$\\^'`]|\\[_%#&~])+)"
     r"|(?P<path>\b[A-Za-z]:\\[A-Za-z][\w.\\-]*+(?![{^$]))"
@@ -31,9 +31,7 @@ _SPECIAL = re.compile(
     r"|(?P<quotes>``|''|`|\")|(?P<dashes>--+)|(?P<tie>~)",
     re.DOTALL,
 )
-_ESCAPED = re.compile(r"\\([_%#&~])")
 _DOLLAR = re.compile(r"\\.|\$", re.DOTALL)
-_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _BARE_SCRIPT = re.compile(r"[-+−]?\d+(?:\.\d+)?(?![\w^])|[-+−]?\d+(?=[A-Za-z]\b)|[^\W\d_](?![\w^])|\*(?!\*)")
 _SIGN_OR_COMMAND = re.compile(r"\s?(\\(?:[A-Za-z]+|.)|[^\s{}\\$])")
 _LETTER_LINE = "aa AA ae AE oe OE o O l L ss SS i j dh DH dj DJ th TH ng NG"
@@ -43,45 +41,25 @@ _ARITY: Mapping[str, int] = (
     | dict.fromkeys(("sqrt", "operatorname", "not", "unicode", "substack", "xrightarrow"), 1)
     | dict.fromkeys(("frac", "tfrac", "dfrac", "nicefrac", "binom", "stackrel", "overset", "underset"), 2)
 )
-_CITED_LINE = "cite citep citet citealt citealp citeauthor citeyear ref cref Cref eqref autoref label"
-_CITED = frozenset(_CITED_LINE.split())
-_LISTS = frozenset(
-    ("itemize", "enumerate", "description", "center", "quote", "quotation", "abstract", "flushleft")
-)
-_DISPLAYS = frozenset(
-    f"{name}{star}" for name in ("equation", "align", "gather", "multline", "eqnarray") for star in ("", "*")
-) | {"displaymath", "math"}
 
 
 def converted(source: str, depth: int = 0) -> Spans:
     """Words as spans; what is not understood stays as it is written."""
-    if depth > _DEEPEST:
+    if depth > DEEPEST:
         return (Span(source),)
     reader = _Reader(source, depth)
     spans = joined(reader.pieces(0, len(source)))
-    return (
-        spans
-        if survives(source, "".join([*(span.text for span in spans), *reader.repeated]))
-        else joined((Span(source),))
-    )
+    shown = "".join([*(span.text for span in spans), *reader.repeated])
+    return spans if survives(source, shown) else joined((Span(source),))
 
 
-class _Reader:
-    """Reads on from `_at`; the readers of one sign each leave it behind what they took.
-
-    `repeated` is what was left out because it stands there already.
-    """
+class _Reader(Words):
+    """The readers of one sign each leave `_at` behind what they took."""
 
     def __init__(self, source: str, depth: int) -> None:
-        self._source = source
-        self._depth = depth
-        self._closed = _partners(source)
-        self._at = 0
-        self._opened = ""
-        self._absent: set[str] = set()
-        self.repeated: list[str] = []
+        super().__init__(source, depth)
         self._readers: Mapping[str, Callable[[str, int], Spans]] = {
-            "address": lambda part, _: (Span(_ESCAPED.sub(r"\1", part)),),
+            "address": lambda part, _: (Span(ESCAPED.sub(r"\1", part)),),
             "path": lambda part, _: (Span(part),),
             "name": self._name,
             "sign": self._sign,
@@ -91,23 +69,6 @@ class _Reader:
             "quotes": self._quotes,
             "dashes": lambda part, start: (Span(shown_dashes(part, *self._around(start))),),
             "tie": self._tie,
-        }
-        self._commands: Mapping[str, Callable[[str], Spans | None]] = {
-            **dict.fromkeys(symbols.TEXTS, self._words),
-            **dict.fromkeys(_CITED, self._cited),
-            **dict.fromkeys(("ion", "SI", "qty"), self._two_words),
-            "enquote": lambda _: self._between("“", "”"),
-            "footnote": lambda _: self._between(" (", ")"),
-            "textsuperscript": lambda _: self._hung(Script.SUPER),
-            "textsubscript": lambda _: self._hung(Script.SUB),
-            "url": lambda _: self._address(),
-            "href": lambda _: self._link(),
-            "texorpdfstring": lambda _: self._first_of_two(),
-            "textcolor": lambda _: self._second_of_two(),
-            "color": lambda _: self._unset(),
-            "begin": self._environment,
-            "end": self._environment,
-            "item": lambda _: (Span("•"),),
         }
 
     def pieces(self, start: int, end: int) -> list[Span]:
@@ -127,17 +88,6 @@ class _Reader:
     def _around(self, start: int) -> tuple[str, str]:
         """The characters before `start` and after what was read, empty where there is none."""
         return self._source[start - 1 : start] if start else "", self._source[self._at : self._at + 1]
-
-    def _inside(self, start: int, end: int) -> Spans:
-        """What stands between two places; goes on behind the second one, which is a brace or a quote."""
-        if self._depth > _DEEPEST:
-            inner = [Span(self._source[start:end])]
-        else:
-            self._depth += 1
-            inner = self.pieces(start, end)
-            self._depth -= 1
-        self._at = end + 1
-        return tuple(inner)
 
     # Signs
 
@@ -171,7 +121,7 @@ class _Reader:
             inner = self._source[self._at : found.start()]
             tries += 1
             # Dollar signs within \text{…} are inside braces.
-            if _BRACE.sub(_only_braces, inner).count("{") > inner.count("}") and tries < 4:
+            if BRACE.sub(_only_braces, inner).count("{") > inner.count("}") and tries < 4:
                 continue
             if not is_maths(inner, self._source[found.end() : found.end() + 1]):
                 break
@@ -265,11 +215,8 @@ class _Reader:
         written = self._source[start : self._at]
         spans = self._maths(written.removesuffix("{}"), written)
         is_relation = kind_of(symbols.symbol(name) or " ") is Kind.RELATION
-        return (
-            (Span(" "), *spans)
-            if is_relation and after.isspace() and not (before + " ")[0].isspace()
-            else spans
-        )
+        is_glued = is_relation and after.isspace() and (before.isalnum() or before in (")", "]", "}"))
+        return (Span(" "), *spans) if is_glued and before else spans
 
     def _extent(self, name: str, depth: int) -> int:
         """Where a command ends that was read up to here."""
@@ -288,7 +235,7 @@ class _Reader:
         found = _SIGN_OR_COMMAND.match(self._source, at)
         if not found:
             return at
-        if found[1][0] != "\\" or depth > _DEEPEST:
+        if found[1][0] != "\\" or depth > DEEPEST:
             return found.end()
         self._at = found.end()
         return self._extent(found[1][1:], depth + 1)
@@ -304,104 +251,6 @@ class _Reader:
                 self._at = another[1] + 1
             return (Span(self._source[start : self._at]),)
         return self._inside(*first) if first[0] < first[1] else (Span(part),)
-
-    def _skip_blank(self) -> None:
-        if self._source.startswith("{}", self._at):
-            self._at += 2
-        elif self._source[self._at : self._at + 1].isspace():
-            self._at += 1
-
-    def _group(self) -> tuple[int, int] | None:
-        """Where the content of the braced group here begins and ends."""
-        end = self._closed.get(self._at)
-        return None if end is None else (self._at + 1, end)
-
-    def _words(self, _: str) -> Spans | None:
-        if self._source[self._at : self._at + 1].isspace():
-            self._at += 1
-        group = self._group()
-        return self._inside(*group) if group else None
-
-    def _between(self, opening: str, closing: str) -> Spans | None:
-        group = self._group()
-        return (Span(opening), *self._inside(*group), Span(closing)) if group else None
-
-    def _cited(self, name: str) -> Spans | None:
-        keys = self._plain()
-        if keys is None:
-            return None
-        return (Span(f"({keys})" if name == "eqref" else f"[{keys}]"),)
-
-    def _hung(self, script: Script) -> Spans | None:
-        group = self._group()
-        return (Span(as_text(self._inside(*group)), script),) if group else None
-
-    def _plain(self) -> str | None:
-        """The source of the group here, without what TeX escapes."""
-        group = self._group()
-        if group is None:
-            return None
-        self._at = group[1] + 1
-        return _ESCAPED.sub(r"\1", self._source[group[0] : group[1]])
-
-    def _address(self) -> Spans | None:
-        address = self._plain()
-        return None if address is None else (Span(address),)
-
-    def _link(self) -> Spans | None:
-        start = self._at
-        address = self._plain()
-        text = self._words("")
-        if address is None or text is None:
-            self._at = start
-            return None
-        shown = as_text(text)
-        if "." in shown and address.rstrip("/").endswith(shown.rstrip("/")):
-            self.repeated.append(shown)
-            return (Span(address),)
-        return (*text, Span(f" ({address})"))
-
-    def _two_words(self, _: str) -> Spans | None:
-        start = self._at
-        first = self._words("")
-        second = self._words("")
-        if first is None or second is None:
-            self._at = start
-            return None
-        return (*first, Span(" "), *second)
-
-    def _first_of_two(self) -> Spans | None:
-        first = self._words("")
-        if first is not None:
-            self.repeated.append(self._plain() or "")
-        return first
-
-    def _second_of_two(self) -> Spans | None:
-        return None if self._plain() is None else self._words("")
-
-    def _unset(self) -> Spans | None:
-        return None if self._plain() is None else ()
-
-    def _environment(self, name: str) -> Spans | None:
-        start = self._at
-        kind = self._plain()
-        if kind in _LISTS:
-            return ()
-        if kind in _DISPLAYS and name == "begin":
-            return self._maths_up_to(f"\\end{{{kind}}}", f"\\begin{{{kind}}}")
-        self._at = start
-        return None
-
-
-def _partners(source: str) -> dict[int, int]:
-    opened: list[int] = []
-    closed: dict[int, int] = {}
-    for brace in _BRACE.finditer(source):
-        if brace[0] == "{":
-            opened.append(brace.start())
-        elif brace[0] == "}" and opened:
-            closed[opened.pop()] = brace.start()
-    return closed
 
 
 def _only_braces(found: re.Match[str]) -> str:

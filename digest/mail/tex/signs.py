@@ -8,7 +8,7 @@ _ACCENT = re.compile(
     r"""\\(?:(?P<sign>["'`^~=.])|(?P<word>[uvHcdbrk])(?![A-Za-z]))[ ]?"""
     r"(?:\{\ ?(?P<braced>\\[ij](?![A-Za-z])|[^\W\d_])\ ?\}|(?P<letter>\\[ij](?![A-Za-z])\ ?|[^\W\d_]))"
 )
-_TEX = re.compile(r"\\[A-Za-z,;!{}|%]|[\^_]")
+_TEX = re.compile(r"\\[A-Za-z,;!{}|%]|[\^_=]|[A-Za-z]'")
 _TWO_WORDS = re.compile(r"(?:^|\s)[A-Za-z]{2,},?\s[A-Za-z]{2,}")
 _PRICE = re.compile(r"[\d.,]+(?:[kKMB]|\s?(?:[mb]illion|per|a|an|to|and|for)\b)?(?:[\s/,;]|$)")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
@@ -36,7 +36,7 @@ def is_maths(inner: str, after: str) -> bool:
     is_number = inner[0].isdigit() and after.isdigit()
     if not inner[0].isspace() and not inner[-1].isspace() and not is_number:
         return has_tex or not (_PRICE.match(inner) and _TWO_WORDS.search(inner))
-    return has_tex and not _PRICE.match(inner + " ") and not _TWO_WORDS.search(inner)
+    return has_tex and not is_number and not _TWO_WORDS.search(inner)
 
 
 def is_group(content: str, before: str, after: str) -> bool:

@@ -24,8 +24,8 @@ _OURS = {
     "textquotedblright": "”", "texttimes": "×", "textpm": "±", "textmu": "µ", "triangle": "△",
     "upharpoonright": "↾", "varprojlim": "lim", "varinjlim": "lim", "SS": "ẞ", "dag": "†", "ddag": "‡",
     "LaTeX": "LaTeX", "TeX": "TeX", "perp": "⊥", "bot": "⊥", "eth": "ð", "circlearrowleft": "↺",
-    "circlearrowright": "↻", "nperp": "⊥̸", "imath": "ı", "jmath": "ȷ", "euro": "€", "S": "§", "Bbbk": "𝕜", "limsup": "lim sup", "liminf": "lim inf",
-    "P": "¶",
+    "circlearrowright": "↻", "nperp": "⊥̸", "imath": "ı", "jmath": "ȷ", "euro": "€",
+    "S": "§", "Bbbk": "𝕜", "limsup": "lim sup", "liminf": "lim inf", "P": "¶",
     "bigoplus": "⨁", "bigotimes": "⨂", "colon": ":", "textdegree": "°", "micron": "µm",
     "bigtriangleup": "△", "bigtriangledown": "▽", "qed": "∎", "hslash": "ℏ",
 }  # fmt: skip
