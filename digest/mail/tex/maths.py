@@ -220,6 +220,7 @@ class _Reader:
         if name in symbols.SHORTHANDS:
             return Atom(converted(symbols.SHORTHANDS[name], self._words))
         if name in symbols.FUNCTIONS:
+            self._refuse_two_groups(name)
             return Atom((Span(symbols.symbol(name) or name),), Kind.FUNCTION)
         character = symbols.symbol(name)
         if character is None:
@@ -232,9 +233,7 @@ class _Reader:
     def _unknown(self, name: str) -> Atom:
         """Its one argument; else an author's own letter or acronym as such, any other as it is written."""
         if self._at in self._closed:
-            end = self._closed[self._at]
-            if self._tokens[end + 1 : end + 2] == ["{"]:
-                raise Unreadable(f"the arguments of {name}")
+            self._refuse_two_groups(name)
             atoms = self._argument()
             if atoms and name.isupper():
                 return Atom((Span(f"{name}("), *spaced(atoms), Span(")")))
@@ -244,6 +243,11 @@ class _Reader:
             return Atom((Span(name),))
         is_before_letter = "".join(self._tokens[self._at : self._at + 2]).strip()[:1].isalpha()
         return Atom((Span(f"\\{name}{' ' if is_before_letter else ''}"),))
+
+    def _refuse_two_groups(self, name: str) -> None:
+        end = self._closed.get(self._at)
+        if end is not None and end + 1 in self._closed:
+            raise Unreadable(f"the arguments of {name}")
 
     def _declared(self, name: str) -> Atom | None:
         """For the rest of the group; but `\\cal O(n)` outside of any means the one letter."""

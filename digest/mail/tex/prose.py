@@ -81,9 +81,19 @@ class _Reader(Words):
                 break
             found.append(Span(self._source[self._at : special.start()]))
             self._at = special.end()
-            found.extend(self._readers[special.lastgroup or ""](special[0], special.start()))
+            spans = self._readers[special.lastgroup or ""](special[0], special.start())
+            found.extend(self._without_second_blanks(spans, special.start()))
         self._at = end
         return found
+
+    def _without_second_blanks(self, spans: Spans, start: int) -> Spans:
+        """The spans without a blank beside one of the source."""
+        before, after = self._around(start)
+        if spans and spans[0].text[:1] == " " and (not start or before.isspace()):
+            spans = (Span(spans[0].text[1:], spans[0].script), *spans[1:])
+        if spans and spans[-1].text[-1:] == " " and after.isspace():
+            spans = (*spans[:-1], Span(spans[-1].text[:-1], spans[-1].script))
+        return spans
 
     def _around(self, start: int) -> tuple[str, str]:
         """The characters before `start` and after what was read, empty where there is none."""

@@ -81,12 +81,29 @@ def kind_of(character: str) -> Kind:
 
 def spaced(atoms: Sequence[Atom], *, is_close: bool = False) -> Spans:
     """The atoms in a row; `is_close`, as in scripts: without blanks around operators."""
+    atoms = _without_idle_blanks(atoms)
     pieces: list[Span] = []
     for atom, is_blank in zip(atoms, _blanks(atoms, is_close=is_close), strict=True):
         if is_blank:
             pieces.append(_BLANK)
         pieces.extend(atom.spans)
     return joined(_single_blanks(pieces))
+
+
+def _without_idle_blanks(atoms: Sequence[Atom]) -> Sequence[Atom]:
+    """Without the blanks that only set a bracket or a comma a little apart."""
+    if not any(atom.kind is Kind.BLANK for atom in atoms):
+        return atoms
+    last = len(atoms) - 1
+    return [
+        atom
+        for place, atom in enumerate(atoms)
+        if atom.kind is not Kind.BLANK
+        or (
+            not (place and atoms[place - 1].kind is Kind.OPENING)
+            and not (place < last and atoms[place + 1].kind in (Kind.CLOSING, Kind.PUNCTUATION))
+        )
+    ]
 
 
 def _blanks(atoms: Sequence[Atom], *, is_close: bool) -> list[bool]:
@@ -141,7 +158,7 @@ def _is_blank_between(left: Atom, right: Atom, *, is_close: bool) -> bool:
     if left.kind is Kind.PUNCTUATION:
         return not is_close and (right.is_apart or left.is_named)
     if Kind.LARGE in (left.kind, right.kind):
-        return left.kind is not right.kind and not is_close
+        return not is_close and (left.kind is not right.kind or len(left.spans) > 1)
     if Kind.FUNCTION in (left.kind, right.kind) and _ends_word(left) and _begins_word(right):
         return True
     if left.kind is Kind.FRACTION and (right.kind is Kind.OPENING or _begins_word(right)):
