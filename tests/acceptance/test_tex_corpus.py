@@ -22,7 +22,7 @@ FIELDS = ("title", "abstract", "comment")
 COMMAND = re.compile(r"\\[A-Za-z]+")
 MATHS_SPAN = re.compile(r"\$\$.+?\$\$|(?<!\\)\$[^$]+\$|\\\(.+?\\\)|\\\[.+?\\\]", re.DOTALL)
 NEVER_SET = re.compile(r"\\(?:begin|end|unicode|color|textcolor)\{[^{}]*\}")
-PRICE = re.compile(r"(?:^|(?<=[\s(+]))\$\d[\d,.]*[kKMB]? [a-z]{2}")
+PRICE = re.compile(r"(?<=[\s(])\+?\$\d[\d,.]*[kKMB]? [a-z]{2}")
 # These say the same twice, and are shown once.
 SAID_TWICE = re.compile(r"\\(?:href|texorpdfstring)\b")
 

@@ -45,8 +45,8 @@ _ARITY: Mapping[str, int] = (
 
 def converted(source: str, depth: int = 0) -> Spans:
     """Words as spans; what is not understood stays as it is written."""
-    if depth > DEEPEST:
-        return (Span(source),)
+    if depth > DEEPEST or not _SPECIAL.search(source):
+        return joined((Span(source),))
     reader = _Reader(source, depth)
     spans = joined(reader.pieces(0, len(source)))
     shown = "".join([*(span.text for span in spans), *reader.repeated])
