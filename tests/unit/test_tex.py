@@ -1,6 +1,7 @@
 """TeX becomes text that reads, and what cannot be converted stays as it is written."""
 
 import re
+import time
 import unicodedata
 from collections import Counter
 
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.tex import Script, Span, plain, spans
+from digest.mail.tex import Script, Span, maths, plain, prose, spans
+from digest.mail.tex.reading import survives
 
 SUPER, SUB = Script.SUPER, Script.SUB
 
@@ -212,9 +214,51 @@ def test_text_without_signs_of_tex_is_itself(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["{", "$", "\\", "$x", "\\(", "\\frac{", "x^{", "$\\hat", "\\text{$", "``", "{a "]
+    ("source", "text", "is_whole"),
+    [
+        ("x_1", "x₁", True),
+        ("x_1", "x", False),
+        (r"\alpha x", "αx", True),
+        (r"\alpha x", "x", False),
+        (r"\log n", "n", False),
+        (r"\mathcal{F}", "ℱ", True),
+        (r"\unknown{a}", "a", True),
+        ("aa", "a", False),
+        (r"\begin{equation}x\end{equation}", "x", True),
+    ],
 )
-def test_long_nonsense_ends(unit: str) -> None:
-    source = unit * (20_000 // len(unit))
-    assert len(plain(source)) > 0
-    assert plain(source + "}" * 20_000)
+def test_letters_are_counted_whatever_alphabet_shows_them(source: str, text: str, is_whole: bool) -> None:
+    assert survives(source, text) is is_whole
+
+
+def test_maths_that_would_lose_a_letter_is_shown_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maths, "converted", lambda source, words: ())
+    assert plain("so $x^2$ is") == "so $x^2$ is"
+
+
+def test_words_that_would_lose_a_letter_are_shown_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prose, "accent", lambda source, start: ("", start + 3))
+    assert plain(r"na\"ive and ``so''") == r"na\"ive and ``so''"
+
+
+def test_groups_are_read_down_to_a_depth() -> None:
+    assert plain("${{{{x}}}}$") == "x"
+    too_deep = f"${'{' * 30}x{'}' * 30}$"
+    assert plain(too_deep) == too_deep
+
+
+@pytest.mark.parametrize(
+    "unit", ["{", "$", "\\", "$x", "\\(", "\\[", "\\frac{", "x^{", "$\\hat", "\\text{$", "``", "{a "]
+)
+def test_nonsense_of_any_length_takes_time_in_proportion(unit: str) -> None:
+    nonsense = unit * (200_000 // len(unit))
+    began = time.process_time()
+    assert plain(nonsense)
+    assert plain(nonsense + "}" * 200_000)
+    # Several times what it takes; what grows as the square takes longer.
+    assert time.process_time() - began < 12
+
+
+def test_scripts_without_end_are_shown_as_written() -> None:
+    piled = f"$x{'^a' * 1_000}$"
+    assert plain(piled) == piled
