@@ -5,8 +5,7 @@ from functools import lru_cache
 
 from digest.errors import QueryError
 from digest.evidence import AnalysedPaper
-from digest.mail.richtext import joined
-from digest.mail.tex import spans
+from digest.mail.richtext import converted, joined
 from digest.matching import evidence
 from digest.papers import Paper
 from digest.query import Query, parse
@@ -38,5 +37,5 @@ def _query(keyword: str) -> Query | None:
 @lru_cache(maxsize=_PAPERS_KEPT)
 def _analysed(paper: Paper) -> tuple[AnalysedPaper, ...]:
     """The paper as it is shown and, where TeX was converted, as it was written and matched."""
-    shown = replace(paper, title=joined(spans(paper.title)), abstract=joined(spans(paper.abstract)))
+    shown = replace(paper, title=joined(converted(paper.title)), abstract=joined(converted(paper.abstract)))
     return (AnalysedPaper(shown),) if shown == paper else (AnalysedPaper(shown), AnalysedPaper(paper))

@@ -18,9 +18,8 @@ from digest.mail.cards import card_of, line_of, shortened, shown_abstract, title
 from digest.mail.links import Links
 from digest.mail.marking import matched_words
 from digest.mail.message import Letterhead, leave_url
-from digest.mail.richtext import opening, to_html
+from digest.mail.richtext import converted, opening, to_html
 from digest.mail.templates import Cut, Templates
-from digest.mail.tex import spans
 from digest.papers import Paper, one_line
 
 _SUBJECT_LENGTH = 120
@@ -85,7 +84,7 @@ class Renderer:
 
     def abstract(self, paper: Paper, keywords: tuple[str, ...], *, is_short: bool = False) -> str:
         """The HTML of an abstract, with the words that the keywords meet marked."""
-        pieces = spans(shown_abstract(paper))
+        pieces = converted(shown_abstract(paper))
         words = matched_words(paper, keywords)
         return to_html(opening(pieces) if is_short else pieces, words) + "\n"
 

@@ -4,14 +4,17 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from markupsafe import escape
 
-from digest.mail.tex import Script, Span, plain, spans
+from digest.mail.tex import Script, Span, spans
+from digest.mail.tex.pieces import as_text
 
 _TAGS = {Script.SUPER: "sup", Script.SUB: "sub"}
 _RIGHT_TO_LEFT = {"R", "AL"}
 _SENTENCE_END = re.compile(r"[.!?][)”\"']?(?=\s+[^\sa-z])")
+_CONVERTED_KEPT = 4_000
 _SHORT = 400
 _SHORTEST = 150
 
@@ -23,10 +26,10 @@ class RichText:
     source: str
 
     def __str__(self) -> str:
-        return plain(self.source)
+        return as_text(converted(self.source))
 
     def __html__(self) -> str:
-        return to_html(spans(self.source))
+        return to_html(converted(self.source))
 
     @property
     def is_right_to_left(self) -> bool:
@@ -34,6 +37,12 @@ class RichText:
         return not self.source.isascii() and any(
             unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in self.source
         )
+
+
+@lru_cache(maxsize=_CONVERTED_KEPT)
+def converted(source: str) -> tuple[Span, ...]:
+    """The pieces of `source`. An abstract takes half a millisecond, and is asked for again and again."""
+    return spans(source)
 
 
 def joined(pieces: Iterable[Span]) -> str:

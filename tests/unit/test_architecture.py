@@ -29,7 +29,9 @@ ORDER = (
 PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split()}
 PURE = (
     "papers text plurals query matching evidence digests composing merging explaining schedule"
-    " providers mail.message mail.replies mail.bounces mail.pace"
+    " providers mail.message mail.replies mail.bounces mail.pace mail.tex mail.tex.commands mail.tex.letters"
+    " mail.tex.maths mail.tex.pieces mail.tex.prose mail.tex.reading mail.tex.signs mail.tex.spacing"
+    " mail.tex.symbols mail.links mail.richtext mail.marking mail.cards mail.fitting mail.wrapping"
 )
 IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic"}
