@@ -127,9 +127,8 @@ def _digest(
 def _write(settings: "Settings", digest: "Digest", output: Path) -> None:
     from digest.assembly import mail_writer
     from digest.errors import ConfigurationError
-    from digest.store import Mailing
 
-    rendered = mail_writer(settings).rendered(Mailing(number=0, token="preview", attempts=0, digest=digest))
+    rendered = mail_writer(settings).rendered(digest)
     try:
         output.write_text(rendered.html, encoding="utf-8")
     except OSError as error:

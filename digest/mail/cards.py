@@ -1,7 +1,6 @@
 """A paper, cleaned and taken apart for the templates: one line each, of bounded length."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -19,7 +18,8 @@ _CARDS_KEPT = 1_000
 _DOI = re.compile(r"10\.\d{4,9}/[^\s<>\"]+")
 _VENUE = re.compile(
     r"(?:^|(?<=[.;,(] )|(?<=\())"
-    r"(?P<venue>(?:[Aa]ccepted (?:(?:as|at|by|for|in|to)\b|(?=[A-Z]))|[Tt]o appear (?:at|in)\b|[Pp]ublished (?:at|by|in)\b).*?)"
+    r"(?P<venue>(?:[Aa]ccepted (?:(?:as|at|by|for|in|to)\b|(?=[A-Z]))"
+    r"|[Tt]o appear (?:at|in)\b|[Pp]ublished (?:at|by|in)\b).*?)"
     r"(?:\s*;|\)|[.,]\s+(?=\d+\s+[a-z])|\.\s+(?=[A-Z][a-z]+:? [a-z\d])|[.,]?\s+(?=https?:)|\.?$)"
 )
 # arXiv has made HTML of papers since December 2023.
@@ -122,5 +122,5 @@ def _venue(comment: str) -> tuple[str, str]:
     found = _VENUE.search(comment)
     if not found:
         return "", comment
-    rest: Iterable[str] = (comment[: found.start()].rstrip(" ,;("), comment[found.end() :].strip(" ,;)"))
+    rest = (comment[: found.start()].rstrip(" ,;("), comment[found.end() :].strip(" ,;)"))
     return found["venue"].rstrip(" ,.;"), " ".join(filter(None, rest))

@@ -105,7 +105,8 @@ def _places(text: str, passages: Iterable[str]) -> list[tuple[int, int]]:
 
 def _marked(text: str, start: int, marks: Iterable[tuple[int, int]]) -> str:
     """`text`, which stands at `start` of the whole, escaped and with its share of `marks`."""
-    html, done = [], 0
+    html: list[str] = []
+    done = 0
     for first, last in marks:
         a, b = max(first - start, 0), min(last - start, len(text))
         if a < b:

@@ -4,7 +4,7 @@ A template prints what is made elsewhere by its name, alone on a line. It is ren
 stands for it, and cut there: so what is around it can be kept for all who share it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -105,12 +105,13 @@ class Templates:
             keep_trailing_newline=True,
             auto_reload=False,
         )
-        self._environment.filters |= {
+        filters: dict[str, Callable[..., str]] = {
             "wrapped": lambda text, *indents: wrapped(str(text), *indents),
             "isolated": _isolated,
             "long_date": _long_date,
             "full_date": _full_date,
         }
+        self._environment.filters |= filters
 
     def load(self, name: str, *places: str) -> Template:
         try:

@@ -11,6 +11,8 @@ from binascii import a2b_qp
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
+from typing import TypeAlias
 
 from digest.digests import Digest
 from digest.mail import Outgoing
@@ -59,6 +61,10 @@ class _Shown:
     size: int
 
 
+_Asked: TypeAlias = tuple[_Sheet, tuple[str, ...]]
+"""A paper, and the keywords with which it comes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Written:
     subject: str
@@ -105,9 +111,9 @@ class Writer:
             sender=self._letterhead.sender, recipient=digest.email, message=message, token=mailing.token
         )
 
-    def rendered(self, mailing: Mailing) -> Rendered:
-        """What the message of a mailing shows, as it is before it is encoded."""
-        written = self._written(mailing.digest, self._links(mailing))
+    def rendered(self, digest: Digest, links: Links = NO_LINKS) -> Rendered:
+        """What a message shows, as it is before it is encoded. Raises as `write` does."""
+        written = self._written(digest, links)
         text, html = (
             a2b_qp(b"".join(part)).decode().replace("\r\n", "\n") for part in (written.text, written.html)
         )
@@ -119,31 +125,34 @@ class Writer:
         ]
         whole = [self._whole(*paper) for paper in papers]
         frame = self._frame(digest, links)
-        html_frame = _encoded_frame(frame.block.html)
-        cards, lines = [piece for shown in whole for piece in shown.html], []
-        room = HTML_LIMIT - sum(map(len, html_frame))
-        if sum([shown.size for shown in whole]) > room:
-            html_frame, cards, lines = self._fitted(digest, links, papers, room)
-        text_frame = _encoded_frame(frame.block.text)
-        return _Written(
-            subject=frame.subject,
-            text=_filled(text_frame, {"papers": [piece for shown in whole for piece in shown.text]}),
-            html=_filled(html_frame, {"papers": cards, "lines": lines}),
-        )
+        around = _encoded_frame(frame.block.html)
+        room = HTML_LIMIT - sum(map(len, around))
+        if sum([shown.size for shown in whole]) <= room:
+            html = _filled(around, {"papers": _pieces(shown.html for shown in whole)})
+        else:
+            html = self._fitted(digest, links, papers, room - _MORE_SIZE)
+        text = _filled(_encoded_frame(frame.block.text), {"papers": _pieces(shown.text for shown in whole)})
+        return _Written(subject=frame.subject, text=text, html=html)
 
-    def _fitted(
-        self, digest: Digest, links: Links, papers: Sequence[tuple[_Sheet, tuple[str, ...]]], room: int
-    ) -> tuple[Sequence[bytes | str], list[bytes], list[bytes]]:
-        """The frame, the cards and the lines that fit into `room`, with the frame's own changes."""
-        forms = [(self._whole(*paper), self._short(*paper), self._line(*paper)) for paper in papers]
-        found = levels(
-            [(whole.size, short.size, len(line)) for whole, short, line in forms], room - _MORE_SIZE
+    def _fitted(self, digest: Digest, links: Links, papers: Sequence[_Asked], room: int) -> list[bytes]:
+        """The HTML of more papers than fit into `room` as they are."""
+        cards = [(self._whole(*paper), self._short(*paper)) for paper in papers]
+        lines = [self._line(*paper) for paper in papers]
+        sizes = [
+            (whole.size, short.size, len(line)) for (whole, short), line in zip(cards, lines, strict=True)
+        ]
+        found = levels(sizes, room)
+        as_cards = [forms[level] for forms, level in zip(cards, found, strict=True) if level < Level.LINE]
+        as_lines = [line for line, level in zip(lines, found, strict=True) if level is Level.LINE]
+        frame = self._frame(
+            digest,
+            links,
+            has_cards=bool(as_cards),
+            has_lines=bool(as_lines),
+            counted=found.count(Level.COUNTED),
         )
-        cards = [forms[place][level].html for place, level in enumerate(found) if level < Level.LINE]
-        lines = [forms[place][Level.LINE] for place, level in enumerate(found) if level is Level.LINE]
-        counted = found.count(Level.COUNTED)
-        frame = self._frame(digest, links, has_cards=bool(cards), has_lines=bool(lines), counted=counted)
-        return _encoded_frame(frame.block.html), [piece for card in cards for piece in card], lines
+        inner = {"papers": _pieces(shown.html for shown in as_cards), "lines": as_lines}
+        return _filled(_encoded_frame(frame.block.html), inner)
 
     def _frame(
         self,
@@ -186,6 +195,10 @@ class Writer:
 
     def _encoded_line(self, sheet: _Sheet, keywords: tuple[str, ...]) -> bytes:
         return quoted_printable(self._renderer.line(sheet.paper, keywords))
+
+
+def _pieces(blocks: Iterable[Iterable[bytes]]) -> list[bytes]:
+    return list(chain.from_iterable(blocks))
 
 
 def _filled(pieces: Sequence[bytes | str], inner: dict[str, list[bytes]]) -> list[bytes]:
