@@ -16,7 +16,8 @@ from digest.query import Query
 from digest.query.tree import AllOf, AnyOf, Author, Category, Leaf, Node, Phrase
 
 # Readers of one day share papers and keywords.
-_TITLES_KEPT = 16_000
+_TITLES_ASKED = 16_000
+_TITLES_KEPT = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +59,22 @@ def _evaluated(node: Node, find: Callable[[Leaf], Evidence | None]) -> Evidence 
     return None if any(_evaluated(operand, find) for operand in node.unwanted) else merged(found)
 
 
-@lru_cache(maxsize=_TITLES_KEPT)
+@lru_cache(maxsize=_TITLES_ASKED)
 def is_in_title(query: Query, title: str) -> bool:
     """Whether words that `query` asks for stand in `title`, whatever else it asks for."""
-    paper = AnalysedPaper(
-        Paper(id=ArxivId(""), version=1, title=title, abstract="", authors=(), categories=())
-    )
-    return any(finder(leaf)(paper) for leaf in _wanted(query.root) if isinstance(leaf, Phrase))
+    paper = _title_alone(title)
+    return any(find(paper) for find in _phrases(query))
+
+
+@lru_cache(maxsize=_TITLES_KEPT)
+def _title_alone(title: str) -> AnalysedPaper:
+    paper = Paper(id=ArxivId(""), version=1, title=title, abstract="", authors=(), categories=())
+    return AnalysedPaper(paper)
+
+
+@lru_cache(maxsize=_TITLES_KEPT)
+def _phrases(query: Query) -> tuple[Finder, ...]:
+    return tuple(finder(leaf) for leaf in _wanted(query.root) if isinstance(leaf, Phrase))
 
 
 def _wanted(node: Node) -> Iterator[Leaf]:

@@ -3,7 +3,6 @@
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
-from textwrap import fill
 
 TEXT_WIDTH = 72
 _WRAPPED_KEPT = 4_000
@@ -21,14 +20,23 @@ def wrapped(text: str, first: str = "", then: str | None = None) -> str:
         return _wrapped_wide(text, first, then)
     if len(first) + len(text) <= TEXT_WIDTH:
         return first + text
-    return fill(
-        text,
-        TEXT_WIDTH,
-        initial_indent=first,
-        subsequent_indent=then,
-        break_on_hyphens=False,
-        break_long_words="://" not in text,
-    )
+    words = _words(text, TEXT_WIDTH - max(len(first), len(then)))
+    lines, line = [], first + words[0]
+    for word in words[1:]:
+        if len(line) + 1 + len(word) <= TEXT_WIDTH:
+            line += f" {word}"
+        else:
+            lines.append(line)
+            line = then + word
+    return "\n".join([*lines, line])
+
+
+def _words(text: str, longest: int) -> list[str]:
+    """The words of `text`, cut to pieces of `longest`. `textwrap` takes thrice as long."""
+    words = text.split()
+    if "://" in text or max(map(len, words)) <= longest:
+        return words
+    return [word[at : at + longest] for word in words for at in range(0, len(word), longest)]
 
 
 def _wrapped_wide(text: str, first: str, then: str) -> str:
