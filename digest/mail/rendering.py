@@ -14,15 +14,16 @@ from pathlib import Path
 
 from digest.arxiv.calendar import last_announcement
 from digest.digests import Digest
-from digest.mail.cards import card_of, line_of, shortened, shown_abstract, title_of
+from digest.mail.cards import card_of, line_of, shortened, shown_abstract
 from digest.mail.links import Links
 from digest.mail.marking import matched_words
 from digest.mail.message import Letterhead, leave_url
-from digest.mail.richtext import converted, opening, to_html
+from digest.mail.richtext import RichText, converted, opening, to_html
 from digest.mail.templates import Cut, Templates
 from digest.papers import Paper, one_line
 
 _SUBJECT_LENGTH = 120
+_PREHEADER_LENGTH = 100
 _KEYWORDS_KEPT = 4_000
 
 
@@ -114,7 +115,7 @@ class Renderer:
             "announced_on": _announced_on(digest.planned_at),
             "is_first": digest.is_first,
             "headline": headline,
-            "first_title": title_of(shown[0].paper) if shown else "",
+            "first_title": RichText(shortened(shown[0].paper.title, _PREHEADER_LENGTH)) if shown else "",
             "more_titles": len(shown) - 1,
             "revisions": tuple(map(line_of, digest.revisions)),
             "counts": [count for count in counts if count.papers],
