@@ -24,6 +24,7 @@ from digest.mail.maildir import MaildirTransport
 from digest.mail.message import Letterhead
 from digest.mail.pace import Limits
 from digest.mail.rendering import Renderer
+from digest.mail.sample import try_out
 from digest.mail.smtp import SmtpServer, SmtpTransport
 from digest.mail.writing import Writer
 from digest.notation import is_loopback
@@ -169,7 +170,17 @@ def limits_of(settings: Settings) -> Limits:
 
 def writer_of(settings: Settings, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS) -> Write:
     """Builds messages by the templates. Raises `ConfigurationError` when those cannot be used."""
-    return Writer(Renderer(templates_folder()), letterhead_of(settings), links).write
+    return mail_writer(settings, links).write
+
+
+def mail_writer(settings: Settings, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS) -> Writer:
+    """The writer itself, which can also show what is in a message. Raises as `writer_of` does."""
+    own = settings.mail.templates
+    folders = (own, templates_folder()) if own else (templates_folder(),)
+    writer = Writer(Renderer(*folders), letterhead_of(settings), links)
+    if own:
+        try_out(writer)
+    return writer
 
 
 def letterhead_of(settings: Settings) -> Letterhead:

@@ -130,12 +130,10 @@ def _digest(
 
 
 def _write(settings: "Settings", digest: "Digest", output: Path) -> None:
-    from digest.assembly import letterhead_of
+    from digest.assembly import mail_writer
     from digest.errors import ConfigurationError
-    from digest.mail.rendering import Renderer
-    from digest.resources import templates_folder
 
-    rendered = Renderer(templates_folder()).render(digest, letterhead=letterhead_of(settings))
+    rendered = mail_writer(settings).rendered(digest)
     try:
         output.write_text(rendered.html, encoding="utf-8")
     except OSError as error:
