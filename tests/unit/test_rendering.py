@@ -125,7 +125,7 @@ def test_each_paper_is_shown_with_all_that_is_known_of_it() -> None:
         "Tomás Iribarne",
         "Programming Languages (cs.PL), also cs.LG, stat.ML",
         "14 June 2026",
-        "up to arXiv's announcement of Tuesday, 16 June 2026",
+        "up to arXiv's announcement of 16 June 2026",
         "12 pages, 3 figures",
         "We wait. Then we measure",
         "waiting",
