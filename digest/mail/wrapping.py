@@ -7,6 +7,7 @@ from functools import lru_cache
 TEXT_WIDTH = 72
 _WRAPPED_KEPT = 4_000
 _WIDE = {"W", "F"}
+_FIRST_WIDE = "\u1100"
 
 
 @lru_cache(maxsize=_WRAPPED_KEPT)
@@ -16,7 +17,7 @@ def wrapped(text: str, first: str = "", then: str | None = None) -> str:
     An unbroken word is cut unless it may be a web address, which would no longer lead anywhere.
     """
     then = first if then is None else then
-    if not text.isascii() and any(map(_is_wide, text)):
+    if text and max(text) >= _FIRST_WIDE and any(map(_is_wide, text)):
         return _wrapped_wide(text, first, then)
     if len(first) + len(text) <= TEXT_WIDTH:
         return first + text

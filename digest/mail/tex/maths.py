@@ -47,28 +47,6 @@ class _Reader:
         self._depth = 0
         self._end = len(self._tokens)
         self._alphabet: Alphabet | None = None
-        self._commands: Mapping[str, Callable[[str], Atom | None]] = {
-            **dict.fromkeys(_FRACTIONS, self._fraction),
-            **dict.fromkeys(("binom", "dbinom", "tbinom"), self._binomial),
-            **dict.fromkeys(symbols.ALPHABETS, self._in_alphabet),
-            **dict.fromkeys(symbols.TEXTS, self._text),
-            **dict.fromkeys(MARKS, self._marked),
-            **dict.fromkeys(("operatorname", "operatorname*"), self._function),
-            **dict.fromkeys(_OVER, self._one_over_another),
-            **dict.fromkeys(_ARROWS, self._arrow),
-            **dict.fromkeys([f"{name}{star}" for name in symbols.PAIRS for star in ("", "*")], self._pair),
-            **dict.fromkeys(("bmod", "mod"), lambda _: Atom((Span("mod"),), Kind.FUNCTION)),
-            "sqrt": self._root,
-            "not": self._negated,
-            "begin": self._environment,
-            "end": self._environment,
-            "substack": self._lines,
-            "textcolor": self._coloured,
-            "color": self._coloured,
-            "hspace": self._unset,
-            "unicode": self._character,
-            **dict.fromkeys(_WORDY, self._as_words),
-        }
 
     def whole(self) -> list[Atom]:
         return self._atoms(len(self._tokens))
@@ -207,8 +185,8 @@ class _Reader:
             self._at += 1
 
     def _command(self, name: str) -> Atom | None:
-        if name in self._commands:
-            return self._commands[name](name)
+        if name in _COMMANDS:
+            return _COMMANDS[name](self, name)
         if name in symbols.UNSEEN or name in ("(", ")", "[", "]"):
             return None
         if name in symbols.BLANKS:
@@ -390,6 +368,30 @@ class _Reader:
             raise Unreadable("an argument is missing")
         start, self._at = self._at + 1, self._closed[self._at] + 1
         return "".join(self._tokens[start : self._at - 1])
+
+
+_COMMANDS: Mapping[str, Callable[[_Reader, str], Atom | None]] = {
+    **dict.fromkeys(_FRACTIONS, _Reader._fraction),
+    **dict.fromkeys(("binom", "dbinom", "tbinom"), _Reader._binomial),
+    **dict.fromkeys(symbols.ALPHABETS, _Reader._in_alphabet),
+    **dict.fromkeys(symbols.TEXTS, _Reader._text),
+    **dict.fromkeys(MARKS, _Reader._marked),
+    **dict.fromkeys(("operatorname", "operatorname*"), _Reader._function),
+    **dict.fromkeys(_OVER, _Reader._one_over_another),
+    **dict.fromkeys(_ARROWS, _Reader._arrow),
+    **dict.fromkeys([f"{name}{star}" for name in symbols.PAIRS for star in ("", "*")], _Reader._pair),
+    **dict.fromkeys(("bmod", "mod"), lambda reader, name: Atom((Span("mod"),), Kind.FUNCTION)),
+    "sqrt": _Reader._root,
+    "not": _Reader._negated,
+    "begin": _Reader._environment,
+    "end": _Reader._environment,
+    "substack": _Reader._lines,
+    "textcolor": _Reader._coloured,
+    "color": _Reader._coloured,
+    "hspace": _Reader._unset,
+    "unicode": _Reader._character,
+    **dict.fromkeys(_WORDY, _Reader._as_words),
+}
 
 
 def _fraction(above: list[Atom], below: list[Atom]) -> Atom:
