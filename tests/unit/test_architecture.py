@@ -1,6 +1,7 @@
 """Imports point back along the way of a paper, and the decisions know nothing of input and output."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,10 @@ def test_decisions_touch_no_network_no_disk_and_no_clock(module: str) -> None:
         and node.func.value.id in {"datetime", "date", "time"}
     }
     assert not calls & CLOCKS
+
+
+def test_the_docs_tell_the_same_order() -> None:
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("| modules |")[2].partition("\n\n")[0]
+    told = [" ".join(re.findall(r"`(\w+)`", row.split("|")[1])) for row in table.splitlines()[2:]]
+    assert " ".join(told) == " ".join(ORDER)
