@@ -27,6 +27,11 @@ class Block:
     def lines(self) -> tuple[str, ...]:
         return tuple(self.text.splitlines())
 
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """Its lines, but for what a console prints."""
+        return tuple(line for line in self.lines if self.language != "console" or line.startswith("$ "))
+
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 

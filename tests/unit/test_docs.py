@@ -22,7 +22,7 @@ SECTIONS = {key[0] for key in KEYS if len(key) == 2}
 VARIABLES = {f"DIGEST_{'__'.join(key).upper()}" for key in KEYS} | {"DIGEST_CONFIG", "DIGEST_"}
 OF_OTHER_PROGRAMS = {"--scale", "-wal", "-shm"}
 TOML = pytest.mark.parametrize("block", blocks("toml"), ids=str)
-EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 # What there is, is told
@@ -79,9 +79,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 @EVERY_PAGE
 def test_only_commands_and_options_that_exist_are_named(page: Path) -> None:
-    lines = [
-        line for block in blocks("sh", "console", "yaml", "") if block.page == page for line in block.lines
-    ]
+    code = [block for block in blocks("sh", "console", "yaml", "") if block.page == page]
+    lines = [line for block in code for line in block.typed]
     assert not [(text, wrong) for text in (*spans(page), *lines) for wrong in mistakes(text)]
 
 
