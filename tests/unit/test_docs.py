@@ -12,6 +12,7 @@ from digest.cli import app
 from digest.cli.context import EXIT_CODES
 from digest.config import KEYS, load_settings
 from digest.settings import Defaults
+from digest.subscribers import KEYS as SUBSCRIBER_KEYS
 from digest.subscribers import parse_subscribers
 from tests.documents import PAGES, ROOT, Block, anchors, blocks, links, spans
 from tests.reference import DOCS, Command, commands, manual, markdown
@@ -56,6 +57,12 @@ def test_exit_codes_are_told_in_the_same_words(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for code, meaning in EXIT_CODES.items():
         assert f"\n| {code} | {meaning} |\n" in text
+
+
+@pytest.mark.parametrize("key", SUBSCRIBER_KEYS)
+def test_every_key_of_a_reader_is_documented(key: str) -> None:
+    table = (DOCS / "configuration.md").read_text(encoding="utf-8").partition("## subscribers.toml")[2]
+    assert any(f"`{key}`" in row.split("|")[1] for row in table.splitlines() if row.startswith("|"))
 
 
 def test_every_page_has_its_line_in_the_index() -> None:
