@@ -93,6 +93,8 @@ def markdown() -> str:
         "",
         "`digest --help` and `digest COMMAND --help` say the same; so does the manual page, `man digest`.",
         "",
+        " · ".join(f"[{one.name}](#digest-{one.name})" for one in others),
+        "",
         "## Before the command",
         "",
         *_table("option", itself.options),
@@ -123,7 +125,7 @@ def _section(command: Command) -> Iterator[str]:
 
 def _table(kind: str, parameters: tuple[Parameter, ...]) -> Iterator[str]:
     if parameters:
-        yield from (f"| {kind} | |", "| --- | --- |")
+        yield from (f"| {kind} | meaning |", "| --- | --- |")
         for one in parameters:
             spelled = ", ".join(f"`{name}`" for name in _spelled(one))
             yield f"| {spelled} | {one.help}{_need(kind, one)} |"

@@ -49,7 +49,7 @@ def daily_papers(*headings: str) -> str:
 THERE_BEFORE: Mapping[str, Mapping[str, str]] = {
     "daily-papers.md": {"README.md": daily_papers("reinforcement learning", "compiler")},
     "troubleshooting.md": {
-        "digest.toml": '[smtp]\nhost = "localhost"\nport = 1\nsecurity = "none"\n',
+        "digest.toml": SERVER.replace("127.0.0.1", "localhost").format(port=1),
         "subscribers.toml": '[[subscriber]]\nemail = "you@example.org"\nkeywords = ["tea"]\n',
     },
 }
