@@ -128,7 +128,7 @@ def _naive(renderer: Renderer, readers: Sequence[_Reader]) -> float:
 
 def naive_message(renderer: Renderer, digest: Digest) -> EmailMessage:
     """All templates for each reader, and the standard library's message of what they gave."""
-    rendered = renderer.render(digest, letterhead=LETTERHEAD)
+    rendered = Writer(renderer, LETTERHEAD).rendered(digest)  # by a writer that remembers nothing
     message = EmailMessage()
     message["From"] = f"{LETTERHEAD.sender_name} <{LETTERHEAD.sender}>"
     message["To"] = f"{digest.name} <{digest.email}>"

@@ -24,6 +24,7 @@ from digest.mail.maildir import MaildirTransport
 from digest.mail.message import Letterhead
 from digest.mail.pace import Limits
 from digest.mail.rendering import Renderer
+from digest.mail.sample import try_out
 from digest.mail.smtp import SmtpServer, SmtpTransport
 from digest.mail.writing import Writer
 from digest.notation import is_loopback
@@ -31,22 +32,28 @@ from digest.resources import templates_folder
 from digest.store import Mailing
 from digest.subscribers import Subscriber, load_subscribers
 
+Fingerprint = tuple[tuple[int, int] | None, ...]
+"""Of both files: another one when one of them was written since."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """The two files, as read at one moment; `config_file` is the digest.toml in use, if there is one."""
+    """The two files, as read at one moment; `config_file` is the digest.toml in use, if there is one.
+
+    `fingerprint` is of before they were read, so that no edit falls between the reading and the watching.
+    """
 
     config_file: Path | None
     settings: Settings
     subscribers: tuple[Subscriber, ...]
+    fingerprint: Fingerprint
 
     @property
     def lookback(self) -> timedelta:
         return timedelta(days=self.settings.arxiv.lookback_days)
 
-    def fingerprint(self) -> tuple[tuple[int, int] | None, ...]:
-        """Differs from an earlier one when one of the files was written since."""
-        return tuple(_fingerprint(path) for path in (self.config_file, self.settings.subscribers))
+    def fingerprint_now(self) -> Fingerprint:
+        return (_fingerprint(self.config_file), _fingerprint(self.settings.subscribers))
 
 
 def _fingerprint(path: Path | None) -> tuple[int, int] | None:
@@ -60,13 +67,17 @@ def _fingerprint(path: Path | None) -> tuple[int, int] | None:
 def load_setup(config: Path | None, environ: Mapping[str, str] = os.environ) -> Setup:
     """Reads both files. Raises `ConfigurationError` with every problem of both."""
     try:
+        config_file = find_config(config, environ)
+        config_fingerprint = _fingerprint(config_file)
         settings = load_settings(config, environ)
     except ConfigurationError as error:
         raise ConfigurationError(*error.problems, *_problems_of_subscribers(config, environ)) from error
+    fingerprint = (config_fingerprint, _fingerprint(settings.subscribers))
     return Setup(
-        config_file=find_config(config, environ),
+        config_file=config_file,
         settings=settings,
         subscribers=load_subscribers(settings.subscribers, settings.defaults),
+        fingerprint=fingerprint,
     )
 
 
@@ -159,7 +170,17 @@ def limits_of(settings: Settings) -> Limits:
 
 def writer_of(settings: Settings, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS) -> Write:
     """Builds messages by the templates. Raises `ConfigurationError` when those cannot be used."""
-    return Writer(Renderer(templates_folder()), letterhead_of(settings), links).write
+    return mail_writer(settings, links).write
+
+
+def mail_writer(settings: Settings, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS) -> Writer:
+    """The writer itself, which can also show what is in a message. Raises as `writer_of` does."""
+    own = settings.mail.templates
+    folders = (own, templates_folder()) if own else (templates_folder(),)
+    writer = Writer(Renderer(*folders), letterhead_of(settings), links)
+    if own:
+        try_out(writer)
+    return writer
 
 
 def letterhead_of(settings: Settings) -> Letterhead:

@@ -1,13 +1,14 @@
 """From hits and new versions to one reader's digest, or to nothing."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from digest.digests import Digest, Entry, Hit, Revision
-from digest.matching import QueryIndex
+from digest.matching import QueryIndex, is_in_title
 from digest.papers import ArxivId, Paper
+from digest.query import Query
 from digest.subscribers import Keyword, Subscriber
 
 WELCOME_PAPERS = 10
@@ -28,9 +29,8 @@ def compose(
     """The reader's digest of `hits` and `revisions`, or `None` when there is nothing for them.
 
     What their filters refuse is left out. Of the backlog it takes the newest `WELCOME_PAPERS` of each
-    query. Papers come by how many keywords they match, then newest first; of a paper that was seen in
-    two versions, the later one, and of several new versions of one paper the last. A muted keyword brings
-    neither.
+    query. Papers come in the order of `by_relevance`; of a paper that was seen in two versions, the later
+    one, and of several new versions of one paper the last. A muted keyword brings neither.
     """
     if subscriber.muted:
         hits, revisions = _heard(subscriber, hits, revisions)
@@ -66,6 +66,21 @@ def _heard(
     )
 
 
+def by_relevance(entries: Iterable[Entry], queries: Mapping[str, Query]) -> tuple[Entry, ...]:
+    """By how many keywords a paper matches, then in how many of them its title does, then newest first.
+
+    A keyword that is not among `queries` counts as not in the title.
+    """
+
+    def rank(entry: Entry) -> tuple[int, int, datetime, ArxivId]:
+        title = entry.paper.title
+        asked = [queries[keyword] for keyword in entry.keywords if keyword in queries]
+        in_title = sum([is_in_title(query, title) for query in asked])
+        return len(entry.keywords), in_title, entry.paper.submitted_at or _LONG_AGO, entry.paper.id
+
+    return tuple(sorted(entries, key=rank, reverse=True))
+
+
 def _entries(subscriber: Subscriber, hits: Sequence[Hit]) -> tuple[Entry, ...]:
     latest = {hit.paper.id: hit.paper for hit in sorted(hits, key=lambda hit: hit.paper.version)}
     papers = {paper.id: paper for paper in _let_through(subscriber, latest.values())}
@@ -83,10 +98,13 @@ def _entries(subscriber: Subscriber, hits: Sequence[Hit]) -> tuple[Entry, ...]:
     wanted |= _welcome(backlog)
     keys = [(keyword.query.key, keyword.text) for keyword in subscriber.keywords]
     entries = [
-        Entry(paper=paper, keywords=tuple([text for key, text in keys if key in matched[paper.id]]))
-        for paper in newest_first(papers[paper_id] for paper_id in wanted)
+        Entry(
+            paper=papers[paper_id],
+            keywords=tuple([text for key, text in keys if key in matched[paper_id]]),
+        )
+        for paper_id in wanted
     ]
-    return tuple(sorted(entries, key=lambda entry: -len(entry.keywords)))
+    return by_relevance(entries, {keyword.text: keyword.query for keyword in subscriber.keywords})
 
 
 def _welcome(hits: Sequence[Hit]) -> set[ArxivId]:

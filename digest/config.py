@@ -56,7 +56,13 @@ def _known_keys() -> tuple[tuple[str, ...], ...]:
 KEYS = _known_keys()
 """Every key, as a path: `("state",)`, `("smtp", "host")`."""
 
-_PATHS = (("subscribers",), ("state",), ("smtp", "password_file"), ("delivery", "maildir"))
+_PATHS = (
+    ("subscribers",),
+    ("state",),
+    ("smtp", "password_file"),
+    ("delivery", "maildir"),
+    ("mail", "templates"),
+)
 _SECTIONS = {key[0] for key in KEYS if len(key) == 2}
 
 

@@ -63,6 +63,7 @@ class Daemon:
         self._mail_now = asyncio.Event()
         self._brought_papers = False
         self._composing = asyncio.Lock()
+        self._heeding = asyncio.Lock()
         self._fetch_failed_at: datetime | None = None
         self._server_failures = 0
         self._metrics = Metrics()
@@ -137,7 +138,7 @@ class Daemon:
     async def _fetch_once(self) -> FetchReport:
         setup = self._setup
         async with open_client(setup.settings) as client:
-            sources = self._metrics.watched(sources_of(setup.settings, client), self._clock)
+            sources = sources_of(setup.settings, client)
             report = await fetch(
                 sources, self._store, self._readers, now=self._clock(), lookback=setup.lookback
             )
@@ -223,11 +224,11 @@ class Daemon:
 
     async def _watch(self) -> None:
         """Rereads the files on SIGHUP, and by itself when one was edited; and what readers chose."""
-        seen = self._setup.fingerprint()
+        seen = self._setup.fingerprint
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._reload.wait(), _LOOK_UP.total_seconds())
-            found = await asyncio.to_thread(self._setup.fingerprint)
+            found = await asyncio.to_thread(self._setup.fingerprint_now)
             if self._reload.is_set() or found != seen:
                 self._reload.clear()
                 seen = found
@@ -252,17 +253,17 @@ class Daemon:
 
     async def _heed_preferences(self) -> None:
         """Takes up what readers chose since it last looked; enrols anew where somebody left or came back."""
-        preferences = await asyncio.to_thread(self._store.preferences)
-        if preferences == self._preferences:
-            return
-        has_moved = _left(preferences) != _left(self._preferences)
-        if has_moved:
-            await self._enrol()
-            self._fetch_now.set()
-        else:
-            self._preferences = preferences
-            self._readers = lay_over(self._setup.subscribers, preferences)
-        self._mail_now.set()
+        async with self._heeding:
+            preferences = await asyncio.to_thread(self._store.preferences)
+            if preferences == self._preferences:
+                return
+            if _left(preferences) != _left(self._preferences):
+                await self._enrol()
+                self._fetch_now.set()
+            else:
+                self._preferences = preferences
+                self._readers = lay_over(self._setup.subscribers, preferences)
+            self._mail_now.set()
 
     async def _stay_alive(self) -> None:
         while every := self._notifier.alive_every:

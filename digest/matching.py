@@ -7,12 +7,17 @@ each under tokens of which a paper must have one to match, so that a paper costs
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from digest.evidence import AnalysedPaper, Evidence, Finder, Kind, finder, merged, telling_tokens
-from digest.papers import Paper
+from digest.papers import ArxivId, Paper
 from digest.query import Query
 from digest.query.tree import AllOf, AnyOf, Author, Category, Leaf, Node, Phrase
+
+# Readers of one day share papers and keywords.
+_TITLES_ASKED = 16_000
+_TITLES_KEPT = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +36,12 @@ class Match:
 
 def matches(query: Query, paper: Paper) -> bool:
     """Whether `paper` is one that `query` asks for."""
-    analysed = AnalysedPaper(paper)
-    return _evaluated(query.root, lambda leaf: finder(leaf)(analysed)) is not None
+    return evidence(query, AnalysedPaper(paper)) is not None
+
+
+def evidence(query: Query, paper: AnalysedPaper) -> Evidence | None:
+    """Where `paper` meets what `query` asks for; `None` if it is not what the query asks for."""
+    return _evaluated(query.root, lambda leaf: finder(leaf)(paper))
 
 
 def _evaluated(node: Node, find: Callable[[Leaf], Evidence | None]) -> Evidence | None:
@@ -48,6 +57,33 @@ def _evaluated(node: Node, find: Callable[[Leaf], Evidence | None]) -> Evidence 
             return None
         found.append(evidence)
     return None if any(_evaluated(operand, find) for operand in node.unwanted) else merged(found)
+
+
+@lru_cache(maxsize=_TITLES_ASKED)
+def is_in_title(query: Query, title: str) -> bool:
+    """Whether words that `query` asks for stand in `title`, whatever else it asks for."""
+    paper = _title_alone(title)
+    return any(find(paper) for find in _phrases(query))
+
+
+@lru_cache(maxsize=_TITLES_KEPT)
+def _title_alone(title: str) -> AnalysedPaper:
+    paper = Paper(id=ArxivId(""), version=1, title=title, abstract="", authors=(), categories=())
+    return AnalysedPaper(paper)
+
+
+@lru_cache(maxsize=_TITLES_KEPT)
+def _phrases(query: Query) -> tuple[Finder, ...]:
+    return tuple(finder(leaf) for leaf in _wanted(query.root) if isinstance(leaf, Phrase))
+
+
+def _wanted(node: Node) -> Iterator[Leaf]:
+    """The leaves of `node` but those that it refuses."""
+    if isinstance(node, AnyOf | AllOf):
+        for operand in node.operands if isinstance(node, AnyOf) else node.wanted:
+            yield from _wanted(operand)
+    else:
+        yield node
 
 
 class _Entry(NamedTuple):

@@ -1,11 +1,14 @@
 """From digests that did not arrive and the next one to a single digest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
-from digest.composing import newest_first
+from digest.composing import by_relevance
 from digest.digests import Digest, Entry, Revision
+from digest.errors import QueryError
 from digest.papers import ArxivId
+from digest.query import Query, parse
 
 
 def merge(digest: Digest, earlier: Sequence[Digest]) -> Digest:
@@ -29,11 +32,12 @@ def merge(digest: Digest, earlier: Sequence[Digest]) -> Digest:
     for paper_id in entries.keys() & revisions.keys():
         entries[paper_id] = replace(entries[paper_id], paper=revisions.pop(paper_id).paper)
     former = (keyword for entry in entries.values() for keyword in entry.keywords)
+    keywords = tuple(dict.fromkeys((*digest.keywords, *former)))
     return replace(
         digest,
-        entries=_in_order(entries),
+        entries=by_relevance(entries.values(), _queries(keywords)),
         revisions=tuple(revisions.values()),
-        keywords=tuple(dict.fromkeys((*digest.keywords, *former))),
+        keywords=keywords,
         is_first=any(one.is_first for one in oldest_first),
     )
 
@@ -49,6 +53,10 @@ def _revisions(digests: Sequence[Digest]) -> dict[ArxivId, Revision]:
     return found
 
 
-def _in_order(entries: Mapping[ArxivId, Entry]) -> tuple[Entry, ...]:
-    papers = newest_first(entry.paper for entry in entries.values())
-    return tuple(sorted((entries[paper.id] for paper in papers), key=lambda entry: -len(entry.keywords)))
+def _queries(keywords: Iterable[str]) -> dict[str, Query]:
+    """What each keyword asks for, but for those that no longer can be read."""
+    found = {}
+    for keyword in keywords:
+        with suppress(QueryError):
+            found[keyword] = parse(keyword)
+    return found

@@ -305,6 +305,19 @@ class Delivery(Section):
     maildir: FilePath = Field(default=Path("Maildir"), description="the path of a Maildir")
 
 
+class Mail(Section):
+    """`[mail]`: how a digest looks."""
+
+    templates: FilePath | None = Field(default=None, description="the path of a folder")
+
+    @field_validator("templates")
+    @classmethod
+    def _folder_is_there(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_dir():
+            raise ValueError(f"allowed is the path of a folder; {folder} is none")
+        return folder
+
+
 class Defaults(Section):
     """`[defaults]`: what holds for a subscriber who says nothing else."""
 
@@ -345,6 +358,7 @@ class Settings(BaseSettings):
     delivery: Delivery = Field(
         default_factory=Delivery, validate_default=True, description="a table: [delivery]"
     )
+    mail: Mail = Field(default_factory=Mail, description="a table: [mail]")
 
     web: Web = Field(default_factory=Web, description="a table: [web]")
     operator: Operator = Field(default_factory=Operator, description="a table: [operator]")

@@ -65,9 +65,9 @@ def _read(config: Path | None, environ: Mapping[str, str]) -> tuple[Setup | None
     try:
         readers = load_subscribers(settings.subscribers, settings.defaults)
     except ConfigurationError as error:
-        setup = Setup(config_file=file, settings=settings, subscribers=())
+        setup = Setup(config_file=file, settings=settings, subscribers=(), fingerprint=())
         return setup, (told, *_broken(SUBSCRIBERS, error))
-    setup = Setup(config_file=file, settings=settings, subscribers=readers)
+    setup = Setup(config_file=file, settings=settings, subscribers=readers, fingerprint=())
     return setup, (told, _subscribers(setup))
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -107,17 +107,24 @@ def _choices(known: _Known) -> str:
     parts = (
         f"left {known.left_at:%Y-%m-%d}" if known.left_at else "",
         "suppressed" if known.is_suppressed else "",
-        f"paused until {mailed.paused_until}" if mailed.paused_until else "",
+        f"paused until {until}" if (until := _pause(mailed)) else "",
         f"mutes {listed(muted)}" if muted else "",
         "own time" if has_own_time else "",
     )
     return "; ".join(filter(None, parts))
 
 
+def _pause(reader: "Subscriber") -> date | None:
+    """The day that ends it, where that is still to come."""
+    until = reader.paused_until
+    return until if until and until > datetime.now(reader.timezone).date() else None
+
+
 def _as_object(known: _Known) -> dict[str, Any]:
     from digest.notation import WEEKDAYS
 
     reader = known.mailed
+    until = _pause(reader)
     return {
         "email": reader.email,
         "name": reader.name,
@@ -131,7 +138,7 @@ def _as_object(known: _Known) -> dict[str, Any]:
         "replacements": reader.replacements,
         "muted": [keyword.text for keyword in reader.keywords if keyword.query.key in reader.muted],
         "has_own_time": (known.written.send_at, known.written.weekly) != (reader.send_at, reader.weekly),
-        "paused_until": reader.paused_until and reader.paused_until.isoformat(),
+        "paused_until": until and until.isoformat(),
         "left_at": known.left_at and known.left_at.isoformat(),
         "is_suppressed": known.is_suppressed,
     }

@@ -99,9 +99,12 @@ async def _compose(
     from digest.assembly import open_client, sources_of
     from digest.cli.opening import open_copy, progress
     from digest.jobs import fetch
+    from digest.preferences import adapted
 
     lookback = timedelta(days=settings.arxiv.lookback_days)
     with open_copy(settings.state) as store, progress() as notice:
+        chosen = replace(store.preferences_of(subscriber.email), left_at=None)
+        subscriber = adapted(subscriber, chosen) or subscriber
         newcomer = replace(subscriber, email=_NOBODY)
         store.enrol([subscriber, newcomer], now=now, current_since=now)
         notice("asking arXiv")
@@ -127,12 +130,10 @@ def _digest(
 
 
 def _write(settings: "Settings", digest: "Digest", output: Path) -> None:
-    from digest.assembly import letterhead_of
+    from digest.assembly import mail_writer
     from digest.errors import ConfigurationError
-    from digest.mail.rendering import Renderer
-    from digest.resources import templates_folder
 
-    rendered = Renderer(templates_folder()).render(digest, letterhead=letterhead_of(settings))
+    rendered = mail_writer(settings).rendered(digest)
     try:
         output.write_text(rendered.html, encoding="utf-8")
     except OSError as error:

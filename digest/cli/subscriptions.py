@@ -118,12 +118,18 @@ def unsubscribe(
 
 
 def _take_back_leaving(settings: "Settings", reader: "Subscriber") -> bool:
+    """Whether they had unsubscribed themselves; where the state cannot be read, that is said."""
+    from digest.errors import StateError
     from digest.store.sqlite import SqliteStore
 
     if not settings.state.exists():
         return False
-    with SqliteStore(settings.state) as store:
-        return store.rejoin(reader.email)
+    try:
+        with SqliteStore(settings.state) as store:
+            return store.rejoin(reader.email)
+    except StateError as error:
+        typer.echo(f"note: had they unsubscribed themselves, they still have: {error}", err=True)
+        return False
 
 
 def told(done: "Subscribed", path: str) -> str:

@@ -24,6 +24,8 @@ def _announced(
     title: str,
     abstract: str,
     comment: str | None = None,
+    journal_ref: str | None = None,
+    doi: str | None = None,
 ) -> Announcement:
     submitted_at = datetime.fromisoformat(f"2026-{submitted}").replace(tzinfo=UTC)
     paper = Paper(
@@ -36,6 +38,8 @@ def _announced(
         submitted_at=submitted_at,
         updated_at=submitted_at,
         comment=comment,
+        journal_ref=journal_ref,
+        doi=doi,
     )
     return Announcement(paper=paper, announced_at=evening)
 
@@ -229,6 +233,8 @@ _ON_THE_SECOND_EVENING = (
         softening of eleven cheeses to within $2\,$K. Raclette is predicted to $\Delta T < 1\,$K. The
         holes matter less than expected. All samples were disposed of by the authors.""",
         "6 pages, 5 figures. The cheese is available on request",
+        "Letters on Soft Things 7 (2026) 41-46",
+        "10.5555/soft.2026.41",
     ),
     _announced(
         _TUESDAY, "2606.99121", "06-01 13:13:13", "q-bio.NC cs.LG",

@@ -7,6 +7,7 @@ from datetime import datetime
 from digest.composing import compose
 from digest.merging import merge
 from digest.notation import address_key
+from digest.schedule import is_paused
 from digest.store import Served, Standing, Store
 from digest.subscribers import Subscriber
 
@@ -65,7 +66,9 @@ def _compose_some(
         standing = standings.get(address_key(subscriber.email))
         if standing is None:
             continue
-        planned_at = _unless_paused(subscriber, due(subscriber, standing))
+        planned_at = due(subscriber, standing)
+        if planned_at and is_paused(planned_at, subscriber):
+            planned_at = None
         is_current = stale.isdisjoint(keyword.query.key for keyword in subscriber.keywords)
         if standing.is_suppressed:
             suppressed += 1
@@ -82,13 +85,6 @@ def _compose_some(
                 served.append(one)
     composed = store.serve(served) if served else 0
     return ComposeReport(composed=composed, nothing_new=nothing_new, not_due=not_due, suppressed=suppressed)
-
-
-def _unless_paused(subscriber: Subscriber, planned_at: datetime | None) -> datetime | None:
-    until = subscriber.paused_until
-    if planned_at and until and planned_at.astimezone(subscriber.timezone).date() < until:
-        return None
-    return planned_at
 
 
 def _composed(

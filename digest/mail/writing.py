@@ -1,37 +1,75 @@
 """From mailings to messages, many in a row: what several of them share is rendered and encoded once.
 
-A paper is rendered and put into quoted-printable once, around a line that stands for its keywords; these are
-so once for all papers that match the same ones. The frame around the papers is rendered for each reader,
-around a line that stands for them all, and encoded line by line: most of its lines are everybody's.
-Texts of whole lines can be encoded apart and joined (RFC 2045, section 6.7). So the bytes are those that
-`build_message` makes of the whole, whatever was written before.
+A paper is rendered and put into quoted-printable once, around the places for its keywords and its abstract.
+The keywords are so once for all papers that match the same ones, and an abstract once for all readers whose
+same keywords are marked in it. The frame around the papers is rendered for each reader and encoded line by
+line: most of its lines are everybody's. Texts of whole lines can be encoded apart and joined (RFC 2045,
+section 6.7), so the bytes do not depend on what was written before.
 """
 
-from collections.abc import Callable, Iterable
+from binascii import a2b_qp
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-
-from jinja2 import TemplateError
+from itertools import chain
+from typing import TypeAlias
 
 from digest.digests import Digest
-from digest.errors import Unwritable
 from digest.mail import Outgoing
+from digest.mail.fitting import HTML_LIMIT, Level, levels
 from digest.mail.links import NO_LINKS, Links
-from digest.mail.message import Letterhead, join_message, quoted_printable
-from digest.mail.rendering import Block, Renderer
+from digest.mail.message import Letterhead, Rendered, join_message, quoted_printable
+from digest.mail.rendering import Frame, Renderer
+from digest.mail.templates import Cut
 from digest.papers import Paper
 from digest.store import Mailing
 
-_PAPERS_KEPT = 4_000
-"""About 5 KB each, encoded: 20 MB."""
+_PAPERS_KEPT = 2_000
+"""About 4 KB each, encoded: 8 MB."""
 
+_ABSTRACTS_KEPT = 16_000
+"""About 1.5 KB each: 24 MB."""
+
+_SMALL_KEPT = 1_000
 _KEYWORDS_KEPT = 8_000
 _LINES_KEPT = 4_000
 
-_PLACE = "\0\n"
-"""The line that stands for something else. No value that templates are given holds a control character."""
+_MORE_SIZE = 600
+"""What the HTML takes to say how many papers it does not name, at most."""
 
-_ELSEWHERE = Block(text=_PLACE, html=_PLACE)
-_NOTHING = Block()
+
+class _Sheet:
+    """A paper's encoded block, in turn with the names of what stands between its pieces.
+
+    Told apart from others by itself and not by its content, which would take longer.
+    """
+
+    __slots__ = ("html", "paper", "text")
+
+    def __init__(self, paper: Paper, text: Sequence[bytes | str], html: Sequence[bytes | str]) -> None:
+        self.paper = paper
+        self.text = text
+        self.html = html
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A paper as a reader gets it: its encoded pieces, and the bytes of the HTML."""
+
+    text: tuple[bytes, ...]
+    html: tuple[bytes, ...]
+    size: int
+
+
+_Asked: TypeAlias = tuple[_Sheet, tuple[str, ...]]
+"""A paper, and the keywords with which it comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    subject: str
+    text: Sequence[bytes]
+    html: Sequence[bytes]
 
 
 def _no_links(mailing: Mailing) -> Links:
@@ -50,70 +88,147 @@ class Writer:
         self._renderer = renderer
         self._letterhead = letterhead
         self._links = links
-        self._paper = lru_cache(maxsize=_PAPERS_KEPT)(self._encoded_paper)
+        self._sheet = lru_cache(maxsize=_PAPERS_KEPT)(self._encoded_paper)
         self._keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(self._encoded_keywords)
+        self._whole = lru_cache(maxsize=_ABSTRACTS_KEPT)(self._shown_whole)
+        self._short = lru_cache(maxsize=_SMALL_KEPT)(self._shown_short)
+        self._line = lru_cache(maxsize=_SMALL_KEPT)(self._encoded_line)
 
     def write(self, mailing: Mailing) -> Outgoing:
         """The message of a mailing. Raises `Unwritable` where a template does not fit it."""
-        digest = mailing.digest
-        try:
-            subject, text, html = self._pieces(digest)
-        except TemplateError as error:
-            raise Unwritable(f"the templates do not fit this digest: {error}; mend them") from error
-        links = self._links(mailing)
+        digest, links = mailing.digest, self._links(mailing)
+        written = self._written(digest, links)
         message = join_message(
-            digest, subject, self._letterhead, mailing.token, text=text, html=html, links=links
+            digest,
+            written.subject,
+            self._letterhead,
+            mailing.token,
+            text=written.text,
+            html=written.html,
+            links=links,
         )
         return Outgoing(
             sender=self._letterhead.sender, recipient=digest.email, message=message, token=mailing.token
         )
 
-    def _pieces(self, digest: Digest) -> tuple[str, Iterable[bytes], Iterable[bytes]]:
-        """The subject, and the encoded pieces of text and HTML."""
-        papers = _ELSEWHERE if digest.entries else _NOTHING
-        frame = self._renderer.frame(digest, papers, letterhead=self._letterhead)
-        text_above, text_below = _cut("digest.txt.j2", frame.text, papers.text)
-        html_above, html_below = _cut("digest.html.j2", frame.html, papers.html)
-        text, html = [*_encoded_lines(text_above)], [*_encoded_lines(html_above)]
-        for entry in digest.entries:
-            in_text, in_html = self._keywords(entry.keywords)
-            above_text, below_text, above_html, below_html = self._paper(entry.paper, bool(entry.keywords))
-            text += (above_text, in_text, below_text)
-            html += (above_html, in_html, below_html)
-        text += _encoded_lines(text_below)
-        html += _encoded_lines(html_below)
-        return frame.subject, text, html
+    def rendered(self, digest: Digest, links: Links = NO_LINKS) -> Rendered:
+        """What a message shows, as it is before it is encoded. Raises as `write` does."""
+        written = self._written(digest, links)
+        text, html = (
+            a2b_qp(b"".join(part)).decode().replace("\r\n", "\n") for part in (written.text, written.html)
+        )
+        return Rendered(subject=written.subject, text=text, html=html)
+
+    def _written(self, digest: Digest, links: Links) -> _Written:
+        papers = [
+            (self._sheet(entry.paper, bool(entry.keywords)), entry.keywords) for entry in digest.entries
+        ]
+        whole = [self._whole(*paper) for paper in papers]
+        frame = self._frame(digest, links)
+        around = _encoded_frame(frame.block.html)
+        room = HTML_LIMIT - sum(map(len, around))
+        if sum([shown.size for shown in whole]) <= room:
+            html = _filled(around, {"papers": _pieces(shown.html for shown in whole)})
+        else:
+            html = self._fitted(digest, links, papers, room - _MORE_SIZE)
+        text = _filled(_encoded_frame(frame.block.text), {"papers": _pieces(shown.text for shown in whole)})
+        return _Written(subject=frame.subject, text=text, html=html)
+
+    def _fitted(self, digest: Digest, links: Links, papers: Sequence[_Asked], room: int) -> list[bytes]:
+        """The HTML of more papers than fit into `room` as they are."""
+        cards = [(self._whole(*paper), self._short(*paper)) for paper in papers]
+        lines = [self._line(*paper) for paper in papers]
+        sizes = [
+            (whole.size, short.size, len(line)) for (whole, short), line in zip(cards, lines, strict=True)
+        ]
+        found = levels(sizes, room)
+        as_cards = [forms[level] for forms, level in zip(cards, found, strict=True) if level < Level.LINE]
+        as_lines = [line for line, level in zip(lines, found, strict=True) if level is Level.LINE]
+        frame = self._frame(
+            digest,
+            links,
+            has_cards=bool(as_cards),
+            has_lines=bool(as_lines),
+            counted=found.count(Level.COUNTED),
+        )
+        inner = {"papers": _pieces(shown.html for shown in as_cards), "lines": as_lines}
+        return _filled(_encoded_frame(frame.block.html), inner)
+
+    def _frame(
+        self,
+        digest: Digest,
+        links: Links,
+        *,
+        has_cards: bool = True,
+        has_lines: bool = False,
+        counted: int = 0,
+    ) -> Frame:
+        return self._renderer.frame(
+            digest,
+            letterhead=self._letterhead,
+            links=links,
+            has_cards=has_cards and bool(digest.entries),
+            has_lines=has_lines,
+            counted=counted,
+        )
 
     def _encoded_keywords(self, keywords: tuple[str, ...]) -> tuple[bytes, bytes]:
         lines = self._renderer.keywords(keywords)
-        return quoted_printable(lines.text), quoted_printable(lines.html)
+        return quoted_printable(lines.text.filled()), quoted_printable(lines.html.filled())
 
-    def _encoded_paper(self, paper: Paper, has_keywords: bool) -> tuple[bytes, bytes, bytes, bytes]:
-        """The text above and below the keywords, then the HTML above and below them."""
-        keywords = _ELSEWHERE if has_keywords else _NOTHING
-        block = self._renderer.paper(paper, keywords)
-        text_above, text_below = _cut("paper.txt.j2", block.text, keywords.text)
-        html_above, html_below = _cut("paper.html.j2", block.html, keywords.html)
-        return (
-            quoted_printable(text_above),
-            quoted_printable(text_below),
-            quoted_printable(html_above),
-            quoted_printable(html_below),
-        )
+    def _encoded_paper(self, paper: Paper, has_keywords: bool) -> _Sheet:
+        block = self._renderer.paper(paper, has_keywords=has_keywords)
+        return _Sheet(paper, _encoded(block.text), _encoded(block.html))
+
+    def _shown_whole(self, sheet: _Sheet, keywords: tuple[str, ...]) -> _Shown:
+        return self._shown(sheet, keywords, is_short=False)
+
+    def _shown_short(self, sheet: _Sheet, keywords: tuple[str, ...]) -> _Shown:
+        return self._shown(sheet, keywords, is_short=True)
+
+    def _shown(self, sheet: _Sheet, keywords: tuple[str, ...], *, is_short: bool) -> _Shown:
+        in_text, in_html = self._keywords(keywords) if keywords else (b"", b"")
+        abstract = quoted_printable(self._renderer.abstract(sheet.paper, keywords, is_short=is_short))
+        html = tuple(_filled(sheet.html, {"keywords": [in_html], "abstract": [abstract]}))
+        text = tuple(_filled(sheet.text, {"keywords": [in_text]}))
+        return _Shown(text, html, sum(map(len, html)))
+
+    def _encoded_line(self, sheet: _Sheet, keywords: tuple[str, ...]) -> bytes:
+        return quoted_printable(self._renderer.line(sheet.paper, keywords))
 
 
-def _cut(template: str, rendered: str, place: str) -> tuple[str, str]:
-    """What stands above and below `place`."""
-    if not place:
-        return rendered, ""
-    above, found, below = rendered.partition(place)
-    if not found or above[-1:] not in {"", "\n"} or place in below:
-        raise Unwritable(f"{template} has to print what it is given once, on lines of its own; mend it")
-    return above, below
+def _pieces(blocks: Iterable[Iterable[bytes]]) -> list[bytes]:
+    return list(chain.from_iterable(blocks))
+
+
+def _filled(pieces: Sequence[bytes | str], inner: dict[str, list[bytes]]) -> list[bytes]:
+    """`pieces` with what stands at each place that is named among them."""
+    filled: list[bytes] = []
+    for piece in pieces:
+        if isinstance(piece, str):
+            filled += inner[piece]
+        else:
+            filled.append(piece)
+    return filled
+
+
+def _encoded(cut: Cut) -> tuple[bytes | str, ...]:
+    return tuple(piece if number % 2 else quoted_printable(piece) for number, piece in enumerate(cut.pieces))
+
+
+def _encoded_frame(cut: Cut) -> list[bytes | str]:
+    """Encoded line by line."""
+    encoded: list[bytes | str] = []
+    for number, piece in enumerate(cut.pieces):
+        if number % 2:
+            encoded.append(piece)
+        else:
+            encoded += _encoded_lines(piece)
+    return encoded
 
 
 def _encoded_lines(text: str) -> Iterable[bytes]:
-    """Each line encoded, with its line end; `text` ends in one."""
+    """Each line encoded, with its line end; `text` ends in one or is empty."""
     return map(_encoded_line, text.split("\n")[:-1])
 
 

@@ -31,11 +31,11 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
         metrics=Metrics(),
     ) as address:
         _log.info("listening at %s", address)
-        seen = setup.fingerprint()
+        seen = setup.fingerprint
         while not stop.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _LOOK_UP)
-            found = await asyncio.to_thread(setup.fingerprint)
+            found = await asyncio.to_thread(setup.fingerprint_now)
             if found != seen:
                 seen = found
                 now = await _reread(load) or now

@@ -142,8 +142,9 @@ class Application:
         if any(name in request.headers for name in _FORWARDED):
             raise web.HTTPNotFound
         figures = await self._in_thread(self._store.figures)
+        sources = await self._in_thread(self._store.fetched_at)
         return web.Response(
-            body=self._metrics.exposition(figures),
+            body=self._metrics.exposition(figures, sources),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 

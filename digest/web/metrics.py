@@ -3,16 +3,12 @@
 None of them names a reader, an address or a keyword.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from digest.arxiv import Source
-from digest.arxiv.ground import Ground
 from digest.jobs import ComposeReport, DeliveryReport, FetchReport
-from digest.papers import Paper
-from digest.query import Query
 from digest.store import Figures
 
 
@@ -73,42 +69,12 @@ class Metrics:
         """Mailings whose reader has left."""
         self._mailings.labels("failed").inc(mailings)
 
-    def watched(self, sources: Sequence[Source], clock: Callable[[], datetime]) -> tuple[Source, ...]:
-        """The same sources, with a note of when each last answered well."""
-        return tuple(_Watched(source, self._source.labels(source.name), clock) for source in sources)
-
-    def exposition(self, figures: Figures) -> bytes:
-        """All of it in Prometheus' text format."""
+    def exposition(self, figures: Figures, fetched_at: Mapping[str, datetime]) -> bytes:
+        """All of it in Prometheus' text format; `fetched_at` is when each source last answered well."""
+        for source, moment in fetched_at.items():
+            self._source.labels(source).set(moment.timestamp())
         self._readers.set(figures.readers)
         self._suppressed.set(figures.suppressed)
         self._waiting.set(figures.waiting)
         self._fetched_at.set(figures.fetched_at.timestamp() if figures.fetched_at else 0)
         return generate_latest(self._registry)
-
-
-class _Watched:
-    """A source that tells when it answered well."""
-
-    def __init__(self, source: Source, answered_at: Gauge, clock: Callable[[], datetime]) -> None:
-        self._source = source
-        self._answered_at = answered_at
-        self._clock = clock
-
-    @property
-    def name(self) -> str:
-        return self._source.name
-
-    @property
-    def lists_again(self) -> bool:
-        return self._source.lists_again
-
-    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
-        return self._source.cost(queries, ground, expected=expected)
-
-    def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
-        return self._source.batches(queries)
-
-    async def search(self, queries: Sequence[Query], ground: Ground) -> tuple[Paper, ...]:
-        papers = await self._source.search(queries, ground)
-        self._answered_at.set(self._clock().timestamp())
-        return papers

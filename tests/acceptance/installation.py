@@ -60,8 +60,11 @@ class Inbox:
 
 
 def paper_ids(message: EmailMessage) -> list[str]:
-    """The papers of a digest, after making sure that text and HTML hold the same ones, in the same order."""
-    found = []
+    """The papers of a digest, after making sure that text and HTML hold the same ones, in the same order.
+
+    The HTML of a long digest may end by telling how many more there are.
+    """
+    found, more = [], 0
     for kind in ("plain", "html"):
         part = message.get_body((kind,))
         assert part is not None
@@ -69,7 +72,8 @@ def paper_ids(message: EmailMessage) -> list[str]:
             r"https://arxiv\.org/abs/([\w./-]+?)(?=[\"\s<]|$)", part.get_content(), re.MULTILINE
         )
         found.append(list(dict.fromkeys(links)))
-    assert found[0] == found[1]
+        more = sum(map(int, re.findall(r">And (\d+) more:", part.get_content())))
+    assert found[0][: len(found[0]) - more] == found[1]
     assert not list(message.defects)
     return found[0]
 

@@ -169,6 +169,15 @@ async def test_a_new_reader_takes_part_without_a_restart(tmp_path: Path, ear: so
         await expect_soon(lambda: len(town.mails()) == 2)
 
 
+async def test_an_edit_between_the_first_reading_and_the_start_is_noticed(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        # The files were read, and nothing of the daemon has run yet.
+        (tmp_path / "subscribers.toml").write_text(SUBSCRIBER.replace('"tea"', '"tea", "milk"'))
+        await expect_soon(lambda: len(town.store.covered_at()) == 2)
+
+
 async def test_sighup_rereads_the_files_at_once(
     tmp_path: Path, ear: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from digest.composing import compose
 from digest.digests import Digest
 from digest.jobs import compose_due
-from digest.mail.message import Letterhead, build_message
+from digest.mail.message import Letterhead
 from digest.mail.rendering import Renderer
+from digest.mail.writing import Writer
 from digest.papers import ArxivId, Paper
 from digest.resources import templates_folder
 from digest.store import Conclusion, Mailing, MailingState, Matched, Served
@@ -172,8 +173,7 @@ def test_over_any_history_each_paper_comes_once_and_each_new_version_in_one_line
 
 
 def written(mailing: Mailing) -> bytes:
-    rendered = RENDERER.render(mailing.digest, letterhead=LETTERHEAD)
-    return build_message(mailing.digest, rendered, LETTERHEAD, mailing.token)
+    return Writer(RENDERER, LETTERHEAD).write(mailing).message
 
 
 def test_a_digest_with_new_versions_is_the_same_bytes_after_a_restart(tmp_path: Path) -> None:

@@ -67,7 +67,11 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def start(
     *arguments: str, folder: Path, stdout: IO[bytes] | int = subprocess.PIPE
 ) -> subprocess.CompletedProcess[str]:
-    environ = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    environ = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "200",
+        "DIGEST_STATE": str(folder / "digest.db"),
+    }
     return subprocess.run(
         [sys.executable, "-m", "digest", *arguments],
         env=environ,
@@ -179,7 +183,7 @@ def test_what_readers_chose_and_who_is_suppressed_is_listed(digest: Digest, tmp_
     digest("subscribe", "b@example.org", "-k", "x ray")
     found = load_subscribers(tmp_path / "subscribers.toml", Defaults())
     chosen = Preferences(
-        muted=(parse("x rays").key,), send_at=time_of_day(18, 5), weekly="fri", paused_until=date(2026, 7, 1)
+        muted=(parse("x rays").key,), send_at=time_of_day(18, 5), weekly="fri", paused_until=date(2126, 7, 1)
     )
     with SqliteStore(tmp_path / "digest.db") as store:
         store.enrol(found, now=moment("2026-06-16 07:00"), current_since=moment("2026-06-16 07:00"))
@@ -189,12 +193,22 @@ def test_what_readers_chose_and_who_is_suppressed_is_listed(digest: Digest, tmp_
     header, first, second = digest("subscribers").out.splitlines()
     assert header.split()[-1] == "Choices"
     assert "every Fri at 18:05 UTC" in first
-    assert first.rstrip().endswith('paused until 2026-07-01; mutes "x ray"; own time')
+    assert first.rstrip().endswith('paused until 2126-07-01; mutes "x ray"; own time')
     assert second.rstrip().endswith("left 2026-06-16; suppressed")
     first_object, second_object = json.loads(digest("subscribers", "--json").out)
     assert (first_object["muted"], first_object["at"], first_object["weekly"]) == (["x ray"], "18:05", "fri")
-    assert (first_object["has_own_time"], first_object["paused_until"]) == (True, "2026-07-01")
+    assert (first_object["has_own_time"], first_object["paused_until"]) == (True, "2126-07-01")
     assert (second_object["left_at"], second_object["is_suppressed"]) == ("2026-06-16T07:00:00+00:00", True)
+
+
+def test_a_pause_that_is_over_is_not_listed(digest: Digest, tmp_path: Path) -> None:
+    digest("subscribe", "a@example.org", "-k", "x ray")
+    found = load_subscribers(tmp_path / "subscribers.toml", Defaults())
+    with SqliteStore(tmp_path / "digest.db") as store:
+        store.enrol(found, now=moment("2026-06-16 07:00"), current_since=moment("2026-06-16 07:00"))
+        store.prefer("a@example.org", Preferences(paused_until=date(2026, 1, 1)))
+    assert "paused" not in digest("subscribers").out
+    assert json.loads(digest("subscribers", "--json").out)[0]["paused_until"] is None
 
 
 def test_the_operator_subscribes_someone_again_who_left(digest: Digest, tmp_path: Path) -> None:
@@ -210,9 +224,11 @@ def test_the_operator_subscribes_someone_again_who_left(digest: Digest, tmp_path
     assert "left" not in digest("subscribers").out
 
 
-def test_readers_are_listed_though_the_state_cannot_be_read(digest: Digest, tmp_path: Path) -> None:
+def test_readers_are_added_and_listed_though_the_state_cannot_be_read(digest: Digest, tmp_path: Path) -> None:
     digest("subscribe", "a@example.org", "-k", "x ray")
     (tmp_path / "digest.db").write_text("no database")
+    ended = digest("subscribe", "b@example.org", "-k", "tea")
+    assert (ended.code, ended.err.partition(": ")[2][:37]) == (0, "had they unsubscribed themselves, the")
     ended = digest("subscribers")
     assert (ended.code, ended.err.partition(": ")[2][:38]) == (0, "what readers chose for themselves is n")
     assert "a@example.org" in ended.out

@@ -38,6 +38,9 @@ PURE = (
     " pages pages.reading pages.writing pages.judging"
     " preferences store.sealing providers mail.message mail.replies mail.bounces mail.pace"
     " checks.records mail.links web.clients web.choosing web.cards web.feeds"
+    " mail.tex mail.tex.commands mail.tex.letters"
+    " mail.tex.maths mail.tex.pieces mail.tex.prose mail.tex.reading mail.tex.signs mail.tex.spacing"
+    " mail.tex.symbols mail.richtext mail.marking mail.cards mail.fitting mail.wrapping"
 )
 IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic"}

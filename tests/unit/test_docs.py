@@ -21,7 +21,7 @@ COMMANDS = [one.callback.__name__.rstrip("_") for one in app.registered_commands
 BY_NAME = {one.name: one for one in commands()}
 SECTIONS = {key[0] for key in KEYS if len(key) == 2}
 VARIABLES = {f"DIGEST_{'__'.join(key).upper()}" for key in KEYS} | {"DIGEST_CONFIG", "DIGEST_"}
-OF_OTHER_PROGRAMS = {"--scale", "-wal", "-shm"}
+OF_OTHER_PROGRAMS = {"--scale", "--force-reinstall", "--option", "-wal", "-shm"}
 TOML = pytest.mark.parametrize("block", blocks("toml"), ids=str)
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 

@@ -86,7 +86,7 @@ MAILINGS = st.builds(
 
 
 def whole(one: Mailing) -> bytes:
-    rendered = RENDERER.render(one.digest, letterhead=LETTERHEAD)
+    rendered = Writer(RENDERER, LETTERHEAD).rendered(one.digest)
     return build_message(one.digest, rendered, LETTERHEAD, one.token)
 
 
@@ -114,7 +114,7 @@ def test_a_writer_gives_the_bytes_of_the_whole_whatever_it_wrote_before(several:
 def test_a_message_is_read_back_without_defect_as_what_was_rendered(one: Mailing) -> None:
     outgoing = Writer(RENDERER, LETTERHEAD).write(one)
     parsed, text, html = parts(outgoing.message)
-    rendered = RENDERER.render(one.digest, letterhead=LETTERHEAD)
+    rendered = Writer(RENDERER, LETTERHEAD).rendered(one.digest)
     assert (text, html) == (rendered.text, rendered.html)
     assert parsed["To"].addresses[0].addr_spec == outgoing.recipient == one.digest.email
     assert parsed["Message-ID"] == f"<{outgoing.token}@example.org>"
@@ -171,9 +171,9 @@ def test_a_paper_is_rendered_once_for_all_its_readers(monkeypatch: pytest.Monkey
     renderer = Renderer(templates_folder())
     of_paper = renderer.paper
 
-    def noted(one: Paper, keywords: Block) -> Block:
+    def noted(one: Paper, *, has_keywords: bool) -> Block:
         rendered.append(one)
-        return of_paper(one, keywords)
+        return of_paper(one, has_keywords=has_keywords)
 
     monkeypatch.setattr(renderer, "paper", noted)
     writer = Writer(renderer, LETTERHEAD)
@@ -207,7 +207,7 @@ def test_a_template_without_a_last_line_break_is_given_one(tmp_path: Path) -> No
     for shipped in templates_folder().glob("*.j2"):
         (tmp_path / shipped.name).write_text(shipped.read_text().rstrip("\n"))
     renderer = Renderer(tmp_path)
-    rendered = renderer.render(SAME.digest, letterhead=LETTERHEAD)
-    message = Writer(renderer, LETTERHEAD).write(SAME).message
+    writer = Writer(renderer, LETTERHEAD)
+    rendered, message = writer.rendered(SAME.digest), writer.write(SAME).message
     assert message == build_message(SAME.digest, rendered, LETTERHEAD, SAME.token)
-    assert rendered.html.count('<tr><td class="card"') == len(SAME.digest.entries) + 1
+    assert rendered.html.count('<h2 dir="auto"') == len(SAME.digest.entries)

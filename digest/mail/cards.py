@@ -1,0 +1,126 @@
+"""A paper, cleaned and taken apart for the templates: one line each, of bounded length."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from urllib.parse import quote
+
+from digest.categories import NAMES
+from digest.digests import Revision
+from digest.mail.richtext import RichText
+from digest.papers import Paper, one_line
+
+_AUTHORS_SHOWN = 10
+_CROSS_LISTS_SHOWN = 10
+# A day's papers, as all readers share them: a few MB.
+_CARDS_KEPT = 1_000
+_DOI = re.compile(r"10\.\d{4,9}/[^\s<>\"]+")
+_VENUE = re.compile(
+    r"(?:^|(?<=[.;,(] )|(?<=\())"
+    r"(?P<venue>(?:[Aa]ccepted (?:(?:as|at|by|for|in|to)\b|(?=[A-Z]))"
+    r"|[Tt]o appear (?:at|in)\b|[Pp]ublished (?:at|by|in)\b).*?)"
+    r"(?:\s*;|\)|[.,]\s+(?=\d+\s+[a-z])|\.\s+(?=[A-Z][a-z]+:? [a-z\d])|[.,]?\s+(?=https?:)|\.?$)"
+)
+# arXiv has made HTML of papers since December 2023.
+_FIRST_HTML = "2312"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A paper as templates get it. `more_authors` counts those not named.
+
+    `venue` is what the comment says of where it was accepted, such as `Accepted at …`; `comment` the rest.
+    """
+
+    title: RichText
+    authors: tuple[RichText, ...]
+    more_authors: int
+    primary_category: str | None
+    primary_name: str | None
+    cross_lists: tuple[str, ...]
+    submitted_on: date | None
+    venue: RichText | None
+    comment: RichText | None
+    journal_ref: RichText | None
+    doi: str | None
+    doi_url: str | None
+    abstract: RichText | None
+    abs_url: str
+    pdf_url: str
+    html_url: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionLine:
+    """A new version as templates get it: `versions` is such as `v1 → v3`, `url` leads to the last."""
+
+    title: RichText
+    versions: str
+    url: str
+
+
+@lru_cache(maxsize=_CARDS_KEPT)
+def card_of(paper: Paper) -> Card:
+    categories = tuple(shortened(category, 30) for category in paper.categories)
+    venue, comment = _venue(shortened(paper.comment or "", 600))
+    doi = _DOI.search(one_line(paper.doi or ""))
+    return Card(
+        title=title_of(paper),
+        authors=tuple(RichText(shortened(author, 80)) for author in paper.authors[:_AUTHORS_SHOWN]),
+        more_authors=max(0, len(paper.authors) - _AUTHORS_SHOWN),
+        primary_category=categories[0] if categories else None,
+        primary_name=NAMES.get(categories[0]) if categories else None,
+        cross_lists=categories[1 : 1 + _CROSS_LISTS_SHOWN],
+        submitted_on=paper.submitted_at.date() if paper.submitted_at else None,
+        venue=_rich(venue),
+        comment=_rich(comment),
+        journal_ref=_rich(shortened(paper.journal_ref or "", 300)),
+        doi=shortened(doi[0], 120) if doi else None,
+        doi_url=f"https://doi.org/{quote(doi[0], safe='/:;().-_')}" if doi else None,
+        abstract=_rich(shown_abstract(paper)),
+        abs_url=paper.abs_url,
+        pdf_url=paper.pdf_url,
+        html_url=_html_url(paper),
+    )
+
+
+def title_of(paper: Paper) -> RichText:
+    return RichText(shortened(paper.title, 400) or paper.id)
+
+
+def shown_abstract(paper: Paper) -> str:
+    return shortened(paper.abstract, 6000)
+
+
+def line_of(revision: Revision) -> RevisionLine:
+    paper = revision.paper
+    return RevisionLine(
+        title=title_of(paper),
+        versions=f"v{revision.from_version} → v{paper.version}",
+        url=f"{paper.abs_url}v{paper.version}",
+    )
+
+
+def shortened(text: str, length: int) -> str:
+    """`text` on one line, of at most `length` characters."""
+    line = one_line(text)
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def _rich(text: str) -> RichText | None:
+    return RichText(text) if text else None
+
+
+def _html_url(paper: Paper) -> str | None:
+    is_new = paper.id[:4].isdecimal() and paper.id[:4] >= _FIRST_HTML
+    return f"https://arxiv.org/html/{paper.id}" if is_new else None
+
+
+def _venue(comment: str) -> tuple[str, str]:
+    """Where it was accepted, if the comment says so, and what else it says."""
+    found = _VENUE.search(comment)
+    if not found:
+        return "", comment
+    rest = (comment[: found.start()].rstrip(" ,;("), comment[found.end() :].strip(" ,;)"))
+    return found["venue"].rstrip(" ,.;"), " ".join(filter(None, rest))

@@ -1,0 +1,120 @@
+"""A paper's text as both parts of a mail show it: converted from TeX, with matched words marked."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from markupsafe import escape
+
+from digest.mail.tex import Script, Span, spans
+from digest.mail.tex.pieces import as_text
+
+_TAGS = {Script.SUPER: "sup", Script.SUB: "sub"}
+_RIGHT_TO_LEFT = {"R", "AL"}
+_SENTENCE_END = re.compile(r"[.!?][)”\"']?(?=\s+[^\sa-z])")
+_CONVERTED_KEPT = 4_000
+_SHORT = 400
+_SHORTEST = 150
+
+
+@dataclass(frozen=True, slots=True)
+class RichText:
+    """TeX `source` that templates print by its name alone: plain in the text, with `<sup>` in the HTML."""
+
+    source: str
+
+    def __str__(self) -> str:
+        return as_text(converted(self.source))
+
+    def __html__(self) -> str:
+        return to_html(converted(self.source))
+
+    @property
+    def is_right_to_left(self) -> bool:
+        """Whether any of its letters runs from right to left."""
+        return not self.source.isascii() and any(
+            unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in self.source
+        )
+
+
+@lru_cache(maxsize=_CONVERTED_KEPT)
+def converted(source: str) -> tuple[Span, ...]:
+    """The pieces of `source`. An abstract takes half a millisecond, and is asked for again and again."""
+    return spans(source)
+
+
+def joined(pieces: Iterable[Span]) -> str:
+    """The pieces' letters, without where they stand."""
+    return "".join(piece.text for piece in pieces)
+
+
+def to_html(pieces: Sequence[Span], passages: Iterable[str] = ()) -> str:
+    """HTML with every whole occurrence of `passages` in `<b>`: key words in an abstract, as HTML has it."""
+    marks = _places(joined(pieces), passages)
+    if len(pieces) == 1 and not marks:
+        return _tagged(pieces[0].script, str(escape(pieces[0].text)))
+    html, start = [], 0
+    for piece in pieces:
+        html.append(_tagged(piece.script, _marked(piece.text, start, marks)))
+        start += len(piece.text)
+    return "".join(html)
+
+
+def opening(pieces: Sequence[Span]) -> tuple[Span, ...]:
+    """The first sentences of a long text, as many as have 400 characters, and an ellipsis."""
+    text = joined(pieces)
+    if len(text) <= _SHORT + _SHORTEST:
+        return tuple(pieces)
+    ends = [found.end() for found in _SENTENCE_END.finditer(text, 0, _SHORT + 2)]
+    if ends and ends[-1] >= _SHORTEST:
+        return (*_upto(pieces, ends[-1]), Span(" …"))
+    end = text.rfind(" ", _SHORTEST, _SHORT)
+    return (*_upto(pieces, end if end > 0 else _SHORT), Span("…"))
+
+
+def _upto(pieces: Iterable[Span], length: int) -> tuple[Span, ...]:
+    kept = []
+    for piece in pieces:
+        if length <= 0:
+            break
+        kept.append(Span(piece.text[:length], piece.script))
+        length -= len(piece.text)
+    return tuple(kept)
+
+
+def _places(text: str, passages: Iterable[str]) -> list[tuple[int, int]]:
+    """Where `passages` stand in `text`, neither begun nor ended within a word; in order, none overlapping."""
+    found = []
+    for passage in filter(None, passages):
+        start = text.find(passage)
+        while start >= 0:
+            end = start + len(passage)
+            if not (text[max(0, start - 1) : start].isalnum() or text[end : end + 1].isalnum()):
+                found.append((start, end))
+            start = text.find(passage, end)
+    apart: list[tuple[int, int]] = []
+    for start, end in sorted(found):
+        if apart and start < apart[-1][1]:
+            apart[-1] = apart[-1][0], max(end, apart[-1][1])
+        else:
+            apart.append((start, end))
+    return apart
+
+
+def _marked(text: str, start: int, marks: Iterable[tuple[int, int]]) -> str:
+    """`text`, which stands at `start` of the whole, escaped and with its share of `marks`."""
+    html: list[str] = []
+    done = 0
+    for first, last in marks:
+        a, b = max(first - start, 0), min(last - start, len(text))
+        if a < b:
+            html += (str(escape(text[done:a])), "<b>", str(escape(text[a:b])), "</b>")
+            done = b
+    return "".join((*html, str(escape(text[done:]))))
+
+
+def _tagged(script: Script, html: str) -> str:
+    tag = _TAGS.get(script)
+    return f"<{tag}>{html}</{tag}>" if tag else html

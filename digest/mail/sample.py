@@ -1,0 +1,53 @@
+"""Digests that have all there is in a digest, to try templates out before a real one needs them."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from digest.digests import Digest, Entry, Revision
+from digest.errors import ConfigurationError, Unwritable
+from digest.mail.writing import Writer
+from digest.papers import ArxivId, Paper
+from digest.store import Mailing
+
+_FULL = Paper(
+    id=ArxivId("2606.99001"),
+    version=2,
+    title="On <Trial> & Error",
+    abstract="We try a template out. " * 80,
+    authors=tuple(f"Author {number}" for number in range(12)),
+    categories=("cs.PL", "cs.LG", "stat.ML"),
+    submitted_at=datetime(2026, 6, 15, tzinfo=UTC),
+    comment="Accepted at the Trial Workshop; 12 pages",
+    journal_ref="Trials 1 (2026) 1-12",
+    doi="10.9999/trial",
+)
+_BARE = Paper(id=ArxivId("2606.99002"), version=1, title="", abstract="", authors=(), categories=())
+_USUAL = Digest(
+    email="reader@example.org",
+    name=None,
+    planned_at=datetime(2026, 6, 16, 7, tzinfo=UTC),
+    dated_on=date(2026, 6, 16),
+    keywords=("template", "silence"),
+    entries=(Entry(paper=_FULL, keywords=("template",)), Entry(paper=_BARE, keywords=())),
+    is_first=True,
+    revisions=(Revision(paper=_FULL, from_version=1),),
+)
+_LONG = replace(
+    _USUAL,
+    entries=tuple(
+        Entry(paper=replace(_FULL, id=ArxivId(f"2606.{number:05}")), keywords=("template",))
+        for number in range(500)
+    ),
+)
+
+
+def try_out(writer: Writer) -> None:
+    """Writes a usual digest, one of new versions alone, and one too long to be shown whole.
+
+    Raises `ConfigurationError` where the templates do not fit one of them.
+    """
+    for number, digest in enumerate((_USUAL, replace(_USUAL, entries=()), _LONG)):
+        try:
+            writer.write(Mailing(number=number, token=f"trial-{number}", attempts=0, digest=digest))
+        except Unwritable as error:
+            raise ConfigurationError(str(error)) from error

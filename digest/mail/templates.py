@@ -1,0 +1,140 @@
+"""The templates: where they are found, what they can use, and how what is made elsewhere gets into them.
+
+A template prints what is made elsewhere by its name, alone on a line. It is rendered with a line that
+stands for it, and cut there: so what is around it can be kept for all who share it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup, escape
+
+from digest.errors import ConfigurationError, Unwritable
+from digest.mail.richtext import RichText
+from digest.mail.wrapping import wrapped
+
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A rendered template: `pieces` of whole lines in turn with the names of what stands between them."""
+
+    pieces: tuple[str, ...]
+
+    def filled(self, **inner: str) -> str:
+        """The whole, with what stands at each place."""
+        return "".join(inner[piece] if number % 2 else piece for number, piece in enumerate(self.pieces))
+
+
+class Template:
+    """One template that is given the same names each time."""
+
+    def __init__(self, template: jinja2.Template, places: Sequence[str] = ()) -> None:
+        self._template = template
+        self._places = {name: Markup(f"\0{name}\0") for name in places}  # noqa: S704 (no markup in it)
+
+    def render(self, values: Mapping[str, object], without: Sequence[str] = ()) -> Cut:
+        """Each place is given but those `without` anything to stand there, which are empty.
+
+        Raises `Unwritable` where the template fails, or leaves out, repeats or wraps what it is given.
+        """
+        places = {name: "" if name in without else mark for name, mark in self._places.items()}
+        try:
+            rendered = self._template.render({**values, **places})
+        except (
+            jinja2.TemplateError,
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            LookupError,
+            AttributeError,
+        ) as error:
+            raise Unwritable(
+                f"{self._template.filename} does not fit this digest: {error}; mend it"
+            ) from error
+        cut = _cut(rendered if rendered.endswith("\n") else f"{rendered}\n")
+        expected = [name for name in places if places[name]]
+        if cut is None or sorted(cut.pieces[1::2]) != sorted(expected):
+            names = ", ".join(expected)
+            raise Unwritable(f"{self._template.filename} has to print {names} once, alone on a line; mend it")
+        return cut
+
+
+def _cut(rendered: str) -> Cut | None:
+    """`None` where a place is not alone on its line. No value of a template holds a control character."""
+    pieces = rendered.split("\0")
+    for number in range(2, len(pieces), 2):
+        if pieces[number - 2][-1:] not in {"", "\n"} or pieces[number][:1] != "\n":
+            return None
+        pieces[number] = pieces[number][1:]
+    return Cut(pieces=tuple(pieces))
+
+
+class Templates:
+    """The templates of several folders: a file that the first has not comes from the next.
+
+    Raises `ConfigurationError` when a template is missing or is no valid template.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(folders),
+            autoescape=jinja2.select_autoescape(enabled_extensions=("html.j2",), default=False),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            auto_reload=False,
+        )
+        filters: dict[str, Callable[..., str]] = {
+            "wrapped": lambda text, *indents: wrapped(str(text), *indents),
+            "isolated": _isolated,
+            "long_date": _long_date,
+            "full_date": _full_date,
+        }
+        self._environment.filters |= filters
+
+    def load(self, name: str, *places: str) -> Template:
+        try:
+            return Template(self._environment.get_template(name), places)
+        except jinja2.TemplateSyntaxError as error:
+            raise ConfigurationError(f"{error.filename}, line {error.lineno}: {error.message}") from error
+        except jinja2.TemplateNotFound as error:
+            missing = self._folders[-1] / name
+            raise ConfigurationError(f"{missing} is missing: install arxiv-digest again") from error
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"{self._folders[0] / name} is not UTF-8 text") from error
+
+
+def _isolated(text: RichText) -> Markup:
+    """A name that runs from right to left does not turn what is beside it."""
+    return Markup("<bdi>{}</bdi>").format(text) if text.is_right_to_left else escape(text)
+
+
+def _long_date(day: date) -> str:
+    """Such as `16 June 2026`, in English whatever the locale."""
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def _full_date(day: date) -> str:
+    """Such as `Tuesday, 16 June 2026`."""
+    return f"{_WEEKDAYS[day.weekday()]}, {_long_date(day)}"

@@ -1,0 +1,66 @@
+"""Letters in TeX's alphabets and under its accents, as the characters that Unicode has for them."""
+
+import unicodedata
+from enum import StrEnum
+from functools import lru_cache
+
+
+class Alphabet(StrEnum):
+    """An alphabet whose letters mean something else than the plain ones; by Unicode's name."""
+
+    SCRIPT = "SCRIPT"
+    DOUBLE_STRUCK = "DOUBLE-STRUCK"
+    FRAKTUR = "FRAKTUR"
+    BOLD = "BOLD"
+
+
+ACCENTS = {
+    "`": "\u0300", "'": "\u0301", "^": "\u0302", "~": "\u0303", "=": "\u0304", "u": "\u0306", ".": "\u0307",
+    '"': "\u0308", "r": "\u030a", "H": "\u030b", "v": "\u030c", "d": "\u0323", "c": "\u0327", "k": "\u0328",
+    "b": "\u0331",
+}  # fmt: skip
+"""The marks of TeX's accents in words, by the character after the backslash."""
+
+MARKS = {
+    "grave": "\u0300", "acute": "\u0301", "hat": "\u0302", "widehat": "\u0302", "tilde": "\u0303",
+    "widetilde": "\u0303", "bar": "\u0304", "overline": "\u0305", "breve": "\u0306", "dot": "\u0307",
+    "ddot": "\u0308", "mathring": "\u030a", "check": "\u030c", "underline": "\u0332", "vec": "\u20d7",
+    "overrightarrow": "\u20d7", "overleftarrow": "\u20d6", "dddot": "\u20db", "widecheck": "\u030c",
+    "underbar": "\u0332",
+}  # fmt: skip
+"""The marks of TeX's accents in maths."""
+
+_DOTTED = {"ı": "i", "ȷ": "j"}
+
+
+def accented(letter: str, sign: str) -> str | None:
+    r"""The one character for `\"o` and its like; `None` where Unicode has none."""
+    whole = unicodedata.normalize("NFC", _DOTTED.get(letter, letter) + ACCENTS[sign])
+    return whole if len(whole) == 1 else None
+
+
+def marked(text: str, mark: str) -> str:
+    """`text` with the mark on each letter and digit, or on all it holds where there are none."""
+    has_letters = any(map(str.isalnum, text))
+    return unicodedata.normalize(
+        "NFC",
+        "".join(
+            _DOTTED.get(character, character) + mark
+            if character.isalnum() or not (has_letters or character.isspace())
+            else character
+            for character in text
+        ),
+    )
+
+
+@lru_cache(maxsize=1024)
+def in_alphabet(character: str, alphabet: Alphabet) -> str:
+    """The letter or digit in that alphabet; itself where Unicode has none."""
+    name = unicodedata.name(character, "").replace("LATIN ", "").replace("GREEK ", "").replace("LETTER ", "")
+    older = "BLACK-LETTER" if alphabet is Alphabet.FRAKTUR else alphabet.value
+    for wanted in (f"MATHEMATICAL {alphabet} {name}", f"{older} {name}"):
+        try:
+            return unicodedata.lookup(wanted)
+        except KeyError:
+            continue
+    return character

@@ -1,0 +1,267 @@
+"""Words with TeX among them as spans: maths between dollar signs, quotes, dashes, ties, groups.
+
+What authors give arXiv is plain text as often as TeX, so each sign counts as TeX only where it cannot
+well be meant as it stands: `$5`, `--flag`, `~42%`, `snake_case` and `{0,1}` stay.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+from digest.mail.tex import maths, symbols
+from digest.mail.tex.commands import BRACE, DEEPEST, ESCAPED, Words
+from digest.mail.tex.letters import MARKS
+from digest.mail.tex.pieces import Script, Span, Spans, joined
+from digest.mail.tex.reading import Unreadable, survives
+from digest.mail.tex.signs import (
+    accent,
+    double_quote,
+    is_group,
+    is_maths,
+    is_single_quoted,
+    shown_dashes,
+    shown_tie,
+)
+from digest.mail.tex.spacing import Kind, kind_of
+
+_SPECIAL = re.compile(
+    r"(?P<address>(?:https?://|ftp://|\bwww\.)(?:[^\s{}<>\"$\\^'`]|\\[_%#&~])+)"
+    r"|(?P<path>\b[A-Za-z]:\\[A-Za-z][\w.\\-]*+(?![{^$]))"
+    r"|(?P<name>\\[A-Za-z]+)|(?P<sign>\\.)"
+    r"|(?P<dollars>\$\$?)|(?P<brace>\{)|(?P<script>\^|_(?=\{))"
+    r"|(?P<quotes>``|''|`|\")|(?P<dashes>--+)|(?P<tie>~)",
+    re.DOTALL,
+)
+_DOLLAR = re.compile(r"\\.|\$", re.DOTALL)
+_BARE_SCRIPT = re.compile(r"[-+−]?\d+(?:\.\d+)?(?![\w^])|[-+−]?\d+(?=[A-Za-z]\b)|[^\W\d_](?![\w^])|\*(?!\*)")
+_SIGN_OR_COMMAND = re.compile(r"\s?(\\(?:[A-Za-z]+|.)|[^\s{}\\$])")
+_LETTER_LINE = "aa AA ae AE oe OE o O l L ss SS i j dh DH dj DJ th TH ng NG"
+_LETTERS = frozenset(_LETTER_LINE.split())
+_ARITY: Mapping[str, int] = (
+    dict.fromkeys((*symbols.ALPHABETS, *MARKS, *symbols.PAIRS, *symbols.SIZES), 1)
+    | dict.fromkeys(("sqrt", "operatorname", "not", "unicode", "substack", "xrightarrow"), 1)
+    | dict.fromkeys(("frac", "tfrac", "dfrac", "nicefrac", "binom", "stackrel", "overset", "underset"), 2)
+)
+
+
+def converted(source: str, depth: int = 0) -> Spans:
+    """Words as spans; what is not understood stays as it is written."""
+    if depth > DEEPEST or not _SPECIAL.search(source):
+        return joined((Span(source),))
+    reader = _Reader(source, depth)
+    spans = joined(reader.pieces(0, len(source)))
+    shown = "".join([*(span.text for span in spans), *reader.repeated])
+    return spans if survives(source, shown) else joined((Span(source),))
+
+
+class _Reader(Words):
+    """The readers of one sign each leave `_at` behind what they took."""
+
+    def __init__(self, source: str, depth: int) -> None:
+        super().__init__(source, depth)
+        self._readers: Mapping[str, Callable[[str, int], Spans]] = {
+            "address": lambda part, _: (Span(ESCAPED.sub(r"\1", part)),),
+            "path": lambda part, _: (Span(part),),
+            "name": self._name,
+            "sign": self._sign,
+            "dollars": self._dollars,
+            "brace": self._brace,
+            "script": self._script,
+            "quotes": self._quotes,
+            "dashes": lambda part, start: (Span(shown_dashes(part, *self._around(start))),),
+            "tie": self._tie,
+        }
+
+    def pieces(self, start: int, end: int) -> list[Span]:
+        found: list[Span] = []
+        self._at = start
+        while self._at < end:
+            special = _SPECIAL.search(self._source, self._at, end)
+            if not special:
+                found.append(Span(self._source[self._at : end]))
+                break
+            found.append(Span(self._source[self._at : special.start()]))
+            self._at = special.end()
+            spans = self._readers[special.lastgroup or ""](special[0], special.start())
+            found.extend(self._without_second_blanks(spans, special.start()))
+        self._at = end
+        return found
+
+    def _without_second_blanks(self, spans: Spans, start: int) -> Spans:
+        """The spans without a blank beside one of the source."""
+        before, after = self._around(start)
+        if spans and spans[0].text[:1] == " " and (not start or before.isspace()):
+            spans = (Span(spans[0].text[1:], spans[0].script), *spans[1:])
+        if spans and spans[-1].text[-1:] == " " and after.isspace():
+            spans = (*spans[:-1], Span(spans[-1].text[:-1], spans[-1].script))
+        return spans
+
+    def _around(self, start: int) -> tuple[str, str]:
+        """The characters before `start` and after what was read, empty where there is none."""
+        return self._source[start - 1 : start] if start else "", self._source[self._at : self._at + 1]
+
+    # Signs
+
+    def _sign(self, part: str, start: int) -> Spans:
+        character = part[1]
+        if character in "([":
+            closing = "\\)" if character == "(" else "\\]"
+            return self._maths_up_to(closing, part)
+        if found := accent(self._source, start):
+            letter, self._at = found
+            return (Span(letter),)
+        if part == "\\^" and self._source.startswith("{}", self._at):
+            self._at += 2
+            return (Span("^"),)
+        _, after = self._around(start)
+        if part == "\\\\":
+            return (Span("" if after.isspace() or not after else part),)
+        if character in symbols.BLANKS:
+            return (Span(" "),)
+        if character in symbols.UNSEEN:
+            return ()
+        return (Span(symbols.symbol(character) or part),)
+
+    def _dollars(self, part: str, start: int) -> Spans:
+        if part == "$$":
+            return self._maths_up_to("$$", part)
+        tries = 0
+        for found in _DOLLAR.finditer(self._source, self._at):
+            if found[0] != "$":
+                continue
+            inner = self._source[self._at : found.start()]
+            tries += 1
+            # Dollar signs within \text{…} are inside braces.
+            if BRACE.sub(_only_braces, inner).count("{") > inner.count("}") and tries < 4:
+                continue
+            if not is_maths(inner, self._source[found.end() : found.end() + 1]):
+                break
+            self._at = found.end()
+            return self._maths(inner, self._source[start : self._at])
+        return (Span(part),)
+
+    def _brace(self, part: str, start: int) -> Spans:
+        end = self._closed.get(start)
+        if end is None:
+            return (Span(part),)
+        before, after = self._source[start - 1 : start] if start else "", self._source[end + 1 : end + 2]
+        if not is_group(self._source[start + 1 : end], before, after):
+            return (Span(part),)
+        return self._inside(start + 1, end)
+
+    def _script(self, part: str, start: int) -> Spans:
+        before, _ = self._around(start)
+        if not (before.isalnum() or before in (")", "]", "}", "*", "|")):
+            return (Span(part),)
+        if self._at in self._closed:
+            self._at = self._closed[self._at] + 1
+            source = self._source[start : self._at]
+            return self._maths(source, source)
+        bare = _BARE_SCRIPT.match(self._source, self._at)
+        if not bare:
+            return (Span(part),)
+        self._at = bare.end()
+        return (Span(bare[0], Script.SUPER),)
+
+    def _quotes(self, part: str, start: int) -> Spans:
+        before, after = self._around(start)
+        if part == "`":
+            end = is_single_quoted(self._source, start)
+            return (Span("‘"), *self._inside(start + 1, end), Span("’")) if end else (Span(part),)
+        shown, self._opened = double_quote(part, self._opened, before, after)
+        return (Span(shown),)
+
+    def _tie(self, _: str, start: int) -> Spans:
+        return (Span(shown_tie(self._source, start)),)
+
+    # Maths
+
+    def _maths_up_to(self, closing: str, part: str) -> Spans:
+        start = self._at
+        end = -1 if closing in self._absent else self._source.find(closing, start)
+        if end < 0:
+            self._absent.add(closing)
+            return (Span(part),)
+        inner = self._source[start:end]
+        if not inner.strip():
+            return (Span(part),)
+        self._at = end + len(closing)
+        return self._maths(inner, self._source[start - len(part) : self._at])
+
+    def _maths(self, inner: str, written: str) -> Spans:
+        """`inner` as maths, or what is written where that cannot be read or would lose something."""
+        try:
+            spans = maths.converted(inner, lambda words: converted(words, self._depth + 1))
+        except Unreadable:
+            return (Span(written),)
+        return spans if survives(inner, "".join(span.text for span in spans)) else (Span(written),)
+
+    # Commands
+
+    def _name(self, part: str, start: int) -> Spans:
+        name = part[1:]
+        if found := accent(self._source, start):
+            letter, self._at = found
+            return (Span(letter),)
+        if name in self._commands:
+            spans = self._commands[name](name)
+            return (Span(part),) if spans is None else spans
+        if name in symbols.DECLARATIONS or name in symbols.UNSEEN:
+            self._skip_blank()
+            return ()
+        if name in symbols.BLANKS:
+            return (Span(" "),)
+        if name in _LETTERS:
+            self._skip_blank()
+            return (Span(symbols.symbol(name) or part),)
+        is_known = name in _ARITY or name in symbols.FUNCTIONS or name in symbols.SHORTHANDS
+        if is_known or symbols.symbol(name) is not None:
+            return self._bare_maths(name, start)
+        return self._unknown(part, start)
+
+    def _bare_maths(self, name: str, start: int) -> Spans:
+        """A command of maths that stands among words, with its arguments and scripts."""
+        before, after = self._around(start)
+        self._at = self._extent(name, 0)
+        written = self._source[start : self._at]
+        spans = self._maths(written.removesuffix("{}"), written)
+        is_relation = kind_of(symbols.symbol(name) or " ") is Kind.RELATION
+        is_glued = is_relation and after.isspace() and (before.isalnum() or before in (")", "]", "}"))
+        return (Span(" "), *spans) if is_glued and before else spans
+
+    def _extent(self, name: str, depth: int) -> int:
+        """Where a command ends that was read up to here."""
+        at = self._at
+        if name == "sqrt" and self._source.startswith("[", at):
+            at = self._source.find("]", at, at + 20) + 1 or at
+        for _ in range(_ARITY.get(name, 0)):
+            at = self._behind_argument(at, depth)
+        while self._source[at : at + 1] in ("^", "_"):
+            at = self._behind_argument(at + 1, depth)
+        return at + 2 if self._source.startswith("{}", at) else at
+
+    def _behind_argument(self, at: int, depth: int) -> int:
+        if at in self._closed:
+            return self._closed[at] + 1
+        found = _SIGN_OR_COMMAND.match(self._source, at)
+        if not found:
+            return at
+        if found[1][0] != "\\" or depth > DEEPEST:
+            return found.end()
+        self._at = found.end()
+        return self._extent(found[1][1:], depth + 1)
+
+    def _unknown(self, part: str, start: int) -> Spans:
+        """Its one argument; else all as it is written."""
+        first = self._group()
+        if first is None:
+            return (Span(part),)
+        self._at = first[1] + 1
+        if self._group() is not None:
+            while (another := self._group()) is not None:
+                self._at = another[1] + 1
+            return (Span(self._source[start : self._at]),)
+        return self._inside(*first) if first[0] < first[1] else (Span(part),)
+
+
+def _only_braces(found: re.Match[str]) -> str:
+    return "" if found[0][0] == "\\" else found[0]

@@ -1,0 +1,59 @@
+"""TeX cut into tokens; and the letters and digits that a reader must find again, whatever becomes of it."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+from digest.mail.tex.symbols import FUNCTIONS, symbol
+
+DEEPEST = 24
+"""Groups and arguments within others are read down to here."""
+
+_TOKEN = re.compile(
+    r"\\(?:(?:operatorname|abs|norm|expval)\*|[A-Za-z]+|.|$)|\s+|\d+(?:[.,]\d+)*|'+|:=|.", re.DOTALL
+)
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+# What stands in these braces tells TeX something, and is never set.
+_UNSET = re.compile(r"\\(?:begin|end|color|textcolor|hspace|vspace|unicode)\*?\s*\{[^{}]*\}")
+_SAME_LETTER = str.maketrans("ıȷ", "ij")
+
+
+class Unreadable(ValueError):
+    """This TeX is shown as it is written."""
+
+
+def tokens(source: str) -> list[str]:
+    """Commands, numbers, runs of blanks and of primes, and single characters; together they are `source`."""
+    return _TOKEN.findall(source)
+
+
+def partners(parts: Sequence[str]) -> dict[int, int]:
+    """Where the brace that is opened at each place is closed; braces without a partner are left out."""
+    opened: list[int] = []
+    closed: dict[int, int] = {}
+    for place, part in enumerate(parts):
+        if part == "{":
+            opened.append(place)
+        elif part == "}" and opened:
+            closed[opened.pop()] = place
+    return closed
+
+
+def survives(source: str, text: str) -> bool:
+    """Whether each letter and digit that `source` shows is in `text`, as often at least.
+
+    Names of commands show nothing, but for the letters and functions that they stand for.
+    """
+    seen = _UNSET.sub(" ", source)
+    wanted = _letters(_COMMAND.sub(" ", seen))
+    for name in _COMMAND.findall(seen):
+        shown = symbol(name) or (name if name in FUNCTIONS else None)
+        if shown:
+            wanted.update(_letters(shown))
+    return wanted <= _letters(text)
+
+
+def _letters(text: str) -> Counter[str]:
+    folded = unicodedata.normalize("NFKD", text) if not text.isascii() else text
+    return Counter(filter(str.isalnum, folded.translate(_SAME_LETTER)))

@@ -1,0 +1,185 @@
+"""Where blanks stand in maths: as TeX has it where a command says what stands there, else as written."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from digest.mail.tex.pieces import Script, Span, Spans, joined
+
+
+class Kind(Enum):
+    """What an atom is to its neighbours, after chapter 18 of The TeXbook."""
+
+    PLAIN = auto()
+    OPENING = auto()
+    CLOSING = auto()
+    PUNCTUATION = auto()
+    RELATION = auto()
+    BINARY = auto()
+    FUNCTION = auto()
+    LARGE = auto()
+    FRACTION = auto()
+    BLANK = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A piece of maths.
+
+    `is_apart`: a blank stands before it in the source, which does not merely end a command.
+    `is_named`: a command, not a character, says that it is a relation or a binary operation.
+    """
+
+    spans: Spans
+    kind: Kind = Kind.PLAIN
+    is_apart: bool = False
+    is_named: bool = False
+
+    @property
+    def text(self) -> str:
+        return "".join(span.text for span in self.spans)
+
+
+_OPENING = frozenset("([{⟨⌈⌊⟦")
+_CLOSING = frozenset(")]}⟩⌉⌋⟧!")
+_BINARY = frozenset("+-−*×·±∓∘⊗⊕⊙⊖⊘∪∩∖∧∨⋆∗∙⋊⋉⊠⊞⊟÷⊔⊓≀⨿⊎⋄⋅")
+_LARGE = frozenset("∑∏∫∮∯∬∭∐⋃⋂⨁⨂⋁⋀⨆")
+_RELATION = (
+    frozenset("=<>∝∣∤∥∦≔≕⊢⊨⊩⊥⟂⟸⟹⟺⟵⟶⟷⟼⩽⩾⪅⪆⪯⪰⫋⫌")
+    | frozenset((":=",))
+    | frozenset(
+        chr(code)
+        for block in (
+            range(0x2190, 0x2200),
+            range(0x2208, 0x220E),
+            range(0x223C, 0x22A2),
+            range(0x22B2, 0x22B6),
+            range(0x22D4, 0x22EE),
+        )
+        for code in block
+        if not {chr(code)} & (_BINARY | _LARGE)
+    )
+)
+_BLANK = Span(" ")
+_OPERATORS = frozenset({Kind.RELATION, Kind.BINARY})
+_ENDS_OPERAND = frozenset({Kind.PLAIN, Kind.CLOSING, Kind.FRACTION, Kind.FUNCTION})
+_BEGINS_OPERAND = frozenset({Kind.PLAIN, Kind.OPENING, Kind.FRACTION, Kind.FUNCTION, Kind.LARGE, Kind.BINARY})
+
+
+def kind_of(character: str) -> Kind:
+    for kind, characters in (
+        (Kind.OPENING, _OPENING),
+        (Kind.CLOSING, _CLOSING),
+        (Kind.RELATION, _RELATION),
+        (Kind.BINARY, _BINARY),
+        (Kind.LARGE, _LARGE),
+    ):
+        if character in characters:
+            return kind
+    return Kind.PUNCTUATION if character in ",;:" else Kind.PLAIN
+
+
+def spaced(atoms: Sequence[Atom], *, is_close: bool = False) -> Spans:
+    """The atoms in a row; `is_close`, as in scripts: without blanks around operators."""
+    atoms = _without_idle_blanks(atoms)
+    pieces: list[Span] = []
+    for atom, is_blank in zip(atoms, _blanks(atoms, is_close=is_close), strict=True):
+        if is_blank:
+            pieces.append(_BLANK)
+        pieces.extend(atom.spans)
+    return joined(_single_blanks(pieces))
+
+
+def _without_idle_blanks(atoms: Sequence[Atom]) -> Sequence[Atom]:
+    """Without the blanks that only set a bracket or a comma a little apart."""
+    if not any(atom.kind is Kind.BLANK for atom in atoms):
+        return atoms
+    last = len(atoms) - 1
+    return [
+        atom
+        for place, atom in enumerate(atoms)
+        if atom.kind is not Kind.BLANK
+        or (
+            not (place and atoms[place - 1].kind is Kind.OPENING)
+            and not (place < last and atoms[place + 1].kind in (Kind.CLOSING, Kind.PUNCTUATION))
+        )
+    ]
+
+
+def _blanks(atoms: Sequence[Atom], *, is_close: bool) -> list[bool]:
+    """Whether a blank goes before each atom."""
+    blanks = [False] * (len(atoms) + 1)
+    after = _operands(atoms, _BEGINS_OPERAND, -1)
+    before = _operands(atoms, _ENDS_OPERAND, 1)
+    for place in range(1, len(atoms)):
+        left, right = atoms[place - 1], atoms[place]
+        if Kind.BLANK in (left.kind, right.kind) or left.kind is Kind.OPENING or right.kind is Kind.CLOSING:
+            continue
+        if left.kind in _OPERATORS:
+            continue
+        blanks[place] = _is_blank_between(left, right, is_close=is_close)
+    for place, atom in enumerate(atoms):
+        if atom.kind in _OPERATORS and before[place] and after[place]:
+            blanks[place] = blanks[place + 1] = not is_close and _is_spaced(atoms, place)
+    return blanks[: len(atoms)]
+
+
+def _operands(atoms: Sequence[Atom], kinds: frozenset[Kind], step: int) -> list[bool]:
+    """Whether each operator has an operand on the side that is seen first when walking with `step`."""
+    found = [False] * len(atoms)
+    is_operand = is_side = False
+    for place in range(len(atoms))[::step]:
+        kind = atoms[place].kind
+        # Relations may stand side by side; what ends there is an operand of all of them.
+        found[place] = is_side if kind is Kind.RELATION else is_operand
+        if kind is Kind.RELATION:
+            is_operand = False
+        elif kind is not Kind.BLANK:
+            is_operand = is_side = kind in kinds
+    return found
+
+
+def _is_spaced(atoms: Sequence[Atom], place: int) -> bool:
+    """Whether the operator between two operands stands apart from them."""
+    atom = atoms[place]
+    neighbours = atoms[max(0, place - 1) : place + 2 : 2]
+    if any(one.kind is Kind.BLANK for one in neighbours):
+        return False
+    is_apart = atom.is_apart or atoms[place + 1].is_apart
+    if not atom.is_named or atom.kind is Kind.RELATION:
+        return is_apart or atom.is_named
+    is_product = atoms[place - 1].text[-1:].isdecimal() and atoms[place + 1].text[:1].isdecimal()
+    return atom.is_apart or not is_product
+
+
+def _is_blank_between(left: Atom, right: Atom, *, is_close: bool) -> bool:
+    if right.kind is Kind.PUNCTUATION:
+        return False
+    if left.kind is Kind.PUNCTUATION:
+        return not is_close and (right.is_apart or left.is_named)
+    if Kind.LARGE in (left.kind, right.kind):
+        return not is_close and (left.kind is not right.kind or len(left.spans) > 1)
+    if Kind.FUNCTION in (left.kind, right.kind) and _ends_word(left) and _begins_word(right):
+        return True
+    if left.kind is Kind.FRACTION and (right.kind is Kind.OPENING or _begins_word(right)):
+        return True
+    if right.kind is Kind.FRACTION and _ends_word(left):
+        return True
+    return right.is_apart and not is_close
+
+
+def _ends_word(atom: Atom) -> bool:
+    return atom.text[-1:].isalnum() or atom.text[-1:] in _CLOSING
+
+
+def _begins_word(atom: Atom) -> bool:
+    return atom.text[:1].isalnum() or atom.text[:1] in ("√", "∂", "∇", "#")
+
+
+def _single_blanks(pieces: Iterable[Span]) -> Iterable[Span]:
+    is_after_blank = False
+    for piece in pieces:
+        text = piece.text.lstrip(" ") if is_after_blank and piece.script is Script.NONE else piece.text
+        if text:
+            is_after_blank = text.endswith(" ")
+            yield Span(text, piece.script)

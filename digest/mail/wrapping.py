@@ -1,0 +1,78 @@
+"""Text in lines of 72 columns, as a terminal counts them."""
+
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+
+TEXT_WIDTH = 72
+_WRAPPED_KEPT = 4_000
+_WIDE = {"W", "F"}
+
+
+@lru_cache(maxsize=_WRAPPED_KEPT)
+def wrapped(text: str, first: str = "", then: str | None = None) -> str:
+    """`text` in lines of at most 72 columns; `first` begins the first line, `then` the others.
+
+    An unbroken word is cut unless it may be a web address, which would no longer lead anywhere.
+    """
+    then = first if then is None else then
+    if not text.isascii() and any(map(_is_wide, text)):
+        return _wrapped_wide(text, first, then)
+    if len(first) + len(text) <= TEXT_WIDTH:
+        return first + text
+    words = _words(text, TEXT_WIDTH - max(len(first), len(then)))
+    lines, line = [], first + words[0]
+    for word in words[1:]:
+        if len(line) + 1 + len(word) <= TEXT_WIDTH:
+            line += f" {word}"
+        else:
+            lines.append(line)
+            line = then + word
+    return "\n".join([*lines, line])
+
+
+def _words(text: str, longest: int) -> list[str]:
+    """The words of `text`, cut to pieces of `longest`. `textwrap` takes thrice as long."""
+    words = text.split()
+    if "://" in text or max(map(len, words)) <= longest:
+        return words
+    return [word[at : at + longest] for word in words for at in range(0, len(word), longest)]
+
+
+def _wrapped_wide(text: str, first: str, then: str) -> str:
+    """The same for text with ideographs or emoji, which take two columns and may end a line anywhere."""
+    lines, line = [], first
+    width = len(first)
+    for piece in _unbreakable(text):
+        columns = _columns(piece)
+        if width + columns > TEXT_WIDTH and line.strip():
+            lines.append(line.rstrip())
+            line, width, piece = then, len(then), piece.lstrip()
+            columns = _columns(piece)
+        line += piece
+        width += columns
+    return "\n".join([*lines, line.rstrip()])
+
+
+def _unbreakable(text: str) -> Iterator[str]:
+    """Pieces of `text`: words with the blank before them, and wide characters with the marks after them."""
+    piece = ""
+    for character in text:
+        begins = character == " " or _is_wide(character) or _is_wide(piece[:1])
+        if piece and begins and not _is_mark(character) and not piece.endswith("\u200d"):
+            yield piece
+            piece = ""
+        piece += character
+    yield piece
+
+
+def _columns(piece: str) -> int:
+    return sum(2 if _is_wide(character) else not _is_mark(character) for character in piece)
+
+
+def _is_wide(character: str) -> bool:
+    return bool(character) and unicodedata.east_asian_width(character) in _WIDE
+
+
+def _is_mark(character: str) -> bool:
+    return character == "\u200d" or unicodedata.category(character) in {"Mn", "Me"}

@@ -1,0 +1,70 @@
+"""The words that a reader's keywords meet are marked where the reader sees them."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.mail.marking import matched_words
+from digest.mail.rendering import Renderer
+from digest.mail.richtext import to_html
+from digest.mail.tex import Script, Span
+from digest.papers import ArxivId, Paper
+from digest.resources import templates_folder
+
+RENDERER = Renderer(templates_folder())
+
+
+def paper(abstract: str, **changes: object) -> Paper:
+    fields: dict[str, object] = {
+        "id": ArxivId("2606.00001"),
+        "version": 1,
+        "title": "On tea",
+        "abstract": abstract,
+        "authors": ("Ada Marlow",),
+        "categories": ("cs.PL",),
+        "submitted_at": datetime(2026, 6, 14, tzinfo=UTC),
+    }
+    return Paper(**(fields | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "abstract", "marked"),
+    [
+        (("kettle",), "Kettles and the kettle", "<b>Kettles</b> and the <b>kettle</b>"),
+        (("graph neural network",), "A Graph-Neural Network", "A <b>Graph-Neural Network</b>"),
+        (("learn*",), "unlearned learning", "unlearned <b>learning</b>"),
+        (("=network",), "networks network networked", "<b>networks</b> <b>network</b> networked"),
+        (("tea AND milk",), "milk, then sugar", "<b>milk</b>, then sugar"),
+        (("tea ANDNOT coffee",), "tea and coffees", "tea and coffees"),
+        (("tea ANDNOT coffee",), "teas and milk", "<b>teas</b> and milk"),
+        (("tea", "au:Marlow"), "tea", "<b>tea</b>"),
+        (("kettle", "singing kettle"), "a singing kettle", "a <b>singing kettle</b>"),
+        (("regular graph",), "a $k$-regular graph $G$", "a k-<b>regular graph</b> G"),
+        (("kernel",), "the $L^2$ kernel <b>", "the L<sup>2</sup> <b>kernel</b> &lt;b&gt;"),
+        (("Erdős",), r"an Erd\H{o}s number", "an <b>Erdős</b> number"),
+        ((), "tea", "tea"),
+        (("(((",), "tea", "tea"),
+    ],
+)
+def test_words_are_marked_by_the_rule_by_which_they_match(
+    keywords: tuple[str, ...], abstract: str, marked: str
+) -> None:
+    assert RENDERER.abstract(paper(abstract), keywords) == f"{marked}\n"
+
+
+def test_only_what_is_asked_for_counts_as_matched() -> None:
+    assert matched_words(paper("tea and coffee"), ("tea", "coffee ANDNOT tea")) == ("tea",)
+
+
+def test_a_mark_may_reach_over_raised_letters() -> None:
+    pieces = (Span("the L"), Span("2", Script.SUPER), Span(" norm & more"))
+    assert to_html(pieces, ["L2 norm"]) == "the <b>L</b><sup><b>2</b></sup><b> norm</b> &amp; more"
+
+
+@given(text=st.text("ab <&", max_size=30), passages=st.lists(st.text("ab <&", max_size=4), max_size=4))
+def test_marking_changes_no_letter(text: str, passages: list[str]) -> None:
+    html = to_html((Span(text),), passages)
+    assert html.replace("<b>", "").replace("</b>", "") == to_html((Span(text),))
+    assert html.count("<b>") == html.count("</b>")

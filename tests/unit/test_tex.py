@@ -1,0 +1,264 @@
+"""TeX becomes text that reads, and what cannot be converted stays as it is written."""
+
+import re
+import time
+import unicodedata
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.mail.tex import Script, Span, maths, plain, prose, spans
+from digest.mail.tex.reading import survives
+
+SUPER, SUB = Script.SUPER, Script.SUB
+
+
+@pytest.mark.parametrize(
+    ("source", "pieces"),
+    [
+        ("", ()),
+        ("plain words", (Span("plain words"),)),
+        ("$x_1^2$ is", (Span("x"), Span("1", SUB), Span("2", SUPER), Span(" is"))),
+        ("$e^{x^2}$", (Span("e"), Span("x²", SUPER))),
+        (r"$a_{n_k}\le b$", (Span("a"), Span("nₖ", SUB), Span(" ≤ b"))),
+        (r"10\textsuperscript{th}", (Span("10"), Span("th", SUPER))),
+        ("a < b & c", (Span("a < b & c"),)),
+    ],
+)
+def test_spans_tell_what_is_raised_and_lowered(source: str, pieces: tuple[Span, ...]) -> None:
+    assert spans(source) == pieces
+
+
+RULES = {
+    "scripts are Unicode's where it has all characters": [
+        ("$n^2$", "n²"),
+        ("$x_1$", "x₁"),
+        ("$x_{ij}$", "xᵢⱼ"),
+        ("$A^{-1}$", "A⁻¹"),
+        (r"$^{13}$C", "¹³C"),
+    ],
+    "other scripts have brackets where they need them": [
+        ("$x^{q}$", "x^q"),
+        ("$x^{n,1}$", "x^(n,1)"),
+        (r"$e^{-\lambda}$", "e^-λ"),
+        ("$x^{q}y$", "x^(q)y"),
+        ("$x_{y_1}$", "x_(y₁)"),
+    ],
+    "signs that stand high by themselves do so in plain text": [
+        ("$f'$ and $f''$", "f′ and f″"),
+        (r"$f^\prime$", "f′"),
+        ("$C^*$-algebra", "C*-algebra"),
+        (r"$20^\circ$C", "20°C"),
+    ],
+    "symbols are Unicode's": [
+        (r"$\alpha\in\Omega$", "α ∈ Ω"),
+        (r"$\hbar\omega$", "ħω"),
+        (r"$A\not\subset B$", "A ⊄ B"),
+        (r"$a \not= b$", "a ≠ b"),
+        (r"$\|u\|$", "‖u‖"),
+    ],
+    "letters have their alphabet": [
+        (r"$\mathbb{R}^n$", "ℝⁿ"),
+        (r"$\mathcal F\mathfrak g\mathbf{x}$", "ℱ𝔤𝐱"),
+        (r"${\cal O}(n)$ and $\cal O(n)$", "𝒪(n) and 𝒪(n)"),
+        (r"$\mathrm{Spec}\,A$", "Spec A"),
+        (r"$\R\to\CC$", "ℝ → ℂ"),
+    ],
+    "fractions and roots stand on the line": [
+        (r"$\frac{a}{b}$", "a/b"),
+        (r"$\frac12$", "1/2"),
+        (r"$\frac{a+b}{2c}$", "(a+b)/(2c)"),
+        (r"$\frac{du}{dt}$", "du/dt"),
+        (r"${a \over b}$", "a/b"),
+        (r"$\sqrt{x}$, $\sqrt{x+1}$, $\sqrt[3]{x}$", "√x, √(x+1), ³√x"),
+        (r"$\binom{n}{k}$", "(n choose k)"),
+    ],
+    "accents are marks on the letters": [
+        (r"$\tilde{O}(n)$", "Õ(n)"),
+        (r"$\hat\theta_n$", "θ̂ₙ"),
+        (r"$\overline{AB}$", "A̅B̅"),
+        (r"$\vec v$", "v⃗"),
+    ],
+    "functions and operators stand apart": [
+        (r"$n\log n$", "n log n"),
+        (r"$\mathcal{O}(n \log^3 n)$", "𝒪(n log³ n)"),
+        (r"$\operatorname{rank}A$", "rank A"),
+        (r"$L\times L$", "L × L"),
+        (r"$5\times10^3$", "5×10³"),
+        (r"$k\ge2$", "k ≥ 2"),
+        (r"$f\colon X\to Y$", "f: X → Y"),
+        (r"$\sum_{i=1}^n a_i$", "∑ᵢ₌₁ⁿ aᵢ"),
+    ],
+    "signs without an operand stand close": [
+        (r"$\sim 10$ pc", "∼10 pc"),
+        (r"$1.6\times$", "1.6×"),
+        (r"$(\le 5)$", "(≤5)"),
+        (r"$x = -1$", "x = -1"),
+    ],
+    "what only moves things is not seen": [
+        (r"$\left(\frac{a}{b}\right)$", "(a/b)"),
+        (r"$\big|x\big|$", "|x|"),
+        (r"$\displaystyle\sum\limits_i x$", "∑ᵢ x"),
+        (r"$10\,\mathrm{km}$", "10 km"),
+        (r"$O\!\left(n\right)$", "O(n)"),
+    ],
+    "maths may be displayed": [
+        ("$$x^2$$", "x²"),
+        (r"\[ x^2 \]", "x²"),
+        (r"\(x^2\)", "x²"),
+        (r"\begin{equation} x^2 \end{equation}", "x²"),
+        (r"$a \text{ if $b$ is} c$", "a if b is c"),
+    ],
+    "words have accents, quotes and dashes": [
+        (
+            r"Erd\H{o}s, Schr\"odinger, Fran\c{c}ois, Sm\o rgas, Stra\ss e",
+            "Erdős, Schrödinger, François, Smørgas, Straße",
+        ),
+        (r"\'{\i}ndice, K\v{r}\'i\v z", "índice, Kříž"),
+        ("``so'' and `so'", "“so” and ‘so’"),
+        ("pages 3--7, Gauss--Bonnet --- or not", "pages 3–7, Gauss–Bonnet — or not"),
+        (r"Fig.~1, 5\,km, 7\%, A\&B, \#1, a\_b", "Fig. 1, 5 km, 7%, A&B, #1, a_b"),
+    ],
+    "words in braces lose their commands": [
+        (r"\emph{so}, \textbf{so} and {\it so}", "so, so and so"),
+        (r"see \cite{Key21} and \ref{s:1}", "see [Key21] and [s:1]"),
+        (r"\url{https://example.org/a_b}", "https://example.org/a_b"),
+        (r"\href{https://example.org}{here}", "here (https://example.org)"),
+        (r"\href{https://example.org}{example.org}", "https://example.org"),
+        (r"{B}ayes and {Q-learning}", "Bayes and Q-learning"),
+        (r"\unknown{content}", "content"),
+    ],
+    "TeX without dollar signs is read too": [
+        (r"O(\log n) and \alpha-decay", "O(log n) and α-decay"),
+        ("10^{-3} to 10^5, R^2=0.9, x_{ij}", "10⁻³ to 10⁵, R²=0.9, xᵢⱼ"),
+        (r"\mathbb{Z}_2 and \frac{1}{2}", "ℤ₂ and 1/2"),
+    ],
+    "what arXiv made of half the commands is read": [
+        (r"$\sqrtβ$ and $\sinθ$", "√β and sin θ"),
+        (r"$\widehatΓ$", "Γ̂"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [pytest.param(*case, id=f"{rule}: {case[0]}") for rule, cases in RULES.items() for case in cases],
+)
+def test_tex_reads(source: str, text: str) -> None:
+    assert plain(source) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "costs $5 and $10",
+        "from $500-$780 to $1,000",
+        "US$5 (or A$7) a day",
+        "C# and C++, 100% of a_b in snake_case_names",
+        "z~1, ~42% and [Fe/H]~-2.3",
+        r"C:\Users\name and \n or \d+",
+        "run --all --no-cache, or a --> b",
+        "h in {0,1} and {none, some}",
+        "x -> y, 2**3, a ^ b, __init__",
+        "https://example.org/~who/a--b_c?x={y}",
+        "it's the authors' 5'' and rock 'n' roll",
+        "a 'quote' and \"another\"",
+        "`code` and ```fence```",
+    ],
+)
+def test_what_is_no_tex_stays(text: str) -> None:
+    assert plain(text) == text
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        r"$\begin{pmatrix}a&b\\c&d\end{pmatrix}$",
+        r"$\unknown{a}{b}$",
+        r"we call it \method and \ours",
+        r"$\hat{$",
+        r"$x^{2$",
+        r"\frac{1}",
+        r"\(x",
+        r"{unclosed",
+        r"$\textcolor{red}$",
+    ],
+)
+def test_what_cannot_be_read_is_shown_as_written(source: str) -> None:
+    assert plain(source) == source
+
+
+def test_one_span_that_cannot_be_read_leaves_the_others_alone() -> None:
+    assert plain(r"$x^2$ and $\begin{matrix}1\end{matrix}$") == r"x² and $\begin{matrix}1\end{matrix}$"
+
+
+TEX = st.lists(
+    st.sampled_from(
+        [*"\\${}^_~`'-&% ab12()[]|.\n", r"\frac", r"\sqrt[", r"\text{", r"\(", r"\)", r"\left", "$a"]
+    )
+).map("".join)
+
+
+@given(TEX)
+def test_no_nonsense_raises_or_loses_a_letter(source: str) -> None:
+    shown = Counter(unicodedata.normalize("NFKD", plain(source)))
+    content = Counter(re.sub(r"\\[A-Za-z]+", "", source))
+    assert all(content[character] <= shown[character] for character in "ab12")
+
+
+@given(st.text(st.characters(exclude_characters="\\${}^_~`'-", exclude_categories=["Cs"])))
+def test_text_without_signs_of_tex_is_itself(text: str) -> None:
+    assert plain(text) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "is_whole"),
+    [
+        ("x_1", "x₁", True),
+        ("x_1", "x", False),
+        (r"\alpha x", "αx", True),
+        (r"\alpha x", "x", False),
+        (r"\log n", "n", False),
+        (r"\mathcal{F}", "ℱ", True),
+        (r"\unknown{a}", "a", True),
+        ("aa", "a", False),
+        (r"\begin{equation}x\end{equation}", "x", True),
+    ],
+)
+def test_letters_are_counted_whatever_alphabet_shows_them(source: str, text: str, is_whole: bool) -> None:
+    assert survives(source, text) is is_whole
+
+
+def test_maths_that_would_lose_a_letter_is_shown_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maths, "converted", lambda source, words: ())
+    assert plain("so $x^2$ is") == "so $x^2$ is"
+
+
+def test_words_that_would_lose_a_letter_are_shown_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prose, "accent", lambda source, start: ("", start + 3))
+    assert plain(r"na\"ive and ``so''") == r"na\"ive and ``so''"
+
+
+def test_groups_are_read_down_to_a_depth() -> None:
+    assert plain("${{{{x}}}}$") == "x"
+    too_deep = f"${'{' * 30}x{'}' * 30}$"
+    assert plain(too_deep) == too_deep
+
+
+@pytest.mark.parametrize(
+    "unit", ["{", "$", "\\", "$x", "\\(", "\\[", "\\frac{", "x^{", "$\\hat", "\\text{$", "``", "{a "]
+)
+def test_nonsense_of_any_length_takes_time_in_proportion(unit: str) -> None:
+    nonsense = unit * (200_000 // len(unit))
+    began = time.process_time()
+    assert plain(nonsense)
+    assert plain(nonsense + "}" * 200_000)
+    # Several times what it takes; what grows as the square takes longer.
+    assert time.process_time() - began < 12
+
+
+def test_scripts_without_end_are_shown_as_written() -> None:
+    piled = f"$x{'^a' * 1_000}$"
+    assert plain(piled) == piled
