@@ -6,6 +6,7 @@ raised; `main` says it and ends with the exit code that `exit_code` gives.
 """
 
 import logging
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,21 +33,16 @@ from digest.cli import (
     web,
     why,
 )
-from digest.cli.context import Context, exit_code, problems_of
+from digest.cli.context import EXIT_CODES, Context, exit_code, problems_of
 from digest.errors import DigestError
 
+_CODES = "\n".join(f"{code}  {meaning}" for code, meaning in EXIT_CODES.items())
 _EPILOG = (
     "[b]First steps:[/b] [cyan]digest demo[/cyan] shows it all with invented papers;"
     " [cyan]digest init[/cyan] asks a few questions and makes both files;"
     " [cyan]digest doctor[/cyan] says whether all is well;"
     " [cyan]digest run[/cyan] fetches and mails; [cyan]digest daemon[/cyan] does so every day.\n\n"
-    "[b]Exit codes:[/b]\n"
-    "0  done, also when there was nothing to do\n"
-    "1  a part failed and will be tried again, or the state is in use or its disk full\n"
-    "2  something to correct: usage, configuration or the state file\n"
-    "3  arXiv could not be reached at all\n"
-    "75  [cyan]digest bounce[/cyan] alone: try again later\n"
-    "130  interrupted; the mail in hand was finished\n\n"
+    "[b]Exit codes:[/b]\n" + re.sub("`(.+?)`", r"[cyan]\1[/cyan]", _CODES) + "\n\n"
     "[b]Settings:[/b] digest.toml, found by --config, DIGEST_CONFIG, ./digest.toml,"
     " /etc/arxiv-digest/digest.toml; every key also from the environment, as in DIGEST_SMTP__HOST."
 )

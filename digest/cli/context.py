@@ -1,6 +1,7 @@
 """What every command shares: the options given before its name, and the settings they lead to."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,18 @@ from digest.errors import (
 
 if TYPE_CHECKING:
     from digest.settings import Settings
+
+EXIT_CODES: Mapping[int, str] = {
+    0: "done, also when there was nothing to do",
+    1: "a part failed and will be tried again, or the state is in use by another program, or its disk full;"
+    " from `digest status` and `digest doctor`: something needs you",
+    2: "something to correct: usage or configuration (nothing was fetched or sent), or a state file that"
+    " cannot be used",
+    3: "arXiv could not be reached at all; nothing is lost, the next run covers the same time",
+    75: "from `digest bounce` alone: settings or state cannot be used now, try again later",
+    130: "interrupted; the mail in hand was finished",
+}
+"""What commands end with, in the words of `digest --help`, the manual page and the docs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

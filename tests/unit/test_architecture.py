@@ -1,11 +1,15 @@
 """Imports point back along the way of a paper, and the decisions know nothing of input and output."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.documents import spans
+
 PACKAGE = Path(__file__).parents[2] / "digest"
+DOC = PACKAGE.parent / "docs" / "architecture.md"
 
 # Each line may import the lines above it and its own.
 ORDER = (
@@ -82,3 +86,17 @@ def test_decisions_touch_no_network_no_disk_and_no_clock(module: str) -> None:
         and node.func.value.id in {"datetime", "date", "time"}
     }
     assert not calls & CLOCKS
+
+
+def test_the_docs_tell_the_same_order() -> None:
+    text = DOC.read_text(encoding="utf-8")
+    table = text.partition("| modules |")[2].partition("\n\n")[0]
+    told = [" ".join(re.findall(r"`(\w+)`", row.split("|")[1])) for row in table.splitlines()[2:]]
+    assert " ".join(told) == " ".join(ORDER)
+
+
+def test_the_docs_name_only_files_that_exist() -> None:
+    named = {span for span in spans(DOC) if "/" in span and "NAME" not in span}
+    assert len(named) > 10
+    places = [(PACKAGE.parent, ""), (PACKAGE, ""), (PACKAGE, ".py")]
+    assert not {one for one in named if not any((folder / (one + end)).exists() for folder, end in places)}

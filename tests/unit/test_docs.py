@@ -1,16 +1,151 @@
-"""What a user can type is in the docs."""
+"""What a user can type is in the docs, and what the docs say can be typed."""
 
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from digest.cli import app
+from digest.cli.context import EXIT_CODES
+from digest.config import KEYS, load_settings
+from digest.settings import Defaults
+from digest.subscribers import KEYS as SUBSCRIBER_KEYS
+from digest.subscribers import parse_subscribers
+from tests.documents import PAGES, ROOT, Block, anchors, blocks, links, spans
+from tests.reference import DOCS, Command, commands, manual, markdown
 
-ROOT = Path(__file__).parents[2]
 COMMANDS = [one.callback.__name__.rstrip("_") for one in app.registered_commands if one.callback]
+BY_NAME = {one.name: one for one in commands()}
+SECTIONS = {key[0] for key in KEYS if len(key) == 2}
+VARIABLES = {f"DIGEST_{'__'.join(key).upper()}" for key in KEYS} | {"DIGEST_CONFIG", "DIGEST_"}
+OF_OTHER_PROGRAMS = {"--scale", "--force-reinstall", "--option", "-wal", "-shm"}
+TOML = pytest.mark.parametrize("block", blocks("toml"), ids=str)
+EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+# What there is, is told
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_documented(command: str) -> None:
-    pages = (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
-    assert any(f"`digest {command}" in page.read_text(encoding="utf-8") for page in pages)
+    assert any(f"`digest {command}" in page.read_text(encoding="utf-8") for page in PAGES)
+
+
+@pytest.mark.parametrize("name", ["commands.md", "digest.1"])
+def test_the_reference_of_commands_is_that_of_the_program(name: str) -> None:
+    made = {"commands.md": markdown, "digest.1": manual}[name]()
+    assert (DOCS / name).read_text(encoding="utf-8") == made, "to write it: python -m tests.reference"
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+def test_the_manual_page_is_shown_without_a_warning() -> None:
+    shown = subprocess.run(
+        ["groff", "-man", "-ww", "-Tutf8", "-P-c", str(DOCS / "digest.1")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stderr == ""
+    assert "--dry-run" in re.sub(".\b", "", shown.stdout)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md"])
+def test_exit_codes_are_told_in_the_same_words(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for code, meaning in EXIT_CODES.items():
+        assert f"\n| {code} | {meaning} |\n" in text
+
+
+@pytest.mark.parametrize("key", SUBSCRIBER_KEYS)
+def test_every_key_of_a_reader_is_documented(key: str) -> None:
+    table = (DOCS / "configuration.md").read_text(encoding="utf-8").partition("## subscribers.toml")[2]
+    assert any(f"`{key}`" in row.split("|")[1] for row in table.splitlines() if row.startswith("|"))
+
+
+def test_every_page_has_its_line_in_the_index() -> None:
+    listed = set(links(DOCS / "README.md"))
+    assert {page.name for page in DOCS.glob("*.md")} - listed == {"README.md"}
+
+
+# What is told, is there
+
+
+@EVERY_PAGE
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        if link.startswith(("https://", "http://", "mailto:")):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@EVERY_PAGE
+def test_only_commands_and_options_that_exist_are_named(page: Path) -> None:
+    code = [block for block in blocks("sh", "console", "yaml", "") if block.page == page]
+    lines = [line for block in code for line in block.typed]
+    assert not [(text, wrong) for text in (*spans(page), *lines) for wrong in mistakes(text)]
+
+
+@EVERY_PAGE
+def test_only_options_that_exist_are_named_by_themselves(page: Path) -> None:
+    alone = {re.split("[ =]", span)[0] for span in spans(page) if re.match("--?[a-z]", span)}
+    assert alone <= {name for one in BY_NAME.values() for name in names(one)} | OF_OTHER_PROGRAMS
+
+
+@EVERY_PAGE
+def test_only_keys_and_variables_that_exist_are_named(page: Path) -> None:
+    assert set(re.findall(r"\bDIGEST_[A-Z_]+", page.read_text(encoding="utf-8"))) <= VARIABLES
+    dotted = [re.match(r"([a-z]+)\.(\w+)(?: =.*)?$", span) for span in spans(page)]
+    assert {(found[1], found[2]) for found in dotted if found and found[1] in SECTIONS} <= set(KEYS)
+
+
+def mistakes(line: str) -> Iterator[str]:
+    """What `digest` would not know of how it is called there, in a shell or in backticks."""
+    for part in re.split(r"\s(?:&&|\|\||;|\||#)\s", line):
+        if called := re.match(r"\s*(?:\$ |- run: |sudo .*|[A-Z_]+=\S+ |\S+/bin/)*digest (.+)", part):
+            yield from wrong_words(called[1].split())
+
+
+def wrong_words(words: list[str]) -> Iterator[str]:
+    """Those of the words after `digest` that are no command, or no option of it."""
+    command = BY_NAME[""]
+    while words and words[0].startswith("-"):
+        if words[0] not in names(command):
+            yield words[0]
+        words = words[2:] if words[0] == "--config" else words[1:]
+    if words and words[0] != "COMMAND":
+        command = BY_NAME.get(words[0], command)
+        if not command.name:
+            yield words[0]
+    options = [word.strip("[](),").split("=")[0] for word in words if re.match(r"[\[(]*-", word)]
+    yield from (option for option in options if option not in names(command))
+
+
+def names(command: Command) -> set[str]:
+    return {"--help", "-h", *(name for one in command.options for name in one.names)}
+
+
+# TOML
+
+
+def test_there_are_examples_of_toml() -> None:
+    assert len(blocks("toml")) > 5
+
+
+@TOML
+def test_every_example_of_toml_is_accepted(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "smtp-password").write_text("hush\n")
+    (tmp_path / "digest.toml").write_text(block.text)
+    monkeypatch.chdir(tmp_path)
+    if "[[subscriber]]" in block.text or re.match(r"(#.*\n)*keywords = ", block.text):
+        entry = "" if "[[subscriber]]" in block.text else '[[subscriber]]\nemail = "a@example.org"\n'
+        assert parse_subscribers(entry + block.text, tmp_path, Defaults())
+    else:
+        load_settings(tmp_path / "digest.toml", {})
