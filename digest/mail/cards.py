@@ -78,7 +78,7 @@ def card_of(paper: Paper) -> Card:
         journal_ref=_rich(shortened(paper.journal_ref or "", 300)),
         doi=shortened(doi[0], 120) if doi else None,
         doi_url=f"https://doi.org/{quote(doi[0], safe='/:;().-_')}" if doi else None,
-        abstract=_rich(shown_abstract(paper)),
+        abstract=_rich(shortened(paper.abstract, 6000)),
         abs_url=paper.abs_url,
         pdf_url=paper.pdf_url,
         html_url=_html_url(paper),
@@ -87,10 +87,6 @@ def card_of(paper: Paper) -> Card:
 
 def title_of(paper: Paper) -> RichText:
     return RichText(shortened(paper.title, 400) or paper.id)
-
-
-def shown_abstract(paper: Paper) -> str:
-    return shortened(paper.abstract, 6000)
 
 
 def line_of(revision: Revision) -> RevisionLine:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 
 from digest.errors import QueryError
 from digest.evidence import AnalysedPaper
@@ -11,18 +12,25 @@ from digest.papers import Paper
 from digest.query import Query, parse
 
 _QUERIES_KEPT = 4_000
+_WORDS_KEPT = 16_000
 # About 30 KB each. Readers' mails ask for the same papers over and over, in no order.
 _PAPERS_KEPT = 512
 
 
 def matched_words(paper: Paper, keywords: tuple[str, ...]) -> tuple[str, ...]:
     """The passages that `keywords` meet, as they are shown: where TeX stood, in what it became."""
-    analysed = _analysed(paper)
-    found: dict[str, None] = {}
-    for query in filter(None, map(_query, keywords)):
-        met = next(filter(None, (evidence(query, one) for one in analysed)), None)
-        found |= dict.fromkeys(met.words if met else ())
-    return tuple(found)
+    if len(keywords) == 1:
+        return _words(paper, keywords[0])
+    return tuple(dict.fromkeys(chain.from_iterable(_words(paper, keyword) for keyword in keywords)))
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _words(paper: Paper, keyword: str) -> tuple[str, ...]:
+    query = _query(keyword)
+    if query is None:
+        return ()
+    met = next(filter(None, (evidence(query, one) for one in _analysed(paper))), None)
+    return met.words if met else ()
 
 
 @lru_cache(maxsize=_QUERIES_KEPT)

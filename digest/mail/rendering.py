@@ -14,7 +14,7 @@ from pathlib import Path
 
 from digest.arxiv.calendar import last_announcement
 from digest.digests import Digest
-from digest.mail.cards import card_of, line_of, shortened, shown_abstract
+from digest.mail.cards import card_of, line_of, shortened
 from digest.mail.links import Links
 from digest.mail.marking import matched_words
 from digest.mail.message import Letterhead, leave_url
@@ -85,7 +85,8 @@ class Renderer:
 
     def abstract(self, paper: Paper, keywords: tuple[str, ...], *, is_short: bool = False) -> str:
         """The HTML of an abstract, with the words that the keywords meet marked."""
-        pieces = converted(shown_abstract(paper))
+        shown = card_of(paper).abstract
+        pieces = converted(shown.source if shown else "")
         words = matched_words(paper, keywords)
         return to_html(opening(pieces) if is_short else pieces, words) + "\n"
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import TypeAlias
+from typing import NamedTuple
 
 from digest.digests import Digest
 from digest.mail import Outgoing
@@ -38,18 +38,11 @@ _MORE_SIZE = 600
 """What the HTML takes to say how many papers it does not name, at most."""
 
 
-class _Sheet:
-    """A paper's encoded block, in turn with the names of what stands between its pieces.
+class _Sheet(NamedTuple):
+    """A paper's encoded block, in turn with the names of what stands between its pieces."""
 
-    Told apart from others by itself and not by its content, which would take longer.
-    """
-
-    __slots__ = ("html", "paper", "text")
-
-    def __init__(self, paper: Paper, text: Sequence[bytes | str], html: Sequence[bytes | str]) -> None:
-        self.paper = paper
-        self.text = text
-        self.html = html
+    text: Sequence[bytes | str]
+    html: Sequence[bytes | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +52,6 @@ class _Shown:
     text: tuple[bytes, ...]
     html: tuple[bytes, ...]
     size: int
-
-
-_Asked: TypeAlias = tuple[_Sheet, tuple[str, ...]]
-"""A paper, and the keywords with which it comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,22 +109,20 @@ class Writer:
         return Rendered(subject=written.subject, text=text, html=html)
 
     def _written(self, digest: Digest, links: Links) -> _Written:
-        papers = [
-            (self._sheet(entry.paper, bool(entry.keywords)), entry.keywords) for entry in digest.entries
-        ]
-        whole = [self._whole(*paper) for paper in papers]
+        whole = [self._whole(entry.paper, entry.keywords) for entry in digest.entries]
         frame = self._frame(digest, links)
         around = _encoded_frame(frame.block.html)
         room = HTML_LIMIT - sum(map(len, around))
         if sum([shown.size for shown in whole]) <= room:
             html = _filled(around, {"papers": _pieces(shown.html for shown in whole)})
         else:
-            html = self._fitted(digest, links, papers, room - _MORE_SIZE)
+            html = self._fitted(digest, links, room - _MORE_SIZE)
         text = _filled(_encoded_frame(frame.block.text), {"papers": _pieces(shown.text for shown in whole)})
         return _Written(subject=frame.subject, text=text, html=html)
 
-    def _fitted(self, digest: Digest, links: Links, papers: Sequence[_Asked], room: int) -> list[bytes]:
+    def _fitted(self, digest: Digest, links: Links, room: int) -> list[bytes]:
         """The HTML of more papers than fit into `room` as they are."""
+        papers = [(entry.paper, entry.keywords) for entry in digest.entries]
         cards = [(self._whole(*paper), self._short(*paper)) for paper in papers]
         lines = [self._line(*paper) for paper in papers]
         sizes = [
@@ -178,23 +165,24 @@ class Writer:
 
     def _encoded_paper(self, paper: Paper, has_keywords: bool) -> _Sheet:
         block = self._renderer.paper(paper, has_keywords=has_keywords)
-        return _Sheet(paper, _encoded(block.text), _encoded(block.html))
+        return _Sheet(_encoded(block.text), _encoded(block.html))
 
-    def _shown_whole(self, sheet: _Sheet, keywords: tuple[str, ...]) -> _Shown:
-        return self._shown(sheet, keywords, is_short=False)
+    def _shown_whole(self, paper: Paper, keywords: tuple[str, ...]) -> _Shown:
+        return self._shown(paper, keywords, is_short=False)
 
-    def _shown_short(self, sheet: _Sheet, keywords: tuple[str, ...]) -> _Shown:
-        return self._shown(sheet, keywords, is_short=True)
+    def _shown_short(self, paper: Paper, keywords: tuple[str, ...]) -> _Shown:
+        return self._shown(paper, keywords, is_short=True)
 
-    def _shown(self, sheet: _Sheet, keywords: tuple[str, ...], *, is_short: bool) -> _Shown:
+    def _shown(self, paper: Paper, keywords: tuple[str, ...], *, is_short: bool) -> _Shown:
+        sheet = self._sheet(paper, bool(keywords))
         in_text, in_html = self._keywords(keywords) if keywords else (b"", b"")
-        abstract = quoted_printable(self._renderer.abstract(sheet.paper, keywords, is_short=is_short))
+        abstract = quoted_printable(self._renderer.abstract(paper, keywords, is_short=is_short))
         html = tuple(_filled(sheet.html, {"keywords": [in_html], "abstract": [abstract]}))
         text = tuple(_filled(sheet.text, {"keywords": [in_text]}))
         return _Shown(text, html, sum(map(len, html)))
 
-    def _encoded_line(self, sheet: _Sheet, keywords: tuple[str, ...]) -> bytes:
-        return quoted_printable(self._renderer.line(sheet.paper, keywords))
+    def _encoded_line(self, paper: Paper, keywords: tuple[str, ...]) -> bytes:
+        return quoted_printable(self._renderer.line(paper, keywords))
 
 
 def _pieces(blocks: Iterable[Iterable[bytes]]) -> list[bytes]:
