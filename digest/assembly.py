@@ -1,7 +1,7 @@
 """From settings to the things that work: source, store, transport, and the writer of messages."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,19 +17,11 @@ from digest.arxiv.oai import OaiPmh
 from digest.arxiv.turnstile import Turnstile
 from digest.config import Defaults, Settings, find_config, load_settings
 from digest.errors import ConfigurationError
-from digest.jobs import Write
 from digest.mail import Transport
-from digest.mail.links import NO_LINKS, Links
 from digest.mail.maildir import MaildirTransport
-from digest.mail.message import Letterhead
 from digest.mail.pace import Limits
-from digest.mail.rendering import Renderer
-from digest.mail.sample import try_out
 from digest.mail.smtp import SmtpServer, SmtpTransport
-from digest.mail.writing import Writer
 from digest.notation import is_loopback
-from digest.resources import templates_folder
-from digest.store import Mailing
 from digest.subscribers import Subscriber, load_subscribers
 
 Fingerprint = tuple[tuple[int, int] | None, ...]
@@ -166,28 +158,3 @@ def limits_of(settings: Settings) -> Limits:
     if settings.delivery.transport != "smtp":
         return Limits()
     return Limits(per_minute=smtp.messages_per_minute, per_day=smtp.messages_per_day, provider=smtp.provider)
-
-
-def writer_of(settings: Settings, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS) -> Write:
-    """Builds messages by the templates. Raises `ConfigurationError` when those cannot be used."""
-    return mail_writer(settings, links).write
-
-
-def mail_writer(settings: Settings, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS) -> Writer:
-    """The writer itself, which can also show what is in a message. Raises as `writer_of` does."""
-    own = settings.mail.templates
-    folders = (own, templates_folder()) if own else (templates_folder(),)
-    writer = Writer(Renderer(*folders), letterhead_of(settings), links)
-    if own:
-        try_out(writer)
-    return writer
-
-
-def letterhead_of(settings: Settings) -> Letterhead:
-    """Replies go to the operator where the contact is an address, else to the sender."""
-    contact = settings.arxiv.contact
-    return Letterhead(
-        sender=settings.smtp.sender,
-        sender_name=settings.smtp.sender_name,
-        contact=contact if contact and not contact.startswith("http") else settings.smtp.sender,
-    )

@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 
 from digest.arxiv import Source
 from digest.arxiv.calendar import last_announcement, why_quiet
+from digest.drafting import Hire, Write
 from digest.jobs import (
     ComposeReport,
     DeliveryReport,
     Due,
     FetchReport,
-    Hire,
-    Write,
     compose_due,
     deliver,
     fetch,

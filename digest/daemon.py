@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from digest.arxiv.calendar import last_announcement
-from digest.assembly import Setup, letterhead_of, limits_of, open_client, sources_of, transport_of, writer_of
+from digest.assembly import Setup, limits_of, open_client, sources_of, transport_of
 from digest.errors import ConfigurationError, DigestError
 from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch, tidy
 from digest.notify import Notifier
@@ -17,6 +17,7 @@ from digest.preferences import Preferences, lay_over
 from digest.reporting import tell_operator
 from digest.schedule import due_at_slot, next_fetch_at, slot_after
 from digest.scribe import hired
+from digest.stationery import letterhead_of, writer_of
 from digest.store import Store
 from digest.web.links import links_of
 from digest.web.metrics import Metrics

@@ -16,8 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from digest.drafting import Draft, Drafting, Write, draft
 from digest.errors import DigestError, StateError
-from digest.jobs.drafting import Draft, Drafting, Write, draft
 from digest.mail import Outgoing
 from digest.store import Store
 
@@ -83,8 +83,8 @@ class _Correspondence:
 
 def main() -> None:
     """The scribe: answers each line of standard input, until that ends."""
-    from digest.assembly import writer_of
     from digest.config import load_settings
+    from digest.stationery import writer_of
     from digest.store.sqlite import SqliteStore
     from digest.web.links import links_of
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from digest.assembly import letterhead_of, transport_of
+from digest.assembly import transport_of
 from digest.checks import Finding, failed, ok
 from digest.demo.papers import ANNOUNCEMENTS
 from digest.digests import Digest, Entry
@@ -16,6 +16,7 @@ from digest.mail.rendering import Renderer
 from digest.mail.writing import Writer
 from digest.resources import templates_folder
 from digest.settings import Settings
+from digest.stationery import letterhead_of
 from digest.store import Mailing
 
 _NAME = "test digest"

@@ -16,11 +16,12 @@ def daemon(context: typer.Context) -> None:
     import logging
     import os
 
-    from digest.assembly import load_setup, writer_of
+    from digest.assembly import load_setup
     from digest.cli.opening import open_state
     from digest.daemon import Daemon
     from digest.heap import share_heap
     from digest.notify import Notifier
+    from digest.stationery import writer_of
 
     share_heap()
     logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))

@@ -130,8 +130,8 @@ def _digest(
 
 
 def _write(settings: "Settings", digest: "Digest", output: Path) -> None:
-    from digest.assembly import mail_writer
     from digest.errors import ConfigurationError
+    from digest.stationery import mail_writer
 
     rendered = mail_writer(settings).rendered(digest)
     try:

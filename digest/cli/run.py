@@ -89,12 +89,13 @@ async def _cycle(
     import asyncio
     import signal
 
-    from digest.assembly import letterhead_of, limits_of, open_client, sources_of, transport_of, writer_of
+    from digest.assembly import limits_of, open_client, sources_of, transport_of
     from digest.cli.opening import open_copy, open_state, progress
     from digest.cycle import Cycle
     from digest.preferences import lay_over
     from digest.reporting import tell_operator
     from digest.scribe import hired
+    from digest.stationery import letterhead_of, writer_of
     from digest.web.links import links_of
 
     settings = setup.settings

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 
-from digest.assembly import Setup, load_setup, open_client, sources_of, transport_of, writer_of
+from digest.assembly import Setup, load_setup, open_client, sources_of, transport_of
 from digest.cycle import Cycle, CycleReport
 from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, FIRST_MORNING, SECOND_MORNING
 from digest.papers import ArxivId
+from digest.stationery import writer_of
 from digest.store.sqlite import SqliteStore
 
 MAILDIR = "Maildir"

@@ -2,7 +2,6 @@
 
 from digest.jobs.composing import ComposeReport, Due, compose_due
 from digest.jobs.delivering import DeliveryReport, deliver
-from digest.jobs.drafting import Hire, Write
 from digest.jobs.fetching import FetchReport, fetch
 from digest.jobs.tidying import tidy
 
@@ -11,8 +10,6 @@ __all__ = [
     "DeliveryReport",
     "Due",
     "FetchReport",
-    "Hire",
-    "Write",
     "compose_due",
     "deliver",
     "fetch",

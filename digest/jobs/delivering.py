@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from digest.drafting import Draft, Drafting, Hire, Write, draft
 from digest.errors import ServerUnavailable, StateError
-from digest.jobs.drafting import Draft, Drafting, Hire, Write, draft
 from digest.jobs.ledger import Ledger
 from digest.mail import Outcome, Receipt, Session, Transport
 from digest.mail.pace import UNLIMITED, Limits, Pace

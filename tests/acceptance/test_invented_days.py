@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from digest.assembly import load_setup, open_client, sources_of, transport_of, writer_of
+from digest.assembly import load_setup, open_client, sources_of, transport_of
 from digest.cycle import Cycle, CycleReport
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.papers import ArxivId, Paper
+from digest.stationery import writer_of
 from digest.store.sqlite import SqliteStore
 
 # Eleven days from a Monday: nine with a listing, and a weekend.

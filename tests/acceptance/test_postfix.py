@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.assembly import load_setup, writer_of
+from digest.assembly import load_setup
+from digest.stationery import writer_of
 from digest.store.sqlite import SqliteStore
 from tests.acceptance.installation import Installation
 from tests.acceptance.postfix import (

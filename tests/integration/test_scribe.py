@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from digest.assembly import writer_of
 from digest.config import load_settings
+from digest.drafting import Drafting, draft
 from digest.errors import StateError
 from digest.jobs import deliver, delivering
-from digest.jobs.drafting import Drafting, draft
 from digest.mail.maildir import MaildirTransport
 from digest.scribe import hired
+from digest.stationery import writer_of
 from digest.store.sqlite import SqliteStore
 from digest.web.links import links_of
 from tests.contract.test_stores import NOW, outbox_of

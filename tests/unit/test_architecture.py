@@ -24,6 +24,7 @@ ORDER = (
     "store",
     "schedule composing merging explaining",
     "mail",
+    "drafting stationery",
     "jobs pages health advice bulletins",
     "assembly cycle notify heap reporting installation",
     "web",
