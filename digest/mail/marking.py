@@ -1,41 +1,75 @@
-"""Which words of a paper a reader's keywords meet, found anew from the paper and the keywords alone."""
+"""Which words of an abstract a reader's keywords meet, found anew from the paper and the keywords alone.
+
+That the paper matches is settled; only phrases can be seen in an abstract, and each is looked for by itself.
+"""
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from digest.errors import QueryError
-from digest.evidence import AnalysedPaper
+from digest.evidence import AnalysedPaper, Finder, finder
+from digest.mail.cards import shown_abstract
 from digest.mail.richtext import converted, joined
-from digest.matching import evidence
+from digest.matching import wanted_phrases
 from digest.papers import Paper
-from digest.query import Query, parse
+from digest.query import parse
+from digest.query.tree import Term
 
-_QUERIES_KEPT = 4_000
+_KEYWORDS_KEPT = 8_000
+_LETTERS_KEPT = 2_000
 # About 30 KB each. Readers' mails ask for the same papers over and over, in no order.
 _PAPERS_KEPT = 512
 
 
+class _Sought(NamedTuple):
+    """A phrase, and the letters with which its words begin."""
+
+    find: Finder
+    beginnings: tuple[str, ...]
+
+
 def matched_words(paper: Paper, keywords: tuple[str, ...]) -> tuple[str, ...]:
-    """The passages that `keywords` meet, as they are shown: where TeX stood, in what it became."""
-    analysed = _analysed(paper)
+    """The passages of the abstract that `keywords` meet, as it is shown: where TeX stood, what it became."""
+    letters = _letters(paper)
     found: dict[str, None] = {}
-    for query in filter(None, map(_query, keywords)):
-        met = next(filter(None, (evidence(query, one) for one in analysed)), None)
-        found |= dict.fromkeys(met.words if met else ())
+    for keyword in keywords:
+        for sought in _sought(keyword):
+            if not letters or all(beginning in letters for beginning in sought.beginnings):
+                met = sought.find(_analysed(paper))
+                found |= dict.fromkeys(met.words if met else ())
     return tuple(found)
 
 
-@lru_cache(maxsize=_QUERIES_KEPT)
-def _query(keyword: str) -> Query | None:
-    """`None` for what an earlier version of this language may have taken."""
+@lru_cache(maxsize=_KEYWORDS_KEPT)
+def _sought(keyword: str) -> tuple[_Sought, ...]:
+    """Nothing for what an earlier version of the language may have taken."""
     try:
-        return parse(keyword)
+        phrases = wanted_phrases(parse(keyword).root)
+        return tuple(_Sought(finder(phrase), tuple(map(_beginning, phrase.terms))) for phrase in phrases)
     except QueryError:
-        return None
+        return ()
+
+
+def _beginning(term: Term) -> str:
+    """A stem may end in another letter than the words that have it: `studi` is that of `study`."""
+    return term.start or (_common_start(term.forms) if term.forms else (term.stem or "")[:-1])
+
+
+def _common_start(words: tuple[str, ...]) -> str:
+    first, last = min(words), max(words)
+    differing = (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return first[: next(differing, len(first))]
+
+
+@lru_cache(maxsize=_LETTERS_KEPT)
+def _letters(paper: Paper) -> str:
+    """Its abstract as far as that can be folded at a glance."""
+    text = joined(converted(shown_abstract(paper)))
+    return text.lower() if text.isascii() else ""
 
 
 @lru_cache(maxsize=_PAPERS_KEPT)
-def _analysed(paper: Paper) -> tuple[AnalysedPaper, ...]:
-    """The paper as it is shown and, where TeX was converted, as it was written and matched."""
-    shown = replace(paper, title=joined(converted(paper.title)), abstract=joined(converted(paper.abstract)))
-    return (AnalysedPaper(shown),) if shown == paper else (AnalysedPaper(shown), AnalysedPaper(paper))
+def _analysed(paper: Paper) -> AnalysedPaper:
+    """Its abstract alone."""
+    return AnalysedPaper(replace(paper, title="", abstract=joined(converted(shown_abstract(paper)))))

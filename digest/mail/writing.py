@@ -1,10 +1,10 @@
 """From mailings to messages, many in a row: what several of them share is rendered and encoded once.
 
 A paper is rendered and put into quoted-printable once, around the places for its keywords and its abstract.
-The keywords are so once for all papers that match the same ones, and an abstract once for all readers whose
-same keywords are marked in it. The frame around the papers is rendered for each reader and encoded line by
-line: most of its lines are everybody's. Texts of whole lines can be encoded apart and joined (RFC 2045,
-section 6.7), so the bytes do not depend on what was written before.
+The keywords are so once for all papers that match the same ones, and an abstract once for all readers for
+whom the same words are marked in it. The frame around the papers is rendered for each reader and encoded
+line by line: most of its lines are everybody's. Texts of whole lines can be encoded apart and joined
+(RFC 2045, section 6.7), so the bytes do not depend on what was written before.
 """
 
 from binascii import a2b_qp
@@ -18,6 +18,7 @@ from digest.digests import Digest
 from digest.mail import Outgoing
 from digest.mail.fitting import HTML_LIMIT, Level, levels
 from digest.mail.links import NO_LINKS, Links
+from digest.mail.marking import matched_words
 from digest.mail.message import Letterhead, Rendered, join_message, quoted_printable
 from digest.mail.rendering import Frame, Renderer
 from digest.mail.templates import Cut
@@ -27,8 +28,11 @@ from digest.store import Mailing
 _PAPERS_KEPT = 2_000
 """About 4 KB each, encoded: 8 MB."""
 
-_ABSTRACTS_KEPT = 16_000
-"""About 1.5 KB each: 24 MB."""
+_ABSTRACTS_KEPT = 8_000
+"""About 1.5 KB each, encoded: 12 MB."""
+
+_SHOWN_KEPT = 16_000
+"""About 300 bytes each, which lead to the above."""
 
 _SMALL_KEPT = 1_000
 _KEYWORDS_KEPT = 8_000
@@ -90,7 +94,8 @@ class Writer:
         self._links = links
         self._sheet = lru_cache(maxsize=_PAPERS_KEPT)(self._encoded_paper)
         self._keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(self._encoded_keywords)
-        self._whole = lru_cache(maxsize=_ABSTRACTS_KEPT)(self._shown_whole)
+        self._abstract = lru_cache(maxsize=_ABSTRACTS_KEPT)(self._encoded_abstract)
+        self._whole = lru_cache(maxsize=_SHOWN_KEPT)(self._shown_whole)
         self._short = lru_cache(maxsize=_SMALL_KEPT)(self._shown_short)
         self._line = lru_cache(maxsize=_SMALL_KEPT)(self._encoded_line)
 
@@ -188,10 +193,13 @@ class Writer:
 
     def _shown(self, sheet: _Sheet, keywords: tuple[str, ...], *, is_short: bool) -> _Shown:
         in_text, in_html = self._keywords(keywords) if keywords else (b"", b"")
-        abstract = quoted_printable(self._renderer.abstract(sheet.paper, keywords, is_short=is_short))
+        abstract = self._abstract(sheet, matched_words(sheet.paper, keywords), is_short)
         html = tuple(_filled(sheet.html, {"keywords": [in_html], "abstract": [abstract]}))
         text = tuple(_filled(sheet.text, {"keywords": [in_text]}))
         return _Shown(text, html, sum(map(len, html)))
+
+    def _encoded_abstract(self, sheet: _Sheet, words: tuple[str, ...], is_short: bool) -> bytes:
+        return quoted_printable(self._renderer.abstract(sheet.paper, words, is_short=is_short))
 
     def _encoded_line(self, sheet: _Sheet, keywords: tuple[str, ...]) -> bytes:
         return quoted_printable(self._renderer.line(sheet.paper, keywords))
