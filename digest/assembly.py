@@ -1,7 +1,7 @@
 """From settings to the things that work: source, store, transport, and the writer of messages."""
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +19,7 @@ from digest.config import Defaults, Settings, find_config, load_settings
 from digest.errors import ConfigurationError
 from digest.jobs import Write
 from digest.mail import Transport
+from digest.mail.links import NO_LINKS, Links
 from digest.mail.maildir import MaildirTransport
 from digest.mail.message import Letterhead
 from digest.mail.pace import Limits
@@ -28,24 +29,31 @@ from digest.mail.smtp import SmtpServer, SmtpTransport
 from digest.mail.writing import Writer
 from digest.notation import is_loopback
 from digest.resources import templates_folder
+from digest.store import Mailing
 from digest.subscribers import Subscriber, load_subscribers
+
+Fingerprint = tuple[tuple[int, int] | None, ...]
+"""Of both files: another one when one of them was written since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """The two files, as read at one moment; `config_file` is the digest.toml in use, if there is one."""
+    """The two files, as read at one moment; `config_file` is the digest.toml in use, if there is one.
+
+    `fingerprint` is of before they were read, so that no edit falls between the reading and the watching.
+    """
 
     config_file: Path | None
     settings: Settings
     subscribers: tuple[Subscriber, ...]
+    fingerprint: Fingerprint
 
     @property
     def lookback(self) -> timedelta:
         return timedelta(days=self.settings.arxiv.lookback_days)
 
-    def fingerprint(self) -> tuple[tuple[int, int] | None, ...]:
-        """Differs from an earlier one when one of the files was written since."""
-        return tuple(_fingerprint(path) for path in (self.config_file, self.settings.subscribers))
+    def fingerprint_now(self) -> Fingerprint:
+        return (_fingerprint(self.config_file), _fingerprint(self.settings.subscribers))
 
 
 def _fingerprint(path: Path | None) -> tuple[int, int] | None:
@@ -59,13 +67,17 @@ def _fingerprint(path: Path | None) -> tuple[int, int] | None:
 def load_setup(config: Path | None, environ: Mapping[str, str] = os.environ) -> Setup:
     """Reads both files. Raises `ConfigurationError` with every problem of both."""
     try:
+        config_file = find_config(config, environ)
+        config_fingerprint = _fingerprint(config_file)
         settings = load_settings(config, environ)
     except ConfigurationError as error:
         raise ConfigurationError(*error.problems, *_problems_of_subscribers(config, environ)) from error
+    fingerprint = (config_fingerprint, _fingerprint(settings.subscribers))
     return Setup(
-        config_file=find_config(config, environ),
+        config_file=config_file,
         settings=settings,
         subscribers=load_subscribers(settings.subscribers, settings.defaults),
+        fingerprint=fingerprint,
     )
 
 
@@ -82,16 +94,26 @@ def _problems_of_subscribers(config: Path | None, environ: Mapping[str, str]) ->
     return ()
 
 
+def manners_of(settings: Settings) -> ClientSettings:
+    """How arXiv is asked."""
+    arxiv = settings.arxiv
+    return ClientSettings(contact=arxiv.contact, version=__version__, retry_pause=arxiv.retry_pause)
+
+
+def turnstile_file(settings: Settings) -> Path:
+    """The file by which all processes that share a state keep their requests apart."""
+    return settings.state.with_name("arxiv-requests")
+
+
 @asynccontextmanager
-async def open_client(settings: Settings) -> AsyncIterator[PoliteClient]:
+async def open_client(
+    settings: Settings, manners: ClientSettings | None = None
+) -> AsyncIterator[PoliteClient]:
     """The one client for everything that arXiv is asked, for as long as it is needed."""
-    url = settings.arxiv.api_url
-    turnstile = Turnstile(settings.state.with_name("arxiv-requests"), settings.arxiv.interval_for(url))
-    manners = ClientSettings(
-        contact=settings.arxiv.contact, version=__version__, retry_pause=settings.arxiv.retry_pause
-    )
+    interval = settings.arxiv.interval_for(settings.arxiv.api_url)
+    turnstile = Turnstile(turnstile_file(settings), interval)
     settings.state.parent.mkdir(parents=True, exist_ok=True)
-    async with PoliteClient(manners, turnstile) as client:
+    async with PoliteClient(manners or manners_of(settings), turnstile) as client:
         yield client
 
 
@@ -116,21 +138,25 @@ def _is_on_this_machine(url: str) -> bool:
 
 def transport_of(settings: Settings) -> Transport:
     """Where mails go. Opens nothing yet."""
+    server = server_of(settings)
+    return SmtpTransport(server) if server else MaildirTransport(settings.delivery.maildir)
+
+
+def server_of(settings: Settings) -> SmtpServer | None:
+    """The mail server; `None` where mails go into a Maildir."""
     smtp = settings.smtp
     if settings.delivery.transport == "maildir" or smtp.host is None:
-        return MaildirTransport(settings.delivery.maildir)
-    return SmtpTransport(
-        SmtpServer(
-            host=smtp.host,
-            port=smtp.port,
-            security=smtp.security,
-            username=smtp.username,
-            password=smtp.password.get_secret_value() if smtp.password else None,
-            connections=smtp.connections,
-            timeout=smtp.timeout,
-            messages_per_connection=smtp.messages_per_connection,
-            bounce_address=smtp.bounce_address,
-        )
+        return None
+    return SmtpServer(
+        host=smtp.host,
+        port=smtp.port,
+        security=smtp.security,
+        username=smtp.username,
+        password=smtp.password.get_secret_value() if smtp.password else None,
+        connections=smtp.connections,
+        timeout=smtp.timeout,
+        messages_per_connection=smtp.messages_per_connection,
+        bounce_address=smtp.bounce_address,
     )
 
 
@@ -142,16 +168,16 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(per_minute=smtp.messages_per_minute, per_day=smtp.messages_per_day, provider=smtp.provider)
 
 
-def writer_of(settings: Settings) -> Write:
+def writer_of(settings: Settings, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS) -> Write:
     """Builds messages by the templates. Raises `ConfigurationError` when those cannot be used."""
-    return mail_writer(settings).write
+    return mail_writer(settings, links).write
 
 
-def mail_writer(settings: Settings) -> Writer:
+def mail_writer(settings: Settings, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS) -> Writer:
     """The writer itself, which can also show what is in a message. Raises as `writer_of` does."""
     own = settings.mail.templates
     folders = (own, templates_folder()) if own else (templates_folder(),)
-    writer = Writer(Renderer(*folders), letterhead_of(settings))
+    writer = Writer(Renderer(*folders), letterhead_of(settings), links)
     if own:
         try_out(writer)
     return writer

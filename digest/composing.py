@@ -30,8 +30,10 @@ def compose(
 
     What their filters refuse is left out. Of the backlog it takes the newest `WELCOME_PAPERS` of each
     query. Papers come in the order of `by_relevance`; of a paper that was seen in two versions, the later
-    one, and of several new versions of one paper the last.
+    one, and of several new versions of one paper the last. A muted keyword brings neither.
     """
+    if subscriber.muted:
+        hits, revisions = _heard(subscriber, hits, revisions)
     entries = _entries(subscriber, hits)
     news = _latest_revisions(subscriber, revisions)
     if not entries and not news:
@@ -41,7 +43,7 @@ def compose(
         name=subscriber.name,
         planned_at=planned_at,
         dated_on=planned_at.astimezone(subscriber.timezone).date(),
-        keywords=tuple(keyword.text for keyword in subscriber.keywords),
+        keywords=tuple(keyword.text for keyword in subscriber.heard),
         entries=entries,
         is_first=is_first,
         revisions=news,
@@ -51,6 +53,17 @@ def compose(
 def newest_first(papers: Iterable[Paper]) -> list[Paper]:
     """By submission, then by id, the newest at the head."""
     return sorted(papers, key=lambda paper: (paper.submitted_at or _LONG_AGO, paper.id), reverse=True)
+
+
+def _heard(
+    subscriber: Subscriber, hits: Sequence[Hit], revisions: Sequence[Revision]
+) -> tuple[Sequence[Hit], Sequence[Revision]]:
+    """What the keywords bring that are not muted."""
+    heard = QueryIndex(keyword.query for keyword in subscriber.heard)
+    return (
+        [hit for hit in hits if hit.query_key not in subscriber.muted],
+        [revision for revision in revisions if heard.matches(revision.paper)],
+    )
 
 
 def by_relevance(entries: Iterable[Entry], queries: Mapping[str, Query]) -> tuple[Entry, ...]:

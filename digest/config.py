@@ -13,7 +13,16 @@ from pydantic_settings import EnvSettingsSource, InitSettingsSource
 
 from digest.errors import ConfigurationError
 from digest.notation import nearest, parse_toml, parse_zone, read_text, shown, unknown_key
-from digest.settings import ARXIV_INTERVAL, Arxiv, Defaults, Delivery, Settings, Smtp, WrongKey, read_secret
+from digest.settings import (
+    ARXIV_INTERVAL,
+    Arxiv,
+    Defaults,
+    Delivery,
+    Settings,
+    Smtp,
+    WrongKey,
+    read_secret,
+)
 
 __all__ = [
     "ARXIV_INTERVAL",

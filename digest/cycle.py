@@ -21,6 +21,7 @@ from digest.jobs import (
 )
 from digest.mail import Transport
 from digest.mail.pace import UNLIMITED, Limits
+from digest.preferences import lay_over
 from digest.schedule import due_today
 from digest.store import Standing, Store
 from digest.subscribers import Subscriber
@@ -61,7 +62,8 @@ class CycleReport:
 class Cycle:
     """Everything that a cycle works with; `transport` is `None` where nothing is to be sent.
 
-    `stop` ends the cycle early: a fetch is broken off, the mails in hand are finished.
+    `subscribers` are those of subscribers.toml; what they chose for themselves is laid over. `stop` ends the
+    cycle early: a fetch is broken off, the mails in hand are finished.
     """
 
     sources: Sequence[Source]
@@ -79,14 +81,17 @@ class Cycle:
     async def run(self, *, force: bool = False) -> CycleReport:
         """Mails everybody who has something new, at most one digest a day each unless `force` lifts that."""
         now = self.clock()
+        readers = lay_over(self.subscribers, await asyncio.to_thread(self.store.preferences))
         given_up = await asyncio.to_thread(
-            self.store.enrol, self.subscribers, now=now, current_since=last_announcement(now)
+            self.store.enrol, readers, now=now, current_since=last_announcement(now)
         )
         if force:
             await asyncio.to_thread(self.store.hasten, now=now)
         earlier = await self._deliver()
-        fetched = await self._fetch(now)
-        composed = ComposeReport() if fetched is None else await self._compose(now, fetched, force=force)
+        fetched = await self._fetch(readers, now)
+        composed = ComposeReport()
+        if fetched is not None:
+            composed = await self._compose(readers, now, fetched, force=force)
         later = DeliveryReport() if earlier.is_server_down or earlier.limited_until else await self._deliver()
         await asyncio.to_thread(tidy, self.store, now=now, lookback=self.lookback)
         waiting = await asyncio.to_thread(self.store.waiting) if self.transport else 0
@@ -106,12 +111,12 @@ class Cycle:
             is_unreached=fetched is not None and fetched.is_unreached,
         )
 
-    async def _fetch(self, now: datetime) -> FetchReport | None:
+    async def _fetch(self, readers: Sequence[Subscriber], now: datetime) -> FetchReport | None:
         """`None` when the cycle was stopped before it was done."""
-        keywords = {keyword.query.key for reader in self.subscribers for keyword in reader.keywords}
+        keywords = {keyword.query.key for reader in readers for keyword in reader.keywords}
         self.notice(f"asking arXiv for {len(keywords)} keyword{'s' * (len(keywords) != 1)}")
         fetching = asyncio.ensure_future(
-            fetch(self.sources, self.store, self.subscribers, now=now, lookback=self.lookback)
+            fetch(self.sources, self.store, readers, now=now, lookback=self.lookback)
         )
         stopping = asyncio.ensure_future(self.stop.wait())
         await asyncio.wait((fetching, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -122,12 +127,14 @@ class Cycle:
         await asyncio.wait((fetching,))
         return None
 
-    async def _compose(self, now: datetime, fetched: FetchReport, *, force: bool) -> ComposeReport:
+    async def _compose(
+        self, readers: Sequence[Subscriber], now: datetime, fetched: FetchReport, *, force: bool
+    ) -> ComposeReport:
         self.notice("composing")
         return await asyncio.to_thread(
             compose_due,
             self.store,
-            self.subscribers,
+            readers,
             _forced(now) if force else _today(now),
             backlog_since=now - self.lookback,
             stale=fetched.unserved,

@@ -3,19 +3,24 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from digest.arxiv.calendar import last_announcement
-from digest.assembly import Setup, limits_of, open_client, sources_of, transport_of, writer_of
+from digest.assembly import Setup, letterhead_of, limits_of, open_client, sources_of, transport_of, writer_of
 from digest.errors import ConfigurationError, DigestError
 from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch, tidy
 from digest.notify import Notifier
+from digest.preferences import Preferences, lay_over
+from digest.reporting import tell_operator
 from digest.schedule import due_at_slot, next_fetch_at, slot_after
 from digest.scribe import hired
 from digest.store import Store
+from digest.web.links import links_of
+from digest.web.metrics import Metrics
+from digest.web.serving import serving
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +51,8 @@ class Daemon:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._setup = setup
+        self._preferences: Mapping[str, Preferences] = {}
+        self._readers = setup.subscribers
         self._load = load
         self._store = store
         self._notifier = notifier
@@ -56,8 +63,11 @@ class Daemon:
         self._mail_now = asyncio.Event()
         self._brought_papers = False
         self._composing = asyncio.Lock()
+        self._heeding = asyncio.Lock()
         self._fetch_failed_at: datetime | None = None
         self._server_failures = 0
+        self._metrics = Metrics()
+        self._links = links_of(setup.settings.web.base_url, store)
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, then finishes the mail in hand. SIGHUP rereads the files."""
@@ -65,20 +75,32 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
-        await self._enrol(self._setup)
-        async with asyncio.TaskGroup() as group:
+        await self._enrol()
+        async with self._serving() as address, asyncio.TaskGroup() as group:
             mailing = group.create_task(self._forever("mailing", self._mail_step, self._mail_now))
             fetching = group.create_task(self._forever("fetching", self._fetch_step, self._fetch_now))
             watching = [group.create_task(self._watch()), group.create_task(self._stay_alive())]
             self._notifier.ready(self._status())
             delivery = self._setup.settings.delivery
             _log.info("ready subscribers=%d transport=%s", len(self._setup.subscribers), delivery.transport)
+            if address:
+                _log.info("web pages at %s", address)
             await self._stop.wait()
             self._notifier.stopping()
             for task in (fetching, *watching):
                 task.cancel()
             await self._finish(mailing)
         _log.info("stopped")
+
+    def _serving(self) -> AbstractAsyncContextManager[str]:
+        settings = self._setup.settings
+        return serving(
+            settings.web,
+            settings.state,
+            lambda: self._setup.subscribers,
+            clock=self._clock,
+            metrics=self._metrics,
+        )
 
     async def _finish(self, mailing: "asyncio.Task[None]") -> None:
         """A mail that is cut off here is tried again after the next start, under the same Message-ID."""
@@ -117,9 +139,11 @@ class Daemon:
         setup = self._setup
         async with open_client(setup.settings) as client:
             sources = sources_of(setup.settings, client)
-            return await fetch(
-                sources, self._store, setup.subscribers, now=self._clock(), lookback=setup.lookback
+            report = await fetch(
+                sources, self._store, self._readers, now=self._clock(), lookback=setup.lookback
             )
+        self._metrics.fetched(report, client.requests)
+        return report
 
     async def _fetched_at(self) -> datetime | None:
         """When the stalest keyword was last covered; `None` when one never was, now when there is none.
@@ -127,7 +151,7 @@ class Daemon:
         One that was covered at a moment to come, by a clock that was wrong, never was.
         """
         covered_at = await asyncio.to_thread(self._store.covered_at)
-        keys = {keyword.query.key for reader in self._setup.subscribers for keyword in reader.keywords}
+        keys = {keyword.query.key for reader in self._readers for keyword in reader.keywords}
         now = self._clock()
         if any(key not in covered_at or covered_at[key] > now for key in keys):
             return None
@@ -136,7 +160,7 @@ class Daemon:
     async def _stale(self, since: datetime) -> frozenset[str]:
         """The keys of all queries that were not covered since that moment."""
         covered_at = await asyncio.to_thread(self._store.covered_at)
-        keys = {keyword.query.key for reader in self._setup.subscribers for keyword in reader.keywords}
+        keys = {keyword.query.key for reader in self._readers for keyword in reader.keywords}
         return frozenset(key for key in keys if key not in covered_at or covered_at[key] < since)
 
     # Mailing.
@@ -149,12 +173,13 @@ class Daemon:
         return await self._next_mail_at(report.limited_until)
 
     async def _mail_once(self) -> DeliveryReport:
+        await self._heed_preferences()
         setup, now = self._setup, self._clock()
         async with self._composing:
             composed = await asyncio.to_thread(
                 compose_due,
                 self._store,
-                setup.subscribers,
+                self._readers,
                 lambda subscriber, standing: due_at_slot(now, subscriber, standing),
                 backlog_since=now - setup.lookback,
                 stale=await self._stale(last_announcement(now)),
@@ -162,13 +187,22 @@ class Daemon:
         report = await deliver(
             self._store,
             transport_of(setup.settings),
-            writer_of(setup.settings),
+            writer_of(setup.settings, self._links),
             self._clock,
             limits=limits_of(setup.settings),
             hire=lambda: hired(setup.config_file, setup.settings.state),
             stop=self._stop,
         )
+        self._metrics.mailed(composed, report)
         await asyncio.to_thread(tidy, self._store, now=now, lookback=setup.lookback)
+        await tell_operator(
+            self._store,
+            transport_of(setup.settings),
+            self._readers,
+            letterhead_of(setup.settings),
+            setup.settings.operator,
+            now=now,
+        )
         for note in report.notes:
             _log.warning(note)
         if composed.composed or report.sent or report.errors:
@@ -179,28 +213,27 @@ class Daemon:
 
     async def _next_mail_at(self, limited_until: datetime | None) -> datetime:
         now = self._clock()
-        readers = {
-            (reader.send_at, reader.timezone, reader.weekly): reader for reader in self._setup.subscribers
-        }
+        readers = {(reader.send_at, reader.timezone, reader.weekly): reader for reader in self._readers}
         retry_at = await asyncio.to_thread(self._store.next_due_at)
         moments = [slot_after(now, reader) for reader in readers.values()]
         if retry_at:
             moments.append(max(retry_at, limited_until or retry_at))
         return min(moments, default=now + timedelta(days=1))
 
-    # Files, signals and the watchdog.
+    # Files, preferences, signals and the watchdog.
 
     async def _watch(self) -> None:
-        """Rereads the files on SIGHUP, and by itself when one was edited."""
-        seen = self._setup.fingerprint()
+        """Rereads the files on SIGHUP, and by itself when one was edited; and what readers chose."""
+        seen = self._setup.fingerprint
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._reload.wait(), _LOOK_UP.total_seconds())
-            found = await asyncio.to_thread(self._setup.fingerprint)
+            found = await asyncio.to_thread(self._setup.fingerprint_now)
             if self._reload.is_set() or found != seen:
                 self._reload.clear()
                 seen = found
                 await self._guarded("reload", self._reread)
+            await self._guarded("reading preferences", self._heed_preferences)
 
     async def _reread(self) -> None:
         try:
@@ -210,12 +243,27 @@ class Daemon:
             return
         if setup.settings.state != self._setup.settings.state:
             _log.warning("state moved to %s: takes effect at the next start", setup.settings.state)
+        if setup.settings.web != self._setup.settings.web:
+            _log.warning("[web] was changed: takes effect at the next start")
         await self._enrol(setup)
-        self._setup = setup
         self._fetch_now.set()
         self._mail_now.set()
         self._notifier.status(self._status())
         _log.info("reloaded subscribers=%d", len(setup.subscribers))
+
+    async def _heed_preferences(self) -> None:
+        """Takes up what readers chose since it last looked; enrols anew where somebody left or came back."""
+        async with self._heeding:
+            preferences = await asyncio.to_thread(self._store.preferences)
+            if preferences == self._preferences:
+                return
+            if _left(preferences) != _left(self._preferences):
+                await self._enrol()
+                self._fetch_now.set()
+            else:
+                self._preferences = preferences
+                self._readers = lay_over(self._setup.subscribers, preferences)
+            self._mail_now.set()
 
     async def _stay_alive(self) -> None:
         while every := self._notifier.alive_every:
@@ -224,13 +272,18 @@ class Daemon:
 
     # What they share.
 
-    async def _enrol(self, setup: Setup) -> None:
-        """Never while digests are composed: those are of the subscriptions as they were."""
+    async def _enrol(self, setup: Setup | None = None) -> None:
+        """Makes a setup the one in force, never while digests are composed: those are of what was before."""
         async with self._composing:
             now = self._clock()
-            await asyncio.to_thread(
-                self._store.enrol, setup.subscribers, now=now, current_since=last_announcement(now)
+            self._setup = setup = setup or self._setup
+            preferences = await asyncio.to_thread(self._store.preferences)
+            readers = lay_over(setup.subscribers, preferences)
+            given_up = await asyncio.to_thread(
+                self._store.enrol, readers, now=now, current_since=last_announcement(now)
             )
+            self._metrics.gave_up(given_up)
+            self._preferences, self._readers = preferences, readers
 
     async def _guarded(self, name: str, job: Callable[[], Awaitable[_T]]) -> _T | None:
         """The job's result, or `None` where it failed: that is logged, and the daemon goes on."""
@@ -258,6 +311,10 @@ class Daemon:
 
     def _status(self) -> str:
         return f"{len(self._setup.subscribers)} subscribers"
+
+
+def _left(preferences: Mapping[str, Preferences]) -> frozenset[str]:
+    return frozenset(address for address, chosen in preferences.items() if chosen.left_at)
 
 
 def _pause(failures: int) -> timedelta:

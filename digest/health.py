@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from digest.arxiv.calendar import last_announcement, next_announcement, why_quiet
 from digest.notation import address_key
 from digest.papers import ArxivId
-from digest.schedule import next_fetch_at, slot_after, slot_before
+from digest.schedule import is_paused, next_fetch_at, slot_after, slot_before
 from digest.store import Standing, Store, Suppression, Waiting
 from digest.subscribers import Keyword, Subscriber
 
@@ -143,6 +143,8 @@ def _overdue(
         if standing is None or standing.is_suppressed or not standing.has_news:
             continue
         slot = slot_before(now - _PATIENCE, subscriber)
+        if is_paused(slot, subscriber):
+            continue
         if standing.since_at <= slot and (standing.slot_at is None or standing.slot_at < slot):
             yield subscriber.email
 

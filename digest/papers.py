@@ -69,6 +69,12 @@ def parse_identifier(text: str) -> tuple[ArxivId, int | None]:
     return ArxivId(_SUBJECT_CLASS.sub("/", found["id"].lower())), int(version) if version else None
 
 
+def month_of(arxiv_id: ArxivId) -> str:
+    """The month in which the identifier was given, as in `2026-06`; the first are of 1991."""
+    digits = arxiv_id.rpartition("/")[2]
+    return f"{19 if digits[0] == '9' else 20}{digits[:2]}-{digits[2:4]}"
+
+
 def one_line(text: str) -> str:
     """`text` with each run of blanks, line breaks, control and direction-override characters as one blank."""
     joined = " ".join(text.split())

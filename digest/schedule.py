@@ -70,6 +70,12 @@ def due_today(now: datetime, subscriber: Subscriber, standing: Standing) -> date
     return now if _may_have_one(midnight, now, subscriber, standing) else None
 
 
+def is_paused(slot: datetime, subscriber: Subscriber) -> bool:
+    """Whether the reader wants nothing on that day, where they live."""
+    until = subscriber.paused_until
+    return until is not None and slot.astimezone(subscriber.timezone).date() < until
+
+
 def retry_at(now: datetime, *, attempts: int, token: str) -> datetime:
     """When a mailing is tried again after `attempts` (1 or more) of them. It is never given up.
 

@@ -86,13 +86,14 @@ def main() -> None:
     from digest.assembly import writer_of
     from digest.config import load_settings
     from digest.store.sqlite import SqliteStore
+    from digest.web.links import links_of
 
     # The first process is told to stop, and lets its scribe go.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     settings = load_settings(Path(sys.argv[1]) if sys.argv[1] else None, os.environ)
-    write = writer_of(settings)
     with SqliteStore(settings.state) as store:
+        write = writer_of(settings, links_of(settings.web.base_url, store))
         for line in sys.stdin.buffer:
             _answer(store, write, line, sys.stdout.buffer)
 

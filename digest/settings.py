@@ -13,9 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
@@ -24,9 +22,11 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from digest.fields import Section, parse_url
 from digest.notation import is_loopback, nearest, parse_address, parse_time, parse_weekday, parse_zone
 from digest.papers import one_line
 from digest.providers import PROVIDERS
+from digest.web_settings import Web
 
 ARXIV_INTERVAL = timedelta(seconds=3)
 """The shortest time between two requests that arXiv's terms of use allow (info.arxiv.org/help/api/tou)."""
@@ -68,20 +68,9 @@ def _seconds(value: object) -> object:
         return value
 
 
-def _url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bad port or IPv6 address
-        is_good = False
-    if not is_good or re.search(r"[\s\x00-\x1f\x7f]", value):
-        raise ValueError("allowed is an http or https address")
-    return value
-
-
 def _feed_url(value: str) -> str:
     """The address to which an archive's name is added; of a bare host, that of its Atom feeds."""
-    return _url(value) if urlsplit(value).path.strip("/") else f"{_url(value).rstrip('/')}/atom"
+    return parse_url(value) if urlsplit(value).path.strip("/") else f"{parse_url(value).rstrip('/')}/atom"
 
 
 def _provider(value: object) -> str:
@@ -105,7 +94,7 @@ def _bounce_address(value: object) -> str:
 
 
 def _contact(value: str) -> str:
-    return _url(value) if value.startswith(("http:", "https:")) else parse_address(value)
+    return parse_url(value) if value.startswith(("http:", "https:")) else parse_address(value)
 
 
 def _path(value: str | Path) -> Path:
@@ -119,18 +108,12 @@ def _is_address(value: str | None) -> bool:
         return False
 
 
-Url = Annotated[str, AfterValidator(_url)]
+Url = Annotated[str, AfterValidator(parse_url)]
 Address = Annotated[str, BeforeValidator(parse_address)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Count = Annotated[int, Field(ge=1)]
 FilePath = Annotated[Path, AfterValidator(_path)]
 Line = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
-
-
-class Section(BaseModel):
-    """A table of digest.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Smtp(Section):
@@ -347,6 +330,15 @@ class Defaults(Section):
     )
 
 
+class Operator(Section):
+    """`[operator]`: whom to tell when fetching fails, and every week that all goes on."""
+
+    email: Address | None = Field(default=None, description="a mail address")
+    heartbeat: Annotated[int | None, BeforeValidator(parse_weekday)] = Field(
+        default=None, description="a weekday"
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be set, as `digest.config.load_settings` finds it."""
 
@@ -367,6 +359,9 @@ class Settings(BaseSettings):
         default_factory=Delivery, validate_default=True, description="a table: [delivery]"
     )
     mail: Mail = Field(default_factory=Mail, description="a table: [mail]")
+
+    web: Web = Field(default_factory=Web, description="a table: [web]")
+    operator: Operator = Field(default_factory=Operator, description="a table: [operator]")
 
     @field_validator("arxiv")
     @classmethod

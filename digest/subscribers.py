@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, time
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast, get_args
@@ -66,6 +66,8 @@ class Subscriber:
 
     No paper that any of `exclude` matches is for them. `categories` (codes, or an archive with `.*`) are
     the only ones they want, or empty for all; without `crosslists` the primary one must be among them.
+
+    `muted` and `paused_until` are never in the file: the reader chose them (`digest.preferences`).
     """
 
     email: str
@@ -78,6 +80,15 @@ class Subscriber:
     categories: tuple[str, ...] = ()
     crosslists: bool = True
     replacements: Replacements = "never"
+    muted: frozenset[str] = frozenset()
+    paused_until: date | None = None
+
+    @property
+    def heard(self) -> tuple[Keyword, ...]:
+        """The keywords that bring papers: all but the muted ones."""
+        if not self.muted:
+            return self.keywords
+        return tuple(keyword for keyword in self.keywords if keyword.query.key not in self.muted)
 
 
 class _Mistaken(NamedTuple):

@@ -82,10 +82,12 @@ class PoliteClient:
     """Asks one question at a time, each request in its own turn of the turnstile.
 
     `requests` counts all that were sent, also those that failed, were redirected or were sent again.
+    `clock_lead` is how far this machine's clock was ahead of the server's at the last answer that told it.
     """
 
     def __init__(self, settings: ClientSettings, turnstile: Turnstile) -> None:
         self.requests = 0
+        self.clock_lead: timedelta | None = None
         self._settings = settings
         self._turnstile = turnstile
         self._session: aiohttp.ClientSession | None = None
@@ -148,6 +150,8 @@ class PoliteClient:
             async with self._session.request(
                 method, question.address, data=question.form, allow_redirects=False
             ) as response:
+                lead = _lead(response.headers)
+                self.clock_lead = self.clock_lead if lead is None else lead
                 body = await self._read(response, question.url)
                 return _Reply(status=response.status, headers=response.headers, body=body)
         except TimeoutError as error:
@@ -228,6 +232,18 @@ def _wait(reply: _Reply) -> timedelta | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max(moment - datetime.now(UTC), timedelta(0))
+
+
+def _lead(headers: Mapping[str, str]) -> timedelta | None:
+    """By `Date`, and by `Age` where a cache answered (RFC 9110, 6.6.1, and RFC 9111, 5.1)."""
+    age = headers.get("Age", "").strip()
+    try:
+        said_at = parsedate_to_datetime(headers.get("Date", ""))
+        if said_at.tzinfo is None:
+            said_at = said_at.replace(tzinfo=UTC)
+        return datetime.now(UTC) - said_at - timedelta(seconds=int(age) if age.isdecimal() else 0)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _pause(first: timedelta, attempt: int, error: SourceError) -> float:

@@ -14,13 +14,31 @@ from typing import Annotated
 import typer
 
 from digest import __version__
-from digest.cli import backup, bounces, daemon, demo, keywords, preview, run, status, subscriptions, why
+from digest.cli import (
+    backup,
+    bounces,
+    daemon,
+    demo,
+    doctor,
+    importing,
+    init,
+    keywords,
+    listing,
+    page,
+    preview,
+    run,
+    status,
+    subscriptions,
+    web,
+    why,
+)
 from digest.cli.context import Context, exit_code, problems_of
 from digest.errors import DigestError
 
 _EPILOG = (
     "[b]First steps:[/b] [cyan]digest demo[/cyan] shows it all with invented papers;"
-    " [cyan]digest subscribe you@example.org -k 'graph neural network'[/cyan] adds you;"
+    " [cyan]digest init[/cyan] asks a few questions and makes both files;"
+    " [cyan]digest doctor[/cyan] says whether all is well;"
     " [cyan]digest run[/cyan] fetches and mails; [cyan]digest daemon[/cyan] does so every day.\n\n"
     "[b]Exit codes:[/b]\n"
     "0  done, also when there was nothing to do\n"
@@ -43,15 +61,21 @@ app = typer.Typer(
 )
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Work": (run.run, daemon.daemon),
-    "Look": (status.status, why.why, keywords.keywords, preview.preview, demo.demo),
-    "Readers": (subscriptions.subscribe, subscriptions.unsubscribe, subscriptions.subscribers),
+    "Begin": (init.init, doctor.doctor, demo.demo),
+    "Work": (run.run, daemon.daemon, web.web),
+    "Look": (status.status, why.why, keywords.keywords, preview.preview, page.page),
+    "Readers": (
+        subscriptions.subscribe,
+        subscriptions.unsubscribe,
+        listing.subscribers,
+        importing.import_,
+    ),
     "State": (backup.backup,),
     "Returned mail": (bounces.bounce, bounces.suppressions, bounces.resume),
 }
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
-        app.command(rich_help_panel=_panel)(_command)
+        app.command(_command.__name__.rstrip("_"), rich_help_panel=_panel)(_command)
 
 
 def _show_version(is_wanted: bool) -> None:

@@ -9,6 +9,7 @@ from digest.composing import WELCOME_PAPERS
 from digest.explaining import Explanation, Verdict, explain
 from digest.notation import address_key
 from digest.papers import Paper
+from digest.preferences import adapted
 from digest.schedule import slot_after
 from digest.store import Fate, MailingState, Posting, Sighting, Store
 from digest.subscribers import Subscriber
@@ -34,14 +35,20 @@ def answer_for(
     lookback: timedelta,
     now: datetime,
 ) -> Answer:
-    """Raises `StateError` when the state cannot be read."""
+    """`reader` is as subscribers.toml has them. Raises `StateError` when the state cannot be read."""
+    preferences = store.preferences_of(reader.email)
+    reader = adapted(reader, preferences) or reader
     explanation = explain(reader, paper)
     fate = store.fate(paper.id, reader.email)
     standing = store.standings([reader.email]).get(address_key(reader.email))
     if fate.postings:
         outcome = tuple(map(_posted, fate.postings))
+    elif preferences.left_at is not None:
+        outcome = (f"Not mailed: they unsubscribed {_moment(preferences.left_at)}",)
     elif not explanation.is_wanted:
         outcome = tuple(_unwanted(explanation))
+    elif muted := _muted(reader, explanation):
+        outcome = (f"Not mailed: they muted {_listed(muted)}",)
     elif standing is None:
         outcome = ("Not mailed: they were added since the last run, and the next one takes them up",)
     elif standing.is_suppressed:
@@ -109,6 +116,13 @@ def _unwanted(explanation: Explanation) -> list[str]:
     return lines
 
 
+def _muted(reader: Subscriber, explanation: Explanation) -> list[str]:
+    """The muted keywords that find the paper, unless another one does too."""
+    found = [verdict.keyword for verdict in explanation.verdicts if verdict.match]
+    muted = [keyword.text for keyword in found if keyword.query.key in reader.muted]
+    return muted if len(muted) == len(found) else []
+
+
 def _unseen(paper: Paper, lookback: timedelta, now: datetime) -> str:
     if paper.submitted_at and paper.submitted_at < now - lookback:
         return f"Not mailed: it is older than the {lookback.days} days that fetches look back"
@@ -120,7 +134,8 @@ def _unseen(paper: Paper, lookback: timedelta, now: datetime) -> str:
 def _unposted(reader: Subscriber, sighting: Sighting, fate: Fate, now: datetime) -> str:
     """Of a paper that was seen and is for them, and that no mailing on record brought."""
     if set(fate.pending_keys) - set(fate.backlog_keys):
-        return f"Coming in the next digest, which is due {_moment(slot_after(now, reader))}"
+        pause = f", after their pause until {reader.paused_until}" if reader.paused_until else ""
+        return f"Coming in the next digest: they are mailed next {_moment(slot_after(now, reader))}{pause}"
     if fate.backlog_keys:
         return (
             "Not mailed: it was there before they followed this; a first digest brings the newest"

@@ -55,7 +55,7 @@ def preview(
         raise typer.BadParameter("give either a subscriber's address, or keywords with -k")
     tell_failures_once(context)
     settings = load_settings(context_of(context).config, os.environ)
-    subscriber = _subscriber(settings, email) if email else _trial(settings, tuple(keyword or ()))
+    subscriber = subscriber_named(settings, email) if email else trial_reader(settings, tuple(keyword or ()))
     digest, is_next = asyncio.run(_compose(settings, subscriber, now or datetime.now(UTC)))
     if digest is None:
         typer.echo(f"no paper of the last {settings.arxiv.lookback_days} days matches; nothing was written")
@@ -68,7 +68,8 @@ def preview(
         webbrowser.open(output.resolve().as_uri())
 
 
-def _subscriber(settings: "Settings", email: str) -> "Subscriber":
+def subscriber_named(settings: "Settings", email: str) -> "Subscriber":
+    """The reader with this address. Raises `ConfigurationError` where there is none."""
     from digest.cli.opening import reader_called
     from digest.subscribers import load_subscribers
 
@@ -76,7 +77,8 @@ def _subscriber(settings: "Settings", email: str) -> "Subscriber":
     return reader_called(email, found, settings.subscribers)
 
 
-def _trial(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":
+def trial_reader(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":
+    """Somebody who follows these keywords, and is nobody. Raises `QueryError`."""
     from digest.query import parse
     from digest.subscribers import Keyword, Subscriber
 
@@ -97,9 +99,12 @@ async def _compose(
     from digest.assembly import open_client, sources_of
     from digest.cli.opening import open_copy, progress
     from digest.jobs import fetch
+    from digest.preferences import adapted
 
     lookback = timedelta(days=settings.arxiv.lookback_days)
     with open_copy(settings.state) as store, progress() as notice:
+        chosen = replace(store.preferences_of(subscriber.email), left_at=None)
+        subscriber = adapted(subscriber, chosen) or subscriber
         newcomer = replace(subscriber, email=_NOBODY)
         store.enrol([subscriber, newcomer], now=now, current_since=now)
         notice("asking arXiv")

@@ -89,10 +89,13 @@ async def _cycle(
     import asyncio
     import signal
 
-    from digest.assembly import limits_of, open_client, sources_of, transport_of, writer_of
+    from digest.assembly import letterhead_of, limits_of, open_client, sources_of, transport_of, writer_of
     from digest.cli.opening import open_copy, open_state, progress
     from digest.cycle import Cycle
+    from digest.preferences import lay_over
+    from digest.reporting import tell_operator
     from digest.scribe import hired
+    from digest.web.links import links_of
 
     settings = setup.settings
     opened = open_copy if dry_run else open_state
@@ -105,7 +108,7 @@ async def _cycle(
                 sources=sources_of(settings, client),
                 store=store,
                 transport=None if dry_run else transport_of(settings),
-                write=writer_of(settings),
+                write=writer_of(settings, links_of(settings.web.base_url, store)),
                 subscribers=setup.subscribers,
                 lookback=setup.lookback,
                 clock=lambda: now or datetime.now(UTC),
@@ -115,6 +118,15 @@ async def _cycle(
                 stop=stop,
             )
             report = await cycle.run(force=force)
+        if not dry_run:
+            await tell_operator(
+                store,
+                transport_of(settings),
+                lay_over(setup.subscribers, store.preferences()),
+                letterhead_of(settings),
+                settings.operator,
+                now=now or datetime.now(UTC),
+            )
         moment = now or datetime.now(UTC)
         planned = store.claim(now=moment, until=moment, limit=sys.maxsize) if dry_run else ()
         return report, client.requests, tuple(mailing.digest for mailing in planned), stop.is_set()

@@ -26,11 +26,13 @@ def status(
     from digest.assembly import load_setup
     from digest.cli.opening import is_at_work, open_beside
     from digest.health import examine
+    from digest.preferences import lay_over
 
     setup = load_setup(context_of(ctx).config)
     state = setup.settings.state
     with open_beside(state) as store:
-        health = examine(store, setup.subscribers, now=now or datetime.now(UTC))
+        readers = lay_over(setup.subscribers, store.preferences())
+        health = examine(store, readers, now=now or datetime.now(UTC))
     size = state.stat().st_size if state.exists() else 0
     is_working = is_at_work(state)
     if as_json:

@@ -1,13 +1,14 @@
-"""`digest subscribe`, `digest unsubscribe` and `digest subscribers`."""
+"""`digest subscribe` and `digest unsubscribe`."""
 
-import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.listing import filters, listed, times
 
 if TYPE_CHECKING:
+    from digest.settings import Settings
     from digest.subscribers import Subscriber
     from digest.subscribers_file import Subscribed
 
@@ -84,7 +85,9 @@ def subscribe(
         crosslists=crosslists,
         replacements=replacements,
     )
-    typer.echo(_told(done, str(settings.subscribers.absolute())))
+    typer.echo(told(done, str(settings.subscribers.absolute())))
+    if _take_back_leaving(settings, done.subscriber):
+        typer.echo(f"{done.subscriber.email} had unsubscribed, and is mailed again.")
 
 
 def unsubscribe(
@@ -103,7 +106,7 @@ def unsubscribe(
     settings = context_of(ctx).settings()
     path = settings.subscribers
     done = subscribers_file.unsubscribe(path, settings.defaults, email=email, keywords=keyword or ())
-    address, removed = done.subscriber.email, _listed(done.removed)
+    address, removed = done.subscriber.email, listed(done.removed)
     if not done.is_gone:
         typer.echo(f"{address} no longer follows {removed}, in {path.absolute()}.")
     elif keyword:
@@ -114,103 +117,39 @@ def unsubscribe(
         typer.echo(f"Removed {address} from {path.absolute()}, with {removed}.")
 
 
-def subscribers(
-    ctx: typer.Context,
-    as_json: Annotated[
-        bool, typer.Option("--json", metavar="", help="Print a list of JSON objects.")
-    ] = False,
-) -> None:
-    """List the readers with their keywords, times and filters."""
-    from digest.subscribers import load_subscribers
+def _take_back_leaving(settings: "Settings", reader: "Subscriber") -> bool:
+    """Whether they had unsubscribed themselves; where the state cannot be read, that is said."""
+    from digest.errors import StateError
+    from digest.store.sqlite import SqliteStore
 
-    settings = context_of(ctx).settings()
-    found = load_subscribers(settings.subscribers, settings.defaults)
-    if as_json:
-        typer.echo(json.dumps([_as_object(one) for one in found], ensure_ascii=False, indent=2))
-    elif found:
-        _print_table(found)
-    else:
-        typer.echo(
-            f"Nobody yet in {settings.subscribers}: `digest subscribe EMAIL -k KEYWORD` adds a reader."
-        )
+    if not settings.state.exists():
+        return False
+    try:
+        with SqliteStore(settings.state) as store:
+            return store.rejoin(reader.email)
+    except StateError as error:
+        typer.echo(f"note: had they unsubscribed themselves, they still have: {error}", err=True)
+        return False
 
 
-def _told(done: "Subscribed", path: str) -> str:
+def told(done: "Subscribed", path: str) -> str:
+    """What the reader is told of it, and what they can do next."""
     reader = done.subscriber
     lines: list[str] = []
     if done.is_new:
-        lines.append(f"Added {reader.email} with {_listed(done.added)} to {path}.")
+        lines.append(f"Added {reader.email} with {listed(done.added)} to {path}.")
     elif done.added:
-        lines.append(f"{reader.email} now follows {_listed(done.added)} too, in {path}.")
+        lines.append(f"{reader.email} now follows {listed(done.added)} too, in {path}.")
     if done.changed:
         lines.append(f"Changed {', '.join(done.changed)} of {reader.email} in {path}.")
     if done.already:
-        lines.append(f"{reader.email} follows {_listed(done.already)} already.")
+        lines.append(f"{reader.email} follows {listed(done.already)} already.")
     if not lines:
         lines.append(f"{reader.email} is as you want it already, in {path}.")
-    if filters := _filters(reader):
-        lines.append(f"Filters: {filters}.")
-    lines.append(f"Mail goes out {_times(reader)}, when there is something new.")
+    if refused := filters(reader):
+        lines.append(f"Filters: {refused}.")
+    lines.append(f"Mail goes out {times(reader)}, when there is something new.")
     lines.append(
         f"Next: `digest preview {reader.email}` shows what it brings; `digest run` or the daemon mails it."
     )
     return "\n".join(lines)
-
-
-def _listed(keywords: tuple[str, ...]) -> str:
-    return ", ".join(f'"{keyword}"' for keyword in keywords)
-
-
-def _times(reader: "Subscriber") -> str:
-    from digest.notation import WEEKDAYS
-
-    day = "every day" if reader.weekly is None else f"every {WEEKDAYS[reader.weekly].title()}"
-    return f"{day} at {reader.send_at:%H:%M} {reader.timezone.key}"
-
-
-def _filters(reader: "Subscriber") -> str:
-    parts: list[str] = []
-    if reader.categories:
-        parts.append(
-            f"only {', '.join(reader.categories)}" + ("" if reader.crosslists else " as primary category")
-        )
-    if reader.exclude:
-        parts.append(f"nothing on {_listed(tuple(keyword.text for keyword in reader.exclude))}")
-    if reader.replacements == "section":
-        parts.append("new versions too")
-    return "; ".join(parts)
-
-
-def _as_object(reader: "Subscriber") -> dict[str, Any]:
-    from digest.notation import WEEKDAYS
-
-    return {
-        "email": reader.email,
-        "name": reader.name,
-        "keywords": [keyword.text for keyword in reader.keywords],
-        "at": f"{reader.send_at:%H:%M}",
-        "timezone": reader.timezone.key,
-        "weekly": None if reader.weekly is None else WEEKDAYS[reader.weekly],
-        "exclude": [keyword.text for keyword in reader.exclude],
-        "categories": list(reader.categories),
-        "crosslists": reader.crosslists,
-        "replacements": reader.replacements,
-    }
-
-
-def _print_table(found: "tuple[Subscriber, ...]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000  # one line a reader, for grep and cut
-    columns = ("Address", "Name", "Keywords", "Mailed", "Filters")
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    table.columns[0].no_wrap = True
-    for reader in found:
-        keywords = ", ".join(keyword.text for keyword in reader.keywords)
-        cells = (reader.email, reader.name or "", keywords, _times(reader), _filters(reader))
-        table.add_row(*map(Text, cells))
-    console.print(table)

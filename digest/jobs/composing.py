@@ -7,6 +7,7 @@ from datetime import datetime
 from digest.composing import compose
 from digest.merging import merge
 from digest.notation import address_key
+from digest.schedule import is_paused
 from digest.store import Served, Standing, Store
 from digest.subscribers import Subscriber
 
@@ -62,8 +63,12 @@ def _compose_some(
     served: list[Served] = []
     nothing_new = not_due = suppressed = 0
     for subscriber in subscribers:
-        standing = standings[address_key(subscriber.email)]
+        standing = standings.get(address_key(subscriber.email))
+        if standing is None:
+            continue
         planned_at = due(subscriber, standing)
+        if planned_at and is_paused(planned_at, subscriber):
+            planned_at = None
         is_current = stale.isdisjoint(keyword.query.key for keyword in subscriber.keywords)
         if standing.is_suppressed:
             suppressed += 1

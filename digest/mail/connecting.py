@@ -46,6 +46,18 @@ class SmtpServer:
 
 async def connect(server: SmtpServer) -> aiosmtplib.SMTP:
     """A connection on which mails can be sent. Raises `ServerUnavailable` with cause and remedy."""
+    client = await greet(server)
+    try:
+        await encrypt(server, client)
+        await log_in(server, client)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+async def greet(server: SmtpServer) -> aiosmtplib.SMTP:
+    """A connection, encrypted if `security` is `tls`. Raises `ServerUnavailable`."""
     if server.security == "none" and server.username is not None and not _is_loopback(server.host):
         raise ServerUnavailable(
             str(server),
@@ -60,21 +72,17 @@ async def connect(server: SmtpServer) -> aiosmtplib.SMTP:
         start_tls=False,  # done below, where its failures can be told from those of the login
     )
     try:
-        with _explained(server, Stage.GREETING):
+        with explained(server, Stage.GREETING):
             await client.connect()
-        with _explained(server, Stage.HELLO):
-            await _greet(client)
-        if server.security == "starttls":
-            await _begin_tls(server, client)
-        if server.username is not None:
-            await _log_in(server, client, server.username)
+        with explained(server, Stage.HELLO):
+            await _say_hello(client)
     except BaseException:
         client.close()
         raise
     return client
 
 
-async def _greet(client: aiosmtplib.SMTP) -> None:
+async def _say_hello(client: aiosmtplib.SMTP) -> None:
     """EHLO, or HELO for a server of before 1995."""
     try:
         await client.ehlo()
@@ -84,19 +92,26 @@ async def _greet(client: aiosmtplib.SMTP) -> None:
         await client.helo()
 
 
-async def _begin_tls(server: SmtpServer, client: aiosmtplib.SMTP) -> None:
+async def encrypt(server: SmtpServer, client: aiosmtplib.SMTP) -> None:
+    """Begins TLS if `security` is `starttls`. Raises `ServerUnavailable`."""
+    if server.security != "starttls":
+        return
     if not client.supports_extension("starttls"):
         raise ServerUnavailable(
             str(server),
             "the server offers no encryption (STARTTLS), so nothing was sent",
             'try port 465 with smtp.security = "tls"; "none" is for a server on this machine',
         )
-    with _explained(server, Stage.TLS):
+    with explained(server, Stage.TLS):
         await client.starttls()
         await client.ehlo()
 
 
-async def _log_in(server: SmtpServer, client: aiosmtplib.SMTP, username: str) -> None:
+async def log_in(server: SmtpServer, client: aiosmtplib.SMTP) -> None:
+    """Logs in if there is a name to log in with. Raises `ServerUnavailable`, which quotes no secret."""
+    if server.username is None:
+        return
+    username, password = server.username, server.password or ""
     methods = {"plain": client.auth_plain, "login": client.auth_login, "cram-md5": client.auth_crammd5}
     offered = [log_in for name, log_in in methods.items() if name in client.server_auth_methods]
     if not offered:
@@ -105,9 +120,8 @@ async def _log_in(server: SmtpServer, client: aiosmtplib.SMTP, username: str) ->
             "the server offers no way to log in with a password",
             "check smtp.port (587 or 465), or leave out smtp.username",
         )
-    password = server.password or ""
     try:
-        with _explained(server, Stage.LOGIN):
+        with explained(server, Stage.LOGIN):
             await offered[0](username, password)  # one try: more would sooner lock the account
     except ServerUnavailable as error:
         # A server may quote what it was sent, so its words are cleaned and the causes are left behind.
@@ -130,7 +144,7 @@ def _without_secret(text: str, username: str, password: str) -> str:
 
 
 @contextmanager
-def _explained(server: SmtpServer, stage: Stage) -> Iterator[None]:
+def explained(server: SmtpServer, stage: Stage) -> Iterator[None]:
     """Turns every failure of the network, of TLS and of the server into `ServerUnavailable`."""
     try:
         yield

@@ -123,6 +123,13 @@ _RULES = (
     ),
     _rule(
         _LOGIN,
+        r"\d+ 5\.7\.(?:30|139)",  # of Microsoft alone, and for many a reason, which its words tell
+        ReplyClass.SERVER,
+        "login refused, perhaps because the account may not log in with a password",
+        "have the administrator turn on SMTP AUTH for this mailbox, then check name and password",
+    ),
+    _rule(
+        _LOGIN,
         r"535 .*|\d+ 5\.7\.8",
         ReplyClass.SERVER,
         "login refused",
@@ -218,6 +225,13 @@ _RULES = (
         ReplyClass.SERVER,
         "the server does not take mail from this sender",
         "set smtp.sender to an address that this account may send from",
+    ),
+    _rule(
+        _MAIL,
+        r"5\d\d 5\.7\.60",  # of Microsoft alone
+        ReplyClass.POLICY,
+        "the account may not send as this sender",
+        "set smtp.sender to the account's own address, or have the administrator allow the other one",
     ),
     _rule(
         _MAIL,

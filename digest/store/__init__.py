@@ -16,6 +16,7 @@ from typing import Protocol
 
 from digest.digests import Digest, Hit, Revision
 from digest.papers import ArxivId, Paper
+from digest.preferences import Preferences
 from digest.subscribers import Subscriber
 
 
@@ -69,6 +70,17 @@ class Frontier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """The tokens of web pages: of a reader's own ones, and of the one that shows a digest.
+
+    They follow from the state's secret, never change and never expire.
+    """
+
+    reader: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mailing:
     """A digest in the outbox. `token` names it in every attempt; `attempts` counts those made before."""
 
@@ -76,6 +88,7 @@ class Mailing:
     token: str
     attempts: int
     digest: Digest
+    pages: Pages | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +197,33 @@ class Waiting:
     due_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownReader:
+    """A reader who was enrolled once; `feed` is the token of the feed of their digests."""
+
+    email: str
+    feed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeywordPage:
+    """A keyword as a reader wrote it, and the newest papers it found; `covered_at`: its last good fetch."""
+
+    keyword: str
+    papers: tuple[Paper, ...]
+    covered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """How many readers there are, how many addresses are suppressed, and how many mailings wait."""
+
+    readers: int
+    suppressed: int
+    waiting: int
+    fetched_at: datetime | None
+
+
 class Store(Protocol):
     """Each method is one intent and one transaction: it happens whole or not at all.
 
@@ -196,7 +236,8 @@ class Store(Protocol):
 
         What a reader got stays known, so a keyword that is dropped and taken up again repeats nothing.
         Mailings of readers who have left are given up; returns how many. A new subscription's backlog ends
-        here if its query was covered since `current_since`, else with its next fetch.
+        here if its query was covered since `current_since`, else with its next fetch. Readers who
+        unsubscribed themselves are not enrolled until `rejoin`.
         """
         ...
 
@@ -247,6 +288,21 @@ class Store(Protocol):
         """
         ...
 
+    def newest_papers(self, query_key: str, *, limit: int) -> tuple[Paper, ...]:
+        """The newest papers that a query found, by submission and then by id, each in its latest version.
+
+        Papers whose source told no submission come after those of the month of their id that have one.
+        """
+        ...
+
+    def count_as_seen(self, email: str, papers: Iterable[ArxivId]) -> int:
+        """These papers were brought to this reader by something else: they are no news for them, ever.
+
+        It may be said of anybody and of any paper, known or not, and as often as one likes. Returns of how
+        many papers it had not been said.
+        """
+        ...
+
     def standings(self, emails: Sequence[str]) -> Mapping[str, Standing]:
         """Where those of these readers stand who are enrolled, by `address_key`."""
         ...
@@ -278,7 +334,8 @@ class Store(Protocol):
     def claim(self, *, now: datetime, until: datetime, limit: int) -> tuple[Mailing, ...]:
         """Marks up to `limit` mailings that are due as being sent, the longest due first, and returns them.
 
-        They are nobody else's `until` that moment (the lease). Then whoever asks next gets them.
+        They are nobody else's `until` that moment (the lease). Then whoever asks next gets them. Those of a
+        reader who pauses are put off to the end of the pause.
         """
         ...
 
@@ -343,4 +400,62 @@ class Store(Protocol):
 
     def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
         """Up to `limit` of the mailings that were tried and are tried again, the most often tried first."""
+        ...
+
+    def preferences(self) -> Mapping[str, Preferences]:
+        """The choices of those readers who made any, by `address_key`."""
+        ...
+
+    def preferences_of(self, email: str) -> Preferences:
+        """The choices of one reader."""
+        ...
+
+    def prefer(self, email: str, preferences: Preferences) -> None:
+        """Replaces a reader's choices; `left_at` alone stays as it is. Nothing where nobody is called so."""
+        ...
+
+    def leave(self, email: str, *, now: datetime) -> None:
+        """The reader unsubscribed themselves: they are enrolled no more, and what waits for them is given up.
+
+        Their choices are kept. Once is as good as twice.
+        """
+        ...
+
+    def rejoin(self, email: str) -> bool:
+        """Takes a `leave` back, from the next enrolment on; false if there was none."""
+        ...
+
+    def reader_of(self, token: str) -> KnownReader | None:
+        """Whose pages `token` opens; `None` if nobody's."""
+        ...
+
+    def keyword_tokens(self, keys: Mapping[str, str]) -> Mapping[str, str]:
+        """The tokens of the pages of keywords, which `keys` has with the keys of their queries.
+
+        One without a query that was ever enrolled has no page.
+        """
+        ...
+
+    def keyword_page(self, token: str) -> KeywordPage | None:
+        """The newest hundred papers that a keyword found, the one that was seen last first."""
+        ...
+
+    def digest_page(self, token: str) -> Digest | None:
+        """The digest that was sent under this token, as it was written down."""
+        ...
+
+    def digests_of(self, feed: str) -> tuple[Mailing, ...] | None:
+        """The last twenty digests of the reader whose feed this is, the newest first; `None` if nobody's."""
+        ...
+
+    def figures(self) -> Figures:
+        """What a monitor wants to know."""
+        ...
+
+    def bulletins(self) -> Mapping[str, datetime]:
+        """What the operator was told, by name, and when."""
+        ...
+
+    def note_bulletin(self, name: str, *, ends: str | None, now: datetime) -> None:
+        """Remembers what the operator was told; it is the end of `ends`, if of anything."""
         ...

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,18 +49,7 @@ class StateFile:
     def _prepare(self) -> None:
         """Brings the file to the present shape, after making sure that it is ours."""
         db = self._db
-        applied = {migration.name for migration in migrations.applied(db)}
-        if unknown := applied - names():
-            raise StateError(
-                str(self._path),
-                f"was written by a newer version of digest ({min(unknown)}); install that version,"
-                " or name another file with DIGEST_STATE. It was left as it is",
-            )
-        if not applied and db.table_names():
-            raise StateError(
-                str(self._path),
-                "is a database of something else; name another file with DIGEST_STATE. It was left as it is",
-            )
+        refuse_foreign(self._path, db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         # A migration may put another table in the place of one that is referred to.
@@ -86,3 +76,24 @@ class StateFile:
 
     def _one(self, sql: str, values: Sequence[object] = ()) -> Any:
         return self._rows(sql, values)[0][0]
+
+    @cached_property
+    def _secret(self) -> str:
+        """What only this installation knows."""
+        return str(self._one("SELECT secret FROM installation"))
+
+
+def refuse_foreign(path: Path, db: Database) -> None:
+    """Raises `StateError` for what this version cannot use: a newer one's state, or another program's."""
+    applied = {migration.name for migration in migrations.applied(db)}
+    if unknown := applied - names():
+        raise StateError(
+            str(path),
+            f"was written by a newer version of digest ({min(unknown)}); install that version,"
+            " or name another file with DIGEST_STATE. It was left as it is",
+        )
+    if not applied and db.table_names():
+        raise StateError(
+            str(path),
+            "is a database of something else; name another file with DIGEST_STATE. It was left as it is",
+        )

@@ -113,6 +113,16 @@ class History(Outbox):
             pending_keys=tuple(key for key, _, is_pending in hits if is_pending),
         )
 
+    def bulletins(self) -> Mapping[str, datetime]:
+        return {
+            name: moment_of(told_at) for name, told_at in self._rows("SELECT name, told_at FROM bulletin")
+        }
+
+    def note_bulletin(self, name: str, *, ends: str | None, now: datetime) -> None:
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO bulletin (name, told_at) VALUES (?, ?)", [name, text_of(now)])
+            db.execute("DELETE FROM bulletin WHERE name = ?", [ends])
+
     def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
         rows = self._rows(
             """

@@ -309,3 +309,50 @@ def m007_fetches(db: Database) -> None:
         ) STRICT, WITHOUT ROWID
         """
     )
+
+
+@migrations()
+def m008_seen_elsewhere(db: Database) -> None:
+    """Papers that a reader had before they came here, by the address_key of the reader."""
+    db.execute(
+        """
+        CREATE TABLE seen_elsewhere (
+            address TEXT NOT NULL,
+            paper INTEGER NOT NULL REFERENCES paper,
+            PRIMARY KEY (address, paper)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+
+
+@migrations()
+def m009_web(db: Database) -> None:
+    """What readers chose for themselves, and the keywords that have a page of their own."""
+    for statement in (
+        # Whoever chose nothing has no row. muted: a list of the keys of queries. weekly: 'mon', …, 'never'.
+        """
+        CREATE TABLE preference (
+            subscriber INTEGER PRIMARY KEY REFERENCES subscriber,
+            muted TEXT NOT NULL DEFAULT '[]',
+            send_at TEXT,
+            weekly TEXT,
+            paused_until TEXT,
+            left_at TEXT
+        ) STRICT
+        """,
+        # A keyword as readers wrote it. Each has its own page: whoever writes it otherwise is not seen there.
+        """
+        CREATE TABLE wording (
+            number INTEGER PRIMARY KEY,
+            text TEXT NOT NULL UNIQUE,
+            query INTEGER NOT NULL REFERENCES query
+        ) STRICT
+        """,
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m010_bulletins(db: Database) -> None:
+    """What the operator was told."""
+    db.execute("CREATE TABLE bulletin (name TEXT PRIMARY KEY, told_at TEXT NOT NULL) STRICT, WITHOUT ROWID")

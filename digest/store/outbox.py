@@ -11,9 +11,15 @@ from sqlite_utils import Database
 
 from digest.digests import Digest, Entry, Revision
 from digest.notation import address_key
-from digest.store import Conclusion, Mailing, MailingState, News, Served
+from digest.store import Conclusion, Mailing, MailingState, News, Pages, Served
 from digest.store.rows import moment_of, text_of
+from digest.store.sealing import Kind, seal
 from digest.store.suppressions import Suppressions
+
+MAILING_COLUMNS = (
+    "number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries,"
+    " revisions"
+)
 
 _KEPT = timedelta(days=90)
 _PRUNED_AT_ONCE = 10_000
@@ -31,14 +37,13 @@ class Outbox(Suppressions):
         with self._transaction():
             news = super().news(email, backlog_since=backlog_since)
             rows = self._rows(
-                """
-                SELECT number, token, attempts, email, name, planned_at, dated_on, is_first,
-                    keywords, entries, revisions
+                f"""
+                SELECT {MAILING_COLUMNS}
                 FROM mailing
                 WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
                     AND due_at IS NOT NULL AND state IN ('pending', 'deferred') AND NOT may_have_arrived
                 ORDER BY number
-                """,
+                """,  # noqa: S608 (written here)
                 [address_key(email)],
             )
             return replace(news, undelivered=tuple(map(self._mailing, rows)))
@@ -118,8 +123,7 @@ class Outbox(Suppressions):
 
     def _token(self, mailing: int, digest: Digest) -> str:
         """Names the mailing to the world, without naming its reader."""
-        secret = self._one("SELECT secret FROM installation")
-        named = f"{secret}/{mailing}/{digest.email}"
+        named = f"{self._secret}/{mailing}/{digest.email}"
         return hashlib.blake2b(named.encode(), digest_size=12).hexdigest()
 
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
@@ -141,14 +145,13 @@ class Outbox(Suppressions):
 
     def claim(self, *, now: datetime, until: datetime, limit: int) -> tuple[Mailing, ...]:
         with self._transaction() as db:
-            while self._withhold(db, now, limit):
+            while self._withhold(db, now, limit) or self._put_off(db, now, limit):
                 pass
             rows = db.execute(
-                """
-                SELECT number, token, attempts, email, name, planned_at, dated_on, is_first,
-                    keywords, entries, revisions
+                f"""
+                SELECT {MAILING_COLUMNS}
                 FROM mailing WHERE due_at <= ? ORDER BY due_at, number LIMIT ?
-                """,
+                """,  # noqa: S608 (written here)
                 [text_of(now), limit],
             ).fetchall()
             # Whoever let a lease run out may have sent the mail.
@@ -189,7 +192,7 @@ class Outbox(Suppressions):
             )
 
     def _mailing(self, row: Sequence[Any]) -> Mailing:
-        number, token, attempts, email, name, planned_at, dated_on, is_first, *lists = row
+        number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *lists = row
         texts, placed, revised = map(json.loads, lists)
         papers = self._papers({edition for edition, _ in (*placed, *revised)})
         digest = Digest(
@@ -207,7 +210,12 @@ class Outbox(Suppressions):
                 Revision(paper=papers[edition], from_version=version) for edition, version in revised
             ),
         )
-        return Mailing(number=number, token=token, attempts=attempts, digest=digest)
+        secret = self._secret
+        pages = Pages(
+            reader=seal(secret, Kind.READER, subscriber, address_key(email)),
+            digest=seal(secret, Kind.DIGEST, number, token),
+        )
+        return Mailing(number=number, token=token, attempts=attempts, digest=digest, pages=pages)
 
     def conclude(self, conclusions: Sequence[Conclusion], *, now: datetime) -> None:
         with self._transaction() as db:

@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlite_utils import Database
 
 from digest.digests import Hit
 from digest.notation import address_key
+from digest.papers import ArxivId
 from digest.store import Frontier, News, Served, Standing
 from digest.store.examined import Examined
-from digest.store.rows import LAST_CODE, first_code, moment_of, text_of
+from digest.store.rows import LAST_CODE, code_of, first_code, moment_of, text_of
 from digest.subscribers import Subscriber
 
 
@@ -30,15 +31,25 @@ class Readers(Examined):
                 " WHERE covered_at IS NOT NULL"
                 " AND number NOT IN (SELECT query FROM subscription WHERE ended_after IS NULL)"
             )
-            return db.execute(
-                """
-                UPDATE mailing
-                SET state = 'failed', due_at = NULL, reply = 'the reader has left', concluded_at = ?
-                WHERE state IN ('pending', 'unknown', 'deferred')
-                    AND subscriber IN (SELECT number FROM subscriber WHERE NOT is_enrolled)
-                """,
-                [text_of(now)],
-            ).rowcount
+            return self._give_up(db, now)
+
+    @staticmethod
+    def _give_up(db: Database, now: datetime) -> int:
+        """Ends the mailings of readers who have left; returns how many."""
+        return db.execute(
+            """
+            UPDATE mailing
+            SET state = 'failed', due_at = NULL, reply = 'the reader has left', concluded_at = ?
+            WHERE state IN ('pending', 'unknown', 'deferred')
+                AND subscriber IN (SELECT number FROM subscriber WHERE NOT is_enrolled)
+            """,
+            [text_of(now)],
+        ).rowcount
+
+    @staticmethod
+    def _enrol_anew(db: Database) -> None:
+        """The next enrolment looks at all readers, though they may be those of the last one."""
+        db.execute("UPDATE installation SET enrolled = NULL")
 
     def _enrol(
         self, db: Database, subscribers: Sequence[Subscriber], now: datetime, current_since: datetime
@@ -60,6 +71,15 @@ class Readers(Examined):
                 for subscriber in subscribers
                 for keyword in subscriber.keywords
             ),
+        )
+        # Who unsubscribed stays away, whatever subscribers.toml says, until `rejoin`.
+        db.execute(
+            """
+            DELETE FROM wanted WHERE address IN (
+                SELECT address FROM preference JOIN subscriber ON subscriber.number = preference.subscriber
+                WHERE left_at IS NOT NULL
+            )
+            """
         )
         db.execute("INSERT OR IGNORE INTO query (key) SELECT DISTINCT query FROM wanted")
         db.execute(
@@ -206,6 +226,9 @@ class Readers(Examined):
                         WHERE former.subscriber = reader AND former.is_welcomed
                             AND earlier.number <= coalesce(former.ended_after, cursor)
                     )
+                    AND NOT EXISTS (
+                        SELECT 1 FROM seen_elsewhere WHERE address = ?1 AND paper = candidate.paper
+                    )
                 ORDER BY number
                 """,
                 [address_key(email), text_of(backlog_since), first_code(backlog_since), LAST_CODE],
@@ -217,6 +240,15 @@ class Readers(Examined):
             for number, key, edition, is_backlog in rows
         )
         return News(hits=hits, frontier=frontier, revisions=revisions)
+
+    def count_as_seen(self, email: str, papers: Iterable[ArxivId]) -> int:
+        codes = [(code_of(arxiv_id),) for arxiv_id in papers]
+        with self._transaction() as db:
+            db.conn.executemany("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", codes)
+            return db.conn.executemany(
+                "INSERT OR IGNORE INTO seen_elsewhere SELECT ?, number FROM paper WHERE arxiv_id = ?",
+                [(address_key(email), code) for (code,) in codes],
+            ).rowcount
 
     @staticmethod
     def _close_slot(db: Database, served: Served) -> None:

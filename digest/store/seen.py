@@ -4,13 +4,18 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
 from sqlite_utils import Database
 
-from digest.papers import ArxivId
-from digest.store import Matched
+from digest.papers import ArxivId, Paper, month_of
+from digest.store import Matched, shelves
 from digest.store.revisions import Revisions
 from digest.store.rows import Code, code_of, id_of, moment_of, text_of
+
+_ALWAYS = "9999"
+"""After every moment: an edition of which it is not known how old it is has to be looked at."""
 
 
 class Seen(Revisions):
@@ -55,6 +60,45 @@ class Seen(Revisions):
     def searched_since(self) -> Mapping[str, datetime]:
         rows = self._rows("SELECT key, searched_since_at FROM query WHERE searched_since_at IS NOT NULL")
         return {key: moment_of(searched_since_at) for key, searched_since_at in rows}
+
+    def newest_papers(self, query_key: str, *, limit: int) -> tuple[Paper, ...]:
+        """Reads editions until no other can be newer; of a shelved one its shelf tells how new it may be."""
+        with self._transaction():
+            rows = self._rows(
+                """
+                WITH found AS (
+                    SELECT paper, edition FROM hit
+                    WHERE query = (SELECT number FROM query WHERE key = ?1)
+                    UNION ALL
+                    SELECT paper, edition FROM past_hit
+                    WHERE query = (SELECT number FROM query WHERE key = ?1 AND newest_past_hit IS NOT NULL)
+                ),
+                latest AS (
+                    SELECT coalesce(
+                        (
+                            SELECT edition FROM revision
+                            WHERE revision.paper = found.paper ORDER BY version DESC, number DESC LIMIT 1
+                        ),
+                        found.edition
+                    ) AS number
+                    FROM found
+                )
+                SELECT latest.number,
+                    CASE WHEN edition.number IS NULL THEN newest_submitted_at ELSE edition.submitted_at END
+                FROM latest
+                LEFT JOIN edition ON edition.number = latest.number
+                LEFT JOIN shelf ON shelf.number = latest.number / ?2
+                """,
+                [query_key, shelves.PLACES],
+            )
+            newest: list[Paper] = []
+            later = sorted(((bound or _ALWAYS, number) for number, bound in rows), reverse=True)
+            for bound, group in groupby(later, key=itemgetter(0)):
+                if len(newest) == limit and _age(newest[-1])[0] > bound:
+                    break
+                papers = self._papers(number for _, number in group)
+                newest = sorted((*newest, *papers.values()), key=_age, reverse=True)[:limit]
+            return tuple(newest)
 
     def record(self, papers: Iterable[Matched], *, covered: Mapping[str, datetime], now: datetime) -> int:
         with self._transaction() as db:
@@ -143,3 +187,8 @@ class Seen(Revisions):
             if key is not None:
                 known[asked[code]].add(key)
         return newest, known
+
+
+def _age(paper: Paper) -> tuple[str, ArxivId]:
+    """A paper without a time is as old as the month of its id."""
+    return text_of(paper.submitted_at) if paper.submitted_at else month_of(paper.id), paper.id

@@ -4,14 +4,22 @@ import os
 import sqlite3
 import tempfile
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
+from time import monotonic
+
+from sqlite_utils import Database
 
 from digest.errors import StateError
-from digest.store.history import History
+from digest.store.file import refuse_foreign
+from digest.store.pages import Archive
 from digest.store.rows import explained
 
+_STEPS_BETWEEN_LOOKS = 100_000
+"""Of SQLite's machine, between two looks at the clock: some milliseconds."""
 
-class SqliteStore(History):
+
+class SqliteStore(Archive):
     """A `Store`; its calls may come from any thread, one at a time."""
 
 
@@ -68,3 +76,33 @@ def _check(path: Path) -> None:
         raise StateError(str(path), f"the copy is damaged ({verdict}); look at the disk of the state itself")
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def look_into(path: Path, *, busy: timedelta, within: timedelta) -> bool:
+    """Whether the state was found whole; false where looking took longer than `within`. Changes nothing.
+
+    Raises `StateError` where it is damaged, not ours, of a newer version, cannot be written, or is still
+    locked by another after `busy`.
+    """
+    end = monotonic() + within.total_seconds()
+    try:
+        with closing(
+            sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=rw",
+                uri=True,
+                timeout=busy.total_seconds(),
+                isolation_level=None,
+            )
+        ) as connection:
+            refuse_foreign(path, Database(connection, execute_plugins=False))
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+            connection.set_progress_handler(lambda: monotonic() > end, _STEPS_BETWEEN_LOOKS)
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            return False
+        raise StateError(str(path), explained(error)) from error
+    if verdict != "ok":
+        raise StateError(str(path), f"is damaged ({verdict}); put back a backup (docs/delivery.md)")
+    return True

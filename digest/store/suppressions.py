@@ -6,7 +6,7 @@ from sqlite_utils import Database
 
 from digest.notation import address_key
 from digest.store import Bounced, Suppression
-from digest.store.readers import Readers
+from digest.store.preferences import Choices
 from digest.store.rows import moment_of, text_of
 
 _BOUNCES_COUNT_FOR = timedelta(days=30)
@@ -14,7 +14,7 @@ _BOUNCED_AGAIN_AFTER = timedelta(days=1)
 """When a digest that came back is tried again, unless the reader's next one takes over its papers before."""
 
 
-class Suppressions(Readers):
+class Suppressions(Choices):
     """The part of the store that knows whom not to mail."""
 
     def note_bounce(self, token: str, *, recipient: str | None, reply: str, now: datetime) -> Bounced | None:

@@ -1,6 +1,7 @@
 """What every store promises."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from digest.composing import compose
 from digest.digests import Digest, Revision
+from digest.papers import ArxivId
 from digest.query import parse
 from digest.store import Conclusion, Mailing, MailingState, Matched, Served, Store
 from digest.store.sqlite import SqliteStore
@@ -211,6 +213,80 @@ def test_a_later_version_does_not_change_what_was_written_down(store: Store) -> 
     record(store, found("2606.00001", "tea", "milk", version=2), covered=("milk",))
     (mailing,) = claim(store, limit=10)
     assert mailing.digest == digest
+
+
+# The newest papers of a keyword
+
+
+def newest(store: Store, keyword: str, limit: int = 100) -> list[tuple[str, int]]:
+    return [(paper.id, paper.version) for paper in store.newest_papers(key(keyword), limit=limit)]
+
+
+def test_the_newest_papers_of_a_keyword_come_by_submission_and_then_by_id(store: Store) -> None:
+    assert newest(store, "tea") == []
+    store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
+    record(
+        store,
+        found("2606.00003", "tea", submitted="2026-06-03 10:00"),
+        found("2606.00001", "tea", submitted="2026-06-14 10:00"),
+        found("2606.00009", "milk"),
+        found("2606.00002", "tea", "milk", submitted="2026-06-14 10:00"),
+        covered=("tea", "milk"),
+    )
+    assert newest(store, "tea") == [("2606.00002", 1), ("2606.00001", 1), ("2606.00003", 1)]
+    assert newest(store, "tea", limit=2) == [("2606.00002", 1), ("2606.00001", 1)]
+    assert newest(store, "milk") == [("2606.00009", 1), ("2606.00002", 1)]
+
+
+def test_the_newest_papers_come_in_their_latest_versions_whoever_found_those(store: Store) -> None:
+    store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    record(store, found("2606.00001", "milk", version=2), covered=("milk",))
+    record(store, found("2606.00001", "milk", version=3), covered=("milk",))
+    assert newest(store, "tea") == newest(store, "milk") == [("2606.00001", 3)]
+
+
+def test_a_paper_without_a_time_is_as_old_as_the_month_of_its_id(store: Store) -> None:
+    store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+    undated = found("2606.00002", "tea")
+    undated = replace(undated, paper=replace(undated.paper, submitted_at=None, updated_at=None))
+    record(
+        store,
+        undated,
+        found("2606.00001", "tea", submitted="2026-06-01 00:00"),
+        found("2605.00009", "tea", submitted="2026-05-31 23:00"),
+        found("math/0309136", "tea", submitted="2003-09-08 10:00"),
+        covered=("tea",),
+    )
+    expected = ["2606.00001", "2606.00002", "2605.00009", "math/0309136"]
+    for limit in (1, 2, 3, 4):
+        assert [one for one, _ in newest(store, "tea", limit)] == expected[:limit]
+
+
+# Papers that something else brought
+
+
+def test_what_counts_as_seen_is_no_news_for_that_reader_before_or_after_it_is_found(store: Store) -> None:
+    ada, bo = reader("ada@example.org", "tea"), reader("bo@example.org", "tea")
+    early, late, other = (ArxivId(f"2606.0000{number}") for number in (1, 2, 3))
+    assert store.count_as_seen("Ada@Example.org", [early, early]) == 1
+    store.enrol([ada, bo], now=NOW, current_since=NOW)
+    record(store, *(found(one, "tea") for one in (early, late, other)), covered=("tea",))
+    assert store.count_as_seen(ada.email, [early, late]) == 1
+    assert new_for(store) == {("2606.00003", key("tea"))}
+    assert len(new_for(store, bo.email)) == 3
+    assert ids(serve(store, ada)) == {"2606.00003"}
+    record(store, found(early, "tea", version=2), covered=("tea",))
+    assert serve(store, ada) is None
+
+
+def test_what_counts_as_seen_shows_nowhere(store: Store) -> None:
+    store.count_as_seen("ada@example.org", [ArxivId("2606.00001")])
+    store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+    assert newest(store, "tea") == []
+    assert store.recent_hits(since=LONG_AGO) == {}
+    assert record(store, found("2606.00001", "tea"), covered=("tea",)) == 1
+    assert store.count_as_seen("ada@example.org", []) == 0
 
 
 # New versions

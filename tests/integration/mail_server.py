@@ -99,7 +99,7 @@ class _Conversation:
 
     async def hold(self) -> None:
         await self._say(self._server.answer("GREETING"))
-        while line := (await self._reader.readline()).decode().rstrip("\r\n"):
+        while line := (await self._reader.readline()).decode(errors="replace").rstrip("\r\n"):
             self._server.commands.append(line)
             await self._react(line)
 

@@ -1,6 +1,7 @@
 """Mails to the operator: an outage once, its end once, and a sign of life every week."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -8,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from digest.bulletins import Bulletin, due_bulletin, write_bulletin
+from digest.errors import ServerUnavailable
 from digest.health import examine
+from digest.mail import Outcome, Outgoing, Receipt, Session
 from digest.mail.message import Letterhead
+from digest.reporting import tell_operator
+from digest.settings import Operator
 from digest.store.sqlite import SqliteStore
 from tests.contract.test_stores import LONG_AGO, key
 from tests.factories import moment, reader
@@ -70,3 +75,61 @@ def test_the_mail_says_what_needs_a_person_first(store: SqliteStore) -> None:
     assert first == "needs you: no fetch has succeeded for over a day for tea: run digest doctor"
     assert any(line.startswith("seen        up to Tue 2026-06-16") for line in rest)
     assert outgoing == write_bulletin(Bulletin.OUTAGE, health, LETTERHEAD, "op@example.org")
+
+
+class Desk:
+    """A transport that takes each mail, or answers as it was told to."""
+
+    sessions = 1
+
+    def __init__(self, outcome: Outcome = Outcome.SENT) -> None:
+        self.outcome = outcome
+        self.subjects: list[str] = []
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        if self.outcome is Outcome.UNKNOWN:
+            raise ServerUnavailable("the desk", "closed", "come again")
+        yield self
+
+    async def send(self, mail: Outgoing) -> Receipt:
+        self.subjects.append(message_from_bytes(mail.message, policy=policy.default)["Subject"])
+        return Receipt(outcome=self.outcome, reply="so it is")
+
+
+async def tell(store: SqliteStore, desk: Desk, now: datetime, **operator: str) -> Bulletin | None:
+    settings = Operator(**{"email": "op@example.org", **operator})  # type: ignore[arg-type]
+    return await tell_operator(store, desk, [ADA], LETTERHEAD, settings, now=now)
+
+
+async def test_what_was_told_is_not_told_again_and_the_end_of_it_is(store: SqliteStore) -> None:
+    desk, later = Desk(), TUESDAY + timedelta(days=3)
+    for now in (TUESDAY, later, later + timedelta(hours=1)):
+        await tell(store, desk, now)
+    fetch(store, later + timedelta(hours=2))
+    for now in (later + timedelta(hours=2), later + timedelta(hours=3)):
+        await tell(store, desk, now)
+    assert desk.subjects == [
+        "arXiv digest: no fetch has succeeded for over a day",
+        "arXiv digest: fetching works again",
+    ]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.UNKNOWN])
+async def test_what_could_not_be_sent_is_sent_by_the_next_run(store: SqliteStore, outcome: Outcome) -> None:
+    later = TUESDAY + timedelta(days=3)
+    assert await tell(store, Desk(outcome), later) is None
+    assert await tell(store, Desk(), later) is Bulletin.OUTAGE
+
+
+async def test_nobody_is_told_where_nobody_is_named(store: SqliteStore) -> None:
+    desk = Desk()
+    assert await tell_operator(store, desk, [ADA], LETTERHEAD, Operator(), now=TUESDAY + timedelta(9)) is None
+    assert desk.subjects == []
+
+
+async def test_a_weekly_sign_of_life_is_sent_once_a_week(store: SqliteStore) -> None:
+    desk = Desk()
+    for now in (TUESDAY, TUESDAY + timedelta(hours=1)):
+        await tell(store, desk, now, heartbeat="mon")
+    assert desk.subjects == ["arXiv digest: this week"]

@@ -3,21 +3,24 @@
 import asyncio
 import logging
 import os
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
 from digest import daemon as daemon_module
 from digest.assembly import load_setup
 from digest.daemon import Daemon
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.notify import Notifier
+from digest.preferences import Preferences
 from digest.store.sqlite import SqliteStore
 from tests.factories import invented_paper, moment
 
@@ -82,7 +85,7 @@ def ear(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 @asynccontextmanager
-async def running(folder: Path, ear: socket.socket, start: str) -> AsyncIterator[Town]:
+async def running(folder: Path, ear: socket.socket, start: str, **more: str) -> AsyncIterator[Town]:
     """A daemon that runs from `start` on, and is told to stop at the end."""
     async with LocalArxiv(ANNOUNCEMENTS, moment(start)) as arxiv:
         environ = {
@@ -91,6 +94,7 @@ async def running(folder: Path, ear: socket.socket, start: str) -> AsyncIterator
             "DIGEST_ARXIV__API_URL": arxiv.url,
             "DIGEST_ARXIV__REQUEST_INTERVAL": "0",
             "DIGEST_ARXIV__RETRY_PAUSE": "0",
+            **more,
         }
         told = {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "100000"}
         subscribers = folder / "subscribers.toml"
@@ -163,6 +167,15 @@ async def test_a_new_reader_takes_part_without_a_restart(tmp_path: Path, ear: so
         await expect_soon(lambda: len(town.store.covered_at()) == 2)
         town.set_clock("2026-06-09 07:01")
         await expect_soon(lambda: len(town.mails()) == 2)
+
+
+async def test_an_edit_between_the_first_reading_and_the_start_is_noticed(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        # The files were read, and nothing of the daemon has run yet.
+        (tmp_path / "subscribers.toml").write_text(SUBSCRIBER.replace('"tea"', '"tea", "milk"'))
+        await expect_soon(lambda: len(town.store.covered_at()) == 2)
 
 
 async def test_sighup_rereads_the_files_at_once(
@@ -238,4 +251,89 @@ async def test_a_clock_that_was_ahead_once_does_not_stop_the_fetching(
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
         await expect_soon(lambda: set(town.store.covered_at().values()) == {moment("2026-06-08 22:00")})
         town.set_clock("2026-06-09 07:01")
+        await expect_soon(town.mails)
+
+
+async def test_a_reader_who_chooses_another_time_is_mailed_then_without_a_restart(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await expect_soon(lambda: town.store.covered_at())
+        town.store.prefer("ada@example.org", Preferences(send_at=time(9)))
+        town.set_clock("2026-06-09 07:01")
+        await asyncio.sleep(0.2)
+        assert town.mails() == []
+        town.set_clock("2026-06-09 09:01")
+        await expect_soon(town.mails)
+        assert town.mails() == ["Tue, 09 Jun 2026 09:00:00 +0000 <ada@example.org>"]
+
+
+async def test_what_came_in_a_pause_is_in_the_first_digest_after_it(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await expect_soon(lambda: town.store.covered_at())
+        town.store.prefer("ada@example.org", Preferences(paused_until=date(2026, 6, 10)))
+        for clock in ("2026-06-09 07:01", "2026-06-10 00:45", "2026-06-10 06:59"):
+            town.set_clock(clock)
+            await asyncio.sleep(0.2)
+            assert town.mails() == []
+        town.set_clock("2026-06-10 07:01")
+        await expect_soon(town.mails)
+        assert town.mails() == ["Wed, 10 Jun 2026 07:00:00 +0000 <ada@example.org>"]
+        (mail,) = (tmp_path / "Maildir/new").glob("*")
+        assert all(f"2606.0000{day}" in mail.read_text() for day in (8, 9))
+
+
+async def test_who_leaves_is_mailed_no_more_and_who_comes_back_is(tmp_path: Path, ear: socket.socket) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await expect_soon(lambda: town.store.covered_at())
+        town.store.leave("ada@example.org", now=town.now)
+        town.set_clock("2026-06-09 07:01")
+        await asyncio.sleep(0.2)
+        (tmp_path / "subscribers.toml").write_text(f"# edited\n{SUBSCRIBER}")
+        await asyncio.sleep(0.2)
+        assert town.mails() == []
+        town.store.rejoin("ada@example.org")
+        town.set_clock("2026-06-10 07:01")
+        await expect_soon(town.mails)
+
+
+async def test_a_click_in_a_mail_ends_the_mails(
+    tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "digest.daemon")
+    web = {"DIGEST_WEB__BASE_URL": "https://d.example.org", "DIGEST_WEB__LISTEN": "127.0.0.1:0"}
+    async with running(tmp_path, ear, "2026-06-08 22:00", **web) as town:
+        await expect_soon(lambda: town.store.covered_at())
+        town.set_clock("2026-06-09 07:01")
+        await expect_soon(town.mails)
+        (mail,) = (tmp_path / "Maildir/new").glob("*")
+        message = message_from_bytes(mail.read_bytes())
+        assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        page, by_mail = str(message["List-Unsubscribe"]).split(", ")
+        assert by_mail.startswith("<mailto:")
+        (address,) = re.findall(r"web pages at (\S+)", caplog.text)
+        url = page.strip("<>").replace("https://d.example.org", address)
+        async with (
+            ClientSession() as session,
+            session.post(url, data={"List-Unsubscribe": "One-Click"}) as answer,
+        ):
+            assert answer.status == 200
+            figures = await (await session.get(f"{address}/metrics")).text()
+        assert 'digest_digests_total{outcome="sent"} 1.0' in figures
+        assert 'digest_source_last_success_timestamp_seconds{source="' in figures
+        town.set_clock("2026-06-10 07:01")
+        await asyncio.sleep(0.3)
+        assert len(town.mails()) == 1
+
+
+async def test_choices_survive_a_restart(tmp_path: Path, ear: socket.socket) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await expect_soon(lambda: town.store.covered_at())
+        town.store.prefer("ada@example.org", Preferences(send_at=time(9)))
+    async with running(tmp_path, ear, "2026-06-09 07:01") as town:
+        await asyncio.sleep(0.2)
+        assert town.mails() == []
+        town.set_clock("2026-06-09 09:01")
         await expect_soon(town.mails)

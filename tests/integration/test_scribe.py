@@ -18,6 +18,7 @@ from digest.jobs.drafting import Drafting, draft
 from digest.mail.maildir import MaildirTransport
 from digest.scribe import hired
 from digest.store.sqlite import SqliteStore
+from digest.web.links import links_of
 from tests.contract.test_stores import NOW, outbox_of
 
 UNTIL = NOW + timedelta(minutes=10)
@@ -45,6 +46,22 @@ async def test_its_drafts_are_those_that_the_first_process_makes(store: SqliteSt
     store.reclaim(now=NOW, latest=UNTIL)
     write = writer_of(load_settings(config, {}))
     assert theirs == list(draft(store, write, now=NOW, until=UNTIL, limit=7))
+
+
+@pytest.fixture
+def web_config(config: Path) -> Path:
+    config.write_text(config.read_text() + '[web]\nbase_url = "https://d.example.org"\n')
+    return config
+
+
+async def test_its_mails_lead_to_the_same_pages(store: SqliteStore, web_config: Path) -> None:
+    async with hired(web_config, web_config.parent / "digest.db") as drafting:
+        theirs = await drafting(NOW, UNTIL, 7)
+    store.reclaim(now=NOW, latest=UNTIL)
+    settings = load_settings(web_config, {})
+    write = writer_of(settings, links_of(settings.web.base_url, store))
+    assert list(theirs) == list(draft(store, write, now=NOW, until=UNTIL, limit=7))
+    assert all(one.outgoing and b"<https://d.example.org/u/" in one.outgoing.message for one in theirs)
 
 
 async def test_what_goes_wrong_there_is_told_here(store: SqliteStore, config: Path) -> None:

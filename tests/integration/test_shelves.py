@@ -246,6 +246,30 @@ def test_a_longer_look_back_finds_again_what_was_put_away(store: SqliteStore) ->
     assert key("tea") not in store.recent_hits(since=moment(EARLY) + DAY)
 
 
+def test_the_newest_papers_of_a_keyword_may_have_been_put_away(store: SqliteStore) -> None:
+    enrol(store, ADA)
+    record(store, *old(2, 1, 3), found("2602.00009", "tea", submitted="2026-02-01 10:00"), covered=("tea",))
+    serve(store, ADA)
+    assert shelve(store) == 2
+    record(store, *old(1, version=2), found("2606.00001", "tea", submitted=LATE), covered=("tea",))
+    expected = [("2606.00001", 1), ("2603.00003", 1), ("2603.00002", 1), ("2603.00001", 2), ("2602.00009", 1)]
+    for limit in (1, 2, 3, 4, 5, 100):
+        papers = store.newest_papers(key("tea"), limit=limit)
+        assert [(paper.id, paper.version) for paper in papers] == expected[:limit]
+
+
+def test_a_shelf_may_hold_newer_papers_than_those_of_the_keyword(store: SqliteStore) -> None:
+    both = reader(ADA.email, "tea", "milk")
+    enrol(store, both)
+    record(store, *old(1, keywords=("milk",)), covered=("tea", "milk"))
+    oldest = found("2601.00001", "tea", submitted="2026-01-05 10:00")
+    record(store, *old(2, keywords=("milk",)), oldest, covered=("tea", "milk"))
+    serve(store, both)
+    assert shelve(store) == 2
+    record(store, found("2602.00001", "tea", submitted="2026-02-05 10:00"), covered=("tea",))
+    assert [paper.id for paper in store.newest_papers(key("tea"), limit=1)] == ["2602.00001"]
+
+
 @pytest.mark.parametrize("recent", [LATE, "2026-05-18 10:00"])
 def test_what_the_look_back_reaches_stays_at_hand(store: SqliteStore, recent: str) -> None:
     enrol(store, ADA)

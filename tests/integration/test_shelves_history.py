@@ -140,6 +140,10 @@ class Twins:
         assert self.standings(self.plain) == self.standings(self.shelved)
         for since in (self.now - LOOKBACK, LONG_AGO):
             assert self.plain.recent_hits(since=since) == self.shelved.recent_hits(since=since)
+        for keyword in WORDS:
+            for limit in (1, 100):
+                first, second = (store.newest_papers(key(keyword), limit=limit) for store in self.stores)
+                assert first == second
         for email in self.readers:
             plain, shelved = (store.news(email, backlog_since=self.now - LOOKBACK) for store in self.stores)
             assert (plain.hits, plain.frontier, plain.revisions) == (

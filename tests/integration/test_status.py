@@ -3,7 +3,8 @@
 import json
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,14 @@ def test_digests_that_nobody_sends_are_overdue_after_a_day(store: SqliteStore) -
     assert "is the service running?" in health.problems()[0]
     compose_due(store, [ADA], lambda *_: moment("2026-06-17 07:31"), backlog_since=LONG_AGO)
     assert examine(store, [ADA], now=moment("2026-06-17 12:00")).overdue == ()
+
+
+def test_nobody_waits_for_a_digest_in_a_pause_of_their_own(store: SqliteStore) -> None:
+    enrol(store, moment("2026-06-16 06:00"))
+    fetch(store, *of_days(15), now=TUESDAY)
+    pausing = replace(ADA, paused_until=date(2026, 6, 17))
+    assert examine(store, [pausing], now=moment("2026-06-17 12:00")).overdue == ()
+    assert examine(store, [pausing], now=moment("2026-06-18 12:00")).overdue == (ADA.email,)
 
 
 def test_keywords_that_went_quiet_or_never_brought_anything_are_named(store: SqliteStore) -> None:

@@ -333,7 +333,11 @@ def test_a_writer_who_does_not_let_go_is_told_of(path: Path, monkeypatch: pytest
 def test_ten_commands_at_once_all_take_effect(path: Path) -> None:
     command = [sys.executable, "-m", "digest", "subscribe", "-k", "graph", "-k"]
     root = Path(__file__).parents[2]
-    environ = os.environ | {"DIGEST_SUBSCRIBERS": str(path), "PYTHONPATH": str(root)}
+    environ = os.environ | {
+        "DIGEST_SUBSCRIBERS": str(path),
+        "DIGEST_STATE": str(path.with_name("digest.db")),
+        "PYTHONPATH": str(root),
+    }
     running = [
         subprocess.Popen(
             [*command, f"keyword {n}", "new@example.org" if n % 2 else f"new{n}@example.org"],

@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +16,7 @@ import pytest
 
 from digest import __version__, cli
 from digest.cli import context
+from digest.config import Defaults
 from digest.errors import (
     AlreadyRunning,
     BadDocument,
@@ -24,6 +27,11 @@ from digest.errors import (
     StateError,
     Unreachable,
 )
+from digest.preferences import Preferences
+from digest.query import parse
+from digest.store.sqlite import SqliteStore
+from digest.subscribers import load_subscribers
+from tests.factories import moment
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,6 +51,7 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     """Runs the command, as its entry point does, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("DIGEST_STATE", str(tmp_path / "digest.db"))
 
     def run(*arguments: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["digest", *arguments])
@@ -58,7 +67,11 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def start(
     *arguments: str, folder: Path, stdout: IO[bytes] | int = subprocess.PIPE
 ) -> subprocess.CompletedProcess[str]:
-    environ = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    environ = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "200",
+        "DIGEST_STATE": str(folder / "digest.db"),
+    }
     return subprocess.run(
         [sys.executable, "-m", "digest", *arguments],
         env=environ,
@@ -119,6 +132,15 @@ def test_the_list_is_a_table_with_a_line_for_each(digest: Digest) -> None:
     assert "some topic 29" in second
 
 
+NOTHING_CHOSEN = {
+    "muted": [],
+    "has_own_time": False,
+    "paused_until": None,
+    "left_at": None,
+    "is_suppressed": False,
+}
+
+
 def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
     digest("subscribe", "a@example.org", "-k", "neural operator")
     digest(
@@ -138,6 +160,7 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
             "categories": [],
             "crosslists": True,
             "replacements": "never",
+            **NOTHING_CHOSEN,
         },
         {
             "email": "b@example.org",
@@ -150,8 +173,65 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
             "categories": ["cs.LG", "stat.*"],
             "crosslists": False,
             "replacements": "section",
+            **NOTHING_CHOSEN,
         },
     ]
+
+
+def test_what_readers_chose_and_who_is_suppressed_is_listed(digest: Digest, tmp_path: Path) -> None:
+    digest("subscribe", "a@example.org", "-k", "neural operator", "-k", "x ray")
+    digest("subscribe", "b@example.org", "-k", "x ray")
+    found = load_subscribers(tmp_path / "subscribers.toml", Defaults())
+    chosen = Preferences(
+        muted=(parse("x rays").key,), send_at=time_of_day(18, 5), weekly="fri", paused_until=date(2126, 7, 1)
+    )
+    with SqliteStore(tmp_path / "digest.db") as store:
+        store.enrol(found, now=moment("2026-06-16 07:00"), current_since=moment("2026-06-16 07:00"))
+        store.prefer("a@example.org", chosen)
+        store.leave("b@example.org", now=moment("2026-06-16 07:00"))
+        store.suppress("b@example.org", cause="550 5.1.1", now=moment("2026-06-16 07:00"))
+    header, first, second = digest("subscribers").out.splitlines()
+    assert header.split()[-1] == "Choices"
+    assert "every Fri at 18:05 UTC" in first
+    assert first.rstrip().endswith('paused until 2126-07-01; mutes "x ray"; own time')
+    assert second.rstrip().endswith("left 2026-06-16; suppressed")
+    first_object, second_object = json.loads(digest("subscribers", "--json").out)
+    assert (first_object["muted"], first_object["at"], first_object["weekly"]) == (["x ray"], "18:05", "fri")
+    assert (first_object["has_own_time"], first_object["paused_until"]) == (True, "2126-07-01")
+    assert (second_object["left_at"], second_object["is_suppressed"]) == ("2026-06-16T07:00:00+00:00", True)
+
+
+def test_a_pause_that_is_over_is_not_listed(digest: Digest, tmp_path: Path) -> None:
+    digest("subscribe", "a@example.org", "-k", "x ray")
+    found = load_subscribers(tmp_path / "subscribers.toml", Defaults())
+    with SqliteStore(tmp_path / "digest.db") as store:
+        store.enrol(found, now=moment("2026-06-16 07:00"), current_since=moment("2026-06-16 07:00"))
+        store.prefer("a@example.org", Preferences(paused_until=date(2026, 1, 1)))
+    assert "paused" not in digest("subscribers").out
+    assert json.loads(digest("subscribers", "--json").out)[0]["paused_until"] is None
+
+
+def test_the_operator_subscribes_someone_again_who_left(digest: Digest, tmp_path: Path) -> None:
+    digest("subscribe", "a@example.org", "-k", "x ray")
+    found = load_subscribers(tmp_path / "subscribers.toml", Defaults())
+    with SqliteStore(tmp_path / "digest.db") as store:
+        store.enrol(found, now=moment("2026-06-16 07:00"), current_since=moment("2026-06-16 07:00"))
+        store.leave("a@example.org", now=moment("2026-06-16 07:00"))
+    assert (
+        "a@example.org had unsubscribed, and is mailed again.\n" in digest("subscribe", "a@example.org").out
+    )
+    assert "had unsubscribed" not in digest("subscribe", "a@example.org").out
+    assert "left" not in digest("subscribers").out
+
+
+def test_readers_are_added_and_listed_though_the_state_cannot_be_read(digest: Digest, tmp_path: Path) -> None:
+    digest("subscribe", "a@example.org", "-k", "x ray")
+    (tmp_path / "digest.db").write_text("no database")
+    ended = digest("subscribe", "b@example.org", "-k", "tea")
+    assert (ended.code, ended.err.partition(": ")[2][:37]) == (0, "had they unsubscribed themselves, the")
+    ended = digest("subscribers")
+    assert (ended.code, ended.err.partition(": ")[2][:38]) == (0, "what readers chose for themselves is n")
+    assert "a@example.org" in ended.out
 
 
 def test_filters_are_told_and_listed(digest: Digest) -> None:

@@ -35,6 +35,7 @@ def test_there_is_a_daemon_and_a_timer_with_its_service() -> None:
     assert [path.name for path in UNITS] == [
         "arxiv-digest-run.service",
         "arxiv-digest-run.timer",
+        "arxiv-digest-web.service",
         "arxiv-digest.service",
     ]
 
@@ -69,9 +70,9 @@ def test_the_timer_runs_after_each_announcement() -> None:
     ]
 
 
-def test_both_services_own_the_same_state_and_are_equally_hardened() -> None:
-    first, second = (settings_of(path) for path in SERVICES)
-    begins = [lines.index("ConfigurationDirectory=arxiv-digest") for lines in (first, second)]
-    rest = second[begins[1] : second.index("[Install]")]
-    assert first[begins[0] :] == rest
-    assert {"DynamicUser=yes", "User=arxiv-digest", "StateDirectory=arxiv-digest"} <= set(rest)
+def test_all_services_own_the_same_state_and_are_equally_hardened() -> None:
+    begin, end = "ConfigurationDirectory=arxiv-digest", "[Install]"
+    units = [[*settings_of(path), end] for path in SERVICES]
+    first, *others = [unit[unit.index(begin) : unit.index(end)] for unit in units]
+    assert [unit == first for unit in others] == [True, True]
+    assert {"DynamicUser=yes", "User=arxiv-digest", "StateDirectory=arxiv-digest"} <= set(first)

@@ -14,24 +14,29 @@ ORDER = (
     "text plurals categories",
     "query",
     "evidence matching",
-    "notation entries providers settings config exclusive",
+    "notation entries providers fields web_settings settings config exclusive",
     "subscribers subscribers_file",
-    "arxiv resources digests",
+    "arxiv resources digests preferences",
     "store",
     "schedule composing merging explaining",
     "mail",
-    "jobs health advice bulletins",
-    "assembly cycle notify heap",
+    "jobs pages health advice bulletins",
+    "assembly cycle notify heap reporting installation",
+    "web",
     "scribe",
     "daemon demo",
+    "checks",
     "cli",
 )
 PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split()}
 PURE = (
     "papers text plurals query matching evidence digests composing merging explaining schedule"
-    " providers mail.message mail.replies mail.bounces mail.pace mail.tex mail.tex.commands mail.tex.letters"
+    " pages pages.reading pages.writing pages.judging"
+    " preferences store.sealing providers mail.message mail.replies mail.bounces mail.pace"
+    " checks.records mail.links web.clients web.choosing web.cards web.feeds"
+    " mail.tex mail.tex.commands mail.tex.letters"
     " mail.tex.maths mail.tex.pieces mail.tex.prose mail.tex.reading mail.tex.signs mail.tex.spacing"
-    " mail.tex.symbols mail.links mail.richtext mail.marking mail.cards mail.fitting mail.wrapping"
+    " mail.tex.symbols mail.richtext mail.marking mail.cards mail.fitting mail.wrapping"
 )
 IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic"}

@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 from datetime import time, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,12 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_DEFAULTS__AT": "18:30",
         "DIGEST_DEFAULTS__TIMEZONE": "Asia/Tokyo",
         "DIGEST_DEFAULTS__WEEKLY": "Friday",
+        "DIGEST_WEB__BASE_URL": "https://digest.example.org/lab/",
+        "DIGEST_WEB__LISTEN": "[::1]:8000",
+        "DIGEST_WEB__TRUSTED_PROXIES": "192.0.2.1, 10.0.0.0/8",
+        "DIGEST_WEB__ROBOTS": "true",
+        "DIGEST_OPERATOR__EMAIL": "op@example.org",
+        "DIGEST_OPERATOR__HEARTBEAT": "mon",
     }
     assert set(environ) == {"DIGEST_" + "__".join(key).upper() for key in KEYS}
     settings = load("", environ)
@@ -132,6 +139,33 @@ def test_every_key_can_come_from_the_environment() -> None:
     assert (settings.delivery.transport, settings.delivery.maildir) == ("maildir", Path("mails"))
     assert (settings.defaults.at, settings.defaults.weekly) == (time(18, 30), 4)
     assert settings.defaults.timezone.key == "Asia/Tokyo"
+    assert (settings.web.base_url, settings.web.address) == ("https://digest.example.org/lab", ("::1", 8000))
+    assert settings.web.trusted_proxies == (ip_network("192.0.2.1"), ip_network("10.0.0.0/8"))
+    assert settings.web.robots
+    assert (settings.operator.email, settings.operator.heartbeat) == ("op@example.org", 0)
+
+
+@pytest.mark.parametrize(
+    ("toml", "problem"),
+    [
+        ('base_url = "http://digest.example.org"', "allowed is an https address"),
+        ('base_url = "https://digest.example.org/?a"', "to which paths can be added"),
+        ('base_url = "digest.example.org"', "allowed is an http or https address"),
+        ('listen = "8345"', 'as in "127.0.0.1:8345"'),
+        ('listen = "localhost:8345"', 'as in "127.0.0.1:8345"'),
+        ('listen = "::1:8345"', 'as in "127.0.0.1:8345"'),
+        ('listen = "127.0.0.1:65536"', "up to 65535"),
+        ('trusted_proxies = ["10.0.0.1/8"]', "10.0.0.1/8 has host bits set"),
+        ("trusted_proxies = 1", "allowed is a list of addresses or networks"),
+    ],
+)
+def test_what_the_web_pages_cannot_be_set_to_is_explained(toml: str, problem: str) -> None:
+    (found,) = problems(f"[web]\n{toml}\n")
+    assert problem in found
+
+
+def test_web_pages_without_tls_are_for_this_machine_alone() -> None:
+    assert load('[web]\nbase_url = "http://127.0.0.1:8345"').web.base_url == "http://127.0.0.1:8345"
 
 
 def test_every_key_is_documented() -> None:

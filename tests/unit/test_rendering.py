@@ -395,7 +395,7 @@ def test_a_paper_looks_the_same_whatever_else_is_in_the_digest() -> None:
 def test_a_missing_or_broken_template_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"keywords\.txt\.j2 is missing"):
         Renderer(tmp_path)
-    for template in templates_folder().iterdir():
+    for template in templates_folder().glob("*.j2"):
         (tmp_path / template.name).write_text(template.read_text())
     (tmp_path / "digest.txt.j2").write_text("one\n{% for %}\n")
     with pytest.raises(ConfigurationError, match=r"digest\.txt\.j2, line 2"):

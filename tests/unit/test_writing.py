@@ -195,7 +195,7 @@ def test_a_paper_is_rendered_once_for_all_its_readers(monkeypatch: pytest.Monkey
 def test_a_template_that_does_not_fit_makes_the_digest_unwritable(
     name: str, template: str, tmp_path: Path
 ) -> None:
-    for shipped in templates_folder().iterdir():
+    for shipped in templates_folder().glob("*.j2"):
         (tmp_path / shipped.name).write_text(shipped.read_text())
     (tmp_path / name).write_text(template)
     writer = Writer(Renderer(tmp_path), LETTERHEAD)
@@ -204,7 +204,7 @@ def test_a_template_that_does_not_fit_makes_the_digest_unwritable(
 
 
 def test_a_template_without_a_last_line_break_is_given_one(tmp_path: Path) -> None:
-    for shipped in templates_folder().iterdir():
+    for shipped in templates_folder().glob("*.j2"):
         (tmp_path / shipped.name).write_text(shipped.read_text().rstrip("\n"))
     renderer = Renderer(tmp_path)
     writer = Writer(renderer, LETTERHEAD)

@@ -1,0 +1,51 @@
+"""The machine's clock and its time zones."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from digest.assembly import Setup
+from digest.checks import Finding, failed, ok, warning
+
+_NOTICEABLE = timedelta(minutes=2)
+_HARMFUL = timedelta(minutes=30)
+_ARXIVS_OWN = "America/New_York"
+
+
+def check_zones(setup: Setup, now: datetime) -> Iterator[Finding]:
+    """Whether every zone in use is known, and what time it is in each: that is for the operator to judge."""
+    zones = {setup.settings.defaults.timezone.key, *(one.timezone.key for one in setup.subscribers)}
+    missing = [zone for zone in sorted(zones | {_ARXIVS_OWN}) if not _is_known(zone)]
+    if missing:
+        said = f"no rules for {', '.join(missing)}"
+        yield failed("time zones", said, "install tzdata, of the system or from PyPI")
+        return
+    yield ok("time zones", _told(sorted(zones), now))
+
+
+def _told(zones: Iterable[str], now: datetime, most: int = 4) -> str:
+    shown = [f"{now.astimezone(ZoneInfo(zone)):%H:%M} in {zone}" for zone in zones]
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return f"it is {now.astimezone(UTC):%F %H:%M} UTC: {', '.join(shown[:most])}{more}"
+
+
+def _is_known(zone: str) -> bool:
+    try:
+        ZoneInfo.no_cache(zone)
+    except ZoneInfoNotFoundError:
+        return False
+    return True
+
+
+def judge_clock(lead: timedelta | None) -> Finding:
+    """`lead`: how far this machine is ahead of the server that was asked; `None` where none told its time."""
+    if lead is None:
+        return warning("clock", "not checked: no server told its time", "compare it with another clock")
+    minutes = f"{abs(lead).total_seconds() / 60:.0f} minutes"
+    said = f"this machine is {minutes} {'ahead' if lead > timedelta(0) else 'behind'}"
+    remedy = "set the clock, and let it be kept right: timedatectl set-ntp true"
+    if abs(lead) > _HARMFUL:
+        return failed("clock", said, remedy)
+    if abs(lead) > _NOTICEABLE:
+        return warning("clock", said, remedy)
+    return ok("clock", f"within {_NOTICEABLE.seconds // 60} minutes of arXiv's")

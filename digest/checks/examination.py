@@ -1,0 +1,107 @@
+"""All checks in their order, and what the command ends with."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from digest.assembly import Setup, server_of
+from digest.checks import Finding, Verdict, failed, ok, warning
+from digest.checks.arxiv import check_arxiv
+from digest.checks.clock import check_zones
+from digest.checks.domain import Resolver, check_domain
+from digest.checks.files import check_files
+from digest.checks.sending import send_test
+from digest.checks.service import check_service
+from digest.checks.smtp import check_mail_server
+from digest.config import find_config, load_settings
+from digest.errors import ConfigurationError
+from digest.papers import one_line
+from digest.subscribers import load_subscribers
+
+CONFIGURATION = "configuration"
+SUBSCRIBERS = "subscribers"
+_CORRECT = "correct it: docs/configuration.md has every key"
+
+
+async def examine(
+    config: Path | None, environ: Mapping[str, str], resolver: Resolver, *, send_to: str | None
+) -> AsyncIterator[Finding]:
+    """Everything. With `send_to` a test digest is sent there, if the mail server was found in order."""
+    setup, findings = _read(config, environ)
+    for finding in (*findings, *_here(setup)):
+        yield finding
+    if setup is None:
+        yield warning("all else", "not checked: it follows from the configuration", "correct that first")
+    else:
+        async for finding in _asking_others(setup, resolver, send_to):
+            yield finding
+    async for finding in check_service():
+        yield finding
+
+
+def examine_here(config: Path | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """What can be told without a network."""
+    setup, findings = _read(config, environ)
+    yield from findings
+    yield from _here(setup)
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """2 where the configuration is broken, 1 where something else failed."""
+    wrong = {finding.name for finding in findings if finding.verdict is Verdict.FAILED}
+    return 2 if wrong & {CONFIGURATION, SUBSCRIBERS} else int(bool(wrong))
+
+
+def _read(config: Path | None, environ: Mapping[str, str]) -> tuple[Setup | None, tuple[Finding, ...]]:
+    """Both files and all of their problems: without readers where subscribers.toml cannot be used."""
+    try:
+        file = find_config(config, environ)
+        settings = load_settings(config, environ)
+    except ConfigurationError as error:
+        return None, _broken(CONFIGURATION, error)
+    where = file.absolute() if file else "no digest.toml, so the defaults hold"
+    how = f"mails go to {settings.smtp.host}" if server_of(settings) else "mails go into a Maildir"
+    told = ok(CONFIGURATION, f"{where}: {how}")
+    try:
+        readers = load_subscribers(settings.subscribers, settings.defaults)
+    except ConfigurationError as error:
+        setup = Setup(config_file=file, settings=settings, subscribers=(), fingerprint=())
+        return setup, (told, *_broken(SUBSCRIBERS, error))
+    setup = Setup(config_file=file, settings=settings, subscribers=readers, fingerprint=())
+    return setup, (told, _subscribers(setup))
+
+
+def _broken(name: str, error: ConfigurationError) -> tuple[Finding, ...]:
+    return tuple(failed(name, one_line(problem), _CORRECT) for problem in error.problems)
+
+
+def _subscribers(setup: Setup) -> Finding:
+    path, number = setup.settings.subscribers.absolute(), len(setup.subscribers)
+    if not number:
+        return warning(SUBSCRIBERS, f"{path}: nobody yet", "digest subscribe EMAIL -k KEYWORD")
+    keywords = sum(len(one.keywords) for one in setup.subscribers)
+    return ok(SUBSCRIBERS, f"{path}: readers {number}, keywords {keywords}")
+
+
+def _here(setup: Setup | None) -> Iterator[Finding]:
+    if setup:
+        yield from check_zones(setup, datetime.now(UTC))
+        yield from check_files(setup)
+
+
+async def _asking_others(setup: Setup, resolver: Resolver, send_to: str | None) -> AsyncIterator[Finding]:
+    settings = setup.settings
+    is_sound = True
+    if server := server_of(settings):
+        async for finding in check_mail_server(server, settings.smtp.sender):
+            is_sound = is_sound and finding.verdict is not Verdict.FAILED
+            yield finding
+        async for finding in check_domain(settings.smtp, resolver):
+            yield finding
+    async for finding in check_arxiv(settings):
+        yield finding
+    if send_to and is_sound:
+        async for finding in send_test(settings, send_to, datetime.now(UTC)):
+            yield finding
+    elif send_to:
+        yield warning("test digest", "not sent: the mail server is not in order", "see above")

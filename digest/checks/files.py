@@ -1,0 +1,102 @@
+"""The files of this machine: who may read and write them, room on the disk, and the state."""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from digest.assembly import Setup
+from digest.checks import Finding, failed, ok, warning
+from digest.errors import ConfigurationError, StateError
+from digest.notation import parse_toml, read_text
+from digest.settings import Settings
+from digest.store.sqlite import look_into
+
+A_YEAR = 300_000_000
+"""Bytes: all that arXiv announces in a year takes half of it (docs/benchmarks.md), copying it the rest."""
+
+_FULL = 50_000_000
+_PATIENCE = timedelta(seconds=20)
+_BUSY = timedelta(seconds=3)
+
+
+def check_files(setup: Setup) -> Iterator[Finding]:
+    """Rights, room and state."""
+    settings = setup.settings
+    yield from _secrets(setup.config_file, settings)
+    yield _writable("state folder", settings.state.parent)
+    if settings.delivery.transport == "maildir":
+        yield _writable("Maildir", settings.delivery.maildir)
+    yield _room(settings.state.parent)
+    yield _state(settings.state)
+
+
+def _secrets(config: Path | None, settings: Settings) -> Iterator[Finding]:
+    """Files that hold a password are for one user alone."""
+    files = [file for file in (settings.smtp.password_file,) if file]
+    if config and _holds_password(config):
+        files.append(config)
+    for file in files:
+        yield judge_secret(file, file.stat().st_mode)
+
+
+def judge_secret(file: Path, mode: int) -> Finding:
+    """What the rights of a file with a password let others do."""
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        said = f"{file} holds a password, and every user of this machine may read or change it"
+        return warning("password file", said, f"chmod o-rw {file}")
+    return ok("password file", f"{file} is closed to other users")
+
+
+def _holds_password(config: Path) -> bool:
+    try:
+        smtp = parse_toml(read_text(config), config).get("smtp", {})
+    except (ConfigurationError, FileNotFoundError):  # it was edited this very moment
+        return False
+    return isinstance(smtp, dict) and "password" in smtp
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next((one for one in (folder, *folder.absolute().parents) if one.exists()), Path("/"))
+
+
+def _writable(name: str, folder: Path) -> Finding:
+    there = _nearest(folder)
+    if not there.is_dir():
+        return failed(name, f"{there} is a file, and should be a folder", "move it, or name another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        remedy = f"run digest as the user whom {there} belongs to, or name another place"
+        return failed(name, f"{there} cannot be written by this user", remedy)
+    return ok(name, f"{folder} can be written" if there == folder else f"{folder} will be made")
+
+
+def _room(folder: Path) -> Finding:
+    return judge_room(shutil.disk_usage(_nearest(folder)).free)
+
+
+def judge_room(free: int) -> Finding:
+    """Free bytes, against what a year takes."""
+    said = f"{free / 1e6:,.0f} MB free beside the state"
+    if free < _FULL:
+        return failed("disk", said, "make room: a full disk stops everything")
+    if free < A_YEAR:
+        return warning("disk", said, f"make room: a year may take {A_YEAR / 1e6:,.0f} MB")
+    return ok("disk", said)
+
+
+def _state(path: Path) -> Finding:
+    if not path.exists():
+        return ok("state", f"{path} is not there yet; the first run makes it")
+    try:
+        is_whole = look_into(path, busy=_BUSY, within=_PATIENCE)
+    except StateError as error:
+        what, _, remedy = error.reason.partition("; ")
+        return failed("state", f"{path}: {what}", remedy or "look into the disk, or put back a backup")
+    size = f"{path.stat().st_size / 1e6:,.1f} MB"
+    if not is_whole:
+        said = f"{path}: {size}, too much to look through within {_PATIENCE.seconds} s"
+        return warning("state", said, "`digest backup PATH` looks through all of it")
+    return ok("state", f"{path}: {size}, whole")

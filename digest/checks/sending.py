@@ -1,0 +1,63 @@
+"""A test digest with invented papers, by the way that real ones take."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from digest.assembly import letterhead_of, transport_of
+from digest.checks import Finding, failed, ok
+from digest.demo.papers import ANNOUNCEMENTS
+from digest.digests import Digest, Entry
+from digest.errors import DigestError, ServerUnavailable
+from digest.mail import Outcome, Receipt
+from digest.mail.rendering import Renderer
+from digest.mail.writing import Writer
+from digest.resources import templates_folder
+from digest.settings import Settings
+from digest.store import Mailing
+
+_NAME = "test digest"
+_PAPERS = 3
+_PATIENCE = timedelta(minutes=3)
+
+
+async def send_test(settings: Settings, email: str, now: datetime) -> AsyncIterator[Finding]:
+    """Hands over one mail. It stands in no outbox, and is not tried again."""
+    letterhead = letterhead_of(settings)
+    marked = replace(letterhead, sender_name=f"{letterhead.sender_name} (test)")
+    try:
+        mail = Writer(Renderer(templates_folder()), marked).write(_mailing(email, settings, now))
+        async with asyncio.timeout(_PATIENCE.total_seconds()), transport_of(settings).session() as session:
+            receipt = await session.send(mail)
+    except ServerUnavailable as error:
+        yield failed(_NAME, error.reason, error.remedy)
+    except DigestError as error:
+        yield failed(_NAME, str(error), "see the templates")
+    except TimeoutError:
+        yield failed(_NAME, f"not taken within {_PATIENCE.seconds} s", "look into the mail server's log")
+    else:
+        yield _judge(receipt, email, settings)
+
+
+def _judge(receipt: Receipt, email: str, settings: Settings) -> Finding:
+    if receipt.outcome is not Outcome.SENT:
+        what, _, remedy = receipt.reply.rpartition("; ")
+        return failed(_NAME, what or receipt.reply, remedy.rstrip(")"))
+    if settings.delivery.transport == "maildir":
+        return ok(_NAME, f"put into {settings.delivery.maildir}, as no mail server is set")
+    return ok(_NAME, f"taken for {email} ({receipt.reply}); if it does not come, look among the spam")
+
+
+def _mailing(email: str, settings: Settings, now: datetime) -> Mailing:
+    papers = [announcement.paper for announcement in ANNOUNCEMENTS[:_PAPERS]]
+    digest = Digest(
+        email=email,
+        name=None,
+        planned_at=now,
+        dated_on=now.astimezone(settings.defaults.timezone).date(),
+        keywords=("a test with invented papers",),
+        entries=tuple(Entry(paper=paper, keywords=("a test with invented papers",)) for paper in papers),
+    )
+    return Mailing(number=0, token=secrets.token_hex(12), attempts=0, digest=digest)

@@ -1,0 +1,87 @@
+"""The systemd units, where they are installed."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from digest.checks import Finding, failed, ok, warning
+
+UNITS = ("arxiv-digest.service", "arxiv-digest-run.timer")
+_PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "Result")
+_SECONDS = 10.0
+
+_INSTALL = "to have mails go out by themselves, make it a service (README.md)"
+
+
+async def check_service() -> AsyncIterator[Finding]:
+    """What systemd says of the daemon and of the timer; nothing on a machine without systemd."""
+    command = shutil.which("systemctl")
+    if command is None:
+        return
+    shown = await _shown(command)
+    if shown is not None:
+        yield judge_units(parse_units(shown))
+
+
+async def _shown(command: str) -> str | None:
+    """What `systemctl show` prints, or `None` where no systemd answers, as in a container."""
+    asked = await asyncio.create_subprocess_exec(
+        *(command, "show", "--no-pager", f"--property={','.join(_PROPERTIES)}", *UNITS),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(_SECONDS):
+            out, _ = await asked.communicate()
+    except TimeoutError:
+        asked.kill()
+        await asked.wait()
+        return None
+    return out.decode(errors="replace") if asked.returncode == 0 else None
+
+
+def parse_units(shown: str) -> tuple[Mapping[str, str], ...]:
+    """The properties of each unit: lines of `Name=value`, with a blank line between units."""
+    blocks = (block.splitlines() for block in shown.split("\n\n") if block.strip())
+    return tuple(
+        {name: value for name, _, value in (line.partition("=") for line in block)} for block in blocks
+    )
+
+
+def judge_units(units: Sequence[Mapping[str, str]]) -> Finding:
+    """The daemon or the timer, one of the two, is to run and to come back after a restart."""
+    installed = [unit for unit in units if unit.get("LoadState") != "not-found"]
+    used = [unit for unit in installed if _is_used(unit)]
+    if not installed:
+        return ok("service", f"not installed; {_INSTALL}")
+    if not used:
+        return warning(
+            "service", "installed, but neither enabled nor running", f"systemctl enable --now {UNITS[0]}"
+        )
+    if len(used) > 1:
+        said = "the daemon and the timer are both in use, and stand in each other's way"
+        return warning("service", said, f"systemctl disable --now {UNITS[1]}")
+    return _judge_unit(used[0])
+
+
+def _is_used(unit: Mapping[str, str]) -> bool:
+    is_quiet = unit.get("ActiveState") == "inactive"
+    return not is_quiet or unit.get("UnitFileState", "").startswith("enabled")
+
+
+def _judge_unit(unit: Mapping[str, str]) -> Finding:
+    name, state, result = unit.get("Id", UNITS[0]), unit.get("ActiveState", ""), unit.get("Result", "")
+    log = f"journalctl -u {name} -n 50 says why"
+    if unit.get("LoadState") != "loaded":
+        said = f"systemd cannot load {name} ({unit.get('LoadState')})"
+        return failed("service", said, f"systemd-analyze verify {name} says why")
+    if state not in {"active", "reloading"}:
+        cause = f", {result}" if result not in {"", "success"} else ""
+        return failed(
+            "service", f"{name} does not run ({state}{cause})", f"{log}; then systemctl start {name}"
+        )
+    if not unit.get("UnitFileState", "").startswith("enabled"):
+        said = f"{name} runs, but will not after a restart of this machine"
+        return warning("service", said, f"systemctl enable {name}")
+    return ok("service", f"{name} runs, and starts with this machine")

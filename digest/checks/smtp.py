@@ -1,0 +1,198 @@
+"""The mail server, step by step: name, connection, encryption, certificate, login, sender."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import aiosmtplib
+
+from digest.checks import Finding, failed, ok, warning
+from digest.errors import ServerUnavailable
+from digest.mail.bounces import verp
+from digest.mail.connecting import SmtpServer, encrypt, explained, greet, log_in, refused
+from digest.mail.message import wire_address
+from digest.mail.replies import Reply, Stage
+
+_PATIENCE = timedelta(seconds=30)
+_PROBE_SECONDS = 5.0
+_RENEWAL = timedelta(days=7)
+_MAILING = "0" * 24  # as long as a mailing's name
+
+_LOGINS = {
+    "gmail.com": "Gmail: turn on 2-Step Verification, then make an app password at"
+    " https://myaccount.google.com/apppasswords",
+    "office365.com": "Microsoft 365: an administrator turns on Authenticated SMTP for this user, and security"
+    " defaults or conditional access must not forbid it",
+    "smtp-mail.outlook.com": "private accounts of outlook.com take no passwords from programs: use another"
+    " server",
+    "fastmail.com": "Fastmail: make an app password in Settings, Privacy & Security",
+    "mail.me.com": "iCloud: make an app-specific password at https://account.apple.com",
+    "yahoo.com": "Yahoo: make an app password in Account security",
+    "amazonaws.com": "SES: name and password are SMTP credentials made in its console, no access keys",
+    "mailgun.org": "Mailgun: name and password are SMTP credentials of your domain there",
+    "sendgrid.net": 'SendGrid: the username is the word "apikey", the password an API key',
+    "postmarkapp.com": "Postmark: a server token is both username and password",
+}
+"""What a provider wants for a login, by the end of its server's name."""
+
+
+async def check_mail_server(server: SmtpServer, sender: str) -> AsyncIterator[Finding]:
+    """Each step in its turn; the first that fails ends it. No mail is sent."""
+    server = replace(server, timeout=min(server.timeout, _PATIENCE))
+    client: aiosmtplib.SMTP | None = None
+    step = "name"
+    try:
+        yield ok(_named(step), await _addresses(server))
+        step = "connection"
+        await _knock(server)
+        yield ok(_named(step), f"{server} can be reached")
+        step = "greeting" if server.security != "tls" else "encryption"
+        client = await greet(server)
+        step = "encryption"
+        await encrypt(server, client)
+        yield _encryption(client)
+        if certificate := _certificate(client):
+            yield certificate
+        step = "login"
+        await log_in(server, client)
+        yield _login(server)
+        step = "sender"
+        yield ok(_named(step), await _offer_sender(server, client, sender))
+    except ServerUnavailable as error:
+        yield await _failure(server, step, error)
+    finally:
+        if client:
+            await _leave(client)
+
+
+def _named(step: str) -> str:
+    return f"mail server: {step}"
+
+
+async def _addresses(server: SmtpServer) -> str:
+    loop = asyncio.get_running_loop()
+    with explained(server, Stage.GREETING):
+        async with asyncio.timeout(server.timeout.total_seconds()):
+            found = await loop.getaddrinfo(server.host, server.port)
+    addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+    more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
+    return f"{server.host} is {addresses[0]}{more}"
+
+
+async def _knock(server: SmtpServer) -> None:
+    with explained(server, Stage.GREETING):
+        async with asyncio.timeout(server.timeout.total_seconds()):
+            _, writer = await asyncio.open_connection(server.host, server.port)
+    writer.close()
+
+
+def _encryption(client: aiosmtplib.SMTP) -> Finding:
+    tls = client.get_transport_info("ssl_object")
+    if tls is None:
+        return ok(_named("encryption"), 'none, as smtp.security = "none" wants it')
+    return ok(_named("encryption"), str(tls.version()))
+
+
+def _certificate(client: aiosmtplib.SMTP) -> Finding | None:
+    tls = client.get_transport_info("ssl_object")
+    if tls is None:
+        return None
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(tls.getpeercert()["notAfter"]), UTC)
+    return judge_expiry(ends, now=datetime.now(UTC))
+
+
+def judge_expiry(ends: datetime, *, now: datetime) -> Finding:
+    """A certificate that is valid now, and until `ends`."""
+    said = f"valid until {ends:%F}"
+    if ends - now < _RENEWAL:
+        return warning(_named("certificate"), said, "the server's operator has to renew it in time")
+    return ok(_named("certificate"), said)
+
+
+def _login(server: SmtpServer) -> Finding:
+    name = _named("login")
+    return ok(name, f"accepted for {server.username}" if server.username else "none is set")
+
+
+async def _offer_sender(server: SmtpServer, client: aiosmtplib.SMTP, sender: str) -> str:
+    """Names the envelope sender and takes it back. Raises `ServerUnavailable` where it is refused."""
+    envelope = wire_address(verp(server.bounce_address, _MAILING) if server.bounce_address else sender)
+    options = [] if envelope.isascii() else [b"SMTPUTF8"]
+    with explained(server, Stage.SENDER):
+        response = await client.execute_command(b"MAIL", f"FROM:<{envelope}>".encode(), *options)
+    if not 200 <= response.code < 300:
+        raise refused(server, Stage.SENDER, Reply(code=response.code, text=response.message))
+    return f"{envelope} may send"
+
+
+async def _leave(client: aiosmtplib.SMTP) -> None:
+    if client.is_connected:
+        with suppress(aiosmtplib.SMTPException):
+            await client.quit(timeout=_PROBE_SECONDS)
+    client.close()
+
+
+async def _failure(server: SmtpServer, step: str, error: ServerUnavailable) -> Finding:
+    causes = [*_causes(error)]
+    remedy = error.remedy
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        step = "certificate"
+    elif any(isinstance(cause, ssl.SSLError) for cause in causes):
+        step = "encryption"
+    if step in {"greeting", "encryption"}:
+        remedy = await _mix_up(server) or remedy
+    elif step == "login" and (hint := login_hint(server.host)):
+        remedy = f"{remedy}. {hint}"
+    return failed(_named(step), error.reason, remedy)
+
+
+def login_hint(host: str) -> str | None:
+    """What is known to be wanted by the provider whom the server belongs to."""
+    return next((hint for end, hint in _LOGINS.items() if host.lower().endswith(end)), None)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in found:
+        found.append(cause)
+        cause = cause.__cause__
+    return found
+
+
+async def _mix_up(server: SmtpServer) -> str | None:
+    """What to set where the port begins in the other way than `smtp.security` says."""
+    if server.security == "tls" and await _speaks_first(server):
+        return f'set smtp.security = "starttls": port {server.port} begins without encryption'
+    if server.security != "tls" and await _is_encrypted(server):
+        return f'set smtp.security = "tls": port {server.port} is encrypted from the start'
+    return None
+
+
+async def _speaks_first(server: SmtpServer) -> bool:
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            reader, writer = await asyncio.open_connection(server.host, server.port)
+            try:
+                return await reader.readexactly(3) == b"220"
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        return False
+
+
+async def _is_encrypted(server: SmtpServer) -> bool:
+    """Whether TLS begins at once. The certificate is of no interest, as nothing is told to that server."""
+    anything = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anything.check_hostname = False
+    anything.verify_mode = ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            _, writer = await asyncio.open_connection(server.host, server.port, ssl=anything)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True

@@ -1,0 +1,122 @@
+"""`digest import`: from a "Daily Papers" README to a reader who goes on from there."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digest.cli.context import context_of
+
+if TYPE_CHECKING:
+    from digest.pages.judging import Verdict
+    from digest.pages.reading import Listed, Listing
+    from digest.settings import Settings
+
+_EXAMPLES = 3
+_TITLE_SHOWN = 60
+
+
+def import_(
+    ctx: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="README.md", help="The page.", show_default=False)],
+    email: Annotated[
+        str, typer.Option(metavar="EMAIL", help="The reader, a new one or not.", show_default=False)
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Only tell what the page says; write nothing.")
+    ] = False,
+) -> None:
+    """Take over a "Daily Papers" README: its headings as keywords, its papers as seen.
+
+    The reader's first digest then brings nothing that stands on the page. Tells for each heading how many
+    of the papers under it match it. Doing it twice is the same as once.
+    """
+    from digest.notation import parse_address
+    from digest.pages.judging import judge
+
+    settings = context_of(ctx).settings()
+    try:
+        email = parse_address(email)
+    except ValueError as error:
+        raise typer.BadParameter(f"{email}: {error}") from error
+    listings = _listings(path)
+    verdicts = [judge(listing) for listing in listings]
+    papers = {listed.id for listing in listings for listed in listing.papers}
+    typer.echo(f"{path}: {len(listings)} headings, {len(papers)} different papers")
+    typer.echo("\n".join([*map(_told, verdicts), *_suspicions(listings)]))
+    keywords = [verdict.keyword.text for verdict in verdicts if verdict.keyword]
+    if dry_run:
+        typer.echo("Nothing was written.")
+    else:
+        _take_over(settings, email, keywords, verdicts)
+
+
+def _listings(path: Path) -> "tuple[Listing, ...]":
+    from digest.errors import ConfigurationError
+    from digest.notation import read_text
+    from digest.pages.reading import parse_listings
+
+    try:
+        listings = parse_listings(read_text(path))
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path}: no such file; name the page's README.md") from error
+    if not listings:
+        raise ConfigurationError(
+            f"{path}: no page of papers; wanted are headings, each with a Markdown table below it that has a"
+            " column Title and links to arXiv"
+        )
+    return listings
+
+
+def _take_over(
+    settings: "Settings", email: str, keywords: Sequence[str], verdicts: "Sequence[Verdict]"
+) -> None:
+    """First what was seen, then the subscription: a daemon must not mail what lies between the two."""
+    from digest import subscribers_file
+    from digest.cli.subscriptions import told
+    from digest.errors import ConfigurationError
+    from digest.store.sqlite import SqliteStore
+
+    if not keywords:
+        raise ConfigurationError("none of the headings can be a keyword; nothing was written")
+    papers = {listed.id for verdict in verdicts for listed in verdict.listing.papers}
+    with SqliteStore(settings.state) as store:
+        fresh = store.count_as_seen(email, papers)
+    done = subscribers_file.subscribe(settings.subscribers, settings.defaults, email=email, keywords=keywords)
+    known = f", {len(papers) - fresh} of them did already" if fresh < len(papers) else ""
+    typer.echo(f"{len(papers)} papers count as seen by {email}{known}.")
+    typer.echo(told(done, str(settings.subscribers.absolute())))
+
+
+def _told(verdict: "Verdict") -> str:
+    listing, keyword = verdict.listing, verdict.keyword
+    heading = f'"{listing.heading}"'
+    if keyword is None:
+        return f"{heading}: can be no keyword, and is left out"
+    meant = "" if keyword.text == listing.heading else f" (as the phrase {keyword.text})"
+    parts = [f"papers {len(listing.papers)}, matching {len(verdict.matching)}"]
+    if verdict.strays:
+        parts.append(f"not matching {len(verdict.strays)}: {_examples(verdict.strays)}")
+    if verdict.unclear:
+        parts.append(f"of which the page tells too little {len(verdict.unclear)}")
+    if listing.unreadable:
+        parts.append(f"rows that name no paper of arXiv {listing.unreadable}")
+    return f"{heading}{meant}: {'; '.join(parts)}"
+
+
+def _examples(strays: "Sequence[Listed]") -> str:
+    shown = [f'{one.id} "{_short(one.title)}"' if one.title else one.id for one in strays[:_EXAMPLES]]
+    return ", ".join(shown) + (", …" if len(strays) > _EXAMPLES else "")
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= _TITLE_SHOWN else f"{title[: _TITLE_SHOWN - 1]}…"
+
+
+def _suspicions(listings: "Sequence[Listing]") -> "Iterator[str]":
+    from digest.pages.judging import alike
+
+    for same in alike(listings):
+        headings = ", ".join(f'"{listing.heading}"' for listing in same)
+        yield f"Under {headings} stand the same {len(same[0].papers)} papers: arXiv was asked wrongly"

@@ -1,0 +1,164 @@
+"""`digest subscribers`, and how a reader's times, keywords and filters are said."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from digest.cli.context import context_of
+
+if TYPE_CHECKING:
+    from digest.settings import Settings
+    from digest.subscribers import Subscriber
+
+
+def subscribers(
+    ctx: typer.Context,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Print a list of JSON objects.")
+    ] = False,
+) -> None:
+    """List the readers with their keywords, times and filters, and what they chose for themselves."""
+    from digest.subscribers import load_subscribers
+
+    settings = context_of(ctx).settings()
+    found = _known(settings, load_subscribers(settings.subscribers, settings.defaults))
+    if as_json:
+        typer.echo(json.dumps([_as_object(one) for one in found], ensure_ascii=False, indent=2))
+    elif found:
+        _print_table(found)
+    else:
+        typer.echo(
+            f"Nobody yet in {settings.subscribers}: `digest subscribe EMAIL -k KEYWORD` adds a reader."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """A reader as the file has them, as they are mailed, and what the state knows of them besides."""
+
+    written: "Subscriber"
+    mailed: "Subscriber"
+    left_at: datetime | None
+    is_suppressed: bool
+
+
+def listed(keywords: tuple[str, ...]) -> str:
+    return ", ".join(f'"{keyword}"' for keyword in keywords)
+
+
+def times(reader: "Subscriber") -> str:
+    from digest.notation import WEEKDAYS
+
+    day = "every day" if reader.weekly is None else f"every {WEEKDAYS[reader.weekly].title()}"
+    return f"{day} at {reader.send_at:%H:%M} {reader.timezone.key}"
+
+
+def filters(reader: "Subscriber") -> str:
+    parts: list[str] = []
+    if reader.categories:
+        parts.append(
+            f"only {', '.join(reader.categories)}" + ("" if reader.crosslists else " as primary category")
+        )
+    if reader.exclude:
+        parts.append(f"nothing on {listed(tuple(keyword.text for keyword in reader.exclude))}")
+    if reader.replacements == "section":
+        parts.append("new versions too")
+    return "; ".join(parts)
+
+
+def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known]:
+    """What readers chose is shown where the state can be read; else it is said that it is not."""
+    from digest.errors import StateError
+    from digest.notation import address_key
+    from digest.preferences import Preferences, adapted
+    from digest.store.sqlite import SqliteStore
+
+    chosen: Mapping[str, Preferences] = {}
+    suppressed: frozenset[str] = frozenset()
+    try:
+        if settings.state.exists():
+            with SqliteStore(settings.state) as store:
+                chosen = store.preferences()
+                suppressed = frozenset(address_key(one.email) for one in store.suppressions())
+    except StateError as error:
+        typer.echo(f"note: what readers chose for themselves is not shown: {error}", err=True)
+    nothing = Preferences()
+    own = [(one, chosen.get(address_key(one.email), nothing)) for one in found]
+    return [
+        _Known(
+            written=one,
+            mailed=adapted(one, replace(preferences, left_at=None)) or one,
+            left_at=preferences.left_at,
+            is_suppressed=address_key(one.email) in suppressed,
+        )
+        for one, preferences in own
+    ]
+
+
+def _choices(known: _Known) -> str:
+    """What the reader chose, or an end to all mail."""
+    written, mailed = known.written, known.mailed
+    muted = tuple(keyword.text for keyword in mailed.keywords if keyword.query.key in mailed.muted)
+    has_own_time = (written.send_at, written.weekly) != (mailed.send_at, mailed.weekly)
+    parts = (
+        f"left {known.left_at:%Y-%m-%d}" if known.left_at else "",
+        "suppressed" if known.is_suppressed else "",
+        f"paused until {until}" if (until := _pause(mailed)) else "",
+        f"mutes {listed(muted)}" if muted else "",
+        "own time" if has_own_time else "",
+    )
+    return "; ".join(filter(None, parts))
+
+
+def _pause(reader: "Subscriber") -> date | None:
+    """The day that ends it, where that is still to come."""
+    until = reader.paused_until
+    return until if until and until > datetime.now(reader.timezone).date() else None
+
+
+def _as_object(known: _Known) -> dict[str, Any]:
+    from digest.notation import WEEKDAYS
+
+    reader = known.mailed
+    until = _pause(reader)
+    return {
+        "email": reader.email,
+        "name": reader.name,
+        "keywords": [keyword.text for keyword in reader.keywords],
+        "at": f"{reader.send_at:%H:%M}",
+        "timezone": reader.timezone.key,
+        "weekly": None if reader.weekly is None else WEEKDAYS[reader.weekly],
+        "exclude": [keyword.text for keyword in reader.exclude],
+        "categories": list(reader.categories),
+        "crosslists": reader.crosslists,
+        "replacements": reader.replacements,
+        "muted": [keyword.text for keyword in reader.keywords if keyword.query.key in reader.muted],
+        "has_own_time": (known.written.send_at, known.written.weekly) != (reader.send_at, reader.weekly),
+        "paused_until": until and until.isoformat(),
+        "left_at": known.left_at and known.left_at.isoformat(),
+        "is_suppressed": known.is_suppressed,
+    }
+
+
+def _print_table(found: Sequence[_Known]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 10_000  # one line a reader, for grep and cut
+    choices = [_choices(known) for known in found]
+    columns = ("Address", "Name", "Keywords", "Mailed", "Filters", *(["Choices"] if any(choices) else []))
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table.columns[0].no_wrap = True
+    for known, choice in zip(found, choices, strict=True):
+        reader = known.mailed
+        keywords = ", ".join(keyword.text for keyword in reader.keywords)
+        cells = (reader.email, reader.name or "", keywords, times(reader), filters(reader), choice)
+        table.add_row(*map(Text, cells[: len(columns)]))
+    console.print(table)

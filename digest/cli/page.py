@@ -1,0 +1,163 @@
+"""`digest page`: the newest papers of each keyword as one page."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digest.cli.context import context_of, tell_failures_once
+from digest.cli.run import Moment
+
+if TYPE_CHECKING:
+    from digest.pages import Page
+    from digest.settings import Settings
+    from digest.store import Store
+    from digest.subscribers import Keyword
+
+_MOST_SHOWN = 500 * 1024
+"""GitHub shows no more of a README (docs.github.com, "About the repository README file")."""
+
+
+def page(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write.", show_default=False)],
+    keyword: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-k",
+            "--keyword",
+            metavar="KEYWORD",
+            help="A keyword to show; may be repeated. Without any: those of all readers.",
+            show_default=False,
+        ),
+    ] = None,
+    subscriber: Annotated[
+        str | None,
+        typer.Option(metavar="EMAIL", help="Show the keywords of this reader.", show_default=False),
+    ] = None,
+    as_html: Annotated[
+        bool, typer.Option("--html", metavar="", help="Write an HTML document, not Markdown.")
+    ] = False,
+    now: Moment = None,
+) -> None:
+    """Write a "Daily Papers" page: for each keyword a table of its newest papers, a hundred at most.
+
+    It shows what was fetched. Keywords that were not fetched yet are asked of arXiv now, for the look-back;
+    nothing is sent or marked. Where only the date would change, the file stays untouched.
+    """
+    from digest.pages.writing import html_of, markdown_of, says_the_same
+
+    if keyword and subscriber:
+        raise typer.BadParameter("give either keywords with -k, or a reader with --subscriber")
+    tell_failures_once(context)
+    settings = context_of(context).settings()
+    keywords = _keywords(settings, keyword or (), subscriber)
+    before = _former(path)
+    made = _made(settings, keywords, now or datetime.now(UTC))
+    text = html_of(made) if as_html else markdown_of(made)
+    papers = sum(len(section.papers) for section in made.sections)
+    told = f"{path.absolute()}: {len(keywords)} keyword{'s' * (len(keywords) != 1)}, {papers} papers"
+    if before is not None and says_the_same(before, text):
+        typer.echo(f"{told}; nothing new, so the file is as it was")
+        return
+    _write(path, text)
+    typer.echo(told)
+    if len(text.encode()) > _MOST_SHOWN and not as_html:
+        typer.echo(
+            "note: GitHub shows the first 500 KiB only; make several pages, each with -k or --subscriber"
+        )
+
+
+def _keywords(settings: "Settings", texts: Sequence[str], email: str | None) -> "tuple[Keyword, ...]":
+    from digest.cli.preview import subscriber_named
+    from digest.errors import ConfigurationError
+    from digest.subscribers import load_subscribers, parse_keyword
+
+    try:
+        asked = [parse_keyword(text) for text in texts]
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    if not asked and email:
+        asked = list(subscriber_named(settings, email).keywords)
+    elif not asked:
+        readers = load_subscribers(settings.subscribers, settings.defaults)
+        asked = [one for reader in readers for one in reader.keywords]
+    if not asked:
+        raise ConfigurationError(f"{settings.subscribers}: nobody is subscribed; name keywords with -k")
+    distinct = {one.query.key: one for one in reversed(asked)}
+    return tuple(one for one in asked if distinct[one.query.key] is one)
+
+
+def _former(path: Path) -> str | None:
+    """The page that is there. Raises `ConfigurationError` where something else is."""
+    from digest.errors import ConfigurationError
+    from digest.notation import read_text
+    from digest.pages.writing import is_page
+
+    try:
+        text = read_text(path)
+    except FileNotFoundError:
+        return None
+    if text.strip() and not is_page(text):
+        raise ConfigurationError(
+            f"{path}: is no such page, for it has no line `Last update: …`; name another file, or remove it"
+        )
+    return text
+
+
+def _made(settings: "Settings", keywords: "Sequence[Keyword]", now: datetime) -> "Page":
+    from digest.cli.opening import open_copy
+    from digest.pages import MOST_PAPERS, Page, section_of
+    from digest.store.sqlite import SqliteStore
+
+    with ExitStack() as opened:
+        store: Store | None = None
+        if settings.state.exists():
+            store = opened.enter_context(SqliteStore(settings.state))
+        covered = store.covered_at() if store else {}
+        missing = [one.text for one in keywords if one.query.key not in covered]
+        if missing or store is None:
+            store = opened.enter_context(open_copy(settings.state))
+            _fetch(settings, store, missing, now)
+        sections = tuple(
+            section_of(one, store.newest_papers(one.query.key, limit=MOST_PAPERS)) for one in keywords
+        )
+    return Page(sections=sections, updated_on=now.astimezone(settings.defaults.timezone).date())
+
+
+def _fetch(settings: "Settings", store: "Store", texts: Iterable[str], now: datetime) -> None:
+    """Brings the papers of the look-back into `store`. Ends the command where arXiv cannot be asked."""
+    import asyncio
+
+    from digest.assembly import open_client, sources_of
+    from digest.cli.opening import progress
+    from digest.cli.preview import trial_reader
+    from digest.jobs import FetchReport, fetch
+
+    nobody = trial_reader(settings, tuple(texts))
+    store.enrol([nobody], now=now, current_since=now)
+
+    async def ask() -> FetchReport:
+        async with open_client(settings) as client:
+            lookback = timedelta(days=settings.arxiv.lookback_days)
+            return await fetch(sources_of(settings, client), store, [nobody], now=now, lookback=lookback)
+
+    with progress() as notice:
+        notice("asking arXiv")
+        report = asyncio.run(ask())
+    if report.errors:
+        typer.echo("\n".join(f"error: {error}" for error in report.errors), err=True)
+        raise typer.Exit(3)
+
+
+def _write(path: Path, text: str) -> None:
+    from digest.errors import ConfigurationError
+    from digest.exclusive import replace_text
+
+    try:
+        replace_text(path.resolve(), text)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written ({error.strerror}); name another file") from error

@@ -1,0 +1,131 @@
+"""A new installation: from a few answers to digest.toml and subscribers.toml, both or neither."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from digest import subscribers_file
+from digest.assembly import load_setup
+from digest.errors import ConfigurationError
+from digest.settings import Defaults
+
+CONFIG, SUBSCRIBERS = "digest.toml", "subscribers.toml"
+
+_HEAD = "# Settings of digest. All keys: docs/configuration.md\n"
+_NO_SERVER = """
+# Without a mail server, mails go into a Maildir. To send them:
+# [smtp]
+# host = "mail.example.org"
+# username = "you@example.org"
+# password_file = "smtp-password"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """`provider` or `host` says which; without a `username` nobody logs in."""
+
+    provider: str | None = None
+    host: str | None = None
+    port: int | None = None
+    username: str | None = None
+    password_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What the operator, who is the first reader, wants. Without a `server` mails go into a Maildir."""
+
+    email: str
+    keywords: tuple[str, ...]
+    at: str
+    timezone: str
+    server: MailServer | None = None
+
+
+def install(folder: Path, answers: Answers) -> None:
+    """Writes both files into `folder`, after reading them back.
+
+    Raises `ConfigurationError` for what is not allowed, and where one of the files is there; then nothing
+    was written.
+    """
+    refuse_to_overwrite(folder)
+    with TemporaryDirectory(prefix="digest-") as place:
+        draft = Path(place)
+        try:
+            _write(draft, answers)
+            # The file with the password may come later.
+            has_login = answers.server is not None and answers.server.username is not None
+            load_setup(draft / CONFIG, {"DIGEST_SMTP__PASSWORD": "later"} if has_login else {})
+        except ConfigurationError as error:
+            told = (problem.replace(f"{draft}{os.sep}", "") for problem in error.problems)
+            raise ConfigurationError(*told) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder, answers)
+
+
+def refuse_to_overwrite(folder: Path) -> None:
+    """Raises `ConfigurationError` where one of the two files is there."""
+    there = [name for name in (CONFIG, SUBSCRIBERS) if (folder / name).exists()]
+    if there:
+        raise ConfigurationError(
+            f"{folder / there[0]} is there already, and is never overwritten; edit it, or name another folder"
+            " with --folder"
+        )
+
+
+def write_password(file: Path, password: str) -> None:
+    """A new file for this user alone. Raises `ConfigurationError` where it cannot be made."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(f"{password}\n")
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _write(folder: Path, answers: Answers) -> None:
+    subscribers_file.subscribe(
+        folder / SUBSCRIBERS,
+        Defaults(),
+        email=answers.email,
+        keywords=answers.keywords,
+        at=answers.at,
+        timezone=answers.timezone,
+    )
+    file = folder / CONFIG
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(config_text(answers))
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def config_text(answers: Answers) -> str:
+    """The text of digest.toml."""
+    arxiv = _table("arxiv", contact=answers.email)
+    server = answers.server
+    if server is None:
+        return _HEAD + arxiv + _NO_SERVER
+    is_address = server.username is not None and "@" in server.username
+    return (
+        _HEAD
+        + arxiv
+        + _table(
+            "smtp",
+            provider=server.provider,
+            host=server.host,
+            port=server.port,
+            username=server.username,
+            password_file=server.password_file if server.username else None,
+            sender=None if is_address else answers.email,
+        )
+    )
+
+
+def _table(name: str, **values: str | int | None) -> str:
+    """A TOML table; a string is written as JSON writes it, which TOML reads alike."""
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value]
+    return "\n".join(("", f"[{name}]", *lines, ""))

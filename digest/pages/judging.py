@@ -1,0 +1,94 @@
+"""What the headings of a page mean as keywords, and which of the papers under them match."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from digest.errors import QueryError
+from digest.matching import matches
+from digest.pages.reading import Listed, Listing
+from digest.papers import ArxivId, Paper
+from digest.query.tree import AllOf, AnyOf, Author, Category, Node, Phrase, Remark
+from digest.subscribers import Keyword, parse_keyword
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A heading as a keyword, or `None` where it can be none, and what becomes of its papers.
+
+    `matching` and `strays` are those of which the page tells enough to say; `unclear` are the others.
+    """
+
+    listing: Listing
+    keyword: Keyword | None
+    matching: tuple[Listed, ...] = ()
+    strays: tuple[Listed, ...] = ()
+    unclear: tuple[Listed, ...] = ()
+
+
+def keyword_of(heading: str) -> Keyword | None:
+    """The keyword that a heading is; as a phrase in quotes where it is not of the keyword language."""
+    for text in (heading, f'"{heading.replace(chr(34), " ")}"'):
+        with suppress(ValueError, QueryError):
+            return parse_keyword(text)
+    return None
+
+
+def judge(listing: Listing) -> Verdict:
+    """Holds the papers under a heading against the keyword that it is."""
+    keyword = keyword_of(listing.heading)
+    if keyword is None:
+        return Verdict(listing=listing, keyword=None, unclear=listing.papers)
+    found: dict[str, list[Listed]] = defaultdict(list)
+    for listed in listing.papers:
+        found[_fate(keyword, listed)].append(listed)
+    return Verdict(
+        listing=listing,
+        keyword=keyword,
+        matching=tuple(found["matching"]),
+        strays=tuple(found["stray"]),
+        unclear=tuple(found["unclear"]),
+    )
+
+
+def alike(listings: Sequence[Listing]) -> tuple[tuple[Listing, ...], ...]:
+    """Groups of headings with the very same papers under them, two or more: not all can be right."""
+    groups: dict[frozenset[ArxivId], list[Listing]] = defaultdict(list)
+    for listing in listings:
+        groups[frozenset(listed.id for listed in listing.papers)].append(listing)
+    return tuple(tuple(same) for ids, same in groups.items() if len(ids) > 1 and len(same) > 1)
+
+
+def _fate(keyword: Keyword, listed: Listed) -> str:
+    if matches(keyword.query, _as_far_as_known(listed)):
+        return "matching"
+    return "stray" if listed.abstract and not _asks_for_more(keyword.query.root) else "unclear"
+
+
+def _as_far_as_known(listed: Listed) -> Paper:
+    """A paper to be held against a keyword, and for nothing else: a page leaves out half of it."""
+    return Paper(
+        id=listed.id,
+        version=1,
+        title=listed.title,
+        abstract=listed.abstract,
+        authors=(),
+        categories=(),
+        comment=listed.comment or None,
+    )
+
+
+def _asks_for_more(node: Node) -> bool:
+    """Whether authors, categories or a journal may decide, which a page does not tell."""
+    match node:
+        case AnyOf():
+            return any(map(_asks_for_more, node.operands))
+        case AllOf():
+            return any(map(_asks_for_more, (*node.wanted, *node.unwanted)))
+        case Phrase():
+            return node.prefix == "all"
+        case Remark():
+            return node.prefix == "jr"
+        case _:
+            return isinstance(node, Author | Category)

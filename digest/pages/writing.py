@@ -1,0 +1,146 @@
+"""A page as Markdown, the way GitHub shows it, and as an HTML document."""
+
+import re
+from html import escape
+
+from digest.pages import Page, Section, dated
+from digest.papers import Paper, one_line
+
+_SHORT_COMMENT = 20
+_COMMENT_SHOWN = 5
+_TITLE = "Daily Papers"
+_INTRODUCTION = (
+    "The newest arXiv papers on each keyword, which is the heading above them."
+    " No more than 100 are kept for each."
+)
+_COLUMNS = ("Title", "Date", "Abstract", "Comment")
+_LAST_UPDATE = re.compile(r"Last update: \d{4}-\d{2}-\d{2}")
+
+# An entity never has a meaning of its own in Markdown, also not within an address or a table
+# (https://spec.commonmark.org/0.31.2/#entity-and-numeric-character-references). An underscore within a
+# word has none either.
+_MARK = r"[&<>|*`\[\]\\~#$]|(?<![^\W_])_|_(?![^\W_])"
+_HAS_MARK = re.compile(_MARK)
+# GitHub makes links of addresses before it knows entities: a word that has any is kept from being one.
+_INERT = re.compile(rf"{_MARK}|[:@]|(?<=www)\.", re.IGNORECASE)
+# GitHub takes text between dollar signs for formulas, escaped or not, unless each stands in an element of
+# its own: https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting.
+_DOLLAR = "<span>$</span>"
+
+_STYLE = """\
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 72em; padding: 1em; }
+table { border-collapse: collapse; width: 100%; }
+th, td { border: 1px solid #8888; padding: 0.4em 0.6em; text-align: left; vertical-align: top; }
+th:first-child, td:first-child { min-width: 16em; }
+td:nth-child(2) { white-space: nowrap; }
+:root { color-scheme: light dark; }"""
+
+
+def markdown_of(page: Page) -> str:
+    """The page in GitHub's Markdown. All that comes from papers and keywords shows as it is written."""
+    head = f"# {_TITLE}\n\n{_INTRODUCTION}\n\n{_last_update(page)}\n"
+    return "\n".join([head, *map(_markdown_section, page.sections)])
+
+
+def html_of(page: Page) -> str:
+    """The same as one HTML document, which loads and runs nothing."""
+    sections = "\n".join(map(_html_section, page.sections))
+    return f"""\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{_TITLE}</title>
+<style>
+{_STYLE}
+</style>
+</head>
+<body>
+<h1>{_TITLE}</h1>
+<p>{_INTRODUCTION}</p>
+<p>{_last_update(page)}</p>
+{sections}
+</body>
+</html>
+"""
+
+
+def is_page(text: str) -> bool:
+    """Whether `text` may be a page that somebody wrote earlier: it tells when it was updated last."""
+    return _LAST_UPDATE.search(text) is not None
+
+
+def says_the_same(one: str, other: str) -> bool:
+    """Whether two pages differ in nothing but the day of the last update."""
+    return _LAST_UPDATE.sub("", one, count=1) == _LAST_UPDATE.sub("", other, count=1)
+
+
+def _last_update(page: Page) -> str:
+    return f"Last update: {page.updated_on.isoformat()}"
+
+
+def _plain(source: str) -> str:
+    """The text of a title, abstract or comment as it is shown. TeX stands as its author wrote it."""
+    return one_line(source)
+
+
+def _markdown_section(section: Section) -> str:
+    lines = [
+        f"## {_marked(section.keyword.text)}",
+        f"| {' | '.join(f'**{column}**' for column in _COLUMNS)} |",
+        f"| {' | '.join('---' for _ in _COLUMNS)} |",
+        *map(_markdown_row, section.papers),
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _markdown_row(paper: Paper) -> str:
+    abstract = _folded("Show", _marked(_plain(paper.abstract)))
+    title = f"**[{_marked(_plain(paper.title))}]({_address(paper)})**"
+    return f"| {title} | {dated(paper)} | {abstract} | {_markdown_comment(paper)} |"
+
+
+def _markdown_comment(paper: Paper) -> str:
+    comment = _plain(paper.comment or "")
+    if len(comment) <= _SHORT_COMMENT:
+        return _marked(comment)
+    return _folded(f"{_marked(comment[:_COMMENT_SHOWN])}...", _marked(comment))
+
+
+def _marked(text: str) -> str:
+    """`text`, one line, in Markdown that shows just that."""
+    return " ".join(_inert(word) if _HAS_MARK.search(word) else word for word in text.split(" "))
+
+
+def _inert(word: str) -> str:
+    return _INERT.sub(lambda found: _DOLLAR if found[0] == "$" else f"&#{ord(found[0])};", word)
+
+
+def _html_section(section: Section) -> str:
+    columns = "".join(f"<th>{column}</th>" for column in _COLUMNS)
+    rows = "\n".join(map(_html_row, section.papers))
+    return (
+        f"<h2>{escape(section.keyword.text)}</h2>\n"
+        f"<table>\n<thead><tr>{columns}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+    )
+
+
+def _html_row(paper: Paper) -> str:
+    comment = _plain(paper.comment or "")
+    if len(comment) > _SHORT_COMMENT:
+        comment = _folded(f"{escape(comment[:_COMMENT_SHOWN])}...", escape(comment))
+    else:
+        comment = escape(comment)
+    title = f'<strong><a href="{escape(_address(paper))}">{escape(_plain(paper.title))}</a></strong>'
+    cells = (title, dated(paper), _folded("Show", escape(_plain(paper.abstract))), comment)
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _folded(summary: str, text: str) -> str:
+    return f"<details><summary>{summary}</summary><p>{text}</p></details>"
+
+
+def _address(paper: Paper) -> str:
+    return f"{paper.abs_url}v{paper.version}"

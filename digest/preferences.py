@@ -1,0 +1,51 @@
+"""What readers chose for themselves, laid over what subscribers.toml says of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+
+from digest.notation import address_key, parse_weekday
+from digest.subscribers import Subscriber
+
+NEVER = "never"
+"""Instead of a weekday: every day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """One reader's own choices; what is `None` or empty is as subscribers.toml has it.
+
+    `muted` are the keys of queries that bring nothing. `weekly` is a weekday as `digest.notation.WEEKDAYS`
+    has it, or `NEVER`. Until the day `paused_until` nothing is sent. `left_at` is when they unsubscribed.
+    """
+
+    muted: tuple[str, ...] = ()
+    send_at: time | None = None
+    weekly: str | None = None
+    paused_until: date | None = None
+    left_at: datetime | None = None
+
+
+def adapted(subscriber: Subscriber, preferences: Preferences) -> Subscriber | None:
+    """The reader as they want to be mailed, or `None` where they have left."""
+    if preferences.left_at is not None:
+        return None
+    chosen = preferences.weekly
+    return replace(
+        subscriber,
+        send_at=preferences.send_at or subscriber.send_at,
+        weekly=subscriber.weekly if chosen is None else parse_weekday(chosen),
+        muted=frozenset(preferences.muted),
+        paused_until=preferences.paused_until,
+    )
+
+
+def lay_over(
+    subscribers: Sequence[Subscriber], preferences: Mapping[str, Preferences]
+) -> tuple[Subscriber, ...]:
+    """Those who have not left, in their order; `preferences` are by `address_key`."""
+    if not preferences:
+        return tuple(subscribers)
+    chosen = ((one, preferences.get(address_key(one.email))) for one in subscribers)
+    found = (one if own is None else adapted(one, own) for one, own in chosen)
+    return tuple(one for one in found if one is not None)

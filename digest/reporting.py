@@ -1,0 +1,51 @@
+"""Mails the operator: an outage and its end, and once a week how things are."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from digest.bulletins import Bulletin, due_bulletin, write_bulletin
+from digest.errors import ServerUnavailable
+from digest.health import examine
+from digest.mail import Outcome, Transport
+from digest.mail.message import Letterhead
+from digest.settings import Operator
+from digest.store import Store
+from digest.subscribers import Subscriber
+
+_log = logging.getLogger(__name__)
+
+
+async def tell_operator(
+    store: Store,
+    transport: Transport,
+    subscribers: Sequence[Subscriber],
+    letterhead: Letterhead,
+    operator: Operator,
+    *,
+    now: datetime,
+) -> Bulletin | None:
+    """Sends what the operator wants to know and has not been told; what fails is sent by the next call.
+
+    Returns what was sent. Raises `StateError` when the state cannot be read or written.
+    """
+    if operator.email is None:
+        return None
+    health = await asyncio.to_thread(examine, store, subscribers, now=now)
+    told_at = {Bulletin(name): at for name, at in (await asyncio.to_thread(store.bulletins)).items()}
+    bulletin = due_bulletin(health, told_at, heartbeat=operator.heartbeat)
+    if bulletin is None:
+        return None
+    try:
+        async with transport.session() as session:
+            receipt = await session.send(write_bulletin(bulletin, health, letterhead, operator.email))
+    except ServerUnavailable as error:
+        _log.warning("operator not told bulletin=%s cause=%s", bulletin, error)
+        return None
+    if receipt.outcome not in {Outcome.SENT, Outcome.UNKNOWN}:
+        _log.warning("operator not told bulletin=%s cause=%s", bulletin, receipt.reply)
+        return None
+    ends = Bulletin.OUTAGE if bulletin is Bulletin.RECOVERY else None
+    await asyncio.to_thread(store.note_bulletin, bulletin, ends=ends, now=now)
+    return bulletin

@@ -1,0 +1,110 @@
+"""What the web pages show of the state, each named by a token."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from digest.digests import Digest
+from digest.store import Figures, KeywordPage, Mailing
+from digest.store.history import History
+from digest.store.outbox import MAILING_COLUMNS
+from digest.store.rows import moment_of
+from digest.store.sealing import Kind, is_seal, number_in, seal
+
+_PAPERS_SHOWN = 100
+_DIGESTS_LISTED = 20
+_PAST_KEPT = 1_000
+
+
+class Archive(History):
+    """The part of the store that shows what was sent and found."""
+
+    def __init__(self, path: Path) -> None:
+        self._past: dict[int, tuple[int, list[tuple[int, int]]]] = {}
+        super().__init__(path)
+
+    def keyword_tokens(self, keys: Mapping[str, str]) -> Mapping[str, str]:
+        with self._transaction() as db:
+            db.conn.executemany(
+                "INSERT OR IGNORE INTO wording (text, query) SELECT ?, number FROM query WHERE key = ?",
+                keys.items(),
+            )
+            numbers = {text: self._rows("SELECT number FROM wording WHERE text = ?", [text]) for text in keys}
+        return {
+            text: seal(self._secret, Kind.KEYWORD, rows[0][0], text) for text, rows in numbers.items() if rows
+        }
+
+    def keyword_page(self, token: str) -> KeywordPage | None:
+        number = number_in(self._secret, Kind.KEYWORD, token)
+        rows = self._rows(
+            """
+            SELECT text, query, covered_at, newest_past_hit
+            FROM wording JOIN query ON query.number = wording.query WHERE wording.number = ?
+            """,
+            [number],
+        ) or [("", 0, None, None)]
+        text, query, covered_at, newest_past_hit = rows[0]
+        if number is None or not is_seal(token, self._secret, Kind.KEYWORD, number, text):
+            return None
+        editions = self._newest_editions(query, newest_past_hit)
+        papers = self._papers(editions)
+        return KeywordPage(
+            keyword=text,
+            papers=tuple(papers[edition] for edition in editions),
+            covered_at=covered_at and moment_of(covered_at),
+        )
+
+    def _newest_editions(self, query: int, newest_past_hit: int | None) -> list[int]:
+        hits = self._rows(
+            "SELECT number, edition FROM hit WHERE query = ? ORDER BY number DESC LIMIT ?",
+            [query, _PAPERS_SHOWN],
+        )
+        if newest_past_hit is not None and len(hits) < _PAPERS_SHOWN:
+            hits = sorted([*hits, *self._past_hits_of(query, newest_past_hit)], reverse=True)
+        return [edition for _, edition in hits[:_PAPERS_SHOWN]]
+
+    def _past_hits_of(self, query: int, newest: int) -> list[tuple[int, int]]:
+        """The newest of them; kept, since it takes a look at all past hits there are."""
+        mark, found = self._past.get(query, (0, []))
+        if mark != newest:
+            found = self._rows(
+                "SELECT number, edition FROM past_hit WHERE query = ? ORDER BY number DESC LIMIT ?",
+                [query, _PAPERS_SHOWN],
+            )
+            if len(self._past) >= _PAST_KEPT:
+                self._past.clear()
+            self._past[query] = (newest, found)
+        return found
+
+    def digest_page(self, token: str) -> Digest | None:
+        number = number_in(self._secret, Kind.DIGEST, token)
+        rows = self._rows(f"SELECT {MAILING_COLUMNS} FROM mailing WHERE number = ?", [number])  # noqa: S608
+        name = rows[0][2] if rows else ""
+        if number is None or not is_seal(token, self._secret, Kind.DIGEST, number, name):
+            return None
+        return self._mailing(rows[0]).digest
+
+    def digests_of(self, feed: str) -> tuple[Mailing, ...] | None:
+        if self._reader_of(Kind.READER_FEED, feed) is None:
+            return None
+        rows = self._rows(
+            f"SELECT {MAILING_COLUMNS} FROM mailing WHERE subscriber = ? AND state <> 'merged'"  # noqa: S608
+            " ORDER BY number DESC LIMIT ?",
+            [number_in(self._secret, Kind.READER_FEED, feed), _DIGESTS_LISTED],
+        )
+        return tuple(map(self._mailing, rows))
+
+    def figures(self) -> Figures:
+        readers, suppressed, waiting, covered_at = self._rows(
+            """
+            SELECT (SELECT count(*) FROM subscriber WHERE is_enrolled),
+                (SELECT count(*) FROM suppression),
+                (SELECT count(*) FROM mailing WHERE due_at IS NOT NULL),
+                (SELECT max(covered_at) FROM query)
+            """
+        )[0]
+        return Figures(
+            readers=readers,
+            suppressed=suppressed,
+            waiting=waiting,
+            fetched_at=covered_at and moment_of(covered_at),
+        )

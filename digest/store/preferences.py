@@ -1,0 +1,149 @@
+"""What readers chose for themselves; and who left, and came back."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlite_utils import Database
+
+from digest.notation import address_key
+from digest.preferences import Preferences
+from digest.store import KnownReader
+from digest.store.readers import Readers
+from digest.store.rows import moment_of, text_of
+from digest.store.sealing import Kind, is_seal, number_in, seal
+
+
+class Choices(Readers):
+    """The part of the store that readers write themselves; most of them nothing, who then have no row."""
+
+    def preferences(self) -> Mapping[str, Preferences]:
+        rows = self._rows(
+            """
+            SELECT address, muted, send_at, weekly, paused_until, left_at
+            FROM preference JOIN subscriber ON subscriber.number = preference.subscriber
+            """
+        )
+        return {address: _preferences(row) for address, *row in rows}
+
+    def preferences_of(self, email: str) -> Preferences:
+        rows = self._rows(
+            """
+            SELECT muted, send_at, weekly, paused_until, left_at FROM preference
+            WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
+            """,
+            [address_key(email)],
+        )
+        return _preferences(rows[0]) if rows else Preferences()
+
+    def prefer(self, email: str, preferences: Preferences) -> None:
+        with self._transaction() as db:
+            db.execute(
+                """
+                INSERT INTO preference (subscriber, muted, send_at, weekly, paused_until)
+                SELECT number, ?, ?, ?, ? FROM subscriber WHERE address = ?
+                ON CONFLICT (subscriber) DO UPDATE SET muted = excluded.muted, send_at = excluded.send_at,
+                    weekly = excluded.weekly, paused_until = excluded.paused_until
+                """,
+                [
+                    json.dumps(sorted(preferences.muted), ensure_ascii=False),
+                    preferences.send_at and f"{preferences.send_at:%H:%M}",
+                    preferences.weekly,
+                    preferences.paused_until and preferences.paused_until.isoformat(),
+                    address_key(email),
+                ],
+            )
+            self._forget_defaults(db)
+
+    def leave(self, email: str, *, now: datetime) -> None:
+        with self._transaction() as db:
+            address = address_key(email)
+            left = db.execute(
+                """
+                INSERT INTO preference (subscriber, left_at)
+                SELECT number, ? FROM subscriber WHERE address = ?
+                ON CONFLICT (subscriber) DO UPDATE SET left_at = excluded.left_at WHERE left_at IS NULL
+                """,
+                [text_of(now), address],
+            ).rowcount
+            if left > 0:
+                db.execute(
+                    "UPDATE subscriber SET is_enrolled = 0, revision_cursor = NULL WHERE address = ?",
+                    [address],
+                )
+                self._give_up(db, now)
+                self._enrol_anew(db)
+
+    def rejoin(self, email: str) -> bool:
+        with self._transaction() as db:
+            returned = db.execute(
+                """
+                UPDATE preference SET left_at = NULL
+                WHERE left_at IS NOT NULL
+                    AND subscriber = (SELECT number FROM subscriber WHERE address = ?)
+                """,
+                [address_key(email)],
+            ).rowcount
+            self._forget_defaults(db)
+            self._enrol_anew(db)
+            return returned > 0
+
+    def reader_of(self, token: str) -> KnownReader | None:
+        return self._reader_of(Kind.READER, token)
+
+    def _reader_of(self, kind: Kind, token: str) -> KnownReader | None:
+        secret = self._secret
+        number = number_in(secret, kind, token)
+        rows = self._rows("SELECT address, email FROM subscriber WHERE number = ?", [number]) or [("", "")]
+        address, email = rows[0]
+        if number is None or not is_seal(token, secret, kind, number, address):
+            return None
+        return KnownReader(
+            email=email,
+            feed=seal(secret, Kind.READER_FEED, number, address),
+        )
+
+    @staticmethod
+    def _forget_defaults(db: Database) -> None:
+        db.execute(
+            """
+            DELETE FROM preference
+            WHERE muted = '[]' AND coalesce(send_at, weekly, paused_until, left_at) IS NULL
+            """
+        )
+
+    @staticmethod
+    def _put_off(db: Database, now: datetime, limit: int) -> bool:
+        """Lets those of the next mailings wait that are from before their reader's pause.
+
+        The first digest after it takes them along; else they are due at noon UTC of the day, which has then
+        begun everywhere on earth.
+        """
+        put_off = db.execute(
+            """
+            UPDATE mailing
+            SET may_have_arrived = max(may_have_arrived, state = 'sending'),
+                state = CASE state WHEN 'sending' THEN 'unknown' ELSE state END,
+                due_at = paused_until || 'T12:00:00+00:00'
+            FROM preference
+            WHERE mailing.number IN (
+                    SELECT number FROM mailing WHERE due_at <= ?1 ORDER BY due_at, number LIMIT ?2
+                )
+                AND preference.subscriber = mailing.subscriber
+                AND dated_on < paused_until AND paused_until || 'T12:00:00+00:00' > ?1
+            """,
+            [text_of(now), limit],
+        )
+        return put_off.rowcount > 0
+
+
+def _preferences(row: Sequence[Any]) -> Preferences:
+    muted, send_at, weekly, paused_until, left_at = row
+    return Preferences(
+        muted=tuple(json.loads(muted)),
+        send_at=send_at and time.fromisoformat(send_at),
+        weekly=weekly,
+        paused_until=paused_until and date.fromisoformat(paused_until),
+        left_at=left_at and moment_of(left_at),
+    )

@@ -1,0 +1,49 @@
+"""The pages without the daemon, for an installation whose cycles a timer begins."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from digest.assembly import Setup
+from digest.errors import ConfigurationError
+from digest.web.metrics import Metrics
+from digest.web.serving import serving
+
+_log = logging.getLogger(__name__)
+
+_LOOK_UP = 20.0
+
+
+async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
+    """Serves until SIGTERM or SIGINT; rereads the files when one was edited, the last good ones serve."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    now = setup
+    async with serving(
+        setup.settings.web,
+        setup.settings.state,
+        lambda: now.subscribers,
+        clock=lambda: datetime.now(UTC),
+        metrics=Metrics(),
+    ) as address:
+        _log.info("listening at %s", address)
+        seen = setup.fingerprint
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_UP)
+            found = await asyncio.to_thread(setup.fingerprint_now)
+            if found != seen:
+                seen = found
+                now = await _reread(load) or now
+
+
+async def _reread(load: Callable[[], Setup]) -> Setup | None:
+    try:
+        return await asyncio.to_thread(load)
+    except ConfigurationError as error:
+        _log.error("reload refused, the last good files stay in force:\n%s", error)
+        return None

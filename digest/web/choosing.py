@@ -1,0 +1,112 @@
+"""The form on the page of preferences: from choices to fields, and from what was sent back to choices."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from hashlib import blake2b
+
+from digest.notation import WEEKDAYS, parse_time, parse_weekday
+from digest.preferences import NEVER, Preferences, adapted
+from digest.subscribers import Keyword, Subscriber
+
+LONGEST_PAUSE = timedelta(days=366)
+
+DAYS = {
+    NEVER: "Every day",
+    "mon": "Mondays",
+    "tue": "Tuesdays",
+    "wed": "Wednesdays",
+    "thu": "Thursdays",
+    "fri": "Fridays",
+    "sat": "Saturdays",
+    "sun": "Sundays",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeywordField:
+    """A keyword with the box that mutes it."""
+
+    name: str
+    text: str
+    is_muted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """The fields as the page shows them; `errors` are by the name of the field."""
+
+    keywords: tuple[KeywordField, ...]
+    at: str
+    timezone: str
+    weekly: str
+    paused_until: str
+    first_day: str
+    last_day: str
+    errors: Mapping[str, str]
+
+
+def form_of(
+    subscriber: Subscriber, preferences: Preferences, now: datetime, errors: Mapping[str, str] | None = None
+) -> Form:
+    """`subscriber` is as subscribers.toml has them."""
+    chosen = adapted(subscriber, preferences) or subscriber
+    today = now.astimezone(subscriber.timezone).date()
+    until = preferences.paused_until
+    return Form(
+        keywords=tuple(
+            KeywordField(name=_name(one), text=one.text, is_muted=one.query.key in preferences.muted)
+            for one in subscriber.keywords
+        ),
+        at=f"{chosen.send_at:%H:%M}",
+        timezone=subscriber.timezone.key,
+        weekly=_word(chosen.weekly),
+        paused_until=until.isoformat() if until and until > today else "",
+        first_day=(today + timedelta(days=1)).isoformat(),
+        last_day=(today + LONGEST_PAUSE).isoformat(),
+        errors=errors or {},
+    )
+
+
+def choices_of(
+    sent: Mapping[str, Sequence[str]], subscriber: Subscriber, now: datetime
+) -> tuple[Preferences, Mapping[str, str]]:
+    """What the reader chose where it differs from the file, and what of it cannot be, by field."""
+    errors: dict[str, str] = {}
+    at, weekly, until = ((sent.get(name) or [""])[0].strip() for name in ("at", "weekly", "paused_until"))
+    muted = set(sent.get("mute[]") or ())
+    try:
+        send_at = parse_time(at) if at else None
+    except ValueError:
+        errors["at"], send_at = "Choose a time from 00:00 to 23:59.", None
+    try:
+        day = parse_weekday(weekly) if weekly else subscriber.weekly
+    except ValueError:
+        errors["weekly"], day = "Choose one of the days.", subscriber.weekly
+    today = now.astimezone(subscriber.timezone).date()
+    paused_until = _day(until)
+    if until and (paused_until is None or not today < paused_until <= today + LONGEST_PAUSE):
+        errors["paused_until"], paused_until = "Choose a day after today, within a year.", None
+    chosen = Preferences(
+        muted=tuple(one.query.key for one in subscriber.keywords if _name(one) in muted),
+        send_at=None if send_at == subscriber.send_at else send_at,
+        weekly=None if day == subscriber.weekly else _word(day),
+        paused_until=paused_until,
+    )
+    return chosen, errors
+
+
+def _name(keyword: Keyword) -> str:
+    """Stands for the keyword in the form, whatever comes before or after it in the file by then."""
+    return blake2b(keyword.query.key.encode(), digest_size=6).hexdigest()
+
+
+def _word(weekly: int | None) -> str:
+    return NEVER if weekly is None else WEEKDAYS[weekly]
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

@@ -1,0 +1,80 @@
+"""Figures for Prometheus: counted while this process runs, or read from the state when they are asked for.
+
+None of them names a reader, an address or a keyword.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+from digest.jobs import ComposeReport, DeliveryReport, FetchReport
+from digest.store import Figures
+
+
+class Metrics:
+    """All that is counted; the daemon tells what its cycles did."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "digest_web_requests",
+            "Requests answered, by page and status.",
+            ("page", "status"),
+            registry=registry,
+        )
+        self._arxiv_requests = Counter("digest_arxiv_requests", "Requests to arXiv.", registry=registry)
+        self._papers = Counter("digest_papers_new", "Papers never seen before.", registry=registry)
+        self._fetches = Counter(
+            "digest_fetches", "Fetches, by how they ended.", ("outcome",), registry=registry
+        )
+        self._composed = Counter("digest_digests_composed", "Digests written down.", registry=registry)
+        self._mailings = Counter(
+            "digest_digests", "Attempts to mail digests, by how they ended.", ("outcome",), registry=registry
+        )
+        self._server_failures = Counter(
+            "digest_mail_server_failures", "Times that the mail server could not be used.", registry=registry
+        )
+        self._source = Gauge(
+            "digest_source_last_success_timestamp_seconds",
+            "When a source last answered well.",
+            ("source",),
+            registry=registry,
+        )
+        self._fetched_at = Gauge(
+            "digest_last_fetch_timestamp_seconds", "The last good fetch.", registry=registry
+        )
+        self._readers = Gauge("digest_subscribers", "Readers who are mailed.", registry=registry)
+        self._suppressed = Gauge(
+            "digest_suppressed_addresses", "Addresses that get no mail.", registry=registry
+        )
+        self._waiting = Gauge("digest_mailings_waiting", "Digests that wait to be sent.", registry=registry)
+
+    def answered(self, page: str, status: int) -> None:
+        self._requests.labels(page, status).inc()
+
+    def fetched(self, report: FetchReport, requests: int) -> None:
+        self._arxiv_requests.inc(requests)
+        self._papers.inc(report.papers_new)
+        self._fetches.labels("failed" if report.errors else "good").inc()
+
+    def mailed(self, composed: ComposeReport, report: DeliveryReport) -> None:
+        self._composed.inc(composed.composed)
+        self._mailings.labels("sent").inc(report.sent)
+        self._mailings.labels("deferred").inc(report.deferred)
+        self._mailings.labels("suppressed").inc(report.suppressed)
+        self._server_failures.inc(report.is_server_down)
+
+    def gave_up(self, mailings: int) -> None:
+        """Mailings whose reader has left."""
+        self._mailings.labels("failed").inc(mailings)
+
+    def exposition(self, figures: Figures, fetched_at: Mapping[str, datetime]) -> bytes:
+        """All of it in Prometheus' text format; `fetched_at` is when each source last answered well."""
+        for source, moment in fetched_at.items():
+            self._source.labels(source).set(moment.timestamp())
+        self._readers.set(figures.readers)
+        self._suppressed.set(figures.suppressed)
+        self._waiting.set(figures.waiting)
+        self._fetched_at.set(figures.fetched_at.timestamp() if figures.fetched_at else 0)
+        return generate_latest(self._registry)

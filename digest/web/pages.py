@@ -1,0 +1,140 @@
+"""From what the state says to HTML, by the templates in `templates/web`."""
+
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from digest.digests import Digest
+from digest.errors import ConfigurationError
+from digest.papers import one_line
+from digest.store import KeywordPage
+from digest.web.cards import card_of
+from digest.web.choosing import DAYS, Form
+
+_NAMES = ("message", "leave", "preferences", "keyword", "digest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderUrls:
+    """The addresses of one reader's own pages."""
+
+    leave: str
+    manage: str
+    feed: str
+
+
+class Pages:
+    """Renders pages. Several threads may use it at once.
+
+    Raises `ConfigurationError` where a template is missing or is no valid template.
+    """
+
+    def __init__(self, templates: Path, *, is_indexed: bool) -> None:
+        folder = templates / "web"
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(folder),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        environment.filters["long_date"] = long_date
+        try:
+            self._templates = {name: environment.get_template(f"{name}.html.j2") for name in _NAMES}
+            style = (folder / "style.css").read_text(encoding="utf-8")
+        except (jinja2.TemplateError, OSError) as error:
+            raise ConfigurationError(f"{folder}: {error}; mend the templates or install again") from error
+        self._style = Markup(style)  # noqa: S704 (it is ours)
+        self._is_indexed = is_indexed
+        digest = b64encode(sha256(style.encode()).digest()).decode()
+        self.policy = (
+            f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none';"
+            " frame-ancestors 'none'"
+        )
+        """The Content-Security-Policy that all pages keep to."""
+
+    def message(self, title: str, text: str) -> str:
+        return self._render("message", title=title, text=text)
+
+    def leave(self, *, email: str, is_enrolled: bool, may_return: bool, urls: ReaderUrls) -> str:
+        """The page with the button to unsubscribe, or for who is not subscribed, to come back."""
+        return self._render(
+            "leave",
+            title="Unsubscribe" if is_enrolled else "Unsubscribed",
+            email=one_line(email),
+            is_enrolled=is_enrolled,
+            may_return=may_return,
+            urls=urls,
+        )
+
+    def preferences(
+        self, *, email: str, form: Form | None, may_return: bool, told: str, urls: ReaderUrls
+    ) -> str:
+        """`form` is `None` for who is not subscribed; `told` is what has just been done."""
+        return self._render(
+            "preferences",
+            title="Your preferences",
+            email=one_line(email),
+            form=form,
+            may_return=may_return,
+            told=told,
+            days=DAYS,
+            urls=urls,
+        )
+
+    def keyword(self, page: KeywordPage, *, feed_url: str) -> str:
+        keyword = one_line(page.keyword)
+        return self._render(
+            "keyword",
+            title=f"New papers: {keyword}",
+            keyword=keyword,
+            cards=[card_of(paper) for paper in page.papers],
+            feed_url=feed_url,
+            is_public=True,
+        )
+
+    def digest(self, digest: Digest, *, feed_url: str, keyword_pages: Mapping[str, str]) -> str:
+        """Says nothing of whose digest it is, and names only keywords that brought papers."""
+        pages: defaultdict[str, str] = defaultdict(str, keyword_pages)
+        return self._render(
+            "digest",
+            title=headline(digest),
+            dated_on=digest.dated_on,
+            entries=[(card_of(entry.paper), entry.keywords) for entry in digest.entries],
+            revisions=[
+                (
+                    card_of(one.paper).title,
+                    f"v{one.from_version} → v{one.paper.version}",
+                    f"{one.paper.abs_url}v{one.paper.version}",
+                )
+                for one in digest.revisions
+            ],
+            pages=pages,
+            feed_url=feed_url,
+            is_public=True,
+        )
+
+    def _render(self, name: str, *, feed_url: str = "", is_public: bool = False, **values: object) -> str:
+        return self._templates[name].render(
+            style=self._style, feed_url=feed_url, is_indexed=is_public and self._is_indexed, **values
+        )
+
+
+def headline(digest: Digest) -> str:
+    papers, versions = len(digest.entries), len(digest.revisions)
+    if versions and not papers:
+        return "1 new version" if versions == 1 else f"{versions} new versions"
+    return "1 new paper" if papers == 1 else f"{papers} new papers"
+
+
+def long_date(day: date) -> str:
+    """Such as `16 June 2026`; the locale is that of the program, which sets none: English."""
+    return f"{day.day} {day:%B %Y}"

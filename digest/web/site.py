@@ -1,0 +1,220 @@
+"""What is behind each address: from a token to a page, or to nothing. Nothing here knows HTTP.
+
+All of it reads or writes the state, and is to be called off the event loop.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from digest.digests import Digest
+from digest.notation import address_key
+from digest.papers import one_line
+from digest.preferences import Preferences
+from digest.store import KnownReader, Store
+from digest.subscribers import Subscriber
+from digest.web.choosing import choices_of, form_of
+from digest.web.feeds import Item, atom, paper_item
+from digest.web.links import Leading
+from digest.web.pages import Pages, ReaderUrls, headline, long_date
+
+Subscribers = Callable[[], Sequence[Subscriber]]
+"""Those of subscribers.toml, as it is in force now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A page, or a feed where `is_feed`; `is_refused`: it says what has to be corrected in what was sent."""
+
+    body: bytes
+    is_feed: bool = False
+    is_refused: bool = False
+
+
+class Site:
+    """The pages of one installation. Each gives `None` where the token is not one of them."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        store: Store,
+        pages: Pages,
+        subscribers: Subscribers,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._base_url = base_url
+        self._store = store
+        self._pages = pages
+        self._subscribers = subscribers
+        self._clock = clock
+        self._leading = Leading(base_url, store)
+
+    def leaving(self, token: str) -> Found | None:
+        """The page with the button. Changes nothing."""
+        known = self._store.reader_of(token)
+        return self._leave_page(token, known) if known else None
+
+    def leave(self, token: str) -> Found | None:
+        """Unsubscribes; once is as good as twice."""
+        known = self._store.reader_of(token)
+        if known is None:
+            return None
+        self._store.leave(known.email, now=self._clock())
+        return self._leave_page(token, known)
+
+    def preferences(self, token: str) -> Found | None:
+        known = self._store.reader_of(token)
+        return self._preferences_page(token, known) if known else None
+
+    def prefer(self, token: str, sent: Mapping[str, Sequence[str]]) -> Found | None:
+        """Takes up what the form says, or where something in it cannot be, nothing of it."""
+        known = self._store.reader_of(token)
+        if known is None:
+            return None
+        subscriber = self._subscriber(known)
+        if "return" in sent:
+            self._store.rejoin(known.email)
+            return self._preferences_page(token, known, "You are subscribed again.")
+        if subscriber is None or self._chosen(known).left_at:
+            return self._preferences_page(token, known)
+        chosen, errors = choices_of(sent, subscriber, self._clock())
+        if errors:
+            return self._preferences_page(token, known, "Nothing was saved.", chosen, errors)
+        self._store.prefer(known.email, chosen)
+        return self._preferences_page(token, known, "Saved.")
+
+    def digest(self, token: str) -> Found | None:
+        digest = self._store.digest_page(token)
+        if digest is None:
+            return None
+        return _page(
+            self._pages.digest(
+                digest,
+                feed_url=f"{self._base_url}/d/{token}/feed.atom",
+                keyword_pages=self._leading.keyword_pages(digest.keywords),
+            )
+        )
+
+    def digest_feed(self, token: str) -> Found | None:
+        """The papers of one digest."""
+        digest = self._store.digest_page(token)
+        if digest is None:
+            return None
+        papers = [entry.paper for entry in digest.entries] + [one.paper for one in digest.revisions]
+        return self._feed(
+            f"/d/{token}",
+            f"arXiv digest of {long_date(digest.dated_on)}",
+            [paper_item(paper) for paper in papers],
+            digest.planned_at,
+        )
+
+    def keyword(self, token: str) -> Found | None:
+        page = self._store.keyword_page(token)
+        if page is None:
+            return None
+        return _page(self._pages.keyword(page, feed_url=f"{self._base_url}/k/{token}/feed.atom"))
+
+    def keyword_feed(self, token: str) -> Found | None:
+        page = self._store.keyword_page(token)
+        if page is None:
+            return None
+        return self._feed(
+            f"/k/{token}",
+            f"arXiv: {page.keyword}",
+            [paper_item(paper) for paper in page.papers],
+            page.covered_at or self._clock(),
+        )
+
+    def reader_feed(self, token: str) -> Found | None:
+        """The digests of one reader."""
+        mailings = self._store.digests_of(token)
+        if mailings is None:
+            return None
+        items = [
+            _digest_item(f"{self._base_url}/d/{mailing.pages.digest}", mailing.digest)
+            for mailing in mailings
+            if mailing.pages
+        ]
+        return self._feed(f"/f/{token}", "arXiv digest", items, self._clock(), has_page=False)
+
+    def _leave_page(self, token: str, known: KnownReader) -> Found:
+        subscriber, left_at = self._subscriber(known), self._chosen(known).left_at
+        return _page(
+            self._pages.leave(
+                email=known.email,
+                is_enrolled=subscriber is not None and left_at is None,
+                may_return=subscriber is not None,
+                urls=self._urls(token, known),
+            )
+        )
+
+    def _preferences_page(
+        self,
+        token: str,
+        known: KnownReader,
+        told: str = "",
+        sent: Preferences | None = None,
+        errors: Mapping[str, str] | None = None,
+    ) -> Found:
+        """`sent` is what was not saved because of `errors`."""
+        subscriber, chosen = self._subscriber(known), self._chosen(known)
+        is_reader = subscriber is not None and chosen.left_at is None
+        form = (
+            form_of(subscriber, sent or chosen, self._clock(), errors) if subscriber and is_reader else None
+        )
+        html = self._pages.preferences(
+            email=known.email,
+            form=form,
+            may_return=subscriber is not None,
+            told=told,
+            urls=self._urls(token, known),
+        )
+        return Found(body=html.encode(), is_refused=bool(errors))
+
+    def _subscriber(self, known: KnownReader) -> Subscriber | None:
+        """The reader as subscribers.toml has them. Most are found by the first, quick look."""
+        everybody = self._subscribers()
+        for one in everybody:
+            if one.email == known.email:
+                return one
+        address = address_key(known.email)
+        return next((one for one in everybody if address_key(one.email) == address), None)
+
+    def _chosen(self, known: KnownReader) -> Preferences:
+        return self._store.preferences_of(known.email)
+
+    def _urls(self, token: str, known: KnownReader) -> ReaderUrls:
+        return ReaderUrls(
+            leave=f"{self._base_url}/u/{token}",
+            manage=f"{self._base_url}/p/{token}",
+            feed=f"{self._base_url}/f/{known.feed}/feed.atom",
+        )
+
+    def _feed(
+        self, path: str, title: str, items: Sequence[Item], updated_at: datetime, *, has_page: bool = True
+    ) -> Found:
+        page = f"{self._base_url}{path}"
+        document = atom(
+            url=f"{page}/feed.atom",
+            page=page if has_page else None,
+            title=title,
+            items=items,
+            updated_at=updated_at,
+        )
+        return Found(body=document, is_feed=True)
+
+
+def _page(html: str) -> Found:
+    return Found(body=html.encode())
+
+
+def _digest_item(url: str, digest: Digest) -> Item:
+    papers = [entry.paper for entry in digest.entries] + [one.paper for one in digest.revisions]
+    return Item(
+        url=url,
+        title=f"{headline(digest)}, {long_date(digest.dated_on)}",
+        summary="\n".join(one_line(paper.title) for paper in papers),
+        updated_at=digest.planned_at,
+        published_at=digest.planned_at,
+    )

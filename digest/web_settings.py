@@ -1,0 +1,69 @@
+"""`[web]`: where the web pages are, and whose word is taken for who asks."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Annotated, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+from digest.fields import Section, parse_url
+from digest.notation import is_loopback
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+def _base_url(value: str) -> str:
+    """Without a slash at its end, so that paths can be added to it."""
+    parts = urlsplit(parse_url(value))
+    if parts.query or parts.fragment:
+        raise ValueError("allowed is an address without ? and #, to which paths can be added")
+    if parts.scheme != "https" and not is_loopback(parts.hostname):
+        raise ValueError("allowed is an https address: links in mails carry a secret; http only on loopback")
+    return value.rstrip("/")
+
+
+def _listen(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    try:
+        ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError as error:
+        raise ValueError(
+            'allowed is an address and a port, as in "127.0.0.1:8345" or "[::1]:8345"'
+        ) from error
+    if not port.isascii() or not port.isdigit() or int(port) > 65535 or (":" in host and host[0] != "["):
+        raise ValueError('allowed is an address and a port up to 65535, as in "127.0.0.1:8345"')
+    return value
+
+
+def _networks(value: object) -> tuple[Network, ...]:
+    """From a list, or from the environment with commas between."""
+    listed = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple):
+        raise ValueError("allowed is a list of addresses or networks")  # noqa: TRY004 - it is no bug
+    try:
+        return tuple(ip_network(str(one).strip()) for one in listed)
+    except ValueError as error:
+        raise ValueError(f"allowed is a list of addresses or networks, as in 10.0.0.0/8: {error}") from error
+
+
+class Web(Section):
+    """`[web]`: pages to unsubscribe, to choose and to read online; none without `base_url`."""
+
+    base_url: Annotated[str, AfterValidator(_base_url)] | None = Field(
+        default=None, description="an https address"
+    )
+    listen: Annotated[str, AfterValidator(_listen)] = Field(
+        default="127.0.0.1:8345", description='an address and a port, as in "127.0.0.1:8345"'
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
+        default=(ip_network("127.0.0.1"), ip_network("::1")),
+        description="addresses or networks, as in 10.0.0.0/8",
+    )
+    robots: bool = Field(default=False, description="true or false")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where to listen."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)

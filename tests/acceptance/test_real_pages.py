@@ -1,0 +1,91 @@
+"""Pages of the real papers of ../shared: each text shows as its author wrote it, and is read as that."""
+
+import gzip
+import json
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from digest.matching import matches
+from digest.pages import Page, Section, section_of
+from digest.pages.judging import alike, judge
+from digest.pages.reading import parse_listings
+from digest.pages.writing import html_of, markdown_of
+from digest.papers import ArxivId, Paper, one_line
+from digest.query import parse
+from digest.subscribers import Keyword
+from tests.acceptance.installation import SHARED
+from tests.pages import shown_github, shown_html, shown_markdown
+
+CORPUS = SHARED / "arxiv" / "corpus.jsonl.gz"
+TODAY = date(2026, 6, 18)
+
+pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason="the real papers of ../shared are not here")
+
+
+@pytest.fixture(scope="module")
+def papers() -> tuple[Paper, ...]:
+    with gzip.open(CORPUS, "rt", encoding="utf-8") as lines:
+        return tuple(_paper(json.loads(line)) for line in lines)
+
+
+def _paper(row: dict[str, Any]) -> Paper:
+    return Paper(
+        id=ArxivId(row["id"]),
+        version=1,
+        title=row["title"],
+        abstract=row["abstract"],
+        authors=tuple(row["authors"]),
+        categories=tuple(row["categories"]),
+        submitted_at=datetime(2026, 6, 1, tzinfo=UTC),
+        comment=row.get("comment"),
+    )
+
+
+def keyword(text: str) -> Keyword:
+    return Keyword(text=text, query=parse(text))
+
+
+def test_every_real_title_abstract_and_comment_shows_as_it_is_written(papers: tuple[Paper, ...]) -> None:
+    page = Page(sections=(Section(keyword=keyword("tea"), papers=papers),), updated_on=TODAY)
+    expected = [
+        [one_line(paper.title), "2026-06-01", one_line(paper.abstract), one_line(paper.comment or "")]
+        for paper in papers
+    ]
+    addresses = [f"{paper.abs_url}v1" for paper in papers]
+    text = markdown_of(page)
+    for seen in (shown_markdown(text), shown_github(text), shown_html(html_of(page))):
+        assert seen.tables[0][1:] == expected
+        papers_linked = [link for link in seen.links if link in set(addresses)]
+        assert papers_linked == addresses
+    (listing,) = parse_listings(text)
+    assert [[one.title, one.abstract, one.comment] for one in listing.papers] == [
+        [title, abstract, comment] for title, _, abstract, comment in expected
+    ]
+
+
+def test_a_page_of_real_papers_has_what_matches_and_says_so_when_it_is_read(
+    papers: tuple[Paper, ...],
+) -> None:
+    words = ("reinforcement learning", "compiler", "performance")
+    sections = tuple(section_of(keyword(word), papers) for word in words)
+    assert [len(one.papers) for one in sections] == [
+        min(100, sum(matches(parse(word), paper) for paper in papers)) for word in words
+    ]
+    listings = parse_listings(markdown_of(Page(sections=sections, updated_on=TODAY)))
+    for verdict, section in zip(map(judge, listings), sections, strict=True):
+        assert (len(verdict.matching), verdict.strays, verdict.unclear) == (len(section.papers), (), ())
+    assert alike(listings) == ()
+
+
+def test_the_same_papers_under_each_heading_are_told_as_such(papers: tuple[Paper, ...]) -> None:
+    """As on a page whose program asked arXiv for `… AND ti:"K" OR abs:"K"`."""
+    words = ("reinforcement learning", "compiler", "performance")
+    same = tuple(Section(keyword=keyword(word), papers=papers[:20]) for word in words)
+    listings = parse_listings(markdown_of(Page(sections=same, updated_on=TODAY)))
+    assert [[listing.heading for listing in group] for group in alike(listings)] == [list(words)]
+    for word, verdict in zip(words, map(judge, listings), strict=True):
+        strays = {paper.id for paper in papers[:20] if not matches(parse(word), paper)}
+        assert {one.id for one in verdict.strays} == strays
+        assert len(strays) > 10

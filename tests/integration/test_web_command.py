@@ -1,0 +1,74 @@
+"""`digest web` and `digest daemon` as processes: where they listen, and what they say when they cannot."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(folder: Path, command: str, **web: str) -> "subprocess.Popen[str]":
+    (folder / "subscribers.toml").write_text(
+        '[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["tea"]\n'
+    )
+    (folder / "digest.toml").write_text(
+        "[web]\n" + "".join(f'{key} = "{value}"\n' for key, value in web.items())
+    )
+    environ = {
+        "PYTHONPATH": str(ROOT),
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "DIGEST_STATE": str(folder / "digest.db"),
+        "DIGEST_ARXIV__API_URL": "http://127.0.0.1:1/",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "digest", command],
+        cwd=folder,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_pages_alone_serve_until_they_are_told_to_stop(tmp_path: Path) -> None:
+    with start(tmp_path, "web", base_url="https://d.example.org", listen="127.0.0.1:0") as process:
+        assert process.stderr
+        line = process.stderr.readline()
+        address = line.rpartition(" at ")[2].strip()
+        with urllib.request.urlopen(f"{address}/healthz", timeout=5) as answer:
+            assert json.load(answer)["status"] == "ok"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("command", ["web", "daemon"])
+def test_a_port_that_is_taken_is_said_and_ends_it_for_good(tmp_path: Path, command: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with start(
+            tmp_path, command, base_url="https://d.example.org", listen=f"127.0.0.1:{port}"
+        ) as process:
+            _, error = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert f'web.listen = "127.0.0.1:{port}": cannot listen there: ' in error
+    assert "Traceback" not in error
+
+
+def test_without_a_base_address_the_command_says_what_to_set(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with start(tmp_path, "web") as process:
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert "web.base_url is not set" in error
+    assert time.monotonic() - began < 20

@@ -1,0 +1,110 @@
+"""Unsubscribing by one click, and by a page with a button."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import FormData
+
+from digest.preferences import Preferences
+from tests.integration.web_site import ADA, BO, Town, serving_town, told
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with serving_town(tmp_path) as town:
+        yield town
+
+
+def one_click(*, multipart: bool) -> FormData:
+    form = FormData(default_to_multipart=multipart)
+    form.add_field("List-Unsubscribe", "One-Click")
+    return form
+
+
+@pytest.mark.parametrize("multipart", [True, False], ids=["form-data", "urlencoded"])
+async def test_one_click_unsubscribes_at_once_without_cookie_or_redirect(town: Town, multipart: bool) -> None:
+    """RFC 8058, section 3.2."""
+    url = town.links().unsubscribe
+    assert url
+    answer = await town.post(url, one_click(multipart=multipart))
+    assert answer.status == 200
+    assert not {"Set-Cookie", "Location"} & set(answer.headers)
+    assert set(town.store.preferences()) == {"ada@example.org"}
+    assert town.store.waiting() == 0
+
+
+async def test_a_second_click_finds_it_done(town: Town) -> None:
+    url = town.links().unsubscribe
+    assert url
+    first = await town.post(url, one_click(multipart=False))
+    state = town.state()
+    town.now += timedelta(hours=1)
+    assert await town.post(url, one_click(multipart=False)) == first or town.state() == state
+    assert town.state() == state
+
+
+async def test_looking_changes_nothing(town: Town) -> None:
+    links = town.links()
+    assert links.keyword_pages
+    urls = [links.unsubscribe, links.manage, links.online, *links.keyword_pages.values()]
+    state = town.state()
+    for url in urls:
+        assert url
+        for method in ("GET", "HEAD"):
+            assert (await town.ask(method, url)).status == 200
+    assert town.state() == state
+
+
+async def test_the_page_has_a_button_that_posts_to_itself(town: Town) -> None:
+    url = town.links().unsubscribe
+    assert url
+    page = await town.get(url)
+    assert f'<form method="post" action="{url}">' in page.body
+    assert "Nothing has changed yet" in told(page.body)
+    await town.post(url)
+    assert "is not subscribed" in told((await town.get(url)).body)
+
+
+async def test_who_left_can_come_back_by_the_button(town: Town) -> None:
+    links = town.links()
+    assert links.unsubscribe
+    assert links.manage
+    await town.post(links.unsubscribe)
+    assert 'name="return"' in (await town.get(links.manage)).body
+    answer = await town.post(links.manage, {"return": "yes"})
+    assert "You are subscribed again." in told(answer.body)
+    assert town.store.preferences() == {}
+    town.enrol()
+    assert set(town.store.standings([ADA.email, BO.email])) == {ADA.email, BO.email}
+
+
+async def test_leaving_does_not_forget_what_was_chosen(town: Town) -> None:
+    links = town.links()
+    assert links.unsubscribe
+    town.store.prefer(ADA.email, Preferences(weekly="fri"))
+    await town.post(links.unsubscribe)
+    town.store.rejoin(ADA.email)
+    assert town.store.preferences() == {ADA.email: Preferences(weekly="fri")}
+
+
+async def test_whom_the_operator_removed_is_told_and_cannot_come_back(town: Town) -> None:
+    links = town.links()
+    assert links.unsubscribe
+    assert links.manage
+    town.subscribers = [BO]
+    town.enrol()
+    for url in (links.unsubscribe, links.manage):
+        page = await town.get(url)
+        assert "is not subscribed" in told(page.body)
+        assert "<form" not in page.body
+    assert (await town.post(links.unsubscribe)).status == 200
+
+
+async def test_a_token_says_who_it_is_for_and_nobody_else(town: Town) -> None:
+    ada = town.links()
+    assert ada.manage
+    page = await town.get(ada.manage)
+    assert "ada@example.org" in page.body
+    assert "bo@example.org" not in page.body

@@ -1,0 +1,220 @@
+"""What the world cannot do: guess, overload, pretend to be somebody else, or see what is not theirs."""
+
+from collections.abc import AsyncIterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from digest.errors import ConfigurationError
+from digest.web.clients import GUESSES_AT_ONCE, SECONDS_PER_GUESS, Guesses, client_of, network_of
+from digest.web.metrics import Metrics
+from digest.web.serving import serving
+from digest.web_settings import Web
+from tests.integration.web_site import BASE, NOW, Town, serving_town, told
+
+TRUSTED = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"))
+WRONG = "A" * 24
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with serving_town(tmp_path) as town:
+        yield town
+
+
+@pytest.mark.parametrize("path", ["/u/{}", "/p/{}", "/d/{}", "/k/{}", "/k/{}/feed.atom", "/f/{}/feed.atom"])
+@pytest.mark.parametrize("kind", ["unknown", "short", "odd", "of another kind"])
+async def test_every_wrong_token_gets_the_same_answer(town: Town, path: str, kind: str) -> None:
+    links = town.links()
+    assert links.online
+    assert links.manage
+    other = (links.manage if path.startswith("/d") else links.online).rpartition("/")[2]
+    token = {"unknown": WRONG, "short": "A", "odd": "%00..%20", "of another kind": other}[kind]
+    nowhere = await town.get("/nowhere")
+    answer = await town.get(path.format(token))
+    assert (answer.status, answer.body) == (404, nowhere.body)
+    assert {*answer.headers} == {*nowhere.headers}
+
+
+async def test_a_network_that_guesses_has_to_wait_and_others_do_not(town: Town) -> None:
+    url = town.links().manage
+    assert url
+    for _ in range(GUESSES_AT_ONCE):
+        assert (await town.get(f"/p/{WRONG}", X_Forwarded_For="192.0.2.1")).status == 404
+    for asked in (f"/p/{WRONG}", url):
+        refused = await town.get(asked, X_Forwarded_For="192.0.2.1")
+        assert refused.status == 429
+        assert 0 < int(refused.headers["Retry-After"]) <= SECONDS_PER_GUESS
+    assert (await town.get(url, X_Forwarded_For="192.0.2.2")).status == 200
+
+
+async def test_right_tokens_are_never_counted(town: Town) -> None:
+    url = town.links().manage
+    assert url
+    for _ in range(3 * GUESSES_AT_ONCE):
+        assert (await town.get(url)).status == 200
+
+
+async def test_what_a_stranger_says_of_whom_they_ask_for_is_not_believed(tmp_path: Path) -> None:
+    async with serving_town(tmp_path, trusted_proxies=["192.0.2.7"]) as town:
+        for number in range(GUESSES_AT_ONCE):
+            assert (await town.get(f"/u/{WRONG}", X_Forwarded_For=f"192.0.2.{number}")).status == 404
+        assert (await town.get(f"/u/{WRONG}", X_Forwarded_For="192.0.2.99")).status == 429
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("192.0.2.1", [], "192.0.2.1"),
+        ("192.0.2.1", ["198.51.100.1"], "192.0.2.1"),
+        ("127.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("127.0.0.1", ["203.0.113.5, 198.51.100.1"], "198.51.100.1"),
+        ("127.0.0.1", ["203.0.113.5", "198.51.100.1, 10.1.2.3"], "198.51.100.1"),
+        ("127.0.0.1", ["198.51.100.1, nonsense"], "nonsense"),
+        ("::ffff:127.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("127.0.0.1", ["10.0.0.1"], "10.0.0.1"),
+        (None, ["198.51.100.1"], ""),
+    ],
+)
+def test_the_client_is_the_last_one_that_no_trusted_proxy_is(
+    peer: str | None, forwarded: list[str], client: str
+) -> None:
+    assert client_of(peer, forwarded, TRUSTED) == client
+
+
+def test_one_line_of_ipv6_counts_as_one_and_one_address_of_ipv4() -> None:
+    assert network_of("2001:db8:1:2:3::4") == network_of("2001:db8:1:2:ffff::") == "2001:db8:1:2::/64"
+    assert network_of("2001:db8:1:3::4") == "2001:db8:1:3::/64"
+    assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1") == "192.0.2.1"
+    assert network_of("nonsense") == network_of("") == "unknown"
+
+
+def test_guesses_are_forgiven_one_by_one() -> None:
+    guesses = Guesses()
+    for _ in range(GUESSES_AT_ONCE):
+        assert guesses.wait("a", 100.0) == 0
+        guesses.count("a", 100.0)
+    assert guesses.wait("a", 100.0) == SECONDS_PER_GUESS
+    assert guesses.wait("a", 100.0 + SECONDS_PER_GUESS) == 0
+    guesses.count("a", 100.0 + SECONDS_PER_GUESS)
+    assert guesses.wait("a", 101.0 + SECONDS_PER_GUESS) == SECONDS_PER_GUESS - 1
+    assert guesses.wait("b", 100.0) == 0
+
+
+def test_guesses_of_the_whole_world_fit_into_a_bounded_room() -> None:
+    guesses = Guesses()
+    for number in range(20_001):
+        guesses.count(str(number), 0.0)
+    assert len(guesses._paid_at) == 10_000
+
+
+@pytest.mark.parametrize(
+    "path", ["/u/", "/p/", "/d/", "/k/", "/nowhere", "/robots.txt", "/healthz", "/metrics"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+async def test_every_answer_has_the_headers_that_keep_it_safe(town: Town, path: str, method: str) -> None:
+    links = town.links()
+    assert links.keyword_pages
+    ends = (links.unsubscribe, links.manage, links.online, links.keyword_pages["tea"])
+    urls = {url.removeprefix(BASE)[:3]: url for url in ends if url}
+    answer = await town.ask(method, urls.get(path, path))
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Robots-Tag"] == "noindex, nofollow"
+    assert "Server" not in answer.headers
+    if method == "PUT":
+        assert answer.status == (404 if path == "/nowhere" else 405)
+
+
+async def test_search_engines_see_nothing_unless_the_operator_wants_it_and_never_a_reader(
+    tmp_path: Path,
+) -> None:
+    async with serving_town(tmp_path) as town:
+        assert (await town.get("/robots.txt")).body == "User-agent: *\nDisallow: /\n"
+    async with serving_town(tmp_path, robots=True) as town:
+        links = town.links()
+        assert links.online
+        assert links.manage
+        assert "Disallow: /\n" not in (await town.get("/robots.txt")).body
+        page = await town.get(links.online)
+        assert ("X-Robots-Tag" in page.headers, "noindex" in page.body) == (False, False)
+        page = await town.get(links.manage)
+        assert ("X-Robots-Tag" in page.headers, "noindex" in page.body) == (True, True)
+
+
+async def test_health_tells_the_age_of_the_last_good_fetch(town: Town) -> None:
+    assert '"last_fetch_age_seconds": null' in (await town.get("/healthz")).body
+    town.links()
+    town.now = NOW.replace(hour=9)
+    answer = await town.get("/healthz")
+    assert answer.status == 200
+    assert '"last_fetch_age_seconds": 7200' in answer.body
+
+
+async def test_figures_are_in_the_format_of_prometheus_and_name_nobody(town: Town) -> None:
+    links = town.links()
+    assert links.manage
+    await town.get(links.manage)
+    body = (await town.get("/metrics")).body
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(body)
+        for sample in family.samples
+    }
+    assert found["digest_subscribers",] == 2
+    assert found["digest_mailings_waiting",] == 1
+    assert found["digest_last_fetch_timestamp_seconds",] == NOW.timestamp()
+    assert found["digest_web_requests_total", "/p/{token}", "200"] == 1
+    assert "example.org" not in body
+    assert links.manage.rpartition("/")[2] not in body
+
+
+async def test_figures_are_not_for_the_world(town: Town) -> None:
+    assert (await town.get("/metrics", X_Forwarded_For="192.0.2.1")).status == 404
+
+
+async def test_a_state_that_cannot_be_read_is_said_to_be_for_a_while(town: Town) -> None:
+    url = town.links().manage
+    assert url
+    town.store._rows("ALTER TABLE preference RENAME TO mislaid")
+    answer = await town.get(url)
+    assert (answer.status, "Later, please" in told(answer.body)) == (503, True)
+    assert "mislaid" not in answer.body
+    town.store._rows("ALTER TABLE mislaid RENAME TO preference")
+    assert (await town.get(url)).status == 200
+
+
+async def test_no_log_holds_a_token_or_an_address(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(0)
+    url = town.links().manage
+    assert url
+    await town.get(url)
+    await town.post(url, {"at": "99"})
+    assert url.rpartition("/")[2] not in caplog.text
+    assert "ada@example.org" not in caplog.text
+
+
+async def test_a_port_that_is_taken_is_an_error_of_the_configuration(town: Town, tmp_path: Path) -> None:
+    taken = town.address.removeprefix("http://")
+    with pytest.raises(ConfigurationError, match=rf'web.listen = "{taken}": cannot listen there'):
+        async with serving(
+            Web(base_url=BASE, listen=taken),
+            tmp_path / "digest.db",
+            tuple,
+            clock=lambda: NOW,
+            metrics=Metrics(),
+        ):
+            pass
+
+
+async def test_without_a_base_address_nothing_listens_and_no_state_is_opened(tmp_path: Path) -> None:
+    async with serving(Web(), tmp_path / "digest.db", tuple, clock=lambda: NOW, metrics=Metrics()) as address:
+        assert address == ""
+    assert not (tmp_path / "digest.db").exists()

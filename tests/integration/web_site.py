@@ -1,0 +1,140 @@
+"""The web pages over a real state, asked over HTTP on loopback."""
+
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from aiohttp import ClientSession
+
+from digest.composing import compose
+from digest.mail.links import Links
+from digest.papers import Paper
+from digest.store import Mailing, Matched, Served
+from digest.store.sqlite import SqliteStore
+from digest.subscribers import Subscriber
+from digest.web.links import links_of
+from digest.web.metrics import Metrics
+from digest.web.serving import serving
+from digest.web_settings import Web
+from tests.factories import invented_paper, moment, reader
+
+BASE = "https://digest.example.org"
+ADA = reader("ada@example.org", "tea", "milk")
+BO = reader("bo@example.org", "tea")
+NOW = moment("2026-06-16 07:00")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Town:
+    """A server, its state, and somebody who asks it."""
+
+    path: Path
+    store: SqliteStore
+    session: ClientSession
+    address: str
+    metrics: Metrics
+    subscribers: list[Subscriber]
+    now: datetime = NOW
+    own_headers: dict[str, str] = field(default_factory=dict)
+
+    async def get(self, url: str, **headers: str) -> Answer:
+        return await self.ask("GET", url, headers=headers)
+
+    async def post(self, url: str, data: object = None) -> Answer:
+        return await self.ask("POST", url, data=data)
+
+    async def ask(
+        self, method: str, url: str, *, data: object = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        sent = {
+            **self.own_headers,
+            **{name.replace("_", "-"): text for name, text in (headers or {}).items()},
+        }
+        url = self.address + url.removeprefix(BASE)
+        async with self.session.request(
+            method, url, data=data, headers=sent, allow_redirects=False
+        ) as response:
+            return Answer(status=response.status, headers=response.headers, body=await response.text())
+
+    def state(self) -> list[str]:
+        """All that the state file holds."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return list(connection.iterdump())
+
+    def enrol(self) -> None:
+        self.store.enrol(self.subscribers, now=self.now, current_since=self.now)
+
+    def found(self, *papers: Paper, keyword: str = "tea") -> None:
+        """These papers turn up."""
+        keys = {one.query.key for reader in self.subscribers for one in reader.keywords}
+        key = next(
+            one.query.key for reader in self.subscribers for one in reader.keywords if one.text == keyword
+        )
+        self.store.record(
+            [Matched(paper=paper, query_keys=(key,)) for paper in papers],
+            covered=dict.fromkeys(keys, moment("2026-01-01 00:00")),
+            now=self.now,
+        )
+
+    def mail(self, subscriber: Subscriber = ADA) -> Mailing:
+        """The next digest of that reader, as it is claimed for sending; it waits on."""
+        news = self.store.news(subscriber.email, backlog_since=moment("2026-01-01 00:00"))
+        digest = compose(subscriber, news.hits, planned_at=self.now, is_first=False, revisions=news.revisions)
+        self.store.serve(
+            [Served(email=subscriber.email, slot_at=self.now, frontier=news.frontier, digest=digest)]
+        )
+        claimed = self.store.claim(now=self.now, until=self.now, limit=1_000)
+        self.store.release([one.number for one in claimed], now=self.now)
+        return next(one for one in reversed(claimed) if one.digest.email == subscriber.email)
+
+    def links(self, subscriber: Subscriber = ADA, number: str = "2606.00001") -> Links:
+        """Where a mail to that reader leads."""
+        self.found(invented_paper(number, "On tea"))
+        return links_of(BASE, self.store)(self.mail(subscriber))
+
+
+@asynccontextmanager
+async def serving_town(
+    folder: Path, readers: Sequence[Subscriber] = (ADA, BO), **web: object
+) -> AsyncIterator[Town]:
+    path, metrics = folder / "digest.db", Metrics()
+    settings = Web.model_validate({"base_url": BASE, "listen": "127.0.0.1:0", **web})
+    subscribers = list(readers)
+    with SqliteStore(path) as store:
+        town: Town
+        async with (
+            serving(
+                settings, path, lambda: town.subscribers, clock=lambda: town.now, metrics=metrics
+            ) as address,
+            ClientSession() as session,
+        ):
+            town = Town(
+                path=path,
+                store=store,
+                session=session,
+                address=address,
+                metrics=metrics,
+                subscribers=subscribers,
+            )
+            town.enrol()
+            yield town
+
+
+def written(title: str, number: int = 1) -> Paper:
+    return replace(invented_paper(f"2606.{number:05}"), title=title)
+
+
+def told(body: str) -> str:
+    """What a page says, without its elements and style."""
+    return " ".join(re.sub(r"<style>.*?</style>|<[^>]*>", " ", body, flags=re.S).split())

@@ -1,0 +1,70 @@
+"""One machine for all tests, with the service installed in it as docs/service.md says."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from tests.systemd.machine import CannotRun, Machine, booted, build_root
+from tests.systemd.service import Service, documented
+from tests.systemd.town import PASSWORD, USERNAME
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    root = tmp_path_factory.mktemp("machine") / "root"
+    # Two such machines at a time would be in one control group.
+    lock = FileLock(tmp_path_factory.getbasetemp().parent / "arxiv-digest-machine.lock")
+    try:
+        build_root(root)
+        with lock, booted(root) as running:
+            yield running
+    except CannotRun as reason:
+        pytest.skip(str(reason))
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout, and those of all that it needs, for the machine's Python 3.11."""
+    folder = tmp_path_factory.mktemp("downloads")
+    _pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(CHECKOUT))
+    (wheel,) = folder.glob("*.whl")
+    binary = ("--only-binary=:all:", "--python-version=3.11")
+    _pip("download", *binary, "--dest", str(folder), str(wheel))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def installed(machine: Machine, downloads: Path) -> Machine:
+    """The machine after somebody followed the documentation; nobody is subscribed yet."""
+    home = machine.path("/root")
+    (home / "digest.toml").write_text(f'[smtp]\nhost = "127.0.0.1"\nusername = "{USERNAME}"\n')
+    (home / "subscribers.toml").write_text("")
+    (home / "smtp-password").write_text(f"{PASSWORD}\n")
+    for wheel in downloads.iterdir():
+        wheel.rename(home / wheel.name)
+    machine.shell(documented("install"), PIP_NO_INDEX="1", PIP_FIND_LINKS="/root")
+    return machine
+
+
+@pytest.fixture
+def service(installed: Machine) -> Iterator[Service]:
+    """The service without state and not running; its files are to be written by the test."""
+    service = Service(machine=installed)
+    service.reset()
+    yield service
+    service.stop()
+
+
+def _pip(*arguments: str) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,321 @@
+"""A page shows what its papers say, and can be read again."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.pages import MOST_PAPERS, Page, Section, dated, section_of
+from digest.pages.judging import alike, judge, keyword_of
+from digest.pages.reading import Listing, parse_listings
+from digest.pages.writing import html_of, is_page, markdown_of, says_the_same
+from digest.papers import Paper, month_of, one_line
+from digest.query import parse
+from digest.subscribers import Keyword
+from tests.factories import invented_paper, moment
+from tests.pages import Shown, shown_github, shown_html, shown_markdown
+
+JUNE = date(2026, 6, 16)
+HEADER = ["Title", "Date", "Abstract", "Comment"]
+FORMS: tuple[Callable[[Page], Shown], ...] = (
+    lambda page: shown_markdown(markdown_of(page)),
+    lambda page: shown_github(markdown_of(page)),
+    lambda page: shown_html(html_of(page)),
+)
+ORDINARY_TAGS = set(
+    "html head meta title style body h1 p h2 table thead tbody tr th td strong a details summary span".split()  # noqa: SIM905
+)
+
+ADDRESSES = ("https://exam", "http://www.exam")
+
+HARD_TEXTS = [
+    "A | B: \\| pipes || everywhere |",
+    "Is a<b and c>d, or <b>bold</b> & <script>alert(1)</script>?",
+    '<img src=x onerror="alert(1)"> and </p></details></td></table><h2>x</h2>',
+    "[link](javascript:alert(1)) and ![i](http://example.org/x.png) ][ [x]: y",
+    "<!-- hidden --> <?php ?> <![CDATA[x]]> &lt;b&gt; &amp;amp; &#36;",
+    "Costs of $O(n \\log n)$ and $$x_1^{*}$$, $5 or \\$10, \\(x\\), $`x`$",
+    "*emphasis* **strong** _under_ __dunder__ snake_case ~~gone~~ `code` ``more``",
+    "https://example.org/a_b_c?x=1&y=~z*2 <https://example.org> www.example.org",
+    'Erd\\H{o}s, \\"o, back\\\\slash and a last \\',
+    "# heading ## 1. - + > ``` ~~~ --- *** ===",
+    "“Schrödinger” 𝒪 α_β 中文 \u200f",
+]
+
+
+def keyword(text: str = "tea") -> Keyword:
+    return Keyword(text=text, query=parse(text))
+
+
+def page_of(*papers: Paper, text: str = "tea") -> Page:
+    return Page(sections=(Section(keyword=keyword(text), papers=papers),), updated_on=JUNE)
+
+
+def saying(title: str, abstract: str = "On tea.", comment: str | None = None) -> Paper:
+    return replace(invented_paper("2606.00001"), title=title, abstract=abstract, comment=comment)
+
+
+# Which papers
+
+
+def test_only_papers_that_match_their_heading_are_shown_the_latest_first_and_at_most_a_hundred() -> None:
+    old, new = (invented_paper(f"2606.0000{n}", "On tea", submitted=f"2026-06-0{n} 10:00") for n in (1, 2))
+    revised = replace(old, version=2, updated_at=moment("2026-06-09 10:00"))
+    stray = invented_paper("2606.00003", "On milk")
+    assert section_of(keyword(), [revised, stray, new]).papers == (revised, new)
+    many = [invented_paper(f"2606.{n:05}", "On tea") for n in range(1, 120)]
+    shown = section_of(keyword(), many).papers
+    assert [paper.id for paper in shown] == [paper.id for paper in reversed(many)][:MOST_PAPERS]
+
+
+def test_the_date_is_that_of_the_version_or_the_month_of_the_id() -> None:
+    paper = replace(invented_paper("2606.00001"), updated_at=moment("2026-06-20 23:30"))
+    assert dated(paper) == "2026-06-20"
+    assert dated(replace(paper, updated_at=None)) == "2026-06-15"
+    assert dated(replace(paper, updated_at=None, submitted_at=None)) == "2026-06"
+    months = {"math/0309136": "2003-09", "hep-th/9108001": "1991-08", "0704.0001": "2007-04"}
+    assert {one: month_of(invented_paper(one).id) for one in months} == months
+
+
+# What is seen
+
+
+def test_a_page_is_a_daily_papers_readme() -> None:
+    paper = replace(
+        saying("On tea", "Tea is\n hot.", "Twelve pages, all of them on tea"),
+        version=3,
+        updated_at=moment("2026-06-15 10:00"),
+    )
+    lines = markdown_of(page_of(paper, replace(paper, comment="Twelve pages of tea."))).splitlines()
+    assert lines[0] == "# Daily Papers"
+    assert "Last update: 2026-06-16" in lines
+    start = lines.index("## tea")
+    assert lines[start + 1 : start + 3] == [
+        "| **Title** | **Date** | **Abstract** | **Comment** |",
+        "| --- | --- | --- | --- |",
+    ]
+    row = (
+        "| **[On tea](https://arxiv.org/abs/2606.00001v3)** | 2026-06-15"
+        " | <details><summary>Show</summary><p>Tea is hot.</p></details> | "
+    )
+    folded = "<details><summary>Twelv...</summary><p>Twelve pages, all of them on tea</p></details> |"
+    assert lines[start + 3 :] == [f"{row}{folded}", f"{row}Twelve pages of tea. |"]
+
+
+@pytest.mark.parametrize("shown", FORMS)
+def test_a_comment_is_folded_where_it_has_more_than_twenty_characters(shown: Callable[[Page], Shown]) -> None:
+    seen = shown(page_of(saying("A", comment="x" * 20), saying("B", comment="y" * 21), saying("C")))
+    assert seen.summaries == ["Show", "Show", "yyyyy...", "Show"]
+
+
+@pytest.mark.parametrize("shown", FORMS)
+@pytest.mark.parametrize("text", HARD_TEXTS)
+def test_every_text_shows_as_it_is_written_and_as_nothing_else(
+    shown: Callable[[Page], Shown], text: str
+) -> None:
+    seen = shown(page_of(saying(text, text, text), saying("x", "y", text[:12])))
+    header, first, second = seen.tables[0]
+    assert header == HEADER
+    assert first == [one_line(text), "2026-06-15", one_line(text), one_line(text)]
+    assert second[3] == one_line(text[:12])
+    assert seen.summaries == ["Show", f"{one_line(text)[:5]}...", "Show"]
+    links = [link for link in seen.links if not link.startswith(ADDRESSES)]
+    assert links == ["https://arxiv.org/abs/2606.00001v1"] * 2
+    assert set(seen.tags) <= ORDINARY_TAGS
+
+
+@pytest.mark.parametrize("shown", FORMS)
+@given(text=st.text(st.sampled_from("a1 $*_`[]()<>&|\\~#!-=+.:/'\"\n{}^@") | st.characters()))
+def test_any_text_shows_as_it_is_written(shown: Callable[[Page], Shown], text: str) -> None:
+    text = f"t{text}t"
+    title, _, abstract, _ = shown(page_of(saying(text, text))).tables[0][1]
+    assert title == abstract == one_line(text)
+
+
+def test_no_dollar_signs_stand_in_one_text_where_github_would_see_a_formula() -> None:
+    text = markdown_of(page_of(saying("On $x$ and \\$y\\$", "$z$", "$1 + 2 + 3 + 4 + 5$ tea")))
+    assert text.count("$") == text.count("<span>$</span>") == 9
+
+
+@pytest.mark.parametrize(
+    "text", ['ti:"C* algebra" ANDNOT cat:cs.*', "=compiler", "tea | <b>", "C# and #", "$x$"]
+)
+def test_a_heading_shows_the_keyword_as_it_is_written_and_is_read_as_that(text: str) -> None:
+    page = page_of(saying("On tea"), text=text)
+    for shown in FORMS:
+        assert shown(page).headings == [text]
+    (listing,) = parse_listings(markdown_of(page))
+    assert listing.heading == text
+
+
+def test_only_the_day_of_the_last_update_is_no_change() -> None:
+    for form in (markdown_of, html_of):
+        one = form(page_of(saying("On tea", "Last update: 2026-01-01")))
+        later = form(
+            replace(page_of(saying("On tea", "Last update: 2026-01-01")), updated_on=date(2026, 6, 17))
+        )
+        assert one != later
+        assert says_the_same(one, later)
+        assert is_page(one)
+        assert not says_the_same(one, form(page_of(saying("On tea", "Last update: 2026-01-02"))))
+
+
+# Reading pages
+
+
+def ids(listings: Iterable[Listing]) -> dict[str, list[str]]:
+    return {one.heading: [listed.id for listed in one.papers] for one in listings}
+
+
+@pytest.mark.parametrize("text", HARD_TEXTS)
+def test_what_was_written_is_read_again(text: str) -> None:
+    (listing,) = parse_listings(markdown_of(page_of(saying(text, text, text))))
+    (listed,) = listing.papers
+    assert (listed.title, listed.abstract, listed.comment) == (one_line(text),) * 3
+    assert (listed.id, listing.unreadable) == ("2606.00001", 0)
+
+
+FORKS = """\
+# Daily Papers
+Last update: 2026-06-16
+
+## Getting Started
+| step | what |
+| --- | --- |
+| 1 | read [a paper](http://arxiv.org/abs/2606.00099v1) |
+
+## Black Tea
+| **Title** | **Date** | **Comment** |
+| --- | --- | --- |
+| **[Tea | Milk](http://arxiv.org/abs/2606.00001v2)** | 2026-06-15 |  |
+| **[Again](http://arxiv.org/abs/2606.00001v1)** | 2026-06-14 |  |
+| **[Elsewhere](https://example.org/tea)** | 2026-06-14 |  |
+
+### Green tea ###
+No new papers.
+
+## **Herbal** [Tea](https://example.org) &amp; C\\*
+
+|Publish Date|Title|Authors|PDF|Code|
+|:---------|:---:|-----|:-|--:|
+|**2026-06-14**|**On herbal tea**|Ada Example et.al.|[2606.00002](http://arxiv.org/pdf/2606.00002v1.pdf)|null|
+|**2026-06-13**|**Old herbs**|Bo Sample|[math.GT/0309136](https://www.arxiv.org/abs/math.GT/0309136)|**[link](https://example.org)**|
+
+```
+## Example
+| **Title** |
+| --- |
+| [x](http://arxiv.org/abs/2606.00098) |
+```
+
+## White tea
+| Title | Abstract | Link |
+|---|---|---|
+| On white tea | As https://arxiv.org/abs/2601.00001 has it. | [PDF](https://arxiv.org/pdf/2606.00003) |
+
+## Empty tea
+| **Title** | **Date** |
+| --- | --- |
+"""
+
+
+def test_pages_with_other_columns_are_read() -> None:
+    listings = parse_listings(FORKS)
+    assert ids(listings) == {
+        "Black Tea": ["2606.00001"],
+        "Herbal Tea & C*": ["2606.00002", "math/0309136"],
+        "White tea": ["2606.00003"],
+        "Empty tea": [],
+    }
+    assert [one.unreadable for one in listings] == [1, 0, 0, 0]
+    assert listings[0].papers[0].title == ""
+    assert "Tea | Milk" in listings[0].papers[0].abstract
+    herbal, white = listings[1].papers[0], listings[2].papers[0]
+    assert (herbal.title, herbal.abstract) == ("On herbal tea", "")
+    assert (white.title, white.abstract) == (
+        "On white tea",
+        "As https://arxiv.org/abs/2601.00001 has it.",
+    )
+
+
+def test_a_row_ends_where_its_line_does_and_nowhere_else() -> None:
+    row = "| [On\u2028 tea\x0c](https://arxiv.org/abs/2606.00001) | Hot. |"
+    for end in ("\n", "\r\n", "\r"):
+        (listing,) = parse_listings(end.join(["## Tea", "| Title | Abstract |", "|---|---|", row, row]))
+        assert [(one.title, one.abstract) for one in listing.papers] == [("On tea", "Hot.")]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# Tea\n", "| Title |\n", "## T\n| Title |\n", "## T\n\nx | y\n--- | ---\n"]
+)
+def test_what_is_no_page_has_no_headings(text: str) -> None:
+    assert parse_listings(text) == ()
+
+
+@given(text=st.text(st.sampled_from("|-# \n[]()*\\`<>a$") | st.sampled_from(FORKS), max_size=300))
+def test_any_text_can_be_read(text: str) -> None:
+    for listing in parse_listings(f"## T\n| Title |\n| --- |\n{text}"):
+        judge(listing)
+
+
+# Judging them
+
+
+def listing_of(heading: str, *rows: str, columns: str = "| Title | Abstract |\n|---|---|") -> Listing:
+    table = "\n".join(
+        f"| [{row.partition(': ')[0]}](https://arxiv.org/abs/2606.{n:05}) | {row.partition(': ')[2]} |"
+        for n, row in enumerate(rows, start=1)
+    )
+    (listing,) = parse_listings(f"## {heading}\n{columns}\n{table}\n")
+    return listing
+
+
+def test_what_matches_its_heading_is_told_from_what_does_not() -> None:
+    verdict = judge(listing_of("Green Tea", "Green teas: x", "On milk: of green tea", "On milk: tea, green"))
+    assert verdict.keyword == keyword("Green Tea")
+    assert [one.id[-1] for one in verdict.matching] == ["1", "2"]
+    assert [one.id[-1] for one in verdict.strays] == ["3"]
+    assert verdict.unclear == ()
+
+
+@pytest.mark.parametrize(
+    "heading", ["tea", "cat:cs.LG AND milk", "milk ANDNOT au:noether", "jr:tea", "all:tea"]
+)
+def test_nothing_is_said_of_papers_that_the_page_tells_too_little_of(heading: str) -> None:
+    rows = ("On coffee: " if heading == "tea" else "On coffee: without sugar",)
+    verdict = judge(listing_of(heading, *rows))
+    assert (verdict.matching, verdict.strays, len(verdict.unclear)) == ((), (), 1)
+
+
+@pytest.mark.parametrize(
+    ("heading", "meant"),
+    [
+        ("Time Series", "Time Series"),
+        ("LLM AND attack", "LLM AND attack"),
+        ("Disordered Proteins (IDR)", '"Disordered Proteins (IDR)"'),
+        ("AND gates", '"AND gates"'),
+        ('The "AND" of it (all', '"The  AND  of it (all"'),
+        ("the of and", None),
+        ("!!!", None),
+        ("x" * 600, None),
+    ],
+)
+def test_a_heading_is_a_keyword_or_a_phrase_in_quotes_or_none(heading: str, meant: str | None) -> None:
+    found = keyword_of(heading)
+    assert (found and found.text) == (meant and one_line(meant))
+    if found is None:
+        listing = listing_of(heading, "On tea: x")
+        assert judge(listing).unclear == listing.papers
+
+
+def test_headings_over_the_very_same_papers_are_found() -> None:
+    same = [listing_of(heading, "On tea: x", "On milk: y") for heading in ("tea", "milk", "salt")]
+    other, single, also = (
+        listing_of("rice", "On rice: x"),
+        listing_of("a b", "A: x"),
+        listing_of("c d", "A: x"),
+    )
+    assert alike([same[0], other, *same[1:], single, also]) == (tuple(same),)

@@ -1,0 +1,74 @@
+"""Where a mailing leads: the same each time, and without a look at the state for each reader."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from digest.digests import Digest
+from digest.mail.links import NO_LINKS
+from digest.store import Mailing, Pages
+from digest.store.sqlite import SqliteStore
+from digest.web.links import Leading, links_of
+from tests.factories import moment, reader
+
+NOW = moment("2026-06-16 07:00")
+
+
+class CountingStore(SqliteStore):
+    """Knows which keywords it was asked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked: list[set[str]] = []
+
+    def keyword_tokens(self, keys: Mapping[str, str]) -> Mapping[str, str]:
+        self.asked.append(set(keys))
+        return super().keyword_tokens(keys)
+
+
+def mailing(*keywords: str, pages: Pages | None = Pages(reader="R", digest="D")) -> Mailing:  # noqa: B008
+    digest = Digest(
+        email="ada@example.org",
+        name=None,
+        planned_at=NOW,
+        dated_on=NOW.date(),
+        keywords=keywords,
+        entries=(),
+    )
+    return Mailing(number=1, token="m1", attempts=0, digest=digest, pages=pages)
+
+
+def test_a_mailing_leads_to_its_pages_and_to_those_of_its_keywords(tmp_path: Path) -> None:
+    with CountingStore(tmp_path / "digest.db") as store:
+        store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
+        links = links_of("https://d.example.org/lab", store)(mailing("tea", "milk"))
+        assert links.unsubscribe == "https://d.example.org/lab/u/R"
+        assert links.manage == "https://d.example.org/lab/p/R"
+        assert links.online == "https://d.example.org/lab/d/D"
+        assert links.keyword_pages
+        assert set(links.keyword_pages) == {"tea", "milk"}
+        assert links == links_of("https://d.example.org/lab", store)(mailing("tea", "milk"))
+
+
+def test_each_keyword_is_looked_up_once(tmp_path: Path) -> None:
+    with CountingStore(tmp_path / "digest.db") as store:
+        store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
+        leading = Leading("https://d.example.org", store)
+        first = leading.links(mailing("tea"))
+        for _ in range(50):
+            assert leading.links(mailing("tea")) == first
+        leading.links(mailing("tea", "milk"))
+        assert store.asked == [{"tea"}, {"milk"}]
+
+
+def test_a_keyword_of_an_older_language_or_that_nobody_follows_has_no_page(tmp_path: Path) -> None:
+    with CountingStore(tmp_path / "digest.db") as store:
+        store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+        pages = Leading("https://d.example.org", store).keyword_pages(("tea", "(broken", "coffee"))
+        assert set(pages) == {"tea"}
+
+
+def test_without_a_base_address_or_pages_a_mailing_leads_nowhere(tmp_path: Path) -> None:
+    with CountingStore(tmp_path / "digest.db") as store:
+        assert links_of(None, store)(mailing("tea")) == NO_LINKS
+        assert links_of("https://d.example.org", store)(replace(mailing("tea"), pages=None)) == NO_LINKS
