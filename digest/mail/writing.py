@@ -8,7 +8,7 @@ line by line: most of its lines are everybody's. Texts of whole lines can be enc
 """
 
 from binascii import a2b_qp
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -42,15 +42,16 @@ _MORE_SIZE = 600
 """What the HTML takes to say how many papers it does not name, at most."""
 
 
-class _Sheet:
-    """A paper's encoded block, in turn with the names of what stands between its pieces.
+_Encoded: TypeAlias = tuple[tuple[bytes, ...] | str, ...]
+"""Pieces in quoted-printable, in turn with the names of what stands between them."""
 
-    Told apart from others by itself and not by its content, which would take longer.
-    """
+
+class _Sheet:
+    """A paper's block, told apart from others by itself and not by its content: that would take longer."""
 
     __slots__ = ("html", "paper", "text")
 
-    def __init__(self, paper: Paper, text: Sequence[bytes | str], html: Sequence[bytes | str]) -> None:
+    def __init__(self, paper: Paper, text: _Encoded, html: _Encoded) -> None:
         self.paper = paper
         self.text = text
         self.html = html
@@ -131,12 +132,12 @@ class Writer:
         whole = [self._whole(*paper) for paper in papers]
         frame = self._frame(digest, links)
         around = _encoded_frame(frame.block.html)
-        room = HTML_LIMIT - sum(map(len, around))
+        room = HTML_LIMIT - _size(around)
         if sum([shown.size for shown in whole]) <= room:
-            html = _filled(around, {"papers": _pieces(shown.html for shown in whole)})
+            html = _filled(around, {"papers": _pieces([shown.html for shown in whole])})
         else:
             html = self._fitted(digest, links, papers, room - _MORE_SIZE)
-        text = _filled(_encoded_frame(frame.block.text), {"papers": _pieces(shown.text for shown in whole)})
+        text = _filled(_encoded_frame(frame.block.text), {"papers": _pieces([shown.text for shown in whole])})
         return _Written(subject=frame.subject, text=text, html=html)
 
     def _fitted(self, digest: Digest, links: Links, papers: Sequence[_Asked], room: int) -> list[bytes]:
@@ -156,7 +157,7 @@ class Writer:
             has_lines=bool(as_lines),
             counted=found.count(Level.COUNTED),
         )
-        inner = {"papers": _pieces(shown.html for shown in as_cards), "lines": as_lines}
+        inner = {"papers": _pieces([shown.html for shown in as_cards]), "lines": as_lines}
         return _filled(_encoded_frame(frame.block.html), inner)
 
     def _frame(
@@ -209,35 +210,30 @@ def _pieces(blocks: Iterable[Iterable[bytes]]) -> list[bytes]:
     return list(chain.from_iterable(blocks))
 
 
-def _filled(pieces: Sequence[bytes | str], inner: dict[str, list[bytes]]) -> list[bytes]:
+def _filled(pieces: _Encoded, inner: Mapping[str, Sequence[bytes]]) -> list[bytes]:
     """`pieces` with what stands at each place that is named among them."""
     filled: list[bytes] = []
     for piece in pieces:
-        if isinstance(piece, str):
-            filled += inner[piece]
-        else:
-            filled.append(piece)
+        filled += inner[piece] if isinstance(piece, str) else piece
     return filled
 
 
-def _encoded(cut: Cut) -> tuple[bytes | str, ...]:
-    return tuple(piece if number % 2 else quoted_printable(piece) for number, piece in enumerate(cut.pieces))
+def _encoded(cut: Cut) -> _Encoded:
+    return tuple(
+        piece if number % 2 else (quoted_printable(piece),) for number, piece in enumerate(cut.pieces)
+    )
 
 
-def _encoded_frame(cut: Cut) -> list[bytes | str]:
-    """Encoded line by line."""
-    encoded: list[bytes | str] = []
-    for number, piece in enumerate(cut.pieces):
-        if number % 2:
-            encoded.append(piece)
-        else:
-            encoded += _encoded_lines(piece)
-    return encoded
+def _encoded_frame(cut: Cut) -> _Encoded:
+    """Encoded line by line, each with its line end; every piece ends in one or is empty."""
+    return tuple(
+        piece if number % 2 else tuple(map(_encoded_line, piece.split("\n")[:-1]))
+        for number, piece in enumerate(cut.pieces)
+    )
 
 
-def _encoded_lines(text: str) -> Iterable[bytes]:
-    """Each line encoded, with its line end; `text` ends in one or is empty."""
-    return map(_encoded_line, text.split("\n")[:-1])
+def _size(encoded: _Encoded) -> int:
+    return sum([sum(map(len, piece)) for piece in encoded if not isinstance(piece, str)])
 
 
 @lru_cache(maxsize=_LINES_KEPT)
