@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from digest.digests import Digest, Entry, Hit, Revision
-from digest.matching import QueryIndex, is_in_title
+from digest.matching import QueryIndex, title_test
 from digest.papers import ArxivId, Paper
 from digest.query import Query
 from digest.subscribers import Keyword, Subscriber
@@ -72,11 +72,14 @@ def by_relevance(entries: Iterable[Entry], queries: Mapping[str, Query]) -> tupl
     A keyword that is not among `queries` counts as not in the title.
     """
 
+    tests = {keyword: title_test(query) for keyword, query in queries.items()}
+
     def rank(entry: Entry) -> tuple[int, int, datetime, ArxivId]:
-        title = entry.paper.title
-        asked = [queries[keyword] for keyword in entry.keywords if keyword in queries]
-        in_title = sum([is_in_title(query, title) for query in asked])
-        return len(entry.keywords), in_title, entry.paper.submitted_at or _LONG_AGO, entry.paper.id
+        paper, in_title = entry.paper, 0
+        for keyword in entry.keywords:
+            if keyword in tests:
+                in_title += tests[keyword](paper.title)
+        return len(entry.keywords), in_title, paper.submitted_at or _LONG_AGO, paper.id
 
     return tuple(sorted(entries, key=rank, reverse=True))
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from digest.arxiv import Source
 from digest.arxiv.calendar import last_announcement, why_quiet
 from digest.drafting import Hire, Write
+from digest.heap import trim_heap
 from digest.jobs import (
     ComposeReport,
     DeliveryReport,
@@ -88,6 +89,7 @@ class Cycle:
             await asyncio.to_thread(self.store.hasten, now=now)
         earlier = await self._deliver()
         fetched = await self._fetch(readers, now)
+        trim_heap()
         composed = ComposeReport()
         if fetched is not None:
             composed = await self._compose(readers, now, fetched, force=force)

@@ -11,6 +11,7 @@ from typing import TypeVar
 from digest.arxiv.calendar import last_announcement
 from digest.assembly import Setup, limits_of, open_client, sources_of, transport_of
 from digest.errors import ConfigurationError, DigestError
+from digest.heap import trim_heap
 from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch, tidy
 from digest.notify import Notifier
 from digest.preferences import Preferences, lay_over
@@ -144,6 +145,7 @@ class Daemon:
                 sources, self._store, self._readers, now=self._clock(), lookback=setup.lookback
             )
         self._metrics.fetched(report, client.requests)
+        trim_heap()
         return report
 
     async def _fetched_at(self) -> datetime | None:

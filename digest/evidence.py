@@ -1,7 +1,7 @@
 """Where a paper meets one leaf of a query, and which tokens it must have to meet it at all."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from itertools import chain, pairwise, product
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -13,7 +13,6 @@ FIELDS = ("title", "abstract", "authors", "comment", "journal_ref", "categories"
 """The fields of a paper that can be searched, in the order in which evidence names them."""
 
 _START_SIZES = (4, 2)
-_FINDERS_KEPT = 4_096
 _SEARCHED = {"ti": ("title",), "abs": ("abstract",)}
 
 
@@ -92,7 +91,6 @@ Finder: TypeAlias = Callable[[AnalysedPaper], Evidence | None]
 """Tells where a paper meets one leaf; `None` if it does not."""
 
 
-@lru_cache(maxsize=_FINDERS_KEPT)
 def finder(leaf: Leaf) -> Finder:
     """The finder of `leaf`, to be made once and held against many papers."""
     match leaf:

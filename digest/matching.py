@@ -16,7 +16,8 @@ from digest.query import Query
 from digest.query.tree import AllOf, AnyOf, Author, Category, Leaf, Node, Phrase
 
 # Readers of one day share papers and keywords.
-_TITLES_ASKED = 16_000
+_QUERIES_KEPT = 2_000
+_TITLES_OF_ONE = 50
 _TITLES_KEPT = 1_000
 
 
@@ -36,12 +37,8 @@ class Match:
 
 def matches(query: Query, paper: Paper) -> bool:
     """Whether `paper` is one that `query` asks for."""
-    return evidence(query, AnalysedPaper(paper)) is not None
-
-
-def evidence(query: Query, paper: AnalysedPaper) -> Evidence | None:
-    """Where `paper` meets what `query` asks for; `None` if it is not what the query asks for."""
-    return _evaluated(query.root, lambda leaf: finder(leaf)(paper))
+    analysed = AnalysedPaper(paper)
+    return _evaluated(query.root, lambda leaf: finder(leaf)(analysed)) is not None
 
 
 def _evaluated(node: Node, find: Callable[[Leaf], Evidence | None]) -> Evidence | None:
@@ -59,11 +56,16 @@ def _evaluated(node: Node, find: Callable[[Leaf], Evidence | None]) -> Evidence 
     return None if any(_evaluated(operand, find) for operand in node.unwanted) else merged(found)
 
 
-@lru_cache(maxsize=_TITLES_ASKED)
-def is_in_title(query: Query, title: str) -> bool:
-    """Whether words that `query` asks for stand in `title`, whatever else it asks for."""
-    paper = _title_alone(title)
-    return any(find(paper) for find in _phrases(query))
+@lru_cache(maxsize=_QUERIES_KEPT)
+def title_test(query: Query) -> Callable[[str], bool]:
+    """Tells whether words that `query` asks for stand in a title, whatever else it asks for."""
+    finders = tuple(map(finder, wanted_phrases(query.root)))
+
+    @lru_cache(maxsize=_TITLES_OF_ONE)
+    def is_in(title: str) -> bool:
+        return any(find(_title_alone(title)) for find in finders)
+
+    return is_in
 
 
 @lru_cache(maxsize=_TITLES_KEPT)
@@ -72,17 +74,12 @@ def _title_alone(title: str) -> AnalysedPaper:
     return AnalysedPaper(paper)
 
 
-@lru_cache(maxsize=_TITLES_KEPT)
-def _phrases(query: Query) -> tuple[Finder, ...]:
-    return tuple(finder(leaf) for leaf in _wanted(query.root) if isinstance(leaf, Phrase))
-
-
-def _wanted(node: Node) -> Iterator[Leaf]:
-    """The leaves of `node` but those that it refuses."""
+def wanted_phrases(node: Node) -> Iterator[Phrase]:
+    """The phrases in `node`, but for those that it refuses."""
     if isinstance(node, AnyOf | AllOf):
         for operand in node.operands if isinstance(node, AnyOf) else node.wanted:
-            yield from _wanted(operand)
-    else:
+            yield from wanted_phrases(operand)
+    elif isinstance(node, Phrase):
         yield node
 
 

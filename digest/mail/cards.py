@@ -89,6 +89,11 @@ def title_of(paper: Paper) -> RichText:
     return RichText(shortened(paper.title, 400) or paper.id)
 
 
+@lru_cache(maxsize=_CARDS_KEPT)
+def shown_abstract(paper: Paper) -> str:
+    return shortened(paper.abstract, 6000)
+
+
 def line_of(revision: Revision) -> RevisionLine:
     paper = revision.paper
     return RevisionLine(

@@ -1,49 +1,116 @@
-"""Which words of a paper a reader's keywords meet, found anew from the paper and the keywords alone."""
+"""Which words of an abstract a reader's keywords meet, found anew from the paper and the keywords alone.
 
-from dataclasses import replace
-from functools import lru_cache
-from itertools import chain
+That the paper matches is settled; only phrases can be seen in an abstract, and each is looked for by itself.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 from digest.errors import QueryError
-from digest.evidence import AnalysedPaper
+from digest.evidence import AnalysedPaper, Finder, finder
+from digest.mail.cards import shown_abstract
 from digest.mail.richtext import converted, joined
-from digest.matching import evidence
-from digest.papers import Paper
-from digest.query import Query, parse
+from digest.matching import wanted_phrases
+from digest.papers import ArxivId, Paper
+from digest.query import parse
+from digest.query.tree import Phrase, Term
+from digest.text import fold
 
-_QUERIES_KEPT = 4_000
-_WORDS_KEPT = 16_000
-# About 30 KB each. Readers' mails ask for the same papers over and over, in no order.
-_PAPERS_KEPT = 512
+_KEYWORDS_KEPT = 8_000
+_LETTERS_KEPT = 2_000
+# About 30 KB where it is a whole abstract.
+_TEXTS_KEPT = 128
+
+
+class _Sought(NamedTuple):
+    """A phrase: the letters with which its words begin, and what takes so many words out of a text."""
+
+    find: Finder
+    beginnings: tuple[str, ...]
+    stretch: re.Pattern[str]
 
 
 def matched_words(paper: Paper, keywords: tuple[str, ...]) -> tuple[str, ...]:
-    """The passages that `keywords` meet, as they are shown: where TeX stood, in what it became."""
-    if len(keywords) == 1:
-        return _words(paper, keywords[0])
-    return tuple(dict.fromkeys(chain.from_iterable(_words(paper, keyword) for keyword in keywords)))
+    """The passages of the abstract that `keywords` meet, as it is shown: where TeX stood, what it became."""
+    text = joined(converted(shown_abstract(paper)))
+    letters = _letters(text)
+    found: dict[str, None] = {}
+    for keyword in keywords:
+        for sought in _sought(keyword):
+            parts = _stretches(sought, text, letters) if letters else (text,)
+            for part in parts:
+                met = sought.find(_analysed(part))
+                found |= dict.fromkeys(met.words if met else ())
+    return tuple(found)
 
 
-@lru_cache(maxsize=_WORDS_KEPT)
-def _words(paper: Paper, keyword: str) -> tuple[str, ...]:
-    query = _query(keyword)
-    if query is None:
-        return ()
-    met = next(filter(None, (evidence(query, one) for one in _analysed(paper))), None)
-    return met.words if met else ()
+def _stretches(sought: _Sought, text: str, letters: str) -> Iterator[str]:
+    """Where the phrase may stand: to take these apart takes a tenth of the time that the whole would take."""
+    if not all(beginning in letters for beginning in sought.beginnings):
+        return
+    beginning = sought.beginnings[0]
+    at = letters.find(beginning)
+    while at >= 0:
+        part = sought.stretch.match(text, at)
+        if part and not letters[max(0, at - 1) : at].isalnum():
+            yield part[0]
+        at = letters.find(beginning, at + 1)
 
 
-@lru_cache(maxsize=_QUERIES_KEPT)
-def _query(keyword: str) -> Query | None:
-    """`None` for what an earlier version of this language may have taken."""
+@lru_cache(maxsize=_LETTERS_KEPT)
+def _letters(text: str) -> str:
+    """`text` folded letter for letter; nothing where folding would change its words or its length."""
+    is_ready = text.isascii() or all(map(_is_folded_alone, set(text)))
+    return text.lower() if is_ready else ""
+
+
+@lru_cache(maxsize=1024)
+def _is_folded_alone(character: str) -> bool:
+    folded = fold(character)
+    return folded == character.lower() or (folded != "" and not any(map(str.isalnum, folded)))
+
+
+@lru_cache(maxsize=_KEYWORDS_KEPT)
+def _sought(keyword: str) -> tuple[_Sought, ...]:
+    """Nothing for what an earlier version of the language may have taken."""
     try:
-        return parse(keyword)
+        return tuple(map(_made_ready, wanted_phrases(parse(keyword).root)))
     except QueryError:
-        return None
+        return ()
 
 
-@lru_cache(maxsize=_PAPERS_KEPT)
-def _analysed(paper: Paper) -> tuple[AnalysedPaper, ...]:
-    """The paper as it is shown and, where TeX was converted, as it was written and matched."""
-    shown = replace(paper, title=joined(converted(paper.title)), abstract=joined(converted(paper.abstract)))
-    return (AnalysedPaper(shown),) if shown == paper else (AnalysedPaper(shown), AnalysedPaper(paper))
+def _made_ready(phrase: Phrase) -> _Sought:
+    terms = phrase.terms
+    return _Sought(
+        find=finder(phrase),
+        beginnings=tuple(map(_beginning, terms)),
+        stretch=_of_words(terms[-1].offset - terms[0].offset + 1),
+    )
+
+
+def _beginning(term: Term) -> str:
+    """A stem may end in another letter than the words that have it: `studi` is that of `study`."""
+    return term.start or (_common_start(term.forms) if term.forms else (term.stem or "")[:-1])
+
+
+def _common_start(words: tuple[str, ...]) -> str:
+    first, last = min(words), max(words)
+    differing = (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return first[: next(differing, len(first))]
+
+
+@cache
+def _of_words(number: int) -> re.Pattern[str]:
+    """So many words, as `digest.text` has them, and what is between."""
+    word = r"[^\W_]++(?:['’][^\W_]++)*+"
+    return re.compile(rf"{word}(?:[\W_]++{word}){{{number - 1}}}")
+
+
+@lru_cache(maxsize=_TEXTS_KEPT)
+def _analysed(abstract: str) -> AnalysedPaper:
+    """A text as the abstract of a paper that has nothing else."""
+    return AnalysedPaper(
+        Paper(id=ArxivId(""), version=1, title="", abstract=abstract, authors=(), categories=())
+    )

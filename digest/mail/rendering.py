@@ -14,9 +14,8 @@ from pathlib import Path
 
 from digest.arxiv.calendar import last_announcement
 from digest.digests import Digest
-from digest.mail.cards import card_of, line_of, shortened
+from digest.mail.cards import card_of, line_of, shortened, shown_abstract
 from digest.mail.links import Links
-from digest.mail.marking import matched_words
 from digest.mail.message import Letterhead, leave_url
 from digest.mail.richtext import RichText, converted, opening, to_html
 from digest.mail.templates import Cut, Templates
@@ -83,11 +82,9 @@ class Renderer:
             html=self._paper_html.render({"card": card}, without + without_abstract),
         )
 
-    def abstract(self, paper: Paper, keywords: tuple[str, ...], *, is_short: bool = False) -> str:
-        """The HTML of an abstract, with the words that the keywords meet marked."""
-        shown = card_of(paper).abstract
-        pieces = converted(shown.source if shown else "")
-        words = matched_words(paper, keywords)
+    def abstract(self, paper: Paper, words: tuple[str, ...], *, is_short: bool = False) -> str:
+        """The HTML of an abstract, with the `words` that a reader's keywords meet marked."""
+        pieces = converted(shown_abstract(paper))
         return to_html(opening(pieces) if is_short else pieces, words) + "\n"
 
     def line(self, paper: Paper, keywords: tuple[str, ...]) -> str:

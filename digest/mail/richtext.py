@@ -14,7 +14,7 @@ from digest.mail.tex.pieces import as_text
 _TAGS = {Script.SUPER: "sup", Script.SUB: "sub"}
 _RIGHT_TO_LEFT = {"R", "AL"}
 _SENTENCE_END = re.compile(r"[.!?][)”\"']?(?=\s+[^\sa-z])")
-_CONVERTED_KEPT = 4_000
+_CONVERTED_KEPT = 2_000
 _SHORT = 400
 _SHORTEST = 150
 
@@ -29,7 +29,7 @@ class RichText:
         return as_text(converted(self.source))
 
     def __html__(self) -> str:
-        return to_html(converted(self.source))
+        return _as_html(self.source)
 
     @property
     def is_right_to_left(self) -> bool:
@@ -43,6 +43,11 @@ class RichText:
 def converted(source: str) -> tuple[Span, ...]:
     """The pieces of `source`. An abstract takes half a millisecond, and is asked for again and again."""
     return spans(source)
+
+
+@lru_cache(maxsize=_CONVERTED_KEPT)
+def _as_html(source: str) -> str:
+    return to_html(converted(source))
 
 
 def joined(pieces: Iterable[Span]) -> str:

@@ -1,5 +1,6 @@
 """Text in lines of 72 columns, as a terminal counts them."""
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
@@ -7,7 +8,8 @@ from functools import lru_cache
 TEXT_WIDTH = 72
 _WRAPPED_KEPT = 4_000
 _WIDE = {"W", "F"}
-_FIRST_WIDE = "\u1100"
+# No character before these takes two columns.
+_MAY_BE_WIDE = re.compile("[\u1100-\u115f\u231a-\u27bf\u2b1b-\u2b55\u2e80-\ua97c\uac00-\U0010ffff]")
 
 
 @lru_cache(maxsize=_WRAPPED_KEPT)
@@ -17,7 +19,7 @@ def wrapped(text: str, first: str = "", then: str | None = None) -> str:
     An unbroken word is cut unless it may be a web address, which would no longer lead anywhere.
     """
     then = first if then is None else then
-    if text and max(text) >= _FIRST_WIDE and any(map(_is_wide, text)):
+    if not text.isascii() and _MAY_BE_WIDE.search(text):
         return _wrapped_wide(text, first, then)
     if len(first) + len(text) <= TEXT_WIDTH:
         return first + text

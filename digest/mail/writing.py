@@ -1,23 +1,24 @@
 """From mailings to messages, many in a row: what several of them share is rendered and encoded once.
 
 A paper is rendered and put into quoted-printable once, around the places for its keywords and its abstract.
-The keywords are so once for all papers that match the same ones, and an abstract once for all readers whose
-same keywords are marked in it. The frame around the papers is rendered for each reader and encoded line by
-line: most of its lines are everybody's. Texts of whole lines can be encoded apart and joined (RFC 2045,
-section 6.7), so the bytes do not depend on what was written before.
+The keywords are so once for all papers that match the same ones, and an abstract once for all readers for
+whom the same words are marked in it. The frame around the papers is rendered for each reader and encoded
+line by line: most of its lines are everybody's. Texts of whole lines can be encoded apart and joined
+(RFC 2045, section 6.7), so the bytes do not depend on what was written before.
 """
 
 from binascii import a2b_qp
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import NamedTuple
+from typing import TypeAlias
 
 from digest.digests import Digest
 from digest.mail import Outgoing
 from digest.mail.fitting import HTML_LIMIT, Level, levels
 from digest.mail.links import NO_LINKS, Links
+from digest.mail.marking import matched_words
 from digest.mail.message import Letterhead, Rendered, join_message, quoted_printable
 from digest.mail.rendering import Frame, Renderer
 from digest.mail.templates import Cut
@@ -27,8 +28,11 @@ from digest.store import Mailing
 _PAPERS_KEPT = 2_000
 """About 4 KB each, encoded: 8 MB."""
 
-_ABSTRACTS_KEPT = 16_000
-"""About 1.5 KB each: 24 MB."""
+_ABSTRACTS_KEPT = 8_000
+"""About 1.5 KB each, encoded: 12 MB."""
+
+_SHOWN_KEPT = 16_000
+"""About 300 bytes each, which lead to the above."""
 
 _SMALL_KEPT = 1_000
 _KEYWORDS_KEPT = 8_000
@@ -38,11 +42,19 @@ _MORE_SIZE = 600
 """What the HTML takes to say how many papers it does not name, at most."""
 
 
-class _Sheet(NamedTuple):
-    """A paper's encoded block, in turn with the names of what stands between its pieces."""
+_Encoded: TypeAlias = tuple[tuple[bytes, ...] | str, ...]
+"""Pieces in quoted-printable, in turn with the names of what stands between them."""
 
-    text: Sequence[bytes | str]
-    html: Sequence[bytes | str]
+
+class _Sheet:
+    """A paper's block, told apart from others by itself and not by its content: that would take longer."""
+
+    __slots__ = ("html", "paper", "text")
+
+    def __init__(self, paper: Paper, text: _Encoded, html: _Encoded) -> None:
+        self.paper = paper
+        self.text = text
+        self.html = html
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,10 @@ class _Shown:
     text: tuple[bytes, ...]
     html: tuple[bytes, ...]
     size: int
+
+
+_Asked: TypeAlias = tuple[_Sheet, tuple[str, ...]]
+"""A paper, and the keywords with which it comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +95,8 @@ class Writer:
         self._links = links
         self._sheet = lru_cache(maxsize=_PAPERS_KEPT)(self._encoded_paper)
         self._keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(self._encoded_keywords)
-        self._whole = lru_cache(maxsize=_ABSTRACTS_KEPT)(self._shown_whole)
+        self._abstract = lru_cache(maxsize=_ABSTRACTS_KEPT)(self._encoded_abstract)
+        self._whole = lru_cache(maxsize=_SHOWN_KEPT)(self._shown_whole)
         self._short = lru_cache(maxsize=_SMALL_KEPT)(self._shown_short)
         self._line = lru_cache(maxsize=_SMALL_KEPT)(self._encoded_line)
 
@@ -109,20 +126,22 @@ class Writer:
         return Rendered(subject=written.subject, text=text, html=html)
 
     def _written(self, digest: Digest, links: Links) -> _Written:
-        whole = [self._whole(entry.paper, entry.keywords) for entry in digest.entries]
+        papers = [
+            (self._sheet(entry.paper, bool(entry.keywords)), entry.keywords) for entry in digest.entries
+        ]
+        whole = [self._whole(*paper) for paper in papers]
         frame = self._frame(digest, links)
         around = _encoded_frame(frame.block.html)
-        room = HTML_LIMIT - sum(map(len, around))
+        room = HTML_LIMIT - _size(around)
         if sum([shown.size for shown in whole]) <= room:
-            html = _filled(around, {"papers": _pieces(shown.html for shown in whole)})
+            html = _filled(around, {"papers": _pieces([shown.html for shown in whole])})
         else:
-            html = self._fitted(digest, links, room - _MORE_SIZE)
-        text = _filled(_encoded_frame(frame.block.text), {"papers": _pieces(shown.text for shown in whole)})
+            html = self._fitted(digest, links, papers, room - _MORE_SIZE)
+        text = _filled(_encoded_frame(frame.block.text), {"papers": _pieces([shown.text for shown in whole])})
         return _Written(subject=frame.subject, text=text, html=html)
 
-    def _fitted(self, digest: Digest, links: Links, room: int) -> list[bytes]:
+    def _fitted(self, digest: Digest, links: Links, papers: Sequence[_Asked], room: int) -> list[bytes]:
         """The HTML of more papers than fit into `room` as they are."""
-        papers = [(entry.paper, entry.keywords) for entry in digest.entries]
         cards = [(self._whole(*paper), self._short(*paper)) for paper in papers]
         lines = [self._line(*paper) for paper in papers]
         sizes = [
@@ -138,7 +157,7 @@ class Writer:
             has_lines=bool(as_lines),
             counted=found.count(Level.COUNTED),
         )
-        inner = {"papers": _pieces(shown.html for shown in as_cards), "lines": as_lines}
+        inner = {"papers": _pieces([shown.html for shown in as_cards]), "lines": as_lines}
         return _filled(_encoded_frame(frame.block.html), inner)
 
     def _frame(
@@ -165,59 +184,56 @@ class Writer:
 
     def _encoded_paper(self, paper: Paper, has_keywords: bool) -> _Sheet:
         block = self._renderer.paper(paper, has_keywords=has_keywords)
-        return _Sheet(_encoded(block.text), _encoded(block.html))
+        return _Sheet(paper, _encoded(block.text), _encoded(block.html))
 
-    def _shown_whole(self, paper: Paper, keywords: tuple[str, ...]) -> _Shown:
-        return self._shown(paper, keywords, is_short=False)
+    def _shown_whole(self, sheet: _Sheet, keywords: tuple[str, ...]) -> _Shown:
+        return self._shown(sheet, keywords, is_short=False)
 
-    def _shown_short(self, paper: Paper, keywords: tuple[str, ...]) -> _Shown:
-        return self._shown(paper, keywords, is_short=True)
+    def _shown_short(self, sheet: _Sheet, keywords: tuple[str, ...]) -> _Shown:
+        return self._shown(sheet, keywords, is_short=True)
 
-    def _shown(self, paper: Paper, keywords: tuple[str, ...], *, is_short: bool) -> _Shown:
-        sheet = self._sheet(paper, bool(keywords))
+    def _shown(self, sheet: _Sheet, keywords: tuple[str, ...], *, is_short: bool) -> _Shown:
         in_text, in_html = self._keywords(keywords) if keywords else (b"", b"")
-        abstract = quoted_printable(self._renderer.abstract(paper, keywords, is_short=is_short))
+        abstract = self._abstract(sheet, matched_words(sheet.paper, keywords), is_short)
         html = tuple(_filled(sheet.html, {"keywords": [in_html], "abstract": [abstract]}))
         text = tuple(_filled(sheet.text, {"keywords": [in_text]}))
         return _Shown(text, html, sum(map(len, html)))
 
-    def _encoded_line(self, paper: Paper, keywords: tuple[str, ...]) -> bytes:
-        return quoted_printable(self._renderer.line(paper, keywords))
+    def _encoded_abstract(self, sheet: _Sheet, words: tuple[str, ...], is_short: bool) -> bytes:
+        return quoted_printable(self._renderer.abstract(sheet.paper, words, is_short=is_short))
+
+    def _encoded_line(self, sheet: _Sheet, keywords: tuple[str, ...]) -> bytes:
+        return quoted_printable(self._renderer.line(sheet.paper, keywords))
 
 
 def _pieces(blocks: Iterable[Iterable[bytes]]) -> list[bytes]:
     return list(chain.from_iterable(blocks))
 
 
-def _filled(pieces: Sequence[bytes | str], inner: dict[str, list[bytes]]) -> list[bytes]:
+def _filled(pieces: _Encoded, inner: Mapping[str, Sequence[bytes]]) -> list[bytes]:
     """`pieces` with what stands at each place that is named among them."""
     filled: list[bytes] = []
     for piece in pieces:
-        if isinstance(piece, str):
-            filled += inner[piece]
-        else:
-            filled.append(piece)
+        filled += inner[piece] if isinstance(piece, str) else piece
     return filled
 
 
-def _encoded(cut: Cut) -> tuple[bytes | str, ...]:
-    return tuple(piece if number % 2 else quoted_printable(piece) for number, piece in enumerate(cut.pieces))
+def _encoded(cut: Cut) -> _Encoded:
+    return tuple(
+        piece if number % 2 else (quoted_printable(piece),) for number, piece in enumerate(cut.pieces)
+    )
 
 
-def _encoded_frame(cut: Cut) -> list[bytes | str]:
-    """Encoded line by line."""
-    encoded: list[bytes | str] = []
-    for number, piece in enumerate(cut.pieces):
-        if number % 2:
-            encoded.append(piece)
-        else:
-            encoded += _encoded_lines(piece)
-    return encoded
+def _encoded_frame(cut: Cut) -> _Encoded:
+    """Encoded line by line, each with its line end; every piece ends in one or is empty."""
+    return tuple(
+        piece if number % 2 else tuple(map(_encoded_line, piece.split("\n")[:-1]))
+        for number, piece in enumerate(cut.pieces)
+    )
 
 
-def _encoded_lines(text: str) -> Iterable[bytes]:
-    """Each line encoded, with its line end; `text` ends in one or is empty."""
-    return map(_encoded_line, text.split("\n")[:-1])
+def _size(encoded: _Encoded) -> int:
+    return sum([sum(map(len, piece)) for piece in encoded if not isinstance(piece, str)])
 
 
 @lru_cache(maxsize=_LINES_KEPT)

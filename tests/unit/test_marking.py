@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.evidence import AnalysedPaper, finder
 from digest.mail.marking import matched_words
 from digest.mail.rendering import Renderer
 from digest.mail.richtext import to_html
-from digest.mail.tex import Script, Span
+from digest.mail.tex import Script, Span, spans
+from digest.matching import wanted_phrases
 from digest.papers import ArxivId, Paper
+from digest.query import parse
 from digest.resources import templates_folder
 
 RENDERER = Renderer(templates_folder())
@@ -37,7 +40,11 @@ def paper(abstract: str, **changes: object) -> Paper:
         (("learn*",), "unlearned learning", "unlearned <b>learning</b>"),
         (("=network",), "networks network networked", "<b>networks</b> <b>network</b> networked"),
         (("tea AND milk",), "milk, then sugar", "<b>milk</b>, then sugar"),
-        (("tea ANDNOT coffee",), "tea and coffees", "tea and coffees"),
+        (("tea ANDNOT coffee",), "tea and coffees", "<b>tea</b> and coffees"),
+        (("hope AND study",), "Hoping studies help", "<b>Hoping</b> <b>studies</b> help"),
+        (("(tea AND kettle) OR milk",), "tea, milk", "<b>tea</b>, <b>milk</b>"),
+        (("cat:cs.PL", "ti:tea"), "cs.PL tea", "cs.PL tea"),
+        (("Café",), "cafés", "<b>cafés</b>"),
         (("tea ANDNOT coffee",), "teas and milk", "<b>teas</b> and milk"),
         (("tea", "au:Marlow"), "tea", "<b>tea</b>"),
         (("kettle", "singing kettle"), "a singing kettle", "a <b>singing kettle</b>"),
@@ -51,11 +58,8 @@ def paper(abstract: str, **changes: object) -> Paper:
 def test_words_are_marked_by_the_rule_by_which_they_match(
     keywords: tuple[str, ...], abstract: str, marked: str
 ) -> None:
-    assert RENDERER.abstract(paper(abstract), keywords) == f"{marked}\n"
-
-
-def test_only_what_is_asked_for_counts_as_matched() -> None:
-    assert matched_words(paper("tea and coffee"), ("tea", "coffee ANDNOT tea")) == ("tea",)
+    one = paper(abstract)
+    assert RENDERER.abstract(one, matched_words(one, keywords)) == f"{marked}\n"
 
 
 def test_a_mark_may_reach_over_raised_letters() -> None:
@@ -68,3 +72,41 @@ def test_marking_changes_no_letter(text: str, passages: list[str]) -> None:
     html = to_html((Span(text),), passages)
     assert html.replace("<b>", "").replace("</b>", "") == to_html((Span(text),))
     assert html.count("<b>") == html.count("</b>")
+
+
+@given(
+    words=st.lists(
+        st.sampled_from(
+            [
+                "tea",
+                "Teas",
+                "the",
+                "of",
+                "pot",
+                "pots",
+                "study",
+                "studies",
+                "–",
+                "²",
+                "naïve",
+                "e\u0301",
+                "pot's",
+                "(",
+                "-",
+            ]
+        ),
+        max_size=14,
+    ),
+    keyword=st.sampled_from(
+        ["tea", "tea pot", "pot of tea", "=pots", "stud*", "tea* pot*", "naive tea", "tea OR study"]
+    ),
+)
+def test_looking_only_where_a_phrase_may_begin_finds_what_reading_all_finds(
+    words: list[str], keyword: str
+) -> None:
+    one = paper(" ".join(words))
+    shown = "".join(span.text for span in spans(one.abstract))
+    whole = AnalysedPaper(paper(shown, title=""))
+    found = [finder(phrase)(whole) for phrase in wanted_phrases(parse(keyword).root)]
+    expected = {word for evidence in found if evidence for word in evidence.words}
+    assert set(matched_words(one, (keyword,))) == expected

@@ -31,6 +31,8 @@ _SPECIAL = re.compile(
     r"|(?P<quotes>``|''|`|\")|(?P<dashes>--+)|(?P<tie>~)",
     re.DOTALL,
 )
+# Without any of these there is nothing special, which takes a hundredth of the time to see.
+_SIGNS = ("\\", "$", "^", "{", "`", '"', "~", "--", "''", "://", "www.")
 # What any of these begins with but an address or a path; looking for one character is many times as fast.
 _CANDIDATE = re.compile(r"[\\$^_`'\"~{-]")
 _LINK = re.compile(r"://|www\.|:\\")
@@ -48,7 +50,8 @@ _ARITY: Mapping[str, int] = (
 
 def converted(source: str, depth: int = 0) -> Spans:
     """Words as spans; what is not understood stays as it is written."""
-    if depth > DEEPEST or not _next_special(source, 0, len(source), has_links=_has_links(source)):
+    is_plain = not any(sign in source for sign in _SIGNS)
+    if is_plain or depth > DEEPEST or not _next_special(source, 0, len(source), has_links=_has_links(source)):
         return joined((Span(source),))
     reader = _Reader(source, depth)
     spans = joined(reader.pieces(0, len(source)))
