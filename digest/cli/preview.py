@@ -50,17 +50,19 @@ def preview(
     import webbrowser
 
     from digest.config import load_settings
+    from digest.stationery import mail_writer
 
     if bool(email) == bool(keyword):
         raise typer.BadParameter("give either a subscriber's address, or keywords with -k")
     tell_failures_once(context)
     settings = load_settings(context_of(context).config, os.environ)
     subscriber = subscriber_named(settings, email) if email else trial_reader(settings, tuple(keyword or ()))
+    writer = mail_writer(settings)
     digest, is_next = asyncio.run(_compose(settings, subscriber, now or datetime.now(UTC)))
     if digest is None:
         typer.echo(f"no paper of the last {settings.arxiv.lookback_days} days matches; nothing was written")
         return
-    _write(settings, digest, output)
+    _write(writer.rendered(digest).html, output)
     if email and not is_next:
         typer.echo(f"{email} has nothing new; this shows their newest papers")
     typer.echo(f"{len(digest.entries)} papers written to {output.resolve()}")
@@ -129,13 +131,11 @@ def _digest(
     return compose(subscriber, news.hits, planned_at=now, is_first=is_first, revisions=news.revisions)
 
 
-def _write(settings: "Settings", digest: "Digest", output: Path) -> None:
+def _write(html: str, output: Path) -> None:
     from digest.errors import ConfigurationError
-    from digest.stationery import mail_writer
 
-    rendered = mail_writer(settings).rendered(digest)
     try:
-        output.write_text(rendered.html, encoding="utf-8")
+        output.write_text(html, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(
             f"{output} cannot be written ({error.strerror}); name another with -o"

@@ -92,3 +92,18 @@ async def test_why_asks_for_a_paper_that_was_never_fetched(tmp_path: Path, arxiv
     done = await digest(tmp_path, arxiv, "why", "2601.99999")
     assert done.returncode == 2
     assert "arXiv has no paper 2601.99999" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("preview", "-k", "learning"), ("run",)])
+async def test_a_broken_template_of_ones_own_is_found_before_arxiv_is_asked(
+    tmp_path: Path, arxiv: LocalArxiv, command: tuple[str, ...]
+) -> None:
+    arxiv.is_overloaded = True
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "paper.html.j2").write_text("{{ card.no_such_thing }}")
+    (tmp_path / "digest.toml").write_text('[mail]\ntemplates = "own"\n')
+    (tmp_path / "subscribers.toml").write_text("")
+    done = await digest(tmp_path, arxiv, *command)
+    assert done.returncode == 2
+    assert "paper.html.j2" in done.stderr
+    assert "no_such_thing" in done.stderr
