@@ -1,9 +1,11 @@
-"""A paper as pages and feeds show it: one line each, of bounded length."""
+"""A paper as pages and feeds show it: one line each, of bounded length, converted from TeX."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from digest.papers import Paper, one_line
+from digest.mail.cards import shortened
+from digest.mail.richtext import RichText
+from digest.papers import Paper
 
 _AUTHORS_SHOWN = 20
 
@@ -12,28 +14,28 @@ _AUTHORS_SHOWN = 20
 class Card:
     """`more_authors` counts those not named; `categories` begin with the primary one."""
 
-    title: str
-    authors: tuple[str, ...]
+    title: RichText
+    authors: tuple[RichText, ...]
     more_authors: int
     categories: tuple[str, ...]
     submitted_on: date | None
-    comment: str
-    journal_ref: str
-    abstract: str
+    comment: RichText | None
+    journal_ref: RichText | None
+    abstract: RichText | None
     abs_url: str
     pdf_url: str
 
 
 def card_of(paper: Paper) -> Card:
     return Card(
-        title=_shortened(paper.title, 400) or paper.id,
-        authors=tuple(_shortened(author, 80) for author in paper.authors[:_AUTHORS_SHOWN]),
+        title=RichText(shortened(paper.title, 400) or paper.id),
+        authors=tuple(RichText(shortened(author, 80)) for author in paper.authors[:_AUTHORS_SHOWN]),
         more_authors=max(0, len(paper.authors) - _AUTHORS_SHOWN),
-        categories=tuple(_shortened(category, 30) for category in paper.categories[:10]),
+        categories=tuple(shortened(category, 30) for category in paper.categories[:10]),
         submitted_on=paper.submitted_at.date() if paper.submitted_at else None,
-        comment=_shortened(paper.comment or "", 600),
-        journal_ref=_shortened(paper.journal_ref or "", 300),
-        abstract=_shortened(paper.abstract, 6000),
+        comment=_rich(paper.comment or "", 600),
+        journal_ref=_rich(paper.journal_ref or "", 300),
+        abstract=_rich(paper.abstract, 6000),
         abs_url=paper.abs_url,
         pdf_url=paper.pdf_url,
     )
@@ -48,6 +50,6 @@ def dated_at(paper: Paper) -> datetime:
     return datetime(1900 + year if year > 90 else 2000 + year, min(max(month, 1), 12), 1, tzinfo=UTC)
 
 
-def _shortened(text: str, length: int) -> str:
-    line = one_line(text)
-    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+def _rich(text: str, length: int) -> RichText | None:
+    line = shortened(text, length)
+    return RichText(line) if line else None

@@ -31,11 +31,11 @@ def paper_item(paper: Paper) -> Item:
     card = card_of(paper)
     return Item(
         url=card.abs_url,
-        title=card.title,
-        summary=card.abstract,
+        title=str(card.title),
+        summary=str(card.abstract or ""),
         updated_at=dated_at(paper),
         published_at=paper.submitted_at,
-        authors=card.authors,
+        authors=tuple(map(str, card.authors)),
         categories=card.categories,
     )
 

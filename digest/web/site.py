@@ -9,10 +9,10 @@ from datetime import datetime
 
 from digest.digests import Digest
 from digest.notation import address_key
-from digest.papers import one_line
 from digest.preferences import Preferences
 from digest.store import KnownReader, Store
 from digest.subscribers import Subscriber
+from digest.web.cards import card_of
 from digest.web.choosing import choices_of, form_of
 from digest.web.feeds import Item, atom, paper_item
 from digest.web.links import Leading
@@ -214,7 +214,7 @@ def _digest_item(url: str, digest: Digest) -> Item:
     return Item(
         url=url,
         title=f"{headline(digest)}, {long_date(digest.dated_on)}",
-        summary="\n".join(one_line(paper.title) for paper in papers),
+        summary="\n".join(str(card_of(paper).title) for paper in papers),
         updated_at=digest.planned_at,
         published_at=digest.planned_at,
     )

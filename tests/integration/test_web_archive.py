@@ -13,8 +13,9 @@ import pytest
 from digest.papers import Paper, one_line
 from digest.store import Conclusion, MailingState
 from digest.web.cards import dated_at
+from digest.web.links import links_of
 from tests.factories import invented_paper, moment, reader
-from tests.integration.web_site import ADA, BASE, BO, NOW, Town, serving_town, told
+from tests.integration.web_site import ADA, BASE, BO, NOW, Town, serving_town, told, written
 
 _TAGS = ("img", "svg", "body", "iframe", "video", "details", "input", "object", "math", "a", "style", "base")
 _EVENTS = ("onerror", "onload", "onfocus", "ontoggle", "onmouseover", "onanimationstart", "onbegin")
@@ -299,3 +300,12 @@ async def test_a_keyword_without_papers_has_a_page_and_a_feed(town: Town) -> Non
 def test_a_paper_whose_source_gave_no_date_has_that_of_its_id(arxiv_id: str, dated: str) -> None:
     paper = replace(invented_paper(arxiv_id), submitted_at=None, updated_at=None)
     assert dated_at(paper) == moment(f"{dated} 00:00")
+
+
+async def test_tex_reads_on_pages_and_in_feeds_as_it_does_in_mails(town: Town) -> None:
+    town.found(written(r"Tea in $O(n^2)$ cups, by Erd\H{o}s"))
+    online = links_of(BASE, town.store)(town.mail()).online
+    assert online is not None
+    page, feed = await town.get(online), await town.get(f"{online}/feed.atom")
+    assert "O(n<sup>2</sup>) cups, by Erdős" in page.body
+    assert "O(n²) cups, by Erdős" in feed.body
