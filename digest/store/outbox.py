@@ -34,7 +34,7 @@ class Outbox(Suppressions):
     """
 
     def news(self, email: str, *, backlog_since: datetime) -> News:
-        with self._transaction():
+        with self._snapshot():
             news = super().news(email, backlog_since=backlog_since)
             rows = self._rows(
                 f"""
