@@ -4,11 +4,11 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from digest.errors import ServerUnavailable, StateError
+from digest.errors import ScribeGone, ServerUnavailable, StateError
 from digest.jobs.drafting import Draft, Drafting, Hire, Write, draft
 from digest.jobs.ledger import Ledger
 from digest.mail import Outcome, Receipt, Session, Transport
@@ -71,7 +71,7 @@ async def deliver(
     What an earlier delivery left in the middle is taken up again: one delivery runs at a time.
     When the server as a whole cannot be used, the batch ends and no reader is blamed. `stop` lets
     the mails in hand be finished and no other be begun. `notice` is told after each mail. Where very many
-    wait, the process that `hire` opens writes them.
+    wait, the process that `hire` opens writes them, as long as it lives.
     Raises `StateError` when the outbox cannot be read or written.
     """
     await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + 2 * LONGEST_RETRY)
@@ -90,11 +90,29 @@ async def _drafting(store: Store, write: Write, hire: Hire | None) -> AsyncItera
     async def own(now: datetime, until: datetime, limit: int) -> Sequence[Draft]:
         return await asyncio.to_thread(draft, store, write, now=now, until=until, limit=limit)
 
-    if hire is not None and await asyncio.to_thread(store.waiting) >= MANY:
-        async with hire() as others:
-            yield others
-    else:
-        yield own
+    async with AsyncExitStack() as stack:
+        theirs: Drafting = own
+        if hire is not None and await asyncio.to_thread(store.waiting) >= MANY:
+            try:
+                theirs = await stack.enter_async_context(hire())
+            except ScribeGone as error:
+                _log.warning("messages are written by one process only cause=%s", error)
+        yield _followed(theirs, own)
+
+
+def _followed(theirs: Drafting, own: Drafting) -> Drafting:
+    """`theirs` until that is gone, and then `own`. What it held comes back when the lease ends."""
+
+    async def drafting(now: datetime, until: datetime, limit: int) -> Sequence[Draft]:
+        nonlocal theirs
+        try:
+            return await theirs(now, until, limit)
+        except ScribeGone as error:
+            _log.warning("messages are written by one process only cause=%s", error)
+            theirs = own
+            return await own(now, until, limit)
+
+    return drafting
 
 
 class _Delivery:
