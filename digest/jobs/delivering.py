@@ -139,6 +139,7 @@ class _Delivery:
         self._notice = notice
         self._ledger = Ledger(store, clock, stop)
         self._held: set[int] = set()
+        self._claiming: asyncio.Future[Sequence[Draft]] | None = None
         self._returned: list[Draft] = []
         self._state_error: StateError | None = None
 
@@ -183,10 +184,15 @@ class _Delivery:
             await queue.put(None)
 
     async def _claim(self) -> Sequence[Draft]:
+        """Goes on to its end where it is broken off: what it claims has to be given back."""
         now = self._clock()
-        drafts = await self._drafting(now, now + LEASE, _AT_ONCE)
-        self._held.update(one.number for one in drafts)
-        return drafts
+        self._claiming = asyncio.ensure_future(self._drafting(now, now + LEASE, _AT_ONCE))
+        self._claiming.add_done_callback(self._hold)
+        return await asyncio.shield(self._claiming)
+
+    def _hold(self, claimed: asyncio.Future[Sequence[Draft]]) -> None:
+        if not claimed.cancelled() and claimed.exception() is None:
+            self._held.update(one.number for one in claimed.result())
 
     async def _keep_leases(self) -> None:
         while True:
@@ -198,6 +204,8 @@ class _Delivery:
     async def _release(self) -> None:
         """Gives back what was claimed and not sent."""
         self._returned.clear()
+        if self._claiming:
+            await asyncio.wait((self._claiming,))
         if self._held:
             await asyncio.to_thread(self._store.release, tuple(self._held), now=self._clock())
             self._held.clear()
