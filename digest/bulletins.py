@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, formataddr
+from email.utils import format_datetime
 from enum import StrEnum
 from hashlib import sha256
 
 from digest.health import Health
 from digest.mail import Outgoing
-from digest.mail.message import Letterhead
+from digest.mail.message import Letterhead, mailbox, quoted_printable, wire_address
 
 _MOST_LINES = 8
 _WEEK = timedelta(days=7)
@@ -55,17 +53,23 @@ def _last(weekday: int, now: datetime) -> datetime:
 def write_bulletin(bulletin: Bulletin, health: Health, letterhead: Letterhead, operator: str) -> Outgoing:
     """The mail that tells it."""
     token = sha256(f"{bulletin}/{health.now.isoformat()}/{operator}".encode()).hexdigest()[:24]
-    message = EmailMessage(policy=SMTP)
-    message["From"] = formataddr((letterhead.sender_name, letterhead.sender))
-    message["To"] = operator
-    message["Subject"] = _SUBJECTS[bulletin]
-    message["Date"] = format_datetime(health.now)
-    message["Message-ID"] = f"<{token}@{letterhead.sender.rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"
+    headers = (
+        ("From", mailbox("From", letterhead.sender_name, letterhead.sender)),
+        ("To", mailbox("To", None, operator)),
+        ("Subject", _SUBJECTS[bulletin]),
+        ("Date", format_datetime(health.now)),
+        ("Message-ID", f"<{token}@{wire_address(letterhead.sender).rpartition('@')[2]}>"),
+        ("Auto-Submitted", "auto-generated"),
+        ("MIME-Version", "1.0"),
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Transfer-Encoding", "quoted-printable"),
+    )
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     lines = [f"{name:<12}{line}" for name, line in _labelled(health)]
     problems = [f"needs you: {problem}" for problem in health.problems()] or ["all is well"]
-    message.set_content("\n".join((*problems, "", *lines, "")), cte="quoted-printable")
-    return Outgoing(sender=letterhead.sender, recipient=operator, message=message.as_bytes(), token=token)
+    body = quoted_printable("\n".join((*problems, "", *lines, "")))
+    message = f"{head}\r\n".encode() + body
+    return Outgoing(sender=letterhead.sender, recipient=operator, message=message, token=token)
 
 
 def _labelled(health: Health) -> Iterator[tuple[str, str]]:

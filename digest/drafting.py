@@ -32,7 +32,7 @@ Drafting = Callable[[datetime, datetime, int], Awaitable[Sequence[Draft]]]
 """Claims up to so many mailings that are due at the first moment, until the second one, and writes them."""
 
 Hire = Callable[[], AbstractAsyncContextManager[Drafting]]
-"""Opens a second process that drafts."""
+"""Opens a second process that drafts; that, and what it does, may raise `ScribeGone`."""
 
 
 def draft(store: Store, write: Write, *, now: datetime, until: datetime, limit: int) -> tuple[Draft, ...]:

@@ -85,6 +85,14 @@ class AlreadyRunning(DigestError):
         self.path = path
 
 
+class ScribeGone(DigestError):
+    """The second process cannot be had, has ended, or does not answer: its work is to be done here."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"the process that writes mails is gone: {cause}")
+        self.cause = cause
+
+
 class Unwritable(DigestError):
     """A digest could not be made into a message: its template does not fit it."""
 

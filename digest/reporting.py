@@ -44,7 +44,9 @@ async def tell_operator(
         _log.warning("operator not told bulletin=%s cause=%s", bulletin, error)
         return None
     if receipt.outcome not in {Outcome.SENT, Outcome.UNKNOWN}:
-        _log.warning("operator not told bulletin=%s cause=%s", bulletin, receipt.reply)
+        # A server likes to quote the address, and a log is not the place for it.
+        reply = receipt.reply.replace(operator.email, "the operator")
+        _log.warning("operator not told bulletin=%s cause=%s", bulletin, reply)
         return None
     ends = Bulletin.OUTAGE if bulletin is Bulletin.RECOVERY else None
     await asyncio.to_thread(store.note_bulletin, bulletin, ends=ends, now=now)

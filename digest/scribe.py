@@ -2,7 +2,8 @@
 
 Python uses one core a process, and writing takes as long as sending. The two speak over pipes: a line of
 JSON asks, and a line of JSON tells of the drafts, whose messages follow as they are. When the first process
-dies, so does its scribe, and what it held comes back when the lease ends.
+dies, so does its scribe, and what it held comes back when the lease ends. When the scribe dies, the first one
+writes by itself.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from digest.drafting import Draft, Drafting, Write, draft
-from digest.errors import DigestError, StateError
+from digest.errors import ScribeGone, StateError
 from digest.mail import Outgoing
 from digest.store import Store
 
@@ -26,20 +27,27 @@ _LONGEST_LINE = 1 << 20
 
 _GOODBYE_SECONDS = 5.0
 
+PATIENCE = 120.0
+"""Seconds for an answer, of which a locked state may take thirty."""
+
 
 @asynccontextmanager
 async def hired(config: Path | None, state: Path) -> AsyncIterator[Drafting]:
-    """A scribe for the state, by the settings that `config` and the environment hold."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "digest.scribe",
-        str(config or ""),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=_LONGEST_LINE,
-        env=os.environ | {"DIGEST_STATE": str(state)},
-    )
+    """A scribe for the state, by the settings that `config` and the environment hold. Raises `ScribeGone`."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # modules are not looked for in the folder that one happens to be in
+            "-m",
+            "digest.scribe",
+            str(config or ""),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=_LONGEST_LINE,
+            env=os.environ | {"DIGEST_STATE": str(state)},
+        )
+    except OSError as error:
+        raise ScribeGone(f"it cannot be begun: {error}") from error
     try:
         yield _Correspondence(process, state).drafting
     finally:
@@ -56,20 +64,27 @@ class _Correspondence:
     def __init__(self, process: asyncio.subprocess.Process, state: Path) -> None:
         if process.stdin is None or process.stdout is None:
             raise ValueError("a scribe is spoken to over pipes")
-        self._out, self._in = process.stdin, process.stdout
+        self._process, self._out, self._in = process, process.stdin, process.stdout
         self._state = state
 
     async def drafting(self, now: datetime, until: datetime, limit: int) -> Sequence[Draft]:
-        """Raises `StateError` for what went wrong on the other side."""
-        self._out.write(json.dumps([now.isoformat(), until.isoformat(), limit]).encode() + b"\n")
+        """Raises `StateError` as `draft` does, and `ScribeGone`."""
         try:
-            await self._out.drain()
-            answer = json.loads(await self._in.readuntil(b"\n"))
-            if "error" in answer:
-                raise StateError(str(self._state), answer["error"])
-            return [await self._draft(told) for told in answer["drafts"]]
+            async with asyncio.timeout(PATIENCE):
+                return await self._ask([now.isoformat(), until.isoformat(), limit])
+        except TimeoutError as error:
+            self._process.kill()  # it may hold the state
+            raise ScribeGone("it does not answer") from error
         except (asyncio.IncompleteReadError, OSError) as error:
-            raise StateError(str(self._state), "the process that writes mails ended; run again") from error
+            raise ScribeGone("it has ended") from error
+
+    async def _ask(self, question: list[object]) -> Sequence[Draft]:
+        self._out.write(json.dumps(question).encode() + b"\n")
+        await self._out.drain()
+        answer = json.loads(await self._in.readuntil(b"\n"))
+        if "error" in answer:
+            raise StateError(str(self._state), answer["error"], is_passing=answer["is_passing"])
+        return [await self._draft(told) for told in answer["drafts"]]
 
     async def _draft(self, told: dict[str, Any]) -> Draft:
         size = told.pop("size")
@@ -107,8 +122,8 @@ def _answer(store: Store, write: Write, line: bytes, out: BinaryIO) -> None:
         )
         answer: dict[str, Any] = {"drafts": [_told(one) for one in drafts]}
         messages = [one.outgoing.message for one in drafts if one.outgoing]
-    except DigestError as error:
-        answer = {"error": str(error)}
+    except StateError as error:
+        answer = {"error": error.reason, "is_passing": error.is_passing}
     out.write(json.dumps(answer).encode() + b"\n")
     out.writelines(messages)
     out.flush()

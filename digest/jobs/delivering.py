@@ -4,12 +4,12 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from digest.drafting import Draft, Drafting, Hire, Write, draft
-from digest.errors import ServerUnavailable, StateError
+from digest.errors import ScribeGone, ServerUnavailable, StateError
 from digest.jobs.ledger import Ledger
 from digest.mail import Outcome, Receipt, Session, Transport
 from digest.mail.pace import UNLIMITED, Limits, Pace
@@ -71,7 +71,7 @@ async def deliver(
     What an earlier delivery left in the middle is taken up again: one delivery runs at a time.
     When the server as a whole cannot be used, the batch ends and no reader is blamed. `stop` lets
     the mails in hand be finished and no other be begun. `notice` is told after each mail. Where very many
-    wait, the process that `hire` opens writes them.
+    wait, the process that `hire` opens writes them, as long as it lives.
     Raises `StateError` when the outbox cannot be read or written.
     """
     await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + 2 * LONGEST_RETRY)
@@ -90,11 +90,29 @@ async def _drafting(store: Store, write: Write, hire: Hire | None) -> AsyncItera
     async def own(now: datetime, until: datetime, limit: int) -> Sequence[Draft]:
         return await asyncio.to_thread(draft, store, write, now=now, until=until, limit=limit)
 
-    if hire is not None and await asyncio.to_thread(store.waiting) >= MANY:
-        async with hire() as others:
-            yield others
-    else:
-        yield own
+    async with AsyncExitStack() as stack:
+        theirs: Drafting = own
+        if hire is not None and await asyncio.to_thread(store.waiting) >= MANY:
+            try:
+                theirs = await stack.enter_async_context(hire())
+            except ScribeGone as error:
+                _log.warning("messages are written by one process only cause=%s", error)
+        yield _followed(theirs, own)
+
+
+def _followed(theirs: Drafting, own: Drafting) -> Drafting:
+    """`theirs` until that is gone, and then `own`. What it held comes back when the lease ends."""
+
+    async def drafting(now: datetime, until: datetime, limit: int) -> Sequence[Draft]:
+        nonlocal theirs
+        try:
+            return await theirs(now, until, limit)
+        except ScribeGone as error:
+            _log.warning("messages are written by one process only cause=%s", error)
+            theirs = own
+            return await own(now, until, limit)
+
+    return drafting
 
 
 class _Delivery:
@@ -121,6 +139,7 @@ class _Delivery:
         self._notice = notice
         self._ledger = Ledger(store, clock, stop)
         self._held: set[int] = set()
+        self._claiming: asyncio.Future[Sequence[Draft]] | None = None
         self._returned: list[Draft] = []
         self._state_error: StateError | None = None
 
@@ -165,10 +184,15 @@ class _Delivery:
             await queue.put(None)
 
     async def _claim(self) -> Sequence[Draft]:
+        """Goes on to its end where it is broken off: what it claims has to be given back."""
         now = self._clock()
-        drafts = await self._drafting(now, now + LEASE, _AT_ONCE)
-        self._held.update(one.number for one in drafts)
-        return drafts
+        self._claiming = asyncio.ensure_future(self._drafting(now, now + LEASE, _AT_ONCE))
+        self._claiming.add_done_callback(self._hold)
+        return await asyncio.shield(self._claiming)
+
+    def _hold(self, claimed: asyncio.Future[Sequence[Draft]]) -> None:
+        if not claimed.cancelled() and claimed.exception() is None:
+            self._held.update(one.number for one in claimed.result())
 
     async def _keep_leases(self) -> None:
         while True:
@@ -180,6 +204,8 @@ class _Delivery:
     async def _release(self) -> None:
         """Gives back what was claimed and not sent."""
         self._returned.clear()
+        if self._claiming:
+            await asyncio.wait((self._claiming,))
         if self._held:
             await asyncio.to_thread(self._store.release, tuple(self._held), now=self._clock())
             self._held.clear()

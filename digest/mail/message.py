@@ -128,8 +128,8 @@ def _headers(
     """Addresses stand unfolded, up to the 998 characters of RFC 5322: not every program unfolds them well."""
     domain = wire_address(letterhead.sender).rpartition("@")[2]
     return (
-        ("From", _mailbox("From", letterhead.sender_name, letterhead.sender)),
-        ("To", _mailbox("To", digest.name, digest.email)),
+        ("From", mailbox("From", letterhead.sender_name, letterhead.sender)),
+        ("To", mailbox("To", digest.name, digest.email)),
         ("Subject", _unstructured("Subject", one_line(subject))),
         ("Date", _date(digest.planned_at)),
         ("Message-ID", f"<{token}@{domain}>"),
@@ -160,7 +160,7 @@ def _date(moment: datetime) -> str:
 
 
 @lru_cache(maxsize=_KEPT)
-def _mailbox(header: str, name: str | None, address: str) -> str:
+def mailbox(header: str, name: str | None, address: str) -> str:
     """`name <address>` (RFC 5322, section 3.4), with nothing in it that could begin a header or a mailbox."""
     mailbox = f"<{_NOT_IN_AN_ADDRESS.sub('', one_line(wire_address(address)))}>"
     shown = one_line(name or "")[:_LONGEST_NAME].strip()

@@ -53,13 +53,37 @@ class StateFile:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         # A migration may put another table in the place of one that is referred to.
-        migrations.apply(db)
+        if migrations.pending(db):
+            with self._transaction():  # of two processes that begin at once, one waits and finds it done
+                migrations.apply(db)
         db.execute("PRAGMA foreign_keys = ON")
 
     @contextmanager
     def _transaction(self) -> Iterator[Database]:
-        with self._lock, self._wrapping_errors(), self._db.atomic():
-            yield self._db
+        """All of it, or nothing. Waits for others who write, rather than be refused half-way.
+
+        One that reads before it writes would be, where they wrote meanwhile
+        (https://sqlite.org/rescode.html#busy_snapshot).
+        """
+        with self._begun("BEGIN IMMEDIATE") as db:
+            yield db
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """For reading only: what one moment had. Waits for nobody."""
+        with self._begun("BEGIN"):
+            yield
+
+    @contextmanager
+    def _begun(self, begin: str) -> Iterator[Database]:
+        with self._lock, self._wrapping_errors():
+            if not self._db.conn.in_transaction:
+                self._db.conn.execute(begin)
+                with self._db.conn:
+                    yield self._db
+            else:
+                with self._db.atomic():
+                    yield self._db
 
     @contextmanager
     def _wrapping_errors(self) -> Iterator[None]:
@@ -85,14 +109,16 @@ class StateFile:
 
 def refuse_foreign(path: Path, db: Database) -> None:
     """Raises `StateError` for what this version cannot use: a newer one's state, or another program's."""
-    applied = {migration.name for migration in migrations.applied(db)}
+    with db.atomic():  # another process may be making the file
+        applied = {migration.name for migration in migrations.applied(db)}
+        tables = db.table_names()
     if unknown := applied - names():
         raise StateError(
             str(path),
             f"was written by a newer version of digest ({min(unknown)}); install that version,"
             " or name another file with DIGEST_STATE. It was left as it is",
         )
-    if not applied and db.table_names():
+    if not applied and tables:
         raise StateError(
             str(path),
             "is a database of something else; name another file with DIGEST_STATE. It was left as it is",

@@ -42,7 +42,7 @@ class History(Outbox):
         return {source: moment_of(ended_at) for source, ended_at in rows}
 
     def sighting(self, arxiv_id: ArxivId) -> Sighting | None:
-        with self._transaction():
+        with self._snapshot():
             code = [code_of(arxiv_id)]
             editions = self._rows(
                 f"WITH {_EDITIONS} SELECT edition FROM known ORDER BY version",  # noqa: S608 (as below)
@@ -73,7 +73,7 @@ class History(Outbox):
 
     def fate(self, arxiv_id: ArxivId, email: str) -> Fate:
         asked = [code_of(arxiv_id), address_key(email)]
-        with self._transaction():
+        with self._snapshot():
             hits = self._rows(
                 f"""
                 WITH {_EDITIONS}

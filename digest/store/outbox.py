@@ -34,7 +34,7 @@ class Outbox(Suppressions):
     """
 
     def news(self, email: str, *, backlog_since: datetime) -> News:
-        with self._transaction():
+        with self._snapshot():
             news = super().news(email, backlog_since=backlog_since)
             rows = self._rows(
                 f"""
@@ -130,7 +130,7 @@ class Outbox(Suppressions):
         with self._transaction() as db:
             taken = db.execute(
                 "UPDATE mailing SET state = 'unknown', may_have_arrived = 1, due_at = ?"
-                " WHERE state = 'sending'",
+                " WHERE state = 'sending' AND due_at IS NOT NULL",  # so the index of what is open is used
                 [text_of(now)],
             ).rowcount
             db.execute("UPDATE mailing SET due_at = ? WHERE due_at > ?", [text_of(now), text_of(latest)])

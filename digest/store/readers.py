@@ -177,7 +177,7 @@ class Readers(Examined):
         }
 
     def news(self, email: str, *, backlog_since: datetime) -> News:
-        with self._transaction():
+        with self._snapshot():
             frontier = Frontier(
                 hit=self._one("SELECT coalesce(max(number), 0) FROM hit"),
                 revision=self._one("SELECT coalesce(max(number), 0) FROM revision"),

@@ -63,7 +63,7 @@ class Seen(Revisions):
 
     def newest_papers(self, query_key: str, *, limit: int) -> tuple[Paper, ...]:
         """Reads editions until no other can be newer; of a shelved one its shelf tells how new it may be."""
-        with self._transaction():
+        with self._snapshot():
             rows = self._rows(
                 """
                 WITH found AS (

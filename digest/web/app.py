@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TypeVar
+from urllib.parse import parse_qs
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -32,6 +33,7 @@ LONGEST_ANSWER = 30.0
 """Seconds for reading a request's body and answering it."""
 
 _THREADS = 2
+_FORM = "application/x-www-form-urlencoded"
 _FORWARDED = ("X-Forwarded-For", "Forwarded")
 
 _SAID = {
@@ -90,8 +92,9 @@ class Application:
 
     async def _prefer(self, request: web.Request) -> web.StreamResponse:
         self._refuse_guessers(request)
-        form = await request.post()
-        sent = {name: [value for value in form.getall(name) if isinstance(value, str)] for name in form}
+        if request.content_type != _FORM:
+            raise web.HTTPUnsupportedMediaType
+        sent = parse_qs((await request.read()).decode(errors="replace"), keep_blank_values=True)
         return await self._found(request, lambda token: self._site.prefer(token, sent))
 
     async def _found(self, request: web.Request, page: Callable[[str], Found | None]) -> web.StreamResponse:

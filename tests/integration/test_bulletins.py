@@ -67,7 +67,7 @@ def test_the_mail_says_what_needs_a_person_first(store: SqliteStore) -> None:
     health = examine(store, [ADA], now=TUESDAY + timedelta(days=3))
     outgoing = write_bulletin(Bulletin.OUTAGE, health, LETTERHEAD, "op@example.org")
     message = message_from_bytes(outgoing.message, policy=policy.default)
-    assert message["To"] == "op@example.org"
+    assert [one.addr_spec for one in message["To"].addresses] == ["op@example.org"]
     assert message["Subject"] == "arXiv digest: no fetch has succeeded for over a day"
     assert [one.display_name for one in message["From"].addresses] == ["Papers, new"]
     assert not message.defects
@@ -75,6 +75,20 @@ def test_the_mail_says_what_needs_a_person_first(store: SqliteStore) -> None:
     assert first == "needs you: no fetch has succeeded for over a day for tea: run digest doctor"
     assert any(line.startswith("seen        up to Tue 2026-06-16") for line in rest)
     assert outgoing == write_bulletin(Bulletin.OUTAGE, health, LETTERHEAD, "op@example.org")
+
+
+def test_addresses_beyond_ascii_are_written_as_in_digests(store: SqliteStore) -> None:
+    health = examine(store, [ADA], now=TUESDAY)
+    letterhead = Letterhead(
+        sender="digest@bücher.example", contact="op@bücher.example", sender_name="Fakultät, neu"
+    )
+    outgoing = write_bulletin(Bulletin.HEARTBEAT, health, letterhead, "op@bücher.example")
+    assert b"\r\nTo: <op@xn--bcher-kva.example>\r\n" in outgoing.message
+    message = message_from_bytes(outgoing.message, policy=policy.default)
+    (sender,) = message["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == ("Fakultät, neu", "digest@xn--bcher-kva.example")
+    assert message["Message-ID"].endswith("@xn--bcher-kva.example>")
+    assert not message.defects
 
 
 class Desk:

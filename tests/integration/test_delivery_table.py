@@ -7,6 +7,7 @@ next run delivers what waits: each mail once, under the Message-ID that it had f
 import asyncio
 import sqlite3
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -21,13 +22,16 @@ import trustme
 from digest.cycle import CycleReport
 from digest.errors import ServerUnavailable
 from digest.jobs import deliver
+from digest.mail import Outcome, Outgoing, Receipt
 from digest.mail.message import Letterhead
 from digest.mail.pace import Limits
 from digest.mail.rendering import Renderer
 from digest.mail.smtp import Security, SmtpServer, SmtpTransport
 from digest.mail.writing import Writer
 from digest.resources import templates_folder
+from digest.store import Mailing
 from digest.store.sqlite import SqliteStore
+from tests.contract.test_stores import NOW, outbox_of
 from tests.factories import reader
 from tests.fakes import FakeTransport
 from tests.integration.mail_server import Answer, Do, MailServer, serving
@@ -275,3 +279,19 @@ async def test_a_server_that_refuses_a_connection_is_left_alone_once_the_days_ma
     report = await asyncio.wait_for(delivering, 5)
     assert (report.sent, store.waiting(), report.is_server_down) == (2, 7, False)
     assert transport.opened <= 3
+
+
+async def test_what_is_being_written_when_the_server_goes_away_is_given_back(store: SqliteStore) -> None:
+    outbox_of(store, *(f"reader{number}@example.org" for number in range(120)))
+    transport = FakeTransport(sessions=2)
+    gone = ServerUnavailable("mx.example.org:25", "it went away", "start it")
+    taken = Receipt(outcome=Outcome.SENT, reply="250 taken")
+    transport.answer = lambda mail: gone if len(transport.taken) == 20 else taken
+
+    def slowly(mailing: Mailing) -> Outgoing:
+        time.sleep(0.002)
+        return plain(mailing)
+
+    report = await deliver(store, transport, slowly, lambda: NOW)
+    assert (report.sent, report.is_server_down) == (20, True)
+    assert len(store.claim(now=NOW, until=SOON, limit=200)) == 100

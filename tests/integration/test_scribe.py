@@ -1,8 +1,11 @@
 """A second process writes the same messages as the first one would, and is not waited for when it is dead."""
 
 import asyncio
+import io
+import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -10,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from digest import scribe
 from digest.config import load_settings
 from digest.drafting import Drafting, draft
-from digest.errors import StateError
+from digest.errors import ScribeGone, StateError
 from digest.jobs import deliver, delivering
 from digest.mail.maildir import MaildirTransport
 from digest.scribe import hired
 from digest.stationery import writer_of
+from digest.store import file
 from digest.store.sqlite import SqliteStore
 from digest.web.links import links_of
 from tests.contract.test_stores import NOW, outbox_of
@@ -71,22 +76,65 @@ async def test_what_goes_wrong_there_is_told_here(store: SqliteStore, config: Pa
             await drafting(NOW, UNTIL, 4)
 
 
-async def test_one_that_died_is_an_error_and_its_mailings_come_back(store: SqliteStore, config: Path) -> None:
+def test_it_tells_whether_that_may_pass(
+    store: SqliteStore, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "_BUSY_SECONDS", 0.05)
+    write = writer_of(load_settings(config, {}))
+    line, out = json.dumps([NOW.isoformat(), UNTIL.isoformat(), 4]).encode(), io.BytesIO()
+    store._db.execute("BEGIN IMMEDIATE")
+    with SqliteStore(config.parent / "digest.db") as other:
+        scribe._answer(other, write, line, out)
+    assert json.loads(out.getvalue()) == {
+        "error": "is locked by another program; close that and run again",
+        "is_passing": True,
+    }
+
+
+async def test_one_that_died_is_told_and_its_mailings_come_back(store: SqliteStore, config: Path) -> None:
     async with hired(config, config.parent / "digest.db") as drafting:
         await drafting(NOW, UNTIL, 4)
         for child in children():
             os.kill(child, signal.SIGKILL)
-        with pytest.raises(StateError, match="the process that writes mails ended"):
+        with pytest.raises(ScribeGone, match="it has ended"):
             await drafting(NOW, UNTIL, 4)
     assert store.reclaim(now=NOW, latest=UNTIL) == 4
 
 
-async def test_a_signal_to_stop_lets_it_answer(store: SqliteStore, config: Path) -> None:
+async def test_one_that_hangs_is_not_waited_for(
+    store: SqliteStore, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scribe, "PATIENCE", 0.2)
     async with hired(config, config.parent / "digest.db") as drafting:
-        await drafting(NOW, UNTIL, 1)
         for child in children():
-            os.kill(child, signal.SIGINT)
-            os.kill(child, signal.SIGTERM)
+            os.kill(child, signal.SIGSTOP)
+        with pytest.raises(ScribeGone, match="it does not answer"):
+            await drafting(NOW, UNTIL, 4)
+    assert children() == []
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false"])
+async def test_the_first_process_writes_where_no_second_one_can_be_had(
+    store: SqliteStore, config: Path, monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    monkeypatch.setattr(delivering, "MANY", 1)
+    monkeypatch.setattr(sys, "executable", python)
+    transport = MaildirTransport(config.parent / "Maildir")
+    write = writer_of(load_settings(config, {}))
+    state = config.parent / "digest.db"
+    report = await deliver(store, transport, write, lambda: NOW, hire=lambda: hired(config, state))
+    assert (report.sent, report.errors) == (7, [])
+
+
+@pytest.fixture
+def strange_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "jinja2.py").write_text("raise SystemExit('not the one that is installed')\n")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("strange_folder")
+async def test_it_looks_for_no_modules_in_the_current_folder(store: SqliteStore, config: Path) -> None:
+    async with hired(config, config.parent / "digest.db") as drafting:
         assert len(await drafting(NOW, UNTIL, 4)) == 4
 
 

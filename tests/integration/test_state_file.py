@@ -1,13 +1,19 @@
 """The state file: refused where it is not ours, whole after every failure."""
 
 import sqlite3
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from sqlite_utils import Database
 
 from digest.errors import AlreadyRunning, StateError
+from digest.papers import ArxivId
 from digest.store import file
 from digest.store.lock import sole_worker
 from digest.store.migrations import migrations, names
@@ -89,6 +95,47 @@ def test_a_transaction_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
             store.record(cut_off(), covered={key("tea"): NOW}, now=NOW)  # type: ignore[arg-type]
         assert store.covered_at() == {}
         assert store.record([found("2606.00001", "tea")], covered={key("tea"): NOW}, now=NOW) == 1
+
+
+class Beside(SqliteStore):
+    """Another process writes when this one has read and not yet written."""
+
+    def _seen_of(self, ids: Sequence[ArxivId]) -> tuple[dict[ArxivId, int], defaultdict[ArxivId, set[str]]]:
+        seen = super()._seen_of(ids)
+        self.other = Thread(target=self._leave)
+        self.other.start()
+        self.other.join(0.3)
+        return seen
+
+    def _leave(self) -> None:
+        with SqliteStore(self._path) as store:
+            store.leave("ada@example.org", now=NOW)
+
+
+def test_nobody_is_refused_since_another_wrote_meanwhile(tmp_path: Path) -> None:
+    with Beside(tmp_path / "digest.db") as store:
+        store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+        assert store.record([found("2606.00001", "tea")], covered={key("tea"): NOW}, now=NOW) == 1
+        store.other.join()
+        assert store.preferences_of("ada@example.org").left_at == NOW
+
+
+def test_processes_that_begin_at_once_make_one_file(tmp_path: Path) -> None:
+    begin = "import sys, pathlib, digest.store.sqlite as s; input(); s.SqliteStore(pathlib.Path(sys.argv[1]))"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", begin, str(tmp_path / "digest.db")],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in started:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert [process.communicate()[1] for process in started] == [""] * 4
 
 
 def test_a_copy_goes_its_own_way(tmp_path: Path) -> None:

@@ -50,6 +50,22 @@ async def test_a_network_that_guesses_has_to_wait_and_others_do_not(town: Town) 
     assert (await town.get(url, X_Forwarded_For="192.0.2.2")).status == 200
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("multipart/form-data", b"x", 415),
+        ("multipart/form-data; boundary=x", b"no boundary", 415),
+        ("application/x-www-form-urlencoded; charset=none", b"at=08:00", 404),
+        ("application/x-www-form-urlencoded", b"at=\xff%fe&&=;", 404),
+    ],
+)
+async def test_a_form_that_is_none_is_no_mistake_of_ours(
+    town: Town, kind: str, body: bytes, status: int
+) -> None:
+    answer = await town.ask("POST", f"/p/{WRONG}", data=body, headers={"Content-Type": kind})
+    assert answer.status == status
+
+
 async def test_right_tokens_are_never_counted(town: Town) -> None:
     url = town.links().manage
     assert url
