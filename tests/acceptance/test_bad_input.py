@@ -330,7 +330,7 @@ async def test_a_run_that_is_interrupted_while_it_asks_says_so_and_loses_nothing
     process.send_signal(number)
     _, said = await asyncio.wait_for(process.communicate(), 10)
     assert process.returncode == 130
-    assert b"stopped before arXiv was asked" in said
+    assert b"stopped before arXiv had answered" in said
     assert b"Traceback" not in said
     arxiv.replies[:] = [GOOD]
     code, report = await run(lab)

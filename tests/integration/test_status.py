@@ -175,7 +175,10 @@ def test_the_command_ends_with_one_when_something_needs_a_person(
         assert run(monkeypatch, "--now", "2026-06-20T08:00:00Z", "--json") == 1
     found = json.loads(capsys.readouterr().out)
     assert found["is_running"]
-    assert found["quiet"] == "arXiv announced nothing on Friday, 2026-06-19: Juneteenth"
+    assert (
+        found["quiet"]
+        == "arXiv announced nothing on the evening of Friday, 2026-06-19 (New York): Juneteenth"
+    )
     assert found["unseen_keywords"] == ["tea", "milk"]
 
 
