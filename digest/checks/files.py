@@ -67,7 +67,11 @@ def _templates(settings: Settings, folder: Path) -> Finding:
     try:
         mail_writer(settings)
     except (ConfigurationError, Unwritable) as error:
-        return failed("templates", one_line(str(error)), "mend it; the shipped one shows what it is given")
+        return failed(
+            "templates",
+            one_line(str(error)).removesuffix("; mend it"),
+            "mend it; the shipped one shows what it is given",
+        )
     shipped = {file.name for file in templates_folder().glob("*.j2")}
     others = sorted(file.name for file in folder.glob("*.j2") if file.name not in shipped)
     if others:

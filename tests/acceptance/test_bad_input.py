@@ -291,6 +291,13 @@ async def test_a_dry_run_and_a_preview_mark_nothing(lab: Installation, arxiv: Ar
     assert (code, report["digests_sent"]) == (0, 2)
 
 
+async def test_a_run_for_nobody_says_so(lab: Installation, arxiv: ArxivServer) -> None:
+    (lab.folder / "subscribers.toml").write_text("")
+    done = await digest(lab, "run")
+    assert (done.returncode, arxiv.asked) == (0, [])
+    assert "subscribers.toml: `digest subscribe EMAIL -k KEYWORD` adds a reader" in done.stderr
+
+
 async def test_both_files_are_told_of_at_once(lab: Installation) -> None:
     (lab.folder / "digest.toml").write_text("[smtp]\nhots = 1\n")
     (lab.folder / "subscribers.toml").write_text(BROKEN_SUBSCRIBERS)
