@@ -166,7 +166,7 @@ def _tell(setup: "Setup", report: "CycleReport", requests: int, planned: "tuple[
         f"{_count(report.subscribers_nothing_new, 'subscriber')} with nothing new"
     )
     if report.subscribers_not_due:
-        had = "not due: had today's digest, or waits for a weekday"
+        had = "not due: had today's digest, waits for a weekday, or pauses"
         typer.echo(f"{_count(report.subscribers_not_due, 'subscriber')} {had}")
     if report.subscribers_suppressed:
         typer.echo(

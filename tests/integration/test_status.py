@@ -132,6 +132,8 @@ def test_nobody_waits_for_a_digest_in_a_pause_of_their_own(store: SqliteStore) -
     pausing = replace(ADA, paused_until=date(2026, 6, 17))
     assert examine(store, [pausing], now=moment("2026-06-17 12:00")).overdue == ()
     assert examine(store, [pausing], now=moment("2026-06-18 12:00")).overdue == (ADA.email,)
+    longer = replace(ADA, paused_until=date(2026, 6, 19))
+    assert examine(store, [longer], now=TUESDAY).mail_at == ((ADA.email, moment("2026-06-19 07:00")),)
 
 
 def test_keywords_that_went_quiet_or_never_brought_anything_are_named(store: SqliteStore) -> None:
