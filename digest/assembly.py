@@ -63,7 +63,8 @@ def load_setup(config: Path | None, environ: Mapping[str, str] = os.environ) -> 
         config_fingerprint = _fingerprint(config_file)
         settings = load_settings(config, environ)
     except ConfigurationError as error:
-        raise ConfigurationError(*error.problems, *_problems_of_subscribers(config, environ)) from error
+        problems = (*error.problems, *_problems_of_subscribers(config, environ))
+        raise ConfigurationError(*dict.fromkeys(problems)) from error
     fingerprint = (config_fingerprint, _fingerprint(settings.subscribers))
     return Setup(
         config_file=config_file,

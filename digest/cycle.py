@@ -96,7 +96,9 @@ class Cycle:
         later = DeliveryReport() if earlier.is_server_down or earlier.limited_until else await self._deliver()
         await asyncio.to_thread(tidy, self.store, now=now, lookback=self.lookback)
         waiting = await asyncio.to_thread(self.store.waiting) if self.transport else 0
-        stopped = () if fetched is not None else ("stopped before arXiv was asked; the next run does it",)
+        stopped = (
+            () if fetched is not None else ("stopped before arXiv had answered; the next run asks again",)
+        )
         return CycleReport(
             papers_new=fetched.papers_new if fetched else 0,
             digests_composed=composed.composed,

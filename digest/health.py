@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from digest.arxiv.calendar import last_announcement, next_announcement, why_quiet
 from digest.notation import address_key
 from digest.papers import ArxivId
-from digest.schedule import is_paused, next_fetch_at, slot_after, slot_before
+from digest.schedule import is_paused, mailing_after, next_fetch_at, slot_before
 from digest.store import Standing, Store, Suppression, Waiting
 from digest.subscribers import Keyword, Subscriber
 
@@ -102,7 +102,7 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -
         sources=store.fetched_at(),
         fetch_at=next_fetch_at(seen_at, brought_papers=False, failed_at=None),
         unseen=tuple(_unseen(keywords, covered_at, standings, now)),
-        mail_at=tuple(sorted(((one.email, slot_after(now, one)) for one in subscribers), key=_moment)),
+        mail_at=tuple(sorted(((one.email, mailing_after(now, one)) for one in subscribers), key=_moment)),
         overdue=tuple(_overdue(subscribers, standings, now)),
         waiting=store.waiting(),
         troubled=store.troubled(limit=_SHOWN),

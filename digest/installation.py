@@ -62,7 +62,12 @@ def install(folder: Path, answers: Answers) -> None:
         except ConfigurationError as error:
             told = (problem.replace(f"{draft}{os.sep}", "") for problem in error.problems)
             raise ConfigurationError(*told) from error
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be made: {error.strerror}; name another folder with --folder"
+        ) from error
     _write(folder, answers)
 
 

@@ -48,6 +48,14 @@ def slot_after(now: datetime, subscriber: Subscriber) -> datetime:
     return slot
 
 
+def mailing_after(now: datetime, subscriber: Subscriber) -> datetime:
+    """The first sending time after `now` that no pause of the reader leaves out."""
+    slot = slot_after(now, subscriber)
+    while is_paused(slot, subscriber):
+        slot = slot_after(slot, subscriber)
+    return slot
+
+
 def due_at_slot(now: datetime, subscriber: Subscriber, standing: Standing) -> datetime | None:
     """The sending time that still wants a digest, or `None`: the rule of the daemon.
 

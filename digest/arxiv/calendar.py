@@ -85,7 +85,10 @@ def why_quiet(now: datetime) -> str | None:
         day -= _DAY
     if _announcement_on(day) is not None:
         return None
-    return f"arXiv announced nothing on {day:%A, %F}: {holiday_on(day) or 'the weekend'}"
+    return (
+        f"arXiv announced nothing on the evening of {day:%A, %F} (New York):"
+        f" {holiday_on(day) or 'the weekend'}"
+    )
 
 
 def _announcement_on(day: date) -> datetime | None:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from digest.assembly import Setup
 from digest.checks import Finding, failed, ok, warning
-from digest.errors import ConfigurationError, StateError
+from digest.errors import ConfigurationError, StateError, Unwritable
 from digest.notation import parse_toml, read_text
+from digest.papers import one_line
+from digest.resources import templates_folder
 from digest.settings import Settings
+from digest.stationery import mail_writer
 from digest.store.sqlite import look_into
 
 A_YEAR = 300_000_000
@@ -30,6 +33,8 @@ def check_files(setup: Setup) -> Iterator[Finding]:
     if settings.delivery.transport == "maildir":
         yield _writable("Maildir", settings.delivery.maildir)
     yield _room(settings.state.parent)
+    if settings.mail.templates:
+        yield _templates(settings, settings.mail.templates)
     yield _state(settings.state)
 
 
@@ -56,6 +61,24 @@ def _holds_password(config: Path) -> bool:
     except (ConfigurationError, FileNotFoundError):  # it was edited this very moment
         return False
     return isinstance(smtp, dict) and "password" in smtp
+
+
+def _templates(settings: Settings, folder: Path) -> Finding:
+    """Whether those of one's own can be used, by a digest with invented papers."""
+    try:
+        mail_writer(settings)
+    except (ConfigurationError, Unwritable) as error:
+        return failed(
+            "templates",
+            one_line(str(error)).removesuffix("; mend it"),
+            "mend it; the shipped one shows what it is given",
+        )
+    shipped = {file.name for file in templates_folder().glob("*.j2")}
+    others = sorted(file.name for file in folder.glob("*.j2") if file.name not in shipped)
+    if others:
+        said = f"{folder}: {', '.join(others)}: no template has this name, so it is not used"
+        return warning("templates", said, f"the names are {', '.join(sorted(shipped))}")
+    return ok("templates", f"{folder}: can be used")
 
 
 def _nearest(folder: Path) -> Path:

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from digest.assembly import transport_of
@@ -12,11 +11,8 @@ from digest.demo.papers import ANNOUNCEMENTS
 from digest.digests import Digest, Entry
 from digest.errors import DigestError, ServerUnavailable
 from digest.mail import Outcome, Receipt
-from digest.mail.rendering import Renderer
-from digest.mail.writing import Writer
-from digest.resources import templates_folder
 from digest.settings import Settings
-from digest.stationery import letterhead_of
+from digest.stationery import writer_of
 from digest.store import Mailing
 
 _NAME = "test digest"
@@ -26,10 +22,10 @@ _PATIENCE = timedelta(minutes=3)
 
 async def send_test(settings: Settings, email: str, now: datetime) -> AsyncIterator[Finding]:
     """Hands over one mail. It stands in no outbox, and is not tried again."""
-    letterhead = letterhead_of(settings)
-    marked = replace(letterhead, sender_name=f"{letterhead.sender_name} (test)")
+    smtp = settings.smtp.model_copy(update={"sender_name": f"{settings.smtp.sender_name} (test)"})
+    marked = settings.model_copy(update={"smtp": smtp})
     try:
-        mail = Writer(Renderer(templates_folder()), marked).write(_mailing(email, settings, now))
+        mail = writer_of(marked)(_mailing(email, settings, now))
         async with asyncio.timeout(_PATIENCE.total_seconds()), transport_of(settings).session() as session:
             receipt = await session.send(mail)
     except ServerUnavailable as error:

@@ -10,7 +10,7 @@ from digest.explaining import Explanation, Verdict, explain
 from digest.notation import address_key
 from digest.papers import Paper
 from digest.preferences import adapted
-from digest.schedule import slot_after
+from digest.schedule import is_paused, mailing_after
 from digest.store import Fate, MailingState, Posting, Sighting, Store
 from digest.subscribers import Subscriber
 
@@ -134,8 +134,8 @@ def _unseen(paper: Paper, lookback: timedelta, now: datetime) -> str:
 def _unposted(reader: Subscriber, sighting: Sighting, fate: Fate, now: datetime) -> str:
     """Of a paper that was seen and is for them, and that no mailing on record brought."""
     if set(fate.pending_keys) - set(fate.backlog_keys):
-        pause = f", after their pause until {reader.paused_until}" if reader.paused_until else ""
-        return f"Coming in the next digest: they are mailed next {_moment(slot_after(now, reader))}{pause}"
+        pause = f", after their pause until {reader.paused_until}" if is_paused(now, reader) else ""
+        return f"Coming in the next digest: they are mailed next {_moment(mailing_after(now, reader))}{pause}"
     if fate.backlog_keys:
         return (
             "Not mailed: it was there before they followed this; a first digest brings the newest"

@@ -13,7 +13,7 @@ def backup(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="PATH", help="The file to write; one that is there is replaced.", show_default=False
+            metavar="PATH", help="The file to write; an earlier copy is replaced.", show_default=False
         ),
     ],
 ) -> None:

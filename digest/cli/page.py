@@ -87,8 +87,10 @@ def _keywords(settings: "Settings", texts: Sequence[str], email: str | None) -> 
         asked = [one for reader in readers for one in reader.keywords]
     if not asked:
         raise ConfigurationError(f"{settings.subscribers}: nobody is subscribed; name keywords with -k")
-    distinct = {one.query.key: one for one in reversed(asked)}
-    return tuple(one for one in asked if distinct[one.query.key] is one)
+    distinct: dict[str, Keyword] = {}
+    for one in asked:
+        distinct.setdefault(one.query.key, one)
+    return tuple(distinct.values())
 
 
 def _former(path: Path) -> str | None:
@@ -97,6 +99,8 @@ def _former(path: Path) -> str | None:
     from digest.notation import read_text
     from digest.pages.writing import is_page
 
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ConfigurationError(f"{path}: is no file; name another")
     try:
         text = read_text(path)
     except FileNotFoundError:

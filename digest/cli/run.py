@@ -159,12 +159,15 @@ def _tell(setup: "Setup", report: "CycleReport", requests: int, planned: "tuple[
         typer.echo(f"error: {error}", err=True)
     for note in report.notes:
         typer.echo(f"note: {note}", err=True)
+    if not setup.subscribers:
+        file = setup.settings.subscribers
+        typer.echo(f"note: nobody yet in {file}: `digest subscribe EMAIL -k KEYWORD` adds a reader", err=True)
     typer.echo(
         f"{_count(report.papers_new, 'new paper')} in {_count(requests, 'request')} to arXiv; "
         f"{_count(report.subscribers_nothing_new, 'subscriber')} with nothing new"
     )
     if report.subscribers_not_due:
-        had = "not due: had today's digest, or waits for a weekday"
+        had = "not due: had today's digest, waits for a weekday, or pauses"
         typer.echo(f"{_count(report.subscribers_not_due, 'subscriber')} {had}")
     if report.subscribers_suppressed:
         typer.echo(

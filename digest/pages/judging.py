@@ -53,11 +53,21 @@ def judge(listing: Listing) -> Verdict:
 
 
 def alike(listings: Sequence[Listing]) -> tuple[tuple[Listing, ...], ...]:
-    """Groups of headings with the very same papers under them, two or more: not all can be right."""
+    """Groups of headings that mean different things and have the very same papers, two or more.
+
+    Not all of them can be right.
+    """
     groups: dict[frozenset[ArxivId], list[Listing]] = defaultdict(list)
     for listing in listings:
         groups[frozenset(listed.id for listed in listing.papers)].append(listing)
-    return tuple(tuple(same) for ids, same in groups.items() if len(ids) > 1 and len(same) > 1)
+    return tuple(
+        tuple(same) for ids, same in groups.items() if len(ids) > 1 and len(set(map(_meaning, same))) > 1
+    )
+
+
+def _meaning(listing: Listing) -> str:
+    keyword = keyword_of(listing.heading)
+    return keyword.query.key if keyword else listing.heading
 
 
 def _fate(keyword: Keyword, listed: Listed) -> str:

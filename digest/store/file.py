@@ -26,6 +26,8 @@ class StateFile:
         self._lock = threading.RLock()
         with self._wrapping_errors():
             path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():  # it holds addresses, and what links are made of
+                path.touch(mode=0o600)
             connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )

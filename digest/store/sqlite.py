@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from digest.errors import StateError
 from digest.store.file import refuse_foreign
+from digest.store.migrations import migrations
 from digest.store.pages import Archive
 from digest.store.rows import explained
 
@@ -26,13 +27,14 @@ class SqliteStore(Archive):
 def copy_state(path: Path, copy: Path) -> None:
     """Copies the state as it is now, while others may be writing it, and only reads `path`.
 
-    Raises `StateError`.
+    Raises `StateError`, also where `path` is not ours.
     """
     try:
         with (
             closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as original,
             closing(sqlite3.connect(copy)) as target,
         ):
+            refuse_foreign(path, Database(original, execute_plugins=False))
             original.backup(target)
     except sqlite3.Error as error:
         raise StateError(str(path), explained(error)) from error
@@ -42,12 +44,9 @@ def back_up(path: Path, backup: Path) -> int:
     """Copies the state to `backup`, checks the copy, and returns its size in bytes.
 
     What was in `backup` stays there until the copy is whole and on the disk. Raises `StateError`, also where
-    `backup` is the state itself or a folder.
+    `backup` is the state itself, a folder, or anything else that is no earlier copy.
     """
-    if backup.is_dir():
-        raise StateError(str(backup), "is a folder; name a file in it")
-    if backup.exists() and backup.samefile(path):
-        raise StateError(str(backup), "is the state itself; name another file")
+    _refuse_to_lose(backup, path)
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{backup.name}.", dir=backup.absolute().parent)
         os.close(descriptor)
@@ -63,6 +62,30 @@ def back_up(path: Path, backup: Path) -> int:
     except OSError as error:
         raise StateError(str(backup), f"cannot be written: {error.strerror}") from error
     return size
+
+
+def _refuse_to_lose(backup: Path, state: Path) -> None:
+    if backup.is_dir():
+        raise StateError(str(backup), "is a folder; name a file in it")
+    if not backup.exists():
+        return
+    if backup.samefile(state):
+        raise StateError(str(backup), "is the state itself; name another file")
+    if not (backup.is_file() and _is_copy(backup)):
+        raise StateError(str(backup), "is no earlier copy of a state; name another file, or remove it")
+
+
+def _is_copy(path: Path) -> bool:
+    """Whether a newer copy may take its place: it is a state file, or empty."""
+    if not path.stat().st_size:
+        return True
+    # Immutable: not even the files beside it are made.
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as found:
+            return bool(migrations.applied(Database(found, execute_plugins=False)))
+    except sqlite3.Error:
+        return False
 
 
 def _check(path: Path) -> None:

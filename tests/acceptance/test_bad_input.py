@@ -291,6 +291,13 @@ async def test_a_dry_run_and_a_preview_mark_nothing(lab: Installation, arxiv: Ar
     assert (code, report["digests_sent"]) == (0, 2)
 
 
+async def test_a_run_for_nobody_says_so(lab: Installation, arxiv: ArxivServer) -> None:
+    (lab.folder / "subscribers.toml").write_text("")
+    done = await digest(lab, "run")
+    assert (done.returncode, arxiv.asked) == (0, [])
+    assert "subscribers.toml: `digest subscribe EMAIL -k KEYWORD` adds a reader" in done.stderr
+
+
 async def test_both_files_are_told_of_at_once(lab: Installation) -> None:
     (lab.folder / "digest.toml").write_text("[smtp]\nhots = 1\n")
     (lab.folder / "subscribers.toml").write_text(BROKEN_SUBSCRIBERS)
@@ -330,7 +337,7 @@ async def test_a_run_that_is_interrupted_while_it_asks_says_so_and_loses_nothing
     process.send_signal(number)
     _, said = await asyncio.wait_for(process.communicate(), 10)
     assert process.returncode == 130
-    assert b"stopped before arXiv was asked" in said
+    assert b"stopped before arXiv had answered" in said
     assert b"Traceback" not in said
     arxiv.replies[:] = [GOOD]
     code, report = await run(lab)

@@ -550,3 +550,18 @@ async def test_every_check_is_in_the_docs(place: Place, trusted: trustme.CA) -> 
     names = {one.name.removeprefix("mail server: ") for one in findings}
     assert len(names) > 15
     assert [name for name in sorted(names) if f"`{name}`" not in text] == []
+
+
+async def test_templates_of_ones_own_are_tried_out_and_used_for_the_test(place: Place) -> None:
+    own = place.folder / "own"
+    own.mkdir()
+    place.write(more='[mail]\ntemplates = "own"\n')
+    assert named(await place.examine(), "templates").verdict is Verdict.OK
+    (own / "papers.txt.j2").write_text("x")
+    found = named(await place.examine(), "templates")
+    assert (found.verdict, "papers.txt.j2: no template" in found.said) == (Verdict.WARNING, True)
+    (own / "paper.txt.j2").write_text("{{ nothing.of.ours }}")
+    findings = await place.examine(send_to="op@example.org")
+    found = named(findings, "templates")
+    assert (found.verdict, "paper.txt.j2" in found.said) == (Verdict.FAILED, True)
+    assert named(findings, "test digest").verdict is Verdict.FAILED

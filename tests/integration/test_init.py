@@ -138,6 +138,12 @@ def test_what_is_missing_or_not_allowed_is_named_and_nothing_written(
     assert not [*tmp_path.iterdir()]
 
 
+def test_a_folder_that_cannot_be_made_is_named(init: Init, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ended = init("--email", "a@lab.example", "-k", "tea", "--folder", "file/below")
+    assert (ended.code, "file/below cannot be made: Not a directory" in ended.err) == (2, True)
+
+
 def test_another_folder_is_named_in_the_next_commands(init: Init, tmp_path: Path) -> None:
     ended = init("--email", "a@lab.example", "-k", "tea", "--folder", "my place")
     assert written(tmp_path / "my place").subscribers
@@ -208,6 +214,12 @@ def test_on_a_terminal_questions_are_asked_again_until_the_answer_can_be_used(tm
     assert PASSWORD not in (tmp_path / "digest.toml").read_text()
     secret = tmp_path / "smtp-password"
     assert (secret.read_text(), secret.stat().st_mode & 0o777) == (f"{PASSWORD}\n", 0o600)
+
+
+def test_a_configuration_that_is_missing_is_told_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as told:
+        load_setup(tmp_path / "gone.toml", {})
+    assert len(told.value.problems) == 1
 
 
 def test_an_installation_overwrites_nothing_whoever_asks_for_it(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ email = "ada@example.org"
 keywords = ["tea", "milk"]
 [[subscriber]]
 email = "bo@example.org"
-keywords = ["Teas", "salt"]
+keywords = ["Teas", "salt", "milk"]
 """
 
 
@@ -112,6 +112,14 @@ def test_the_page_has_the_keywords_of_one_reader_or_those_named(digest: Digest, 
     assert list(on_page(tmp_path / "a.md")) == ["tea", "milk"]
     assert digest("page", "b.md", "-k", "Milk", "-k", "milks", *TODAY).code == 0
     assert on_page(tmp_path / "b.md") == {"Milk": ["2606.00002"]}
+
+
+def test_what_is_no_file_is_never_replaced(digest: Digest, tmp_path: Path) -> None:
+    """As /dev/null would be, by root."""
+    os.mkfifo(tmp_path / "pipe")
+    ended = digest("page", "pipe", *TODAY)
+    assert (ended.code, "pipe: is no file" in ended.err) == (2, True)
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_what_is_unchanged_but_for_the_day_is_left_untouched(digest: Digest, tmp_path: Path) -> None:

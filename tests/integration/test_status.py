@@ -132,6 +132,8 @@ def test_nobody_waits_for_a_digest_in_a_pause_of_their_own(store: SqliteStore) -
     pausing = replace(ADA, paused_until=date(2026, 6, 17))
     assert examine(store, [pausing], now=moment("2026-06-17 12:00")).overdue == ()
     assert examine(store, [pausing], now=moment("2026-06-18 12:00")).overdue == (ADA.email,)
+    longer = replace(ADA, paused_until=date(2026, 6, 19))
+    assert examine(store, [longer], now=TUESDAY).mail_at == ((ADA.email, moment("2026-06-19 07:00")),)
 
 
 def test_keywords_that_went_quiet_or_never_brought_anything_are_named(store: SqliteStore) -> None:
@@ -175,7 +177,10 @@ def test_the_command_ends_with_one_when_something_needs_a_person(
         assert run(monkeypatch, "--now", "2026-06-20T08:00:00Z", "--json") == 1
     found = json.loads(capsys.readouterr().out)
     assert found["is_running"]
-    assert found["quiet"] == "arXiv announced nothing on Friday, 2026-06-19: Juneteenth"
+    assert (
+        found["quiet"]
+        == "arXiv announced nothing on the evening of Friday, 2026-06-19 (New York): Juneteenth"
+    )
     assert found["unseen_keywords"] == ["tea", "milk"]
 
 

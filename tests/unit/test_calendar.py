@@ -101,13 +101,13 @@ def test_a_moment_without_a_zone_is_refused(ask: object) -> None:
     ("now", "reason"),
     [
         ("2026-06-16T12:00:00+00:00", None),
-        ("2026-06-13T12:00:00+00:00", "Friday, 2026-06-12: the weekend"),
-        ("2026-06-14T23:59:00+00:00", "Saturday, 2026-06-13: the weekend"),
+        ("2026-06-13T12:00:00+00:00", "Friday, 2026-06-12 (New York): the weekend"),
+        ("2026-06-14T23:59:00+00:00", "Saturday, 2026-06-13 (New York): the weekend"),
         ("2026-06-15T00:00:00+00:00", None),
-        ("2026-06-20T12:00:00+00:00", "Friday, 2026-06-19: Juneteenth"),
-        ("2026-11-27T12:00:00+00:00", "Thursday, 2026-11-26: Thanksgiving"),
+        ("2026-06-20T12:00:00+00:00", "Friday, 2026-06-19 (New York): Juneteenth"),
+        ("2026-11-27T12:00:00+00:00", "Thursday, 2026-11-26 (New York): Thanksgiving"),
     ],
 )
 def test_silence_is_explained_by_the_evening_before(now: str, reason: str | None) -> None:
     explained = why_quiet(datetime.fromisoformat(now))
-    assert explained == (f"arXiv announced nothing on {reason}" if reason else None)
+    assert explained == (f"arXiv announced nothing on the evening of {reason}" if reason else None)

@@ -319,3 +319,8 @@ def test_headings_over_the_very_same_papers_are_found() -> None:
         listing_of("c d", "A: x"),
     )
     assert alike([same[0], other, *same[1:], single, also]) == (tuple(same),)
+
+
+def test_one_keyword_in_two_writings_has_the_same_papers_rightly() -> None:
+    written = [listing_of(heading, "On tea: x", "On teas: y") for heading in ("tea", "Teas")]
+    assert alike(written) == ()

@@ -1,6 +1,7 @@
 """When readers are mailed, mailings are tried again, and arXiv is asked."""
 
-from datetime import time, timedelta
+from dataclasses import replace
+from datetime import date, time, timedelta
 
 import pytest
 
@@ -8,6 +9,7 @@ from digest.schedule import (
     LONGEST_RETRY,
     due_at_slot,
     due_today,
+    mailing_after,
     next_fetch_at,
     retry_at,
     slot_after,
@@ -61,6 +63,14 @@ def test_a_weekly_reader_is_mailed_on_their_weekday_where_they_live() -> None:
     subscriber = reader(timezone="Asia/Tokyo", weekly=FRIDAY)
     assert slot_after(moment("2026-06-16 00:00"), subscriber) == moment("2026-06-18 22:00")
     assert slot_before(moment("2026-06-16 00:00"), subscriber) == moment("2026-06-11 22:00")
+
+
+def test_the_next_mail_comes_after_a_pause() -> None:
+    pausing = replace(reader("a@example.org", "tea"), weekly=FRIDAY, paused_until=date(2026, 6, 20))
+    now = moment("2026-06-16 12:00")
+    assert mailing_after(now, pausing) == moment("2026-06-26 07:00")
+    assert mailing_after(now, replace(pausing, paused_until=date(2026, 6, 19))) == moment("2026-06-19 07:00")
+    assert mailing_after(now, replace(pausing, weekly=None)) == moment("2026-06-20 07:00")
 
 
 def test_missed_sending_times_want_one_digest() -> None:
