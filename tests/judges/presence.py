@@ -12,7 +12,7 @@ NODE = NODE_MODULES / f"node-linux-{ {'x86_64': 'x64', 'aarch64': 'arm64'}.get(p
 
 
 def requires(*programs: str, is_on_node: bool = False, is_for_root: bool = False) -> None:
-    """Skips the test where something of this is missing; with `JUDGES=required` in the environment fails it."""
+    """Skips the test where something of this is missing, and with `JUDGES=required` fails it."""
     missing = [f"no {program}" for program in programs if shutil.which(program) is None]
     if is_on_node and not NODE.is_file():
         missing.append("no Node (npm ci in tests/judges/node)")
