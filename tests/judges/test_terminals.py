@@ -12,7 +12,7 @@ from tests.judges.terminals import html_in, text_in_neomutt
 pytestmark = pytest.mark.long
 
 _TITLE = re.compile(r'<h2 dir="auto"[^>]*><a [^>]*>(.*?)</a></h2>')
-_KEYWORDS = re.compile(r'class="chip"[^>]*>(.*?)</span>(?=(?: <span[^>]*>·</span>)?$)', re.MULTILINE)
+_KEYWORDS = re.compile(r'class="chip"[^>]*>(.*?)</span>')
 _LONGEST_LINE = 78
 
 
