@@ -36,7 +36,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """All of a digest around the `papers` and, in the HTML, the `lines` of those that have no card."""
+    """All of a digest around the `papers` and the `lines` of those that have no card."""
 
     subject: str
     block: Block
@@ -63,8 +63,8 @@ class Renderer:
         self._keywords = [templates.load(f"keywords.{kind}.j2") for kind in ("txt", "html")]
         self._paper_text = templates.load("paper.txt.j2", "keywords")
         self._paper_html = templates.load("paper.html.j2", "keywords", "abstract")
-        self._line = templates.load("line.html.j2")
-        self._digest_text = templates.load("digest.txt.j2", "papers")
+        self._lines = [templates.load(f"line.{kind}.j2") for kind in ("txt", "html")]
+        self._digest_text = templates.load("digest.txt.j2", "papers", "lines")
         self._digest_html = templates.load("digest.html.j2", "papers", "lines")
 
     def keywords(self, keywords: tuple[str, ...]) -> Block:
@@ -87,9 +87,11 @@ class Renderer:
         pieces = converted(shown_abstract(paper))
         return to_html(opening(pieces) if is_short else pieces, words) + "\n"
 
-    def line(self, paper: Paper, keywords: tuple[str, ...]) -> str:
+    def line(self, paper: Paper, keywords: tuple[str, ...]) -> Block:
         """A paper for which there is no room, in short."""
-        return self._line.render({"card": card_of(paper), "keywords": _shown(keywords)}).filled()
+        values = {"card": card_of(paper), "keywords": _shown(keywords)}
+        text, html = (template.render(values) for template in self._lines)
+        return Block(text=text, html=html)
 
     def frame(
         self,
@@ -101,7 +103,7 @@ class Renderer:
         has_lines: bool,
         counted: int,
     ) -> Frame:
-        """All of a digest but its papers; `counted` is how many of them the HTML does not name."""
+        """All of a digest but its papers; `counted` is how many of them only the text names, as lines."""
         counts = _count(digest, links)
         headline = _headline(len(digest.entries), len(digest.revisions))
         subject = subject_line(len(digest.entries), counts) if digest.entries else headline
@@ -124,13 +126,15 @@ class Renderer:
             "leave_url": leave_url(digest, letterhead),
             "links": links,
         }
-        without_text = () if digest.entries else ("papers",)
-        without_html = (*(() if has_cards else ("papers",)), *(() if has_lines else ("lines",)))
         block = Block(
-            text=self._digest_text.render(values, without_text),
-            html=self._digest_html.render(values, without_html),
+            text=self._digest_text.render(values, _without(papers=has_cards, lines=has_lines or counted > 0)),
+            html=self._digest_html.render(values, _without(papers=has_cards, lines=has_lines)),
         )
         return Frame(subject=subject, block=block)
+
+
+def _without(**there: bool) -> tuple[str, ...]:
+    return tuple(name for name, is_there in there.items() if not is_there)
 
 
 def _headline(papers: int, revisions: int) -> str:

@@ -133,32 +133,45 @@ class Writer:
         frame = self._frame(digest, links)
         around = _encoded_frame(frame.block.html)
         room = HTML_LIMIT - _size(around)
-        if sum([shown.size for shown in whole]) <= room:
-            html = _filled(around, {"papers": _pieces([shown.html for shown in whole])})
-        else:
-            html = self._fitted(digest, links, papers, room - _MORE_SIZE)
-        text = _filled(_encoded_frame(frame.block.text), {"papers": _pieces([shown.text for shown in whole])})
-        return _Written(subject=frame.subject, text=text, html=html)
+        if sum([shown.size for shown in whole]) > room:
+            return self._fitted(digest, links, papers, room - _MORE_SIZE)
+        return _Written(
+            subject=frame.subject,
+            text=_filled(
+                _encoded_frame(frame.block.text), {"papers": _pieces([shown.text for shown in whole])}
+            ),
+            html=_filled(around, {"papers": _pieces([shown.html for shown in whole])}),
+        )
 
-    def _fitted(self, digest: Digest, links: Links, papers: Sequence[_Asked], room: int) -> list[bytes]:
-        """The HTML of more papers than fit into `room` as they are."""
+    def _fitted(self, digest: Digest, links: Links, papers: Sequence[_Asked], room: int) -> _Written:
+        """More papers than fit as they are into `room` for the HTML.
+
+        In the text those without a card are lines too: filters take parts that differ widely for a trick.
+        """
         cards = [(self._whole(*paper), self._short(*paper)) for paper in papers]
         lines = [self._line(*paper) for paper in papers]
         sizes = [
-            (whole.size, short.size, len(line)) for (whole, short), line in zip(cards, lines, strict=True)
+            (whole.size, short.size, len(html))
+            for (whole, short), (_, html) in zip(cards, lines, strict=True)
         ]
         found = levels(sizes, room)
         as_cards = [forms[level] for forms, level in zip(cards, found, strict=True) if level < Level.LINE]
-        as_lines = [line for line, level in zip(lines, found, strict=True) if level is Level.LINE]
+        in_text = [text for (text, _), level in zip(lines, found, strict=True) if level >= Level.LINE]
+        in_html = [html for (_, html), level in zip(lines, found, strict=True) if level is Level.LINE]
         frame = self._frame(
             digest,
             links,
             has_cards=bool(as_cards),
-            has_lines=bool(as_lines),
+            has_lines=bool(in_html),
             counted=found.count(Level.COUNTED),
         )
-        inner = {"papers": _pieces([shown.html for shown in as_cards]), "lines": as_lines}
-        return _filled(_encoded_frame(frame.block.html), inner)
+        text = {"papers": _pieces([shown.text for shown in as_cards]), "lines": in_text}
+        html = {"papers": _pieces([shown.html for shown in as_cards]), "lines": in_html}
+        return _Written(
+            subject=frame.subject,
+            text=_filled(_encoded_frame(frame.block.text), text),
+            html=_filled(_encoded_frame(frame.block.html), html),
+        )
 
     def _frame(
         self,
@@ -202,8 +215,9 @@ class Writer:
     def _encoded_abstract(self, sheet: _Sheet, words: tuple[str, ...], is_short: bool) -> bytes:
         return quoted_printable(self._renderer.abstract(sheet.paper, words, is_short=is_short))
 
-    def _encoded_line(self, sheet: _Sheet, keywords: tuple[str, ...]) -> bytes:
-        return quoted_printable(self._renderer.line(sheet.paper, keywords))
+    def _encoded_line(self, sheet: _Sheet, keywords: tuple[str, ...]) -> tuple[bytes, bytes]:
+        line = self._renderer.line(sheet.paper, keywords)
+        return quoted_printable(line.text.filled()), quoted_printable(line.html.filled())
 
 
 def _pieces(blocks: Iterable[Iterable[bytes]]) -> list[bytes]:

@@ -102,8 +102,12 @@ class Postfix:
 
     def mailbox(self, name: str) -> list[bytes]:
         """The mails of `name`@`READERS_DOMAIN`, as they were before a mail server wrote on top of them."""
+        return [_ON_TOP.sub(b"", mail, count=1) for mail in self.delivered(name)]
+
+    def delivered(self, name: str) -> list[bytes]:
+        """The same with what it wrote, oldest first."""
         files = (self._folder / "mail" / name / "new").glob("*")
-        return [_ON_TOP.sub(b"", file.read_bytes(), count=1) for file in files]
+        return [file.read_bytes() for file in sorted(files, key=lambda file: file.stat().st_mtime_ns)]
 
     def came_back(self) -> list[bytes]:
         """The notifications that came to `BOUNCE_ADDRESS`."""

@@ -64,7 +64,8 @@ def test_the_html_is_small_enough_and_accounts_for_every_paper(papers: int, link
     assert len(quoted_printable(rendered.html)) <= HTML_LIMIT == 90_000
     assert sum(shown(rendered.html)) == papers
     assert rendered.text.count("https://arxiv.org/abs/") == papers
-    assert rendered.text.count("boiled,") == 15 * papers
+    whole, short, *_ = shown(rendered.html)
+    assert rendered.text.count("boiled,") == 15 * (whole + short)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,14 @@ def test_abstracts_are_shortened_first_then_cards_become_lines_then_papers_are_c
         ("whole", "short", "line", "counted"), shown(WRITER.rendered(digest(papers)).html), strict=True
     )
     assert {name for name, number in found if number} == kinds
+
+
+def test_the_text_has_a_line_for_each_paper_without_a_card() -> None:
+    """SpamAssassin gives up to 2.8 points to a mail whose text has three times the words of its HTML."""
+    rendered = WRITER.rendered(digest(500))
+    _, lines = rendered.text.split("\nIn brief\n")
+    assert lines.count("\nHow Kettles Sing\n  Ada Marlow et al. · kettle\nhttps://arxiv.org/abs/") == 490
+    assert "In brief" not in WRITER.rendered(digest(20)).text
 
 
 def test_the_first_papers_stay_cards() -> None:

@@ -1,0 +1,80 @@
+// {chromium, host, port, visits: [{name, scheme, width, script, steps}]} -> per visit {name, steps, errors, hosts}
+//
+// A step is one thing that a person does, {open: address}, {follow: link}, {press: button}, {tick: label} or
+// {fill: [label, text]}, or {axe: true}. What each led to: {address, status, title, text, html, violations}. `host` is reached at `port`
+// of this machine, and no other host at all.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { json } from "node:stream/consumers";
+import puppeteer from "puppeteer-core";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
+const { chromium, host, port, visits } = await json(process.stdin);
+
+async function act(page, step) {
+  const named = (name, role) => page.locator(`::-p-aria([name="${name}"]${role ? `[role="${role}"]` : ""})`);
+  const arriving = async (target) => (await Promise.all([page.waitForNavigation(), target.click()]))[0];
+  if (step.open) return page.goto(step.open);
+  if (step.follow) return arriving(named(step.follow, "link"));
+  if (step.press) return arriving(named(step.press, "button"));
+  if (step.tick) await named(step.tick, "checkbox").click();
+  if (step.fill) await named(step.fill[0]).fill(step.fill[1]);
+  return null;
+}
+
+async function violations(page) {
+  await page.evaluate(AXE);
+  const report = await page.evaluate(() => axe.run(document, { resultTypes: ["violations", "incomplete"] }));
+  return report.violations.map(({ id, impact, nodes }) => ({
+    rule: id,
+    impact,
+    nodes: nodes.slice(0, 3).map(({ html, failureSummary }) => `${html}: ${failureSummary}`),
+  }));
+}
+
+async function visit(browser, { scheme = "light", width = 700, steps }) {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  const errors = [];
+  const hosts = new Set();
+  page.on("console", (message) => errors.push(`${message.type()}: ${message.text()}`));
+  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("dialog", (dialog) => errors.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
+  page.on("request", (request) => hosts.add(new URL(request.url()).host));
+  await page.setViewport({ width, height: 900 });
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+  const seen = [];
+  let response = null;
+  for (const step of steps) {
+    response = (await act(page, step)) ?? response;
+    seen.push({
+      address: page.url(),
+      status: response.status(),
+      title: await page.title(),
+      text: await page.evaluate(() => document.documentElement.innerText ?? document.documentElement.textContent),
+      scrolls: await page.evaluate(() => document.documentElement.scrollWidth > innerWidth),
+      html: await response.text().catch(() => ""),
+      violations: step.axe ? await violations(page) : [],
+    });
+  }
+  await context.close();
+  return { seen, errors, hosts: [...hosts].filter(Boolean) };
+}
+
+const browser = await puppeteer.launch({
+  executablePath: chromium,
+  acceptInsecureCerts: true,
+  args: [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    `--host-resolver-rules=MAP ${host}:443 127.0.0.1:${port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
+  ],
+});
+try {
+  const told = {};
+  for (const wanted of visits) told[wanted.name] = await visit(browser, wanted);
+  console.log(JSON.stringify(told));
+} finally {
+  await browser.close();
+}

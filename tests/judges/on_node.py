@@ -1,0 +1,24 @@
+"""Asks a script of `node/`: what it is to look at goes in as JSON, what it found comes back as JSON."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.judges.presence import NODE
+
+_SCRIPTS = Path(__file__).parent / "node"
+
+
+def ask(script: str, question: object, *, seconds: float = 180) -> Any:
+    """The answer. A script that fails ends the test with what it said."""
+    done = subprocess.run(
+        [NODE, _SCRIPTS / f"{script}.mjs"],
+        input=json.dumps(question),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

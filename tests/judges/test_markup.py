@@ -1,0 +1,122 @@
+"""Every mail and every page: as markup by html-validate, for who cannot see well by axe-core in Chromium."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import pytest
+
+from tests.judges.browser import AXE, Step, opening, pressing, ticking, visits
+from tests.judges.correspondence import BASE, Correspondence
+from tests.judges.on_node import ask
+from tests.judges.presence import requires
+from tests.judges.website import Website, website
+
+pytestmark = pytest.mark.long
+
+IN_MAILS = {
+    "no-inline-style": "Gmail takes a style sheet away, in a forwarded mail and in other people's accounts",
+    "no-conditional-comment": "Outlook on Windows knows no max-width; no other program looks into them",
+    "no-deprecated-attr": "Outlook on Windows lays tables out by their attributes",
+    "presentation-role-style": "`none` is younger than many programs for mail",
+    "prefer-native-element": "programs for mail drop <article> and keep <div role>",
+    "prefer-tbody": "tables of one cell are layout and have no rows of data",
+    "long-title": "the subject, up to 120 characters: no program shows it as a title",
+}
+"""Rules of html-validate that mails do not keep to, and why."""
+
+_PART_OF_A_PAGE = "a mail is shown inside of a program's page, whose landmarks its own would double"
+OF_AXE_IN_MAILS = {"landmark-one-main": _PART_OF_A_PAGE, "region": _PART_OF_A_PAGE}
+"""Rules of axe-core that mails do not keep to, and why."""
+
+
+@pytest.fixture(scope="module")
+def site(correspondence: Correspondence, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Website]:
+    with website(correspondence, tmp_path_factory.mktemp("site")) as running:
+        yield running
+
+
+def _mails(correspondence: Correspondence, folder: Path) -> dict[str, list[Step]]:
+    for mail in correspondence.mails:
+        (folder / f"{mail.name}.html").write_text(mail.part("html"), encoding="utf-8")
+    return {mail.name: [opening((folder / f"{mail.name}.html").as_uri())] for mail in correspondence.mails}
+
+
+def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[str, list[Step]]:
+    """Each kind of page, in each of its states, for a reader who ends as they began."""
+    mail = correspondence.longest
+    links = re.findall(rf'"({re.escape(BASE)}/[^"]*)"', mail.part("html"))
+    leave, manage, online, keyword = (
+        next(link for link in links if link.startswith(f"{BASE}/{kind}/")) for kind in "updk"
+    )
+    name = site.reader(mail.message["To"].addresses[0].addr_spec)["keywords"][0]
+    (folder / "refused.html").write_text(_refused(manage.replace(BASE, site.address)), encoding="utf-8")
+    return {
+        "unsubscribe": [opening(leave)],
+        "preferences": [opening(manage)],
+        "preferences, saved": [opening(manage), ticking(name), pressing("Save")],
+        "preferences, refused": [opening((folder / "refused.html").as_uri())],
+        "unsubscribed": [opening(leave), pressing("Unsubscribe")],
+        "preferences, unsubscribed": [opening(manage)],
+        "subscribed again": [opening(leave), pressing("Subscribe again")],
+        "preferences, heard again": [opening(manage), ticking(name), pressing("Save")],
+        "digest": [opening(online)],
+        "keyword": [opening(keyword)],
+        "not found": [opening(f"{BASE}/nothing")],
+    }
+
+
+def _refused(manage: str) -> str:
+    """The page that says what is wrong; a browser would not let its reader send such a form."""
+    form = urlencode({"at": "25:00", "weekly": "never ever", "paused_until": "1999-01-01"})
+    with pytest.raises(HTTPError) as refusal:
+        urlopen(manage, data=form.encode(), timeout=10)
+    page = refusal.value.read().decode()
+    refusal.value.close()
+    assert refusal.value.code == 422
+    assert page.count("aria-invalid") == 3
+    return page
+
+
+@pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_no_violation_and_nothing_runs_off_the_side(
+    correspondence: Correspondence, site: Website, tmp_path: Path, *, is_dark: bool
+) -> None:
+    mails, pages = _mails(correspondence, tmp_path), _pages(correspondence, site, tmp_path)
+    wanted = {name: [*steps, AXE] for name, steps in (mails | pages).items()}
+    found = visits(site, wanted, is_dark=is_dark)
+    violations = [(name, one) for name, visit in found.items() for one in visit.last.violations]
+    assert [
+        (name, one) for name, one in violations if name in pages or one["rule"] not in OF_AXE_IN_MAILS
+    ] == []
+    assert [name for name, one in found.items() if one.last.scrolls] == []
+    assert {one.last.address for one in found.values()} > {f"{BASE}/nothing"}
+
+
+def test_html_validate_finds_no_error_in_mails(correspondence: Correspondence) -> None:
+    found = _errors({mail.name: mail.part("html") for mail in correspondence.mails})
+    assert [one for one in found if one["rule"] not in IN_MAILS] == []
+
+
+def test_html_validate_finds_no_error_in_pages(
+    correspondence: Correspondence, site: Website, tmp_path: Path
+) -> None:
+    found = visits(site, _pages(correspondence, site, tmp_path))
+    assert _errors({name: one.last.html for name, one in found.items()}) == []
+
+
+def _errors(pages: dict[str, str]) -> list[dict[str, str]]:
+    requires(is_on_node=True)
+    assert all(pages.values())
+    config = {"extends": ["html-validate:recommended"]}
+    found = ask("html_validate", {"config": config, "pages": [*_named(pages)]})
+    assert isinstance(found, list)
+    return found
+
+
+def _named(pages: dict[str, str]) -> Iterator[dict[str, str]]:
+    for name, html in pages.items():
+        yield {"name": name, "html": html}

@@ -1,0 +1,97 @@
+"""The pages of an installation as readers reach them: `digest web` on a copy of its state, behind TLS."""
+
+import asyncio
+import json
+import sqlite3
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import trustme
+
+from tests.judges.correspondence import BASE, Correspondence
+
+
+class Website:
+    """`address` is where `digest web` itself listens, `port` where a browser finds `BASE`."""
+
+    def __init__(self, address: str, port: int, correspondence: Correspondence, state: Path) -> None:
+        self.address = address
+        self.port = port
+        self._installation = correspondence.installation
+        self._path = state
+
+    def state(self) -> list[str]:
+        """All that the state file holds."""
+        with closing(sqlite3.connect(self._path)) as connection:
+            return list(connection.iterdump())
+
+    def reader(self, email: str) -> dict[str, Any]:
+        """What `digest subscribers --json` tells of a reader."""
+        done = self._installation("subscribers", "--json", DIGEST_STATE=str(self._path))
+        return next(one for one in json.loads(done.stdout) if one["email"] == email)
+
+
+@contextmanager
+def website(correspondence: Correspondence, folder: Path) -> Iterator[Website]:
+    installation, state = correspondence.installation, folder / "state.db"
+    assert installation("backup", str(state)).returncode == 0
+    environ = {**installation.environ, "DIGEST_STATE": str(state)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "digest", "web"],
+        cwd=installation.folder,
+        env=environ,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stderr is not None
+            address = process.stderr.readline().rpartition(" at ")[2].strip()
+            with _behind_tls(int(address.rpartition(":")[2])) as port:
+                yield Website(address, port, correspondence, state)
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def _behind_tls(port: int) -> Iterator[int]:
+    """The port of a proxy that takes TLS off and passes all on to `port`."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert(BASE.removeprefix("https://")).configure_cert(context)
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    ready: Future[int] = Future()
+
+    async def serve() -> None:
+        server = await asyncio.start_server(partial(_pass_on, port), "127.0.0.1", 0, ssl=context)
+        async with server:
+            ready.set_result(server.sockets[0].getsockname()[1])
+            await stop.wait()
+
+    with ThreadPoolExecutor(1) as thread:
+        ended = thread.submit(loop.run_until_complete, serve())
+        try:
+            yield ready.result(timeout=10)
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            ended.result(timeout=10)
+            loop.close()
+
+
+async def _pass_on(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    there, back = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.gather(_copy(reader, back), _copy(there, writer))
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError, ssl.SSLError):
+        while piece := await reader.read(65_536):
+            writer.write(piece)
+            await writer.drain()
+        writer.close()
