@@ -54,6 +54,8 @@ def preview(
 
     if bool(email) == bool(keyword):
         raise typer.BadParameter("give either a subscriber's address, or keywords with -k")
+    if output.suffix.lower() not in {".html", ".htm"}:
+        raise typer.BadParameter(f"{output} is to be an HTML file; name one that ends in .html")
     tell_failures_once(context)
     settings = load_settings(context_of(context).config, os.environ)
     subscriber = subscriber_named(settings, email) if email else trial_reader(settings, tuple(keyword or ()))

@@ -107,3 +107,10 @@ async def test_a_broken_template_of_ones_own_is_found_before_arxiv_is_asked(
     assert done.returncode == 2
     assert "paper.html.j2" in done.stderr
     assert "no_such_thing" in done.stderr
+
+
+async def test_a_preview_is_written_over_no_file_of_another_kind(tmp_path: Path, arxiv: LocalArxiv) -> None:
+    (tmp_path / "digest.toml").write_text("# mine\n")
+    done = await digest(tmp_path, arxiv, "preview", "-k", "learning", "-o", "digest.toml")
+    assert done.returncode == 2
+    assert (tmp_path / "digest.toml").read_text() == "# mine\n"
