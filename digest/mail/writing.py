@@ -10,7 +10,7 @@ section 6.7), so the bytes do not depend on what was written before.
 from binascii import a2b_qp
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -77,11 +77,13 @@ class Writer:
         self._renderer = renderer
         self._letterhead = letterhead
         self._links = links
-        self._sheet = lru_cache(maxsize=_PAPERS_KEPT)(self._encoded_paper)
-        self._keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(self._encoded_keywords)
-        self._whole = lru_cache(maxsize=_ABSTRACTS_KEPT)(self._shown_whole)
-        self._short = lru_cache(maxsize=_SMALL_KEPT)(self._shown_short)
-        self._line = lru_cache(maxsize=_SMALL_KEPT)(self._encoded_line)
+        # Of functions, not of its own methods: those would hold the writer, and what is kept, long after use.
+        sheet = lru_cache(maxsize=_PAPERS_KEPT)(partial(_encoded_paper, renderer))
+        kept = lru_cache(maxsize=_KEYWORDS_KEPT)(partial(_encoded_keywords, renderer))
+        shown = partial(_shown, renderer, sheet, kept)
+        self._whole = lru_cache(maxsize=_ABSTRACTS_KEPT)(partial(shown, is_short=False))
+        self._short = lru_cache(maxsize=_SMALL_KEPT)(partial(shown, is_short=True))
+        self._line = lru_cache(maxsize=_SMALL_KEPT)(partial(_encoded_paper_line, renderer))
 
     def write(self, mailing: Mailing) -> Outgoing:
         """The message of a mailing. Raises `Unwritable` where a template does not fit it."""
@@ -159,30 +161,36 @@ class Writer:
             counted=counted,
         )
 
-    def _encoded_keywords(self, keywords: tuple[str, ...]) -> tuple[bytes, bytes]:
-        lines = self._renderer.keywords(keywords)
-        return quoted_printable(lines.text.filled()), quoted_printable(lines.html.filled())
 
-    def _encoded_paper(self, paper: Paper, has_keywords: bool) -> _Sheet:
-        block = self._renderer.paper(paper, has_keywords=has_keywords)
-        return _Sheet(_encoded(block.text), _encoded(block.html))
+def _encoded_keywords(renderer: Renderer, keywords: tuple[str, ...]) -> tuple[bytes, bytes]:
+    lines = renderer.keywords(keywords)
+    return quoted_printable(lines.text.filled()), quoted_printable(lines.html.filled())
 
-    def _shown_whole(self, paper: Paper, keywords: tuple[str, ...]) -> _Shown:
-        return self._shown(paper, keywords, is_short=False)
 
-    def _shown_short(self, paper: Paper, keywords: tuple[str, ...]) -> _Shown:
-        return self._shown(paper, keywords, is_short=True)
+def _encoded_paper(renderer: Renderer, paper: Paper, has_keywords: bool) -> _Sheet:
+    block = renderer.paper(paper, has_keywords=has_keywords)
+    return _Sheet(_encoded(block.text), _encoded(block.html))
 
-    def _shown(self, paper: Paper, keywords: tuple[str, ...], *, is_short: bool) -> _Shown:
-        sheet = self._sheet(paper, bool(keywords))
-        in_text, in_html = self._keywords(keywords) if keywords else (b"", b"")
-        abstract = quoted_printable(self._renderer.abstract(paper, keywords, is_short=is_short))
-        html = tuple(_filled(sheet.html, {"keywords": [in_html], "abstract": [abstract]}))
-        text = tuple(_filled(sheet.text, {"keywords": [in_text]}))
-        return _Shown(text, html, sum(map(len, html)))
 
-    def _encoded_line(self, paper: Paper, keywords: tuple[str, ...]) -> bytes:
-        return quoted_printable(self._renderer.line(paper, keywords))
+def _shown(
+    renderer: Renderer,
+    sheet: Callable[[Paper, bool], _Sheet],
+    kept: Callable[[tuple[str, ...]], tuple[bytes, bytes]],
+    paper: Paper,
+    keywords: tuple[str, ...],
+    *,
+    is_short: bool,
+) -> _Shown:
+    own = sheet(paper, bool(keywords))
+    in_text, in_html = kept(keywords) if keywords else (b"", b"")
+    abstract = quoted_printable(renderer.abstract(paper, keywords, is_short=is_short))
+    html = tuple(_filled(own.html, {"keywords": [in_html], "abstract": [abstract]}))
+    text = tuple(_filled(own.text, {"keywords": [in_text]}))
+    return _Shown(text, html, sum(map(len, html)))
+
+
+def _encoded_paper_line(renderer: Renderer, paper: Paper, keywords: tuple[str, ...]) -> bytes:
+    return quoted_printable(renderer.line(paper, keywords))
 
 
 def _pieces(blocks: Iterable[Iterable[bytes]]) -> list[bytes]:
