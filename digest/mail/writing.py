@@ -10,7 +10,7 @@ line by line: most of its lines are everybody's. Texts of whole lines can be enc
 from binascii import a2b_qp
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import TypeAlias
 
@@ -93,12 +93,14 @@ class Writer:
         self._renderer = renderer
         self._letterhead = letterhead
         self._links = links
-        self._sheet = lru_cache(maxsize=_PAPERS_KEPT)(self._encoded_paper)
-        self._keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(self._encoded_keywords)
-        self._abstract = lru_cache(maxsize=_ABSTRACTS_KEPT)(self._encoded_abstract)
-        self._whole = lru_cache(maxsize=_SHOWN_KEPT)(self._shown_whole)
-        self._short = lru_cache(maxsize=_SMALL_KEPT)(self._shown_short)
-        self._line = lru_cache(maxsize=_SMALL_KEPT)(self._encoded_line)
+        # Of functions, not of its own methods: those would hold the writer, and what is kept, long after use.
+        self._sheet = lru_cache(maxsize=_PAPERS_KEPT)(partial(_encoded_paper, renderer))
+        keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(partial(_encoded_keywords, renderer))
+        abstract = lru_cache(maxsize=_ABSTRACTS_KEPT)(partial(_encoded_abstract, renderer))
+        shown = partial(_shown, keywords, abstract)
+        self._whole = lru_cache(maxsize=_SHOWN_KEPT)(partial(shown, is_short=False))
+        self._short = lru_cache(maxsize=_SMALL_KEPT)(partial(shown, is_short=True))
+        self._line = lru_cache(maxsize=_SMALL_KEPT)(partial(_encoded_paper_line, renderer))
 
     def write(self, mailing: Mailing) -> Outgoing:
         """The message of a mailing. Raises `Unwritable` where a template does not fit it."""
@@ -191,33 +193,39 @@ class Writer:
             counted=counted,
         )
 
-    def _encoded_keywords(self, keywords: tuple[str, ...]) -> tuple[bytes, bytes]:
-        lines = self._renderer.keywords(keywords)
-        return quoted_printable(lines.text.filled()), quoted_printable(lines.html.filled())
 
-    def _encoded_paper(self, paper: Paper, has_keywords: bool) -> _Sheet:
-        block = self._renderer.paper(paper, has_keywords=has_keywords)
-        return _Sheet(paper, _encoded(block.text), _encoded(block.html))
+def _encoded_keywords(renderer: Renderer, keywords: tuple[str, ...]) -> tuple[bytes, bytes]:
+    lines = renderer.keywords(keywords)
+    return quoted_printable(lines.text.filled()), quoted_printable(lines.html.filled())
 
-    def _shown_whole(self, sheet: _Sheet, keywords: tuple[str, ...]) -> _Shown:
-        return self._shown(sheet, keywords, is_short=False)
 
-    def _shown_short(self, sheet: _Sheet, keywords: tuple[str, ...]) -> _Shown:
-        return self._shown(sheet, keywords, is_short=True)
+def _encoded_paper(renderer: Renderer, paper: Paper, has_keywords: bool) -> _Sheet:
+    block = renderer.paper(paper, has_keywords=has_keywords)
+    return _Sheet(paper, _encoded(block.text), _encoded(block.html))
 
-    def _shown(self, sheet: _Sheet, keywords: tuple[str, ...], *, is_short: bool) -> _Shown:
-        in_text, in_html = self._keywords(keywords) if keywords else (b"", b"")
-        abstract = self._abstract(sheet, matched_words(sheet.paper, keywords), is_short)
-        html = tuple(_filled(sheet.html, {"keywords": [in_html], "abstract": [abstract]}))
-        text = tuple(_filled(sheet.text, {"keywords": [in_text]}))
-        return _Shown(text, html, sum(map(len, html)))
 
-    def _encoded_abstract(self, sheet: _Sheet, words: tuple[str, ...], is_short: bool) -> bytes:
-        return quoted_printable(self._renderer.abstract(sheet.paper, words, is_short=is_short))
+def _encoded_abstract(renderer: Renderer, sheet: _Sheet, words: tuple[str, ...], is_short: bool) -> bytes:
+    return quoted_printable(renderer.abstract(sheet.paper, words, is_short=is_short))
 
-    def _encoded_line(self, sheet: _Sheet, keywords: tuple[str, ...]) -> tuple[bytes, bytes]:
-        line = self._renderer.line(sheet.paper, keywords)
-        return quoted_printable(line.text.filled()), quoted_printable(line.html.filled())
+
+def _encoded_paper_line(renderer: Renderer, sheet: _Sheet, keywords: tuple[str, ...]) -> tuple[bytes, bytes]:
+    line = renderer.line(sheet.paper, keywords)
+    return quoted_printable(line.text.filled()), quoted_printable(line.html.filled())
+
+
+def _shown(
+    encoded_keywords: Callable[[tuple[str, ...]], tuple[bytes, bytes]],
+    encoded_abstract: Callable[[_Sheet, tuple[str, ...], bool], bytes],
+    sheet: _Sheet,
+    keywords: tuple[str, ...],
+    *,
+    is_short: bool,
+) -> _Shown:
+    in_text, in_html = encoded_keywords(keywords) if keywords else (b"", b"")
+    abstract = encoded_abstract(sheet, matched_words(sheet.paper, keywords), is_short)
+    html = tuple(_filled(sheet.html, {"keywords": [in_html], "abstract": [abstract]}))
+    text = tuple(_filled(sheet.text, {"keywords": [in_text]}))
+    return _Shown(text, html, sum(map(len, html)))
 
 
 def _pieces(blocks: Iterable[Iterable[bytes]]) -> list[bytes]:

@@ -352,7 +352,7 @@ class Store(Protocol):
         ...
 
     def waiting(self) -> int:
-        """How many mailings are written down and have not come to their end."""
+        """How many mailings are written down and not at their end, but for those put off by a pause."""
         ...
 
     def next_due_at(self) -> datetime | None:

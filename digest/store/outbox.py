@@ -266,7 +266,15 @@ class Outbox(Suppressions):
             return int(pruned.rowcount)
 
     def waiting(self) -> int:
-        return int(self._one("SELECT count(*) FROM mailing WHERE due_at IS NOT NULL"))
+        return int(
+            self._one(
+                """
+                SELECT count(*) FROM mailing LEFT JOIN preference USING (subscriber)
+                WHERE due_at IS NOT NULL
+                    AND (paused_until IS NULL OR due_at <> paused_until || 'T12:00:00+00:00')
+                """
+            )
+        )
 
     def next_due_at(self) -> datetime | None:
         due_at = self._one("SELECT min(due_at) FROM mailing WHERE due_at IS NOT NULL")

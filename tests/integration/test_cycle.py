@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from digest.errors import ServerUnavailable, StateError, Unreachable, Unwritable
 from digest.jobs import deliver, delivering, ledger
 from digest.mail import Outcome, Outgoing, Receipt
 from digest.papers import Paper
+from digest.preferences import Preferences
 from digest.store import Mailing
 from digest.store.sqlite import SqliteStore
 from digest.subscribers import Subscriber
@@ -415,3 +416,14 @@ async def test_a_cycle_that_is_stopped_breaks_off_the_fetch_and_moves_nothing(st
     report = await lab.run(MONDAY, TEA)
     assert "stopped" in report.errors[0]
     assert store.covered_at() == {}
+
+
+async def test_a_digest_put_off_by_a_pause_is_no_failure(store: SqliteStore) -> None:
+    lab = Installation(store)
+    lab.transport.refusing = ServerUnavailable("mx.example.org:25", "nothing listens there", "start it")
+    assert (await lab.run(MONDAY, TEA)).exit_code == 1
+    lab.transport.refusing = None
+    store.prefer("ada@example.org", Preferences(paused_until=date(2027, 3, 1)))
+    store.prefer("bo@example.org", Preferences(paused_until=date(2027, 3, 1)))
+    report = await lab.run(TUESDAY)
+    assert (report.digests_sent, report.digests_deferred, report.exit_code) == (0, 0, 0)

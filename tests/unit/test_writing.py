@@ -2,8 +2,10 @@
 
 import email
 import email.policy
+import gc
 import subprocess
 import sys
+import weakref
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
@@ -211,3 +213,15 @@ def test_a_template_without_a_last_line_break_is_given_one(tmp_path: Path) -> No
     rendered, message = writer.rendered(SAME.digest), writer.write(SAME).message
     assert message == build_message(SAME.digest, rendered, LETTERHEAD, SAME.token)
     assert rendered.html.count('<h2 dir="auto"') == len(SAME.digest.entries)
+
+
+def test_what_a_writer_keeps_goes_with_it() -> None:
+    writer = Writer(RENDERER, LETTERHEAD)
+    writer.write(mailing([Entry(paper=paper(1), keywords=("tea",))]))
+    kept = weakref.ref(writer)
+    gc.disable()
+    try:
+        del writer
+        assert kept() is None
+    finally:
+        gc.enable()
