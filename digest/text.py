@@ -21,7 +21,6 @@ STOP_WORDS = frozenset(_STOP_LINE.split())
 _WORD = re.compile(r"[^\W_]++(?:['’][^\W_]++)*+")
 _WORD_APART = re.compile(f"({_WORD.pattern})")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_UNSTEMMED = 2
 _POSSESSIVES = ("'s", "’s")
 _porter = snowballstemmer.stemmer("porter")
 
@@ -72,13 +71,13 @@ def without_possessive(word: str) -> str:
 def stem(word: str) -> str | None:
     """The Porter stem of a folded word, or `None` for a stop word.
 
-    Words of one or two letters are their own stems, as in Lucene; the library makes nothing of an `s`.
+    An `s` is its own stem: the rules for plurals leave nothing of it.
     """
     if word in STOP_WORDS:
         return None
     bare = without_possessive(word)
-    stemmed: str = _porter.stemWord(bare) if len(bare) > _UNSTEMMED else bare
-    return stemmed
+    stemmed: str = _porter.stemWord(bare)
+    return stemmed or bare
 
 
 def name_words(name: str) -> list[str]:

@@ -199,7 +199,7 @@ def test_matches_come_in_the_order_of_the_queries_and_equal_queries_once() -> No
     assert found == ["theory", "cat:cs.LG AND graph", "benchmark"]
 
 
-@pytest.mark.parametrize("letters", ["s", "S", "es", "2", "us"])
+@pytest.mark.parametrize("letters", ["s", "S", "2", "us"])
 def test_one_or_two_letters_are_found_where_they_stand_alone_and_nowhere_else(letters: str) -> None:
     assert not matches(parse(letters), PAPER)
     assert matches(parse(letters), replace(PAPER, abstract=f"The {letters.upper()} process."))
