@@ -10,10 +10,11 @@ import asyncio
 import os
 import random
 import shutil
+import signal
 import sqlite3
 from asyncio.subprocess import Process
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,7 +57,9 @@ class Harness:
             await self._wait_for(aim, process)
         finally:
             if process.returncode is None:
-                process.kill()
+                # `process.kill` may take the exit code of one that just ended, and then asyncio has none.
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
         _, said = await process.communicate()
         if process.returncode == -9:
             self.kills[self._phase()] += 1
