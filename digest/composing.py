@@ -85,36 +85,31 @@ def by_relevance(entries: Iterable[Entry], queries: Mapping[str, Query]) -> tupl
 
 
 def _entries(subscriber: Subscriber, hits: Sequence[Hit]) -> tuple[Entry, ...]:
-    latest = {hit.paper.id: hit.paper for hit in sorted(hits, key=lambda hit: hit.paper.version)}
-    papers = {paper.id: paper for paper in _let_through(subscriber, latest.values())}
-    matched: dict[ArxivId, list[str]] = {paper_id: [] for paper_id in papers}
-    wanted: set[ArxivId] = set()
-    backlog: list[Hit] = []
+    latest: dict[ArxivId, Paper] = {}
+    matched: dict[ArxivId, list[str]] = {}
     for hit in hits:
-        paper_id = hit.paper.id
-        if paper_id in matched:
-            matched[paper_id].append(hit.query_key)
-            if hit.is_backlog:
-                backlog.append(hit)
-            else:
-                wanted.add(paper_id)
-    wanted |= _welcome(backlog)
+        paper = hit.paper
+        if paper.id not in latest:
+            latest[paper.id], matched[paper.id] = paper, [hit.query_key]
+        else:
+            matched[paper.id].append(hit.query_key)
+            if paper.version >= latest[paper.id].version:
+                latest[paper.id] = paper
+    papers = {paper.id: paper for paper in _let_through(subscriber, latest.values())}
+    wanted = {hit.paper.id for hit in hits if not hit.is_backlog} & papers.keys()
+    wanted |= _welcome([hit for hit in hits if hit.is_backlog and hit.paper.id in papers])
     keys = [(keyword.query.key, keyword.text) for keyword in subscriber.keywords]
     entries = [
-        Entry(
-            paper=papers[paper_id],
-            keywords=tuple([text for key, text in keys if key in matched[paper_id]]),
-        )
+        Entry(papers[paper_id], tuple([text for key, text in keys if key in matched[paper_id]]))
         for paper_id in wanted
     ]
     return by_relevance(entries, {keyword.text: keyword.query for keyword in subscriber.keywords})
 
 
-def _welcome(hits: Sequence[Hit]) -> set[ArxivId]:
+def _welcome(backlog_hits: Iterable[Hit]) -> set[ArxivId]:
     backlog: dict[str, list[Paper]] = defaultdict(list)
-    for hit in hits:
-        if hit.is_backlog:
-            backlog[hit.query_key].append(hit.paper)
+    for hit in backlog_hits:
+        backlog[hit.query_key].append(hit.paper)
     return {paper.id for papers in backlog.values() for paper in newest_first(papers)[:WELCOME_PAPERS]}
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from digest.papers import Paper
 
@@ -19,8 +20,7 @@ class Hit:
     is_backlog: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """A paper in a digest, with all of the reader's keywords that it matches, as the reader wrote them."""
 
     paper: Paper

@@ -30,7 +30,7 @@ def merge(digest: Digest, earlier: Sequence[Digest]) -> Digest:
             keywords=tuple(dict.fromkeys((*known.keywords, *entry.keywords))),
         )
     for paper_id in entries.keys() & revisions.keys():
-        entries[paper_id] = replace(entries[paper_id], paper=revisions.pop(paper_id).paper)
+        entries[paper_id] = entries[paper_id]._replace(paper=revisions.pop(paper_id).paper)
     former = (keyword for entry in entries.values() for keyword in entry.keywords)
     keywords = tuple(dict.fromkeys((*digest.keywords, *former)))
     return replace(

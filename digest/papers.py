@@ -42,6 +42,10 @@ class Paper:
     journal_ref: str | None = None
     doi: str | None = None
 
+    def __hash__(self) -> int:
+        """That of its identity: whatever else is equal, a version of a paper is looked up very often."""
+        return hash((self.id, self.version))
+
     @property
     def primary_category(self) -> str:
         return self.categories[0]

@@ -22,12 +22,16 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """One message for one recipient; `token` is the same for every attempt at the same mailing."""
+    """One message for one recipient; `token` is the same for every attempt at the same mailing.
+
+    `is_dotless`: no line of the message begins with a dot, so that SMTP can send it as it is.
+    """
 
     sender: str
     recipient: str
     message: bytes
     token: str
+    is_dotless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ _LONGEST_NAME = 100
 _LONGEST_QUOTED_NAME = 50
 # What all mails of a run share stays at hand, since each mail asks for it again: sender, contact, date.
 _KEPT = 64
+_LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _NOT_IN_AN_ADDRESS = re.compile(r'[\s<>()\[\],;:\\"]+')
 
@@ -84,6 +85,7 @@ def join_message(
 
     `token` names the mailing: Message-ID and MIME boundary follow from it. All bytes are ASCII, unless the
     local part of an address is not (RFC 6531): such a message can only go to a server with SMTPUTF8.
+    No line begins with a dot, where the pieces are those of `quoted_printable`.
     Raises `ValueError` for a token that is no dot-atom of ASCII letters, digits, `-` and `_`.
     """
     if not _TOKEN.fullmatch(token):
@@ -97,9 +99,15 @@ def join_message(
 
 
 def quoted_printable(text: str) -> bytes:
-    """RFC 2045, section 6.7, with CRLF line ends. Texts that end in a line break can be encoded apart."""
+    """RFC 2045, section 6.7, with CRLF line ends. Texts that end in a line break can be encoded apart.
+
+    No line begins with a dot, which would have to be doubled on its way, and which some servers take away.
+    """
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return b2a_qp(lines.encode(), istext=True).replace(b"\n", b"\r\n")
+    encoded = b2a_qp(lines.encode(), istext=True).replace(b"\n", b"\r\n")
+    while encoded.startswith(b".") or b"\n." in encoded:
+        encoded = _LEADING_DOT.sub(b"=2E=\r\n", encoded)
+    return encoded
 
 
 def leave_url(digest: Digest, letterhead: Letterhead) -> str:

@@ -4,13 +4,12 @@ A paper's block follows from the paper and its keywords alone, so that it can be
 readers who share them. Templates are given cleaned values only: one line each, of bounded length.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from digest.arxiv.calendar import last_announcement
 from digest.digests import Digest
@@ -36,14 +35,13 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """All of a digest around the `papers` and the `lines` of those that have no card."""
+    """All of a digest around the `style`, the `papers` and the `lines` of those that have no card."""
 
     subject: str
     block: Block
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeywordCount:
+class KeywordCount(NamedTuple):
     """How many papers of this digest one keyword brought, and its page on the web, if it has one."""
 
     keyword: str
@@ -55,7 +53,7 @@ class Renderer:
     """Renders the pieces of digests by the templates of some folders, of which the first goes before.
 
     Raises `ConfigurationError` when a template is missing or is no valid template. Each method raises
-    `Unwritable` where a template fails or does not print what it is given.
+    `Unwritable` where a template fails or does not print what it is given. `style` is the style sheet.
     """
 
     def __init__(self, *folders: Path) -> None:
@@ -65,7 +63,8 @@ class Renderer:
         self._paper_html = templates.load("paper.html.j2", "keywords", "abstract")
         self._lines = [templates.load(f"line.{kind}.j2") for kind in ("txt", "html")]
         self._digest_text = templates.load("digest.txt.j2", "papers", "lines")
-        self._digest_html = templates.load("digest.html.j2", "papers", "lines")
+        self._digest_html = templates.load("digest.html.j2", "style", "papers", "lines")
+        self.style = templates.load("style.css.j2").render({}).filled()
 
     def keywords(self, keywords: tuple[str, ...]) -> Block:
         """The lines that tell which of a reader's keywords a paper matches."""
@@ -174,12 +173,14 @@ def _announced_on(planned_at: datetime) -> date:
 
 def _count(digest: Digest, links: Links) -> list[KeywordCount]:
     """Each keyword of the reader, the one with most papers first, otherwise in the reader's order."""
-    brought = Counter(chain.from_iterable([entry.keywords for entry in digest.entries]))
-    keywords = dict.fromkeys((*digest.keywords, *brought))
+    brought = dict.fromkeys(digest.keywords, 0)
+    for entry in digest.entries:
+        for keyword in entry.keywords:
+            brought[keyword] = brought.get(keyword, 0) + 1
     pages = links.keyword_pages or {}
     return [
-        KeywordCount(keyword=_shown_keyword(keyword), papers=brought[keyword], url=pages.get(keyword))
-        for keyword in sorted(keywords, key=lambda keyword: -brought[keyword])
+        KeywordCount(_shown_keyword(keyword), brought[keyword], pages.get(keyword))
+        for keyword in sorted(brought, key=brought.__getitem__, reverse=True)
     ]
 
 

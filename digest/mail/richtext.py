@@ -14,7 +14,7 @@ from digest.mail.tex.pieces import as_text
 _TAGS = {Script.SUPER: "sup", Script.SUB: "sub"}
 _RIGHT_TO_LEFT = {"R", "AL"}
 _SENTENCE_END = re.compile(r"[.!?][)”\"']?(?=\s+[^\sa-z])")
-_CONVERTED_KEPT = 2_000
+_CONVERTED_KEPT = 8_000
 _SHORT = 400
 _SHORTEST = 150
 

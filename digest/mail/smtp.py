@@ -27,7 +27,7 @@ _LOST_AFTER_DOT = (
     " it is tried again under the same Message-ID"
 )
 _NO_SMTPUTF8 = "the server takes no address with letters beyond ASCII before the @ (SMTPUTF8)"
-_LEADING_DOT = re.compile(rb"\n\.")
+_LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 _MAILBOX = re.compile(r'[^\s\x00-\x20\x7f<>()\[\],;:\\"@]+@[^\s\x00-\x20\x7f<>()\[\],;:\\"@]+')
 
 
@@ -97,7 +97,7 @@ class SmtpSession:
             was_fresh = self._served == 0
             self._served += 1
             try:
-                return await self._transact(sender, recipient, mail.message)
+                return await self._transact(sender, recipient, mail)
             except _ConnectionLost as loss:
                 self._client.close()
                 if was_fresh:
@@ -117,9 +117,9 @@ class SmtpSession:
                 await self._client.quit(timeout=_GOODBYE_SECONDS)
         self._client.close()
 
-    async def _transact(self, sender: str, recipient: str, message: bytes) -> Receipt:
+    async def _transact(self, sender: str, recipient: str, mail: Outgoing) -> Receipt:
         for stage, command in (
-            (Stage.SENDER, self._mail_command(sender, recipient, message)),
+            (Stage.SENDER, self._mail_command(sender, recipient, len(mail.message))),
             (Stage.RECIPIENT, (b"RCPT", f"TO:<{recipient}>".encode())),
         ):
             reply = await self._ask(stage, *command)
@@ -130,10 +130,10 @@ class SmtpSession:
             # 2yz would be nonsense here: the connection is out of step.
             reply = Reply(code=-1, text=str(reply)) if reply.code < 400 else reply
             return await self._refusal(Stage.CONTENT, reply)
-        return await self._send_content(message)
+        return await self._send_content(mail.message if mail.is_dotless else _with_doubled_dots(mail.message))
 
-    def _mail_command(self, sender: str, recipient: str, message: bytes) -> tuple[bytes, ...]:
-        options = [f"SIZE={len(message)}"] if self._client.supports_extension("size") else []
+    def _mail_command(self, sender: str, recipient: str, size: int) -> tuple[bytes, ...]:
+        options = [f"SIZE={size}"] if self._client.supports_extension("size") else []
         if not (sender + recipient).isascii():
             options.append("SMTPUTF8")
             if self._client.supports_extension("8bitmime"):
@@ -152,13 +152,17 @@ class SmtpSession:
         return Reply(code=response.code, text=response.message)
 
     async def _send_content(self, message: bytes) -> Receipt:
-        """The message and the final dot. Silence now leaves open whether the server has the mail."""
+        """The message and the final dot. Silence now leaves open whether the server has the mail.
+
+        The dot is written by itself: to append it would copy the message.
+        """
         protocol, wire = self._client.protocol, self._client.transport
         if protocol is None or wire is None or not protocol.is_connected:
             raise _ConnectionLost(Stage.CONTENT, "the server closed the connection at DATA")
         patience = self._server.timeout.total_seconds() * _PATIENCE_AFTER_DOT
         try:
-            protocol.write(_with_final_dot(message))
+            protocol.write(message)
+            protocol.write(b".\r\n" if message.endswith(b"\r\n") else b"\r\n.\r\n")
             response = await protocol.read_response(patience)
         except aiosmtplib.SMTPException as error:
             # `abort`, not `close`: what is not yet sent must not follow after we have given up on it.
@@ -195,13 +199,9 @@ class SmtpSession:
             self._client.close()
 
 
-def _with_final_dot(message: bytes) -> bytes:
+def _with_doubled_dots(message: bytes) -> bytes:
     """`message` as it goes over the wire (RFC 5321, section 4.5.2)."""
-    if _LEADING_DOT.search(message):  # a search costs a tenth of a replacement that finds nothing
-        message = _LEADING_DOT.sub(b"\\g<0>.", message)
-    if message.startswith(b"."):
-        message = b"." + message
-    return message + (b".\r\n" if message.endswith(b"\r\n") else b"\r\n.\r\n")
+    return _LEADING_DOT.sub(b"..", message)
 
 
 def _rejected(cause: str, remedy: str) -> Receipt:

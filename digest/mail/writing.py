@@ -46,17 +46,6 @@ _Encoded: TypeAlias = tuple[tuple[bytes, ...] | str, ...]
 """Pieces in quoted-printable, in turn with the names of what stands between them."""
 
 
-class _Sheet:
-    """A paper's block, told apart from others by itself and not by its content: that would take longer."""
-
-    __slots__ = ("html", "paper", "text")
-
-    def __init__(self, paper: Paper, text: _Encoded, html: _Encoded) -> None:
-        self.paper = paper
-        self.text = text
-        self.html = html
-
-
 @dataclass(frozen=True, slots=True)
 class _Shown:
     """A paper as a reader gets it: its encoded pieces, and the bytes of the HTML."""
@@ -64,10 +53,6 @@ class _Shown:
     text: tuple[bytes, ...]
     html: tuple[bytes, ...]
     size: int
-
-
-_Asked: TypeAlias = tuple[_Sheet, tuple[str, ...]]
-"""A paper, and the keywords with which it comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +78,12 @@ class Writer:
         self._renderer = renderer
         self._letterhead = letterhead
         self._links = links
+        self._style = [quoted_printable(renderer.style)]
         # Of functions, not of its own methods: those would hold the writer, and what is kept, long after use.
-        self._sheet = lru_cache(maxsize=_PAPERS_KEPT)(partial(_encoded_paper, renderer))
+        sheet = lru_cache(maxsize=_PAPERS_KEPT)(partial(_encoded_paper, renderer))
         keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(partial(_encoded_keywords, renderer))
         abstract = lru_cache(maxsize=_ABSTRACTS_KEPT)(partial(_encoded_abstract, renderer))
-        shown = partial(_shown, keywords, abstract)
+        shown = partial(_shown, sheet, keywords, abstract)
         self._whole = lru_cache(maxsize=_SHOWN_KEPT)(partial(shown, is_short=False))
         self._short = lru_cache(maxsize=_SMALL_KEPT)(partial(shown, is_short=True))
         self._line = lru_cache(maxsize=_SMALL_KEPT)(partial(_encoded_paper_line, renderer))
@@ -116,7 +102,11 @@ class Writer:
             links=links,
         )
         return Outgoing(
-            sender=self._letterhead.sender, recipient=digest.email, message=message, token=mailing.token
+            sender=self._letterhead.sender,
+            recipient=digest.email,
+            message=message,
+            token=mailing.token,
+            is_dotless=True,
         )
 
     def rendered(self, digest: Digest, links: Links = NO_LINKS) -> Rendered:
@@ -128,30 +118,27 @@ class Writer:
         return Rendered(subject=written.subject, text=text, html=html)
 
     def _written(self, digest: Digest, links: Links) -> _Written:
-        papers = [
-            (self._sheet(entry.paper, bool(entry.keywords)), entry.keywords) for entry in digest.entries
-        ]
-        whole = [self._whole(*paper) for paper in papers]
+        whole = [self._whole(*entry) for entry in digest.entries]
         frame = self._frame(digest, links)
         around = _encoded_frame(frame.block.html)
-        room = HTML_LIMIT - _size(around)
+        room = HTML_LIMIT - _size(around) - len(self._style[0])
         if sum([shown.size for shown in whole]) > room:
-            return self._fitted(digest, links, papers, room - _MORE_SIZE)
+            return self._fitted(digest, links, room - _MORE_SIZE)
         return _Written(
             subject=frame.subject,
             text=_filled(
                 _encoded_frame(frame.block.text), {"papers": _pieces([shown.text for shown in whole])}
             ),
-            html=_filled(around, {"papers": _pieces([shown.html for shown in whole])}),
+            html=_filled(around, {"style": self._style, "papers": _pieces([shown.html for shown in whole])}),
         )
 
-    def _fitted(self, digest: Digest, links: Links, papers: Sequence[_Asked], room: int) -> _Written:
+    def _fitted(self, digest: Digest, links: Links, room: int) -> _Written:
         """More papers than fit as they are into `room` for the HTML.
 
         In the text those without a card are lines too: filters take parts that differ widely for a trick.
         """
-        cards = [(self._whole(*paper), self._short(*paper)) for paper in papers]
-        lines = [self._line(*paper) for paper in papers]
+        cards = [(self._whole(*entry), self._short(*entry)) for entry in digest.entries]
+        lines = [self._line(*entry) for entry in digest.entries]
         sizes = [
             (whole.size, short.size, len(html))
             for (whole, short), (_, html) in zip(cards, lines, strict=True)
@@ -168,7 +155,11 @@ class Writer:
             counted=found.count(Level.COUNTED),
         )
         text = {"papers": _pieces([shown.text for shown in as_cards]), "lines": in_text}
-        html = {"papers": _pieces([shown.html for shown in as_cards]), "lines": in_html}
+        html = {
+            "style": self._style,
+            "papers": _pieces([shown.html for shown in as_cards]),
+            "lines": in_html,
+        }
         return _Written(
             subject=frame.subject,
             text=_filled(_encoded_frame(frame.block.text), text),
@@ -199,32 +190,34 @@ def _encoded_keywords(renderer: Renderer, keywords: tuple[str, ...]) -> tuple[by
     return quoted_printable(lines.text.filled()), quoted_printable(lines.html.filled())
 
 
-def _encoded_paper(renderer: Renderer, paper: Paper, has_keywords: bool) -> _Sheet:
+def _encoded_paper(renderer: Renderer, paper: Paper, has_keywords: bool) -> tuple[_Encoded, _Encoded]:
     block = renderer.paper(paper, has_keywords=has_keywords)
-    return _Sheet(paper, _encoded(block.text), _encoded(block.html))
+    return _encoded(block.text), _encoded(block.html)
 
 
-def _encoded_abstract(renderer: Renderer, sheet: _Sheet, words: tuple[str, ...], is_short: bool) -> bytes:
-    return quoted_printable(renderer.abstract(sheet.paper, words, is_short=is_short))
+def _encoded_abstract(renderer: Renderer, paper: Paper, words: tuple[str, ...], is_short: bool) -> bytes:
+    return quoted_printable(renderer.abstract(paper, words, is_short=is_short))
 
 
-def _encoded_paper_line(renderer: Renderer, sheet: _Sheet, keywords: tuple[str, ...]) -> tuple[bytes, bytes]:
-    line = renderer.line(sheet.paper, keywords)
+def _encoded_paper_line(renderer: Renderer, paper: Paper, keywords: tuple[str, ...]) -> tuple[bytes, bytes]:
+    line = renderer.line(paper, keywords)
     return quoted_printable(line.text.filled()), quoted_printable(line.html.filled())
 
 
 def _shown(
+    encoded_paper: Callable[[Paper, bool], tuple[_Encoded, _Encoded]],
     encoded_keywords: Callable[[tuple[str, ...]], tuple[bytes, bytes]],
-    encoded_abstract: Callable[[_Sheet, tuple[str, ...], bool], bytes],
-    sheet: _Sheet,
+    encoded_abstract: Callable[[Paper, tuple[str, ...], bool], bytes],
+    paper: Paper,
     keywords: tuple[str, ...],
     *,
     is_short: bool,
 ) -> _Shown:
     in_text, in_html = encoded_keywords(keywords) if keywords else (b"", b"")
-    abstract = encoded_abstract(sheet, matched_words(sheet.paper, keywords), is_short)
-    html = tuple(_filled(sheet.html, {"keywords": [in_html], "abstract": [abstract]}))
-    text = tuple(_filled(sheet.text, {"keywords": [in_text]}))
+    around_text, around_html = encoded_paper(paper, bool(keywords))
+    abstract = encoded_abstract(paper, matched_words(paper, keywords), is_short)
+    text = tuple(_filled(around_text, {"keywords": [in_text]}))
+    html = tuple(_filled(around_html, {"keywords": [in_html], "abstract": [abstract]}))
     return _Shown(text, html, sum(map(len, html)))
 
 
@@ -249,8 +242,10 @@ def _encoded(cut: Cut) -> _Encoded:
 def _encoded_frame(cut: Cut) -> _Encoded:
     """Encoded line by line, each with its line end; every piece ends in one or is empty."""
     return tuple(
-        piece if number % 2 else tuple(map(_encoded_line, piece.split("\n")[:-1]))
-        for number, piece in enumerate(cut.pieces)
+        [
+            piece if number % 2 else tuple(map(_encoded_line, piece.split("\n")[:-1]))
+            for number, piece in enumerate(cut.pieces)
+        ]
     )
 
 

@@ -202,8 +202,10 @@ class Outbox(Suppressions):
             dated_on=date.fromisoformat(dated_on),
             keywords=tuple(texts),
             entries=tuple(
-                Entry(paper=papers[edition], keywords=tuple(texts[place] for place in places))
-                for edition, places in placed
+                [
+                    Entry(papers[edition], tuple([texts[place] for place in places]))
+                    for edition, places in placed
+                ]
             ),
             is_first=bool(is_first),
             revisions=tuple(

@@ -3,7 +3,7 @@
 import asyncio
 import mailbox
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,6 +77,13 @@ async def test_a_mail_that_was_sent_arrived_unchanged(case: Case) -> None:
     assert receipt.outcome is Outcome.SENT
     assert receipt.reply
     assert case.arrived() == [MESSAGE]
+
+
+async def test_a_mail_without_dots_before_its_lines_needs_none_doubled(case: Case) -> None:
+    dotless = replace(mail("m1", MESSAGE.replace(b"\n.", b"\nx")), is_dotless=True)
+    async with case.transport.session() as session:
+        await session.send(dotless)
+    assert case.arrived() == [dotless.message]
 
 
 async def test_a_session_takes_one_mail_after_the_other(case: Case) -> None:

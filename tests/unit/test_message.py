@@ -104,6 +104,7 @@ def test_whatever_it_says_it_parses_back_without_a_defect(
     assert message.isascii()
     assert not any(b"\n" in line or b"\r" in line for line in message.split(b"\r\n"))
     assert max(map(len, foldable(message))) <= 76
+    assert b"\n." not in message
     parsed = parse(message)
     assert defects(parsed) == []
     assert content(parsed, "plain") == text

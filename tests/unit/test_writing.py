@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 import weakref
+from binascii import a2b_qp
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
@@ -122,6 +123,8 @@ def test_a_message_is_read_back_without_defect_as_what_was_rendered(one: Mailing
     assert parsed["Message-ID"] == f"<{outgoing.token}@example.org>"
     assert max(map(len, outgoing.message.split(b"\r\n"))) <= 98
     assert b"\n" not in outgoing.message.replace(b"\r\n", b"")
+    assert outgoing.is_dotless
+    assert b"\n." not in outgoing.message
 
 
 @given(
@@ -130,6 +133,16 @@ def test_a_message_is_read_back_without_defect_as_what_was_rendered(one: Mailing
 def test_whole_lines_encoded_apart_are_the_encoding_of_the_whole(lines: list[str]) -> None:
     ended = [f"{line}\n" for line in lines]
     assert b"".join(map(quoted_printable, ended)) == quoted_printable("".join(ended))
+
+
+@pytest.mark.parametrize(
+    "text", [".", "..", "...\n.", "." * 200 + "\n", f"{'a' * 75}.b\n", f"{'é' * 25}...\n"]
+)
+def test_no_encoded_line_begins_with_a_dot(text: str) -> None:
+    encoded = quoted_printable(text)
+    assert not any(line.startswith(b".") for line in encoded.split(b"\r\n"))
+    assert max(map(len, encoded.split(b"\r\n"))) <= 76
+    assert a2b_qp(encoded).decode().replace("\r\n", "\n") == text
 
 
 SAME = mailing(

@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 
 from digest.mail.tex.symbols import FUNCTIONS, symbol
@@ -46,14 +45,11 @@ def survives(source: str, text: str) -> bool:
     Names of commands show nothing, but for the letters and functions that they stand for.
     """
     seen = _UNSET.sub(" ", source)
-    wanted = _letters(_COMMAND.sub(" ", seen))
-    for name in _COMMAND.findall(seen):
-        shown = symbol(name) or (name if name in FUNCTIONS else None)
-        if shown:
-            wanted.update(_letters(shown))
-    return wanted <= _letters(text)
+    by_name = [symbol(name) or (name if name in FUNCTIONS else "") for name in _COMMAND.findall(seen)]
+    wanted = _folded(" ".join([_COMMAND.sub(" ", seen), *filter(None, by_name)]))
+    there = _folded(text)
+    return all(there.count(letter) >= wanted.count(letter) for letter in set(wanted) if letter.isalnum())
 
 
-def _letters(text: str) -> Counter[str]:
-    folded = unicodedata.normalize("NFKD", text) if not text.isascii() else text
-    return Counter(filter(str.isalnum, folded.translate(_SAME_LETTER)))
+def _folded(text: str) -> str:
+    return (text if text.isascii() else unicodedata.normalize("NFKD", text)).translate(_SAME_LETTER)
