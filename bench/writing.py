@@ -15,6 +15,7 @@ from bench.day import day
 from bench.figures import Figure
 from digest.composing import compose
 from digest.digests import Digest, Hit
+from digest.heap import collect_rarely
 from digest.mail.message import Letterhead
 from digest.mail.rendering import Renderer
 from digest.mail.writing import Writer
@@ -72,6 +73,7 @@ def _costs(scale: float) -> _Costs:
     readers = _readers(max(20, int(_READERS * scale)))
     renderer = Renderer(templates_folder())
     write = Writer(renderer, LETTERHEAD).write
+    collect_rarely()  # as the processes do that compose and write
     composing, size, shown = 0.0, 0, 0
     began = time.process_time()
     for number, reader in enumerate(readers):

@@ -12,13 +12,13 @@ from digest.arxiv.calendar import last_announcement
 from digest.assembly import Setup, limits_of, open_client, sources_of, transport_of
 from digest.errors import ConfigurationError, DigestError
 from digest.heap import trim_heap
+from digest.hiring import hired
 from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch, tidy
 from digest.notify import Notifier
 from digest.preferences import Preferences, lay_over
 from digest.reporting import tell_operator
 from digest.schedule import due_at_slot, next_fetch_at, slot_after
-from digest.scribe import hired
-from digest.stationery import letterhead_of, writer_of
+from digest.stationery import stationery_of, writer_of
 from digest.store import Store
 from digest.web.links import links_of
 from digest.web.metrics import Metrics
@@ -190,10 +190,10 @@ class Daemon:
         report = await deliver(
             self._store,
             transport_of(setup.settings),
-            writer_of(setup.settings, self._links),
+            writer_of(stationery_of(setup.settings), self._links),
             self._clock,
             limits=limits_of(setup.settings),
-            hire=lambda: hired(setup.config_file, setup.settings.state),
+            hire=lambda: hired(stationery_of(setup.settings), setup.settings.state),
             stop=self._stop,
         )
         self._metrics.mailed(composed, report)
@@ -202,7 +202,7 @@ class Daemon:
             self._store,
             transport_of(setup.settings),
             self._readers,
-            letterhead_of(setup.settings),
+            stationery_of(setup.settings).letterhead,
             setup.settings.operator,
             now=now,
         )

@@ -1,6 +1,7 @@
 """One heap for all threads of the process, and no larger than it has to be."""
 
 import ctypes
+import gc
 
 _M_ARENA_MAX = -8  # malloc.h of glibc
 
@@ -15,6 +16,21 @@ def share_heap() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
+
+
+_RARELY = 50_000
+"""New objects after which Python looks for rings of them; by itself it does so after some hundred."""
+
+
+def collect_rarely() -> None:
+    """Lets the search for rings of objects pass over what is there now, and come seldom.
+
+    Papers, digests and mails are no rings and go by themselves; looking through them again and again took a
+    tenth of the time of writing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_RARELY, 10, 10)
 
 
 def trim_heap() -> None:

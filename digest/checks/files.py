@@ -14,7 +14,7 @@ from digest.notation import parse_toml, read_text
 from digest.papers import one_line
 from digest.resources import templates_folder
 from digest.settings import Settings
-from digest.stationery import mail_writer
+from digest.stationery import mail_writer, stationery_of
 from digest.store.sqlite import look_into
 
 A_YEAR = 300_000_000
@@ -66,7 +66,7 @@ def _holds_password(config: Path) -> bool:
 def _templates(settings: Settings, folder: Path) -> Finding:
     """Whether those of one's own can be used, by a digest with invented papers."""
     try:
-        mail_writer(settings)
+        mail_writer(stationery_of(settings))
     except (ConfigurationError, Unwritable) as error:
         return failed(
             "templates",

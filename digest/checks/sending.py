@@ -12,7 +12,7 @@ from digest.digests import Digest, Entry
 from digest.errors import DigestError, ServerUnavailable
 from digest.mail import Outcome, Receipt
 from digest.settings import Settings
-from digest.stationery import writer_of
+from digest.stationery import stationery_of, writer_of
 from digest.store import Mailing
 
 _NAME = "test digest"
@@ -25,7 +25,7 @@ async def send_test(settings: Settings, email: str, now: datetime) -> AsyncItera
     smtp = settings.smtp.model_copy(update={"sender_name": f"{settings.smtp.sender_name} (test)"})
     marked = settings.model_copy(update={"smtp": smtp})
     try:
-        mail = writer_of(marked)(_mailing(email, settings, now))
+        mail = writer_of(stationery_of(marked))(_mailing(email, settings, now))
         async with asyncio.timeout(_PATIENCE.total_seconds()), transport_of(settings).session() as session:
             receipt = await session.send(mail)
     except ServerUnavailable as error:

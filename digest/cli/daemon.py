@@ -12,21 +12,22 @@ def daemon(context: typer.Context) -> None:
 
     SIGTERM finishes the mail in hand and stops. The log goes to standard error.
     """
-    import asyncio
     import logging
     import os
 
     from digest.assembly import load_setup
     from digest.cli.opening import open_state
     from digest.daemon import Daemon
-    from digest.heap import share_heap
+    from digest.heap import collect_rarely, share_heap
     from digest.notify import Notifier
-    from digest.stationery import writer_of
+    from digest.running import run
+    from digest.stationery import stationery_of, writer_of
 
     share_heap()
     logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))
     setup = load_setup(context_of(context).config)
-    writer_of(setup.settings)
+    writer_of(stationery_of(setup.settings))
+    collect_rarely()
     with open_state(setup.settings.state) as store:
         service = Daemon(setup, lambda: load_setup(context_of(context).config), store, Notifier(os.environ))
-        asyncio.run(service.run())
+        run(service.run())

@@ -50,7 +50,7 @@ def preview(
     import webbrowser
 
     from digest.config import load_settings
-    from digest.stationery import mail_writer
+    from digest.stationery import mail_writer, stationery_of
 
     if bool(email) == bool(keyword):
         raise typer.BadParameter("give either a subscriber's address, or keywords with -k")
@@ -59,7 +59,7 @@ def preview(
     tell_failures_once(context)
     settings = load_settings(context_of(context).config, os.environ)
     subscriber = subscriber_named(settings, email) if email else trial_reader(settings, tuple(keyword or ()))
-    writer = mail_writer(settings)
+    writer = mail_writer(stationery_of(settings))
     digest, is_next = asyncio.run(_compose(settings, subscriber, now or datetime.now(UTC)))
     if digest is None:
         typer.echo(f"no paper of the last {settings.arxiv.lookback_days} days matches; nothing was written")

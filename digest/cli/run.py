@@ -58,18 +58,16 @@ def run(
     Each subscriber gets at most one digest a day, whatever their hour; weekly ones from their weekday on.
     What could not be sent waits and is tried again by a later run.
     """
-    import asyncio
-    import gc
-
     from digest.assembly import load_setup
-    from digest.heap import share_heap
+    from digest.heap import collect_rarely, share_heap
+    from digest.running import run as run_to_end
 
     share_heap()
     tell_failures_once(context)
     try:
         setup = load_setup(context_of(context).config)
-        gc.freeze()  # what is there now stays to the end: no collection needs to look at it again and again
-        report, requests, planned, is_stopped = asyncio.run(_cycle(setup, now, force=force, dry_run=dry_run))
+        collect_rarely()
+        report, requests, planned, is_stopped = run_to_end(_cycle(setup, now, force=force, dry_run=dry_run))
     except DigestError as error:
         if as_json:
             nothing = {**_summary(None, 0), "errors": list(problems_of(error))}
@@ -92,10 +90,10 @@ async def _cycle(
     from digest.assembly import limits_of, open_client, sources_of, transport_of
     from digest.cli.opening import open_copy, open_state, progress
     from digest.cycle import Cycle
+    from digest.hiring import hired
     from digest.preferences import lay_over
     from digest.reporting import tell_operator
-    from digest.scribe import hired
-    from digest.stationery import letterhead_of, writer_of
+    from digest.stationery import stationery_of, writer_of
     from digest.web.links import links_of
 
     settings = setup.settings
@@ -109,12 +107,12 @@ async def _cycle(
                 sources=sources_of(settings, client),
                 store=store,
                 transport=None if dry_run else transport_of(settings),
-                write=writer_of(settings, links_of(settings.web.base_url, store)),
+                write=writer_of(stationery_of(settings), links_of(settings.web.base_url, store)),
                 subscribers=setup.subscribers,
                 lookback=setup.lookback,
                 clock=lambda: now or datetime.now(UTC),
                 limits=limits_of(settings),
-                hire=lambda: hired(setup.config_file, settings.state),
+                hire=lambda: hired(stationery_of(settings), settings.state),
                 notice=notice,
                 stop=stop,
             )
@@ -124,7 +122,7 @@ async def _cycle(
                 store,
                 transport_of(settings),
                 lay_over(setup.subscribers, store.preferences()),
-                letterhead_of(settings),
+                stationery_of(settings).letterhead,
                 settings.operator,
                 now=now or datetime.now(UTC),
             )

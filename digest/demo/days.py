@@ -12,7 +12,7 @@ from digest.cycle import Cycle, CycleReport
 from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, FIRST_MORNING, SECOND_MORNING
 from digest.papers import ArxivId
-from digest.stationery import writer_of
+from digest.stationery import stationery_of, writer_of
 from digest.store.sqlite import SqliteStore
 
 MAILDIR = "Maildir"
@@ -106,7 +106,7 @@ async def _cycle(setup: Setup, store: SqliteStore, now: datetime, *, force: bool
             sources=sources_of(setup.settings, client),
             store=store,
             transport=transport_of(setup.settings),
-            write=writer_of(setup.settings),
+            write=writer_of(stationery_of(setup.settings)),
             subscribers=setup.subscribers,
             lookback=setup.lookback,
             clock=lambda: now,

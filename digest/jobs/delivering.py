@@ -137,7 +137,7 @@ class _Delivery:
         self._began = clock(), time.monotonic()
         self._stop = stop
         self._notice = notice
-        self._ledger = Ledger(store, clock, stop)
+        self._ledger = Ledger(store, clock, stop, sessions=transport.sessions)
         self._held: set[int] = set()
         self._claiming: asyncio.Future[Sequence[Draft]] | None = None
         self._returned: list[Draft] = []
@@ -175,7 +175,9 @@ class _Delivery:
     async def _feed(self, queue: _Queue) -> None:
         """Claims and writes ahead of the sessions, and tells each of them when there is nothing more."""
         try:
-            while not self._stop.is_set() and (drafts := await self._claim()):
+            claiming = self._claim()
+            while (drafts := await asyncio.shield(claiming)) and not self._stop.is_set():
+                claiming = self._claim()
                 for one in drafts:
                     await queue.put(one)
         except StateError as error:  # the mails in hand are finished first
@@ -183,12 +185,12 @@ class _Delivery:
         for _ in range(self._transport.sessions):
             await queue.put(None)
 
-    async def _claim(self) -> Sequence[Draft]:
-        """Goes on to its end where it is broken off: what it claims has to be given back."""
+    def _claim(self) -> asyncio.Future[Sequence[Draft]]:
+        """Goes on to its end, whatever becomes of who waits for it: what it claims has to be given back."""
         now = self._clock()
         self._claiming = asyncio.ensure_future(self._drafting(now, now + LEASE, _AT_ONCE))
         self._claiming.add_done_callback(self._hold)
-        return await asyncio.shield(self._claiming)
+        return self._claiming
 
     def _hold(self, claimed: asyncio.Future[Sequence[Draft]]) -> None:
         if not claimed.cancelled() and claimed.exception() is None:

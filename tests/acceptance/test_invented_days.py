@@ -18,7 +18,7 @@ from digest.assembly import load_setup, open_client, sources_of, transport_of
 from digest.cycle import Cycle, CycleReport
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.papers import ArxivId, Paper
-from digest.stationery import writer_of
+from digest.stationery import stationery_of, writer_of
 from digest.store.sqlite import SqliteStore
 
 # Eleven days from a Monday: nine with a listing, and a weekend.
@@ -141,7 +141,7 @@ class House:
                     sources=sources_of(settings, client),
                     store=store,
                     transport=transport_of(settings),
-                    write=writer_of(settings),
+                    write=writer_of(stationery_of(settings)),
                     subscribers=self.setup.subscribers,
                     lookback=self.setup.lookback,
                     clock=lambda: now,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from digest.assembly import load_setup
-from digest.stationery import writer_of
+from digest.stationery import stationery_of, writer_of
 from digest.store.sqlite import SqliteStore
 from tests.acceptance.installation import Installation
 from tests.acceptance.postfix import (
@@ -95,7 +95,7 @@ def _written_down(lab: Installation) -> dict[str, bytes]:
         state.execute("UPDATE mailing SET state = 'pending', due_at = planned_at")
         state.commit()
     setup = load_setup(None, lab.environ)
-    write = writer_of(setup.settings)
+    write = writer_of(stationery_of(setup.settings))
     with SqliteStore(copy) as store:
         outgoing = [write(mailing) for mailing in store.claim(now=NOW, until=NOW, limit=sys.maxsize)]
     return {mail.recipient: mail.message for mail in outgoing}

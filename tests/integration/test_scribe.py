@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from digest import scribe
+from digest import hiring, scribe
 from digest.config import load_settings
 from digest.drafting import Drafting, draft
 from digest.errors import ScribeGone, StateError
+from digest.hiring import hired
 from digest.jobs import deliver, delivering
 from digest.mail.maildir import MaildirTransport
-from digest.scribe import hired
-from digest.stationery import writer_of
+from digest.stationery import Stationery, stationery_of, writer_of
 from digest.store import file
 from digest.store.sqlite import SqliteStore
 from digest.web.links import links_of
@@ -44,12 +44,16 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
         yield store
 
 
+def stationery(config: Path) -> Stationery:
+    return stationery_of(load_settings(config, {}))
+
+
 async def test_its_drafts_are_those_that_the_first_process_makes(store: SqliteStore, config: Path) -> None:
-    async with hired(config, config.parent / "digest.db") as drafting:
+    async with hired(stationery(config), config.parent / "digest.db") as drafting:
         theirs = [*await drafting(NOW, UNTIL, 4), *await drafting(NOW, UNTIL, 4)]
         assert await drafting(NOW, UNTIL, 4) == []
     store.reclaim(now=NOW, latest=UNTIL)
-    write = writer_of(load_settings(config, {}))
+    write = writer_of(stationery(config))
     assert theirs == list(draft(store, write, now=NOW, until=UNTIL, limit=7))
 
 
@@ -60,17 +64,16 @@ def web_config(config: Path) -> Path:
 
 
 async def test_its_mails_lead_to_the_same_pages(store: SqliteStore, web_config: Path) -> None:
-    async with hired(web_config, web_config.parent / "digest.db") as drafting:
+    async with hired(stationery(web_config), web_config.parent / "digest.db") as drafting:
         theirs = await drafting(NOW, UNTIL, 7)
     store.reclaim(now=NOW, latest=UNTIL)
-    settings = load_settings(web_config, {})
-    write = writer_of(settings, links_of(settings.web.base_url, store))
+    write = writer_of(stationery(web_config), links_of("https://d.example.org", store))
     assert list(theirs) == list(draft(store, write, now=NOW, until=UNTIL, limit=7))
     assert all(one.outgoing and b"<https://d.example.org/u/" in one.outgoing.message for one in theirs)
 
 
 async def test_what_goes_wrong_there_is_told_here(store: SqliteStore, config: Path) -> None:
-    async with hired(config, config.parent / "digest.db") as drafting:
+    async with hired(stationery(config), config.parent / "digest.db") as drafting:
         store._db.execute("DROP TABLE mailing")
         with pytest.raises(StateError, match="no such table"):
             await drafting(NOW, UNTIL, 4)
@@ -80,19 +83,16 @@ def test_it_tells_whether_that_may_pass(
     store: SqliteStore, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file, "_BUSY_SECONDS", 0.05)
-    write = writer_of(load_settings(config, {}))
-    line, out = json.dumps([NOW.isoformat(), UNTIL.isoformat(), 4]).encode(), io.BytesIO()
+    write = writer_of(stationery(config))
+    line = json.dumps([NOW.isoformat(), UNTIL.isoformat(), 4]).encode()
     store._db.execute("BEGIN IMMEDIATE")
     with SqliteStore(config.parent / "digest.db") as other:
-        scribe._answer(other, write, line, out)
-    assert json.loads(out.getvalue()) == {
-        "error": "is locked by another program; close that and run again",
-        "is_passing": True,
-    }
+        answer = scribe._answer(other, write, line, io.BytesIO())
+    assert answer == {"error": "is locked by another program; close that and run again", "is_passing": True}
 
 
 async def test_one_that_died_is_told_and_its_mailings_come_back(store: SqliteStore, config: Path) -> None:
-    async with hired(config, config.parent / "digest.db") as drafting:
+    async with hired(stationery(config), config.parent / "digest.db") as drafting:
         await drafting(NOW, UNTIL, 4)
         for child in children():
             os.kill(child, signal.SIGKILL)
@@ -104,9 +104,9 @@ async def test_one_that_died_is_told_and_its_mailings_come_back(store: SqliteSto
 async def test_one_that_hangs_is_not_waited_for(
     store: SqliteStore, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scribe, "PATIENCE", 0.2)
+    monkeypatch.setattr(hiring, "PATIENCE", 0.2)
     before = set(children())
-    async with hired(config, config.parent / "digest.db") as drafting:
+    async with hired(stationery(config), config.parent / "digest.db") as drafting:
         for child in set(children()) - before:
             os.kill(child, signal.SIGSTOP)
         with pytest.raises(ScribeGone, match="it does not answer"):
@@ -121,9 +121,11 @@ async def test_the_first_process_writes_where_no_second_one_can_be_had(
     monkeypatch.setattr(delivering, "MANY", 1)
     monkeypatch.setattr(sys, "executable", python)
     transport = MaildirTransport(config.parent / "Maildir")
-    write = writer_of(load_settings(config, {}))
+    write = writer_of(stationery(config))
     state = config.parent / "digest.db"
-    report = await deliver(store, transport, write, lambda: NOW, hire=lambda: hired(config, state))
+    report = await deliver(
+        store, transport, write, lambda: NOW, hire=lambda: hired(stationery(config), state)
+    )
     assert (report.sent, report.errors) == (7, [])
 
 
@@ -135,7 +137,7 @@ def strange_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("strange_folder")
 async def test_it_looks_for_no_modules_in_the_current_folder(store: SqliteStore, config: Path) -> None:
-    async with hired(config, config.parent / "digest.db") as drafting:
+    async with hired(stationery(config), config.parent / "digest.db") as drafting:
         assert len(await drafting(NOW, UNTIL, 4)) == 4
 
 
@@ -159,11 +161,11 @@ async def test_it_is_hired_where_very_many_wait(
     async def hire() -> AsyncIterator[Drafting]:
         nonlocal hirings
         hirings += 1
-        async with hired(config, config.parent / "digest.db") as drafting:
+        async with hired(stationery(config), config.parent / "digest.db") as drafting:
             yield drafting
 
     transport = MaildirTransport(config.parent / "Maildir")
-    write = writer_of(load_settings(config, {}))
+    write = writer_of(stationery(config))
     report = await deliver(store, transport, write, lambda: NOW, hire=hire)
     assert (report.sent, hirings) == (7, is_hired)
     assert len(await asyncio.to_thread(lambda: list((config.parent / "Maildir/new").iterdir()))) == 7

@@ -13,7 +13,7 @@ DOC = PACKAGE.parent / "docs" / "architecture.md"
 
 # Each line may import the lines above it and its own.
 ORDER = (
-    "errors",
+    "errors heap",
     "papers",
     "text plurals categories",
     "query",
@@ -26,9 +26,9 @@ ORDER = (
     "mail",
     "drafting stationery",
     "jobs pages health advice bulletins",
-    "assembly cycle notify heap reporting installation",
+    "assembly cycle notify running reporting installation",
     "web",
-    "scribe",
+    "hiring scribe",
     "daemon demo",
     "checks",
     "cli",

@@ -1,0 +1,112 @@
+"""Begins a second process that writes messages, `digest.scribe`, and speaks with it.
+
+A line of JSON asks, and a line of JSON tells of the drafts. Their messages lie one after another on the desk,
+a file without a name that both processes hold. When the first process dies, so does its scribe, and what it
+held comes back when the lease ends. When the scribe dies, the first one writes by itself.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from digest.drafting import Draft, Drafting
+from digest.errors import ScribeGone, StateError
+from digest.mail import Outgoing
+from digest.stationery import Stationery
+
+_LONGEST_LINE = 1 << 20
+"""Fifty drafts are told in some ten thousand bytes."""
+
+_GOODBYE_SECONDS = 5.0
+
+PATIENCE = 120.0
+"""Seconds for an answer, of which a locked state may take thirty."""
+
+
+@asynccontextmanager
+async def hired(stationery: Stationery, state: Path) -> AsyncIterator[Drafting]:
+    """A scribe for the state, with the stationery. Raises `ScribeGone`."""
+    with _desk() as desk:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",  # modules are not looked for in the folder that one happens to be in
+                "-m",
+                "digest.scribe",
+                json.dumps({"state": state, "desk": desk.fileno(), **asdict(stationery)}, default=str),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=_LONGEST_LINE,
+                pass_fds=[desk.fileno()],
+            )
+        except OSError as error:
+            raise ScribeGone(f"it cannot be begun: {error}") from error
+        try:
+            yield _Correspondence(process, desk.fileno(), state).drafting
+        finally:
+            if process.stdin:
+                process.stdin.close()
+            try:
+                await asyncio.wait_for(process.wait(), _GOODBYE_SECONDS)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+def _desk() -> IO[bytes]:
+    """In memory, where the system has such files."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("drafts"), "r+b")
+    return tempfile.TemporaryFile()
+
+
+class _Correspondence:
+    def __init__(self, process: asyncio.subprocess.Process, desk: int, state: Path) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("a scribe is spoken to over pipes")
+        self._process, self._out, self._in = process, process.stdin, process.stdout
+        self._desk = desk
+        self._state = state
+
+    async def drafting(self, now: datetime, until: datetime, limit: int) -> Sequence[Draft]:
+        """Raises `StateError` as `draft` does, and `ScribeGone`."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                answer = await self._ask([now.isoformat(), until.isoformat(), limit])
+        except TimeoutError as error:
+            self._process.kill()  # it may hold the state
+            raise ScribeGone("it does not answer") from error
+        except (asyncio.IncompleteReadError, OSError) as error:
+            raise ScribeGone("it has ended") from error
+        if "error" in answer:
+            raise StateError(str(self._state), answer["error"], is_passing=answer["is_passing"])
+        return self._taken(answer["drafts"])
+
+    async def _ask(self, question: list[object]) -> dict[str, Any]:
+        self._out.write(json.dumps(question).encode() + b"\n")
+        await self._out.drain()
+        answer: dict[str, Any] = json.loads(await self._in.readuntil(b"\n"))
+        return answer
+
+    def _taken(self, told: Sequence[dict[str, Any]]) -> Sequence[Draft]:
+        """All from the desk, which the next answer needs."""
+        drafts, place = [], 0
+        for one in told:
+            size, sender, recipient = (one.pop(name) for name in ("size", "sender", "recipient"))
+            outgoing = None
+            if size is not None:
+                message = os.pread(self._desk, size, place)
+                outgoing = Outgoing(
+                    sender=sender, recipient=recipient, message=message, token=one["token"], is_dotless=True
+                )
+                place += size
+            drafts.append(Draft(**one, outgoing=outgoing))
+        return drafts
