@@ -11,6 +11,9 @@ from digest.store import Conclusion, Store
 
 _log = logging.getLogger(__name__)
 
+_GATHERING = 0.004
+"""For how many seconds one session waits for others, to be written down with them."""
+
 _PAUSE = 2.0
 LONGEST_WAIT = 3600.0
 """For how many seconds a state that cannot be written is waited for."""
@@ -19,14 +22,17 @@ LONGEST_WAIT = 3600.0
 class Ledger:
     """What became of mails, for sessions that each wait until theirs is safely on the disk.
 
-    So at most one mail a session is ever sent and not yet written down. Whoever comes first writes for
-    all who have come meanwhile.
+    So at most one mail a session is ever sent and not yet written down. Whoever comes first waits a moment,
+    unless all are there, and writes for all who have come by then.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], datetime], stop: asyncio.Event) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime], stop: asyncio.Event, *, sessions: int
+    ) -> None:
         self._store = store
         self._clock = clock
         self._stop = stop
+        self._sessions = sessions
         self._waiting: list[Conclusion] = []
         self._writing = asyncio.Lock()
 
@@ -39,6 +45,8 @@ class Ledger:
         self._waiting.append(conclusion)
         async with self._writing:
             if conclusion in self._waiting:
+                if len(self._waiting) < self._sessions:
+                    await asyncio.sleep(_GATHERING)
                 written = tuple(self._waiting)
                 await self._insist(written)
                 del self._waiting[: len(written)]

@@ -1,0 +1,56 @@
+"""What several sessions sent is written down together, and no session goes on before its own is."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import cast
+
+import pytest
+
+from digest.jobs.ledger import Ledger
+from digest.store import Conclusion, MailingState, Store
+
+
+class Book:
+    """Keeps what is written at once, as a store does."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[int, ...]] = []
+
+    def conclude(self, conclusions: Sequence[Conclusion], *, now: datetime) -> None:
+        self.written.append(tuple(sorted(one.number for one in conclusions)))
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book()
+
+
+def ledger_of(book: Book, sessions: int) -> Ledger:
+    return Ledger(cast("Store", book), lambda: datetime.now(UTC), asyncio.Event(), sessions=sessions)
+
+
+def conclusion(number: int) -> Conclusion:
+    return Conclusion(number=number, state=MailingState.SENT, reply="250 ok")
+
+
+async def test_those_who_come_within_a_moment_are_written_down_together(book: Book) -> None:
+    ledger = ledger_of(book, 20)
+
+    async def session(number: int) -> None:
+        await asyncio.sleep(0.0001 * number)
+        await ledger.write(conclusion(number))
+        assert any(number in some for some in book.written)
+
+    await asyncio.gather(*map(session, range(10)))
+    assert sum(map(len, book.written)) == 10
+    assert len(book.written) <= 3
+
+
+async def test_the_only_session_waits_for_nobody(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digest.jobs.ledger._GATHERING", 3600)
+    ledger = ledger_of(book, 1)
+    async with asyncio.timeout(5):
+        await ledger.write(conclusion(1))
+        await ledger.write(conclusion(2))
+    assert book.written == [(1,), (2,)]
