@@ -38,7 +38,7 @@ PURE = (
     "papers text plurals query matching evidence digests composing merging explaining schedule"
     " pages pages.reading pages.writing pages.judging"
     " preferences store.sealing providers mail.message mail.replies mail.bounces mail.pace"
-    " checks.records mail.links web.clients web.choosing web.cards web.feeds"
+    " checks.records mail.links web.clients web.choosing web.feeds"
     " mail.tex mail.tex.commands mail.tex.letters"
     " mail.tex.maths mail.tex.pieces mail.tex.prose mail.tex.reading mail.tex.signs mail.tex.spacing"
     " mail.tex.symbols mail.richtext mail.marking mail.cards mail.fitting mail.wrapping"
