@@ -216,7 +216,7 @@ class KeywordPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """How many readers there are, how many addresses are suppressed, and how many mailings wait."""
+    """How many readers there are, how many addresses are suppressed, and how many mailings are `waiting`."""
 
     readers: int
     suppressed: int
