@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from digest.query import Query
     from digest.settings import Settings
 
+Tried = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-k",
+        "--keyword",
+        metavar="KEYWORD",
+        help="A keyword to try; may be repeated.",
+        show_default=False,
+    ),
+]
+
 _SPAN = timedelta(days=14)
 _MOST_KEYWORDS = 20
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -30,16 +41,7 @@ def keywords(
         str | None,
         typer.Argument(metavar="EMAIL", help="A subscriber: looks at their keywords.", show_default=False),
     ] = None,
-    keyword: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-k",
-            "--keyword",
-            metavar="KEYWORD",
-            help="A keyword to try; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    keyword: Tried = None,
     now: Moment = None,
     as_json: Annotated[
         bool, typer.Option("--json", metavar="", help="Print a list of JSON objects.")
