@@ -185,14 +185,13 @@ def _settle_password(folder: Path, answers: "Answers") -> bool:
 def _check(folder: Path) -> None:
     import os
 
-    from rich.console import Console
-
     from digest.checks.examination import examine_here
     from digest.cli.doctor import tell
+    from digest.cli.screen import screen
     from digest.installation import CONFIG
 
     typer.echo("\nChecked, without asking anybody:")
-    console = Console(highlight=False, markup=False)
+    console = screen()
     for finding in examine_here(folder / CONFIG, os.environ):
         tell(console, finding)
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of, tell_failures_once
-from digest.cli.keywords import Tried
-from digest.cli.run import Moment
+from digest.cli.options import Moment, Tried
 
 if TYPE_CHECKING:
     from digest.digests import Digest
