@@ -80,3 +80,22 @@ async def test_elsewhere_no_line_is_broken(tmp_path: Path) -> None:
             timeout=60,
         )
     assert LONG in done.stdout.splitlines()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full, a file on a full disk")
+@pytest.mark.parametrize("arguments", ["--help", "--version", "subscribers --json", "status"])
+def test_an_output_that_takes_nothing_is_told_in_a_line(tmp_path: Path, arguments: str) -> None:
+    (tmp_path / "subscribers.toml").write_text("")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "digest", *arguments.split()],
+            env=os.environ | {"PYTHONPATH": str(ROOT), "DIGEST_STATE": str(tmp_path / "digest.db")},
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.stderr == "error: the output cannot be written: No space left on device\n"
+    assert done.returncode == 1
