@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from digest.cli.options import Followed
+
 if TYPE_CHECKING:
     from digest.installation import Answers, MailServer
 
@@ -17,16 +19,7 @@ def init(
     email: Annotated[
         str | None, typer.Option(metavar="EMAIL", help="Your mail address.", show_default=False)
     ] = None,
-    keyword: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--keyword",
-            "-k",
-            metavar="KEYWORD",
-            help="What to look for. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    keyword: Followed = None,
     at: Annotated[
         str | None, typer.Option(metavar="HH:MM", help="When to mail; else 07:00.", show_default=False)
     ] = None,

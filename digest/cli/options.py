@@ -25,6 +25,17 @@ Moment = Annotated[
     ),
 ]
 
+Followed = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keyword",
+        "-k",
+        metavar="KEYWORD",
+        help="What to look for in titles and abstracts. May be repeated.",
+        show_default=False,
+    ),
+]
+
 Tried = Annotated[
     list[str] | None,
     typer.Option(
