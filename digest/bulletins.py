@@ -11,7 +11,6 @@ from digest.mail import Outgoing
 from digest.mail.message import Letterhead, mailbox, quoted_printable, wire_address
 
 _MOST_LINES = 8
-_WEEK = timedelta(days=7)
 
 
 class Bulletin(StrEnum):

@@ -77,7 +77,7 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribed:
-    """What `subscribe` did. `subscriber` is as it is now, `already` are keywords that were there."""
+    """What `subscribe` did. `subscriber` is as it is now; `already` are keywords as they were there."""
 
     subscriber: Subscriber
     is_new: bool
@@ -246,7 +246,8 @@ class _File:
         old = self.subscribers[index]
         missing = wanted.missing_from(old)
         added = tuple(missing.get("keywords", ()))
-        already = tuple(keyword.text for keyword in wanted.keywords if keyword.text not in added)
+        followed = {keyword.query.key: keyword.text for keyword in old.keywords}
+        already = tuple(followed[one.query.key] for one in wanted.keywords if one.query.key in followed)
 
         def change(entry: dict[str, Any]) -> None:
             for key, texts in missing.items():

@@ -1,8 +1,10 @@
-"""Invented papers and readers."""
+"""Invented papers and readers, and a mail made whole."""
 
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
+from digest.digests import Digest
+from digest.mail.message import Letterhead, Rendered, join_message, quoted_printable
 from digest.papers import ArxivId, Paper
 from digest.query import parse
 from digest.subscribers import Keyword, Replacements, Subscriber
@@ -60,3 +62,9 @@ def reader(
 
 def _keywords(*texts: str) -> tuple[Keyword, ...]:
     return tuple(Keyword(text=text, query=parse(text)) for text in texts)
+
+
+def message_of(digest: Digest, rendered: Rendered, letterhead: Letterhead, token: str) -> bytes:
+    """The mail whose parts were each encoded as one piece."""
+    text, html = ([quoted_printable(part)] for part in (rendered.text, rendered.html))
+    return join_message(digest, rendered.subject, letterhead, token, text=text, html=html)

@@ -16,9 +16,9 @@ from yarl import URL
 
 from digest.arxiv.atom import error_reason
 from digest.arxiv.turnstile import Turnstile
+from digest.arxiv.unanswered import no_answer
 from digest.errors import BadDocument, Refused, SourceError, Throttled, Unreachable
 from digest.notation import is_loopback
-from digest.papers import one_line
 
 _log = logging.getLogger(__name__)
 
@@ -161,8 +161,10 @@ class PoliteClient:
             ) from error
         except aiohttp.ClientPayloadError as error:
             raise BadDocument(question.url, "the answer was cut off on its way; try again later") from error
+        except _Lost as lost:
+            raise Unreachable(question.url, no_answer(lost.error)) from lost
         except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(question.url, _no_answer(error)) from error
+            raise Unreachable(question.url, no_answer(error)) from error
 
     async def _read(self, response: aiohttp.ClientResponse, url: str) -> bytes:
         body = bytearray()
@@ -174,6 +176,14 @@ class PoliteClient:
         return bytes(body)
 
 
+class _Lost(Exception):
+    """`error` ended the connection."""
+
+    def __init__(self, error: aiohttp.ClientError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
@@ -181,7 +191,7 @@ async def _send_once(
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise aiohttp.ClientConnectionError(str(error)) from error
+        raise _Lost(error) from error
 
 
 def _question(url: str, fields: Mapping[str, str]) -> _Question:
@@ -266,8 +276,3 @@ def _new_address(question: _Question, reply: _Reply) -> URL:
         # The interval between requests is that of the first address.
         raise BadDocument(question.url, f"redirected to or from this machine: {location[:200]!r}")
     return address
-
-
-def _no_answer(error: Exception) -> str:
-    cause = one_line(str(error))[:200] or type(error).__name__
-    return f"no answer: {cause}; check this machine's connection, or try again later"

@@ -6,6 +6,7 @@ raised; `main` says it and ends with the exit code that `exit_code` gives.
 """
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -112,3 +113,19 @@ def main() -> None:
     except DigestError as error:
         sys.stderr.writelines(f"error: {problem}\n" for problem in problems_of(error))
         sys.exit(exit_code(error))
+    except OSError as error:
+        if not _is_output_lost():
+            raise
+        sys.stderr.write(f"error: the output cannot be written: {error.strerror}\n")
+        sys.exit(1)
+
+
+def _is_output_lost() -> bool:
+    """Whether standard output takes nothing; then what waits for it is dropped, or its end would fail too."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False

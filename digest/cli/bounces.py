@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import Context, context_of, problems_of
+from digest.cli.options import AsList
 from digest.errors import ConfigurationError, DigestError, StateError
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ def bounce(ctx: typer.Context) -> None:
 
 def suppressions(
     ctx: typer.Context,
-    as_json: Annotated[
-        bool, typer.Option("--json", metavar="", help="Print a list of JSON objects.")
-    ] = False,
+    as_json: AsList = False,
 ) -> None:
     """List the addresses that get no mail, since when, and why."""
+    from digest.cli.screen import print_table
+
     settings = context_of(ctx).settings()
     found: tuple[Suppression, ...] = ()
     if settings.state.exists():
@@ -65,7 +66,8 @@ def suppressions(
         ]
         typer.echo(json.dumps(objects, ensure_ascii=False, indent=2))
     elif found:
-        _print_table(found)
+        rows = [(one.email, f"{one.since_at:%Y-%m-%d %H:%M %Z}", one.cause) for one in found]
+        print_table(("Address", "Since", "Cause"), rows)
     else:
         typer.echo("No address is suppressed.")
 
@@ -154,18 +156,3 @@ def _state(settings: "Settings") -> "SqliteStore":
             str(settings.state), "does not exist; name the state of the service with DIGEST_STATE"
         )
     return SqliteStore(settings.state)
-
-
-def _print_table(found: "tuple[Suppression, ...]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000  # one line an address, for grep and cut
-    table = Table("Address", "Since", "Cause", box=None, pad_edge=False, header_style="bold")
-    table.columns[0].no_wrap = True
-    for one in found:
-        table.add_row(Text(one.email), Text(f"{one.since_at:%Y-%m-%d %H:%M %Z}"), Text(one.cause))
-    console.print(table)

@@ -27,12 +27,11 @@ def demo(
     """
     import asyncio
 
-    from rich.console import Console
-
+    from digest.cli.screen import screen
     from digest.demo.days import live_through
 
     folder = _made(into)
-    console = Console(highlight=False, markup=False)
+    console = screen()
     console.print("A small arXiv with invented papers now runs on this machine; two readers have subscribed.")
     runs = asyncio.run(live_through(folder))
     _tell_days(console, runs)
@@ -77,13 +76,19 @@ def _tell_days(console: "Console", runs: "tuple[Run, ...]") -> None:
 
 
 def _tell(console: "Console", run: "Run", news: str) -> None:
+    from rich.table import Table
+
+    from digest.cli.screen import indented
+
     console.print(f"\n{run.at:%A, %d %B, %H:%M}: {news}", style="bold")
+    mails = Table.grid(padding=(0, 2))
     for mail in run.mails:
-        console.print(f"  {mail.email:<20}{mail.subject}", soft_wrap=True)
+        mails.add_row("", mail.email, mail.subject)
+    console.print(mails)
     for error in run.report.errors:
-        console.print(f"  error: {error}", style="red", soft_wrap=True)
+        console.print(indented(f"error: {error}", "red"))
     if not run.mails:
-        console.print("  nobody was mailed, since there is nothing that they have not had")
+        console.print(indented("nobody was mailed, since there is nothing that they have not had"))
 
 
 def _share(run: "Run", paper: str) -> str:

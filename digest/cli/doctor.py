@@ -1,12 +1,12 @@
 """`digest doctor`: what works, what does not, and what to do about it."""
 
 import json
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.context import Context, context_of, tell_failures_once
+from digest.cli.options import AsObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ def doctor(
         str | None,
         typer.Option(metavar="EMAIL", help="Send a test digest with invented papers.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+    as_json: AsObject = False,
 ) -> None:
     """Check configuration, files, clock, disk, state, mail server, DNS records, arXiv and service.
 
@@ -62,12 +62,11 @@ async def _examine(context: Context, email: str | None, *, is_told: bool) -> "tu
     """All findings; each is told as it comes, since some are long in coming."""
     import os
 
-    from rich.console import Console
-
     from digest.checks.domain import DnsResolver
     from digest.checks.examination import examine
+    from digest.cli.screen import screen
 
-    console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    console = screen()
     found = []
     async for finding in examine(context.config, os.environ, DnsResolver(), send_to=email):
         found.append(finding)

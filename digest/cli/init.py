@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from digest.cli.options import Followed
+
 if TYPE_CHECKING:
     from digest.installation import Answers, MailServer
 
@@ -17,16 +19,7 @@ def init(
     email: Annotated[
         str | None, typer.Option(metavar="EMAIL", help="Your mail address.", show_default=False)
     ] = None,
-    keyword: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--keyword",
-            "-k",
-            metavar="KEYWORD",
-            help="What to look for. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    keyword: Followed = None,
     at: Annotated[
         str | None, typer.Option(metavar="HH:MM", help="When to mail; else 07:00.", show_default=False)
     ] = None,
@@ -185,14 +178,13 @@ def _settle_password(folder: Path, answers: "Answers") -> bool:
 def _check(folder: Path) -> None:
     import os
 
-    from rich.console import Console
-
     from digest.checks.examination import examine_here
     from digest.cli.doctor import tell
+    from digest.cli.screen import screen
     from digest.installation import CONFIG
 
     typer.echo("\nChecked, without asking anybody:")
-    console = Console(highlight=False, markup=False)
+    console = screen()
     for finding in examine_here(folder / CONFIG, os.environ):
         tell(console, finding)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.context import context_of, tell_failures_once
-from digest.cli.run import Moment
+from digest.cli.options import AsList, Moment, Tried
 from digest.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -30,20 +30,9 @@ def keywords(
         str | None,
         typer.Argument(metavar="EMAIL", help="A subscriber: looks at their keywords.", show_default=False),
     ] = None,
-    keyword: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-k",
-            "--keyword",
-            metavar="KEYWORD",
-            help="A keyword to try; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    keyword: Tried = None,
     now: Moment = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", metavar="", help="Print a list of JSON objects.")
-    ] = False,
+    as_json: AsList = False,
 ) -> None:
     """Tell whether keywords are any good, by the papers of the last two weeks.
 
@@ -117,15 +106,14 @@ def _workdays(since: datetime, until: datetime) -> int:
 
 
 def _tell(advice: "Advice") -> None:
-    from rich.console import Console
-    from rich.text import Text
+    from digest.cli.screen import indented, screen
 
-    console = Console(highlight=False)
-    console.print(Text(advice.keyword, style="bold"))
+    console = screen()
+    console.print(advice.keyword, style="bold")
     for line in _lines(advice):
-        console.print(Text(f"  {line}"), soft_wrap=True)
+        console.print(indented(line))
     for warning in _warnings(advice):
-        console.print(Text(f"  {warning}", style="yellow"), soft_wrap=True)
+        console.print(indented(warning, "yellow"))
     console.print()
 
 

@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.options import AsList
 
 if TYPE_CHECKING:
     from digest.settings import Settings
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 
 def subscribers(
     ctx: typer.Context,
-    as_json: Annotated[
-        bool, typer.Option("--json", metavar="", help="Print a list of JSON objects.")
-    ] = False,
+    as_json: AsList = False,
 ) -> None:
     """List the readers with their keywords, times and filters, and what they chose for themselves."""
     from digest.subscribers import load_subscribers
@@ -145,20 +144,14 @@ def _as_object(known: _Known) -> dict[str, Any]:
 
 
 def _print_table(found: Sequence[_Known]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from digest.cli.screen import print_table
 
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000  # one line a reader, for grep and cut
     choices = [_choices(known) for known in found]
     columns = ("Address", "Name", "Keywords", "Mailed", "Filters", *(["Choices"] if any(choices) else []))
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    table.columns[0].no_wrap = True
+    rows = []
     for known, choice in zip(found, choices, strict=True):
         reader = known.mailed
         keywords = ", ".join(keyword.text for keyword in reader.keywords)
         cells = (reader.email, reader.name or "", keywords, times(reader), filters(reader), choice)
-        table.add_row(*map(Text, cells[: len(columns)]))
-    console.print(table)
+        rows.append(cells[: len(columns)])
+    print_table(columns, rows)

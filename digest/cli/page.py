@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of, tell_failures_once
-from digest.cli.run import Moment
+from digest.cli.options import Moment
 
 if TYPE_CHECKING:
     from digest.pages import Page

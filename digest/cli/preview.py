@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of, tell_failures_once
-from digest.cli.run import Moment
+from digest.cli.options import Moment, Tried
 
 if TYPE_CHECKING:
     from digest.digests import Digest
@@ -25,16 +25,7 @@ def preview(
         str | None,
         typer.Argument(metavar="EMAIL", help="A subscriber: shows their next digest.", show_default=False),
     ] = None,
-    keyword: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-k",
-            "--keyword",
-            metavar="KEYWORD",
-            help="A keyword to try; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    keyword: Tried = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="PATH", help="The HTML file to write.")
     ] = Path("digest-preview.html"),

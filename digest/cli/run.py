@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.context import context_of, problems_of, tell_failures_once
+from digest.cli.options import AsObject, Moment
 from digest.errors import DigestError
 
 if TYPE_CHECKING:
@@ -16,26 +17,6 @@ if TYPE_CHECKING:
     from digest.digests import Digest
 
 _INTERRUPTED = 130
-
-
-def parse_moment(text: str) -> datetime:
-    """An ISO 8601 moment, UTC where it names no zone. Raises `typer.BadParameter`."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("not a moment; allowed is a form such as 2026-06-16T12:30:00Z") from None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-
-
-Moment = Annotated[
-    datetime | None,
-    typer.Option(
-        parser=parse_moment,
-        metavar="MOMENT",
-        help="As of that moment, as in 2026-06-16T12:30:00Z: for replays.",
-        show_default=False,
-    ),
-]
 
 
 def run(
@@ -51,7 +32,7 @@ def run(
         typer.Option("--dry-run", metavar="", help="Fetch and compose, but send nothing and mark nothing."),
     ] = False,
     now: Moment = None,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+    as_json: AsObject = False,
 ) -> None:
     """Run one cycle now: fetch, then mail everyone who has something new.
 

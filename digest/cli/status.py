@@ -2,12 +2,12 @@
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.run import Moment
+from digest.cli.options import AsObject, Moment
 
 if TYPE_CHECKING:
     from digest.assembly import Setup
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def status(
     ctx: typer.Context,
     now: Moment = None,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+    as_json: AsObject = False,
 ) -> None:
     """Tell whether all is well: what was announced and seen, what comes next, and what stands in the way.
 
@@ -44,13 +44,13 @@ def status(
 
 
 def _tell(setup: "Setup", health: "Health", size: int, *, is_running: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from digest.bulletins import told
+    from digest.cli.screen import screen
 
-    console = Console(highlight=False)
+    console = screen()
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     running = "a process is at work on it" if is_running else "no process is at work on it"
@@ -60,9 +60,9 @@ def _tell(setup: "Setup", health: "Health", size: int, *, is_running: bool) -> N
             table.add_row(name if number == 0 else "", Text(line))
     console.print(table)
     for problem in health.problems():
-        console.print(Text(f"needs you: {problem}", style="bold red"))
+        console.print(f"needs you: {problem}", style="bold red")
     if not health.problems():
-        console.print(Text("all is well", style="green"))
+        console.print("all is well", style="green")
 
 
 def _as_object(health: "Health") -> dict[str, Any]:

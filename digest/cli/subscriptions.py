@@ -6,6 +6,7 @@ import typer
 
 from digest.cli.context import context_of
 from digest.cli.listing import filters, listed, times
+from digest.cli.options import Followed
 
 if TYPE_CHECKING:
     from digest.settings import Settings
@@ -18,15 +19,7 @@ Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The reader's mail a
 def subscribe(
     ctx: typer.Context,
     email: Email,
-    keyword: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--keyword",
-            "-k",
-            metavar="KEYWORD",
-            help="What to look for in titles and abstracts. May be repeated.",
-        ),
-    ] = None,
+    keyword: Followed = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The reader's name, for the mail's To line.")
     ] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.run import Moment
+from digest.cli.options import AsObject, Moment
 from digest.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def why(
         ),
     ] = None,
     now: Moment = None,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+    as_json: AsObject = False,
 ) -> None:
     """Tell why a paper was mailed to a subscriber, or why not.
 
@@ -89,16 +89,16 @@ def _asked_for(setup: "Setup", arxiv_id: "ArxivId") -> "Paper":
 
 
 def _tell(paper: "Paper", sighting: "Sighting | None", answers: "Sequence[Answer]") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from digest.cli.answers import evidence, history
+    from digest.cli.screen import indented, screen
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = screen()
     console.print(Text(f"{paper.id}v{paper.version}  {paper.title}", style="bold"))
     for line in history(paper, sighting):
-        console.print(Text(f"  {line}"))
+        console.print(indented(line))
     for answer in answers[:_READERS_SHOWN]:
         console.print(Text(f"\n{answer.reader.email}", style="bold"))
         table = Table.grid(padding=(0, 2))
@@ -107,7 +107,7 @@ def _tell(paper: "Paper", sighting: "Sighting | None", answers: "Sequence[Answer
             table.add_row("", Text(sign, style), Text(verdict.keyword.text), Text(evidence(verdict)))
         console.print(table)
         for line in answer.outcome:
-            console.print(Text(f"  {line}"))
+            console.print(indented(line))
     if len(answers) > _READERS_SHOWN:
         console.print(f"\nand {len(answers) - _READERS_SHOWN} more subscribers: name one to see theirs")
 

@@ -56,21 +56,6 @@ class Rendered:
     html: str
 
 
-def build_message(
-    digest: Digest, rendered: Rendered, letterhead: Letterhead, token: str, *, links: Links = NO_LINKS
-) -> bytes:
-    """The whole message with CRLF line ends, as `join_message` gives it."""
-    return join_message(
-        digest,
-        rendered.subject,
-        letterhead,
-        token,
-        text=[quoted_printable(rendered.text)],
-        html=[quoted_printable(rendered.html)],
-        links=links,
-    )
-
-
 def join_message(
     digest: Digest,
     subject: str,

@@ -110,7 +110,7 @@ class Templates:
         filters: dict[str, Callable[..., str]] = {
             "wrapped": lambda text, *indents: wrapped(str(text), *indents),
             "isolated": _isolated,
-            "long_date": _long_date,
+            "long_date": long_date,
             "full_date": _full_date,
         }
         self._environment.filters |= filters
@@ -133,7 +133,7 @@ def _isolated(text: RichText) -> Markup:
 
 
 @lru_cache(maxsize=_DATES_KEPT)
-def _long_date(day: date) -> str:
+def long_date(day: date) -> str:
     """Such as `16 June 2026`, in English whatever the locale."""
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
@@ -141,4 +141,4 @@ def _long_date(day: date) -> str:
 @lru_cache(maxsize=_DATES_KEPT)
 def _full_date(day: date) -> str:
     """Such as `Tuesday, 16 June 2026`."""
-    return f"{_WEEKDAYS[day.weekday()]}, {_long_date(day)}"
+    return f"{_WEEKDAYS[day.weekday()]}, {long_date(day)}"

@@ -21,7 +21,8 @@ class StateFile:
     """The state file, for calls from any thread, one at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Opens or makes the file. Raises `StateError` where it is not ours or from a newer version."""
+        """Opens or makes the file. Raises `StateError` for a folder, another's file or a newer version's."""
+        refuse_folder(path)
         self._path = path
         self._lock = threading.RLock()
         with self._wrapping_errors():
@@ -107,6 +108,12 @@ class StateFile:
     def _secret(self) -> str:
         """What only this installation knows."""
         return str(self._one("SELECT secret FROM installation"))
+
+
+def refuse_folder(path: Path) -> None:
+    """Raises `StateError` where there can be no file."""
+    if path.is_dir():
+        raise StateError(str(path), "is a folder; name a file in it with DIGEST_STATE")
 
 
 def refuse_foreign(path: Path, db: Database) -> None:

@@ -54,6 +54,7 @@ class Archive(History):
         )
 
     def _newest_editions(self, query: int, newest_past_hit: int | None) -> list[int]:
+        """Those seen last. `newest_papers`, by submission, reads all that the query ever found."""
         hits = self._rows(
             "SELECT number, edition FROM hit WHERE query = ? ORDER BY number DESC LIMIT ?",
             [query, _PAPERS_SHOWN],
@@ -94,17 +95,17 @@ class Archive(History):
         return tuple(map(self._mailing, rows))
 
     def figures(self) -> Figures:
-        readers, suppressed, waiting, covered_at = self._rows(
-            """
-            SELECT (SELECT count(*) FROM subscriber WHERE is_enrolled),
-                (SELECT count(*) FROM suppression),
-                (SELECT count(*) FROM mailing WHERE due_at IS NOT NULL),
-                (SELECT max(covered_at) FROM query)
-            """
-        )[0]
-        return Figures(
-            readers=readers,
-            suppressed=suppressed,
-            waiting=waiting,
-            fetched_at=covered_at and moment_of(covered_at),
-        )
+        with self._snapshot():
+            readers, suppressed, covered_at = self._rows(
+                """
+                SELECT (SELECT count(*) FROM subscriber WHERE is_enrolled),
+                    (SELECT count(*) FROM suppression),
+                    (SELECT max(covered_at) FROM query)
+                """
+            )[0]
+            return Figures(
+                readers=readers,
+                suppressed=suppressed,
+                waiting=self.waiting(),
+                fetched_at=covered_at and moment_of(covered_at),
+            )

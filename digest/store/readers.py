@@ -15,6 +15,59 @@ from digest.store.examined import Examined
 from digest.store.rows import LAST_CODE, code_of, first_code, moment_of, text_of
 from digest.subscribers import Subscriber
 
+_NEW_HITS = """
+WITH followed AS (
+    SELECT subscription.query, key, began_after, subscriber.number AS reader, cursor,
+        CASE WHEN is_welcomed THEN cursor ELSE 0 END AS served, newest_past_hit
+    FROM subscriber
+    JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
+    JOIN query ON query.number = subscription.query
+    WHERE address = ?1 AND began_after IS NOT NULL
+),
+candidate AS (
+    SELECT hit.number, key, hit.paper, hit.edition, began_after, reader, cursor
+    FROM followed
+    JOIN hit ON hit.query = followed.query AND hit.number > served
+    JOIN edition ON edition.number = hit.edition
+    JOIN paper ON paper.number = hit.paper
+    WHERE hit.number > began_after OR submitted_at >= ?2
+        OR submitted_at IS NULL AND arxiv_id BETWEEN ?3 AND ?4
+    UNION ALL
+    -- Reads all past hits, for readers who were without mail so long that some are news.
+    SELECT past_hit.number, key, past_hit.paper, past_hit.edition, began_after, reader, cursor
+    FROM followed
+    CROSS JOIN past_hit ON past_hit.query = followed.query
+    WHERE newest_past_hit > max(served, began_after)
+        AND past_hit.number > max(served, began_after)
+)
+SELECT number, key, edition, number <= began_after
+FROM candidate
+WHERE NOT EXISTS (
+        SELECT 1
+        FROM subscription AS former
+        JOIN hit AS earlier
+            ON earlier.query = former.query AND earlier.paper = candidate.paper
+        WHERE former.subscriber = reader AND former.is_welcomed
+            AND earlier.number <= coalesce(former.ended_after, cursor)
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM subscription AS former
+        JOIN past_hit AS earlier
+            ON earlier.paper = candidate.paper AND earlier.query = former.query
+        WHERE former.subscriber = reader AND former.is_welcomed
+            AND earlier.number <= coalesce(former.ended_after, cursor)
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM seen_elsewhere WHERE address = ?1 AND paper = candidate.paper
+    )
+ORDER BY number
+"""
+"""Of a reader (?1): hits after their cursor, less papers that an earlier hit or something else brought them.
+
+Of the backlog it has what was submitted since ?2, or where the source told no time, has an id from ?3 to ?4.
+"""
+
 
 class Readers(Examined):
     """The part of the store before a digest is written down."""
@@ -54,6 +107,29 @@ class Readers(Examined):
     def _enrol(
         self, db: Database, subscribers: Sequence[Subscriber], now: datetime, current_since: datetime
     ) -> None:
+        self._note_wanted(db, subscribers)
+        db.execute("INSERT OR IGNORE INTO query (key) SELECT DISTINCT query FROM wanted")
+        db.execute(
+            """
+            INSERT INTO subscriber (address, email, since_at, is_enrolled, cursor)
+            SELECT DISTINCT address, email, ?, 1, (SELECT coalesce(max(number), 0) FROM hit)
+            FROM wanted WHERE true
+            ON CONFLICT (address) DO UPDATE SET email = excluded.email, is_enrolled = 1
+            """,
+            [text_of(now)],
+        )
+        db.execute(
+            "UPDATE subscriber SET is_enrolled = 0, revision_cursor = NULL"
+            " WHERE is_enrolled AND address NOT IN (SELECT address FROM wanted)"
+        )
+        self._set_revision_cursors(db)
+        self._end_subscriptions(db)
+        self._begin_subscriptions(db, current_since)
+        db.execute("DELETE FROM wanted")
+
+    @staticmethod
+    def _note_wanted(db: Database, subscribers: Sequence[Subscriber]) -> None:
+        """Puts what `subscribers` follow into a table of this connection, but for readers who left."""
         db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS wanted"
             " (address TEXT, email TEXT, query TEXT, with_revisions INTEGER)"
@@ -81,24 +157,6 @@ class Readers(Examined):
             )
             """
         )
-        db.execute("INSERT OR IGNORE INTO query (key) SELECT DISTINCT query FROM wanted")
-        db.execute(
-            """
-            INSERT INTO subscriber (address, email, since_at, is_enrolled, cursor)
-            SELECT DISTINCT address, email, ?, 1, (SELECT coalesce(max(number), 0) FROM hit)
-            FROM wanted WHERE true
-            ON CONFLICT (address) DO UPDATE SET email = excluded.email, is_enrolled = 1
-            """,
-            [text_of(now)],
-        )
-        db.execute(
-            "UPDATE subscriber SET is_enrolled = 0, revision_cursor = NULL"
-            " WHERE is_enrolled AND address NOT IN (SELECT address FROM wanted)"
-        )
-        self._set_revision_cursors(db)
-        self._end_subscriptions(db)
-        self._begin_subscriptions(db, current_since)
-        db.execute("DELETE FROM wanted")
 
     @staticmethod
     def _end_subscriptions(db: Database) -> None:
@@ -182,57 +240,8 @@ class Readers(Examined):
                 hit=self._one("SELECT coalesce(max(number), 0) FROM hit"),
                 revision=self._one("SELECT coalesce(max(number), 0) FROM revision"),
             )
-            rows = self._rows(
-                """
-                WITH followed AS (
-                    SELECT subscription.query, key, began_after, subscriber.number AS reader, cursor,
-                        CASE WHEN is_welcomed THEN cursor ELSE 0 END AS served, newest_past_hit
-                    FROM subscriber
-                    JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
-                    JOIN query ON query.number = subscription.query
-                    WHERE address = ?1 AND began_after IS NOT NULL
-                ),
-                candidate AS (
-                    SELECT hit.number, key, hit.paper, hit.edition, began_after, reader, cursor
-                    FROM followed
-                    JOIN hit ON hit.query = followed.query AND hit.number > served
-                    JOIN edition ON edition.number = hit.edition
-                    JOIN paper ON paper.number = hit.paper
-                    WHERE hit.number > began_after OR submitted_at >= ?2
-                        OR submitted_at IS NULL AND arxiv_id BETWEEN ?3 AND ?4
-                    UNION ALL
-                    -- Reads all past hits, for readers who were without mail so long that some are news.
-                    SELECT past_hit.number, key, past_hit.paper, past_hit.edition, began_after, reader, cursor
-                    FROM followed
-                    CROSS JOIN past_hit ON past_hit.query = followed.query
-                    WHERE newest_past_hit > max(served, began_after)
-                        AND past_hit.number > max(served, began_after)
-                )
-                SELECT number, key, edition, number <= began_after
-                FROM candidate
-                WHERE NOT EXISTS (
-                        SELECT 1
-                        FROM subscription AS former
-                        JOIN hit AS earlier
-                            ON earlier.query = former.query AND earlier.paper = candidate.paper
-                        WHERE former.subscriber = reader AND former.is_welcomed
-                            AND earlier.number <= coalesce(former.ended_after, cursor)
-                    )
-                    AND NOT EXISTS (
-                        SELECT 1
-                        FROM subscription AS former
-                        JOIN past_hit AS earlier
-                            ON earlier.paper = candidate.paper AND earlier.query = former.query
-                        WHERE former.subscriber = reader AND former.is_welcomed
-                            AND earlier.number <= coalesce(former.ended_after, cursor)
-                    )
-                    AND NOT EXISTS (
-                        SELECT 1 FROM seen_elsewhere WHERE address = ?1 AND paper = candidate.paper
-                    )
-                ORDER BY number
-                """,
-                [address_key(email), text_of(backlog_since), first_code(backlog_since), LAST_CODE],
-            )
+            asked = [address_key(email), text_of(backlog_since), first_code(backlog_since), LAST_CODE]
+            rows = self._rows(_NEW_HITS, asked)
             papers = self._papers({edition for _, _, edition, _ in rows})
             revisions = self._revisions(address_key(email))
         hits = tuple(

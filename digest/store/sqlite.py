@@ -11,7 +11,7 @@ from time import monotonic
 from sqlite_utils import Database
 
 from digest.errors import StateError
-from digest.store.file import refuse_foreign
+from digest.store.file import refuse_folder, refuse_foreign
 from digest.store.migrations import migrations
 from digest.store.pages import Archive
 from digest.store.rows import explained
@@ -29,6 +29,7 @@ def copy_state(path: Path, copy: Path) -> None:
 
     Raises `StateError`, also where `path` is not ours.
     """
+    refuse_folder(path)
     try:
         with (
             closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as original,
@@ -107,6 +108,7 @@ def look_into(path: Path, *, busy: timedelta, within: timedelta) -> bool:
     Raises `StateError` where it is damaged, not ours, of a newer version, cannot be written, or is still
     locked by another after `busy`.
     """
+    refuse_folder(path)
     end = monotonic() + within.total_seconds()
     try:
         with closing(

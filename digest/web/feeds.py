@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from digest.papers import Paper
-from digest.web.cards import card_of, dated_at
+from digest.mail.cards import card_of
+from digest.papers import Paper, month_of
 
 _ATOM = "http://www.w3.org/2005/Atom"
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -36,8 +36,16 @@ def paper_item(paper: Paper) -> Item:
         updated_at=dated_at(paper),
         published_at=paper.submitted_at,
         authors=tuple(map(str, card.authors)),
-        categories=card.categories,
+        categories=paper.categories,
     )
+
+
+def dated_at(paper: Paper) -> datetime:
+    """When this version was made; where the source does not say, the month that its id begins with."""
+    if known := paper.updated_at or paper.submitted_at:
+        return known
+    year, month = map(int, month_of(paper.id).split("-"))
+    return datetime(year, min(max(month, 1), 12), 1, tzinfo=UTC)
 
 
 def atom(*, url: str, page: str | None, title: str, items: Sequence[Item], updated_at: datetime) -> bytes:

@@ -48,7 +48,9 @@ class Metrics:
         self._suppressed = Gauge(
             "digest_suppressed_addresses", "Addresses that get no mail.", registry=registry
         )
-        self._waiting = Gauge("digest_mailings_waiting", "Digests that wait to be sent.", registry=registry)
+        self._waiting = Gauge(
+            "digest_mailings_waiting", "Digests that wait to be sent, but for pauses.", registry=registry
+        )
 
     def answered(self, page: str, status: int) -> None:
         self._requests.labels(page, status).inc()

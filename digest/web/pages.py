@@ -4,7 +4,6 @@ from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from markupsafe import Markup
 
 from digest.digests import Digest
 from digest.errors import ConfigurationError
+from digest.mail.cards import card_of, line_of
+from digest.mail.templates import long_date
 from digest.papers import one_line
 from digest.store import KeywordPage
-from digest.web.cards import card_of
 from digest.web.choosing import DAYS, Form
 
 _NAMES = ("message", "leave", "preferences", "keyword", "digest")
@@ -109,14 +109,7 @@ class Pages:
             title=headline(digest),
             dated_on=digest.dated_on,
             entries=[(card_of(entry.paper), entry.keywords) for entry in digest.entries],
-            revisions=[
-                (
-                    card_of(one.paper).title,
-                    f"v{one.from_version} → v{one.paper.version}",
-                    f"{one.paper.abs_url}v{one.paper.version}",
-                )
-                for one in digest.revisions
-            ],
+            revisions=list(map(line_of, digest.revisions)),
             pages=pages,
             feed_url=feed_url,
             is_public=True,
@@ -129,12 +122,8 @@ class Pages:
 
 
 def headline(digest: Digest) -> str:
+    """As in a mail, but for the world: of versions it does not say who had the papers."""
     papers, versions = len(digest.entries), len(digest.revisions)
     if versions and not papers:
         return "1 new version" if versions == 1 else f"{versions} new versions"
     return "1 new paper" if papers == 1 else f"{papers} new papers"
-
-
-def long_date(day: date) -> str:
-    """Such as `16 June 2026`; the locale is that of the program, which sets none: English."""
-    return f"{day.day} {day:%B %Y}"

@@ -17,6 +17,8 @@ from digest.web.site import Site, Subscribers
 from digest.web_settings import Web
 
 _KEEP_ALIVE = 30.0
+"""Seconds from the connection, or its last answer, until a request has to have come with all its headers."""
+
 _GOODBYE = 5.0
 """Seconds that requests in hand get when the server stops."""
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from digest.digests import Digest
+from digest.mail.cards import title_of
+from digest.mail.templates import long_date
 from digest.notation import address_key
 from digest.preferences import Preferences
 from digest.store import KnownReader, Store
 from digest.subscribers import Subscriber
-from digest.web.cards import card_of
 from digest.web.choosing import choices_of, form_of
 from digest.web.feeds import Item, atom, paper_item
 from digest.web.links import Leading
-from digest.web.pages import Pages, ReaderUrls, headline, long_date
+from digest.web.pages import Pages, ReaderUrls, headline
 
 Subscribers = Callable[[], Sequence[Subscriber]]
 """Those of subscribers.toml, as it is in force now."""
@@ -214,7 +215,7 @@ def _digest_item(url: str, digest: Digest) -> Item:
     return Item(
         url=url,
         title=f"{headline(digest)}, {long_date(digest.dated_on)}",
-        summary="\n".join(str(card_of(paper).title) for paper in papers),
+        summary="\n".join(str(title_of(paper)) for paper in papers),
         updated_at=digest.planned_at,
         published_at=digest.planned_at,
     )

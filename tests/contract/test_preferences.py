@@ -116,7 +116,7 @@ def test_a_mailing_waits_while_its_reader_pauses_and_is_not_forgotten(store: Sto
     for days in (0, 3):
         store.hasten(now=NOW)
         assert store.claim(now=NOW + timedelta(days=days), until=NOW + LEASE, limit=5) == ()
-        assert store.waiting() == 0
+        assert store.waiting() == store.figures().waiting == 0
     (due,) = store.claim(now=NOW + timedelta(days=5), until=NOW + timedelta(days=6), limit=5)
     assert due.token == mailing.token
 

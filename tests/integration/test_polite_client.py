@@ -1,9 +1,11 @@
 import asyncio
+import errno
 import gzip
 import logging
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -15,10 +17,13 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+import trustme
+from aiohttp import ClientConnectorError, web
+from aiohttp.client_reqrep import ConnectionKey
 
 from digest.arxiv.http import ClientSettings, PoliteClient
 from digest.arxiv.turnstile import Turnstile
+from digest.arxiv.unanswered import no_answer
 from digest.errors import (
     BadDocument,
     Implausible,
@@ -90,7 +95,7 @@ FAILURES: list[tuple[Reply, type[SourceError], str]] = [
     (says(gzip.compress(b" " * 50_000_000), Content_Encoding="gzip"), BadDocument, "larger than 97 KiB"),
     (says("no gzip", Content_Encoding="gzip"), BadDocument, "cut off"),
     (breaks_off("gnom"), BadDocument, "cut off"),
-    (resets, Unreachable, "no answer: .*connection"),
+    (resets, Unreachable, "no answer: the server closed the connection;"),
     (hangs, Unreachable, "no complete answer within 0 s"),
     (drips, Unreachable, "no complete answer within 0 s"),
     (redirects_for_ever, BadDocument, "redirected more than 3 times"),
@@ -125,8 +130,45 @@ async def test_without_a_server_the_error_says_what_to_check(tmp_path: Path) -> 
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/api/query"
     async with asking(tmp_path) as client:
-        with pytest.raises(Unreachable, match=r"Cannot connect to host 127\.0\.0\.1.*check this machine"):
+        with pytest.raises(Unreachable, match=r"no answer: 127\.0\.0\.1 refused the connection; check"):
             await client.ask(url, FIELDS, text)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_named(tmp_path: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/query"
+    expected = r"^no answer: the certificate of 127\.0\.0\.1 is not valid \(.*\); check this machine's clock"
+    async with server, asking(tmp_path, settings(timeout=10)) as client:
+        with pytest.raises(Unreachable, match=expected):
+            await client.ask(url, FIELDS, text)
+
+
+async def test_a_server_without_encryption_is_named(tmp_path: Path) -> None:
+    async with arxiv_server(GOOD) as server, asking(tmp_path, settings(timeout=10)) as client:
+        with pytest.raises(Unreachable, match=r"no encrypted connection to 127\.0\.0\.1 \([A-Z_]+\);"):
+            await client.ask(server.url.replace("http:", "https:"), FIELDS, text)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "unknown"), "there is no host called arxiv.example"),
+        (
+            socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+            "the name service does not find arxiv.example (Temporary failure in name resolution)",
+        ),
+        (OSError(errno.ETIMEDOUT, "x"), "connecting to arxiv.example timed out"),
+        (OSError(errno.ENETUNREACH, "x"), "no connection to arxiv.example (Network is unreachable)"),
+        (OSError("Multiple exceptions: x"), "no connection to arxiv.example (Multiple exceptions: x)"),
+    ],
+)
+def test_the_error_says_plainly_why_nothing_was_reached(error: OSError, said: str) -> None:
+    key = ConnectionKey("arxiv.example", 443, True, True, None, None, None)
+    told = no_answer(ClientConnectorError(key, error))
+    assert told.startswith(f"no answer: {said}")
+    assert told.endswith("; check this machine's connection, or try again later")
 
 
 async def test_the_last_error_is_raised_when_the_tries_are_used_up(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 
@@ -17,7 +18,7 @@ from digest.papers import ArxivId
 from digest.store import file
 from digest.store.lock import sole_worker
 from digest.store.migrations import migrations, names
-from digest.store.sqlite import SqliteStore, copy_state
+from digest.store.sqlite import SqliteStore, copy_state, look_into
 from tests.contract.test_stores import NOW, claim, found, key, with_news
 from tests.factories import reader
 
@@ -30,6 +31,19 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path)
     with pytest.raises(StateError, match=r"is not a digest state file .* DIGEST_STATE"):
         SqliteStore(path)
     assert path.read_bytes() == b"Dear diary, " * 500
+
+
+def test_a_folder_is_no_state_file(tmp_path: Path) -> None:
+    looks = (
+        lambda: SqliteStore(tmp_path),
+        lambda: copy_state(tmp_path, tmp_path / "copy.db"),
+        lambda: look_into(tmp_path, busy=timedelta(seconds=1), within=timedelta(seconds=1)),
+    )
+    for look in looks:
+        with pytest.raises(StateError, match="is a folder; name a file in it") as failure:
+            look()
+        assert not failure.value.is_passing
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_somebody_elses_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
@@ -67,11 +81,6 @@ def test_a_lock_of_another_program_is_passing_and_a_strange_file_is_not(
     with pytest.raises(StateError) as caught:
         SqliteStore(path)
     assert not caught.value.is_passing
-
-
-def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StateError, match="cannot be written"):
-        SqliteStore(tmp_path)
 
 
 def test_the_file_opens_again_with_everything_in_it(tmp_path: Path) -> None:

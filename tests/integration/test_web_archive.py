@@ -12,7 +12,7 @@ import pytest
 
 from digest.papers import Paper, one_line
 from digest.store import Conclusion, MailingState
-from digest.web.cards import dated_at
+from digest.web.feeds import dated_at
 from digest.web.links import links_of
 from tests.factories import invented_paper, moment, reader
 from tests.integration.web_site import ADA, BASE, BO, NOW, Town, serving_town, told, written
@@ -192,6 +192,22 @@ async def test_new_versions_are_on_the_page_too(tmp_path: Path) -> None:
         page = await town.get(f"/d/{mailing.pages.digest}")
         assert "On tea, again v1 → v3" in told(page.body)
         assert "https://arxiv.org/abs/2606.00001v3" in page.body
+
+
+async def test_pages_tell_of_a_paper_what_its_mail_tells(town: Town) -> None:
+    paper = replace(
+        invented_paper("2606.00001", "On tea"),
+        comment="Accepted at the Invented Meeting 2026; 9 pages",
+        doi="10.5555/tea",
+        authors=tuple(f"Author {number}" for number in range(1, 13)),
+    )
+    page = (await town.get(town_links(town, paper)["/d/"])).body
+    assert "Machine Learning (cs.LG), also stat.ML · submitted 15 June 2026" in told(page)
+    assert "<strong>Accepted at the Invented Meeting 2026</strong>" in page
+    assert ">9 pages</p>" in page
+    assert "and 2 more" in told(page)
+    for url in ("https://doi.org/10.5555/tea", "https://arxiv.org/html/2606.00001"):
+        assert f'href="{url}"' in page
 
 
 async def test_a_keyword_page_has_its_newest_hundred_papers(town: Town) -> None:

@@ -1,6 +1,10 @@
 """What the world cannot do: guess, overload, pretend to be somebody else, or see what is not theirs."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from digest.web.clients import GUESSES_AT_ONCE, SECONDS_PER_GUESS, Guesses, clie
 from digest.web.metrics import Metrics
 from digest.web.serving import serving
 from digest.web_settings import Web
+from tests.factories import invented_paper
 from tests.integration.web_site import BASE, NOW, Town, serving_town, told
 
 TRUSTED = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"))
@@ -215,6 +220,48 @@ async def test_no_log_holds_a_token_or_an_address(town: Town, caplog: pytest.Log
     await town.post(url, {"at": "99"})
     assert url.rpartition("/")[2] not in caplog.text
     assert "ada@example.org" not in caplog.text
+
+
+async def test_a_request_whose_headers_do_not_come_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.web.serving._KEEP_ALIVE", 0.5)
+    async with serving_town(tmp_path) as town:
+        answer, request = await asyncio.open_connection("127.0.0.1", int(town.address.rpartition(":")[2]))
+        request.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        for line in range(50):
+            request.write(b"X-More: %d\r\n" % line)  # each one a sign of life
+            await asyncio.sleep(0.1)
+            if answer.at_eof():
+                break
+        assert 3 < line < 49
+        request.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system has no such limit")
+async def test_who_does_not_take_in_the_answer_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.web.app.LONGEST_ANSWER", 1.0)
+    async with serving_town(tmp_path) as town:
+        for number in range(1, 101):
+            paper = replace(invented_paper(f"2606.{number:05}"), abstract="We poured tea. " * 400)
+            town.found(paper)
+        links = town.links(number="2606.00101")
+        assert links.keyword_pages
+        path = links.keyword_pages["tea"].removeprefix(BASE)
+        page = len((await town.get(path)).body)
+        with socket.socket() as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.connect(("127.0.0.1", int(town.address.rpartition(":")[2])))
+            slow.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            await asyncio.sleep(4)
+            taken = 0
+            slow.settimeout(5)
+            with suppress(ConnectionResetError):
+                while piece := await asyncio.to_thread(slow.recv, 65536):
+                    taken += len(piece)
+        assert taken < page
 
 
 async def test_a_port_that_is_taken_is_an_error_of_the_configuration(town: Town, tmp_path: Path) -> None:

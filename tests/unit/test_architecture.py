@@ -38,8 +38,8 @@ PURE = (
     "papers text plurals query matching evidence digests composing merging explaining schedule"
     " pages pages.reading pages.writing pages.judging"
     " preferences store.sealing providers mail.message mail.replies mail.bounces mail.pace"
-    " checks.records mail.links web.clients web.choosing web.cards web.feeds"
-    " mail.tex mail.tex.commands mail.tex.letters"
+    " checks.records mail.links web.clients web.choosing web.feeds"
+    " mail.tex mail.tex.commands mail.tex.fractions mail.tex.letters"
     " mail.tex.maths mail.tex.pieces mail.tex.prose mail.tex.reading mail.tex.signs mail.tex.spacing"
     " mail.tex.symbols mail.richtext mail.marking mail.cards mail.fitting mail.wrapping"
 )

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.digests import Digest
-from digest.mail.message import Letterhead, Rendered, build_message, wire_address
+from digest.mail.message import Letterhead, Rendered, wire_address
+from tests.factories import message_of
 
 LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
 RENDERED = Rendered(
@@ -62,13 +63,13 @@ def foldable(message: bytes) -> list[bytes]:
 
 
 def test_the_same_digest_is_the_same_bytes() -> None:
-    first = build_message(digest(), RENDERED, LETTERHEAD, "m1")
-    assert first == build_message(digest(), RENDERED, LETTERHEAD, "m1")
-    assert first != build_message(digest(), RENDERED, LETTERHEAD, "m2")
+    first = message_of(digest(), RENDERED, LETTERHEAD, "m1")
+    assert first == message_of(digest(), RENDERED, LETTERHEAD, "m1")
+    assert first != message_of(digest(), RENDERED, LETTERHEAD, "m2")
 
 
 def test_the_headers_are_those_of_a_list() -> None:
-    message = parse(build_message(digest(), RENDERED, LETTERHEAD, "m1"))
+    message = parse(message_of(digest(), RENDERED, LETTERHEAD, "m1"))
     assert {name: str(value) for name, value in message.items() if name != "Content-Type"} == {
         "From": "arXiv digest <digest@example.org>",
         "To": "A Reader <reader@example.org>",
@@ -86,7 +87,7 @@ def test_the_headers_are_those_of_a_list() -> None:
 
 
 def test_text_comes_before_html_and_both_are_quoted_printable() -> None:
-    message = parse(build_message(digest(), RENDERED, LETTERHEAD, "m1"))
+    message = parse(message_of(digest(), RENDERED, LETTERHEAD, "m1"))
     assert message.get_content_type() == "multipart/alternative"
     parts = list(message.iter_parts())
     assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
@@ -100,7 +101,7 @@ def test_text_comes_before_html_and_both_are_quoted_printable() -> None:
 def test_whatever_it_says_it_parses_back_without_a_defect(
     subject: str, name: str, text: str, html: str
 ) -> None:
-    message = build_message(digest(name=name), rendered(subject, text, html), LETTERHEAD, "m1")
+    message = message_of(digest(name=name), rendered(subject, text, html), LETTERHEAD, "m1")
     assert message.isascii()
     assert not any(b"\n" in line or b"\r" in line for line in message.split(b"\r\n"))
     assert max(map(len, foldable(message))) <= 76
@@ -131,13 +132,13 @@ def test_whatever_it_says_it_parses_back_without_a_defect(
 )
 def test_no_line_is_changed_by_its_encoding(line: str) -> None:
     text = f"before\n{line}\n{line}"
-    message = build_message(digest(), rendered(text=text), LETTERHEAD, "m1")
+    message = message_of(digest(), rendered(text=text), LETTERHEAD, "m1")
     assert content(parse(message), "plain") == text
     assert b"\r\n.\r\n" not in message
 
 
 def test_line_ends_of_any_kind_become_crlf() -> None:
-    message = build_message(digest(), rendered(text="a\r\nb\rc\nd"), LETTERHEAD, "m1")
+    message = message_of(digest(), rendered(text="a\r\nb\rc\nd"), LETTERHEAD, "m1")
     assert b"a\r\nb\r\nc\r\nd\r\n" in message
 
 
@@ -145,15 +146,15 @@ def test_line_ends_of_any_kind_become_crlf() -> None:
     "hostile", ["x\r\nBcc: all@example.org", "x\n\nbody", "x\x00\x1b[2J", "\u2028x", "\ud800"]
 )
 def test_nothing_in_a_name_a_subject_or_an_address_makes_a_header(hostile: str) -> None:
-    plain = parse(build_message(digest(), RENDERED, LETTERHEAD, "m1"))
+    plain = parse(message_of(digest(), RENDERED, LETTERHEAD, "m1"))
     letterhead = Letterhead(
         sender=f"digest{hostile}@example.org", sender_name=hostile, contact=f"{hostile}@example.org"
     )
     for changed in (
-        build_message(digest(name=hostile), RENDERED, LETTERHEAD, "m1"),
-        build_message(digest(), rendered(subject=hostile), LETTERHEAD, "m1"),
-        build_message(digest(email=f"a{hostile}@example.org"), RENDERED, LETTERHEAD, "m1"),
-        build_message(digest(), RENDERED, letterhead, "m1"),
+        message_of(digest(name=hostile), RENDERED, LETTERHEAD, "m1"),
+        message_of(digest(), rendered(subject=hostile), LETTERHEAD, "m1"),
+        message_of(digest(email=f"a{hostile}@example.org"), RENDERED, LETTERHEAD, "m1"),
+        message_of(digest(), RENDERED, letterhead, "m1"),
     ):
         message = parse(changed)
         assert message.keys() == plain.keys()
@@ -166,18 +167,18 @@ def test_nothing_in_a_name_a_subject_or_an_address_makes_a_header(hostile: str) 
     ["Réa Lectrice", "李小龙", "محمد", 'O"Neill, Jr. <x@y>', "back\\slash", "=?utf-8?q?evil?=", "🚀" * 8],
 )
 def test_a_name_arrives_as_it_was_written(name: str) -> None:
-    message = parse(build_message(digest(name=name), RENDERED, LETTERHEAD, "m1"))
+    message = parse(message_of(digest(name=name), RENDERED, LETTERHEAD, "m1"))
     assert message["To"].addresses == (Address(name, addr_spec="reader@example.org"),)
     assert defects(message) == []
 
 
 def test_a_reader_without_a_name_is_addressed_by_address() -> None:
-    message = parse(build_message(digest(name=None), RENDERED, LETTERHEAD, "m1"))
+    message = parse(message_of(digest(name=None), RENDERED, LETTERHEAD, "m1"))
     assert str(message["To"]) == "reader@example.org"
 
 
 def test_absurd_lengths_stay_within_a_line() -> None:
-    message = build_message(digest(name="x" * 5000), rendered(subject="y" * 5000), LETTERHEAD, "m1")
+    message = message_of(digest(name="x" * 5000), rendered(subject="y" * 5000), LETTERHEAD, "m1")
     assert max(map(len, foldable(message))) <= 76
     assert defects(parse(message)) == []
     shown = parse(message)["To"].addresses[0].display_name
@@ -186,7 +187,7 @@ def test_absurd_lengths_stay_within_a_line() -> None:
 
 def test_a_long_address_is_neither_broken_nor_encoded() -> None:
     address = f"{'a' * 64}@{'b' * 60}.{'c' * 60}.example.org"
-    message = build_message(digest(email=address), RENDERED, LETTERHEAD, "m1")
+    message = message_of(digest(email=address), RENDERED, LETTERHEAD, "m1")
     assert f"unsubscribe%20{address.replace('@', '%40')}>\r\n".encode() in message
     assert parse(message)["To"].addresses[0].addr_spec == address
     assert max(map(len, message.split(b"\r\n"))) <= 998
@@ -194,7 +195,7 @@ def test_a_long_address_is_neither_broken_nor_encoded() -> None:
 
 def test_a_domain_beyond_ascii_is_written_in_ascii() -> None:
     letterhead = Letterhead(sender="digest@bücher.example", contact="help@bücher.example")
-    message = build_message(digest(email="leser@straße.example"), RENDERED, letterhead, "m1")
+    message = message_of(digest(email="leser@straße.example"), RENDERED, letterhead, "m1")
     assert message.isascii()
     parsed = parse(message)
     assert parsed["To"].addresses[0].addr_spec == "leser@xn--strae-oqa.example"
@@ -203,7 +204,7 @@ def test_a_domain_beyond_ascii_is_written_in_ascii() -> None:
 
 
 def test_a_local_part_beyond_ascii_stands_in_utf8() -> None:
-    message = build_message(digest(email="用户@example.org"), RENDERED, LETTERHEAD, "m1")
+    message = message_of(digest(email="用户@example.org"), RENDERED, LETTERHEAD, "m1")
     assert 'To: "A Reader" <用户@example.org>\r\n'.encode() in message
 
 
@@ -215,4 +216,4 @@ def test_an_address_that_cannot_be_converted_stays(address: str) -> None:
 @pytest.mark.parametrize("token", ["", "a b", "a@b", "a\r\nb", "é", ".a", "a..b", "<a>"])
 def test_a_token_that_makes_no_message_id_is_refused(token: str) -> None:
     with pytest.raises(ValueError, match="not usable in a Message-ID"):
-        build_message(digest(), RENDERED, LETTERHEAD, token)
+        message_of(digest(), RENDERED, LETTERHEAD, token)

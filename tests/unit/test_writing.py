@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 from digest.digests import Digest, Entry, Revision
 from digest.errors import Unwritable
-from digest.mail.message import Letterhead, build_message, quoted_printable
+from digest.mail.message import Letterhead, quoted_printable
 from digest.mail.rendering import Block, Renderer
 from digest.mail.writing import Writer
 from digest.papers import ArxivId, Paper
 from digest.resources import templates_folder
 from digest.store import Mailing
+from tests.factories import message_of
 
 LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
 RENDERER = Renderer(templates_folder())
@@ -90,7 +91,7 @@ MAILINGS = st.builds(
 
 def whole(one: Mailing) -> bytes:
     rendered = Writer(RENDERER, LETTERHEAD).rendered(one.digest)
-    return build_message(one.digest, rendered, LETTERHEAD, one.token)
+    return message_of(one.digest, rendered, LETTERHEAD, one.token)
 
 
 def parts(message: bytes) -> tuple[EmailMessage, str, str]:
@@ -224,7 +225,7 @@ def test_a_template_without_a_last_line_break_is_given_one(tmp_path: Path) -> No
     renderer = Renderer(tmp_path)
     writer = Writer(renderer, LETTERHEAD)
     rendered, message = writer.rendered(SAME.digest), writer.write(SAME).message
-    assert message == build_message(SAME.digest, rendered, LETTERHEAD, SAME.token)
+    assert message == message_of(SAME.digest, rendered, LETTERHEAD, SAME.token)
     assert rendered.html.count('<h2 dir="auto"') == len(SAME.digest.entries)
 
 

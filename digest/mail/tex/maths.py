@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from digest.mail.tex import symbols
+from digest.mail.tex.fractions import bracketed, fraction
 from digest.mail.tex.letters import MARKS, Alphabet, in_alphabet, marked
 from digest.mail.tex.pieces import Script, Span, Spans, as_text
 from digest.mail.tex.reading import DEEPEST, Unreadable, partners, tokens
@@ -26,7 +27,6 @@ _LAYOUTS = frozenset(
 _FRACTIONS = ("frac", "tfrac", "dfrac", "cfrac", "nicefrac", "sfrac")
 _OVER = {"stackrel": Script.SUPER, "overset": Script.SUPER, "underset": Script.SUB}
 _WORDY = ("href", "url", "cite", "ref", "eqref", "texorpdfstring", "footnote", "textsuperscript")
-_SUMS = frozenset({Kind.RELATION, Kind.BINARY, Kind.LARGE, Kind.FRACTION, Kind.PUNCTUATION})
 _MOST_SCRIPTS = 30
 _ARROWS = {"xrightarrow": "→", "xleftarrow": "←", "xmapsto": "↦", "xhookrightarrow": "↪"}
 
@@ -65,7 +65,7 @@ class _Reader:
                 self._at += 1
             elif part == "\\over":
                 self._at += 1
-                atoms = [_fraction(atoms, self._atoms(end))]
+                atoms = [fraction(atoms, self._atoms(end))]
             elif part in "^_":
                 self._at += 1
                 self._attach(atoms, part)
@@ -278,7 +278,7 @@ class _Reader:
 
     def _fraction(self, _: str) -> Atom:
         above = self._argument()
-        return _fraction(above, self._argument())
+        return fraction(above, self._argument())
 
     def _binomial(self, _: str) -> Atom:
         above, below = self._argument(), self._argument()
@@ -294,7 +294,7 @@ class _Reader:
             self._at += 1
             degree = spaced(self._atoms(end), is_close=True)
             self._at = end + 1
-        inner = _bracketed(self._argument(), is_below=True)
+        inner = bracketed(self._argument(), is_below=True)
         return Atom((*_raised(as_text(degree)), Span("√"), *inner))
 
     def _one_over_another(self, name: str) -> Atom:
@@ -394,33 +394,5 @@ _COMMANDS: Mapping[str, Callable[[_Reader, str], Atom | None]] = {
 }
 
 
-def _fraction(above: list[Atom], below: list[Atom]) -> Atom:
-    bracketed = (*_bracketed(above, is_below=False), Span("/"), *_bracketed(below, is_below=True))
-    return Atom(bracketed, Kind.FRACTION)
-
-
 def _raised(text: str) -> Spans:
     return (Span(text, Script.SUPER),) if text else ()
-
-
-def _outer_kinds(atoms: list[Atom]) -> set[Kind]:
-    """What stands outside of brackets."""
-    depth = 0
-    kinds: set[Kind] = set()
-    for atom in atoms:
-        depth -= atom.kind is Kind.CLOSING
-        if depth <= 0:
-            kinds.add(atom.kind)
-        depth += atom.kind is Kind.OPENING
-    return kinds
-
-
-def _bracketed(atoms: list[Atom], *, is_below: bool) -> Spans:
-    """In brackets where it would read otherwise beside a fraction's bar or under a root."""
-    spans = spaced(atoms)
-    is_one = len(atoms) == 1 and atoms[0].kind is not Kind.FRACTION and " " not in atoms[0].text.strip()
-    is_differential = len(atoms) == 2 and atoms[0].text in ("d", "∂") and atoms[1].kind is Kind.PLAIN
-    is_product = " " not in as_text(spans) and not _SUMS & _outer_kinds(atoms)
-    if not atoms or is_one or is_differential or (is_product and not is_below):
-        return spans
-    return (Span("("), *spans, Span(")"))

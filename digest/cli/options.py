@@ -1,0 +1,52 @@
+"""Options that several commands take."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+
+def parse_moment(text: str) -> datetime:
+    """An ISO 8601 moment, UTC where it names no zone. Raises `typer.BadParameter`."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("not a moment; allowed is a form such as 2026-06-16T12:30:00Z") from None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+
+
+Moment = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=parse_moment,
+        metavar="MOMENT",
+        help="As of that moment, as in 2026-06-16T12:30:00Z: for replays.",
+        show_default=False,
+    ),
+]
+
+Followed = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keyword",
+        "-k",
+        metavar="KEYWORD",
+        help="What to look for in titles and abstracts. May be repeated.",
+        show_default=False,
+    ),
+]
+
+Tried = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-k",
+        "--keyword",
+        metavar="KEYWORD",
+        help="A keyword to try; may be repeated.",
+        show_default=False,
+    ),
+]
+
+AsObject = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")]
+
+AsList = Annotated[bool, typer.Option("--json", metavar="", help="Print a list of JSON objects.")]

@@ -1,0 +1,32 @@
+"""What commands print on: as wide as the terminal, and elsewhere one line a thing, for grep and cut."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+_NO_END = 10_000
+
+
+def screen() -> Console:
+    """Prints what it is given as it is, and breaks lines between words, where a terminal ends."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _NO_END
+    return console
+
+
+def indented(line: str, style: str = "") -> Padding:
+    """A line that goes on below its own beginning."""
+    return Padding(Text(line, style), (0, 0, 0, 2), expand=False)
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """The first column is an address, and is never broken."""
+    table = Table(*headers, box=None, pad_edge=False, header_style="bold")
+    table.columns[0].no_wrap = True
+    for row in rows:
+        table.add_row(*map(Text, row))
+    screen().print(table)

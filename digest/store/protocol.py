@@ -1,0 +1,263 @@
+"""All that is asked of the store: the seam between it and everything else."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from digest.digests import Digest
+from digest.papers import ArxivId, Paper
+from digest.preferences import Preferences
+from digest.store.values import (
+    Bounced,
+    Conclusion,
+    Fate,
+    Figures,
+    KeywordPage,
+    KnownReader,
+    Mailing,
+    Matched,
+    News,
+    Served,
+    Sighting,
+    Standing,
+    Suppression,
+    Waiting,
+)
+from digest.subscribers import Subscriber
+
+
+class Store(Protocol):
+    """Each method is one intent and one transaction: it happens whole or not at all.
+
+    Readers are named by any address that has the `address_key` of theirs. Every method raises
+    `StateError` when the state cannot be read or written.
+    """
+
+    def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime, current_since: datetime) -> int:
+        """Makes the enrolled readers and their subscriptions those of `subscribers`; ends all others.
+
+        What a reader got stays known, so a keyword that is dropped and taken up again repeats nothing.
+        Mailings of readers who have left are given up; returns how many. A new subscription's backlog ends
+        here if its query was covered since `current_since`, else with its next fetch. Readers who
+        unsubscribed themselves are not enrolled until `rejoin`.
+        """
+        ...
+
+    def covered_at(self) -> Mapping[str, datetime]:
+        """For each query key that was ever fetched with success: when it last was."""
+        ...
+
+    def recent_hits(self, *, since: datetime) -> Mapping[str, frozenset[ArxivId]]:
+        """For each query key: the papers it found that were submitted since that moment."""
+        ...
+
+    def searched_since(self) -> Mapping[str, datetime]:
+        """For each covered query key: the submission time from which its first fetch searched."""
+        ...
+
+    def record(self, papers: Iterable[Matched], *, covered: Mapping[str, datetime], now: datetime) -> int:
+        """Writes down a fetch that succeeded: its hits, and for each query key it covers, since when.
+
+        Returns how many papers this installation had never seen. What was seen before changes nothing,
+        but for a higher version of a paper: that is a revision.
+        """
+        ...
+
+    def examined(self, query_keys: Iterable[str]) -> Mapping[bytes, bool]:
+        """What the last `note_examined` told, if that was of just these queries; else nothing."""
+        ...
+
+    def note_examined(self, query_keys: Iterable[str], papers: Mapping[bytes, bool]) -> None:
+        """Remembers papers whose hits on these queries are all written down, and whether there were any.
+
+        A paper is named by 16 bytes that stand for the whole of its text.
+        """
+        ...
+
+    def shelve(self, *, now: datetime, lookback: timedelta) -> int:
+        """Puts some of the papers away that fetches with this look-back no more ask for, in less room.
+
+        Returns how many shelves it filled; when that is none, there is nothing to do. What is put away is
+        slower to read, and counts as before, but that it is no part of a backlog any more.
+        """
+        ...
+
+    def prune(self, *, now: datetime) -> int:
+        """Forgets some of the mailings that ended more than 90 days ago, and returns how many.
+
+        Those of readers who are told of new versions stay, for they say which versions a reader had, and so
+        do suppressed ones, which `resume` sends.
+        """
+        ...
+
+    def newest_papers(self, query_key: str, *, limit: int) -> tuple[Paper, ...]:
+        """The newest papers that a query found, by submission and then by id, each in its latest version.
+
+        Papers whose source told no submission come after those of the month of their id that have one.
+        """
+        ...
+
+    def count_as_seen(self, email: str, papers: Iterable[ArxivId]) -> int:
+        """These papers were brought to this reader by something else: they are no news for them, ever.
+
+        It may be said of anybody and of any paper, known or not, and as often as one likes. Returns of how
+        many papers it had not been said.
+        """
+        ...
+
+    def standings(self, emails: Sequence[str]) -> Mapping[str, Standing]:
+        """Where those of these readers stand who are enrolled, by `address_key`."""
+        ...
+
+    def news(self, email: str, *, backlog_since: datetime) -> News:
+        """What a reader has not been served; of the backlog, what was submitted since `backlog_since`."""
+        ...
+
+    def serve(self, served: Sequence[Served]) -> int:
+        """Closes these readers' sending times: puts the digests in the outbox and moves the cursors.
+
+        Returns how many digests that were. A reader is left as they were if one of the mailings that
+        their digest takes over is being sent by now.
+        """
+        ...
+
+    def reclaim(self, *, now: datetime, latest: datetime) -> int:
+        """Takes back all that is being sent, as unknown, and returns how many that were.
+
+        To be called when nobody else can be sending. What is due after `latest` was written down by a
+        clock that was wrong, and is due now.
+        """
+        ...
+
+    def hasten(self, *, now: datetime) -> None:
+        """Makes every mailing that waits for another attempt due at `now`."""
+        ...
+
+    def claim(self, *, now: datetime, until: datetime, limit: int) -> tuple[Mailing, ...]:
+        """Marks up to `limit` mailings that are due as being sent, the longest due first, and returns them.
+
+        They are nobody else's `until` that moment (the lease). Then whoever asks next gets them. Those of a
+        reader who pauses are put off to the end of the pause.
+        """
+        ...
+
+    def renew(self, numbers: Sequence[int], *, until: datetime) -> None:
+        """Makes the lease of claimed mailings last longer."""
+        ...
+
+    def conclude(self, conclusions: Sequence[Conclusion], *, now: datetime) -> None:
+        """Writes down what became of claimed mailings; the address of a `SUPPRESSED` one gets no more."""
+        ...
+
+    def release(self, numbers: Sequence[int], *, now: datetime) -> None:
+        """Gives claimed mailings back untried: the server is to blame, not they."""
+        ...
+
+    def waiting(self) -> int:
+        """How many mailings are written down and not at their end, but for those put off by a pause."""
+        ...
+
+    def next_due_at(self) -> datetime | None:
+        """When the first of them is due."""
+        ...
+
+    def sent_since(self, moment: datetime) -> int:
+        """How many mailings were last tried since then, whatever became of them."""
+        ...
+
+    def note_bounce(self, token: str, *, recipient: str | None, reply: str, now: datetime) -> Bounced | None:
+        """Counts a mailing as come back; `None` if none is called so, or `recipient` is not its reader.
+
+        Where `recipient` is given, the mailing did not arrive: it goes again, in the next digest if it can.
+        """
+        ...
+
+    def suppress(self, email: str, *, cause: str, now: datetime) -> None:
+        """No more mail to this address. What waits for it is suppressed, and kept until `resume`."""
+        ...
+
+    def suppressions(self) -> tuple[Suppression, ...]:
+        """The addresses that get no mail, the latest last."""
+        ...
+
+    def resume(self, email: str, *, now: datetime) -> bool:
+        """Mails this address again, first what was suppressed; false if it was not suppressed."""
+        ...
+
+    def note_fetch(self, source: str, *, now: datetime) -> None:
+        """Remembers that a source answered well, and what had been seen by then."""
+        ...
+
+    def fetched_at(self) -> Mapping[str, datetime]:
+        """For each source that ever answered well: when it last did."""
+        ...
+
+    def sighting(self, arxiv_id: ArxivId) -> Sighting | None:
+        """A paper as it was seen; `None` if it never was."""
+        ...
+
+    def fate(self, arxiv_id: ArxivId, email: str) -> Fate:
+        """What became of a paper for a reader, as far as mailings are not forgotten (`prune`)."""
+        ...
+
+    def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
+        """Up to `limit` of the mailings that were tried and are tried again, the most often tried first."""
+        ...
+
+    def preferences(self) -> Mapping[str, Preferences]:
+        """The choices of those readers who made any, by `address_key`."""
+        ...
+
+    def preferences_of(self, email: str) -> Preferences:
+        """The choices of one reader."""
+        ...
+
+    def prefer(self, email: str, preferences: Preferences) -> None:
+        """Replaces a reader's choices; `left_at` alone stays as it is. Nothing where nobody is called so."""
+        ...
+
+    def leave(self, email: str, *, now: datetime) -> None:
+        """The reader unsubscribed themselves: they are enrolled no more, and what waits for them is given up.
+
+        Their choices are kept. Once is as good as twice.
+        """
+        ...
+
+    def rejoin(self, email: str) -> bool:
+        """Takes a `leave` back, from the next enrolment on; false if there was none."""
+        ...
+
+    def reader_of(self, token: str) -> KnownReader | None:
+        """Whose pages `token` opens; `None` if nobody's."""
+        ...
+
+    def keyword_tokens(self, keys: Mapping[str, str]) -> Mapping[str, str]:
+        """The tokens of the pages of keywords, which `keys` has with the keys of their queries.
+
+        One without a query that was ever enrolled has no page.
+        """
+        ...
+
+    def keyword_page(self, token: str) -> KeywordPage | None:
+        """The newest hundred papers that a keyword found, the one that was seen last first."""
+        ...
+
+    def digest_page(self, token: str) -> Digest | None:
+        """The digest that was sent under this token, as it was written down."""
+        ...
+
+    def digests_of(self, feed: str) -> tuple[Mailing, ...] | None:
+        """The last twenty digests of the reader whose feed this is, the newest first; `None` if nobody's."""
+        ...
+
+    def figures(self) -> Figures:
+        """What a monitor wants to know."""
+        ...
+
+    def bulletins(self) -> Mapping[str, datetime]:
+        """What the operator was told, by name, and when."""
+        ...
+
+    def note_bulletin(self, name: str, *, ends: str | None, now: datetime) -> None:
+        """Remembers what the operator was told; it is the end of `ends`, if of anything."""
+        ...

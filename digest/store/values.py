@@ -1,0 +1,212 @@
+"""What goes into the store and comes out of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from digest.digests import Digest, Hit, Revision
+from digest.papers import Paper
+
+
+class MailingState(StrEnum):
+    """Where a mailing is in its life (docs/delivery.md); the last four are the ends of it.
+
+    `UNKNOWN`: the connection was lost when the server may already have taken it (RFC 1047).
+    `SUPPRESSED`: its address is dead. `MERGED`: its papers went into the reader's next digest.
+    """
+
+    PENDING = "pending"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    DEFERRED = "deferred"
+    SENT = "sent"
+    SUPPRESSED = "suppressed"
+    MERGED = "merged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """A fetched paper with the keys of all queries that it matches."""
+
+    paper: Paper
+    query_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a reader stands: known since when, and when (if ever) their last digest was planned.
+
+    `slot_at` is the last sending time that was dealt with, be it by a digest or by "nothing new".
+    `has_news`: there may be something new for them; there is nothing if it is false.
+    `is_suppressed`: their address is dead, so nothing is written down for them.
+    """
+
+    since_at: datetime
+    last_digest_at: datetime | None
+    slot_at: datetime | None
+    has_news: bool
+    is_suppressed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frontier:
+    """How far this installation has seen at one moment: the numbers of the last hit and the last revision."""
+
+    hit: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """The tokens of web pages: of a reader's own ones, and of the one that shows a digest.
+
+    They follow from the state's secret, never change and never expire.
+    """
+
+    reader: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mailing:
+    """A digest in the outbox. `token` names it in every attempt; `attempts` counts those made before."""
+
+    number: int
+    token: str
+    attempts: int
+    digest: Digest
+    pages: Pages | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """All that a reader has not been served, as of `frontier`.
+
+    `revisions` come in the order in which they were seen, and only where the reader asks for new
+    versions: those of papers that a mailing brought them, and that one of their keywords still finds.
+    `undelivered` are mailings written down for them that certainly have not arrived, the oldest first.
+    """
+
+    hits: tuple[Hit, ...]
+    frontier: Frontier
+    revisions: tuple[Revision, ...] = ()
+    undelivered: tuple[Mailing, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """How a reader's sending time was dealt with: by `digest`, or where it is `None` by nothing new.
+
+    `frontier` is where their cursors go, if anywhere; `merges` are the undelivered mailings whose papers
+    the digest took over.
+    """
+
+    email: str
+    slot_at: datetime
+    frontier: Frontier | None = None
+    digest: Digest | None = None
+    merges: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What became of a claimed mailing; `due_at` is when it is tried again, unless this is the end of it."""
+
+    number: int
+    state: MailingState
+    reply: str
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """An address that gets no mail any more, since when, and what a server said of it."""
+
+    email: str
+    since_at: datetime
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounced:
+    """A reader one of whose mailings came back, and how many of theirs did in the last thirty days."""
+
+    email: str
+    bounces: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A paper that this installation has seen, in its newest version, and the keys of what found it.
+
+    `seen_at` is the end of the fetch that first brought it, where that is known.
+    """
+
+    paper: Paper
+    query_keys: tuple[str, ...]
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """A version of a paper in a mailing, and what became of that: the last `reply`, and when it came."""
+
+    planned_at: datetime
+    version: int
+    state: MailingState
+    attempts: int
+    reply: str
+    concluded_at: datetime | None
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What became of a paper for one reader: the mailings that brought it, the first one first.
+
+    `backlog_keys` are their queries that had found it before they asked for these, `pending_keys` those
+    by which their next digest may bring it.
+    """
+
+    postings: tuple[Posting, ...] = ()
+    backlog_keys: tuple[str, ...] = ()
+    pending_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A mailing that was tried and is tried again at `due_at`, with the last reply."""
+
+    email: str
+    state: MailingState
+    attempts: int
+    reply: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownReader:
+    """A reader who was enrolled once; `feed` is the token of the feed of their digests."""
+
+    email: str
+    feed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeywordPage:
+    """A keyword as a reader wrote it, and the newest papers it found; `covered_at`: its last good fetch."""
+
+    keyword: str
+    papers: tuple[Paper, ...]
+    covered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """How many readers there are, how many addresses are suppressed, and how many mailings are `waiting`."""
+
+    readers: int
+    suppressed: int
+    waiting: int
+    fetched_at: datetime | None
