@@ -423,6 +423,17 @@ def test_a_file_that_is_no_toml_is_named_with_its_place(content: bytes, place: s
     assert place in str(caught.value)
 
 
+def test_a_byte_order_mark_as_editors_of_windows_write_it_is_no_mistake() -> None:
+    mark = b"\xef\xbb\xbf"
+    Path("digest.toml").write_bytes(
+        mark + b'[smtp]\nhost = "a.example"\nusername = "me"\npassword_file = "pw"\n'
+    )
+    Path("pw").write_bytes(mark + b"secret\r\n")
+    settings = load_settings(None, {})
+    assert settings.smtp.password is not None
+    assert settings.smtp.password.get_secret_value() == "secret"
+
+
 def test_a_file_that_cannot_be_read_is_an_error() -> None:
     file = Path("digest.toml")
     file.write_text("")
