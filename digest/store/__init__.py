@@ -24,7 +24,8 @@ class MailingState(StrEnum):
     """Where a mailing is in its life (docs/delivery.md); the last four are the ends of it.
 
     `UNKNOWN`: the connection was lost when the server may already have taken it (RFC 1047).
-    `SUPPRESSED`: its address is dead. `MERGED`: its papers went into the reader's next digest.
+    `SUPPRESSED`: its address is dead. `MERGED`: its papers went into the reader's next digest. `FAILED`: its
+    reader has left.
     """
 
     PENDING = "pending"
@@ -235,9 +236,9 @@ class Store(Protocol):
         """Makes the enrolled readers and their subscriptions those of `subscribers`; ends all others.
 
         What a reader got stays known, so a keyword that is dropped and taken up again repeats nothing.
-        Mailings of readers who have left are given up; returns how many. A new subscription's backlog ends
-        here if its query was covered since `current_since`, else with its next fetch. Readers who
-        unsubscribed themselves are not enrolled until `rejoin`.
+        Mailings of readers who have left are given up; returns how many. Those who return get them after
+        all. A new subscription's backlog ends here if its query was covered since `current_since`, else
+        with its next fetch. Readers who unsubscribed themselves are not enrolled until `rejoin`.
         """
         ...
 
@@ -417,7 +418,7 @@ class Store(Protocol):
     def leave(self, email: str, *, now: datetime) -> None:
         """The reader unsubscribed themselves: they are enrolled no more, and what waits for them is given up.
 
-        Their choices are kept. Once is as good as twice.
+        Their choices are kept, and so is what was given up, for when they return. Once is as good as twice.
         """
         ...
 
