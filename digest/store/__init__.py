@@ -189,7 +189,10 @@ class Fate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A mailing that was tried and is tried again at `due_at`, with the last reply."""
+    """A mailing that is tried again at `due_at`, with what stood in its way last.
+
+    No `attempts`: the server as a whole could not be used.
+    """
 
     email: str
     state: MailingState
@@ -348,8 +351,8 @@ class Store(Protocol):
         """Writes down what became of claimed mailings; the address of a `SUPPRESSED` one gets no more."""
         ...
 
-    def release(self, numbers: Sequence[int], *, now: datetime) -> None:
-        """Gives claimed mailings back untried: the server is to blame, not they."""
+    def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
+        """Gives claimed mailings back untried: the server is to blame, not they. `reply` is what it said."""
         ...
 
     def waiting(self) -> int:
@@ -400,7 +403,14 @@ class Store(Protocol):
         ...
 
     def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
-        """Up to `limit` of the mailings that were tried and are tried again, the most often tried first."""
+        """Up to `limit` of the mailings in whose way something stood, the most often tried first."""
+        ...
+
+    def unserved(self, *, since: datetime) -> tuple[str, ...]:
+        """The readers for whom papers were written down by `since` and have not been sent in any mailing yet.
+
+        Not those who pause, nor those whose mailing was sent and came back.
+        """
         ...
 
     def preferences(self) -> Mapping[str, Preferences]:

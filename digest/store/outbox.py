@@ -236,16 +236,16 @@ class Outbox(Suppressions):
                     email = self._one("SELECT email FROM mailing WHERE number = ?", [one.number])
                     self._suppress(db, email, one.reply, now)
 
-    def release(self, numbers: Sequence[int], *, now: datetime) -> None:
+    def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
         with self._transaction() as db:
             db.conn.executemany(
                 """
                 UPDATE mailing
-                SET due_at = ?, state = CASE
+                SET due_at = ?, reply = coalesce(?, reply), state = CASE
                     WHEN may_have_arrived THEN 'unknown' WHEN attempts THEN 'deferred' ELSE 'pending' END
                 WHERE number = ? AND state = 'sending'
                 """,
-                ((text_of(now), number) for number in numbers),
+                ((text_of(now), reply, number) for number in numbers),
             )
 
     def prune(self, *, now: datetime) -> int:
