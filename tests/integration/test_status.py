@@ -124,8 +124,9 @@ def test_digests_that_no_server_takes_need_somebody_after_a_day(store: SqliteSto
         now = TUESDAY + timedelta(hours=hours)
         fetch(store, invented_paper(f"2606.1{hours:04}", submitted="2026-06-15 10:00"), now=now)
         compose_due(store, [ADA], lambda *_, now=now: now, backlog_since=LONG_AGO)
-        (mailing,) = store.claim(now=now, until=now + timedelta(minutes=10), limit=1)
-        store.release([mailing.number], now=now, reply="mx.example.org: login refused")
+        if hours < 24:  # the server is left alone after the day's first failure
+            (mailing,) = store.claim(now=now, until=now + timedelta(minutes=10), limit=1)
+            store.release([mailing.number], now=now, reply="mx.example.org: login refused")
         told.append(problems(store, now))
     assert told[:2] == [(), ()]
     assert told[2] == ("digests have waited for over a day for ada@example.org: run digest doctor",)
