@@ -392,6 +392,16 @@ def test_every_problem_is_told_at_once() -> None:
     }  # fmt: skip
 
 
+def test_a_user_without_a_home_has_to_name_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(*_: object) -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("platformdirs.user_state_path", homeless)
+    (problem,) = problems("")
+    assert problem == "state: this user has no home folder; set DIGEST_STATE, or HOME"
+    assert load("", {"DIGEST_STATE": "here.db"}).state == Path("here.db")
+
+
 def test_a_mistake_in_the_environment_names_the_variable() -> None:
     (problem,) = problems('[smtp]\nport = 25\nhost = "localhost"', {"DIGEST_SMTP__PORT": "abc"})
     assert problem.startswith('DIGEST_SMTP__PORT: smtp.port = "abc": allowed is')
