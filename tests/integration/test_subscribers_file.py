@@ -319,7 +319,7 @@ def test_a_full_disk_is_told_as_such_and_leaves_the_file_as_it_was(
 
     before = path.read_text()
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ConfigurationError, match="No space left on device; make room$"):
+    with pytest.raises(ConfigurationError, match=r"No space left on device; make room$"):
         subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"])
     assert path.read_text() == before
 
