@@ -114,11 +114,12 @@ def _mail(health: Health) -> list[str]:
 def _waiting(health: Health) -> list[str]:
     if not health.waiting:
         return []
-    lines = [
-        f"{one.email}: tried {one.attempts} times, again {_at(one.due_at)}: {one.reply}"
-        for one in health.troubled
-    ]
+    lines = [f"{one.email}: {_tried(one.attempts)} {_at(one.due_at)}: {one.reply}" for one in health.troubled]
     return [f"{health.waiting} in all", *_few(lines, "mailings")]
+
+
+def _tried(attempts: int) -> str:
+    return f"tried {attempts} time{'s' * (attempts != 1)}, again" if attempts else "not tried yet, due"
 
 
 def _remarks(health: Health) -> Iterator[str]:

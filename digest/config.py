@@ -182,15 +182,12 @@ def _anchored(written: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _machine(environ: Mapping[str, str], file: Path | None, *, has_password: bool) -> dict[str, Any]:
     """What is not written anywhere follows from the machine: folders, time zone, systemd's credential."""
-    state_folders = environ.get("STATE_DIRECTORY")
-    folder = (
-        Path(state_folders.split(":")[0]) if state_folders else platformdirs.user_state_path("arxiv-digest")
-    )
     found: dict[str, Any] = {
-        "state": folder / "digest.db",
         "subscribers": (file.parent if file else Path()) / "subscribers.toml",
         "defaults": {"timezone": system_zone(environ)},
     }
+    if folder := _state_folder(environ):
+        found["state"] = folder / "digest.db"
     credential = Path(environ.get("CREDENTIALS_DIRECTORY") or os.devnull) / "smtp-password"
     if not has_password and credential.is_file():
         try:
@@ -200,6 +197,16 @@ def _machine(environ: Mapping[str, str], file: Path | None, *, has_password: boo
         if password:
             found["smtp"] = {"password": password}
     return found
+
+
+def _state_folder(environ: Mapping[str, str]) -> Path | None:
+    """`None` for a user without a home, as some are in containers: then the state has to be named."""
+    if folders := environ.get("STATE_DIRECTORY"):
+        return Path(folders.split(":")[0])
+    try:
+        return platformdirs.user_state_path("arxiv-digest")
+    except RuntimeError:
+        return None
 
 
 def system_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localtime")) -> str:
@@ -225,6 +232,8 @@ def _problem(detail: ErrorDetails, sources: _Sources) -> str:
         key = tuple(cause.key.split("."))
         return f"{sources.place(key)}: {cause.key}: {cause}"
     name = ".".join(key)
+    if detail["type"] == "missing":
+        return f"{name}: this user has no home folder; set {_variable(key)}, or HOME"
     if detail["type"] == "extra_forbidden":
         return f"{sources.place(key)}: {name}: {_unknown(key)}"
     value = "" if name in _SECRETS else f" = {shown(sources.value(key))}"

@@ -1,5 +1,6 @@
 """Changing a file that others read and write: one writer at a time, and never half of a text."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -27,7 +28,8 @@ def exclusive(path: Path) -> Iterator[Path]:
     except Timeout as error:
         raise ConfigurationError(f"{path}: somebody else is editing it; try again in a minute") from error
     except OSError as error:
-        remedy = "run this as a user who may write there"
+        is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        remedy = "make room" if is_full else "run this as a user who may write there"
         raise ConfigurationError(f"{path}: cannot be written: {error.strerror}; {remedy}") from error
 
 

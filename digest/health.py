@@ -45,7 +45,8 @@ class Health:
 
     `expected_at` is the last announcement by arXiv's calendar, `quiet` why the latest evening had none, and
     `seen_at` when the stalest keyword was last covered. `unseen` are keywords that no fetch covered for more
-    than a day after an announcement; `overdue` the subscribers whose sending time passed unserved for a day.
+    than a day after an announcement; `overdue` the subscribers whose sending time passed unserved for a day,
+    and `undelivered` those whose digests were written down a day ago and are not sent.
     `alike` are groups of keywords that found just the same papers.
     """
 
@@ -61,6 +62,7 @@ class Health:
     unseen: tuple[str, ...]
     mail_at: tuple[tuple[str, datetime], ...]
     overdue: tuple[str, ...]
+    undelivered: tuple[str, ...]
     waiting: int
     troubled: tuple[Waiting, ...]
     suppressed: tuple[Suppression, ...]
@@ -82,6 +84,9 @@ class Health:
         if stuck:
             count = "1 digest was" if len(stuck) == 1 else f"{len(stuck)} digests were"
             yield f"{count} refused {_ATTEMPTS} times or more, last: {stuck[0].reply}"
+        elif self.undelivered:
+            shown = _listed(self.undelivered, "subscribers")
+            yield f"digests have waited for over a day for {shown}: run digest doctor"
 
 
 def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -> Health:
@@ -104,6 +109,7 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -
         unseen=tuple(_unseen(keywords, covered_at, standings, now)),
         mail_at=tuple(sorted(((one.email, mailing_after(now, one)) for one in subscribers), key=_moment)),
         overdue=tuple(_overdue(subscribers, standings, now)),
+        undelivered=store.unserved(since=now - _PATIENCE),
         waiting=store.waiting(),
         troubled=store.troubled(limit=_SHOWN),
         suppressed=store.suppressions(),

@@ -116,7 +116,7 @@ def shown(value: object) -> str:
 def read_text(path: Path) -> str:
     """The text of a configuration file. Raises `ConfigurationError`, or `FileNotFoundError`."""
     try:
-        return path.read_bytes().decode()
+        return path.read_bytes().decode("utf-8-sig")  # some editors of Windows begin files with a mark
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigurationError(f"{path}, line {line}: not UTF-8 text; save it as UTF-8") from error

@@ -48,7 +48,7 @@ class WrongKey(ValueError):
 def read_secret(path: Path) -> str:
     """The first line of a file that holds a secret. Raises `ValueError`, which never quotes the content."""
     try:
-        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+        secret = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:

@@ -52,12 +52,13 @@ def lie(
     return None
 
 
-def silence(*, news: int, usual: float, ground: Ground) -> str | None:
+def silence(*, news: int, usual: float, since: datetime, until: datetime) -> str | None:
     """Why an answer without news is too quiet for what was announced, or `None`.
 
-    `usual` is how many new papers one announcement brings for these queries.
+    `usual` is how many new papers one announcement brings for these queries, and `since` when they were
+    last answered: what was announced before that was told then.
     """
-    announced = announcements_between(ground.announced_since, ground.until - INDEX_LAG)
+    announced = announcements_between(since, until - INDEX_LAG)
     if news or usual * len(announced) < _CERTAIN:
         return None
     due = f"arXiv was to announce on {announced[-1]:%F}"

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -108,6 +109,8 @@ def _digest(
 
 def main() -> None:
     """The entry point: runs the command that the arguments name, and ends the process."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # titles and names have letters that few encodings know
     try:
         app(prog_name="digest")
     except DigestError as error:

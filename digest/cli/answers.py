@@ -97,7 +97,7 @@ def _posted(posting: Posting) -> str:
         case MailingState.SUPPRESSED:
             return f"Suppressed: {digest} waits, since the address takes no mail{said}"
         case _ if not posting.attempts:
-            return f"Waiting in {digest}, which was not tried yet"
+            return f"Waiting in {digest}, which was not tried yet{said}"
         case _:
             times = "once" if posting.attempts == 1 else f"{posting.attempts} times"
             again = f", again due {_moment(posting.due_at)}" if posting.due_at else ""

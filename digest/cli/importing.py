@@ -44,7 +44,7 @@ def import_(
     verdicts = [judge(listing) for listing in listings]
     papers = {listed.id for listing in listings for listed in listing.papers}
     typer.echo(f"{path}: {len(listings)} headings, {len(papers)} different papers")
-    typer.echo("\n".join([*map(_told, verdicts), *_suspicions(listings)]))
+    typer.echo("\n".join([*map(_told, verdicts), *_suspicions(verdicts)]))
     keywords = [verdict.keyword.text for verdict in verdicts if verdict.keyword]
     if dry_run:
         typer.echo("Nothing was written.")
@@ -114,9 +114,9 @@ def _short(title: str) -> str:
     return title if len(title) <= _TITLE_SHOWN else f"{title[: _TITLE_SHOWN - 1]}…"
 
 
-def _suspicions(listings: "Sequence[Listing]") -> "Iterator[str]":
+def _suspicions(verdicts: "Sequence[Verdict]") -> "Iterator[str]":
     from digest.pages.judging import alike
 
-    for same in alike(listings):
-        headings = ", ".join(f'"{listing.heading}"' for listing in same)
-        yield f"Under {headings} stand the same {len(same[0].papers)} papers: arXiv was asked wrongly"
+    for same in alike(verdicts):
+        headings = ", ".join(f'"{verdict.listing.heading}"' for verdict in same)
+        yield f"Under {headings} stand the same {len(same[0].listing.papers)} papers: arXiv was asked wrongly"

@@ -12,6 +12,8 @@ from digest.cli.options import AsObject, Moment
 from digest.errors import DigestError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from digest.assembly import Setup
     from digest.cycle import CycleReport
     from digest.digests import Digest
@@ -39,6 +41,8 @@ def run(
     Each subscriber gets at most one digest a day, whatever their hour; weekly ones from their weekday on.
     What could not be sent waits and is tried again by a later run.
     """
+    import asyncio
+
     from digest.assembly import load_setup
     from digest.heap import collect_rarely, share_heap
     from digest.running import run as run_to_end
@@ -54,6 +58,8 @@ def run(
             nothing = {**_summary(None, 0), "errors": list(problems_of(error))}
             typer.echo(json.dumps(nothing, ensure_ascii=False))
         raise
+    except asyncio.CancelledError:
+        raise typer.Exit(_INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps(_summary(report, requests), ensure_ascii=False))
     else:
@@ -80,8 +86,9 @@ async def _cycle(
     settings = setup.settings
     opened = open_copy if dry_run else open_state
     stop = asyncio.Event()
+    task = asyncio.current_task()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, _stop, stop, task)
     with opened(settings.state) as store, progress() as notice:
         async with open_client(settings) as client:
             cycle = Cycle(
@@ -110,6 +117,16 @@ async def _cycle(
         moment = now or datetime.now(UTC)
         planned = store.claim(now=moment, until=moment, limit=sys.maxsize) if dry_run else ()
         return report, client.requests, tuple(mailing.digest for mailing in planned), stop.is_set()
+
+
+def _stop(stop: "asyncio.Event", task: "asyncio.Task[Any] | None") -> None:
+    """What a signal does: the first one lets the mails in hand be finished, another one does not."""
+    if stop.is_set():
+        if task:
+            task.cancel()
+    else:
+        stop.set()
+        typer.echo("stopping; the mails in hand are finished first, or interrupt again", err=True)
 
 
 def _summary(report: "CycleReport | None", requests: int) -> dict[str, Any]:

@@ -80,6 +80,7 @@ def _as_object(health: "Health") -> dict[str, Any]:
         "unseen_keywords": list(health.unseen),
         "next_mail_at": {email: moment.isoformat() for email, moment in health.mail_at},
         "overdue": list(health.overdue),
+        "undelivered": list(health.undelivered),
         "waiting": health.waiting,
         "troubled": [
             {

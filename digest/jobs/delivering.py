@@ -166,11 +166,10 @@ class _Delivery:
             await asyncio.wait(workers)
             for other in others:
                 other.cancel()
-        await self._release()
         ended = [worker.result() for worker in workers]
-        return [end for end in ended if isinstance(end, ServerUnavailable)], sum(
-            end is not None for end in ended
-        )
+        failures = [end for end in ended if isinstance(end, ServerUnavailable)]
+        await self._release(failures)
+        return failures, sum(end is not None for end in ended)
 
     async def _feed(self, queue: _Queue) -> None:
         """Claims and writes ahead of the sessions, and tells each of them when there is nothing more."""
@@ -203,13 +202,14 @@ class _Delivery:
             with suppress(StateError):  # the sessions meet it too, and wait rather than forget what they sent
                 await asyncio.to_thread(self._store.renew, held, until=self._clock() + LEASE)
 
-    async def _release(self) -> None:
-        """Gives back what was claimed and not sent."""
+    async def _release(self, failures: Sequence[ServerUnavailable]) -> None:
+        """Gives back what was claimed and not sent, with the first of what ended sessions."""
         self._returned.clear()
         if self._claiming:
             await asyncio.wait((self._claiming,))
         if self._held:
-            await asyncio.to_thread(self._store.release, tuple(self._held), now=self._clock())
+            reply = str(failures[0]) if failures else None
+            await asyncio.to_thread(self._store.release, tuple(self._held), now=self._clock(), reply=reply)
             self._held.clear()
 
     async def _work(self, queue: _Queue) -> ServerUnavailable | bool | None:

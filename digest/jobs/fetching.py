@@ -72,7 +72,7 @@ async def fetch(
         now=now,
         lookback=lookback,
     )
-    fetching = _Fetching(store, known, since)
+    fetching = _Fetching(store, known, since, covered_at)
     for errand in errands:
         await fetching.run(errand)
     for source in fetching.answered:
@@ -96,10 +96,12 @@ class _Fetching:
         store: Store,
         known: Mapping[str, frozenset[ArxivId]],
         since: Mapping[str, datetime],
+        covered_at: Mapping[str, datetime],
     ) -> None:
         self._store = store
         self._known = known
         self._since = since
+        self._covered_at = covered_at
         self._papers_new = 0
         self._served = 0
         self.answered: dict[str, None] = {}
@@ -180,6 +182,8 @@ class _Fetching:
     ) -> None:
         """Raises `Unbelievable` by what is known of these queries."""
         known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
+        # Of a keyword that was never fetched, or rested, nothing is awaited, however far back it asks.
+        covered = (self._covered_at[query.key] for query in batch if query.key in self._covered_at)
         span = announcements_between(ground.submitted_since, ground.until)
         doubt = lie(
             papers,
@@ -190,7 +194,8 @@ class _Fetching:
         ) or silence(
             news=sum(1 for one in matched if one.paper.id not in known),
             usual=len(known) / max(1, len(span)),
-            ground=ground,
+            since=min(covered, default=ground.until),
+            until=ground.until,
         )
         if doubt:
             raise Unbelievable(source.name, doubt)

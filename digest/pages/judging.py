@@ -52,22 +52,27 @@ def judge(listing: Listing) -> Verdict:
     )
 
 
-def alike(listings: Sequence[Listing]) -> tuple[tuple[Listing, ...], ...]:
+def alike(verdicts: Sequence[Verdict]) -> tuple[tuple[Verdict, ...], ...]:
     """Groups of headings that mean different things and have the very same papers, two or more.
 
-    Not all of them can be right.
+    Not all of them can be right, unless all of these papers match all of them.
     """
-    groups: dict[frozenset[ArxivId], list[Listing]] = defaultdict(list)
-    for listing in listings:
-        groups[frozenset(listed.id for listed in listing.papers)].append(listing)
+    groups: dict[frozenset[ArxivId], list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        groups[frozenset(listed.id for listed in verdict.listing.papers)].append(verdict)
     return tuple(
-        tuple(same) for ids, same in groups.items() if len(ids) > 1 and len(set(map(_meaning, same))) > 1
+        tuple(same)
+        for ids, same in groups.items()
+        if len(ids) > 1 and len(set(map(_meaning, same))) > 1 and not all(map(_is_right, same))
     )
 
 
-def _meaning(listing: Listing) -> str:
-    keyword = keyword_of(listing.heading)
-    return keyword.query.key if keyword else listing.heading
+def _meaning(verdict: Verdict) -> str:
+    return verdict.keyword.query.key if verdict.keyword else verdict.listing.heading
+
+
+def _is_right(verdict: Verdict) -> bool:
+    return len(verdict.matching) == len(verdict.listing.papers)
 
 
 def _fate(keyword: Keyword, listed: Listed) -> str:

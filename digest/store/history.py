@@ -127,7 +127,7 @@ class History(Outbox):
         rows = self._rows(
             """
             SELECT email, state, attempts, reply, due_at FROM mailing
-            WHERE due_at IS NOT NULL AND attempts > 0 ORDER BY attempts DESC, number LIMIT ?
+            WHERE due_at IS NOT NULL AND reply IS NOT NULL ORDER BY attempts DESC, number LIMIT ?
             """,
             [limit],
         )
@@ -136,11 +136,36 @@ class History(Outbox):
                 email=email,
                 state=MailingState(state),
                 attempts=attempts,
-                reply=reply or "",
+                reply=reply,
                 due_at=moment_of(due_at),
             )
             for email, state, attempts, reply, due_at in rows
         )
+
+    def unserved(self, *, since: datetime) -> tuple[str, ...]:
+        # What merged took their papers over: the first since the last that was sent tells how long they wait.
+        rows = self._rows(
+            """
+            SELECT mailing.email
+            FROM mailing
+            JOIN mailing AS earlier USING (subscriber)
+            LEFT JOIN preference USING (subscriber)
+            WHERE mailing.due_at IS NOT NULL AND mailing.bounces = 0
+                AND (paused_until IS NULL OR mailing.due_at <> paused_until || 'T12:00:00+00:00')
+                AND (earlier.number = mailing.number OR earlier.state = 'merged')
+                AND earlier.bounces = 0 AND earlier.planned_at <= ?
+                AND earlier.number > coalesce(
+                    (
+                        SELECT max(number) FROM mailing AS sent
+                        WHERE sent.subscriber = mailing.subscriber AND sent.state = 'sent'
+                    ),
+                    0
+                )
+            GROUP BY mailing.subscriber ORDER BY min(earlier.planned_at), mailing.subscriber
+            """,
+            [text_of(since)],
+        )
+        return tuple(email for (email,) in rows)
 
 
 def _posting(

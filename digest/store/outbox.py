@@ -82,6 +82,7 @@ class Outbox(Suppressions):
         return bool(free == len(numbers))
 
     def _write_down(self, db: Database, digest: Digest, served: Served) -> None:
+        """What stood in the way of those that it merges stands in its way."""
         place = {text: place for place, text in enumerate(digest.keywords)}
         entries = [
             [self._edition_number(entry.paper), [place[text] for text in entry.keywords]]
@@ -97,8 +98,9 @@ class Outbox(Suppressions):
         db.execute(
             """
             INSERT INTO mailing (number, subscriber, token, email, name, planned_at, dated_on, is_first,
-                keywords, entries, revisions, first_hit, last_hit, state, due_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)
+                keywords, entries, revisions, first_hit, last_hit, state, due_at, reply)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?,
+                (SELECT reply FROM mailing WHERE number = ?))
             """,
             [
                 mailing,
@@ -115,6 +117,7 @@ class Outbox(Suppressions):
                 cursor + 1,
                 served.frontier.hit if served.frontier else cursor,
                 text_of(digest.planned_at),
+                served.merges[-1] if served.merges else None,
             ],
         )
         db.execute(
@@ -238,16 +241,16 @@ class Outbox(Suppressions):
                     email = self._one("SELECT email FROM mailing WHERE number = ?", [one.number])
                     self._suppress(db, email, one.reply, now)
 
-    def release(self, numbers: Sequence[int], *, now: datetime) -> None:
+    def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
         with self._transaction() as db:
             db.conn.executemany(
                 """
                 UPDATE mailing
-                SET due_at = ?, state = CASE
+                SET due_at = ?, reply = coalesce(?, reply), state = CASE
                     WHEN may_have_arrived THEN 'unknown' WHEN attempts THEN 'deferred' ELSE 'pending' END
                 WHERE number = ? AND state = 'sending'
                 """,
-                ((text_of(now), number) for number in numbers),
+                ((text_of(now), reply, number) for number in numbers),
             )
 
     def prune(self, *, now: datetime) -> int:

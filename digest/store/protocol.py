@@ -37,9 +37,9 @@ class Store(Protocol):
         """Makes the enrolled readers and their subscriptions those of `subscribers`; ends all others.
 
         What a reader got stays known, so a keyword that is dropped and taken up again repeats nothing.
-        Mailings of readers who have left are given up; returns how many. A new subscription's backlog ends
-        here if its query was covered since `current_since`, else with its next fetch. Readers who
-        unsubscribed themselves are not enrolled until `rejoin`.
+        Mailings of readers who have left are given up; returns how many. Those who return get them after
+        all. A new subscription's backlog ends here if its query was covered since `current_since`, else
+        with its next fetch. Readers who unsubscribed themselves are not enrolled until `rejoin`.
         """
         ...
 
@@ -149,8 +149,8 @@ class Store(Protocol):
         """Writes down what became of claimed mailings; the address of a `SUPPRESSED` one gets no more."""
         ...
 
-    def release(self, numbers: Sequence[int], *, now: datetime) -> None:
-        """Gives claimed mailings back untried: the server is to blame, not they."""
+    def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
+        """Gives claimed mailings back untried: the server is to blame, not they. `reply` is what it said."""
         ...
 
     def waiting(self) -> int:
@@ -201,7 +201,14 @@ class Store(Protocol):
         ...
 
     def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
-        """Up to `limit` of the mailings that were tried and are tried again, the most often tried first."""
+        """Up to `limit` of the mailings in whose way something stood, the most often tried first."""
+        ...
+
+    def unserved(self, *, since: datetime) -> tuple[str, ...]:
+        """The readers for whom papers were written down by `since` and have not been sent in any mailing yet.
+
+        Not those who pause, nor those whose mailing was sent and came back.
+        """
         ...
 
     def preferences(self) -> Mapping[str, Preferences]:
@@ -219,7 +226,7 @@ class Store(Protocol):
     def leave(self, email: str, *, now: datetime) -> None:
         """The reader unsubscribed themselves: they are enrolled no more, and what waits for them is given up.
 
-        Their choices are kept. Once is as good as twice.
+        Their choices are kept, and so is what was given up, for when they return. Once is as good as twice.
         """
         ...
 

@@ -100,6 +100,25 @@ class Readers(Examined):
         ).rowcount
 
     @staticmethod
+    def _take_up_again(db: Database, now: datetime) -> None:
+        """What was given up when readers left is tried again for those who are about to return.
+
+        Their cursors are past its papers, so that nothing else would bring them.
+        """
+        db.execute(
+            """
+            UPDATE mailing
+            SET state = CASE WHEN may_have_arrived THEN 'unknown' ELSE 'deferred' END, due_at = ?,
+                reply = 'the reader has returned'
+            WHERE state = 'failed' AND subscriber IN (
+                SELECT number FROM subscriber
+                WHERE NOT is_enrolled AND address IN (SELECT address FROM wanted)
+            )
+            """,
+            [text_of(now)],
+        )
+
+    @staticmethod
     def _enrol_anew(db: Database) -> None:
         """The next enrolment looks at all readers, though they may be those of the last one."""
         db.execute("UPDATE installation SET enrolled = NULL")
@@ -109,6 +128,7 @@ class Readers(Examined):
     ) -> None:
         self._note_wanted(db, subscribers)
         db.execute("INSERT OR IGNORE INTO query (key) SELECT DISTINCT query FROM wanted")
+        self._take_up_again(db, now)
         db.execute(
             """
             INSERT INTO subscriber (address, email, since_at, is_enrolled, cursor)

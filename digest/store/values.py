@@ -12,7 +12,8 @@ class MailingState(StrEnum):
     """Where a mailing is in its life (docs/delivery.md); the last four are the ends of it.
 
     `UNKNOWN`: the connection was lost when the server may already have taken it (RFC 1047).
-    `SUPPRESSED`: its address is dead. `MERGED`: its papers went into the reader's next digest.
+    `SUPPRESSED`: its address is dead. `MERGED`: its papers went into the reader's next digest. `FAILED`: its
+    reader has left.
     """
 
     PENDING = "pending"
@@ -176,7 +177,10 @@ class Fate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A mailing that was tried and is tried again at `due_at`, with the last reply."""
+    """A mailing that is tried again at `due_at`, with what stood in its way last.
+
+    No `attempts`: the server as a whole could not be used.
+    """
 
     email: str
     state: MailingState

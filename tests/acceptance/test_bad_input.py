@@ -362,6 +362,23 @@ async def test_a_run_that_is_interrupted_while_it_mails_finishes_the_mail_in_han
         assert len(recipients) == len(set(recipients)) == 30
 
 
+async def test_a_run_that_is_interrupted_twice_waits_for_no_mail_server(lab: Installation) -> None:
+    async with serving(MailServer(answers={"DOT": [Do.HANG] * 2})) as server:
+        process = await start(lab, **smtp(server))
+        while "DATA" not in server.commands:
+            await asyncio.sleep(0.02)
+        for _ in range(2):
+            await asyncio.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+        out, said = await asyncio.wait_for(process.communicate(), 10)
+        assert (process.returncode, out) == (130, b"")
+        assert said.decode().splitlines() == [
+            "stopping; the mails in hand are finished first, or interrupt again"
+        ]
+        code, report = await run(lab, **smtp(server))
+        assert (code, report["digests_sent"]) == (0, 2)
+
+
 async def test_a_daemon_that_is_stopped_while_it_mails_finishes_the_mail_in_hand(lab: Installation) -> None:
     subscribe_thirty(lab)
     async with serving(MailServer(answers={"GREETING": Do.DROP})) as server:

@@ -74,18 +74,19 @@ def test_a_page_of_real_papers_has_what_matches_and_says_so_when_it_is_read(
         min(100, sum(matches(parse(word), paper) for paper in papers)) for word in words
     ]
     listings = parse_listings(markdown_of(Page(sections=sections, updated_on=TODAY)))
-    for verdict, section in zip(map(judge, listings), sections, strict=True):
+    verdicts = tuple(map(judge, listings))
+    for verdict, section in zip(verdicts, sections, strict=True):
         assert (len(verdict.matching), verdict.strays, verdict.unclear) == (len(section.papers), (), ())
-    assert alike(listings) == ()
+    assert alike(verdicts) == ()
 
 
 def test_the_same_papers_under_each_heading_are_told_as_such(papers: tuple[Paper, ...]) -> None:
     """As on a page whose program asked arXiv for `… AND ti:"K" OR abs:"K"`."""
     words = ("reinforcement learning", "compiler", "performance")
     same = tuple(Section(keyword=keyword(word), papers=papers[:20]) for word in words)
-    listings = parse_listings(markdown_of(Page(sections=same, updated_on=TODAY)))
-    assert [[listing.heading for listing in group] for group in alike(listings)] == [list(words)]
-    for word, verdict in zip(words, map(judge, listings), strict=True):
+    verdicts = tuple(map(judge, parse_listings(markdown_of(Page(sections=same, updated_on=TODAY)))))
+    assert [[one.listing.heading for one in group] for group in alike(verdicts)] == [list(words)]
+    for word, verdict in zip(words, verdicts, strict=True):
         strays = {paper.id for paper in papers[:20] if not matches(parse(word), paper)}
         assert {one.id for one in verdict.strays} == strays
         assert len(strays) > 10

@@ -224,6 +224,26 @@ def test_what_was_being_sent_to_a_reader_who_left_is_given_up(store: Store) -> N
     assert store.waiting() == 0
 
 
+@pytest.mark.parametrize("is_claimed", [False, True])
+def test_what_was_given_up_is_sent_to_the_reader_who_returns(store: Store, is_claimed: bool) -> None:
+    outbox_of(store, ADA)
+    if is_claimed:
+        claim(store)
+    store.enrol([], now=NOW, current_since=NOW)
+    assert claim(store, now=LATER) == ()
+    store.enrol([reader(ADA, "tea")], now=NOW, current_since=NOW)
+    assert undelivered(store) == ([] if is_claimed else [1])
+    (mailing,) = claim(store, now=LATER)
+    assert ids(mailing.digest) == {"2606.00001"}
+
+
+def test_what_is_given_up_again_stays_so_for_those_who_stay_away(store: Store) -> None:
+    outbox_of(store, ADA, BO)
+    store.enrol([], now=NOW, current_since=NOW)
+    store.enrol([reader(BO, "tea")], now=NOW, current_since=NOW)
+    assert [mailing.digest.email for mailing in claim(store, now=LATER)] == [BO]
+
+
 def test_only_what_is_suppressed_can_be_resumed(store: Store) -> None:
     outbox_of(store, ADA)
     assert not store.resume(ADA, now=NOW)

@@ -23,6 +23,7 @@ from digest.jobs.delivering import LEASE
 from digest.mail.message import Letterhead
 from digest.mail.rendering import Renderer
 from digest.mail.writing import Writer
+from digest.papers import ArxivId
 from digest.resources import templates_folder
 from digest.schedule import LONGEST_RETRY, retry_at
 from digest.store import Conclusion, Mailing, MailingState, Matched
@@ -131,7 +132,10 @@ class Deliveries(RuleBasedStateMachine):
         for name, store in self.stores.items():
             store.renew(tuple(self.held[name]), until=self.now + LEASE)
 
-    @rule(email=addresses, change=st.sampled_from(["leaves or returns", "is suppressed", "is resumed"]))
+    @rule(
+        email=addresses,
+        change=st.sampled_from(["leaves or returns", "leaves and returns", "is suppressed", "is resumed"]),
+    )
     def reader_changes(self, email: str, change: str) -> None:
         if change == "is suppressed":
             self.stores["other"].suppress(email, cause="came back", now=self.now)
@@ -140,9 +144,19 @@ class Deliveries(RuleBasedStateMachine):
             assert self.stores["other"].resume(email, now=self.now) == (email in self.suppressed)
             self.suppressed.discard(email)
         else:
-            self.due[email] &= self.brought[email].keys()
-            self.enrolled ^= {email}
-            self.enrol()
+            self.leave_or_return(email)
+            if change == "leaves and returns":
+                self.leave_or_return(email)
+
+    def leave_or_return(self, email: str) -> None:
+        if email in self.enrolled:
+            self.due[email] = {paper for paper in self.due[email] if self.is_written_down(paper, email)}
+        self.enrolled ^= {email}
+        self.enrol()
+
+    def is_written_down(self, paper: str, email: str) -> bool:
+        """Then it comes with that mailing, if need be after a return; else at most with a first digest."""
+        return bool(self.stores["one"].fate(ArxivId(paper), email).postings)
 
     @precondition(lambda self: self.returned)
     @rule(names_the_reader=st.booleans(), data=st.data())

@@ -65,6 +65,15 @@ async def test_a_readers_keywords_are_those_of_the_file(tmp_path: Path, arxiv: L
     assert [one["keyword"] for one in ran] == ["learning", "tea"]
 
 
+async def test_a_terminal_without_these_letters_shows_the_others(
+    tmp_path: Path, arxiv: LocalArxiv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = await digest(tmp_path, arxiv, "keywords", "-k", "learning")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "papers a day" in done.stdout
+
+
 async def test_without_any_keyword_it_says_how_to_try_one(tmp_path: Path, arxiv: LocalArxiv) -> None:
     (tmp_path / "subscribers.toml").write_text("")
     done = await digest(tmp_path, arxiv, "keywords")

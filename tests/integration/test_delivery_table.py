@@ -294,4 +294,5 @@ async def test_what_is_being_written_when_the_server_goes_away_is_given_back(sto
 
     report = await deliver(store, transport, slowly, lambda: NOW)
     assert (report.sent, report.is_server_down) == (20, True)
+    assert {(one.attempts, one.reply) for one in store.troubled(limit=200)} == {(0, str(gone))}
     assert len(store.claim(now=NOW, until=SOON, limit=200)) == 100

@@ -114,6 +114,31 @@ async def test_silence_that_no_source_breaks_is_told_and_asked_about_again(sourc
     assert sources.covered_at() == {MONDAY}
 
 
+async def test_a_keyword_that_finds_what_others_had_found_is_no_silence(
+    store: SqliteStore, sources: Sources
+) -> None:
+    sources.cheap.papers = teas(0, 300)
+    await sources.fetch(MONDAY)
+    later = MONDAY + timedelta(hours=1)
+    more = [*READERS, reader("bo@example.org", "te*")]
+    store.enrol(more, now=later, current_since=MONDAY)
+    report = await fetch((sources.cheap,), store, more, now=later, lookback=timedelta(days=16))
+    assert (report.errors, report.notes) == ((), ())
+    assert sources.covered_at() == {later}
+
+
+async def test_a_keyword_that_rested_for_an_hour_has_nothing_new_to_bring(
+    store: SqliteStore, sources: Sources
+) -> None:
+    sources.cheap.papers = teas(0, 300)
+    await sources.fetch(MONDAY)
+    later = MONDAY + timedelta(hours=1)
+    store.enrol([], now=later, current_since=MONDAY)
+    store.enrol(READERS, now=later, current_since=MONDAY)
+    report = await sources.fetch(later)
+    assert (report.errors, report.notes) == ((), ())
+
+
 async def test_an_answer_to_another_question_brings_nothing(sources: Sources) -> None:
     sources.cheap.papers = tuple(invented_paper(f"2606.{number:05}", "Coffee") for number in range(30))
     report = await sources.fetch(MONDAY)

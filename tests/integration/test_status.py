@@ -13,6 +13,7 @@ from digest import cli
 from digest.health import Quiet, examine
 from digest.jobs import compose_due
 from digest.papers import Paper
+from digest.preferences import Preferences
 from digest.store import Conclusion, MailingState, Matched
 from digest.store.lock import sole_worker
 from digest.store.sqlite import SqliteStore
@@ -113,6 +114,45 @@ def test_a_mail_that_is_refused_again_and_again_needs_somebody(store: SqliteStor
         told.append(problems(store, now))
     assert told[:2] == [(), ()]
     assert told[2] == ("1 digest was refused 3 times or more, last: 451 later",)
+
+
+def test_digests_that_no_server_takes_need_somebody_after_a_day(store: SqliteStore) -> None:
+    enrol(store)
+    fetch(store, *of_days(15), now=TUESDAY)
+    told = []
+    for hours in (0, 12, 25):
+        now = TUESDAY + timedelta(hours=hours)
+        fetch(store, invented_paper(f"2606.1{hours:04}", submitted="2026-06-15 10:00"), now=now)
+        compose_due(store, [ADA], lambda *_, now=now: now, backlog_since=LONG_AGO)
+        if hours < 24:  # the server is left alone after the day's first failure
+            (mailing,) = store.claim(now=now, until=now + timedelta(minutes=10), limit=1)
+            store.release([mailing.number], now=now, reply="mx.example.org: login refused")
+        told.append(problems(store, now))
+    assert told[:2] == [(), ()]
+    assert told[2] == ("digests have waited for over a day for ada@example.org: run digest doctor",)
+    (waiting,) = examine(store, [ADA], now=now).troubled
+    assert (waiting.attempts, waiting.reply) == (0, "mx.example.org: login refused")
+    (mailing,) = store.claim(now=now, until=now + timedelta(minutes=10), limit=1)
+    store.conclude([Conclusion(number=mailing.number, state=MailingState.SENT, reply="250")], now=now)
+    assert problems(store, now + timedelta(hours=1)) == ()
+
+
+def test_what_waits_for_the_end_of_a_pause_or_came_back_needs_nobody(store: SqliteStore) -> None:
+    enrol(store)
+    fetch(store, *of_days(15), now=TUESDAY)
+    compose_due(store, [ADA], lambda *_: TUESDAY, backlog_since=LONG_AGO)
+    later = TUESDAY + timedelta(days=2)
+    assert store.unserved(since=later - timedelta(days=1)) == (ADA.email,)
+    store.prefer(ADA.email, Preferences(paused_until=date(2026, 6, 25)))
+    assert store.claim(now=later, until=later + timedelta(minutes=10), limit=1) == ()
+    assert store.unserved(since=later - timedelta(days=1)) == ()
+    store.prefer(ADA.email, Preferences())
+    store.hasten(now=later)
+    (mailing,) = store.claim(now=moment("2026-06-26 07:00"), until=moment("2026-06-26 07:10"), limit=1)
+    store.conclude([Conclusion(number=mailing.number, state=MailingState.SENT, reply="250")], now=later)
+    store.note_bounce(mailing.token, recipient=ADA.email, reply="5.2.2 full", now=later)
+    assert store.waiting() == 1
+    assert store.unserved(since=later - timedelta(days=1)) == ()
 
 
 def test_digests_that_nobody_sends_are_overdue_after_a_day(store: SqliteStore) -> None:

@@ -1,5 +1,6 @@
 """Editing subscribers.toml keeps what it does not change, whoever else is writing."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -308,6 +309,19 @@ def test_a_new_file_has_the_mode_that_the_umask_allows(tmp_path: Path) -> None:
 def test_nothing_but_the_file_and_its_lock_is_left(path: Path) -> None:
     subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"])
     assert {file.name for file in path.parent.iterdir()} == {"subscribers.toml", ".subscribers.toml.lock"}
+
+
+def test_a_full_disk_is_told_as_such_and_leaves_the_file_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = path.read_text()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigurationError, match=r"No space left on device; make room$"):
+        subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"])
+    assert path.read_text() == before
 
 
 def test_a_place_that_cannot_be_written_is_told_with_the_remedy(tmp_path: Path) -> None:

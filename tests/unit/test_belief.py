@@ -71,14 +71,15 @@ def test_many_old_papers_at_once_are_an_outage_and_no_news() -> None:
 
 
 def test_silence_after_an_announcement_is_not_a_quiet_day() -> None:
-    doubt = silence(news=0, usual=5, ground=GROUND)
+    doubt = silence(news=0, usual=5, since=GROUND.announced_since, until=GROUND.until)
     assert doubt is not None
     assert "2026-06-16" in doubt
 
 
 @pytest.mark.parametrize(("news", "usual"), [(1, 50.0), (0, 3.0), (0, 4.9), (0, 0.0)])
 def test_a_rare_keyword_or_some_news_is_believed(news: int, usual: float) -> None:
-    assert silence(news=news, usual=usual, ground=GROUND) is None
+    doubt = silence(news=news, usual=usual, since=GROUND.announced_since, until=GROUND.until)
+    assert doubt is None
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,4 @@ def test_a_rare_keyword_or_some_news_is_believed(news: int, usual: float) -> Non
     ],
 )
 def test_silence_is_believed_where_nothing_was_announced(since: str, until: str) -> None:
-    ground = Ground(
-        announced_since=moment(since), submitted_since=moment("2026-05-01 00:00"), until=moment(until)
-    )
-    assert silence(news=0, usual=100, ground=ground) is None
+    assert silence(news=0, usual=100, since=moment(since), until=moment(until)) is None

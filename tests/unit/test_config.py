@@ -392,6 +392,16 @@ def test_every_problem_is_told_at_once() -> None:
     }  # fmt: skip
 
 
+def test_a_user_without_a_home_has_to_name_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(*_: object) -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("platformdirs.user_state_path", homeless)
+    (problem,) = problems("")
+    assert problem == "state: this user has no home folder; set DIGEST_STATE, or HOME"
+    assert load("", {"DIGEST_STATE": "here.db"}).state == Path("here.db")
+
+
 def test_a_mistake_in_the_environment_names_the_variable() -> None:
     (problem,) = problems('[smtp]\nport = 25\nhost = "localhost"', {"DIGEST_SMTP__PORT": "abc"})
     assert problem.startswith('DIGEST_SMTP__PORT: smtp.port = "abc": allowed is')
@@ -421,6 +431,17 @@ def test_a_file_that_is_no_toml_is_named_with_its_place(content: bytes, place: s
     with pytest.raises(ConfigurationError, match=r"^digest\.toml, ") as caught:
         load_settings(None, {})
     assert place in str(caught.value)
+
+
+def test_a_byte_order_mark_as_editors_of_windows_write_it_is_no_mistake() -> None:
+    mark = b"\xef\xbb\xbf"
+    Path("digest.toml").write_bytes(
+        mark + b'[smtp]\nhost = "a.example"\nusername = "me"\npassword_file = "pw"\n'
+    )
+    Path("pw").write_bytes(mark + b"secret\r\n")
+    settings = load_settings(None, {})
+    assert settings.smtp.password is not None
+    assert settings.smtp.password.get_secret_value() == "secret"
 
 
 def test_a_file_that_cannot_be_read_is_an_error() -> None:

@@ -312,15 +312,20 @@ def test_a_heading_is_a_keyword_or_a_phrase_in_quotes_or_none(heading: str, mean
 
 
 def test_headings_over_the_very_same_papers_are_found() -> None:
-    same = [listing_of(heading, "On tea: x", "On milk: y") for heading in ("tea", "milk", "salt")]
+    same = [judge(listing_of(heading, "On tea: x", "On milk: y")) for heading in ("tea", "milk", "salt")]
     other, single, also = (
-        listing_of("rice", "On rice: x"),
-        listing_of("a b", "A: x"),
-        listing_of("c d", "A: x"),
+        judge(listing_of("rice", "On rice: x")),
+        judge(listing_of("a b", "A: x")),
+        judge(listing_of("c d", "A: x")),
     )
     assert alike([same[0], other, *same[1:], single, also]) == (tuple(same),)
 
 
 def test_one_keyword_in_two_writings_has_the_same_papers_rightly() -> None:
-    written = [listing_of(heading, "On tea: x", "On teas: y") for heading in ("tea", "Teas")]
+    written = [judge(listing_of(heading, "On tea: x", "On milk: y")) for heading in ("tea", "Teas")]
     assert alike(written) == ()
+
+
+def test_headings_that_all_of_the_same_papers_match_are_right() -> None:
+    rightly = [judge(listing_of(heading, "On tea: x", "On teas: y")) for heading in ("tea", "te*")]
+    assert alike(rightly) == ()
