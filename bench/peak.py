@@ -21,25 +21,28 @@ def peak_bytes() -> int:
     Where the system tells, without what the process held before it became this program: `ru_maxrss` of a
     child begins with its parent's size.
     """
-    if found := _peak(_STATUS):
+    if found := _size("VmHWM", _STATUS):
         return found
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size * 1024
 
 
 def family_bytes(pid: int) -> int:
-    """The greatest sizes so far of a running process and of those it began, added up; 0 if unknown."""
+    """The sizes at this moment of a running process and of those it began, added up; 0 if unknown.
+
+    What they share, such as Python itself, counts more than once.
+    """
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     except OSError:
         return 0
-    return sum(_peak(Path(f"/proc/{one}/status")) for one in (pid, *children))
+    return sum(_size("VmRSS", Path(f"/proc/{one}/status")) for one in (pid, *children))
 
 
-def _peak(status: Path) -> int:
+def _size(which: str, status: Path) -> int:
     """0 where the system does not tell, or the process has ended."""
     try:
-        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="ascii"))
+        found = re.search(rf"{which}:\s+(\d+) kB", status.read_text(encoding="ascii"))
     except OSError:
         return 0
     return int(found[1]) * 1024 if found else 0

@@ -28,7 +28,6 @@ def collect_rarely() -> None:
     Papers, digests and mails are no rings and go by themselves; looking through them again and again took a
     tenth of the time of writing.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(_RARELY, 10, 10)
 

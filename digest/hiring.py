@@ -23,7 +23,7 @@ from digest.mail import Outgoing
 from digest.stationery import Stationery
 
 _LONGEST_LINE = 1 << 20
-"""Fifty drafts are told in some ten thousand bytes."""
+"""Thirty drafts are told in some ten thousand bytes."""
 
 _GOODBYE_SECONDS = 5.0
 

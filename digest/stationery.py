@@ -2,20 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digest.drafting import Write
 from digest.mail.links import NO_LINKS, Links
 from digest.mail.message import Letterhead
-from digest.mail.rendering import Renderer
-from digest.mail.sample import try_out
-from digest.mail.writing import Writer
 from digest.resources import templates_folder
 from digest.store import Mailing
 
-if TYPE_CHECKING:  # a scribe does without, and begins in half the time
-    from digest.settings import Settings
+if TYPE_CHECKING:
+    from digest.mail.writing import Writer
+    from digest.settings import Settings  # a scribe does without, and begins in half the time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +41,25 @@ def stationery_of(settings: "Settings") -> Stationery:
 
 
 def writer_of(stationery: Stationery, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS) -> Write:
-    """Builds messages by the templates. Raises `ConfigurationError` when those cannot be used."""
-    return mail_writer(stationery, links).write
+    """Builds messages by the templates. Raises `ConfigurationError` when the operator's cannot be used.
+
+    Those of this project are not read before there is something to write.
+    """
+    writer = cache(partial(mail_writer, stationery, links))
+    if stationery.templates:
+        writer()
+    return lambda mailing: writer().write(mailing)
 
 
 def mail_writer(
     stationery: Stationery, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS
-) -> Writer:
+) -> "Writer":
     """The writer itself, which can also show what is in a message. Raises as `writer_of` does."""
+    # A run with nothing to write, or whose scribe writes, does without the templates and the tables of TeX.
+    from digest.mail.rendering import Renderer
+    from digest.mail.sample import try_out
+    from digest.mail.writing import Writer
+
     own = stationery.templates
     folders = (own, templates_folder()) if own else (templates_folder(),)
     writer = Writer(Renderer(*folders), stationery.letterhead, links)

@@ -24,10 +24,10 @@ def daemon(context: typer.Context) -> None:
     from digest.stationery import stationery_of, writer_of
 
     share_heap()
+    collect_rarely()
     logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))
     setup = load_setup(context_of(context).config)
     writer_of(stationery_of(setup.settings))
-    collect_rarely()
     with open_state(setup.settings.state) as store:
         service = Daemon(setup, lambda: load_setup(context_of(context).config), store, Notifier(os.environ))
         run(service.run())

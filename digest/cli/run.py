@@ -48,10 +48,10 @@ def run(
     from digest.running import run as run_to_end
 
     share_heap()
+    collect_rarely()
     tell_failures_once(context)
     try:
         setup = load_setup(context_of(context).config)
-        collect_rarely()
         report, requests, planned, is_stopped = run_to_end(_cycle(setup, now, force=force, dry_run=dry_run))
     except DigestError as error:
         if as_json:

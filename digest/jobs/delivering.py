@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -10,9 +11,11 @@ from datetime import datetime, timedelta
 
 from digest.drafting import Draft, Drafting, Hire, Write, draft
 from digest.errors import ScribeGone, ServerUnavailable, StateError
+from digest.heap import trim_heap
 from digest.jobs.ledger import Ledger
 from digest.mail import Outcome, Receipt, Session, Transport
 from digest.mail.pace import UNLIMITED, Limits, Pace
+from digest.matching import forget
 from digest.schedule import LONGEST_RETRY, retry_at
 from digest.store import Conclusion, MailingState, Store
 
@@ -21,7 +24,7 @@ _log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=10)
 """How long a mailing is ours without a word from us; renewed long before it ends."""
 
-_AT_ONCE = 50
+_AT_ONCE = 30
 """How many mailings are claimed, and their messages built, at once."""
 
 MANY = 1_000
@@ -93,11 +96,19 @@ async def _drafting(store: Store, write: Write, hire: Hire | None) -> AsyncItera
     async with AsyncExitStack() as stack:
         theirs: Drafting = own
         if hire is not None and await asyncio.to_thread(store.waiting) >= MANY:
+            await asyncio.to_thread(_make_room, store)
             try:
                 theirs = await stack.enter_async_context(hire())
             except ScribeGone as error:
                 _log.warning("messages are written by one process only cause=%s", error)
         yield _followed(theirs, own)
+
+
+def _make_room(store: Store) -> None:
+    """Gives up what only writing would need: another process is about to do that."""
+    store.forget()
+    forget()
+    trim_heap()
 
 
 def _followed(theirs: Drafting, own: Drafting) -> Drafting:
@@ -159,7 +170,7 @@ class _Delivery:
 
     async def _round(self) -> tuple[list[ServerUnavailable], int]:
         """Sends until nothing is due: what ended sessions, and how many sessions had something to send."""
-        queue: _Queue = asyncio.Queue(maxsize=_AT_ONCE)
+        queue: _Queue = asyncio.Queue(maxsize=self._transport.sessions)
         async with asyncio.TaskGroup() as group:
             others = [group.create_task(self._feed(queue)), group.create_task(self._keep_leases())]
             workers = [group.create_task(self._work(queue)) for _ in range(self._transport.sessions)]
@@ -177,8 +188,10 @@ class _Delivery:
             claiming = self._claim()
             while (drafts := await asyncio.shield(claiming)) and not self._stop.is_set():
                 claiming = self._claim()
-                for one in drafts:
-                    await queue.put(one)
+                ahead = deque(drafts)
+                del drafts
+                while ahead:  # a message that was sent is not held any longer
+                    await queue.put(ahead.popleft())
         except StateError as error:  # the mails in hand are finished first
             self._state_error = error
         for _ in range(self._transport.sessions):

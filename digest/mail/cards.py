@@ -13,8 +13,8 @@ from digest.papers import Paper, one_line
 
 _AUTHORS_SHOWN = 10
 _CROSS_LISTS_SHOWN = 10
-# A day's papers, as all readers share them: a few MB.
-_CARDS_KEPT = 1_000
+# One digest asks for a paper's card and abstract several times, and the next ones for the whole block.
+_CARDS_KEPT = 200
 _DOI = re.compile(r"10\.\d{4,9}/[^\s<>\"]+")
 _VENUE = re.compile(
     r"(?:^|(?<=[.;,(] )|(?<=\())"

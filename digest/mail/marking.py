@@ -19,9 +19,8 @@ from digest.query.tree import Phrase, Term
 from digest.text import fold
 
 _KEYWORDS_KEPT = 8_000
-_LETTERS_KEPT = 2_000
 # About 30 KB where it is a whole abstract.
-_TEXTS_KEPT = 128
+_TEXTS_KEPT = 32
 
 
 class _Sought(NamedTuple):
@@ -59,7 +58,6 @@ def _stretches(sought: _Sought, text: str, letters: str) -> Iterator[str]:
         at = letters.find(beginning, at + 1)
 
 
-@lru_cache(maxsize=_LETTERS_KEPT)
 def _letters(text: str) -> str:
     """`text` folded letter for letter; nothing where folding would change its words or its length."""
     is_ready = text.isascii() or all(map(_is_folded_alone, set(text)))

@@ -8,13 +8,13 @@ from functools import lru_cache
 
 from markupsafe import escape
 
-from digest.mail.tex import Script, Span, spans
+from digest.mail.tex import Script, Span, has_signs, spans
 from digest.mail.tex.pieces import as_text
 
 _TAGS = {Script.SUPER: "sup", Script.SUB: "sub"}
 _RIGHT_TO_LEFT = {"R", "AL"}
 _SENTENCE_END = re.compile(r"[.!?][)”\"']?(?=\s+[^\sa-z])")
-_CONVERTED_KEPT = 8_000
+_CONVERTED_KEPT = 2_000
 _SHORT = 400
 _SHORTEST = 150
 
@@ -29,7 +29,7 @@ class RichText:
         return as_text(converted(self.source))
 
     def __html__(self) -> str:
-        return _as_html(self.source)
+        return to_html(converted(self.source))
 
     @property
     def is_right_to_left(self) -> bool:
@@ -39,15 +39,12 @@ class RichText:
         )
 
 
-@lru_cache(maxsize=_CONVERTED_KEPT)
 def converted(source: str) -> tuple[Span, ...]:
-    """The pieces of `source`. An abstract takes half a millisecond, and is asked for again and again."""
-    return spans(source)
+    """The pieces of `source`. With TeX an abstract takes half a millisecond, and is asked for again."""
+    return _converted_before(source) if has_signs(source) else spans(source)
 
 
-@lru_cache(maxsize=_CONVERTED_KEPT)
-def _as_html(source: str) -> str:
-    return to_html(converted(source))
+_converted_before = lru_cache(maxsize=_CONVERTED_KEPT)(spans)
 
 
 def joined(pieces: Iterable[Span]) -> str:

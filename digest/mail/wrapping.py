@@ -6,16 +6,22 @@ from functools import lru_cache
 
 TEXT_WIDTH = 72
 _WRAPPED_KEPT = 4_000
+"""What many mails say, such as their keywords; an abstract is wrapped once."""
+
+_LONGEST_KEPT = 2 * TEXT_WIDTH
 _WIDE = {"W", "F"}
 
 
-@lru_cache(maxsize=_WRAPPED_KEPT)
 def wrapped(text: str, first: str = "", then: str | None = None) -> str:
     """`text` in lines of at most 72 columns; `first` begins the first line, `then` the others.
 
     An unbroken word is cut unless it may be a web address, which would no longer lead anywhere.
     """
-    then = first if then is None else then
+    wrap = _wrapped_before if len(text) <= _LONGEST_KEPT else _wrapped
+    return wrap(text, first, first if then is None else then)
+
+
+def _wrapped(text: str, first: str, then: str) -> str:
     if not text.isascii() and any(map(_is_wide, set(text))):
         return _wrapped_wide(text, first, then)
     if len(first) + len(text) <= TEXT_WIDTH:
@@ -29,6 +35,9 @@ def wrapped(text: str, first: str = "", then: str | None = None) -> str:
         lines.append(before + rest[:end])
         rest, before = rest[end + 1 :], then
     return "\n".join([*lines, before + rest])
+
+
+_wrapped_before = lru_cache(maxsize=_WRAPPED_KEPT)(_wrapped)
 
 
 def _words(text: str, longest: int) -> list[str]:

@@ -90,6 +90,10 @@ class Store(Protocol):
         """
         ...
 
+    def forget(self) -> None:
+        """Gives up the papers that are kept in memory to be quick."""
+        ...
+
     def newest_papers(self, query_key: str, *, limit: int) -> tuple[Paper, ...]:
         """The newest papers that a query found, by submission and then by id, each in its latest version.
 

@@ -53,6 +53,10 @@ class Shelves(StateFile):
         self._numbers: dict[tuple[ArxivId, int], int] = {}
         super().__init__(path)
 
+    def forget(self) -> None:
+        self._editions.clear()
+        self._numbers.clear()
+
     def shelve(self, *, now: datetime, lookback: timedelta) -> int:
         with self._transaction() as db:
             shelves = self._old_shelves(now, lookback)

@@ -67,6 +67,16 @@ def test_two_processes_never_hold_the_same_mailing(store: Store, other: Store) -
     assert sorted(numbers) == list(range(1, 8))
 
 
+def test_what_is_given_up_in_memory_is_read_again(store: Store) -> None:
+    outbox_of(store, ADA)
+    (before,) = claim(store)
+    store.release([before.number], now=NOW)
+    store.forget()
+    assert claim(store) == (before,)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    assert with_news(store, ADA) == set()
+
+
 def test_what_a_dead_process_held_comes_back_when_its_lease_ends(store: Store, other: Store) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)

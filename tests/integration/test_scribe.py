@@ -168,4 +168,5 @@ async def test_it_is_hired_where_very_many_wait(
     write = writer_of(stationery(config))
     report = await deliver(store, transport, write, lambda: NOW, hire=hire)
     assert (report.sent, hirings) == (7, is_hired)
+    assert bool(store._editions) is not is_hired, "who does not write keeps no papers"
     assert len(await asyncio.to_thread(lambda: list((config.parent / "Maildir/new").iterdir()))) == 7

@@ -7,7 +7,12 @@ TeX. Letters and digits all survive: what cannot be converted is shown as it is 
 from digest.mail.tex import prose
 from digest.mail.tex.pieces import Script, Span, as_text
 
-__all__ = ["Script", "Span", "plain", "spans"]
+__all__ = ["Script", "Span", "has_signs", "plain", "spans"]
+
+
+def has_signs(source: str) -> bool:
+    """Whether anything in `source` may be TeX. Most texts have nothing, and are one piece at once."""
+    return prose.has_signs(source)
 
 
 def spans(source: str) -> tuple[Span, ...]:

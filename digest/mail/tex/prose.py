@@ -48,10 +48,14 @@ _ARITY: Mapping[str, int] = (
 )
 
 
+def has_signs(source: str) -> bool:
+    return any(map(source.__contains__, _SIGNS))
+
+
 def converted(source: str, depth: int = 0) -> Spans:
     """Words as spans; what is not understood stays as it is written."""
-    is_plain = not any(sign in source for sign in _SIGNS)
-    if is_plain or depth > DEEPEST or not _next_special(source, 0, len(source), has_links=_has_links(source)):
+    is_plain = not has_signs(source) or depth > DEEPEST
+    if is_plain or not _next_special(source, 0, len(source), has_links=_has_links(source)):
         return joined((Span(source),))
     reader = _Reader(source, depth)
     spans = joined(reader.pieces(0, len(source)))
