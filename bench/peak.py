@@ -28,21 +28,21 @@ def peak_bytes() -> int:
 
 
 def family_bytes(pid: int) -> int:
-    """The sizes at this moment of a running process and of those it began, added up; 0 if unknown.
+    """The memory that a running process and those it began hold at this moment; 0 if unknown.
 
-    What they share, such as Python itself, counts more than once.
+    It is their proportional sizes (proc(5), smaps_rollup): what they share, such as Python itself, counts once.
     """
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     except OSError:
         return 0
-    return sum(_size("VmRSS", Path(f"/proc/{one}/status")) for one in (pid, *children))
+    return sum(_size("Pss", Path(f"/proc/{one}/smaps_rollup")) for one in (pid, *children))
 
 
 def _size(which: str, status: Path) -> int:
     """0 where the system does not tell, or the process has ended."""
     try:
-        found = re.search(rf"{which}:\s+(\d+) kB", status.read_text(encoding="ascii"))
+        found = re.search(rf"\b{which}:\s+(\d+) kB", status.read_text(encoding="ascii"))
     except OSError:
         return 0
     return int(found[1]) * 1024 if found else 0

@@ -82,4 +82,6 @@ def month_of(arxiv_id: ArxivId) -> str:
 def one_line(text: str) -> str:
     """`text` with each run of blanks, line breaks, control and direction-override characters as one blank."""
     joined = " ".join(text.split())
+    if joined == text:
+        joined = text  # most texts are so, and need not be held twice
     return joined if joined.isprintable() else _UNPRINTABLE.sub(" ", joined).strip()
