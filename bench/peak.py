@@ -30,7 +30,7 @@ def peak_bytes() -> int:
 def family_bytes(pid: int) -> int:
     """The memory that a running process and those it began hold at this moment; 0 if unknown.
 
-    It is their proportional sizes (proc(5), smaps_rollup): what they share, such as Python itself, counts once.
+    It is the sum of their proportional sizes (proc(5), smaps_rollup): what they share counts once.
     """
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()

@@ -56,6 +56,7 @@ class Shelves(StateFile):
     def forget(self) -> None:
         self._editions.clear()
         self._numbers.clear()
+        self._db.execute("PRAGMA shrink_memory")
 
     def shelve(self, *, now: datetime, lookback: timedelta) -> int:
         with self._transaction() as db:
