@@ -28,7 +28,7 @@ EXIT_CODES: Mapping[int, str] = {
     " cannot be used",
     3: "arXiv could not be reached at all; nothing is lost, the next run covers the same time",
     75: "from `digest bounce` alone: settings or state cannot be used now, try again later",
-    130: "interrupted; the mail in hand was finished",
+    130: "interrupted; the mail in hand was finished, unless interrupted twice",
 }
 """What commands end with, in the words of `digest --help`, the manual page and the docs."""
 
