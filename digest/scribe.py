@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -27,7 +28,8 @@ def main() -> None:
     # The first process is told to stop, and lets its scribe go.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    os.nice(10)  # what is written waits to be sent: sending goes first
+    with suppress(OSError):  # a service may be forbidden it
+        os.nice(10)  # what is written waits to be sent: sending goes first
     told = json.loads(sys.argv[1])
     stationery = Stationery(
         letterhead=Letterhead(**told["letterhead"]),

@@ -79,17 +79,21 @@ async def deliver(
     """
     await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + 2 * LONGEST_RETRY)
     pace = await asyncio.to_thread(Pace.resumed, limits, now=clock(), sent_since=store.sent_since)
-    async with _drafting(store, write, hire) as drafting:
+    notes: list[str] = []
+    async with _drafting(store, write, hire, notes) as drafting:
         delivery = _Delivery(store, transport, drafting, clock, pace, stop or asyncio.Event(), notice)
         try:
             await delivery.run()
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
+    delivery.report.notes += notes
     return delivery.report
 
 
 @asynccontextmanager
-async def _drafting(store: Store, write: Write, hire: Hire | None) -> AsyncIterator[Drafting]:
+async def _drafting(
+    store: Store, write: Write, hire: Hire | None, notes: list[str]
+) -> AsyncIterator[Drafting]:
     async def own(now: datetime, until: datetime, limit: int) -> Sequence[Draft]:
         return await asyncio.to_thread(draft, store, write, now=now, until=until, limit=limit)
 
@@ -100,8 +104,12 @@ async def _drafting(store: Store, write: Write, hire: Hire | None) -> AsyncItera
             try:
                 theirs = await stack.enter_async_context(hire())
             except ScribeGone as error:
-                _log.warning("messages are written by one process only cause=%s", error)
-        yield _followed(theirs, own)
+                notes.append(_alone(error))
+        yield _followed(theirs, own, notes)
+
+
+def _alone(error: ScribeGone) -> str:
+    return f"the mails were written by one process instead of two, which takes longer: {error}"
 
 
 def _make_room(store: Store) -> None:
@@ -111,7 +119,7 @@ def _make_room(store: Store) -> None:
     trim_heap()
 
 
-def _followed(theirs: Drafting, own: Drafting) -> Drafting:
+def _followed(theirs: Drafting, own: Drafting, notes: list[str]) -> Drafting:
     """`theirs` until that is gone, and then `own`. What it held comes back when the lease ends."""
 
     async def drafting(now: datetime, until: datetime, limit: int) -> Sequence[Draft]:
@@ -119,7 +127,7 @@ def _followed(theirs: Drafting, own: Drafting) -> Drafting:
         try:
             return await theirs(now, until, limit)
         except ScribeGone as error:
-            _log.warning("messages are written by one process only cause=%s", error)
+            notes.append(_alone(error))
             theirs = own
             return await own(now, until, limit)
 

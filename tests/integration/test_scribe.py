@@ -127,6 +127,7 @@ async def test_the_first_process_writes_where_no_second_one_can_be_had(
         store, transport, write, lambda: NOW, hire=lambda: hired(stationery(config), state)
     )
     assert (report.sent, report.errors) == (7, [])
+    assert ["instead of two" in note for note in report.notes] == [True]
 
 
 @pytest.fixture
@@ -167,6 +168,6 @@ async def test_it_is_hired_where_very_many_wait(
     transport = MaildirTransport(config.parent / "Maildir")
     write = writer_of(stationery(config))
     report = await deliver(store, transport, write, lambda: NOW, hire=hire)
-    assert (report.sent, hirings) == (7, is_hired)
+    assert (report.sent, hirings, report.notes) == (7, is_hired, [])
     assert bool(store._editions) is not is_hired, "who does not write keeps no papers"
     assert len(await asyncio.to_thread(lambda: list((config.parent / "Maildir/new").iterdir()))) == 7

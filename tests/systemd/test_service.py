@@ -145,6 +145,16 @@ def test_after_a_sigkill_it_goes_on_and_repeats_no_mail(service: Service) -> Non
         assert (town.mails_to(ADA), town.mails_to(BO)) == (1, 1)
 
 
+def test_a_thousand_mails_are_written_by_a_second_process_within_the_same_bounds(service: Service) -> None:
+    addresses = [f"reader{number}@example.org" for number in range(1_000)]
+    with service.in_town(*map(reader, addresses)) as town:
+        service.machine("systemctl", "start", "arxiv-digest-run")
+        assert all(town.mails_to(address) == 1 for address in addresses)
+    told = service.machine("journalctl", "--quiet", "--output=cat", "--unit=arxiv-digest-run")
+    assert "1000 digests sent" in told
+    assert "one process" not in told
+
+
 # Signals.
 
 
