@@ -36,7 +36,7 @@ _SHOWN_KEPT = 6_000
 
 _SMALL_KEPT = 1_000
 _KEYWORDS_KEPT = 3_000
-_LINES_KEPT = 1_500
+_LINES_KEPT = 4_000
 
 _MORE_SIZE = 600
 """What the HTML takes to say how many papers it does not name, at most."""
