@@ -31,11 +31,11 @@ _PAPERS_KEPT = 2_000
 _ABSTRACTS_KEPT = 8_000
 """About 1.5 KB each, encoded: 12 MB."""
 
-_SHOWN_KEPT = 6_000
+_SHOWN_KEPT = 5_000
 """About 300 bytes each, which lead to the above."""
 
 _SMALL_KEPT = 1_000
-_KEYWORDS_KEPT = 3_000
+_KEYWORDS_KEPT = 2_000
 _LINES_KEPT = 4_000
 
 _MORE_SIZE = 600
