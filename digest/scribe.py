@@ -42,11 +42,11 @@ def main() -> None:
     with os.fdopen(told["desk"], "wb") as desk, SqliteStore(Path(told["state"])) as store:
         write = writer_of(stationery, links_of(stationery.base_url, store))
         collect_rarely()
-        for number, line in enumerate(sys.stdin.buffer, start=1):
+        for answered, line in enumerate(sys.stdin.buffer, start=1):
             answer = _answer(store, write, line, desk)
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()
-            if number % _BETWEEN_TRIMS == 0:
+            if answered % _BETWEEN_TRIMS == 0:
                 trim_heap()
     os._exit(0)  # what it remembers is large, and need not be given back piece by piece
 
