@@ -1,7 +1,7 @@
 """Mails to an SMTP server: one recipient a transaction, one connection for many mails."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -13,6 +13,7 @@ from digest.mail import Outcome, Outgoing, Receipt
 from digest.mail.bounces import verp
 from digest.mail.connecting import Security, SmtpServer, connect, refused
 from digest.mail.message import wire_address
+from digest.mail.pipelining import Unanswered, ask_at_once
 from digest.mail.replies import Reply, ReplyClass, Stage, judge
 
 if TYPE_CHECKING:
@@ -118,35 +119,59 @@ class SmtpSession:
         self._client.close()
 
     async def _transact(self, sender: str, recipient: str, mail: Outgoing) -> Receipt:
-        for stage, command in (
-            (Stage.SENDER, self._mail_command(sender, recipient, len(mail.message))),
-            (Stage.RECIPIENT, (b"RCPT", f"TO:<{recipient}>".encode())),
-        ):
-            reply = await self._ask(stage, *command)
-            if not 200 <= reply.code < 300:
-                return await self._refusal(stage, reply)
-        reply = await self._ask(Stage.CONTENT, b"DATA")
-        if reply.code != 354:
-            # 2yz would be nonsense here: the connection is out of step.
-            reply = Reply(code=-1, text=str(reply)) if reply.code < 400 else reply
-            return await self._refusal(Stage.CONTENT, reply)
+        commands = {
+            Stage.SENDER: self._mail_command(sender, recipient, len(mail.message)),
+            Stage.RECIPIENT: f"RCPT TO:<{recipient}>".encode(),
+            Stage.CONTENT: b"DATA",
+        }
+        is_at_once = self._client.supports_extension("pipelining")
+        replies = await (self._at_once(commands) if is_at_once else self._in_turn(commands))
+        for stage, reply in replies.items():
+            if not _is_accepted(stage, reply):
+                if stage is not Stage.CONTENT and _is_accepted(Stage.CONTENT, replies.get(Stage.CONTENT)):
+                    self._client.close()  # it waits for a message that nobody is to get
+                return await self._refusal(stage, _in_step(stage, reply))
         return await self._send_content(mail.message if mail.is_dotless else _with_doubled_dots(mail.message))
 
-    def _mail_command(self, sender: str, recipient: str, size: int) -> tuple[bytes, ...]:
-        options = [f"SIZE={size}"] if self._client.supports_extension("size") else []
+    def _mail_command(self, sender: str, recipient: str, size: int) -> bytes:
+        options = [f" SIZE={size}"] if self._client.supports_extension("size") else []
         if not (sender + recipient).isascii():
-            options.append("SMTPUTF8")
+            options.append(" SMTPUTF8")
             if self._client.supports_extension("8bitmime"):
-                options.append("BODY=8BITMIME")
-        return (b"MAIL", f"FROM:<{sender}>".encode(), *(option.encode() for option in options))
+                options.append(" BODY=8BITMIME")
+        return f"MAIL FROM:<{sender}>{''.join(options)}".encode()
 
-    async def _ask(self, stage: Stage, *command: bytes) -> Reply:
+    async def _at_once(self, commands: Mapping[Stage, bytes]) -> dict[Stage, Reply]:
+        """A reply to each command, or up to a refusal after which the connection ended."""
+        stages = list(commands)
         try:
-            response = await self._client.execute_command(*command)
+            replies = await ask_at_once(
+                self._client, list(commands.values()), self._server.timeout.total_seconds()
+            )
+        except Unanswered as error:
+            self._client.close()
+            known = dict(zip(stages, error.replies, strict=False))
+            if all(_is_accepted(stage, reply) for stage, reply in known.items()):
+                raise _unanswered(stages[len(known)], is_silent=error.is_silent) from error
+            return known
+        return dict(zip(stages, replies, strict=True))
+
+    async def _in_turn(self, commands: Mapping[Stage, bytes]) -> dict[Stage, Reply]:
+        """A reply to each command up to the first that is refused."""
+        replies: dict[Stage, Reply] = {}
+        for stage, command in commands.items():
+            replies[stage] = await self._ask(stage, command)
+            if not _is_accepted(stage, replies[stage]):
+                break
+        return replies
+
+    async def _ask(self, stage: Stage, command: bytes) -> Reply:
+        try:
+            response = await self._client.execute_command(command)
         except aiosmtplib.SMTPTimeoutError as error:
-            raise _ConnectionLost(stage, f"no answer to {stage.value}") from error
+            raise _unanswered(stage, is_silent=True) from error
         except aiosmtplib.SMTPServerDisconnected as error:
-            raise _ConnectionLost(stage, f"the server closed the connection at {stage.value}") from error
+            raise _unanswered(stage, is_silent=False) from error
         except aiosmtplib.SMTPResponseException as error:  # an answer that is not SMTP
             return Reply(code=error.code, text=error.message)
         return Reply(code=response.code, text=response.message)
@@ -197,6 +222,24 @@ class SmtpSession:
             await self._client.rset()
         except aiosmtplib.SMTPException:
             self._client.close()
+
+
+def _is_accepted(stage: Stage, reply: Reply | None) -> bool:
+    if reply is None:
+        return False
+    return reply.code == 354 if stage is Stage.CONTENT else 200 <= reply.code < 300
+
+
+def _in_step(stage: Stage, reply: Reply) -> Reply:
+    """2yz for DATA would be nonsense: then the connection is out of step."""
+    is_nonsense = stage is Stage.CONTENT and 0 < reply.code < 400
+    return Reply(code=-1, text=str(reply)) if is_nonsense else reply
+
+
+def _unanswered(stage: Stage, *, is_silent: bool) -> _ConnectionLost:
+    if is_silent:
+        return _ConnectionLost(stage, f"no answer to {stage.value}")
+    return _ConnectionLost(stage, f"the server closed the connection at {stage.value}")
 
 
 def _with_doubled_dots(message: bytes) -> bytes:

@@ -19,6 +19,9 @@ class Do(Enum):
 
 Answer = str | Do
 
+OFFERS_PIPELINING = True
+"""Whether every server here says that it takes several commands at once."""
+
 _DEFAULTS: dict[str, Answer] = {
     "GREETING": "220 mail.example.org ESMTP",
     "HELO": "250 mail.example.org",
@@ -46,12 +49,13 @@ class Accepted:
 class MailServer:
     """`answers` are by verb, or by verb and address as in `RCPT reader@example.org`.
 
-    A sequence is used up one by one over all connections; then the default holds. `GREETING` is on
+    A sequence is used up one by one over all connections; then the default holds, which for RCPT and DATA is
+    503 after a refusal. `GREETING` is on
     connecting, `BODY` within the message (default: read on), `DOT` after it. A 421 closes the connection.
     """
 
     answers: Mapping[str, Answer | Sequence[Answer]] = field(default_factory=dict)
-    extensions: tuple[str, ...] = ("PIPELINING", "SIZE 10000000", "8BITMIME", "ENHANCEDSTATUSCODES")
+    extensions: tuple[str, ...] = ("SIZE 10000000", "8BITMIME", "ENHANCEDSTATUSCODES")
     tls: ssl.SSLContext | None = None
     is_tls_from_start: bool = False
     seconds_per_byte: float = 0
@@ -80,7 +84,8 @@ class MailServer:
         return _DEFAULTS.get(verbs[-1], "502 5.5.2 unknown command")
 
     def ehlo(self) -> Answer:
-        return "\n".join(["250-mail.example.org", *(f"250-{name}" for name in self.extensions), "250 HELP"])
+        extensions = (*self.extensions, *(["PIPELINING"] if OFFERS_PIPELINING else []))
+        return "\n".join(["250-mail.example.org", *(f"250-{name}" for name in extensions), "250 HELP"])
 
 
 class _Gone(Exception):
@@ -108,6 +113,8 @@ class _Conversation:
         found = re.search(r"<(.*?)>", line)
         address = found[1] if found else ""
         answer = self._server.answer(f"{verb} {address}", verb)
+        if not self._is_in_order(verb) and answer == _DEFAULTS[verb]:
+            answer = "503 5.5.1 not now"
         if verb == "EHLO" and "EHLO" not in self._server.answers:
             answer = self._server.ehlo()
         await self._say(answer)
@@ -116,13 +123,17 @@ class _Conversation:
                 assert self._server.tls is not None
                 await self._writer.start_tls(self._server.tls)
             case "MAIL":
-                self._sender = address
-            case "RCPT":
+                self._sender, self._recipient = address if str(answer).startswith("250") else "", ""
+            case "RCPT" if str(answer).startswith("250"):
                 self._recipient = address
             case "DATA" if str(answer).startswith("354"):
                 await self._take_message()
             case "QUIT":
                 raise _Gone
+
+    def _is_in_order(self, verb: str) -> bool:
+        """RFC 5321, section 4.1.4."""
+        return bool({"RCPT": self._sender, "DATA": self._recipient}.get(verb, True))
 
     async def _take_message(self) -> None:
         lines: list[bytes] = []

@@ -34,6 +34,7 @@ from digest.store.sqlite import SqliteStore
 from tests.contract.test_stores import NOW, outbox_of
 from tests.factories import reader
 from tests.fakes import FakeTransport
+from tests.integration import mail_server
 from tests.integration.mail_server import Answer, Do, MailServer, serving
 from tests.integration.test_cycle import MONDAY, TEA, TUESDAY, WEDNESDAY, Installation, plain
 
@@ -163,6 +164,12 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
 
 
+@pytest.fixture(params=[True, False], ids=["at once", "in turn"])
+def pipelining(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the server takes several commands at once."""
+    monkeypatch.setattr(mail_server, "OFFERS_PIPELINING", request.param)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqliteStore]:
     with SqliteStore(tmp_path / "digest.db") as store:
@@ -193,6 +200,7 @@ def mend(server: MailServer, authority: trustme.CA) -> None:
     server.extensions = ("SIZE 10000000", "AUTH PLAIN", "STARTTLS")
 
 
+@pytest.mark.usefixtures("pipelining")
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE.keys())
 async def test_what_a_mail_server_does_loses_no_digest_and_repeats_none(
     tmp_path: Path, store: SqliteStore, authority: trustme.CA, row: Row

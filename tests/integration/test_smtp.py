@@ -14,6 +14,7 @@ import trustme
 from digest.errors import ServerUnavailable
 from digest.mail import Outcome, Outgoing, Receipt
 from digest.mail.smtp import Security, SmtpServer, SmtpSession, SmtpTransport
+from tests.integration import mail_server
 from tests.integration.mail_server import Answer, Do, MailServer, serving
 
 BODY = b"Subject: 3 new papers\r\n\r\n.a line that begins with a dot\r\nlast line\r\n"
@@ -65,6 +66,13 @@ async def refusal_to_open(server: MailServer, **options: str | float) -> ServerU
             async with reach(server, **options).session():  # type: ignore[arg-type]
                 pass
     return caught.value
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["at once", "in turn"])
+def pipelining(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """All of it must be so whether or not the server takes several commands at once."""
+    monkeypatch.setattr(mail_server, "OFFERS_PIPELINING", request.param)
+    return bool(request.param)
 
 
 @pytest.fixture(scope="module")
