@@ -43,8 +43,8 @@ class Paper:
     doi: str | None = None
 
     def __hash__(self) -> int:
-        """That of its identity: whatever else is equal, a version of a paper is looked up very often."""
-        return hash((self.id, self.version))
+        """That of its id: papers are looked up very often, and seldom in two versions at once."""
+        return hash(self.id)
 
     @property
     def primary_category(self) -> str:
@@ -81,7 +81,7 @@ def month_of(arxiv_id: ArxivId) -> str:
 
 def one_line(text: str) -> str:
     """`text` with each run of blanks, line breaks, control and direction-override characters as one blank."""
+    if text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]:
+        return text  # as most are; a blank is the only white space that is printable
     joined = " ".join(text.split())
-    if joined == text:
-        joined = text  # most texts are so, and need not be held twice
     return joined if joined.isprintable() else _UNPRINTABLE.sub(" ", joined).strip()

@@ -51,6 +51,7 @@ class Template:
 
     def __init__(self, template: jinja2.Template, places: Sequence[str] = ()) -> None:
         self._template = template
+        self._shared = dict(template.globals)
         self._places = {name: Markup(f"\0{name}\0") for name in places}  # noqa: S704 (no markup in it)
 
     def render(self, values: Mapping[str, object], without: Sequence[str] = ()) -> Cut:
@@ -60,7 +61,8 @@ class Template:
         """
         places = {name: "" if name in without else mark for name, mark in self._places.items()}
         try:
-            rendered = self._template.render({**values, **places})
+            context = self._template.new_context({**self._shared, **values, **places}, shared=True)
+            rendered = "".join(self._template.root_render_func(context))
         except (
             jinja2.TemplateError,
             TypeError,

@@ -52,4 +52,4 @@ def survives(source: str, text: str) -> bool:
 
 
 def _folded(text: str) -> str:
-    return (text if text.isascii() else unicodedata.normalize("NFKD", text)).translate(_SAME_LETTER)
+    return text if text.isascii() else unicodedata.normalize("NFKD", text).translate(_SAME_LETTER)
