@@ -19,6 +19,11 @@ from digest.query.tree import Phrase, Term
 from digest.text import fold
 
 _KEYWORDS_KEPT = 8_000
+_ABSTRACTS_KEPT = 1_000
+"""About 1.5 KB each, beside the text that is kept anyway."""
+
+_INSIDE_WORDS = frozenset("'’")
+
 # About 30 KB where it is a whole abstract.
 _TEXTS_KEPT = 32
 
@@ -33,8 +38,7 @@ class _Sought(NamedTuple):
 
 def matched_words(paper: Paper, keywords: tuple[str, ...]) -> tuple[str, ...]:
     """The passages of the abstract that `keywords` meet, as it is shown: where TeX stood, what it became."""
-    text = joined(converted(shown_abstract(paper)))
-    letters = _letters(text)
+    text, letters = _abstract(paper)
     found: dict[str, None] = {}
     for keyword in keywords:
         for sought in _sought(keyword):
@@ -58,16 +62,35 @@ def _stretches(sought: _Sought, text: str, letters: str) -> Iterator[str]:
         at = letters.find(beginning, at + 1)
 
 
+@lru_cache(maxsize=_ABSTRACTS_KEPT)
+def _abstract(paper: Paper) -> tuple[str, str]:
+    """The abstract as it is shown, and its letters, in which words are looked for."""
+    text = joined(converted(shown_abstract(paper)))
+    return text, _letters(text)
+
+
 def _letters(text: str) -> str:
     """`text` folded letter for letter; nothing where folding would change its words or its length."""
-    is_ready = text.isascii() or all(map(_is_folded_alone, set(text)))
-    return text.lower() if is_ready else ""
+    if text.isascii():
+        return text.lower()
+    letters = text
+    for character in set(text):
+        if not character.isascii():
+            letter = _letter(character)
+            if letter is None:
+                return ""
+            letters = letters.replace(character, letter)
+    return letters.lower()
 
 
 @lru_cache(maxsize=1024)
-def _is_folded_alone(character: str) -> bool:
+def _letter(character: str) -> str | None:
+    """What is in its place when a text is folded, if it is one letter for a letter, or a sign for a sign."""
     folded = fold(character)
-    return folded == character.lower() or (folded != "" and not any(map(str.isalnum, folded)))
+    if len(folded) == 1 and folded.isalnum() and character.isalnum():
+        return folded
+    is_sign = folded and not any(map(str.isalnum, character + folded)) and not _INSIDE_WORDS & set(folded)
+    return character if is_sign or character in _INSIDE_WORDS else None
 
 
 @lru_cache(maxsize=_KEYWORDS_KEPT)

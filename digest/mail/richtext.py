@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -41,7 +41,9 @@ class RichText:
 
 def converted(source: str) -> tuple[Span, ...]:
     """The pieces of `source`. With TeX an abstract takes half a millisecond, and is asked for again."""
-    return _converted_before(source) if has_signs(source) else spans(source)
+    if has_signs(source):
+        return _converted_before(source)
+    return (Span(source),) if source else ()
 
 
 _converted_before = lru_cache(maxsize=_CONVERTED_KEPT)(spans)
@@ -52,9 +54,9 @@ def joined(pieces: Iterable[Span]) -> str:
     return "".join(piece.text for piece in pieces)
 
 
-def to_html(pieces: Sequence[Span], passages: Iterable[str] = ()) -> str:
+def to_html(pieces: Sequence[Span], passages: Collection[str] = ()) -> str:
     """HTML with every whole occurrence of `passages` in `<b>`: key words in an abstract, as HTML has it."""
-    marks = _places(joined(pieces), passages)
+    marks = _places(joined(pieces), passages) if passages else []
     if len(pieces) == 1 and not marks:
         return _tagged(pieces[0].script, str(escape(pieces[0].text)))
     html, start = [], 0

@@ -15,7 +15,6 @@ _TOKEN = re.compile(
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 # What stands in these braces tells TeX something, and is never set.
 _UNSET = re.compile(r"\\(?:begin|end|color|textcolor|hspace|vspace|unicode)\*?\s*\{[^{}]*\}")
-_SAME_LETTER = str.maketrans("ıȷ", "ij")
 
 
 class Unreadable(ValueError):
@@ -52,4 +51,6 @@ def survives(source: str, text: str) -> bool:
 
 
 def _folded(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFKD", text).translate(_SAME_LETTER)
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKD", text).replace("ı", "i").replace("ȷ", "j")
