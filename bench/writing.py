@@ -21,7 +21,7 @@ from digest.mail.rendering import Renderer
 from digest.mail.writing import Writer
 from digest.resources import templates_folder
 from digest.store import Mailing
-from digest.subscribers import Keyword, Subscriber
+from digest.subscribers import Keyword, Rhythm, Subscriber
 
 _READERS = 5_000
 _REPEATS = 3
@@ -106,9 +106,7 @@ def _subscriber(number: int, followed: tuple[Keyword, ...]) -> Subscriber:
         email=f"reader{number}@example.org",
         name=f"Reader {number}",
         keywords=followed,
-        send_at=time_of_day(7),
-        timezone=ZoneInfo("UTC"),
-        weekly=None,
+        rhythm=Rhythm(send_at=time_of_day(7), timezone=ZoneInfo("UTC")),
     )
 
 

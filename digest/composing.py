@@ -42,7 +42,7 @@ def compose(
         email=subscriber.email,
         name=subscriber.name,
         planned_at=planned_at,
-        dated_on=planned_at.astimezone(subscriber.timezone).date(),
+        dated_on=planned_at.astimezone(subscriber.rhythm.timezone).date(),
         keywords=tuple(keyword.text for keyword in subscriber.heard),
         entries=entries,
         is_first=is_first,
@@ -125,11 +125,11 @@ def _latest_revisions(subscriber: Subscriber, revisions: Sequence[Revision]) -> 
 def _let_through(subscriber: Subscriber, papers: Iterable[Paper]) -> list[Paper]:
     """Those of the reader's categories that nothing excludes."""
     found = list(papers)
-    if subscriber.categories:
+    if subscriber.filters.categories:
         found = [paper for paper in found if is_in_categories(subscriber, paper)]
-    if not found or not subscriber.exclude:
+    if not found or not subscriber.filters.exclude:
         return found
-    refused = _refused(subscriber.exclude)
+    refused = _refused(subscriber.filters.exclude)
     return [paper for paper in found if not refused.matches(paper)]
 
 
@@ -140,9 +140,9 @@ def _refused(exclude: tuple[Keyword, ...]) -> QueryIndex:
 
 
 def is_in_categories(subscriber: Subscriber, paper: Paper) -> bool:
-    counting = paper.categories if subscriber.crosslists else paper.categories[:1]
+    counting = paper.categories if subscriber.filters.crosslists else paper.categories[:1]
     return any(
         code == wanted or f"{code.partition('.')[0]}.*" == wanted
         for code in counting
-        for wanted in subscriber.categories
+        for wanted in subscriber.filters.categories
     )

@@ -216,7 +216,7 @@ class Daemon:
 
     async def _next_mail_at(self, limited_until: datetime | None) -> datetime:
         now = self._clock()
-        readers = {(reader.send_at, reader.timezone, reader.weekly): reader for reader in self._readers}
+        readers = {reader.rhythm: reader for reader in self._readers}
         retry_at = await asyncio.to_thread(self._store.next_due_at)
         moments = [slot_after(now, reader) for reader in readers.values()]
         if retry_at:

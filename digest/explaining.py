@@ -40,8 +40,8 @@ class Explanation:
 def explain(subscriber: Subscriber, paper: Paper) -> Explanation:
     return Explanation(
         verdicts=tuple(_verdict(keyword, paper) for keyword in subscriber.keywords),
-        excluded_by=QueryIndex(keyword.query for keyword in subscriber.exclude).matches(paper),
-        is_elsewhere=bool(subscriber.categories) and not is_in_categories(subscriber, paper),
+        excluded_by=QueryIndex(keyword.query for keyword in subscriber.filters.exclude).matches(paper),
+        is_elsewhere=bool(subscriber.filters.categories) and not is_in_categories(subscriber, paper),
     )
 
 

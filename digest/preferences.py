@@ -30,14 +30,14 @@ def adapted(subscriber: Subscriber, preferences: Preferences) -> Subscriber | No
     """The reader as they want to be mailed, or `None` where they have left."""
     if preferences.left_at is not None:
         return None
-    chosen = preferences.weekly
-    return replace(
-        subscriber,
-        send_at=preferences.send_at or subscriber.send_at,
-        weekly=subscriber.weekly if chosen is None else parse_weekday(chosen),
-        muted=frozenset(preferences.muted),
+    written, chosen = subscriber.rhythm, preferences.weekly
+    rhythm = replace(
+        written,
+        send_at=preferences.send_at or written.send_at,
+        weekly=written.weekly if chosen is None else parse_weekday(chosen),
         paused_until=preferences.paused_until,
     )
+    return replace(subscriber, rhythm=rhythm, muted=frozenset(preferences.muted))
 
 
 def lay_over(

@@ -27,7 +27,8 @@ _DAY = timedelta(days=1)
 
 def slot_before(now: datetime, subscriber: Subscriber) -> datetime:
     """The reader's latest sending time that is not after `now`."""
-    return _latest_slot(now, subscriber.send_at, subscriber.timezone, subscriber.weekly)
+    rhythm = subscriber.rhythm
+    return _latest_slot(now, rhythm.send_at, rhythm.timezone, rhythm.weekly)
 
 
 @lru_cache(maxsize=4096)
@@ -41,9 +42,10 @@ def _latest_slot(now: datetime, send_at: time, timezone: ZoneInfo, weekly: int |
 
 def slot_after(now: datetime, subscriber: Subscriber) -> datetime:
     """The reader's first sending time after `now`."""
-    day = now.astimezone(subscriber.timezone).date() - _DAY
-    send_at, timezone = subscriber.send_at, subscriber.timezone
-    while not _is_sending_day(day, subscriber.weekly) or (slot := _slot_on(day, send_at, timezone)) <= now:
+    send_at, timezone = subscriber.rhythm.send_at, subscriber.rhythm.timezone
+    weekly = subscriber.rhythm.weekly
+    day = now.astimezone(timezone).date() - _DAY
+    while not _is_sending_day(day, weekly) or (slot := _slot_on(day, send_at, timezone)) <= now:
         day += _DAY
     return slot
 
@@ -70,18 +72,18 @@ def due_at_slot(now: datetime, subscriber: Subscriber, standing: Standing) -> da
 
 def due_today(now: datetime, subscriber: Subscriber, standing: Standing) -> datetime | None:
     """`now` if today (for a weekly reader: any day since theirs) wants a digest: the rule of one cycle."""
-    zone = subscriber.timezone
-    midnight = _latest_slot(now, time(0), zone, subscriber.weekly)
+    zone, weekly = subscriber.rhythm.timezone, subscriber.rhythm.weekly
+    midnight = _latest_slot(now, time(0), zone, weekly)
     came_after = midnight.astimezone(zone).date() < standing.since_at.astimezone(zone).date()
-    if subscriber.weekly is not None and came_after:
+    if weekly is not None and came_after:
         return None
     return now if _may_have_one(midnight, now, subscriber, standing) else None
 
 
 def is_paused(slot: datetime, subscriber: Subscriber) -> bool:
     """Whether the reader wants nothing on that day, where they live."""
-    until = subscriber.paused_until
-    return until is not None and slot.astimezone(subscriber.timezone).date() < until
+    until = subscriber.rhythm.paused_until
+    return until is not None and slot.astimezone(subscriber.rhythm.timezone).date() < until
 
 
 def retry_at(now: datetime, *, attempts: int, token: str) -> datetime:
@@ -122,7 +124,7 @@ def _slot_on(day: date, send_at: time, timezone: ZoneInfo) -> datetime:
 
 def _may_have_one(slot: datetime, now: datetime, subscriber: Subscriber, standing: Standing) -> bool:
     """One digest a day at most."""
-    zone, last = subscriber.timezone, _past(standing.last_digest_at, now)
+    zone, last = subscriber.rhythm.timezone, _past(standing.last_digest_at, now)
     return last is None or last.astimezone(zone).date() < slot.astimezone(zone).date()
 
 

@@ -47,6 +47,9 @@ KEYS = (
 Replacements: TypeAlias = Literal["never", "section"]
 """What becomes of new versions of papers that the reader had: nothing, or a section with a line for each."""
 
+_SHARED = 1_000
+"""How many rhythms and filters readers share."""
+
 _T = TypeVar("_T")
 
 
@@ -59,29 +62,49 @@ class Keyword:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subscriber:
-    """One reader, mailed at `send_at` in `timezone`: every day, or on the day `weekly` (0 is Monday).
+class Rhythm:
+    """When a reader is mailed: at `send_at` in `timezone`, every day or on the day `weekly` (0 is Monday).
 
-    `email` is as it was written; `digest.notation.address_key` tells whether two are the same.
+    Nothing comes before the day `paused_until`, which is never in the file (`digest.preferences`).
+    """
+
+    send_at: time
+    timezone: ZoneInfo
+    weekly: int | None = None
+    paused_until: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What of that which keywords bring is for a reader: by itself everything but new versions.
 
     No paper that any of `exclude` matches is for them. `categories` (codes, or an archive with `.*`) are
     the only ones they want, or empty for all; without `crosslists` the primary one must be among them.
+    """
 
-    `muted` and `paused_until` are never in the file: the reader chose them (`digest.preferences`).
+    exclude: tuple[Keyword, ...] = ()
+    categories: tuple[str, ...] = ()
+    crosslists: bool = True
+    replacements: Replacements = "never"
+
+
+EVERYTHING = Filters()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """One reader. Most share their rhythm and filters with many others, and are a small thing so.
+
+    `email` is as it was written; `digest.notation.address_key` tells whether two are the same.
+    `muted` are keys of queries, and never in the file: the reader chose them (`digest.preferences`).
     """
 
     email: str
     name: str | None
     keywords: tuple[Keyword, ...]
-    send_at: time
-    timezone: ZoneInfo
-    weekly: int | None
-    exclude: tuple[Keyword, ...] = ()
-    categories: tuple[str, ...] = ()
-    crosslists: bool = True
-    replacements: Replacements = "never"
+    rhythm: Rhythm
+    filters: Filters = EVERYTHING
     muted: frozenset[str] = frozenset()
-    paused_until: date | None = None
 
     @property
     def heard(self) -> tuple[Keyword, ...]:
@@ -203,14 +226,21 @@ def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> 
         email=email,
         name=name,
         keywords=keywords,
-        send_at=send_at,
-        timezone=timezone,
-        weekly=weekly,
-        exclude=exclude,
-        categories=categories,
-        crosslists=crosslists,
-        replacements=replacements,
+        rhythm=_rhythm(send_at, timezone, weekly),
+        filters=_filters(exclude, categories, crosslists, replacements),
     )
+
+
+@lru_cache(maxsize=_SHARED)
+def _rhythm(send_at: time, timezone: ZoneInfo, weekly: int | None) -> Rhythm:
+    return Rhythm(send_at=send_at, timezone=timezone, weekly=weekly)
+
+
+@lru_cache(maxsize=_SHARED)
+def _filters(
+    exclude: tuple[Keyword, ...], categories: tuple[str, ...], crosslists: bool, replacements: Replacements
+) -> Filters:
+    return Filters(exclude=exclude, categories=categories, crosslists=crosslists, replacements=replacements)
 
 
 def _read(raw: dict[str, Any], key: str, parse: Callable[[object], _T], default: _T, wrong: list[str]) -> _T:

@@ -66,11 +66,11 @@ class _Wanted:
     def missing_from(self, subscriber: Subscriber) -> dict[str, list[str]]:
         """By key, the things that the subscriber does not have."""
         followed = {keyword.query.key for keyword in subscriber.keywords}
-        excluded = {keyword.query.key for keyword in subscriber.exclude}
+        excluded = {keyword.query.key for keyword in subscriber.filters.exclude}
         missing = {
             "keywords": [one.text for one in self.keywords if one.query.key not in followed],
             "exclude": [one.text for one in self.exclude if one.query.key not in excluded],
-            "categories": [code for code in self.categories if code not in subscriber.categories],
+            "categories": [code for code in self.categories if code not in subscriber.filters.categories],
         }
         return {key: texts for key, texts in missing.items() if texts}
 
@@ -337,7 +337,9 @@ class _File:
 
 
 def _setting(subscriber: Subscriber, key: str) -> object:
-    return subscriber.send_at if key == "at" else getattr(subscriber, key)
+    name = "send_at" if key == "at" else key
+    parts = (subscriber, subscriber.rhythm, subscriber.filters)
+    return next(getattr(part, name) for part in parts if hasattr(part, name))
 
 
 def _not_followed(subscriber: Subscriber, keyword: Keyword) -> str:

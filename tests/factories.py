@@ -1,13 +1,15 @@
 """Invented papers and readers, and a mail made whole."""
 
-from datetime import UTC, datetime, time
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from digest.digests import Digest
 from digest.mail.message import Letterhead, Rendered, join_message, quoted_printable
 from digest.papers import ArxivId, Paper
 from digest.query import parse
-from digest.subscribers import Keyword, Replacements, Subscriber
+from digest.subscribers import Filters, Keyword, Replacements, Rhythm, Subscriber
 
 
 def moment(text: str) -> datetime:
@@ -41,6 +43,7 @@ def reader(
     at: time = time(7),
     timezone: str = "UTC",
     weekly: int | None = None,
+    paused_until: date | None = None,
     exclude: tuple[str, ...] = (),
     categories: tuple[str, ...] = (),
     crosslists: bool = True,
@@ -50,14 +53,19 @@ def reader(
         email=email,
         name=None,
         keywords=_keywords(*keywords or ("tea",)),
-        send_at=at,
-        timezone=ZoneInfo(timezone),
-        weekly=weekly,
-        exclude=_keywords(*exclude),
-        categories=categories,
-        crosslists=crosslists,
-        replacements=replacements,
+        rhythm=Rhythm(send_at=at, timezone=ZoneInfo(timezone), weekly=weekly, paused_until=paused_until),
+        filters=Filters(
+            exclude=_keywords(*exclude),
+            categories=categories,
+            crosslists=crosslists,
+            replacements=replacements,
+        ),
     )
+
+
+def at_other_times(subscriber: Subscriber, **changes: Any) -> Subscriber:
+    """The same reader with a changed rhythm."""
+    return replace(subscriber, rhythm=replace(subscriber.rhythm, **changes))
 
 
 def _keywords(*texts: str) -> tuple[Keyword, ...]:

@@ -134,7 +134,7 @@ def _unseen(paper: Paper, lookback: timedelta, now: datetime) -> str:
 def _unposted(reader: Subscriber, sighting: Sighting, fate: Fate, now: datetime) -> str:
     """Of a paper that was seen and is for them, and that no mailing on record brought."""
     if set(fate.pending_keys) - set(fate.backlog_keys):
-        pause = f", after their pause until {reader.paused_until}" if is_paused(now, reader) else ""
+        pause = f", after their pause until {reader.rhythm.paused_until}" if is_paused(now, reader) else ""
         return f"Coming in the next digest: they are mailed next {_moment(mailing_after(now, reader))}{pause}"
     if fate.backlog_keys:
         return (

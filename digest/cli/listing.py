@@ -44,6 +44,10 @@ class _Known:
     left_at: datetime | None
     is_suppressed: bool
 
+    @property
+    def has_own_time(self) -> bool:
+        return replace(self.mailed.rhythm, paused_until=None) != self.written.rhythm
+
 
 def listed(keywords: tuple[str, ...]) -> str:
     return ", ".join(f'"{keyword}"' for keyword in keywords)
@@ -52,19 +56,21 @@ def listed(keywords: tuple[str, ...]) -> str:
 def times(reader: "Subscriber") -> str:
     from digest.notation import WEEKDAYS
 
-    day = "every day" if reader.weekly is None else f"every {WEEKDAYS[reader.weekly].title()}"
-    return f"{day} at {reader.send_at:%H:%M} {reader.timezone.key}"
+    rhythm = reader.rhythm
+    day = "every day" if rhythm.weekly is None else f"every {WEEKDAYS[rhythm.weekly].title()}"
+    return f"{day} at {rhythm.send_at:%H:%M} {rhythm.timezone.key}"
 
 
 def filters(reader: "Subscriber") -> str:
     parts: list[str] = []
-    if reader.categories:
+    found = reader.filters
+    if found.categories:
         parts.append(
-            f"only {', '.join(reader.categories)}" + ("" if reader.crosslists else " as primary category")
+            f"only {', '.join(found.categories)}" + ("" if found.crosslists else " as primary category")
         )
-    if reader.exclude:
-        parts.append(f"nothing on {listed(tuple(keyword.text for keyword in reader.exclude))}")
-    if reader.replacements == "section":
+    if found.exclude:
+        parts.append(f"nothing on {listed(tuple(keyword.text for keyword in found.exclude))}")
+    if found.replacements == "section":
         parts.append("new versions too")
     return "; ".join(parts)
 
@@ -100,43 +106,42 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
 
 def _choices(known: _Known) -> str:
     """What the reader chose, or an end to all mail."""
-    written, mailed = known.written, known.mailed
+    mailed = known.mailed
     muted = tuple(keyword.text for keyword in mailed.keywords if keyword.query.key in mailed.muted)
-    has_own_time = (written.send_at, written.weekly) != (mailed.send_at, mailed.weekly)
     parts = (
         f"left {known.left_at:%Y-%m-%d}" if known.left_at else "",
         "suppressed" if known.is_suppressed else "",
         f"paused until {until}" if (until := _pause(mailed)) else "",
         f"mutes {listed(muted)}" if muted else "",
-        "own time" if has_own_time else "",
+        "own time" if known.has_own_time else "",
     )
     return "; ".join(filter(None, parts))
 
 
 def _pause(reader: "Subscriber") -> date | None:
     """The day that ends it, where that is still to come."""
-    until = reader.paused_until
-    return until if until and until > datetime.now(reader.timezone).date() else None
+    until = reader.rhythm.paused_until
+    return until if until and until > datetime.now(reader.rhythm.timezone).date() else None
 
 
 def _as_object(known: _Known) -> dict[str, Any]:
     from digest.notation import WEEKDAYS
 
-    reader = known.mailed
+    reader, rhythm = known.mailed, known.mailed.rhythm
     until = _pause(reader)
     return {
         "email": reader.email,
         "name": reader.name,
         "keywords": [keyword.text for keyword in reader.keywords],
-        "at": f"{reader.send_at:%H:%M}",
-        "timezone": reader.timezone.key,
-        "weekly": None if reader.weekly is None else WEEKDAYS[reader.weekly],
-        "exclude": [keyword.text for keyword in reader.exclude],
-        "categories": list(reader.categories),
-        "crosslists": reader.crosslists,
-        "replacements": reader.replacements,
+        "at": f"{rhythm.send_at:%H:%M}",
+        "timezone": rhythm.timezone.key,
+        "weekly": None if rhythm.weekly is None else WEEKDAYS[rhythm.weekly],
+        "exclude": [keyword.text for keyword in reader.filters.exclude],
+        "categories": list(reader.filters.categories),
+        "crosslists": reader.filters.crosslists,
+        "replacements": reader.filters.replacements,
         "muted": [keyword.text for keyword in reader.keywords if keyword.query.key in reader.muted],
-        "has_own_time": (known.written.send_at, known.written.weekly) != (reader.send_at, reader.weekly),
+        "has_own_time": known.has_own_time,
         "paused_until": until and until.isoformat(),
         "left_at": known.left_at and known.left_at.isoformat(),
         "is_suppressed": known.is_suppressed,

@@ -75,15 +75,13 @@ def subscriber_named(settings: "Settings", email: str) -> "Subscriber":
 def trial_reader(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":
     """Somebody who follows these keywords, and is nobody. Raises `QueryError`."""
     from digest.query import parse
-    from digest.subscribers import Keyword, Subscriber
+    from digest.subscribers import Keyword, Rhythm, Subscriber
 
     return Subscriber(
         email=_NOBODY,
         name=None,
         keywords=tuple(Keyword(text=text, query=parse(text)) for text in keywords),
-        send_at=settings.defaults.at,
-        timezone=settings.defaults.timezone,
-        weekly=None,
+        rhythm=Rhythm(send_at=settings.defaults.at, timezone=settings.defaults.timezone),
     )
 
 

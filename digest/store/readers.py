@@ -162,7 +162,7 @@ class Readers(Examined):
                     address_key(subscriber.email),
                     subscriber.email,
                     keyword.query.key,
-                    subscriber.replacements == "section",
+                    subscriber.filters.replacements == "section",
                 )
                 for subscriber in subscribers
                 for keyword in subscriber.keywords
@@ -307,5 +307,7 @@ def _fingerprint(subscribers: Sequence[Subscriber]) -> bytes:
     found = hashlib.blake2b()
     for one in subscribers:
         keys = (keyword.query.key for keyword in one.keywords)
-        found.update("\n".join((address_key(one.email), one.email, one.replacements, *keys, "\n")).encode())
+        found.update(
+            "\n".join((address_key(one.email), one.email, one.filters.replacements, *keys, "\n")).encode()
+        )
     return found.digest()

@@ -51,16 +51,16 @@ def form_of(
 ) -> Form:
     """`subscriber` is as subscribers.toml has them."""
     chosen = adapted(subscriber, preferences) or subscriber
-    today = now.astimezone(subscriber.timezone).date()
+    today = now.astimezone(subscriber.rhythm.timezone).date()
     until = preferences.paused_until
     return Form(
         keywords=tuple(
             KeywordField(name=_name(one), text=one.text, is_muted=one.query.key in preferences.muted)
             for one in subscriber.keywords
         ),
-        at=f"{chosen.send_at:%H:%M}",
-        timezone=subscriber.timezone.key,
-        weekly=_word(chosen.weekly),
+        at=f"{chosen.rhythm.send_at:%H:%M}",
+        timezone=chosen.rhythm.timezone.key,
+        weekly=_word(chosen.rhythm.weekly),
         paused_until=until.isoformat() if until and until > today else "",
         first_day=(today + timedelta(days=1)).isoformat(),
         last_day=(today + LONGEST_PAUSE).isoformat(),
@@ -73,6 +73,7 @@ def choices_of(
 ) -> tuple[Preferences, Mapping[str, str]]:
     """What the reader chose where it differs from the file, and what of it cannot be, by field."""
     errors: dict[str, str] = {}
+    written = subscriber.rhythm
     at, weekly, until = ((sent.get(name) or [""])[0].strip() for name in ("at", "weekly", "paused_until"))
     muted = set(sent.get("mute[]") or ())
     try:
@@ -80,17 +81,17 @@ def choices_of(
     except ValueError:
         errors["at"], send_at = "Choose a time from 00:00 to 23:59.", None
     try:
-        day = parse_weekday(weekly) if weekly else subscriber.weekly
+        day = parse_weekday(weekly) if weekly else written.weekly
     except ValueError:
-        errors["weekly"], day = "Choose one of the days.", subscriber.weekly
-    today = now.astimezone(subscriber.timezone).date()
+        errors["weekly"], day = "Choose one of the days.", written.weekly
+    today = now.astimezone(subscriber.rhythm.timezone).date()
     paused_until = _day(until)
     if until and (paused_until is None or not today < paused_until <= today + LONGEST_PAUSE):
         errors["paused_until"], paused_until = "Choose a day after today, within a year.", None
     chosen = Preferences(
         muted=tuple(one.query.key for one in subscriber.keywords if _name(one) in muted),
-        send_at=None if send_at == subscriber.send_at else send_at,
-        weekly=None if day == subscriber.weekly else _word(day),
+        send_at=None if send_at == written.send_at else send_at,
+        weekly=None if day == written.weekly else _word(day),
         paused_until=paused_until,
     )
     return chosen, errors

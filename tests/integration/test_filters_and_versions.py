@@ -45,10 +45,10 @@ def edition(place: int, version: int) -> Paper:
 
 def lets_through(subscriber: Subscriber, paper: Paper) -> bool:
     """The filters once more, as simple as they can be for these papers."""
-    if subscriber.exclude and "a survey" in paper.title:
+    if subscriber.filters.exclude and "a survey" in paper.title:
         return False
-    counting = paper.categories if subscriber.crosslists else paper.categories[:1]
-    return not subscriber.categories or bool({"cs.LG", "math.CO"} & set(counting))
+    counting = paper.categories if subscriber.filters.crosslists else paper.categories[:1]
+    return not subscriber.filters.categories or bool({"cs.LG", "math.CO"} & set(counting))
 
 
 def settings_of(excludes: bool, chooses: bool, crosslists: bool, replacements: bool) -> Subscriber:
@@ -84,7 +84,7 @@ class Account:
         lines = {
             (paper, self.told[paper.id])
             for paper in self.revised.values()
-            if subscriber.replacements == "section"
+            if subscriber.filters.replacements == "section"
             and paper.id in self.told
             and lets_through(subscriber, paper)
         }
@@ -136,7 +136,7 @@ class History:
             self.account.see(paper)
 
     def change(self, subscriber: Subscriber) -> None:
-        if self.subscriber.replacements != subscriber.replacements:
+        if self.subscriber.filters.replacements != subscriber.filters.replacements:
             self.account.revised.clear()
         self.subscriber = subscriber
         self._write([], subscriber)

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from digest.store import Conclusion, MailingState, Matched
 from digest.store.lock import sole_worker
 from digest.store.sqlite import SqliteStore
 from tests.contract.test_stores import LONG_AGO, key
-from tests.factories import invented_paper, moment, reader
+from tests.factories import at_other_times, invented_paper, moment, reader
 
 ADA = reader("ada@example.org", "tea", "milk")
 TUESDAY = moment("2026-06-16 07:00")
@@ -169,10 +168,10 @@ def test_digests_that_nobody_sends_are_overdue_after_a_day(store: SqliteStore) -
 def test_nobody_waits_for_a_digest_in_a_pause_of_their_own(store: SqliteStore) -> None:
     enrol(store, moment("2026-06-16 06:00"))
     fetch(store, *of_days(15), now=TUESDAY)
-    pausing = replace(ADA, paused_until=date(2026, 6, 17))
+    pausing = at_other_times(ADA, paused_until=date(2026, 6, 17))
     assert examine(store, [pausing], now=moment("2026-06-17 12:00")).overdue == ()
     assert examine(store, [pausing], now=moment("2026-06-18 12:00")).overdue == (ADA.email,)
-    longer = replace(ADA, paused_until=date(2026, 6, 19))
+    longer = at_other_times(ADA, paused_until=date(2026, 6, 19))
     assert examine(store, [longer], now=TUESDAY).mail_at == ((ADA.email, moment("2026-06-19 07:00")),)
 
 

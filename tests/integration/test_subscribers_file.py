@@ -134,7 +134,7 @@ def test_filters_are_added_to_those_that_are_there(path: Path) -> None:
         replacements="section",
     )
     assert (done.added, done.already, done.changed) == ((), (), ("exclude", "categories", "replacements"))
-    assert [keyword.text for keyword in done.subscriber.exclude] == ["survey", "review"]
+    assert [keyword.text for keyword in done.subscriber.filters.exclude] == ["survey", "review"]
     went, came = changed_lines(WRITTEN, path.read_text())
     assert went == []
     assert came == [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from digest.preferences import Preferences, lay_over
-from tests.factories import invented_paper
+from tests.factories import at_other_times, invented_paper
 from tests.integration.web_site import ADA, Town, serving_town, told
 
 TEA, MILK = (keyword.query.key for keyword in ADA.keywords)
@@ -59,12 +59,12 @@ async def test_the_form_as_it_stands_chooses_nothing(town: Town) -> None:
 
 async def test_a_weekly_reader_can_choose_every_day(town: Town) -> None:
     url = manage(town)
-    town.subscribers[0] = replace(ADA, weekly=4)
+    town.subscribers[0] = at_other_times(ADA, weekly=4)
     assert 'value="fri" selected' in (await town.get(url)).body
     await town.post(url, AS_IT_IS)
     assert town.store.preferences() == {ADA.email: Preferences(weekly="never")}
     (ada, _) = lay_over(town.subscribers, town.store.preferences())
-    assert ada.weekly is None
+    assert ada.rhythm.weekly is None
 
 
 @pytest.mark.parametrize(

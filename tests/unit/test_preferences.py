@@ -8,7 +8,7 @@ from digest.digests import Digest, Hit, Revision
 from digest.preferences import NEVER, Preferences, adapted, lay_over
 from digest.query import parse
 from digest.store.sealing import Kind, is_seal, number_in, seal
-from tests.factories import invented_paper, moment, reader
+from tests.factories import at_other_times, invented_paper, moment, reader
 
 TEA, MILK = parse("tea").key, parse("milk").key
 ADA = reader("ada@example.org", "tea", "milk", weekly=4)
@@ -26,10 +26,10 @@ def hit(number: int, key: str, arxiv_id: str, *, is_backlog: bool = False) -> Hi
 
 def test_what_is_not_chosen_is_as_the_file_has_it() -> None:
     assert adapted(ADA, Preferences()) == ADA
-    assert adapted(ADA, Preferences(send_at=time(0))) == replace(ADA, send_at=time(0))
-    assert adapted(ADA, Preferences(weekly="mon")) == replace(ADA, weekly=0)
-    assert adapted(ADA, Preferences(weekly=NEVER)) == replace(ADA, weekly=None)
-    assert adapted(ADA, Preferences(paused_until=date(2026, 7, 1))) == replace(
+    assert adapted(ADA, Preferences(send_at=time(0))) == at_other_times(ADA, send_at=time(0))
+    assert adapted(ADA, Preferences(weekly="mon")) == at_other_times(ADA, weekly=0)
+    assert adapted(ADA, Preferences(weekly=NEVER)) == at_other_times(ADA, weekly=None)
+    assert adapted(ADA, Preferences(paused_until=date(2026, 7, 1))) == at_other_times(
         ADA, paused_until=date(2026, 7, 1)
     )
 
@@ -42,7 +42,7 @@ def test_who_left_is_no_reader() -> None:
 
 def test_choices_are_found_however_the_address_is_written() -> None:
     (found,) = lay_over([replace(ADA, email="ADA@example.org")], {ADA.email: Preferences(send_at=time(9))})
-    assert found.send_at == time(9)
+    assert found.rhythm.send_at == time(9)
 
 
 def test_a_muted_keyword_brings_nothing_and_is_not_named() -> None:

@@ -1,6 +1,5 @@
 """When readers are mailed, mailings are tried again, and arXiv is asked."""
 
-from dataclasses import replace
 from datetime import date, time, timedelta
 
 import pytest
@@ -16,7 +15,7 @@ from digest.schedule import (
     slot_before,
 )
 from digest.store import Standing
-from tests.factories import moment, reader
+from tests.factories import at_other_times, moment, reader
 
 FRIDAY = 4
 
@@ -66,11 +65,13 @@ def test_a_weekly_reader_is_mailed_on_their_weekday_where_they_live() -> None:
 
 
 def test_the_next_mail_comes_after_a_pause() -> None:
-    pausing = replace(reader("a@example.org", "tea"), weekly=FRIDAY, paused_until=date(2026, 6, 20))
+    pausing = reader("a@example.org", "tea", weekly=FRIDAY, paused_until=date(2026, 6, 20))
     now = moment("2026-06-16 12:00")
     assert mailing_after(now, pausing) == moment("2026-06-26 07:00")
-    assert mailing_after(now, replace(pausing, paused_until=date(2026, 6, 19))) == moment("2026-06-19 07:00")
-    assert mailing_after(now, replace(pausing, weekly=None)) == moment("2026-06-20 07:00")
+    assert mailing_after(now, at_other_times(pausing, paused_until=date(2026, 6, 19))) == moment(
+        "2026-06-19 07:00"
+    )
+    assert mailing_after(now, at_other_times(pausing, weekly=None)) == moment("2026-06-20 07:00")
 
 
 def test_missed_sending_times_want_one_digest() -> None:

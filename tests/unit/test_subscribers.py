@@ -34,7 +34,7 @@ def test_what_is_left_out_comes_from_the_defaults() -> None:
     assert subscriber.email == "reader@example.org"
     assert subscriber.name is None
     assert [keyword.text for keyword in subscriber.keywords] == ["neural operator"]
-    assert (subscriber.send_at, subscriber.timezone.key, subscriber.weekly) == (
+    assert (subscriber.rhythm.send_at, subscriber.rhythm.timezone.key, subscriber.rhythm.weekly) == (
         time(6, 30),
         "Europe/Berlin",
         2,
@@ -43,14 +43,22 @@ def test_what_is_left_out_comes_from_the_defaults() -> None:
 
 def test_an_entry_can_say_all_of_it() -> None:
     (subscriber,) = parse(f'{GOOD}name = "A Reader"\nat = "23:59"\ntimezone = "UTC"\nweekly = "Sun"\n')
-    assert (subscriber.name, subscriber.send_at, subscriber.timezone.key) == ("A Reader", time(23, 59), "UTC")
-    assert subscriber.weekly == 6
+    assert (subscriber.name, subscriber.rhythm.send_at, subscriber.rhythm.timezone.key) == (
+        "A Reader",
+        time(23, 59),
+        "UTC",
+    )
+    assert subscriber.rhythm.weekly == 6
 
 
 def test_filters_are_off_unless_an_entry_asks_for_them() -> None:
     (subscriber,) = parse(GOOD)
-    assert (subscriber.exclude, subscriber.categories, subscriber.crosslists) == ((), (), True)
-    assert subscriber.replacements == "never"
+    assert (subscriber.filters.exclude, subscriber.filters.categories, subscriber.filters.crosslists) == (
+        (),
+        (),
+        True,
+    )
+    assert subscriber.filters.replacements == "never"
 
 
 def test_an_entry_can_have_filters() -> None:
@@ -58,22 +66,22 @@ def test_an_entry_can_have_filters() -> None:
         f'{GOOD}exclude = ["survey", "au:marlow OR cat:cs.CY"]\ncategories = ["CS.lg", "Stat.*", "hep-th"]\n'
         'crosslists = false\nreplacements = "section"\n'
     )
-    assert [keyword.text for keyword in subscriber.exclude] == ["survey", "au:marlow OR cat:cs.CY"]
-    assert subscriber.categories == ("cs.LG", "stat.*", "hep-th")
-    assert (subscriber.crosslists, subscriber.replacements) == (False, "section")
+    assert [keyword.text for keyword in subscriber.filters.exclude] == ["survey", "au:marlow OR cat:cs.CY"]
+    assert subscriber.filters.categories == ("cs.LG", "stat.*", "hep-th")
+    assert (subscriber.filters.crosslists, subscriber.filters.replacements) == (False, "section")
 
 
 def test_empty_filters_are_none() -> None:
     (subscriber,) = parse(f"{GOOD}exclude = []\ncategories = []\ncrosslists = true\n")
-    assert (subscriber.exclude, subscriber.categories) == ((), ())
+    assert (subscriber.filters.exclude, subscriber.filters.categories) == ((), ())
 
 
 def test_an_entry_can_ask_for_every_day_where_the_default_is_weekly() -> None:
-    assert parse(f'{GOOD}weekly = "never"')[0].weekly is None
+    assert parse(f'{GOOD}weekly = "never"')[0].rhythm.weekly is None
 
 
 def test_a_time_can_be_one_of_tomls_own() -> None:
-    assert parse(f"{GOOD}at = 18:05:00")[0].send_at == time(18, 5)
+    assert parse(f"{GOOD}at = 18:05:00")[0].rhythm.send_at == time(18, 5)
 
 
 def test_names_and_keywords_are_one_line() -> None:
@@ -222,7 +230,7 @@ def test_the_example_that_is_shipped_works() -> None:
     path = Path(__file__).parents[2] / "subscribers.toml"
     first, second = load_subscribers(path, DEFAULTS)
     assert [keyword.text for keyword in first.keywords] == ["reinforcement learning", "graph neural network"]
-    assert (second.send_at, second.weekly) == (time(8, 30), 4)
+    assert (second.rhythm.send_at, second.rhythm.weekly) == (time(8, 30), 4)
 
 
 # Addresses
