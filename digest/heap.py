@@ -1,6 +1,5 @@
 """One heap for all threads of the process, and no larger than it has to be."""
 
-import ctypes
 import gc
 
 _M_ARENA_MAX = -8  # malloc.h of glibc
@@ -13,6 +12,8 @@ def share_heap() -> None:
     and write: 40 MB of 165. Only one of our threads runs at a time, so none waits. Where the system has no
     such choice, this does nothing.
     """
+    import ctypes
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
@@ -25,8 +26,8 @@ _RARELY = 50_000
 def collect_rarely() -> None:
     """Lets the search for rings of objects pass over what is there now, and come seldom.
 
-    Papers, digests and mails are no rings and go by themselves; looking through them again and again took a
-    tenth of the time of writing.
+    Papers, digests and mails are no rings, and modules stay: looking through them again and again took a
+    tenth of the time of writing, and of starting.
     """
     gc.freeze()
     gc.set_threshold(_RARELY, 10, 10)
@@ -34,6 +35,8 @@ def collect_rarely() -> None:
 
 def trim_heap() -> None:
     """Gives the system back what the heap has free (malloc_trim(3)): after a large fetch, 20 MB of 112."""
+    import ctypes
+
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if malloc_trim is not None:
         malloc_trim(0)

@@ -37,6 +37,7 @@ from digest.cli import (
 )
 from digest.cli.context import EXIT_CODES, Context, exit_code, problems_of
 from digest.errors import DigestError
+from digest.heap import collect_rarely
 
 _CODES = "\n".join(f"{code}  {meaning}" for code, meaning in EXIT_CODES.items())
 _EPILOG = (
@@ -111,6 +112,7 @@ def main() -> None:
     """The entry point: runs the command that the arguments name, and ends the process."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # titles and names have letters that few encodings know
+    collect_rarely()
     try:
         app(prog_name="digest")
     except DigestError as error:

@@ -18,13 +18,12 @@ def daemon(context: typer.Context) -> None:
     from digest.assembly import load_setup
     from digest.cli.opening import open_state
     from digest.daemon import Daemon
-    from digest.heap import collect_rarely, share_heap
+    from digest.heap import share_heap
     from digest.notify import Notifier
     from digest.running import run
     from digest.stationery import stationery_of, writer_of
 
     share_heap()
-    collect_rarely()
     logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))
     setup = load_setup(context_of(context).config)
     writer_of(stationery_of(setup.settings))

@@ -44,11 +44,10 @@ def run(
     import asyncio
 
     from digest.assembly import load_setup
-    from digest.heap import collect_rarely, share_heap
+    from digest.heap import share_heap
     from digest.running import run as run_to_end
 
     share_heap()
-    collect_rarely()
     tell_failures_once(context)
     try:
         setup = load_setup(context_of(context).config)
