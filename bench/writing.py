@@ -15,7 +15,7 @@ from bench.day import day
 from bench.figures import Figure
 from digest.composing import compose
 from digest.digests import Digest, Hit
-from digest.heap import collect_rarely
+from digest.heap import collect_rarely, keep_what_is_there
 from digest.mail.message import Letterhead
 from digest.mail.rendering import Renderer
 from digest.mail.writing import Writer
@@ -74,6 +74,7 @@ def _costs(scale: float) -> _Costs:
     renderer = Renderer(templates_folder())
     write = Writer(renderer, LETTERHEAD).write
     collect_rarely()  # as the processes do that compose and write
+    keep_what_is_there()
     composing, size, shown = 0.0, 0, 0
     began = time.process_time()
     for number, reader in enumerate(readers):

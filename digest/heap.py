@@ -24,13 +24,17 @@ _RARELY = 50_000
 
 
 def collect_rarely() -> None:
-    """Lets the search for rings of objects pass over what is there now, and come seldom.
+    """Lets the search for rings of objects come seldom.
 
     Papers, digests and mails are no rings, and modules stay: looking through them again and again took a
     tenth of the time of writing, and of starting.
     """
-    gc.freeze()
     gc.set_threshold(_RARELY, 10, 10)
+
+
+def keep_what_is_there() -> None:
+    """Lets that search pass over all that has been imported; for a process that is about to work for long."""
+    gc.freeze()
 
 
 def trim_heap() -> None:

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from digest.drafting import Draft, Write, draft
 from digest.errors import StateError
-from digest.heap import collect_rarely, trim_heap
+from digest.heap import collect_rarely, keep_what_is_there, trim_heap
 from digest.mail.message import Letterhead
 from digest.stationery import Stationery, writer_of
 from digest.store import Store
@@ -42,6 +42,7 @@ def main() -> None:
     with os.fdopen(told["desk"], "wb") as desk, SqliteStore(Path(told["state"])) as store:
         write = writer_of(stationery, links_of(stationery.base_url, store))
         collect_rarely()
+        keep_what_is_there()
         for answered, line in enumerate(sys.stdin.buffer, start=1):
             answer = _answer(store, write, line, desk)
             sys.stdout.write(json.dumps(answer) + "\n")

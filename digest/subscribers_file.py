@@ -51,6 +51,17 @@ _PARSERS: Mapping[str, Callable[[object], object]] = {
     "replacements": parse_replacements,
 }
 
+_PLACES: Mapping[str, tuple[str, str]] = {
+    "at": ("rhythm", "send_at"),
+    "timezone": ("rhythm", "timezone"),
+    "weekly": ("rhythm", "weekly"),
+    "exclude": ("filters", "exclude"),
+    "categories": ("filters", "categories"),
+    "crosslists": ("filters", "crosslists"),
+    "replacements": ("filters", "replacements"),
+}
+"""Where a subscriber has what the file has under these keys."""
+
 _T = TypeVar("_T")
 
 
@@ -337,9 +348,8 @@ class _File:
 
 
 def _setting(subscriber: Subscriber, key: str) -> object:
-    name = "send_at" if key == "at" else key
-    parts = (subscriber, subscriber.rhythm, subscriber.filters)
-    return next(getattr(part, name) for part in parts if hasattr(part, name))
+    part, name = _PLACES.get(key, ("", key))
+    return getattr(getattr(subscriber, part) if part else subscriber, name)
 
 
 def _not_followed(subscriber: Subscriber, keyword: Keyword) -> str:

@@ -18,12 +18,13 @@ def daemon(context: typer.Context) -> None:
     from digest.assembly import load_setup
     from digest.cli.opening import open_state
     from digest.daemon import Daemon
-    from digest.heap import share_heap
+    from digest.heap import keep_what_is_there, share_heap
     from digest.notify import Notifier
     from digest.running import run
     from digest.stationery import stationery_of, writer_of
 
     share_heap()
+    keep_what_is_there()
     logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))
     setup = load_setup(context_of(context).config)
     writer_of(stationery_of(setup.settings))

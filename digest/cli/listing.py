@@ -63,14 +63,14 @@ def times(reader: "Subscriber") -> str:
 
 def filters(reader: "Subscriber") -> str:
     parts: list[str] = []
-    found = reader.filters
-    if found.categories:
+    wanted = reader.filters
+    if wanted.categories:
         parts.append(
-            f"only {', '.join(found.categories)}" + ("" if found.crosslists else " as primary category")
+            f"only {', '.join(wanted.categories)}" + ("" if wanted.crosslists else " as primary category")
         )
-    if found.exclude:
-        parts.append(f"nothing on {listed(tuple(keyword.text for keyword in found.exclude))}")
-    if found.replacements == "section":
+    if wanted.exclude:
+        parts.append(f"nothing on {listed(tuple(keyword.text for keyword in wanted.exclude))}")
+    if wanted.replacements == "section":
         parts.append("new versions too")
     return "; ".join(parts)
 

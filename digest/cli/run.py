@@ -44,10 +44,11 @@ def run(
     import asyncio
 
     from digest.assembly import load_setup
-    from digest.heap import share_heap
+    from digest.heap import keep_what_is_there, share_heap
     from digest.running import run as run_to_end
 
     share_heap()
+    keep_what_is_there()
     tell_failures_once(context)
     try:
         setup = load_setup(context_of(context).config)

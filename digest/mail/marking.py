@@ -57,9 +57,16 @@ def _stretches(sought: _Sought, text: str, letters: str) -> Iterator[str]:
     at = letters.find(beginning)
     while at >= 0:
         part = sought.stretch.match(text, at)
-        if part and not letters[max(0, at - 1) : at].isalnum():
+        if part and not _is_in_word(letters, at):
             yield part[0]
         at = letters.find(beginning, at + 1)
+
+
+def _is_in_word(letters: str, at: int) -> bool:
+    before = letters[max(0, at - 2) : at]
+    if before[-1:] in _INSIDE_WORDS:
+        before = before[:-1]
+    return before[-1:].isalnum()
 
 
 @lru_cache(maxsize=_ABSTRACTS_KEPT)
@@ -87,6 +94,8 @@ def _letters(text: str) -> str:
 def _letter(character: str) -> str | None:
     """What is in its place when a text is folded, if it is one letter for a letter, or a sign for a sign."""
     folded = fold(character)
+    if folded == "σ" != character:
+        return None  # at the end of a word it becomes another letter
     if len(folded) == 1 and folded.isalnum() and character.isalnum():
         return folded
     is_sign = folded and not any(map(str.isalnum, character + folded)) and not _INSIDE_WORDS & set(folded)

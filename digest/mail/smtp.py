@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TypeAlias
 
 import aiosmtplib
 
@@ -12,12 +12,9 @@ from digest.errors import ServerUnavailable
 from digest.mail import Outcome, Outgoing, Receipt
 from digest.mail.bounces import verp
 from digest.mail.connecting import Security, SmtpServer, connect, refused
+from digest.mail.dialogue import Dialogue, OutOfStep, Unanswered, dialogue
 from digest.mail.message import wire_address
-from digest.mail.pipelining import Unanswered, ask_at_once
 from digest.mail.replies import Reply, ReplyClass, Stage, judge
-
-if TYPE_CHECKING:
-    import asyncio
 
 __all__ = ["Security", "SmtpServer", "SmtpTransport"]
 
@@ -30,6 +27,9 @@ _LOST_AFTER_DOT = (
 _NO_SMTPUTF8 = "the server takes no address with letters beyond ASCII before the @ (SMTPUTF8)"
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 _MAILBOX = re.compile(r'[^\s\x00-\x20\x7f<>()\[\],;:\\"@]+@[^\s\x00-\x20\x7f<>()\[\],;:\\"@]+')
+
+
+_Refusal: TypeAlias = tuple[Stage, Reply]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,15 @@ class SmtpSession:
         self._server = server
         self._client = client
         self._served = 0
+        self._takes_several = True
+        self._patience = server.timeout.total_seconds()
 
     async def send(self, mail: Outgoing) -> Receipt:
         """Hands over one mail; `mail.message` has CRLF line ends.
 
         A connection lost before the final dot is renewed once if it had served other mails; if not, the mail
-        is deferred, as it may itself be the cause. Raises `ServerUnavailable` for what concerns every mail.
+        is deferred, as it may itself be the cause. A server that answers the first of several commands and is
+        silent then is asked in turn from there on. Raises `ServerUnavailable` for what concerns every mail.
         """
         bounce_address = self._server.bounce_address
         sender = wire_address(verp(bounce_address, mail.token) if bounce_address else mail.sender)
@@ -95,13 +98,13 @@ class SmtpSession:
                     raise ServerUnavailable(str(self._server), _NO_SMTPUTF8, f"set another {key}")
                 if not recipient.isascii():
                     return _rejected(_NO_SMTPUTF8, "subscribe another address, or use a server with SMTPUTF8")
-            was_fresh = self._served == 0
+            was_fresh, took_several = self._served == 0, self._takes_several
             self._served += 1
             try:
                 return await self._transact(sender, recipient, mail)
             except _ConnectionLost as loss:
                 self._client.close()
-                if was_fresh:
+                if was_fresh and took_several == self._takes_several:
                     return self._blame(loss)
 
     def _blame(self, loss: _ConnectionLost) -> Receipt:
@@ -124,14 +127,22 @@ class SmtpSession:
             Stage.RECIPIENT: f"RCPT TO:<{recipient}>".encode(),
             Stage.CONTENT: b"DATA",
         }
-        is_at_once = self._client.supports_extension("pipelining")
-        replies = await (self._at_once(commands) if is_at_once else self._in_turn(commands))
-        for stage, reply in replies.items():
-            if not _is_accepted(stage, reply):
-                if stage is not Stage.CONTENT and _is_accepted(Stage.CONTENT, replies.get(Stage.CONTENT)):
-                    self._client.close()  # it waits for a message that nobody is to get
-                return await self._refusal(stage, _in_step(stage, reply))
-        return await self._send_content(mail.message if mail.is_dotless else _with_doubled_dots(mail.message))
+        message = mail.message if mail.is_dotless else _with_doubled_dots(mail.message)
+        try:
+            with dialogue(self._client) as talk:
+                refusal = await self._announce(talk, commands)
+                if refusal is None:
+                    reply = await self._send_content(talk, message)
+                    if reply is None:
+                        return Receipt(outcome=Outcome.UNKNOWN, reply=_LOST_AFTER_DOT)
+                    if 200 <= reply.code < 300:
+                        return Receipt(outcome=Outcome.SENT, reply=str(reply))
+                    refusal = Stage.CONTENT, reply
+        except OutOfStep as error:
+            raise refused(self._server, Stage.CONTENT, error.reply) from error
+        except Unanswered as error:
+            raise _unanswered(Stage.SENDER, error) from error
+        return await self._refusal(*refusal)
 
     def _mail_command(self, sender: str, recipient: str, size: int) -> bytes:
         options = [f" SIZE={size}"] if self._client.supports_extension("size") else []
@@ -141,67 +152,63 @@ class SmtpSession:
                 options.append(" BODY=8BITMIME")
         return f"MAIL FROM:<{sender}>{''.join(options)}".encode()
 
-    async def _at_once(self, commands: Mapping[Stage, bytes]) -> dict[Stage, Reply]:
-        """A reply to each command, or up to a refusal after which the connection ended."""
-        stages = list(commands)
+    async def _announce(self, talk: Dialogue, commands: Mapping[Stage, bytes]) -> _Refusal | None:
+        """Says the commands, all at once where the server takes that: the first refusal, if there is one."""
+        if self._takes_several and self._client.supports_extension("pipelining"):
+            return await self._at_once(talk, commands)
+        return await self._in_turn(talk, commands)
+
+    async def _at_once(self, talk: Dialogue, commands: Mapping[Stage, bytes]) -> _Refusal | None:
+        """The replies to what follows a refusal are waited for, since they belong to nothing else."""
+        replies: dict[Stage, Reply] = {}
         try:
-            replies = await ask_at_once(
-                self._client, list(commands.values()), self._server.timeout.total_seconds()
-            )
+            talk.command(*commands.values())
+            for stage in commands:
+                replies[stage] = await talk.reply(self._patience)
         except Unanswered as error:
             self._client.close()
-            known = dict(zip(stages, error.replies, strict=False))
-            if all(_is_accepted(stage, reply) for stage, reply in known.items()):
-                raise _unanswered(stages[len(known)], is_silent=error.is_silent) from error
-            return known
-        return dict(zip(stages, replies, strict=True))
+            refusal = _first_refusal(replies)
+            if refusal is None:
+                self._takes_several = not (error.is_silent and replies)
+                raise _unanswered(list(commands)[len(replies)], error) from error
+            return refusal
+        refusal = _first_refusal(replies)
+        if refusal and _is_accepted(Stage.CONTENT, replies[Stage.CONTENT]):
+            self._client.close()  # it waits for a message that nobody is to get
+        return refusal
 
-    async def _in_turn(self, commands: Mapping[Stage, bytes]) -> dict[Stage, Reply]:
-        """A reply to each command up to the first that is refused."""
-        replies: dict[Stage, Reply] = {}
+    async def _in_turn(self, talk: Dialogue, commands: Mapping[Stage, bytes]) -> _Refusal | None:
         for stage, command in commands.items():
-            replies[stage] = await self._ask(stage, command)
-            if not _is_accepted(stage, replies[stage]):
-                break
-        return replies
+            try:
+                talk.command(command)
+                reply = await talk.reply(self._patience)
+            except Unanswered as error:
+                raise _unanswered(stage, error) from error
+            if refusal := _first_refusal({stage: reply}):
+                return refusal
+        return None
 
-    async def _ask(self, stage: Stage, command: bytes) -> Reply:
-        try:
-            response = await self._client.execute_command(command)
-        except aiosmtplib.SMTPTimeoutError as error:
-            raise _unanswered(stage, is_silent=True) from error
-        except aiosmtplib.SMTPServerDisconnected as error:
-            raise _unanswered(stage, is_silent=False) from error
-        except aiosmtplib.SMTPResponseException as error:  # an answer that is not SMTP
-            return Reply(code=error.code, text=error.message)
-        return Reply(code=response.code, text=response.message)
-
-    async def _send_content(self, message: bytes) -> Receipt:
-        """The message and the final dot. Silence now leaves open whether the server has the mail.
+    async def _send_content(self, talk: Dialogue, message: bytes) -> Reply | None:
+        """The message and the final dot; `None` when silence leaves open whether the server has the mail.
 
         The dot is written by itself: to append it would copy the message.
         """
-        protocol, wire = self._client.protocol, self._client.transport
-        if protocol is None or wire is None or not protocol.is_connected:
-            raise _ConnectionLost(Stage.CONTENT, "the server closed the connection at DATA")
-        patience = self._server.timeout.total_seconds() * _PATIENCE_AFTER_DOT
         try:
-            protocol.write(message)
-            protocol.write(b".\r\n" if message.endswith(b"\r\n") else b"\r\n.\r\n")
-            response = await protocol.read_response(patience)
-        except aiosmtplib.SMTPException as error:
-            # `abort`, not `close`: what is not yet sent must not follow after we have given up on it.
-            stream = cast("asyncio.Transport", wire)
-            is_dot_out = stream.get_write_buffer_size() == 0
-            stream.abort()
+            talk.write(message, b".\r\n" if message.endswith(b"\r\n") else b"\r\n.\r\n")
+        except Unanswered as error:
+            raise _unanswered(Stage.CONTENT, error) from error
+        try:
+            reply = await talk.reply(self._patience * _PATIENCE_AFTER_DOT)
+        except Unanswered as error:
+            is_dot_out = talk.give_up()
             self._client.close()
             if not is_dot_out:
                 raise _ConnectionLost(Stage.CONTENT, "the server stopped reading at DATA") from error
-            return Receipt(outcome=Outcome.UNKNOWN, reply=_LOST_AFTER_DOT)
-        reply = Reply(code=response.code, text=response.message)
-        if 200 <= reply.code < 300:
-            return Receipt(outcome=Outcome.SENT, reply=str(reply))
-        return await self._refusal(Stage.CONTENT, reply)
+            return None
+        if reply.code < 0:
+            self._client.close()
+            return None
+        return reply
 
     async def _refusal(self, stage: Stage, reply: Reply) -> Receipt:
         verdict = judge(stage, reply)
@@ -224,20 +231,21 @@ class SmtpSession:
             self._client.close()
 
 
-def _is_accepted(stage: Stage, reply: Reply | None) -> bool:
-    if reply is None:
-        return False
+def _is_accepted(stage: Stage, reply: Reply) -> bool:
     return reply.code == 354 if stage is Stage.CONTENT else 200 <= reply.code < 300
 
 
-def _in_step(stage: Stage, reply: Reply) -> Reply:
-    """2yz for DATA would be nonsense: then the connection is out of step."""
-    is_nonsense = stage is Stage.CONTENT and 0 < reply.code < 400
-    return Reply(code=-1, text=str(reply)) if is_nonsense else reply
+def _first_refusal(replies: Mapping[Stage, Reply]) -> _Refusal | None:
+    for stage, reply in replies.items():
+        if not _is_accepted(stage, reply):
+            # 2yz for DATA would be nonsense: then the connection is out of step.
+            is_nonsense = stage is Stage.CONTENT and reply.code < 400
+            return stage, Reply(code=-1, text=str(reply)) if is_nonsense else reply
+    return None
 
 
-def _unanswered(stage: Stage, *, is_silent: bool) -> _ConnectionLost:
-    if is_silent:
+def _unanswered(stage: Stage, error: Unanswered) -> _ConnectionLost:
+    if error.is_silent:
         return _ConnectionLost(stage, f"no answer to {stage.value}")
     return _ConnectionLost(stage, f"the server closed the connection at {stage.value}")
 

@@ -84,7 +84,7 @@ def choices_of(
         day = parse_weekday(weekly) if weekly else written.weekly
     except ValueError:
         errors["weekly"], day = "Choose one of the days.", written.weekly
-    today = now.astimezone(subscriber.rhythm.timezone).date()
+    today = now.astimezone(written.timezone).date()
     paused_until = _day(until)
     if until and (paused_until is None or not today < paused_until <= today + LONGEST_PAUSE):
         errors["paused_until"], paused_until = "Choose a day after today, within a year.", None

@@ -49,9 +49,9 @@ class Accepted:
 class MailServer:
     """`answers` are by verb, or by verb and address as in `RCPT reader@example.org`.
 
-    A sequence is used up one by one over all connections; then the default holds, which for RCPT and DATA is
-    503 after a refusal. `GREETING` is on
-    connecting, `BODY` within the message (default: read on), `DOT` after it. A 421 closes the connection.
+    A sequence is used up one by one over all connections; then the default holds, which for RCPT and DATA
+    is 503 after a refusal. `GREETING` is on connecting, `BODY` within the message (default: read on), `DOT`
+    after it. A 421 closes the connection.
     """
 
     answers: Mapping[str, Answer | Sequence[Answer]] = field(default_factory=dict)

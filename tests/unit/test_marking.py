@@ -99,6 +99,9 @@ def test_marking_changes_no_letter(text: str, passages: list[str]) -> None:
                 "te¨a",
                 "ſtudies",
                 "①",
+                "ΛΟΓΟΣ",
+                "l'tea",
+                "'tea",
                 "e\u0301",
                 "pot's",
                 "(",
@@ -108,7 +111,7 @@ def test_marking_changes_no_letter(text: str, passages: list[str]) -> None:
         max_size=14,
     ),
     keyword=st.sampled_from(
-        ["tea", "tea pot", "pot of tea", "=pots", "stud*", "tea* pot*", "naive tea", "tea OR study"]
+        ["tea", "tea pot", "pot of tea", "=pots", "stud*", "tea* pot*", "naive tea", "tea OR study", "=ΛΟΓΟΣ"]
     ),
 )
 def test_looking_only_where_a_phrase_may_begin_finds_what_reading_all_finds(

@@ -1,15 +1,19 @@
-"""Servers that take several commands at once, and what else they may do with them (RFC 2920)."""
+"""What is said about one mail, at once where the server takes that, and what may come back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 
 from digest.errors import ServerUnavailable
 from digest.mail import Outcome, Outgoing
 from digest.mail.smtp import SmtpServer, SmtpSession, SmtpTransport
+from digest.running import run
 from tests.integration.mail_server import MailServer, serving
 
 BODY = b"Subject: 3 new papers\r\n\r\nlast line\r\n"
@@ -25,30 +29,33 @@ def outgoing(recipient: str = "reader@example.org") -> Outgoing:
 
 
 @asynccontextmanager
-async def session(port: int) -> AsyncIterator[SmtpSession]:
+async def session(port: int, *, seconds: float = 2) -> AsyncIterator[SmtpSession]:
     transport = SmtpTransport(
-        SmtpServer(host="127.0.0.1", port=port, security="none", timeout=timedelta(seconds=2))
+        SmtpServer(host="127.0.0.1", port=port, security="none", timeout=timedelta(seconds=seconds))
     )
     async with transport.session() as opened:
         yield opened
 
 
 @asynccontextmanager
-async def session_with(talk: Talk, *extensions: str) -> AsyncIterator[SmtpSession]:
+async def session_with(
+    talk: Talk, *extensions: str, after_hello: str = "", seconds: float = 2
+) -> AsyncIterator[SmtpSession]:
     """With a server that greets as usual and then does as `talk` has it."""
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.CancelledError):
             writer.write(b"220 mail.example.org ESMTP\r\n")
             await reader.readline()
-            lines = ["250-mail.example.org", *(f"250-{name}" for name in extensions), "250 HELP", ""]
+            lines = ["250-mail.example.org", *(f"250-{name}" for name in extensions), "250 HELP", after_hello]
             writer.write("\r\n".join(lines).encode())
             await talk(reader, writer)
         writer.close()
 
     listener = await asyncio.start_server(hold, "127.0.0.1", 0)
     try:
-        async with session(listener.sockets[0].getsockname()[1]) as opened:
+        port = listener.sockets[0].getsockname()[1]
+        async with session(port, seconds=seconds) as opened:
             yield opened
     finally:
         listener.close()
@@ -150,8 +157,11 @@ async def test_the_first_refusal_counts_whatever_follows(replies: bytes, outcome
         (b"250 ok\r\n250 ok\r\n250 what\r\n", "does not speak SMTP (250 what)"),
         (b"250 ok\r\nwhat is this\r\n354 go ahead\r\n", "does not speak SMTP (what is this)"),
         (b"250 ok\r\n250 ok\r\n250-" + b"x" * 40_000, "does not speak SMTP (Response too long)"),
+        (b"250 ok\r\n250 ok\r\n000 go\r\n", "does not speak SMTP"),
+        (b"250 ok\r\nbad-line\r\n250 ok\r\n354 go ahead\r\n", "does not speak SMTP (bad-line)"),
+        (b"250 ok\r\n25\r\n354 go ahead\r\n", "does not speak SMTP (25)"),
     ],
-    ids=["farewell", "gone", "out of step", "nonsense", "endless"],
+    ids=["farewell", "gone", "out of step", "nonsense", "endless", "nothing", "no continuation", "half"],
 )
 async def test_for_a_server_of_no_use_no_reader_is_blamed(replies: bytes, told: str) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -164,16 +174,108 @@ async def test_for_a_server_of_no_use_no_reader_is_blamed(replies: bytes, told: 
     assert told in str(caught.value)
 
 
+async def test_a_server_that_loses_what_comes_at_once_is_asked_in_turn_from_then_on() -> None:
+    seen: list[list[str]] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in (b"250 ok\r\n", b"250 ok\r\n", b"354 go ahead\r\n"):
+            seen.append(await verbs_at_once(reader))
+            if seen[-1]:
+                writer.write(answer)
+        await reader.readuntil(b"\r\n.\r\n")
+        writer.write(b"250 queued\r\n")
+        for answer in (b"250 ok\r\n", b"250 ok\r\n", b"354 go ahead\r\n"):
+            seen.append(await verbs_at_once(reader))
+            writer.write(answer)
+        await take_message(reader, writer)
+
+    async with session_with(talk, "PIPELINING", seconds=0.5) as opened:
+        assert (await opened.send(outgoing())).outcome is Outcome.SENT
+        assert (await opened.send(outgoing())).outcome is Outcome.SENT
+    assert [verbs for verbs in seen if verbs] == [VERBS, *([verb] for verb in VERBS * 2)]
+
+
 async def test_a_silent_server_is_waited_for_and_then_left() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await verbs_at_once(reader)
+        await reader.readline()
         writer.write(b"250 ok\r\n")
         await reader.read()
 
-    async with session_with(talk, "PIPELINING") as opened:
+    async with session_with(talk, "PIPELINING", seconds=0.3) as opened:
         receipt = await opened.send(outgoing())
     assert receipt.outcome is Outcome.DEFERRED
     assert "no answer to RCPT" in receipt.reply
+
+
+@pytest.mark.parametrize("extension", ["PIPELINING", "8BITMIME"])
+@pytest.mark.parametrize(
+    ("after_hello", "after_dot"),
+    [
+        ("", "250 queued\r\n250 queued again"),
+        ("250 stray\r\n", "250 queued"),
+        ("250 stray\r\n250 stray\r\n354 stray\r\n", "250 queued"),
+        ("", "250 queued\r\n550 5.1.1 stray"),
+        ("", "250 queued\r\n25"),
+    ],
+)
+async def test_what_nobody_asked_for_is_the_answer_to_nothing(
+    extension: str, after_hello: str, after_dot: str
+) -> None:
+    """The first mail is taken, the second is refused at the dot, and that is what is told of them."""
+    dots = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal dots
+        answers = {b"MAIL": "250 ok", b"RCPT": "250 ok", b"DATA": "354 go ahead", b"QUIT": "221 bye"}
+        while line := await reader.readline():
+            writer.write(f"{answers[line[:4]]}\r\n".encode())
+            if line == b"DATA\r\n":
+                await reader.readuntil(b"\r\n.\r\n")
+                dots += 1
+                writer.write(f"{after_dot if dots == 1 else '554 5.7.1 spam'}\r\n".encode())
+
+    async with session_with(talk, extension, after_hello=after_hello) as opened:
+        first, second = [await opened.send(outgoing()) for _ in range(2)]
+    assert (first.outcome, second.outcome) == (Outcome.SENT, Outcome.REJECTED)
+    assert (first.reply, second.reply[:15]) == ("250 queued", "554 5.7.1 spam ")
+
+
+async def test_no_message_follows_an_answer_that_is_too_many() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await verbs_at_once(reader)
+        writer.write(b"250 ok\r\n250 ok\r\n354 stray\r\n550 5.1.1 no such user\r\n")
+        assert await reader.read() == b""
+
+    async with session_with(talk, "PIPELINING") as opened:
+        with pytest.raises(ServerUnavailable, match="no such user"):
+            await opened.send(outgoing())
+
+
+async def test_who_stops_in_the_middle_says_nothing_more() -> None:
+    heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    begun = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await verbs_at_once(reader)
+        begun.set()
+        heard.set_result(await reader.read())
+
+    async with session_with(talk, "PIPELINING") as opened:
+        sending = asyncio.create_task(opened.send(outgoing()))
+        await begun.wait()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+    assert await asyncio.wait_for(heard, 2) == b""
+
+
+async def test_an_address_is_no_place_for_commands() -> None:
+    server = MailServer()
+    mail = replace(outgoing(), sender="digest@example.org>\r\nRCPT TO:<other@example.org")
+    async with serving(server), session(server.port) as opened:
+        with pytest.raises(ValueError, match="control character"):
+            await opened.send(mail)
+    assert not [command for command in server.commands if command.startswith("RCPT")]
 
 
 async def test_a_server_that_wants_a_message_for_nobody_gets_none() -> None:
@@ -198,3 +300,22 @@ async def test_and_the_next_mail_goes_over_another_connection() -> None:
     assert (first.outcome, second.outcome) == (Outcome.DEAD, Outcome.SENT)
     assert [mail.recipient for mail in server.accepted] == ["two@example.org"]
     assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "trial",
+    [
+        test_a_mail_is_announced_in_one_go_where_the_server_takes_that,
+        test_a_server_that_loses_what_comes_at_once_is_asked_in_turn_from_then_on,
+        partial(
+            test_what_nobody_asked_for_is_the_answer_to_nothing, "PIPELINING", "250 stray\r\n", "250 queued"
+        ),
+        partial(test_the_first_refusal_counts_whatever_follows, b"250 ok\r\n", Outcome.DEFERRED, "at RCPT"),
+        test_no_message_follows_an_answer_that_is_too_many,
+        test_who_stops_in_the_middle_says_nothing_more,
+        test_a_server_that_wants_a_message_for_nobody_gets_none,
+        test_and_the_next_mail_goes_over_another_connection,
+    ],
+)
+def test_and_so_it_is_in_the_event_loop_of_the_daemon(trial: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    run(trial())
