@@ -11,7 +11,7 @@ from digest.store import Conclusion, Store
 
 _log = logging.getLogger(__name__)
 
-_GATHERING = 0.004
+_GATHERING = 0.002
 """For how many seconds one session waits for others, to be written down with them."""
 
 _PAUSE = 2.0
