@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.arxiv.authors import author_names, in_unicode
-from digest.text import name_words
 
 
 @pytest.mark.parametrize(
@@ -90,12 +89,6 @@ def test_tex_accents_and_letters_come_out_as_characters(line: str, names: str) -
 )
 def test_tex_that_is_not_known_stays_as_written(name: str) -> None:
     assert in_unicode(name) == name
-
-
-@pytest.mark.parametrize("name", [line for line, names in TEX if "|" not in names and "\\" not in names])
-def test_a_person_is_found_by_either_way_of_writing(name: str) -> None:
-    (shown,) = author_names(name)
-    assert name_words(shown) == name_words(name)
 
 
 @given(st.text(st.sampled_from("ab ,;:()\\{}'\"~ovcHLandJr.\n"), max_size=60))

@@ -298,7 +298,7 @@ def test_nothing_is_said_of_papers_that_the_page_tells_too_little_of(heading: st
         ("Disordered Proteins (IDR)", '"Disordered Proteins (IDR)"'),
         ("AND gates", '"AND gates"'),
         ('The "AND" of it (all', '"The  AND  of it (all"'),
-        ("the of and", None),
+        ("the of and", '"the of and"'),
         ("!!!", None),
         ("x" * 600, None),
     ],
