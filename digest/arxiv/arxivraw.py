@@ -10,7 +10,16 @@ from email.utils import parsedate_to_datetime
 from xml.etree import ElementTree
 
 from digest.arxiv.authors import author_names
-from digest.arxiv.documents import in_utc, incomplete, moment_of, optional_text, root_of, text_of
+from digest.arxiv.documents import (
+    in_utc,
+    incomplete,
+    moment_of,
+    optional_text,
+    root_of,
+    text_of,
+    text_or_empty,
+)
+from digest.arxiv.tex_to_unicode import tex_to_unicode
 from digest.errors import Refused
 from digest.papers import Paper, one_line, parse_identifier
 
@@ -51,7 +60,7 @@ class RecordPage:
 
 
 def parse_record_page(document: bytes, *, url: str = OAI_URL) -> RecordPage:
-    """The records of one answer to `ListRecords`. `url` is for errors.
+    """The records of one answer to `ListRecords`, their texts in Unicode. `url` is for errors.
 
     Raises `BadDocument` for anything but a complete answer in `arXivRaw`, `TokenExpired`, and `Refused` for
     all other errors, which come with HTTP 200.
@@ -121,16 +130,21 @@ def _paper(raw: ElementTree.Element) -> Paper:
     return Paper(
         id=identifier,
         version=current,
-        title=one_line(text_of(raw, f"{_RAW}title")),
-        abstract=optional_text(raw, f"{_RAW}abstract") or "",
+        title=_in_unicode(text_of(raw, f"{_RAW}title")),
+        abstract=_in_unicode(text_or_empty(raw, f"{_RAW}abstract")),
         authors=author_names(text_of(raw, f"{_RAW}authors")),
         categories=categories,
         submitted_at=versions[1],
         updated_at=versions[current],
-        comment=optional_text(raw, f"{_RAW}comments"),
-        journal_ref=optional_text(raw, f"{_RAW}journal-ref"),
+        comment=_in_unicode(text_or_empty(raw, f"{_RAW}comments")) or None,
+        journal_ref=_in_unicode(text_or_empty(raw, f"{_RAW}journal-ref")) or None,
         doi=optional_text(raw, f"{_RAW}doi"),
     )
+
+
+def _in_unicode(text: str) -> str:
+    """As the search API gives `text`, on one line. Lines are joined last: commands eat no line breaks."""
+    return one_line(tex_to_unicode(text))
 
 
 def _version(element: ElementTree.Element) -> tuple[int, datetime]:

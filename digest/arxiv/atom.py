@@ -9,6 +9,7 @@ import io
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from digest.arxiv.authors import author_name
 from digest.arxiv.documents import moment_of, optional_text, root_of, text_of
 from digest.errors import BadDocument, Refused
 from digest.papers import ArxivId, Paper, one_line, parse_identifier
@@ -34,7 +35,8 @@ class SearchAnswer:
 def parse_search_answer(document: bytes, *, url: str = SEARCH_API_URL) -> SearchAnswer:
     """The papers of one answer of the search API (https://info.arxiv.org/help/api/user-manual.html).
 
-    Texts are character for character those of arXiv, with each run of blanks as one. `url` is for errors.
+    Texts are character for character those of arXiv, with each run of blanks as one; in names, TeX that
+    arXiv left is converted. `url` is for errors.
     Raises `BadDocument` for anything but a complete feed, and `Refused` for one that is an error message.
     """
     feed = root_of(document, url, tag=f"{_ATOM}feed", kind="Atom feed", most_marks=_MOST_MARKS)
@@ -89,7 +91,8 @@ def _paper(entry: ElementTree.Element) -> Paper:
         title=one_line(text_of(entry, f"{_ATOM}title")),
         abstract=one_line(text_of(entry, f"{_ATOM}summary")),
         authors=tuple(
-            one_line(text_of(author, f"{_ATOM}name")) for author in entry.iterfind(f"{_ATOM}author")
+            author_name(one_line(text_of(author, f"{_ATOM}name")))
+            for author in entry.iterfind(f"{_ATOM}author")
         ),
         categories=categories,
         submitted_at=moment_of(text_of(entry, f"{_ATOM}published")),

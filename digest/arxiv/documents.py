@@ -60,7 +60,12 @@ def text_of(element: ElementTree.Element, tag: str) -> str:
 
 def optional_text(element: ElementTree.Element, tag: str) -> str | None:
     """The text of the first child `tag` on one line, or `None` where it is missing or blank."""
-    return one_line(_text(element, tag) or "") or None
+    return one_line(text_or_empty(element, tag)) or None
+
+
+def text_or_empty(element: ElementTree.Element, tag: str) -> str:
+    """The text of the first child `tag`, as it is; empty where there is none."""
+    return _text(element, tag) or ""
 
 
 def _text(element: ElementTree.Element, tag: str) -> str | None:
