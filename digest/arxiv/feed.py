@@ -95,7 +95,7 @@ class DailyFeed:
         listed_on = {page.listed_on for page in pages if page.listed_on}
         if len(made_on) > 1 or len(listed_on) > 1:
             raise Implausible(self._url, "the daily feeds changed to another day's list; ask again")
-        if listed_on and not all(any(page.entries for page in group) for group in groups):
+        if listed_on and not all(any(page.came for page in group) for group in groups):
             raise Implausible(self._url, "some of the daily feeds are empty and others are not; ask again")
         return Announcement(entries=_merged(pages), listed_on=listed_on.pop() if listed_on else None)
 
@@ -103,7 +103,7 @@ class DailyFeed:
         """The feed of these archives or categories, in as many parts as none of them is cut."""
         address = f"{self._url}/{'+'.join(parts)}"
         page = await self._client.ask(address, {}, lambda document: parse_feed_page(document, url=address))
-        if len(page.entries) < self._most_entries:
+        if page.came < self._most_entries:
             return [page]
         smaller = parts if len(parts) > 1 else starting_with(f"{parts[0]}.")
         if len(smaller) < 2:

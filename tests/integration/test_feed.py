@@ -121,6 +121,13 @@ async def test_a_feed_that_is_cut_is_asked_for_in_smaller_parts_until_none_is(
     assert (len(asked) == 3) == (most_entries > 30)
 
 
+async def test_entries_that_cannot_be_papers_count_where_a_feed_is_cut(tmp_path: Path) -> None:
+    entries = [feed_entry("2606.00001v1"), feed_entry("gnome")]
+    async with daily_feeds(tmp_path, says(daily_feed(*entries)), most_entries=2) as (_, feed):
+        with pytest.raises(Implausible, match="alone is cut at 2 entries"):
+            await feed.search(GNOMES, GROUND)
+
+
 async def test_a_category_that_alone_is_cut_is_an_error_and_no_endless_loop(tmp_path: Path) -> None:
     day = [announced(number, "cs.LG") for number in range(50)]
     catalogue = Catalogue(announcements=day, now=NOW, most_entries=20)

@@ -182,6 +182,16 @@ async def test_a_list_without_an_end_is_given_up(tmp_path: Path) -> None:
     assert len(server.asked) == 100
 
 
+async def test_records_that_cannot_be_papers_count_as_having_come(tmp_path: Path) -> None:
+    replies = [
+        says(record_page(raw_record(), raw_record("gnome"), token="1")),
+        says(record_page(raw_record("elf"), token="", size=3)),
+    ]
+    async with oai_pmh(tmp_path, *replies) as (_, source):
+        harvest = await source.harvest(GROUND)
+    assert [paper.id for paper in harvest.changed] == ["2606.00001"]
+
+
 @pytest.mark.parametrize(("size", "is_whole"), [(3, True), (2, True), (4, False)])
 async def test_a_list_with_fewer_records_than_counted_is_not_believed(
     tmp_path: Path, size: int, is_whole: bool
