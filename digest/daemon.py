@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from digest.arxiv.calendar import last_announcement
+from digest.arxiv.calendar import last_announcement, why_quiet
 from digest.assembly import Setup, limits_of, open_client, sources_of, transport_of
 from digest.errors import ConfigurationError, DigestError
 from digest.heap import trim_heap
@@ -134,6 +134,8 @@ class Daemon:
         report = await self._fetch_once()
         self._fetch_failed_at = self._clock() if report.errors else None
         self._brought_papers = report.papers_new > 0
+        if not report.papers_new and (reason := why_quiet(self._clock())):
+            _log.info(reason)
         self._mail_now.set()
         return self._clock()
 
