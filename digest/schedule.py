@@ -6,7 +6,7 @@ from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from digest.arxiv.belief import INDEX_LAG
-from digest.arxiv.calendar import last_announcement, next_announcement
+from digest.arxiv.calendar import last_announcement, next_announcement, next_evening
 from digest.store import Standing
 from digest.subscribers import Subscriber
 
@@ -103,6 +103,7 @@ def next_fetch_at(
     """When to ask arXiv next, or `None` for at once.
 
     `fetched_at` is when everything was last fetched with success, `failed_at` when a later attempt failed.
+    On the evening of a holiday arXiv is asked once: the calendar may be wrong.
     """
     if failed_at is not None:
         return failed_at + RETRY_FETCH_AFTER
@@ -111,7 +112,10 @@ def next_fetch_at(
     announced_at = last_announcement(fetched_at)
     polls = [announced_at + pause for pause in POLLS if announced_at + pause > fetched_at]
     is_done = brought_papers and fetched_at >= announced_at + INDEX_LAG
-    return polls[0] if polls and not is_done else next_announcement(fetched_at) + POLLS[0]
+    if polls and not is_done:
+        return polls[0]
+    evening_at = next_evening(fetched_at - INDEX_LAG)
+    return min(next_announcement(fetched_at) + POLLS[0], evening_at + INDEX_LAG)
 
 
 def _is_sending_day(day: date, weekly: int | None) -> bool:

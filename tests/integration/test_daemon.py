@@ -338,3 +338,14 @@ async def test_choices_survive_a_restart(tmp_path: Path, ear: socket.socket) -> 
         assert town.mails() == []
         town.set_clock("2026-06-09 09:01")
         await expect_soon(town.mails)
+
+
+async def test_arxiv_is_asked_on_the_evening_of_a_holiday_and_the_log_tells_why_nothing_came(
+    tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with running(tmp_path, ear, "2026-06-19 12:00") as town:
+        await expect_soon(lambda: "asking arXiv next at 2026-06-22 03:00 UTC" in caplog.text)
+        town.set_clock("2026-06-22 03:00")
+        await expect_soon(lambda: "asking arXiv next at 2026-06-23 00:30 UTC" in caplog.text)
+        assert "Sunday, 2026-06-21 (New York): no announcement follows a holiday on a Friday" in caplog.text

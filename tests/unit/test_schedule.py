@@ -150,6 +150,13 @@ def test_what_a_wrong_clock_wrote_down_as_to_come_silences_nobody() -> None:
         ("2026-06-16 03:00", True, "2026-06-17 00:30"),
         # Nothing is announced on a Friday or Saturday evening.
         ("2026-06-12 03:00", True, "2026-06-15 00:30"),
+        # The calendar may be wrong: on the evening of a holiday arXiv is asked once.
+        ("2026-06-19 03:00", True, "2026-06-22 03:00"),
+        ("2026-06-22 03:00", False, "2026-06-23 00:30"),
+        ("2026-06-22 03:00", True, "2026-06-23 00:30"),
+        ("2026-09-07 03:00", True, "2026-09-08 03:00"),
+        ("2026-09-08 02:59", True, "2026-09-08 03:00"),
+        ("2026-09-08 03:00", False, "2026-09-09 00:30"),
     ],
 )
 def test_arxiv_is_asked_after_each_announcement_and_again_when_nothing_came(
