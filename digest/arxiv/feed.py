@@ -13,7 +13,7 @@ from digest.arxiv.calendar import announcements_between, evenings_between
 from digest.arxiv.ground import Ground
 from digest.arxiv.http import PoliteClient
 from digest.categories import starting_with
-from digest.errors import Implausible, SourceError
+from digest.errors import Implausible, MissingNews, SourceError
 from digest.papers import ArxivId, Paper
 from digest.query import Query
 
@@ -77,9 +77,11 @@ class DailyFeed:
         announcement = await self.announcement()
         if awaited and announcement.listed_on != awaited[0]:
             shown = announcement.listed_on or "none"
-            raise Implausible(
-                self._url, f"the daily feed shows the list of {shown}, not that of {awaited[0]}"
-            )
+            reason = f"the daily feed shows the list of {shown}, not that of {awaited[0]}"
+            # On any other day an empty feed says nothing of it.
+            is_its_day = ground.until.astimezone(_EASTERN).date() == awaited[0]
+            is_missing = announcement.listed_on is None and is_its_day
+            raise (MissingNews if is_missing else Implausible)(self._url, reason)
         new = (one.paper for one in announcement.entries if one.kind is AnnounceType.NEW)
         return tuple(sorted(new, key=lambda paper: paper.id, reverse=True))
 
