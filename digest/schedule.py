@@ -22,6 +22,9 @@ The first is for early birds: until `INDEX_LAG` has passed, what comes may be a 
 RETRY_FETCH_AFTER = timedelta(minutes=30)
 """How soon a fetch is made again that failed."""
 
+ASK_AGAIN_AFTER = timedelta(hours=6)
+"""How soon arXiv is asked again for an announcement that did not come."""
+
 _DAY = timedelta(days=1)
 
 
@@ -98,15 +101,24 @@ def retry_at(now: datetime, *, attempts: int, token: str) -> datetime:
 
 
 def next_fetch_at(
-    fetched_at: datetime | None, *, brought_papers: bool, failed_at: datetime | None
+    fetched_at: datetime | None,
+    *,
+    brought_papers: bool,
+    failed_at: datetime | None,
+    missed_at: datetime | None = None,
 ) -> datetime | None:
     """When to ask arXiv next, or `None` for at once.
 
-    `fetched_at` is when everything was last fetched with success, `failed_at` when a later attempt failed.
-    On the evening of a holiday arXiv is asked once: the calendar may be wrong.
+    `fetched_at` is when everything was last fetched with success, `failed_at` when a later attempt failed,
+    and `missed_at` when a later one found that arXiv had not announced what it was to. On the evening of a
+    holiday arXiv is asked once: the calendar may be wrong.
     """
     if failed_at is not None:
         return failed_at + RETRY_FETCH_AFTER
+    if missed_at is not None:
+        usual_at = next_fetch_at(missed_at, brought_papers=False, failed_at=None)
+        again_at = missed_at + ASK_AGAIN_AFTER
+        return min(usual_at or again_at, again_at)
     if fetched_at is None:
         return None
     announced_at = last_announcement(fetched_at)

@@ -115,6 +115,12 @@ def why_quiet(now: datetime) -> str | None:
     return f"arXiv announced nothing on the evening of {day:%A, %F} (New York): {_reason(day)}"
 
 
+def not_announced(announced_at: datetime) -> str:
+    """That an announcement which the calendar has did not come, in words."""
+    day = _eastern_day(announced_at)
+    return f"arXiv announced nothing on the evening of {day:%A, %F} (New York), though it was to"
+
+
 def _reason(day: date) -> str:
     """Why nothing is announced on the evening of that day."""
     holiday = _deferring_holiday(day)

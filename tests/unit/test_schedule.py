@@ -169,6 +169,22 @@ def test_a_keyword_that_was_never_fetched_is_fetched_at_once() -> None:
     assert next_fetch_at(None, brought_papers=True, failed_at=None) is None
 
 
+@pytest.mark.parametrize(
+    ("missed", "expected"),
+    [
+        ("2026-06-16 03:00", "2026-06-16 06:00"),
+        ("2026-06-16 06:00", "2026-06-16 12:00"),
+        ("2026-06-16 21:00", "2026-06-17 00:30"),
+        # Announced late on Thursday evening: not only on Sunday.
+        ("2026-06-12 06:00", "2026-06-12 12:00"),
+    ],
+)
+def test_what_was_not_announced_is_asked_for_again_some_times_a_day(missed: str, expected: str) -> None:
+    for fetched_at in (moment("2026-06-10 03:00"), None):
+        asked_at = next_fetch_at(fetched_at, brought_papers=False, failed_at=None, missed_at=moment(missed))
+        assert asked_at == moment(expected)
+
+
 def test_a_fetch_that_failed_is_made_again_soon() -> None:
     failed_at = moment("2026-06-16 00:31")
     assert next_fetch_at(None, brought_papers=False, failed_at=failed_at) == moment("2026-06-16 01:01")
