@@ -68,6 +68,15 @@ def silence(*, news: int, usual: float, since: datetime, until: datetime) -> str
     return f"nothing new, though {due} and some {usual:.0f} papers are usual"
 
 
+def covered_without_news(since: datetime, until: datetime) -> datetime:
+    """Up to when an answer without news covers the time since the one before it.
+
+    That is not past an announcement which arXiv's index may not show yet. Moments are kept to the second.
+    """
+    fresh = announcements_between(max(since, until - INDEX_LAG), until)
+    return fresh[0] - timedelta(seconds=1) if fresh else until
+
+
 def left_out(*, silent: Collection[str], since: datetime, until: datetime) -> datetime | None:
     """The last of the announcements that arXiv seems to have left out, or `None`.
 

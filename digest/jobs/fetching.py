@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from digest import __version__
 from digest.arxiv import Source
-from digest.arxiv.belief import left_out, lie, silence
+from digest.arxiv.belief import covered_without_news, left_out, lie, silence
 from digest.arxiv.calendar import announcements_between, not_announced
 from digest.arxiv.ground import Ground
 from digest.arxiv.planner import Errand, plan
@@ -188,8 +188,13 @@ class _Fetching:
             held.append(_Held(fingerprint, matched, bool(keys) if is_match is None else is_match))
         return tuple(held)
 
-    def _record(self, batch: Sequence[Query], held: "Sequence[_Held]", now: datetime) -> int:
+    def _record(self, batch: Sequence[Query], held: "Sequence[_Held]", until: datetime) -> int:
         """How many papers are new."""
+        now = until
+        known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
+        if not any(one.is_match and one.matched.paper.id not in known for one in held):
+            last = max((self._covered_at.get(query.key, _LONG_AGO) for query in batch), default=_LONG_AGO)
+            now = covered_without_news(last, until)
         covered = {query.key: self._since[query.key] for query in batch}
         timely = [(one, _in_time(one.matched, covered)) for one in held]
         fresh = (matched for _, matched in timely if matched.query_keys)

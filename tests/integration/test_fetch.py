@@ -133,6 +133,30 @@ async def test_that_one_source_alone_has_nothing_is_an_error(sources: Sources) -
     assert sources.covered_at() == {MONDAY}
 
 
+async def test_an_answer_without_news_does_not_cover_an_announcement_that_may_not_show_yet(
+    sources: Sources,
+) -> None:
+    evening = moment("2026-06-16 00:00")
+    sources.cheap.papers = sources.dear.papers = teas(0, 300)
+    await sources.fetch(MONDAY)
+    await sources.fetch(evening + timedelta(minutes=30))
+    assert sources.covered_at() == {evening - timedelta(seconds=1)}
+    report = await sources.fetch(evening + timedelta(hours=3))
+    assert (report.errors, report.missing_at) == ((), evening)
+    assert sources.covered_at() == {evening - timedelta(seconds=1)}
+
+
+async def test_after_news_of_an_announcement_no_more_is_awaited_of_it(sources: Sources) -> None:
+    evening = moment("2026-06-16 00:00")
+    sources.cheap.papers = teas(0, 300)
+    await sources.fetch(MONDAY)
+    sources.cheap.papers = (*teas(0, 300), *teas(1000, 2, submitted="2026-06-14 10:00"))
+    for minutes in (30, 60, 180):
+        report = await sources.fetch(evening + timedelta(minutes=minutes))
+        assert (report.errors, report.notes) == ((), ())
+        assert sources.covered_at() == {evening + timedelta(minutes=minutes)}
+
+
 async def test_three_announcements_in_a_row_are_not_left_out_for_holidays(sources: Sources) -> None:
     sources.cheap.papers = sources.dear.papers = teas(0, 300)
     await sources.fetch(MONDAY)
