@@ -13,7 +13,7 @@ from digest.arxiv.belief import INDEX_LAG
 from digest.arxiv.calendar import announcements_between
 from digest.arxiv.ground import Ground
 from digest.arxiv.http import PoliteClient
-from digest.errors import Implausible, Refused
+from digest.errors import Implausible, MissingNews, Refused
 from digest.papers import ArxivId, Paper
 from digest.query import Query
 
@@ -78,7 +78,7 @@ class OaiPmh:
         listed_on = harvest.newest_datestamp
         if announced and (listed_on is None or listed_on < announced[-1].date()):
             due = f"the announcement of {announced[-1]:%F}"
-            raise Implausible(self._url, f"arXiv lists nothing of {due}; it will be asked again")
+            raise MissingNews(self._url, f"arXiv lists nothing of {due}; it will be asked again")
         return harvest.papers
 
     async def harvest(self, ground: Ground) -> Harvest:

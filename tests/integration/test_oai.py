@@ -11,7 +11,7 @@ from digest.arxiv.http import ClientSettings, PoliteClient
 from digest.arxiv.oai import OaiPmh
 from digest.arxiv.turnstile import Turnstile
 from digest.demo.arxiv import Announcement
-from digest.errors import BadDocument, Implausible, Refused, SourceError, Throttled
+from digest.errors import BadDocument, Implausible, MissingNews, Refused, SourceError, Throttled
 from digest.query import parse
 from tests.factories import invented_paper
 from tests.integration.arxiv_harvest_server import (
@@ -92,7 +92,7 @@ async def test_a_list_without_the_last_announcement_is_not_believed(tmp_path: Pa
         Catalogue(announcements=announcements(), now=NOW).answer,
     ):
         async with oai_pmh(tmp_path, answer) as (_, oai):
-            with pytest.raises(Implausible, match="nothing of the announcement of 2026-06-16"):
+            with pytest.raises(MissingNews, match="nothing of the announcement of 2026-06-16"):
                 await oai.search(GNOMES, replace(GROUND, announced_since=NOW - timedelta(days=6)))
 
 
