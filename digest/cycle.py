@@ -91,7 +91,7 @@ class Cycle:
         fetched = await self._fetch(readers, now)
         trim_heap()
         composed = ComposeReport()
-        if fetched is not None:
+        if fetched is not None and not fetched.is_clock_wrong:
             composed = await self._compose(readers, now, fetched, force=force)
         later = DeliveryReport() if earlier.is_server_down or earlier.limited_until else await self._deliver()
         await asyncio.to_thread(tidy, self.store, now=now, lookback=self.lookback)
@@ -111,7 +111,7 @@ class Cycle:
             subscribers_suppressed=composed.suppressed,
             errors=(*(fetched.errors if fetched else stopped), *earlier.errors, *later.errors),
             notes=(*_notes(fetched, now), *dict.fromkeys((*earlier.notes, *later.notes))),
-            is_unreached=fetched is not None and fetched.is_unreached,
+            is_unreached=fetched is not None and fetched.is_unreached and not fetched.is_clock_wrong,
         )
 
     async def _fetch(self, readers: Sequence[Subscriber], now: datetime) -> FetchReport | None:

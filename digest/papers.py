@@ -73,6 +73,15 @@ def parse_identifier(text: str) -> tuple[ArxivId, int | None]:
     return ArxivId(_SUBJECT_CLASS.sub("/", found["id"].lower())), int(version) if version else None
 
 
+def announcement_order(arxiv_id: ArxivId) -> str:
+    """Of two identifiers that differ here the lower one was announced first; empty before April 2007.
+
+    arXiv numbers papers when it announces them, from one announcement to the next, month by month.
+    """
+    month, _, number = arxiv_id.partition(".")
+    return f"{month}.{number:0>5}" if number.isdigit() and len(month) == 4 else ""
+
+
 def month_of(arxiv_id: ArxivId) -> str:
     """The month in which the identifier was given, as in `2026-06`; the first are of 1991."""
     digits = arxiv_id.rpartition("/")[2]

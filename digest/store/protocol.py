@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from digest.arxiv.ground import Coverage
 from digest.digests import Digest
 from digest.papers import ArxivId, Paper
 from digest.preferences import Preferences
@@ -51,15 +52,24 @@ class Store(Protocol):
         """For each query key: the papers it found that were submitted since that moment."""
         ...
 
-    def searched_since(self) -> Mapping[str, datetime]:
-        """For each covered query key: the submission time from which its first fetch searched."""
+    def coverage(self) -> Mapping[str, Coverage]:
+        """For each query key of `covered_at`: how far it was fetched."""
         ...
 
-    def record(self, papers: Iterable[Matched], *, covered: Mapping[str, datetime], now: datetime) -> int:
+    def record(
+        self,
+        papers: Iterable[Matched],
+        *,
+        covered: Mapping[str, datetime],
+        now: datetime,
+        newest: str = "",
+    ) -> int:
         """Writes down a fetch that succeeded: its hits, and for each query key it covers, since when.
 
-        Returns how many papers this installation had never seen. What was seen before changes nothing,
-        but for a higher version of a paper: that is a revision.
+        Returns how many papers are new to this installation, but for those of the past. `newest` is the
+        last paper in the order of announcements that arXiv has shown so far. A moment before the last one
+        moves no coverage back. Of what was seen before, a higher version is a revision, and another text or
+        other categories are a change; a paper keeps its hits.
         """
         ...
 
