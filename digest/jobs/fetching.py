@@ -61,7 +61,8 @@ async def fetch(
     """
     queries = {keyword.query.key: keyword.query for reader in subscribers for keyword in reader.keywords}
     coverage = await asyncio.to_thread(store.coverage)
-    coverage = {key: one for key, one in coverage.items() if key in queries}
+    # What was searched since a moment to come was written down by a clock that was wrong, and says nothing.
+    coverage = {key: one for key, one in coverage.items() if key in queries and one.searched_since <= now}
     since = {
         key: max(min(one.covered_at, now) - lookback, one.searched_since) for key, one in coverage.items()
     }
@@ -220,7 +221,11 @@ class _Fetching:
         paper = matched.paper
         for key in matched.query_keys:
             one = self._coverage.get(key)
-            if one is None or one.is_news(paper, self._now, self._lookback):
+            if one is None:
+                is_news = not paper.submitted_at or paper.submitted_at >= self._now - self._lookback
+            else:
+                is_news = one.is_news(paper, self._now, self._lookback)
+            if is_news:
                 news.append(key)
             elif paper.submitted_at and paper.submitted_at >= ground.submitted_since:
                 past.append(key)

@@ -193,7 +193,7 @@ def test_what_cannot_be_done_is_told_and_changes_nothing(
 ) -> None:
     (tmp_path / "bytes.md").write_bytes(b"\xff\xfe")
     (tmp_path / "page.md").write_text(PAGE)
-    (tmp_path / "useless.md").write_text(f"## the of{PAGE.rpartition('## the of')[2]}")
+    (tmp_path / "useless.md").write_text(f"## ...{PAGE.rpartition('## ...')[2]}")
     ended = digest(*arguments)
     assert ended.code == 2
     assert problem in " ".join(ended.err.replace("│", " ").split())
@@ -207,7 +207,7 @@ async def test_keywords_that_nobody_follows_are_asked_of_arxiv_and_leave_no_mark
         lab = Installation(tmp_path, SUBSCRIBERS, arxiv__api_url=arxiv.url)
         for _ in range(2):
             done = await asyncio.to_thread(
-                lab, "page", "README.md", "-k", "gnomes", "--now", "2026-06-02T12:30:00Z"
+                lab, "page", "README.md", "-k", "gnomes", "--now", "2026-06-16T12:30:00Z"
             )
             assert done.returncode == 0, done.stderr
         assert len(arxiv.asked) == 2
@@ -244,7 +244,7 @@ Last update: 2026-06-15
 | **[Tea leaves](http://arxiv.org/abs/2606.00001v1)** | 2026-06-14 | <details><summary>Show</summary><p>Hot.</p></details> |  |
 | **[Roots](http://arxiv.org/abs/2606.00002v1)** | 2026-06-14 | <details><summary>Show</summary><p>Cold.</p></details> |  |
 
-## the of
+## ...
 | **Title** | **Date** |
 | --- | --- |
 | **[Leaves](http://arxiv.org/abs/2606.00009v1)** | 2026-06-14 |
@@ -272,7 +272,7 @@ def test_headings_become_keywords_and_papers_count_as_seen(
             '"Roots (of tea)" (as the phrase "Roots (of tea)"): papers 2, matching 0; not matching 2:'
             ' 2606.00001 "Tea leaves", 2606.00002 "Roots"'
         ),
-        '"the of": can be no keyword, and is left out',
+        '"...": can be no keyword, and is left out',
         'Under "Tea leaves", "Roots (of tea)" stand the same 2 papers: arXiv was asked wrongly',
         "3 papers count as seen by cy@example.org.",
     ]
