@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from digest import cli
-from digest.pages.reading import parse_listings
+from digest.pages.reading import parse_page
 from digest.papers import ArxivId
 from digest.store import Matched
 from digest.store.sqlite import SqliteStore
@@ -88,7 +88,7 @@ def digest(
 
 
 def on_page(path: Path) -> dict[str, list[str]]:
-    listings = parse_listings(path.read_text())
+    listings = parse_page(path.read_text()).listings
     return {one.heading: [listed.id for listed in one.papers] for one in listings}
 
 
@@ -278,6 +278,23 @@ def test_headings_become_keywords_and_papers_count_as_seen(
     ]
     assert 'Added cy@example.org with "Tea leaves", ""Roots (of tea)""' in ended.out
     assert new_for(state, "cy@example.org", "tea leaves") == {"2606.00003"}
+
+
+def test_what_could_not_be_read_is_counted_with_examples(digest: Digest, tmp_path: Path) -> None:
+    strange = "".join(f"| [Tea {n}](https://example.org/{n}) | |\n" for n in range(3))
+    listed = "- [Milk](https://arxiv.org/abs/2606.00007)\n"
+    (tmp_path / "README.md").write_text(f"## Tea leaves\n| Title | Comment |\n|---|---|\n{strange}\n{listed}")
+    out = digest("import", "README.md", "--email", "cy@example.org").out.splitlines()
+    assert out[1:3] == [
+        (
+            '"Tea leaves": papers 0, matching 0; rows that name no paper of arXiv 3:'
+            ' line 4 "Tea 0 |", line 5 "Tea 1 |", …'
+        ),
+        'Links to papers in no such table, which are left out (1): line 8 "- Milk"',
+    ]
+    (tmp_path / "README.md").write_text(f"## Tea leaves\n{listed}")
+    ended = digest("import", "README.md", "--email", "cy@example.org")
+    assert (ended.code, 'left out (1): line 2 "- Milk"' in " ".join(ended.err.split())) == (2, True)
 
 
 def test_importing_twice_is_the_same_as_once(digest: Digest, state: Path, tmp_path: Path) -> None:
