@@ -1,0 +1,157 @@
+"""An older copy of the state is put back: every mail has a name of its own, and no paper is lost."""
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from digest.cycle import Cycle, CycleReport
+from digest.mail import Transport
+from digest.mail.maildir import MaildirTransport
+from digest.mail.message import Letterhead
+from digest.mail.rendering import Renderer
+from digest.mail.writing import Writer
+from digest.resources import templates_folder
+from digest.store import Mailing, MailingState
+from digest.store.sqlite import SqliteStore, back_up
+from tests.contract.test_stores import NOW, claim, conclude, found, record, serve
+from tests.factories import invented_paper, moment, reader
+from tests.fakes import FakeSource
+
+ADA, BO = reader("ada@example.org", "tea"), reader("bo@example.org", "tea")
+MONDAY = moment("2026-06-15 12:00")
+WRITER = Writer(
+    Renderer(templates_folder()), Letterhead(sender="digest@example.org", contact="digest@example.org")
+)
+
+Copy = Callable[[Path, Path], object]
+EITHER_WAY = pytest.mark.parametrize(
+    "copy", [back_up, shutil.copyfile], ids=["digest backup", "copy of the file"]
+)
+
+
+class Installation:
+    """A state and a Maildir; day `n` brings paper `n`, and the mails of a day are read on that day."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = folder / "state" / "digest.db"
+        self.maildir = folder / "Maildir"
+        self.source = FakeSource()
+
+    async def day(self, number: int, transport: Transport | None = None) -> CycleReport:
+        now = MONDAY + timedelta(days=number)
+        self.source.papers += (invented_paper(f"2606.{number:05}", "Tea", submitted=f"{now:%Y-%m-%d} 10:00"),)
+        report = await self.run(now, transport)
+        for mail in (self.maildir / "new").glob("*"):
+            mail.rename(self.maildir / "cur" / f"{mail.name}:2,S")
+        return report
+
+    async def run(self, now: datetime, transport: Transport | None = None) -> CycleReport:
+        with SqliteStore(self.state) as store:
+            cycle = Cycle(
+                sources=(self.source,),
+                store=store,
+                transport=transport or MaildirTransport(self.maildir),
+                write=WRITER.write,
+                subscribers=(ADA, BO),
+                lookback=timedelta(days=16),
+                clock=lambda: now,
+            )
+            return await cycle.run()
+
+    def put_back(self, copy: Path) -> None:
+        """As docs/delivery.md says."""
+        for name in ("digest.db-wal", "digest.db-shm"):
+            (self.state.parent / name).unlink(missing_ok=True)
+        shutil.copyfile(copy, self.state)
+
+    def message_ids(self) -> Counter[str]:
+        return Counter(message["Message-ID"] for message in self._messages())
+
+    def papers(self, email: str) -> Counter[str]:
+        """How many of the reader's mails bring each paper."""
+        brought: Counter[str] = Counter()
+        for message in self._messages():
+            text = message.get_body(("plain",))
+            if message["To"] == email and text is not None:
+                brought.update(set(re.findall(r"arxiv\.org/abs/(2606\.\d{5})", text.get_content())))
+        return brought
+
+    def _messages(self) -> list[EmailMessage]:
+        files = sorted((self.maildir / "cur").iterdir())
+        return [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Installation:
+    return Installation(tmp_path)
+
+
+@EITHER_WAY
+async def test_no_mail_has_the_name_of_another_and_no_paper_is_lost(
+    lab: Installation, tmp_path: Path, copy: Copy
+) -> None:
+    await lab.day(1)
+    copy(lab.state, tmp_path / "copy.db")
+    await lab.day(2)
+    await lab.day(3)
+    lab.put_back(tmp_path / "copy.db")
+    await lab.day(4)
+    await lab.day(5)
+    assert (len(lab.message_ids()), lab.message_ids().total()) == (10, 10)
+    for one in (ADA, BO):
+        assert lab.papers(one.email) == {
+            "2606.00001": 1,
+            "2606.00002": 2,
+            "2606.00003": 2,
+            "2606.00004": 1,
+            "2606.00005": 1,
+        }
+
+
+def lost_and_new(folder: Path) -> tuple[SqliteStore, Mailing, Mailing]:
+    """A restored store, a mailing that was sent after the copy was made, and the one with its number now."""
+    with SqliteStore(folder / "digest.db") as store:
+        store.enrol([ADA], now=NOW, current_since=NOW)
+        back_up(folder / "digest.db", folder / "copy.db")
+        (lost,) = sent(store, "2606.00001")
+    shutil.copyfile(folder / "copy.db", folder / "digest.db")
+    store = SqliteStore(folder / "digest.db")
+    (new,) = sent(store, "2606.00001", "2606.00002")
+    assert (new.number, new.digest.email) == (lost.number, lost.digest.email)
+    return store, lost, new
+
+
+def sent(store: SqliteStore, *papers: str) -> tuple[Mailing, ...]:
+    record(store, *(found(paper, "tea") for paper in papers), covered=("tea",))
+    serve(store, ADA)
+    mailings = claim(store)
+    for mailing in mailings:
+        conclude(store, mailing, MailingState.SENT, "250")
+    return mailings
+
+
+def test_links_to_a_readers_pages_stay_and_no_link_shows_another_digest(tmp_path: Path) -> None:
+    store, lost, new = lost_and_new(tmp_path)
+    with store:
+        assert lost.pages is not None
+        assert new.pages is not None
+        assert lost.pages.reader == new.pages.reader
+        assert store.reader_of(lost.pages.reader) is not None
+        assert store.digest_page(lost.pages.digest) is None
+        assert store.digest_page(new.pages.digest) == new.digest
+
+
+def test_a_mail_that_the_state_forgot_comes_back_for_nobody(tmp_path: Path) -> None:
+    store, lost, new = lost_and_new(tmp_path)
+    with store:
+        assert store.note_bounce(lost.token, recipient=ADA.email, reply="5.2.2", now=NOW) is None
+        bounced = store.note_bounce(new.token, recipient=ADA.email, reply="5.2.2", now=NOW)
+        assert bounced is not None
+        assert bounced.bounces == 1
