@@ -356,3 +356,11 @@ def m009_web(db: Database) -> None:
 def m010_bulletins(db: Database) -> None:
     """What the operator was told."""
     db.execute("CREATE TABLE bulletin (name TEXT PRIMARY KEY, told_at TEXT NOT NULL) STRICT, WITHOUT ROWID")
+
+
+@migrations()
+def m011_restored(db: Database) -> None:
+    """How a copy that was put in the place of the state is noticed."""
+    # copied_at: this is a copy that `digest backup` made then. restored_at: when one was last noticed.
+    db.execute("ALTER TABLE installation ADD COLUMN copied_at TEXT")
+    db.execute("ALTER TABLE installation ADD COLUMN restored_at TEXT")
