@@ -24,7 +24,19 @@ from digest.resources import templates_folder
 from digest.store import Mailing, MailingState, Restored, restoring
 from digest.store.migrations import migrations
 from digest.store.sqlite import SqliteStore, back_up, restored_in
-from tests.contract.test_stores import LONG_AGO, NOW, claim, conclude, found, ids, outbox_of, record, serve
+from digest.subscribers import Subscriber
+from tests.contract.test_stores import (
+    LONG_AGO,
+    NOW,
+    claim,
+    conclude,
+    found,
+    ids,
+    key,
+    outbox_of,
+    record,
+    serve,
+)
 from tests.factories import invented_paper, moment, reader
 from tests.fakes import FakeSource
 
@@ -155,6 +167,48 @@ def test_links_to_a_readers_pages_stay_and_no_link_shows_another_digest(tmp_path
         assert store.reader_of(lost.pages.reader) is not None
         assert store.digest_page(lost.pages.digest) is None
         assert store.digest_page(new.pages.digest) == new.digest
+
+
+def test_links_in_mails_lead_to_the_same_reader_and_keyword_though_all_came_after_the_copy(
+    tmp_path: Path,
+) -> None:
+    cy = reader("cy@example.org", "milk")
+    with SqliteStore(tmp_path / "digest.db") as store:
+        store.enrol([ADA], now=NOW, current_since=NOW)
+        by_command(tmp_path / "digest.db", tmp_path / "copy.db")
+        links = {one.email: links_of(store, ADA, one) for one in (BO, cy)}
+    shutil.copyfile(tmp_path / "copy.db", tmp_path / "digest.db")
+    with SqliteStore(tmp_path / "digest.db") as store:
+        for one in (cy, BO):  # the other way round
+            assert links_of(store, ADA, one) != links[one.email]
+        for email, (own, feed, keyword, text) in links.items():
+            known = store.reader_of(own)
+            assert known is not None
+            assert known.email == email
+            mailings = store.digests_of(feed)
+            assert mailings is not None
+            assert {mailing.digest.email for mailing in mailings} == {email}
+            page = store.keyword_page(keyword)
+            assert page is not None
+            assert page.keyword == text
+        strange = SqliteStore(tmp_path / "strange.db")
+        with strange:
+            assert strange.reader_of(links[BO.email][0]) is None
+
+
+def links_of(store: SqliteStore, *readers: Subscriber) -> tuple[str, str, str, str]:
+    """The tokens of the last reader's pages, of their feed and of their keyword's page, and the keyword."""
+    newest = readers[-1]
+    store.enrol(readers, now=NOW, current_since=NOW)
+    (text,) = (keyword.text for keyword in newest.keywords)
+    record(store, found(f"2606.0000{len(newest.email)}", text), covered=(text,))
+    serve(store, newest)
+    (mailing,) = claim(store)
+    conclude(store, mailing, MailingState.SENT, "250")
+    assert mailing.pages is not None
+    known = store.reader_of(mailing.pages.reader)
+    assert known is not None
+    return mailing.pages.reader, known.feed, store.keyword_tokens({text: key(text)})[text], text
 
 
 def test_a_mail_that_the_state_forgot_comes_back_for_nobody(tmp_path: Path) -> None:
