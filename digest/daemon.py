@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from digest.arxiv.calendar import last_announcement
+from digest.arxiv.calendar import last_announcement, not_announced, why_quiet
 from digest.assembly import Setup, limits_of, open_client, sources_of, transport_of
 from digest.errors import ConfigurationError, DigestError
 from digest.heap import trim_heap
@@ -67,6 +67,8 @@ class Daemon:
         self._composing = asyncio.Lock()
         self._heeding = asyncio.Lock()
         self._fetch_failed_at: datetime | None = None
+        self._asked_at: datetime | None = None
+        self._missed_at: datetime | None = None
         self._server_failures = 0
         self._metrics = Metrics()
         self._links = links_of(setup.settings.web.base_url, store)
@@ -124,17 +126,32 @@ class Daemon:
 
     async def _fetch_step(self) -> datetime:
         fetched_at = await self._fetched_at()
+        if self._asked_at and self._asked_at > self._clock():
+            self._asked_at = self._missed_at = None
+        if fetched_at and self._asked_at:
+            # An answer without news covers less: arXiv's index may not have shown an announcement yet.
+            fetched_at = max(fetched_at, self._asked_at)
         due_at = next_fetch_at(
-            fetched_at, brought_papers=self._brought_papers, failed_at=self._fetch_failed_at
+            fetched_at,
+            brought_papers=self._brought_papers,
+            failed_at=self._fetch_failed_at,
+            missed_at=self._missed_at,
         )
         if due_at is not None and due_at > self._clock():
             status = f"{self._status()}, asking arXiv next at {due_at:%Y-%m-%d %H:%M} UTC"
             self._notifier.status(status)
             _log.info(status)
             return due_at
+        began_at = self._clock()
         report = await self._fetch_once()
         self._fetch_failed_at = self._clock() if report.errors else None
+        self._asked_at = None if report.errors else began_at
+        self._missed_at = began_at if report.missing_at else None
+        if report.missing_at:
+            _log.warning(not_announced(report.missing_at))
         self._brought_papers = report.papers_new > 0
+        if not report.papers_new and (reason := why_quiet(self._clock())):
+            _log.info(reason)
         self._mail_now.set()
         return self._clock()
 
@@ -281,6 +298,7 @@ class Daemon:
         async with self._composing:
             now = self._clock()
             self._setup = setup = setup or self._setup
+            self._asked_at = self._missed_at = None
             preferences = await asyncio.to_thread(self._store.preferences)
             readers = lay_over(setup.subscribers, preferences)
             given_up = await asyncio.to_thread(

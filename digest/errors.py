@@ -67,6 +67,10 @@ class Unbelievable(SourceError):
     """An answer that contradicts what this installation knows, such as silence after an announcement."""
 
 
+class MissingNews(Unbelievable):
+    """A well-formed answer that has nothing of an announcement that was due."""
+
+
 class StateError(DigestError):
     """The state file cannot be used; it is left as it is. `is_passing`: it may be over by itself."""
 

@@ -6,8 +6,8 @@ from itertools import chain, pairwise, product
 from typing import Literal, NamedTuple, TypeAlias
 
 from digest.papers import Paper
-from digest.query.tree import Author, Category, Identifier, Leaf, Phrase, Remark
-from digest.text import AnalysedText, name_words, without_possessive, words
+from digest.query.tree import Author, Category, Identifier, Leaf, Phrase, Remark, Term
+from digest.text import STOP_WORDS, AnalysedText, bare, name_parts, name_words, stem, words
 
 FIELDS = ("title", "abstract", "authors", "comment", "journal_ref", "categories", "id")
 """The fields of a paper that can be searched, in the order in which evidence names them."""
@@ -26,12 +26,12 @@ class Evidence(NamedTuple):
 class Kind(NamedTuple):
     """A kind of token.
 
-    `stem` and `pair` (two stems, `size` places apart) are of title and abstract, and so is `start` (the
-    first `size` letters of a word). `author` is a word of a name, `comment` and `journal_ref` one of these,
-    `category` is the beginning of a code; `id` the paper's own.
+    `stem`, `pair` (two stems, `size` places apart) and `word` are of title and abstract, and so is `start`
+    (the first `size` letters of a word or a stem). `author` is a part of a name, `comment` and `journal_ref`
+    a word of these, `category` is the beginning of a code; `id` the paper's own.
     """
 
-    name: Literal["stem", "pair", "start", "author", "comment", "journal_ref", "category", "id"]
+    name: Literal["stem", "pair", "word", "start", "author", "comment", "journal_ref", "category", "id"]
     size: int = 0
 
 
@@ -52,8 +52,8 @@ class AnalysedPaper:
         return frozenset(chain(self.title.words, self.abstract.words))
 
     @cached_property
-    def names(self) -> tuple[tuple[str, list[str]], ...]:
-        return tuple((author, name_words(author)) for author in self.paper.authors)
+    def names(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        return tuple((author, name_parts(author)) for author in self.paper.authors)
 
     @cached_property
     def comment(self) -> AnalysedText:
@@ -72,8 +72,11 @@ class AnalysedPaper:
             case "pair":
                 pairs = (zip(text.stems, text.stems[kind.size :], strict=False) for text in (title, abstract))
                 return chain.from_iterable(pairs)
+            case "word":
+                return iter(self.vocabulary)
             case "start":
-                return iter({word[: kind.size] for word in self.vocabulary})
+                known = chain(self.vocabulary, title.places, abstract.places)
+                return iter({word[: kind.size] for word in known})
             case "author":
                 return chain.from_iterable(name for _, name in self.names)
             case "comment":
@@ -95,11 +98,11 @@ def finder(leaf: Leaf) -> Finder:
     """The finder of `leaf`, to be made once and held against many papers."""
     match leaf:
         case Phrase(prefix="all"):
-            return partial(_anywhere, leaf, _Run(leaf), tuple(name_words(leaf.written)))
+            return partial(_anywhere, leaf, _Run(leaf), frozenset(name_parts(leaf.written)))
         case Phrase():
             return _Run(leaf)
         case Author():
-            return partial(_by_author, leaf.words)
+            return partial(_by_author, leaf)
         case Remark():
             return partial(_in_remark, "comment" if leaf.prefix == "co" else "journal_ref", leaf.words)
         case Category():
@@ -129,18 +132,19 @@ class _Run:
     The search begins where the first word that has a stem stands, and then looks at the `others`.
     """
 
-    __slots__ = ("_fields", "_last", "_offset", "_others", "_start", "_stem", "_stems")
+    __slots__ = ("_anchor", "_fields", "_last", "_offset", "_others", "_stem")
 
     def __init__(self, phrase: Phrase) -> None:
-        anchor = next((term for term in phrase.terms if term.stems), phrase.terms[0])
-        self._fields = _SEARCHED.get(phrase.prefix, ("title", "abstract"))
-        self._start = anchor.start
+        anchor = next((term for term in phrase.terms if _stems(term)), phrase.terms[0])
         base = phrase.terms[0].offset
+        self._fields = _SEARCHED.get(phrase.prefix, ("title", "abstract"))
+        self._anchor = anchor
         self._offset = anchor.offset - base
-        self._stems = anchor.stems
-        self._stem = anchor.stem
+        self._stem = anchor.stems[0] if len(anchor.stems) == 1 else None
         others = (term for term in phrase.terms if term is not anchor or term.forms)
-        self._others = tuple((term.offset - base, term.stem, term.start, term.forms) for term in others)
+        self._others = tuple(
+            (term.offset - base, term.stems, term.start, frozenset(term.forms)) for term in others
+        )
         self._last = phrase.terms[-1].offset - base
 
     def __call__(self, paper: AnalysedPaper) -> Evidence | None:
@@ -163,58 +167,71 @@ class _Run:
         return Evidence(fields, tuple(found)) if found else None
 
     def _anchored(self, text: AnalysedText) -> list[int]:
-        if self._stems:
-            return sorted(place for stemmed in self._stems for place in text.places.get(stemmed, ()))
-        return text.places_starting(self._start)
+        if self._anchor.start:
+            return text.places_starting(self._anchor.start)
+        stems = _stems(self._anchor)
+        if stems:
+            return sorted(place for stemmed in stems for place in text.places.get(stemmed, ()))
+        return [place for place, word in enumerate(text.words) if word in self._anchor.forms]
 
     def _fits(self, text: AnalysedText, first: int) -> bool:
         if first < 0 or first + self._last >= len(text.words):
             return False
-        for offset, stemmed, start, forms in self._others:
-            if stemmed is not None:
-                if text.stems[first + offset] != stemmed:
+        for offset, stems, start, forms in self._others:
+            if stems:
+                if text.stems[first + offset] not in stems:
                     return False
             elif start:
-                if not text.words[first + offset].startswith(start):
+                if not text.starts(first + offset, start):
                     return False
-            elif without_possessive(text.words[first + offset]) not in forms:
+            elif bare(text.words[first + offset]) not in forms:
                 return False
         return True
 
 
-def _by_author(wanted: tuple[str, ...], paper: AnalysedPaper) -> Evidence | None:
-    return _evidence("authors", (author for author, name in paper.names if _is_named(name, wanted)))
+def _stems(term: Term) -> tuple[str, ...]:
+    """The stems of which one is where the term is met; none for a stop word or the start of a word."""
+    return term.stems or tuple(sorted({found for form in term.forms if (found := stem(form))}))
 
 
-def _is_named(name: list[str], wanted: tuple[str, ...]) -> bool:
-    """Whether `wanted` stands in `name`; before a surname, an initial will do for a word, on either side."""
-    *given, surname = wanted
-    for end in range(len(wanted), len(name) + 1):
-        found = zip(name[end - len(wanted) : end - 1], given, strict=True)
-        if name[end - 1] == surname and all(
-            a == b or (len(surname) > 1 and _is_initial(a, b)) for a, b in found
-        ):
-            return True
+def _by_author(author: Author, paper: AnalysedPaper) -> Evidence | None:
+    parts = frozenset(author.parts)
+    found = (name for name, has in paper.names if parts <= set(has) or _is_signed(name, has, author))
+    return _evidence("authors", found)
+
+
+def _is_signed(name: str, parts: tuple[str, ...], author: Author) -> bool:
+    """Whether the surname stands in `name`, after given names of which one or the other may be an initial."""
+    wanted = (author.surname,), tuple(author.surname.split("-"))
+    for surname in dict.fromkeys(wanted):
+        if surname[-1] not in parts or len(author.surname) == 1:
+            continue
+        pieces = name.split()
+        for start in range(len(pieces) - len(surname) + 1):
+            behind = " ".join(pieces[start : start + len(surname)])
+            if name_parts(behind) == surname and _are_given(" ".join(pieces[:start]), author.given):
+                return True
     return False
 
 
-def _is_initial(a: str, b: str) -> bool:
-    return min(len(a), len(b)) == 1 and a[0] == b[0]
+def _are_given(before: str, given: tuple[str, ...]) -> bool:
+    if not given:
+        return True
+    found = name_words(before)[-len(given) :]
+    return len(found) == len(given) and all(
+        a == b or (min(len(a), len(b)) == 1 and a[0] == b[0]) for a, b in zip(found, given, strict=True)
+    )
 
 
 def _in_remark(
     field: Literal["comment", "journal_ref"], wanted: tuple[str, ...], paper: AnalysedPaper
 ) -> Evidence | None:
     text = paper.comment if field == "comment" else paper.journal_ref
+    places = [place for place, word in enumerate(text.words) if word not in STOP_WORDS]
+    told = [text.words[place] for place in places]
     last = len(wanted) - 1
-    return _evidence(field, (text.passage(start, start + last) for start in _starts(wanted, text.words)))
-
-
-def _starts(wanted: tuple[str, ...], found: list[str]) -> Iterator[int]:
-    """The places in `found` where `wanted` begins."""
-    for start in range(len(found) - len(wanted) + 1):
-        if found[start] == wanted[0] and tuple(found[start : start + len(wanted)]) == wanted:
-            yield start
+    starts = (start for start in range(len(told) - last) if tuple(told[start : start + last + 1]) == wanted)
+    return _evidence(field, (text.passage(places[start], places[start + last]) for start in starts))
 
 
 def _in_category(wanted: str, paper: AnalysedPaper) -> Evidence | None:
@@ -228,18 +245,23 @@ def _by_identifier(wanted: str, paper: AnalysedPaper) -> Evidence | None:
     return _evidence("id", [wanted] if paper.paper.id == wanted else [])
 
 
-def _anywhere(phrase: Phrase, run: _Run, name: tuple[str, ...], paper: AnalysedPaper) -> Evidence | None:
-    """`all:` as arXiv has it: title, abstract, a name as it stands, the comment, or a category's code."""
-    authors = (author for author, found in paper.names if any(True for _ in _starts(name, found)))
+def _anywhere(phrase: Phrase, run: _Run, name: frozenset[str], paper: AnalysedPaper) -> Evidence | None:
+    """`all:` as arXiv has it: title, abstract, one name with all its parts, the comment, a code."""
+    authors = (author for author, found in paper.names if name and name <= set(found))
+    said = _telling(phrase)
     codes = (code for code in paper.paper.categories if tuple(words(code)) == phrase.words)
     return merged(
         (
             run(paper),
             _evidence("authors", authors),
-            _in_remark("comment", phrase.words, paper),
+            _in_remark("comment", said, paper) if said else None,
             _evidence("categories", codes),
         )
     )
+
+
+def _telling(phrase: Phrase) -> tuple[str, ...]:
+    return tuple(word for word in phrase.words if word not in STOP_WORDS)
 
 
 def telling_tokens(leaf: Leaf) -> tuple[tuple[Token, ...], ...]:
@@ -251,7 +273,8 @@ def telling_tokens(leaf: Leaf) -> tuple[tuple[Token, ...], ...]:
         case Phrase():
             return _phrase_tokens(leaf)
         case Author():
-            return (((Kind("author"), leaf.words[-1]),),)
+            ends = dict.fromkeys((leaf.surname, leaf.surname.rpartition("-")[2]))
+            return (tuple((Kind("author"), end) for end in ends),)
         case Remark():
             kind = Kind("comment" if leaf.prefix == "co" else "journal_ref")
             return (((kind, max(leaf.words, key=len)),),)
@@ -263,22 +286,25 @@ def telling_tokens(leaf: Leaf) -> tuple[tuple[Token, ...], ...]:
 
 def _phrase_tokens(phrase: Phrase) -> tuple[tuple[Token, ...], ...]:
     """Pairs of words if there are any, else words, else beginnings of words."""
-    known = [term for term in phrase.terms if term.stems]
+    known = [(term, _stems(term)) for term in phrase.terms if _stems(term)]
     if len(known) > 1:
         return tuple(
-            tuple((Kind("pair", b.offset - a.offset), pair) for pair in product(a.stems, b.stems))
-            for a, b in pairwise(known)
+            tuple((Kind("pair", b.offset - a.offset), pair) for pair in product(some, others))
+            for (a, some), (b, others) in pairwise(known)
         )
     if known:
-        return (tuple((Kind("stem"), stemmed) for stemmed in known[0].stems),)
+        return (tuple((Kind("stem"), stemmed) for stemmed in known[0][1]),)
     starts = [term.start for term in phrase.terms if term.start]
+    if not starts:
+        return tuple(tuple((Kind("word"), form) for form in term.forms) for term in phrase.terms)
     sizes = [next(size for size in _START_SIZES if size <= len(start)) for start in starts]
     return tuple(((Kind("start", size), start[:size]),) for size, start in zip(sizes, starts, strict=True))
 
 
 def _tokens_elsewhere(phrase: Phrase) -> tuple[Token, ...]:
+    name, said = name_parts(phrase.written), _telling(phrase)
     return (
-        (Kind("author"), name_words(phrase.written)[-1]),
-        (Kind("comment"), max(phrase.words, key=len)),
+        *((Kind("author"), part) for part in name[-1:]),
+        *((Kind("comment"), word) for word in sorted(said, key=len)[-1:]),
         (Kind("category"), phrase.words[0]),
     )

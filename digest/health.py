@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digest.arxiv.calendar import last_announcement, next_announcement, why_quiet
+from digest.arxiv.belief import INDEX_LAG
+from digest.arxiv.calendar import last_announcement, next_announcement, not_announced, why_quiet
 from digest.notation import address_key
 from digest.papers import ArxivId
 from digest.schedule import is_paused, mailing_after, next_fetch_at, slot_before
@@ -43,10 +44,11 @@ class Quiet:
 class Health:
     """The answer to "no mail came: a mistake, a weekend or a holiday?", as of `now`.
 
-    `expected_at` is the last announcement by arXiv's calendar, `quiet` why the latest evening had none, and
-    `seen_at` when the stalest keyword was last covered. `unseen` are keywords that no fetch covered for more
-    than a day after an announcement; `overdue` the subscribers whose sending time passed unserved for a day,
-    and `undelivered` those whose digests were written down a day ago and are not sent.
+    `expected_at` is the last announcement by arXiv's calendar, `quiet` why the latest evening had none, or
+    that arXiv left it out, and `seen_at` when the stalest keyword was last covered. `unseen` are keywords
+    that no fetch covered for more than a day after an announcement; `overdue` the subscribers whose sending
+    time passed unserved for a day, and `undelivered` those whose digests were written down a day ago and are
+    not sent.
     `restored` tells of an older copy of the state that was put in its place in the last week.
     `alike` are groups of keywords that found just the same papers.
     """
@@ -95,20 +97,28 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -
     """Raises `StateError` when the state cannot be read."""
     keywords = {keyword.query.key: keyword for one in subscribers for keyword in one.keywords}
     covered_at = store.covered_at()
+    sources = store.fetched_at()
     seen_at = min((covered_at[key] for key in keywords if key in covered_at), default=None)
+    expected_at = last_announcement(now)
+    missing = not_announced(expected_at) if _is_missing(expected_at, covered_at, sources) else None
     standings = _standings(store, subscribers)
     found = store.recent_hits(since=now - _USUAL)
     return Health(
         now=now,
         subscribers=len(subscribers),
         keywords=len(keywords),
-        expected_at=last_announcement(now),
-        quiet=why_quiet(now),
+        expected_at=expected_at,
+        quiet=missing or why_quiet(now),
         announcement_at=next_announcement(now),
         seen_at=seen_at,
-        sources=store.fetched_at(),
-        fetch_at=next_fetch_at(seen_at, brought_papers=False, failed_at=None),
-        unseen=tuple(_unseen(keywords, covered_at, standings, now)),
+        sources=sources,
+        fetch_at=next_fetch_at(
+            seen_at,
+            brought_papers=False,
+            failed_at=None,
+            missed_at=max(sources.values()) if missing else None,
+        ),
+        unseen=tuple(_unseen(keywords, covered_at, sources, standings, now)),
         mail_at=tuple(sorted(((one.email, mailing_after(now, one)) for one in subscribers), key=_moment)),
         overdue=tuple(_overdue(subscribers, standings, now)),
         undelivered=store.unserved(since=now - _PATIENCE),
@@ -135,14 +145,29 @@ def _moment(mail: tuple[str, datetime]) -> datetime:
     return mail[1]
 
 
+def _is_missing(
+    announced_at: datetime, covered_at: Mapping[str, datetime], sources: Mapping[str, datetime]
+) -> bool:
+    """Whether sources answered, and no keyword was covered by it: they had nothing of that announcement."""
+    answered_at = max(sources.values(), default=None)
+    return (
+        answered_at is not None
+        and answered_at >= announced_at + INDEX_LAG
+        and all(moment < announced_at for moment in covered_at.values())
+    )
+
+
 def _unseen(
     keywords: Mapping[str, Keyword],
     covered_at: Mapping[str, datetime],
+    sources: Mapping[str, datetime],
     standings: Mapping[str, Standing],
     now: datetime,
 ) -> Iterator[str]:
     """A keyword that was never covered may be new, unless nothing was covered since."""
     since = last_announcement(now - _PATIENCE)
+    if covered_at and _is_missing(since, covered_at, sources):
+        return
     is_dead = all(moment < since for moment in covered_at.values())
     is_old = any(standing.since_at < since for standing in standings.values())
     for key, keyword in keywords.items():

@@ -6,7 +6,7 @@ from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from digest.arxiv.belief import INDEX_LAG
-from digest.arxiv.calendar import last_announcement, next_announcement
+from digest.arxiv.calendar import last_announcement, next_announcement, next_evening
 from digest.store import Standing
 from digest.subscribers import Subscriber
 
@@ -21,6 +21,9 @@ The first is for early birds: until `INDEX_LAG` has passed, what comes may be a 
 
 RETRY_FETCH_AFTER = timedelta(minutes=30)
 """How soon a fetch is made again that failed."""
+
+ASK_AGAIN_AFTER = timedelta(hours=6)
+"""How soon arXiv is asked again for an announcement that did not come."""
 
 _DAY = timedelta(days=1)
 
@@ -98,20 +101,33 @@ def retry_at(now: datetime, *, attempts: int, token: str) -> datetime:
 
 
 def next_fetch_at(
-    fetched_at: datetime | None, *, brought_papers: bool, failed_at: datetime | None
+    fetched_at: datetime | None,
+    *,
+    brought_papers: bool,
+    failed_at: datetime | None,
+    missed_at: datetime | None = None,
 ) -> datetime | None:
     """When to ask arXiv next, or `None` for at once.
 
-    `fetched_at` is when everything was last fetched with success, `failed_at` when a later attempt failed.
+    `fetched_at` is when everything was last fetched with success, `failed_at` when a later attempt failed,
+    and `missed_at` when a later one found that arXiv had not announced what it was to. On the evening of a
+    holiday arXiv is asked once: the calendar may be wrong.
     """
     if failed_at is not None:
         return failed_at + RETRY_FETCH_AFTER
+    if missed_at is not None:
+        usual_at = next_fetch_at(missed_at, brought_papers=False, failed_at=None)
+        again_at = missed_at + ASK_AGAIN_AFTER
+        return min(usual_at or again_at, again_at)
     if fetched_at is None:
         return None
     announced_at = last_announcement(fetched_at)
     polls = [announced_at + pause for pause in POLLS if announced_at + pause > fetched_at]
     is_done = brought_papers and fetched_at >= announced_at + INDEX_LAG
-    return polls[0] if polls and not is_done else next_announcement(fetched_at) + POLLS[0]
+    if polls and not is_done:
+        return polls[0]
+    evening_at = next_evening(fetched_at - INDEX_LAG)
+    return min(next_announcement(fetched_at) + POLLS[0], evening_at + INDEX_LAG)
 
 
 def _is_sending_day(day: date, weekly: int | None) -> bool:

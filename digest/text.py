@@ -1,15 +1,17 @@
-"""Text as arXiv's search sees it: folded words, stop words that keep their place, Porter stems.
+"""Text as arXiv's search sees it: words by Unicode's rules, stop words that keep their place, Porter's stems.
 
-The rule for titles and abstracts is the one that arXiv's index uses. Names of authors are folded
-further, because they come both in Unicode and in raw TeX.
+This is the analysis of the fields in which arXiv looks for titles and abstracts: Elasticsearch's analyzer
+`english`, and for what is quoted also `standard`, which drops and stems nothing (arXiv's published code:
+arxiv-search, DocumentMapping.json). Both lower the case, and neither folds an accent. Names of authors are
+divided at blanks only, and folded.
 """
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate
 
-import snowballstemmer
+from digest import stemming
 
 # Lucene's English stop words, which arXiv's index uses.
 _STOP_LINE = (
@@ -18,33 +20,90 @@ _STOP_LINE = (
 )
 STOP_WORDS = frozenset(_STOP_LINE.split())
 
-_WORD = re.compile(r"[^\W_]++(?:['’][^\W_]++)*+")
-_WORD_APART = re.compile(f"({_WORD.pattern})")
+# Unicode Standard Annex #29, Word Boundaries, as Lucene's StandardTokenizer reads it. An ideograph and a
+# letter of Hiragana are words by themselves. Numerals that are no digits, such as ², end a word.
+_SINGLE = "\u3040-\u309f\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
+_NO_DIGITS = "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070\u2074-\u2079\u2080-\u2089\u2150-\u215f\u2460-\u249b"
+_MARKS = (
+    "\u00ad\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u200c-\u200f\u20d0-\u20ff\ufe00-\ufe0f"
+    "\ufe20-\ufe2f"
+)
+_BETWEEN_BOTH = ".'\u2018\u2019\u2024\ufe52\uff07\uff0e"
+_BETWEEN_LETTERS = f"{_BETWEEN_BOTH}:\u00b7\u0387\u05f4\u2027\ufe13\ufe55\uff1a"
+_BETWEEN_DIGITS = f"{_BETWEEN_BOTH},;\u037e\u0589\u060c\u060d\ufe10\ufe14\uff0c\uff1b"
+_CHARACTER = rf"[^\W{_SINGLE}{_NO_DIGITS}]"
+_LETTER = rf"[^\W\d_{_SINGLE}{_NO_DIGITS}]"
+_RUN = rf"(?:{_CHARACTER}|[{_MARKS}])*+"
+_WORD = re.compile(
+    rf"[{_SINGLE}]|(?!_+(?!\w)){_CHARACTER}{_RUN}"
+    rf"(?:(?:(?<={_LETTER})[{_BETWEEN_LETTERS}](?={_LETTER})|(?<=\d)[{_BETWEEN_DIGITS}](?=\d)){_RUN})*+"
+)
+# The same for a text in ASCII, in half the time.
+_ASCII_WORD = re.compile(
+    r"(?!_+(?!\w))\w++(?:(?:(?<=[a-z])[.':](?=[a-z])|(?<=\d)[.,;'](?=\d))\w++)*+", re.ASCII | re.IGNORECASE
+)
+_GAP = rf"(?:[\W_{_NO_DIGITS}])*?"
+# What stands before a character that does not begin a word.
+_INSIDE = re.compile(
+    rf"(?:[\w{_MARKS}]|{_LETTER}[{_BETWEEN_LETTERS}](?={_LETTER})|\d[{_BETWEEN_DIGITS}](?=\d))(?=.\Z)",
+    re.DOTALL,
+)
+_WORD_APART, _ASCII_WORD_APART = (re.compile(f"({one.pattern})", one.flags) for one in (_WORD, _ASCII_WORD))
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_POSSESSIVES = ("'s", "’s")
-_porter = snowballstemmer.stemmer("porter")
+_POSSESSIVES = ("'s", "\u2019s", "\uff07s")
+_NAME_MARKS = re.compile(r"[.,;]")
+_NAME_WORD = re.compile(r"[^\W_]++(?:['\u2019][^\W_]++)*+")
 
 # Letters that Unicode does not take apart into a plain letter and an accent.
-_PLAIN_LETTERS = str.maketrans(
-    {
-        "ø": "o",
-        "ł": "l",
-        "đ": "d",
-        "ð": "d",
-        "ħ": "h",
-        "ı": "i",
-        "ŋ": "n",
-        "ß": "ss",
-        "æ": "ae",
-        "œ": "oe",
-        "þ": "th",
-    }
-)
-_TEX_LETTERS = re.compile(
-    r"\\(aa|AA|ae|AE|dh|DH|dj|DJ|ij|IJ|ng|NG|oe|OE|ss|SS|th|TH|[iIjJlLoO])(?![A-Za-z])\s*"
-)
-_TEX_ACCENT = re.compile(r"\\(?:[\"'`^~=.]|[bcdHkrtuv](?![A-Za-z]))\s*")
-_TEX_SHORTER = {"aa": "a", "dj": "d", "dh": "d", "ng": "n"}
+_PLAIN_LETTERS = {
+    "ø": "o",
+    "ł": "l",
+    "đ": "d",
+    "ð": "d",
+    "ħ": "h",
+    "ı": "i",
+    "ŋ": "n",
+    "ß": "ss",
+    "æ": "ae",
+    "œ": "oe",
+    "þ": "th",
+}
+_NAME_LETTERS = "øłđıßæ"
+_TO_PLAIN_LETTERS = str.maketrans(_PLAIN_LETTERS)
+
+
+def words(text: str) -> list[str]:
+    """The words of `text`, in lower case, as the analyzer `standard` gives them."""
+    return [word.lower() for word in (_ASCII_WORD if text.isascii() else _WORD).findall(text)]
+
+
+@cache
+def run_of_words(number: int) -> re.Pattern[str]:
+    """So many words, and what is between them."""
+    return re.compile(rf"(?:{_WORD.pattern})(?:{_GAP}(?:{_WORD.pattern})){{{number - 1}}}")
+
+
+def begins_word(text: str, place: int) -> bool:
+    """Whether the letter at `place` is the first of a word."""
+    return not _INSIDE.search(text, max(0, place - 2), place + 1)
+
+
+def without_possessive(word: str) -> str:
+    """`word` without a last `'s`."""
+    return word[:-2] if word.endswith(_POSSESSIVES) else word
+
+
+def bare(word: str) -> str:
+    """A word in lower case without a last `'s`, unless only a stop word were left."""
+    found = without_possessive(word)
+    return word if found in STOP_WORDS else found
+
+
+@lru_cache(maxsize=1 << 18)
+def stem(word: str) -> str | None:
+    """What the analyzer `english` makes of a word in lower case: its stem, `None` for a stop word."""
+    found = without_possessive(word)
+    return None if found in STOP_WORDS else stemming.stem(found)
 
 
 def fold(text: str) -> str:
@@ -58,34 +117,29 @@ def _without_mark(character: re.Match[str]) -> str:
     return "" if unicodedata.combining(character[0]) else character[0]
 
 
-def words(text: str) -> list[str]:
-    """The folded words of `text`: runs of letters and digits, apostrophes inside them included."""
-    return _WORD.findall(fold(text))
+def spellings(word: str) -> tuple[str, ...]:
+    """`word` as it is, and in plain letters where it has others: `schrödinger`, `schrodinger`."""
+    return tuple(dict.fromkeys((word, fold(word).translate(_TO_PLAIN_LETTERS))))
 
 
-def without_possessive(word: str) -> str:
-    return word[:-2] if word.endswith(_POSSESSIVES) else word
+def name_spellings(part: str) -> tuple[str, ...]:
+    """A part of a name as it is, and with one of the letters that have no accent but a stroke, or are two."""
+    found = [part]
+    for letter in _NAME_LETTERS:
+        plain = _PLAIN_LETTERS[letter]
+        places = (place for place in range(len(part)) if part.startswith(plain, place))
+        found += [part[:place] + letter + part[place + len(plain) :] for place in places]
+    return tuple(found)
 
 
-@lru_cache(maxsize=1 << 18)
-def stem(word: str) -> str | None:
-    """The Porter stem of a folded word, or `None` for a stop word.
-
-    An `s` is its own stem: the rules for plurals leave nothing of it.
-    """
-    if word in STOP_WORDS:
-        return None
-    bare = without_possessive(word)
-    stemmed: str = _porter.stemWord(bare)
-    return stemmed or bare
+def name_parts(name: str) -> tuple[str, ...]:
+    """The parts of a name as arXiv's analyzer `author_folding` gives them: divided at blanks, and folded."""
+    return tuple(_NAME_MARKS.sub("", fold(name)).translate(_TO_PLAIN_LETTERS).split())
 
 
-def name_words(name: str) -> list[str]:
-    r"""The folded words of a name: `Andr\'e`, `André` and `Andre` are one, and so are `Łoś` and `Los`."""
-    if "\\" in name:
-        name = _TEX_LETTERS.sub(lambda found: _TEX_SHORTER.get(found[1].lower(), found[1]), name)
-        name = _TEX_ACCENT.sub("", name)
-    return _WORD.findall(fold(name.replace("{", "").replace("}", "")).translate(_PLAIN_LETTERS))
+def name_words(name: str) -> tuple[str, ...]:
+    """The parts of a name, divided at every mark: `Jean-Pierre` and `J.-P.` are two each."""
+    return tuple(_NAME_WORD.findall(fold(name).translate(_TO_PLAIN_LETTERS)))
 
 
 class AnalysedText:
@@ -99,10 +153,10 @@ class AnalysedText:
     def __init__(self, text: str) -> None:
         self.text = text
         # What is between the words, and the words, in turn.
-        self._parts = _WORD_APART.split(fold(text))
+        self._parts = (_ASCII_WORD_APART if text.isascii() else _WORD_APART).split(text)
         self._bounds: list[int] | None = None
         self._spaced: str | None = None
-        self.words: list[str] = self._parts[1::2]
+        self.words = list(map(str.lower, self._parts[1::2]))
         self.stems = list(map(stem, self.words))
         self.places: dict[str, list[int]] = {}
         for place, stemmed in enumerate(self.stems):
@@ -110,31 +164,21 @@ class AnalysedText:
                 self.places.setdefault(stemmed, []).append(place)
 
     def places_starting(self, start: str) -> list[int]:
-        """The places of the words that begin with `start`, in order."""
+        """The places of the words that begin with `start`, or whose stems do, but for stop words."""
         if self._spaced is None:
-            self._spaced = " " + " ".join(self.words)
-        places = []
-        at = self._spaced.find(f" {start}")
-        while at >= 0:
-            places.append(self._spaced.count(" ", 0, at))
-            at = self._spaced.find(f" {start}", at + 1)
-        return places
+            both = (f"{word} {stemmed}" for word, stemmed in zip(self.words, self.stems, strict=True))
+            self._spaced = f" {' '.join(both)}"
+        if f" {start}" not in self._spaced:
+            return []
+        return [place for place in range(len(self.words)) if self.starts(place, start)]
+
+    def starts(self, place: int, start: str) -> bool:
+        """Whether the word at `place`, or its stem, begins with `start`; never where it is a stop word."""
+        stemmed = self.stems[place]
+        return stemmed is not None and (self.words[place].startswith(start) or stemmed.startswith(start))
 
     def passage(self, first: int, last: int) -> str:
         """The text as written from the word at place `first` to the one at `last`, both included."""
         if self._bounds is None:
             self._bounds = list(accumulate(map(len, self._parts)))
-            if not self.text.isascii() and any(len(fold(character)) != 1 for character in set(self.text)):
-                self._bounds = _as_written(self.text, self._bounds)
         return self.text[self._bounds[2 * first] : self._bounds[2 * last + 1]]
-
-
-def _as_written(text: str, bounds: list[int]) -> list[int]:
-    """Bounds of words in the folded text as bounds in `text`, where letters keep the marks after them."""
-    origins = [index for index, character in enumerate(text) for _ in fold(character)]
-    written = [origins[bound] if bound < len(origins) else len(text) for bound in bounds]
-    for at in range(1, len(bounds), 2):
-        written[at] = origins[bounds[at] - 1] + 1
-        while written[at] < len(text) and unicodedata.combining(text[written[at]]):
-            written[at] += 1
-    return written

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 from digest.arxiv.authors import author_names
-from digest.arxiv.documents import incomplete, moment_of, root_of, text_of
+from digest.arxiv.documents import incomplete, moment_of, read_entries, root_of, text_of, text_or_empty
 from digest.errors import Refused
 from digest.papers import Paper, one_line, parse_identifier
 
@@ -47,18 +47,26 @@ class Announced:
 class FeedPage:
     """What one feed says. `listed_on` is the day of its list and `made_on` when it was made, both US Eastern.
 
-    Without entries, as on weekends and holidays, `listed_on` is `None`.
+    Without entries, as on weekends and holidays, `listed_on` is `None`. `unreadable` counts the entries left
+    out because they cannot be papers.
     """
 
     entries: tuple[Announced, ...]
     listed_on: date | None
     made_on: date
+    unreadable: int = 0
+
+    @property
+    def came(self) -> int:
+        """How many entries the feed has, also those left out."""
+        return len(self.entries) + self.unreadable
 
 
 def parse_feed_page(document: bytes, *, url: str = FEED_URL) -> FeedPage:
     """The entries of one feed, in its order. `url` is for errors.
 
-    Raises `BadDocument` for anything but a complete feed of one day, and `Refused` for an error message.
+    An entry that cannot be a paper is left out. Raises `BadDocument` for anything but a complete feed of one
+    day, and `Refused` for an error message.
     """
     feed = root_of(document, url, tag=f"{_ATOM}feed", kind=_KIND)
     elements = feed.findall(f"{_ATOM}entry")
@@ -66,17 +74,18 @@ def parse_feed_page(document: bytes, *, url: str = FEED_URL) -> FeedPage:
         reason = one_line(feed.findtext(f"{_ATOM}subtitle", "")) or "no reason given"
         raise Refused(url, f"arXiv refused the feed: {reason}")
     try:
+        read, unreadable = read_entries(elements, _dated, id_path=f"{_ATOM}id")
         return FeedPage(
-            entries=tuple(_announced(element) for element in elements),
-            listed_on=_only_day(elements),
+            entries=tuple(announced for announced, _ in read),
+            listed_on=_only({day for _, day in read}),
             made_on=_eastern_day(text_of(feed, f"{_ATOM}updated")),
+            unreadable=unreadable,
         )
     except ValueError as error:
         raise incomplete(url, _KIND, str(error)) from error
 
 
-def _only_day(elements: list[ElementTree.Element]) -> date | None:
-    days = {_eastern_day(text_of(element, f"{_ATOM}published")) for element in elements}
+def _only(days: set[date]) -> date | None:
     if len(days) > 1:
         raise ValueError(f"it lists papers of {min(days)} and of {max(days)}")
     return days.pop() if days else None
@@ -90,6 +99,11 @@ def _eastern_day(text: str) -> date:
         raise ValueError(f"a time out of range: {text!r}") from error
 
 
+def _dated(entry: ElementTree.Element) -> tuple[Announced, date]:
+    """An entry, and the day of the list that it is on."""
+    return _announced(entry), _eastern_day(text_of(entry, f"{_ATOM}published"))
+
+
 def _announced(entry: ElementTree.Element) -> Announced:
     identifier, version = parse_identifier(text_of(entry, f"{_ATOM}id"))
     terms = [element.get("term", "").strip() for element in entry.iterfind(f"{_ATOM}category")]
@@ -99,9 +113,9 @@ def _announced(entry: ElementTree.Element) -> Announced:
     paper = Paper(
         id=identifier,
         version=version or 1,
-        title=one_line(text_of(entry, f"{_ATOM}title")),
-        abstract=one_line(_LEAD.sub("", text_of(entry, f"{_ATOM}summary"), count=1)),
-        authors=author_names(text_of(entry, f"{_DC}creator")),
+        title=one_line(text_or_empty(entry, f"{_ATOM}title")),
+        abstract=one_line(_LEAD.sub("", text_or_empty(entry, f"{_ATOM}summary"), count=1)),
+        authors=author_names(text_or_empty(entry, f"{_DC}creator")),
         categories=categories,
     )
     return Announced(paper=paper, kind=AnnounceType(text_of(entry, f"{_ARXIV}announce_type").strip()))

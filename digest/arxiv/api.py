@@ -96,9 +96,9 @@ class SearchApi:
         """Page after page, each ending where the one before began, until one holds all of its window."""
         upper = _whole_minute_after(until)
         answer = await self._page(text, since, upper, None)
-        promised = answer.total
+        promised, unreadable = answer.total, answer.unreadable
         found = {paper.id: paper for paper in answer.papers}
-        while len(answer.papers) < answer.total:
+        while answer.came < answer.total and answer.papers:
             oldest = answer.papers[-1]
             # The minute of the oldest is asked for again: others of the same second may be left.
             bound = _whole_minute_after(_submission(oldest)[0])
@@ -107,8 +107,10 @@ class SearchApi:
                 raise Implausible(self._url, f"{crowd}, which is more than can be asked for")
             upper = bound
             answer = await self._page(text, since, upper, oldest.id)
+            unreadable += answer.unreadable
             found |= {paper.id: paper for paper in answer.papers}
-        if len(found) < promised:
+        # One that cannot be read may stand on two pages, and has no name to count it once by.
+        if len(found) + unreadable < promised:
             raise Implausible(
                 self._url, f"only {len(found)} of {promised} papers came; it will be asked again"
             )
@@ -137,8 +139,8 @@ class SearchApi:
     ) -> str | None:
         """Why `answer` is not to be believed, or `None`. `known` is a paper that must be in it."""
         expected = min(answer.total, self._page_size)
-        if len(answer.papers) != expected:
-            return f"{len(answer.papers)} papers instead of {expected}, of {answer.total} in all"
+        if answer.came != expected:
+            return f"{answer.came} papers instead of {expected}, of {answer.total} in all"
         ids = {paper.id for paper in answer.papers}
         if len(ids) < len(answer.papers):
             return "the same paper twice on one page"

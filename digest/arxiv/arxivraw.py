@@ -10,7 +10,17 @@ from email.utils import parsedate_to_datetime
 from xml.etree import ElementTree
 
 from digest.arxiv.authors import author_names
-from digest.arxiv.documents import in_utc, incomplete, moment_of, optional_text, root_of, text_of
+from digest.arxiv.documents import (
+    in_utc,
+    incomplete,
+    moment_of,
+    optional_text,
+    read_entries,
+    root_of,
+    text_of,
+    text_or_empty,
+)
+from digest.arxiv.tex_to_unicode import tex_to_unicode
 from digest.errors import Refused
 from digest.papers import Paper, one_line, parse_identifier
 
@@ -39,6 +49,7 @@ class Record:
 class RecordPage:
     """One page of a list, and how many of its records only say that they were `deleted`.
 
+    `unreadable` counts those left out because they cannot be papers.
     `token` asks for the next page and is `None` on the last one. `complete_size` counts the records of all
     pages, if the server says so. A page without any record is the answer when nothing matches.
     """
@@ -46,15 +57,21 @@ class RecordPage:
     responded_at: datetime
     records: tuple[Record, ...]
     deleted: int = 0
+    unreadable: int = 0
     token: str | None = None
     complete_size: int | None = None
 
+    @property
+    def came(self) -> int:
+        """How many records the server gave, of whatever kind."""
+        return len(self.records) + self.deleted + self.unreadable
+
 
 def parse_record_page(document: bytes, *, url: str = OAI_URL) -> RecordPage:
-    """The records of one answer to `ListRecords`. `url` is for errors.
+    """The records of one answer to `ListRecords`, their texts in Unicode. `url` is for errors.
 
-    Raises `BadDocument` for anything but a complete answer in `arXivRaw`, `TokenExpired`, and `Refused` for
-    all other errors, which come with HTTP 200.
+    A record that cannot be a paper is left out. Raises `BadDocument` for anything but a complete answer in
+    `arXivRaw`, `TokenExpired`, and `Refused` for all other errors, which come with HTTP 200.
     """
     root = root_of(document, url, tag=f"{_OAI}OAI-PMH", kind=_KIND)
     try:
@@ -85,13 +102,15 @@ def _page(root: ElementTree.Element, responded_at: datetime) -> RecordPage:
     elements = listed.findall(f"{_OAI}record")
     if not elements:
         raise ValueError("it lists no record, and does not say that none matches")
-    records = tuple(record for element in elements if (record := _record(element)))
+    read, unreadable = read_entries(elements, _record, id_path=f"{_OAI}header/{_OAI}identifier")
+    records = tuple(record for record in read if record)
     token = listed.find(f"{_OAI}resumptionToken")
     size = "" if token is None else token.get("completeListSize", "")
     return RecordPage(
         responded_at=responded_at,
         records=records,
-        deleted=len(elements) - len(records),
+        deleted=len(read) - len(records),
+        unreadable=unreadable,
         token=None if token is None else (token.text or "").strip() or None,
         complete_size=int(size) if _NUMBER.fullmatch(size) else None,
     )
@@ -121,16 +140,21 @@ def _paper(raw: ElementTree.Element) -> Paper:
     return Paper(
         id=identifier,
         version=current,
-        title=one_line(text_of(raw, f"{_RAW}title")),
-        abstract=optional_text(raw, f"{_RAW}abstract") or "",
-        authors=author_names(text_of(raw, f"{_RAW}authors")),
+        title=_in_unicode(text_or_empty(raw, f"{_RAW}title")),
+        abstract=_in_unicode(text_or_empty(raw, f"{_RAW}abstract")),
+        authors=author_names(text_or_empty(raw, f"{_RAW}authors")),
         categories=categories,
         submitted_at=versions[1],
         updated_at=versions[current],
-        comment=optional_text(raw, f"{_RAW}comments"),
-        journal_ref=optional_text(raw, f"{_RAW}journal-ref"),
+        comment=_in_unicode(text_or_empty(raw, f"{_RAW}comments")) or None,
+        journal_ref=_in_unicode(text_or_empty(raw, f"{_RAW}journal-ref")) or None,
         doi=optional_text(raw, f"{_RAW}doi"),
     )
+
+
+def _in_unicode(text: str) -> str:
+    """As the search API gives `text`, on one line. Lines are joined last: commands eat no line breaks."""
+    return one_line(tex_to_unicode(text))
 
 
 def _version(element: ElementTree.Element) -> tuple[int, datetime]:

@@ -1,4 +1,4 @@
-"""The search API's Atom documents, read exactly or not at all.
+"""The search API's Atom documents, read exactly.
 
 Papers are not read with feedparser: what was cut off it takes for a shorter document, and a text such as
 "120 Å³" it takes for one that was encoded twice, and changes it. It reads what arXiv says when it refuses,
@@ -9,7 +9,8 @@ import io
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from digest.arxiv.documents import moment_of, optional_text, root_of, text_of
+from digest.arxiv.authors import author_name
+from digest.arxiv.documents import moment_of, optional_text, read_entries, root_of, text_of, text_or_empty
 from digest.errors import BadDocument, Refused
 from digest.papers import ArxivId, Paper, one_line, parse_identifier
 
@@ -25,17 +26,28 @@ _MOST_MARKS = 4_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchAnswer:
-    """One page of results in arXiv's order; `total` counts the results on all pages."""
+    """One page of results in arXiv's order; `total` counts the results on all pages.
+
+    `unreadable` counts the entries left out because they cannot be papers.
+    """
 
     total: int
     papers: tuple[Paper, ...]
+    unreadable: int = 0
+
+    @property
+    def came(self) -> int:
+        """How many results the page has, also those left out."""
+        return len(self.papers) + self.unreadable
 
 
 def parse_search_answer(document: bytes, *, url: str = SEARCH_API_URL) -> SearchAnswer:
     """The papers of one answer of the search API (https://info.arxiv.org/help/api/user-manual.html).
 
-    Texts are character for character those of arXiv, with each run of blanks as one. `url` is for errors.
-    Raises `BadDocument` for anything but a complete feed, and `Refused` for one that is an error message.
+    Texts are character for character those of arXiv, with each run of blanks as one; in names, TeX that
+    arXiv left is converted. `url` is for errors.
+    An entry that cannot be a paper is left out. Raises `BadDocument` for anything but a complete feed, and
+    `Refused` for one that is an error message.
     """
     feed = root_of(document, url, tag=f"{_ATOM}feed", kind="Atom feed", most_marks=_MOST_MARKS)
     entries = feed.findall(f"{_ATOM}entry")
@@ -44,10 +56,9 @@ def parse_search_answer(document: bytes, *, url: str = SEARCH_API_URL) -> Search
             reason = one_line(entry.findtext(f"{_ATOM}summary", "")) or "no reason given"
             raise Refused(url, f"arXiv refused the search: {reason}")
     try:
-        return SearchAnswer(
-            total=int(text_of(feed, f"{_OPEN_SEARCH}totalResults")),
-            papers=tuple(_paper(entry) for entry in entries),
-        )
+        total = int(text_of(feed, f"{_OPEN_SEARCH}totalResults"))
+        papers, unreadable = read_entries(entries, _paper, id_path=f"{_ATOM}id")
+        return SearchAnswer(total=total, papers=papers, unreadable=unreadable)
     except ValueError as error:
         raise BadDocument(url, f"arXiv's answer is incomplete: {error}; try again later") from error
 
@@ -86,11 +97,9 @@ def _paper(entry: ElementTree.Element) -> Paper:
     return Paper(
         id=ArxivId(identifier),
         version=version or 1,
-        title=one_line(text_of(entry, f"{_ATOM}title")),
-        abstract=one_line(text_of(entry, f"{_ATOM}summary")),
-        authors=tuple(
-            one_line(text_of(author, f"{_ATOM}name")) for author in entry.iterfind(f"{_ATOM}author")
-        ),
+        title=one_line(text_or_empty(entry, f"{_ATOM}title")),
+        abstract=one_line(text_or_empty(entry, f"{_ATOM}summary")),
+        authors=_authors(entry),
         categories=categories,
         submitted_at=moment_of(text_of(entry, f"{_ATOM}published")),
         updated_at=moment_of(text_of(entry, f"{_ATOM}updated")),
@@ -98,3 +107,10 @@ def _paper(entry: ElementTree.Element) -> Paper:
         journal_ref=optional_text(entry, f"{_ARXIV}journal_ref"),
         doi=optional_text(entry, f"{_ARXIV}doi"),
     )
+
+
+def _authors(entry: ElementTree.Element) -> tuple[str, ...]:
+    """Without names that have no letter: a colon after a collaboration comes as an author of its own."""
+    texts = (text_or_empty(author, f"{_ATOM}name") for author in entry.iterfind(f"{_ATOM}author"))
+    names = (author_name(one_line(text)) for text in texts)
+    return tuple(name for name in names if any(map(str.isalnum, name)))

@@ -24,6 +24,9 @@ _CERTAIN = 5.0
 INDEX_LAG = timedelta(hours=3)
 """How long after an announcement arXiv's own index may not show it yet."""
 
+MOST_MISSING = 2
+"""So many announcements in a row may be left out for holidays that are in no list."""
+
 _NEW_STYLE = re.compile(r"(\d\d)(\d\d)\.")
 
 
@@ -63,6 +66,25 @@ def silence(*, news: int, usual: float, since: datetime, until: datetime) -> str
         return None
     due = f"arXiv was to announce on {announced[-1]:%F}"
     return f"nothing new, though {due} and some {usual:.0f} papers are usual"
+
+
+def covered_without_news(since: datetime, until: datetime) -> datetime:
+    """Up to when an answer without news covers the time since the one before it.
+
+    That is not past an announcement which arXiv's index may not show yet. Moments are kept to the second.
+    """
+    fresh = announcements_between(max(since, until - INDEX_LAG), until)
+    return fresh[0] - timedelta(seconds=1) if fresh else until
+
+
+def left_out(*, silent: Collection[str], since: datetime, until: datetime) -> datetime | None:
+    """The last of the announcements that arXiv seems to have left out, or `None`.
+
+    `silent` are the sources that were asked twice and had nothing of it; no other had anything. One alone
+    may lag, two of them do not for the same cause.
+    """
+    announced = announcements_between(since, until - INDEX_LAG)
+    return announced[-1] if len(silent) > 1 and 0 < len(announced) <= MOST_MISSING else None
 
 
 def _is_old(paper: Paper, since: datetime) -> bool:

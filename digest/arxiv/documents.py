@@ -1,7 +1,9 @@
-"""XML documents of arXiv: read whole or not at all, and without entities."""
+"""XML documents of arXiv, without entities: read whole or not at all, but for an entry that is no paper."""
 
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 from xml.etree import ElementTree
 
 from digest.errors import BadDocument
@@ -14,6 +16,12 @@ _MARKS = (b"<", b"=", b"&", b"\n", b"\r")
 _MOST_MARKS = 1_000_000
 # The names of five thousand authors are a tenth of it.
 _LONGEST_TEXT = 1_000_000
+# That many entries may be strange, whatever the length of the page; of more, half of them.
+_FEW = 2
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class _NoDoctype(ElementTree.TreeBuilder):
@@ -50,6 +58,36 @@ def _parsed(document: bytes, most_marks: int) -> ElementTree.Element:
     return ElementTree.XML(document, ElementTree.XMLParser(target=_NoDoctype()))  # noqa: S314
 
 
+def read_entries(
+    elements: Sequence[ElementTree.Element], read: Callable[[ElementTree.Element], T], *, id_path: str
+) -> tuple[tuple[T, ...], int]:
+    """What `read` makes of each of `elements`, and how many are left out because it raised `ValueError`.
+
+    Each is told in the log, with the text at `id_path`. Raises `ValueError` where they are more than two and
+    more than half: so many strange entries are another format.
+    """
+    entries: list[T] = []
+    strange: list[tuple[str, str]] = []
+    for element in elements:
+        try:
+            entries.append(read(element))
+        except ValueError as error:
+            strange.append((_short(element.findtext(id_path, "")) or "unknown", _short(str(error))))
+    if len(strange) > max(_FEW, len(elements) // 2):
+        raise ValueError(f"{len(strange)} of {len(elements)} entries cannot be read: {strange[0][1]}")
+    _tell(strange)
+    return tuple(entries), len(strange)
+
+
+def _tell(strange: Iterable[tuple[str, str]]) -> None:
+    for identifier, cause in strange:
+        _log.warning("entry left out id=%s cause=%s", identifier, cause)
+
+
+def _short(text: str) -> str:
+    return one_line(text[:200])
+
+
 def text_of(element: ElementTree.Element, tag: str) -> str:
     """The text of the first child `tag`, as it is. Raises `ValueError` where there is none."""
     text = _text(element, tag)
@@ -60,7 +98,12 @@ def text_of(element: ElementTree.Element, tag: str) -> str:
 
 def optional_text(element: ElementTree.Element, tag: str) -> str | None:
     """The text of the first child `tag` on one line, or `None` where it is missing or blank."""
-    return one_line(_text(element, tag) or "") or None
+    return one_line(text_or_empty(element, tag)) or None
+
+
+def text_or_empty(element: ElementTree.Element, tag: str) -> str:
+    """The text of the first child `tag`, as it is; empty where there is none."""
+    return _text(element, tag) or ""
 
 
 def _text(element: ElementTree.Element, tag: str) -> str | None:

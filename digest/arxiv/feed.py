@@ -9,11 +9,11 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from digest.arxiv.announcement import Announced, AnnounceType, FeedPage, parse_feed_page
-from digest.arxiv.calendar import announcements_between
+from digest.arxiv.calendar import announcements_between, evenings_between
 from digest.arxiv.ground import Ground
 from digest.arxiv.http import PoliteClient
 from digest.categories import starting_with
-from digest.errors import Implausible, SourceError
+from digest.errors import Implausible, MissingNews, SourceError
 from digest.papers import ArxivId, Paper
 from digest.query import Query
 
@@ -58,7 +58,7 @@ class DailyFeed:
 
     def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
         """A request for each group of archives, if today's list covers the ground."""
-        return len(_GROUPS) if len(_lists_of(ground)) <= 1 else None
+        return len(_GROUPS) if _most_lists(ground) <= 1 else None
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
         """All together: one list has the papers for all."""
@@ -70,16 +70,18 @@ class DailyFeed:
         Their comments and references are not known. Raises `SourceError` unless the feed shows every
         announcement that was made in that time; of two it never does.
         """
-        awaited = _lists_of(ground)
-        if len(awaited) > 1:
-            reason = f"the daily feed shows one announcement only, and {len(awaited)} were made meanwhile"
+        if (most := _most_lists(ground)) > 1:
+            reason = f"the daily feed shows one announcement only, and {most} may have been made meanwhile"
             raise SourceError(self._url, f"{reason}; another source has them")
+        awaited = _lists_of(ground)
         announcement = await self.announcement()
         if awaited and announcement.listed_on != awaited[0]:
             shown = announcement.listed_on or "none"
-            raise Implausible(
-                self._url, f"the daily feed shows the list of {shown}, not that of {awaited[0]}"
-            )
+            reason = f"the daily feed shows the list of {shown}, not that of {awaited[0]}"
+            # On any other day an empty feed says nothing of it.
+            is_its_day = ground.until.astimezone(_EASTERN).date() == awaited[0]
+            is_missing = announcement.listed_on is None and is_its_day
+            raise (MissingNews if is_missing else Implausible)(self._url, reason)
         new = (one.paper for one in announcement.entries if one.kind is AnnounceType.NEW)
         return tuple(sorted(new, key=lambda paper: paper.id, reverse=True))
 
@@ -95,7 +97,7 @@ class DailyFeed:
         listed_on = {page.listed_on for page in pages if page.listed_on}
         if len(made_on) > 1 or len(listed_on) > 1:
             raise Implausible(self._url, "the daily feeds changed to another day's list; ask again")
-        if listed_on and not all(any(page.entries for page in group) for group in groups):
+        if listed_on and not all(any(page.came for page in group) for group in groups):
             raise Implausible(self._url, "some of the daily feeds are empty and others are not; ask again")
         return Announcement(entries=_merged(pages), listed_on=listed_on.pop() if listed_on else None)
 
@@ -103,7 +105,7 @@ class DailyFeed:
         """The feed of these archives or categories, in as many parts as none of them is cut."""
         address = f"{self._url}/{'+'.join(parts)}"
         page = await self._client.ask(address, {}, lambda document: parse_feed_page(document, url=address))
-        if len(page.entries) < self._most_entries:
+        if page.came < self._most_entries:
             return [page]
         smaller = parts if len(parts) > 1 else starting_with(f"{parts[0]}.")
         if len(smaller) < 2:
@@ -116,6 +118,11 @@ def _lists_of(ground: Ground) -> list[date]:
     """The days whose lists were announced on `ground`, or just before it and perhaps not seen by anyone."""
     made = announcements_between(ground.announced_since - _LAG, ground.until)
     return [at.astimezone(_EASTERN).date() + _DAY for at in made]
+
+
+def _most_lists(ground: Ground) -> int:
+    """How many they are if arXiv announces on holidays too: the calendar may be wrong."""
+    return len(evenings_between(ground.announced_since - _LAG, ground.until))
 
 
 def _merged(pages: Sequence[FeedPage]) -> tuple[Announced, ...]:

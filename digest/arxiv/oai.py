@@ -13,7 +13,7 @@ from digest.arxiv.belief import INDEX_LAG
 from digest.arxiv.calendar import announcements_between
 from digest.arxiv.ground import Ground
 from digest.arxiv.http import PoliteClient
-from digest.errors import Implausible, Refused
+from digest.errors import Implausible, MissingNews, Refused
 from digest.papers import ArxivId, Paper
 from digest.query import Query
 
@@ -78,7 +78,7 @@ class OaiPmh:
         listed_on = harvest.newest_datestamp
         if announced and (listed_on is None or listed_on < announced[-1].date()):
             due = f"the announcement of {announced[-1]:%F}"
-            raise Implausible(self._url, f"arXiv lists nothing of {due}; it will be asked again")
+            raise MissingNews(self._url, f"arXiv lists nothing of {due}; it will be asked again")
         return harvest.papers
 
     async def harvest(self, ground: Ground) -> Harvest:
@@ -135,7 +135,7 @@ class OaiPmh:
     def _check_size(self, pages: Sequence[RecordPage]) -> None:
         """Raises `Implausible` when fewer records came than the server counted last."""
         counted = [page.complete_size for page in pages if page.complete_size is not None]
-        came = sum(len(page.records) + page.deleted for page in pages)
+        came = sum(page.came for page in pages)
         if counted and came < counted[-1]:
             raise Implausible(self._url, f"only {came} of {counted[-1]} records came; it will be asked again")
 
@@ -146,7 +146,7 @@ def _first_day(ground: Ground) -> date:
 
 def _doubt(page: RecordPage, first_day: date, is_resumed: bool) -> str | None:
     """Why `page` is not to be believed, or `None`."""
-    if is_resumed and not page.records and not page.deleted:
+    if is_resumed and not page.came:
         return "the list ends with a page that was promised and is empty"
     oldest = min((record.datestamp_on for record in page.records), default=first_day)
     if oldest < first_day - _TOLERANCE:

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from digest import __version__
 from digest.arxiv import Source
-from digest.arxiv.belief import lie, silence
-from digest.arxiv.calendar import announcements_between
+from digest.arxiv.belief import covered_without_news, left_out, lie, silence
+from digest.arxiv.calendar import announcements_between, not_announced
 from digest.arxiv.ground import Ground
 from digest.arxiv.planner import Errand, plan
-from digest.errors import SourceError, Unbelievable
+from digest.errors import MissingNews, SourceError, Unbelievable
 from digest.matching import QueryIndex
 from digest.papers import ArxivId, Paper
 from digest.query import Query, is_asked_exactly
@@ -32,6 +32,8 @@ class FetchReport:
 
     `unserved` are the keys of queries without an answer, which `errors` tell of; `notes` tell of failures
     that another answer made good. `is_unreached`: there was something to ask, and nothing was served.
+    `missing_at` is the announcement that arXiv seems to have left out. Queries that wait for it are unserved
+    too, but no error.
     """
 
     papers_new: int
@@ -39,6 +41,7 @@ class FetchReport:
     errors: tuple[str, ...]
     notes: tuple[str, ...]
     is_unreached: bool
+    missing_at: datetime | None = None
 
 
 async def fetch(
@@ -106,7 +109,11 @@ class _Fetching:
         self._served = 0
         self.answered: dict[str, None] = {}
         self._unserved: list[Query] = []
-        self._doubts: list[str] = []
+        self._waiting: list[Query] = []
+        self._missing_at: datetime | None = None
+        self._missing_note = ""
+        self._silent: dict[str, None] = {}
+        self._doubts: dict[str, SourceError] = {}
 
     async def run(self, errand: Errand) -> None:
         first, *_ = errand.sources
@@ -114,7 +121,8 @@ class _Fetching:
             "fetch planned source=%s queries=%d requests=%d since=%s",
             first.name, len(errand.queries), errand.requests, errand.ground.announced_since,
         )  # fmt: skip
-        pending = errand.queries
+        pending, news_before = errand.queries, self._papers_new
+        self._silent = {}
         for source in errand.sources:
             left: list[Query] = []
             for batch in source.batches(pending):
@@ -123,27 +131,45 @@ class _Fetching:
             pending = tuple(left)
             if not pending:
                 return
-        self._unserved += pending
+        is_silent = self._papers_new == news_before
+        missing_at = left_out(
+            silent=self._silent if is_silent else (),
+            since=errand.ground.announced_since,
+            until=errand.ground.until,
+        )
+        if missing_at is None:
+            self._unserved += pending
+        else:
+            self._waiting += pending
+            self._missing_at = missing_at
+            self._missing_note = (
+                f"{not_announced(missing_at)} (asked twice: {', '.join(self._silent)})."
+                " It may come late, or be a holiday that is in no list; the next run asks again"
+            )
+            self.answered |= self._silent
 
     async def _ask(self, source: Source, batch: Sequence[Query], ground: Ground) -> bool:
         """Whether the source served these queries. An answer that cannot be true is asked for twice."""
+        is_missing = False
         for _ in range(2):
             try:
                 papers = await source.search(batch, ground)
                 held = await asyncio.to_thread(self._hold, batch, papers)
                 self._judge(source, batch, ground, papers, [one.matched for one in held if one.is_match])
             except SourceError as error:
-                doubt = f"{source.name}: {error}"
-                self._doubts += [doubt] if doubt not in self._doubts else []
+                self._doubts.setdefault(f"{source.name}: {error}", error)
                 _log.warning("fetch failed source=%s queries=%d cause=%s", source.name, len(batch), error)
                 if not isinstance(error, Unbelievable):
                     return False
+                is_missing = isinstance(error, MissingNews)
             else:
                 self._papers_new += await asyncio.to_thread(self._record, batch, held, ground.until)
                 self._served += len(batch)
                 self.answered[source.name] = None
                 _log.info("fetched source=%s queries=%d papers=%d", source.name, len(batch), len(papers))
                 return True
+        if is_missing:
+            self._silent[source.name] = None
         return False
 
     def _hold(self, batch: Sequence[Query], papers: Sequence[Paper]) -> "tuple[_Held, ...]":
@@ -162,8 +188,13 @@ class _Fetching:
             held.append(_Held(fingerprint, matched, bool(keys) if is_match is None else is_match))
         return tuple(held)
 
-    def _record(self, batch: Sequence[Query], held: "Sequence[_Held]", now: datetime) -> int:
+    def _record(self, batch: Sequence[Query], held: "Sequence[_Held]", until: datetime) -> int:
         """How many papers are new."""
+        now = until
+        known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
+        if not any(one.is_match and one.matched.paper.id not in known for one in held):
+            last = max((self._covered_at.get(query.key, _LONG_AGO) for query in batch), default=_LONG_AGO)
+            now = covered_without_news(last, until)
         covered = {query.key: self._since[query.key] for query in batch}
         timely = [(one, _in_time(one.matched, covered)) for one in held]
         fresh = (matched for _, matched in timely if matched.query_keys)
@@ -180,7 +211,7 @@ class _Fetching:
         papers: Sequence[Paper],
         matched: Sequence[Matched],
     ) -> None:
-        """Raises `Unbelievable` by what is known of these queries."""
+        """Raises `Unbelievable`, or `MissingNews`, by what is known of these queries."""
         known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
         # Of a keyword that was never fetched, or rested, nothing is awaited, however far back it asks.
         covered = (self._covered_at[query.key] for query in batch if query.key in self._covered_at)
@@ -191,14 +222,17 @@ class _Fetching:
             known=known if source.lists_again else (),
             is_exact=source.lists_again and all(map(is_asked_exactly, batch)),
             ground=ground,
-        ) or silence(
+        )
+        if doubt:
+            raise Unbelievable(source.name, doubt)
+        missing = silence(
             news=sum(1 for one in matched if one.paper.id not in known),
             usual=len(known) / max(1, len(span)),
             since=min(covered, default=ground.until),
             until=ground.until,
         )
-        if doubt:
-            raise Unbelievable(source.name, doubt)
+        if missing:
+            raise MissingNews(source.name, missing)
 
     def report(self) -> FetchReport:
         """The doubts become notes where another source helped, and errors where none did."""
@@ -206,12 +240,16 @@ class _Fetching:
         if self._unserved:
             left = f"Nothing is lost: the next run asks again for {_listed(self._unserved)}"
             errors, notes = [*self._doubts, left], []
+        elif self._missing_at:
+            others = [doubt for doubt, error in self._doubts.items() if not isinstance(error, MissingNews)]
+            notes = [*others, self._missing_note]
         return FetchReport(
             papers_new=self._papers_new,
-            unserved=frozenset(query.key for query in self._unserved),
+            unserved=frozenset(query.key for query in (*self._unserved, *self._waiting)),
             errors=tuple(errors),
             notes=tuple(notes),
             is_unreached=bool(self._unserved) and not self._served,
+            missing_at=self._missing_at,
         )
 
 

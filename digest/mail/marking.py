@@ -5,7 +5,7 @@ That the paper matches is settled; only phrases can be seen in an abstract, and 
 
 import re
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from digest.errors import QueryError
@@ -16,13 +16,11 @@ from digest.matching import wanted_phrases
 from digest.papers import ArxivId, Paper
 from digest.query import parse
 from digest.query.tree import Phrase, Term
-from digest.text import fold
+from digest.text import begins_word, run_of_words
 
 _KEYWORDS_KEPT = 8_000
 _ABSTRACTS_KEPT = 1_000
 """About 1.5 KB each, beside the text that is kept anyway."""
-
-_INSIDE_WORDS = frozenset("'’")
 
 # About 30 KB where it is a whole abstract.
 _TEXTS_KEPT = 32
@@ -57,16 +55,9 @@ def _stretches(sought: _Sought, text: str, letters: str) -> Iterator[str]:
     at = letters.find(beginning)
     while at >= 0:
         part = sought.stretch.match(text, at)
-        if part and not _is_in_word(letters, at):
+        if part and begins_word(text, at):
             yield part[0]
         at = letters.find(beginning, at + 1)
-
-
-def _is_in_word(letters: str, at: int) -> bool:
-    before = letters[max(0, at - 2) : at]
-    if before[-1:] in _INSIDE_WORDS:
-        before = before[:-1]
-    return before[-1:].isalnum()
 
 
 @lru_cache(maxsize=_ABSTRACTS_KEPT)
@@ -77,29 +68,10 @@ def _abstract(paper: Paper) -> tuple[str, str]:
 
 
 def _letters(text: str) -> str:
-    """`text` folded letter for letter; nothing where folding would change its words or its length."""
-    if text.isascii():
-        return text.lower()
-    letters = text
-    for character in set(text):
-        if not character.isascii():
-            letter = _letter(character)
-            if letter is None:
-                return ""
-            letters = letters.replace(character, letter)
-    return letters.lower()
-
-
-@lru_cache(maxsize=1024)
-def _letter(character: str) -> str | None:
-    """What is in its place when a text is folded, if it is one letter for a letter, or a sign for a sign."""
-    folded = fold(character)
-    if folded == "σ" != character:
-        return None  # at the end of a word it becomes another letter
-    if len(folded) == 1 and folded.isalnum() and character.isalnum():
-        return folded
-    is_sign = folded and not any(map(str.isalnum, character + folded)) and not _INSIDE_WORDS & set(folded)
-    return character if is_sign or character in _INSIDE_WORDS else None
+    """`text` in lower case, letter for letter; nothing where that would change its length or a letter."""
+    letters = text.lower()
+    # A capital sigma at the end of a word becomes another letter than elsewhere.
+    return letters if len(letters) == len(text) and "Σ" not in text else ""
 
 
 @lru_cache(maxsize=_KEYWORDS_KEPT)
@@ -116,26 +88,21 @@ def _made_ready(phrase: Phrase) -> _Sought:
     return _Sought(
         find=finder(phrase),
         beginnings=tuple(map(_beginning, terms)),
-        stretch=_of_words(terms[-1].offset - terms[0].offset + 1),
+        stretch=run_of_words(terms[-1].offset - terms[0].offset + 1),
     )
 
 
 def _beginning(term: Term) -> str:
     """A stem may end in another letter than the words that have it: `studi` is that of `study`."""
-    return term.start or (_common_start(term.forms) if term.forms else (term.stem or "")[:-1])
+    if term.start:
+        return term.start[:-1]
+    return _common_start(term.forms) if term.forms else _common_start(tuple(one[:-1] for one in term.stems))
 
 
 def _common_start(words: tuple[str, ...]) -> str:
     first, last = min(words), max(words)
     differing = (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
     return first[: next(differing, len(first))]
-
-
-@cache
-def _of_words(number: int) -> re.Pattern[str]:
-    """So many words, as `digest.text` has them, and what is between."""
-    word = r"[^\W_]++(?:['’][^\W_]++)*+"
-    return re.compile(rf"{word}(?:[\W_]++{word}){{{number - 1}}}")
 
 
 @lru_cache(maxsize=_TEXTS_KEPT)

@@ -114,7 +114,7 @@ class Renderer:
             "announced_on": _announced_on(digest.planned_at),
             "is_first": digest.is_first,
             "headline": headline,
-            "first_title": RichText(shortened(shown[0].paper.title, _PREHEADER_LENGTH)) if shown else "",
+            "first_title": _first_title(shown[0].paper) if shown else "",
             "more_titles": len(shown) - 1,
             "revisions": tuple(map(line_of, digest.revisions)),
             "counts": [count for count in counts if count.papers],
@@ -134,6 +134,10 @@ class Renderer:
 
 def _without(**there: bool) -> tuple[str, ...]:
     return tuple(name for name, is_there in there.items() if not is_there)
+
+
+def _first_title(paper: Paper) -> RichText:
+    return RichText(shortened(paper.title or paper.id, _PREHEADER_LENGTH))
 
 
 def _headline(papers: int, revisions: int) -> str:

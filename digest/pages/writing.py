@@ -86,6 +86,10 @@ def _plain(source: str) -> str:
     return one_line(source)
 
 
+def _shown_title(paper: Paper) -> str:
+    return _plain(paper.title) or paper.id
+
+
 def _markdown_section(section: Section) -> str:
     lines = [
         f"## {_marked(section.keyword.text)}",
@@ -98,7 +102,7 @@ def _markdown_section(section: Section) -> str:
 
 def _markdown_row(paper: Paper) -> str:
     abstract = _folded("Show", _marked(_plain(paper.abstract)))
-    title = f"**[{_marked(_plain(paper.title))}]({_address(paper)})**"
+    title = f"**[{_marked(_shown_title(paper))}]({_address(paper)})**"
     return f"| {title} | {dated(paper)} | {abstract} | {_markdown_comment(paper)} |"
 
 
@@ -133,7 +137,7 @@ def _html_row(paper: Paper) -> str:
         comment = _folded(f"{escape(comment[:_COMMENT_SHOWN])}...", escape(comment))
     else:
         comment = escape(comment)
-    title = f'<strong><a href="{escape(_address(paper))}">{escape(_plain(paper.title))}</a></strong>'
+    title = f'<strong><a href="{escape(_address(paper))}">{escape(_shown_title(paper))}</a></strong>'
     cells = (title, dated(paper), _folded("Show", escape(_plain(paper.abstract))), comment)
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 

@@ -3,13 +3,21 @@
 The language itself is described in docs/keywords.md.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
+from math import prod
 
 from digest.categories import NAMES
 from digest.query.parser import parse_tree
 from digest.query.tree import AllOf, AnyOf, Author, Category, Identifier, Node, Phrase, Remark, Term, readable
-from digest.text import STOP_WORDS, name_words, stem, words
+from digest.stemming import shared_start
+from digest.text import name_parts, name_spellings, spellings, stem, words
+
+_NO_NAME = re.compile(r"[^\w.'’-]")
+_MOST_VARIANTS = 8
+"""So many phrases stand for one of which words have several stems, or letters with and without accents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +43,8 @@ def to_arxiv(query: Query) -> str:
     """The query in the syntax of arXiv's search API, with a bracket around every operation.
 
     It asks for all that matches locally, and for more where arXiv cannot say what is meant: exact words
-    are asked for by their stems, a person by the surname; a negation that arXiv might take wider is left out.
+    are asked for by their stems, a person by the surname, the start of a word by what all its stems begin
+    with; a negation that arXiv might take wider is left out.
     """
     return _at_least(query.root)
 
@@ -75,7 +84,7 @@ def _at_least(node: Node) -> str:
         case Author():
             return _author(node)
         case Remark():
-            return f'{node.prefix}:"{" ".join(node.words)}"'
+            return _balanced([f'{node.prefix}:"{" ".join(run)}"' for run in node.runs], "AND")
         case Category():
             return f"cat:{node.written}"
         case Identifier():
@@ -107,35 +116,61 @@ def _without(asked: str, refused: Sequence[str]) -> str:
 
 
 def _author(author: Author) -> str:
-    """By the surname, in plain letters and as written (`jorgensen`, `jørgensen`)."""
-    surname = author.words[-1]
-    if len(surname) == 1:
-        return f'au:"{" ".join(author.words)}"'
-    spellings = [word for word in words(author.written) if name_words(word) == [surname]]
-    return _balanced([f'au:"{word}"' for word in dict.fromkeys([surname, *spellings])], "OR")
+    """By the surname, in all spellings, also with a blank for its hyphen; an initial with all parts."""
+    if len(author.surname) == 1:
+        return f'au:"{" ".join(author.parts)}"'
+    names = dict.fromkeys((*name_spellings(author.surname), *name_spellings(_written_surname(author))))
+    apart = [author.surname.replace("-", " ")] if "-" in author.surname.strip("-") else []
+    return _balanced([f'au:"{name}"' for name in (*names, *apart)], "OR")
+
+
+def _written_surname(author: Author) -> str:
+    """The surname in the letters in which it was written, so that `ø` is asked for as well as `o`."""
+    pieces = re.sub(r"[.,;]", " ", author.written.lower()).replace("_", " ").split()
+    return next((one for one in pieces if name_parts(one) == (author.surname,)), author.surname)
 
 
 def _phrase(phrase: Phrase) -> str:
     if phrase.prefix == "all":
         named = [f"cat:{code}" for code in NAMES if tuple(words(code)) == phrase.words]
-        return _balanced([f'all:"{" ".join(phrase.words)}"', *named], "OR")
+        # As it is written, since names are divided at blanks only.
+        written = " ".join(_NO_NAME.sub(" ", phrase.written).split())
+        texts = dict.fromkeys((written, " ".join(phrase.words), *_variants(phrase)))
+        return _balanced([*(f'all:"{text}"' for text in texts), *named], "OR")
     prefixes = (phrase.prefix,) if phrase.prefix else ("ti", "abs")
     return _balanced([_in_field(prefix, phrase) for prefix in prefixes], "OR")
 
 
 def _in_field(prefix: str, phrase: Phrase) -> str:
-    """As one quoted phrase if arXiv can say it so, else each word for itself."""
-    if all(len(term.stems) <= 1 and not term.start for term in phrase.terms):
-        ends = [place for place, word in enumerate(phrase.words) if word not in STOP_WORDS]
-        return f'{prefix}:"{" ".join(phrase.words[ends[0] : ends[-1] + 1])}"'
+    """As quoted phrases if arXiv can say it so in a few, else each word for itself."""
+    if not phrase.has_wildcard and (variants := _variants(phrase)):
+        return _balanced([f'{prefix}:"{variant}"' for variant in variants], "OR")
     parts = (_one_word(prefix, term, phrase.words[term.offset]) for term in phrase.terms)
     return _balanced([part for part in parts if part], "AND")
 
 
+def _variants(phrase: Phrase) -> tuple[str, ...]:
+    """Phrases that together find all that `phrase` matches; none where they were too many."""
+    ends = [place for place, word in enumerate(phrase.words) if stem(word) is not None]
+    first, last = (ends[0], ends[-1]) if ends else (0, len(phrase.words) - 1)
+    forms = {term.offset: tuple(_by_stem(term, phrase.words[term.offset])) for term in phrase.terms}
+    choices = [forms.get(place) or (phrase.words[place],) for place in range(first, last + 1)]
+    if prod(map(len, choices)) > _MOST_VARIANTS:
+        return ()
+    return tuple(" ".join(chosen) for chosen in product(*choices))
+
+
+def _by_stem(term: Term, word: str) -> Iterable[str]:
+    """One form of the word for each of the stems under which arXiv knows the words accepted here."""
+    known = {found: form for form in (*term.forms, *spellings(word)[::-1]) if (found := stem(form))}
+    return dict.fromkeys((*([word] if word in known.values() else []), *known.values()))
+
+
 def _one_word(prefix: str, term: Term, word: str) -> str | None:
-    """The word's beginning, or one form of it for each of its stems; `None` for a stop word."""
+    """What its stems begin with, or one form of it for each of its stems; `None` for a stop word."""
     if term.start:
-        # Inside an unquoted word arXiv's syntax has no room for an apostrophe.
-        return f"{prefix}:{term.start.replace('’', chr(39)).partition(chr(39))[0]}*"
-    by_stem = {found: form for form in (*term.forms, word) if (found := stem(form))}
-    return _balanced([f'{prefix}:"{form}"' for form in by_stem.values()], "OR") if by_stem else None
+        # Outside of quotes arXiv's syntax has no room for other marks than these.
+        asked = re.match(r"[\w.]+", shared_start(term.start))
+        return f"{prefix}:{asked[0]}*" if asked else None
+    forms = [f'{prefix}:"{form}"' for form in _by_stem(term, word)]
+    return _balanced(forms, "OR") if forms else None

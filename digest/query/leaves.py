@@ -9,13 +9,14 @@ from digest.errors import QueryError
 from digest.papers import parse_identifier
 from digest.plurals import number_forms
 from digest.query.tree import Author, Category, Identifier, Leaf, Phrase, Remark, Term
-from digest.text import STOP_WORDS, name_words, stem, without_possessive, words
+from digest.text import STOP_WORDS, bare, name_parts, name_words, spellings, stem, words
 
 Prefix = Literal["", "ti", "abs", "au", "cat", "co", "jr", "id", "all"]
 
 _STAR_INSIDE = re.compile(r"(?<=[^\W_])\*+(?=[^\W_])")
 _OPEN_END = re.compile(r"[^\W_]\*+$")
 _SHORTEST_START = 2
+_IN_NO_NAME = re.compile(r"[\\()*:]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ def leaf(prefix: Prefix, written: Written) -> Leaf:
         case "au":
             return _author(written)
         case "co" | "jr":
-            return Remark(prefix=prefix, written=written.value, words=_some_words(written))
+            return _remark(prefix, written)
         case _:
             return _phrase(prefix, written)
 
@@ -68,36 +69,38 @@ def _some_words(written: Written) -> tuple[str, ...]:
 def _phrase(prefix: Literal["", "ti", "abs", "all"], written: Written) -> Phrase:
     _some_words(written)
     spoken = [(word, False) for word in words(written.value)] if written.quoted else _spoken(written)
-    if written.exact:
-        spoken = [(without_possessive(word), False) for word, _ in spoken]
-    telling = [place for place, (word, is_open) in enumerate(spoken) if is_open or word not in STOP_WORDS]
-    if not telling:
-        expected = "these words are so common that arXiv does not index them: nothing could match"
-        raise written.error(expected, "add a word that says what the papers are about")
-    first, last = telling[0], telling[-1]
-    if written.exact or prefix == "all":
-        first, last = 0, len(spoken) - 1
+    telling = [place for place, (word, is_open) in enumerate(spoken) if is_open or stem(word) is not None]
+    # What is quoted arXiv also looks for where stop words are kept.
+    exact = written.exact or (written.quoted and not telling)
+    if exact:
+        spoken = [(bare(word), False) for word, _ in spoken]
+    elif not telling:
+        expected = "these words are so common that arXiv leaves them out: nothing could match"
+        raise written.error(expected, f'for these very words, in this order, write ="{written.value}"')
+    first, last = (0, len(spoken) - 1) if exact or prefix == "all" else (telling[0], telling[-1])
     spoken = spoken[first : last + 1]
-    terms = (_term(offset, *word, exact=written.exact) for offset, word in enumerate(spoken))
+    terms = (_term(offset, *word, exact=exact) for offset, word in enumerate(spoken))
     return Phrase(
         prefix=prefix,
         written=written.value,
-        exact=written.exact,
+        exact=exact,
         words=tuple(word for word, _ in spoken),
         terms=tuple(term for term in terms if term),
     )
 
 
 def _term(offset: int, word: str, is_open: bool, *, exact: bool) -> Term | None:
+    """A word with other than plain letters also stands for its plain spelling."""
     if is_open:
         return Term(offset=offset, start=word)
-    if exact:
-        forms = number_forms(word) if word not in STOP_WORDS else (word,)
-        return Term(
-            offset=offset, forms=tuple(form for form in forms if form == word or form not in STOP_WORDS)
-        )
-    stemmed = stem(word)
-    return Term(offset=offset, stem=stemmed) if stemmed is not None else None
+    if not exact:
+        stems = dict.fromkeys(stem(spelling) for spelling in spellings(word))
+        found = tuple(one for one in stems if one is not None)
+        return Term(offset=offset, stems=found) if found else None
+    if word in STOP_WORDS:
+        return Term(offset=offset, forms=(word,))
+    forms = {form for spelling in spellings(word) for form in number_forms(spelling)}
+    return Term(offset=offset, forms=tuple(sorted(form for form in forms if form not in STOP_WORDS)))
 
 
 def _spoken(written: Written) -> list[tuple[str, bool]]:
@@ -130,13 +133,34 @@ def _leaves_open(written: Written, start: int, chunk: str) -> bool:
 
 def _author(written: Written) -> Author:
     _some_words(written)
-    surname, comma, given = written.value.partition(",")
-    name = name_words(surname)
-    if comma:
-        name = name_words(given) + name
-    elif "_" in written.value and len(name) > 1 and len(name[-1]) == 1:
-        name = name[-1:] + name[:-1]
-    return Author(written=written.value, words=tuple(name))
+    surname, comma, given = _IN_NO_NAME.sub("", written.value).partition(",")
+    name = f"{given} {surname}" if comma else surname.replace("_", " ")
+    pieces = name.split()
+    if "_" in written.value and len(pieces) > 1 and len(pieces[-1]) == 1:
+        pieces = pieces[-1:] + pieces[:-1]
+    pieces = [piece for piece in pieces if name_parts(piece)]
+    if not pieces:
+        raise written.error("a name is expected here", "for example: au:noether")
+    return Author(
+        written=written.value,
+        parts=tuple(part for piece in pieces for part in name_parts(piece)),
+        given=tuple(word for piece in pieces[:-1] for word in name_words(piece)),
+        surname=name_parts(pieces[-1])[-1],
+    )
+
+
+def _remark(prefix: Literal["co", "jr"], written: Written) -> Remark:
+    runs: list[list[str]] = [[]]
+    for word in _some_words(written):
+        if word not in STOP_WORDS:
+            runs[-1].append(word)
+        elif runs[-1]:
+            runs.append([])
+    found = tuple(tuple(run) for run in runs if run)
+    if not found:
+        expected = "these words are so common that arXiv leaves them out: nothing could match"
+        raise written.error(expected, "add a word that says more")
+    return Remark(prefix=prefix, written=written.value, runs=found)
 
 
 def _identifier(written: Written) -> Identifier:

@@ -7,6 +7,7 @@ operand     = [prefix ":"] ("(" keyword ")" | ["="] (quoted phrase | words))
 
 import difflib
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -44,7 +45,7 @@ class Token:
 
 def parse_tree(text: str) -> Node:
     """The tree of one keyword. Raises `QueryError` with the place, what was expected, and the likely fix."""
-    text = one_line(text).translate(_CURLY_QUOTES)
+    text = unicodedata.normalize("NFC", one_line(text)).translate(_CURLY_QUOTES)
     if len(text) > MAX_LENGTH:
         raise QueryError(
             text[:MAX_LENGTH],

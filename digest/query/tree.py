@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from digest.text import stem
+from digest.text import name_parts
 
 OPERATORS = ("AND", "OR", "ANDNOT", "NOT")
 
@@ -17,30 +17,24 @@ _NEEDS_QUOTES = re.compile(r'["()*=:]')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One word of a phrase, `offset` places after its first: a stem, some forms, or the start of a word."""
+    """One word of a phrase, `offset` places after its first: stems, forms, or the start of a word."""
 
     offset: int
-    stem: str | None = None
+    stems: tuple[str, ...] = ()
     forms: tuple[str, ...] = ()
     start: str = ""
 
     @property
     def key(self) -> str:
-        return f"{self.start}*" if self.start else "|".join(self.forms) or self.stem or ""
-
-    @property
-    def stems(self) -> tuple[str, ...]:
-        """The stems under which arXiv knows the words accepted here; none where only the start is known."""
-        if not self.forms:
-            return (self.stem,) if self.stem else ()
-        return tuple(sorted({found for form in self.forms if (found := stem(form))}))
+        return f"{self.start}*" if self.start else "|".join(self.forms or self.stems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
     """Adjacent words in title or abstract (no prefix), in one of them (`ti`, `abs`), or anywhere (`all`).
 
-    `words` are folded, with the stop words between them; `terms` are what is compared.
+    `words` are in lower case, with the stop words between them; `terms` are what is compared. `exact` ones
+    are compared as words, others by their stems.
     """
 
     prefix: Literal["", "ti", "abs", "all"]
@@ -58,30 +52,43 @@ class Phrase:
         places = {term.offset: term.key for term in self.terms}
         phrase = " ".join(places.get(offset, ".") for offset in range(len(self.words)))
         if self.prefix == "all":
-            phrase = " ".join(self.words)
+            phrase = " ".join(name_parts(self.written))
         object.__setattr__(self, "key", f'{self.prefix}:{"=" if self.exact else ""}"{phrase}"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """A person's name, given names first; all of `words` but the last may be initials."""
+    """A person's name: `given` names, which may be initials, divided at every mark, and the `surname`.
+
+    `parts` are those of the whole name as arXiv divides it, at blanks.
+    """
 
     written: str
-    words: tuple[str, ...]
+    parts: tuple[str, ...]
+    given: tuple[str, ...]
+    surname: str
     key: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", f'au:"{" ".join(self.words)}"')
+        given = " ".join(self.given)
+        object.__setattr__(self, "key", f'au:"{" ".join(self.parts)}" {given}')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """Adjacent words, as they are, in the comment (`co`) or in the journal reference (`jr`)."""
+    """Adjacent words in the comment (`co`) or in the journal reference (`jr`), as they are.
+
+    Stop words are no words there: `runs` are what stands between them.
+    """
 
     prefix: Literal["co", "jr"]
     written: str
-    words: tuple[str, ...]
+    runs: tuple[tuple[str, ...], ...]
     key: str = field(init=False, compare=False, repr=False)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return tuple(word for run in self.runs for word in run)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", f'{self.prefix}:"{" ".join(self.words)}"')

@@ -1,14 +1,11 @@
 """Who should be mailed which of the real papers on which day, with nothing of the project in it."""
 
 import gzip
+import importlib
 import json
-import re
-import unicodedata
+import sys
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
-
-import snowballstemmer
 
 from tests.acceptance.installation import SHARED
 
@@ -22,21 +19,17 @@ SUBSCRIBERS = "\n".join(
     for email, keywords in READERS.items()
 )
 CALENDAR = [f"2026-06-{day:02}" for day in range(8, 19)]
-STOP_WORDS = set(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then there these"  # noqa: SIM905
-    " they this to was will with".split()
-)
-
-stem = cache(snowballstemmer.stemmer("porter").stemWord)
 
 
 def plain_stems(text: str) -> str:
-    """The stems of a text between blanks, a stop word as `_`: an oracle with nothing of the project in it."""
-    folded = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).lower()
-    words = [
-        word.removesuffix("'s") for word in re.findall(r"[^\W_]+(?:'[^\W_]+)*", folded.replace("’", "'"))
-    ]
-    return f" {' '.join('_' if word in STOP_WORDS else stem(word) for word in words)} "
+    """The stems of a text between blanks, a stop word as `_`, by the judge of ../shared and not by ours."""
+    sys.path.insert(0, str(SHARED / "arxivsim"))
+    try:
+        english = importlib.import_module("english")
+    finally:
+        sys.path.pop(0)
+    stems = dict(english.english(text))
+    return f" {' '.join(stems.get(place, '_') for place, _ in english.standard(text))} "
 
 
 @dataclass

@@ -92,12 +92,16 @@ def test_the_three_sources_bring_the_same_new_papers(arxiv: Simulator, tmp_path:
 
     ground = Ground(announced_since=since, submitted_since=now - LOOKBACK, until=now)
     arxiv.tell(now=now.isoformat())
-    news, requests = {}, {}
+    news, requests, texts = {}, {}, {}
     for name in ("search API", "OAI-PMH", "daily feed"):
         papers, requests[name] = asyncio.run(brought(arxiv, tmp_path, name, ground))
         news[name] = {key: queries for key, queries in matched(papers).items() if key not in seen}
         if name != "search API":
             assert {paper.id for paper in papers} - seen == ids_announced()[day]
+        texts[name] = {
+            (paper.id, paper.title, paper.abstract) for paper in papers if paper.id in ids_announced()[day]
+        }
+    assert texts["search API"] <= texts["OAI-PMH"] == texts["daily feed"]
     assert len(news["OAI-PMH"]) > 50
     assert {query for queries in news["OAI-PMH"].values() for query in queries} >= {
         "=compiler",

@@ -12,6 +12,7 @@ import pytest
 
 from digest.cycle import Cycle, CycleReport
 from digest.errors import ServerUnavailable, StateError, Unreachable, Unwritable
+from digest.health import examine
 from digest.jobs import deliver, delivering, ledger
 from digest.mail import Outcome, Outgoing, Receipt
 from digest.papers import Paper
@@ -427,3 +428,24 @@ async def test_a_digest_put_off_by_a_pause_is_no_failure(store: SqliteStore) -> 
     store.prefer("bo@example.org", Preferences(paused_until=date(2027, 3, 1)))
     report = await lab.run(TUESDAY)
     assert (report.digests_sent, report.digests_deferred, report.exit_code) == (0, 0, 0)
+
+
+async def test_the_monday_after_a_friday_holiday_is_quiet_and_all_comes_on_tuesday(
+    store: SqliteStore,
+) -> None:
+    def teas(first: int, submitted: str) -> list[Paper]:
+        return [invented_paper(f"2606.{first + n:05}", "Tea", submitted=submitted) for n in range(300)]
+
+    lab = Installation(store, reader("ada@example.org", "tea"))
+    thursday, weekend = teas(1, "2026-06-17 12:00"), teas(1001, "2026-06-19 12:00")
+    await lab.run(moment("2026-06-19 12:00"), *thursday)
+    reason = "no announcement follows a holiday on a Friday (Juneteenth)"
+    for day, evening in (("21", "Saturday"), ("22", "Sunday")):
+        report = await lab.run(moment(f"2026-06-{day} 12:00"))
+        assert (report.exit_code, report.errors, report.papers_new) == (0, (), 0)
+        assert [note for note in report.notes if evening in note] == list(report.notes)
+    assert report.notes[0].endswith(reason)
+    health = examine(store, lab.subscribers, now=moment("2026-06-22 12:30"))
+    assert (health.quiet, health.expected_at) == (report.notes[0], moment("2026-06-19 00:00"))
+    report = await lab.run(moment("2026-06-23 12:00"), *thursday, *weekend)
+    assert (report.exit_code, report.papers_new, report.notes) == (0, 300, ())

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import date, datetime, time, timedelta
 from email import message_from_bytes
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from digest.notify import Notifier
 from digest.preferences import Preferences
 from digest.store.sqlite import SqliteStore, back_up
 from tests.factories import invented_paper, moment
+from tests.fakes import FakeSource
 
 # Announcements are at midnight UTC in June; the first poll is half an hour later.
 ANNOUNCEMENTS = [
@@ -356,3 +358,51 @@ async def test_a_restored_state_is_told_of_once_and_its_mails_are_no_others(
     async with running(tmp_path, ear, "2026-06-09 10:00"):
         pass
     assert caplog.text.count("an older copy of the state (of 2026-06-08 22:30 UTC)") == 1
+
+
+async def test_arxiv_is_asked_on_the_evening_of_a_holiday_and_the_log_tells_why_nothing_came(
+    tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with running(tmp_path, ear, "2026-06-19 12:00") as town:
+        await expect_soon(lambda: "asking arXiv next at 2026-06-22 03:00 UTC" in caplog.text)
+        town.set_clock("2026-06-22 03:00")
+        await expect_soon(lambda: "asking arXiv next at 2026-06-23 00:30 UTC" in caplog.text)
+        assert "Sunday, 2026-06-21 (New York): no announcement follows a holiday on a Friday" in caplog.text
+
+
+async def test_arxiv_is_asked_once_for_what_its_index_does_not_show_yet_and_again_when_it_does(
+    tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with running(tmp_path, ear, "2026-06-15 12:00") as town:
+        await expect_soon(lambda: "asking arXiv next at 2026-06-16 00:30 UTC" in caplog.text)
+        town.set_clock("2026-06-16 00:30")
+        await expect_soon(lambda: "asking arXiv next at 2026-06-16 03:00 UTC" in caplog.text)
+        await asyncio.sleep(0.1)
+        assert caplog.text.count("fetched source=") == 2
+        assert max(town.store.covered_at().values()) < moment("2026-06-16 00:00")
+        town.set_clock("2026-06-16 03:00")
+        await expect_soon(lambda: "asking arXiv next at 2026-06-16 06:00 UTC" in caplog.text)
+
+
+async def test_what_arxiv_left_out_is_told_and_asked_for_every_six_hours(
+    tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teas = [invented_paper(f"2606.{n:05}", "Tea", submitted="2026-06-12 10:00") for n in range(300)]
+    sources = [FakeSource(*teas, name=name) for name in ("one", "another")]
+    monkeypatch.setattr(daemon_module, "sources_of", lambda settings, client: sources)
+    caplog.set_level(logging.INFO)
+
+    def said(text: str) -> bool:
+        return text in caplog.text
+
+    async with running(tmp_path, ear, "2026-06-15 12:00") as town:
+        await expect_soon(partial(said, "asking arXiv next at 2026-06-16 00:30 UTC"))
+        for asked, again in (("03:00", "06:00"), ("06:00", "12:00"), ("12:00", "18:00")):
+            town.set_clock(f"2026-06-16 {asked}")
+            await expect_soon(partial(said, f"next at 2026-06-16 {again} UTC"))
+        assert caplog.text.count("evening of Monday, 2026-06-15 (New York), though it was to") == 3
+        sources[0].papers = (*teas, invented_paper("2606.01000", "Tea", submitted="2026-06-14 10:00"))
+        town.set_clock("2026-06-16 18:00")
+        await expect_soon(lambda: "asking arXiv next at 2026-06-17 00:30 UTC" in caplog.text)

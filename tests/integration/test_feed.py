@@ -15,7 +15,7 @@ from digest.arxiv.http import ClientSettings, PoliteClient
 from digest.arxiv.turnstile import Turnstile
 from digest.categories import NAMES
 from digest.demo.arxiv import Announcement
-from digest.errors import BadDocument, Implausible, Refused, SourceError, Throttled
+from digest.errors import BadDocument, Implausible, MissingNews, Refused, SourceError, Throttled
 from digest.query import parse
 from tests.factories import invented_paper
 from tests.integration.arxiv_harvest_server import (
@@ -121,6 +121,13 @@ async def test_a_feed_that_is_cut_is_asked_for_in_smaller_parts_until_none_is(
     assert (len(asked) == 3) == (most_entries > 30)
 
 
+async def test_entries_that_cannot_be_papers_count_where_a_feed_is_cut(tmp_path: Path) -> None:
+    entries = [feed_entry("2606.00001v1"), feed_entry("gnome")]
+    async with daily_feeds(tmp_path, says(daily_feed(*entries)), most_entries=2) as (_, feed):
+        with pytest.raises(Implausible, match="alone is cut at 2 entries"):
+            await feed.search(GNOMES, GROUND)
+
+
 async def test_a_category_that_alone_is_cut_is_an_error_and_no_endless_loop(tmp_path: Path) -> None:
     day = [announced(number, "cs.LG") for number in range(50)]
     catalogue = Catalogue(announcements=day, now=NOW, most_entries=20)
@@ -150,19 +157,19 @@ async def test_on_a_weekend_nothing_is_announced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "words"),
+    ("since", "until", "error", "words"),
     [
-        (SATURDAY - 2 * DAY, SATURDAY, "list of none, not that of 2026-06-12"),
-        (SATURDAY, EVENING - timedelta(hours=1), "list of none, not that of 2026-06-15"),
-        (EVENING - timedelta(hours=1), EVENING + timedelta(hours=1), "none, not that of 2026-06-16"),
-        (EVENING + timedelta(hours=3), EVENING + timedelta(hours=5), "none, not that of 2026-06-16"),
+        (SATURDAY - 2 * DAY, SATURDAY, Implausible, "none, not that of 2026-06-12"),
+        (SATURDAY, EVENING - timedelta(hours=1), MissingNews, "none, not that of 2026-06-15"),
+        (EVENING - timedelta(hours=1), EVENING + timedelta(hours=1), Implausible, "not that of 2026-06-16"),
+        (EVENING + timedelta(hours=3), EVENING + timedelta(hours=5), MissingNews, "not that of 2026-06-16"),
     ],
 )
 async def test_an_announcement_that_is_gone_or_not_there_yet_is_never_taken_for_nothing_new(
-    tmp_path: Path, since: datetime, until: datetime, words: str
+    tmp_path: Path, since: datetime, until: datetime, error: type[SourceError], words: str
 ) -> None:
     async with daily_feeds(tmp_path, says(daily_feed(made_at=until.isoformat()))) as (_, feed):
-        with pytest.raises(Implausible, match=words):
+        with pytest.raises(error, match=words):
             await feed.search(GNOMES, replace(GROUND, announced_since=since, until=until))
 
 
@@ -178,8 +185,16 @@ async def test_until_midnight_the_list_of_the_day_is_not_taken_for_that_of_the_e
 
 async def test_more_than_one_announcement_is_not_asked_for(tmp_path: Path) -> None:
     async with daily_feeds(tmp_path, says(daily_feed())) as (server, feed):
-        with pytest.raises(SourceError, match="one announcement only, and 2 were made"):
+        with pytest.raises(SourceError, match="one announcement only, and 2 may have been made"):
             await feed.search(GNOMES, replace(GROUND, announced_since=EVENING - DAY - timedelta(minutes=1)))
+    assert server.asked == []
+
+
+async def test_a_holiday_may_have_had_an_announcement_all_the_same(tmp_path: Path) -> None:
+    before_labor_day, after_it = (datetime(2026, 9, day, 12, tzinfo=UTC) for day in (7, 9))
+    async with daily_feeds(tmp_path, says(daily_feed())) as (server, feed):
+        with pytest.raises(SourceError, match="2 may have been made"):
+            await feed.search(GNOMES, replace(GROUND, announced_since=before_labor_day, until=after_it))
     assert server.asked == []
 
 

@@ -106,12 +106,72 @@ async def test_a_stale_answer_that_was_a_slip_is_mended_by_asking_again(sources:
     assert (report.papers_new, len(sources.dear.asked), len(report.notes)) == (3, 0, 1)
 
 
-async def test_silence_that_no_source_breaks_is_told_and_asked_about_again(sources: Sources) -> None:
+async def test_what_two_sources_agree_was_not_announced_is_no_error_and_asked_for_again(
+    sources: Sources,
+) -> None:
     sources.cheap.papers = sources.dear.papers = teas(0, 300)
     await sources.fetch(MONDAY)
     report = await sources.fetch(TUESDAY)
-    assert "nothing new, though arXiv was to announce" in report.errors[0]
+    assert (report.errors, report.is_unreached, len(report.notes)) == ((), False, 1)
+    assert "announced nothing on the evening of Monday, 2026-06-15 (New York)" in report.notes[0]
+    assert "(asked twice: cheap, dear)" in report.notes[0]
+    assert report.missing_at == moment("2026-06-16 00:00")
+    assert [len(source.asked) for source in (sources.cheap, sources.dear)] == [3, 2]
     assert sources.covered_at() == {MONDAY}
+    sources.cheap.papers = (*teas(0, 300), *teas(1000, 2, submitted="2026-06-14 10:00"))
+    report = await sources.fetch(TUESDAY + timedelta(hours=6))
+    assert (report.papers_new, report.notes, report.missing_at) == (2, (), None)
+
+
+async def test_that_one_source_alone_has_nothing_is_an_error(sources: Sources) -> None:
+    sources.cheap.papers = teas(0, 300)
+    sources.dear.failing = lambda queries: Unreachable("http://dear", "no answer")
+    await sources.fetch(MONDAY)
+    report = await sources.fetch(TUESDAY)
+    assert "nothing new, though arXiv was to announce" in report.errors[0]
+    assert (report.is_unreached, report.missing_at) == (True, None)
+    assert sources.covered_at() == {MONDAY}
+
+
+async def test_an_answer_without_news_does_not_cover_an_announcement_that_may_not_show_yet(
+    sources: Sources,
+) -> None:
+    evening = moment("2026-06-16 00:00")
+    sources.cheap.papers = sources.dear.papers = teas(0, 300)
+    await sources.fetch(MONDAY)
+    await sources.fetch(evening + timedelta(minutes=30))
+    assert sources.covered_at() == {evening - timedelta(seconds=1)}
+    report = await sources.fetch(evening + timedelta(hours=3))
+    assert (report.errors, report.missing_at) == ((), evening)
+    assert sources.covered_at() == {evening - timedelta(seconds=1)}
+
+
+async def test_after_news_of_an_announcement_no_more_is_awaited_of_it(sources: Sources) -> None:
+    evening = moment("2026-06-16 00:00")
+    sources.cheap.papers = teas(0, 300)
+    await sources.fetch(MONDAY)
+    sources.cheap.papers = (*teas(0, 300), *teas(1000, 2, submitted="2026-06-14 10:00"))
+    for minutes in (30, 60, 180):
+        report = await sources.fetch(evening + timedelta(minutes=minutes))
+        assert (report.errors, report.notes) == ((), ())
+        assert sources.covered_at() == {evening + timedelta(minutes=minutes)}
+
+
+async def test_three_announcements_in_a_row_are_not_left_out_for_holidays(sources: Sources) -> None:
+    sources.cheap.papers = sources.dear.papers = teas(0, 300)
+    await sources.fetch(MONDAY)
+    assert (await sources.fetch(WEDNESDAY)).errors == ()
+    report = await sources.fetch(WEDNESDAY + timedelta(days=1))
+    assert report.is_unreached
+    assert "was to announce on 2026-06-18" in report.errors[0]
+
+
+async def test_what_one_source_brings_was_announced_whatever_others_have(sources: Sources) -> None:
+    sources.cheap.papers = teas(0, 300)
+    await sources.fetch(MONDAY)
+    sources.dear.papers = teas(1000, 2, submitted="2026-06-14 10:00")
+    report = await sources.fetch(TUESDAY)
+    assert (report.papers_new, report.missing_at, report.errors) == (2, None, ())
 
 
 async def test_a_keyword_that_finds_what_others_had_found_is_no_silence(

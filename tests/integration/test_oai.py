@@ -11,7 +11,7 @@ from digest.arxiv.http import ClientSettings, PoliteClient
 from digest.arxiv.oai import OaiPmh
 from digest.arxiv.turnstile import Turnstile
 from digest.demo.arxiv import Announcement
-from digest.errors import BadDocument, Implausible, Refused, SourceError, Throttled
+from digest.errors import BadDocument, Implausible, MissingNews, Refused, SourceError, Throttled
 from digest.query import parse
 from tests.factories import invented_paper
 from tests.integration.arxiv_harvest_server import (
@@ -92,7 +92,7 @@ async def test_a_list_without_the_last_announcement_is_not_believed(tmp_path: Pa
         Catalogue(announcements=announcements(), now=NOW).answer,
     ):
         async with oai_pmh(tmp_path, answer) as (_, oai):
-            with pytest.raises(Implausible, match="nothing of the announcement of 2026-06-16"):
+            with pytest.raises(MissingNews, match="nothing of the announcement of 2026-06-16"):
                 await oai.search(GNOMES, replace(GROUND, announced_since=NOW - timedelta(days=6)))
 
 
@@ -180,6 +180,16 @@ async def test_a_list_without_an_end_is_given_up(tmp_path: Path) -> None:
         with pytest.raises(Implausible, match="does not end within 100 pages"):
             await oai.search(GNOMES, GROUND)
     assert len(server.asked) == 100
+
+
+async def test_records_that_cannot_be_papers_count_as_having_come(tmp_path: Path) -> None:
+    replies = [
+        says(record_page(raw_record(), raw_record("gnome"), token="1")),
+        says(record_page(raw_record("elf"), token="", size=3)),
+    ]
+    async with oai_pmh(tmp_path, *replies) as (_, source):
+        harvest = await source.harvest(GROUND)
+    assert [paper.id for paper in harvest.changed] == ["2606.00001"]
 
 
 @pytest.mark.parametrize(("size", "is_whole"), [(3, True), (2, True), (4, False)])

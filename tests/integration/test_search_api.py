@@ -150,6 +150,32 @@ async def test_a_paper_that_vanishes_between_two_pages_fails_the_search(tmp_path
             await api.search(GNOMES, GROUND)
 
 
+async def test_an_entry_that_cannot_be_a_paper_costs_no_other(tmp_path: Path) -> None:
+    names = [f"2606.{number:05}v1" for number in range(5)]
+    entries = [entry(name, submitted_at=FIRST_SUBMITTED_AT - n * HOUR) for n, name in enumerate(names)]
+    entries[2] = entries[2].replace("2606.00002", "gnome")
+    async with search_api(tmp_path, says(feed(*entries))) as (server, api):
+        found = await api.search(GNOMES, GROUND)
+    assert [paper.id for paper in found] == ["2606.00000", "2606.00001", "2606.00003", "2606.00004"]
+    assert len(server.asked) == 1
+
+
+async def test_entries_that_cannot_be_papers_count_on_every_page(tmp_path: Path) -> None:
+    names = [f"2606.{number:05}v1" for number in range(7)]
+    entries = [entry(name, submitted_at=FIRST_SUBMITTED_AT - n * HOUR) for n, name in enumerate(names)]
+    entries[1], entries[5] = (text.replace("abs/2606", "abs/gnome") for text in (entries[1], entries[5]))
+    first, second = feed(*entries[:4], total=7), feed(*entries[3:])
+    async with search_api(tmp_path, says(first), says(second), page_size=4) as (server, api):
+        found = await api.search(GNOMES, GROUND)
+    assert [paper.id[-1] for paper in found] == ["0", "2", "3", "4", "6"]
+    assert len(server.asked) == 2
+
+
+async def test_nothing_but_an_entry_that_cannot_be_a_paper_is_no_paper(tmp_path: Path) -> None:
+    async with search_api(tmp_path, says(feed(entry("gnome")))) as (_, api):
+        assert await api.search(GNOMES, GROUND) == ()
+
+
 def page(*hours: float, total: int | None = None) -> str:
     """A page of papers submitted that many hours after the first."""
     entries = (

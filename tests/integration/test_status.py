@@ -99,6 +99,23 @@ def test_a_weekend_is_told_and_is_no_problem(store: SqliteStore) -> None:
     assert health.problems() == ()
 
 
+def test_what_sources_answered_to_have_nothing_of_is_told_and_is_no_problem(store: SqliteStore) -> None:
+    """Thursday's announcement, seen from Saturday."""
+    enrol(store)
+    fetch(store, *of_days(15), now=moment("2026-06-11 12:00"))
+    saturday = moment("2026-06-13 12:00")
+    assert problems(store, saturday) != ()
+    store.note_fetch("OAI-PMH", now=moment("2026-06-12 02:00"))
+    assert problems(store, saturday) != ()
+    store.note_fetch("OAI-PMH", now=moment("2026-06-12 12:00"))
+    assert problems(store, saturday) == ()
+    health = examine(store, [ADA], now=moment("2026-06-12 13:00"))
+    assert health.quiet is not None
+    assert "nothing on the evening of Thursday, 2026-06-11 (New York), though it was to" in health.quiet
+    assert health.fetch_at == moment("2026-06-12 18:00")
+    assert problems(store, moment("2026-06-16 03:00")) != ()
+
+
 def test_a_mail_that_is_refused_again_and_again_needs_somebody(store: SqliteStore) -> None:
     enrol(store)
     fetch(store, *of_days(15), now=TUESDAY)

@@ -1,3 +1,4 @@
+import re
 from datetime import date
 
 import pytest
@@ -129,22 +130,43 @@ def test_what_is_no_whole_atom_feed_without_entities_is_refused(document: str) -
     [
         ("<id>oai:arXiv.org:2606.00001v1</id>", ""),
         ("<id>oai:arXiv.org:2606.00001v1</id>", "<id>gnome</id>"),
-        ("<title>On the walks of lost gnomes</title>", ""),
-        ("<summary>", "<content>"),
         ('<category term="math.CO"/><category term="cs.DM"/>', "<category/>"),
         ("<arxiv:announce_type>new</arxiv:announce_type>", ""),
         (">new</arxiv:announce_type>", ">rumoured</arxiv:announce_type>"),
-        ("<dc:creator>Ada Example, Bo Sample</dc:creator>", ""),
         ("<published>2026-06-16T00:00:00-04:00</published>", ""),
         ("<published>2026-06-16T00:00:00-04:00<", "<published>2026-06-16T00:00:00<"),
         ("<published>2026-06-16T00:00:00-04:00<", "<published>0001-01-01T00:00:00Z<"),
-        ("<updated>2026-06-16T04:00:19.866337+00:00</updated>", ""),
     ],
 )
-def test_an_entry_or_a_feed_without_what_it_must_have_is_refused(there: str, instead: str) -> None:
-    assert there in WHOLE
-    document = WHOLE.replace(there, instead)
-    if instead == "<content>":
-        document = document.replace("</summary>", "</content>")
+def test_an_entry_that_cannot_be_a_paper_is_left_out_counted_and_told(
+    there: str, instead: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert there in feed_entry()
+    document = daily_feed(feed_entry().replace(there, instead), feed_entry("2606.00002v1"))
+    page = parse_feed_page(document.encode())
+    assert [one.paper.id for one in page.entries] == ["2606.00002"]
+    assert (page.unreadable, page.came, page.listed_on) == (1, 2, date(2026, 6, 16))
+    (told,) = caplog.messages
+    named = re.search("<id>(.*)</id>", feed_entry().replace(there, instead))
+    assert told.startswith(f"entry left out id={named[1] if named else 'unknown'} cause=")
+
+
+def test_more_than_two_strange_entries_that_are_more_than_half_are_another_format() -> None:
+    strange = [feed_entry(f"2606.{number:05}v1", categories=()) for number in range(3)]
+    good = [feed_entry(f"2606.1{number:04}v1") for number in range(3)]
+    assert parse_feed_page(daily_feed(*strange, *good).encode()).unreadable == 3
+    with pytest.raises(BadDocument, match="3 of 5 entries"):
+        parse_feed_page(daily_feed(*strange, *good[1:]).encode())
+
+
+def test_what_a_paper_can_be_without_is_empty() -> None:
+    entry = re.sub(r"<(title|summary|dc:creator)>.*?</\1>", "", feed_entry(), flags=re.DOTALL)
+    paper = read_one(entry).paper
+    assert (paper.title, paper.abstract, paper.authors) == ("", "", ())
+
+
+def test_a_feed_that_does_not_say_when_it_was_made_is_refused() -> None:
+    document = WHOLE.replace("<updated>2026-06-16T04:00:19.866337+00:00</updated>", "")
+    assert document != WHOLE
     with pytest.raises(BadDocument, match="not a complete Atom feed"):
         parse_feed_page(document.encode())

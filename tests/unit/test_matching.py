@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from digest.matching import Match, QueryIndex, matches
 from digest.papers import ArxivId, Paper
 from digest.query import Query, parse
-from digest.text import AnalysedText, fold, name_words, words
+from digest.text import AnalysedText, words
 
 PAPER = Paper(
     id=ArxivId("2606.01234"),
@@ -16,8 +16,8 @@ PAPER = Paper(
     abstract="We compiled a state-of-the-art benchmark of graphs. The compiler's theory matters in practice.",
     authors=(
         "Yann LeCun",
-        r"Andr\'e M. Weil",
-        r"P\'al Erd\H{o}s",
+        "André M. Weil",
+        "Pál Erdős",
         "M. Curie",
         "Adrian Del Maestro",
         "Søren Bjørn-Ås",
@@ -33,8 +33,8 @@ PAPER = Paper(
     [
         "graph neural network",
         "Graph-neural-networks",
-        "godel",
         "Gödel compiler",
+        "Gödel",
         "compile",
         "state of the art",
         "state in the art",
@@ -73,6 +73,13 @@ PAPER = Paper(
         "cat:hep*",
         "co:ICML",
         'co:"accepted at ICML"',
+        'co:"accepted by ICML"',
+        'co:"accepted ICML"',
+        'all:"the icml"',
+        '"we compiled"',
+        '"of the"',
+        'au:"Weil André"',
+        'au:"André Weil"',
         'jr:"Phys Rev Lett"',
         "id:2606.01234",
         'id:"arXiv:2606.01234v3"',
@@ -109,7 +116,10 @@ def test_the_paper_matches(keyword: str) -> None:
         "=benchmarks theory",
         '="state in the art"',
         "=graph neural compiler",
+        "godel",
+        "zbenchm*",
         "benchmarks*",
+        "wit* graph",
         "abs:neural",
         'ti:"state of the art"',
         'au:"Jean LeCun"',
@@ -122,11 +132,9 @@ def test_the_paper_matches(keyword: str) -> None:
         "cat:math.*",
         "co:graph",
         "co:accept",
-        'co:"accepted ICML"',
         "jr:science",
         "id:2606.01235",
         "all:science",
-        'all:"the icml"',
         'all:"machine learning"',
         "graph AND nothing",
         "graph ANDNOT benchmark",
@@ -168,9 +176,9 @@ def test_an_initial_stands_for_a_given_name_but_nothing_for_a_one_letter_surname
         ("=compiler", ("title", "abstract"), ("Compilers", "compiler's")),
         ("graph neural network", ("title",), ("Graph-Neural Networks",)),
         ("state of the art", ("abstract",), ("state-of-the-art",)),
-        ("godel", ("title",), ("Gödel",)),
+        ("Gödel", ("title",), ("Gödel",)),
         ("bench*", ("abstract",), ("benchmark",)),
-        ('au:"Pál Erdős"', ("authors",), (r"P\'al Erd\H{o}s",)),
+        ('au:"Pál Erdős"', ("authors",), ("Pál Erdős",)),
         ("cat:math-ph OR cat:cs.*", ("categories",), ("math-ph", "cs.LG")),
         ("co:icml", ("comment",), ("ICML",)),
         ('jr:"rev lett"', ("journal_ref",), ("Rev. Lett",)),
@@ -186,11 +194,10 @@ def test_a_match_says_where_and_by_which_words(
 
 
 def test_words_are_as_the_paper_writes_them_whatever_its_characters() -> None:
-    combining = "The e\u0301tale ﬁeld of Ko\u0308nig, ½ Σ-theories\u0301"
-    paper = replace(PAPER, title=combining)
+    paper = replace(PAPER, title="The étale field of König, ½ Σ-theories")
     index = QueryIndex([parse("ti:étale field"), parse("ti:König"), parse("ti:theory")])
     found = [match.words for match in index.matches(paper)]
-    assert found == [("e\u0301tale ﬁeld",), ("Ko\u0308nig",), ("theories\u0301",)]
+    assert found == [("étale field",), ("König",), ("theories",)]
 
 
 def test_matches_come_in_the_order_of_the_queries_and_equal_queries_once() -> None:
@@ -211,39 +218,21 @@ def test_a_paper_without_text_matches_nothing_by_text() -> None:
     assert QueryIndex(map(parse, keywords)).matches(bare) == ()
 
 
-@pytest.mark.parametrize(
-    ("raw", "plain"),
-    [
-        (r"Andr\'e", "Andre"),
-        (r"M\"uller", "Müller"),
-        (r"M{\"u}ller", "muller"),
-        (r"Erd\H{o}s", "Erdős"),
-        (r"\O{}stergaard", "Østergaard"),
-        (r"S{\o}ren", "Søren"),
-        (r"Stanis{\l}awa", "Stanisława"),
-        (r"\L ukasz", "Łukasz"),
-        (r"Fran\c{c}a", "França"),
-        (r"Fran\c ca", "França"),
-        (r"\v{Z}itkovi\'c", "Žitković"),
-        (r"Garc{\'\i}a", "García"),
-        (r"Garc\'{\i}a", "Garcia"),
-        (r"Stra\ss{}e", "Straße"),
-        (r"\AA{}ngstr\"om", "Ångström"),
-        (r"\DJ or\dj e", "Đorđe"),
-        (r"Jan Kotrbat{ý}", "Jan Kotrbatý"),
-        (r"J.~P. Serre", "J P Serre"),
-        ("Jean-Pierre Serre", "jean pierre serre"),
-    ],
-)
-def test_a_name_is_the_same_in_tex_in_unicode_and_in_plain_letters(raw: str, plain: str) -> None:
-    assert name_words(raw) == name_words(plain)
+def test_text_is_divided_and_stemmed_as_in_arxiv() -> None:
+    text = "x-ray_spectra, Newton's C++ (2D) i.i.d. Qwen2.5 re:start 3,141.5 m² __ Étale 量"
+    assert words(text) == [
+        "x", "ray_spectra", "newton's", "c", "2d", "i.i.d", "qwen2.5", "re:start", "3,141.5", "m",
+        "étale", "量",
+    ]  # fmt: skip
+    analysed = AnalysedText("The theories of Newton's, it's possibly OS topology")
+    assert analysed.stems == [None, "theori", None, "newton", None, "possibl", "os", "topolog"]
 
 
-def test_text_is_folded_and_split_as_in_arxiv() -> None:
-    assert fold("ÉTALE ﬁeld") == "etale field"
-    assert words("x-ray_spectra, Newton's C++ (2D)") == ["x", "ray", "spectra", "newton's", "c", "2d"]
-    analysed = AnalysedText("The theories of Newton's")
-    assert analysed.stems == [None, "theori", None, "newton"]
+@given(st.text(alphabet=st.sampled_from("aZé_.:,'’2² -β量\u0301")))
+def test_a_text_in_ascii_is_divided_as_any_other(text: str) -> None:
+    found = AnalysedText(text)
+    assert found.words == words(text) == words(f"{text} é")[:-1]
+    assert all(found.passage(place, place).lower() == word for place, word in enumerate(found.words))
 
 
 # A small vocabulary, so that generated papers and queries meet; words that share stems, stop words between.
@@ -261,7 +250,7 @@ VOCABULARY = (
     "theory",
 )
 TEXTS = st.lists(st.sampled_from(VOCABULARY), max_size=8).map(" ".join)
-NAMES = st.sampled_from(["Jane Doe", "J. Doe", "Doe Graph", r"Ren\'e Neural", "René Neural", "Del Graph Doe"])
+NAMES = st.sampled_from(["Jane Doe", "J. Doe", "Doe Graph", "Rene Neural", "René Neural", "Del Graph Doe"])
 PAPERS = st.builds(
     Paper,
     id=st.sampled_from([ArxivId("2606.01234"), ArxivId("math/0309136")]),
@@ -349,7 +338,7 @@ ALIKE = st.sampled_from(
         ("ti:graph AND (neural OR theory)", "(theories OR neural OR neurally) AND title:graphs"),
         ("graph ANDNOT (theory OR neural)", "graph ANDNOT neural ANDNOT theory"),
         ('au:"Doe, Jane"', 'au:"jane doe"'),
-        ('au:"René Neural"', r"au:{Ren\'e_Neural}"),
+        ('au:"René Neural"', "au:Rene_Neural"),
         ("graph OR graph AND graphs", "graph OR graphs"),
     ]
 )

@@ -155,37 +155,80 @@ def test_what_is_no_whole_answer_without_entities_is_refused(document: str) -> N
         parse_record_page(document.encode())
 
 
+STRANGE = [
+    ("<id>2606.00001</id>", ""),
+    ("<id>2606.00001</id>", "<id>gnome</id>"),
+    (versions_of(FIRST), ""),
+    ('version="v1"', 'version="v2"'),
+    ('version="v1"', 'version="first"'),
+    (FIRST, "yesterday"),
+    (FIRST, "Mon, 01 Jun 2026 12:00:00 -0000"),
+    (FIRST, "Fri, 31 Dec 9999 23:00:00 -2300"),
+    (FIRST, "Mon, 41 Jun 2026 12:00:00 GMT"),
+    ("math.CO cs.DM", " "),
+    ("<datestamp>2026-06-16</datestamp>", ""),
+    ("<datestamp>2026-06-16<", "<datestamp>today<"),
+    ("metadata>", "about>"),
+    ("OAI/arXivRaw/", "OAI/arXiv/"),
+    ("We follow gnomes.", "gnome " * 200_000),
+]
+
+
+@pytest.mark.parametrize(("there", "instead"), STRANGE)
+def test_a_record_that_cannot_be_a_paper_is_left_out_counted_and_told(
+    there: str, instead: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert there in raw_record()
+    strange = raw_record().replace(there, instead)
+    page = parse_record_page(record_page(strange, raw_record("2606.00002"), deleted_record()).encode())
+    assert [record.paper.id for record in page.records] == ["2606.00002"]
+    assert (page.unreadable, page.deleted, page.came) == (1, 1, 3)
+    (told,) = caplog.messages
+    assert told.startswith("entry left out id=oai:arXiv.org:2606.00001 cause=")
+    assert len(told) < 300
+
+
+def test_a_missing_title_or_missing_authors_are_empty() -> None:
+    record = raw_record().replace("<title>On the walks of lost gnomes</title>", "")
+    paper = read_one(record.replace("<authors>Ada Example and Bo Sample</authors>", "")).paper
+    assert (paper.title, paper.authors, paper.abstract) == ("", (), "We follow gnomes.")
+
+
+@pytest.mark.parametrize(
+    ("strange", "count", "is_refused"),
+    [
+        (1, 1, False),
+        (2, 2, False),
+        (3, 3, True),
+        (3, 5, True),
+        (3, 6, False),
+        (50, 100, False),
+        (51, 100, True),
+    ],
+)
+def test_more_than_two_strange_records_that_are_more_than_half_are_another_format(
+    strange: int, count: int, is_refused: bool
+) -> None:
+    records = [raw_record(f"2606.{n:05}", categories="" if n < strange else "math.CO") for n in range(count)]
+    document = record_page(*records).encode()
+    if is_refused:
+        with pytest.raises(BadDocument, match=f"{strange} of {count} entries cannot be read: .* no category"):
+            parse_record_page(document)
+    else:
+        assert parse_record_page(document).unreadable == strange
+
+
 @pytest.mark.parametrize(
     ("there", "instead"),
     [
-        ("<id>2606.00001</id>", ""),
-        ("<id>2606.00001</id>", "<id>gnome</id>"),
-        (versions_of(FIRST), ""),
-        ('version="v1"', 'version="v2"'),
-        ('version="v1"', 'version="first"'),
-        (FIRST, "yesterday"),
-        (FIRST, "Mon, 01 Jun 2026 12:00:00 -0000"),
-        (FIRST, "Fri, 31 Dec 9999 23:00:00 -2300"),
-        (FIRST, "Mon, 41 Jun 2026 12:00:00 GMT"),
-        ("<title>On the walks of lost gnomes</title>", ""),
-        ("<authors>Ada Example and Bo Sample</authors>", ""),
-        ("math.CO cs.DM", " "),
-        ("<datestamp>2026-06-16</datestamp>", ""),
-        ("<datestamp>2026-06-16<", "<datestamp>today<"),
         ("<responseDate>2026-06-16T12:00:00Z</responseDate>", ""),
         ("2026-06-16T12:00:00Z</responseDate>", "2026-06-16T12:00:00</responseDate>"),
         ("2026-06-16T12:00:00Z</responseDate>", "0001-01-01T00:00:00+14:00</responseDate>"),
-        ("<metadata>", "<about>"),
-        ("OAI/arXivRaw/", "OAI/arXiv/"),
         ("ListRecords", "ListIdentifiers"),
         (raw_record(), ""),
     ],
 )
-def test_a_record_or_a_list_without_what_it_must_have_is_refused(there: str, instead: str) -> None:
+def test_a_list_without_what_it_must_have_is_refused(there: str, instead: str) -> None:
     assert there in WHOLE
     with pytest.raises(BadDocument, match="not a complete OAI-PMH document"):
-        parse_record_page(WHOLE.replace(there, instead).replace("</metadata>", _closing(instead)).encode())
-
-
-def _closing(opening: str) -> str:
-    return "</about>" if opening == "<about>" else "</metadata>"
+        parse_record_page(WHOLE.replace(there, instead).encode())

@@ -1,5 +1,6 @@
 """A page shows what its papers say, and can be read again."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
@@ -81,6 +82,12 @@ def test_the_date_is_that_of_the_version_or_the_month_of_the_id() -> None:
 
 
 # What is seen
+
+
+@pytest.mark.parametrize("written", [markdown_of, html_of])
+def test_a_paper_without_a_title_is_called_by_its_identifier(written: Callable[[Page], str]) -> None:
+    paper = saying("")
+    assert re.search(rf"\[{paper.id}\]\(|>{paper.id}</a>", written(page_of(paper)))
 
 
 def test_a_page_is_a_daily_papers_readme() -> None:
@@ -298,7 +305,7 @@ def test_nothing_is_said_of_papers_that_the_page_tells_too_little_of(heading: st
         ("Disordered Proteins (IDR)", '"Disordered Proteins (IDR)"'),
         ("AND gates", '"AND gates"'),
         ('The "AND" of it (all', '"The  AND  of it (all"'),
-        ("the of and", None),
+        ("the of and", '"the of and"'),
         ("!!!", None),
         ("x" * 600, None),
     ],

@@ -384,6 +384,13 @@ def test_the_preheader_is_the_first_title() -> None:
     assert text.startswith("On the Patience of Compilers, Part 7 – and 1 more")
 
 
+def test_a_paper_without_a_title_is_called_by_its_identifier() -> None:
+    result = render(entry(7, title="", authors=(), abstract=""))
+    assert Page(result.html).text.startswith(paper(7).id)
+    assert re.search(rf"<h2[^>]*><a [^>]*>{paper(7).id}</a></h2>", result.html)
+    assert f"\n{paper(7).id}\n" in result.text
+
+
 def test_a_paper_looks_the_same_whatever_else_is_in_the_digest() -> None:
     """So that its block can be made once for all readers who share it."""
     alone, among = render(entry(1)), render(entry(2), entry(1), entry(3), is_first=True)

@@ -150,6 +150,13 @@ def test_what_a_wrong_clock_wrote_down_as_to_come_silences_nobody() -> None:
         ("2026-06-16 03:00", True, "2026-06-17 00:30"),
         # Nothing is announced on a Friday or Saturday evening.
         ("2026-06-12 03:00", True, "2026-06-15 00:30"),
+        # The calendar may be wrong: on the evening of a holiday arXiv is asked once.
+        ("2026-06-19 03:00", True, "2026-06-22 03:00"),
+        ("2026-06-22 03:00", False, "2026-06-23 00:30"),
+        ("2026-06-22 03:00", True, "2026-06-23 00:30"),
+        ("2026-09-07 03:00", True, "2026-09-08 03:00"),
+        ("2026-09-08 02:59", True, "2026-09-08 03:00"),
+        ("2026-09-08 03:00", False, "2026-09-09 00:30"),
     ],
 )
 def test_arxiv_is_asked_after_each_announcement_and_again_when_nothing_came(
@@ -160,6 +167,22 @@ def test_arxiv_is_asked_after_each_announcement_and_again_when_nothing_came(
 
 def test_a_keyword_that_was_never_fetched_is_fetched_at_once() -> None:
     assert next_fetch_at(None, brought_papers=True, failed_at=None) is None
+
+
+@pytest.mark.parametrize(
+    ("missed", "expected"),
+    [
+        ("2026-06-16 03:00", "2026-06-16 06:00"),
+        ("2026-06-16 06:00", "2026-06-16 12:00"),
+        ("2026-06-16 21:00", "2026-06-17 00:30"),
+        # Announced late on Thursday evening: not only on Sunday.
+        ("2026-06-12 06:00", "2026-06-12 12:00"),
+    ],
+)
+def test_what_was_not_announced_is_asked_for_again_some_times_a_day(missed: str, expected: str) -> None:
+    for fetched_at in (moment("2026-06-10 03:00"), None):
+        asked_at = next_fetch_at(fetched_at, brought_papers=False, failed_at=None, missed_at=moment(missed))
+        assert asked_at == moment(expected)
 
 
 def test_a_fetch_that_failed_is_made_again_soon() -> None:

@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 from html import escape
 
@@ -190,19 +191,55 @@ def test_bytes_that_are_no_text_are_refused() -> None:
         ("<updated>2026-06-01T12:00:00Z</updated>", ""),
         ("2026-06-01T12:00:00Z</published>", "yesterday</published>"),
         ("2026-06-01T12:00:00Z</published>", "2026-06-01T12:00:00</published>"),
-        ("<title>On the walks of lost gnomes</title>", ""),
-        ("<summary>We follow gnomes.</summary>", ""),
         ('term="math.CO"', ""),
-        ("<name>Ada Example</name>", ""),
-        ("<opensearch:totalResults>1</opensearch:totalResults>", ""),
-        (">1</opensearch:totalResults>", ">many</opensearch:totalResults>"),
     ],
 )
-def test_a_paper_or_a_feed_without_what_it_must_have_is_refused(there: str, instead: str) -> None:
+def test_an_entry_that_cannot_be_a_paper_is_left_out_counted_and_told(
+    there: str, instead: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert there in entry()
+    answer = parse_search_answer(feed(entry().replace(there, instead), entry("2606.00002v1")).encode())
+    assert [paper.id for paper in answer.papers] == ["2606.00002"]
+    assert (answer.total, answer.unreadable, answer.came) == (2, 1, 2)
+    (told,) = caplog.messages
+    assert told.startswith("entry left out id=")
+    assert "cause=" in told
+
+
+def test_more_than_two_strange_entries_that_are_more_than_half_are_another_format() -> None:
+    strange = [entry(f"2606.{number:05}v1", categories=("",)) for number in range(3)]
+    good = [entry(f"2606.1{number:04}v1") for number in range(3)]
+    assert parse_search_answer(feed(*strange, *good).encode()).unreadable == 3
+    with pytest.raises(BadDocument, match="3 of 5 entries"):
+        parse_search_answer(feed(*strange, *good[1:]).encode())
+
+
+def test_what_a_paper_can_be_without_is_empty() -> None:
+    paper = read_one(feed(re.sub(r"<(title|summary|name)>.*?</\1>", "", entry(), flags=re.DOTALL)))
+    assert (paper.title, paper.abstract, paper.authors) == ("", "", ())
+
+
+def test_a_name_without_a_letter_is_no_author() -> None:
+    assert read_one(feed(entry(authors=("Gnome Collaboration", ":", "", "Ada Example")))).authors == (
+        "Gnome Collaboration",
+        "Ada Example",
+    )
+
+
+def test_tex_that_arxiv_left_in_a_name_is_converted() -> None:
+    assert read_one(feed(entry(authors=(r"J. Ex{ý}mpl", r"B. S\v ample")))).authors == (
+        "J. Exýmpl",
+        "B. Sǎmple",
+    )
+
+
+@pytest.mark.parametrize("instead", ["", "<opensearch:totalResults>many</opensearch:totalResults>"])
+def test_an_answer_without_its_total_is_refused(instead: str) -> None:
     document = feed(entry())
-    assert there in document
+    total = "<opensearch:totalResults>1</opensearch:totalResults>"
+    assert total in document
     with pytest.raises(BadDocument, match="incomplete"):
-        parse_search_answer(document.replace(there, instead).encode())
+        parse_search_answer(document.replace(total, instead).encode())
 
 
 def test_an_error_entry_is_a_refusal_with_its_reason() -> None:

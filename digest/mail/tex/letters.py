@@ -4,6 +4,8 @@ import unicodedata
 from enum import StrEnum
 from functools import lru_cache
 
+from digest.arxiv.tex_to_unicode import UNDOTTED, composed
+
 
 class Alphabet(StrEnum):
     """An alphabet whose letters mean something else than the plain ones; by Unicode's name."""
@@ -14,13 +16,6 @@ class Alphabet(StrEnum):
     BOLD = "BOLD"
 
 
-ACCENTS = {
-    "`": "\u0300", "'": "\u0301", "^": "\u0302", "~": "\u0303", "=": "\u0304", "u": "\u0306", ".": "\u0307",
-    '"': "\u0308", "r": "\u030a", "H": "\u030b", "v": "\u030c", "d": "\u0323", "c": "\u0327", "k": "\u0328",
-    "b": "\u0331",
-}  # fmt: skip
-"""The marks of TeX's accents in words, by the character after the backslash."""
-
 MARKS = {
     "grave": "\u0300", "acute": "\u0301", "hat": "\u0302", "widehat": "\u0302", "tilde": "\u0303",
     "widetilde": "\u0303", "bar": "\u0304", "overline": "\u0305", "breve": "\u0306", "dot": "\u0307",
@@ -30,12 +25,10 @@ MARKS = {
 }  # fmt: skip
 """The marks of TeX's accents in maths."""
 
-_DOTTED = {"ı": "i", "ȷ": "j"}
-
 
 def accented(letter: str, sign: str) -> str | None:
     r"""The one character for `\"o` and its like; `None` where Unicode has none."""
-    whole = unicodedata.normalize("NFC", _DOTTED.get(letter, letter) + ACCENTS[sign])
+    whole = composed(letter, sign)
     return whole if len(whole) == 1 else None
 
 
@@ -45,7 +38,7 @@ def marked(text: str, mark: str) -> str:
     return unicodedata.normalize(
         "NFC",
         "".join(
-            _DOTTED.get(character, character) + mark
+            UNDOTTED.get(character, character) + mark
             if character.isalnum() or not (has_letters or character.isspace())
             else character
             for character in text
