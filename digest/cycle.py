@@ -17,6 +17,7 @@ from digest.jobs import (
     compose_due,
     deliver,
     fetch,
+    take_up_restored,
     tidy,
 )
 from digest.mail import Transport
@@ -81,6 +82,7 @@ class Cycle:
     async def run(self, *, force: bool = False) -> CycleReport:
         """Mails everybody who has something new, at most one digest a day each unless `force` lifts that."""
         now = self.clock()
+        restored = await asyncio.to_thread(take_up_restored, self.store, now=now)
         readers = lay_over(self.subscribers, await asyncio.to_thread(self.store.preferences))
         given_up = await asyncio.to_thread(
             self.store.enrol, readers, now=now, current_since=last_announcement(now)
@@ -110,7 +112,7 @@ class Cycle:
             subscribers_not_due=composed.not_due,
             subscribers_suppressed=composed.suppressed,
             errors=(*(fetched.errors if fetched else stopped), *earlier.errors, *later.errors),
-            notes=(*_notes(fetched, now), *dict.fromkeys((*earlier.notes, *later.notes))),
+            notes=(*restored, *_notes(fetched, now), *dict.fromkeys((*earlier.notes, *later.notes))),
             is_unreached=fetched is not None and fetched.is_unreached and not fetched.is_clock_wrong,
         )
 

@@ -359,6 +359,14 @@ def m010_bulletins(db: Database) -> None:
 
 
 @migrations()
+def m011_restored(db: Database) -> None:
+    """How a copy that was put in the place of the state is noticed."""
+    # copied_at: this is a copy that `digest backup` made then. restored_at: when one was last noticed.
+    db.execute("ALTER TABLE installation ADD COLUMN copied_at TEXT")
+    db.execute("ALTER TABLE installation ADD COLUMN restored_at TEXT")
+
+
+@migrations()
 def m012_changes(db: Database) -> None:
     """Several editions of one version, what changed from one to the next, and hits of the past."""
     for statement in (

@@ -18,6 +18,7 @@ from digest.store.values import (
     Mailing,
     Matched,
     News,
+    Restored,
     Served,
     Sighting,
     Standing,
@@ -132,6 +133,21 @@ class Store(Protocol):
 
         Returns how many digests that were. A reader is left as they were if one of the mailings that
         their digest takes over is being sent by now.
+        """
+        ...
+
+    def restored(self) -> Restored | None:
+        """Whether an older copy was put in the place of the state: one not taken up yet, else the last one.
+
+        Nothing tells it where copy and state were put back together, as with a snapshot of the machine.
+        """
+        ...
+
+    def take_up_restored(self, *, now: datetime) -> Restored | None:
+        """Goes on from an older copy, and returns it; `None` where there is none that was not taken up.
+
+        Mailings that are not at their end may have been sent since it was made: they are repeated as they
+        are, and never merged. To be called before anything is composed, when nobody else can be sending.
         """
         ...
 

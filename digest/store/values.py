@@ -27,6 +27,17 @@ class MailingState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """An older copy of the state was put in its place, and noticed at that moment; `None`: not taken up yet.
+
+    `copied_at` is when `digest backup` made the copy, where it did and that is still known.
+    """
+
+    copied_at: datetime | None
+    noticed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
     """A fetched paper with the keys of the queries that it matches.
 
