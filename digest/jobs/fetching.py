@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _CLOCK_SLACK = timedelta(days=2)
+_CLOCK_JITTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,15 +269,23 @@ class _Fetching:
         if missing:
             raise MissingNews(source.name, missing)
 
+    def _clock_notes(self) -> list[str]:
+        last = max((one.covered_at for one in self._coverage.values()), default=self._now)
+        if last <= self._now + _CLOCK_JITTER:
+            return []
+        said = f"the clock of this machine says {self._now:%F %R} UTC, which is before the last fetch"
+        return [f"{said} at {last:%F %R} UTC; nothing is lost, but look at the clock (or at --now)"]
+
     def report(self) -> FetchReport:
         """The doubts become notes where another source helped, and errors where none did."""
         errors, notes = [], [f"{doubt}; another answer took its place" for doubt in self._doubts]
+        notes += self._clock_notes()
         if self._unserved:
             left = f"Nothing is lost: the next run asks again for {_listed(self._unserved)}"
-            errors, notes = [*self._doubts, left], []
+            errors, notes = [*self._doubts, left], self._clock_notes()
         elif self._missing_at:
             others = [doubt for doubt, error in self._doubts.items() if not isinstance(error, MissingNews)]
-            notes = [*others, self._missing_note]
+            notes = [*others, self._missing_note, *self._clock_notes()]
         return FetchReport(
             papers_new=self._papers_new,
             unserved=frozenset(query.key for query in (*self._unserved, *self._waiting)),
