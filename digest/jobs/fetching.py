@@ -131,7 +131,7 @@ class _Fetching:
         for source in errand.sources:
             left = [query for query in pending if not source.can_answer(query)]
             for batch in source.batches([query for query in pending if source.can_answer(query)]):
-                if not await self._ask(source, batch, errand.ground):
+                if self._is_clock_wrong or not await self._ask(source, batch, errand.ground):
                     left += batch
             pending = tuple(left)
             if not pending:
@@ -269,6 +269,10 @@ class _Fetching:
         if missing:
             raise MissingNews(source.name, missing)
 
+    @property
+    def _is_clock_wrong(self) -> bool:
+        return any(isinstance(error, WrongClock) for error in self._doubts.values())
+
     def _clock_notes(self) -> list[str]:
         last = max((one.covered_at for one in self._coverage.values()), default=self._now)
         if last <= self._now + _CLOCK_JITTER:
@@ -293,8 +297,7 @@ class _Fetching:
             notes=tuple(notes),
             is_unreached=bool(self._unserved) and not self._served,
             missing_at=self._missing_at,
-            is_clock_wrong=bool(self._unserved)
-            and any(isinstance(error, WrongClock) for error in self._doubts.values()),
+            is_clock_wrong=self._is_clock_wrong,
         )
 
 
