@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -54,6 +54,7 @@ async def fetch(
     *,
     now: datetime,
     lookback: timedelta,
+    notice: Callable[[str], None] = lambda text: None,
 ) -> FetchReport:
     """Asks for the distinct keywords of all subscribers and writes down what matches them.
 
@@ -77,6 +78,8 @@ async def fetch(
         lookback=lookback,
     )
     fetching = _Fetching(store, known, coverage, now, lookback)
+    planned = sum(errand.requests for errand in errands)
+    notice(f"asking arXiv for {_counted(len(queries), 'keyword')}: about {_counted(planned, 'request')}")
     for errand in errands:
         await fetching.run(errand)
     for source in fetching.answered:
@@ -310,6 +313,10 @@ def _place(paper: Paper, now: datetime) -> str:
     """Its place in the order of announcements; none for an identifier of a month to come."""
     place = announcement_order(paper.id)
     return place if place[:4] <= f"{now + _CLOCK_SLACK:%y%m}" else ""
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _listed(queries: Sequence[Query]) -> str:
