@@ -82,7 +82,8 @@ class PoliteClient:
     """Asks one question at a time, each request in its own turn of the turnstile.
 
     `requests` counts all that were sent, also those that failed, were redirected or were sent again.
-    `notice` is told of each before it is sent. `clock_lead` is how far this machine's clock was ahead of the server's at the last answer that told it.
+    `notice` is told of each before it is sent.
+    `clock_lead` is how far this machine's clock was ahead of the server's at the last answer that told it.
     """
 
     def __init__(self, settings: ClientSettings, turnstile: Turnstile) -> None:
