@@ -10,6 +10,7 @@ from digest.arxiv.calendar import earliest_announcement
 from digest.matching import Match, QueryIndex, matches
 from digest.papers import ArxivId, Paper
 from digest.query import Query, parse
+from digest.query.cautions import cautions
 from digest.query.tree import Phrase
 from digest.text import STOP_WORDS, fold, stem, words
 
@@ -64,6 +65,7 @@ class Advice:
     overlaps: tuple[tuple[str, int], ...]
     forms: Forms | None
     proposals: tuple[Proposal, ...]
+    cautions: tuple[str, ...]
 
     @property
     def a_day(self) -> float:
@@ -120,6 +122,7 @@ def _advice(
         overlaps=tuple(sorted((pair for pair in shared if pair[1]), key=lambda pair: -pair[1])),
         forms=_forms(query, hits),
         proposals=tuple(islice(_proposals(query, own, papers), _PROPOSALS)),
+        cautions=cautions(query),
     )
 
 

@@ -137,6 +137,10 @@ def _chart(advice: "Advice") -> str:
 
 
 def _warnings(advice: "Advice") -> list[str]:
+    return [*advice.cautions, *_rates(advice)]
+
+
+def _rates(advice: "Advice") -> list[str]:
     if advice.is_dead:
         return ["dead: not one paper in two weeks; look for a more usual word, or drop it"]
     if not advice.is_broad:
@@ -161,6 +165,7 @@ def _as_object(advice: "Advice") -> dict[str, Any]:
             "exact": advice.forms.exact,
             "kept": advice.forms.kept,
         },
+        "cautions": list(advice.cautions),
         "is_broad": advice.is_broad,
         "is_dead": advice.is_dead,
         "narrower": [{"keyword": one.keyword, "papers": one.papers} for one in advice.proposals],
