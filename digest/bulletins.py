@@ -9,6 +9,7 @@ from hashlib import sha256
 from digest.health import Health
 from digest.mail import Outgoing
 from digest.mail.message import Letterhead, mailbox, quoted_printable, wire_address
+from digest.store import Restored
 
 _MOST_LINES = 8
 
@@ -83,6 +84,7 @@ def told(health: Health) -> Iterator[tuple[str, Sequence[str]]]:
     yield "seen", [_seen(health)]
     yield "next", [_next(health)]
     yield "sources", [f"{name}: {_at(moment, health.now)}" for name, moment in health.sources.items()]
+    yield "restored", [_restored(health.restored, health.now)] if health.restored else []
     yield "mail", _mail(health)
     yield "waiting", _waiting(health)
     yield "suppressed", _few([f"{one.email}: {one.cause}" for one in health.suppressed], "addresses")
@@ -99,6 +101,14 @@ def _seen(health: Health) -> str:
 def _next(health: Health) -> str:
     fetch = "at once" if health.fetch_at is None or health.fetch_at <= health.now else _at(health.fetch_at)
     return f"announcement {_at(health.announcement_at)}; the daemon asks arXiv {fetch}"
+
+
+def _restored(restored: Restored, now: datetime) -> str:
+    """docs/delivery.md has what follows from it."""
+    made = f"of {_at(restored.copied_at, now)} " if restored.copied_at else ""
+    after = f"went on from it {_at(restored.noticed_at, now)}" if restored.noticed_at else "goes on from it"
+    run = "a run" if restored.noticed_at else "the next run"
+    return f"an older copy of the state {made}was put in its place; {run} {after}"
 
 
 def _mail(health: Health) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from digest.digests import Digest, Entry, Hit, Revision
+from digest.digests import Change, Digest, Entry, Hit, Revision
 from digest.matching import QueryIndex, title_test
 from digest.papers import ArxivId, Paper
 from digest.query import Query
@@ -25,16 +25,19 @@ def compose(
     planned_at: datetime,
     is_first: bool,
     revisions: Sequence[Revision] = (),
+    changes: Sequence[Change] = (),
 ) -> Digest | None:
     """The reader's digest of `hits` and `revisions`, or `None` when there is nothing for them.
 
-    What their filters refuse is left out. Of the backlog it takes the newest `WELCOME_PAPERS` of each
-    query. Papers come in the order of `by_relevance`; of a paper that was seen in two versions, the later
-    one, and of several new versions of one paper the last. A muted keyword brings neither.
+    What their filters refuse is left out, until it has changed so that they let it through. Of the backlog
+    it takes the newest `WELCOME_PAPERS` of each query. Papers come in the order of `by_relevance`; of a paper
+    that was seen in two versions, the later one, and of several new versions of one paper the last. A muted
+    keyword brings neither.
     """
     if subscriber.muted:
         hits, revisions = _heard(subscriber, hits, revisions)
-    entries = _entries(subscriber, hits)
+        changes = [change for change in changes if change.query_key not in subscriber.muted]
+    entries = _entries(subscriber, hits, changes)
     news = _latest_revisions(subscriber, revisions)
     if not entries and not news:
         return None
@@ -84,7 +87,7 @@ def by_relevance(entries: Iterable[Entry], queries: Mapping[str, Query]) -> tupl
     return tuple(sorted(entries, key=rank, reverse=True))
 
 
-def _entries(subscriber: Subscriber, hits: Sequence[Hit]) -> tuple[Entry, ...]:
+def _entries(subscriber: Subscriber, hits: Sequence[Hit], changes: Sequence[Change]) -> tuple[Entry, ...]:
     latest: dict[ArxivId, Paper] = {}
     matched: dict[ArxivId, list[str]] = {}
     for hit in hits:
@@ -95,8 +98,14 @@ def _entries(subscriber: Subscriber, hits: Sequence[Hit]) -> tuple[Entry, ...]:
             matched[paper.id].append(hit.query_key)
             if paper.version >= latest[paper.id].version:
                 latest[paper.id] = paper
+    late = _let_through_late(subscriber, changes)
+    for change in changes:
+        if change.after.id in late:
+            latest[change.after.id] = late[change.after.id]
+            matched.setdefault(change.after.id, []).append(change.query_key)
     papers = {paper.id: paper for paper in _let_through(subscriber, latest.values())}
     wanted = {hit.paper.id for hit in hits if not hit.is_backlog} & papers.keys()
+    wanted |= late.keys() & papers.keys()
     wanted |= _welcome([hit for hit in hits if hit.is_backlog and hit.paper.id in papers])
     keys = [(keyword.query.key, keyword.text) for keyword in subscriber.keywords]
     entries = [
@@ -104,6 +113,17 @@ def _entries(subscriber: Subscriber, hits: Sequence[Hit]) -> tuple[Entry, ...]:
         for paper_id in wanted
     ]
     return by_relevance(entries, {keyword.text: keyword.query for keyword in subscriber.keywords})
+
+
+def _let_through_late(subscriber: Subscriber, changes: Sequence[Change]) -> dict[ArxivId, Paper]:
+    """Papers that the reader's filters refused and do not refuse any more, as they are now."""
+    before: dict[ArxivId, Paper] = {}
+    after: dict[ArxivId, Paper] = {}
+    for change in changes:
+        before.setdefault(change.before.id, change.before)
+        after[change.after.id] = change.after
+    refused = before.keys() - {paper.id for paper in _let_through(subscriber, before.values())}
+    return {paper.id: paper for paper in _let_through(subscriber, after.values()) if paper.id in refused}
 
 
 def _welcome(backlog_hits: Iterable[Hit]) -> set[ArxivId]:

@@ -17,6 +17,7 @@ from digest.jobs import (
     compose_due,
     deliver,
     fetch,
+    take_up_restored,
     tidy,
 )
 from digest.mail import Transport
@@ -81,6 +82,7 @@ class Cycle:
     async def run(self, *, force: bool = False) -> CycleReport:
         """Mails everybody who has something new, at most one digest a day each unless `force` lifts that."""
         now = self.clock()
+        restored = await asyncio.to_thread(take_up_restored, self.store, now=now)
         readers = lay_over(self.subscribers, await asyncio.to_thread(self.store.preferences))
         given_up = await asyncio.to_thread(
             self.store.enrol, readers, now=now, current_since=last_announcement(now)
@@ -91,7 +93,7 @@ class Cycle:
         fetched = await self._fetch(readers, now)
         trim_heap()
         composed = ComposeReport()
-        if fetched is not None:
+        if fetched is not None and not fetched.is_clock_wrong:
             composed = await self._compose(readers, now, fetched, force=force)
         later = DeliveryReport() if earlier.is_server_down or earlier.limited_until else await self._deliver()
         await asyncio.to_thread(tidy, self.store, now=now, lookback=self.lookback)
@@ -110,8 +112,8 @@ class Cycle:
             subscribers_not_due=composed.not_due,
             subscribers_suppressed=composed.suppressed,
             errors=(*(fetched.errors if fetched else stopped), *earlier.errors, *later.errors),
-            notes=(*_notes(fetched, now), *dict.fromkeys((*earlier.notes, *later.notes))),
-            is_unreached=fetched is not None and fetched.is_unreached,
+            notes=(*restored, *_notes(fetched, now), *dict.fromkeys((*earlier.notes, *later.notes))),
+            is_unreached=fetched is not None and fetched.is_unreached and not fetched.is_clock_wrong,
         )
 
     async def _fetch(self, readers: Sequence[Subscriber], now: datetime) -> FetchReport | None:

@@ -13,7 +13,7 @@ from digest.assembly import Setup, limits_of, open_client, sources_of, transport
 from digest.errors import ConfigurationError, DigestError
 from digest.heap import trim_heap
 from digest.hiring import hired
-from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch, tidy
+from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch, take_up_restored, tidy
 from digest.notify import Notifier
 from digest.preferences import Preferences, lay_over
 from digest.reporting import tell_operator
@@ -79,6 +79,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        await asyncio.to_thread(take_up_restored, self._store, now=self._clock())
         await self._enrol()
         async with self._serving() as address, asyncio.TaskGroup() as group:
             mailing = group.create_task(self._forever("mailing", self._mail_step, self._mail_now))

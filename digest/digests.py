@@ -36,6 +36,15 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A paper that one of a reader's queries had found, and whose text or categories became others."""
+
+    query_key: str
+    before: Paper
+    after: Paper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
     """What one reader gets: every paper once, either as an entry or as a new version of one they had.
 

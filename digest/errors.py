@@ -84,6 +84,10 @@ class MissingNews(Unbelievable):
     """A well-formed answer that has nothing of an announcement that was due."""
 
 
+class WrongClock(SourceError):
+    """arXiv's answer was made at another time than it is here: nothing that goes by the time can be right."""
+
+
 class StateError(DigestError):
     """The state file cannot be used; it is left as it is. `is_passing`: it may be over by itself."""
 

@@ -10,7 +10,7 @@ from digest.arxiv.calendar import last_announcement, next_announcement, not_anno
 from digest.notation import address_key
 from digest.papers import ArxivId
 from digest.schedule import is_paused, mailing_after, next_fetch_at, slot_before
-from digest.store import Standing, Store, Suppression, Waiting
+from digest.store import Restored, Standing, Store, Suppression, Waiting
 from digest.subscribers import Keyword, Subscriber
 
 FRESH = timedelta(days=7)
@@ -49,6 +49,7 @@ class Health:
     that no fetch covered for more than a day after an announcement; `overdue` the subscribers whose sending
     time passed unserved for a day, and `undelivered` those whose digests were written down a day ago and are
     not sent.
+    `restored` tells of an older copy of the state that was put in its place in the last week.
     `alike` are groups of keywords that found just the same papers.
     """
 
@@ -66,6 +67,7 @@ class Health:
     overdue: tuple[str, ...]
     undelivered: tuple[str, ...]
     waiting: int
+    restored: Restored | None
     troubled: tuple[Waiting, ...]
     suppressed: tuple[Suppression, ...]
     silent: tuple[Quiet, ...]
@@ -121,6 +123,7 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -
         overdue=tuple(_overdue(subscribers, standings, now)),
         undelivered=store.unserved(since=now - _PATIENCE),
         waiting=store.waiting(),
+        restored=_restored_lately(store, now),
         troubled=store.troubled(limit=_SHOWN),
         suppressed=store.suppressions(),
         silent=tuple(_silent(keywords, covered_at, found, store.recent_hits(since=now - FRESH))),
@@ -130,6 +133,12 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -
 
 def _standings(store: Store, subscribers: Sequence[Subscriber]) -> Mapping[str, Standing]:
     return store.standings([one.email for one in subscribers])
+
+
+def _restored_lately(store: Store, now: datetime) -> Restored | None:
+    found = store.restored()
+    is_old = found is not None and found.noticed_at is not None and found.noticed_at < now - FRESH
+    return None if is_old else found
 
 
 def _moment(mail: tuple[str, datetime]) -> datetime:

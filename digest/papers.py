@@ -1,6 +1,7 @@
 """The one value that every stage passes on: a paper, under an identity that has no version."""
 
 import re
+import string
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
@@ -13,11 +14,26 @@ See https://info.arxiv.org/help/arxiv_identifier.html.
 
 _NEW_STYLE = r"\d{4}\.\d{4,5}"
 _OLD_STYLE = r"[a-z][a-z-]*(?:\.[A-Z]{2})?/\d{7}"
+_ID = rf"(?P<id>{_NEW_STYLE}|{_OLD_STYLE})(?:v(?P<version>[1-9]\d{{0,3}}))?"
+# What comes with each paper of each answer.
 _IDENTIFIER = re.compile(
-    rf"(?:https?://(?:[a-z]+\.)?arxiv\.org/(?:abs|pdf)/|oai:arxiv\.org:|arxiv:)?"
-    rf"(?P<id>{_NEW_STYLE}|{_OLD_STYLE})(?:v(?P<version>[1-9]\d{{0,3}}))?",
-    re.IGNORECASE | re.ASCII,
+    rf"(?:https?://(?:[a-z]+\.)?arxiv\.org/abs/|oai:arxiv\.org:|arxiv:)?{_ID}", re.IGNORECASE | re.ASCII
 )
+# What people copy, see https://info.arxiv.org/help/arxiv_identifier_for_services.html for the addresses and
+# https://info.arxiv.org/help/doi.html for the DOI. On a PDF, the category and the day follow.
+_COPIED = re.compile(
+    rf"""(?:
+        (?:(?:https?:)?//)? (?:[a-z\d-]+\.)* (?:arxiv|ar5iv|alphaxiv)\.org/
+        (?:(?:abs|pdf|html|format|src|e-print|ps|tb|trackback)/ | (?=\d))
+      | (?:(?:(?:https?:)?//)? (?:dx\.|www\.)?doi\.org/ | doi:\s*)? 10\.48550/arxiv\.
+      | arxiv:\s*
+    )?
+    {_ID} (?:\.pdf|\.ps(?:\.gz)?)? /? (?:[?\#]\S*)?
+    (?:\s*\[[a-z.-]+\]? (?:\s+\d{{1,2}}\s[a-z]{{3}}\s\d{{4}})?)?""",
+    re.IGNORECASE | re.ASCII | re.VERBOSE,
+)
+_BEFORE, _AFTER = "<([{\"'`“‘«*_", ">)]}\"'`”’»*_.,;:!?"
+_WRITTEN_SLASH = re.compile("%2f", re.IGNORECASE)
 _SUBJECT_CLASS = re.compile(r"\.[a-z]{2}/")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\s]+")
 
@@ -62,15 +78,29 @@ class Paper:
 def parse_identifier(text: str) -> tuple[ArxivId, int | None]:
     """The identifier and, where `text` names one, the version.
 
-    Takes the bare form, abs and PDF addresses, `oai:arXiv.org:…` and `arXiv:…`. An old-style subject
-    class is no part of the identity: `math.GT/0309136` is `math/0309136`.
-    Raises `ValueError` for anything else.
+    Takes the bare form, `oai:arXiv.org:…`, `arXiv:… [cs.LG]`, every address of a paper and its DOI, with the
+    punctuation around them as in copied text. An old-style subject class is no part of the identity:
+    `math.GT/0309136` is `math/0309136`. Raises `ValueError` for anything else.
     """
-    found = _IDENTIFIER.fullmatch(text.strip())
+    found = _IDENTIFIER.fullmatch(text) or _COPIED.fullmatch(_without_punctuation(text))
     if not found:
         raise ValueError(f"not an arXiv identifier: {text[:80]!r}")
     version = found["version"]
     return ArxivId(_SUBJECT_CLASS.sub("/", found["id"].lower())), int(version) if version else None
+
+
+def announcement_order(arxiv_id: ArxivId) -> str:
+    """Of two identifiers that differ here the lower one was announced first; empty before April 2007.
+
+    arXiv numbers papers when it announces them, from one announcement to the next, month by month.
+    """
+    month, _, number = arxiv_id.partition(".")
+    return f"{month}.{number:0>5}" if number.isdigit() and len(month) == 4 else ""
+
+
+def _without_punctuation(text: str) -> str:
+    bare = text.strip().lstrip(_BEFORE).rstrip(_AFTER + string.whitespace)
+    return _WRITTEN_SLASH.sub("/", bare)
 
 
 def month_of(arxiv_id: ArxivId) -> str:

@@ -23,6 +23,9 @@ class FakeSource:
         self.failing: Callable[[Sequence[Query]], Exception | None] = lambda queries: None
         self.asked: list[tuple[Sequence[Query], Ground]] = []
 
+    def can_answer(self, query: Query) -> bool:
+        return True
+
     def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
         return self.price
 

@@ -21,6 +21,10 @@ class Source(Protocol):
     @property
     def lists_again(self) -> bool: ...
 
+    def can_answer(self, query: Query) -> bool:
+        """Whether it can find all papers of this query at all."""
+        ...
+
     def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
         """How many requests it takes to find `expected` papers; `None` if it cannot cover the ground."""
         ...

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from digest.arxiv.atom import SearchAnswer, parse_search_answer
+from digest.arxiv.belief import check_clock
 from digest.arxiv.ground import Ground
 from digest.arxiv.http import PoliteClient
 from digest.errors import Implausible
@@ -20,6 +21,7 @@ from digest.query import Query, any_of
 _MOST_TERMS = 200
 _MOST_CHARACTERS = 16_000
 _JOINT = len("( OR )")
+_MOST_TERMS_OF_ONE = 1_000
 
 _MINUTE = timedelta(minutes=1)
 # arXiv's clock and ours may differ, and no paper may fall out at the recent end.
@@ -38,6 +40,11 @@ class SearchApi:
         self._client = client
         self._url = url
         self._page_size = page_size
+
+    def can_answer(self, query: Query) -> bool:
+        """Whether the query fits into one request."""
+        text = any_of((query,))
+        return len(text) <= _MOST_CHARACTERS and text.count(":") <= _MOST_TERMS_OF_ONE
 
     @staticmethod
     def batches(queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
@@ -69,7 +76,7 @@ class SearchApi:
         """
         found: dict[ArxivId, Paper] = {}
         for batch in self.batches(queries):
-            found |= await self._search_batch(any_of(batch), ground.submitted_since, ground.until + _MARGIN)
+            found |= await self._search_batch(any_of(batch), ground)
         return tuple(sorted(found.values(), key=_submission, reverse=True))
 
     async def paper(self, arxiv_id: ArxivId) -> Paper | None:
@@ -92,10 +99,12 @@ class SearchApi:
         )
         return answer.total
 
-    async def _search_batch(self, text: str, since: datetime, until: datetime) -> dict[ArxivId, Paper]:
+    async def _search_batch(self, text: str, ground: Ground) -> dict[ArxivId, Paper]:
         """Page after page, each ending where the one before began, until one holds all of its window."""
-        upper = _whole_minute_after(until)
+        since, upper = ground.submitted_since, _whole_minute_after(ground.until + _MARGIN)
         answer = await self._page(text, since, upper, None)
+        if answer.made_at:
+            check_clock(self._url, answer.made_at, ground.until)
         promised, unreadable = answer.total, answer.unreadable
         found = {paper.id: paper for paper in answer.papers}
         while answer.came < answer.total and answer.papers:

@@ -7,6 +7,7 @@ where any form and any part of a document is welcome.
 
 import io
 from dataclasses import dataclass
+from datetime import datetime
 from xml.etree import ElementTree
 
 from digest.arxiv.authors import author_name
@@ -28,12 +29,13 @@ _MOST_MARKS = 4_000_000
 class SearchAnswer:
     """One page of results in arXiv's order; `total` counts the results on all pages.
 
-    `unreadable` counts the entries left out because they cannot be papers.
+    `unreadable` counts the entries left out because they cannot be papers. `made_at` is arXiv's time.
     """
 
     total: int
     papers: tuple[Paper, ...]
     unreadable: int = 0
+    made_at: datetime | None = None
 
     @property
     def came(self) -> int:
@@ -58,7 +60,8 @@ def parse_search_answer(document: bytes, *, url: str = SEARCH_API_URL) -> Search
     try:
         total = int(text_of(feed, f"{_OPEN_SEARCH}totalResults"))
         papers, unreadable = read_entries(entries, _paper, id_path=f"{_ATOM}id")
-        return SearchAnswer(total=total, papers=papers, unreadable=unreadable)
+        made_at = moment_of(text) if (text := feed.findtext(f"{_ATOM}updated")) else None
+        return SearchAnswer(total=total, papers=papers, unreadable=unreadable, made_at=made_at)
     except ValueError as error:
         raise BadDocument(url, f"arXiv's answer is incomplete: {error}; try again later") from error
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from digest.arxiv.calendar import announcements_between
 from digest.arxiv.ground import Ground
+from digest.errors import WrongClock
 from digest.papers import ArxivId, Paper
 
 _FEW = 2
@@ -23,6 +24,9 @@ _CERTAIN = 5.0
 
 INDEX_LAG = timedelta(hours=3)
 """How long after an announcement arXiv's own index may not show it yet."""
+
+_AHEAD = timedelta(days=2)
+_OLDEST_ANSWER = timedelta(days=6)
 
 MOST_MISSING = 2
 """So many announcements in a row may be left out for holidays that are in no list."""
@@ -49,7 +53,7 @@ def lie(
         return f"{len(missing)} of {len(known)} papers that it listed before are missing, as {missing[-1]}"
     if is_exact and len(papers) >= _ENOUGH_TO_JUDGE and len(matched) < _SHARE_MATCHING * len(papers):
         return f"only {len(matched)} of its {len(papers)} papers match what was asked for"
-    old = sum(1 for paper in matched if _is_old(paper, ground.submitted_since))
+    old = sum(1 for paper in matched if _is_old(paper, ground))
     if old > OLD_PAPERS:
         return f"{old} papers from before {ground.submitted_since:%F}, where {OLD_PAPERS} may be"
     return None
@@ -87,9 +91,20 @@ def left_out(*, silent: Collection[str], since: datetime, until: datetime) -> da
     return announced[-1] if len(silent) > 1 and 0 < len(announced) <= MOST_MISSING else None
 
 
-def _is_old(paper: Paper, since: datetime) -> bool:
-    """Whether it was submitted before `since`, by its identifier's month where the source does not say."""
+def check_clock(url: str, made_at: datetime, now: datetime) -> None:
+    """Raises `WrongClock` where an answer was made at another time than `now`.
+
+    An answer may be some days old, since arXiv keeps answers until its next announcement.
+    """
+    if not -_OLDEST_ANSWER <= made_at - now <= _AHEAD:
+        said = f"this machine's clock says {now:%F %R} UTC, and arXiv's says {made_at:%F %R} UTC"
+        raise WrongClock(url, f"{said}; set the clock (or leave out --now). Nothing was changed")
+
+
+def _is_old(paper: Paper, ground: Ground) -> bool:
+    """Whether it is no news there, by its identifier's month where its submission is not known."""
+    since = ground.submitted_since
     if paper.submitted_at is not None:
-        return paper.submitted_at < since
+        return not ground.holds(paper)
     found = _NEW_STYLE.match(paper.id)
     return found is None or (int(found[1]), int(found[2])) < (since.year % 100, since.month)

@@ -5,17 +5,18 @@ Source: https://info.arxiv.org/help/rss.html.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from digest.arxiv.announcement import Announced, AnnounceType, FeedPage, parse_feed_page
+from digest.arxiv.belief import check_clock
 from digest.arxiv.calendar import announcements_between, evenings_between
 from digest.arxiv.ground import Ground
 from digest.arxiv.http import PoliteClient
 from digest.categories import starting_with
 from digest.errors import Implausible, MissingNews, SourceError
 from digest.papers import ArxivId, Paper
-from digest.query import Query
+from digest.query import Query, asks_for_remarks
 
 # All 20 archives. On a busy day, with replacements, each group but the first stays well below the limit;
 # computer science may reach it, and is then asked for in parts.
@@ -28,6 +29,7 @@ _GROUPS = (
 
 _EASTERN = ZoneInfo("America/New_York")
 _DAY = timedelta(days=1)
+_NOON = time(12)
 # A feed shows an announcement from midnight on, and the other sources may take as long to show it.
 _LAG = timedelta(hours=4)
 
@@ -37,11 +39,12 @@ class Announcement:
     """All of arXiv's list of one day: each paper once, with the most telling of its announce types.
 
     `listed_on` is a US Eastern date, the day after the evening of the announcement; it is `None` when
-    there is no list today.
+    there is no list today. `made_on` is the day on which arXiv made the feeds, there.
     """
 
     entries: tuple[Announced, ...]
     listed_on: date | None
+    made_on: date
 
 
 class DailyFeed:
@@ -55,6 +58,10 @@ class DailyFeed:
         self._client = client
         self._url = url.rstrip("/")
         self._most_entries = most_entries
+
+    def can_answer(self, query: Query) -> bool:
+        """It tells nothing of comments and references."""
+        return not asks_for_remarks(query)
 
     def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
         """A request for each group of archives, if today's list covers the ground."""
@@ -75,6 +82,7 @@ class DailyFeed:
             raise SourceError(self._url, f"{reason}; another source has them")
         awaited = _lists_of(ground)
         announcement = await self.announcement()
+        check_clock(self._url, datetime.combine(announcement.made_on, _NOON, _EASTERN), ground.until)
         if awaited and announcement.listed_on != awaited[0]:
             shown = announcement.listed_on or "none"
             reason = f"the daily feed shows the list of {shown}, not that of {awaited[0]}"
@@ -99,7 +107,11 @@ class DailyFeed:
             raise Implausible(self._url, "the daily feeds changed to another day's list; ask again")
         if listed_on and not all(any(page.came for page in group) for group in groups):
             raise Implausible(self._url, "some of the daily feeds are empty and others are not; ask again")
-        return Announcement(entries=_merged(pages), listed_on=listed_on.pop() if listed_on else None)
+        return Announcement(
+            entries=_merged(pages),
+            listed_on=listed_on.pop() if listed_on else None,
+            made_on=made_on.pop(),
+        )
 
     async def _whole(self, parts: Sequence[str]) -> list[FeedPage]:
         """The feed of these archives or categories, in as many parts as none of them is cut."""

@@ -1,7 +1,14 @@
-"""What a fetch has to cover."""
+"""What a fetch has to cover, and what earlier ones have covered."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from digest.papers import Paper, announcement_order
+
+HELD = timedelta(days=75)
+"""So long arXiv may hold a paper back, as far as sources that are asked by submission can see."""
+
+_SLACK = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -9,14 +16,53 @@ class Ground:
     """All papers announced after `announced_since`, up to `until`, and submitted since `submitted_since`.
 
     The submission meant is that of the first version: an old paper with a new version, or with edited
-    metadata, is announced again and is not new. All three are aware; naive ones raise `ValueError`.
+    metadata, is announced again and is not new. One that was submitted before and held back is: its place in
+    the order of announcements (`announcement_order`) is after `newest`, unless that is empty. All three
+    moments are aware; naive ones raise `ValueError`.
     """
 
     announced_since: datetime
     submitted_since: datetime
     until: datetime
+    newest: str = ""
 
     def __post_init__(self) -> None:
         for moment in (self.announced_since, self.submitted_since, self.until):
             if moment.tzinfo is None:
                 raise ValueError("a moment without a time zone: say which one is meant")
+
+    def holds(self, paper: Paper) -> bool:
+        """Whether `paper` may be news here: by its submission, or by its place after all that was known."""
+        if paper.submitted_at is None or paper.submitted_at >= self.submitted_since:
+            return True
+        return bool(self.newest) and announcement_order(paper.id) > self.newest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How far a keyword was fetched: when last, since which submission, and what was the newest by then.
+
+    `searched_since`: of older papers it is not known whether all were seen. `newest` is in the order of
+    `announcement_order`, and empty where it is not known.
+    """
+
+    covered_at: datetime
+    searched_since: datetime
+    newest: str = ""
+
+    def news_since(self, now: datetime, lookback: timedelta) -> datetime:
+        """The submission time since which a paper that was not seen is news, whatever its identifier.
+
+        A time to come was written down by a clock that was wrong.
+        """
+        return max(min(self.covered_at, now) - max(HELD, lookback), self.searched_since)
+
+    def is_shallow(self, now: datetime, lookback: timedelta) -> bool:
+        """Whether the look-back has grown beyond what was ever searched."""
+        return now - lookback < self.searched_since - _SLACK
+
+    def is_news(self, paper: Paper, now: datetime, lookback: timedelta) -> bool:
+        """Whether a paper that was not seen is: by its submission, or by its place among identifiers."""
+        if paper.submitted_at is None or paper.submitted_at >= self.news_since(now, lookback):
+            return True
+        return bool(self.newest) and announcement_order(paper.id) > self.newest

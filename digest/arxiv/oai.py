@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from math import ceil
 
 from digest.arxiv.arxivraw import RecordPage, TokenExpired, parse_record_page
-from digest.arxiv.belief import INDEX_LAG
+from digest.arxiv.belief import INDEX_LAG, check_clock
 from digest.arxiv.calendar import announcements_between
 from digest.arxiv.ground import Ground
 from digest.arxiv.http import PoliteClient
@@ -58,6 +58,10 @@ class OaiPmh:
         self._client = client
         self._url = url
 
+    def can_answer(self, query: Query) -> bool:
+        """It lists all that there is of a paper."""
+        return True
+
     def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
         """A request for each page of what is usual since then, however many papers are expected."""
         listed_from = datetime.combine(_first_day(ground), time(), UTC) - timedelta(microseconds=1)
@@ -87,6 +91,7 @@ class OaiPmh:
         for _ in range(_MOST_STARTS):
             pages = await self._pages(first_day)
             if pages:
+                check_clock(self._url, pages[0].responded_at, ground.until)
                 return _gathered(pages, ground)
         raise Refused(
             self._url, f"arXiv took back its resumption token {_MOST_STARTS} times; try again later"
@@ -176,4 +181,4 @@ def _submission(paper: Paper) -> tuple[datetime, ArxivId]:
 
 def _is_within(paper: Paper, ground: Ground) -> bool:
     # arXiv's clock and ours may differ, and no paper may fall out at the recent end.
-    return ground.submitted_since <= _submission(paper)[0] <= ground.until + _TOLERANCE
+    return ground.holds(paper) and _submission(paper)[0] <= ground.until + _TOLERANCE

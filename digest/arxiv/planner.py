@@ -1,16 +1,19 @@
 """Which of arXiv's interfaces to ask for which keywords, so that the fewest requests bring everything."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import itemgetter
 
 from digest.arxiv import Source
-from digest.arxiv.ground import Ground
-from digest.query import Query
+from digest.arxiv.ground import HELD, Coverage, Ground
+from digest.query import Query, is_asked_exactly
 
 _UNKNOWN_RESULTS = 50
 """What a keyword of which nothing is known is taken to find within the look-back."""
+
+_WIDER = 5
+"""So many times as much is taken to come for a keyword for which arXiv is asked for more than it finds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,44 +29,89 @@ class Errand:
     requests: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Demand:
+    """What an errand is to bring: `expected` papers."""
+
+    queries: tuple[Query, ...]
+    ground: Ground
+    expected: int = field(default=0)
+
+
 def plan(
     queries: Sequence[Query],
     sources: Sequence[Source],
     *,
-    covered_at: Mapping[str, datetime],
+    coverage: Mapping[str, Coverage],
     results: Mapping[str, int],
     now: datetime,
     lookback: timedelta,
 ) -> tuple[Errand, ...]:
-    """One errand for all keywords, or one for the known and one for those that were never fetched.
+    """One errand for all keywords, or one for the known and one for those that need the whole look-back.
 
-    `covered_at` and `results` tell by query key when a keyword was last fetched, and how many papers of
+    `coverage` and `results` tell by query key how far a keyword was fetched, if ever, and how many papers of
     the look-back it is known to find.
     """
-    fresh = tuple(query for query in queries if query.key not in covered_at)
-    known = tuple(query for query in queries if query.key in covered_at)
+    deep, known = _parted(queries, coverage, now, lookback)
     backlog = Ground(announced_since=now - lookback, submitted_since=now - lookback, until=now)
-    since = min((min(covered_at[query.key], now) for query in known), default=now)
-    recent = Ground(announced_since=since, submitted_since=since - lookback, until=now)
-
-    def errand(some: tuple[Query, ...], ground: Ground) -> Errand:
-        expected = sum(results.get(query.key, _UNKNOWN_RESULTS) for query in some)
-        costs = [(source.cost(some, ground, expected=expected), source) for source in sources]
-        able = sorted(((cost, source) for cost, source in costs if cost is not None), key=itemgetter(0))
-        return Errand(
-            queries=some,
-            ground=ground,
-            sources=tuple(source for _, source in able),
-            requests=able[0][0] if able else 0,
-        )
-
-    apart = tuple(errand(some, ground) for some, ground in ((known, recent), (fresh, backlog)) if some)
+    covered = [coverage[query.key] for query in known]
+    since = min((min(one.covered_at, now) for one in covered), default=now)
+    recent = Ground(
+        announced_since=since,
+        submitted_since=since - max(HELD, lookback),
+        until=now,
+        newest=min((one.newest for one in covered), default=""),
+    )
+    expected = {query.key: _expected(query, results) for query in queries}
+    share = (now - recent.submitted_since) / lookback
+    demands = [
+        _Demand(queries=some, ground=ground, expected=round(times * sum(expected[one.key] for one in some)))
+        for some, ground, times in ((known, recent, share), (deep, backlog, 1.0))
+        if some
+    ]
+    apart = tuple(_errand(sources, demand) for demand in demands)
     if len(apart) < 2:
         return apart
-    wide = Ground(
+    wide = replace(
+        recent,
         announced_since=min(since, backlog.announced_since),
         submitted_since=min(recent.submitted_since, backlog.submitted_since),
-        until=now,
     )
-    together = errand((*known, *fresh), wide)
+    together = _errand(
+        sources,
+        _Demand(queries=(*known, *deep), ground=wide, expected=round(share * sum(expected.values()))),
+    )
     return (together,) if together.requests < sum(one.requests for one in apart) else apart
+
+
+def _parted(
+    queries: Sequence[Query], coverage: Mapping[str, Coverage], now: datetime, lookback: timedelta
+) -> tuple[tuple[Query, ...], tuple[Query, ...]]:
+    """Those that need the whole look-back, and the others."""
+    deep: list[Query] = []
+    known: list[Query] = []
+    for query in queries:
+        one = coverage.get(query.key)
+        (deep if one is None or one.is_shallow(now, lookback) else known).append(query)
+    return tuple(deep), tuple(known)
+
+
+def _expected(query: Query, results: Mapping[str, int]) -> int:
+    found = results.get(query.key, _UNKNOWN_RESULTS)
+    return found if is_asked_exactly(query) else _WIDER * max(found, _UNKNOWN_RESULTS)
+
+
+def _errand(sources: Sequence[Source], demand: _Demand) -> Errand:
+    costs = []
+    for source in sources:
+        able = tuple(query for query in demand.queries if source.can_answer(query))
+        cost = source.cost(able, demand.ground, expected=demand.expected) if able else None
+        if cost is not None:
+            costs.append((len(able) < len(demand.queries), cost, source))
+    ordered = sorted(costs, key=itemgetter(0, 1))
+    return Errand(
+        queries=demand.queries,
+        ground=demand.ground,
+        sources=tuple(source for _, _, source in ordered),
+        requests=ordered[0][1] if ordered else 0,
+    )

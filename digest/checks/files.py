@@ -15,7 +15,7 @@ from digest.papers import one_line
 from digest.resources import templates_folder
 from digest.settings import Settings
 from digest.stationery import mail_writer, stationery_of
-from digest.store.sqlite import look_into
+from digest.store.sqlite import look_into, restored_in
 
 A_YEAR = 300_000_000
 """Bytes: all that arXiv announces in a year takes half of it (docs/benchmarks.md), copying it the rest."""
@@ -115,6 +115,7 @@ def _state(path: Path) -> Finding:
         return ok("state", f"{path} is not there yet; the first run makes it")
     try:
         is_whole = look_into(path, busy=_BUSY, within=_PATIENCE)
+        restored = restored_in(path)
     except StateError as error:
         what, _, remedy = error.reason.partition("; ")
         return failed("state", f"{path}: {what}", remedy or "look into the disk, or put back a backup")
@@ -122,4 +123,7 @@ def _state(path: Path) -> Finding:
     if not is_whole:
         said = f"{path}: {size}, too much to look through within {_PATIENCE.seconds} s"
         return warning("state", said, "`digest backup PATH` looks through all of it")
+    if restored and restored.noticed_at is None:
+        said = f"{path}: {size}, whole; an older copy that was put back, from which the next run goes on"
+        return ok("state", said)
     return ok("state", f"{path}: {size}, whole")

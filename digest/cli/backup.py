@@ -22,11 +22,13 @@ def backup(
     To restore it: stop the daemon, put the copy in the place of the state file, and remove the files beside
     it whose names end in -wal and -shm.
     """
+    from datetime import UTC, datetime
+
     from digest.errors import StateError
     from digest.store.sqlite import back_up
 
     state = context_of(ctx).settings().state
     if not state.exists():
         raise StateError(str(state), "does not exist yet; name the state of the service with DIGEST_STATE")
-    size = back_up(state, path)
+    size = back_up(state, path, now=datetime.now(UTC))
     typer.echo(f"{path.absolute()}: {size / 1e6:,.1f} MB, whole and checked")

@@ -10,10 +10,11 @@ from digest.cli.context import context_of
 
 if TYPE_CHECKING:
     from digest.pages.judging import Verdict
-    from digest.pages.reading import Listed, Listing
+    from digest.pages.reading import Contents, Listed, Unread
     from digest.settings import Settings
 
 _EXAMPLES = 3
+_PLACES = 2
 _TITLE_SHOWN = 60
 
 
@@ -40,11 +41,12 @@ def import_(
         email = parse_address(email)
     except ValueError as error:
         raise typer.BadParameter(f"{email}: {error}") from error
-    listings = _listings(path)
+    contents = _contents(path)
+    listings = contents.listings
     verdicts = [judge(listing) for listing in listings]
     papers = {listed.id for listing in listings for listed in listing.papers}
     typer.echo(f"{path}: {len(listings)} headings, {len(papers)} different papers")
-    typer.echo("\n".join([*map(_told, verdicts), *_suspicions(verdicts)]))
+    typer.echo("\n".join([*map(_told, verdicts), *_elsewhere(contents.unread), *_suspicions(verdicts)]))
     keywords = [verdict.keyword.text for verdict in verdicts if verdict.keyword]
     if dry_run:
         typer.echo("Nothing was written.")
@@ -52,21 +54,21 @@ def import_(
         _take_over(settings, email, keywords, verdicts)
 
 
-def _listings(path: Path) -> "tuple[Listing, ...]":
+def _contents(path: Path) -> "Contents":
     from digest.errors import ConfigurationError
     from digest.notation import read_text
-    from digest.pages.reading import parse_listings
+    from digest.pages.reading import parse_page
 
     try:
-        listings = parse_listings(read_text(path))
+        contents = parse_page(read_text(path))
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path}: no such file; name the page's README.md") from error
-    if not listings:
+    if not contents.listings:
         raise ConfigurationError(
-            f"{path}: no page of papers; wanted are headings, each with a Markdown table below it that has a"
-            " column Title and links to arXiv"
+            f"{path}: no page of papers; wanted are headings, each with a table below it that has a column"
+            f" Title and links to arXiv{''.join(f'. {line}' for line in _elsewhere(contents.unread))}"
         )
-    return listings
+    return contents
 
 
 def _take_over(
@@ -100,14 +102,24 @@ def _told(verdict: "Verdict") -> str:
         parts.append(f"not matching {len(verdict.strays)}: {_examples(verdict.strays)}")
     if verdict.unclear:
         parts.append(f"of which the page tells too little {len(verdict.unclear)}")
-    if listing.unreadable:
-        parts.append(f"rows that name no paper of arXiv {listing.unreadable}")
+    if listing.unread:
+        parts.append(f"rows that name no paper of arXiv {len(listing.unread)}: {_places(listing.unread)}")
     return f"{heading}{meant}: {'; '.join(parts)}"
 
 
 def _examples(strays: "Sequence[Listed]") -> str:
     shown = [f'{one.id} "{_short(one.title)}"' if one.title else one.id for one in strays[:_EXAMPLES]]
     return ", ".join(shown) + (", …" if len(strays) > _EXAMPLES else "")
+
+
+def _elsewhere(unread: "Sequence[Unread]") -> "Iterator[str]":
+    if unread:
+        yield f"Links to papers in no such table, which are left out ({len(unread)}): {_places(unread)}"
+
+
+def _places(unread: "Sequence[Unread]") -> str:
+    shown = [f'line {one.line} "{_short(one.text)}"' for one in unread[:_PLACES]]
+    return ", ".join(shown) + (", …" if len(unread) > _PLACES else "")
 
 
 def _short(title: str) -> str:

@@ -82,6 +82,11 @@ def _as_object(health: "Health") -> dict[str, Any]:
         "overdue": list(health.overdue),
         "undelivered": list(health.undelivered),
         "waiting": health.waiting,
+        "restored": health.restored
+        and {
+            "copied_at": health.restored.copied_at and health.restored.copied_at.isoformat(),
+            "noticed_at": health.restored.noticed_at and health.restored.noticed_at.isoformat(),
+        },
         "troubled": [
             {
                 "email": one.email,

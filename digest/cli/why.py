@@ -26,7 +26,7 @@ def why(
     arxiv_id: Annotated[
         str,
         typer.Argument(
-            metavar="ARXIV_ID", help="Such as 2606.01234, or the paper's address.", show_default=False
+            metavar="ARXIV_ID", help="Such as 2606.01234, or an address or DOI.", show_default=False
         ),
     ],
     email: Annotated[

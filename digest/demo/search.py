@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from digest.papers import Paper
-from digest.text import AnalysedText, fold, words
+from digest.text import STOP_WORDS, AnalysedText, name_parts, words
 
 Test = Callable[[Paper], bool]
 """Whether a paper is found."""
@@ -108,7 +108,7 @@ def _leaf(prefix: str, value: str, *, is_quoted: bool) -> Test:
     if value.startswith(("*", "?")) and not is_quoted:
         raise BrokenSearch("leading wildcard")
     if re.search(r"[*?]", value) and not is_quoted and prefix in ("ti", "abs"):
-        return _with_wildcard(prefix, fold(value))
+        return _with_wildcard(prefix, value.lower())
     is_met = _FIELDS.get(prefix)
     if is_met is None:
         raise BadSearch(f"unknown field {prefix}")
@@ -128,7 +128,7 @@ def _submitted_within(window: str) -> Test:
 def _with_wildcard(prefix: str, pattern: str) -> Test:
     def found(paper: Paper) -> bool:
         text = paper.title if prefix == "ti" else paper.abstract
-        return any(fnmatchcase(word, pattern) for word in _analysed(text).words)
+        return any(fnmatchcase(stemmed, pattern) for stemmed in _analysed(text).places)
 
     return found
 
@@ -139,14 +139,20 @@ def _analysed(text: str) -> AnalysedText:
 
 
 def _has_phrase(text: str, phrase: str) -> bool:
-    """Adjacent stems; a stop word of `phrase` stands for any one word."""
+    """Adjacent stems, where a stop word of `phrase` stands for any one word; or the words as they are."""
     wanted = _analysed(phrase).stems
-    return any(wanted) and _stands_in(_analysed(text).stems, wanted)
+    found = any(wanted) and _stands_in(_analysed(text).stems, wanted)
+    return found or (bool(wanted) and _stands_in(words(text), words(phrase)))
 
 
 def _has_words(text: str, phrase: str) -> bool:
-    wanted = words(phrase.replace("_", " "))
-    return bool(wanted) and _stands_in(words(text), wanted)
+    wanted, found = ([word for word in words(one) if word not in STOP_WORDS] for one in (phrase, text))
+    return bool(wanted) and _stands_in(found, wanted)
+
+
+def _has_name(paper: Paper, name: str) -> bool:
+    wanted = set(name_parts(name.replace("_", " ")))
+    return bool(wanted) and any(wanted <= set(name_parts(author)) for author in paper.authors)
 
 
 def _stands_in(have: Sequence[str | None], wanted: Sequence[str | None]) -> bool:
@@ -163,7 +169,7 @@ def _is_listed_in(paper: Paper, category: str) -> bool:
 _FIELDS: Mapping[str, Callable[[Paper, str], bool]] = {
     "ti": lambda paper, value: _has_phrase(paper.title, value),
     "abs": lambda paper, value: _has_phrase(paper.abstract, value),
-    "au": lambda paper, value: any(_has_words(author, value) for author in paper.authors),
+    "au": _has_name,
     "co": lambda paper, value: _has_words(paper.comment or "", value),
     "jr": lambda paper, value: _has_words(paper.journal_ref or "", value),
     "cat": _is_listed_in,

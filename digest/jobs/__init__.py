@@ -3,6 +3,7 @@
 from digest.jobs.composing import ComposeReport, Due, compose_due
 from digest.jobs.delivering import DeliveryReport, deliver
 from digest.jobs.fetching import FetchReport, fetch
+from digest.jobs.restoring import take_up_restored
 from digest.jobs.tidying import tidy
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "compose_due",
     "deliver",
     "fetch",
+    "take_up_restored",
     "tidy",
 ]

@@ -97,6 +97,7 @@ def _composed(
         planned_at=planned_at,
         is_first=standing.last_digest_at is None,
         revisions=news.revisions,
+        changes=news.changes,
     )
     served = Served(email=subscriber.email, slot_at=planned_at, frontier=news.frontier)
     if digest is None:

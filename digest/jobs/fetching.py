@@ -12,11 +12,11 @@ from digest import __version__
 from digest.arxiv import Source
 from digest.arxiv.belief import covered_without_news, left_out, lie, silence
 from digest.arxiv.calendar import announcements_between, not_announced
-from digest.arxiv.ground import Ground
+from digest.arxiv.ground import Coverage, Ground
 from digest.arxiv.planner import Errand, plan
-from digest.errors import MissingNews, SourceError, Unbelievable
+from digest.errors import MissingNews, SourceError, Unbelievable, WrongClock
 from digest.matching import QueryIndex
-from digest.papers import ArxivId, Paper
+from digest.papers import ArxivId, Paper, announcement_order
 from digest.query import Query, is_asked_exactly
 from digest.store import Matched, Store
 from digest.subscribers import Subscriber
@@ -24,6 +24,7 @@ from digest.subscribers import Subscriber
 _log = logging.getLogger(__name__)
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_CLOCK_SLACK = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class FetchReport:
     `unserved` are the keys of queries without an answer, which `errors` tell of; `notes` tell of failures
     that another answer made good. `is_unreached`: there was something to ask, and nothing was served.
     `missing_at` is the announcement that arXiv seems to have left out. Queries that wait for it are unserved
-    too, but no error.
+    too, but no error. `is_clock_wrong`: arXiv's answers were made at another time than it is here.
     """
 
     papers_new: int
@@ -42,6 +43,7 @@ class FetchReport:
     notes: tuple[str, ...]
     is_unreached: bool
     missing_at: datetime | None = None
+    is_clock_wrong: bool = False
 
 
 async def fetch(
@@ -58,24 +60,22 @@ async def fetch(
     none of them serves move nowhere: the next fetch covers the same ground.
     """
     queries = {keyword.query.key: keyword.query for reader in subscribers for keyword in reader.keywords}
-    covered_at = await asyncio.to_thread(store.covered_at)
-    searched_since = await asyncio.to_thread(store.searched_since)
-    # One errand may reach back further than some of its queries have to: what is older is no news for those.
-    # A moment to come was written down by a clock that was wrong, and says nothing.
+    coverage = await asyncio.to_thread(store.coverage)
+    # What was searched since a moment to come was written down by a clock that was wrong, and says nothing.
+    coverage = {key: one for key, one in coverage.items() if key in queries and one.searched_since <= now}
     since = {
-        key: max(covered - lookback, searched_since.get(key, _LONG_AGO)) if covered <= now else now - lookback
-        for key, covered in ((key, covered_at.get(key, now)) for key in queries)
+        key: max(min(one.covered_at, now) - lookback, one.searched_since) for key, one in coverage.items()
     }
     known = await asyncio.to_thread(store.recent_hits, since=min(since.values(), default=now))
     errands = plan(
         tuple(queries.values()),
         sources,
-        covered_at=covered_at,
+        coverage=coverage,
         results={key: len(ids) for key, ids in known.items()},
         now=now,
         lookback=lookback,
     )
-    fetching = _Fetching(store, known, since, covered_at)
+    fetching = _Fetching(store, known, coverage, now, lookback)
     for errand in errands:
         await fetching.run(errand)
     for source in fetching.answered:
@@ -98,13 +98,17 @@ class _Fetching:
         self,
         store: Store,
         known: Mapping[str, frozenset[ArxivId]],
-        since: Mapping[str, datetime],
-        covered_at: Mapping[str, datetime],
+        coverage: Mapping[str, Coverage],
+        now: datetime,
+        lookback: timedelta,
     ) -> None:
         self._store = store
         self._known = known
-        self._since = since
-        self._covered_at = covered_at
+        self._coverage = coverage
+        self._now = now
+        self._lookback = lookback
+        # The newest paper that any answer has shown so far.
+        self._newest = max((one.newest for one in coverage.values()), default="")
         self._papers_new = 0
         self._served = 0
         self.answered: dict[str, None] = {}
@@ -124,8 +128,8 @@ class _Fetching:
         pending, news_before = errand.queries, self._papers_new
         self._silent = {}
         for source in errand.sources:
-            left: list[Query] = []
-            for batch in source.batches(pending):
+            left = [query for query in pending if not source.can_answer(query)]
+            for batch in source.batches([query for query in pending if source.can_answer(query)]):
                 if not await self._ask(source, batch, errand.ground):
                     left += batch
             pending = tuple(left)
@@ -163,7 +167,7 @@ class _Fetching:
                     return False
                 is_missing = isinstance(error, MissingNews)
             else:
-                self._papers_new += await asyncio.to_thread(self._record, batch, held, ground.until)
+                self._papers_new += await asyncio.to_thread(self._record, source, batch, held, ground)
                 self._served += len(batch)
                 self.answered[source.name] = None
                 _log.info("fetched source=%s queries=%d papers=%d", source.name, len(batch), len(papers))
@@ -188,20 +192,50 @@ class _Fetching:
             held.append(_Held(fingerprint, matched, bool(keys) if is_match is None else is_match))
         return tuple(held)
 
-    def _record(self, batch: Sequence[Query], held: "Sequence[_Held]", until: datetime) -> int:
+    def _record(self, source: Source, batch: Sequence[Query], held: "Sequence[_Held]", ground: Ground) -> int:
         """How many papers are new."""
-        now = until
+        now = ground.until
         known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
+        covered = [one.covered_at for query in batch if (one := self._coverage.get(query.key))]
         if not any(one.is_match and one.matched.paper.id not in known for one in held):
-            last = max((self._covered_at.get(query.key, _LONG_AGO) for query in batch), default=_LONG_AGO)
-            now = covered_without_news(last, until)
-        covered = {query.key: self._since[query.key] for query in batch}
-        timely = [(one, _in_time(one.matched, covered)) for one in held]
-        fresh = (matched for _, matched in timely if matched.query_keys)
-        papers_new = self._store.record(fresh, covered=covered, now=now)
-        whole = {one.fingerprint: one.is_match for one, matched in timely if matched == one.matched}
-        self._store.note_examined(covered, whole)
+            now = covered_without_news(max(covered, default=_LONG_AGO), now)
+        self._newest = max([self._newest, *(_place(one.matched.paper, now) for one in held)])
+        timely = [(one, self._in_time(one.matched, ground)) for one in held]
+        papers_new = self._store.record(
+            (matched for _, matched in timely if matched.query_keys or matched.past_keys),
+            covered={query.key: self._searched_since(source, query, ground) for query in batch},
+            now=now,
+            newest=self._newest,
+        )
+        whole = {
+            one.fingerprint: one.is_match
+            for one, matched in timely
+            if len(matched.query_keys) + len(matched.past_keys) == len(one.matched.query_keys)
+        }
+        self._store.note_examined((query.key for query in batch), whole)
         return papers_new
+
+    def _in_time(self, matched: Matched, ground: Ground) -> Matched:
+        """The paper with the queries for which it is news, and those for which it is of the past."""
+        news, past = [], []
+        paper = matched.paper
+        for key in matched.query_keys:
+            one = self._coverage.get(key)
+            if one is None:
+                is_news = not paper.submitted_at or paper.submitted_at >= self._now - self._lookback
+            else:
+                is_news = one.is_news(paper, self._now, self._lookback)
+            if is_news:
+                news.append(key)
+            elif paper.submitted_at and paper.submitted_at >= ground.submitted_since:
+                past.append(key)
+        return Matched(paper=paper, query_keys=tuple(news), past_keys=tuple(past))
+
+    def _searched_since(self, source: Source, query: Query, ground: Ground) -> datetime:
+        """Since which submission all is known, after an answer: a list of all reaches back to its ground."""
+        former = self._coverage.get(query.key)
+        is_whole = source.lists_again or ground.announced_since <= ground.submitted_since
+        return ground.submitted_since if former is None or is_whole else former.searched_since
 
     def _judge(
         self,
@@ -214,8 +248,8 @@ class _Fetching:
         """Raises `Unbelievable`, or `MissingNews`, by what is known of these queries."""
         known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
         # Of a keyword that was never fetched, or rested, nothing is awaited, however far back it asks.
-        covered = (self._covered_at[query.key] for query in batch if query.key in self._covered_at)
-        span = announcements_between(ground.submitted_since, ground.until)
+        covered = (one.covered_at for query in batch if (one := self._coverage.get(query.key)))
+        span = announcements_between(ground.until - self._lookback, ground.until)
         doubt = lie(
             papers,
             matched=[one.paper for one in matched],
@@ -250,6 +284,8 @@ class _Fetching:
             notes=tuple(notes),
             is_unreached=bool(self._unserved) and not self._served,
             missing_at=self._missing_at,
+            is_clock_wrong=bool(self._unserved)
+            and any(isinstance(error, WrongClock) for error in self._doubts.values()),
         )
 
 
@@ -258,11 +294,10 @@ def _fingerprint(paper: Paper) -> bytes:
     return hashlib.blake2b(f"{__version__} {paper!r}".encode(), digest_size=16).digest()
 
 
-def _in_time(matched: Matched, since: Mapping[str, datetime]) -> Matched:
-    """The paper with those of its queries whose time it falls into."""
-    submitted_at = matched.paper.submitted_at
-    keys = tuple(key for key in matched.query_keys if submitted_at is None or submitted_at >= since[key])
-    return Matched(paper=matched.paper, query_keys=keys)
+def _place(paper: Paper, now: datetime) -> str:
+    """Its place in the order of announcements; none for an identifier of a month to come."""
+    place = announcement_order(paper.id)
+    return place if place[:4] <= f"{now + _CLOCK_SLACK:%y%m}" else ""
 
 
 def _listed(queries: Sequence[Query]) -> str:

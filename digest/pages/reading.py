@@ -1,13 +1,15 @@
 """Reading the tables of a "Daily Papers" README, our own or one that another program wrote.
 
 Those differ in their columns, and few escape what stands in them: a row whose columns cannot be told apart
-is taken as one text.
+is taken as one text, and a cell may go on in the next line. Tables are of Markdown or of HTML.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
+from itertools import chain
 
 from digest.papers import ArxivId, one_line, parse_identifier
 
@@ -23,117 +25,262 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """What seems to be of a paper and was not taken: its line, counted from 1, and what it shows."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A heading with its papers, each once; `unreadable` counts the rows that name no paper of arXiv."""
+    """A heading with its papers, each once; `unread` are the rows that name no paper of arXiv."""
 
     heading: str
     papers: tuple[Listed, ...]
-    unreadable: int
+    unread: tuple[Unread, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """The headings that have a table of papers, in their order, and the links to papers elsewhere."""
+
+    listings: tuple[Listing, ...]
+    unread: tuple[Unread, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    line: int
+    source: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """`end` is the index of the line after it."""
+
+    columns: tuple[str, ...]
+    rows: tuple[_Row, ...]
+    end: int
 
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*")
-_FENCE = re.compile(r" {0,3}(?:```|~~~)")
-_DELIMITER = re.compile(r"\s*\|?(?:\s*:?-+:?\s*\|)*\s*:?-+:?\s*\|?\s*")
+_HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]+|$)")
+_HTML_HEADING = re.compile(r"\s*<h[1-6]\b[^<>]*>(?P<text>.*)</h[1-6]>\s*", re.IGNORECASE)
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+_DELIMITER = re.compile(r":?-+:?")
 _PIPE = re.compile(r"(?<!\\)\|")
-_ADDRESS = r"https?://(?:[a-z]+\.)?arxiv\.org/(?:abs|pdf|html)/(?P<id>[^\s)>|\"'#?]+)"
-_LINK_TO_ARXIV = re.compile(rf"\]\(<?{_ADDRESS}", re.IGNORECASE)
-_ANY_ADDRESS = re.compile(_ADDRESS, re.IGNORECASE)
-_LINK = re.compile(r"!?\[((?:(?!\]\().){0,1000})\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
-_SUMMARY = re.compile(r"<summary>.*?</summary>", re.IGNORECASE)
-_TAG = re.compile(
-    r"</?(?:a|b|br|code|details|div|em|font|i|img|p|span|strong|sub|summary|sup)\b[^<>]*>", re.IGNORECASE
+_TABLE_BEGINS, _TABLE_ENDS = re.compile(r"<table\b", re.IGNORECASE), re.compile(r"</table\s*>", re.IGNORECASE)
+_TR = re.compile(r"<tr\b[^<>]*>", re.IGNORECASE)
+_TD = re.compile(r"<t[dh]\b[^<>]*>", re.IGNORECASE)
+_CELL_ENDS = re.compile(r"</(?:t[dhr]|thead|tbody|table)\s*>", re.IGNORECASE)
+_EMPTY_LINE = re.compile(r"\n[ \t]*\n")
+_NO_MARKDOWN = str.maketrans({"*": "&#42;", "[": "&#91;"})
+# Elements that end in the cell that they begin in; a <p> need not end.
+_OPENS = re.compile(r"<(?:details|summary|div)\b[^<>]*>", re.IGNORECASE)
+_CLOSES = re.compile(r"</(?:details|summary|div)\s*>", re.IGNORECASE)
+
+_LINKED = re.compile(
+    r"""\]\(\s*<?(?P<markdown>[^\s<>()]+)[\s>)] | \bhref\s*=\s*["']?(?P<html>[^\s"'<>]+)["'\s>]""",
+    re.IGNORECASE | re.VERBOSE,
 )
+# Where the page ends within an address, that one may lack digits.
+_ADDRESS = re.compile(
+    r"(?<![a-z\d-])(?:(?:arxiv|ar5iv|alphaxiv)\.org/|10\.48550(?:/|%2f)arxiv\.)[^\s<>|()\[\]\"']++(?=.)",
+    re.IGNORECASE | re.DOTALL,
+)
+_SEEMS_A_PAPER = re.compile(r"arxiv\.org/(?:abs|html|pdf)/|10\.48550(?:/|%2f)arxiv\.", re.IGNORECASE)
+_LINK_ENDS = re.compile(r"\]\([^()\s]*(?:\s+\"[^\"]*\")?\)")
+_SUMMARY = re.compile(r"<summary>.{0,300}?</summary>", re.IGNORECASE)
+_BLOCK_TAG = re.compile(r"</?(?:br|details|div|p|summary|table|tbody|td|th|thead|tr)\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?(?:a|b|code|em|font|i|img|span|strong|sub|sup)\b[^<>]*>", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
-def parse_listings(text: str) -> tuple[Listing, ...]:
-    """The headings that have a table of papers under them, in their order; other text is passed over."""
+def parse_page(text: str) -> Contents:
+    """The headings that have a table of papers under them; a table of papers has a column Title."""
+    lines = _LINE_END.split(text)
+    shown = _without_fenced(lines)
     listings: list[Listing] = []
-    heading = ""
-    lines = _without_fenced(_LINE_END.split(text))
-    for number, line in enumerate(lines):
-        if found := _HEADING.fullmatch(line):
-            heading = _heading_text(found[1])
-        elif heading and _begins_table(lines, number) and "title" in (columns := _columns(line)):
-            listings.append(_listing(heading, columns, _rows_after(lines, number + 2)))
-    return tuple(listings)
+    unread: list[Unread] = []
+    heading, at = "", 0
+    while at < len(lines):
+        found = _heading(shown[at])
+        heading = heading if found is None else found
+        table = _table_at(shown, at) if heading and found is None else None
+        if table:
+            listings.append(_listing(heading, table))
+        elif _SEEMS_A_PAPER.search(lines[at]):
+            unread.append(Unread(line=at + 1, text=_text(lines[at])))
+        at = table.end if table else at + 1
+    return Contents(listings=tuple(listings), unread=tuple(unread))
 
 
 def _without_fenced(lines: Sequence[str]) -> list[str]:
-    """Examples in fenced code count as empty lines."""
+    """Fenced code as empty lines; see https://spec.commonmark.org/0.31.2/#fenced-code-blocks."""
     kept: list[str] = []
-    is_fenced = False
+    fence = ""
     for line in lines:
-        is_fence = _FENCE.match(line) is not None
-        kept.append("" if is_fenced or is_fence else line)
-        is_fenced ^= is_fence
+        found = _FENCE.fullmatch(line)
+        if fence:
+            kept.append("")
+            if found and found[1].startswith(fence) and not found[2].strip(" \t"):
+                fence = ""
+        elif found and not (line.lstrip().startswith("`") and "`" in found[2]):
+            kept.append("")
+            fence = found[1]
+        else:
+            kept.append(line)
     return kept
+
+
+def _heading(line: str) -> str | None:
+    if html := _HTML_HEADING.fullmatch(line):
+        return _heading_text(html["text"])
+    if not (found := _HEADING.match(line)):
+        return None
+    written = line[found.end() :].rstrip(" \t")
+    bare = written.rstrip("#")
+    return _heading_text(written if bare and not bare.endswith((" ", "\t")) else bare)
 
 
 def _heading_text(written: str) -> str:
     return one_line(unescape(_ESCAPED.sub(r"\1", _without_markup(written))))
 
 
-def _begins_table(lines: Sequence[str], number: int) -> bool:
-    following = lines[number + 1] if number + 1 < len(lines) else ""
-    return "|" in lines[number] and "|" in following and _DELIMITER.fullmatch(following) is not None
+def _table_at(lines: Sequence[str], at: int) -> _Table | None:
+    """The table of papers that begins in this line."""
+    if _is_header(lines, at):
+        columns = _columns(_cells(lines[at]))
+        return _markdown_table(columns, lines, at) if "title" in columns else None
+    if _TABLE_BEGINS.search(lines[at]):
+        table = _html_table(lines, at)
+        return table if "title" in table.columns else None
+    return None
 
 
-def _columns(line: str) -> list[str]:
-    return [_text(cell).casefold() for cell in _cells(line)]
+def _is_header(lines: Sequence[str], at: int) -> bool:
+    following = lines[at + 1] if at + 1 < len(lines) else ""
+    if "|" not in lines[at] or "|" not in following:
+        return False
+    return all(_DELIMITER.fullmatch(cell.strip()) for cell in _cells(following))
 
 
-def _rows_after(lines: Sequence[str], number: int) -> Iterator[str]:
-    for line in lines[number:]:
-        if "|" not in line:
-            return
-        yield line
+def _columns(cells: Sequence[str]) -> tuple[str, ...]:
+    return tuple(_text(cell).casefold() for cell in cells)
+
+
+def _markdown_table(columns: tuple[str, ...], lines: Sequence[str], at: int) -> _Table:
+    rows: list[_Row] = []
+    first = at = at + 2
+    while at < len(lines) and "|" in lines[at]:
+        first, at = at, _row_end(lines, at, len(columns))
+        source = "\n".join(lines[first:at]) + "\n" * (at < len(lines))
+        rows.append(_Row(line=first + 1, source=source, cells=tuple(_cells(source))))
+    return _Table(columns=columns, rows=tuple(rows), end=at)
+
+
+def _row_end(lines: Sequence[str], at: int, columns: int) -> int:
+    """The index after a row, which goes on while it lacks cells or an element of it is open."""
+    pipes = depth = 0
+    is_framed = lines[at].lstrip().startswith("|")
+    while True:
+        line = lines[at]
+        pipes += len(_PIPE.findall(line))
+        depth += len(_OPENS.findall(line)) - len(_CLOSES.findall(line))
+        at += 1
+        lacks_cells = is_framed and (pipes <= columns or not line.rstrip().endswith("|"))
+        following = lines[at].strip() if at < len(lines) else ""
+        begins_another = following.startswith("|") and following != "|"
+        if at == len(lines) or begins_another or _heading(lines[at]) is not None:
+            return at
+        if depth <= 0 and not (lacks_cells and following):
+            return at
 
 
 def _cells(line: str) -> list[str]:
     line = line.strip().removeprefix("|")
-    cells = _PIPE.split(line)
+    cells = [cell.replace("\\|", "|") for cell in _PIPE.split(line)]
     return cells[:-1] if len(cells) > 1 and not cells[-1].strip() else cells
 
 
-def _listing(heading: str, columns: Sequence[str], rows: Iterable[str]) -> Listing:
+def _html_table(lines: Sequence[str], at: int) -> _Table:
+    end = at + 1
+    while end < len(lines) and not (
+        _TABLE_ENDS.search(lines[end - 1]) or _TABLE_BEGINS.search(lines[end]) or _heading(lines[end])
+    ):
+        end += 1
+    header, *rows = _html_rows("\n".join(lines[at:end]), at + 1) or [_Row(line=at + 1, source="", cells=())]
+    return _Table(columns=_columns(header.cells), rows=tuple(rows), end=end)
+
+
+def _html_rows(source: str, line: int) -> list[_Row]:
+    rows: list[_Row] = []
+    before, *parts = _TR.split(source)
+    for part in parts:
+        line += before.count("\n")
+        cells = tuple(_html_cell(cell) for cell in _TD.split(part)[1:])
+        if cells:
+            rows.append(_Row(line=line, source=part, cells=cells))
+        before = part
+    return rows
+
+
+def _html_cell(written: str) -> str:
+    """In HTML, Markdown has a meaning after an empty line only."""
+    cell = _CELL_ENDS.split(written, maxsplit=1)[0]
+    return cell if _EMPTY_LINE.search(cell) else cell.translate(_NO_MARKDOWN)
+
+
+def _listing(heading: str, table: _Table) -> Listing:
     papers: dict[ArxivId, Listed] = {}
-    unreadable = 0
-    for row in rows:
-        listed = _listed(columns, row)
-        if listed is None:
-            unreadable += 1
+    unread: list[Unread] = []
+    for row in table.rows:
+        if arxiv_id := _arxiv_id(row.source):
+            papers.setdefault(arxiv_id, _listed(arxiv_id, table.columns, row))
         else:
-            papers.setdefault(listed.id, listed)
-    return Listing(heading=heading, papers=tuple(papers.values()), unreadable=unreadable)
+            unread.append(Unread(line=row.line, text=_text("|".join(row.cells))))
+    return Listing(heading=heading, papers=tuple(papers.values()), unread=tuple(unread))
 
 
-def _listed(columns: Sequence[str], row: str) -> Listed | None:
-    arxiv_id = _arxiv_id(row)
-    if arxiv_id is None:
-        return None
-    cells = _cells(row)
-    if len(cells) == len(columns):
-        told = dict(zip(columns, cells, strict=True))
-        title, abstract = _text(told["title"]), _text(told.get("abstract", ""))
-        return Listed(id=arxiv_id, title=title, abstract=abstract, comment=_text(told.get("comment", "")))
-    return Listed(id=arxiv_id, title="", abstract=_text(row), comment="")
+def _listed(arxiv_id: ArxivId, columns: Sequence[str], row: _Row) -> Listed:
+    if len(row.cells) != len(columns):
+        return Listed(id=arxiv_id, title="", abstract=_text("|".join(row.cells)), comment="")
+    told: Mapping[str, str] = dict(zip(columns, map(_text, row.cells), strict=True))
+    return Listed(
+        id=arxiv_id,
+        title=told["title"],
+        abstract=told.get("abstract", ""),
+        comment=told.get("comment", ""),
+    )
 
 
 def _arxiv_id(row: str) -> ArxivId | None:
-    """Of the first link to arXiv; an address that is no link may be a part of the abstract."""
-    found = _LINK_TO_ARXIV.search(row) or _ANY_ADDRESS.search(row)
-    try:
-        return parse_identifier(found["id"].removesuffix(".pdf"))[0] if found else None
-    except ValueError:
-        return None
+    """Of the first link to a paper; an address that is no link may be a part of the abstract."""
+    links = " ".join(found["markdown"] or found["html"] for found in _LINKED.finditer(row))
+    for found in chain(_ADDRESS.finditer(f"{links} "), _ADDRESS.finditer(row)):
+        with suppress(ValueError):
+            return parse_identifier(unescape(found[0]))[0]
+    return None
 
 
 def _text(cell: str) -> str:
-    """What a cell shows. A backslash stays, unless before a pipe: few programs escape the TeX of a paper."""
-    return one_line(unescape(_without_markup(cell).replace("\\|", "|")))
+    """What a cell shows. A backslash stays: few programs escape the TeX of a paper."""
+    return one_line(unescape(_without_markup(cell)))
 
 
 def _without_markup(written: str) -> str:
-    return _LINK.sub(r"\1", _TAG.sub("", _SUMMARY.sub("", written))).replace("**", "")
+    bare = _TAG.sub("", _BLOCK_TAG.sub(" ", _SUMMARY.sub("", written)))
+    return _without_links(bare).replace("**", "")
+
+
+def _without_links(written: str) -> str:
+    """The texts of links in place of the links; a link begins at the first bracket after the last one."""
+    parts: list[str] = []
+    at = 0
+    for found in _LINK_ENDS.finditer(written):
+        before, bracket, text = written[at : found.start()].partition("[")
+        parts += [before.removesuffix("!"), text] if bracket else [before, found[0]]
+        at = found.end()
+    return "".join([*parts, written[at:]])

@@ -4,14 +4,26 @@ The language itself is described in docs/keywords.md.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
 
 from digest.categories import NAMES
 from digest.query.parser import parse_tree
-from digest.query.tree import AllOf, AnyOf, Author, Category, Identifier, Node, Phrase, Remark, Term, readable
+from digest.query.tree import (
+    AllOf,
+    AnyOf,
+    Author,
+    Category,
+    Identifier,
+    Leaf,
+    Node,
+    Phrase,
+    Remark,
+    Term,
+    readable,
+)
 from digest.stemming import shared_start
 from digest.text import name_parts, name_spellings, spellings, stem, words
 
@@ -64,6 +76,27 @@ def _balanced(parts: Sequence[str], operator: str) -> str:
         return parts[0]
     middle = len(parts) // 2
     return f"({_balanced(parts[:middle], operator)} {operator} {_balanced(parts[middle:], operator)})"
+
+
+def asks_for_remarks(query: Query) -> bool:
+    """Whether comments or journal references may decide."""
+    return any(
+        isinstance(leaf, Remark) or (isinstance(leaf, Phrase) and leaf.prefix == "all")
+        for leaf in _leaves(query.root)
+    )
+
+
+def _leaves(node: Node) -> Iterator[Leaf]:
+    match node:
+        case AnyOf():
+            parts = node.operands
+        case AllOf():
+            parts = (*node.wanted, *node.unwanted)
+        case _:
+            yield node
+            return
+    for part in parts:
+        yield from _leaves(part)
 
 
 def is_asked_exactly(query: Query) -> bool:

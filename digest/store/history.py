@@ -17,8 +17,8 @@ _EDITIONS = """
         UNION SELECT edition, version FROM wanted CROSS JOIN revision USING (paper)
     ),
     found AS (
-        SELECT query, number FROM wanted CROSS JOIN hit USING (paper)
-        UNION ALL SELECT query, number FROM wanted CROSS JOIN past_hit USING (paper)
+        SELECT query, number, is_past FROM wanted CROSS JOIN hit USING (paper)
+        UNION ALL SELECT query, number, is_past FROM wanted CROSS JOIN past_hit USING (paper)
     )
 """
 
@@ -45,7 +45,7 @@ class History(Outbox):
         with self._snapshot():
             code = [code_of(arxiv_id)]
             editions = self._rows(
-                f"WITH {_EDITIONS} SELECT edition FROM known ORDER BY version",  # noqa: S608 (as below)
+                f"WITH {_EDITIONS} SELECT edition FROM known ORDER BY version, edition",  # noqa: S608 (as below)
                 code,
             )
             if not editions:
@@ -77,8 +77,9 @@ class History(Outbox):
             hits = self._rows(
                 f"""
                 WITH {_EDITIONS}
-                SELECT key, found.number <= began_after,
+                SELECT key, found.number <= began_after OR is_past,
                     found.number > CASE WHEN is_welcomed THEN cursor ELSE 0 END
+                        AND NOT (is_past AND is_welcomed)
                 FROM found
                 CROSS JOIN query ON query.number = found.query
                 CROSS JOIN subscriber ON address = ?2

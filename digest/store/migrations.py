@@ -356,3 +356,58 @@ def m009_web(db: Database) -> None:
 def m010_bulletins(db: Database) -> None:
     """What the operator was told."""
     db.execute("CREATE TABLE bulletin (name TEXT PRIMARY KEY, told_at TEXT NOT NULL) STRICT, WITHOUT ROWID")
+
+
+@migrations()
+def m011_restored(db: Database) -> None:
+    """How a copy that was put in the place of the state is noticed."""
+    # copied_at: this is a copy that `digest backup` made then. restored_at: when one was last noticed.
+    db.execute("ALTER TABLE installation ADD COLUMN copied_at TEXT")
+    db.execute("ALTER TABLE installation ADD COLUMN restored_at TEXT")
+
+
+@migrations()
+def m012_changes(db: Database) -> None:
+    """Several editions of one version, what changed from one to the next, and hits of the past."""
+    for statement in (
+        """
+        CREATE TABLE changing_edition (
+            number INTEGER PRIMARY KEY,
+            paper INTEGER NOT NULL REFERENCES paper,
+            version INTEGER NOT NULL,
+            title TEXT NOT NULL,
+            abstract TEXT NOT NULL,
+            authors TEXT NOT NULL,
+            categories TEXT NOT NULL,
+            submitted_at TEXT,
+            updated_at TEXT,
+            comment TEXT,
+            journal_ref TEXT,
+            doi TEXT
+        ) STRICT
+        """,
+        "INSERT INTO changing_edition SELECT * FROM edition",
+        "DROP TABLE edition",
+        "ALTER TABLE changing_edition RENAME TO edition",
+        "CREATE INDEX edition_of_paper ON edition (paper, version)",
+        "CREATE INDEX edition_by_submission ON edition (submitted_at)",
+        # The editions before and after it; it outlives both rows.
+        """
+        CREATE TABLE change (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            paper INTEGER NOT NULL REFERENCES paper,
+            before INTEGER NOT NULL,
+            after INTEGER NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX change_of_paper ON change (paper)",
+        "ALTER TABLE query ADD COLUMN newest_change INTEGER",
+        # NULL: the reader has no filter, and a change is nothing to them.
+        "ALTER TABLE subscriber ADD COLUMN change_cursor INTEGER",
+        # is_past: the paper was announced before the query was followed. It is no news for anybody.
+        "ALTER TABLE hit ADD COLUMN is_past INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE past_hit ADD COLUMN is_past INTEGER NOT NULL DEFAULT 0",
+        # The last paper that arXiv had shown by covered_at, in the order of its announcements.
+        "ALTER TABLE query ADD COLUMN newest_place TEXT",
+    ):
+        db.execute(statement)

@@ -1,10 +1,10 @@
 """The digests that were written down, and what became of them."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from secrets import token_hex
 from typing import Any
 
 from sqlite_utils import Database
@@ -20,6 +20,13 @@ MAILING_COLUMNS = (
     "number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries,"
     " revisions"
 )
+
+_TOKEN_BYTES = 12
+"""A token names the mailing to the world: at random, so that no two mailings ever have the same one.
+
+Its number is no name: a state that was restored gives the numbers of lost mailings to new ones
+(docs/decisions/restored-state.md).
+"""
 
 _KEPT = timedelta(days=90)
 _PRUNED_AT_ONCE = 10_000
@@ -105,7 +112,7 @@ class Outbox(Suppressions):
             [
                 mailing,
                 number,
-                self._token(mailing, digest),
+                token_hex(_TOKEN_BYTES),
                 digest.email,
                 digest.name,
                 text_of(digest.planned_at),
@@ -123,11 +130,6 @@ class Outbox(Suppressions):
         db.execute(
             "UPDATE subscriber SET last_digest_at = ? WHERE number = ?", [text_of(digest.planned_at), number]
         )
-
-    def _token(self, mailing: int, digest: Digest) -> str:
-        """Names the mailing to the world, without naming its reader."""
-        named = f"{self._secret}/{mailing}/{digest.email}"
-        return hashlib.blake2b(named.encode(), digest_size=12).hexdigest()
 
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
         with self._transaction() as db:

@@ -34,17 +34,13 @@ class Archive(History):
         }
 
     def keyword_page(self, token: str) -> KeywordPage | None:
-        number = number_in(self._secret, Kind.KEYWORD, token)
-        rows = self._rows(
-            """
-            SELECT text, query, covered_at, newest_past_hit
-            FROM wording JOIN query ON query.number = wording.query WHERE wording.number = ?
-            """,
-            [number],
-        ) or [("", 0, None, None)]
-        text, query, covered_at, newest_past_hit = rows[0]
-        if number is None or not is_seal(token, self._secret, Kind.KEYWORD, number, text):
+        found = self._named_by(token, Kind.KEYWORD, "SELECT text, query FROM wording")
+        if found is None:
             return None
+        text, query = found
+        ((covered_at, newest_past_hit),) = self._rows(
+            "SELECT covered_at, newest_past_hit FROM query WHERE number = ?", [query]
+        )
         editions = self._newest_editions(query, newest_past_hit)
         papers = self._papers(editions)
         return KeywordPage(
@@ -85,12 +81,14 @@ class Archive(History):
         return self._mailing(rows[0]).digest
 
     def digests_of(self, feed: str) -> tuple[Mailing, ...] | None:
-        if self._reader_of(Kind.READER_FEED, feed) is None:
+        found = self._reader_of(Kind.READER_FEED, feed)
+        if found is None:
             return None
+        _, number, _ = found
         rows = self._rows(
             f"SELECT {MAILING_COLUMNS} FROM mailing WHERE subscriber = ? AND state <> 'merged'"  # noqa: S608
             " ORDER BY number DESC LIMIT ?",
-            [number_in(self._secret, Kind.READER_FEED, feed), _DIGESTS_LISTED],
+            [number, _DIGESTS_LISTED],
         )
         return tuple(map(self._mailing, rows))
 

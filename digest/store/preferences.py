@@ -90,19 +90,30 @@ class Choices(Readers):
             return returned > 0
 
     def reader_of(self, token: str) -> KnownReader | None:
-        return self._reader_of(Kind.READER, token)
-
-    def _reader_of(self, kind: Kind, token: str) -> KnownReader | None:
-        secret = self._secret
-        number = number_in(secret, kind, token)
-        rows = self._rows("SELECT address, email FROM subscriber WHERE number = ?", [number]) or [("", "")]
-        address, email = rows[0]
-        if number is None or not is_seal(token, secret, kind, number, address):
+        found = self._reader_of(Kind.READER, token)
+        if found is None:
             return None
-        return KnownReader(
-            email=email,
-            feed=seal(secret, Kind.READER_FEED, number, address),
-        )
+        address, number, email = found
+        return KnownReader(email=email, feed=seal(self._secret, Kind.READER_FEED, number, address))
+
+    def _reader_of(self, kind: Kind, token: str) -> tuple[Any, ...] | None:
+        """Address, number and email."""
+        return self._named_by(token, kind, "SELECT address, number, email FROM subscriber")
+
+    def _named_by(self, token: str, kind: Kind, select: str) -> tuple[Any, ...] | None:
+        """The row that `token` is of; the first of its columns is what it is about.
+
+        In a state that was restored, rows written after the copy was made may have other numbers by now.
+        """
+        secret = self._secret
+        claimed = number_in(secret, kind, token)
+        if claimed is None:
+            return None
+        for condition in ("number = ?", "number <> ?"):
+            for row in self._rows(f"{select} WHERE {condition}", [claimed]):
+                if is_seal(token, secret, kind, claimed, row[0]):
+                    return row
+        return None
 
     @staticmethod
     def _forget_defaults(db: Database) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from digest.arxiv.ground import Coverage
 from digest.digests import Digest
 from digest.papers import ArxivId, Paper
 from digest.preferences import Preferences
@@ -17,6 +18,7 @@ from digest.store.values import (
     Mailing,
     Matched,
     News,
+    Restored,
     Served,
     Sighting,
     Standing,
@@ -51,15 +53,24 @@ class Store(Protocol):
         """For each query key: the papers it found that were submitted since that moment."""
         ...
 
-    def searched_since(self) -> Mapping[str, datetime]:
-        """For each covered query key: the submission time from which its first fetch searched."""
+    def coverage(self) -> Mapping[str, Coverage]:
+        """For each query key of `covered_at`: how far it was fetched."""
         ...
 
-    def record(self, papers: Iterable[Matched], *, covered: Mapping[str, datetime], now: datetime) -> int:
+    def record(
+        self,
+        papers: Iterable[Matched],
+        *,
+        covered: Mapping[str, datetime],
+        now: datetime,
+        newest: str = "",
+    ) -> int:
         """Writes down a fetch that succeeded: its hits, and for each query key it covers, since when.
 
-        Returns how many papers this installation had never seen. What was seen before changes nothing,
-        but for a higher version of a paper: that is a revision.
+        Returns how many papers are new to this installation, but for those of the past. `newest` is the
+        last paper in the order of announcements that arXiv has shown so far. A moment before the last one
+        moves no coverage back. Of what was seen before, a higher version is a revision, and another text or
+        other categories are a change; a paper keeps its hits.
         """
         ...
 
@@ -122,6 +133,21 @@ class Store(Protocol):
 
         Returns how many digests that were. A reader is left as they were if one of the mailings that
         their digest takes over is being sent by now.
+        """
+        ...
+
+    def restored(self) -> Restored | None:
+        """Whether an older copy was put in the place of the state: one not taken up yet, else the last one.
+
+        Nothing tells it where copy and state were put back together, as with a snapshot of the machine.
+        """
+        ...
+
+    def take_up_restored(self, *, now: datetime) -> Restored | None:
+        """Goes on from an older copy, and returns it; `None` where there is none that was not taken up.
+
+        Mailings that are not at their end may have been sent since it was made: they are repeated as they
+        are, and never merged. To be called before anything is composed, when nobody else can be sending.
         """
         ...
 

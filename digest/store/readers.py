@@ -17,46 +17,51 @@ from digest.subscribers import Subscriber
 
 _NEW_HITS = """
 WITH followed AS (
-    SELECT subscription.query, key, began_after, subscriber.number AS reader, cursor,
-        CASE WHEN is_welcomed THEN cursor ELSE 0 END AS served, newest_past_hit
+    SELECT subscription.query, key, began_after, subscriber.number AS reader, cursor, newest_past_hit,
+        CASE WHEN is_welcomed THEN cursor WHEN ended_after IS NULL THEN 0 ELSE began_after END AS served,
+        NOT is_welcomed AND ended_after IS NULL AS has_backlog, coalesce(ended_after, ?5) AS last
     FROM subscriber
-    JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
+    JOIN subscription ON subscription.subscriber = subscriber.number
+        AND (ended_after IS NULL OR ended_after > cursor)
     JOIN query ON query.number = subscription.query
     WHERE address = ?1 AND began_after IS NOT NULL
 ),
 candidate AS (
-    SELECT hit.number, key, hit.paper, hit.edition, began_after, reader, cursor
+    SELECT hit.number, key, hit.paper, hit.edition, hit.number <= began_after OR is_past AS is_backlog,
+        reader, cursor
     FROM followed
-    JOIN hit ON hit.query = followed.query AND hit.number > served
+    JOIN hit ON hit.query = followed.query AND hit.number > served AND hit.number <= last
     JOIN edition ON edition.number = hit.edition
     JOIN paper ON paper.number = hit.paper
-    WHERE hit.number > began_after OR submitted_at >= ?2
-        OR submitted_at IS NULL AND arxiv_id BETWEEN ?3 AND ?4
+    WHERE (hit.number > began_after AND NOT is_past)
+        OR has_backlog AND (
+            submitted_at >= ?2 OR submitted_at IS NULL AND arxiv_id BETWEEN ?3 AND ?4
+        )
     UNION ALL
     -- Reads all past hits, for readers who were without mail so long that some are news.
-    SELECT past_hit.number, key, past_hit.paper, past_hit.edition, began_after, reader, cursor
+    SELECT past_hit.number, key, past_hit.paper, past_hit.edition, 0, reader, cursor
     FROM followed
     CROSS JOIN past_hit ON past_hit.query = followed.query
-    WHERE newest_past_hit > max(served, began_after)
-        AND past_hit.number > max(served, began_after)
+    WHERE newest_past_hit > max(served, began_after) AND NOT is_past
+        AND past_hit.number > max(served, began_after) AND past_hit.number <= last
+),
+-- What the reader was served by hits: all up to their cursor of what they follow, and of what they dropped
+-- all that was there by then, if its first digest had come, else what was news.
+served AS (
+    SELECT query, CASE WHEN is_welcomed THEN 0 ELSE began_after END AS first,
+        min(coalesce(ended_after, cursor), cursor) AS last
+    FROM subscriber JOIN subscription ON subscription.subscriber = subscriber.number
+    WHERE address = ?1 AND began_after IS NOT NULL AND (is_welcomed OR ended_after IS NOT NULL)
 )
-SELECT number, key, edition, number <= began_after
+SELECT number, key, edition, is_backlog
 FROM candidate
 WHERE NOT EXISTS (
-        SELECT 1
-        FROM subscription AS former
-        JOIN hit AS earlier
-            ON earlier.query = former.query AND earlier.paper = candidate.paper
-        WHERE former.subscriber = reader AND former.is_welcomed
-            AND earlier.number <= coalesce(former.ended_after, cursor)
+        SELECT 1 FROM served JOIN hit AS earlier ON earlier.query = served.query
+        WHERE earlier.paper = candidate.paper AND earlier.number > first AND earlier.number <= last
     )
     AND NOT EXISTS (
-        SELECT 1
-        FROM subscription AS former
-        JOIN past_hit AS earlier
-            ON earlier.paper = candidate.paper AND earlier.query = former.query
-        WHERE former.subscriber = reader AND former.is_welcomed
-            AND earlier.number <= coalesce(former.ended_after, cursor)
+        SELECT 1 FROM served JOIN past_hit AS earlier ON earlier.query = served.query
+        WHERE earlier.paper = candidate.paper AND earlier.number > first AND earlier.number <= last
     )
     AND NOT EXISTS (
         SELECT 1 FROM seen_elsewhere WHERE address = ?1 AND paper = candidate.paper
@@ -66,6 +71,7 @@ ORDER BY number
 """Of a reader (?1): hits after their cursor, less papers that an earlier hit or something else brought them.
 
 Of the backlog it has what was submitted since ?2, or where the source told no time, has an id from ?3 to ?4.
+A keyword that was dropped brings what was found while it was followed. ?5 is the last hit.
 """
 
 
@@ -139,7 +145,7 @@ class Readers(Examined):
             [text_of(now)],
         )
         db.execute(
-            "UPDATE subscriber SET is_enrolled = 0, revision_cursor = NULL"
+            "UPDATE subscriber SET is_enrolled = 0, revision_cursor = NULL, change_cursor = NULL"
             " WHERE is_enrolled AND address NOT IN (SELECT address FROM wanted)"
         )
         self._set_revision_cursors(db)
@@ -152,17 +158,18 @@ class Readers(Examined):
         """Puts what `subscribers` follow into a table of this connection, but for readers who left."""
         db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS wanted"
-            " (address TEXT, email TEXT, query TEXT, with_revisions INTEGER)"
+            " (address TEXT, email TEXT, query TEXT, with_revisions INTEGER, has_filters INTEGER)"
         )
         db.execute("DELETE FROM wanted")
         db.conn.executemany(
-            "INSERT INTO wanted VALUES (?, ?, ?, ?)",
+            "INSERT INTO wanted VALUES (?, ?, ?, ?, ?)",
             (
                 (
                     address_key(subscriber.email),
                     subscriber.email,
                     keyword.query.key,
                     subscriber.filters.replacements == "section",
+                    _has_filters(subscriber),
                 )
                 for subscriber in subscribers
                 for keyword in subscriber.keywords
@@ -183,9 +190,7 @@ class Readers(Examined):
         db.execute(
             """
             UPDATE subscription
-            SET ended_after = (
-                SELECT cursor FROM subscriber WHERE subscriber.number = subscription.subscriber
-            )
+            SET ended_after = (SELECT coalesce(max(number), 0) FROM hit)
             WHERE ended_after IS NULL AND number IN (
                 SELECT subscription.number
                 FROM subscription
@@ -234,7 +239,13 @@ class Readers(Examined):
                             began_after IS NOT NULL
                             AND newest_hit > CASE WHEN is_welcomed THEN cursor ELSE 0 END
                             OR newest_revision > revision_cursor
+                            OR newest_change > change_cursor
                         )
+                ) OR EXISTS (
+                    SELECT 1
+                    FROM subscription JOIN query ON query.number = subscription.query
+                    WHERE subscription.subscriber = subscriber.number AND ended_after > cursor
+                        AND began_after IS NOT NULL AND newest_hit > cursor
                 ),
                 suppression.address IS NOT NULL
             FROM json_each(?) AS asked
@@ -259,16 +270,19 @@ class Readers(Examined):
             frontier = Frontier(
                 hit=self._one("SELECT coalesce(max(number), 0) FROM hit"),
                 revision=self._one("SELECT coalesce(max(number), 0) FROM revision"),
+                change=self._one("SELECT coalesce(max(number), 0) FROM change"),
             )
-            asked = [address_key(email), text_of(backlog_since), first_code(backlog_since), LAST_CODE]
+            since = backlog_since
+            asked = [address_key(email), text_of(since), first_code(since), LAST_CODE, frontier.hit]
             rows = self._rows(_NEW_HITS, asked)
             papers = self._papers({edition for _, _, edition, _ in rows})
             revisions = self._revisions(address_key(email))
+            changes = self._changes(address_key(email))
         hits = tuple(
             Hit(number=number, query_key=key, paper=papers[edition], is_backlog=bool(is_backlog))
             for number, key, edition, is_backlog in rows
         )
-        return News(hits=hits, frontier=frontier, revisions=revisions)
+        return News(hits=hits, frontier=frontier, revisions=revisions, changes=changes)
 
     def count_as_seen(self, email: str, papers: Iterable[ArxivId]) -> int:
         codes = [(code_of(arxiv_id),) for arxiv_id in papers]
@@ -287,10 +301,11 @@ class Readers(Examined):
             db.execute(
                 """
                 UPDATE subscriber
-                SET cursor = ?1, revision_cursor = CASE WHEN revision_cursor IS NOT NULL THEN ?2 END
-                WHERE address = ?3
+                SET cursor = ?1, revision_cursor = CASE WHEN revision_cursor IS NOT NULL THEN ?2 END,
+                    change_cursor = CASE WHEN change_cursor IS NOT NULL THEN ?3 END
+                WHERE address = ?4
                 """,
-                [frontier.hit, frontier.revision, address],
+                [frontier.hit, frontier.revision, frontier.change, address],
             )
             db.execute(
                 """
@@ -307,7 +322,10 @@ def _fingerprint(subscribers: Sequence[Subscriber]) -> bytes:
     found = hashlib.blake2b()
     for one in subscribers:
         keys = (keyword.query.key for keyword in one.keywords)
-        found.update(
-            "\n".join((address_key(one.email), one.email, one.filters.replacements, *keys, "\n")).encode()
-        )
+        filters = f"{one.filters.replacements} {_has_filters(one)}"
+        found.update("\n".join((address_key(one.email), one.email, filters, *keys, "\n")).encode())
     return found.digest()
+
+
+def _has_filters(subscriber: Subscriber) -> bool:
+    return bool(subscriber.filters.exclude or subscriber.filters.categories)

@@ -1,13 +1,40 @@
 """New versions of papers that were seen before, and which of them are news for whom."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlite_utils import Database
 
-from digest.digests import Revision
-from digest.papers import Paper
-from digest.store.rows import code_of, text_of
-from digest.store.shelves import Shelves
+from digest.digests import Change, Revision
+from digest.papers import ArxivId, Paper
+from digest.store.rows import code_of, id_of, paper_of, text_of
+from digest.store.shelves import COLUMNS, Row, Shelves
+
+
+class Edition:
+    """A row of the table, of which most is only compared."""
+
+    def __init__(self, number: int, row: Row) -> None:
+        self.number = number
+        self._row = row
+        self.id = id_of(row[0])
+        self.version: int = row[1]
+
+    def differs(self, paper: Paper) -> bool:
+        """Whether the paper's text or categories are others than these."""
+        _, _, title, abstract, _, categories, *_ = self._row
+        return (title, abstract) != (paper.title, paper.abstract) or categories != json.dumps(
+            paper.categories
+        )
+
+    def completed(self, paper: Paper) -> Paper:
+        """The paper with what its source did not tell and this edition has."""
+        known = paper_of(self._row)
+        missing = ("submitted_at", "updated_at", "comment", "journal_ref", "doi")
+        return replace(
+            paper, **{name: getattr(known, name) for name in missing if getattr(paper, name) is None}
+        )
 
 
 class Revisions(Shelves):
@@ -16,12 +43,39 @@ class Revisions(Shelves):
     A reader's `revision_cursor` is NULL while they ask for no new versions: then nothing here concerns them.
     """
 
-    @staticmethod
-    def _keep_edition(db: Database, paper: Paper) -> None:
-        db.execute("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", [code_of(paper.id)])
-        db.execute(
+    def _latest_editions(self, ids: Sequence[ArxivId]) -> dict[ArxivId, "Edition"]:
+        """The latest of each paper's editions, unless it was put away."""
+        rows = self._rows(
+            f"""
+            SELECT edition.number, {COLUMNS}, max(version * 1000000000 + edition.number)
+            FROM json_each(?) AS asked
+            CROSS JOIN paper ON paper.arxiv_id = asked.value
+            CROSS JOIN edition ON edition.paper = paper.number
+            GROUP BY edition.paper
+            """,  # noqa: S608 (written in shelves)
+            [json.dumps(list(map(code_of, ids)))],
+        )
+        editions = (Edition(row[0], row[1:-1]) for row in rows)
+        return {edition.id: edition for edition in editions}
+
+    def _keep_edition(self, db: Database, paper: Paper, changed: "Edition | None") -> int:
+        """The number of an edition with this version: the latest there is, unless that has `changed`."""
+        code = code_of(paper.id)
+        db.execute("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", [code])
+        (edition,) = db.execute(
             """
-            INSERT OR IGNORE INTO edition (paper, version, title, abstract, authors, categories,
+            SELECT max(edition.number) FROM edition JOIN paper ON paper.number = edition.paper
+            WHERE arxiv_id = ? AND version = ?
+            """,
+            [code, paper.version],
+        ).fetchone()
+        if edition is not None and changed is None:
+            return int(edition)
+        if changed is not None:
+            paper = changed.completed(paper)
+        number = db.execute(
+            """
+            INSERT INTO edition (paper, version, title, abstract, authors, categories,
                 submitted_at, updated_at, comment, journal_ref, doi)
             SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM paper WHERE arxiv_id = ?
             """,
@@ -36,21 +90,41 @@ class Revisions(Shelves):
                 paper.comment,
                 paper.journal_ref,
                 paper.doi,
-                code_of(paper.id),
+                code,
             ],
+        ).lastrowid
+        if number is None:
+            raise AssertionError("the paper was written down a moment ago")
+        if changed is not None:
+            self._keep_change(db, paper, changed, number)
+        return number
+
+    def _keep_change(self, db: Database, paper: Paper, before: "Edition", after: int) -> None:
+        """Hits of the same version show the new text; filters that refused the old one are asked again."""
+        if paper.version == before.version:
+            db.execute("UPDATE hit SET edition = ? WHERE edition = ?", [after, before.number])
+            self._numbers.pop((paper.id, paper.version), None)
+        db.execute(
+            "INSERT INTO change (paper, before, after) SELECT number, ?, ? FROM paper WHERE arxiv_id = ?",
+            [before.number, after, code_of(paper.id)],
+        )
+        db.execute(
+            """
+            UPDATE query SET newest_change = (SELECT max(number) FROM change)
+            WHERE number IN (
+                SELECT hit.query FROM hit JOIN paper ON paper.number = hit.paper WHERE arxiv_id = ?
+            )
+            """,
+            [code_of(paper.id)],
         )
 
     @staticmethod
-    def _keep_revision(db: Database, paper: Paper) -> None:
+    def _keep_revision(db: Database, paper: Paper, edition: int) -> None:
         """To be called when the hits on this version are written down."""
         db.execute(
-            """
-            INSERT INTO revision (paper, edition, version)
-            SELECT paper.number, edition.number, version
-            FROM paper JOIN edition ON edition.paper = paper.number AND edition.version = ?
-            WHERE arxiv_id = ?
-            """,
-            [paper.version, code_of(paper.id)],
+            "INSERT INTO revision (paper, edition, version)"
+            " SELECT number, ?, ? FROM paper WHERE arxiv_id = ?",
+            [edition, paper.version, code_of(paper.id)],
         )
         db.execute(
             """
@@ -66,7 +140,18 @@ class Revisions(Shelves):
 
     @staticmethod
     def _set_revision_cursors(db: Database) -> None:
-        """Whoever asks for new versions from now on gets none of those that were seen before."""
+        """Whoever asks for new versions from now on gets none of those that were seen before.
+
+        The same holds for changes, which concern those alone who have filters.
+        """
+        db.execute(
+            """
+            UPDATE subscriber
+            SET change_cursor = CASE WHEN has_filters THEN (SELECT coalesce(max(number), 0) FROM change) END
+            FROM wanted
+            WHERE wanted.address = subscriber.address AND has_filters <> (change_cursor IS NOT NULL)
+            """
+        )
         db.execute(
             """
             UPDATE subscriber
@@ -76,6 +161,24 @@ class Revisions(Shelves):
             WHERE wanted.address = subscriber.address AND with_revisions <> (revision_cursor IS NOT NULL)
             """
         )
+
+    def _changes(self, address: str) -> tuple[Change, ...]:
+        """The changes after a reader's cursor of papers that were news for them, by each of their queries."""
+        rows = self._rows(
+            """
+            SELECT key, change.before, change.after
+            FROM subscriber
+            JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
+            JOIN query ON query.number = subscription.query AND newest_change > change_cursor
+            CROSS JOIN change ON change.number > change_cursor
+            JOIN hit ON hit.query = query.number AND hit.paper = change.paper
+            WHERE address = ? AND hit.number > began_after AND NOT is_past
+            ORDER BY change.number
+            """,
+            [address],
+        )
+        papers = self._papers({edition for _, *editions in rows for edition in editions})
+        return tuple(Change(query_key=key, before=papers[old], after=papers[new]) for key, old, new in rows)
 
     def _revisions(self, address: str) -> tuple[Revision, ...]:
         """The versions after a reader's cursor of papers that they had and that a keyword of theirs finds."""

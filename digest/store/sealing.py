@@ -14,6 +14,7 @@ from hashlib import blake2b
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{24}", re.ASCII)
 _CODE_BYTES = 12
 _NUMBER_BYTES = 6
+_MOST_ROWS = 10**9
 
 
 class Kind(StrEnum):
@@ -33,12 +34,16 @@ def seal(secret: str, kind: Kind, number: int, about: str) -> str:
 
 
 def number_in(secret: str, kind: Kind, token: str) -> int | None:
-    """The number that `token` claims to be of, which `is_seal` has to confirm; `None` for no token."""
+    """The number that `token` claims to be of, which `is_seal` has to confirm; `None` for no token.
+
+    So it is for nearly all that are made up, as they claim a number that no table comes to.
+    """
     if not _TOKEN.fullmatch(token):
         return None
     raw = urlsafe_b64decode(token)
     code, veiled = raw[:_CODE_BYTES], raw[_CODE_BYTES:]
-    return int.from_bytes(_xor(_hash(secret, kind, code, _NUMBER_BYTES), veiled))
+    number = int.from_bytes(_xor(_hash(secret, kind, code, _NUMBER_BYTES), veiled))
+    return number if number < _MOST_ROWS else None
 
 
 def is_seal(token: str, secret: str, kind: Kind, number: int, about: str) -> bool:

@@ -3,16 +3,19 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 
 from sqlite_utils import Database
 
+from digest.arxiv.ground import Coverage
 from digest.papers import ArxivId, Paper, month_of
 from digest.store import Matched, shelves
 from digest.store.revisions import Revisions
 from digest.store.rows import Code, code_of, id_of, moment_of, text_of
+
+_CLOCK_SLACK = timedelta(days=2)
 
 _ALWAYS = "9999"
 """After every moment: an edition of which it is not known how old it is has to be looked at."""
@@ -57,9 +60,19 @@ class Seen(Revisions):
             [json.dumps(editions)],
         )
 
-    def searched_since(self) -> Mapping[str, datetime]:
-        rows = self._rows("SELECT key, searched_since_at FROM query WHERE searched_since_at IS NOT NULL")
-        return {key: moment_of(searched_since_at) for key, searched_since_at in rows}
+    def coverage(self) -> Mapping[str, Coverage]:
+        rows = self._rows(
+            """
+            SELECT key, covered_at, searched_since_at, newest_place FROM query
+            WHERE covered_at IS NOT NULL AND searched_since_at IS NOT NULL
+            """
+        )
+        return {
+            key: Coverage(
+                covered_at=moment_of(covered_at), searched_since=moment_of(since), newest=newest or ""
+            )
+            for key, covered_at, since, newest in rows
+        }
 
     def newest_papers(self, query_key: str, *, limit: int) -> tuple[Paper, ...]:
         """Reads editions until no other can be newer; of a shelved one its shelf tells how new it may be."""
@@ -100,7 +113,14 @@ class Seen(Revisions):
                 newest = sorted((*newest, *papers.values()), key=_age, reverse=True)[:limit]
             return tuple(newest)
 
-    def record(self, papers: Iterable[Matched], *, covered: Mapping[str, datetime], now: datetime) -> int:
+    def record(
+        self,
+        papers: Iterable[Matched],
+        *,
+        covered: Mapping[str, datetime],
+        now: datetime,
+        newest: str = "",
+    ) -> int:
         with self._transaction() as db:
             papers_new = self._record_papers(db, tuple(papers))
             db.conn.executemany(
@@ -110,47 +130,65 @@ class Seen(Revisions):
                 """,
                 ((key,) for key in covered),
             )
+            # A moment far in the future was written down by a clock that was wrong.
             db.conn.executemany(
                 """
                 UPDATE query
-                SET covered_at = ?1, searched_since_at = min(coalesce(searched_since_at, ?2), ?2)
+                SET covered_at = CASE
+                        WHEN covered_at > ?4 OR covered_at IS NULL THEN ?1 ELSE max(covered_at, ?1) END,
+                    searched_since_at = min(coalesce(searched_since_at, ?2), ?2),
+                    newest_place = max(coalesce(newest_place, ''), ?5)
                 WHERE key = ?3
                 """,
-                ((text_of(now), text_of(since), key) for key, since in covered.items()),
+                (
+                    (text_of(now), text_of(since), key, text_of(now + _CLOCK_SLACK), newest)
+                    for key, since in covered.items()
+                ),
             )
             return papers_new
 
     def _record_papers(self, db: Database, papers: Sequence[Matched]) -> int:
         """A query's first hit on a paper stands for good: a later version is a revision of the paper."""
         papers_new = 0
-        newest, known = self._seen_of([one.paper.id for one in papers])
+        ids = [one.paper.id for one in papers]
+        versions, known = self._seen_of(ids)
+        editions = self._latest_editions(ids)
         for one in papers:
-            paper = one.paper
-            seen = newest.get(paper.id)
-            fresh = [key for key in one.query_keys if key not in known[paper.id]]
+            paper, latest = one.paper, editions.get(one.paper.id)
+            seen = versions.get(paper.id)
+            fresh = [
+                (key, is_past)
+                for keys, is_past in ((one.query_keys, False), (one.past_keys, True))
+                for key in keys
+                if key not in known[paper.id]
+            ]
             is_revision = seen is not None and paper.version > seen
-            if not fresh and not is_revision:
+            is_changed = latest is not None and paper.version >= latest.version and latest.differs(paper)
+            if not fresh and not is_revision and not is_changed:
                 continue
-            papers_new += seen is None
-            newest[paper.id] = max(seen or 0, paper.version)
-            known[paper.id].update(fresh)
-            self._keep_edition(db, paper)
-            db.conn.executemany(
-                """
-                INSERT INTO hit (query, paper, edition)
-                SELECT query.number, paper.number, edition.number
-                FROM query, paper JOIN edition ON edition.paper = paper.number AND edition.version = ?
-                WHERE query.key = ? AND paper.arxiv_id = ?
-                """,
-                ((paper.version, key, code_of(paper.id)) for key in fresh),
-            )
-            db.conn.executemany(
-                "UPDATE query SET newest_hit = (SELECT max(number) FROM hit) WHERE key = ?",
-                ((key,) for key in fresh),
-            )
+            papers_new += seen is None and bool(one.query_keys)
+            versions[paper.id] = max(seen or 0, paper.version)
+            known[paper.id].update(key for key, _ in fresh)
+            edition = self._keep_edition(db, paper, latest if is_changed else None)
+            self._keep_hits(db, paper, edition, fresh)
             if is_revision:
-                self._keep_revision(db, paper)
+                self._keep_revision(db, paper, edition)
         return papers_new
+
+    @staticmethod
+    def _keep_hits(db: Database, paper: Paper, edition: int, fresh: Sequence[tuple[str, bool]]) -> None:
+        db.conn.executemany(
+            """
+            INSERT INTO hit (query, paper, edition, is_past)
+            SELECT query.number, edition.paper, edition.number, ?
+            FROM query, edition WHERE query.key = ? AND edition.number = ?
+            """,
+            ((is_past, key, edition) for key, is_past in fresh),
+        )
+        db.conn.executemany(
+            "UPDATE query SET newest_hit = (SELECT max(number) FROM hit) WHERE key = ?",
+            ((key,) for key, is_past in fresh if not is_past),
+        )
 
     def _seen_of(self, ids: Sequence[ArxivId]) -> tuple[dict[ArxivId, int], defaultdict[ArxivId, set[str]]]:
         """Of those papers that were seen: the newest version, and the keys of the queries that found it.

@@ -119,8 +119,8 @@ class Shelves(StateFile):
         db.execute("INSERT INTO shelf VALUES (?, ?, ?)", [shelf, newest, packed(places)])
         for statement in (
             """
-            INSERT INTO past_hit (paper, query, number, edition, version)
-            SELECT hit.paper, hit.query, hit.number, hit.edition, version
+            INSERT INTO past_hit (paper, query, number, edition, version, is_past)
+            SELECT hit.paper, hit.query, hit.number, hit.edition, version, is_past
             FROM hit JOIN edition ON edition.number = hit.edition
             WHERE hit.edition BETWEEN ? AND ?
             """,

@@ -4,23 +4,24 @@ import os
 import sqlite3
 import tempfile
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
 from sqlite_utils import Database
 
 from digest.errors import StateError
+from digest.store import Restored
 from digest.store.file import refuse_folder, refuse_foreign
 from digest.store.migrations import migrations
-from digest.store.pages import Archive
+from digest.store.restoring import Restorable, found_in, mark_copy
 from digest.store.rows import explained
 
 _STEPS_BETWEEN_LOOKS = 100_000
 """Of SQLite's machine, between two looks at the clock: some milliseconds."""
 
 
-class SqliteStore(Archive):
+class SqliteStore(Restorable):
     """A `Store`; its calls may come from any thread, one at a time."""
 
 
@@ -41,8 +42,10 @@ def copy_state(path: Path, copy: Path) -> None:
         raise StateError(str(path), explained(error)) from error
 
 
-def back_up(path: Path, backup: Path) -> int:
+def back_up(path: Path, backup: Path, *, now: datetime) -> int:
     """Copies the state to `backup`, checks the copy, and returns its size in bytes.
+
+    The copy says that it is one, and of which moment, for when it is put in the place of the state.
 
     What was in `backup` stays there until the copy is whole and on the disk. Raises `StateError`, also where
     `backup` is the state itself, a folder, or anything else that is no earlier copy.
@@ -54,6 +57,7 @@ def back_up(path: Path, backup: Path) -> int:
         draft = Path(name)
         try:
             copy_state(path, draft)
+            _mark(draft, now)
             _check(draft)
             size = draft.stat().st_size
             draft.replace(backup)
@@ -63,6 +67,14 @@ def back_up(path: Path, backup: Path) -> int:
     except OSError as error:
         raise StateError(str(backup), f"cannot be written: {error.strerror}") from error
     return size
+
+
+def _mark(copy: Path, now: datetime) -> None:
+    try:
+        with closing(sqlite3.connect(copy)) as connection, connection:
+            mark_copy(Database(connection, execute_plugins=False), now=now)
+    except sqlite3.Error as error:
+        raise StateError(str(copy), explained(error)) from error
 
 
 def _refuse_to_lose(backup: Path, state: Path) -> None:
@@ -100,6 +112,15 @@ def _check(path: Path) -> None:
         raise StateError(str(path), f"the copy is damaged ({verdict}); look at the disk of the state itself")
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def restored_in(path: Path) -> Restored | None:
+    """What `Store.restored` tells of the state, which is only read. Raises `StateError`."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return found_in(Database(connection, execute_plugins=False), path)
+    except sqlite3.Error as error:
+        raise StateError(str(path), explained(error)) from error
 
 
 def look_into(path: Path, *, busy: timedelta, within: timedelta) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from digest.digests import Digest, Hit, Revision
+from digest.digests import Change, Digest, Hit, Revision
 from digest.papers import Paper
 
 
@@ -27,11 +27,26 @@ class MailingState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """An older copy of the state was put in its place, and noticed at that moment; `None`: not taken up yet.
+
+    `copied_at` is when `digest backup` made the copy, where it did and that is still known.
+    """
+
+    copied_at: datetime | None
+    noticed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """A fetched paper with the keys of all queries that it matches."""
+    """A fetched paper with the keys of the queries that it matches.
+
+    For those of `past_keys` it is of the past: it was announced before they were followed, and is no news.
+    """
 
     paper: Paper
     query_keys: tuple[str, ...]
+    past_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +67,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frontier:
-    """How far this installation has seen at one moment: the numbers of the last hit and the last revision."""
+    """How far this installation has seen at one moment: the numbers of its last hit, revision and change."""
 
     hit: int
     revision: int
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +102,14 @@ class News:
 
     `revisions` come in the order in which they were seen, and only where the reader asks for new
     versions: those of papers that a mailing brought them, and that one of their keywords still finds.
+    `changes`, in the same order, come where the reader has filters, of papers that were news for them.
     `undelivered` are mailings written down for them that certainly have not arrived, the oldest first.
     """
 
     hits: tuple[Hit, ...]
     frontier: Frontier
     revisions: tuple[Revision, ...] = ()
+    changes: tuple[Change, ...] = ()
     undelivered: tuple[Mailing, ...] = ()
 
 

@@ -10,7 +10,7 @@ import pytest
 from digest.matching import matches
 from digest.pages import Page, Section, section_of
 from digest.pages.judging import alike, judge
-from digest.pages.reading import parse_listings
+from digest.pages.reading import parse_page
 from digest.pages.writing import html_of, markdown_of
 from digest.papers import ArxivId, Paper, one_line
 from digest.query import parse
@@ -59,7 +59,7 @@ def test_every_real_title_abstract_and_comment_shows_as_it_is_written(papers: tu
         assert seen.tables[0][1:] == expected
         papers_linked = [link for link in seen.links if link in set(addresses)]
         assert papers_linked == addresses
-    (listing,) = parse_listings(text)
+    (listing,) = parse_page(text).listings
     assert [[one.title, one.abstract, one.comment] for one in listing.papers] == [
         [title, abstract, comment] for title, _, abstract, comment in expected
     ]
@@ -73,7 +73,7 @@ def test_a_page_of_real_papers_has_what_matches_and_says_so_when_it_is_read(
     assert [len(one.papers) for one in sections] == [
         min(100, sum(matches(parse(word), paper) for paper in papers)) for word in words
     ]
-    listings = parse_listings(markdown_of(Page(sections=sections, updated_on=TODAY)))
+    listings = parse_page(markdown_of(Page(sections=sections, updated_on=TODAY))).listings
     verdicts = tuple(map(judge, listings))
     for verdict, section in zip(verdicts, sections, strict=True):
         assert (len(verdict.matching), verdict.strays, verdict.unclear) == (len(section.papers), (), ())
@@ -84,7 +84,7 @@ def test_the_same_papers_under_each_heading_are_told_as_such(papers: tuple[Paper
     """As on a page whose program asked arXiv for `… AND ti:"K" OR abs:"K"`."""
     words = ("reinforcement learning", "compiler", "performance")
     same = tuple(Section(keyword=keyword(word), papers=papers[:20]) for word in words)
-    verdicts = tuple(map(judge, parse_listings(markdown_of(Page(sections=same, updated_on=TODAY)))))
+    verdicts = tuple(map(judge, parse_page(markdown_of(Page(sections=same, updated_on=TODAY))).listings))
     assert [[one.listing.heading for one in group] for group in alike(verdicts)] == [list(words)]
     for word, verdict in zip(words, verdicts, strict=True):
         strays = {paper.id for paper in papers[:20] if not matches(parse(word), paper)}

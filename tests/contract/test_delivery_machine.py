@@ -9,9 +9,11 @@ from collections import defaultdict
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
@@ -26,7 +28,7 @@ from digest.mail.writing import Writer
 from digest.papers import ArxivId
 from digest.resources import templates_folder
 from digest.schedule import LONGEST_RETRY, retry_at
-from digest.store import Conclusion, Mailing, MailingState, Matched
+from digest.store import Conclusion, Mailing, MailingState, Matched, outbox
 from digest.store.sqlite import SqliteStore
 from tests.contract.test_stores import LONG_AGO, NOW, key
 from tests.factories import invented_paper, reader
@@ -82,9 +84,10 @@ class Deliveries(RuleBasedStateMachine):
         self.path = Path(self.folder.name) / "digest.db"
         self.now = NOW
         self.stores = {"one": SqliteStore(self.path), "other": SqliteStore(self.path)}
-        with closing(sqlite3.connect(self.path)) as db, db:
-            # From it follow tokens, and from these when a mail is tried again.
-            db.execute("UPDATE installation SET secret = 'the same'")
+        # When a mail is tried again follows from its token: the same trial has to give the same ones.
+        tokens = count(1)
+        self.tokens = patch.object(outbox, "token_hex", lambda size: f"{next(tokens):0{2 * size}x}")
+        self.tokens.start()
         self.held: dict[str, dict[int, Mailing]] = {"one": {}, "other": {}}
         self.orphans: dict[int, datetime] = {}
         self.papers = 0
@@ -284,6 +287,7 @@ class Deliveries(RuleBasedStateMachine):
                 assert state.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
                 assert state.execute("PRAGMA foreign_key_check").fetchall() == []
         finally:
+            self.tokens.stop()
             for store in self.stores.values():
                 store.close()
             self.folder.cleanup()

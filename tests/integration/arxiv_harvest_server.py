@@ -146,7 +146,8 @@ class Catalogue:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/oai":
-            return web.Response(text=self._records(request.query), content_type="text/xml")
+            document = self._records(request.query).replace(RESPONDED_AT, f"{self.now:%FT%TZ}")
+            return web.Response(text=document, content_type="text/xml")
         parts = request.path.removeprefix("/atom/").split("+")
         return web.Response(text=self._feed(parts), content_type="application/atom+xml")
 

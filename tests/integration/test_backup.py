@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from digest.cli import app
 from digest.errors import StateError
 from digest.store.sqlite import SqliteStore, back_up
-from tests.contract.test_stores import claim, outbox_of
+from tests.contract.test_stores import NOW, claim, outbox_of
 
 ADA = "ada@example.org"
 
@@ -26,7 +26,7 @@ def state(folder: Path) -> Path:
 def test_a_copy_taken_while_others_write_has_all_that_was_written(tmp_path: Path) -> None:
     with SqliteStore(state(tmp_path)) as store:
         (mailing,) = claim(store)
-        size = back_up(tmp_path / "digest.db", tmp_path / "copy.db")
+        size = back_up(tmp_path / "digest.db", tmp_path / "copy.db", now=NOW)
         store.release([mailing.number], now=mailing.digest.planned_at)
     assert size == (tmp_path / "copy.db").stat().st_size
     with SqliteStore(tmp_path / "copy.db") as copy:
@@ -39,8 +39,8 @@ def test_an_older_copy_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "copy.db").touch()
     with SqliteStore(tmp_path / "older.db"):
         pass
-    back_up(tmp_path / "older.db", tmp_path / "copy.db")
-    back_up(state(tmp_path), tmp_path / "copy.db")
+    back_up(tmp_path / "older.db", tmp_path / "copy.db", now=NOW)
+    back_up(state(tmp_path), tmp_path / "copy.db", now=NOW)
     with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
         assert copy.execute("SELECT count(*) FROM mailing").fetchone() == (1,)
 
@@ -51,7 +51,7 @@ def test_where_the_state_is_damaged_the_older_copy_stays(tmp_path: Path) -> None
     path.write_bytes(whole[:8192] + b"\xff" * 4096 + whole[12288:])
     (tmp_path / "copy.db").write_bytes(whole)
     with pytest.raises(StateError):
-        back_up(path, tmp_path / "copy.db")
+        back_up(path, tmp_path / "copy.db", now=NOW)
     assert (tmp_path / "copy.db").read_bytes() == whole
     assert not list(tmp_path.glob(".copy.db*"))
 
@@ -65,7 +65,7 @@ def test_a_file_that_is_no_copy_is_never_replaced(tmp_path: Path) -> None:
     path = state(tmp_path)
     for name in ("subscribers.toml", "other.db", "pipe"):
         with pytest.raises(StateError, match="is no earlier copy"):
-            back_up(path, tmp_path / name)
+            back_up(path, tmp_path / name, now=NOW)
     assert (tmp_path / "subscribers.toml").read_text() == "# mine\n"
 
 
@@ -73,13 +73,13 @@ def test_a_database_of_something_else_is_not_called_a_state(tmp_path: Path) -> N
     with closing(sqlite3.connect(tmp_path / "other.db")) as other:
         other.execute("CREATE TABLE visits (day TEXT)")
     with pytest.raises(StateError, match=r"other\.db: is a database of something else"):
-        back_up(tmp_path / "other.db", tmp_path / "copy.db")
+        back_up(tmp_path / "other.db", tmp_path / "copy.db", now=NOW)
     assert [path.name for path in tmp_path.iterdir()] == ["other.db"]
 
 
 def test_state_and_copy_are_for_their_user_alone(tmp_path: Path) -> None:
     path = state(tmp_path)
-    back_up(path, tmp_path / "copy.db")
+    back_up(path, tmp_path / "copy.db", now=NOW)
     with SqliteStore(path):
         modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.glob("*.db*")}
     assert modes == dict.fromkeys(("digest.db", "digest.db-wal", "digest.db-shm", "copy.db"), 0o600)
@@ -88,12 +88,12 @@ def test_state_and_copy_are_for_their_user_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "says"), [("digest.db", "is the state itself"), (".", "is a folder")])
 def test_a_copy_goes_into_another_file(tmp_path: Path, name: str, says: str) -> None:
     with pytest.raises(StateError, match=says):
-        back_up(state(tmp_path), tmp_path / name)
+        back_up(state(tmp_path), tmp_path / name, now=NOW)
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(StateError, match=r"nowhere.*No such file"):
-        back_up(state(tmp_path), tmp_path / "nowhere" / "copy.db")
+        back_up(state(tmp_path), tmp_path / "nowhere" / "copy.db", now=NOW)
 
 
 def test_the_command_tells_where_the_copy_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

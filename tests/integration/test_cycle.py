@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from digest.arxiv.ground import HELD
 from digest.cycle import Cycle, CycleReport
 from digest.errors import ServerUnavailable, StateError, Unreachable, Unwritable
 from digest.health import examine
@@ -146,7 +147,10 @@ async def test_a_fetch_covers_the_lookback_before_the_last_good_one(store: Sqlit
     await lab.run(TUESDAY)
     lab.source.failing = lambda queries: None
     await lab.run(MONDAY + timedelta(days=30))
-    assert [ground.submitted_since for _, ground in lab.source.asked] == [MONDAY - LOOKBACK] * 3
+    assert [ground.submitted_since for _, ground in lab.source.asked] == [
+        MONDAY - LOOKBACK,
+        *[MONDAY - HELD] * 2,
+    ]
 
 
 async def test_a_failed_fetch_is_no_quiet_day(store: SqliteStore) -> None:
@@ -284,7 +288,7 @@ async def test_a_keyword_that_rested_floods_nobody_when_it_is_taken_up_again(sto
     await lab.run(MONDAY, TEA)
     lab.mails()
     lab.subscribers = (ada, cy)
-    old_tea = invented_paper("2605.00001", "Tea long ago", submitted="2026-05-20 00:00")
+    old_tea = invented_paper("2604.00009", "Tea long ago", submitted="2026-04-01 00:00")
     milks = [invented_paper(f"2606.1{n:04}", "Milk", submitted=f"2026-06-{n:02} 00:00") for n in range(1, 13)]
     await lab.run(TUESDAY, TEA, old_tea, *milks)
     ((reader_, papers),) = lab.mails()

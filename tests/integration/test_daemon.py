@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import re
+import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,7 +23,7 @@ from digest.daemon import Daemon
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.notify import Notifier
 from digest.preferences import Preferences
-from digest.store.sqlite import SqliteStore
+from digest.store.sqlite import SqliteStore, back_up
 from tests.factories import invented_paper, moment
 from tests.fakes import FakeSource
 
@@ -340,6 +341,23 @@ async def test_choices_survive_a_restart(tmp_path: Path, ear: socket.socket) -> 
         assert town.mails() == []
         town.set_clock("2026-06-09 09:01")
         await expect_soon(town.mails)
+
+
+async def test_a_restored_state_is_told_of_once_and_its_mails_are_no_others(
+    tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await expect_soon(lambda: town.store.covered_at())
+    back_up(tmp_path / "digest.db", tmp_path / "copy.db", now=moment("2026-06-08 22:30"))
+    async with running(tmp_path, ear, "2026-06-09 08:00") as town:
+        await expect_soon(lambda: len(town.mails()) == 1)
+    assert "an older copy" not in caplog.text
+    shutil.copyfile(tmp_path / "copy.db", tmp_path / "digest.db")
+    async with running(tmp_path, ear, "2026-06-09 09:00") as town:
+        await expect_soon(lambda: len(town.mails()) == 2)
+    async with running(tmp_path, ear, "2026-06-09 10:00"):
+        pass
+    assert caplog.text.count("an older copy of the state (of 2026-06-08 22:30 UTC)") == 1
 
 
 async def test_arxiv_is_asked_on_the_evening_of_a_holiday_and_the_log_tells_why_nothing_came(

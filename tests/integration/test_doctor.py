@@ -20,7 +20,7 @@ from digest import cli
 from digest.checks import Finding, Verdict
 from digest.checks.domain import Missing
 from digest.checks.examination import examine, exit_code
-from digest.store.sqlite import SqliteStore
+from digest.store.sqlite import SqliteStore, back_up
 from tests.integration.arxiv_harvest_server import daily_feed, harvest_server
 from tests.integration.arxiv_server import arxiv_server, entry, feed, hangs, resets, says
 from tests.integration.mail_server import Answer, Do, MailServer, serving
@@ -336,6 +336,17 @@ async def test_a_state_in_order_is_left_as_it_is(place: Place) -> None:
     before = place.state.read_bytes()
     found = named(await place.examine(), "state")
     assert found.verdict is Verdict.OK
+    assert place.state.read_bytes() == before
+
+
+async def test_a_state_that_was_restored_is_told_of_and_left_as_it_is(place: Place) -> None:
+    SqliteStore(place.folder / "former.db").close()
+    place.state.parent.mkdir()
+    back_up(place.folder / "former.db", place.state, now=datetime.now(UTC))
+    before = place.state.read_bytes()
+    found = named(await place.examine(), "state")
+    assert found.verdict is Verdict.OK
+    assert "an older copy that was put back, from which the next run goes on" in found.said
     assert place.state.read_bytes() == before
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from digest import cli
-from digest.pages.reading import parse_listings
+from digest.pages.reading import parse_page
 from digest.papers import ArxivId
 from digest.store import Matched
 from digest.store.sqlite import SqliteStore
@@ -88,7 +88,7 @@ def digest(
 
 
 def on_page(path: Path) -> dict[str, list[str]]:
-    listings = parse_listings(path.read_text())
+    listings = parse_page(path.read_text()).listings
     return {one.heading: [listed.id for listed in one.papers] for one in listings}
 
 
@@ -193,7 +193,7 @@ def test_what_cannot_be_done_is_told_and_changes_nothing(
 ) -> None:
     (tmp_path / "bytes.md").write_bytes(b"\xff\xfe")
     (tmp_path / "page.md").write_text(PAGE)
-    (tmp_path / "useless.md").write_text(f"## the of{PAGE.rpartition('## the of')[2]}")
+    (tmp_path / "useless.md").write_text(f"## ...{PAGE.rpartition('## ...')[2]}")
     ended = digest(*arguments)
     assert ended.code == 2
     assert problem in " ".join(ended.err.replace("│", " ").split())
@@ -207,7 +207,7 @@ async def test_keywords_that_nobody_follows_are_asked_of_arxiv_and_leave_no_mark
         lab = Installation(tmp_path, SUBSCRIBERS, arxiv__api_url=arxiv.url)
         for _ in range(2):
             done = await asyncio.to_thread(
-                lab, "page", "README.md", "-k", "gnomes", "--now", "2026-06-02T12:30:00Z"
+                lab, "page", "README.md", "-k", "gnomes", "--now", "2026-06-16T12:30:00Z"
             )
             assert done.returncode == 0, done.stderr
         assert len(arxiv.asked) == 2
@@ -244,7 +244,7 @@ Last update: 2026-06-15
 | **[Tea leaves](http://arxiv.org/abs/2606.00001v1)** | 2026-06-14 | <details><summary>Show</summary><p>Hot.</p></details> |  |
 | **[Roots](http://arxiv.org/abs/2606.00002v1)** | 2026-06-14 | <details><summary>Show</summary><p>Cold.</p></details> |  |
 
-## the of
+## ...
 | **Title** | **Date** |
 | --- | --- |
 | **[Leaves](http://arxiv.org/abs/2606.00009v1)** | 2026-06-14 |
@@ -272,12 +272,29 @@ def test_headings_become_keywords_and_papers_count_as_seen(
             '"Roots (of tea)" (as the phrase "Roots (of tea)"): papers 2, matching 0; not matching 2:'
             ' 2606.00001 "Tea leaves", 2606.00002 "Roots"'
         ),
-        '"the of": can be no keyword, and is left out',
+        '"...": can be no keyword, and is left out',
         'Under "Tea leaves", "Roots (of tea)" stand the same 2 papers: arXiv was asked wrongly',
         "3 papers count as seen by cy@example.org.",
     ]
     assert 'Added cy@example.org with "Tea leaves", ""Roots (of tea)""' in ended.out
     assert new_for(state, "cy@example.org", "tea leaves") == {"2606.00003"}
+
+
+def test_what_could_not_be_read_is_counted_with_examples(digest: Digest, tmp_path: Path) -> None:
+    strange = "".join(f"| [Tea {n}](https://example.org/{n}) | |\n" for n in range(3))
+    listed = "- [Milk](https://arxiv.org/abs/2606.00007)\n"
+    (tmp_path / "README.md").write_text(f"## Tea leaves\n| Title | Comment |\n|---|---|\n{strange}\n{listed}")
+    out = digest("import", "README.md", "--email", "cy@example.org").out.splitlines()
+    assert out[1:3] == [
+        (
+            '"Tea leaves": papers 0, matching 0; rows that name no paper of arXiv 3:'
+            ' line 4 "Tea 0 |", line 5 "Tea 1 |", …'
+        ),
+        'Links to papers in no such table, which are left out (1): line 8 "- Milk"',
+    ]
+    (tmp_path / "README.md").write_text(f"## Tea leaves\n{listed}")
+    ended = digest("import", "README.md", "--email", "cy@example.org")
+    assert (ended.code, 'left out (1): line 2 "- Milk"' in " ".join(ended.err.split())) == (2, True)
 
 
 def test_importing_twice_is_the_same_as_once(digest: Digest, state: Path, tmp_path: Path) -> None:

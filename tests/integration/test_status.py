@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from digest import cli
+from digest.bulletins import told
 from digest.health import Quiet, examine
 from digest.jobs import compose_due
 from digest.papers import Paper
 from digest.preferences import Preferences
 from digest.store import Conclusion, MailingState, Matched
 from digest.store.lock import sole_worker
-from digest.store.sqlite import SqliteStore
+from digest.store.sqlite import SqliteStore, back_up
 from tests.contract.test_stores import LONG_AGO, key
 from tests.factories import at_other_times, invented_paper, moment, reader
 
@@ -208,6 +209,27 @@ def test_keywords_that_find_just_the_same_papers_are_named(store: SqliteStore) -
     assert examine(store, [ADA], now=TUESDAY).alike == ()
     fetch(store, *of_days(11, 12, 13, 14, 15), keywords=("tea", "milk"), now=TUESDAY)
     assert examine(store, [ADA], now=TUESDAY).alike == (("tea", "milk"),)
+
+
+def test_a_restored_state_is_told_of_before_a_run_took_it_up_and_for_a_week_after(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    enrol(store)
+    fetch(store, now=TUESDAY)
+    back_up(tmp_path / "digest.db", tmp_path / "copy.db", now=TUESDAY - timedelta(hours=2))
+    with SqliteStore(tmp_path / "copy.db") as copy:
+        before = examine(copy, [ADA], now=TUESDAY)
+        copy.take_up_restored(now=TUESDAY)
+        after = examine(copy, [ADA], now=TUESDAY + timedelta(hours=1))
+        assert examine(copy, [ADA], now=TUESDAY + timedelta(days=8)).restored is None
+    assert examine(store, [ADA], now=TUESDAY).restored is None
+    assert before.problems() == after.problems() == ()
+    said = [line for health in (before, after) for line in dict(told(health))["restored"]]
+    assert [line.partition("; ")[2] for line in said] == [
+        "the next run goes on from it",
+        "a run went on from it Tue 2026-06-16 07:00 UTC (1 h ago)",
+    ]
+    assert "of Tue 2026-06-16 05:00 UTC (2 h ago)" in said[0]
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from digest.pages import MOST_PAPERS, Page, Section, dated, section_of
 from digest.pages.judging import alike, judge, keyword_of
-from digest.pages.reading import Listing, parse_listings
+from digest.pages.reading import Listing, parse_page
 from digest.pages.writing import html_of, is_page, markdown_of, says_the_same
-from digest.papers import Paper, month_of, one_line
+from digest.papers import ArxivId, Paper, month_of, one_line
 from digest.query import parse
 from digest.subscribers import Keyword
 from tests.factories import invented_paper, moment
@@ -154,7 +154,7 @@ def test_a_heading_shows_the_keyword_as_it_is_written_and_is_read_as_that(text: 
     page = page_of(saying("On tea"), text=text)
     for shown in FORMS:
         assert shown(page).headings == [text]
-    (listing,) = parse_listings(markdown_of(page))
+    (listing,) = parse_page(markdown_of(page)).listings
     assert listing.heading == text
 
 
@@ -179,10 +179,10 @@ def ids(listings: Iterable[Listing]) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("text", HARD_TEXTS)
 def test_what_was_written_is_read_again(text: str) -> None:
-    (listing,) = parse_listings(markdown_of(page_of(saying(text, text, text))))
+    (listing,) = parse_page(markdown_of(page_of(saying(text, text, text)))).listings
     (listed,) = listing.papers
     assert (listed.title, listed.abstract, listed.comment) == (one_line(text),) * 3
-    assert (listed.id, listing.unreadable) == ("2606.00001", 0)
+    assert (listed.id, listing.unread) == ("2606.00001", ())
 
 
 FORKS = """\
@@ -230,14 +230,15 @@ No new papers.
 
 
 def test_pages_with_other_columns_are_read() -> None:
-    listings = parse_listings(FORKS)
+    listings = parse_page(FORKS).listings
     assert ids(listings) == {
         "Black Tea": ["2606.00001"],
         "Herbal Tea & C*": ["2606.00002", "math/0309136"],
         "White tea": ["2606.00003"],
         "Empty tea": [],
     }
-    assert [one.unreadable for one in listings] == [1, 0, 0, 0]
+    assert [len(one.unread) for one in listings] == [1, 0, 0, 0]
+    assert [one.line for one in parse_page(FORKS).unread] == [7, 30]
     assert listings[0].papers[0].title == ""
     assert "Tea | Milk" in listings[0].papers[0].abstract
     herbal, white = listings[1].papers[0], listings[2].papers[0]
@@ -251,20 +252,163 @@ def test_pages_with_other_columns_are_read() -> None:
 def test_a_row_ends_where_its_line_does_and_nowhere_else() -> None:
     row = "| [On\u2028 tea\x0c](https://arxiv.org/abs/2606.00001) | Hot. |"
     for end in ("\n", "\r\n", "\r"):
-        (listing,) = parse_listings(end.join(["## Tea", "| Title | Abstract |", "|---|---|", row, row]))
+        (listing,) = parse_page(end.join(["## Tea", "| Title | Abstract |", "|---|---|", row, row])).listings
         assert [(one.title, one.abstract) for one in listing.papers] == [("On tea", "Hot.")]
+
+
+LINK = "https://arxiv.org/abs/2606.00001"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        f"| [On tea]({LINK}) | Hot.<br>And<br/>good. |",
+        f"| [On\ntea]({LINK}) | Hot.\nAnd\ngood. |",
+        f"| [On tea]({LINK}) | Hot.\nAnd good.\n|",
+        f"| [On tea]({LINK}) | <details><summary>Show</summary><p>Hot.\n\nAnd good.\n</p></details> |",
+        f"| [On tea]({LINK}) | <details><summary>Show</summary>\n<div>Hot.\nAnd good.</div></details> |",
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_cell_may_go_on_in_the_next_line(row: str, end: str) -> None:
+    milk = "| [Milk](https://arxiv.org/abs/2606.00002) | x |"
+    page = f"## Tea\n| Title | Abstract |\n|---|---|\n{row}\n{milk}\n\nEnd\n"
+    contents = parse_page(page.replace("\n", end))
+    (listing,) = contents.listings
+    assert [(one.id, one.title, one.abstract) for one in listing.papers] == [
+        ("2606.00001", "On tea", "Hot. And good."),
+        ("2606.00002", "Milk", "x"),
+    ]
+    assert contents.unread == listing.unread == ()
+
+
+HTML_TABLE = f"""\
+<h2 align="center">Black &amp; green tea</h2>
+
+<table width="100%">
+<thead><tr><th>Title</th><th>Date</th>
+<th>Abstract</th></tr></thead>
+<tr>
+  <td><a class="x"
+         href="{LINK}v2">On<br>tea &lt; milk</a></td>
+  <td>2026-06-15</td><td>Hot
+and good.</td>
+</tr>
+<tr><td>
+
+[On **milk**](https://arxiv.org/pdf/2606.00002v2.pdf)
+
+</td><td></td><td>Cold.
+<tr><td><a href="https://example.org/">Elsewhere</a></td></tr>
+</TABLE>
+"""
+
+
+def test_a_table_of_html_is_read() -> None:
+    (listing,) = parse_page(HTML_TABLE).listings
+    assert listing.heading == "Black & green tea"
+    assert [(one.id, one.title, one.abstract) for one in listing.papers] == [
+        ("2606.00001", "On tea < milk", "Hot and good."),
+        ("2606.00002", "On milk", "Cold."),
+    ]
+    assert [(one.line, one.text) for one in listing.unread] == [(17, "Elsewhere")]
+
+
+@pytest.mark.parametrize("text", HARD_TEXTS)
+def test_the_page_as_html_is_read_as_the_markdown_is(text: str) -> None:
+    page = page_of(saying(text, text, text), text="black tea")
+    assert parse_page(html_of(page)).listings == parse_page(markdown_of(page)).listings
+
+
+FENCES = ["```", "````", "`````", "~~~", "~~~~", "``` md", "~~~ a`b", "``` a`b", "   ```", "````  ", "```` x"]
+TABLE = "## Tea\n\n| Title |\n|---|\n| [x](https://arxiv.org/abs/2606.0000{}) |\n"
+
+
+@given(parts=st.lists(st.sampled_from([*FENCES, "tea"]) | st.integers(1, 9).map(TABLE.format), max_size=8))
+def test_what_is_fenced_is_not_read_by_the_rules_of_markdown(parts: list[str]) -> None:
+    text = "\n\n".join(parts)
+    contents = parse_page(f"{text}\n")
+    read = [f"https://arxiv.org/abs/{one.id}" for listing in contents.listings for one in listing.papers]
+    assert read == shown_markdown(text).links == shown_github(text).links
+    assert len(read) + len(contents.unread) == text.count("arxiv.org")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "[x](https://arxiv.org/abs/2606.00001/)",
+        "[x](<https://arxiv.org/abs/2606.00001v2>)",
+        '[x](https://arxiv.org/html/2606.00001v1#S2 "On tea")',
+        "[x](http://www.arxiv.org/pdf/2606.00001v2.pdf)",
+        "[x](https://arxiv.org/abs/2606.00001?context=cs.LG&amp;x=1)",
+        "[x](arxiv.org/abs/2606.00001)",
+        "[x](https://doi.org/10.48550/arXiv.2606.00001)",
+        "[x](https://doi.org/10.48550%2FarXiv.2606.00001)",
+        "[x](https://ar5iv.labs.arxiv.org/html/2606.00001)",
+        "[list](https://arxiv.org/list/cs.LG/new) [x](https://arxiv.org/abs/2606.00001)",
+        "<a href='https://arxiv.org/abs/2606.00001'>x</a>",
+        "<https://arxiv.org/abs/2606.00001>",
+        "arxiv.org/abs/2606.00001, 10 pages",
+        "doi:10.48550/arXiv.2606.00001",
+    ],
+)
+def test_every_address_of_a_paper_is_read(link: str) -> None:
+    contents = parse_page(f"## Tea\n| Title | Link |\n|---|---|\n| On tea | {link} |\n")
+    assert ids(contents.listings) == {"Tea": ["2606.00001"]}
+    assert contents.unread == contents.listings[0].unread == ()
+
+
+def test_what_seems_to_be_a_paper_and_is_not_read_is_told_with_its_line() -> None:
+    contents = parse_page(
+        f"""\
+- [Before any heading]({LINK})
+## Tea
+| Title | Link |
+|---|---|
+| No link | - |
+| Another [archive](https://notarxiv.org/abs/2606.00002) | |
+| [Mistyped](https://arxiv.org/abs/26.1) |
+
+- [In a list](https://doi.org/10.48550/arXiv.2606.00003), found at [arXiv](https://arxiv.org/)
+```
+[In code]({LINK})
+```
+"""
+    )
+    assert [(one.line, one.text) for one in contents.unread] == [
+        (1, "- Before any heading"),
+        (9, "- In a list, found at arXiv"),
+        (11, "In code"),
+    ]
+    assert [(one.line, one.text) for one in contents.listings[0].unread] == [
+        (5, "No link | -"),
+        (6, "Another archive |"),
+        (7, "Mistyped"),
+    ]
+
+
+def test_a_page_that_breaks_off_loses_no_more_than_its_last_row() -> None:
+    whole = markdown_of(page_of(*(replace(saying("On tea"), id=ArxivId(f"2606.0000{n}")) for n in (1, 2))))
+    last = whole.index("2606.00002")
+    for end in range(last, len(whole)):
+        (listing,) = parse_page(whole[:end]).listings
+        assert {one.id for one in listing.papers} <= {"2606.00001", "2606.00002"}
+        assert len(listing.papers) + len(listing.unread) == 2
+    for written in ("https://arxiv.org/abs/2606.0000", "<a href='https://arxiv.org/abs/2606.0000"):
+        (listing,) = parse_page(f"## T\n| Title |\n|---|\n| x | {written}").listings
+        assert (listing.papers, len(listing.unread)) == ((), 1)
 
 
 @pytest.mark.parametrize(
     "text", ["", "# Tea\n", "| Title |\n", "## T\n| Title |\n", "## T\n\nx | y\n--- | ---\n"]
 )
 def test_what_is_no_page_has_no_headings(text: str) -> None:
-    assert parse_listings(text) == ()
+    assert parse_page(text).listings == ()
 
 
 @given(text=st.text(st.sampled_from("|-# \n[]()*\\`<>a$") | st.sampled_from(FORKS), max_size=300))
 def test_any_text_can_be_read(text: str) -> None:
-    for listing in parse_listings(f"## T\n| Title |\n| --- |\n{text}"):
+    for listing in parse_page(f"## T\n| Title |\n| --- |\n{text}").listings:
         judge(listing)
 
 
@@ -276,7 +420,7 @@ def listing_of(heading: str, *rows: str, columns: str = "| Title | Abstract |\n|
         f"| [{row.partition(': ')[0]}](https://arxiv.org/abs/2606.{n:05}) | {row.partition(': ')[2]} |"
         for n, row in enumerate(rows, start=1)
     )
-    (listing,) = parse_listings(f"## {heading}\n{columns}\n{table}\n")
+    (listing,) = parse_page(f"## {heading}\n{columns}\n{table}\n").listings
     return listing
 
 

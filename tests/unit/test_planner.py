@@ -1,10 +1,11 @@
 """Which source is asked for which keywords."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from digest.arxiv import Source
-from digest.arxiv.ground import Ground
+from digest.arxiv.ground import HELD, Coverage, Ground
 from digest.arxiv.planner import Errand, plan
 from digest.query import Query, parse
 from tests.factories import moment
@@ -13,6 +14,7 @@ from tests.fakes import FakeSource
 NOW = moment("2026-06-17 12:00")
 YESTERDAY = NOW - timedelta(days=1)
 LOOKBACK = timedelta(days=16)
+COVERED = Coverage(covered_at=YESTERDAY, searched_since=NOW - timedelta(days=400), newest="2606.00900")
 
 
 class PerKeyword(FakeSource):
@@ -41,7 +43,7 @@ def planned(known: Sequence[Query] = (), fresh: Sequence[Query] = (), results: i
     return plan(
         (*known, *fresh),
         SOURCES,
-        covered_at={query.key: YESTERDAY for query in known},
+        coverage={query.key: COVERED for query in known},
         results={query.key: results for query in known},
         now=NOW,
         lookback=LOOKBACK,
@@ -70,7 +72,9 @@ def test_every_other_source_stands_by() -> None:
 def test_a_new_keyword_has_its_own_errand_over_the_lookback() -> None:
     known, fresh = planned(words(100), words(1, "fresh"))
     assert first_names((known, fresh)) == [(100, "by day"), (1, "by keyword")]
-    assert known.ground == Ground(announced_since=YESTERDAY, submitted_since=YESTERDAY - LOOKBACK, until=NOW)
+    assert known.ground == Ground(
+        announced_since=YESTERDAY, submitted_since=YESTERDAY - HELD, until=NOW, newest="2606.00900"
+    )
     assert fresh.ground == Ground(announced_since=NOW - LOOKBACK, submitted_since=NOW - LOOKBACK, until=NOW)
 
 
@@ -78,23 +82,35 @@ def test_one_errand_does_where_it_is_cheaper_and_it_covers_the_ground_of_both() 
     (errand,) = planned(words(3), words(3, "fresh"))
     assert len(errand.queries) == 6
     assert errand.ground.announced_since == NOW - LOOKBACK
-    assert errand.ground.submitted_since == YESTERDAY - LOOKBACK
+    assert errand.ground.submitted_since == YESTERDAY - HELD
 
 
 def test_after_weeks_of_downtime_the_ground_begins_before_them() -> None:
     query = parse("known")
     long_ago = NOW - timedelta(days=40)
     (errand,) = plan(
-        [query], SOURCES, covered_at={query.key: long_ago}, results={}, now=NOW, lookback=LOOKBACK
+        [query],
+        SOURCES,
+        coverage={query.key: replace(COVERED, covered_at=long_ago)},
+        results={},
+        now=NOW,
+        lookback=LOOKBACK,
     )
-    assert errand.ground == Ground(announced_since=long_ago, submitted_since=long_ago - LOOKBACK, until=NOW)
+    assert errand.ground == Ground(
+        announced_since=long_ago, submitted_since=long_ago - HELD, until=NOW, newest="2606.00900"
+    )
 
 
 def test_a_clock_that_was_set_back_asks_for_no_time_to_come() -> None:
     query = parse("known")
     tomorrow = NOW + timedelta(days=1)
     (errand,) = plan(
-        [query], SOURCES, covered_at={query.key: tomorrow}, results={}, now=NOW, lookback=LOOKBACK
+        [query],
+        SOURCES,
+        coverage={query.key: replace(COVERED, covered_at=tomorrow)},
+        results={},
+        now=NOW,
+        lookback=LOOKBACK,
     )
     assert errand.ground.announced_since == NOW
 
@@ -108,5 +124,32 @@ def test_a_source_that_cannot_cover_the_ground_is_left_out() -> None:
         def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
             return None
 
-    (errand,) = plan(words(3), (Unable(), BY_KEYWORD), covered_at={}, results={}, now=NOW, lookback=LOOKBACK)
+    (errand,) = plan(words(3), (Unable(), BY_KEYWORD), coverage={}, results={}, now=NOW, lookback=LOOKBACK)
     assert errand.sources == (BY_KEYWORD,)
+
+
+def test_a_keyword_whose_lookback_has_grown_is_asked_for_as_a_new_one() -> None:
+    query = parse("known")
+    shallow = replace(COVERED, searched_since=NOW - LOOKBACK - timedelta(days=3))
+    asked = {}
+    for days in (16, 60):
+        (errand,) = plan(
+            [query],
+            SOURCES,
+            coverage={query.key: shallow},
+            results={},
+            now=NOW,
+            lookback=timedelta(days=days),
+        )
+        asked[days] = errand.ground.announced_since
+    assert asked == {16: YESTERDAY, 60: NOW - timedelta(days=60)}
+
+
+def test_a_source_is_asked_first_only_where_it_can_answer_all_keywords() -> None:
+    class Unable(PerKeyword):
+        def can_answer(self, query: Query) -> bool:
+            return query.text != "fresh0"
+
+    unable = Unable(name="unable")
+    (errand,) = plan(words(2, "fresh"), (unable, BY_DAY), coverage={}, results={}, now=NOW, lookback=LOOKBACK)
+    assert errand.sources == (BY_DAY, unable)

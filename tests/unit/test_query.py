@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from digest.categories import NAMES, nearest_category
 from digest.errors import QueryError
-from digest.plurals import number_forms
 from digest.query import Query, any_of, is_asked_exactly, parse, to_arxiv
 
 WORDS = st.sampled_from(["compiler", "Compiled", "graph", "neural", "état", "state-of-the-art", "theory"])
@@ -272,29 +271,6 @@ def test_many_queries_are_one_search_of_little_depth() -> None:
 
 def test_equal_queries_are_asked_for_once() -> None:
     assert any_of([parse("ti:graphs"), parse("title:Graph")]).count("ti:") == 1
-
-
-@pytest.mark.parametrize(
-    ("word", "other"),
-    [
-        ("compiler", "compilers"),
-        ("theory", "theories"),
-        ("lens", "lenses"),
-        ("analysis", "analyses"),
-        ("matrix", "matrices"),
-        ("box", "boxes"),
-        ("supernova", "supernovae"),
-        ("class", "classes"),
-        ("phase", "phases"),
-    ],
-)
-def test_singular_and_plural_are_forms_of_one_word(word: str, other: str) -> None:
-    assert word in number_forms(other)
-    assert other in number_forms(word)
-
-
-def test_other_forms_of_the_same_stem_are_other_words() -> None:
-    assert not {"compiled", "compiling", "compile"} & set(number_forms("compiler"))
 
 
 @pytest.mark.parametrize("code", sorted(NAMES))

@@ -1,0 +1,98 @@
+"""Notices that an older copy of the state was put in its place (docs/decisions/restored-state.md)."""
+
+from contextlib import suppress
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from digest.exclusive import replace_text
+from digest.store import Restored
+from digest.store.pages import Archive
+from digest.store.rows import moment_of, text_of
+
+_LAST_MAILING = "SELECT coalesce(max(number), 0) FROM mailing"
+
+
+class Restorable(Archive):
+    """The part of the store that is older than it should be."""
+
+    def restored(self) -> Restored | None:
+        with self._snapshot():
+            return found_in(self._db, self._path)
+
+    def take_up_restored(self, *, now: datetime) -> Restored | None:
+        with self._transaction() as db:
+            found = found_in(db, self._path)
+            if found is None or found.noticed_at is not None:
+                return None
+            # Those that were not at their end may have been sent after the copy was made.
+            db.execute(
+                """
+                UPDATE mailing SET may_have_arrived = 1,
+                    state = CASE WHEN state IN ('pending', 'deferred') THEN 'unknown' ELSE state END
+                WHERE state NOT IN ('sent', 'merged')
+                """
+            )
+            db.execute("UPDATE installation SET copied_at = NULL, restored_at = ?", [text_of(now)])
+        self._note_last_mailing()
+        return found
+
+    def reclaim(self, *, now: datetime, latest: datetime) -> int:
+        reclaimed = super().reclaim(now=now, latest=latest)
+        self._note_last_mailing()
+        return reclaimed
+
+    def _note_last_mailing(self) -> None:
+        """Before the mailing is sent, so that no copy without it is taken for the newest state."""
+        noted = f"{_fingerprint(self._secret)} {self._one(_LAST_MAILING)}\n"
+        file = _file_beside(self._path)
+        if _text_of(file) != noted:
+            with suppress(OSError):  # a full disk is met, and told of, where the state is written
+                replace_text(file, noted)
+
+
+def found_in(db: Database, path: Path) -> Restored | None:
+    """What `Store.restored` tells, also of the state of an earlier version. Changes nothing."""
+    if "copied_at" not in db["installation"].columns_dict:
+        return None
+    secret, copied_at, restored_at = db.execute(
+        "SELECT secret, copied_at, restored_at FROM installation"
+    ).fetchone()
+    (last_mailing,) = db.execute(_LAST_MAILING).fetchone()
+    if copied_at is not None or last_mailing < _noted_mailing(path, secret):
+        return Restored(copied_at=copied_at and moment_of(copied_at), noticed_at=None)
+    return Restored(copied_at=None, noticed_at=moment_of(restored_at)) if restored_at else None
+
+
+def mark_copy(db: Database, *, now: datetime) -> None:
+    """Notes in a copy that it is one, where its version can."""
+    if "copied_at" in db["installation"].columns_dict:
+        db.execute("UPDATE installation SET copied_at = ?", [text_of(now)])
+
+
+def _file_beside(state: Path) -> Path:
+    """Holds the number of the last mailing that may have been sent: a copy of an older state has a lower one.
+
+    Not called `digest.db-…`: whoever puts back a copy removes those.
+    """
+    return state.with_name(f"{state.name}.last-mailing")
+
+
+def _noted_mailing(state: Path, secret: str) -> int:
+    """0 where there is none, it cannot be read, or it is that of another installation."""
+    fingerprint, _, number = _text_of(_file_beside(state)).strip().partition(" ")
+    return int(number) if fingerprint == _fingerprint(secret) and number.isdecimal() else 0
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""
+
+
+def _fingerprint(secret: str) -> str:
+    """Tells installations apart, and nothing of the secret."""
+    return blake2b(secret.encode(), digest_size=8, person=b"last mailing").hexdigest()
