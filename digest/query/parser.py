@@ -58,7 +58,8 @@ def parse_tree(text: str) -> Node:
     try:
         return _Parser(text).whole()
     except QueryError as error:
-        remedies = tuple(one for one in dict.fromkeys(error.remedies) if _is_keyword(one))
+        proposed = dict.fromkeys(map(normalized, error.remedies))
+        remedies = tuple(one for one in proposed if one != text and _is_keyword(one))
         raise QueryError(text, error.position, error.expected, error.hint, remedies=remedies) from None
 
 

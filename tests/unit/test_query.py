@@ -57,7 +57,12 @@ def test_the_text_of_a_query_parses_to_the_query(keyword: str) -> None:
     assert to_arxiv(again) == to_arxiv(query)
 
 
-@given(st.text(alphabet=st.sampled_from('ab the:=*"()AND OROT.\\\u201c\x00é,_-')) | st.text(max_size=40))
+@given(
+    st.text(alphabet=st.sampled_from('ab the:=*"()AND OROT.\\\u201c\x00é,_-'))
+    | st.text(alphabet=st.sampled_from("ab or not&|+-!?~^2#=[]ti:,;'\"$\\{} "))
+    | st.text(max_size=40)
+)
+@example("0 »")
 def test_any_text_is_a_query_or_a_query_error_within_it(text: str) -> None:
     query, error = parsed(text)
     if query:
@@ -66,6 +71,7 @@ def test_any_text_is_a_query_or_a_query_error_within_it(text: str) -> None:
         assert error
         assert 0 <= error.position <= len(error.text)
         assert error.hint
+        assert all(map(parse, error.remedies))
 
 
 @pytest.mark.parametrize(
