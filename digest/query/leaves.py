@@ -1,6 +1,7 @@
 """The parts of a keyword that stand between operators: phrases, authors, categories and the rest."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
@@ -150,7 +151,9 @@ def _leaves_open(written: Written, start: int, chunk: str) -> bool:
 
 def _author(written: Written) -> Author:
     _some_words(written)
-    surname, comma, given = _IN_NO_NAME.sub("", written.value).partition(",")
+    # Compatibility forms of brackets would be brackets in the folded name.
+    name = unicodedata.normalize("NFKC", written.value)
+    surname, comma, given = _IN_NO_NAME.sub("", name).partition(",")
     name = f"{given} {surname}" if comma else surname.replace("_", " ")
     pieces = name.split()
     if "_" in written.value and len(pieces) > 1 and len(pieces[-1]) == 1:

@@ -257,6 +257,7 @@ def test_every_operation_sent_to_arxiv_is_bracketed_and_every_leaf_prefixed(keyw
 
 @given(st.text(alphabet=st.characters(exclude_characters='"“”„‟«»〝〞＂'), max_size=30))
 @example(") OR all:x OR (ti:x")
+@example("\ufe35")
 @example("x* AND cat:*")
 @example("\\")
 def test_nothing_in_a_phrase_escapes_from_its_quotes(text: str) -> None:
