@@ -21,6 +21,7 @@ FIELD_NAMES = {
 }  # fmt: skip
 """The prefixes, each by itself and by its longer names."""
 
+_SUSPICIOUS = re.compile(r"[^\w\s]")
 _FIELDS = "|".join(sorted(FIELD_NAMES, key=len, reverse=True))
 _ASSIGNED = re.compile(rf"({_FIELDS})(?:\s*=|\s+:)\s*(.*)", re.IGNORECASE)
 _TAGGED = re.compile(rf"(.+?)\s*\[({_FIELDS})\]", re.IGNORECASE)
@@ -63,15 +64,16 @@ def misuse(value: str, *, prefix: str, is_plain: bool) -> Misuse | None:
 
 
 def _misuses(value: str, prefix: str, is_plain: bool) -> Iterator[Misuse]:
-    if not prefix:
-        yield from _bare_names(value)
-    yield from _fields(value)
-    yield from _signs(value)
+    if _SUSPICIOUS.search(value):
+        if not prefix:
+            yield from _bare_names(value)
+        yield from _fields(value)
+        yield from _signs(value)
+        yield from _within_words(value)
+        if not prefix:
+            yield from _lists(value, is_plain)
+        yield from _vanished(value)
     yield from _joints(value, is_plain)
-    yield from _within_words(value)
-    if not prefix:
-        yield from _lists(value, is_plain)
-    yield from _vanished(value)
 
 
 def _quoted(value: str) -> str:

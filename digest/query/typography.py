@@ -51,7 +51,9 @@ _LONE_MATHS = re.compile(r"(?<!\\)\$(\w+)\$")
 
 def normalized(text: str) -> str:
     """`text` in one line, in the characters of the keyword language."""
-    text = unicodedata.normalize("NFC", one_line(one_line(text).translate(_CHARACTERS)))
+    text = one_line(text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", one_line(text.translate(_CHARACTERS)))
     if "\\" in text:
         text = _without_tex(text)
     parts = text.split('"')
