@@ -118,10 +118,15 @@ class Cycle:
 
     async def _fetch(self, readers: Sequence[Subscriber], now: datetime) -> FetchReport | None:
         """`None` when the cycle was stopped before it was done."""
-        keywords = {keyword.query.key for reader in readers for keyword in reader.keywords}
-        self.notice(f"asking arXiv for {len(keywords)} keyword{'s' * (len(keywords) != 1)}")
         fetching = asyncio.ensure_future(
-            fetch(self.sources, self.store, readers, now=now, lookback=self.lookback)
+            fetch(
+                self.sources,
+                self.store,
+                readers,
+                now=now,
+                lookback=self.lookback,
+                notice=self.notice,
+            )
         )
         stopping = asyncio.ensure_future(self.stop.wait())
         await asyncio.wait((fetching, stopping), return_when=asyncio.FIRST_COMPLETED)

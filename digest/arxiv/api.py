@@ -22,6 +22,8 @@ _MOST_TERMS = 200
 _MOST_CHARACTERS = 16_000
 _JOINT = len("( OR )")
 _MOST_TERMS_OF_ONE = 1_000
+# So short a keyword has few terms, in however many forms they are asked for.
+_SHORT = 50
 
 _MINUTE = timedelta(minutes=1)
 # arXiv's clock and ours may differ, and no paper may fall out at the recent end.
@@ -43,6 +45,8 @@ class SearchApi:
 
     def can_answer(self, query: Query) -> bool:
         """Whether the query fits into one request."""
+        if len(query.text) < _SHORT:
+            return True
         text = any_of((query,))
         return len(text) <= _MOST_CHARACTERS and text.count(":") <= _MOST_TERMS_OF_ONE
 

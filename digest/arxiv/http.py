@@ -82,11 +82,13 @@ class PoliteClient:
     """Asks one question at a time, each request in its own turn of the turnstile.
 
     `requests` counts all that were sent, also those that failed, were redirected or were sent again.
+    `notice` is told of each before it is sent.
     `clock_lead` is how far this machine's clock was ahead of the server's at the last answer that told it.
     """
 
     def __init__(self, settings: ClientSettings, turnstile: Turnstile) -> None:
         self.requests = 0
+        self.notice: Callable[[int], None] = lambda requests: None
         self.clock_lead: timedelta | None = None
         self._settings = settings
         self._turnstile = turnstile
@@ -146,6 +148,7 @@ class PoliteClient:
             raise RuntimeError("PoliteClient is used outside of its `async with`")
         method = "GET" if question.form is None else "POST"
         self.requests += 1
+        self.notice(self.requests)
         try:
             async with self._session.request(
                 method, question.address, data=question.form, allow_redirects=False

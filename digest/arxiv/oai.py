@@ -89,15 +89,14 @@ class OaiPmh:
         """All that changed since the ground's announcements began. Raises `SourceError` as `search` does."""
         first_day = _first_day(ground)
         for _ in range(_MOST_STARTS):
-            pages = await self._pages(first_day)
+            pages = await self._pages(first_day, ground.until)
             if pages:
-                check_clock(self._url, pages[0].responded_at, ground.until)
                 return _gathered(pages, ground)
         raise Refused(
             self._url, f"arXiv took back its resumption token {_MOST_STARTS} times; try again later"
         )
 
-    async def _pages(self, first_day: date) -> list[RecordPage]:
+    async def _pages(self, first_day: date, now: datetime) -> list[RecordPage]:
         """The whole list; nothing when a token expired on the way."""
         pages: list[RecordPage] = []
         tokens: list[str] = []
@@ -106,6 +105,8 @@ class OaiPmh:
             page = await self._page(fields, first_day)
             if page is None:
                 return []
+            if not pages:
+                check_clock(self._url, page.responded_at, now)
             pages.append(page)
             if page.token is None:
                 break

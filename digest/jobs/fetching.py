@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _CLOCK_SLACK = timedelta(days=2)
+_CLOCK_JITTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ async def fetch(
     *,
     now: datetime,
     lookback: timedelta,
+    notice: Callable[[str], None] = lambda text: None,
 ) -> FetchReport:
     """Asks for the distinct keywords of all subscribers and writes down what matches them.
 
@@ -76,6 +78,8 @@ async def fetch(
         lookback=lookback,
     )
     fetching = _Fetching(store, known, coverage, now, lookback)
+    planned = sum(errand.requests for errand in errands)
+    notice(f"asking arXiv for {_counted(len(queries), 'keyword')}: about {_counted(planned, 'request')}")
     for errand in errands:
         await fetching.run(errand)
     for source in fetching.answered:
@@ -130,7 +134,7 @@ class _Fetching:
         for source in errand.sources:
             left = [query for query in pending if not source.can_answer(query)]
             for batch in source.batches([query for query in pending if source.can_answer(query)]):
-                if not await self._ask(source, batch, errand.ground):
+                if self._is_clock_wrong or not await self._ask(source, batch, errand.ground):
                     left += batch
             pending = tuple(left)
             if not pending:
@@ -268,15 +272,27 @@ class _Fetching:
         if missing:
             raise MissingNews(source.name, missing)
 
+    @property
+    def _is_clock_wrong(self) -> bool:
+        return any(isinstance(error, WrongClock) for error in self._doubts.values())
+
+    def _clock_notes(self) -> list[str]:
+        last = max((one.covered_at for one in self._coverage.values()), default=self._now)
+        if last <= self._now + _CLOCK_JITTER:
+            return []
+        said = f"the clock of this machine says {self._now:%F %R} UTC, which is before the last fetch"
+        return [f"{said} at {last:%F %R} UTC; nothing is lost, but look at the clock (or at --now)"]
+
     def report(self) -> FetchReport:
         """The doubts become notes where another source helped, and errors where none did."""
         errors, notes = [], [f"{doubt}; another answer took its place" for doubt in self._doubts]
+        notes += self._clock_notes()
         if self._unserved:
             left = f"Nothing is lost: the next run asks again for {_listed(self._unserved)}"
-            errors, notes = [*self._doubts, left], []
+            errors, notes = [*self._doubts, left], self._clock_notes()
         elif self._missing_at:
             others = [doubt for doubt, error in self._doubts.items() if not isinstance(error, MissingNews)]
-            notes = [*others, self._missing_note]
+            notes = [*others, self._missing_note, *self._clock_notes()]
         return FetchReport(
             papers_new=self._papers_new,
             unserved=frozenset(query.key for query in (*self._unserved, *self._waiting)),
@@ -284,8 +300,7 @@ class _Fetching:
             notes=tuple(notes),
             is_unreached=bool(self._unserved) and not self._served,
             missing_at=self._missing_at,
-            is_clock_wrong=bool(self._unserved)
-            and any(isinstance(error, WrongClock) for error in self._doubts.values()),
+            is_clock_wrong=self._is_clock_wrong,
         )
 
 
@@ -298,6 +313,10 @@ def _place(paper: Paper, now: datetime) -> str:
     """Its place in the order of announcements; none for an identifier of a month to come."""
     place = announcement_order(paper.id)
     return place if place[:4] <= f"{now + _CLOCK_SLACK:%y%m}" else ""
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _listed(queries: Sequence[Query]) -> str:

@@ -101,7 +101,17 @@ def _leaves(node: Node) -> Iterator[Leaf]:
 
 def is_asked_exactly(query: Query) -> bool:
     """Whether arXiv's search can find just what the query matches, and not only more than that."""
-    return _at_most(query.root) == _at_least(query.root)
+    return all(map(_is_asked_exactly, _leaves(query.root)))
+
+
+def _is_asked_exactly(leaf: Leaf) -> bool:
+    match leaf:
+        case Category():
+            return True
+        case Phrase(exact=False, prefix="" | "ti" | "abs"):
+            return not leaf.has_wildcard and prod(len(term.stems) for term in leaf.terms) <= _MOST_VARIANTS
+        case _:
+            return False
 
 
 def _at_least(node: Node) -> str:
@@ -136,12 +146,8 @@ def _at_most(node: Node) -> str | None:
             if len(sure) < len(parts):
                 return None
             return _without(_balanced(sure, "AND"), [_at_least(operand) for operand in node.unwanted])
-        case Phrase(exact=False, prefix="" | "ti" | "abs") if not node.has_wildcard:
-            return _phrase(node)
-        case Category():
-            return _at_least(node)
         case _:
-            return None
+            return _at_least(node) if _is_asked_exactly(node) else None
 
 
 def _without(asked: str, refused: Sequence[str]) -> str:

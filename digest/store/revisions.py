@@ -163,22 +163,27 @@ class Revisions(Shelves):
         )
 
     def _changes(self, address: str) -> tuple[Change, ...]:
-        """The changes after a reader's cursor of papers that were news for them, by each of their queries."""
+        """The changes after a reader's cursor of papers that no mailing brought them, by query."""
         rows = self._rows(
             """
-            SELECT key, change.before, change.after
+            SELECT key, change.paper, change.before, change.after
             FROM subscriber
             JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
             JOIN query ON query.number = subscription.query AND newest_change > change_cursor
             CROSS JOIN change ON change.number > change_cursor
             JOIN hit ON hit.query = query.number AND hit.paper = change.paper
-            WHERE address = ? AND hit.number > began_after AND NOT is_past
+            WHERE address = ?
             ORDER BY change.number
             """,
             [address],
         )
-        papers = self._papers({edition for _, *editions in rows for edition in editions})
-        return tuple(Change(query_key=key, before=papers[old], after=papers[new]) for key, old, new in rows)
+        had = self._versions_had(address, {paper for _, paper, *_ in rows})
+        changed = [(key, before, after) for key, paper, before, after in rows if paper not in had]
+        papers = self._papers({edition for _, *editions in changed for edition in editions})
+        return tuple(
+            Change(query_key=key, before=papers[before], after=papers[after])
+            for key, before, after in changed
+        )
 
     def _revisions(self, address: str) -> tuple[Revision, ...]:
         """The versions after a reader's cursor of papers that they had and that a keyword of theirs finds."""

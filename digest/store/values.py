@@ -102,7 +102,7 @@ class News:
 
     `revisions` come in the order in which they were seen, and only where the reader asks for new
     versions: those of papers that a mailing brought them, and that one of their keywords still finds.
-    `changes`, in the same order, come where the reader has filters, of papers that were news for them.
+    `changes`, in the same order, come where the reader has filters, of papers that no mailing brought them.
     `undelivered` are mailings written down for them that certainly have not arrived, the oldest first.
     """
 

@@ -1,0 +1,247 @@
+"""What is news for whom: held papers, changed ones, edited keywords, grown look-backs and wrong clocks."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.arxiv.ground import HELD
+from digest.errors import WrongClock
+from digest.papers import ArxivId, Paper, announcement_order
+from digest.store.sqlite import SqliteStore
+from tests.factories import invented_paper, reader
+from tests.integration.test_cycle import MONDAY, TEA, TUESDAY, WEDNESDAY, Installation
+
+ADA = "ada@example.org"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        yield store
+
+
+def teas(first: int, count: int, submitted: str = "2026-06-14 10:00") -> list[Paper]:
+    return [invented_paper(f"2606.{first + n:05}", "Tea", submitted=submitted) for n in range(count)]
+
+
+def test_identifiers_are_in_the_order_of_announcements() -> None:
+    ids = ["0704.0001", "1412.9999", "1501.00001", "2606.00009", "2606.00010", "2607.00001"]
+    places = [announcement_order(ArxivId(one)) for one in ids]
+    assert places == sorted(places)
+    assert announcement_order(ArxivId("math/0309136")) == ""
+
+
+@pytest.mark.parametrize("days", [17, 67, 400])
+async def test_a_paper_that_was_held_back_comes_when_it_is_announced(store: SqliteStore, days: int) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    lab.source.lists_again = False  # as OAI-PMH
+    await lab.run(MONDAY, TEA)
+    lab.mails()
+    held = invented_paper("2606.00900", "Held tea", submitted=f"{MONDAY - timedelta(days=days):%F %R}")
+    await lab.run(TUESDAY, TEA, held)
+    assert lab.mails() == [(ADA, held.id)]
+    await lab.run(WEDNESDAY, TEA, held)
+    assert lab.mails() == []
+
+
+async def test_an_old_paper_whose_metadata_were_edited_is_no_news(store: SqliteStore) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    lab.source.lists_again = False
+    await lab.run(MONDAY, TEA)
+    lab.mails()
+    for old in ("2603.00900", "1803.00900", "math/0309136"):
+        await lab.run(TUESDAY, TEA, invented_paper(old, "Old tea", submitted="2018-03-01 10:00"))
+    assert lab.mails() == []
+
+
+async def test_a_held_paper_comes_though_the_keyword_was_not_fetched_for_days(store: SqliteStore) -> None:
+    ada, bo = reader(ADA, "tea"), reader("bo@example.org", "milk")
+    lab = Installation(store, ada, bo, group=1)
+    lab.source.lists_again = False
+    await lab.run(MONDAY, TEA)
+    lab.mails()
+    lab.source.failing = lambda queries: WrongClock("x", "no") if queries[0].text == "tea" else None
+    held = invented_paper("2606.00900", "Held tea", submitted="2026-02-01 10:00")
+    await lab.run(TUESDAY, held, invented_paper("2606.00990", "Milk"))
+    lab.mails()
+    lab.source.failing = lambda queries: None
+    await lab.run(WEDNESDAY, held)
+    assert lab.mails()[0] == (ADA, held.id)
+
+
+async def test_a_source_that_lists_again_makes_nothing_new_of_the_time_before_the_first_look(
+    store: SqliteStore,
+) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    await lab.run(MONDAY, TEA)
+    lab.mails()
+    before = invented_paper("2605.00001", "Tea of May", submitted="2026-05-01 10:00")
+    report = await lab.run(TUESDAY, TEA, before)
+    assert (lab.mails(), report.papers_new) == ([], 0)
+    # What comes into that time afterwards was held back, or matches only now.
+    late = invented_paper("2605.00002", "Late tea", submitted="2026-05-02 10:00")
+    await lab.run(WEDNESDAY, TEA, before, late)
+    assert lab.mails() == [(ADA, late.id)]
+    assert lab.source.asked[-1][1].submitted_since == TUESDAY - HELD
+
+
+async def test_a_paper_comes_once_it_is_listed_where_the_reader_looks(store: SqliteStore) -> None:
+    lab = Installation(store, reader(ADA, "tea", categories=("cs.CL",)), reader("bo@example.org", "tea"))
+    await lab.run(MONDAY, TEA)
+    assert lab.mails() == [("bo@example.org", TEA.id)]
+    listed = replace(TEA, categories=(*TEA.categories, "cs.CL"))
+    await lab.run(TUESDAY, listed)
+    assert lab.mails() == [(ADA, TEA.id)]
+    again = replace(listed, categories=(*listed.categories, "cs.IR"))
+    await lab.run(WEDNESDAY, again)
+    assert lab.mails() == []
+
+
+async def test_a_new_version_that_passes_a_filter_comes_once(store: SqliteStore) -> None:
+    lab = Installation(store, reader(ADA, "tea", exclude=("abs:little",)))
+    await lab.run(MONDAY, TEA)
+    assert lab.mails() == []
+    second = replace(TEA, version=2, abstract="We say much.")
+    await lab.run(TUESDAY, second)
+    await lab.run(WEDNESDAY, second)
+    assert lab.mails() == [(ADA, TEA.id)]
+
+
+async def test_a_change_brings_nothing_that_came_before_the_filter_was_set(store: SqliteStore) -> None:
+    lab = Installation(store, reader(ADA, "tea", categories=("cs.LG",)))
+    await lab.run(MONDAY, TEA)
+    assert lab.mails() == [(ADA, TEA.id)]
+    lab.subscribers = (reader(ADA, "tea", categories=("cs.CL",)),)
+    await lab.run(TUESDAY, TEA)
+    await lab.run(WEDNESDAY, replace(TEA, categories=(*TEA.categories, "cs.CL")))
+    assert lab.mails() == []
+
+
+async def test_a_filter_sees_what_the_same_keyword_with_a_category_sees(store: SqliteStore) -> None:
+    lab = Installation(
+        store, reader(ADA, "tea", categories=("cs.CL",)), reader("bo@example.org", "tea AND cat:cs.CL")
+    )
+    await lab.run(MONDAY, TEA)
+    await lab.run(TUESDAY, replace(TEA, categories=(*TEA.categories, "cs.CL")))
+    assert lab.mails() == [(ADA, TEA.id), ("bo@example.org", TEA.id)]
+
+
+async def test_a_text_that_was_stored_as_tex_is_mended_and_does_not_come_again(store: SqliteStore) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    await lab.run(MONDAY, replace(TEA, title=r"Tea of Schr\"odinger", submitted_at=None))
+    assert lab.mails() == [(ADA, TEA.id)]
+    mended = replace(TEA, title="Tea of Schrödinger")
+    await lab.run(TUESDAY, mended)
+    assert lab.mails() == []
+    (key,) = store.covered_at()
+    assert store.newest_papers(key, limit=5) == (mended,)
+
+
+async def test_what_one_source_does_not_tell_is_kept_from_the_other(store: SqliteStore) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    await lab.run(MONDAY, replace(TEA, comment="5 pages"))
+    told = replace(TEA, title="Tea leaves again", submitted_at=None, comment=None)
+    await lab.run(TUESDAY, told)
+    (key,) = store.covered_at()
+    assert store.newest_papers(key, limit=5) == (replace(TEA, title="Tea leaves again", comment="5 pages"),)
+
+
+async def evening_and_morning(lab: Installation, *between: str) -> list[tuple[str, str]]:
+    """A first digest, an evening's fetch of 15 papers, edits of the keywords, and the morning's mail."""
+    evening = TUESDAY.replace(hour=1)
+    await lab.run(MONDAY, TEA)
+    lab.mails()
+    bo = reader("bo@example.org", "tea")
+    papers = [TEA, *teas(100, 15)]
+    # Nobody but Bo is due at that hour, so Ada's papers wait.
+    lab.subscribers = (*lab.subscribers, bo)
+    away = [replace(one, rhythm=replace(one.rhythm, weekly=5)) for one in lab.subscribers[:1]]
+    lab.subscribers = (*away, bo)
+    await lab.run(evening, *papers)
+    lab.mails()
+    for keyword in between:
+        lab.subscribers = (reader(ADA, keyword), bo)
+        store_of(lab).enrol(lab.subscribers, now=evening, current_since=evening)
+    await lab.run(TUESDAY, *papers)
+    return [mail for mail in lab.mails() if mail[0] == ADA]
+
+
+def store_of(lab: Installation) -> SqliteStore:
+    return lab.store
+
+
+@pytest.mark.parametrize(
+    "between", [("tea",), ("tea ANDNOT cat:math.CO",), ("milk", "tea"), ("milk",)], ids=" then ".join
+)
+async def test_what_was_found_while_a_keyword_was_followed_comes_whatever_becomes_of_it(
+    store: SqliteStore, between: tuple[str, ...]
+) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    ((_, ids),) = await evening_and_morning(lab, *between)
+    assert sorted(ids.split()) == [paper.id for paper in teas(100, 15)]
+
+
+async def test_an_edit_that_narrows_brings_nothing_old(store: SqliteStore) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    papers = teas(100, 30)
+    await lab.run(MONDAY, *papers)
+    lab.mails()
+    lab.subscribers = (reader(ADA, "tea AND cat:cs.LG"),)
+    await lab.run(TUESDAY, *papers)
+    assert lab.mails() == []
+
+
+@pytest.mark.parametrize("is_raised_later", [False, True])
+async def test_a_longer_lookback_looks_further_back_once(store: SqliteStore, is_raised_later: bool) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    lab.source.lists_again = False
+    old = invented_paper("2605.00001", "Old tea", submitted="2026-05-01 10:00")
+    if is_raised_later:
+        await lab.run(MONDAY, TEA)
+        lab.mails()
+    lab.lookback = timedelta(days=60)
+    await lab.run(TUESDAY, TEA, old)
+    assert lab.mails() == ([] if is_raised_later else [(ADA, f"{TEA.id} {old.id}")])
+    await lab.run(WEDNESDAY, TEA)
+    grounds = [ground for _, ground in lab.source.asked]
+    assert grounds[-2].announced_since == TUESDAY - timedelta(days=60)
+    assert grounds[-1].announced_since == TUESDAY
+    (key,) = store.covered_at()
+    assert set(store.newest_papers(key, limit=5)) == {TEA, old}
+    # Who follows the keyword from now on finds the old paper in their first digest.
+    lab.subscribers = (reader("cy@example.org", "tea"),)
+    await lab.run(WEDNESDAY, TEA)
+    assert lab.mails() == [("cy@example.org", f"{TEA.id} {old.id}")]
+
+
+@pytest.mark.parametrize("days", [-365, 365])
+async def test_a_wrong_clock_moves_nothing_and_is_told(store: SqliteStore, days: int) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    await lab.run(MONDAY, TEA)
+    lab.mails()
+    covered = store.covered_at()
+    lab.source.failing = lambda queries: WrongClock("http://arxiv", "set the clock")
+    report = await lab.run(TUESDAY + timedelta(days=days), TEA)
+    assert (report.exit_code, report.digests_composed) == (1, 0)
+    assert "set the clock" in report.errors[0]
+    assert store.covered_at() == covered
+
+
+async def test_a_moment_before_the_last_one_moves_no_coverage_back(store: SqliteStore) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    await lab.run(TUESDAY, TEA)
+    report = await lab.run(TUESDAY - timedelta(hours=20), TEA, *teas(10, 1))
+    assert set(store.covered_at().values()) == {TUESDAY}
+    assert any("before the last fetch" in note for note in report.notes)
+
+
+async def test_a_coverage_of_a_time_to_come_is_corrected(store: SqliteStore) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    await lab.run(MONDAY, TEA)
+    await lab.run(MONDAY + timedelta(days=365), TEA)
+    await lab.run(TUESDAY, TEA, *teas(10, 2))
+    assert [ids for _, ids in lab.mails()][-1].split() == ["2606.00011", "2606.00010"]
+    assert set(store.covered_at().values()) == {TUESDAY}
