@@ -5,12 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice, pairwise
+from types import MappingProxyType
 
 from digest.arxiv.calendar import earliest_announcement
 from digest.matching import Match, QueryIndex, matches
-from digest.papers import ArxivId, Paper
-from digest.query import Query, parse
+from digest.papers import ArxivId, Paper, announcement_order
+from digest.query import Query, parse, to_arxiv
+from digest.query.cautions import cautions
+from digest.query.reading import Reading, readings
 from digest.query.tree import Phrase
+from digest.spelling import OtherSpelling, Respelling, other_spellings
 from digest.text import STOP_WORDS, fold, stem, words
 
 BROAD = 50
@@ -53,7 +57,8 @@ class Advice:
     """What a keyword brought on `days`: papers of each, oldest first, beside all that arXiv announced.
 
     `total` is the number of all of arXiv's papers of these days, if it is known. `overlaps` tells for other
-    keywords how many of the papers they find too, the most first.
+    keywords how many of the papers they find too, the most first. `readings` tell how its phrases were
+    understood, and `asked` what arXiv is asked for; `spellings` are those of its words that it does not find.
     """
 
     keyword: str
@@ -64,6 +69,10 @@ class Advice:
     overlaps: tuple[tuple[str, int], ...]
     forms: Forms | None
     proposals: tuple[Proposal, ...]
+    cautions: tuple[str, ...]
+    readings: tuple[Reading, ...]
+    asked: str
+    spellings: tuple[OtherSpelling, ...]
 
     @property
     def a_day(self) -> float:
@@ -79,52 +88,76 @@ class Advice:
 
 
 def advise(
-    queries: Mapping[str, Query], papers: Sequence[Paper], *, days: Sequence[date], total: int | None
+    queries: Mapping[str, Query],
+    papers: Sequence[Paper],
+    *,
+    days: Sequence[date],
+    total: int | None,
+    tried: Mapping[str, Sequence[Respelling]] = MappingProxyType({}),
 ) -> tuple[Advice, ...]:
-    """For each keyword (its text, and its query), by the `papers` that were announced on `days`."""
+    """For each keyword (its text, and its query), by the `papers` that were announced on `days`.
+
+    `tried` has, by the key of a query, the other spellings for which `papers` was searched too.
+    """
     index = QueryIndex(queries.values())
     found: dict[str, list[tuple[Paper, Match]]] = {query.key: [] for query in queries.values()}
-    timely = [paper for paper in papers if _announced_on(paper) in days]
+    announced_on = announcement_days(papers)
+    timely = [paper for paper in papers if announced_on.get(paper.id) in days]
     for paper in timely:
         for match in index.matches(paper):
             found[match.query.key].append((paper, match))
     ids = {key: frozenset(paper.id for paper, _ in hits) for key, hits in found.items()}
     return tuple(
-        _advice(text, query, found[query.key], timely, queries, ids, days=days, total=total)
+        Advice(
+            keyword=text,
+            days=_by_day(found[query.key], announced_on, days),
+            papers=len(found[query.key]),
+            total=total,
+            samples=tuple(paper for paper, _ in found[query.key][:_SAMPLES]),
+            overlaps=_overlaps(query, queries, ids),
+            forms=_forms(query, found[query.key]),
+            proposals=tuple(islice(_proposals(query, found[query.key], timely), _PROPOSALS)),
+            cautions=cautions(query),
+            readings=readings(query),
+            asked=to_arxiv(query),
+            spellings=other_spellings(query, tried.get(query.key, ()), ids[query.key], timely),
+        )
         for text, query in queries.items()
     )
 
 
-def _advice(
-    text: str,
-    query: Query,
-    hits: Sequence[tuple[Paper, Match]],
-    papers: Sequence[Paper],
-    queries: Mapping[str, Query],
-    ids: Mapping[str, frozenset[ArxivId]],
-    *,
-    days: Sequence[date],
-    total: int | None,
-) -> Advice:
-    own = [paper for paper, _ in hits]
-    by_day = Counter(map(_announced_on, own))
+def announcement_days(papers: Iterable[Paper]) -> dict[ArxivId, date]:
+    """When each of `papers` was announced, as far as these tell; not of those without a submission time.
+
+    arXiv numbers papers when it announces them: none was announced before one with a lower number, and none
+    before the first announcement after its submission. So each counts on the latest of these days, its own
+    and those of lower numbers, which is right for a paper that was held back, too, if one of the others of
+    its announcement has a lower number and was not.
+    """
+    days: dict[ArxivId, date] = {}
+    latest = date.min
+    for paper in sorted(papers, key=lambda paper: announcement_order(paper.id)):
+        if paper.submitted_at:
+            day = earliest_announcement(paper.submitted_at).date()
+            latest = max(latest, day) if announcement_order(paper.id) else day
+            days[paper.id] = latest
+    return days
+
+
+def _by_day(
+    hits: Iterable[tuple[Paper, Match]], announced_on: Mapping[ArxivId, date], days: Iterable[date]
+) -> tuple[tuple[date, int], ...]:
+    counts = Counter(announced_on[paper.id] for paper, _ in hits)
+    return tuple((day, counts[day]) for day in days)
+
+
+def _overlaps(
+    query: Query, queries: Mapping[str, Query], ids: Mapping[str, frozenset[ArxivId]]
+) -> tuple[tuple[str, int], ...]:
     shared = [
         (other, len(ids[one.key] & ids[query.key])) for other, one in queries.items() if one.key != query.key
     ]
-    return Advice(
-        keyword=text,
-        days=tuple((day, by_day[day]) for day in days),
-        papers=len(own),
-        total=total,
-        samples=tuple(own[:_SAMPLES]),
-        overlaps=tuple(sorted((pair for pair in shared if pair[1]), key=lambda pair: -pair[1])),
-        forms=_forms(query, hits),
-        proposals=tuple(islice(_proposals(query, own, papers), _PROPOSALS)),
-    )
-
-
-def _announced_on(paper: Paper) -> date | None:
-    return earliest_announcement(paper.submitted_at).date() if paper.submitted_at else None
+    return tuple(sorted((pair for pair in shared if pair[1]), key=lambda pair: -pair[1]))
 
 
 def _forms(query: Query, hits: Sequence[tuple[Paper, Match]]) -> Forms | None:
@@ -146,8 +179,11 @@ def _forms(query: Query, hits: Sequence[tuple[Paper, Match]]) -> Forms | None:
     )
 
 
-def _proposals(query: Query, own: Sequence[Paper], papers: Iterable[Paper]) -> Iterator[Proposal]:
+def _proposals(
+    query: Query, hits: Sequence[tuple[Paper, Match]], papers: Sequence[Paper]
+) -> Iterator[Proposal]:
     """The keyword and a phrase that its titles have more often than others', the most telling first."""
+    own = [paper for paper, _ in hits]
     ids = {paper.id for paper in own}
     here = _usage(own)
     elsewhere = _usage(paper for paper in papers if paper.id not in ids)

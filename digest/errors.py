@@ -19,11 +19,24 @@ class ConfigurationError(DigestError):
 
 
 class QueryError(DigestError):
-    """A keyword is not of the language; `position` (0-based) is where in `text`."""
+    """A keyword is not of the language; `position` (0-based) is where in `text`.
 
-    def __init__(self, text: str, position: int, expected: str, hint: str | None = None) -> None:
-        message = f"{expected}\n  {text}\n  {' ' * position}^"
-        super().__init__(message + (f"\n  {hint}" if hint else ""))
+    `remedies` are whole keywords to write instead, the likeliest first.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        position: int,
+        expected: str,
+        hint: str | None = None,
+        *,
+        remedies: tuple[str, ...] = (),
+    ) -> None:
+        told = [expected, text, f"{' ' * position}^", *([hint] if hint else [])]
+        told += [f"{'or' if at else 'write'} {remedy}" for at, remedy in enumerate(remedies)]
+        super().__init__("\n  ".join(told))
+        self.remedies = remedies
         self.text = text
         self.position = position
         self.expected = expected

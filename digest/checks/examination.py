@@ -16,6 +16,7 @@ from digest.checks.smtp import check_mail_server
 from digest.config import find_config, load_settings
 from digest.errors import ConfigurationError
 from digest.papers import one_line
+from digest.query.cautions import cautions
 from digest.subscribers import load_subscribers
 
 CONFIGURATION = "configuration"
@@ -80,7 +81,13 @@ def _subscribers(setup: Setup) -> Finding:
     if not number:
         return warning(SUBSCRIBERS, f"{path}: nobody yet", "digest subscribe EMAIL -k KEYWORD")
     keywords = sum(len(one.keywords) for one in setup.subscribers)
-    return ok(SUBSCRIBERS, f"{path}: readers {number}, keywords {keywords}")
+    counted = f"{path}: readers {number}, keywords {keywords}"
+    found = {keyword.text: keyword.query for one in setup.subscribers for keyword in one.keywords}
+    broad = list(dict.fromkeys(line for query in found.values() for line in cautions(query)))
+    if broad:
+        others = f", and {len(broad) - 1} more" if len(broad) > 1 else ""
+        return warning(SUBSCRIBERS, f"{counted}; {broad[0]}{others}", "digest keywords EMAIL")
+    return ok(SUBSCRIBERS, counted)
 
 
 def _here(setup: Setup | None) -> Iterator[Finding]:

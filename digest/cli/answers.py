@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from digest.arxiv.calendar import earliest_announcement
-from digest.composing import WELCOME_PAPERS
+from digest.cli.prospects import prospects, tell_moment
+from digest.composing import WELCOME_PAPERS, compose
 from digest.explaining import Explanation, Verdict, explain
 from digest.notation import address_key
 from digest.papers import Paper
 from digest.preferences import adapted
 from digest.schedule import is_paused, mailing_after
 from digest.store import Fate, MailingState, Posting, Sighting, Store
-from digest.subscribers import Subscriber
+from digest.subscribers import Keyword, Subscriber
 
 _WORDS_SHOWN = 6
 
@@ -44,7 +45,9 @@ def answer_for(
     if fate.postings:
         outcome = tuple(map(_posted, fate.postings))
     elif preferences.left_at is not None:
-        outcome = (f"Not mailed: they unsubscribed {_moment(preferences.left_at)}",)
+        outcome = (f"Not mailed: they unsubscribed {tell_moment(preferences.left_at)}",)
+    elif fate.is_seen_elsewhere:
+        outcome = ("Not mailed: it was counted as seen by `digest import`; it will not come",)
     elif not explanation.is_wanted:
         outcome = tuple(_unwanted(explanation))
     elif muted := _muted(reader, explanation):
@@ -53,10 +56,8 @@ def answer_for(
         outcome = ("Not mailed: they were added since the last run, and the next one takes them up",)
     elif standing.is_suppressed:
         outcome = (f"Not mailed: the address takes no mail; `digest resume {reader.email}` lifts that",)
-    elif sighting is None:
-        outcome = (_unseen(paper, lookback, now),)
     else:
-        outcome = (_unposted(reader, sighting, fate, now),)
+        outcome = _unposted(_Case(reader, paper, explanation, fate, sighting), store, lookback, now)
     return Answer(reader=reader, explanation=explanation, outcome=outcome)
 
 
@@ -65,12 +66,12 @@ def history(paper: Paper, sighting: Sighting | None) -> tuple[str, ...]:
     lines = [paper.abs_url]
     if paper.submitted_at:
         announced_at = earliest_announcement(paper.submitted_at)
-        lines.append(f"submitted {_moment(paper.submitted_at)}")
-        lines.append(f"announced {_moment(announced_at)} by arXiv's calendar, unless it was held back")
+        lines.append(f"submitted {tell_moment(paper.submitted_at)}")
+        lines.append(f"announced {tell_moment(announced_at)} by arXiv's calendar, unless it was held back")
     if sighting is None:
         lines.append("never seen here")
     elif sighting.seen_at:
-        lines.append(f"first seen here {_moment(sighting.seen_at)}")
+        lines.append(f"first seen here {tell_moment(sighting.seen_at)}")
     else:
         lines.append("seen here")
     return tuple(lines)
@@ -84,11 +85,11 @@ def evidence(verdict: Verdict) -> str:
 
 
 def _posted(posting: Posting) -> str:
-    digest = f"the digest of {_moment(posting.planned_at)} (v{posting.version})"
+    digest = f"the digest of {tell_moment(posting.planned_at)} (v{posting.version})"
     said = f"; the last answer: {posting.reply}" if posting.reply else ""
     match posting.state:
         case MailingState.SENT:
-            at = f" at {_moment(posting.concluded_at)}" if posting.concluded_at else ""
+            at = f" at {tell_moment(posting.concluded_at)}" if posting.concluded_at else ""
             return f"Sent in {digest}{at}{said}"
         case MailingState.MERGED:
             return f"Merged: {digest} was not delivered, and its papers went into the next one{said}"
@@ -100,7 +101,7 @@ def _posted(posting: Posting) -> str:
             return f"Waiting in {digest}, which was not tried yet{said}"
         case _:
             times = "once" if posting.attempts == 1 else f"{posting.attempts} times"
-            again = f", again due {_moment(posting.due_at)}" if posting.due_at else ""
+            again = f", again due {tell_moment(posting.due_at)}" if posting.due_at else ""
             return f"Waiting in {digest}, tried {times}{again}{said}"
 
 
@@ -123,33 +124,56 @@ def _muted(reader: Subscriber, explanation: Explanation) -> list[str]:
     return muted if len(muted) == len(found) else []
 
 
-def _unseen(paper: Paper, lookback: timedelta, now: datetime) -> str:
-    if paper.submitted_at and paper.submitted_at < now - lookback:
-        return f"Not mailed: it is older than the {lookback.days} days that fetches look back"
-    if paper.submitted_at and (announced_at := earliest_announcement(paper.submitted_at)) > now:
-        return f"Coming: it will be announced {_moment(announced_at)}"
-    return "Coming: no fetch has brought it yet, and the next one looks for it"
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A paper that is for a reader, and that no mailing on record brought."""
+
+    reader: Subscriber
+    paper: Paper
+    explanation: Explanation
+    fate: Fate
+    sighting: Sighting | None
 
 
-def _unposted(reader: Subscriber, sighting: Sighting, fate: Fate, now: datetime) -> str:
-    """Of a paper that was seen and is for them, and that no mailing on record brought."""
-    if set(fate.pending_keys) - set(fate.backlog_keys):
+def _unposted(case: _Case, store: Store, lookback: timedelta, now: datetime) -> tuple[str, ...]:
+    if case.fate.pending_keys and _is_next(case, store, lookback, now):
+        reader = case.reader
         pause = f", after their pause until {reader.rhythm.paused_until}" if is_paused(now, reader) else ""
-        return f"Coming in the next digest: they are mailed next {_moment(mailing_after(now, reader))}{pause}"
-    if fate.backlog_keys:
-        return (
-            "Not mailed: it was there before they followed this; a first digest brings the newest"
-            f" {WELCOME_PAPERS} of what was there"
+        at = tell_moment(mailing_after(now, reader))
+        return (f"Coming in the next digest: they are mailed next {at}{pause}",)
+    if set(case.fate.backlog_keys) - case.reader.muted:
+        first = f"a first digest brings the newest {WELCOME_PAPERS} of what was there"
+        return (f"Not mailed: it was there before they followed this; {first}",)
+    if missing := _not_found_yet(case):
+        return prospects(
+            case.paper, missing, store.coverage(), store.fetched_at(), lookback=lookback, now=now
         )
-    if not {keyword.query.key for keyword in reader.keywords} & set(sighting.query_keys):
-        return "Coming: the keyword that finds it has not been fetched yet"
-    return "Dealt with: a filter of that time refused it, or its mailing is forgotten, after 90 days"
+    return ("Dealt with: a filter of that time refused it, or its mailing is forgotten, after 90 days",)
+
+
+def _is_next(case: _Case, store: Store, lookback: timedelta, now: datetime) -> bool:
+    """Whether the digest that would be written down now has it, as far as the state knows."""
+    news = store.news(case.reader.email, backlog_since=now - lookback)
+    digest = compose(
+        case.reader,
+        news.hits,
+        planned_at=now,
+        is_first=False,
+        revisions=news.revisions,
+        changes=news.changes,
+    )
+    entries, revisions = (digest.entries, digest.revisions) if digest else ((), ())
+    return case.paper.id in {one.paper.id for one in entries} | {one.paper.id for one in revisions}
+
+
+def _not_found_yet(case: _Case) -> list[Keyword]:
+    """Their keywords that find the paper and that no fetch has brought it for; none if one has."""
+    known = case.sighting.query_keys if case.sighting else ()
+    found = [verdict.keyword for verdict in case.explanation.verdicts if verdict.match]
+    heard = [keyword for keyword in found if keyword.query.key not in case.reader.muted]
+    return heard if not any(keyword.query.key in known for keyword in heard) else []
 
 
 def _listed(words: Sequence[str]) -> str:
     shown = ", ".join(words[:_WORDS_SHOWN])
     return shown if len(words) <= _WORDS_SHOWN else f"{shown} and {len(words) - _WORDS_SHOWN} more"
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%a %Y-%m-%d %H:%M} UTC"

@@ -35,6 +35,7 @@ def import_(
     """
     from digest.notation import parse_address
     from digest.pages.judging import judge
+    from digest.query.cautions import cautions
 
     settings = context_of(ctx).settings()
     try:
@@ -49,7 +50,10 @@ def import_(
     typer.echo("\n".join([*map(_told, verdicts), *_elsewhere(contents.unread), *_suspicions(verdicts)]))
     keywords = [verdict.keyword.text for verdict in verdicts if verdict.keyword]
     if dry_run:
-        typer.echo("Nothing was written.")
+        found = [
+            caution for verdict in verdicts if verdict.keyword for caution in cautions(verdict.keyword.query)
+        ]
+        typer.echo("\n".join([*(f"Note: {caution}." for caution in found), "Nothing was written."]))
     else:
         _take_over(settings, email, keywords, verdicts)
 

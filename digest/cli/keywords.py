@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from digest.advice import Advice
     from digest.papers import Paper
     from digest.query import Query
+    from digest.query.reading import Reading
     from digest.settings import Settings
+    from digest.spelling import OtherSpelling, Respelling
 
 _SPAN = timedelta(days=14)
+# Of papers that were held back, the longest seen; those before also tell on which day others were announced.
+_HELD = timedelta(days=14)
 _MOST_KEYWORDS = 20
 _BARS = " ▁▂▃▄▅▆▇█"
 _OVERLAPS_SHOWN = 3
+_ASKED_SHOWN = 200
 
 
 def keywords(
@@ -36,8 +41,9 @@ def keywords(
 ) -> None:
     """Tell whether keywords are any good, by the papers of the last two weeks.
 
-    Papers a day, the share of all of arXiv, samples, what other keywords find too, through which word forms
-    papers are found, and narrower keywords for one that finds too many. Marks nothing as seen.
+    How each was understood and what arXiv is asked, papers a day, the share of all of arXiv, samples, what
+    other keywords find too, through which word forms papers are found, spellings that are not found, and
+    narrower keywords for one that finds too many. Marks nothing as seen.
     """
     import asyncio
 
@@ -49,8 +55,8 @@ def keywords(
     queries = _queries(settings, email, keyword or [])
     moment = now or datetime.now(UTC)
     days = [at.date() for at in announcements_between(moment - _SPAN, moment)]
-    papers, total = asyncio.run(_asked(settings, queries, days, moment))
-    found = advise(queries, papers, days=days, total=total)
+    papers, tried, total = asyncio.run(_asked(settings, queries, days, moment))
+    found = advise(queries, papers, days=days, total=total, tried=tried)
     if as_json:
         typer.echo(json.dumps([_as_object(one) for one in found], ensure_ascii=False, indent=2))
     else:
@@ -80,23 +86,30 @@ def _queries(settings: "Settings", email: str | None, texts: list[str]) -> "Mapp
 
 async def _asked(
     settings: "Settings", queries: "Mapping[str, Query]", days: list[date], now: datetime
-) -> "tuple[tuple[Paper, ...], int | None]":
-    """The papers that any of the queries finds, and how many there are in all. Raises `SourceError`."""
+) -> "tuple[tuple[Paper, ...], dict[str, tuple[Respelling, ...]], int]":
+    """The papers that any of the queries finds, or any other spelling of it; how many there are in all.
+
+    Raises `SourceError`.
+    """
     from digest.arxiv.api import SearchApi
     from digest.arxiv.ground import Ground
     from digest.assembly import open_client
     from digest.cli.opening import progress
+    from digest.spelling import respellings
 
-    # Papers of the first day were submitted up to four days before, over a weekend.
-    since = now - _SPAN - timedelta(days=4)
+    since = now - _SPAN - _HELD
     ground = Ground(announced_since=since, submitted_since=since, until=now)
     async with open_client(settings) as client:
         api = SearchApi(client, settings.arxiv.api_url)
         with progress() as notice:
             notice("asking arXiv")
             papers = await api.search(tuple(queries.values()), ground)
+            tried = {query.key: respellings(query, papers) for query in queries.values()}
+            others = tuple(one.query for some in tried.values() for one in some)
+            more = await api.search(others, ground) if others else ()
             total = await api.count(since=since, until=now)
-    return papers, round(total * len(days) / _workdays(since, now))
+    found = {paper.id: paper for paper in (*more, *papers)}
+    return tuple(found.values()), tried, round(total * len(days) / _workdays(since, now))
 
 
 def _workdays(since: datetime, until: datetime) -> int:
@@ -119,7 +132,8 @@ def _tell(advice: "Advice") -> None:
 
 def _lines(advice: "Advice") -> list[str]:
     share = f", {advice.papers / advice.total:.1%} of arXiv" if advice.total else ""
-    lines = [f"{_chart(advice)}  {advice.a_day:.1f} papers a day{share}"]
+    lines = [*map(_understood, advice.readings), f"arXiv is asked for {_short(advice.asked)}"]
+    lines.append(f"{_chart(advice)}  {advice.a_day:.1f} papers a day{share}")
     lines += [f"{paper.id}  {paper.title}" for paper in advice.samples]
     if advice.forms:
         forms = advice.forms
@@ -130,6 +144,18 @@ def _lines(advice: "Advice") -> list[str]:
     return lines
 
 
+def _understood(reading: "Reading") -> str:
+    said = " ".join(reading.words)
+    left_out = f"; left out: {', '.join(dict.fromkeys(reading.left_out))}" if reading.left_out else ""
+    compared = " ".join(reading.compared)
+    by = f", compared by {compared}" if compared != said else ""
+    return f"understood as {said}, in {reading.where}{by}{left_out}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _ASKED_SHOWN else f"{text[: _ASKED_SHOWN - 1]}…"
+
+
 def _chart(advice: "Advice") -> str:
     """A bar for each announcement."""
     most = max((papers for _, papers in advice.days), default=0) or 1
@@ -137,6 +163,15 @@ def _chart(advice: "Advice") -> str:
 
 
 def _warnings(advice: "Advice") -> list[str]:
+    return [*advice.cautions, *_rates(advice), *map(_spelt, advice.spellings)]
+
+
+def _spelt(one: "OtherSpelling") -> str:
+    hyphens = f' or "{one.written.replace(" ", "-")}"' if " " in one.written else ""
+    return f'{one.papers} papers write "{one.written}"{hyphens}, which it does not find; {one.keyword} does'
+
+
+def _rates(advice: "Advice") -> list[str]:
     if advice.is_dead:
         return ["dead: not one paper in two weeks; look for a more usual word, or drop it"]
     if not advice.is_broad:
@@ -161,6 +196,20 @@ def _as_object(advice: "Advice") -> dict[str, Any]:
             "exact": advice.forms.exact,
             "kept": advice.forms.kept,
         },
+        "understood": [
+            {
+                "where": one.where,
+                "words": list(one.words),
+                "compared": list(one.compared),
+                "left_out": list(one.left_out),
+            }
+            for one in advice.readings
+        ],
+        "asked": advice.asked,
+        "spellings": [
+            {"written": one.written, "papers": one.papers, "keyword": one.keyword} for one in advice.spellings
+        ],
+        "cautions": list(advice.cautions),
         "is_broad": advice.is_broad,
         "is_dead": advice.is_dead,
         "narrower": [{"keyword": one.keyword, "papers": one.papers} for one in advice.proposals],

@@ -41,6 +41,7 @@ def preview(
     import webbrowser
 
     from digest.config import load_settings
+    from digest.query.cautions import cautions
     from digest.stationery import mail_writer, stationery_of
 
     if bool(email) == bool(keyword):
@@ -50,6 +51,9 @@ def preview(
     tell_failures_once(context)
     settings = load_settings(context_of(context).config, os.environ)
     subscriber = subscriber_named(settings, email) if email else trial_reader(settings, tuple(keyword or ()))
+    for followed in subscriber.keywords:
+        for caution in cautions(followed.query):
+            typer.echo(f"note: {caution}", err=True)
     writer = mail_writer(stationery_of(settings))
     digest, is_next = asyncio.run(_compose(settings, subscriber, now or datetime.now(UTC)))
     if digest is None:

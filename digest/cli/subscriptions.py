@@ -127,6 +127,8 @@ def _take_back_leaving(settings: "Settings", reader: "Subscriber") -> bool:
 
 def told(done: "Subscribed", path: str) -> str:
     """What the reader is told of it, and what they can do next."""
+    from digest.query.cautions import cautions
+
     reader = done.subscriber
     lines: list[str] = []
     if done.is_new:
@@ -139,6 +141,9 @@ def told(done: "Subscribed", path: str) -> str:
         lines.append(f"{reader.email} follows {listed(done.already)} already.")
     if not lines:
         lines.append(f"{reader.email} is as you want it already, in {path}.")
+    for keyword in reader.keywords:
+        if keyword.text in done.added:
+            lines += [f"Note: {caution}." for caution in cautions(keyword.query)]
     if refused := filters(reader):
         lines.append(f"Filters: {refused}.")
     lines.append(f"Mail goes out {times(reader)}, when there is something new.")

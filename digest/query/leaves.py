@@ -1,6 +1,7 @@
 """The parts of a keyword that stand between operators: phrases, authors, categories and the rest."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,16 +22,28 @@ _IN_NO_NAME = re.compile(r"[\\()*:]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What stands after a prefix, and where: `value` begins at `start` of the whole `keyword`."""
+    """What stands after a prefix, and where: `value` begins at `start` of the whole `keyword`.
+
+    From `first` to `end` it stands there with its quotes.
+    """
 
     keyword: str
     start: int
+    first: int
+    end: int
     value: str
     exact: bool
     quoted: bool
 
-    def error(self, expected: str, hint: str | None = None, *, offset: int = 0) -> QueryError:
-        return QueryError(self.keyword, self.start + offset, expected, hint)
+    def error(
+        self, expected: str, hint: str | None = None, *, offset: int = 0, instead: tuple[str, ...] = ()
+    ) -> QueryError:
+        remedies = tuple(map(self.instead, instead))
+        return QueryError(self.keyword, self.start + offset, expected, hint, remedies=remedies)
+
+    def instead(self, text: str) -> str:
+        """The whole keyword with `text` for what is written here."""
+        return f"{self.keyword[: self.first]}{text}{self.keyword[self.end :]}"
 
 
 def leaf(prefix: Prefix, written: Written) -> Leaf:
@@ -76,7 +89,11 @@ def _phrase(prefix: Literal["", "ti", "abs", "all"], written: Written) -> Phrase
         spoken = [(bare(word), False) for word, _ in spoken]
     elif not telling:
         expected = "these words are so common that arXiv leaves them out: nothing could match"
-        raise written.error(expected, f'for these very words, in this order, write ="{written.value}"')
+        hint, instead = "add a word that says more", tuple[str, ...]()
+        if len(spoken) > 1:
+            hint = "quotes ask for these very words, in this order"
+            instead = (f'"{written.value}"',) if len(words(written.value)) > 1 else ()
+        raise written.error(expected, hint, instead=instead)
     first, last = (0, len(spoken) - 1) if exact or prefix == "all" else (telling[0], telling[-1])
     spoken = spoken[first : last + 1]
     terms = (_term(offset, *word, exact=exact) for offset, word in enumerate(spoken))
@@ -126,14 +143,17 @@ def _leaves_open(written: Written, start: int, chunk: str) -> bool:
         expected = "= asks for a whole word, * for the beginning of one"
         raise written.error(expected, "keep one of the two", offset=place)
     if len(words(chunk)[-1]) < _SHORTEST_START:
-        hint = f'write more of the word, or put a name with a star in quotes: "{written.value}"'
-        raise written.error("* needs at least two letters before it", hint, offset=place)
+        hint = 'write more of the word, or put a name with a star in quotes, as in "A* search"'
+        instead = (f'"{written.value}"',) if len(words(written.value)) > 1 else ()
+        raise written.error("* needs at least two letters before it", hint, offset=place, instead=instead)
     return True
 
 
 def _author(written: Written) -> Author:
     _some_words(written)
-    surname, comma, given = _IN_NO_NAME.sub("", written.value).partition(",")
+    # Compatibility forms of brackets would be brackets in the folded name.
+    name = unicodedata.normalize("NFKC", written.value)
+    surname, comma, given = _IN_NO_NAME.sub("", name).partition(",")
     name = f"{given} {surname}" if comma else surname.replace("_", " ")
     pieces = name.split()
     if "_" in written.value and len(pieces) > 1 and len(pieces[-1]) == 1:
@@ -180,11 +200,10 @@ def _category(written: Written) -> Category:
         return Category(written=f"{alike[0][: len(start)]}*")
     if value.lower() in ARCHIVES:
         expected = f"no paper is in {value} itself: it is an archive of several categories"
-        raise written.error(expected, f"write cat:{value.lower()}.* for all of them")
+        whole = f"{value.lower()}.*"
+        raise written.error(expected, "a star stands for all of them", instead=(whole,))
     nearest = nearest_category(start)
-    hint = (
-        f"did you mean cat:{nearest} ({NAMES[nearest]})?"
-        if nearest
-        else "see https://arxiv.org/category_taxonomy"
-    )
-    raise written.error("unknown category", hint)
+    if not nearest:
+        raise written.error("unknown category", "see https://arxiv.org/category_taxonomy")
+    hint = f"did you mean cat:{nearest} ({NAMES[nearest]})?"
+    raise written.error("unknown category", hint, instead=(nearest,))

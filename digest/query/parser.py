@@ -7,31 +7,33 @@ operand     = [prefix ":"] ("(" keyword ")" | ["="] (quoted phrase | words))
 
 import difflib
 import re
-import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from digest.errors import QueryError
-from digest.papers import one_line
+from digest.papers import parse_identifier
+from digest.query.foreign import FIELD_NAMES, misuse
 from digest.query.leaves import Prefix, Written, leaf
 from digest.query.tree import OPERATORS, Node, all_of, any_of
+from digest.query.typography import normalized
 
 MAX_LENGTH = 500
 MAX_LEAVES = 50
 MAX_DEPTH = 20
 
-_PREFIXES: dict[str, Prefix] = {name: name for name in get_args(Prefix) if name} | {"title": "ti"}
-_LONG_NAMES = {
-    "abstract": "abs", "author": "au", "authors": "au", "category": "cat", "categories": "cat",
-    "comment": "co", "comments": "co", "journal": "jr", "journal_ref": "jr", "any": "all", "arxiv": "id",
-}  # fmt: skip
+_PREFIXES: dict[str, Prefix] = {
+    name: prefix for name, field in FIELD_NAMES.items() for prefix in get_args(Prefix) if prefix == field
+}
 
 Kind = Literal["bracket", "quoted", "prefix", "exact", "operator", "word", "end"]
 
 _TOKEN = re.compile(
-    r'\s*(?:(?P<bracket>[()])|"(?P<quoted>[^"]*)"|(?P<prefix>[A-Za-z_]+):(?!:)|(?P<exact>=)|(?P<word>[^\s()"]+))'
+    r'\s*(?:(?P<bracket>[()])|"(?P<quoted>[^"]*)"|(?P<prefix>[A-Za-z_]+):(?!:)|(?P<exact>=)'
+    r'|(?P<operator>\|\|?|&&)|(?P<word>(?:(?!&&)[^\s()"|])+))'
 )
-_CURLY_QUOTES = str.maketrans("“”„", '"""')
+_SIGNS = {"|": "OR", "||": "OR", "&&": "AND"}
 _MISTAKEN = {"and": "AND", "or": "OR", "not": "NOT", "andnot": "ANDNOT"}
 
 
@@ -45,7 +47,7 @@ class Token:
 
 def parse_tree(text: str) -> Node:
     """The tree of one keyword. Raises `QueryError` with the place, what was expected, and the likely fix."""
-    text = unicodedata.normalize("NFC", one_line(text)).translate(_CURLY_QUOTES)
+    text = normalized(text)
     if len(text) > MAX_LENGTH:
         raise QueryError(
             text[:MAX_LENGTH],
@@ -53,7 +55,18 @@ def parse_tree(text: str) -> Node:
             f"a keyword may have at most {MAX_LENGTH} characters",
             "make several keywords of it",
         )
-    return _Parser(text).whole()
+    try:
+        return _Parser(text).whole()
+    except QueryError as error:
+        proposed = dict.fromkeys(map(normalized, error.remedies))
+        remedies = tuple(one for one in proposed if one != text and _is_keyword(one))
+        raise QueryError(text, error.position, error.expected, error.hint, remedies=remedies) from None
+
+
+def _is_keyword(text: str) -> bool:
+    with suppress(QueryError):
+        return len(text) <= MAX_LENGTH and bool(_Parser(text).whole())
+    return False
 
 
 def _tokens(text: str) -> list[Token]:
@@ -62,7 +75,10 @@ def _tokens(text: str) -> list[Token]:
         found = _TOKEN.match(text, at)
         if not found:
             place = text.index('"', at)
-            raise QueryError(text, place, "this quote is never closed", f'write {text[place:].rstrip()}"')
+            remedies = (f'{text.rstrip()}"', text.replace('"', ""))
+            raise QueryError(
+                text, place, "this quote is never closed", "quotes come in pairs", remedies=remedies
+            )
         tokens.append(_token(text, found))
         at = tokens[-1].end
     tokens.append(Token(kind="end", value="", start=len(text), end=len(text)))
@@ -74,12 +90,12 @@ def _token(text: str, found: re.Match[str]) -> Token:
     value: str = found[kind]
     start = found.end() - len(found[0].lstrip())
     if kind == "prefix":
-        known = value.lower() in (*_PREFIXES, *_LONG_NAMES)
-        if known or not re.match(r"\s|$", text[found.end() :]):
+        if value.lower() in _PREFIXES or not re.match(r"\s|$", text[found.end() :]):
             return Token(kind="prefix", value=value, start=start, end=found.end())
         kind, value = "word", f"{value}:"
     if kind == "word" and value in OPERATORS:
         kind = "operator"
+    value = _SIGNS.get(value, value) if kind == "operator" else value
     return Token(kind=kind, value=value, start=start, end=found.end())  # type: ignore[arg-type]
 
 
@@ -107,8 +123,8 @@ class _Parser:
         self.at += seen
         return seen
 
-    def error(self, place: int, expected: str, hint: str | None = None) -> QueryError:
-        return QueryError(self.text, place, expected, hint)
+    def error(self, place: int, expected: str, hint: str | None = None, *remedies: str) -> QueryError:
+        return QueryError(self.text, place, expected, hint, remedies=remedies)
 
     def whole(self) -> Node:
         if self.sees("end"):
@@ -154,13 +170,25 @@ class _Parser:
         name = token.value.lower()
         if name not in _PREFIXES:
             hint = "if the colon belongs to the phrase, put the phrase in quotes"
-            close = difflib.get_close_matches(name, (*_PREFIXES, *_LONG_NAMES), n=1)
+            close = difflib.get_close_matches(name, _PREFIXES, n=1)
             if close:
-                hint = f"did you mean {_LONG_NAMES.get(close[0], close[0])}: ?"
+                hint = f"did you mean {_PREFIXES[close[0]]}: ?"
             expected = f"{token.value}: is no prefix; there are ti: abs: au: cat: co: jr: id: all:"
-            raise self.error(token.start, expected, hint)
+            raise self.error(token.start, expected, hint, *self.other_prefixes(token, close))
         self.at += 1
         return _PREFIXES[name]
+
+    def other_prefixes(self, token: Token, close: list[str]) -> Iterator[str]:
+        """The paper whose address this is, the prefix that is written nearly so, or a phrase with a colon."""
+        with suppress(ValueError):
+            yield f"id:{parse_identifier(self.text)[0]}"
+        for name in close:
+            yield f"{self.text[: token.start]}{_PREFIXES[name]}:{self.text[token.end :]}"
+        yield self.in_quotes()
+
+    def in_quotes(self) -> str:
+        """The whole keyword as a phrase."""
+        return f'"{self.text}"'
 
     def group(self, prefix: Prefix) -> Node:
         opening = self.token.start
@@ -170,7 +198,8 @@ class _Parser:
         self.at += 1
         tree = self.alternatives(prefix)
         if self.sees("end"):
-            raise self.error(opening, "this bracket is never closed", "add ) where its group ends")
+            hint = "add ) where its group ends"
+            raise self.error(opening, "this bracket is never closed", hint, f"{self.text})")
         if not self.take("bracket", ")"):
             raise self.no_operator()
         self.depth -= 1
@@ -190,11 +219,21 @@ class _Parser:
         written = Written(
             keyword=self.text,
             start=token.start + quoted,
+            first=token.start,
+            end=self.tokens[self.at - 1].end,
             value=value.strip(),
             exact=exact,
             quoted=quoted,
         )
+        if not quoted and prefix in ("", "ti", "abs", "all"):
+            self.refuse_misuse(prefix, written)
         return leaf(prefix, written)
+
+    def refuse_misuse(self, prefix: Prefix, written: Written) -> None:
+        found = misuse(written.value, prefix=prefix, is_plain=self.is_plain)
+        if found:
+            remedies = tuple(map(written.instead, found.instead))
+            raise self.error(written.start + found.offset, found.expected, found.hint, *remedies)
 
     def words(self) -> str:
         """An unquoted phrase: all that comes before the next operator, prefix, quote or bracket."""
@@ -209,22 +248,23 @@ class _Parser:
         word = self.token.value
         meant = _MISTAKEN[word.lower()]
         hint = f"write {meant} for the operator, or put the phrase in quotes if {word} belongs to it"
-        return self.error(self.token.start, f"{word} is no operator: operators are in capitals", hint)
+        remedy = f"{self.text[: self.token.start]}{meant}{self.text[self.token.end :]}"
+        return self.error(self.token.start, f"{word} is no operator: operators are in capitals", hint, remedy)
 
     def no_operand(self, exact: bool) -> QueryError:
         token = self.token
-        hint = "for example: neural operator"
+        hint, remedies = "for example: neural operator", tuple[str, ...]()
         if exact:
             hint = 'after = comes what to look for: =compiler, ti:="neural operator"'
         elif token.kind == "operator":
             hint = f"{token.value} stands between two parts; if it belongs to a phrase, put that in quotes"
+            remedies = (self.in_quotes(),)
         elif token.kind == "prefix":
             hint = "one prefix is enough"
         elif self.at:
             hint = "write the missing part, or remove what comes before it"
-        return self.error(
-            token.start, "a word, a phrase in quotes or a group in brackets is expected here", hint
-        )
+        expected = "a word, a phrase in quotes or a group in brackets is expected here"
+        return self.error(token.start, expected, hint, *remedies)
 
     def no_operator(self) -> QueryError:
         token, before = self.token, self.tokens[self.at - 1]
@@ -234,7 +274,16 @@ class _Parser:
             )
         if token.kind == "word" and token.value.lower() in _MISTAKEN:
             return self.no_capitals()
+        if token.kind == "word" and re.match(r"[~^][\d.]", token.value):
+            remedy = f"{self.text[: token.start].rstrip()}{self.text[token.end :]}"
+            expected = f"{token.value} is of another search engine: a phrase's words stand side by side"
+            return self.error(token.start, expected, "leave it out", remedy)
+        first, rest = self.text[: before.end], self.text[token.start :]
+        remedies = [f"{first} AND {rest}", f"{first} OR {rest}"]
         hint = "write AND or OR between the two parts"
         if "word" in (token.kind, before.kind):
             hint += ", or put the whole phrase in quotes"
-        return self.error(token.start, "AND, OR or ANDNOT is expected here", hint)
+            remedies.insert(0, self.in_quotes())
+        if before.value.lower() in _PREFIXES and self.sees("bracket", "("):
+            remedies.insert(0, f"{self.text[: before.start]}{_PREFIXES[before.value.lower()]}:{rest}")
+        return self.error(token.start, "AND, OR or ANDNOT is expected here", hint, *remedies[:2])

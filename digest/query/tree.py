@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from digest.query.foreign import misuse
+from digest.query.typography import with_double_quotes
 from digest.text import name_parts
 
 OPERATORS = ("AND", "OR", "ANDNOT", "NOT")
 
-_NEEDS_QUOTES = re.compile(r'["()*=:]')
+_NEEDS_QUOTES = re.compile(r'["()*=:|]|&&')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,11 +196,11 @@ def _readable(node: Node) -> str:
             return wanted + "".join(f" ANDNOT {_bracketed(operand)}" for operand in node.unwanted)
         case Phrase():
             start = (f"{node.prefix}:" if node.prefix else "") + ("=" if node.exact else "")
-            bare = node.has_wildcard or (_is_plain(node) and " " not in node.written)
+            bare = node.has_wildcard or _is_one_plain_word(node)
             return start + (node.written if bare else f'"{node.written}"')
         case Author() | Remark():
             prefix = "au" if isinstance(node, Author) else node.prefix
-            bare = _is_plain(node) and " " not in node.written
+            bare = _is_one_plain_word(node)
             return f"{prefix}:" + (node.written if bare else f'"{node.written}"')
         case _:
             return node.key if isinstance(node, Identifier) else f"cat:{node.written}"
@@ -208,10 +210,19 @@ def _bracketed(node: Node) -> str:
     return f"({_readable(node)})" if isinstance(node, AnyOf | AllOf) else _readable(node)
 
 
+def _is_one_plain_word(leaf: Phrase | Author | Remark) -> bool:
+    return _is_plain(leaf) and " " not in leaf.written and leaf.written.upper() not in OPERATORS
+
+
 def _is_plain(leaf: Phrase | Author | Remark) -> bool:
     """Whether the leaf's words can stand without quotes and still be no operator, prefix or wildcard."""
-    if isinstance(leaf, Phrase) and leaf.has_wildcard:
-        return True
+    if isinstance(leaf, Phrase):
+        if leaf.has_wildcard:
+            return True
+        if misuse(leaf.written, prefix=leaf.prefix, is_plain=True):
+            return False
+    if with_double_quotes(leaf.written) != leaf.written:
+        return False
     return not _NEEDS_QUOTES.search(leaf.written) and not any(
         word in OPERATORS for word in leaf.written.split(" ")
     )

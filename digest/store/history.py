@@ -108,10 +108,18 @@ class History(Outbox):
                 """,  # noqa: S608 (all of it is written here)
                 asked,
             )
+            elsewhere = self._rows(
+                """
+                SELECT 1 FROM seen_elsewhere
+                WHERE address = ?2 AND paper = (SELECT number FROM paper WHERE arxiv_id = ?1)
+                """,
+                asked,
+            )
         return Fate(
             postings=tuple(_posting(*row) for row in postings),
             backlog_keys=tuple(key for key, is_backlog, _ in hits if is_backlog),
             pending_keys=tuple(key for key, _, is_pending in hits if is_pending),
+            is_seen_elsewhere=bool(elsewhere),
         )
 
     def bulletins(self) -> Mapping[str, datetime]:

@@ -185,12 +185,13 @@ class Fate:
     """What became of a paper for one reader: the mailings that brought it, the first one first.
 
     `backlog_keys` are their queries that had found it before they asked for these, `pending_keys` those
-    by which their next digest may bring it.
+    by which their next digest may bring it. `is_seen_elsewhere`: it was counted as seen (`count_as_seen`).
     """
 
     postings: tuple[Posting, ...] = ()
     backlog_keys: tuple[str, ...] = ()
     pending_keys: tuple[str, ...] = ()
+    is_seen_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

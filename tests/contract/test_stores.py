@@ -282,6 +282,8 @@ def test_what_counts_as_seen_is_no_news_for_that_reader_before_or_after_it_is_fo
 
 def test_what_counts_as_seen_shows_nowhere(store: Store) -> None:
     store.count_as_seen("ada@example.org", [ArxivId("2606.00001")])
+    assert store.fate(ArxivId("2606.00001"), "Ada@example.org").is_seen_elsewhere
+    assert not store.fate(ArxivId("2606.00001"), "bo@example.org").is_seen_elsewhere
     store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
     assert newest(store, "tea") == []
     assert store.recent_hits(since=LONG_AGO) == {}

@@ -123,3 +123,32 @@ async def test_a_preview_is_written_over_no_file_of_another_kind(tmp_path: Path,
     done = await digest(tmp_path, arxiv, "preview", "-k", "learning", "-o", "digest.toml")
     assert done.returncode == 2
     assert (tmp_path / "digest.toml").read_text() == "# mine\n"
+
+
+async def test_what_a_keyword_really_finds_is_said_before_it_is_previewed(
+    tmp_path: Path, arxiv: LocalArxiv
+) -> None:
+    done = await digest(tmp_path, arxiv, "preview", "-k", "R")
+    assert 'note: R finds every paper with the word "r"' in done.stderr
+    (one,) = await answer(tmp_path, arxiv, "keywords", "-k", "R")
+    assert one["cautions"][0].startswith("R finds every paper")
+
+
+async def test_arxiv_is_asked_for_spellings_that_a_keyword_does_not_find(
+    tmp_path: Path, arxiv: LocalArxiv
+) -> None:
+    (one,) = await answer(tmp_path, arxiv, "keywords", "-k", "rein-forcement")
+    assert one["papers"] == 0
+    (other,) = one["spellings"]
+    assert (other["written"], other["keyword"]) == ("reinforcement", "rein-forcement OR reinforcement")
+    assert other["papers"] >= 2
+    (one,) = await answer(tmp_path, arxiv, "keywords", "-k", "the reinforcement")
+    assert one["understood"] == [
+        {
+            "where": "title or abstract",
+            "words": ["the", "reinforcement"],
+            "compared": ["reinforc"],
+            "left_out": ["the"],
+        }
+    ]
+    assert one["asked"] == '(ti:"reinforcement" OR abs:"reinforcement")'

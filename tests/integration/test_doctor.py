@@ -456,6 +456,15 @@ async def test_with_broken_subscribers_all_else_is_checked(place: Place) -> None
     assert exit_code(findings) == 2
 
 
+async def test_keywords_that_find_far_more_than_they_seem_to_are_a_warning(place: Place) -> None:
+    entry = '[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["R", "7", "tea"]\n'
+    (place.folder / "subscribers.toml").write_text(entry)
+    found = named(await place.examine(), "subscribers")
+    assert found.verdict is Verdict.WARNING
+    assert 'R finds every paper with the word "r"' in found.said
+    assert "and 1 more" in found.said
+
+
 async def test_the_zones_of_readers_are_shown_with_their_time(place: Place) -> None:
     assert "in Europe/Berlin" in named(await place.examine(), "time zones").said
 

@@ -94,6 +94,16 @@ def test_subscribing_says_what_was_done_and_where_and_what_comes_next(digest: Di
     )
 
 
+def test_a_keyword_that_finds_far_more_than_it_seems_to_is_taken_with_a_note(digest: Digest) -> None:
+    refused = digest("subscribe", "a@example.org", "-k", "C++")
+    assert refused.code == 2
+    assert 'or "C++"' in refused.err
+    ended = digest("subscribe", "a@example.org", "-k", '"C++"')
+    assert ended.code == 0
+    assert 'Note: C++ finds every paper with the word "c"' in ended.out
+    assert "Note" not in digest("subscribe", "a@example.org", "-k", "tea").out
+
+
 def test_subscribing_again_extends_and_changes(digest: Digest) -> None:
     digest("subscribe", "a@example.org", "-k", "neural operator")
     more = digest("subscribe", "a@example.org", "-k", "Neural Operators", "-k", "x ray", "--at", "08:30")

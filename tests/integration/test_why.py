@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from digest.arxiv.calendar import earliest_announcement
 from digest.cli.answers import answer_for
 from digest.jobs import compose_due
 from digest.papers import Paper
+from digest.preferences import Preferences
 from digest.store import Conclusion, MailingState, Matched
 from digest.store.sqlite import SqliteStore
 from digest.subscribers import Subscriber
@@ -97,7 +98,7 @@ def test_a_mailing_that_was_not_tried_is_told_as_waiting(store: SqliteStore) -> 
         ),
         (
             invented_paper("2606.00002", "Tea", submitted="2025-01-01 10:00"),
-            "Not mailed: it is older than the 16 days that fetches look back",
+            "Not mailed: it is older than the 16 days that the first fetch looks back",
         ),
     ],
 )
@@ -106,12 +107,81 @@ def test_what_stood_against_a_paper_is_told(store: SqliteStore, paper: Paper, li
     assert told(store, paper) == (line,)
 
 
-def test_a_paper_that_is_still_to_come_is_told_so(store: SqliteStore) -> None:
+def fetched(store: SqliteStore, covered_at: datetime, newest: str = "", keyword: str = "tea") -> None:
+    store.record([], covered={key(keyword): LONG_AGO}, now=covered_at, newest=newest)
+    store.note_fetch("OAI-PMH", now=covered_at)
+
+
+def test_a_paper_of_the_next_digest_is_told_so(store: SqliteStore) -> None:
     enrol(store, ADA)
-    bring(store)
-    assert told(store)[0].startswith("Coming: no fetch has brought it yet")
     bring(store, TEA)
     assert told(store)[0].startswith("Coming in the next digest")
+
+
+@pytest.mark.parametrize("newest", ["", "2605.99999"])
+def test_a_paper_announced_after_the_last_fetch_is_coming(store: SqliteStore, newest: str) -> None:
+    enrol(store, ADA)
+    fetched(store, moment("2026-06-15 23:00"), newest)
+    line, sources = told(store)
+    assert line.startswith("Coming: the last fetch for tea, Mon 2026-06-15 23:00 UTC, was before")
+    assert sources == "The sources last answered: OAI-PMH Mon 2026-06-15 23:00 UTC"
+
+
+@pytest.mark.parametrize("newest", ["", "2606.00001"])
+def test_a_paper_that_the_last_answer_should_have_had_is_not_called_coming(
+    store: SqliteStore, newest: str
+) -> None:
+    enrol(store, ADA)
+    fetched(store, NOW, newest)
+    line, sources = told(store)
+    assert line.startswith("Not mailed so far: the last fetch for tea, Tue 2026-06-16 07:00 UTC, was after")
+    assert "OAI-PMH" in sources
+
+
+def test_a_paper_that_is_not_announced_yet_is_coming(store: SqliteStore) -> None:
+    enrol(store, ADA)
+    fetched(store, NOW)
+    late = invented_paper("2606.00002", "Tea", submitted="2026-06-15 19:00")
+    assert told(store, late)[0] == "Coming: it will be announced Wed 2026-06-17 00:00 UTC at the earliest"
+
+
+def test_a_paper_submitted_before_its_keyword_was_searched_is_not_coming(store: SqliteStore) -> None:
+    enrol(store, ADA)
+    store.record([], covered={key("tea"): moment("2026-06-15 12:00")}, now=NOW)
+    assert told(store)[0].startswith(
+        "Not mailed: it was submitted before, and papers for tea are searched from"
+    )
+
+
+def test_a_keyword_that_was_never_fetched_brings_the_newest_of_what_was_there(store: SqliteStore) -> None:
+    enrol(store, ADA)
+    assert told(store)[0].startswith("Not fetched yet: the first fetch for tea looks for it")
+
+
+def test_a_paper_that_only_another_keyword_found_is_told_by_the_readers_own(store: SqliteStore) -> None:
+    enrol(store, ADA, reader("bo@example.org", "green"))
+    bring(store, TEA, keyword="green")
+    fetched(store, NOW)
+    assert told(store)[0].startswith("Not mailed so far: the last fetch for tea")
+
+
+def test_a_paper_that_was_counted_as_seen_will_not_come(store: SqliteStore) -> None:
+    store.count_as_seen(ADA.email, [TEA.id])
+    enrol(store, ADA)
+    expected = "Not mailed: it was counted as seen by `digest import`; it will not come"
+    assert told(store) == (expected,)
+    bring(store, TEA)
+    assert told(store) == (expected,)
+
+
+def test_a_hit_whose_keyword_is_muted_is_not_coming(store: SqliteStore) -> None:
+    both = reader("ada@example.org", "tea", "green")
+    enrol(store, both)
+    bring(store, TEA)
+    store.prefer(both.email, Preferences(muted=(key("tea"),)))
+    assert told(store, reader=both)[0].startswith("Not fetched yet: the first fetch for green looks for it")
+    store.prefer(both.email, Preferences(muted=(key("tea"), key("green"))))
+    assert told(store, reader=both) == ("Not mailed: they muted tea, green",)
 
 
 def test_backlog_that_the_first_digest_leaves_out_is_told_so(store: SqliteStore) -> None:

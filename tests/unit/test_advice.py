@@ -6,8 +6,10 @@ from datetime import date
 import pytest
 
 from digest.advice import Advice, Forms, advise
+from digest.matching import matches
 from digest.papers import Paper
 from digest.query import parse
+from digest.spelling import respellings
 from tests.factories import invented_paper
 
 DAYS = (date(2026, 6, 16), date(2026, 6, 17))
@@ -28,9 +30,81 @@ def advice(keyword: str, found: list[Paper], *others: str, total: int | None = N
 
 def test_papers_are_counted_by_the_day_of_their_announcement() -> None:
     found = papers("Tea", "Tea two") + papers("Late tea", submitted="2026-06-15 19:00", first=9)
-    found += papers("Old tea", submitted="2026-06-01 10:00", first=10)
+    found.append(invented_paper("2605.00010", "Old tea", submitted="2026-06-01 10:00"))
     assert advice("tea", found).days == ((DAYS[0], 2), (DAYS[1], 1))
     assert advice("tea", found).a_day == 1.5
+
+
+def test_a_paper_that_was_held_back_counts_on_the_day_that_its_number_tells() -> None:
+    found = papers("Tea", "Tea two") + papers("Late tea", submitted="2026-06-15 19:00", first=9)
+    found += papers("Held tea", submitted="2026-06-01 10:00", first=10)
+    assert advice("tea", found).days == ((DAYS[0], 2), (DAYS[1], 2))
+
+
+def test_how_a_keyword_was_understood_and_asked_for_is_told() -> None:
+    (reading,) = advice("the theory and practice of teas", []).readings
+    assert reading.where == "title or abstract"
+    assert reading.words == ("the", "theory", "and", "practice", "of", "teas")
+    assert reading.compared == ("theori", "practic", "tea")
+    assert reading.left_out == ("the", "and", "of")
+    assert [one.compared for one in advice("=tea OR ti:neur* ANDNOT au:x", []).readings] == [
+        ("tea|teas",),
+        ("neur*",),
+    ]
+    assert advice("ti:teas", []).asked == 'ti:"teas"'
+
+
+def spelt(keyword: str, *titles: str) -> list[tuple[str, int, str]]:
+    query, found = parse(keyword), papers(*titles)
+    own = [paper for paper in found if matches(query, paper)]
+    tried = {query.key: respellings(query, own)}
+    (told,) = advise({keyword: query}, found, days=DAYS, total=None, tried=tried)
+    return [(one.written, one.papers, one.keyword) for one in told.spellings]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "titles", "told"),
+    [
+        ("Schrodinger tea", ["Schrödinger tea"] * 2, ("Schrödinger", 2, "Schrödinger tea")),
+        (
+            "Nusbaum tea",
+            ["Nusbaum tea by Nußbaum", "Nüsbaum tea", "Nüsbaum tea", "Nüsbaum and Nusbaum tea"],
+            ("Nüsbaum", 2, "Nüsbaum tea"),
+        ),
+        ("Brew2.5", ["Brew 2.5", "Brew-2.5"], ("Brew 2.5", 2, 'Brew2.5 OR "Brew 2.5"')),
+        ("Brew 2.5", ["Brew2.5"] * 2, ("Brew2.5", 2, '"Brew 2.5" OR Brew2.5')),
+        ("pre-brewing", ["Prebrewing"] * 2, ("prebrewing", 2, "pre-brewing OR prebrewing")),
+        (
+            "prebrewing",
+            ["Prebrewing", "Brewing tea by prebrewing", "Pre-brewing", "Pre brewing"],
+            ("pre brewing", 2, 'prebrewing OR "pre brewing"'),
+        ),
+        ("e-tea", ["Etea"] * 2, ("etea", 2, "e-tea OR etea")),
+        ("btt", ["b.t.t. leaves"] * 2, ("b.t.t", 2, "btt OR b.t.t")),
+        (
+            "Brew2.5 AND au:Example",
+            ["Brew 2.5"] * 2,
+            ("Brew 2.5", 2, '(Brew2.5 OR "Brew 2.5") AND au:Example'),
+        ),
+    ],
+)
+def test_spellings_that_a_keyword_does_not_find_are_told(
+    keyword: str, titles: list[str], told: tuple[str, int, str]
+) -> None:
+    assert told in spelt(keyword, *titles)
+    assert parse(told[2])
+
+
+def test_a_spelling_of_few_papers_is_not_told_and_no_more_than_three_are() -> None:
+    assert spelt("Brew2.5", "Brew 2.5") == []
+    assert spelt("Brew2.5", *["Brew2.5"] * 200, *["Brew 2.5"] * 3) == []
+    titles = ["Hölder Möbius", "Holder Möbius", "Hölder Mobius", "HolderMobius"]
+    assert len(spelt("Holder Mobius", *titles * 2)) <= 3
+
+
+@pytest.mark.parametrize("keyword", ["U.S.", "neur*", "au:Schrodinger", "all:Schrodinger", "cat:cs.LG"])
+def test_nothing_else_is_taken_for_another_spelling(keyword: str) -> None:
+    assert spelt(keyword, *["Us, neural or Schrödinger"] * 3) == []
 
 
 @pytest.mark.parametrize(

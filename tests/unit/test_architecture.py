@@ -17,7 +17,7 @@ ORDER = (
     "papers",
     "text plurals categories",
     "query",
-    "evidence matching",
+    "evidence matching spelling",
     "notation entries providers fields web_settings settings config exclusive",
     "subscribers subscribers_file",
     "arxiv resources digests preferences",
@@ -35,7 +35,7 @@ ORDER = (
 )
 PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split()}
 PURE = (
-    "papers text plurals query matching evidence digests composing merging explaining schedule"
+    "papers text plurals query matching spelling evidence digests composing merging explaining schedule"
     " arxiv.tex_to_unicode arxiv.authors arxiv.documents arxiv.atom arxiv.arxivraw arxiv.announcement"
     " pages pages.reading pages.writing pages.judging"
     " preferences store.sealing providers mail.message mail.replies mail.bounces mail.pace"

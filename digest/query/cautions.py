@@ -1,0 +1,46 @@
+"""Keywords that are of the language and find far more than they seem to."""
+
+from collections.abc import Iterator
+
+from digest.query import Query
+from digest.query.foreign import narrowed, vanishing
+from digest.query.tree import AllOf, AnyOf, Node, Phrase
+from digest.text import STOP_WORDS
+
+
+def cautions(query: Query) -> tuple[str, ...]:
+    """What a reader should know before they follow `query`: a line each, none for most keywords."""
+    return tuple(dict.fromkeys(line for phrase in _deciding(query.root) if (line := _caution(phrase))))
+
+
+def _deciding(node: Node) -> Iterator[Phrase]:
+    """The phrases of which one is enough for a paper to be found."""
+    match node:
+        case Phrase():
+            yield node
+        case AnyOf():
+            for operand in node.operands:
+                yield from _deciding(operand)
+        case AllOf(wanted=(only,)):
+            yield from _deciding(only)
+
+
+def _caution(phrase: Phrase) -> str | None:
+    if len(phrase.words) > 1 or phrase.has_wildcard:
+        return None
+    (word,) = phrase.words
+    if word in STOP_WORDS:
+        return f'{phrase.written} finds nearly every paper: "{word}" is in most of them'
+    rate = how_usual(word)
+    if not rate and not vanishing(phrase.written):
+        return None
+    narrower = f"; narrower is {narrowed(word)}" if narrowed(word) else ""
+    return f'{phrase.written} finds every paper with the word "{word}"{rate}{narrower}'
+
+
+def how_usual(word: str) -> str:
+    """Of a single letter or digit, in how many papers it stands; else nothing. Counted in June 2026."""
+    if len(word) > 1 or not word.isascii():
+        return ""
+    usual = "digits are in 10 to 170" if word.isdigit() else "letters are in 10 to 60"
+    return f": single {usual} papers a day"
