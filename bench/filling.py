@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from digest.papers import ArxivId, Paper
-from digest.store.rows import code_of, text_of
+from digest.store.rows import checksum, code_of, paper_of, text_of
 from digest.store.shelves import COLUMNS, PLACES, Row, kept_since, packed
 from digest.store.sqlite import SqliteStore
 
@@ -64,10 +64,11 @@ def fill(path: Path, models: Sequence[Paper], count: int, now: datetime) -> None
         db.executemany(
             "INSERT INTO shelf VALUES (?, ?, ?)", pool.map(partial(_shelf, editions), range(shelves))
         )
+        kept_rows = ((number, editions(number)) for number in kept)
         db.executemany(
-            f"INSERT INTO edition (number, paper, {COLUMNS.removeprefix('arxiv_id, ')})"  # noqa: S608
-            " VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            ((number + 1, *editions(number)[1:]) for number in kept),
+            f"INSERT INTO edition (number, paper, {COLUMNS.removeprefix('arxiv_id, ')}, checksum)"  # noqa: S608
+            " VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            ((number + 1, *row[1:], checksum(row[2], row[3], row[5])) for number, row in kept_rows),
         )
         db.executemany(
             "INSERT INTO past_hit (paper, query, number, edition, version) VALUES (?1, ?2, ?3, ?1, 1)",
@@ -112,6 +113,11 @@ def _hits(papers: Iterable[int]) -> Iterator[tuple[int, int, int]]:
 def _text(paper: Paper) -> tuple[str, str, str, str, str | None]:
     authors, categories = json.dumps(paper.authors, ensure_ascii=False), json.dumps(paper.categories)
     return paper.title, paper.abstract, authors, categories, paper.comment
+
+
+def stored(models: Sequence[Paper], count: int, number: int) -> Paper:
+    """A paper as the store has it."""
+    return paper_of(_edition([_text(models[number % len(models)])], count, number))
 
 
 def _edition(texts: Sequence[tuple[str, str, str, str, str | None]], count: int, number: int) -> Row:

@@ -4,6 +4,8 @@ from contextlib import closing
 
 from sqlite_utils import Database, Migrations
 
+from digest.store.rows import checksum
+
 migrations = Migrations("digest")
 
 
@@ -369,6 +371,7 @@ def m011_restored(db: Database) -> None:
 @migrations()
 def m012_changes(db: Database) -> None:
     """Several editions of one version, what changed from one to the next, and hits of the past."""
+    db.register_function(checksum, deterministic=True)
     for statement in (
         """
         CREATE TABLE changing_edition (
@@ -383,13 +386,14 @@ def m012_changes(db: Database) -> None:
             updated_at TEXT,
             comment TEXT,
             journal_ref TEXT,
-            doi TEXT
+            doi TEXT,
+            checksum INTEGER NOT NULL
         ) STRICT
         """,
-        "INSERT INTO changing_edition SELECT * FROM edition",
+        "INSERT INTO changing_edition SELECT *, checksum(title, abstract, categories) FROM edition",
         "DROP TABLE edition",
         "ALTER TABLE changing_edition RENAME TO edition",
-        "CREATE INDEX edition_of_paper ON edition (paper, version)",
+        "CREATE INDEX edition_of_paper ON edition (paper, version, checksum)",
         "CREATE INDEX edition_by_submission ON edition (submitted_at)",
         # The editions before and after it; it outlives both rows.
         """

@@ -3,38 +3,25 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from sqlite_utils import Database
 
 from digest.digests import Change, Revision
 from digest.papers import ArxivId, Paper
-from digest.store.rows import code_of, id_of, paper_of, text_of
-from digest.store.shelves import COLUMNS, Row, Shelves
+from digest.store.rows import checksum_of, code_of, text_of
+from digest.store.shelves import Shelves
 
 
-class Edition:
-    """A row of the table, of which most is only compared."""
+class Edition(NamedTuple):
+    """The latest edition of a paper, with what tells its text and its categories from others."""
 
-    def __init__(self, number: int, row: Row) -> None:
-        self.number = number
-        self._row = row
-        self.id = id_of(row[0])
-        self.version: int = row[1]
+    number: int
+    version: int
+    checksum: int
 
-    def differs(self, paper: Paper) -> bool:
-        """Whether the paper's text or categories are others than these."""
-        _, _, title, abstract, _, categories, *_ = self._row
-        return (title, abstract) != (paper.title, paper.abstract) or categories != json.dumps(
-            paper.categories
-        )
-
-    def completed(self, paper: Paper) -> Paper:
-        """The paper with what its source did not tell and this edition has."""
-        known = paper_of(self._row)
-        missing = ("submitted_at", "updated_at", "comment", "journal_ref", "doi")
-        return replace(
-            paper, **{name: getattr(known, name) for name in missing if getattr(paper, name) is None}
-        )
+    def is_changed_by(self, paper: Paper) -> bool:
+        return paper.version >= self.version and self.checksum != checksum_of(paper)
 
 
 class Revisions(Shelves):
@@ -45,18 +32,18 @@ class Revisions(Shelves):
 
     def _latest_editions(self, ids: Sequence[ArxivId]) -> dict[ArxivId, "Edition"]:
         """The latest of each paper's editions, unless it was put away."""
+        codes = {code_of(one): one for one in ids}
         rows = self._rows(
-            f"""
-            SELECT edition.number, {COLUMNS}, max(version * 1000000000 + edition.number)
+            """
+            SELECT arxiv_id, edition.number, version, checksum
             FROM json_each(?) AS asked
             CROSS JOIN paper ON paper.arxiv_id = asked.value
             CROSS JOIN edition ON edition.paper = paper.number
-            GROUP BY edition.paper
-            """,  # noqa: S608 (written in shelves)
-            [json.dumps(list(map(code_of, ids)))],
+            ORDER BY version, edition.number
+            """,
+            [json.dumps(list(codes))],
         )
-        editions = (Edition(row[0], row[1:-1]) for row in rows)
-        return {edition.id: edition for edition in editions}
+        return {codes[code]: Edition(*edition) for code, *edition in rows}
 
     def _keep_edition(self, db: Database, paper: Paper, changed: "Edition | None") -> int:
         """The number of an edition with this version: the latest there is, unless that has `changed`."""
@@ -72,12 +59,12 @@ class Revisions(Shelves):
         if edition is not None and changed is None:
             return int(edition)
         if changed is not None:
-            paper = changed.completed(paper)
+            paper = _completed(paper, self._papers([changed.number])[changed.number])
         number = db.execute(
             """
             INSERT INTO edition (paper, version, title, abstract, authors, categories,
-                submitted_at, updated_at, comment, journal_ref, doi)
-            SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM paper WHERE arxiv_id = ?
+                submitted_at, updated_at, comment, journal_ref, doi, checksum)
+            SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM paper WHERE arxiv_id = ?
             """,
             [
                 paper.version,
@@ -90,6 +77,7 @@ class Revisions(Shelves):
                 paper.comment,
                 paper.journal_ref,
                 paper.doi,
+                checksum_of(paper),
                 code,
             ],
         ).lastrowid
@@ -239,3 +227,9 @@ class Revisions(Shelves):
                 [address, json.dumps(sorted(papers))],
             )
         )
+
+
+def _completed(paper: Paper, known: Paper) -> Paper:
+    """The paper with what its source did not tell and an earlier edition has."""
+    missing = ("submitted_at", "updated_at", "comment", "journal_ref", "doi")
+    return replace(paper, **{name: getattr(known, name) for name in missing if getattr(paper, name) is None})

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
 from digest.papers import ArxivId, Paper
 
@@ -54,6 +55,15 @@ def paper_of(row: Sequence[Any]) -> Paper:
         journal_ref=journal_ref,
         doi=doi,
     )
+
+
+def checksum_of(paper: Paper) -> int:
+    """Tells the paper's title, abstract and categories from others; as `checksum` does."""
+    return checksum(paper.title, paper.abstract, json.dumps(paper.categories))
+
+
+def checksum(title: str, abstract: str, categories: str) -> int:
+    return crc32("\n".join((title, abstract, categories)).encode())
 
 
 def code_of(arxiv_id: ArxivId) -> Code:

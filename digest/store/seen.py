@@ -163,7 +163,7 @@ class Seen(Revisions):
                 if key not in known[paper.id]
             ]
             is_revision = seen is not None and paper.version > seen
-            is_changed = latest is not None and paper.version >= latest.version and latest.differs(paper)
+            is_changed = latest is not None and latest.is_changed_by(paper)
             if not fresh and not is_revision and not is_changed:
                 continue
             papers_new += seen is None and bool(one.query_keys)

@@ -74,11 +74,14 @@ def test_each_keyword_has_one_reader() -> None:
 
 
 def test_a_filled_store_knows_its_papers_as_if_it_had_seen_them(tmp_path: Path) -> None:
-    filling.fill(tmp_path / "digest.db", papers.papers(20), 20_000, seen.NOW)
+    models = papers.papers(20)
+    filling.fill(tmp_path / "digest.db", models, 20_000, seen.NOW)
     assert len({filling.arxiv_id(number, 20_000) for number in range(20_000)}) == 20_000
     with SqliteStore(tmp_path / "digest.db") as store:
         hits = store.recent_hits(since=YEARS_AGO)
-        assert store.record(seen.known(20_000), covered={}, now=seen.NOW) == 0
+        before = store.newest_papers(filling.key(0), limit=3)
+        assert store.record(seen.known(models, 20_000), covered={}, now=seen.NOW) == 0
+        assert store.newest_papers(filling.key(0), limit=3) == before
         assert store.recent_hits(since=YEARS_AGO) == hits
         assert store.record(seen.unknown(), covered={}, now=seen.NOW) == seen.NEW
 
