@@ -17,7 +17,7 @@ from digest.arxiv.planner import Errand, plan
 from digest.errors import MissingNews, SourceError, Unbelievable, WrongClock
 from digest.matching import QueryIndex
 from digest.papers import ArxivId, Paper, announcement_order
-from digest.query import Query, is_asked_exactly
+from digest.query import Query, asks_for_remarks, is_asked_exactly
 from digest.store import Matched, Store
 from digest.subscribers import Subscriber
 
@@ -257,7 +257,7 @@ class _Fetching:
         doubt = lie(
             papers,
             matched=[one.paper for one in matched],
-            known=known if source.lists_again else (),
+            known=self._expected_again(batch) if source.lists_again else (),
             is_exact=source.lists_again and all(map(is_asked_exactly, batch)),
             ground=ground,
         )
@@ -271,6 +271,11 @@ class _Fetching:
         )
         if missing:
             raise MissingNews(source.name, missing)
+
+    def _expected_again(self, batch: Sequence[Query]) -> set[ArxivId]:
+        """Known papers that a list of all has again; comments change with versions, and do not count."""
+        steady = (query for query in batch if not asks_for_remarks(query))
+        return {id_ for query in steady for id_ in self._known.get(query.key, ())}
 
     @property
     def _is_clock_wrong(self) -> bool:

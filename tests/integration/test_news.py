@@ -149,6 +149,13 @@ async def test_what_one_source_does_not_tell_is_kept_from_the_other(store: Sqlit
     assert store.newest_papers(key, limit=5) == (replace(TEA, title="Tea leaves again", comment="5 pages"),)
 
 
+async def test_comments_that_changed_are_no_cause_for_disbelief(store: SqliteStore) -> None:
+    lab = Installation(store, reader(ADA, "co:submitted"))
+    await lab.run(MONDAY, *(replace(one, comment="Submitted") for one in teas(100, 40)))
+    report = await lab.run(TUESDAY, *teas(200, 1))
+    assert (report.errors, report.exit_code) == ((), 0)
+
+
 async def evening_and_morning(lab: Installation, *between: str) -> list[tuple[str, str]]:
     """A first digest, an evening's fetch of 15 papers, edits of the keywords, and the morning's mail."""
     evening = TUESDAY.replace(hour=1)
