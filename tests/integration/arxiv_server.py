@@ -137,12 +137,11 @@ def entry(
 
 
 def feed(*entries: str, total: int | None = None) -> str:
-    """An answer of the search API."""
+    """An answer of the search API that does not say when it was made."""
     return f"""<?xml version='1.0' encoding='UTF-8'?>
 <feed xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/" xmlns:arxiv="http://arxiv.org/schemas/atom"
       xmlns="http://www.w3.org/2005/Atom">
   <id>https://arxiv.org/api/x</id><title>arXiv Query: search_query=gnome</title>
-  <updated>2026-06-16T12:00:00Z</updated>
   <opensearch:totalResults>{len(entries) if total is None else total}</opensearch:totalResults>
   <opensearch:startIndex>0</opensearch:startIndex>
   {"".join(entries)}
