@@ -1,0 +1,320 @@
+"""An installation that lives through a timeline: by runs of the cycle, or by the steps of the daemon."""
+
+import shutil
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from digest import cycle as cycle_module
+from digest import daemon as daemon_module
+from digest.arxiv import Source
+from digest.assembly import Setup, load_setup
+from digest.cycle import Cycle
+from digest.daemon import Daemon
+from digest.errors import ServerUnavailable
+from digest.jobs import FetchReport, fetch
+from digest.mail import Outcome, Outgoing, Receipt
+from digest.mail.pace import UNLIMITED
+from digest.notation import address_key
+from digest.notify import Notifier
+from digest.preferences import lay_over
+from digest.store import Mailing
+from digest.store.sqlite import SqliteStore, back_up
+from digest.subscribers import Subscriber
+from tests.factories import reader
+from tests.fakes import FakeTransport
+from tests.timelines.arxiv import CATEGORIES, DAY, UNWANTED, Client
+from tests.timelines.plan import KEYWORDS, READERS, ZONES, Action, Run, Timeline
+
+DOWN = ServerUnavailable("mx.example.org:25", "connection refused", "check smtp.host")
+_MINUTE = timedelta(minutes=1)
+_MOST_STEPS = 3_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """A mail that arrived, in the order of the numbers of their mailings."""
+
+    email: str
+    at: datetime
+    number: int
+    papers: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Written:
+    """An entry of subscribers.toml."""
+
+    keywords: list[str]
+    is_there: bool = True
+    is_excluding: bool = False
+    categories: tuple[str, ...] = ()
+    weekly: int | None = None
+    at: time = time(7)
+    zone: str = ZONES[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """All that a judge needs to know, by the true time.
+
+    `readers` has who followed what as of an enrolment (`None` where somebody was not there), `good` the
+    fetches with sources and a clock that were well and which said that they served all, `restored` when an
+    older state was put back, with the moment of that.
+    """
+
+    timeline: Timeline
+    readers: dict[str, list[tuple[datetime, Subscriber | None]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    good: list[datetime] = field(default_factory=list)
+    restored: list[tuple[datetime, datetime]] = field(default_factory=list)
+    shifted: list[datetime] = field(default_factory=list)
+    lookbacks: list[timedelta] = field(default_factory=list)
+    posted: list[Posted] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+
+
+class Town:
+    """An installation's surroundings: its file of readers, its arXiv, its mail server and its clock."""
+
+    def __init__(self, folder: Path, timeline: Timeline) -> None:
+        self.path = folder / "digest.db"
+        self.copy = folder / "copy.db"
+        self.copied_at: datetime | None = None
+        self.now = timeline.began_at
+        self.run = Run(minute=0)
+        self.world = timeline.world()
+        self.client = Client(self.world, self.now)
+        self.sources = self.world.sources(timeline.sources, self.client)
+        self.names = timeline.sources
+        self.written = {email: Written(keywords=[KEYWORDS[at]]) for at, email in enumerate(READERS)}
+        self.written[READERS[2]].is_there = False
+        self.lookback = 16 * DAY
+        self.store = SqliteStore(self.path)
+        self.transport = FakeTransport()
+        self.transport.answer = self._answer
+        self.record = Record(timeline=timeline)
+        self._numbers: dict[str, tuple[int, tuple[str, ...]]] = {}
+
+    def clock(self) -> datetime:
+        return self.now + self.run.shift
+
+    def is_well(self) -> bool:
+        return not self.run.shift and not any(self.run.faults.get(name) for name in self.names)
+
+    def heed(self, run: Run) -> None:
+        """From now on things are so."""
+        self.run = run
+        self.client.faults = run.faults
+        self.transport.refusing = DOWN if run.refusal == "server" else None
+        if run.shift:
+            self.record.shifted.append(self.now)
+        self.note(f"run {run}")
+
+    def note(self, text: str) -> None:
+        self.record.log.append(f"{self.now:%a %F %H:%M} {text}")
+
+    # Mail.
+
+    def write(self, mailing: Mailing) -> Outgoing:
+        papers = tuple(one.paper.id for one in mailing.digest.entries)
+        self._numbers[mailing.token] = (mailing.number, papers)
+        return Outgoing(
+            sender="digest@example.org",
+            recipient=mailing.digest.email,
+            message=" ".join(papers).encode(),
+            token=mailing.token,
+        )
+
+    def _answer(self, mail: Outgoing) -> Receipt:
+        if mail.recipient == self.run.refusal:
+            return Receipt(outcome=Outcome.DEFERRED, reply="450 later")
+        number, papers = self._numbers[mail.token]
+        self.record.posted.append(
+            Posted(email=mail.recipient, at=self.now, number=number, papers=papers)
+        )
+        self.note(f"mail {number} to {mail.recipient}: {' '.join(papers)}")
+        return Receipt(outcome=Outcome.SENT, reply="250 taken")
+
+    # Readers.
+
+    def file(self) -> tuple[Subscriber, ...]:
+        """As subscribers.toml is now."""
+        return tuple(
+            reader(
+                email,
+                *one.keywords,
+                at=one.at,
+                timezone=one.zone,
+                weekly=one.weekly,
+                exclude=(UNWANTED,) if one.is_excluding else (),
+                categories=one.categories,
+            )
+            for email, one in self.written.items()
+            if one.is_there
+        )
+
+    def enrolled(self) -> None:
+        """Notes who follows what from now on."""
+        there = {one.email: one for one in lay_over(self.file(), self.store.preferences())}
+        for email in READERS:
+            history = self.record.readers[email]
+            if not history or history[-1][1] != there.get(email):
+                history.append((self.now, there.get(email)))
+                self.note(f"enrolled {email}: {_shown(there.get(email))}")
+
+    def act(self, action: Action) -> bool:
+        """Whether a file was edited, not only the state."""
+        one, number = self.written[action.reader], action.number
+        self.note(f"{action.reader} {action.kind} {number}")
+        match action.kind:
+            case "keyword":
+                one.keywords = _toggled(one.keywords, KEYWORDS[number % len(KEYWORDS)])
+            case "file":
+                one.is_there = not one.is_there
+            case "exclude":
+                one.is_excluding = not one.is_excluding
+            case "categories":
+                wanted = CATEGORIES[number % len(CATEGORIES)]
+                one.categories = () if one.categories else (wanted,)
+            case "weekly":
+                one.weekly = None if one.weekly is not None else number
+            case "at":
+                one.at = time(4 * number, 30)
+            case "zone":
+                one.zone = ZONES[number % len(ZONES)]
+            case "lookback":
+                self.lookback = 30 * DAY
+            case _:
+                self._prefer(action)
+                return False
+        return True
+
+    def _prefer(self, action: Action) -> None:
+        chosen = self.store.preferences_of(action.reader)
+        match action.kind:
+            case "mute":
+                keywords = reader(action.reader, *self.written[action.reader].keywords).keywords
+                key = keywords[action.number % len(keywords)].query.key
+                chosen = replace(chosen, muted=() if chosen.muted else (key,))
+                self.store.prefer(action.reader, chosen)
+            case "pause":
+                until = self.now.date() + (1 + action.number) * DAY
+                paused = None if chosen.paused_until else until
+                self.store.prefer(action.reader, replace(chosen, paused_until=paused))
+            case "leave":
+                if chosen.left_at is None:
+                    self.store.leave(action.reader, now=self.clock())
+                else:
+                    self.store.rejoin(action.reader)
+            case other:
+                raise AssertionError(other)
+
+    # The state.
+
+    def back_up(self) -> None:
+        back_up(self.path, self.copy, now=self.clock())
+        self.copied_at = self.now
+        self.note("copied")
+
+    def put_back(self) -> None:
+        if self.copied_at is None:
+            return
+        self.store.close()
+        for name in ("digest.db-wal", "digest.db-shm"):
+            self.path.with_name(name).unlink(missing_ok=True)
+        shutil.copyfile(self.copy, self.path)
+        self.store = SqliteStore(self.path)
+        self.record.restored.append((self.copied_at, self.now))
+        self.note(f"restored the state of {self.copied_at:%F %H:%M}")
+
+    async def fetch(self, *args: Any, **more: Any) -> FetchReport:
+        self.client.now = self.now
+        report = await fetch(*args, **more)
+        if self.is_well() and not report.unserved:
+            self.record.good.append(self.now)
+        told = [*report.errors, *report.notes]
+        self.note(f"fetched new={report.papers_new} unserved={len(report.unserved)} {told}")
+        return report
+
+
+def _toggled(keywords: Sequence[str], keyword: str) -> list[str]:
+    """At least one keyword stays."""
+    if keyword not in keywords:
+        return [*keywords, keyword]
+    return [one for one in keywords if one != keyword] or [*keywords]
+
+
+def _shown(one: Subscriber | None) -> str:
+    if one is None:
+        return "not there"
+    rhythm = one.rhythm
+    texts = [keyword.text + "!" * (keyword.query.key in one.muted) for keyword in one.keywords]
+    excluded = [keyword.text for keyword in one.filters.exclude]
+    return (
+        f"{texts} but {excluded} in {one.filters.categories} at {rhythm.send_at:%H:%M} {rhythm.timezone}"
+        f" weekly {rhythm.weekly} paused {rhythm.paused_until}"
+    )
+
+
+def _ending(timeline: Timeline) -> tuple[datetime, ...]:
+    """When all is well again: two days, and then once more a week later for who is mailed weekly or paused."""
+    return tuple(timeline.ended_at + timedelta(days=day, hours=12) for day in (0, 1, 2, 8))
+
+
+async def live_by_cycle(timeline: Timeline, folder: Path) -> Record:
+    """As `digest run` by a timer, at irregular times."""
+    town = Town(folder, timeline)
+    with patch.object(cycle_module, "fetch", town.fetch):
+        for at, event in _events(timeline):
+            town.now = at
+            match event:
+                case Action():
+                    town.act(event)
+                case Run():
+                    town.heed(event)
+                    await _run(town)
+                case "copy":
+                    town.back_up()
+                case _:
+                    town.put_back()
+        town.heed(Run(minute=0))
+        for at in _ending(timeline):
+            town.now = at
+            await _run(town)
+    town.store.close()
+    return town.record
+
+
+def _events(timeline: Timeline) -> Iterator[tuple[datetime, Action | Run | str]]:
+    found: list[tuple[datetime, Action | Run | str]] = []
+    for number, day in enumerate(timeline.days):
+        midnight = timeline.began_at + number * DAY
+        if day.is_restored:
+            found.append((midnight, "restore"))
+        if day.is_copied:
+            found.append((midnight, "copy"))
+        for one in (*day.actions, *day.runs):
+            found.append((midnight + one.minute * _MINUTE, one))
+    yield from sorted(found, key=lambda one: one[0])
+
+
+async def _run(town: Town) -> None:
+    town.enrolled()
+    town.record.lookbacks.append(town.lookback)
+    cycle = Cycle(
+        sources=town.sources,
+        store=town.store,
+        transport=town.transport,
+        write=town.write,
+        subscribers=town.file(),
+        lookback=town.lookback,
+        clock=town.clock,
+    )
+    await cycle.run()
