@@ -172,7 +172,8 @@ class Revisions(Shelves):
             JOIN query ON query.number = subscription.query AND newest_change > change_cursor
             CROSS JOIN change ON change.number > change_cursor
             JOIN hit ON hit.query = query.number AND hit.paper = change.paper
-            WHERE address = ?
+            WHERE address = ?1
+                AND NOT EXISTS (SELECT 1 FROM seen_elsewhere WHERE address = ?1 AND paper = change.paper)
             ORDER BY change.number
             """,
             [address],
