@@ -64,7 +64,8 @@ class Record:
     """All that a judge needs to know, by the true time.
 
     `readers` has who followed what as of an enrolment (`None` where somebody was not there), `good` the
-    fetches with sources and a clock that were well and which said that they served all, `restored` when an
+    fetches with sources and a clock that were well and which said that they served all, `doubtful` those where a source
+    may have said too little, `restored` when an
     older state was put back, with the moment of that.
     """
 
@@ -73,6 +74,7 @@ class Record:
         default_factory=lambda: defaultdict(list)
     )
     good: list[datetime] = field(default_factory=list)
+    doubtful: list[datetime] = field(default_factory=list)
     restored: list[tuple[datetime, datetime]] = field(default_factory=list)
     shifted: list[datetime] = field(default_factory=list)
     lookbacks: list[timedelta] = field(default_factory=list)
@@ -239,6 +241,8 @@ class Town:
         report = await fetch(*args, **more)
         if self.is_well() and not report.unserved:
             self.record.good.append(self.now)
+        elif {"stale", "empty"} & {self.run.faults.get(name) for name in self.names}:
+            self.record.doubtful.append(self.now)
         told = [*report.errors, *report.notes]
         self.note(f"fetched new={report.papers_new} unserved={len(report.unserved)} {told}")
         return report
