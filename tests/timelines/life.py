@@ -7,6 +7,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -17,7 +18,7 @@ from digest.assembly import Setup, load_setup
 from digest.cycle import Cycle
 from digest.daemon import Daemon
 from digest.errors import ServerUnavailable
-from digest.jobs import FetchReport, fetch
+from digest.jobs import ComposeReport, FetchReport, compose_due, fetch
 from digest.mail import Outcome, Outgoing, Receipt
 from digest.mail.pace import UNLIMITED
 from digest.notation import address_key
@@ -38,11 +39,11 @@ _MOST_STEPS = 3_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """A mail that arrived, in the order of the numbers of their mailings."""
+    """A mail that arrived, and when it had been written down."""
 
     email: str
     at: datetime
-    number: int
+    composed_at: datetime
     papers: tuple[str, ...]
 
 
@@ -102,7 +103,8 @@ class Town:
         self.transport = FakeTransport()
         self.transport.answer = self._answer
         self.record = Record(timeline=timeline)
-        self._numbers: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self._mails: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self._composed: dict[int, datetime] = {}
 
     def clock(self) -> datetime:
         return self.now + self.run.shift
@@ -126,7 +128,7 @@ class Town:
 
     def write(self, mailing: Mailing) -> Outgoing:
         papers = tuple(one.paper.id for one in mailing.digest.entries)
-        self._numbers[mailing.token] = (mailing.number, papers)
+        self._mails[mailing.token] = (mailing.number, papers)
         return Outgoing(
             sender="digest@example.org",
             recipient=mailing.digest.email,
@@ -137,9 +139,10 @@ class Town:
     def _answer(self, mail: Outgoing) -> Receipt:
         if mail.recipient == self.run.refusal:
             return Receipt(outcome=Outcome.DEFERRED, reply="450 later")
-        number, papers = self._numbers[mail.token]
+        number, papers = self._mails[mail.token]
+        composed_at = self._composed[number]
         self.record.posted.append(
-            Posted(email=mail.recipient, at=self.now, number=number, papers=papers)
+            Posted(email=mail.recipient, at=self.now, composed_at=composed_at, papers=papers)
         )
         self.note(f"mail {number} to {mail.recipient}: {' '.join(papers)}")
         return Receipt(outcome=Outcome.SENT, reply="250 taken")
@@ -236,6 +239,24 @@ class Town:
         self.record.restored.append((self.copied_at, self.now))
         self.note(f"restored the state of {self.copied_at:%F %H:%M}")
 
+    @contextmanager
+    def watching(self, module: ModuleType) -> Iterator[None]:
+        """Notes what the fetches and the composing of that module do."""
+        with (
+            patch.object(module, "fetch", self.fetch),
+            patch.object(module, "compose_due", self.compose_due),
+        ):
+            yield
+
+    def compose_due(self, store: SqliteStore, *args: Any, **more: Any) -> ComposeReport:
+        def last() -> int:
+            return int(store._one("SELECT coalesce(max(number), 0) FROM mailing"))
+
+        before = last()
+        report = compose_due(store, *args, **more)
+        self._composed |= dict.fromkeys(range(before + 1, last() + 1), self.now)
+        return report
+
     async def fetch(self, *args: Any, **more: Any) -> FetchReport:
         self.client.now = self.now
         report = await fetch(*args, **more)
@@ -275,7 +296,7 @@ def _ending(timeline: Timeline) -> tuple[datetime, ...]:
 async def live_by_cycle(timeline: Timeline, folder: Path) -> Record:
     """As `digest run` by a timer, at irregular times."""
     town = Town(folder, timeline)
-    with patch.object(cycle_module, "fetch", town.fetch):
+    with town.watching(cycle_module):
         for at, event in _events(timeline):
             town.now = at
             match event:

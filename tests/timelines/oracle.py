@@ -119,6 +119,10 @@ class Judge:
         seen = max((good for good in self.record.good if good <= one.since), default=None)
         first = next(edition.at for edition in item.editions if one.finds(edition))
         horizon = one.since if seen is None else min(one.since, seen - SHOWN_WITHIN)
+        # The search for a new keyword does not reach back to papers that were held back for longer.
+        lookback = min(self.record.lookbacks)
+        if item.submitted_at < one.since - lookback < item.announced_at:
+            horizon = one.since - lookback
         return first <= at and first >= horizon and item.submitted_at > one.since - 80 * DAY
 
     def _is_welcome(self, one: Followed, item: Item, mail: Posted, mails: list[Posted]) -> bool:
@@ -127,7 +131,7 @@ class Judge:
             return True
         fetched = next((good for good in self.record.good if good >= one.since), None)
         is_first = fetched is None or not any(
-            fetched < other.at and other.number < mail.number and not self._is_forgotten(other.at, mail.at)
+            fetched < other.composed_at < mail.composed_at and not self._is_forgotten(other.at, mail.at)
             for other in mails
         )
         # As a clock that is some hours back reckons it.
