@@ -287,12 +287,12 @@ async def test_filters_hold_for_new_versions_too(lab: Installation) -> None:
     assert (await lab.run(WEDNESDAY)).digests_sent == 1
 
 
-async def test_a_refused_paper_of_the_time_before_does_not_come_when_its_text_passes(
-    lab: Installation,
-) -> None:
+async def test_a_refused_paper_of_the_past_does_not_come_when_its_text_passes(lab: Installation) -> None:
     choosy = reader(EMAIL, "tea", exclude=("survey",))
-    assert await mailed(lab, MONDAY, choosy, SURVEY, OTHER) == [OTHER.id]
-    assert await mailed(lab, TUESDAY, choosy, replace(SURVEY, title="On tea"), OTHER) == []
+    past = replace(SURVEY, id=ArxivId("2605.00001"), submitted_at=MONDAY - 40 * DAY)
+    assert await mailed(lab, MONDAY, choosy, OTHER) == [OTHER.id]
+    assert await mailed(lab, TUESDAY, choosy, past, OTHER) == []
+    assert await mailed(lab, WEDNESDAY, choosy, replace(past, title="On tea"), OTHER) == []
 
 
 async def test_a_paper_that_was_seen_elsewhere_does_not_come_when_its_text_passes(lab: Installation) -> None:
