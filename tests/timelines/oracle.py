@@ -93,7 +93,7 @@ class Judge:
                 for paper in mail.papers:
                     item = self.world.by_id[paper]
                     asking = [one for one in self.followed[email] if self._may_find(one, item, mail.at)]
-                    if any(self._is_news(one, item, mail.at) for one in asking):
+                    if any(self._is_news(email, one, item, mail.at) for one in asking):
                         continue
                     fresh = [one for one in asking if self._is_welcome(one, item, mail, mails)]
                     if not fresh:
@@ -114,10 +114,22 @@ class Judge:
     def _may_find(one: Followed, item: Item, at: datetime) -> bool:
         return one.since <= at and any(one.finds(edition) and edition.at <= at for edition in item.editions)
 
-    def _is_news(self, one: Followed, item: Item, at: datetime) -> bool:
-        """Announced, or found first, when the reader followed it or was about to: since arXiv was last seen."""
+    def _let_through_at(self, email: str, editions: list[Edition], at: datetime) -> datetime | None:
+        """When a text came that a filter of the reader let through which had refused the one before."""
+        ways = [way for _, way in self.record.readers[email] if way is not None]
+        turns = [
+            after.at
+            for before, after in pairwise(editions)
+            if after.at <= at
+            and any(not _lets_through(way, before) and _lets_through(way, after) for way in ways)
+        ]
+        return max(turns, default=None)
+
+    def _is_news(self, email: str, one: Followed, item: Item, at: datetime) -> bool:
+        """Announced, found or let through first when the reader followed it: since arXiv was last seen."""
         seen = max((good for good in self.record.good if good <= one.since), default=None)
-        first = next(edition.at for edition in item.editions if one.finds(edition))
+        finding = [edition for edition in item.editions if one.finds(edition)]
+        first = self._let_through_at(email, finding, at) or finding[0].at
         horizon = one.since if seen is None else min(one.since, seen - SHOWN_WITHIN)
         # The search for a new keyword does not reach back to papers that were held back for longer.
         lookback = min(self.record.lookbacks)

@@ -114,9 +114,9 @@ actions = st.builds(
 )
 days = st.builds(
     Day,
-    runs=st.lists(st.one_of(calm, calm, stormy), min_size=0, max_size=2).map(
-        lambda runs: tuple(sorted(runs, key=lambda run: run.minute))
-    ),
+    runs=st.sampled_from([1, 1, 1, 2, 0])
+    .flatmap(lambda size: st.lists(st.one_of(calm, calm, stormy), min_size=size, max_size=size))
+    .map(lambda runs: tuple(sorted(runs, key=lambda run: run.minute))),
     actions=st.lists(actions, max_size=2).map(
         lambda some: tuple(sorted(some, key=lambda action: action.minute))
     ),
@@ -130,5 +130,5 @@ timelines = st.builds(
     density=st.sampled_from([1, 2, 4, 12]),
     left_out=st.frozensets(st.integers(0, 12), max_size=1),
     sources=sources,
-    days=st.lists(days, min_size=2, max_size=14).map(tuple),
+    days=st.lists(days, min_size=4, max_size=16).map(tuple),
 )
