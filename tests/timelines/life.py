@@ -264,7 +264,7 @@ class Town:
             self.record.good.append(self.now)
         elif {"stale", "empty"} & {self.run.faults.get(name) for name in self.names}:
             self.record.doubtful.append(self.now)
-        told = [*report.errors, *report.notes]
+        told = [one[:60] for one in (*report.errors, *report.notes)]
         self.note(f"fetched new={report.papers_new} unserved={len(report.unserved)} {told}")
         return report
 

@@ -146,8 +146,8 @@ class Judge:
             fetched < other.composed_at < mail.composed_at and not self._is_forgotten(other.at, mail.at)
             for other in mails
         )
-        # As a clock that is some hours back reckons it.
-        slack = 2 * DAY if self.record.shifted else timedelta(0)
+        # As the clock reckons it, which may be wrong.
+        slack = 400 * DAY if self.record.shifted else timedelta(0)
         return is_first and item.submitted_at >= one.since - max(self.record.lookbacks) - slack
 
     # Too little.
