@@ -251,7 +251,10 @@ async def test_a_daemon_without_readers_waits_for_the_first(
 def idle_daemon(folder: Path, store: SqliteStore, clock: Callable[[], datetime]) -> Daemon:
     """One whose steps are taken by hand."""
     (folder / "subscribers.toml").write_text(SUBSCRIBER)
-    environ = {"DIGEST_SUBSCRIBERS": str(folder / "subscribers.toml"), "DIGEST_STATE": str(folder / "digest.db")}
+    environ = {
+        "DIGEST_SUBSCRIBERS": str(folder / "subscribers.toml"),
+        "DIGEST_STATE": str(folder / "digest.db"),
+    }
     setup = load_setup(None, environ)
     return Daemon(setup, lambda: setup, store, Notifier({}), clock=clock)
 

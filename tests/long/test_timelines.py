@@ -1,4 +1,4 @@
-"""Random timelines: days, sources that fail or lie, edits, pauses, mutes, time zones, restores, wrong clocks."""
+"""Random timelines: days, sources that fail, edits, pauses, mutes, time zones, restores and wrong clocks."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings

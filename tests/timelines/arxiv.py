@@ -7,14 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from operator import itemgetter
 from random import Random
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from digest.arxiv import Source
 from digest.arxiv.api import SearchApi
 from digest.arxiv.calendar import announcements_between
 from digest.arxiv.feed import DailyFeed
-from digest.arxiv.http import PoliteClient
 from digest.arxiv.oai import OaiPmh
 from digest.demo.search import parse_search
 from digest.errors import Unreachable
@@ -29,6 +28,9 @@ from tests.integration.arxiv_harvest_server import (
     versions_of,
 )
 from tests.integration.arxiv_server import entry, feed
+
+if TYPE_CHECKING:
+    from digest.arxiv.http import PoliteClient
 
 KEYWORDS = ("gnome", "kettle", "lantern", "walrus")
 UNWANTED = "turnip"
@@ -103,11 +105,12 @@ class World:
     """All that arXiv announces from some weeks before `start` until `end`, as `seed` has it.
 
     `density` is about how many papers an announcement has; the evenings of `left_out`, by their number after
-    `start`, bring nothing, and the next one brings it.
+    `start`, bring nothing, and the next one brings it. None is left out after `calm_from`.
     """
 
     seed: int
     start: datetime
+    calm_from: datetime
     end: datetime
     density: int
     left_out: frozenset[int] = frozenset()
@@ -115,7 +118,7 @@ class World:
     @cached_property
     def evenings(self) -> tuple[datetime, ...]:
         planned = announcements_between(self.start - _BEFORE, self.end)
-        left = [at for at in planned if at > self.start]
+        left = [at for at in planned if self.start < at < self.calm_from]
         return tuple(at for at in planned if not (at in left and left.index(at) in self.left_out))
 
     @cached_property
@@ -149,9 +152,7 @@ class World:
         return tuple(source for source in found if source.name in names)
 
 
-def _invented(
-    chance: Random, arxiv_id: str, primary: str, at: datetime, later: tuple[datetime, ...]
-) -> Item:
+def _invented(chance: Random, arxiv_id: str, primary: str, at: datetime, later: tuple[datetime, ...]) -> Item:
     submitted_at = at - chance.choice(_LAGS) * DAY + timedelta(seconds=chance.randrange(-14_000, 43_000))
     editions = [_edition(chance, primary, at)]
     while later and chance.random() < 0.25:
@@ -163,9 +164,7 @@ def _invented(
     )
 
 
-def _edition(
-    chance: Random, primary: str, at: datetime, version: int = 1, *, every: bool = False
-) -> Edition:
+def _edition(chance: Random, primary: str, at: datetime, version: int = 1, *, every: bool = False) -> Edition:
     words = {word for word in KEYWORDS if every or chance.random() < 0.3}
     cross = chance.choice(CATEGORIES)
     return Edition(
@@ -276,19 +275,14 @@ class Client:
         entries = []
         for item in self.world.items if not is_empty else ():
             for before, one in zip((None, *item.editions), item.editions, strict=False):
-                if one.at.astimezone(EASTERN).date() + DAY != today or one.at > at:
-                    continue
-                is_inside = {code: code.partition(".")[0] in archives for code in one.categories}
-                kind = "new" if before is None else "replace" if one.is_listed else "cross"
-                if before is not None and not one.is_listed and one.categories == before.categories:
-                    continue
-                if any(is_inside.values()):
-                    main = is_inside[one.categories[0]]
-                    shown = {"new": "new" if main else "cross", "replace": "replace" if main else "replace-cross"}
+                is_inside = [code.partition(".")[0] in archives for code in one.categories]
+                kind = _announce_type(before, one, is_primary=is_inside[0])
+                is_of_today = one.at.astimezone(EASTERN).date() + DAY == today and one.at <= at
+                if is_of_today and any(is_inside) and kind:
                     entries.append(
                         feed_entry(
                             f"{item.id}v{one.version}",
-                            kind=shown.get(kind, "cross"),
+                            kind=kind,
                             title=one.title,
                             abstract="",
                             categories=one.categories,
@@ -296,3 +290,12 @@ class Client:
                         )
                     )
         return daily_feed(*entries, made_at=at.isoformat())
+
+
+def _announce_type(before: Edition | None, after: Edition, *, is_primary: bool) -> str:
+    """Empty where it is not announced, as an edited text is not."""
+    if before is None:
+        return "new" if is_primary else "cross"
+    if after.is_listed:
+        return "replace" if is_primary else "replace-cross"
+    return "cross" if after.categories != before.categories else ""

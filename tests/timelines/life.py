@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,7 +13,6 @@ from unittest.mock import patch
 
 from digest import cycle as cycle_module
 from digest import daemon as daemon_module
-from digest.arxiv import Source
 from digest.assembly import Setup, load_setup
 from digest.cycle import Cycle
 from digest.daemon import Daemon
@@ -21,7 +20,6 @@ from digest.errors import ServerUnavailable
 from digest.jobs import ComposeReport, FetchReport, compose_due, fetch, take_up_restored
 from digest.mail import Outcome, Outgoing, Receipt
 from digest.mail.pace import UNLIMITED
-from digest.notation import address_key
 from digest.notify import Notifier
 from digest.preferences import lay_over
 from digest.store import Mailing
@@ -64,10 +62,9 @@ class Written:
 class Record:
     """All that a judge needs to know, by the true time.
 
-    `readers` has who followed what as of an enrolment (`None` where somebody was not there), `good` the
-    fetches with sources and a clock that were well and which said that they served all, `doubtful` those where a source
-    may have said too little, `restored` when an
-    older state was put back, with the moment of that.
+    `readers` has who followed what as of an enrolment (`None` where somebody was not there). `good` are the
+    fetches that said to have served all, with sources and a clock that were well; `doubtful` those where a
+    source may have said too little. `restored` has for each state that was put back of when it was, and when.
     """
 
     timeline: Timeline
@@ -289,7 +286,7 @@ def _shown(one: Subscriber | None) -> str:
 
 
 def _ending(timeline: Timeline) -> tuple[datetime, ...]:
-    """When all is well again: two days, and then once more a week later for who is mailed weekly or paused."""
+    """When all is well again: two days, and once more a week later for whoever is mailed weekly."""
     return tuple(timeline.ended_at + timedelta(days=day, hours=12) for day in (0, 1, 2, 8))
 
 
@@ -325,8 +322,8 @@ def _events(timeline: Timeline) -> Iterator[tuple[datetime, Action | Run | str]]
             found.append((midnight, "restore"))
         if day.is_copied:
             found.append((midnight, "copy"))
-        for one in (*day.actions, *day.runs):
-            found.append((midnight + one.minute * _MINUTE, one))
+        found += [(midnight + action.minute * _MINUTE, action) for action in day.actions]
+        found += [(midnight + run.minute * _MINUTE, run) for run in day.runs]
     yield from sorted(found, key=lambda one: one[0])
 
 

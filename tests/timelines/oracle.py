@@ -1,7 +1,7 @@
 """Who was to get what, by what arXiv announced and what readers followed, not by what the product decided."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -44,7 +44,7 @@ class Judge:
         self.world = record.timeline.world()
         self.ended_at = record.timeline.ended_at
         self.followed = {email: self._followed(history) for email, history in record.readers.items()}
-        self.posted: Mapping[str, list[Posted]] = defaultdict(list)
+        self.posted: defaultdict[str, list[Posted]] = defaultdict(list)
         for mail in record.posted:
             self.posted[mail.email].append(mail)
 
@@ -54,8 +54,8 @@ class Judge:
         since: dict[str, datetime] = {}
         for at, one in [*history, (far, None)]:
             keywords = {keyword.text for keyword in one.keywords} if one else set()
-            for text in since.keys() - keywords:
-                found.append(Followed(keyword=text, since=since.pop(text), until=at))
+            ended = since.keys() - keywords
+            found += [Followed(keyword=text, since=since.pop(text), until=at) for text in ended]
             for text in keywords - since.keys():
                 since[text] = at
         for copied_at, restored_at in self.record.restored:
@@ -75,7 +75,7 @@ class Judge:
                 for paper in mail.papers:
                     before = came.get(paper)
                     if before is not None and not self._is_forgotten(before, mail.at):
-                        wrong.append(f"{email}: {paper} came at {before:%F %H:%M} and {mail.at:%F %H:%M}")
+                        wrong.append(f"{email}: {paper} came at {before:%F %R} and {mail.at:%F %R}")
                     came[paper] = mail.at
         return wrong
 
@@ -97,7 +97,7 @@ class Judge:
                         continue
                     fresh = [one for one in asking if self._is_welcome(one, item, mail, mails)]
                     if not fresh:
-                        wrong.append(f"{email}: {paper} of {item.announced_at:%F %H:%M} at {mail.at:%F %H:%M}")
+                        wrong.append(f"{email}: {paper} of {item.announced_at:%F %R} at {mail.at:%F %R}")
                     if len(fresh) == 1:
                         welcomed[fresh[0]].add(paper)
                 for one, papers in welcomed.items():
@@ -157,9 +157,11 @@ class Judge:
         return {item.id for item in self.world.items if self._is_due(email, item)}
 
     def lost(self) -> list[str]:
-        came = {email: {paper for mail in mails for paper in mail.papers} for email, mails in self.posted.items()}
+        came = {
+            email: {paper for mail in mails for paper in mail.papers} for email, mails in self.posted.items()
+        }
         return [
-            f"{email}: {paper} of {self.world.by_id[paper].announced_at:%a %F %H:%M}"
+            f"{email}: {paper} of {self.world.by_id[paper].announced_at:%a %F %R}"
             for email in self.record.readers
             for paper in sorted(self.due(email) - came.get(email, set()))
         ]
@@ -192,12 +194,13 @@ class Judge:
         at, good = item.announced_at, self.record.good
         if not one.is_certain or not any(one.since <= moment < at for moment in good):
             return False
-        for edition, after in pairwise([*item.editions, None]):
-            end = min(one.until, after.at if after else one.until)
-            if edition is not None and one.finds(edition):
-                if any(edition.at + SHOWN_WITHIN <= moment < end for moment in good):
-                    return edition.at + SHOWN_WITHIN <= self.ended_at
-        return False
+        ends = [*(edition.at for edition in item.editions[1:]), one.until]
+        return any(
+            one.finds(edition)
+            and edition.at + SHOWN_WITHIN <= self.ended_at
+            and any(edition.at + SHOWN_WITHIN <= moment < min(one.until, end) for moment in good)
+            for edition, end in zip(item.editions, ends, strict=True)
+        )
 
     def _is_let_through_late(self, there: list[Subscriber], finding: list[Followed], item: Item) -> bool:
         """Refused at first by filters that did not change, and not any more by the end."""

@@ -85,6 +85,7 @@ class Timeline:
         return World(
             seed=self.seed,
             start=self.began_at,
+            calm_from=self.ended_at - DAY,
             end=self.ended_at + 14 * DAY,
             density=self.density,
             left_out=self.left_out,
