@@ -126,11 +126,12 @@ class Daemon:
 
     async def _fetch_step(self) -> datetime:
         fetched_at = await self._fetched_at()
-        if self._asked_at and self._asked_at > self._clock():
-            self._asked_at = self._missed_at = None
-        if fetched_at and self._asked_at:
-            # An answer without news covers less: arXiv's index may not have shown an announcement yet.
-            fetched_at = max(fetched_at, self._asked_at)
+        if any(moment and moment > self._clock() for moment in (self._asked_at, self._fetch_failed_at)):
+            self._asked_at = self._missed_at = self._fetch_failed_at = None
+        if self._asked_at:
+            # An answer without news covers less: arXiv's index may not have shown an announcement yet. And
+            # what was covered at a moment to come stays so, however often arXiv is asked until then.
+            fetched_at = max(fetched_at or self._asked_at, self._asked_at)
         due_at = next_fetch_at(
             fetched_at,
             brought_papers=self._brought_papers,
@@ -318,8 +319,13 @@ class Daemon:
         return None
 
     async def _sleep(self, until: datetime, wake: asyncio.Event) -> None:
-        """Until that moment by the clock, or until `wake` is set or the process is told to stop."""
-        while (left := until - self._clock()) > timedelta(0):
+        """Until that moment by the clock, or until `wake` is set or the process is told to stop.
+
+        A clock that is set back ends it too: it may have been far ahead when that moment was reckoned.
+        """
+        began_at = self._clock()
+        while (now := self._clock()) < until and now >= began_at:
+            left, began_at = until - now, now
             waits = [asyncio.ensure_future(event.wait()) for event in (wake, self._stop)]
             try:
                 done, _ = await asyncio.wait(

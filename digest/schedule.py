@@ -77,7 +77,8 @@ def due_today(now: datetime, subscriber: Subscriber, standing: Standing) -> date
     """`now` if today (for a weekly reader: any day since theirs) wants a digest: the rule of one cycle."""
     zone, weekly = subscriber.rhythm.timezone, subscriber.rhythm.weekly
     midnight = _latest_slot(now, time(0), zone, weekly)
-    came_after = midnight.astimezone(zone).date() < standing.since_at.astimezone(zone).date()
+    since = _past(standing.since_at, now)
+    came_after = since is not None and midnight.astimezone(zone).date() < since.astimezone(zone).date()
     if weekly is not None and came_after:
         return None
     return now if _may_have_one(midnight, now, subscriber, standing) else None

@@ -207,7 +207,7 @@ class _Fetching:
         timely = [(one, self._in_time(one.matched, ground)) for one in held]
         papers_new = self._store.record(
             (matched for _, matched in timely if matched.query_keys or matched.past_keys),
-            covered={query.key: self._searched_since(source, query, ground) for query in batch},
+            covered={query.key: self._searched_since(source, ground) for query in batch},
             now=now,
             newest=self._newest,
         )
@@ -235,11 +235,15 @@ class _Fetching:
                 past.append(key)
         return Matched(paper=paper, query_keys=tuple(news), past_keys=tuple(past))
 
-    def _searched_since(self, source: Source, query: Query, ground: Ground) -> datetime:
-        """Since which submission all is known, after an answer: a list of all reaches back to its ground."""
-        former = self._coverage.get(query.key)
-        is_whole = source.lists_again or ground.announced_since <= ground.submitted_since
-        return ground.submitted_since if former is None or is_whole else former.searched_since
+    @staticmethod
+    def _searched_since(source: Source, ground: Ground) -> datetime:
+        """Since which submission all is known, after an answer.
+
+        A list of what changed has all that was submitted since it begins, and of what is older only a part.
+        """
+        if source.lists_again:
+            return ground.submitted_since
+        return max(ground.announced_since, ground.submitted_since)
 
     def _judge(
         self,

@@ -151,7 +151,10 @@ class Revisions(Shelves):
         )
 
     def _changes(self, address: str) -> tuple[Change, ...]:
-        """The changes after a reader's cursor of papers that no mailing brought them, by query."""
+        """The changes after a reader's cursor of papers that no mailing brought them, by query.
+
+        None of papers of the past, which are no news whatever becomes of them.
+        """
         rows = self._rows(
             """
             SELECT key, change.paper, change.before, change.after
@@ -160,7 +163,8 @@ class Revisions(Shelves):
             JOIN query ON query.number = subscription.query AND newest_change > change_cursor
             CROSS JOIN change ON change.number > change_cursor
             JOIN hit ON hit.query = query.number AND hit.paper = change.paper
-            WHERE address = ?
+            WHERE address = ?1 AND NOT hit.is_past
+                AND NOT EXISTS (SELECT 1 FROM seen_elsewhere WHERE address = ?1 AND paper = change.paper)
             ORDER BY change.number
             """,
             [address],

@@ -21,6 +21,7 @@ from digest import daemon as daemon_module
 from digest.assembly import load_setup
 from digest.daemon import Daemon
 from digest.demo.arxiv import Announcement, LocalArxiv
+from digest.errors import WrongClock
 from digest.notify import Notifier
 from digest.preferences import Preferences
 from digest.store.sqlite import SqliteStore, back_up
@@ -245,6 +246,48 @@ async def test_a_daemon_without_readers_waits_for_the_first(
         (tmp_path / "subscribers.toml").write_text(SUBSCRIBER)
         await expect_soon(lambda: town.store.covered_at())
     assert "failed" not in caplog.text
+
+
+def idle_daemon(folder: Path, store: SqliteStore, clock: Callable[[], datetime]) -> Daemon:
+    """One whose steps are taken by hand."""
+    (folder / "subscribers.toml").write_text(SUBSCRIBER)
+    environ = {
+        "DIGEST_SUBSCRIBERS": str(folder / "subscribers.toml"),
+        "DIGEST_STATE": str(folder / "digest.db"),
+    }
+    setup = load_setup(None, environ)
+    return Daemon(setup, lambda: setup, store, Notifier({}), clock=clock)
+
+
+async def test_a_sleep_ends_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    now = moment("2027-06-09 07:00")
+    with SqliteStore(tmp_path / "digest.db") as store:
+        daemon = idle_daemon(tmp_path, store, lambda: now)
+        sleep = asyncio.create_task(daemon._sleep(moment("2027-06-10 07:00"), asyncio.Event()))
+        await asyncio.sleep(0.05)
+        assert not sleep.done()
+        now = moment("2026-06-09 07:01")
+        async with asyncio.timeout(5):
+            await sleep
+
+
+@pytest.mark.parametrize("wrong", ["2027-06-09 07:00", "2026-06-09 12:00"])
+async def test_after_a_clock_that_was_ahead_arxiv_is_asked_once_and_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    now, right = moment(wrong), moment("2026-06-09 07:30")
+    source = FakeSource(invented_paper("2606.00008", "Tea", submitted="2026-06-08 12:00"))
+    monkeypatch.setattr(daemon_module, "sources_of", lambda *_: (source,))
+    if wrong.startswith("2027"):
+        source.failing = lambda _: WrongClock("http://arxiv", "another time") if now > right else None
+    with SqliteStore(tmp_path / "digest.db") as store:
+        daemon = idle_daemon(tmp_path, store, lambda: now)
+        await daemon._enrol()
+        await daemon._fetch_step()
+        now, asked = right, len(source.asked)
+        for _ in range(3):
+            await daemon._fetch_step()
+        assert len(source.asked) == asked + 1
 
 
 async def test_a_clock_that_was_ahead_once_does_not_stop_the_fetching(

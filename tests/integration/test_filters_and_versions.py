@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
@@ -30,6 +30,8 @@ LONG_AGO = moment("2026-01-01 00:00")
 EMAIL = "ada@example.org"
 LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
 RENDERER = Renderer(templates_folder())
+
+DAY = timedelta(days=1)
 
 IDS = tuple(ArxivId(f"2606.0000{number}") for number in range(1, 7))
 CATEGORIES = (("cs.LG", "stat.ML"), ("math.CO", "cs.LG"), ("stat.ML",))
@@ -283,6 +285,22 @@ async def test_filters_hold_for_new_versions_too(lab: Installation) -> None:
     assert (await lab.run(TUESDAY)).digests_sent == 0
     lab.source.papers = (replace(TEA, version=3),)
     assert (await lab.run(WEDNESDAY)).digests_sent == 1
+
+
+async def test_a_refused_paper_of_the_past_does_not_come_when_its_text_passes(lab: Installation) -> None:
+    choosy = reader(EMAIL, "tea", exclude=("survey",))
+    past = replace(SURVEY, id=ArxivId("2605.00001"), submitted_at=MONDAY - 40 * DAY)
+    assert await mailed(lab, MONDAY, choosy, OTHER) == [OTHER.id]
+    assert await mailed(lab, TUESDAY, choosy, past, OTHER) == []
+    assert await mailed(lab, WEDNESDAY, choosy, replace(past, title="On tea"), OTHER) == []
+
+
+async def test_a_paper_that_was_seen_elsewhere_does_not_come_when_its_text_passes(lab: Installation) -> None:
+    choosy = reader(EMAIL, "tea", exclude=("survey",))
+    assert await mailed(lab, MONDAY, choosy, OTHER) == [OTHER.id]
+    lab.store.count_as_seen(EMAIL, [SURVEY.id])
+    assert await mailed(lab, TUESDAY, choosy, SURVEY, OTHER) == []
+    assert await mailed(lab, WEDNESDAY, choosy, replace(SURVEY, title="On tea"), OTHER) == []
 
 
 async def test_new_versions_alone_make_a_digest_for_those_who_ask_for_them(lab: Installation) -> None:

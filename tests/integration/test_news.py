@@ -57,6 +57,21 @@ async def test_an_old_paper_whose_metadata_were_edited_is_no_news(store: SqliteS
     assert lab.mails() == []
 
 
+async def test_an_old_paper_is_no_news_for_a_keyword_that_was_first_fetched_with_known_ones(
+    store: SqliteStore,
+) -> None:
+    ada, bo = reader(ADA, "tea"), reader("bo@example.org", "milk")
+    lab = Installation(store, ada)
+    lab.source.lists_again = False  # as OAI-PMH, which asks once for known and for new keywords
+    await lab.run(MONDAY, TEA)
+    lab.subscribers = (ada, bo)
+    await lab.run(TUESDAY, TEA, invented_paper("2606.00901", "New milk"))
+    lab.mails()
+    edited = invented_paper("2605.00002", "Old milk", submitted=f"{MONDAY - timedelta(days=40):%F %R}")
+    await lab.run(WEDNESDAY, edited)
+    assert lab.mails() == []
+
+
 async def test_a_held_paper_comes_though_the_keyword_was_not_fetched_for_days(store: SqliteStore) -> None:
     ada, bo = reader(ADA, "tea"), reader("bo@example.org", "milk")
     lab = Installation(store, ada, bo, group=1)

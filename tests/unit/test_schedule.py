@@ -136,6 +136,11 @@ def test_what_a_wrong_clock_wrote_down_as_to_come_silences_nobody() -> None:
     assert due_at_slot(now, reader(), ahead) == moment("2026-06-16 07:00")
 
 
+def test_a_weekly_reader_who_came_when_the_clock_was_ahead_is_due_on_their_day() -> None:
+    friday = moment("2026-06-19 12:00")
+    assert due_today(friday, reader(weekly=FRIDAY), standing(since="2026-08-01 12:00")) == friday
+
+
 @pytest.mark.parametrize(
     ("fetched", "brought", "expected"),
     [
