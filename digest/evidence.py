@@ -215,9 +215,15 @@ def _is_signed(name: str, parts: tuple[str, ...], author: Author) -> bool:
 
 
 def _are_given(before: str, given: tuple[str, ...]) -> bool:
+    """Whether `before` is `given`, or ends with it: `Shu-Lin` is one name, and does not end with `Lin`."""
     if not given:
         return True
-    found = name_words(before)[-len(given) :]
+    pieces = before.split()
+    tails = (pieces[start:] for start in range(len(pieces)) if not pieces[start].startswith("-"))
+    return any(_are_alike(name_words(" ".join(tail)), given) for tail in tails)
+
+
+def _are_alike(found: tuple[str, ...], given: tuple[str, ...]) -> bool:
     return len(found) == len(given) and all(
         a == b or (min(len(a), len(b)) == 1 and a[0] == b[0]) for a, b in zip(found, given, strict=True)
     )

@@ -2,13 +2,17 @@
 
 import gzip
 import importlib
+import importlib.util
 import json
 import sys
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tests.acceptance.installation import SHARED
+from tests.acceptance.installation import SHARED, SIMULATOR
 
+CORPUS = SHARED / "arxiv" / "corpus.jsonl.gz"
 READERS = {
     "ada@example.org": ["reinforcement learning", "graph neural network", "state of the art"],
     "bo@example.org": ["compiler", "Error-Correction"],
@@ -19,6 +23,22 @@ SUBSCRIBERS = "\n".join(
     for email, keywords in READERS.items()
 )
 CALENDAR = [f"2026-06-{day:02}" for day in range(8, 19)]
+
+
+def load_search(*corpora: Path) -> Any:
+    """The search engine of the simulated arXiv over these papers, with nothing of the project in it."""
+    if "arxivsim" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("arxivsim", SIMULATOR)
+        assert spec is not None
+        assert spec.loader is not None
+        engine = importlib.util.module_from_spec(spec)
+        sys.modules["arxivsim"] = engine
+        spec.loader.exec_module(engine)
+    engine = sys.modules["arxivsim"]
+    with warnings.catch_warnings():
+        # It reads its own source without closing it.
+        warnings.simplefilter("ignore", ResourceWarning)
+        return engine.Search(engine.load(corpora, [SHARED / "arxiv" / "older.jsonl.gz"])[1])
 
 
 def plain_stems(text: str) -> str:
@@ -48,7 +68,7 @@ class Oracle:
 
 def load_oracle() -> Oracle:
     """Reads the corpus; takes some seconds."""
-    with gzip.open(SHARED / "arxiv" / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
+    with gzip.open(CORPUS, "rt", encoding="utf-8") as lines:
         papers = [json.loads(line) for line in lines]
     needles = {word: plain_stems(word) for words in READERS.values() for word in words}
     for paper in papers:

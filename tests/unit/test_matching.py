@@ -170,6 +170,35 @@ def test_an_initial_stands_for_a_given_name_but_nothing_for_a_one_letter_surname
 
 
 @pytest.mark.parametrize(
+    ("keyword", "others"),
+    [
+        ('au:"Lin Chen"', ("Shu-Lin Chen", "Shu Xi-Lin Chen", "H. -L. Chen", "S.-L. Chen")),
+        ('au:"Chen, L."', ("Shu-Lin Chen", "Shu-L. Chen", "S.L. Chen")),
+        ('au:"Giang Son Nguyen"', ("Xuan-Giang-Son Nguyen", "Giang-Son-Ha Nguyen")),
+    ],
+)
+def test_the_end_of_a_given_name_with_a_hyphen_is_no_given_name(
+    keyword: str, others: tuple[str, ...]
+) -> None:
+    assert not is_true(keyword, replace(PAPER, authors=others))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "name"),
+    [
+        ('au:"Lin Chen"', "L. Chen"),
+        ('au:"Lin Chen"', "T. L. Chen"),
+        ('au:"Chen, L."', "Shu Lin Chen"),
+        ('au:"Giang Son Nguyen"', "Giang-Son Nguyen"),
+        ('au:"Giang-Son Nguyen"', "G.S. Nguyen"),
+        ('au:"G. -S. Nguyen"', "Thi Giang Son Nguyen"),
+    ],
+)
+def test_given_names_may_be_initials_on_either_side(keyword: str, name: str) -> None:
+    assert is_true(keyword, replace(PAPER, authors=(name,)))
+
+
+@pytest.mark.parametrize(
     ("keyword", "fields", "found"),
     [
         ("compiler", ("title", "abstract"), ("Compilers", "compiled", "compiler's")),
