@@ -6,7 +6,7 @@ from tests.timelines.life import live_by_cycle, live_by_daemon
 from tests.timelines.living import assert_nothing_is_wrong, lived, mailed
 from tests.timelines.plan import Timeline, timelines
 
-few = settings(max_examples=15, deadline=None, derandomize=True, database=None)
+few = settings(max_examples=3, deadline=None, derandomize=True, database=None)
 
 
 @few
@@ -15,13 +15,13 @@ def test_by_the_cycle_nobody_misses_a_paper_or_gets_one_twice(timeline: Timeline
     assert_nothing_is_wrong(lived(live_by_cycle, timeline))
 
 
-@settings(few, max_examples=5)
+@settings(few, max_examples=1)
 @given(timelines)
 def test_by_the_daemon_nobody_misses_a_paper_or_gets_one_twice(timeline: Timeline) -> None:
     assert_nothing_is_wrong(lived(live_by_daemon, timeline))
 
 
-@settings(few, max_examples=5)
+@settings(few, max_examples=1)
 @given(timelines)
 def test_the_same_papers_come_whichever_sources_are_up(timeline: Timeline) -> None:
     alone = mailed(live_by_cycle, timeline, "search API")

@@ -1,4 +1,9 @@
-"""Random timelines: days, sources that fail, edits, pauses, mutes, time zones, restores and wrong clocks."""
+"""Random timelines: days, sources that fail, edits, pauses, mutes, time zones, restores and wrong clocks.
+
+`TIMELINES=500 pytest -m long tests/long/test_timelines.py` lives so many of them, at some two seconds each.
+"""
+
+import os
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,8 +14,10 @@ from tests.timelines.plan import Timeline, timelines
 
 pytestmark = pytest.mark.long
 
+NUMBER = int(os.environ.get("TIMELINES", "40"))
+
 many = settings(
-    max_examples=500,
+    max_examples=NUMBER,
     deadline=None,
     derandomize=True,
     database=None,
@@ -30,7 +37,7 @@ def test_by_the_daemon_nobody_misses_a_paper_or_gets_one_twice(timeline: Timelin
     assert_nothing_is_wrong(lived(live_by_daemon, timeline))
 
 
-@settings(many, max_examples=150)
+@settings(many, max_examples=max(1, NUMBER // 4))
 @given(timelines)
 def test_the_same_papers_come_whichever_sources_are_up(timeline: Timeline) -> None:
     alone = mailed(live_by_cycle, timeline, "search API")
