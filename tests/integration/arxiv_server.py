@@ -136,12 +136,14 @@ def entry(
     </entry>"""
 
 
-def feed(*entries: str, total: int | None = None) -> str:
-    """An answer of the search API that does not say when it was made."""
+def feed(*entries: str, total: int | None = None, made_at: str | None = None) -> str:
+    """An answer of the search API; without `made_at` it does not say when it was made."""
+    updated = f"<updated>{made_at}</updated>" if made_at else ""
     return f"""<?xml version='1.0' encoding='UTF-8'?>
 <feed xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/" xmlns:arxiv="http://arxiv.org/schemas/atom"
       xmlns="http://www.w3.org/2005/Atom">
   <id>https://arxiv.org/api/x</id><title>arXiv Query: search_query=gnome</title>
+  {updated}
   <opensearch:totalResults>{len(entries) if total is None else total}</opensearch:totalResults>
   <opensearch:startIndex>0</opensearch:startIndex>
   {"".join(entries)}

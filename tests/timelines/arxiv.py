@@ -46,7 +46,6 @@ _BEFORE = 60 * DAY
 _LAGS = (*(1,) * 52, *(2,) * 23, *(3,) * 13, *(4,) * 9, 5, 9, 14, 17, 67)
 _OLD_IDS = ("math/0309136", "hep-th/9901001", "1503.01234", "2001.00042")
 _WINDOW = re.compile(r"submittedDate:\[(\d{12}) TO (\d{12})\]")
-_MADE_AT = "<updated>2026-06-16T12:00:00Z</updated>"
 _API, _OAI, _FEED = "http://api", "http://oai", "http://feed"
 URLS = {"search API": _API, "OAI-PMH": _OAI, "daily feed": _FEED}
 
@@ -240,9 +239,7 @@ class Client:
             )
             for submitted_at, arxiv_id, one in sorted(found, key=itemgetter(0, 1), reverse=True)
         ]
-        head, made_at, rest = feed(*entries).partition(_MADE_AT)
-        assert made_at
-        return f"{head}<updated>{self.now:%FT%TZ}</updated>{rest}"
+        return feed(*entries, made_at=f"{self.now:%FT%TZ}")
 
     def _changed(self, fields: Mapping[str, str], at: datetime, is_empty: bool) -> str:
         first = date.fromisoformat(fields["from"])
