@@ -96,6 +96,8 @@ class Store(Protocol):
     def prune(self, *, now: datetime) -> int:
         """Forgets some of the mailings that ended more than 90 days ago, and returns how many.
 
+        Ago means before the newest paper, where that is before `now`: the clock may be wrong.
+
         Those of readers who are told of new versions stay, for they say which versions a reader had, and so
         do suppressed ones, which `resume` sends.
         """

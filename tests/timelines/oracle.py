@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from digest.composing import WELCOME_PAPERS
 from digest.subscribers import Subscriber
 from tests.timelines.arxiv import DAY, SHOWN_WITHIN, UNWANTED, Edition, Item
 from tests.timelines.life import Posted, Record
+
+_WELCOME_PAPERS = 10
+"""So many papers of the time before a keyword was followed its first digest brings, as the README says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ class Judge:
                     if len(fresh) == 1:
                         welcomed[fresh[0]].add(paper)
                 for one, papers in welcomed.items():
-                    if len(papers) > WELCOME_PAPERS and not self._began_in_doubt(one):
+                    if len(papers) > _WELCOME_PAPERS and not self._began_in_doubt(one):
                         wrong.append(f"{email}: {len(papers)} old papers of {one.keyword} at {mail.at:%F}")
         return wrong
 
