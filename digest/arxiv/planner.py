@@ -13,7 +13,12 @@ _UNKNOWN_RESULTS = 50
 """What a keyword of which nothing is known is taken to find within the look-back."""
 
 _WIDER = 5
-"""So many times as much is taken to come for a keyword for which arXiv is asked for more than it finds."""
+_WIDEST = 1_500
+"""So many times as much, and at least so much, is taken to come where arXiv is asked for more than is found.
+
+Nothing is known of how much it is: `=modelled` is asked for by its stem, which half of all papers have, and a
+person by the surname.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +103,7 @@ def _parted(
 
 def _expected(query: Query, results: Mapping[str, int]) -> int:
     found = results.get(query.key, _UNKNOWN_RESULTS)
-    return found if is_asked_exactly(query) else _WIDER * max(found, _UNKNOWN_RESULTS)
+    return found if is_asked_exactly(query) else max(_WIDER * found, _WIDEST)
 
 
 def _errand(sources: Sequence[Source], demand: _Demand) -> Errand:

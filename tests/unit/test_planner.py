@@ -153,3 +153,9 @@ def test_a_source_is_asked_first_only_where_it_can_answer_all_keywords() -> None
     unable = Unable(name="unable")
     (errand,) = plan(words(2, "fresh"), (unable, BY_DAY), coverage={}, results={}, now=NOW, lookback=LOOKBACK)
     assert errand.sources == (BY_DAY, unable)
+
+
+def test_what_arxiv_is_asked_for_widely_is_asked_for_by_day() -> None:
+    """By its stem, `=modelled` is half of arXiv, though it finds next to nothing."""
+    assert first_names(planned([parse("=modelled")], results=1)) == [(1, "by day")]
+    assert first_names(planned([parse("modelled")], results=1)) == [(1, "by keyword")]
