@@ -79,7 +79,7 @@ def without(one: Rule, other: Rule) -> Rule:
 # A keyword, and the same question in arXiv's own syntax, which the simulated arXiv answers: that has nothing
 # of the project in it. Of these, exactly what arXiv has comes.
 EXACT = {
-    "large language model": either("large language model"),
+    "reinforcement learning": either("reinforcement learning"),
     "graph-neural networks": either("graph neural network"),
     "state of the art": either("state of the art"),
     "Qwen2.5": either("Qwen2.5"),
@@ -126,7 +126,10 @@ BEYOND: dict[str, tuple[str, str | Rule]] = {
         f"({either('Kähler')} OR {either('Erdős')})",
         f"({either('Kahler')} OR {either('Erdos')})",
     ),
-    "optimiz*": ("(ti:optimiz* OR abs:optimiz*)", has(r"optimiz\S*")),
+    "optimiz* AND cat:cs.DC": (
+        "((ti:optimiz* OR abs:optimiz*) AND cat:cs.DC)",
+        both(has(r"optimiz\S*"), within("cs.DC")),
+    ),
     "federat*": ("(ti:federat* OR abs:federat*)", has(r"federat\S*")),
     "ti:neuro*": ("ti:neuro*", has(r"neuro\S*", fields=["title"])),
     "abs:superconduct* ANDNOT cat:cond-mat.supr-con": (
@@ -152,7 +155,7 @@ OWN: dict[str, Rule] = {
     '="neural operator"': has("neural operators?"),
     '="type I"': has("types? i"),
     '="at scale"': has("at scales?"),
-    "cat:cs.CV ANDNOT =learning": without(within("cs.CV"), has("learnings?")),
+    "cat:cs.RO ANDNOT =learning": without(within("cs.RO"), has("learnings?")),
     "cat:stat.ML AND (=bound OR =lattice)": both(within("stat.ML"), has("bounds?|lattices?")),
 }
 
@@ -194,7 +197,8 @@ def due(corpus: Path) -> Mailed:
             return {search.papers[number].id for number in search.run(asked)[0]} & rows.keys()
         return {id_ for id_, row in rows.items() if asked(row)}
 
-    papers = {keyword: found(question) for keyword, question in {**EXACT, **REMARKS, **OWN}.items()}
+    asked: dict[str, str | Rule] = {**EXACT, **REMARKS, **OWN}
+    papers = {keyword: found(question) for keyword, question in asked.items()}
     papers |= {keyword: found(arxivs) | found(more) for keyword, (arxivs, more) in BEYOND.items()}
     return {
         keyword: {day: frozenset(id_ for id_ in ids if rows[id_]["announced"] == day) for day in CALENDAR[1:]}
