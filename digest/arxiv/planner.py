@@ -58,15 +58,11 @@ def plan(
     the look-back it is known to find.
     """
     deep, known = _parted(queries, coverage, now, lookback)
+    recent = _recent([coverage[query.key] for query in known], now, lookback)
     backlog = Ground(announced_since=now - lookback, submitted_since=now - lookback, until=now)
-    covered = [coverage[query.key] for query in known]
-    since = min((min(one.covered_at, now) for one in covered), default=now)
-    recent = Ground(
-        announced_since=since,
-        submitted_since=since - max(HELD, lookback),
-        until=now,
-        newest=min((one.newest for one in covered), default=""),
-    )
+    # For keywords whose look-back has grown, also what they ask for without that.
+    if shallow := [coverage[query.key] for query in deep if query.key in coverage]:
+        backlog = _both(_recent(shallow, now, lookback), backlog)
     expected = {query.key: _expected(query, results) for query in queries}
     share = (now - recent.submitted_since) / lookback
     demands = [
@@ -77,16 +73,32 @@ def plan(
     apart = tuple(_errand(sources, demand) for demand in demands)
     if len(apart) < 2:
         return apart
-    wide = replace(
-        recent,
-        announced_since=min(since, backlog.announced_since),
-        submitted_since=min(recent.submitted_since, backlog.submitted_since),
-    )
+    wide = _both(recent, backlog)
     together = _errand(
         sources,
         _Demand(queries=(*known, *deep), ground=wide, expected=round(share * sum(expected.values()))),
     )
     return (together,) if together.requests < sum(one.requests for one in apart) else apart
+
+
+def _recent(covered: Sequence[Coverage], now: datetime, lookback: timedelta) -> Ground:
+    """All since they were last fetched, and what was held back by then."""
+    since = min((min(one.covered_at, now) for one in covered), default=now)
+    return Ground(
+        announced_since=since,
+        submitted_since=since - max(HELD, lookback),
+        until=now,
+        newest=min((one.newest for one in covered), default=""),
+    )
+
+
+def _both(recent: Ground, backlog: Ground) -> Ground:
+    return replace(
+        recent,
+        announced_since=min(recent.announced_since, backlog.announced_since),
+        submitted_since=min(recent.submitted_since, backlog.submitted_since),
+        newest=min(filter(None, (recent.newest, backlog.newest)), default=""),
+    )
 
 
 def _parted(

@@ -159,3 +159,17 @@ def test_what_arxiv_is_asked_for_widely_is_asked_for_by_day() -> None:
     """By its stem, `=modelled` is half of arXiv, though it finds next to nothing."""
     assert first_names(planned([parse("=modelled")], results=1)) == [(1, "by day")]
     assert first_names(planned([parse("modelled")], results=1)) == [(1, "by keyword")]
+
+
+def test_a_keyword_whose_lookback_has_grown_is_still_asked_for_what_was_held_back() -> None:
+    (query,) = words(1)
+    shallow = replace(COVERED, searched_since=NOW - LOOKBACK)
+    (errand,) = plan(
+        (query,), SOURCES, coverage={query.key: shallow}, results={}, now=NOW, lookback=timedelta(days=30)
+    )
+    assert errand.ground == Ground(
+        announced_since=NOW - timedelta(days=30),
+        submitted_since=YESTERDAY - HELD,
+        until=NOW,
+        newest=COVERED.newest,
+    )
