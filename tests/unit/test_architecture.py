@@ -35,7 +35,8 @@ ORDER = (
 )
 PLACE = {name: place for place, line in enumerate(ORDER) for name in line.split()}
 PURE = (
-    "papers stemming text plurals query matching spelling evidence digests composing merging explaining schedule"
+    "papers stemming text plurals query matching spelling evidence digests composing merging explaining"
+    " schedule"
     " arxiv.tex_to_unicode arxiv.authors arxiv.documents arxiv.atom arxiv.arxivraw arxiv.announcement"
     " pages pages.reading pages.writing pages.judging"
     " preferences store.sealing providers mail.message mail.replies mail.bounces mail.pace"
