@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from digest import __version__
 from digest.arxiv import Source
-from digest.arxiv.belief import covered_without_news, left_out, lie, silence
+from digest.arxiv.belief import INDEX_LAG, covered_without_news, left_out, lie, silence
 from digest.arxiv.calendar import announcements_between, not_announced
 from digest.arxiv.ground import Coverage, Ground
 from digest.arxiv.planner import Errand, plan
@@ -203,7 +203,9 @@ class _Fetching:
         covered = [one.covered_at for query in batch if (one := self._coverage.get(query.key))]
         if not any(one.is_match and one.matched.paper.id not in known for one in held):
             now = covered_without_news(max(covered, default=_LONG_AGO), now)
-        self._newest = max([self._newest, *(_place(one.matched.paper, now) for one in held)])
+        # So soon after an announcement, arXiv may not show all of it yet.
+        if not announcements_between(ground.until - INDEX_LAG, ground.until):
+            self._newest = max([self._newest, *(_place(one.matched.paper, now) for one in held)])
         timely = [(one, self._in_time(one.matched, ground)) for one in held]
         papers_new = self._store.record(
             (matched for _, matched in timely if matched.query_keys or matched.past_keys),

@@ -169,7 +169,7 @@ class Revisions(Shelves):
             """,
             [address],
         )
-        had = self._versions_had(address, {paper for _, paper, *_ in rows})
+        had = self._versions_had(address, {paper for _, paper, *_ in rows}, given_up=True)
         changed = [(key, before, after) for key, paper, before, after in rows if paper not in had]
         papers = self._papers({edition for _, *editions in changed for edition in editions})
         return tuple(
@@ -203,8 +203,11 @@ class Revisions(Shelves):
         papers = self._papers({edition for edition, _ in editions})
         return tuple(Revision(paper=papers[edition], from_version=version) for edition, version in editions)
 
-    def _versions_had(self, address: str, papers: set[int]) -> dict[int, int]:
-        """Of these papers, those that mailings brought the reader, with the last version that one told of."""
+    def _versions_had(self, address: str, papers: set[int], *, given_up: bool = False) -> dict[int, int]:
+        """Of these papers, those that mailings brought the reader, with the last version that one told of.
+
+        With `given_up` also those of mailings that wait until the reader returns.
+        """
         if not papers:
             return {}
         return dict(
@@ -212,7 +215,8 @@ class Revisions(Shelves):
                 """
                 WITH received AS (
                     SELECT entries, revisions FROM mailing
-                    WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?) AND state <> 'failed'
+                    WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?1)
+                        AND (state <> 'failed' OR ?3)
                 ),
                 told AS (
                     SELECT json_extract(value, '$[0]') AS edition FROM received, json_each(entries)
@@ -225,10 +229,10 @@ class Revisions(Shelves):
                     UNION ALL SELECT paper, version, edition FROM past_hit
                     UNION ALL SELECT paper, version, edition FROM revision
                 )
-                WHERE paper IN (SELECT value FROM json_each(?)) AND edition IN (SELECT edition FROM told)
+                WHERE paper IN (SELECT value FROM json_each(?2)) AND edition IN (SELECT edition FROM told)
                 GROUP BY paper
                 """,
-                [address, json.dumps(sorted(papers))],
+                [address, json.dumps(sorted(papers)), given_up],
             )
         )
 

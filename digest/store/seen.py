@@ -12,8 +12,8 @@ from sqlite_utils import Database
 from digest.arxiv.ground import Coverage
 from digest.papers import ArxivId, Paper, month_of
 from digest.store import Matched, shelves
-from digest.store.revisions import Revisions
-from digest.store.rows import Code, code_of, id_of, moment_of, text_of
+from digest.store.revisions import Edition, Revisions
+from digest.store.rows import Code, checksum_of, code_of, id_of, moment_of, text_of
 
 _CLOCK_SLACK = timedelta(days=2)
 
@@ -170,6 +170,8 @@ class Seen(Revisions):
             versions[paper.id] = max(seen or 0, paper.version)
             known[paper.id].update(key for key, _ in fresh)
             edition = self._keep_edition(db, paper, latest if is_changed else None)
+            if latest is None or paper.version >= latest.version:
+                editions[paper.id] = Edition(edition, paper.version, checksum_of(paper))
             self._keep_hits(db, paper, edition, fresh)
             if is_revision:
                 self._keep_revision(db, paper, edition)

@@ -53,6 +53,10 @@ def lets_through(subscriber: Subscriber, paper: Paper) -> bool:
     return not subscriber.filters.categories or bool({"cs.LG", "math.CO"} & set(counting))
 
 
+def has_filters(subscriber: Subscriber) -> bool:
+    return bool(subscriber.filters.exclude or subscriber.filters.categories)
+
+
 def settings_of(excludes: bool, chooses: bool, crosslists: bool, replacements: bool) -> Subscriber:
     return reader(
         EMAIL,
@@ -74,15 +78,26 @@ class Account:
     revised: dict[ArxivId, Paper] = field(default_factory=dict)
     told: dict[ArxivId, int] = field(default_factory=dict)
     served: set[ArxivId] = field(default_factory=set)
+    # Papers that changed since the last digest, as they were before.
+    changed: dict[ArxivId, Paper] = field(default_factory=dict)
 
     def see(self, paper: Paper) -> None:
         if paper.id not in self.last:
             self.last[paper.id] = self.new[paper.id] = paper
         elif paper.version > self.last[paper.id].version:
+            self.changed.setdefault(paper.id, self.last[paper.id])
             self.last[paper.id] = self.revised[paper.id] = paper
 
     def serve(self, subscriber: Subscriber) -> tuple[set[Paper], set[tuple[Paper, int]]]:
-        entries = {paper for paper in self.new.values() if lets_through(subscriber, paper)}
+        late = {
+            id_: self.last[id_]
+            for id_, before in self.changed.items()
+            if id_ not in self.served
+            and not lets_through(subscriber, before)
+            and lets_through(subscriber, self.last[id_])
+        }
+        timely = {id_: paper for id_, paper in self.new.items() if lets_through(subscriber, paper)}
+        entries = set({**timely, **late}.values())
         lines = {
             (paper, self.told[paper.id])
             for paper in self.revised.values()
@@ -92,6 +107,7 @@ class Account:
         }
         self.new.clear()
         self.revised.clear()
+        self.changed.clear()
         return entries, lines
 
 
@@ -136,10 +152,14 @@ class History:
         self._write(papers, self.subscriber)
         for paper in papers:
             self.account.see(paper)
+        if not has_filters(self.subscriber):
+            self.account.changed.clear()
 
     def change(self, subscriber: Subscriber) -> None:
         if self.subscriber.filters.replacements != subscriber.filters.replacements:
             self.account.revised.clear()
+        if has_filters(self.subscriber) != has_filters(subscriber):
+            self.account.changed.clear()
         self.subscriber = subscriber
         self._write([], subscriber)
 

@@ -267,3 +267,15 @@ async def test_a_coverage_of_a_time_to_come_is_corrected(store: SqliteStore) -> 
     await lab.run(TUESDAY, TEA, *teas(10, 2))
     assert [ids for _, ids in lab.mails()][-1].split() == ["2606.00011", "2606.00010"]
     assert set(store.covered_at().values()) == {TUESDAY}
+
+
+async def test_a_held_paper_comes_that_the_first_part_of_its_announcement_lacks(store: SqliteStore) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    lab.source.lists_again = False
+    await lab.run(MONDAY, TEA)
+    lab.mails()
+    evening = TUESDAY.replace(hour=0, minute=30)  # 20:30 in New York
+    await lab.run(evening, TEA, *teas(900, 1))
+    held = invented_paper("2606.00800", "Held tea", submitted="2026-01-10 10:00")
+    await lab.run(TUESDAY, TEA, held, force=True)
+    assert (ADA, held.id) in lab.mails()
