@@ -199,9 +199,8 @@ class _Fetching:
     def _record(self, source: Source, batch: Sequence[Query], held: "Sequence[_Held]", ground: Ground) -> int:
         """How many papers are new."""
         now = ground.until
-        known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
         covered = [one.covered_at for query in batch if (one := self._coverage.get(query.key))]
-        if not any(one.is_match and one.matched.paper.id not in known for one in held):
+        if not self._news(batch, [one.matched.paper for one in held if one.is_match]):
             now = covered_without_news(max(covered, default=_LONG_AGO), now)
         # So soon after an announcement, arXiv may not show all of it yet.
         if not announcements_between(ground.until - INDEX_LAG, ground.until):
@@ -270,13 +269,28 @@ class _Fetching:
         if doubt:
             raise Unbelievable(source.name, doubt)
         missing = silence(
-            news=sum(1 for one in matched if one.paper.id not in known),
+            news=self._news(batch, [one.paper for one in matched]),
             usual=len(known) / max(1, len(span)),
             since=min(covered, default=ground.until),
             until=ground.until,
         )
         if missing:
             raise MissingNews(source.name, missing)
+
+    def _news(self, batch: Sequence[Query], papers: Sequence[Paper]) -> int:
+        """How many of these are not known, by what is known: that is the look-back, and the newest paper."""
+        known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
+        since = self._now - self._lookback
+        return sum(
+            1
+            for paper in papers
+            if paper.id not in known
+            and (
+                paper.submitted_at is None
+                or paper.submitted_at >= since
+                or "" < self._newest < announcement_order(paper.id)
+            )
+        )
 
     def _expected_again(self, batch: Sequence[Query]) -> set[ArxivId]:
         """Known papers that a list of all has again; comments change with versions, and do not count."""

@@ -76,7 +76,11 @@ def test_no_mail_has_the_name_of_another_and_no_paper_is_lost(
     shutil.copyfile(copy, state)
     paper = next(iter(oracle.announced(second, "ada@example.org")))
     arxiv.tell(now=f"{fifth}T12:00:00Z")
-    for looks in (("why", paper, "ada@example.org"), ("run", "--dry-run"), ("subscribers",)):
+    for looks in (
+        ("why", paper, "ada@example.org"),
+        ("run", "--dry-run", "--now", f"{fifth}T12:00:00Z"),
+        ("subscribers",),
+    ):
         done = lab(*looks)
         assert done.returncode == 0, (looks, done.stderr)
     assert json.loads(lab("status", "--json").stdout)["restored"]["noticed_at"] is None

@@ -279,3 +279,12 @@ async def test_a_held_paper_comes_that_the_first_part_of_its_announcement_lacks(
     held = invented_paper("2606.00800", "Held tea", submitted="2026-01-10 10:00")
     await lab.run(TUESDAY, TEA, held, force=True)
     assert (ADA, held.id) in lab.mails()
+
+
+async def test_old_papers_of_a_wider_search_hide_no_silence(store: SqliteStore) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    papers = teas(1, 60, submitted=f"{MONDAY - timedelta(days=2):%F %R}")
+    await lab.run(MONDAY, *papers)
+    older = [invented_paper(f"2605.{n:05}", "Tea", submitted="2026-05-02 10:00") for n in range(1, 30)]
+    report = await lab.run(TUESDAY, *papers, *older)
+    assert any("nothing new" in error for error in report.errors), report

@@ -250,7 +250,9 @@ def test_an_error_entry_is_a_refusal_with_its_reason() -> None:
 
 def test_the_reason_is_found_in_error_entries_and_in_the_subtitle_of_a_feed_without_entries() -> None:
     assert error_reason(error_entry("no such field").encode()) == "no such field"
-    subtitled = feed().replace("<updated>", "<subtitle>Bad archive 'x'.</subtitle><updated>")
+    subtitled = feed(made_at="2026-06-16T12:00:00Z").replace(
+        "<updated>", "<subtitle>Bad archive 'x'.</subtitle><updated>"
+    )
     assert error_reason(subtitled.encode()) == "Bad archive 'x'."
     for other in (feed(entry()), feed(), "Service Unavailable", ""):
         assert error_reason(other.encode()) is None
