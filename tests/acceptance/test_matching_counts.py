@@ -61,7 +61,7 @@ SAME = (
     "Schrödinger equation",
     "self-supervised learning",
     "theory and practice",
-    "C++",
+    '"C++"',
     "Newton's",
     "ti:deep learning AND cat:cs.LG",
     "Qwen2.5 OR i.i.d. OR γ_p",

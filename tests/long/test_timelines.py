@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.timelines.life import live_by_cycle, live_by_daemon
-from tests.timelines.living import assert_nothing_is_wrong, lived, mailed
+from tests.timelines.living import assert_nothing_is_wrong, lived
 from tests.timelines.plan import Timeline, timelines
 
 pytestmark = pytest.mark.long
@@ -35,11 +35,3 @@ def test_by_the_cycle_nobody_misses_a_paper_or_gets_one_twice(timeline: Timeline
 @given(timelines)
 def test_by_the_daemon_nobody_misses_a_paper_or_gets_one_twice(timeline: Timeline) -> None:
     assert_nothing_is_wrong(lived(live_by_daemon, timeline))
-
-
-@settings(many, max_examples=max(1, NUMBER // 4))
-@given(timelines)
-def test_the_same_papers_come_whichever_sources_are_up(timeline: Timeline) -> None:
-    alone = mailed(live_by_cycle, timeline, "search API")
-    assert mailed(live_by_cycle, timeline, "OAI-PMH") == alone
-    assert mailed(live_by_cycle, timeline, "search API", "OAI-PMH", "daily feed") == alone
