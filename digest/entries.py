@@ -17,7 +17,7 @@ from digest.notation import parse_toml
 HEADER = re.compile(r"^[ \t]*\[\[[ \t]*subscriber[ \t]*\]\]", re.MULTILINE)
 """The line that begins an entry."""
 
-_TEXT = r'"(?:[^"\\\x00-\x1f\x7f]++|\\["\\])*+"'
+_TEXT = r'"(?:[^"\\\x00-\x1f\x7f]++|\\["\\])*"'
 _LINE = rf"([a-z]+) = ({_TEXT}|\[{_TEXT}(?:, ?{_TEXT})*\])\n"
 # What `digest subscribe` writes, and most people: strings and lists of them, each on one line.
 _PLAIN = re.compile(rf"\[\[subscriber\]\]\n(?:{_LINE}|\n)*")

@@ -13,11 +13,13 @@ from string import ascii_lowercase
 
 _CONSONANTS = "[^aeiou][^aeiouy]*+"
 _VOWELS = "[aeiouy][aeiou]*+"
+_FIRST_VOWEL = f"(?:[aeiou]|{_CONSONANTS}[aeiouy])"
+_BEGINNING = f"{_FIRST_VOWEL}[aeiou]*+{_CONSONANTS}"
 # In Porter's terms: a measure over 0, of 1, and over 1; a vowel; and the ending *o.
-_SOME = re.compile(f"(?:{_CONSONANTS})?+{_VOWELS}{_CONSONANTS}")
-_ONE = re.compile(f"(?:{_CONSONANTS})?+{_VOWELS}{_CONSONANTS}(?:{_VOWELS})?+$")
-_MANY = re.compile(f"(?:{_CONSONANTS})?+(?:{_VOWELS}{_CONSONANTS}){{2}}")
-_VOWEL = re.compile(f"(?:{_CONSONANTS})?+[aeiouy]")
+_SOME = re.compile(_BEGINNING)
+_ONE = re.compile(f"{_BEGINNING}(?:{_VOWELS})?$")
+_MANY = re.compile(f"{_BEGINNING}{_VOWELS}{_CONSONANTS}")
+_VOWEL = re.compile(_FIRST_VOWEL)
 _SHORT = re.compile(f"{_CONSONANTS}[aeiouy][^aeiouwxy]$")
 # After a vowel or at the beginning a `y` is a consonant, and after a consonant it is none.
 _DOUBLE = re.compile(r"([^aeiouy])\1$|(?:^|[aeiou])y(?:yy)+$|[^aeiouy](?:yy)+$")

@@ -33,14 +33,14 @@ _BETWEEN_LETTERS = f"{_BETWEEN_BOTH}:\u00b7\u0387\u05f4\u2027\ufe13\ufe55\uff1a"
 _BETWEEN_DIGITS = f"{_BETWEEN_BOTH},;\u037e\u0589\u060c\u060d\ufe10\ufe14\uff0c\uff1b"
 _CHARACTER = rf"[^\W{_SINGLE}{_NO_DIGITS}]"
 _LETTER = rf"[^\W\d_{_SINGLE}{_NO_DIGITS}]"
-_RUN = rf"(?:{_CHARACTER}|[{_MARKS}])*+"
-_WORD = re.compile(
-    rf"[{_SINGLE}]|(?!_+(?!\w)){_CHARACTER}{_RUN}"
-    rf"(?:(?:(?<={_LETTER})[{_BETWEEN_LETTERS}](?={_LETTER})|(?<=\d)[{_BETWEEN_DIGITS}](?=\d)){_RUN})*+"
-)
+_RUN = rf"(?:{_CHARACTER}|[{_MARKS}])*"
+_JOINT = rf"(?:(?<={_LETTER})[{_BETWEEN_LETTERS}](?={_LETTER})|(?<=\d)[{_BETWEEN_DIGITS}](?=\d))"
+_WORD = re.compile(rf"[{_SINGLE}]|(?!_+(?!\w)){_CHARACTER}{_RUN}(?:{_JOINT}{_RUN})*")
+# A word as a part of a pattern: it may not be given up halfway.
+_WHOLE_WORD = rf"(?:{_WORD.pattern})(?:(?<=[{_SINGLE}])|(?!{_CHARACTER}|[{_MARKS}]|{_JOINT}))"
 # The same for a text in ASCII, in half the time.
 _ASCII_WORD = re.compile(
-    r"(?!_+(?!\w))\w++(?:(?:(?<=[a-z])[.':](?=[a-z])|(?<=\d)[.,;'](?=\d))\w++)*+", re.ASCII | re.IGNORECASE
+    r"(?!_+(?!\w))\w++(?:(?:(?<=[a-z])[.':](?=[a-z])|(?<=\d)[.,;'](?=\d))\w++)*", re.ASCII | re.IGNORECASE
 )
 _GAP = rf"(?:[\W_{_NO_DIGITS}])*?"
 # What stands before a character that does not begin a word.
@@ -52,7 +52,7 @@ _WORD_APART, _ASCII_WORD_APART = (re.compile(f"({one.pattern})", one.flags) for 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _POSSESSIVES = ("'s", "\u2019s", "\uff07s")
 _NAME_MARKS = re.compile(r"[.,;]")
-_NAME_WORD = re.compile(r"[^\W_]++(?:['\u2019][^\W_]++)*+")
+_NAME_WORD = re.compile(r"[^\W_]++(?:['\u2019][^\W_]++)*")
 
 # Letters that Unicode does not take apart into a plain letter and an accent.
 _PLAIN_LETTERS = {
@@ -80,7 +80,7 @@ def words(text: str) -> list[str]:
 @cache
 def run_of_words(number: int) -> re.Pattern[str]:
     """So many words, and what is between them."""
-    return re.compile(rf"(?:{_WORD.pattern})(?:{_GAP}(?:{_WORD.pattern})){{{number - 1}}}")
+    return re.compile(rf"{_WHOLE_WORD}(?:{_GAP}{_WHOLE_WORD}){{{number - 1}}}")
 
 
 def begins_word(text: str, place: int) -> bool:

@@ -13,7 +13,7 @@ _TWO_WORDS = re.compile(r"(?:^|\s)[A-Za-z]{2,},?\s[A-Za-z]{2,}")
 _PRICE = re.compile(r"[\d.,]+(?:[kKMB]|\s?(?:[mb]illion|per|a|an|to|and|for)\b)?(?:[\s/,;]|$)")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _SINGLE_QUOTED = re.compile(r"`(?:[^`'\s]|'(?=\w)|\s(?=\S)){1,200}'(?!\w)")
-_GROUP = re.compile(r"\s?[^\W\d_](?:[^\W_]|[ .'’-])*+")
+_GROUP = re.compile(r"\s?[^\W\d_](?:[^\W_]|[ .'’-])*")
 _ROMAN = re.compile(r"[ivx]+")
 _LETTER_ALONE = re.compile(r"(?<![^\W_])[^\W\d_a]$")
 
