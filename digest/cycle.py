@@ -35,7 +35,8 @@ class CycleReport:
     `digests_deferred` counts all that wait to be sent when the cycle ends, `digests_failed` those that were
     given up because their reader has left, `digests_suppressed` those whose address turned out to be dead,
     `subscribers_not_due` the readers who have something new but had their digest already, or wait for their
-    weekday, and `subscribers_suppressed` those whose address is dead.
+    weekday, and `subscribers_suppressed` those whose address is dead. `silence` is why nothing is new, where
+    the calendar explains it.
     """
 
     papers_new: int
@@ -49,6 +50,7 @@ class CycleReport:
     subscribers_suppressed: int
     errors: tuple[str, ...]
     notes: tuple[str, ...]
+    silence: str | None
     is_unreached: bool
 
     @property
@@ -112,7 +114,12 @@ class Cycle:
             subscribers_not_due=composed.not_due,
             subscribers_suppressed=composed.suppressed,
             errors=(*(fetched.errors if fetched else stopped), *earlier.errors, *later.errors),
-            notes=(*restored, *_notes(fetched, now), *dict.fromkeys((*earlier.notes, *later.notes))),
+            notes=(
+                *restored,
+                *(fetched.notes if fetched else ()),
+                *dict.fromkeys((*earlier.notes, *later.notes)),
+            ),
+            silence=None if fetched is None or fetched.papers_new else why_quiet(now),
             is_unreached=fetched is not None and fetched.is_unreached and not fetched.is_clock_wrong,
         )
 
@@ -163,14 +170,6 @@ class Cycle:
             stop=self.stop,
             notice=lambda report: self.notice(f"mailing: {report.sent} sent"),
         )
-
-
-def _notes(fetched: FetchReport | None, now: datetime) -> tuple[str, ...]:
-    """What went wrong on the way, and, where nothing is new, whether that is a weekend or a holiday."""
-    if fetched is None:
-        return ()
-    reason = None if fetched.papers_new else why_quiet(now)
-    return (*fetched.notes, *([reason] if reason else []))
 
 
 def _today(now: datetime) -> Due:

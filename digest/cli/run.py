@@ -150,7 +150,7 @@ def _summary(report: "CycleReport | None", requests: int) -> dict[str, Any]:
         "requests": requests,
         **{name: getattr(report, name) if report else 0 for name in counts},
         "errors": list(report.errors) if report else [],
-        "notes": list(report.notes) if report else [],
+        "notes": [*report.notes, *filter(None, [report.silence])] if report else [],
     }
 
 
@@ -165,6 +165,7 @@ def _tell(setup: "Setup", report: "CycleReport", requests: int, planned: "tuple[
     typer.echo(
         f"{_count(report.papers_new, 'new paper')} in {_count(requests, 'request')} to arXiv; "
         f"{_count(report.subscribers_nothing_new, 'subscriber')} with nothing new"
+        + (f"\n{report.silence}" if report.silence else "")
     )
     if report.subscribers_not_due:
         had = "not due: had today's digest, waits for a weekday, or pauses"
