@@ -1,7 +1,8 @@
 """A paper, cleaned and taken apart for the templates: one line each, of bounded length."""
 
+import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from urllib.parse import quote
@@ -10,6 +11,8 @@ from digest.categories import NAMES
 from digest.digests import Revision
 from digest.mail.richtext import RichText
 from digest.papers import Paper, one_line
+
+_log = logging.getLogger(__name__)
 
 _AUTHORS_SHOWN = 10
 _CROSS_LISTS_SHOWN = 10
@@ -62,6 +65,59 @@ class RevisionLine:
 
 @lru_cache(maxsize=_CARDS_KEPT)
 def card_of(paper: Paper) -> Card:
+    """Never fails: a paper that cannot be taken apart is its title, as it is written, and its addresses.
+
+    What fails is logged with the paper's id and the cause.
+    """
+    try:
+        card = _card(paper)
+        texts = _texts(card)
+        for text in texts.values():
+            str(text), text.__html__()
+    except Exception as error:  # strangers write the texts: none of them stops a mail or a page
+        _log.warning("paper shown as its title paper=%s cause=%s: %s", paper.id, type(error).__name__, error)
+        return bare_card(paper)
+    for name, text in texts.items():
+        if text.failure:
+            _log.warning("text shown as written paper=%s text=%s cause=%s", paper.id, name, text.failure)
+    return card
+
+
+def _texts(card: Card) -> dict[str, RichText]:
+    named = {
+        "title": card.title,
+        "venue": card.venue,
+        "abstract": card.abstract,
+        "comment": card.comment,
+        "journal_ref": card.journal_ref,
+        **{f"author {number}": author for number, author in enumerate(card.authors, start=1)},
+    }
+    return {name: text for name, text in named.items() if text is not None}
+
+
+def bare_card(paper: Paper) -> Card:
+    """The paper by its title, as it is written, and its addresses alone."""
+    return Card(
+        title=RichText(shortened(paper.title, 400) or paper.id, is_literal=True),
+        authors=(),
+        more_authors=0,
+        primary_category=None,
+        primary_name=None,
+        cross_lists=(),
+        submitted_on=None,
+        venue=None,
+        comment=None,
+        journal_ref=None,
+        doi=None,
+        doi_url=None,
+        abstract=None,
+        abs_url=paper.abs_url,
+        pdf_url=paper.pdf_url,
+        html_url=None,
+    )
+
+
+def _card(paper: Paper) -> Card:
     categories = tuple(shortened(category, 30) for category in paper.categories)
     venue, comment = _venue(shortened(paper.comment or "", 600))
     doi = _DOI.search(one_line(paper.doi or ""))
@@ -86,7 +142,9 @@ def card_of(paper: Paper) -> Card:
 
 
 def title_of(paper: Paper) -> RichText:
-    return RichText(shortened(paper.title, 400) or paper.id)
+    """As it is written where it is TeX of which nothing would be seen; without a title the id."""
+    title = RichText(shortened(paper.title, 400) or paper.id)
+    return title if str(title).strip() else replace(title, is_literal=True)
 
 
 @lru_cache(maxsize=_CARDS_KEPT)

@@ -3,6 +3,7 @@
 That the paper matches is settled; only phrases can be seen in an abstract, and each is looked for by itself.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -17,6 +18,8 @@ from digest.papers import ArxivId, Paper
 from digest.query import parse
 from digest.query.tree import Phrase, Term
 from digest.text import begins_word, run_of_words
+
+_log = logging.getLogger(__name__)
 
 _KEYWORDS_KEPT = 8_000
 _ABSTRACTS_KEPT = 1_000
@@ -35,7 +38,18 @@ class _Sought(NamedTuple):
 
 
 def matched_words(paper: Paper, keywords: tuple[str, ...]) -> tuple[str, ...]:
-    """The passages of the abstract that `keywords` meet, as it is shown: where TeX stood, what it became."""
+    """The passages of the abstract that `keywords` meet, as it is shown: where TeX stood, what it became.
+
+    Nothing, and a line in the log, where they cannot be looked for.
+    """
+    try:
+        return _matched_words(paper, keywords)
+    except Exception as error:  # strangers write the texts: none of them stops a mail
+        _log.warning("no words marked paper=%s cause=%s: %s", paper.id, type(error).__name__, error)
+        return ()
+
+
+def _matched_words(paper: Paper, keywords: tuple[str, ...]) -> tuple[str, ...]:
     text, letters = _abstract(paper)
     found: dict[str, None] = {}
     for keyword in keywords:

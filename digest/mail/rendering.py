@@ -4,21 +4,25 @@ A paper's block follows from the paper and its keywords alone, so that it can be
 readers who share them. Templates are given cleaned values only: one line each, of bounded length.
 """
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 from digest.arxiv.calendar import last_announcement
 from digest.digests import Digest
-from digest.mail.cards import card_of, line_of, shortened, shown_abstract
+from digest.errors import Unwritable
+from digest.mail.cards import Card, bare_card, card_of, line_of, shortened, shown_abstract
 from digest.mail.links import Links
 from digest.mail.message import Letterhead, leave_url
 from digest.mail.richtext import RichText, converted, opening, to_html
 from digest.mail.templates import Cut, Templates
 from digest.papers import Paper, one_line
+
+_log = logging.getLogger(__name__)
 
 _SUBJECT_LENGTH = 120
 _PREHEADER_LENGTH = 100
@@ -58,6 +62,7 @@ class Renderer:
 
     def __init__(self, *folders: Path) -> None:
         templates = Templates(*folders)
+        self._is_customised = len(folders) > 1
         self._keywords = [templates.load(f"keywords.{kind}.j2") for kind in ("txt", "html")]
         self._paper_text = templates.load("paper.txt.j2", "keywords")
         self._paper_html = templates.load("paper.html.j2", "keywords", "abstract")
@@ -73,8 +78,9 @@ class Renderer:
 
     def paper(self, paper: Paper, *, has_keywords: bool) -> Block:
         """One paper around its `keywords` and, in the HTML, its `abstract`."""
-        card = card_of(paper)
-        without = () if has_keywords else ("keywords",)
+        return self._of_card(paper, partial(self._paper, without=() if has_keywords else ("keywords",)))
+
+    def _paper(self, card: Card, without: tuple[str, ...]) -> Block:
         without_abstract = () if card.abstract else ("abstract",)
         return Block(
             text=self._paper_text.render({"card": card}, without),
@@ -88,9 +94,25 @@ class Renderer:
 
     def line(self, paper: Paper, keywords: tuple[str, ...]) -> Block:
         """A paper for which there is no room, in short."""
-        values = {"card": card_of(paper), "keywords": _shown(keywords)}
-        text, html = (template.render(values) for template in self._lines)
+        return self._of_card(paper, partial(self._line, keywords=_shown(keywords)))
+
+    def _line(self, card: Card, keywords: Sequence[str]) -> Block:
+        text, html = (template.render({"card": card, "keywords": keywords}) for template in self._lines)
         return Block(text=text, html=html)
+
+    def _of_card(self, paper: Paper, render: Callable[[Card], Block]) -> Block:
+        """Where the templates of this project fail at one paper it is shown by its title alone.
+
+        An operator's own have to be mended, and so has what fails whatever the paper is.
+        """
+        try:
+            return render(card_of(paper))
+        except Unwritable as error:
+            if self._is_customised:
+                raise
+            block = render(bare_card(paper))
+            _log.warning("paper shown as its title paper=%s cause=%s", paper.id, error)
+            return block
 
     def frame(
         self,

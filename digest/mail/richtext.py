@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from markupsafe import escape
 
-from digest.mail.tex import Script, Span, has_signs, spans
+from digest.mail.tex import Script, Span, attempt, has_signs
 from digest.mail.tex.pieces import as_text
 
 _TAGS = {Script.SUPER: "sup", Script.SUB: "sub"}
@@ -21,15 +21,24 @@ _SHORTEST = 150
 
 @dataclass(frozen=True, slots=True)
 class RichText:
-    """TeX `source` that templates print by its name alone: plain in the text, with `<sup>` in the HTML."""
+    """TeX `source` that templates print by its name alone: plain in the text, with `<sup>` in the HTML.
+
+    `is_literal`: it is shown as it is written.
+    """
 
     source: str
+    is_literal: bool = False
 
     def __str__(self) -> str:
-        return as_text(converted(self.source))
+        return self.source if self.is_literal else as_text(converted(self.source))
 
     def __html__(self) -> str:
-        return to_html(converted(self.source))
+        return str(escape(self.source)) if self.is_literal else to_html(converted(self.source))
+
+    @property
+    def failure(self) -> str:
+        """Why it is shown as it is written although it looks like TeX; empty where it was converted."""
+        return _converted_before(self.source)[1] if has_signs(self.source) and not self.is_literal else ""
 
     @property
     def is_right_to_left(self) -> bool:
@@ -42,11 +51,11 @@ class RichText:
 def converted(source: str) -> tuple[Span, ...]:
     """The pieces of `source`. With TeX an abstract takes half a millisecond, and is asked for again."""
     if has_signs(source):
-        return _converted_before(source)
+        return _converted_before(source)[0]
     return (Span(source),) if source else ()
 
 
-_converted_before = lru_cache(maxsize=_CONVERTED_KEPT)(spans)
+_converted_before = lru_cache(maxsize=_CONVERTED_KEPT)(attempt)
 
 
 def joined(pieces: Iterable[Span]) -> str:

@@ -70,6 +70,7 @@ class Template:
             ArithmeticError,
             LookupError,
             AttributeError,
+            RuntimeError,  # as of a macro that calls itself for ever
         ) as error:
             raise Unwritable(
                 f"{self._template.filename} does not fit this digest: {error}; mend it"

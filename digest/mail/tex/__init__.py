@@ -7,7 +7,7 @@ TeX. Letters and digits all survive: what cannot be converted is shown as it is 
 from digest.mail.tex import prose
 from digest.mail.tex.pieces import Script, Span, as_text
 
-__all__ = ["Script", "Span", "has_signs", "plain", "spans"]
+__all__ = ["Script", "Span", "attempt", "has_signs", "plain", "spans"]
 
 
 def has_signs(source: str) -> bool:
@@ -20,10 +20,17 @@ def spans(source: str) -> tuple[Span, ...]:
 
     Neighbours differ in script. Never raises; the time it takes grows as the length of `source`.
     """
+    return attempt(source)[0]
+
+
+def attempt(source: str) -> tuple[tuple[Span, ...], str]:
+    """As `spans`, with the cause where the conversion failed and `source` is one piece, as it is written."""
     try:
-        return prose.converted(source)
-    except RecursionError:
-        return (Span(source),)
+        pieces = prose.converted(source)
+        as_text(pieces)
+    except Exception as error:  # strangers write the texts: none of them stops a mail or a page
+        return ((Span(source),) if source else ()), f"{type(error).__name__}: {error}"
+    return pieces, ""
 
 
 def plain(source: str) -> str:

@@ -321,8 +321,11 @@ class _Reader:
 
     def _negated(self, _: str) -> Atom:
         negated = self._argument()
-        text = unicodedata.normalize("NFC", f"{spaced(negated)[0].text if negated else ''}{_NEGATION}")
-        return Atom((Span(text),), negated[0].kind if negated else Kind.PLAIN, is_named=True)
+        spans = spaced(negated)
+        if not spans:
+            raise Unreadable("nothing to negate")
+        text = unicodedata.normalize("NFC", f"{spans[0].text}{_NEGATION}")
+        return Atom((replace(spans[0], text=text), *spans[1:]), negated[0].kind, is_named=True)
 
     def _environment(self, name: str) -> None:
         if self._plain_argument() not in _LAYOUTS:
