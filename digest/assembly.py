@@ -15,14 +15,18 @@ from digest.arxiv.feed import DailyFeed
 from digest.arxiv.http import ClientSettings, PoliteClient
 from digest.arxiv.oai import OaiPmh
 from digest.arxiv.turnstile import Turnstile
-from digest.config import Defaults, Settings, find_config, load_settings
+from digest.config import Defaults, Settings, find_config, load_settings, state_folder
 from digest.errors import ConfigurationError
+from digest.locking import make_private_folder
 from digest.mail import Transport
 from digest.mail.maildir import MaildirTransport
 from digest.mail.pace import Limits
 from digest.mail.smtp import SmtpServer, SmtpTransport
 from digest.notation import is_loopback
+from digest.store.failures import state_error
 from digest.subscribers import Subscriber, load_subscribers
+
+_TURNSTILE = "arxiv-requests"
 
 Fingerprint = tuple[tuple[int, int] | None, ...]
 """Of both files: another one when one of them was written since."""
@@ -93,9 +97,32 @@ def manners_of(settings: Settings) -> ClientSettings:
     return ClientSettings(contact=arxiv.contact, version=__version__, retry_pause=arxiv.retry_pause)
 
 
-def turnstile_file(settings: Settings) -> Path:
-    """The file by which all processes that share a state keep their requests apart."""
-    return settings.state.with_name("arxiv-requests")
+def turnstile_file(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
+    """The file by which processes keep their requests to arXiv apart.
+
+    It is the same for all processes of a user, whatever state they work on. It lies beside the state for who
+    works on the state of another user, as root may, for a user without a folder to write to, and where arXiv
+    is on this machine, which has its own pace.
+    """
+    beside = settings.state.parent
+    own = state_folder(environ)
+    if own and not _is_on_this_machine(settings.arxiv.api_url) and _is_ours(beside):
+        try:
+            make_private_folder(own)
+        except OSError:
+            own = None
+        if own and os.access(own, os.W_OK | os.X_OK) and _is_ours(own):
+            return own / _TURNSTILE
+    return beside / _TURNSTILE
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        return folder.stat().st_uid == os.geteuid()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 @asynccontextmanager
@@ -105,7 +132,10 @@ async def open_client(
     """The one client for everything that arXiv is asked, for as long as it is needed."""
     interval = settings.arxiv.interval_for(settings.arxiv.api_url)
     turnstile = Turnstile(turnstile_file(settings), interval)
-    settings.state.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        make_private_folder(settings.state.parent)
+    except OSError as error:
+        raise state_error(settings.state, error) from error
     async with PoliteClient(manners or manners_of(settings), turnstile) as client:
         yield client
 

@@ -186,7 +186,7 @@ def _machine(environ: Mapping[str, str], file: Path | None, *, has_password: boo
         "subscribers": (file.parent if file else Path()) / "subscribers.toml",
         "defaults": {"timezone": system_zone(environ)},
     }
-    if folder := _state_folder(environ):
+    if folder := state_folder(environ):
         found["state"] = folder / "digest.db"
     credential = Path(environ.get("CREDENTIALS_DIRECTORY") or os.devnull) / "smtp-password"
     if not has_password and credential.is_file():
@@ -199,8 +199,11 @@ def _machine(environ: Mapping[str, str], file: Path | None, *, has_password: boo
     return found
 
 
-def _state_folder(environ: Mapping[str, str]) -> Path | None:
-    """`None` for a user without a home, as some are in containers: then the state has to be named."""
+def state_folder(environ: Mapping[str, str]) -> Path | None:
+    """Where the state of this user is by default.
+
+    `None` for a user without a home, as some are in containers: then the state has to be named.
+    """
     if folders := environ.get("STATE_DIRECTORY"):
         return Path(folders.split(":")[0])
     try:

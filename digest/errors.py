@@ -101,9 +101,11 @@ class StateError(DigestError):
 class AlreadyRunning(DigestError):
     """Another process is at work on the same state file."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(f"another digest is running on {path}; wait for it to end, or stop it")
+    def __init__(self, path: str, holder: str = "") -> None:
+        by = f" ({holder})" if holder else ""
+        super().__init__(f"another digest is running on {path}{by}; wait for it to end, or stop it")
         self.path = path
+        self.holder = holder
 
 
 class ScribeGone(DigestError):

@@ -1,17 +1,18 @@
 """Changing a file that others read and write: one writer at a time, and never half of a text."""
 
-import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from time import monotonic, sleep
 
 from digest.errors import ConfigurationError
+from digest.locking import LockFile
+from digest.os_errors import explain
 
 _LOCK_TIMEOUT = 30.0
+_LOOK_SECONDS = 0.05
 
 
 @contextmanager
@@ -23,14 +24,19 @@ def exclusive(path: Path) -> Iterator[Path]:
     try:
         target = path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(f".{target.name}.lock"), timeout=_LOCK_TIMEOUT):
+        lock = LockFile(target.with_name(f".{target.name}.lock"))
+        end = monotonic() + _LOCK_TIMEOUT
+        while not lock.acquire():
+            if monotonic() >= end:
+                by = f" ({holder})" if (holder := lock.holder()) else ""
+                raise ConfigurationError(f"{path}: somebody else is editing it{by}; try again in a minute")
+            sleep(_LOOK_SECONDS)
+        try:
             yield target
-    except Timeout as error:
-        raise ConfigurationError(f"{path}: somebody else is editing it; try again in a minute") from error
+        finally:
+            lock.release()
     except OSError as error:
-        is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        remedy = "make room" if is_full else "run this as a user who may write there"
-        raise ConfigurationError(f"{path}: cannot be written: {error.strerror}; {remedy}") from error
+        raise ConfigurationError(f"{path}: cannot be written: {explain(error, path)}") from error
 
 
 def replace_text(target: Path, text: str) -> None:

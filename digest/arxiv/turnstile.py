@@ -1,21 +1,26 @@
-"""One request at a time, and a pause after each: kept by every process on this machine.
+"""One request at a time, and a pause after each: kept by every process that shares the file.
 
 arXiv's terms (https://info.arxiv.org/help/api/tou.html): no more than one request every three seconds and one
 connection at a time, for all of its services together.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from digest import os_errors
 from digest.errors import StateError
+from digest.locking import LockFile
+
+_log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
 _UNDER_WAY = "under way since "
+TOLD_AFTER = timedelta(minutes=1)
+"""A turn lasts as long as arXiv takes to answer. A longer wait is told, and told again so much later."""
 
 
 class Turnstile:
@@ -23,12 +28,15 @@ class Turnstile:
 
     `path` is a small file, the same for all processes: its lock is held during a turn, and in it stands when
     the last one ended. The system gives the lock back when a process dies.
+    `tell` is told of a wait that has lasted for a minute, and who is waited for.
     """
 
-    def __init__(self, path: Path, interval: timedelta) -> None:
+    def __init__(self, path: Path, interval: timedelta, told_after: timedelta = TOLD_AFTER) -> None:
+        self.tell: Callable[[str], None] = _log.warning
         self._path = path
         self._interval = interval
-        self._lock = FileLock(path, thread_local=False, fallback_to_soft=False)
+        self._told_after = told_after.total_seconds()
+        self._lock = LockFile(path)
         self._queue = asyncio.Lock()
         self._ended: float | None = None
 
@@ -50,15 +58,22 @@ class Turnstile:
 
     async def _acquire(self) -> None:
         # Trying again and again without blocking keeps the event loop free, and can be cancelled.
-        while True:
-            try:
-                self._lock.acquire(blocking=False)
-            except Timeout:
-                await asyncio.sleep(_POLL_SECONDS)
-            except OSError as error:
-                raise self._unusable(error) from error
-            else:
-                return
+        clock = asyncio.get_running_loop().time
+        began, told = clock(), clock()
+        while not self._try():
+            if clock() - told >= self._told_after:
+                told = clock()
+                holder = self._lock.holder() or "another process"
+                self.tell(
+                    f"waiting for {told - began:.0f} s for a turn to ask arXiv: {holder} holds {self._path}"
+                )
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def _try(self) -> bool:
+        try:
+            return self._lock.acquire()
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def _pause(self) -> float:
         """Seconds to wait, never more than the interval, however the clock was set meanwhile."""
@@ -93,8 +108,8 @@ class Turnstile:
     def _unusable(self, error: OSError) -> StateError:
         return StateError(
             str(self._path),
-            f"cannot be used to keep requests to arXiv apart ({error.strerror or error}); "
-            "make the file and its directory writable for the user that digest runs as",
+            f"cannot be used to keep requests to arXiv apart: {os_errors.explain(error, self._path)}",
+            is_passing=os_errors.is_passing(error),
         )
 
 

@@ -25,10 +25,11 @@ def backup(
     from datetime import UTC, datetime
 
     from digest.errors import StateError
+    from digest.store.failures import is_there
     from digest.store.sqlite import back_up
 
     state = context_of(ctx).settings().state
-    if not state.exists():
+    if not is_there(state):
         raise StateError(str(state), "does not exist yet; name the state of the service with DIGEST_STATE")
     size = back_up(state, path, now=datetime.now(UTC))
     typer.echo(f"{path.absolute()}: {size / 1e6:,.1f} MB, whole and checked")

@@ -54,10 +54,11 @@ def suppressions(
 ) -> None:
     """List the addresses that get no mail, since when, and why."""
     from digest.cli.screen import print_table
+    from digest.store.failures import is_there
 
     settings = context_of(ctx).settings()
     found: tuple[Suppression, ...] = ()
-    if settings.state.exists():
+    if is_there(settings.state):
         with _state(settings) as store:
             found = store.suppressions()
     if as_json:
@@ -149,9 +150,10 @@ def _noted(store: "SqliteStore", found: "Bounce", now: datetime) -> "tuple[Bounc
 
 def _state(settings: "Settings") -> "SqliteStore":
     """The state, beside a daemon that may be at work on it. Raises `StateError` where there is none yet."""
+    from digest.store.failures import is_there
     from digest.store.sqlite import SqliteStore
 
-    if not settings.state.exists():
+    if not is_there(settings.state):
         raise StateError(
             str(settings.state), "does not exist; name the state of the service with DIGEST_STATE"
         )

@@ -80,12 +80,13 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
     from digest.errors import StateError
     from digest.notation import address_key
     from digest.preferences import Preferences, adapted
+    from digest.store.failures import is_there
     from digest.store.sqlite import SqliteStore
 
     chosen: Mapping[str, Preferences] = {}
     suppressed: frozenset[str] = frozenset()
     try:
-        if settings.state.exists():
+        if is_there(settings.state):
             with SqliteStore(settings.state) as store:
                 chosen = store.preferences()
                 suppressed = frozenset(address_key(one.email) for one in store.suppressions())

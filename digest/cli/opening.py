@@ -10,6 +10,7 @@ import typer
 
 from digest.errors import AlreadyRunning, ConfigurationError
 from digest.notation import address_key, parse_address
+from digest.store.failures import is_there
 from digest.store.lock import sole_worker
 from digest.store.sqlite import SqliteStore, copy_state
 from digest.subscribers import Subscriber
@@ -25,7 +26,7 @@ def open_state(path: Path) -> Iterator[SqliteStore]:
 @contextmanager
 def open_beside(path: Path) -> Iterator[SqliteStore]:
     """The state, also while the daemon is at work on it; where there is none yet, an empty one."""
-    if path.exists():
+    if is_there(path):
         with SqliteStore(path) as store:
             yield store
     else:
@@ -38,7 +39,7 @@ def open_copy(path: Path) -> Iterator[SqliteStore]:
     """A throw-away copy of the state as it is now: what happens to it marks nothing."""
     with TemporaryDirectory(prefix="digest-") as folder:
         copy_path = Path(folder) / "copy.db"
-        if path.exists():
+        if is_there(path):
             copy_state(path, copy_path)
         with SqliteStore(copy_path) as copy:
             yield copy
@@ -46,10 +47,10 @@ def open_copy(path: Path) -> Iterator[SqliteStore]:
 
 def is_at_work(path: Path) -> bool:
     """Whether another process works on the state now."""
-    if not path.exists():
+    if not is_there(path):
         return False
     try:
-        with sole_worker(path):
+        with sole_worker(path, patience=0):
             return False
     except AlreadyRunning:
         return True

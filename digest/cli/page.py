@@ -115,11 +115,12 @@ def _former(path: Path) -> str | None:
 def _made(settings: "Settings", keywords: "Sequence[Keyword]", now: datetime) -> "Page":
     from digest.cli.opening import open_copy
     from digest.pages import MOST_PAPERS, Page, section_of
+    from digest.store.failures import is_there
     from digest.store.sqlite import SqliteStore
 
     with ExitStack() as opened:
         store: Store | None = None
-        if settings.state.exists():
+        if is_there(settings.state):
             store = opened.enter_context(SqliteStore(settings.state))
         covered = store.covered_at() if store else {}
         missing = [one.text for one in keywords if one.query.key not in covered]

@@ -113,9 +113,10 @@ def unsubscribe(
 def _take_back_leaving(settings: "Settings", reader: "Subscriber") -> bool:
     """Whether they had unsubscribed themselves; where the state cannot be read, that is said."""
     from digest.errors import StateError
+    from digest.store.failures import is_there
     from digest.store.sqlite import SqliteStore
 
-    if not settings.state.exists():
+    if not is_there(settings.state):
         return False
     try:
         with SqliteStore(settings.state) as store:

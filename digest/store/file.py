@@ -1,9 +1,10 @@
 """One SQLite file: opened, brought to its present shape, and used in whole transactions."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -11,8 +12,9 @@ from typing import Any, Self
 from sqlite_utils import Database
 
 from digest.errors import StateError
+from digest.locking import give_to_owner, make_private_folder
+from digest.store.failures import state_error
 from digest.store.migrations import migrations, names
-from digest.store.rows import explained, is_passing
 
 _BUSY_SECONDS = 30.0
 
@@ -26,9 +28,9 @@ class StateFile:
         self._path = path
         self._lock = threading.RLock()
         with self._wrapping_errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(path.parent)
             if not path.exists():  # it holds addresses, and what links are made of
-                path.touch(mode=0o600)
+                _make(path)
             connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
@@ -92,10 +94,8 @@ class StateFile:
     def _wrapping_errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
-            raise StateError(str(self._path), explained(error), is_passing=is_passing(error)) from error
-        except OSError as error:
-            raise StateError(str(self._path), f"cannot be opened: {error.strerror}") from error
+        except (sqlite3.Error, OSError) as error:
+            raise state_error(self._path, error) from error
 
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._lock, self._wrapping_errors():
@@ -112,8 +112,25 @@ class StateFile:
 
 def refuse_folder(path: Path) -> None:
     """Raises `StateError` where there can be no file."""
-    if path.is_dir():
+    if _is_folder(path):
         raise StateError(str(path), "is a folder; name a file in it with DIGEST_STATE")
+
+
+def _make(path: Path) -> None:
+    with suppress(FileExistsError):  # another process was quicker
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            give_to_owner(descriptor, path.parent)
+        finally:
+            os.close(descriptor)
+
+
+def _is_folder(path: Path) -> bool:
+    """Raises `StateError` where this user may not look."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise state_error(path, error) from error
 
 
 def refuse_foreign(path: Path, db: Database) -> None:

@@ -3,27 +3,38 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
-from filelock import FileLock, Timeout
+from digest.errors import AlreadyRunning
+from digest.locking import LockFile, make_private_folder
+from digest.store.failures import state_error
 
-from digest.errors import AlreadyRunning, StateError
+_PATIENCE = 1.0
+"""Seconds: `digest status` holds the lock for a moment, to see whether it is free."""
 
 
 @contextmanager
-def sole_worker(state: Path) -> Iterator[None]:
+def sole_worker(state: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
     """Holds the right to work on `state`; a process that dies gives it up.
 
-    Raises `AlreadyRunning` when another holds it, and `StateError` when the folder cannot be written.
+    Raises `AlreadyRunning`, which names the holder, when another holds it for longer than `patience` seconds,
+    and `StateError` when the lock cannot be made.
     """
-    lock = FileLock(state.with_name(f"{state.name}.lock"), timeout=0)
+    lock = lock_of(state)
+    end = monotonic() + patience
     try:
-        state.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise AlreadyRunning(str(state)) from error
+        make_private_folder(state.parent)
+        while not lock.acquire():
+            if monotonic() >= end:
+                raise AlreadyRunning(str(state), str(lock.holder() or ""))
+            sleep(0.05)
     except OSError as error:
-        raise StateError(str(state), f"its folder cannot be written: {error.strerror}") from error
+        raise state_error(lock.path, error) from error
     try:
         yield
     finally:
         lock.release()
+
+
+def lock_of(state: Path) -> LockFile:
+    return LockFile(state.with_name(f"{state.name}.lock"))

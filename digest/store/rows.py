@@ -1,7 +1,6 @@
-"""Between SQLite's rows and errors and the project's own values."""
+"""Between SQLite's rows and the project's own values."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,29 +13,6 @@ Code = int | str
 
 LAST_CODE = 999_999_999
 """The highest number that an id has; ids of the old style, as `math/0309136`, are text."""
-
-
-def explained(error: sqlite3.Error) -> str:
-    """What happened and what an operator can do about it; see https://sqlite.org/rescode.html."""
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-            return (
-                f"is not a digest state file ({error}); name another with DIGEST_STATE. It was left as it is"
-            )
-        case sqlite3.SQLITE_FULL:
-            return "the disk is full; make room and run again, nothing was half-written"
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
-            return f"cannot be written ({error}); check who owns the file and its folder"
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return "is locked by another program; close that and run again"
-        case _:
-            return f"{error}; nothing was half-written"
-
-
-def is_passing(error: sqlite3.Error) -> bool:
-    """Whether it may be over without the operator: others lock the file, or have filled its disk."""
-    passing = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in passing
 
 
 def paper_of(row: Sequence[Any]) -> Paper:

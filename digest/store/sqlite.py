@@ -12,10 +12,10 @@ from sqlite_utils import Database
 
 from digest.errors import StateError
 from digest.store import Restored
+from digest.store.failures import state_error
 from digest.store.file import refuse_folder, refuse_foreign
 from digest.store.migrations import migrations
 from digest.store.restoring import Restorable, found_in, mark_copy
-from digest.store.rows import explained
 
 _STEPS_BETWEEN_LOOKS = 100_000
 """Of SQLite's machine, between two looks at the clock: some milliseconds."""
@@ -39,7 +39,7 @@ def copy_state(path: Path, copy: Path) -> None:
             refuse_foreign(path, Database(original, execute_plugins=False))
             original.backup(target)
     except sqlite3.Error as error:
-        raise StateError(str(path), explained(error)) from error
+        raise state_error(path, error) from error
 
 
 def back_up(path: Path, backup: Path, *, now: datetime) -> int:
@@ -65,7 +65,7 @@ def back_up(path: Path, backup: Path, *, now: datetime) -> int:
             draft.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise StateError(str(backup), f"cannot be written: {error.strerror}") from error
+        raise state_error(backup, error) from error
     return size
 
 
@@ -74,7 +74,7 @@ def _mark(copy: Path, now: datetime) -> None:
         with closing(sqlite3.connect(copy)) as connection, connection:
             mark_copy(Database(connection, execute_plugins=False), now=now)
     except sqlite3.Error as error:
-        raise StateError(str(copy), explained(error)) from error
+        raise state_error(copy, error) from error
 
 
 def _refuse_to_lose(backup: Path, state: Path) -> None:
@@ -107,7 +107,7 @@ def _check(path: Path) -> None:
         with closing(sqlite3.connect(path)) as copy:
             (verdict,) = copy.execute("PRAGMA integrity_check").fetchone()
     except sqlite3.Error as error:
-        raise StateError(str(path), explained(error)) from error
+        raise state_error(path, error) from error
     if verdict != "ok":
         raise StateError(str(path), f"the copy is damaged ({verdict}); look at the disk of the state itself")
     with path.open("rb") as file:
@@ -120,7 +120,7 @@ def restored_in(path: Path) -> Restored | None:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             return found_in(Database(connection, execute_plugins=False), path)
     except sqlite3.Error as error:
-        raise StateError(str(path), explained(error)) from error
+        raise state_error(path, error) from error
 
 
 def look_into(path: Path, *, busy: timedelta, within: timedelta) -> bool:
@@ -148,7 +148,7 @@ def look_into(path: Path, *, busy: timedelta, within: timedelta) -> bool:
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
             return False
-        raise StateError(str(path), explained(error)) from error
+        raise state_error(path, error) from error
     if verdict != "ok":
         raise StateError(str(path), f"is damaged ({verdict}); put back a backup (docs/delivery.md)")
     return True

@@ -475,12 +475,15 @@ async def test_the_event_loop_is_free_while_one_waits(tmp_path: Path) -> None:
     assert longest < 0.15
 
 
-@pytest.mark.parametrize("place", ["a directory", "under a file"])
-async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "remedy"),
+    [("a directory", "name a file in that folder"), ("under a file", "a file is in the way")],
+)
+async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, place: str, remedy: str) -> None:
     (tmp_path / "file").touch()
     path = tmp_path if place == "a directory" else tmp_path / "file" / "turnstile"
     async with arxiv_server(GOOD) as server, PoliteClient(settings(), Turnstile(path, INTERVAL)) as client:
-        with pytest.raises(StateError, match="make the file and its directory writable") as failure:
+        with pytest.raises(StateError, match=remedy) as failure:
             await client.ask(server.url, FIELDS, text)
     assert failure.value.path == str(path)
     assert not server.asked

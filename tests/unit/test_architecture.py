@@ -13,7 +13,7 @@ DOC = PACKAGE.parent / "docs" / "architecture.md"
 
 # Each line may import the lines above it and its own.
 ORDER = (
-    "errors heap",
+    "errors heap os_errors locking",
     "papers",
     "stemming text plurals categories",
     "query",

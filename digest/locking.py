@@ -1,0 +1,99 @@
+"""Locks between processes: files that the system unlocks when their process dies (flock(2)).
+
+A lock file can be opened by its owner alone, so that no other user of the machine can hold it.
+"""
+
+import fcntl
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from digest.os_errors import user_named
+
+_PRIVATE = 0o600
+_HELD = re.compile(r"^\d+: FLOCK +\S+ +WRITE +(\d+) +[0-9a-f]+:[0-9a-f]+:(\d+) ", re.MULTILINE)
+_LOCKS = Path("/proc/locks")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The process that holds a lock, as far as it can be told."""
+
+    pid: int
+    user: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} of user {self.user}"
+
+
+class LockFile:
+    """An exclusive lock on the file at `path`, which is made where it is missing, for this user alone."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Whether it was free, and is held now. Raises `OSError` where the file cannot be used."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _PRIVATE)
+        try:
+            _make_private(descriptor, self.path.parent)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def holder(self) -> Holder | None:
+        """Who holds it now, where the system tells: Linux does, outside of some containers."""
+        with suppress(OSError):
+            inode = self.path.stat().st_ino
+            for pid, held in _HELD.findall(_LOCKS.read_text(encoding="ascii", errors="replace")):
+                if int(held) == inode and int(pid) > 0:
+                    return Holder(pid=int(pid), user=_user_of(int(pid)))
+        return None
+
+
+def make_private_folder(folder: Path) -> None:
+    """Makes the folder where it is missing, for this user alone, whatever the umask. Raises `OSError`."""
+    if folder.is_dir():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):  # another process was quicker
+        folder.mkdir(mode=0o700)
+        folder.chmod(0o700)
+
+
+def give_to_owner(descriptor: int, folder: Path) -> None:
+    """What root makes in another user's folder belongs to that user, who is to use it afterwards."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        if owner.st_uid != 0:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def _make_private(descriptor: int, folder: Path) -> None:
+    """Takes from others what an earlier version, or a wide umask, gave them."""
+    found = os.fstat(descriptor)
+    if found.st_uid == os.geteuid():
+        if found.st_mode & 0o777 != _PRIVATE:
+            os.fchmod(descriptor, _PRIVATE)
+        give_to_owner(descriptor, folder)
+
+
+def _user_of(pid: int) -> str:
+    try:
+        return user_named(Path(f"/proc/{pid}").stat().st_uid)
+    except OSError:
+        return "?"

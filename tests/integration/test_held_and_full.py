@@ -1,0 +1,290 @@
+"""What a disk, another process or another user keeps from us: named, and waited for where it may pass."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from digest import os_errors
+from digest.arxiv.turnstile import Turnstile
+from digest.assembly import turnstile_file
+from digest.config import load_settings
+from digest.errors import AlreadyRunning, StateError
+from digest.locking import LockFile, make_private_folder
+from digest.store import failures
+from digest.store.lock import sole_worker
+from digest.store.sqlite import SqliteStore, copy_state, look_into
+from tests.disk import Disk, mounted
+
+ROOT = Path(__file__).parents[2]
+HAS_PROC_LOCKS = Path("/proc/locks").exists()
+HOLD = """
+import sys, time
+from pathlib import Path
+from digest.locking import LockFile
+lock = LockFile(Path(sys.argv[1]))
+assert lock.acquire()
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    with mounted(tmp_path / "disk", size=1 << 20) as disk:
+        yield disk
+
+
+@contextmanager
+def held(path: Path) -> Iterator[int]:
+    """Another process holds the lock at `path`: its pid."""
+    command = (sys.executable, "-c", HOLD, str(path))
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"held\n"
+            yield process.pid
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("room", [0, 4096, 8192, 32_768, 100_000])
+def test_a_full_disk_is_named_wherever_sqlite_meets_it(disk: Disk, room: int) -> None:
+    """A state to be made, one to be opened (whose -wal and -shm have no room), and a copy of it."""
+    path = disk.folder / "digest.db"
+    with SqliteStore(path):
+        pass
+    disk.fill(but=room)
+    for name in ["other.db", *(["digest.db"] if room < 32_768 else [])]:
+        with pytest.raises(StateError, match="the disk is full; make room") as caught:
+            SqliteStore(disk.folder / name)
+        assert caught.value.is_passing
+    disk.clear()
+    with SqliteStore(path):
+        pass
+
+
+def test_a_full_disk_is_named_by_those_who_only_copy_or_look(disk: Disk) -> None:
+    path = disk.folder / "digest.db"
+    with SqliteStore(path):
+        pass
+    disk.fill(but=0)
+    for attempt in (
+        lambda: copy_state(path, disk.folder / "copy.db"),
+        lambda: look_into(path, busy=timedelta(seconds=1), within=timedelta(seconds=5)),
+    ):
+        with pytest.raises(StateError, match="the disk is full") as caught:
+            attempt()
+        assert caught.value.is_passing
+
+
+def test_a_read_only_disk_is_for_a_person_to_mend(disk: Disk) -> None:
+    path = disk.folder / "digest.db"
+    with SqliteStore(path):
+        pass
+    disk.remount("ro")
+    with pytest.raises(StateError, match="mount that file system writable") as caught, sole_worker(path):
+        pass
+    assert not caught.value.is_passing
+
+
+def failing(code: int, name: str) -> sqlite3.Error:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode, error.sqlite_errorname = code, name
+    return error
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_CANTOPEN])
+def test_the_reason_that_sqlite_keeps_is_had_from_the_system(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = OSError(122, "Disk quota exceeded")
+    monkeypatch.setattr(os_errors, "probe", lambda folder: found)
+    told = failures.state_error(tmp_path / "digest.db", failing(code, "SQLITE_SOMETHING"))
+    assert "the disk quota of this user is used up; make room" in str(told)
+    assert told.is_passing
+
+
+def test_a_disk_that_fails_is_named_and_tried_again(tmp_path: Path) -> None:
+    error = failing(sqlite3.SQLITE_IOERR_READ, "SQLITE_IOERR_READ")
+    told = failures.state_error(tmp_path / "digest.db", error)
+    assert "SQLITE_IOERR_READ" in str(told)
+    assert "the disk or its file server fails" in str(told)
+    assert told.is_passing
+
+
+def test_a_damaged_state_is_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "digest.db"
+    with SqliteStore(path) as store:
+        store.covered_at()
+    with path.open("r+b") as file:
+        file.seek(16)
+        file.write(b"\xff" * 4000)
+    with pytest.raises(StateError, match=r"is damaged .* put back a backup"):
+        SqliteStore(path)
+    path.write_bytes(bytes(8192))
+    with pytest.raises(StateError, match=r"is damaged .* put back a backup"):
+        SqliteStore(path)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_whatever_the_umask_nobody_else_can_open_a_lock_or_the_state(tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "state" / "digest.db"
+    before = os.umask(umask)
+    try:
+        with sole_worker(path), SqliteStore(path):
+            modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert {"digest.db", "digest.db.lock"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_lock_file_of_an_earlier_version_is_made_private(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch(mode=0o644)
+    path.chmod(0o644)
+    lock = LockFile(path)
+    assert lock.acquire()
+    lock.release()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave files to others")
+def test_what_root_makes_in_a_users_folder_belongs_to_that_user(tmp_path: Path) -> None:
+    path = tmp_path / "digest.db"
+    os.chown(tmp_path, 65534, 65534)
+    with sole_worker(path), SqliteStore(path):
+        assert {file.stat().st_uid for file in tmp_path.iterdir()} == {65534}
+
+
+@pytest.mark.skipif(not HAS_PROC_LOCKS, reason="this system does not tell who holds a lock")
+def test_who_holds_the_state_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "digest.db"
+    with held(tmp_path / "digest.db.lock") as pid:
+        user = os_errors.this_user()
+        told = rf"another digest is running on .*digest.db \(process {pid} of user {user}\)"
+        with pytest.raises(AlreadyRunning, match=told), sole_worker(path, patience=0):
+            pass
+
+
+def test_a_lock_that_is_held_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    """As `digest status` holds it, to see whether it is free."""
+    path = tmp_path / "digest.db"
+    lock = LockFile(tmp_path / "digest.db.lock")
+    assert lock.acquire()
+    time.sleep(0)
+    began = time.monotonic()
+    with closing(_Later(lock.release, 0.2)), sole_worker(path, patience=20):
+        assert time.monotonic() - began >= 0.15
+
+
+class _Later:
+    def __init__(self, call: object, seconds: float) -> None:
+        from threading import Timer
+
+        self._timer = Timer(seconds, call)  # type: ignore[arg-type]
+        self._timer.start()
+
+    def close(self) -> None:
+        self._timer.join()
+
+
+@pytest.mark.skipif(not HAS_PROC_LOCKS, reason="this system does not tell who holds a lock")
+async def test_a_long_wait_for_a_turn_names_who_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "arxiv-requests"
+    told: list[str] = []
+    turnstile = Turnstile(path, timedelta(0), told_after=timedelta(seconds=0.1))
+    turnstile.tell = told.append
+    with held(path) as pid:
+        waiting = asyncio.create_task(_turn(turnstile))
+        async with asyncio.timeout(20):
+            while len(told) < 2:
+                await asyncio.sleep(0.02)
+    async with asyncio.timeout(20):
+        await waiting
+    assert f"process {pid} of user {os_errors.this_user()} holds {path}" in told[0]
+
+
+async def _turn(turnstile: Turnstile) -> None:
+    async with turnstile.turn():
+        pass
+
+
+async def test_the_daemon_waits_for_a_full_disk_and_goes_on_by_itself(disk: Disk, tmp_path: Path) -> None:
+    """Ending would not do: systemd starts a service again ten times, and then no more."""
+    folder = tmp_path / "here"
+    make_private_folder(folder)
+    (folder / "subscribers.toml").touch()
+    state = disk.folder / "state" / "digest.db"
+    disk.fill(but=0)
+    code = (
+        "import digest.cli.daemon as daemon, digest.cli as cli;"
+        "daemon._LOOK_SECONDS = 0.2; cli.main()"
+    )  # fmt: skip
+    environ = {**os.environ, "DIGEST_STATE": str(state), "PYTHONPATH": str(ROOT)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, "daemon"),
+        cwd=folder,
+        env=environ,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stderr is not None
+        async with asyncio.timeout(30):
+            first = (await process.stderr.readline()).decode()
+            assert "waiting, and looking again every" in first
+            assert "No space left on device" in first or "the disk is full" in first
+            disk.clear()
+            second = (await process.stderr.readline()).decode()
+            assert "ready subscribers=0" in second
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def test_two_states_of_one_user_share_a_turnstile(tmp_path: Path) -> None:
+    """arXiv's pace is over all processes of a user, whatever state they work on."""
+    environ = {"STATE_DIRECTORY": str(tmp_path / "own")}
+    files = {
+        turnstile_file(load_settings(None, {"DIGEST_STATE": str(tmp_path / name / "digest.db")}), environ)
+        for name in ("one", "two")
+    }
+    assert files == {tmp_path / "own" / "arxiv-requests"}
+    assert (tmp_path / "own").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param({"DIGEST_ARXIV__API_URL": "http://127.0.0.1:9/api"}, id="an arXiv on this machine"),
+        pytest.param({"own": "file/folder"}, id="no folder of this user's own"),
+    ],
+)
+def test_else_the_turnstile_is_beside_the_state(tmp_path: Path, variables: dict[str, str]) -> None:
+    (tmp_path / "file").touch()
+    environ = {"STATE_DIRECTORY": str(tmp_path / variables.pop("own", "own"))}
+    variables["DIGEST_STATE"] = str(tmp_path / "one" / "digest.db")
+    assert turnstile_file(load_settings(None, variables), environ) == tmp_path / "one" / "arxiv-requests"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can work on the state of another user")
+def test_who_works_on_another_users_state_keeps_apart_from_that_one(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    os.chown(tmp_path / "theirs", 65534, 65534)
+    settings = load_settings(None, {"DIGEST_STATE": str(tmp_path / "theirs" / "digest.db")})
+    found = turnstile_file(settings, {"STATE_DIRECTORY": str(tmp_path / "own")})
+    assert found == tmp_path / "theirs" / "arxiv-requests"
