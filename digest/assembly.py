@@ -28,7 +28,7 @@ from digest.subscribers import Subscriber, load_subscribers
 
 _TURNSTILE = "arxiv-requests"
 
-Fingerprint = tuple[tuple[int, int] | None, ...]
+Fingerprint = tuple[tuple[int, int, int] | None, ...]
 """Of both files: another one when one of them was written since."""
 
 
@@ -52,12 +52,12 @@ class Setup:
         return (_fingerprint(self.config_file), _fingerprint(self.settings.subscribers))
 
 
-def _fingerprint(path: Path | None) -> tuple[int, int] | None:
+def _fingerprint(path: Path | None) -> tuple[int, int, int] | None:
     try:
         status = path.stat() if path else None
     except OSError:
         return None
-    return (status.st_ino, status.st_mtime_ns) if status else None
+    return (status.st_ino, status.st_mtime_ns, status.st_size) if status else None
 
 
 def load_setup(config: Path | None, environ: Mapping[str, str] = os.environ) -> Setup:

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, closing, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from digest.arxiv.calendar import last_announcement, not_announced, why_quiet
@@ -33,6 +34,9 @@ _LOOK_UP = timedelta(seconds=20)
 
 _PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60))
 """The waits after mailing failed as a whole; the last one repeats."""
+
+_BREATH = timedelta(seconds=5)
+"""How long a task that an error ended rests before it begins anew."""
 
 _GRACE = timedelta(seconds=10)
 """How long the mail in hand may take once the process was told to stop."""
@@ -79,12 +83,23 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
-        await asyncio.to_thread(take_up_restored, self._store, now=self._clock())
-        await self._enrol()
+        with closing(self._notifier):
+            await asyncio.to_thread(take_up_restored, self._store, now=self._clock())
+            await self._enrol()
+            await self._serve()
+        _log.info("stopped")
+
+    async def _serve(self) -> None:
         async with self._serving() as address, asyncio.TaskGroup() as group:
-            mailing = group.create_task(self._forever("mailing", self._mail_step, self._mail_now))
-            fetching = group.create_task(self._forever("fetching", self._fetch_step, self._fetch_now))
-            watching = [group.create_task(self._watch()), group.create_task(self._stay_alive())]
+            mailing, fetching, *watching = (
+                group.create_task(self._kept(name, task))
+                for name, task in (
+                    ("mailing", partial(self._forever, "mailing", self._mail_step, self._mail_now)),
+                    ("fetching", partial(self._forever, "fetching", self._fetch_step, self._fetch_now)),
+                    ("watching", self._watch),
+                    ("watchdog", self._stay_alive),
+                )
+            )
             self._notifier.ready(self._status())
             delivery = self._setup.settings.delivery
             _log.info("ready subscribers=%d transport=%s", len(self._setup.subscribers), delivery.transport)
@@ -95,7 +110,6 @@ class Daemon:
             for task in (fetching, *watching):
                 task.cancel()
             await self._finish(mailing)
-        _log.info("stopped")
 
     def _serving(self) -> AbstractAsyncContextManager[str]:
         settings = self._setup.settings
@@ -112,6 +126,17 @@ class Daemon:
         _, unfinished = await asyncio.wait([mailing], timeout=_GRACE.total_seconds())
         for task in unfinished:
             task.cancel()
+
+    async def _kept(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
+        """Begins a task anew that an error ended: the others cannot do without it."""
+        while True:
+            try:
+                return await task()
+            except Exception:
+                _log.exception("%s ended by an error, it begins anew", name)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), _BREATH.total_seconds())
+                return None
 
     async def _forever(self, name: str, step: Callable[[], Awaitable[datetime]], wake: asyncio.Event) -> None:
         """`step` does what is due and tells when there is more; one that fails is tried again soon."""
@@ -143,10 +168,11 @@ class Daemon:
             self._notifier.status(status)
             _log.info(status)
             return due_at
-        began_at = self._clock()
+        began_at, asked_for = self._clock(), self._readers
         report = await self._fetch_once()
         self._fetch_failed_at = self._clock() if report.errors else None
-        self._asked_at = None if report.errors else began_at
+        # Who came meanwhile, by an edit, is to be asked for at once.
+        self._asked_at = began_at if not report.errors and self._readers is asked_for else None
         self._missed_at = began_at if report.missing_at else None
         if report.missing_at:
             _log.warning(not_announced(report.missing_at))

@@ -12,6 +12,14 @@ class Notifier:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._address = environ.get("NOTIFY_SOCKET", "")
         self._watchdog = timedelta(microseconds=int(environ.get("WATCHDOG_USEC") or 0))
+        # One for all that is sent: where no file can be opened any more, systemd still hears.
+        self._sender = _sender() if self._address else None
+
+    def close(self) -> None:
+        """From then on it tells nothing."""
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
 
     @property
     def alive_every(self) -> timedelta | None:
@@ -31,12 +39,15 @@ class Notifier:
         self._send("STOPPING=1\nSTATUS=finishing the mail in hand")
 
     def _send(self, state: str) -> None:
-        if not self._address:
+        if self._sender is None:
             return
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-            sender.setblocking(False)
-            # A manager that cannot listen now must not stop the service that it watches.
-            with suppress(OSError):
-                sender.connect(address)
-                sender.send(state.encode())
+        # A manager that cannot listen now must not stop the service that it watches.
+        with suppress(OSError):
+            self._sender.sendto(state.encode(), address)
+
+
+def _sender() -> socket.socket:
+    sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    sender.setblocking(False)
+    return sender

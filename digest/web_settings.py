@@ -4,7 +4,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from digest.fields import Section, parse_url
@@ -47,6 +47,14 @@ def _networks(value: object) -> tuple[Network, ...]:
         raise ValueError(f"allowed is a list of addresses or networks, as in 10.0.0.0/8: {error}") from error
 
 
+def _metrics_token(value: SecretStr) -> SecretStr:
+    """Never quotes it."""
+    token = value.get_secret_value()
+    if len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("allowed is a token of 16 or more ASCII characters without spaces")
+    return value
+
+
 class Web(Section):
     """`[web]`: pages to unsubscribe, to choose and to read online; none without `base_url`."""
 
@@ -61,9 +69,24 @@ class Web(Section):
         description="addresses or networks, as in 10.0.0.0/8",
     )
     robots: bool = Field(default=False, description="true or false")
+    metrics_token: Annotated[SecretStr, AfterValidator(_metrics_token)] | None = Field(
+        default=None, description="16 or more letters, digits and signs without spaces"
+    )
+    metrics_listen: Annotated[str, AfterValidator(_listen)] | None = Field(
+        default=None, description='an address and a port, as in "127.0.0.1:9345"'
+    )
 
     @property
     def address(self) -> tuple[str, int]:
         """Where to listen."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return _address_of(self.listen)
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Where to listen for those who ask for figures."""
+        return _address_of(self.metrics_listen) if self.metrics_listen else None
+
+
+def _address_of(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)

@@ -16,14 +16,18 @@ from digest.locking import give_to_owner, make_private_folder
 from digest.store.failures import state_error
 from digest.store.migrations import migrations, names
 
-_BUSY_SECONDS = 30.0
+BUSY_SECONDS = 30.0
+"""How long a change waits for others who write, if nothing else is said."""
 
 
 class StateFile:
     """The state file, for calls from any thread, one at a time."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens or makes the file. Raises `StateError` for a folder, another's file or a newer version's."""
+    def __init__(self, path: Path, *, patience: float = BUSY_SECONDS) -> None:
+        """Opens or makes the file; from then on calls wait `patience` seconds for others who write.
+
+        Raises `StateError` for a folder, another's file or a newer version's.
+        """
         refuse_folder(path)
         self._path = path
         self._lock = threading.RLock()
@@ -32,11 +36,12 @@ class StateFile:
             if not path.exists():  # it holds addresses, and what links are made of
                 _make(path)
             connection = sqlite3.connect(
-                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             self._db = Database(connection)
             try:
                 self._prepare()
+                connection.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
             except BaseException:
                 connection.close()
                 raise

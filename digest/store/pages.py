@@ -1,10 +1,11 @@
 """What the web pages show of the state, each named by a token."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from digest.digests import Digest
 from digest.store import Figures, KeywordPage, Mailing
+from digest.store.file import BUSY_SECONDS
 from digest.store.history import History
 from digest.store.outbox import MAILING_COLUMNS
 from digest.store.rows import moment_of
@@ -18,20 +19,24 @@ _PAST_KEPT = 1_000
 class Archive(History):
     """The part of the store that shows what was sent and found."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience: float = BUSY_SECONDS) -> None:
         self._past: dict[int, tuple[int, list[tuple[int, int]]]] = {}
-        super().__init__(path)
+        super().__init__(path, patience=patience)
 
-    def keyword_tokens(self, keys: Mapping[str, str]) -> Mapping[str, str]:
-        with self._transaction() as db:
-            db.conn.executemany(
-                "INSERT OR IGNORE INTO wording (text, query) SELECT ?, number FROM query WHERE key = ?",
-                keys.items(),
-            )
-            numbers = {text: self._rows("SELECT number FROM wording WHERE text = ?", [text]) for text in keys}
-        return {
-            text: seal(self._secret, Kind.KEYWORD, rows[0][0], text) for text, rows in numbers.items() if rows
-        }
+    def keyword_tokens(self, keys: Mapping[str, str], *, make: bool = True) -> Mapping[str, str]:
+        numbers = self._wordings(keys)
+        if make and (missing := {text: key for text, key in keys.items() if text not in numbers}):
+            with self._transaction() as db:
+                db.conn.executemany(
+                    "INSERT OR IGNORE INTO wording (text, query) SELECT ?, number FROM query WHERE key = ?",
+                    missing.items(),
+                )
+            numbers = {**numbers, **self._wordings(missing)}
+        return {text: seal(self._secret, Kind.KEYWORD, number, text) for text, number in numbers.items()}
+
+    def _wordings(self, texts: Iterable[str]) -> Mapping[str, int]:
+        found = {text: self._rows("SELECT number FROM wording WHERE text = ?", [text]) for text in texts}
+        return {text: rows[0][0] for text, rows in found.items() if rows}
 
     def keyword_page(self, token: str) -> KeywordPage | None:
         found = self._named_by(token, Kind.KEYWORD, "SELECT text, query FROM wording")

@@ -270,10 +270,11 @@ class Store(Protocol):
         """Whose pages `token` opens; `None` if nobody's."""
         ...
 
-    def keyword_tokens(self, keys: Mapping[str, str]) -> Mapping[str, str]:
+    def keyword_tokens(self, keys: Mapping[str, str], *, make: bool = True) -> Mapping[str, str]:
         """The tokens of the pages of keywords, which `keys` has with the keys of their queries.
 
-        One without a query that was ever enrolled has no page.
+        One without a query that was ever enrolled has no page; without `make`, nor has one that never had a
+        token, and nothing is written.
         """
         ...
 

@@ -1,22 +1,27 @@
 """HTTP around the site: routes, limits, headers, and what is said when something is not there."""
 
 import asyncio
+import hmac
 import json
 import logging
 import math
 import socket
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TypeVar
 from urllib.parse import parse_qs
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from digest.errors import StateError
 from digest.store import Store
-from digest.web.clients import Guesses, client_of, network_of
+from digest.web.clients import Guesses, client_of, hops_of, network_of
+from digest.web.connections import Connection, where_of
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
 from digest.web.site import Found, Site
@@ -33,17 +38,35 @@ LONGEST_BODY = 64 * 1024
 LONGEST_ANSWER = 30.0
 """Seconds for reading a request's body and answering it, and for the other side to take in some of that."""
 
+LONGEST_UPLOAD = 10.0
+"""Seconds of these for the body alone."""
+
+LONGEST_QUEUE = 5.0
+"""Seconds until a change has to have begun; one that has not by then is never made."""
+
+BODIES_AT_ONCE = 32
+BODIES_OF_ONE_NETWORK = 8
+
 _THREADS = 2
 _FORM = "application/x-www-form-urlencoded"
-_FORWARDED = ("X-Forwarded-For", "Forwarded")
 
 _SAID = {
-    404: ("Not found", "There is nothing at this address. Look whether the link in the mail was cut off."),
+    400: ("Not understood", "This is no request that a browser makes."),
+    404: (
+        "Not found",
+        "There is nothing at this address. Look whether the link in the mail was cut off, or is an old one.",
+    ),
     405: ("Not possible", "This address does not take such a request."),
-    413: ("Too large", "More was sent than this page takes."),
-    429: ("Later, please", "Too many wrong links came from your network. Try again in a few minutes."),
+    408: ("Too slow", "What was sent did not come to its end. Nothing was changed. Try again."),
+    413: ("Too large", "More was sent than this page takes. Nothing was changed."),
+    415: ("Not understood", "This page takes its own form alone. Nothing was changed."),
+    429: ("Later, please", "Too many such requests came from your network. Try again in a few minutes."),
+    500: ("A mistake of ours", "The page cannot be made. The log of the server says where it failed."),
     503: ("Later, please", "The page cannot be made now. Try again in a few minutes."),
 }
+
+_UNCHANGED = "Nothing was changed: the server is busy. Try again in a few minutes."
+_UNCERTAIN = "This takes long, and may have been done or not. Look at your page again in a few minutes."
 
 
 class Application:
@@ -56,7 +79,10 @@ class Application:
         self._store = store
         self._metrics = metrics
         self._guesses = Guesses()
+        self._bodies: Counter[str] = Counter()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="web")
+        # Changes wait for others who write; whoever only reads is not to wait behind them.
+        self._changes = ThreadPoolExecutor(1, thread_name_prefix="web-changes")
 
     def application(self, clock: Callable[[], datetime]) -> web.Application:
         """`clock` tells the age of the last fetch."""
@@ -68,7 +94,7 @@ class Application:
             [
                 web.get("/u/{token}", self._showing(site.leaving)),
                 # RFC 8058, 3.2: whatever the form says, the request itself is the wish.
-                web.post("/u/{token}", self._showing(site.leave)),
+                web.post("/u/{token}", self._leave),
                 web.get("/p/{token}", self._showing(site.preferences)),
                 web.post("/p/{token}", self._prefer),
                 web.get("/d/{token}", self._showing(site.digest)),
@@ -91,21 +117,31 @@ class Application:
 
         return show
 
+    async def _leave(self, request: web.Request) -> web.StreamResponse:
+        return await self._found(request, self._site.leave, asking=self._in_turn)
+
     async def _prefer(self, request: web.Request) -> web.StreamResponse:
-        self._refuse_guessers(request)
+        """A token is looked at before the body is waited for: a stranger holds no place here."""
         if request.content_type != _FORM:
             raise web.HTTPUnsupportedMediaType
-        sent = parse_qs((await request.read()).decode(errors="replace"), keep_blank_values=True)
-        return await self._found(request, lambda token: self._site.prefer(token, sent))
+        await self._found(request, self._site.is_of_reader)
+        async with self._place_for_body(self._network(request)):
+            body = await _body_of(request)
+        sent = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
+        return await self._found(request, lambda token: self._site.prefer(token, sent), asking=self._in_turn)
 
-    async def _found(self, request: web.Request, page: Callable[[str], Found | None]) -> web.StreamResponse:
-        """What the token leads to; a wrong one is counted."""
-        network = self._refuse_guessers(request)
+    async def _found(
+        self,
+        request: web.Request,
+        page: Callable[[str], Found | None],
+        *,
+        asking: Callable[[Callable[[], Found | None]], Awaitable[Found | None]] | None = None,
+    ) -> web.StreamResponse:
+        """What the token leads to; a wrong one is counted, and waits where its network sent many."""
         token = request.match_info["token"]
-        found = await self._in_thread(lambda: page(token))
+        found = await (asking or self._in_thread)(lambda: page(token))
         if found is None:
-            self._guesses.count(network, _now())
-            raise web.HTTPNotFound
+            raise self._refusal_of_guess(self._network(request))
         return web.Response(
             body=found.body,
             status=422 if found.is_refused else 200,
@@ -113,13 +149,33 @@ class Application:
             charset="utf-8",
         )
 
-    def _refuse_guessers(self, request: web.Request) -> str:
-        """The network that asks. Raises where it has tried too many wrong tokens."""
-        forwarded = request.headers.getall("X-Forwarded-For", [])
-        network = network_of(client_of(request.remote, forwarded, self._settings.trusted_proxies))
+    def _refusal_of_guess(self, network: str) -> web.HTTPException:
+        if not network:
+            return web.HTTPNotFound()
         if wait := self._guesses.wait(network, _now()):
-            raise web.HTTPTooManyRequests(headers={"Retry-After": str(math.ceil(wait))})
-        return network
+            return web.HTTPTooManyRequests(headers={"Retry-After": str(math.ceil(wait))})
+        self._guesses.count(network, _now())
+        return web.HTTPNotFound()
+
+    @asynccontextmanager
+    async def _place_for_body(self, network: str) -> AsyncIterator[None]:
+        """Raises where too many are being sent already, in all or by that network."""
+        if self._bodies.total() >= BODIES_AT_ONCE or (
+            network and self._bodies[network] >= BODIES_OF_ONE_NETWORK
+        ):
+            raise web.HTTPTooManyRequests(headers={"Retry-After": str(round(LONGEST_UPLOAD))})
+        self._bodies[network] += 1
+        try:
+            yield
+        finally:
+            self._bodies[network] -= 1
+            if not self._bodies[network]:
+                del self._bodies[network]
+
+    def _network(self, request: web.Request) -> str:
+        """The network that asks; empty where a proxy of ours does not tell."""
+        hops = hops_of(request.headers.getall("X-Forwarded-For", []), request.headers.getall("Forwarded", []))
+        return network_of(client_of(request.remote, hops, self._settings.trusted_proxies))
 
     # For machines.
 
@@ -136,14 +192,20 @@ class Application:
                 "status": "ok",
                 "last_fetch_at": at and at.isoformat(),
                 "last_fetch_age_seconds": at and round((clock() - at).total_seconds()),
+                "client_is_known": bool(self._network(request)),
             }
             return web.Response(text=json.dumps(told), content_type="application/json")
 
         return health
 
     async def _figures(self, request: web.Request) -> web.StreamResponse:
-        """Not for what came through a proxy: that is the world."""
-        if any(name in request.headers for name in _FORWARDED):
+        """For who has the token, or asks at the address that is for figures; to all others it is not there.
+
+        Whether a proxy stands between cannot be told from a request: not every one adds a header.
+        """
+        protocol = request.protocol
+        is_private = isinstance(protocol, Connection) and protocol.is_private
+        if not is_private and not self._has_metrics_token(request):
             raise web.HTTPNotFound
         figures = await self._in_thread(self._store.figures)
         sources = await self._in_thread(self._store.fetched_at)
@@ -152,44 +214,80 @@ class Application:
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
+    def _has_metrics_token(self, request: web.Request) -> bool:
+        """RFC 6750, section 2.1."""
+        wanted = self._settings.metrics_token
+        scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+        if wanted is None or scheme.lower() != "bearer":
+            return False
+        told, known = sent.strip(), wanted.get_secret_value()
+        return hmac.compare_digest(told.encode(errors="replace"), known.encode())
+
     # Around them all.
 
     def _answering(self) -> Middleware:
         @web.middleware
         async def answer(request: web.Request, handler: _Handler) -> web.StreamResponse:
+            _note_turn(request)
             _drop_who_reads_nothing(request)
-            try:
-                async with asyncio.timeout(LONGEST_ANSWER):
-                    response = await handler(request)
-            except web.HTTPException as error:
-                response = self._saying(error.status, {**error.headers})
-            except (StateError, TimeoutError) as error:
-                _log.error("a page could not be made: %s", str(error) or "it took too long")
-                response = self._saying(503, {"Retry-After": "120"})
             resource = request.match_info.route.resource
-            self._metrics.answered(resource.canonical if resource else "other", response.status)
+            page = resource.canonical if resource else "other"
+            response = await self._answer(request, handler, page)
+            if request.body_exists and not request.content.is_eof():
+                response.force_close()  # nobody is to go on sending what nobody reads
+            self._metrics.answered(page, response.status)
+            _note_turn(request)
             return response
 
         return answer
 
-    def _saying(self, status: int, headers: dict[str, str]) -> web.Response:
-        title, text = _SAID.get(status, ("Not possible", "This request cannot be answered."))
-        kept = {name: value for name, value in headers.items() if name in {"Allow", "Retry-After"}}
-        html = self._pages.message(title, text)
+    async def _answer(self, request: web.Request, handler: _Handler, page: str) -> web.StreamResponse:
+        is_change = request.method == "POST"
+        try:
+            async with asyncio.timeout(LONGEST_ANSWER):
+                return await handler(request)
+        except web.HTTPException as error:
+            return self.saying(error.status, {**error.headers})
+        except StateError as error:
+            _log.error("a page could not be made page=%s cause=%s", page, error)
+            return self.saying(503, {"Retry-After": "120"}, _UNCHANGED if is_change else None)
+        except TimeoutError:
+            _log.error("a page could not be made page=%s cause=it took too long", page)
+            return self.saying(503, {"Retry-After": "120"}, _UNCERTAIN if is_change else None)
+        except Exception as error:  # whose text may hold what was asked for
+            _log.error("a page could not be made page=%s cause=%s", page, where_of(error))
+            return self.saying(500, {}, _UNCERTAIN if is_change else None)
+
+    def saying(
+        self, status: int, headers: dict[str, str] | None = None, text: str | None = None
+    ) -> web.Response:
+        """A page that says why there is none; `text` instead of what is said of that status else."""
+        title, usual = _SAID.get(status, ("Not possible", "This request cannot be answered."))
+        kept = {name: value for name, value in (headers or {}).items() if name in {"Allow", "Retry-After"}}
+        html = self._pages.message(title, text or usual)
         return web.Response(text=html, status=status, content_type="text/html", headers=kept)
 
+    def refusal(self, status: int) -> web.Response:
+        """The answer to what is no HTTP, with all its headers: none of the application's are added to it."""
+        response = self.saying(status)
+        response.headers.update(self._safe_headers())
+        response.headers["X-Robots-Tag"] = "noindex, nofollow"
+        response.headers["Server"] = "digest"  # instead of the names and versions of what it runs on
+        return response
+
+    def _safe_headers(self) -> dict[str, str]:
+        return {
+            "Content-Security-Policy": self._pages.policy,
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            "Cache-Control": "no-store",
+        }
+
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(
-            {
-                "Content-Security-Policy": self._pages.policy,
-                "Cross-Origin-Opener-Policy": "same-origin",
-                "Cross-Origin-Resource-Policy": "same-origin",
-                "Referrer-Policy": "no-referrer",
-                "X-Content-Type-Options": "nosniff",
-                "X-Frame-Options": "DENY",
-                "Cache-Control": "no-store",
-            }
-        )
+        response.headers.update(self._safe_headers())
         del response.headers["Server"]
         if not (self._settings.robots and request.path.startswith(("/d/", "/k/"))):
             response.headers["X-Robots-Tag"] = "noindex, nofollow"
@@ -197,8 +295,34 @@ class Application:
     async def _in_thread(self, ask: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
+    async def _in_turn(self, change: Callable[[], _T]) -> _T:
+        """Makes a change, or none: one whose turn has not come in time is never made, and raises."""
+        job = self._changes.submit(change)
+        waiting = asyncio.wrap_future(job)
+        done, _ = await asyncio.wait({waiting}, timeout=LONGEST_QUEUE)
+        if not done and job.cancel():
+            raise StateError("the state", "others are writing it", is_passing=True)
+        return await waiting
+
     async def _close(self, app: web.Application) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._threads, self._changes):
+            await asyncio.to_thread(threads.shutdown, wait=True, cancel_futures=True)
+
+
+async def _body_of(request: web.Request) -> bytes:
+    """The body, whole. Raises `HTTPException` where it does not come, or not as HTTP has it."""
+    try:
+        async with asyncio.timeout(LONGEST_UPLOAD):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except (web.RequestPayloadError, HttpProcessingError, ConnectionError, ValueError):
+        raise web.HTTPBadRequest from None
+
+
+def _note_turn(request: web.Request) -> None:
+    if isinstance(request.protocol, Connection):
+        request.protocol.turn_at = _now()
 
 
 def _drop_who_reads_nothing(request: web.Request) -> None:

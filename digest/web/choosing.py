@@ -68,6 +68,16 @@ def form_of(
     )
 
 
+def is_whole(sent: Mapping[str, Sequence[str]]) -> bool:
+    """Whether that is the form: each field that a browser always sends is there, once."""
+    return all(len(sent.get(name, ())) == 1 for name in ("at", "weekly", "paused_until"))
+
+
+def is_return(sent: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the button "Subscribe again" was pressed."""
+    return list(sent.get("return", ())) == ["yes"]
+
+
 def choices_of(
     sent: Mapping[str, Sequence[str]], subscriber: Subscriber, now: datetime
 ) -> tuple[Preferences, Mapping[str, str]]:

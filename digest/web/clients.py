@@ -13,37 +13,81 @@ SECONDS_PER_GUESS = 30.0
 _NETWORKS_KEPT = 10_000
 
 
-def client_of(peer: str | None, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
-    """The address that asked. `forwarded` are the values of X-Forwarded-For, the last one of the nearest hop.
+def hops_of(forwarded_for: Sequence[str], forwarded: Sequence[str]) -> tuple[str, ...]:
+    """Whom each proxy on the way was asked by, the nearest to us last.
 
-    Each hop adds the address that it was asked by, so what a trusted proxy says is believed, and of what it
+    From the values of X-Forwarded-For, and where there is none, from those of Forwarded (RFC 7239). Lists are
+    cut at every comma: quotes that somebody leaves open must not swallow what a proxy adds after them.
+    """
+    if any(line.strip() for line in forwarded_for):
+        return tuple(hop.strip() for hop in ",".join(forwarded_for).split(",") if hop.strip())
+    elements = (element.strip() for element in ",".join(forwarded).split(","))
+    return tuple(_named_in(element) for element in elements if element)
+
+
+def _named_in(element: str) -> str:
+    """The `for` of one element of Forwarded; empty where it has none."""
+    for pair in element.split(";"):
+        name, _, value = pair.partition("=")
+        if name.strip().lower() == "for":
+            return value.strip()
+    return ""
+
+
+def client_of(peer: str | None, hops: Sequence[str], trusted: Sequence[Network]) -> str:
+    """The address that asked; empty where a proxy does not tell it, who must not count as one client.
+
+    Each hop names the address that it was asked by, so what a trusted proxy says is believed, and of what it
     was told only as much as other trusted ones have said.
     """
-    hops = [hop.strip() for line in forwarded for hop in line.split(",")]
-    address = peer or ""
-    while hops and _is_in(address, trusted):
-        address = hops.pop()
-    return address
+    address = address_in(peer or "")
+    if not address or not _is_in(address, trusted):
+        return address
+    for hop in reversed(hops):
+        address = address_in(hop)
+        if not address or not _is_in(address, trusted):
+            return address
+    return address if hops else ""
+
+
+def address_in(node: str) -> str:
+    """The IP address that `node` names, without port, brackets, quotes and zone; empty if it names none.
+
+    Forms: RFC 7239, section 6, and those without quotes or brackets that proxies write into X-Forwarded-For.
+    """
+    text = node.strip().strip('"').strip()
+    if text.startswith("["):
+        text, _, port = text[1:].partition("]")
+        if port and not port.startswith(":"):
+            return ""
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        found = ip_address(text.partition("%")[0])
+    except ValueError:
+        return ""
+    return str(found.ipv4_mapped or found) if isinstance(found, IPv6Address) else str(found)
 
 
 def network_of(address: str) -> str:
-    """What counts as one asker: an IPv4 address, or the /64 that one line has of IPv6 (RFC 6177)."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(found, IPv6Address):
-        return str(found.ipv4_mapped or ip_network((found, 64), strict=False))
-    return str(found)
+    """What counts as one asker: an IPv4 address, or the /64 that one line has of IPv6 (RFC 6177).
+
+    Empty where `address` is none: such askers are nobody in particular, and never one.
+    """
+    if not (known := address_in(address)):
+        return ""
+    found = ip_address(known)
+    return str(ip_network((found, 64), strict=False)) if isinstance(found, IPv6Address) else str(found)
+
+
+def is_trusted(peer: str | None, trusted: Sequence[Network]) -> bool:
+    """Whether that is one of our proxies."""
+    address = address_in(peer or "")
+    return bool(address) and _is_in(address, trusted)
 
 
 def _is_in(address: str, networks: Sequence[Network]) -> bool:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
+    found = ip_address(address)
     return any(found in network for network in networks)
 
 

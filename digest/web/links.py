@@ -13,7 +13,9 @@ _KEYWORDS_KEPT = 50_000
 class Leading:
     """Tells for each mailing where it leads, the same each time. Keywords are looked up once."""
 
-    def __init__(self, base_url: str, store: Store) -> None:
+    def __init__(self, base_url: str, store: Store, *, makes_pages: bool = True) -> None:
+        """Without `makes_pages` it only reads the state: keywords that never had a page have none."""
+        self._makes_pages = makes_pages
         self._base_url = base_url
         self._store = store
         self._tokens: dict[str, str] = {}
@@ -36,7 +38,7 @@ class Leading:
             if len(self._tokens) > _KEYWORDS_KEPT:
                 self._tokens.clear()
                 keys = {text: key for text in wanted if (key := _key(text))}
-            self._tokens.update(self._store.keyword_tokens(keys))
+            self._tokens.update(self._store.keyword_tokens(keys, make=self._makes_pages))
         return {text: f"{self._base_url}/k/{self._tokens[text]}" for text in wanted if text in self._tokens}
 
 

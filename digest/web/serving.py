@@ -1,7 +1,11 @@
 """The server itself: it listens while its context lasts."""
 
+import asyncio
+import logging
+import resource
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -11,16 +15,25 @@ from digest.errors import ConfigurationError
 from digest.resources import templates_folder
 from digest.store.sqlite import SqliteStore
 from digest.web.app import Application
+from digest.web.connections import Doorkeeper, connections_for, listener_at
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
 from digest.web.site import Site, Subscribers
 from digest.web_settings import Web
+
+_log = logging.getLogger(__name__)
 
 _KEEP_ALIVE = 30.0
 """Seconds from the connection, or its last answer, until a request has to have come with all its headers."""
 
 _GOODBYE = 5.0
 """Seconds that requests in hand get when the server stops."""
+
+_LINGERING = 1.0
+"""Seconds for who still sends what is not read, so that they get the answer."""
+
+_PATIENCE = 2.5
+"""Seconds that a change waits for others who write the state."""
 
 
 @asynccontextmanager
@@ -40,29 +53,71 @@ async def serving(
         yield ""
         return
     pages = Pages(templates_folder(), is_indexed=settings.robots)
-    with SqliteStore(state) as store:
+    with ExitStack() as stack:
+        # Who reads has a connection of its own, and never waits for a change that waits for others.
+        store, changing = (stack.enter_context(SqliteStore(state, patience=_PATIENCE)) for _ in range(2))
         site = Site(
-            base_url=settings.base_url, store=store, pages=pages, subscribers=subscribers, clock=clock
+            base_url=settings.base_url,
+            store=store,
+            changing=changing,
+            pages=pages,
+            subscribers=subscribers,
+            clock=clock,
         )
         answering = Application(settings=settings, site=site, pages=pages, store=store, metrics=metrics)
         runner = web.AppRunner(
             answering.application(clock),
-            access_log=None,  # it would hold tokens
             handle_signals=False,
-            keepalive_timeout=_KEEP_ALIVE,
             shutdown_timeout=_GOODBYE,
         )
         await runner.setup()
+        tasks: list[asyncio.Task[None]] = []
         try:
-            host, port = settings.address
-            try:
-                await web.TCPSite(runner, host, port).start()
-            except OSError as error:
-                raise ConfigurationError(
-                    f'web.listen = "{settings.listen}": cannot listen there: {error.strerror};'
-                    " stop what uses that port, or name another"
-                ) from error
-            host, port = runner.addresses[0][:2]
-            yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            public = stack.enter_context(_listening("listen", settings.listen, settings.address))
+            listeners = [(public, False)]
+            if settings.metrics_listen and settings.metrics_address:
+                private = _listening("metrics_listen", settings.metrics_listen, settings.metrics_address)
+                listeners.append((stack.enter_context(private), True))
+                _log.info("figures at %s/metrics", _url_of(listeners[-1][0]))
+            doorkeeper = Doorkeeper(
+                _server_of(runner),
+                limit=connections_for(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+                trusted=settings.trusted_proxies,
+                refusal=answering.refusal,
+                access_log=None,  # it would hold tokens
+                keepalive_timeout=_KEEP_ALIVE,
+                lingering_time=_LINGERING,
+                auto_decompress=False,
+            )
+            tasks += [
+                asyncio.create_task(doorkeeper.attend(listener, is_private=is_private))
+                for listener, is_private in listeners
+            ]
+            yield _url_of(public)
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await runner.cleanup()
+
+
+def _url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _server_of(runner: web.AppRunner) -> web.Server:
+    if runner.server is None:
+        raise RuntimeError("the runner is not set up")
+    return runner.server
+
+
+def _listening(key: str, value: str, address: tuple[str, int]) -> socket.socket:
+    """Raises `ConfigurationError` where nobody can listen."""
+    try:
+        return listener_at(*address)
+    except OSError as error:
+        raise ConfigurationError(
+            f'web.{key} = "{value}": cannot listen there: {error.strerror};'
+            " stop what uses that port, or name another"
+        ) from error

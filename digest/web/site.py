@@ -4,17 +4,18 @@ All of it reads or writes the state, and is to be called off the event loop.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from digest.digests import Digest
+from digest.errors import StateError
 from digest.mail.cards import title_of
 from digest.mail.templates import long_date
 from digest.notation import address_key
 from digest.preferences import Preferences
 from digest.store import KnownReader, Store
 from digest.subscribers import Subscriber
-from digest.web.choosing import choices_of, form_of
+from digest.web.choosing import choices_of, form_of, is_return, is_whole
 from digest.web.feeds import Item, atom, paper_item
 from digest.web.links import Leading
 from digest.web.pages import Pages, ReaderUrls, headline
@@ -40,16 +41,19 @@ class Site:
         *,
         base_url: str,
         store: Store,
+        changing: Store,
         pages: Pages,
         subscribers: Subscribers,
         clock: Callable[[], datetime],
     ) -> None:
+        """`store` is only read; `changing` is the same state, for changes, which may have to wait."""
         self._base_url = base_url
         self._store = store
+        self._changing = changing
         self._pages = pages
         self._subscribers = subscribers
         self._clock = clock
-        self._leading = Leading(base_url, store)
+        self._leading = Leading(base_url, store, makes_pages=False)
 
     def leaving(self, token: str) -> Found | None:
         """The page with the button. Changes nothing."""
@@ -61,29 +65,43 @@ class Site:
         known = self._store.reader_of(token)
         if known is None:
             return None
-        self._store.leave(known.email, now=self._clock())
-        return self._leave_page(token, known)
+        if self._chosen(known).left_at is None:
+            self._changing.leave(known.email, now=self._clock())
+        return self._after("You are unsubscribed.", lambda: self._leave_page(token, known))
+
+    def is_of_reader(self, token: str) -> Found | None:
+        """An empty page where the token opens a reader's preferences."""
+        return Found(body=b"") if self._store.reader_of(token) else None
 
     def preferences(self, token: str) -> Found | None:
         known = self._store.reader_of(token)
         return self._preferences_page(token, known) if known else None
 
     def prefer(self, token: str, sent: Mapping[str, Sequence[str]]) -> Found | None:
-        """Takes up what the form says, or where something in it cannot be, nothing of it."""
+        """Takes up what the form says, or where it is not whole or something in it cannot be, nothing of it.
+
+        So nothing changes by what other programs send here, as a mail program's one-click (RFC 8058).
+        """
         known = self._store.reader_of(token)
         if known is None:
             return None
         subscriber = self._subscriber(known)
-        if "return" in sent:
-            self._store.rejoin(known.email)
-            return self._preferences_page(token, known, "You are subscribed again.")
+        if is_return(sent):
+            if self._chosen(known).left_at is not None:
+                self._changing.rejoin(known.email)
+            return self._preferences_after(token, known, "You are subscribed again.")
         if subscriber is None or self._chosen(known).left_at:
             return self._preferences_page(token, known)
+        if not is_whole(sent):
+            return self._preferences_page(
+                token, known, "Nothing was saved: the form came incomplete.", is_refused=True
+            )
         chosen, errors = choices_of(sent, subscriber, self._clock())
         if errors:
             return self._preferences_page(token, known, "Nothing was saved.", chosen, errors)
-        self._store.prefer(known.email, chosen)
-        return self._preferences_page(token, known, "Saved.")
+        if chosen != replace(self._chosen(known), left_at=None):
+            self._changing.prefer(known.email, chosen)
+        return self._preferences_after(token, known, "Saved.")
 
     def digest(self, token: str) -> Found | None:
         digest = self._store.digest_page(token)
@@ -150,6 +168,16 @@ class Site:
             )
         )
 
+    def _preferences_after(self, token: str, known: KnownReader, told: str) -> Found:
+        return self._after(told, lambda: self._preferences_page(token, known, told))
+
+    def _after(self, told: str, page: Callable[[], Found]) -> Found:
+        """`page`, or where it cannot be made now, only that what was asked for is done."""
+        try:
+            return page()
+        except StateError:
+            return _page(self._pages.message("Done", told))
+
     def _preferences_page(
         self,
         token: str,
@@ -157,6 +185,8 @@ class Site:
         told: str = "",
         sent: Preferences | None = None,
         errors: Mapping[str, str] | None = None,
+        *,
+        is_refused: bool = False,
     ) -> Found:
         """`sent` is what was not saved because of `errors`."""
         subscriber, chosen = self._subscriber(known), self._chosen(known)
@@ -171,7 +201,7 @@ class Site:
             told=told,
             urls=self._urls(token, known),
         )
-        return Found(body=html.encode(), is_refused=bool(errors))
+        return Found(body=html.encode(), is_refused=is_refused or bool(errors))
 
     def _subscriber(self, known: KnownReader) -> Subscriber | None:
         """The reader as subscribers.toml has them. Most are found by the first, quick look."""

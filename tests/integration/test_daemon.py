@@ -351,6 +351,7 @@ async def test_a_click_in_a_mail_ends_the_mails(
 ) -> None:
     caplog.set_level(logging.INFO, "digest.daemon")
     web = {"DIGEST_WEB__BASE_URL": "https://d.example.org", "DIGEST_WEB__LISTEN": "127.0.0.1:0"}
+    web["DIGEST_WEB__METRICS_TOKEN"] = "figures-for-prometheus-1"
     async with running(tmp_path, ear, "2026-06-08 22:00", **web) as town:
         await expect_soon(lambda: town.store.covered_at())
         town.set_clock("2026-06-09 07:01")
@@ -367,7 +368,8 @@ async def test_a_click_in_a_mail_ends_the_mails(
             session.post(url, data={"List-Unsubscribe": "One-Click"}) as answer,
         ):
             assert answer.status == 200
-            figures = await (await session.get(f"{address}/metrics")).text()
+            told = {"Authorization": "Bearer figures-for-prometheus-1"}
+            figures = await (await session.get(f"{address}/metrics", headers=told)).text()
         assert 'digest_digests_total{outcome="sent"} 1.0' in figures
         assert 'digest_source_last_success_timestamp_seconds{source="' in figures
         town.set_clock("2026-06-10 07:01")

@@ -1,12 +1,16 @@
 """The page of preferences: what can be chosen, what is refused, and what it does to the next digest."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date, time
 from pathlib import Path
 
 import pytest
 
+from digest.errors import StateError
 from digest.preferences import Preferences, lay_over
 from tests.factories import at_other_times, invented_paper
 from tests.integration.web_site import ADA, Town, serving_town, told
@@ -127,3 +131,118 @@ async def test_a_form_that_is_too_large_is_refused(town: Town) -> None:
     answer = await town.post(url, {**AS_IT_IS, "more": "x" * 70_000})
     assert answer.status == 413
     assert town.store.preferences() == {}
+
+
+CHOSEN = Preferences(muted=(MILK,), weekly="fri", send_at=time(18, 5), paused_until=date(2026, 7, 1))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},
+        {"List-Unsubscribe": "One-Click"},
+        {"at": "07:00"},
+        {"weekly": "mon", "paused_until": ""},
+        {"at": "07:00", "weekly": "never"},
+        {"mute[]": "x"},
+        {"return": "no"},
+        [("at", "07:00"), ("at", "08:00"), ("weekly", "never"), ("paused_until", "")],
+    ],
+)
+async def test_what_is_not_the_whole_form_changes_nothing_and_is_told(
+    town: Town, sent: dict[str, str] | list[tuple[str, str]]
+) -> None:
+    """RFC 8058: a mail program's one-click may be sent to an address that is not for it."""
+    url = manage(town)
+    town.store.prefer(ADA.email, CHOSEN)
+    state = town.state()
+    answer = await town.post(url, sent)
+    assert answer.status == 422
+    assert "Nothing was saved" in told(answer.body)
+    assert town.state() == state
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=b", "application/json", "text/plain", ""])
+async def test_a_form_of_another_kind_changes_nothing(town: Town, kind: str) -> None:
+    url = manage(town)
+    town.store.prefer(ADA.email, CHOSEN)
+    state = town.state()
+    body = b"at=07:00&weekly=never&paused_until="
+    answer = await town.ask("POST", url, data=body, headers={"Content-Type": kind})
+    assert answer.status == 415
+    assert town.state() == state
+
+
+@pytest.mark.parametrize("path", ["/d/", "/k/", "/f/"])
+async def test_one_click_at_a_page_to_read_changes_nothing(town: Town, path: str) -> None:
+    links = town.links()
+    assert links.online
+    assert links.keyword_pages
+    url = {"/d/": links.online, "/k/": links.keyword_pages["tea"], "/f/": "/f/x/feed.atom"}[path]
+    state = town.state()
+    assert (await town.post(url, {"List-Unsubscribe": "One-Click"})).status == 405
+    assert town.state() == state
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another process is writing the state."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            other.execute("ROLLBACK")
+
+
+async def test_while_others_write_pages_are_read_and_changes_are_made_or_not_as_they_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.web.serving._PATIENCE", 0.5)
+    monkeypatch.setattr("digest.web.app.LONGEST_QUEUE", 0.3)
+    async with serving_town(tmp_path) as town:
+        links = town.links()
+        assert links.unsubscribe
+        assert links.manage
+        assert links.online
+        changes = [town.post(links.unsubscribe), town.post(links.manage, {**AS_IT_IS, "weekly": "mon"})]
+        with locked(town.path):
+            waiting = [asyncio.create_task(change) for change in changes]
+            await asyncio.sleep(0.1)
+            async with asyncio.timeout(0.3):
+                for url in (links.manage, links.online, links.unsubscribe, "/healthz"):
+                    assert (await town.get(url)).status == 200
+            async with asyncio.timeout(5):
+                answers = await asyncio.gather(*waiting)
+            assert {answer.status for answer in answers} == {503}
+            assert all("Nothing was changed" in told(answer.body) for answer in answers)
+        await asyncio.sleep(0.7)  # longer than any of them might have waited
+        assert town.store.preferences() == {}
+        assert (await town.post(links.unsubscribe)).status == 200
+        with locked(town.path):  # what is done already needs no change
+            assert (await town.post(links.unsubscribe)).status == 200
+
+
+async def test_a_change_that_waited_a_little_is_made(tmp_path: Path) -> None:
+    async with serving_town(tmp_path) as town:
+        url = manage(town)
+        with locked(town.path):
+            change = asyncio.create_task(town.post(url, {**AS_IT_IS, "weekly": "mon"}))
+            await asyncio.sleep(0.3)
+        answer = await change
+        assert (answer.status, "Saved." in told(answer.body)) == (200, True)
+        assert town.store.preferences() == {ADA.email: Preferences(weekly="mon")}
+
+
+async def test_what_was_done_is_told_also_where_its_page_cannot_be_made(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = manage(town)
+
+    def fail(*_: object, **__: object) -> None:
+        raise StateError("the state", "cannot be read")
+
+    monkeypatch.setattr("digest.web.site.Site._preferences_page", fail)
+    answer = await town.post(url, {**AS_IT_IS, "weekly": "mon"})
+    assert (answer.status, "Saved." in told(answer.body)) == (200, True)
+    assert town.store.preferences() == {ADA.email: Preferences(weekly="mon")}

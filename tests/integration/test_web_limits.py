@@ -1,6 +1,8 @@
 """What the world cannot do: guess, overload, pretend to be somebody else, or see what is not theirs."""
 
 import asyncio
+import logging
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -12,15 +14,16 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from digest.errors import ConfigurationError
-from digest.web.clients import GUESSES_AT_ONCE, SECONDS_PER_GUESS, Guesses, client_of, network_of
+from digest.web.clients import GUESSES_AT_ONCE, SECONDS_PER_GUESS, Guesses, client_of, hops_of, network_of
 from digest.web.metrics import Metrics
 from digest.web.serving import serving
 from digest.web_settings import Web
 from tests.factories import invented_paper
-from tests.integration.web_site import BASE, NOW, Town, serving_town, told
+from tests.integration.web_site import ADA, BASE, BO, NOW, Town, serving_town, told
 
 TRUSTED = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"))
 WRONG = "A" * 24
+TOKEN = "figures-for-prometheus-1"
 
 
 @pytest.fixture
@@ -48,11 +51,28 @@ async def test_a_network_that_guesses_has_to_wait_and_others_do_not(town: Town) 
     assert url
     for _ in range(GUESSES_AT_ONCE):
         assert (await town.get(f"/p/{WRONG}", X_Forwarded_For="192.0.2.1")).status == 404
-    for asked in (f"/p/{WRONG}", url):
-        refused = await town.get(asked, X_Forwarded_For="192.0.2.1")
-        assert refused.status == 429
-        assert 0 < int(refused.headers["Retry-After"]) <= SECONDS_PER_GUESS
-    assert (await town.get(url, X_Forwarded_For="192.0.2.2")).status == 200
+    refused = await town.get(f"/p/{WRONG}", X_Forwarded_For="192.0.2.1:4711")
+    assert refused.status == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= SECONDS_PER_GUESS
+    assert (await town.get(f"/p/{WRONG}", X_Forwarded_For="192.0.2.2")).status == 404
+
+
+async def test_a_right_token_opens_its_page_whatever_else_its_network_sent(town: Town) -> None:
+    url = town.links().manage
+    assert url
+    for _ in range(2 * GUESSES_AT_ONCE):
+        await town.get(f"/p/{WRONG}", X_Forwarded_For="192.0.2.1")
+    assert (await town.get(url, X_Forwarded_For="192.0.2.1")).status == 200
+
+
+@pytest.mark.parametrize(
+    "header", [{}, {"X_Forwarded_For": "unknown"}, {"Forwarded": "for=_hidden;proto=https"}]
+)
+async def test_clients_whom_a_proxy_hides_are_not_counted_as_one(town: Town, header: dict[str, str]) -> None:
+    for _ in range(3 * GUESSES_AT_ONCE):
+        assert (await town.get(f"/p/{WRONG}", **header)).status == 404
+    assert '"client_is_known": false' in (await town.get("/healthz", **header)).body
+    assert '"client_is_known": true' in (await town.get("/healthz", Forwarded="for=192.0.2.1")).body
 
 
 @pytest.mark.parametrize(
@@ -93,23 +113,62 @@ async def test_what_a_stranger_says_of_whom_they_ask_for_is_not_believed(tmp_pat
         ("127.0.0.1", ["198.51.100.1"], "198.51.100.1"),
         ("127.0.0.1", ["203.0.113.5, 198.51.100.1"], "198.51.100.1"),
         ("127.0.0.1", ["203.0.113.5", "198.51.100.1, 10.1.2.3"], "198.51.100.1"),
-        ("127.0.0.1", ["198.51.100.1, nonsense"], "nonsense"),
+        ("127.0.0.1", ["198.51.100.1, nonsense"], ""),
+        ("127.0.0.1", ["nonsense, 198.51.100.1"], "198.51.100.1"),
         ("::ffff:127.0.0.1", ["198.51.100.1"], "198.51.100.1"),
         ("127.0.0.1", ["10.0.0.1"], "10.0.0.1"),
+        ("127.0.0.1", ["203.0.113.9:5678"], "203.0.113.9"),
+        ("127.0.0.1", ["198.51.100.7, 203.0.113.9:5678,10.1.2.3:80"], "203.0.113.9"),
+        ("127.0.0.1", ["[2001:db8::1]:5678"], "2001:db8::1"),
+        ("127.0.0.1", ["[2001:db8::1]"], "2001:db8::1"),
+        ("127.0.0.1", ["2001:db8::1"], "2001:db8::1"),
+        ("127.0.0.1", ['"[2001:db8::1]:80"'], "2001:db8::1"),
+        ("127.0.0.1", ["[::ffff:203.0.113.9]:80"], "203.0.113.9"),
+        ("127.0.0.1", ["fe80::1%eth0"], "fe80::1"),
+        ("127.0.0.1", ["198.51.100.1,, "], "198.51.100.1"),
+        ("127.0.0.1", ["203.0.113.9:80:90"], ""),
+        ("127.0.0.1", ["[2001:db8::1]garbage"], ""),
+        ("127.0.0.1", ["[2001:db8::1"], "2001:db8::1"),
+        ("127.0.0.1", ["203.0.113.009"], ""),
+        ("127.0.0.1", ["unknown"], ""),
+        ("127.0.0.1", [""], ""),
+        ("127.0.0.1", [], ""),
         (None, ["198.51.100.1"], ""),
     ],
 )
 def test_the_client_is_the_last_one_that_no_trusted_proxy_is(
     peer: str | None, forwarded: list[str], client: str
 ) -> None:
-    assert client_of(peer, forwarded, TRUSTED) == client
+    assert client_of(peer, hops_of(forwarded, []), TRUSTED) == client
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "client"),
+    [
+        (["for=192.0.2.60;proto=http;by=203.0.113.43"], "192.0.2.60"),
+        (['For="[2001:db8:cafe::17]:4711"'], "2001:db8:cafe::17"),
+        (['proto=https; for="192.0.2.60:_port"'], "192.0.2.60"),
+        (["for=192.0.2.43, for=198.51.100.17"], "198.51.100.17"),
+        (["for=192.0.2.43", "for=198.51.100.17, for=10.0.0.1;by=x"], "198.51.100.17"),
+        (['for="192.0.2.43, for=198.51.100.17'], "198.51.100.17"),  # a quote left open by a stranger
+        (["for=192.0.2.43, by=10.0.0.1"], ""),
+        (["for=unknown"], ""),
+        (["for=_gazonk"], ""),
+        (["for="], ""),
+        (["=;=,;"], ""),
+    ],
+)
+def test_the_header_of_rfc_7239_tells_the_client_too(forwarded: list[str], client: str) -> None:
+    assert client_of("127.0.0.1", hops_of([], forwarded), TRUSTED) == client
+    assert client_of("127.0.0.1", hops_of(["203.0.113.5"], forwarded), TRUSTED) == "203.0.113.5"
+    assert client_of("192.0.2.1", hops_of([], forwarded), TRUSTED) == "192.0.2.1"
 
 
 def test_one_line_of_ipv6_counts_as_one_and_one_address_of_ipv4() -> None:
     assert network_of("2001:db8:1:2:3::4") == network_of("2001:db8:1:2:ffff::") == "2001:db8:1:2::/64"
     assert network_of("2001:db8:1:3::4") == "2001:db8:1:3::/64"
     assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1") == "192.0.2.1"
-    assert network_of("nonsense") == network_of("") == "unknown"
+    assert network_of("nonsense") == network_of("") == ""
 
 
 def test_guesses_are_forgiven_one_by_one() -> None:
@@ -179,11 +238,12 @@ async def test_health_tells_the_age_of_the_last_good_fetch(town: Town) -> None:
     assert '"last_fetch_age_seconds": 7200' in answer.body
 
 
-async def test_figures_are_in_the_format_of_prometheus_and_name_nobody(town: Town) -> None:
-    links = town.links()
-    assert links.manage
-    await town.get(links.manage)
-    body = (await town.get("/metrics")).body
+async def test_figures_are_in_the_format_of_prometheus_and_name_nobody(tmp_path: Path) -> None:
+    async with serving_town(tmp_path, metrics_token=TOKEN) as town:
+        links = town.links()
+        assert links.manage
+        await town.get(links.manage)
+        body = (await town.get("/metrics", Authorization=f"Bearer {TOKEN}")).body
     found = {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(body)
@@ -197,8 +257,42 @@ async def test_figures_are_in_the_format_of_prometheus_and_name_nobody(town: Tow
     assert links.manage.rpartition("/")[2] not in body
 
 
-async def test_figures_are_not_for_the_world(town: Town) -> None:
-    assert (await town.get("/metrics", X_Forwarded_For="192.0.2.1")).status == 404
+@pytest.mark.parametrize("header", [{}, {"X_Forwarded_For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"}])
+@pytest.mark.parametrize(
+    "sent", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer \u00e4"]
+)
+async def test_figures_are_not_for_the_world_whatever_it_says(
+    tmp_path: Path, header: dict[str, str], sent: str
+) -> None:
+    settings: tuple[dict[str, object], ...] = ({}, {"metrics_token": TOKEN})
+    for web in settings:
+        async with serving_town(tmp_path, (ADA, BO), **web) as town:
+            assert (await town.get("/metrics", Authorization=sent, **header)).status == 404
+
+
+async def test_figures_are_there_with_the_token_also_through_a_proxy(tmp_path: Path) -> None:
+    async with serving_town(tmp_path, metrics_token=TOKEN) as town:
+        for header in ({}, {"X_Forwarded_For": "192.0.2.1"}):
+            answer = await town.get("/metrics", Authorization=f"bearer  {TOKEN} ", **header)
+            assert (answer.status, "digest_subscribers 2.0" in answer.body) == (200, True)
+
+
+async def test_figures_are_there_at_the_address_that_is_for_them_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "digest.web")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        probe.listen()
+        taken = f"127.0.0.1:{probe.getsockname()[1]}"
+        with pytest.raises(ConfigurationError, match=rf'web.metrics_listen = "{taken}": cannot listen there'):
+            async with serving_town(tmp_path, metrics_listen=taken):
+                pass
+    async with serving_town(tmp_path, metrics_listen="127.0.0.1:0") as town:
+        (address,) = re.findall(r"figures at (\S+)/metrics", caplog.text)
+        async with town.session.get(f"{address}/metrics") as answer:
+            assert (answer.status, "digest_subscribers 2.0" in await answer.text()) == (200, True)
+        assert (await town.get("/metrics")).status == 404
 
 
 async def test_a_state_that_cannot_be_read_is_said_to_be_for_a_while(town: Town) -> None:

@@ -21,9 +21,9 @@ class CountingStore(SqliteStore):
         super().__init__(path)
         self.asked: list[set[str]] = []
 
-    def keyword_tokens(self, keys: Mapping[str, str]) -> Mapping[str, str]:
+    def keyword_tokens(self, keys: Mapping[str, str], *, make: bool = True) -> Mapping[str, str]:
         self.asked.append(set(keys))
-        return super().keyword_tokens(keys)
+        return super().keyword_tokens(keys, make=make)
 
 
 def mailing(*keywords: str, pages: Pages | None = Pages(reader="R", digest="D")) -> Mailing:  # noqa: B008

@@ -1,0 +1,190 @@
+"""Connections from the world: how many there may be, and who makes room for others.
+
+Mail, state and pages share the files that a process may have open. So connections are taken one at a time,
+as long as enough files are left for the mail. Where all places are taken, the connection that has been quiet
+for longest makes room: that is a slow or an idle one, for a page is made within milliseconds.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from digest.web.clients import is_trusted, network_of
+from digest.web_settings import Network
+
+_log = logging.getLogger(__name__)
+
+MOST_CONNECTIONS = 256
+FEWEST_CONNECTIONS = 8
+FILES_FOR_MAIL = 64
+"""Three for each connection to the state, one for each to a mail server, and those of the process itself."""
+
+MOST_OF_ONE_NETWORK = 32
+"""Connections of a network that asks us directly; those of a proxy are of many."""
+
+_BACKLOG = 128
+_PAUSE = 0.5
+_TOLD_EVERY = 300.0
+
+
+def connections_for(files: int) -> int:
+    """How many connections there may be in a process that may have so many files open."""
+    return max(FEWEST_CONNECTIONS, min(MOST_CONNECTIONS, files - FILES_FOR_MAIL))
+
+
+def listener_at(host: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises `OSError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+class Connection(web.RequestHandler):
+    """One connection. Its errors reach no log, since what was asked for holds tokens, but for their kind."""
+
+    __slots__ = ("is_private", "network", "refusal", "turn_at")
+
+    def __init__(
+        self,
+        server: web.Server,
+        *,
+        network: str,
+        is_private: bool,
+        refusal: Callable[[int], web.Response],
+        **options: Any,
+    ) -> None:
+        """`turn_at` is when a request last began or ended; `network` is empty for one of our proxies."""
+        super().__init__(server, **options)
+        self.network = network
+        self.is_private = is_private
+        self.refusal = refusal
+        self.turn_at = 0.0
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """For what is no HTTP: 400, whoever asks in which way; and 500 for a mistake of ours."""
+        if status >= 500:
+            self.log_exception(exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer had begun")
+        response = self.refusal(status)
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        _log.error("a request failed cause=%s", where_of(kw.get("exc_info")))
+
+    def log_debug(self, *args: Any, **kw: Any) -> None:
+        """Says nothing: it would tell of requests."""
+
+
+def where_of(error: object) -> str:
+    """The kind of an error and the place in the program, without its text: that may hold a token."""
+    if not isinstance(error, BaseException):
+        return "unknown"
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__}{place}"
+
+
+class Doorkeeper:
+    """Takes connections for a server of aiohttp, as many as may be."""
+
+    def __init__(
+        self,
+        server: web.Server,
+        *,
+        limit: int,
+        trusted: Sequence[Network],
+        refusal: Callable[[int], web.Response],
+        **options: Any,
+    ) -> None:
+        """`refusal` makes the answer to what is no HTTP; `options` are for each `web.RequestHandler`."""
+        self._server = server
+        self._limit = limit
+        self._trusted = trusted
+        self._refusal = refusal
+        self._options = options
+        self._transports: dict[Connection, asyncio.Transport] = {}
+        self._told_at: float | None = None
+
+    async def attend(self, listener: socket.socket, *, is_private: bool = False) -> None:
+        """Takes connections until it is cancelled. Nothing that goes wrong with one ends it."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                taken, peer = await loop.sock_accept(listener)
+            except OSError as error:  # no file is left, or who asked has gone again
+                self._tell(f"no connection can be taken: {error.strerror}")
+                self._make_room(len(self._transports) // 2)
+                await asyncio.sleep(_PAUSE)
+                continue
+            try:
+                await self._take(taken, str(peer[0]), is_private=is_private)
+            except Exception as error:  # whatever it was, the next one is to be served
+                taken.close()
+                self._tell(f"a connection was lost cause={where_of(error)}")
+
+    async def _take(self, taken: socket.socket, peer: str, *, is_private: bool) -> None:
+        self._forget_ended()
+        network = "" if is_trusted(peer, self._trusted) else network_of(peer)
+        of_that_network = sum(one.network == network for one in self._transports)
+        if network and of_that_network >= min(MOST_OF_ONE_NETWORK, self._limit // 2):
+            taken.close()
+            return
+        surplus = len(self._transports) - self._limit + 1
+        if surplus > 0:
+            self._tell(f"all {self._limit} places for connections are taken; the quietest ones make room")
+            self._make_room(surplus)
+            await asyncio.sleep(0)  # in which they are closed
+        loop = asyncio.get_running_loop()
+        connection = Connection(
+            self._server,
+            network=network,
+            is_private=is_private,
+            refusal=self._refusal,
+            loop=loop,
+            **self._options,
+        )
+        connection.turn_at = loop.time()
+        transport, _ = await loop.connect_accepted_socket(lambda: connection, taken)
+        self._transports[connection] = transport
+
+    def _forget_ended(self) -> None:
+        there = set(self._server.connections)
+        self._transports = {
+            connection: transport for connection, transport in self._transports.items() if connection in there
+        }
+
+    def _make_room(self, number: int) -> None:
+        quietest = sorted(self._transports, key=lambda connection: connection.turn_at)
+        for connection in quietest[:number]:
+            self._transports.pop(connection).abort()
+
+    def _tell(self, what: str) -> None:
+        """Once in a while: a flood is not to fill the log as well."""
+        now = asyncio.get_running_loop().time()
+        if self._told_at is None or now - self._told_at >= _TOLD_EVERY:
+            self._told_at = now
+            _log.warning("%s", what)

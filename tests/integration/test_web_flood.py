@@ -1,0 +1,195 @@
+"""Connections that only hold places: the pages are still there for others, and mail goes on beside them."""
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest import daemon as daemon_module
+from digest.daemon import Daemon
+from digest.notify import Notifier
+from digest.store.sqlite import SqliteStore
+from digest.web.app import BODIES_OF_ONE_NETWORK
+from digest.web.connections import FILES_FOR_MAIL, MOST_CONNECTIONS, MOST_OF_ONE_NETWORK, connections_for
+from tests.factories import moment
+from tests.integration.test_daemon import idle_daemon
+from tests.integration.web_site import Town, serving_town
+
+WRONG = "A" * 24
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def holding(town: Town, number: int, beginning: bytes) -> AsyncIterator[list[Streams]]:
+    """So many connections that say `beginning` and no more."""
+    port = int(town.address.rpartition(":")[2])
+    held: list[Streams] = []
+    try:
+        for _ in range(number):
+            streams = await asyncio.open_connection("127.0.0.1", port)
+            held.append(streams)
+            streams[1].write(beginning)
+        yield held
+    finally:
+        for _, writer in held:
+            writer.close()
+
+
+async def status_of(streams: Streams) -> int:
+    async with asyncio.timeout(5):
+        line = await streams[0].readline()
+    return int(line.split()[1]) if line else 0
+
+
+@pytest.mark.parametrize("files", [0, 64, 100, 1024, 524288])
+def test_files_are_left_for_the_mail_wherever_there_are_enough(files: int) -> None:
+    places = connections_for(files)
+    assert 8 <= places <= MOST_CONNECTIONS
+    assert places == 8 or places <= files - FILES_FOR_MAIL
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET /healthz HTTP/1.1\r\nHost:"], ids=["idle", "slow headers"])
+async def test_the_quietest_connection_makes_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beginning: bytes
+) -> None:
+    monkeypatch.setattr("digest.web.serving.connections_for", lambda files: 10)
+    async with serving_town(tmp_path) as town:
+        url = town.links().manage
+        assert url
+        async with holding(town, 40, beginning) as held:
+            async with asyncio.timeout(5):
+                assert (await town.get(url)).status == 200
+            await asyncio.sleep(0.1)
+            ended = [reader.at_eof() or isinstance(reader.exception(), OSError) for reader, _ in held]
+            assert sum(not one for one in ended) <= 10
+            assert ended[0]  # the first one came first
+
+
+async def test_a_network_that_asks_directly_has_its_share_alone(tmp_path: Path) -> None:
+    async with (
+        serving_town(tmp_path, trusted_proxies=["192.0.2.7"]) as town,
+        holding(town, MOST_OF_ONE_NETWORK + 5, b"") as held,
+    ):
+        await asyncio.sleep(0.1)
+        assert [await status_of(streams) for streams in held[-5:]] == [0] * 5
+        assert not any(reader.at_eof() for reader, _ in held[:MOST_OF_ONE_NETWORK])
+
+
+async def test_who_has_no_token_is_not_waited_for(tmp_path: Path) -> None:
+    head = f"POST /p/{WRONG} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    slow = f"{head}Content-Length: 1000\r\n\r\na".encode()
+    async with serving_town(tmp_path) as town, holding(town, 60, slow) as held:
+        assert {await status_of(streams) for streams in held} == {404}
+
+
+async def test_bodies_that_do_not_come_hold_few_places_and_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.web.app.LONGEST_UPLOAD", 1.0)
+    async with serving_town(tmp_path) as town:
+        url = town.links().manage
+        assert url
+        state = town.state()
+        head = (
+            f"POST /p/{url.rpartition('/')[2]} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nat=07"
+        )
+        async with holding(town, BODIES_OF_ONE_NETWORK + 3, head.encode()) as held:
+            assert (await town.get(url, X_Forwarded_For="192.0.2.1")).status == 200
+            answers = sorted([await status_of(streams) for streams in held])
+            assert answers == [408] * BODIES_OF_ONE_NETWORK + [429] * 3
+        assert town.state() == state
+
+
+async def test_where_no_file_is_left_the_pages_are_there_again_when_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("digest.web.connections._PAUSE", 0.01)
+    loop, failures = asyncio.get_running_loop(), iter(range(3))
+    accept = loop.sock_accept
+
+    async def fail_at_first(listener: socket.socket) -> Any:
+        taken = await accept(listener)
+        if next(failures, None) is None:
+            return taken
+        taken[0].close()
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(loop, "sock_accept", fail_at_first)
+    async with serving_town(tmp_path) as town:
+        async with holding(town, 3, b""):
+            await asyncio.sleep(0.1)
+        assert (await town.get("/healthz")).status == 200
+    assert caplog.text.count("no connection can be taken: Too many open files") == 1
+
+
+def test_systemd_hears_where_no_file_can_be_opened_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(tmp_path / "notify"))
+        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "100000"})
+
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        monkeypatch.setattr("digest.notify.socket.socket", refuse)
+        notifier.alive()
+        assert ear.recv(100) == b"WATCHDOG=1"
+        notifier.close()
+        notifier.alive()
+
+
+async def test_a_task_that_an_error_ended_begins_anew_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(daemon_module, "_BREATH", timedelta(seconds=0.01))
+    began: list[int] = []
+
+    async def task() -> None:
+        began.append(1)
+        if len(began) < 3:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with SqliteStore(tmp_path / "digest.db") as store:
+        daemon: Daemon = idle_daemon(tmp_path, store, lambda: moment("2026-06-09 07:00"))
+        async with asyncio.timeout(5):
+            await daemon._kept("watching", task)
+    assert len(began) == 3
+    assert caplog.text.count("watching ended by an error, it begins anew") == 2
+
+
+@pytest.mark.parametrize("broken", ["_watch", "_stay_alive", "_forever"])
+async def test_no_long_task_ends_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(daemon_module, "_BREATH", timedelta(seconds=0.01))
+    failures = iter(range(4))
+    whole: Callable[..., Any] = getattr(Daemon, broken)
+
+    async def fail_at_first(self: Daemon, *args: object) -> None:
+        if next(failures, None) is not None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        await whole(self, *args)
+
+    monkeypatch.setattr(Daemon, broken, fail_at_first)
+    with SqliteStore(tmp_path / "digest.db") as store:
+        daemon = idle_daemon(tmp_path, store, lambda: moment("2026-06-09 07:00"))
+        monkeypatch.setattr(daemon, "_fetch_step", lambda: asyncio.sleep(60))
+        task = asyncio.create_task(daemon.run())
+        async with asyncio.timeout(5):
+            while next(failures, None) is not None:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
+        assert not task.done()
+        daemon._stop.set()
+        async with asyncio.timeout(15):
+            await task
+    assert "begins anew" in caplog.text

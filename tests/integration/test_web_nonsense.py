@@ -1,0 +1,156 @@
+"""What is no request of a browser: refused, without a word of it in any log."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.web_site import Town, serving_town
+
+FORM = "Content-Type: application/x-www-form-urlencoded"
+HOST = "Host: x\r\nConnection: close\r\n"
+
+REQUESTS = {
+    "unknown method": "BREW /p/{} HTTP/1.1\r\n{HOST}\r\n",
+    "unknown method, small": "get /p/{} HTTP/1.1\r\n{HOST}\r\n",
+    "method of WebDAV": "PROPFIND /p/{} HTTP/1.1\r\n{HOST}\r\n",
+    "TRACE": "TRACE /p/{} HTTP/1.1\r\n{HOST}\r\n",
+    "CONNECT": "CONNECT /p/{} HTTP/1.1\r\n{HOST}\r\n",
+    "method with signs": "G\x01T /p/{} HTTP/1.1\r\n{HOST}\r\n",
+    "long target": "GET /p/{}" + "a" * 20_000 + " HTTP/1.1\r\n{HOST}\r\n",
+    "long query": "GET /p/{}?" + "a=b&" * 5_000 + " HTTP/1.1\r\n{HOST}\r\n",
+    "long header": "GET /p/{} HTTP/1.1\r\nX: " + "x" * 20_000 + "\r\n{HOST}\r\n",
+    "many headers": "GET /p/{} HTTP/1.1\r\n" + "X: y\r\n" * 2_000 + "{HOST}\r\n",
+    "space in the target": "GET /p/{} /p/{} HTTP/1.1\r\n{HOST}\r\n",
+    "broken host in the target": "GET http://[::1/p/{} HTTP/1.1\r\n{HOST}\r\n",
+    "broken port in the target": "GET http://x:port/p/{} HTTP/1.1\r\n{HOST}\r\n",
+    "raw bytes in the target": "GET /p/{}\xff\xfe HTTP/1.1\r\n{HOST}\r\n",
+    "broken escapes": "GET /p/{}%zz%f HTTP/1.1\r\n{HOST}\r\n",
+    "no version": "GET /p/{}\r\n\r\n",
+    "another version": "GET /p/{} HTTP/9.7\r\n{HOST}\r\n",
+    "header without a colon": "GET /p/{} HTTP/1.1\r\n{HOST}/p/{}\r\n\r\n",
+    "two lengths": "POST /p/{} HTTP/1.1\r\n{HOST}{FORM}\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    "no length": "POST /p/{} HTTP/1.1\r\n{HOST}{FORM}\r\nContent-Length: many\r\n\r\nab",
+    "negative length": "POST /p/{} HTTP/1.1\r\n{HOST}{FORM}\r\nContent-Length: -1\r\n\r\nab",
+    "length and chunks": (
+        "POST /p/{} HTTP/1.1\r\n{HOST}{FORM}\r\nContent-Length: 3\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    ),
+    "broken chunk": "POST /p/{} HTTP/1.1\r\n{HOST}{FORM}\r\nTransfer-Encoding: chunked\r\n\r\n/p/{}\r\n\r\n",
+    "broken second chunk": (
+        "POST /p/{} HTTP/1.1\r\n{HOST}{FORM}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nat=\r\n/p/{}\r\n\r\n"
+    ),
+    "no gzip": "POST /p/{} HTTP/1.1\r\n{FORM}\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nat=",
+    "another coding": "POST /p/{} HTTP/1.1\r\n{HOST}{FORM}\r\nTransfer-Encoding: x\r\n\r\nat=",
+    "expectation": "POST /p/{} HTTP/1.1\r\n{HOST}{FORM}\r\nExpect: /p/{}\r\nContent-Length: 3\r\n\r\nat=",
+    "upgrade": "GET /p/{} HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x00\x01/p/{}",
+    "TLS": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03/p/{}\r\n\r\n",
+    "a second request that is none": "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nBREW /p/{}\r\n\r\n",
+}
+
+CUT_OFF = {
+    "body": (
+        "POST /p/{} HTTP/1.1\r\nHost: x\r\n{FORM}\r\nContent-Length: 900\r\n\r\n"
+        "at=08%3A00&weekly=never&paused_until="
+    ),
+    "chunk": "POST /p/{} HTTP/1.1\r\nHost: x\r\n{FORM}\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nat=07%3A00",
+    "headers": "GET /p/{} HTTP/1.1\r\nHost",
+    "a form of several parts": (
+        "POST /p/{} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        "Content-Length: 900\r\n\r\n--b\r\n"
+    ),
+}
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with serving_town(tmp_path) as town:
+        yield town
+
+
+def token_of(town: Town) -> str:
+    url = town.links().manage
+    assert url
+    return url.rpartition("/")[2]
+
+
+def filled(request: str, token: str) -> bytes:
+    text = request.replace("{HOST}", HOST).replace("{FORM}", FORM).replace("{}", token)
+    return text.encode("latin-1")
+
+
+async def said_to(town: Town, sent: bytes, *, half_close: bool = False) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(town.address.rpartition(":")[2]))
+    try:
+        writer.write(sent)
+        if half_close:
+            writer.write_eof()
+        async with asyncio.timeout(5):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+def nothing_is_told(caplog: pytest.LogCaptureFixture, token: str) -> None:
+    told = caplog.text + "".join(str(record.__dict__) for record in caplog.records)
+    assert token not in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+async def test_it_is_refused_and_no_log_tells_of_it(
+    town: Town, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    token, state = token_of(town), town.state()
+    caplog.set_level(logging.NOTSET)
+    caplog.set_level(logging.DEBUG, "asyncio")
+    answer = await said_to(town, filled(REQUESTS[name], token))
+    statuses = [
+        int(line.split()[1])
+        for line in answer.split(b"\r\n")
+        if line.startswith((b"HTTP/1.1 ", b"HTTP/1.0 "))
+    ]
+    if name not in {"upgrade", "no version"}:
+        assert statuses
+        assert 400 <= statuses[-1] < 500
+        assert b"aiohttp" not in answer
+        assert b"Content-Security-Policy: default-src 'none'" in answer
+        assert b"Traceback" not in answer
+    assert town.state() == state
+    nothing_is_told(caplog, token)
+
+
+@pytest.mark.parametrize("name", CUT_OFF)
+async def test_what_breaks_off_changes_nothing_and_is_not_told(
+    town: Town, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    token, state = token_of(town), town.state()
+    caplog.set_level(logging.NOTSET)
+    sent = filled(CUT_OFF[name], token)
+    _, writer = await asyncio.open_connection("127.0.0.1", int(town.address.rpartition(":")[2]))
+    writer.write(sent)
+    await writer.drain()
+    writer.transport.abort()
+    await asyncio.sleep(0.1)
+    assert (await town.get("/healthz")).status == 200
+    assert town.state() == state
+    nothing_is_told(caplog, token)
+
+
+async def test_a_mistake_of_ours_is_told_by_its_kind_and_place_alone(
+    town: Town, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = token_of(town)
+
+    def fail(self: object, email: str) -> None:
+        raise KeyError(token)
+
+    monkeypatch.setattr("digest.store.sqlite.SqliteStore.preferences_of", fail)
+    answer = await town.get(f"/p/{token}")
+    assert (answer.status, "A mistake of ours" in answer.body) == (500, True)
+    assert "page=/p/{token} cause=KeyError at " in caplog.text
+    nothing_is_told(caplog, token)
