@@ -16,15 +16,15 @@ from digest.locking import give_to_owner, make_private_folder
 from digest.store.failures import state_error
 from digest.store.migrations import migrations, names
 
-BUSY_SECONDS = 30.0
+_BUSY_SECONDS = 30.0
 """How long a change waits for others who write, if nothing else is said."""
 
 
 class StateFile:
     """The state file, for calls from any thread, one at a time."""
 
-    def __init__(self, path: Path, *, patience: float = BUSY_SECONDS) -> None:
-        """Opens or makes the file; from then on calls wait `patience` seconds for others who write.
+    def __init__(self, path: Path, *, patience: float | None = None) -> None:
+        """Opens or makes the file; from then on calls wait for others who write, `patience` seconds if given.
 
         Raises `StateError` for a folder, another's file or a newer version's.
         """
@@ -36,12 +36,13 @@ class StateFile:
             if not path.exists():  # it holds addresses, and what links are made of
                 _make(path)
             connection = sqlite3.connect(
-                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             self._db = Database(connection)
             try:
                 self._prepare()
-                connection.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
+                if patience is not None:
+                    connection.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
             except BaseException:
                 connection.close()
                 raise

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from digest.digests import Digest
 from digest.store import Figures, KeywordPage, Mailing
-from digest.store.file import BUSY_SECONDS
 from digest.store.history import History
 from digest.store.outbox import MAILING_COLUMNS
 from digest.store.rows import moment_of
@@ -19,7 +18,7 @@ _PAST_KEPT = 1_000
 class Archive(History):
     """The part of the store that shows what was sent and found."""
 
-    def __init__(self, path: Path, *, patience: float = BUSY_SECONDS) -> None:
+    def __init__(self, path: Path, *, patience: float | None = None) -> None:
         self._past: dict[int, tuple[int, list[tuple[int, int]]]] = {}
         super().__init__(path, patience=patience)
 

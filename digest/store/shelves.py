@@ -15,7 +15,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from digest.papers import ArxivId, Paper
-from digest.store.file import BUSY_SECONDS, StateFile
+from digest.store.file import StateFile
 from digest.store.rows import LAST_CODE, Code, code_of, first_code, moment_of, paper_of, text_of
 
 PLACES = 512
@@ -48,7 +48,7 @@ def kept_since(now: datetime, lookback: timedelta) -> datetime:
 class Shelves(StateFile):
     """The part of the store that knows the texts of papers."""
 
-    def __init__(self, path: Path, *, patience: float = BUSY_SECONDS) -> None:
+    def __init__(self, path: Path, *, patience: float | None = None) -> None:
         self._editions: dict[int, Paper] = {}
         self._numbers: dict[tuple[ArxivId, int], int] = {}
         super().__init__(path, patience=patience)
