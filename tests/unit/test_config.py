@@ -126,6 +126,8 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_WEB__LISTEN": "[::1]:8000",
         "DIGEST_WEB__TRUSTED_PROXIES": "192.0.2.1, 10.0.0.0/8",
         "DIGEST_WEB__ROBOTS": "true",
+        "DIGEST_WEB__METRICS_TOKEN": "figures-for-prometheus-1",
+        "DIGEST_WEB__METRICS_LISTEN": "127.0.0.1:9345",
         "DIGEST_OPERATOR__EMAIL": "op@example.org",
         "DIGEST_OPERATOR__HEARTBEAT": "mon",
     }
