@@ -415,3 +415,9 @@ def m012_changes(db: Database) -> None:
         "ALTER TABLE query ADD COLUMN newest_place TEXT",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m013_links(db: Database) -> None:
+    # How often the reader had new links made: tokens of before open nothing any more.
+    db.execute("ALTER TABLE subscriber ADD COLUMN links INTEGER NOT NULL DEFAULT 0")

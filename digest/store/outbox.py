@@ -13,12 +13,12 @@ from digest.digests import Digest, Entry, Revision
 from digest.notation import address_key
 from digest.store import Conclusion, Mailing, MailingState, News, Pages, Served
 from digest.store.rows import moment_of, text_of
-from digest.store.sealing import Kind, seal
+from digest.store.sealing import Kind, reader_links, seal
 from digest.store.suppressions import Suppressions
 
 MAILING_COLUMNS = (
     "number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries,"
-    " revisions"
+    " revisions, (SELECT links FROM subscriber WHERE subscriber.number = mailing.subscriber)"
 )
 
 _TOKEN_BYTES = 12
@@ -197,7 +197,7 @@ class Outbox(Suppressions):
             )
 
     def _mailing(self, row: Sequence[Any]) -> Mailing:
-        number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *lists = row
+        number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *lists, links = row
         texts, placed, revised = map(json.loads, lists)
         papers = self._papers({edition for edition, _ in (*placed, *revised)})
         digest = Digest(
@@ -217,9 +217,10 @@ class Outbox(Suppressions):
                 Revision(paper=papers[edition], from_version=version) for edition, version in revised
             ),
         )
-        secret = self._secret
+        secret, about = self._secret, reader_links(address_key(email), links)
         pages = Pages(
-            reader=seal(secret, Kind.READER, subscriber, address_key(email)),
+            leave=seal(secret, Kind.LEAVING, subscriber, about),
+            reader=seal(secret, Kind.READER, subscriber, about),
             digest=seal(secret, Kind.DIGEST, number, token),
         )
         return Mailing(number=number, token=token, attempts=attempts, digest=digest, pages=pages)

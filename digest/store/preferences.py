@@ -89,16 +89,27 @@ class Choices(Readers):
             self._enrol_anew(db)
             return returned > 0
 
+    def renew_links(self, email: str) -> None:
+        with self._transaction() as db:
+            db.execute("UPDATE subscriber SET links = links + 1 WHERE address = ?", [address_key(email)])
+
     def reader_of(self, token: str) -> KnownReader | None:
-        found = self._reader_of(Kind.READER, token)
+        return self._known_by(Kind.READER, token)
+
+    def leaver_of(self, token: str) -> KnownReader | None:
+        return self._known_by(Kind.LEAVING, token)
+
+    def _known_by(self, kind: Kind, token: str) -> KnownReader | None:
+        found = self._reader_of(kind, token)
         if found is None:
             return None
-        address, number, email = found
-        return KnownReader(email=email, feed=seal(self._secret, Kind.READER_FEED, number, address))
+        about, number, email = found
+        return KnownReader(email=email, feed=seal(self._secret, Kind.READER_FEED, number, about))
 
     def _reader_of(self, kind: Kind, token: str) -> tuple[Any, ...] | None:
-        """Address, number and email."""
-        return self._named_by(token, kind, "SELECT address, number, email FROM subscriber")
+        """What the reader's tokens are about, their number and email."""
+        about = "CASE links WHEN 0 THEN address ELSE address || ' ' || links END"  # as `reader_links`
+        return self._named_by(token, kind, f"SELECT {about}, number, email FROM subscriber")  # noqa: S608
 
     def _named_by(self, token: str, kind: Kind, select: str) -> tuple[Any, ...] | None:
         """The row that `token` is of; the first of its columns is what it is about.

@@ -267,7 +267,18 @@ class Store(Protocol):
         ...
 
     def reader_of(self, token: str) -> KnownReader | None:
-        """Whose pages `token` opens; `None` if nobody's."""
+        """Whose preferences `token` opens; `None` if nobody's."""
+        ...
+
+    def leaver_of(self, token: str) -> KnownReader | None:
+        """Whose page to leave `token` opens, and no other one; `None` if nobody's."""
+        ...
+
+    def renew_links(self, email: str) -> None:
+        """From now on other tokens open this reader's own pages and feed, and all of before open nothing.
+
+        Pages of digests keep theirs. Nothing where nobody is called so.
+        """
         ...
 
     def keyword_tokens(self, keys: Mapping[str, str], *, make: bool = True) -> Mapping[str, str]:

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     """What a token leads to; one of one kind is worth nothing as one of another."""
 
     READER = "reader"
+    LEAVING = "leaving"
     READER_FEED = "reader feed"
     DIGEST = "digest"
     KEYWORD = "keyword"
@@ -49,6 +50,11 @@ def number_in(secret: str, kind: Kind, token: str) -> int | None:
 def is_seal(token: str, secret: str, kind: Kind, number: int, about: str) -> bool:
     """Whether it is the token of that row. Takes the same time for every wrong one."""
     return hmac.compare_digest(seal(secret, kind, number, about), token)
+
+
+def reader_links(address: str, links: int) -> str:
+    """What a reader's own tokens are about; others once `links` were made anew so often."""
+    return f"{address} {links}" if links else address
 
 
 def _hash(secret: str, kind: Kind, about: bytes, size: int) -> bytes:

@@ -76,11 +76,12 @@ class Frontier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """The tokens of web pages: of a reader's own ones, and of the one that shows a digest.
+    """The tokens of web pages: to leave, of a reader's preferences, and of the page that shows a digest.
 
-    They follow from the state's secret, never change and never expire.
+    They follow from the state's secret and never expire. A reader's own ones change with `renew_links` alone.
     """
 
+    leave: str
     reader: str
     digest: str
 

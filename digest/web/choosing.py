@@ -73,6 +73,11 @@ def is_whole(sent: Mapping[str, Sequence[str]]) -> bool:
     return all(len(sent.get(name, ())) == 1 for name in ("at", "weekly", "paused_until"))
 
 
+def is_renewal(sent: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the button "Make new links" was pressed."""
+    return list(sent.get("links", ())) == ["new"]
+
+
 def is_return(sent: Mapping[str, Sequence[str]]) -> bool:
     """Whether the button "Subscribe again" was pressed."""
     return list(sent.get("return", ())) == ["yes"]

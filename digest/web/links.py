@@ -24,7 +24,7 @@ class Leading:
         if mailing.pages is None:
             return NO_LINKS
         return Links(
-            unsubscribe=f"{self._base_url}/u/{mailing.pages.reader}",
+            unsubscribe=f"{self._base_url}/u/{mailing.pages.leave}",
             manage=f"{self._base_url}/p/{mailing.pages.reader}",
             online=f"{self._base_url}/d/{mailing.pages.digest}",
             keyword_pages=self.keyword_pages(mailing.digest.keywords),

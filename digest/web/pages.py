@@ -23,11 +23,11 @@ _NAMES = ("message", "leave", "preferences", "keyword", "digest")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderUrls:
-    """The addresses of one reader's own pages."""
+    """The addresses of one reader's own pages; of who may only leave, the one for that alone."""
 
     leave: str
-    manage: str
-    feed: str
+    manage: str | None = None
+    feed: str | None = None
 
 
 class Pages:

@@ -15,10 +15,15 @@ from digest.notation import address_key
 from digest.preferences import Preferences
 from digest.store import KnownReader, Store
 from digest.subscribers import Subscriber
-from digest.web.choosing import choices_of, form_of, is_return, is_whole
+from digest.web.choosing import choices_of, form_of, is_renewal, is_return, is_whole
 from digest.web.feeds import Item, atom, paper_item
 from digest.web.links import Leading
 from digest.web.pages import Pages, ReaderUrls, headline
+
+NEW_LINKS = (
+    "All links to your own pages and feed that were sent before, this page's included, lead nowhere any more."
+    " Your next digest has the new ones."
+)
 
 Subscribers = Callable[[], Sequence[Subscriber]]
 """Those of subscribers.toml, as it is in force now."""
@@ -57,12 +62,12 @@ class Site:
 
     def leaving(self, token: str) -> Found | None:
         """The page with the button. Changes nothing."""
-        known = self._store.reader_of(token)
+        known = self._leaver(token)
         return self._leave_page(token, known) if known else None
 
     def leave(self, token: str) -> Found | None:
         """Unsubscribes; once is as good as twice."""
-        known = self._store.reader_of(token)
+        known = self._leaver(token)
         if known is None:
             return None
         if self._chosen(known).left_at is None:
@@ -92,6 +97,9 @@ class Site:
             return self._preferences_after(token, known, "You are subscribed again.")
         if subscriber is None or self._chosen(known).left_at:
             return self._preferences_page(token, known)
+        if is_renewal(sent):
+            self._changing.renew_links(known.email)
+            return _page(self._pages.message("New links", NEW_LINKS))
         if not is_whole(sent):
             return self._preferences_page(
                 token, known, "Nothing was saved: the form came incomplete.", is_refused=True
@@ -157,6 +165,10 @@ class Site:
         ]
         return self._feed(f"/f/{token}", "arXiv digest", items, self._clock(), has_page=False)
 
+    def _leaver(self, token: str) -> KnownReader | None:
+        """By a token that is for leaving alone; or, as in mails of before there were such, for all."""
+        return self._store.leaver_of(token) or self._store.reader_of(token)
+
     def _leave_page(self, token: str, known: KnownReader) -> Found:
         subscriber, left_at = self._subscriber(known), self._chosen(known).left_at
         return _page(
@@ -216,6 +228,8 @@ class Site:
         return self._store.preferences_of(known.email)
 
     def _urls(self, token: str, known: KnownReader) -> ReaderUrls:
+        if self._store.reader_of(token) is None:
+            return ReaderUrls(leave=f"{self._base_url}/u/{token}")
         return ReaderUrls(
             leave=f"{self._base_url}/u/{token}",
             manage=f"{self._base_url}/p/{token}",

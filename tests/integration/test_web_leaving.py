@@ -1,5 +1,6 @@
 """Unsubscribing by one click, and by a page with a button."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -108,3 +109,59 @@ async def test_a_token_says_who_it_is_for_and_nobody_else(town: Town) -> None:
     page = await town.get(ada.manage)
     assert "ada@example.org" in page.body
     assert "bo@example.org" not in page.body
+
+
+async def test_the_link_to_leave_opens_nothing_else(town: Town) -> None:
+    links = town.links()
+    assert links.unsubscribe
+    assert links.manage
+    token, own = (url.rpartition("/")[2] for url in (links.unsubscribe, links.manage))
+    for path in (f"/p/{token}", f"/f/{token}/feed.atom", f"/d/{token}", f"/k/{token}"):
+        assert (await town.get(path)).status == 404
+    assert (await town.post(f"/p/{token}", {"return": "yes"})).status == 404
+    for page in (await town.get(links.unsubscribe), await town.post(links.unsubscribe)):
+        assert page.status == 200
+        assert own not in page.body
+        assert "/p/" not in page.body
+        assert "/f/" not in page.body
+        assert 'name="return"' not in page.body
+
+
+async def test_a_link_to_leave_of_a_mail_of_before_leads_to_its_page(town: Town) -> None:
+    links = town.links()
+    assert links.manage
+    earlier = links.manage.replace("/p/", "/u/")
+    assert "Nothing has changed yet" in told((await town.get(earlier)).body)
+    assert (await town.post(earlier, one_click(multipart=False))).status == 200
+    assert set(town.store.preferences()) == {ADA.email}
+
+
+async def test_new_links_end_all_that_were_sent_and_are_told_by_mail_alone(town: Town) -> None:
+    links = town.links()
+    assert links.unsubscribe
+    assert links.manage
+    assert links.online
+    feed = re.findall(r"/f/[^/]+/feed.atom", (await town.get(links.manage)).body)[0]
+    answer = await town.post(links.manage, {"links": "new"})
+    assert (answer.status, "Your next digest has the new ones." in told(answer.body)) == (200, True)
+    own = (links.unsubscribe, links.manage, links.manage.replace("/p/", "/u/"), feed)
+    assert [(await town.get(url)).status for url in own] == [404] * 4
+    assert (await town.get(links.online)).status == 200
+    new = town.links(number="2606.00009")
+    assert new.unsubscribe
+    assert new.manage
+    assert not {new.unsubscribe, new.manage} & {*own}
+    assert new.manage not in answer.body
+    assert "Nothing has changed yet" in told((await town.get(new.unsubscribe)).body)
+    assert (await town.get(new.manage)).status == 200
+    await town.post(new.manage, {"links": "new"})
+    assert (await town.get(new.manage)).status == 404
+    assert (await town.get(links.manage)).status == 404
+
+
+async def test_new_links_of_one_reader_are_nothing_to_others(town: Town) -> None:
+    ada, bo = town.links(), town.links(BO, "2606.00002")
+    assert ada.manage
+    assert bo.manage
+    await town.post(ada.manage, {"links": "new"})
+    assert (await town.get(bo.manage)).status == 200

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from digest.digests import Digest, Entry, Revision
 from digest.errors import ConfigurationError
+from digest.mail.links import Links
 from digest.mail.message import Letterhead, Rendered
 from digest.mail.rendering import KeywordCount, Renderer, subject_line
 from digest.mail.writing import Writer
@@ -143,6 +145,18 @@ def test_each_paper_is_shown_with_all_that_is_known_of_it() -> None:
         "https://arxiv.org/html/2606.00001",
         "mailto:library@example.org?subject=unsubscribe%20reader%40example.org",
     ]
+
+
+def test_a_mail_says_whose_its_links_are_and_how_to_pass_the_digest_on_without_them() -> None:
+    base = "https://digest.example.org"
+    links = Links(unsubscribe=f"{base}/u/1", manage=f"{base}/p/2", online=f"{base}/d/3")
+    for one, passed_on in ((links, True), (replace(links, online=None), False)):
+        result = WRITER.rendered(digest(entry()), one)
+        for said in (Page(result.html).text.replace("’", "'"), result.text):
+            words = " ".join(said.split())
+            assert "to unsubscribe are reader@example.org's own: whoever gets them can" in words
+            assert ("send the address of its web page instead" in words) == passed_on
+    assert "own:" not in render(entry()).text
 
 
 def test_of_many_authors_the_first_ten_are_named() -> None:

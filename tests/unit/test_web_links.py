@@ -26,7 +26,7 @@ class CountingStore(SqliteStore):
         return super().keyword_tokens(keys, make=make)
 
 
-def mailing(*keywords: str, pages: Pages | None = Pages(reader="R", digest="D")) -> Mailing:  # noqa: B008
+def mailing(*keywords: str, pages: Pages | None = Pages(leave="L", reader="R", digest="D")) -> Mailing:  # noqa: B008
     digest = Digest(
         email="ada@example.org",
         name=None,
@@ -42,7 +42,7 @@ def test_a_mailing_leads_to_its_pages_and_to_those_of_its_keywords(tmp_path: Pat
     with CountingStore(tmp_path / "digest.db") as store:
         store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
         links = links_of("https://d.example.org/lab", store)(mailing("tea", "milk"))
-        assert links.unsubscribe == "https://d.example.org/lab/u/R"
+        assert links.unsubscribe == "https://d.example.org/lab/u/L"
         assert links.manage == "https://d.example.org/lab/p/R"
         assert links.online == "https://d.example.org/lab/d/D"
         assert links.keyword_pages
