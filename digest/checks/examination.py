@@ -10,6 +10,7 @@ from digest.checks.arxiv import check_arxiv
 from digest.checks.clock import check_zones
 from digest.checks.domain import Resolver, check_domain
 from digest.checks.files import check_files
+from digest.checks.pages import check_pages
 from digest.checks.sending import send_test
 from digest.checks.service import check_service
 from digest.checks.smtp import check_mail_server
@@ -106,6 +107,8 @@ async def _asking_others(setup: Setup, resolver: Resolver, send_to: str | None) 
         async for finding in check_domain(settings.smtp, resolver):
             yield finding
     async for finding in check_arxiv(settings):
+        yield finding
+    async for finding in check_pages(settings.web):
         yield finding
     if send_to and is_sound:
         async for finding in send_test(settings, send_to, datetime.now(UTC)):

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from digest.checks import Verdict
+from digest.checks.pages import check_pages, judge_answer
 from digest.errors import ConfigurationError
 from digest.web.clients import GUESSES_AT_ONCE, SECONDS_PER_GUESS, Guesses, client_of, hops_of, network_of
 from digest.web.metrics import Metrics
@@ -169,6 +171,26 @@ def test_one_line_of_ipv6_counts_as_one_and_one_address_of_ipv4() -> None:
     assert network_of("2001:db8:1:3::4") == "2001:db8:1:3::/64"
     assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1") == "192.0.2.1"
     assert network_of("nonsense") == network_of("") == ""
+
+
+async def test_doctor_finds_the_pages_and_what_is_no_page_of_ours(town: Town) -> None:
+    (found,) = [one async for one in check_pages(Web(base_url=town.address))]
+    assert found.verdict is Verdict.OK
+    (found,) = [one async for one in check_pages(Web(base_url=f"{town.address}/elsewhere"))]
+    assert (found.verdict, "not as these pages do" in found.said) == (Verdict.FAILED, True)
+    (found,) = [one async for one in check_pages(Web(base_url="http://127.0.0.1:1"))]
+    assert found.verdict is Verdict.WARNING
+    assert [one async for one in check_pages(Web())] == []
+
+
+async def test_doctor_tells_of_a_proxy_that_hides_its_clients(town: Town) -> None:
+    url = f"{BASE}/healthz"
+    hidden, told = await town.get("/healthz"), await town.get("/healthz", X_Forwarded_For="192.0.2.1:80")
+    found = judge_answer(url, hidden.status, hidden.body.encode())
+    assert (found.verdict, "does not tell who asks" in found.said) == (Verdict.WARNING, True)
+    assert judge_answer(url, told.status, told.body.encode()).verdict is Verdict.OK
+    for status, body in ((502, b"<html>"), (200, b"[]"), (200, b"\xff"), (404, b"{}"), (301, b"")):
+        assert judge_answer(url, status, body).verdict is Verdict.FAILED
 
 
 def test_guesses_are_forgiven_one_by_one() -> None:

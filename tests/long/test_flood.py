@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from digest.demo.arxiv import Announcement, LocalArxiv
 from tests.factories import invented_paper
@@ -113,7 +113,7 @@ async def test_a_mail_that_is_due_leaves_within_a_minute_and_pages_are_there(tmp
                 late = datetime.now(UTC) - due_at
                 answered = 0
                 for _ in range(10):
-                    with suppress(OSError, TimeoutError):
+                    with suppress(OSError, TimeoutError, ClientError):
                         async with session.get(f"{address}/healthz") as answer:
                             answered += answer.status == 200
             assert [mail.recipient for mail in post.accepted] == ["ada@example.org"], log
