@@ -185,7 +185,7 @@ def _is_dead(status: str, words: str) -> bool:
     if status_class != "5":
         return False
     known = int(code[1]) if code and code[1].startswith("5") else 550
-    reply = Reply(code=known, text="" if status.endswith(".0.0") else status)
+    reply = Reply(code=known, text=words if status.endswith(".0.0") else f"{status} {words}")
     return judge(Stage.RECIPIENT, reply).reply_class is ReplyClass.DEAD_ADDRESS
 
 

@@ -4,13 +4,22 @@ Reply codes are those of RFC 5321, section 4.2, and RFC 4954; enhanced status co
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import Enum
 
+from digest.mail.wording import ReplySubject, quota_wait, subject_of
 from digest.papers import one_line
 
+__all__ = ["Reply", "ReplyClass", "ReplySubject", "Stage", "Verdict", "judge", "subject_of"]
+
 _LONGEST_TEXT = 300
-_ENHANCED = re.compile(r"(?P<status>[245]\.\d{1,3}\.\d{1,3})(?!\S)")
+_STATUS = r"[245]\.\d{1,3}\.\d{1,3}"
+_ENHANCED = re.compile(rf"#?(?P<status>{_STATUS})(?!\S)")
+_BEHIND = re.compile(rf"\(#(?P<status>{_STATUS})\b")  # as qmail writes it
+_QUOTED = re.compile(
+    rf"(?:said:?|respon\w+:?|[(:;]) *(?P<code>[45]\d\d)[ -](?P<text>#?{_STATUS}\b.*|(?=\D).*)", re.DOTALL
+)
 
 
 class Stage(Enum):
@@ -28,13 +37,15 @@ class Stage(Enum):
 class ReplyClass(Enum):
     """Who is concerned by a reply.
 
-    `TRANSIENT`: this recipient, for now. `DEAD_ADDRESS`: there is no such mailbox. `POLICY` and `SIZE`:
-    this mail is not wanted, and the address is not to blame. `SERVER`: every mail would fare alike.
+    `TRANSIENT`: this recipient, for now. `DEAD_ADDRESS`: there is no such mailbox. `DOUBTFUL_ADDRESS`: so it
+    seems, and is to be believed where it is said for days. `POLICY` and `SIZE`: this mail is not wanted, and
+    the address is not to blame. `SERVER`: every mail would fare alike.
     """
 
     ACCEPTED = "accepted"
     TRANSIENT = "transient"
     DEAD_ADDRESS = "dead address"
+    DOUBTFUL_ADDRESS = "doubtful address"
     POLICY = "policy"
     SIZE = "size"
     SERVER = "server"
@@ -50,8 +61,14 @@ class Reply:
     @property
     def status(self) -> str:
         """The enhanced status code, or nothing."""
-        found = _ENHANCED.match(self.text)
+        found = _ENHANCED.match(self.text) or _BEHIND.search(self.text)
         return found["status"] if found else ""
+
+    @property
+    def origin(self) -> "Reply":
+        """The reply of another server that this one quotes, or itself: who was asked first knows best."""
+        found = _QUOTED.search(self.text)
+        return Reply(code=int(found["code"]), text=found["text"]) if found else self
 
     def __str__(self) -> str:
         words = one_line(self.text)
@@ -61,11 +78,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a reply means: `cause` and `remedy` are for the operator, and empty when all is well."""
+    """What a reply means: `cause` and `remedy` are for the operator, and empty when all is well.
+
+    `wait` is for how long the server had better not be asked, where it says that a quota is used up.
+    """
 
     reply_class: ReplyClass
     cause: str = ""
     remedy: str = ""
+    wait: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +102,81 @@ def judge(stage: Stage, reply: Reply) -> Verdict:
     """The meaning of `reply` to what was asked at `stage`. Unknown codes are read by their first digit."""
     if 200 <= reply.code < 300:
         return _ACCEPTED
-    subject = f"{reply.code} {reply.status}"
+    about_us = _about_us(stage, reply)
+    if about_us:
+        return about_us
+    is_of_recipient = stage in _MAIL and reply.code >= 500 and reply.code not in _TOLD_BY_THE_CODE
+    address = _address_verdict(reply) if is_of_recipient else None
+    if address:
+        return address
+    codes = f"{reply.code} {reply.status}"
     for rule in _RULES:
-        if stage in rule.stages and re.fullmatch(rule.pattern, subject):
+        if stage in rule.stages and re.fullmatch(rule.pattern, codes):
             return rule.verdict
-    raise AssertionError(
-        f"no rule for {subject!r} at {stage}"
-    )  # the last rule of each stage takes everything
+    raise AssertionError(f"no rule for {codes!r} at {stage}")  # the last rule of each stage takes everything
 
+
+def _about_us(stage: Stage, reply: Reply) -> Verdict | None:
+    """Where the words speak of this machine's name, or of how much we may send."""
+    if reply.code < 400 or stage is Stage.TLS:
+        return None
+    subject = subject_of(reply.text)
+    is_greeting = stage is Stage.HELLO and reply.code in {501, 504}
+    if stage is not Stage.LOGIN and (
+        subject is ReplySubject.HELLO or is_greeting or _is_bare_504(stage, reply)
+    ):
+        return _HELLO
+    if subject is ReplySubject.QUOTA or (reply.status == "5.4.5" and not subject.is_other):
+        return replace(_QUOTA, wait=quota_wait(reply.text))
+    return None
+
+
+def _is_bare_504(stage: Stage, reply: Reply) -> bool:
+    """Postfix answers so to every recipient of a client whose EHLO had a bare name."""
+    return reply.code == 504 and stage in {Stage.SENDER, Stage.RECIPIENT}
+
+
+def _address_verdict(reply: Reply) -> Verdict | None:
+    """What a refusal for good says of the address, or of what else its words speak; `None`: see its codes.
+
+    An address is dead only by words about that mailbox: by the statuses of RFC 3463, section 3.2, that can be
+    about nothing else, or by words that name it, whatever the number before them. Words about anything else
+    outweigh the status.
+    """
+    origin = reply.origin
+    if 400 <= origin.code < 500:
+        return _verdict(ReplyClass.POLICY, *_REFUSED)
+    subjects = {subject_of(reply.text), subject_of(origin.text)}
+    for subject in subjects:
+        if subject.is_other:
+            return _OTHERS.get(subject)
+    statuses = {reply.status, origin.status} - {""}
+    if any(re.fullmatch(_NOT_THE_MAILBOX, status) for status in statuses):
+        return None
+    return _of_address(origin.status or reply.status, subjects, origin.text.lower())
+
+
+def _of_address(status: str, subjects: set[ReplySubject], words: str) -> Verdict | None:
+    """Where nothing speaks of anything but the address."""
+    if ReplySubject.DOMAIN in subjects and status != "5.1.10":
+        return _DOUBTFUL
+    is_gone = ReplySubject.MAILBOX_GONE in subjects or status in _DEAD_STATUSES
+    is_off = status == "5.2.1" and re.search(r"\b(?:disabled|inactive|deactivated)\b", words)
+    # Of Exchange Online, where the tenant has no such recipient.
+    is_blocked_at_the_edge = status == "5.4.1" and "recipient address rejected: access denied" in words
+    if is_gone or is_off or is_blocked_at_the_edge:
+        return _DEAD
+    if ReplySubject.MAILBOX_CLOSED in subjects:
+        return _DOUBTFUL if status.startswith("5.7.") else _DEAD
+    is_vague = status in {"", "5.2.1"} or status.endswith(".0") or status.startswith("5.0.")
+    is_doubted = is_vague and ReplySubject.MAILBOX_DOUBTFUL in subjects
+    return _DOUBTFUL if is_doubted or status in _DOUBTFUL_STATUSES else None
+
+
+_TOLD_BY_THE_CODE = frozenset({530, 534, 535, 538, 552})
+_DEAD_STATUSES = frozenset({"5.1.1", "5.1.3", "5.1.6", "5.1.10"})
+_DOUBTFUL_STATUSES = frozenset({"5.1.2", "5.4.4", "5.4.310"})
+_NOT_THE_MAILBOX = r"5\.1\.(?:[789]|90)|5\.2\.[234]|5\.3\.[45]|5\.4\.[56]|5\.6\.\d+|5\.7\.(?!1$)\d+"
 
 _ACCEPTED = Verdict(reply_class=ReplyClass.ACCEPTED)
 
@@ -104,6 +192,75 @@ _ANY = frozenset(Stage)
 def _rule(stages: frozenset[Stage], pattern: str, reply_class: ReplyClass, cause: str, remedy: str) -> _Rule:
     return _Rule(stages, pattern, Verdict(reply_class=reply_class, cause=cause, remedy=remedy))
 
+
+def _verdict(reply_class: ReplyClass, cause: str, remedy: str) -> Verdict:
+    return Verdict(reply_class=reply_class, cause=cause, remedy=remedy)
+
+
+_HELLO = _verdict(
+    ReplyClass.SERVER,
+    "the server does not take the name by which this machine greets it",
+    'set smtp.helo to the full name of this machine, as in "mail.lab.example"',
+)
+_QUOTA = _verdict(
+    ReplyClass.SERVER,
+    "the provider's limit of mails is reached",
+    "it goes on by itself; to keep below the limit, set smtp.messages_per_day or smtp.messages_per_minute",
+)
+_DEAD = _verdict(
+    ReplyClass.DEAD_ADDRESS,
+    "there is no such mailbox",
+    "correct the address in subscribers.toml, or remove it with: digest unsubscribe",
+)
+_DOUBTFUL = _verdict(
+    ReplyClass.DOUBTFUL_ADDRESS,
+    "the address may not exist any more",
+    "check the address; it is tried again, and given up where the server says so for days",
+)
+_REFUSED = (
+    "the server refuses mail for this recipient",
+    "if it speaks of relaying, set smtp.username and its password; if not, check the address",
+)
+_LOGIN_WANTED = "set smtp.username and its password: the server hands on mail for those who log in"
+_OTHERS = {
+    ReplySubject.SENDER: _verdict(
+        ReplyClass.POLICY,
+        "the server does not take mail from this sender",
+        "set smtp.sender to an address that this account may send from",
+    ),
+    ReplySubject.RELAY: _verdict(
+        ReplyClass.POLICY, "the server hands on no mail of ours to this recipient", _LOGIN_WANTED
+    ),
+    ReplySubject.AUTHENTICATION: _verdict(
+        ReplyClass.POLICY,
+        "the server refuses this mail as long as nobody logs in, or signs it",
+        _LOGIN_WANTED,
+    ),
+    ReplySubject.REPUTATION: _verdict(
+        ReplyClass.POLICY,
+        "the server refuses mail from this sender, server or address by its rules",
+        "check SPF, DKIM, DMARC and PTR (docs/mail-servers.md), and whether the server is on a block list",
+    ),
+    ReplySubject.MAILBOX_FULL: _verdict(
+        ReplyClass.SIZE, "the reader's mailbox is full", "the reader has to make room"
+    ),
+    ReplySubject.MAILBOX_BUSY: _verdict(
+        ReplyClass.POLICY, "the reader's mailbox gets too many mails", "it is tried again later"
+    ),
+    ReplySubject.RATE: _verdict(
+        ReplyClass.POLICY,
+        "the server takes no more mails of ours for now",
+        "it is tried again later; if this goes on, set smtp.messages_per_minute",
+    ),
+    ReplySubject.SYSTEM: _verdict(
+        ReplyClass.POLICY, "the server has a fault of its own", "it is tried again later"
+    ),
+    ReplySubject.SIZE: _verdict(
+        ReplyClass.SIZE,
+        "the mail is too large for the server or the mailbox",
+        "fewer or narrower keywords make smaller digests",
+    ),
+}
 
 # The first that fits decides.
 _RULES = (
@@ -241,18 +398,10 @@ _RULES = (
         "it is tried again later",
     ),
     _rule(
-        _MAIL,
-        r"5\d\d 5\.1\.(?!(?:[78]|90)$)\d+|5\d\d 5\.2\.1|55[136] |521 ",  # 5.1.7, 5.1.8, 5.1.90: the sender
-        ReplyClass.DEAD_ADDRESS,
-        "there is no such mailbox",
-        "correct the address in subscribers.toml, or remove it with: digest unsubscribe",
-    ),
-    _rule(
         frozenset({Stage.RECIPIENT}),
         r"5.*",
         ReplyClass.POLICY,
-        "the server refuses mail for this recipient",
-        "if it speaks of relaying, set smtp.username and its password; if not, check the address",
+        *_REFUSED,
     ),
     _rule(
         _MAIL,

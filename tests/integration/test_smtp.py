@@ -274,7 +274,7 @@ async def test_a_server_that_knows_only_helo_takes_mail() -> None:
         ({"DATA": "451 4.7.1 try later"}, Outcome.DEFERRED, "tried again later"),
         ({"DATA": "554 5.5.1 no"}, Outcome.REJECTED, "refuses this mail by its rules"),
         ({"DOT": "451 4.3.0 queue file"}, Outcome.DEFERRED, "tried again later"),
-        ({"DOT": "550 5.7.1 looks like spam"}, Outcome.REJECTED, "SPF and DKIM"),
+        ({"DOT": "550 5.7.1 looks like spam"}, Outcome.REJECTED, "SPF, DKIM"),
         ({"DOT": "552 5.3.4 too big"}, Outcome.REJECTED, "fewer or narrower keywords"),
     ],
 )

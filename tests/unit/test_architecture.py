@@ -39,7 +39,7 @@ PURE = (
     " schedule"
     " arxiv.tex_to_unicode arxiv.authors arxiv.documents arxiv.atom arxiv.arxivraw arxiv.announcement"
     " pages pages.reading pages.writing pages.judging"
-    " preferences store.sealing providers mail.message mail.replies mail.bounces mail.pace"
+    " preferences store.sealing providers mail.message mail.replies mail.wording mail.bounces mail.pace"
     " checks.records mail.links web.clients web.choosing web.feeds"
     " mail.tex mail.tex.commands mail.tex.fractions mail.tex.letters"
     " mail.tex.maths mail.tex.pieces mail.tex.prose mail.tex.reading mail.tex.signs mail.tex.spacing"

@@ -1,10 +1,13 @@
 """A reply code means the same thing everywhere, by its stage and its enhanced status code."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.mail.replies import Reply, ReplyClass, Stage, judge
+from digest.mail.replies import Reply, ReplyClass, ReplySubject, Stage, judge, subject_of
+from tests import replies
 
 MAIL = (Stage.RECIPIENT, Stage.CONTENT)
 
@@ -25,7 +28,7 @@ MAIL = (Stage.RECIPIENT, Stage.CONTENT)
         (Stage.CONTENT, 550, "5.1.1 no such user", ReplyClass.DEAD_ADDRESS),
         (Stage.RECIPIENT, 550, "5.2.1 account disabled", ReplyClass.DEAD_ADDRESS),
         (Stage.RECIPIENT, 550, "5.1.8 the sender's domain does not exist", ReplyClass.POLICY),
-        (Stage.RECIPIENT, 553, "mailbox name not allowed", ReplyClass.DEAD_ADDRESS),
+        (Stage.RECIPIENT, 553, "mailbox name not allowed", ReplyClass.POLICY),
         (Stage.RECIPIENT, 550, "unavailable", ReplyClass.POLICY),
         (Stage.RECIPIENT, 550, "5.7.1 relaying denied", ReplyClass.POLICY),
         (Stage.RECIPIENT, 553, "5.7.1 not allowed", ReplyClass.POLICY),
@@ -73,6 +76,74 @@ def test_a_reply_concerns_the_address_the_mail_or_the_server(
 )
 def test_a_refusal_comes_with_its_remedy(stage: Stage, code: int, text: str, remedy: str) -> None:
     assert remedy in judge(stage, Reply(code=code, text=text)).remedy
+
+
+ADDRESSES = {ReplyClass.DEAD_ADDRESS, ReplyClass.DOUBTFUL_ADDRESS}
+
+
+@pytest.mark.parametrize("reply", replies.DEAD, ids=str)
+def test_words_about_that_very_mailbox_give_the_address_up(reply: Reply) -> None:
+    for stage in MAIL:
+        assert judge(stage, reply).reply_class is ReplyClass.DEAD_ADDRESS
+
+
+@pytest.mark.parametrize("reply", replies.DOUBTFUL, ids=str)
+def test_words_that_may_mean_a_missing_mailbox_are_not_believed_at_once(reply: Reply) -> None:
+    for stage in MAIL:
+        assert judge(stage, reply).reply_class is ReplyClass.DOUBTFUL_ADDRESS
+
+
+@pytest.mark.parametrize("reply", replies.OTHERS, ids=str)
+def test_words_about_anything_else_outweigh_the_code(reply: Reply) -> None:
+    for stage in MAIL:
+        assert judge(stage, reply).reply_class not in ADDRESSES
+
+
+@pytest.mark.parametrize("reply", replies.OTHERS, ids=str)
+def test_no_number_makes_words_about_anything_else_speak_of_the_mailbox(reply: Reply) -> None:
+    for code in (550, 551, 553, 554, 556, 521):
+        other = Reply(code=code, text=reply.text)
+        assert judge(Stage.RECIPIENT, other).reply_class not in ADDRESSES
+
+
+@pytest.mark.parametrize("reply", replies.QUOTAS, ids=str)
+def test_a_limit_of_what_we_may_send_concerns_every_mail_and_ends(reply: Reply) -> None:
+    for stage in (Stage.SENDER, *MAIL):
+        verdict = judge(stage, reply)
+        assert verdict.reply_class is ReplyClass.SERVER
+        assert verdict.wait is not None
+        assert timedelta(minutes=1) <= verdict.wait <= timedelta(hours=12)
+
+
+def test_a_limit_of_a_day_is_waited_for_longer_than_one_of_a_minute() -> None:
+    day = judge(Stage.SENDER, Reply(code=550, text="5.4.5 Daily user sending limit exceeded")).wait
+    rate = judge(
+        Stage.SENDER, Reply(code=454, text="Throttling failure: Maximum sending rate exceeded.")
+    ).wait
+    assert (day, rate) == (timedelta(hours=3), timedelta(minutes=5))
+
+
+@pytest.mark.parametrize("reply", replies.GREETINGS, ids=str)
+def test_a_refusal_of_our_name_concerns_every_mail(reply: Reply) -> None:
+    for stage in (Stage.HELLO, Stage.SENDER, Stage.RECIPIENT):
+        verdict = judge(stage, reply)
+        assert (verdict.reply_class, "smtp.helo" in verdict.remedy) == (ReplyClass.SERVER, True)
+
+
+@pytest.mark.parametrize("reply", [*replies.DEAD, *replies.DOUBTFUL], ids=str)
+def test_a_refusal_for_now_gives_no_address_up(reply: Reply) -> None:
+    assert judge(Stage.RECIPIENT, Reply(code=450, text=reply.text)).reply_class is ReplyClass.TRANSIENT
+
+
+def test_words_in_addresses_and_links_are_not_the_servers() -> None:
+    text = "<spam-policy@relay.example>: no such user, see https://relay.example/sender/rate"
+    assert subject_of(text) is ReplySubject.MAILBOX_GONE
+
+
+def test_words_in_an_encoding_of_their_own_are_read() -> None:
+    for words, encoding in (("用户不存在", "gb18030"), ("Empfänger unbekannt", "latin-1")):
+        text = words.encode(encoding).decode("utf-8", "surrogateescape")
+        assert subject_of(text) is ReplySubject.MAILBOX_GONE
 
 
 @settings(deadline=None)
