@@ -33,8 +33,9 @@ def mailed(live: Live, timeline: Timeline, *sources: str) -> dict[str, set[str]]
     """What came to whom with these sources, of which none fails and none is early with its answers.
 
     No evening is left out by arXiv: each source doubts that in its own time, and the look-back of a keyword's
-    first fetch begins when that succeeds. Papers are left out to which a later edit brings a keyword. Where they were submitted before the look-back
-    of that keyword, the search API has seen all others of that time and takes them for news; OAI-PMH not.
+    first fetch begins when that succeeds. Papers are left out to which a later edit brings a keyword. Where
+    they were submitted before the look-back of that keyword, the search API has seen all others of that time
+    and takes them for news; OAI-PMH not.
     """
     days = tuple(
         replace(day, runs=tuple(_calm(run) for run in day.runs), is_restored=False) for day in timeline.days
