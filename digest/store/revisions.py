@@ -1,14 +1,13 @@
 """New versions of papers that were seen before, and which of them are news for whom."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from sqlite_utils import Database
 
 from digest.digests import Change, Revision
-from digest.papers import ArxivId, Paper
+from digest.papers import Paper
 from digest.store.rows import checksum_of, code_of, text_of
 from digest.store.shelves import Shelves
 
@@ -29,21 +28,6 @@ class Revisions(Shelves):
 
     A reader's `revision_cursor` is NULL while they ask for no new versions: then nothing here concerns them.
     """
-
-    def _latest_editions(self, ids: Sequence[ArxivId]) -> dict[ArxivId, "Edition"]:
-        """The latest of each paper's editions, unless it was put away."""
-        codes = {code_of(one): one for one in ids}
-        rows = self._rows(
-            """
-            SELECT arxiv_id, edition.number, version, checksum
-            FROM json_each(?) AS asked
-            CROSS JOIN paper ON paper.arxiv_id = asked.value
-            CROSS JOIN edition ON edition.paper = paper.number
-            ORDER BY version, edition.number
-            """,
-            [json.dumps(list(codes))],
-        )
-        return {codes[code]: Edition(*edition) for code, *edition in rows}
 
     def _keep_edition(self, db: Database, paper: Paper, changed: "Edition | None") -> int:
         """The number of an edition with this version: the latest there is, unless that has `changed`."""

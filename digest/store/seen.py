@@ -150,9 +150,7 @@ class Seen(Revisions):
     def _record_papers(self, db: Database, papers: Sequence[Matched]) -> int:
         """A query's first hit on a paper stands for good: a later version is a revision of the paper."""
         papers_new = 0
-        ids = [one.paper.id for one in papers]
-        versions, known = self._seen_of(ids)
-        editions = self._latest_editions(ids)
+        versions, editions, known = self._seen_of([one.paper.id for one in papers])
         for one in papers:
             paper, latest = one.paper, editions.get(one.paper.id)
             seen = versions.get(paper.id)
@@ -192,12 +190,17 @@ class Seen(Revisions):
             ((key,) for key, is_past in fresh if not is_past),
         )
 
-    def _seen_of(self, ids: Sequence[ArxivId]) -> tuple[dict[ArxivId, int], defaultdict[ArxivId, set[str]]]:
-        """Of those papers that were seen: the newest version, and the keys of the queries that found it.
+    def _seen_of(
+        self, ids: Sequence[ArxivId]
+    ) -> tuple[dict[ArxivId, int], dict[ArxivId, Edition], defaultdict[ArxivId, set[str]]]:
+        """Of those papers that were seen: newest version, latest edition, keys of the queries that found it.
+
+        An edition that was put away is none.
 
         CROSS JOIN has SQLite begin at the few ids, not at the many hits (https://sqlite.org/optoverview.html).
         """
         newest: dict[ArxivId, int] = {}
+        editions: dict[ArxivId, Edition] = {}
         known: defaultdict[ArxivId, set[str]] = defaultdict(set)
         asked = {code_of(one): one for one in ids}
         rows = self._rows(
@@ -206,27 +209,34 @@ class Seen(Revisions):
                 SELECT number, arxiv_id
                 FROM json_each(?) AS asked CROSS JOIN paper ON paper.arxiv_id = asked.value
             )
-            SELECT arxiv_id, version, NULL FROM seen CROSS JOIN edition ON edition.paper = seen.number
+            SELECT arxiv_id, version, NULL, edition.number, checksum
+            FROM seen CROSS JOIN edition ON edition.paper = seen.number
             UNION ALL
-            SELECT arxiv_id, version, NULL FROM seen CROSS JOIN revision ON revision.paper = seen.number
+            SELECT arxiv_id, version, NULL, NULL, NULL
+            FROM seen CROSS JOIN revision ON revision.paper = seen.number
             UNION ALL
-            SELECT arxiv_id, 0, query.key
+            SELECT arxiv_id, 0, query.key, NULL, NULL
             FROM seen
             CROSS JOIN hit ON hit.paper = seen.number
             CROSS JOIN query ON query.number = hit.query
             UNION ALL
-            SELECT arxiv_id, version, query.key
+            SELECT arxiv_id, version, query.key, NULL, NULL
             FROM seen
             CROSS JOIN past_hit ON past_hit.paper = seen.number
             CROSS JOIN query ON query.number = past_hit.query
             """,
             [json.dumps(list(asked))],
         )
-        for code, version, key in rows:
-            newest[asked[code]] = max(version, newest.get(asked[code], 0))
+        for code, version, key, number, checksum in rows:
+            id_ = asked[code]
+            newest[id_] = max(version, newest.get(id_, 0))
             if key is not None:
-                known[asked[code]].add(key)
-        return newest, known
+                known[id_].add(key)
+            elif number is not None:
+                latest = editions.get(id_)
+                if latest is None or (latest.version, latest.number) < (version, number):
+                    editions[id_] = Edition(number, version, checksum)
+        return newest, editions, known
 
 
 def _age(paper: Paper) -> tuple[str, ArxivId]:

@@ -18,6 +18,7 @@ from digest.papers import ArxivId
 from digest.store import file
 from digest.store.lock import sole_worker
 from digest.store.migrations import migrations, names
+from digest.store.revisions import Edition
 from digest.store.sqlite import SqliteStore, copy_state, look_into
 from tests.contract.test_stores import NOW, claim, found, key, with_news
 from tests.factories import reader
@@ -109,7 +110,9 @@ def test_a_transaction_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 class Beside(SqliteStore):
     """Another process writes when this one has read and not yet written."""
 
-    def _seen_of(self, ids: Sequence[ArxivId]) -> tuple[dict[ArxivId, int], defaultdict[ArxivId, set[str]]]:
+    def _seen_of(
+        self, ids: Sequence[ArxivId]
+    ) -> tuple[dict[ArxivId, int], dict[ArxivId, Edition], defaultdict[ArxivId, set[str]]]:
         seen = super()._seen_of(ids)
         self.other = Thread(target=self._leave)
         self.other.start()
