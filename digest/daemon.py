@@ -14,7 +14,16 @@ from digest.assembly import Setup, limits_of, open_client, sources_of, transport
 from digest.errors import ConfigurationError, DigestError
 from digest.heap import trim_heap
 from digest.hiring import hired
-from digest.jobs import DeliveryReport, FetchReport, compose_due, deliver, fetch, take_up_restored, tidy
+from digest.jobs import (
+    DeliveryReport,
+    FetchReport,
+    compose_due,
+    confirm_changes,
+    deliver,
+    fetch,
+    take_up_restored,
+    tidy,
+)
 from digest.notify import Notifier
 from digest.preferences import Preferences, lay_over
 from digest.reporting import tell_operator
@@ -74,6 +83,7 @@ class Daemon:
         self._asked_at: datetime | None = None
         self._missed_at: datetime | None = None
         self._server_failures = 0
+        self._newest_confirmation = 0
         self._metrics = Metrics()
         self._links = links_of(setup.settings.web.base_url, store)
 
@@ -243,6 +253,7 @@ class Daemon:
         )
         self._metrics.mailed(composed, report)
         await asyncio.to_thread(tidy, self._store, now=now, lookback=setup.lookback)
+        await self._confirm(now)
         await tell_operator(
             self._store,
             transport_of(setup.settings),
@@ -258,6 +269,11 @@ class Daemon:
                 "mailed composed=%d sent=%d deferred=%d", composed.composed, report.sent, report.deferred
             )
         return report
+
+    async def _confirm(self, now: datetime) -> None:
+        settings = self._setup.settings
+        letterhead, base_url = stationery_of(settings).letterhead, settings.web.base_url
+        await confirm_changes(self._store, transport_of(settings), letterhead, base_url, now=now)
 
     async def _next_mail_at(self, limited_until: datetime | None) -> datetime:
         now = self._clock()
@@ -282,6 +298,7 @@ class Daemon:
                 seen = found
                 await self._guarded("reload", self._reread)
             await self._guarded("reading preferences", self._heed_preferences)
+            await self._guarded("reading what was asked for", self._heed_confirmations)
 
     async def _reread(self) -> None:
         try:
@@ -313,6 +330,14 @@ class Daemon:
                 self._readers = lay_over(self._setup.subscribers, preferences)
             self._mail_now.set()
 
+    async def _heed_confirmations(self) -> None:
+        """What was done or asked for on the pages is told at once; where that fails, with the next mails."""
+        waiting = await asyncio.to_thread(self._store.confirmations, now=self._clock())
+        newest = max((one.number for one in waiting), default=0)
+        if newest > self._newest_confirmation:
+            self._newest_confirmation = newest
+            self._mail_now.set()
+
     async def _stay_alive(self) -> None:
         while every := self._notifier.alive_every:
             self._notifier.alive()
@@ -325,7 +350,6 @@ class Daemon:
         async with self._composing:
             now = self._clock()
             self._setup = setup = setup or self._setup
-            self._asked_at = self._missed_at = None
             preferences = await asyncio.to_thread(self._store.preferences)
             readers = lay_over(setup.subscribers, preferences)
             given_up = await asyncio.to_thread(
@@ -333,6 +357,7 @@ class Daemon:
             )
             self._metrics.gave_up(given_up)
             self._preferences, self._readers = preferences, readers
+            self._asked_at = self._missed_at = None  # now: a fetch may have ended since the lines above
 
     async def _guarded(self, name: str, job: Callable[[], Awaitable[_T]]) -> _T | None:
         """The job's result, or `None` where it failed: that is logged, and the daemon goes on."""

@@ -78,6 +78,7 @@ async def _cycle(
     from digest.cli.opening import open_copy, open_state, progress
     from digest.cycle import Cycle
     from digest.hiring import hired
+    from digest.jobs import confirm_changes
     from digest.preferences import lay_over
     from digest.reporting import tell_operator
     from digest.stationery import stationery_of, writer_of
@@ -110,6 +111,13 @@ async def _cycle(
             )
             report = await cycle.run(force=force)
         if not dry_run:
+            await confirm_changes(
+                store,
+                transport_of(settings),
+                stationery_of(settings).letterhead,
+                settings.web.base_url,
+                now=now or datetime.now(UTC),
+            )
             await tell_operator(
                 store,
                 transport_of(settings),

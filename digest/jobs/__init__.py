@@ -1,6 +1,7 @@
 """The jobs: fetch, compose, deliver, and tidy up. Each may be stopped at any point and run again."""
 
 from digest.jobs.composing import ComposeReport, Due, compose_due
+from digest.jobs.confirming import confirm_changes
 from digest.jobs.delivering import DeliveryReport, deliver
 from digest.jobs.fetching import FetchReport, fetch
 from digest.jobs.restoring import take_up_restored
@@ -12,6 +13,7 @@ __all__ = [
     "Due",
     "FetchReport",
     "compose_due",
+    "confirm_changes",
     "deliver",
     "fetch",
     "take_up_restored",

@@ -12,6 +12,7 @@ from digest.store.protocol import Store
 from digest.store.values import (
     Bounced,
     Conclusion,
+    Confirmation,
     Fate,
     Figures,
     Frontier,
@@ -21,6 +22,7 @@ from digest.store.values import (
     MailingState,
     Matched,
     News,
+    PageChange,
     Pages,
     Posting,
     Restored,
@@ -34,6 +36,7 @@ from digest.store.values import (
 __all__ = [
     "Bounced",
     "Conclusion",
+    "Confirmation",
     "Fate",
     "Figures",
     "Frontier",
@@ -43,6 +46,7 @@ __all__ = [
     "MailingState",
     "Matched",
     "News",
+    "PageChange",
     "Pages",
     "Posting",
     "Restored",

@@ -421,3 +421,20 @@ def m012_changes(db: Database) -> None:
 def m013_links(db: Database) -> None:
     # How often the reader had new links made: tokens of before open nothing any more.
     db.execute("ALTER TABLE subscriber ADD COLUMN links INTEGER NOT NULL DEFAULT 0")
+
+
+@migrations()
+def m014_confirmations(db: Database) -> None:
+    # Mails that tell subscribers of changes on their pages; the token takes the change back.
+    db.execute(
+        """
+        CREATE TABLE confirmation (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            subscriber INTEGER NOT NULL REFERENCES subscriber,
+            change TEXT NOT NULL,
+            token TEXT NOT NULL UNIQUE,
+            written_at TEXT NOT NULL,
+            sent_at TEXT
+        ) STRICT
+        """
+    )

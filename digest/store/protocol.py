@@ -11,6 +11,7 @@ from digest.preferences import Preferences
 from digest.store.values import (
     Bounced,
     Conclusion,
+    Confirmation,
     Fate,
     Figures,
     KeywordPage,
@@ -18,6 +19,7 @@ from digest.store.values import (
     Mailing,
     Matched,
     News,
+    PageChange,
     Restored,
     Served,
     Sighting,
@@ -260,6 +262,26 @@ class Store(Protocol):
 
         Their choices are kept, and so is what was given up, for when they return. Once is as good as twice.
         """
+        ...
+
+    def leave_and_tell(self, email: str, *, now: datetime) -> None:
+        """As `leave`, and the subscriber is to be told by mail."""
+        ...
+
+    def tell(self, email: str, change: PageChange, *, now: datetime) -> None:
+        """The subscriber is to be told of this by mail; of each kind of change once a day."""
+        ...
+
+    def confirmations(self, *, now: datetime) -> tuple[Confirmation, ...]:
+        """The mails about changes of the last days that were not sent yet."""
+        ...
+
+    def note_confirmed(self, number: int, *, now: datetime) -> None:
+        """One of them was sent."""
+        ...
+
+    def confirmation_of(self, token: str, *, now: datetime) -> Confirmation | None:
+        """The one that has this token, for 90 days."""
         ...
 
     def rejoin(self, email: str) -> bool:

@@ -12,16 +12,17 @@ from sqlite_utils import Database
 
 from digest.errors import StateError
 from digest.store import Restored
+from digest.store.confirmations import Confirmations
 from digest.store.failures import state_error
 from digest.store.file import refuse_folder, refuse_foreign
 from digest.store.migrations import migrations
-from digest.store.restoring import Restorable, found_in, mark_copy
+from digest.store.restoring import found_in, mark_copy
 
 _STEPS_BETWEEN_LOOKS = 100_000
 """Of SQLite's machine, between two looks at the clock: some milliseconds."""
 
 
-class SqliteStore(Restorable):
+class SqliteStore(Confirmations):
     """A `Store`; its calls may come from any thread, one at a time."""
 
 

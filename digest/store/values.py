@@ -234,3 +234,22 @@ class Figures:
     suppressed: int
     waiting: int
     fetched_at: datetime | None
+
+
+class PageChange(StrEnum):
+    """What a subscriber is told of by mail: that they left or pause, or that their return was asked for."""
+
+    LEFT = "left"
+    PAUSED = "paused"
+    RETURN = "return"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """A mail about a change; who has its token takes the change back, or confirms that they return."""
+
+    number: int
+    email: str
+    change: PageChange
+    token: str
+    written_at: datetime

@@ -95,6 +95,8 @@ class Application:
                 web.get("/u/{token}", self._showing(site.leaving)),
                 # RFC 8058, 3.2: whatever the form says, the request itself is the wish.
                 web.post("/u/{token}", self._leave),
+                web.get("/b/{token}", self._showing(site.undoing)),
+                web.post("/b/{token}", self._undo),
                 web.get("/p/{token}", self._showing(site.preferences)),
                 web.post("/p/{token}", self._prefer),
                 web.get("/d/{token}", self._showing(site.digest)),
@@ -119,6 +121,9 @@ class Application:
 
     async def _leave(self, request: web.Request) -> web.StreamResponse:
         return await self._found(request, self._site.leave, asking=self._in_turn)
+
+    async def _undo(self, request: web.Request) -> web.StreamResponse:
+        return await self._found(request, self._site.undo, asking=self._in_turn)
 
     async def _prefer(self, request: web.Request) -> web.StreamResponse:
         """A token is looked at before the body is waited for: a stranger holds no place here."""
@@ -180,7 +185,7 @@ class Application:
     # For machines.
 
     async def _robots(self, request: web.Request) -> web.StreamResponse:
-        refused = ("/u/", "/p/", "/f/") if self._settings.robots else ("/",)
+        refused = ("/u/", "/p/", "/f/", "/b/") if self._settings.robots else ("/",)
         lines = ("User-agent: *", *(f"Disallow: {path}" for path in refused))
         return web.Response(text="".join(f"{line}\n" for line in lines))
 

@@ -18,7 +18,7 @@ from digest.papers import one_line
 from digest.store import KeywordPage
 from digest.web.choosing import DAYS, Form
 
-_NAMES = ("message", "leave", "preferences", "keyword", "digest")
+_NAMES = ("message", "leave", "preferences", "keyword", "digest", "undo")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,10 @@ class Pages:
             may_return=may_return,
             urls=urls,
         )
+
+    def undo(self, *, email: str, what: str, button: str, url: str) -> str:
+        """The page with the button that takes a change back, or confirms it."""
+        return self._render("undo", title=button, email=one_line(email), what=what, button=button, url=url)
 
     def preferences(
         self, *, email: str, form: Form | None, may_return: bool, told: str, urls: ReaderUrls

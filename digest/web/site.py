@@ -13,7 +13,7 @@ from digest.mail.cards import title_of
 from digest.mail.templates import long_date
 from digest.notation import address_key
 from digest.preferences import Preferences
-from digest.store import KnownReader, Store
+from digest.store import KnownReader, PageChange, Store
 from digest.subscribers import Subscriber
 from digest.web.choosing import choices_of, form_of, is_renewal, is_return, is_whole
 from digest.web.feeds import Item, atom, paper_item
@@ -24,6 +24,14 @@ NEW_LINKS = (
     "All links to your own pages and feed that were sent before, this page's included, lead nowhere any more."
     " Your next digest has the new ones."
 )
+
+ASKED = "A mail is on its way to your address: its link subscribes you again."
+
+_UNDO = {
+    PageChange.LEFT: ("the button subscribes you again.", "Subscribe again"),
+    PageChange.RETURN: ("the button subscribes you again.", "Subscribe again"),
+    PageChange.PAUSED: ("the button ends the pause.", "End the pause"),
+}
 
 Subscribers = Callable[[], Sequence[Subscriber]]
 """Those of subscribers.toml, as it is in force now."""
@@ -71,7 +79,7 @@ class Site:
         if known is None:
             return None
         if self._chosen(known).left_at is None:
-            self._changing.leave(known.email, now=self._clock())
+            self._changing.leave_and_tell(known.email, now=self._clock())
         return self._after("You are unsubscribed.", lambda: self._leave_page(token, known))
 
     def is_of_reader(self, token: str) -> Found | None:
@@ -92,9 +100,7 @@ class Site:
             return None
         subscriber = self._subscriber(known)
         if is_return(sent):
-            if self._chosen(known).left_at is not None:
-                self._changing.rejoin(known.email)
-            return self._preferences_after(token, known, "You are subscribed again.")
+            return self._ask_owner(token, known)
         if subscriber is None or self._chosen(known).left_at:
             return self._preferences_page(token, known)
         if is_renewal(sent):
@@ -108,8 +114,46 @@ class Site:
         if errors:
             return self._preferences_page(token, known, "Nothing was saved.", chosen, errors)
         if chosen != replace(self._chosen(known), left_at=None):
-            self._changing.prefer(known.email, chosen)
+            self._save(known, chosen)
         return self._preferences_after(token, known, "Saved.")
+
+    def _ask_owner(self, token: str, known: KnownReader) -> Found:
+        """Whoever has a forwarded mail can ask; only who reads the subscriber's mail can return."""
+        if self._subscriber(known) is None or self._chosen(known).left_at is None:
+            return self._preferences_page(token, known)
+        self._changing.tell(known.email, PageChange.RETURN, now=self._clock())
+        return self._preferences_after(token, known, ASKED)
+
+    def _save(self, known: KnownReader, chosen: Preferences) -> None:
+        is_pause = chosen.paused_until not in {None, self._chosen(known).paused_until}
+        self._changing.prefer(known.email, chosen)
+        if is_pause:
+            self._changing.tell(known.email, PageChange.PAUSED, now=self._clock())
+
+    def undoing(self, token: str) -> Found | None:
+        """The page with the button of a mail about a change. Changes nothing."""
+        one = self._store.confirmation_of(token, now=self._clock())
+        if one is None:
+            return None
+        what, button = _UNDO[one.change]
+        url = f"{self._base_url}/b/{token}"
+        return _page(self._pages.undo(email=one.email, what=what, button=button, url=url))
+
+    def undo(self, token: str) -> Found | None:
+        """Takes the change back; once is as good as twice."""
+        one = self._store.confirmation_of(token, now=self._clock())
+        if one is None:
+            return None
+        chosen = self._store.preferences_of(one.email)
+        if one.change is PageChange.PAUSED:
+            if chosen.paused_until is not None:
+                self._changing.prefer(one.email, replace(chosen, paused_until=None))
+            return _page(
+                self._pages.message("Done", "The pause has ended. Your next digest comes at its time.")
+            )
+        if chosen.left_at is not None:
+            self._changing.rejoin(one.email)
+        return _page(self._pages.message("Done", "You are subscribed again."))
 
     def digest(self, token: str) -> Found | None:
         digest = self._store.digest_page(token)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import date, datetime, time, timedelta
 from email import message_from_bytes
+from email.message import Message
 from functools import partial
 from pathlib import Path
 
@@ -372,9 +373,20 @@ async def test_a_click_in_a_mail_ends_the_mails(
             figures = await (await session.get(f"{address}/metrics", headers=told)).text()
         assert 'digest_digests_total{outcome="sent"} 1.0' in figures
         assert 'digest_source_last_success_timestamp_seconds{source="' in figures
+        await expect_soon(lambda: len(town.mails()) == 2)  # that it was done, and how to take it back
+        (notice,) = [mail for mail in mails_in(town) if mail["Subject"].startswith("You are unsubscribed")]
+        (back,) = re.findall(r"https://d.example.org(/b/\S+)", str(notice.get_payload()))
         town.set_clock("2026-06-10 07:01")
         await asyncio.sleep(0.3)
-        assert len(town.mails()) == 1
+        assert len(town.mails()) == 2
+        async with ClientSession() as session, session.post(address + back) as answer:
+            assert answer.status == 200
+        town.set_clock("2026-06-11 07:01")
+        await expect_soon(lambda: len(town.mails()) == 3)
+
+
+def mails_in(town: Town) -> list[Message]:
+    return [message_from_bytes(path.read_bytes()) for path in (town.folder / "Maildir/new").glob("*")]
 
 
 async def test_choices_survive_a_restart(tmp_path: Path, ear: socket.socket) -> None:

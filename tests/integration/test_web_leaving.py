@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import FormData
 
 from digest.preferences import Preferences
+from digest.store import Confirmation, PageChange
 from tests.integration.web_site import ADA, BO, Town, serving_town, told
 
 
@@ -68,17 +69,88 @@ async def test_the_page_has_a_button_that_posts_to_itself(town: Town) -> None:
     assert "is not subscribed" in told((await town.get(url)).body)
 
 
-async def test_who_left_can_come_back_by_the_button(town: Town) -> None:
+def written(town: Town) -> Confirmation:
+    """The last mail about a change that waits to be sent."""
+    return town.store.confirmations(now=town.now)[-1]
+
+
+async def test_who_left_comes_back_by_a_mail_that_only_they_get(town: Town) -> None:
     links = town.links()
     assert links.unsubscribe
     assert links.manage
     await town.post(links.unsubscribe)
     assert 'name="return"' in (await town.get(links.manage)).body
     answer = await town.post(links.manage, {"return": "yes"})
-    assert "You are subscribed again." in told(answer.body)
+    assert "A mail is on its way" in told(answer.body)
+    assert town.store.preferences_of(ADA.email).left_at
+    mail = written(town)
+    assert (mail.email, mail.change) == (ADA.email, PageChange.RETURN)
+    assert mail.token not in answer.body
+    page = f"/b/{mail.token}"
+    assert "Nothing has changed yet" in told((await town.get(page)).body)
+    assert town.store.preferences_of(ADA.email).left_at
+    assert "You are subscribed again." in told((await town.post(page)).body)
     assert town.store.preferences() == {}
+    assert (await town.post(page)).status == 200
     town.enrol()
     assert set(town.store.standings([ADA.email, BO.email])) == {ADA.email, BO.email}
+
+
+async def test_who_has_left_is_told_and_can_take_it_back(town: Town) -> None:
+    links = town.links()
+    assert links.unsubscribe
+    for _ in range(3):
+        await town.post(links.unsubscribe, one_click(multipart=False))
+    (mail,) = town.store.confirmations(now=town.now)
+    assert (mail.email, mail.change) == (ADA.email, PageChange.LEFT)
+    await town.post(f"/b/{mail.token}")
+    assert town.store.preferences() == {}
+
+
+async def test_who_pauses_is_told_and_can_take_that_alone_back(town: Town) -> None:
+    links = town.links()
+    assert links.manage
+    chosen = {"weekly": "fri", "at": "18:05", "paused_until": "2026-07-01"}
+    for _ in range(2):
+        await town.post(links.manage, chosen)
+    (mail,) = town.store.confirmations(now=town.now)
+    assert (mail.email, mail.change) == (ADA.email, PageChange.PAUSED)
+    assert "End the pause" in told((await town.get(f"/b/{mail.token}")).body)
+    await town.post(f"/b/{mail.token}")
+    assert town.store.preferences() == {ADA.email: Preferences(weekly="fri", send_at=time(18, 5))}
+
+
+async def test_nobody_fills_a_mailbox_from_a_page(town: Town) -> None:
+    links = town.links()
+    assert links.manage
+    assert links.unsubscribe
+    await town.post(links.unsubscribe)
+    for _ in range(5):
+        await town.post(links.manage, {"return": "yes"})
+    assert len(town.store.confirmations(now=town.now)) == 2
+    for one in town.store.confirmations(now=town.now):
+        town.store.note_confirmed(one.number, now=town.now)
+    await town.post(links.manage, {"return": "yes"})
+    assert town.store.confirmations(now=town.now) == ()
+    town.now += timedelta(days=2)
+    await town.post(links.manage, {"return": "yes"})
+    assert len(town.store.confirmations(now=town.now)) == 1
+    assert town.store.confirmations(now=town.now + timedelta(days=4)) == ()
+
+
+async def test_a_mail_about_a_change_is_not_sent_to_an_address_that_is_dead_and_ends_its_link_in_time(
+    town: Town,
+) -> None:
+    links = town.links()
+    assert links.unsubscribe
+    await town.post(links.unsubscribe)
+    token = written(town).token
+    town.store.suppress(ADA.email, cause="550 5.1.1", now=town.now)
+    assert town.store.confirmations(now=town.now) == ()
+    assert (await town.get(f"/b/{token}")).status == 200
+    town.now += timedelta(days=91)
+    assert [(await town.ask(method, f"/b/{token}")).status for method in ("GET", "POST")] == [404, 404]
+    assert (await town.get("/b/" + "A" * 24)).status == 404
 
 
 async def test_leaving_does_not_forget_what_was_chosen(town: Town) -> None:

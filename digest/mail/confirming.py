@@ -1,0 +1,60 @@
+"""The short mails that tell subscribers what was done, or asked for, on their pages."""
+
+from email.utils import format_datetime
+
+from digest.mail import Outgoing
+from digest.mail.message import Letterhead, mailbox, quoted_printable, wire_address
+from digest.store import Confirmation, PageChange
+
+_SUBJECTS = {
+    PageChange.LEFT: "You are unsubscribed from the arXiv digest",
+    PageChange.PAUSED: "Your arXiv digest is paused",
+    PageChange.RETURN: "Subscribe to the arXiv digest again?",
+}
+
+_TOLD = {
+    PageChange.LEFT: (
+        "{email} gets no more digests of new arXiv papers: somebody followed a link to\n"
+        "unsubscribe that was in one of your mails.\n\n"
+        "If that was not you, or by mistake, this page takes it back:"
+    ),
+    PageChange.PAUSED: (
+        "On your page of preferences somebody chose a pause: for now, no digest goes\n"
+        "to {email}. What comes meanwhile will be in the first one after it.\n\n"
+        "If that was not you, or by mistake, this page takes it back:"
+    ),
+    PageChange.RETURN: (
+        "On your page of preferences somebody asked for digests of new arXiv papers\n"
+        "to be sent to {email} again.\n\n"
+        "If that was you, press the button on this page; else nothing happens:"
+    ),
+}
+
+
+def write_confirmation(one: Confirmation, letterhead: Letterhead, base_url: str) -> Outgoing:
+    """The mail; the same bytes each time. Only its reader gets the address to take the change back."""
+    token = f"c{one.number}.{one.written_at:%Y%m%d%H%M%S}"
+    headers = (
+        ("From", mailbox("From", letterhead.sender_name, letterhead.sender)),
+        ("To", mailbox("To", None, one.email)),
+        ("Subject", _SUBJECTS[one.change]),
+        ("Date", format_datetime(one.written_at)),
+        ("Message-ID", f"<{token}@{wire_address(letterhead.sender).rpartition('@')[2]}>"),
+        ("Auto-Submitted", "auto-generated"),
+        ("MIME-Version", "1.0"),
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Transfer-Encoding", "quoted-printable"),
+    )
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    lines = (
+        _TOLD[one.change].format(email=one.email),
+        f"{base_url}/b/{one.token}",
+        f"Did others get your mails? Make new links on your page of preferences.\n{letterhead.contact}",
+    )
+    body = quoted_printable("\n\n".join(lines) + "\n")
+    return Outgoing(
+        sender=letterhead.sender,
+        recipient=one.email,
+        message=f"{head}\r\n".encode() + body,
+        token=token,
+    )
