@@ -91,10 +91,12 @@ def _problems_of_subscribers(config: Path | None, environ: Mapping[str, str]) ->
     return ()
 
 
-def manners_of(settings: Settings) -> ClientSettings:
+def manners_of(settings: Settings, *, patience: timedelta | None = None) -> ClientSettings:
     """How arXiv is asked."""
     arxiv = settings.arxiv
-    return ClientSettings(contact=arxiv.contact, version=__version__, retry_pause=arxiv.retry_pause)
+    return ClientSettings(
+        contact=arxiv.contact, version=__version__, retry_pause=arxiv.retry_pause, patience=patience
+    )
 
 
 def turnstile_file(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:

@@ -10,8 +10,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,8 @@ from digest.stationery import Stationery
 
 _LONGEST_LINE = 1 << 20
 """Thirty drafts are told in some ten thousand bytes."""
+
+_KEPT_BACK = ("DIGEST_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_")
 
 _GOODBYE_SECONDS = 5.0
 
@@ -45,6 +47,7 @@ async def hired(stationery: Stationery, state: Path) -> AsyncIterator[Drafting]:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=_LONGEST_LINE,
+                env=_environment(os.environ),
                 pass_fds=[desk.fileno()],
             )
         except OSError as error:
@@ -53,12 +56,27 @@ async def hired(stationery: Stationery, state: Path) -> AsyncIterator[Drafting]:
             yield _Correspondence(process, desk.fileno(), state).drafting
         finally:
             if process.stdin:
-                process.stdin.close()
+                with suppress(OSError, RuntimeError):  # it is closed where the scribe has ended
+                    process.stdin.close()
             try:
                 await asyncio.wait_for(process.wait(), _GOODBYE_SECONDS)
             except TimeoutError:
-                process.kill()
+                _kill(process)
                 await process.wait()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the second process needs, and none of the secrets and sockets that are the first one's."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(_KEPT_BACK) and not name.lower().endswith("_proxy")
+    }
 
 
 def _desk() -> IO[bytes]:
@@ -82,10 +100,15 @@ class _Correspondence:
             async with asyncio.timeout(PATIENCE):
                 answer = await self._ask([now.isoformat(), until.isoformat(), limit])
         except TimeoutError as error:
-            self._process.kill()  # it may hold the state
+            _kill(self._process)  # it may hold the state
             raise ScribeGone("it does not answer") from error
         except (asyncio.IncompleteReadError, OSError) as error:
             raise ScribeGone("it has ended") from error
+        except RuntimeError as error:  # uvloop's word for a pipe that was closed
+            raise ScribeGone(f"it has ended ({error})") from error
+        except (asyncio.LimitOverrunError, ValueError) as error:
+            _kill(self._process)
+            raise ScribeGone("what it says is no answer") from error
         if "error" in answer:
             raise StateError(str(self._state), answer["error"], is_passing=answer["is_passing"])
         return self._taken(answer["drafts"])

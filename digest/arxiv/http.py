@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import aiohttp
 from yarl import URL
 
 from digest.arxiv.atom import error_reason
+from digest.arxiv.proxies import proxy_for
 from digest.arxiv.turnstile import Turnstile
 from digest.arxiv.unanswered import no_answer
 from digest.errors import BadDocument, Refused, SourceError, Throttled, Unreachable
@@ -27,6 +29,11 @@ _T = TypeVar("_T")
 _LONGEST_URL = 2_000
 _MOST_REDIRECTS = 3
 _LONGEST_PAUSE = timedelta(minutes=10)
+"""Who is asked to wait for longer asks nothing more now; the next fetch does."""
+
+_SHORT_TRY = 5.0
+"""Seconds for a request when the patience is over: another server of arXiv may answer where one does not."""
+
 _CHUNK = 64 * 1024
 _BUSY = {
     HTTPStatus.NOT_ACCEPTABLE,
@@ -52,6 +59,8 @@ class ClientSettings:
 
     A failed request is sent again after `retry_pause`, which doubles each time, up to `tries` in all.
     `timeout` is for one whole answer: a 429 of arXiv may take two minutes to arrive.
+    `patience` is how long a person waits without any answer; then nothing is sent again, and what was not
+    sent yet gets a single short try. `None` waits for all tries.
     """
 
     contact: str | None
@@ -60,6 +69,7 @@ class ClientSettings:
     tries: int = 5
     timeout: timedelta = timedelta(seconds=150)
     max_bytes: int = 64 * 1024 * 1024
+    patience: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +92,17 @@ class PoliteClient:
     """Asks one question at a time, each request in its own turn of the turnstile.
 
     `requests` counts all that were sent, also those that failed, were redirected or were sent again.
-    `notice` is told of each before it is sent.
+    `notice` is told of each before it is sent, and `tell` of each that failed and will be sent again, and of
+    another process that is waited for.
     `clock_lead` is how far this machine's clock was ahead of the server's at the last answer that told it.
     """
 
     def __init__(self, settings: ClientSettings, turnstile: Turnstile) -> None:
         self.requests = 0
         self.notice: Callable[[int], None] = lambda requests: None
+        self.tell: Callable[[str], None] = lambda text: None
         self.clock_lead: timedelta | None = None
+        self._last_heard: float | None = None
         self._settings = settings
         self._turnstile = turnstile
         self._session: aiohttp.ClientSession | None = None
@@ -122,17 +135,49 @@ class PoliteClient:
         attempt = 1
         while True:
             try:
-                return await asyncio.to_thread(understand, await self._fetch(question))
+                answer = await asyncio.to_thread(understand, await self._fetch_in_time(question))
             except SourceError as error:
-                if attempt >= self._settings.tries:
-                    raise
                 pause = _pause(self._settings.retry_pause, attempt, error)
+                if attempt >= self._settings.tries or pause > self._patience_left() or _is_put_off(error):
+                    raise
+                again_at = datetime.now().astimezone() + timedelta(seconds=pause)
+                self.tell(
+                    f"{error.reason.rpartition('; ')[0] or error.reason} ({url}); asked again at"
+                    f" {again_at:%H:%M:%S}, try {attempt + 1} of {self._settings.tries}"
+                )
                 _log.warning(
                     "arXiv request failed, trying again url=%s attempt=%d of=%d pause=%.1fs cause=%s",
                     url, attempt, self._settings.tries, pause, error.reason,
                 )  # fmt: skip
+            else:
+                self._last_heard = asyncio.get_running_loop().time()
+                return answer
             await asyncio.sleep(pause)
             attempt += 1
+
+    def _patience_left(self) -> float:
+        """Seconds; the patience begins anew with every good answer."""
+        if self._settings.patience is None:
+            return math.inf
+        now = asyncio.get_running_loop().time()
+        self._last_heard = now if self._last_heard is None else self._last_heard
+        return self._settings.patience.total_seconds() - (now - self._last_heard)
+
+    async def _fetch_in_time(self, question: _Question) -> bytes:
+        left = max(self._patience_left(), _SHORT_TRY)
+        self._turnstile.tell = self._told_of_turn
+        try:
+            async with asyncio.timeout(left if left < math.inf else None):
+                return await self._fetch(question)
+        except TimeoutError as error:
+            why = self._turnstile.waits_for or "arXiv does not answer"
+            raise Unreachable(
+                question.url, f"nothing came within {left:.0f} s ({why}); try again later"
+            ) from error
+
+    def _told_of_turn(self, text: str) -> None:
+        _log.warning("%s", text)
+        self.tell(text)
 
     async def _fetch(self, question: _Question) -> bytes:
         for _ in range(1 + _MOST_REDIRECTS):
@@ -147,11 +192,12 @@ class PoliteClient:
         if self._session is None:
             raise RuntimeError("PoliteClient is used outside of its `async with`")
         method = "GET" if question.form is None else "POST"
+        proxy = proxy_for(str(question.address))
         self.requests += 1
         self.notice(self.requests)
         try:
             async with self._session.request(
-                method, question.address, data=question.form, allow_redirects=False
+                method, question.address, data=question.form, allow_redirects=False, proxy=proxy
             ) as response:
                 lead = _lead(response.headers)
                 self.clock_lead = self.clock_lead if lead is None else lead
@@ -208,17 +254,15 @@ def _question(url: str, fields: Mapping[str, str]) -> _Question:
 def _accepted(url: str, reply: _Reply) -> bytes:
     """The body of an answer that is one. Raises `SourceError` for all others."""
     if reply.status in _BUSY:
-        raise Throttled(
-            url,
-            f"arXiv is overloaded or wants fewer requests ({_status(reply)}); try again later",
-            _wait(reply),
-        )
+        said = f"arXiv is overloaded or wants fewer requests ({_status(reply)}"
+        raise Throttled(url, f"{said}{_asked_wait(reply)}", _wait(reply))
     if reply.status != HTTPStatus.OK:
         words = error_reason(reply.body) or "no reason given; check the address"
         raise Refused(url, f"arXiv refused the request ({_status(reply)}): {words}")
     start = reply.body[:200].strip().lower()
     if start.startswith(b"rate exceeded"):
-        raise Throttled(url, "arXiv wants fewer requests (“Rate exceeded.”); try again later", _wait(reply))
+        said = f"arXiv wants fewer requests (“Rate exceeded.”{_asked_wait(reply)}"
+        raise Throttled(url, said, _wait(reply))
     if start.startswith((b"<!doctype html", b"<html")):
         raise BadDocument(
             url, "the answer is a web page, as from an overloaded server or a proxy; try again later"
@@ -245,6 +289,23 @@ def _wait(reply: _Reply) -> timedelta | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max(moment - datetime.now(UTC), timedelta(0))
+
+
+def _asked_wait(reply: _Reply) -> str:
+    """The end of a sentence: for how long the server asks to wait, and what to do."""
+    wait = _wait(reply)
+    if wait is None or wait <= _LONGEST_PAUSE:
+        return "); try again later"
+    # A year, or what is no time at all, is not waited for: that is a ban, or a mistake of the server.
+    told = f"{wait.days:,} days" if wait.days > 1 else f"{wait.total_seconds() / 3600:.1f} hours"
+    return (
+        f", and asks to wait for {told}); the next fetch asks again. See who else asks arXiv from this"
+        " address, and if this goes on write to arXiv (info.arxiv.org/help/contact)"
+    )
+
+
+def _is_put_off(error: SourceError) -> bool:
+    return isinstance(error, Throttled) and (error.retry_after or timedelta(0)) > _LONGEST_PAUSE
 
 
 def _lead(headers: Mapping[str, str]) -> timedelta | None:

@@ -28,11 +28,13 @@ class Turnstile:
 
     `path` is a small file, the same for all processes: its lock is held during a turn, and in it stands when
     the last one ended. The system gives the lock back when a process dies.
-    `tell` is told of a wait that has lasted for a minute, and who is waited for.
+    `tell` is told of a wait that has lasted for a minute, and who is waited for. `waits_for` says the same at
+    any time; it is empty when none is waited for.
     """
 
     def __init__(self, path: Path, interval: timedelta, told_after: timedelta = TOLD_AFTER) -> None:
         self.tell: Callable[[str], None] = _log.warning
+        self.waits_for = ""
         self._path = path
         self._interval = interval
         self._told_after = told_after.total_seconds()
@@ -61,6 +63,7 @@ class Turnstile:
         clock = asyncio.get_running_loop().time
         began, told = clock(), clock()
         while not self._try():
+            self.waits_for = f"{self._lock.holder() or 'another process'} is asking arXiv"
             if clock() - told >= self._told_after:
                 told = clock()
                 holder = self._lock.holder() or "another process"
@@ -68,6 +71,7 @@ class Turnstile:
                     f"waiting for {told - began:.0f} s for a turn to ask arXiv: {holder} holds {self._path}"
                 )
             await asyncio.sleep(_POLL_SECONDS)
+        self.waits_for = ""
 
     def _try(self) -> bool:
         try:

@@ -11,13 +11,22 @@ from digest.papers import one_line
 
 _CLOSED = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE)
 _CONNECTION = "check this machine's connection, or try again later"
+_PROXY = "check HTTPS_PROXY (http://NAME:PASSWORD@HOST:PORT), or name the host in NO_PROXY"
+_LOGIN_WANTED = 407
 _CERTIFICATE = "check this machine's clock, and whether a proxy stands between"
 
 
 def no_answer(error: aiohttp.ClientError | OSError) -> str:
     """The cause, with the host where none was reached; after a semicolon what to do."""
     remedy = _CONNECTION
-    if isinstance(error, aiohttp.ClientConnectorError):
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        cause = f"the proxy does not answer: {_unreached(error.host, error.os_error)}"
+        remedy = _PROXY
+    elif isinstance(error, aiohttp.ClientHttpProxyError):
+        wants = " and wants a name and password" if error.status == _LOGIN_WANTED else ""
+        cause = f"the proxy refused the request (HTTP {error.status} {error.message}){wants}"
+        remedy = _PROXY
+    elif isinstance(error, aiohttp.ClientConnectorError):
         cause = _unreached(error.host, error.os_error)
         if isinstance(error.os_error, ssl.SSLCertVerificationError):
             remedy = _CERTIFICATE

@@ -1,7 +1,7 @@
 """arXiv's interfaces: whether each answers, and can be believed, by one small request each."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +12,12 @@ from digest.arxiv.announcement import parse_feed_page
 from digest.arxiv.atom import parse_search_answer
 from digest.arxiv.documents import moment_of, root_of, text_of
 from digest.arxiv.http import PoliteClient
+from digest.arxiv.proxies import proxy_for
+from digest.arxiv.proxies import shown as shown_proxy
 from digest.assembly import manners_of, open_client, turnstile_file
 from digest.checks import Finding, failed, ok, warning
 from digest.checks.clock import judge_clock
-from digest.errors import BadDocument, Implausible, SourceError, StateError, Throttled
+from digest.errors import BadDocument, Implausible, SourceError, StateError, Throttled, Unreachable
 from digest.notation import is_loopback
 from digest.settings import Settings
 
@@ -38,7 +40,9 @@ async def check_arxiv(settings: Settings) -> AsyncIterator[Finding]:
             f"run this as that user: sudo -u '#{owner}' digest doctor",
         )
         return
-    manners = replace(manners_of(settings), tries=1, timeout=_PATIENCE)
+    for proxied in _proxies(settings):
+        yield proxied
+    manners = replace(manners_of(settings, patience=_PATIENCE), tries=1, timeout=_PATIENCE)
     try:
         async with open_client(settings, manners) as client:
             for name, url, ask in _interfaces(settings):
@@ -49,6 +53,21 @@ async def check_arxiv(settings: Settings) -> AsyncIterator[Finding]:
     if settings.arxiv.contact is None:
         said = "no contact is set, and arXiv asks for one"
         yield warning("arXiv: contact", said, "set arxiv.contact to your address")
+
+
+def _proxies(settings: Settings) -> Iterator[Finding]:
+    """The proxies that the environment names, and for which of arXiv's hosts."""
+    hosts: dict[str, list[str]] = {}
+    for _, url, _ in _interfaces(settings):
+        try:
+            if proxy := proxy_for(url):
+                hosts.setdefault(shown_proxy(proxy), []).append(urlsplit(url).hostname or url)
+        except Unreachable as error:
+            what, _, remedy = error.reason.partition("; ")
+            yield failed("arXiv: proxy", what, remedy)
+            return
+    for proxy, names in hosts.items():
+        yield ok("arXiv: proxy", f"{', '.join(dict.fromkeys(names))} by {proxy}, as the environment says")
 
 
 def _someone_elses(settings: Settings) -> int | None:

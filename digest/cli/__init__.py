@@ -10,9 +10,10 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -35,7 +36,7 @@ from digest.cli import (
     web,
     why,
 )
-from digest.cli.context import EXIT_CODES, Context, exit_code, problems_of
+from digest.cli.context import EXIT_CODES, INTERRUPTED, Context, exit_code, problems_of
 from digest.errors import DigestError
 from digest.heap import collect_rarely
 
@@ -115,6 +116,12 @@ def main() -> None:
     collect_rarely()
     try:
         app(prog_name="digest")
+    except KeyboardInterrupt:
+        _end_interrupted()
+    except SystemExit as ending:
+        if _was_interrupted(ending):
+            _end_interrupted()
+        raise
     except DigestError as error:
         sys.stderr.writelines(f"error: {problem}\n" for problem in problems_of(error))
         sys.exit(exit_code(error))
@@ -123,6 +130,24 @@ def main() -> None:
             raise
         sys.stderr.write(f"error: the output cannot be written: {error.strerror}\n")
         sys.exit(1)
+
+
+def _was_interrupted(ending: SystemExit) -> bool:
+    """Whether Ctrl-C is behind it, which the library of commands ends with 1."""
+    cause: BaseException | None = ending
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            return True
+        cause = cause.__context__
+    return False
+
+
+def _end_interrupted() -> NoReturn:
+    """Ends at once: a thread that still asks the name service would be waited for."""
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(INTERRUPTED)
 
 
 def _is_output_lost() -> bool:

@@ -49,6 +49,10 @@ class Context:
         return load_settings(self.config, os.environ)
 
 
+INTERRUPTED = 130
+"""What a command ends with after Ctrl-C, as shells have it: 128 and the number of the signal."""
+
+
 def context_of(ctx: typer.Context) -> Context:
     """The shared context in a command that takes `ctx: typer.Context`."""
     return ctx.ensure_object(Context)

@@ -93,13 +93,12 @@ async def _asked(
     """
     from digest.arxiv.api import SearchApi
     from digest.arxiv.ground import Ground
-    from digest.assembly import open_client
-    from digest.cli.opening import progress
+    from digest.cli.opening import open_asking, progress
     from digest.spelling import respellings
 
     since = now - _SPAN - _HELD
     ground = Ground(announced_since=since, submitted_since=since, until=now)
-    async with open_client(settings) as client:
+    async with open_asking(settings) as client:
         api = SearchApi(client, settings.arxiv.api_url)
         with progress() as notice:
             notice("asking arXiv")

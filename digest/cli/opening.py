@@ -1,10 +1,15 @@
 """What several commands open or look up: the state, or a copy of it, a reader, and the progress line."""
 
+import os
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
+from time import time
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,6 +19,17 @@ from digest.store.failures import is_there
 from digest.store.lock import sole_worker
 from digest.store.sqlite import SqliteStore, copy_state
 from digest.subscribers import Subscriber
+
+if TYPE_CHECKING:
+    from digest.arxiv.http import PoliteClient
+    from digest.settings import Settings
+
+_COPY_PREFIX = "digest-"
+_COPY_NAME = "copy.db"
+_COPY_SECONDS = 3600
+
+_PATIENCE = timedelta(minutes=1)
+"""How long a command that asks for one thing waits without any answer of arXiv."""
 
 
 @contextmanager
@@ -36,13 +52,28 @@ def open_beside(path: Path) -> Iterator[SqliteStore]:
 
 @contextmanager
 def open_copy(path: Path) -> Iterator[SqliteStore]:
-    """A throw-away copy of the state as it is now: what happens to it marks nothing."""
-    with TemporaryDirectory(prefix="digest-") as folder:
-        copy_path = Path(folder) / "copy.db"
+    """A throw-away copy of the state as it is now: what happens to it marks nothing.
+
+    Its files have no name once they are open, so that a process that is killed leaves nothing; what one left
+    that was killed while it copied is removed by a later one.
+    """
+    _remove_left_copies()
+    with TemporaryDirectory(prefix=_COPY_PREFIX, ignore_cleanup_errors=True) as folder:
+        copy_path = Path(folder) / _COPY_NAME
         if is_there(path):
             copy_state(path, copy_path)
         with SqliteStore(copy_path) as copy:
+            shutil.rmtree(folder, ignore_errors=True)
             yield copy
+
+
+def _remove_left_copies() -> None:
+    """Those of this user, of processes that were killed."""
+    for copy in Path(gettempdir()).glob(f"{_COPY_PREFIX}*/{_COPY_NAME}"):
+        with suppress(OSError):
+            status = copy.stat()
+            if status.st_uid == os.geteuid() and time() - status.st_mtime > _COPY_SECONDS:
+                shutil.rmtree(copy.parent, ignore_errors=True)
 
 
 def is_at_work(path: Path) -> bool:
@@ -66,6 +97,22 @@ def reader_called(email: str, subscribers: Sequence[Subscriber], path: Path) -> 
         if address_key(subscriber.email) == address_key(email):
             return subscriber
     raise ConfigurationError(f"{path}: {email} is no subscriber; see digest subscribers")
+
+
+@asynccontextmanager
+async def open_asking(settings: "Settings") -> "AsyncIterator[PoliteClient]":
+    """For a command that asks for one thing: it gives up after a minute, and tells a person what goes on."""
+    from digest.assembly import manners_of, open_client
+
+    async with open_client(settings, manners_of(settings, patience=_PATIENCE)) as client:
+        client.tell = tell_person
+        yield client
+
+
+def tell_person(text: str) -> None:
+    """Says at once what fails, to who sits at a terminal; a log or a mail gets the outcome alone."""
+    if sys.stderr.isatty():
+        typer.echo(f"note: {text}", err=True)
 
 
 @contextmanager

@@ -137,8 +137,8 @@ def _fetch(settings: "Settings", store: "Store", texts: Iterable[str], now: date
     """Brings the papers of the look-back into `store`. Ends the command where arXiv cannot be asked."""
     import asyncio
 
-    from digest.assembly import open_client, sources_of
-    from digest.cli.opening import progress
+    from digest.assembly import sources_of
+    from digest.cli.opening import open_asking, progress
     from digest.cli.preview import trial_reader
     from digest.jobs import FetchReport, fetch
 
@@ -146,7 +146,7 @@ def _fetch(settings: "Settings", store: "Store", texts: Iterable[str], now: date
     store.enrol([nobody], now=now, current_since=now)
 
     async def ask() -> FetchReport:
-        async with open_client(settings) as client:
+        async with open_asking(settings) as client:
             lookback = timedelta(days=settings.arxiv.lookback_days)
             return await fetch(sources_of(settings, client), store, [nobody], now=now, lookback=lookback)
 

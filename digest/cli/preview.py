@@ -93,8 +93,8 @@ async def _compose(
     settings: "Settings", subscriber: "Subscriber", now: datetime
 ) -> "tuple[Digest | None, bool]":
     """What they would get now, else (second value false) what a newcomer with their keywords would."""
-    from digest.assembly import open_client, sources_of
-    from digest.cli.opening import open_copy, progress
+    from digest.assembly import sources_of
+    from digest.cli.opening import open_asking, open_copy, progress
     from digest.jobs import fetch
     from digest.preferences import adapted
 
@@ -105,7 +105,7 @@ async def _compose(
         newcomer = replace(subscriber, email=_NOBODY)
         store.enrol([subscriber, newcomer], now=now, current_since=now)
         notice("asking arXiv")
-        async with open_client(settings) as client:
+        async with open_asking(settings) as client:
             sources = sources_of(settings, client)
             report = await fetch(sources, store, [subscriber], now=now, lookback=lookback)
         if report.errors:

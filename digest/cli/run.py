@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.context import context_of, problems_of, tell_failures_once
+from digest.cli.context import INTERRUPTED, context_of, problems_of, tell_failures_once
 from digest.cli.options import AsObject, Moment
 from digest.errors import DigestError
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from digest.assembly import Setup
     from digest.cycle import CycleReport
     from digest.digests import Digest
-
-_INTERRUPTED = 130
 
 
 def run(
@@ -59,12 +57,12 @@ def run(
             typer.echo(json.dumps(nothing, ensure_ascii=False))
         raise
     except asyncio.CancelledError:
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps(_summary(report, requests), ensure_ascii=False))
     else:
         _tell(setup, report, requests, planned if dry_run else None)
-    raise typer.Exit(_INTERRUPTED if is_stopped else report.exit_code)
+    raise typer.Exit(INTERRUPTED if is_stopped else report.exit_code)
 
 
 async def _cycle(
@@ -75,7 +73,7 @@ async def _cycle(
     import signal
 
     from digest.assembly import limits_of, open_client, sources_of, transport_of
-    from digest.cli.opening import open_copy, open_state, progress
+    from digest.cli.opening import open_copy, open_state, progress, tell_person
     from digest.cycle import Cycle
     from digest.hiring import hired
     from digest.jobs import confirm_changes
@@ -92,6 +90,7 @@ async def _cycle(
         asyncio.get_running_loop().add_signal_handler(number, _stop, stop, task)
     with opened(settings.state) as store, progress() as notice:
         async with open_client(settings) as client:
+            client.tell = tell_person
             # Requests are three seconds apart, and a first fetch may need a dozen.
             client.notice = lambda requests: (
                 notice(f"asking arXiv: request {requests}") if requests > 1 else None

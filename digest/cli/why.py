@@ -74,13 +74,15 @@ def _asked_for(setup: "Setup", arxiv_id: "ArxivId") -> "Paper":
     import asyncio
 
     from digest.arxiv.api import SearchApi
-    from digest.assembly import open_client
+    from digest.cli.opening import open_asking, progress
 
     async def ask() -> "Paper | None":
-        async with open_client(setup.settings) as client:
+        async with open_asking(setup.settings) as client:
             return await SearchApi(client, setup.settings.arxiv.api_url).paper(arxiv_id)
 
-    paper = asyncio.run(ask())
+    with progress() as notice:
+        notice("asking arXiv")
+        paper = asyncio.run(ask())
     if paper is None:
         raise ConfigurationError(
             f"arXiv has no paper {arxiv_id}: it is not announced yet, or the identifier is another"

@@ -1,0 +1,39 @@
+"""Which proxy a request goes through: what HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say."""
+
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
+
+from digest.errors import Unreachable
+from digest.notation import is_loopback
+
+
+def proxy_for(url: str) -> str | None:
+    """The address of the proxy for `url`; `None` where it is asked directly, as this machine always is.
+
+    Raises `Unreachable` for a proxy that cannot be used.
+    """
+    address = urlsplit(url)
+    proxies = getproxies_environment()
+    named = proxies.get(address.scheme) or proxies.get("all")
+    host = address.hostname or ""
+    if not named or is_loopback(host) or proxy_bypass_environment(host, proxies):
+        return None
+    proxy = named if "://" in named else f"http://{named}"
+    try:
+        parts = urlsplit(proxy)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise Unreachable(
+            url,
+            f"the proxy {shown(proxy)} cannot be used; set {address.scheme.upper()}_PROXY to"
+            " http://HOST:PORT (no SOCKS), or name this host in NO_PROXY",
+        )
+    return proxy
+
+
+def shown(proxy: str) -> str:
+    """The proxy without the name and password that its address may have."""
+    scheme, _, rest = proxy.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
