@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from digest.assembly import Setup
-from digest.errors import ConfigurationError
+from digest.errors import ConfigurationError, DigestError
 from digest.web.metrics import Metrics
 from digest.web.serving import serving
 
@@ -46,4 +46,6 @@ async def _reread(load: Callable[[], Setup]) -> Setup | None:
         return await asyncio.to_thread(load)
     except ConfigurationError as error:
         _log.error("reload refused, the last good files stay in force:\n%s", error)
-        return None
+    except (DigestError, OSError) as error:
+        _log.error("reload failed, the last good files stay in force: %s", error)
+    return None

@@ -53,7 +53,7 @@ def test_get_changes_nothing_whatever_is_followed(site: Website, mail: Mail) -> 
     assert site.state() == before
 
 
-def test_the_button_of_the_page_unsubscribes_and_another_takes_it_back(
+def test_the_button_of_the_page_unsubscribes_and_mails_take_it_back(
     site: Website, mail: Mail, page: str
 ) -> None:
     asked = visit(site, opening(page), following("Unsubscribe"))
@@ -62,8 +62,25 @@ def test_the_button_of_the_page_unsubscribes_and_another_takes_it_back(
     left = visit(site, opening(page), following("Unsubscribe"), pressing("Unsubscribe"))
     assert "is not subscribed" in left.last.text
     assert site.reader(_email(mail))["left_at"] is not None
-    visit(site, opening(page), following("Unsubscribe"), pressing("Subscribe again"))
+    manage = "Change keywords, time or frequency"
+    asked = visit(site, opening(page), following(manage), pressing("Subscribe again"))
+    assert "A mail is on its way" in asked.last.text
+    assert site.reader(_email(mail))["left_at"] is not None
+    visit(site, opening(site.confirmation("return")), pressing("Subscribe again"))
     assert site.reader(_email(mail))["left_at"] is None
+
+
+def test_new_links_end_those_of_the_mail(site: Website, mail: Mail, page: str) -> None:
+    manage = "Change keywords, time or frequency"
+    made = visit(site, opening(page), following(manage), pressing("Make new links"))
+    assert "Your next digest has the new ones" in made.last.text
+    found = visits(site, {link: [opening(link)] for link in _links(mail)})
+    assert {link.removeprefix(BASE)[:3]: one.last.status for link, one in found.items()} == {
+        "/u/": 404,
+        "/p/": 404,
+        "/d/": 200,
+        "/k/": 200,
+    }
 
 
 def test_one_click_unsubscribes_without_a_page(site: Website, mail: Mail) -> None:

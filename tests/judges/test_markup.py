@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -46,23 +47,32 @@ def _mails(correspondence: Correspondence, folder: Path) -> dict[str, list[Step]
 
 
 def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[str, list[Step]]:
-    """Each kind of page, in each of its states, for a reader who ends as they began."""
+    """Each kind of page, in each of its states; the reader has left at the end."""
     mail = correspondence.longest
     links = re.findall(rf'"({re.escape(BASE)}/[^"]*)"', mail.part("html"))
     leave, manage, online, keyword = (
         next(link for link in links if link.startswith(f"{BASE}/{kind}/")) for kind in "updk"
     )
-    name = site.reader(mail.message["To"].addresses[0].addr_spec)["keywords"][0]
+    known = site.reader(mail.message["To"].addresses[0].addr_spec)
+    name = known["keywords"][0]
+    if known["left_at"]:  # in the test before
+        back = site.confirmation("return").replace(BASE, site.address)
+        urlopen(back, data=b"", timeout=10).close()
     (folder / "refused.html").write_text(_refused(manage.replace(BASE, site.address)), encoding="utf-8")
+    pause = (datetime.now(UTC) + timedelta(days=14)).date().isoformat()
+    form = urlencode({"at": "07:00", "weekly": "never", "paused_until": pause})
+    urlopen(manage.replace(BASE, site.address), data=form.encode(), timeout=10).close()
     return {
+        "a pause to take back": [opening(site.confirmation("paused"))],
+        "a pause taken back": [opening(site.confirmation("paused")), pressing("End the pause")],
         "unsubscribe": [opening(leave)],
         "preferences": [opening(manage)],
         "preferences, saved": [opening(manage), ticking(name), pressing("Save")],
         "preferences, refused": [opening((folder / "refused.html").as_uri())],
+        "preferences, heard again": [opening(manage), ticking(name), pressing("Save")],
         "unsubscribed": [opening(leave), pressing("Unsubscribe")],
         "preferences, unsubscribed": [opening(manage)],
-        "subscribed again": [opening(leave), pressing("Subscribe again")],
-        "preferences, heard again": [opening(manage), ticking(name), pressing("Save")],
+        "asked to subscribe again": [opening(manage), pressing("Subscribe again")],
         "digest": [opening(online)],
         "keyword": [opening(keyword)],
         "not found": [opening(f"{BASE}/nothing")],

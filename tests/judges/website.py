@@ -32,6 +32,14 @@ class Website:
         with closing(sqlite3.connect(self._path)) as connection:
             return list(connection.iterdump())
 
+    def confirmation(self, change: str) -> str:
+        """The address that the last mail about such a change has."""
+        with closing(sqlite3.connect(self._path)) as connection:
+            (token,) = connection.execute(
+                "SELECT token FROM confirmation WHERE change = ? ORDER BY number DESC", [change]
+            ).fetchone()
+        return f"{BASE}/b/{token}"
+
     def reader(self, email: str) -> dict[str, Any]:
         """What `digest subscribers --json` tells of a reader."""
         done = self._installation("subscribers", "--json", DIGEST_STATE=str(self._path))
