@@ -50,6 +50,7 @@ class Health:
     time passed unserved for a day, and `undelivered` those whose digests were written down a day ago and are
     not sent.
     `restored` tells of an older copy of the state that was put in its place in the last week.
+    `unread_mails` came back, and are kept for a person to look at.
     `alike` are groups of keywords that found just the same papers.
     """
 
@@ -70,6 +71,7 @@ class Health:
     restored: Restored | None
     troubled: tuple[Waiting, ...]
     suppressed: tuple[Suppression, ...]
+    unread_mails: int
     silent: tuple[Quiet, ...]
     alike: tuple[tuple[str, ...], ...]
 
@@ -91,6 +93,13 @@ class Health:
         elif self.undelivered:
             shown = _listed(self.undelivered, "subscribers")
             yield f"digests have waited for over a day for {shown}: run digest doctor"
+        if self.unread_mails:
+            mails = (
+                "1 mail that came back was"
+                if self.unread_mails == 1
+                else f"{self.unread_mails} mails that came back were"
+            )
+            yield f"{mails} not understood: see digest bounce --kept, then digest bounce --clear"
 
 
 def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -> Health:
@@ -126,6 +135,7 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -
         restored=_restored_lately(store, now),
         troubled=store.troubled(limit=_SHOWN),
         suppressed=store.suppressions(),
+        unread_mails=len(store.unread_mails()),
         silent=tuple(_silent(keywords, covered_at, found, store.recent_hits(since=now - FRESH))),
         alike=_alike(keywords, found),
     )

@@ -33,6 +33,7 @@ def stationery_of(settings: "Settings") -> Stationery:
         letterhead=Letterhead(
             sender=settings.smtp.sender,
             sender_name=settings.smtp.sender_name,
+            bounce_address=settings.smtp.bounce_address,
             contact=contact if contact and not contact.startswith("http") else settings.smtp.sender,
         ),
         templates=settings.mail.templates,

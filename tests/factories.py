@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from digest.digests import Digest
+from digest.mail.links import NO_LINKS, Links
 from digest.mail.message import Letterhead, Rendered, join_message, quoted_printable
 from digest.papers import ArxivId, Paper
 from digest.query import parse
@@ -72,7 +73,9 @@ def _keywords(*texts: str) -> tuple[Keyword, ...]:
     return tuple(Keyword(text=text, query=parse(text)) for text in texts)
 
 
-def message_of(digest: Digest, rendered: Rendered, letterhead: Letterhead, token: str) -> bytes:
+def message_of(
+    digest: Digest, rendered: Rendered, letterhead: Letterhead, token: str, links: Links = NO_LINKS
+) -> bytes:
     """The mail whose parts were each encoded as one piece."""
     text, html = ([quoted_printable(part)] for part in (rendered.text, rendered.html))
-    return join_message(digest, rendered.subject, letterhead, token, text=text, html=html)
+    return join_message(digest, rendered.subject, letterhead, token, text=text, html=html, links=links)

@@ -216,8 +216,9 @@ hello
 
 def vacation() -> bytes:
     """An auto-reply that quotes what it answers; it is no notification."""
+    answer = head().replace("Mail System <MAILER-DAEMON@mx.lab.example>", READER)
     text = f"""\
-{head()}In-Reply-To: <{TOKEN}@lab.example>
+{answer}In-Reply-To: <{TOKEN}@lab.example>
 References: <{TOKEN}@lab.example>
 Content-Type: text/plain; charset=utf-8
 

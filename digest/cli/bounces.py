@@ -12,17 +12,10 @@ from digest.cli.options import AsList
 from digest.errors import ConfigurationError, DigestError, StateError
 
 if TYPE_CHECKING:
-    from digest.mail.bounces import Bounce
+    from digest.mail.bounces import Bounce, Complaint, Leaving, Unread
     from digest.settings import Settings
     from digest.store import Bounced, Suppression
     from digest.store.sqlite import SqliteStore
-
-MOST_BOUNCES = 5
-"""At so many bounced mailings in 30 days (those that the store counts) no more are sent to an address.
-
-A mailbox may be full over a holiday and a filter may err for a day. Who gets a daily digest is given a
-working week for that; providers, on the other side, count mails to addresses that do not take them.
-"""
 
 EX_TEMPFAIL = 75
 """Of sysexits.h: a mail server that pipes a mail into a command keeps it and tries again later."""
@@ -30,20 +23,38 @@ EX_TEMPFAIL = 75
 _CHUNK = 65_536
 
 
-def bounce(ctx: typer.Context) -> None:
-    """Take note of a mail that came back, which is read from standard input.
+def bounce(
+    ctx: typer.Context,
+    lists: Annotated[
+        bool, typer.Option("--kept", help="List the mails that were kept for you, and read nothing.")
+    ] = False,
+    show: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Print a kept mail as it came, and read nothing.")
+    ] = None,
+    clears: Annotated[
+        bool, typer.Option("--clear", help="Forget the mails that were kept, and read nothing.")
+    ] = False,
+) -> None:
+    """Take a mail that came back, a complaint, or a wish to unsubscribe, from standard input.
 
-    Meant for your mail server: docs/mail-servers.md tells how. An address that does not exist gets no more
-    mail; so does one from which 5 mailings came back within 30 days. Any mail that is no bounce of ours is
-    left alone.
+    Meant for your mail server: docs/mail-servers.md tells how. An address gets no more mail when the server
+    there says that it does not exist, and when 5 mailings came back within 30 days because of it. Who
+    unsubscribes by mail, or marks a digest as spam, gets none either. What is about a digest and not
+    understood is kept for you: see --kept. Any other mail is left alone.
 
     Ends with 75, which makes the mail server try again, when settings or state cannot be used now.
     """
+    if lists or show is not None or clears:
+        _kept(context_of(ctx), show=show, clears=clears)
+        return
     message = _read_all()
     try:
         told = _handled(context_of(ctx), message, datetime.now(UTC))
     except DigestError as error:
         sys.stderr.writelines(f"error: {problem}\n" for problem in problems_of(error))
+        raise typer.Exit(EX_TEMPFAIL) from error
+    except OSError as error:  # such as a folder that this user may not enter
+        sys.stderr.write(f"error: {error}\n")
         raise typer.Exit(EX_TEMPFAIL) from error
     typer.echo(told)
 
@@ -104,30 +115,39 @@ def _read_all() -> bytes:
 
 def _handled(context: Context, message: bytes, now: datetime) -> str:
     """Writes down what the mail says, and tells in one line what was done."""
-    from digest.mail.bounces import read_bounce
+    from digest.mail.bounces import Bounce, Complaint, Leaving, read_returned
 
     settings = context.settings()
-    found = read_bounce(message, bounce_address=settings.smtp.bounce_address)
+    found = read_returned(message, bounce_address=settings.smtp.bounce_address)
     if found is None:
-        return "Nothing done: no delivery status notification about a digest."
-    if found.action != "failed":
+        return "Nothing done: neither a notification about a digest nor a wish to unsubscribe."
+    if isinstance(found, Bounce) and found.action != "failed":
         return f"Nothing done: the notification says {found.action!r}, and only 'failed' counts."
     with _state(settings) as store:
-        return _counted(store, found, now)
+        match found:
+            case Bounce():
+                return _counted(store, found, now)
+            case Leaving():
+                return _left(store, found, now)
+            case Complaint():
+                return _complained(store, found, now)
+            case _:
+                return _put_by(store, found, message, now)
 
 
 def _counted(store: "SqliteStore", found: "Bounce", now: datetime) -> str:
+    from digest.mail.bounces import MOST_BOUNCES, cause_to_suppress
+
     bounced, is_their_own = _noted(store, found, now)
     if bounced is None:
         return "Nothing done: the notification is about a mail that is none of ours."
-    if found.is_dead and is_their_own:
-        cause = found.reply
-    elif bounced.bounces >= MOST_BOUNCES:
-        cause = f"{bounced.bounces} mailings came back in 30 days; the last: {found.reply}"
-    else:
+    cause = cause_to_suppress(
+        found, is_their_own=is_their_own, bounces=bounced.bounces, doubted_for=bounced.doubted_for
+    )
+    if cause is None:
         return (
             f"{bounced.email} is still mailed: {bounced.bounces} of {MOST_BOUNCES} mailings came back"
-            f" in 30 days ({found.reply})"
+            f" in 30 days because of the mailbox ({found.reply})"
         )
     store.suppress(bounced.email, cause=cause, now=now)
     return f"{bounced.email} gets no more mail ({cause}); to lift this: digest resume {bounced.email}"
@@ -139,13 +159,79 @@ def _noted(store: "SqliteStore", found: "Bounce", now: datetime) -> "tuple[Bounc
     Where it is another one, the reader's mailbox hands on to it, perhaps to others besides: that is counted
     if the notification was sent to the mailing's own address, or names the reader's as the original one.
     """
+    from digest.mail.delivery_reports import Concern
+
     for address in filter(None, (found.recipient, found.original)):
-        bounced = store.note_bounce(found.token, recipient=address, reply=found.reply, now=now)
+        is_their_own = address == found.recipient
+        concern = found.concern if is_their_own or found.concern is Concern.OTHER else Concern.FULL
+        bounced = store.note_bounce(
+            found.token, recipient=address, concern=concern.value, reply=found.reply, now=now
+        )
         if bounced is not None:
-            return bounced, address == found.recipient
+            return bounced, is_their_own
     if found.is_addressed or not (found.recipient or found.original):
-        return store.note_bounce(found.token, recipient=None, reply=found.reply, now=now), False
+        concern = Concern.FULL if found.recipient and found.concern is not Concern.OTHER else found.concern
+        bounced = store.note_bounce(
+            found.token, recipient=None, concern=concern.value, reply=found.reply, now=now
+        )
+        return bounced, False
     return None, False
+
+
+def _left(store: "SqliteStore", found: "Leaving", now: datetime) -> str:
+    email = _reader(store, found)
+    if email is None:
+        return "Nothing done: a wish to unsubscribe, from nobody who was ever mailed from here."
+    store.leave(email, now=now)
+    return f"{email} is unsubscribed, as they asked by mail."
+
+
+def _complained(store: "SqliteStore", found: "Complaint", now: datetime) -> str:
+    email = _reader(store, found)
+    if email is None:
+        return "Nothing done: the complaint is about a mail that is none of ours."
+    store.suppress(email, cause=f"marked as spam by the reader ({found.kind})", now=now)
+    return f"{email} gets no more mail: it was marked as spam; to lift this: digest resume {email}"
+
+
+def _reader(store: "SqliteStore", found: "Leaving | Complaint") -> str | None:
+    known = store.leaver_of(found.reader) if found.reader else None
+    return known.email if known else store.reader_of_mailing(found.tokens)
+
+
+def _put_by(store: "SqliteStore", found: "Unread", message: bytes, now: datetime) -> str:
+    from digest.store import UnreadMail
+
+    if store.reader_of_mailing(found.tokens) is None:
+        return "Nothing done: the mail is about none of ours."
+    mail = UnreadMail(number=0, received_at=now, sender=found.sender, subject=found.subject)
+    store.keep_unread(mail, message)
+    return "Kept for the operator: about a digest, but not understood; see digest bounce --kept"
+
+
+def _kept(context: Context, *, show: int | None, clears: bool) -> None:
+    """What `digest status` tells to look at."""
+    from digest.cli.screen import print_table
+
+    with _state(context.settings()) as store:
+        if clears:
+            store.clear_unread()
+            typer.echo("No mail is kept any more.")
+            return
+        if show is not None:
+            content = store.unread_content(show)
+            if content is None:
+                raise ConfigurationError(f"no mail {show} is kept; see digest bounce --kept")
+            typer.echo(content.decode("utf-8", "replace"), nl=False)
+            return
+        rows = [
+            (str(one.number), f"{one.received_at:%Y-%m-%d %H:%M %Z}", one.sender, one.subject)
+            for one in store.unread_mails()
+        ]
+    if rows:
+        print_table(("Number", "Received", "From", "Subject"), rows)
+    else:
+        typer.echo("No mail is kept.")
 
 
 def _state(settings: "Settings") -> "SqliteStore":

@@ -98,6 +98,7 @@ def _as_object(health: "Health") -> dict[str, Any]:
             for one in health.troubled
         ],
         "suppressed": [one.email for one in health.suppressed],
+        "unread_mails": health.unread_mails,
         "silent_keywords": [{"keyword": one.keyword, "usual": one.usual} for one in health.silent],
         "alike_keywords": [list(texts) for texts in health.alike],
     }

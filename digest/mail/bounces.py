@@ -1,34 +1,69 @@
-"""Bounces: what a delivery status notification says (RFC 3464), and about which of our mailings.
+"""What comes back of our mails, and about which mailing: bounces, wishes to leave, complaints.
 
 A mailing is known again by the address to which its bounce comes (VERP: `bounce+TOKEN@domain`), or by its
 Message-ID in what is returned. A token cannot be guessed, so whoever names one has had that mail.
 """
 
 import re
+from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase32
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email import message_from_bytes, policy
-from email.message import Message
+from datetime import timedelta
+from itertools import islice
 
-from digest.mail.replies import Reply, ReplyClass, Stage, judge
-from digest.notation import parse_address
+from digest.mail.delivery_reports import Concern, Report, reports_of
+from digest.mail.message import wire_address
+from digest.mail.mime import Part, cut, decoded_words, read_fields, read_mail
 from digest.papers import one_line
 
 LONGEST_BOUNCE = 1_000_000
 """How many bytes are looked at: the report stands before the returned mail, whose end is not needed."""
 
+MOST_BOUNCES = 5
+"""At so many mailings that came back in 30 days because of the mailbox no more are sent to an address.
+
+A mailbox may be full over a holiday. Who gets a daily digest is given a working week for that; providers, on
+the other side, count mails to addresses that do not take them.
+"""
+
+DOUBTED_FOR = timedelta(hours=40)
+"""So far apart are the notifications of two mailings that make a doubtful address a dead one: two days, less
+the hours by which the time of delivery differs."""
+
 _LONGEST_REPLY = 300
-_MOST_PARTS = 30
+_MOST_TOKENS = 20
 _NAME = r"[A-Za-z0-9_.-]{1,64}"  # of a mailing; the store tells which are ours
-_MESSAGE_ID = re.compile(rf"<({_NAME})@[^\s<>@]+>")
-_PART = re.compile(rb"boundary[*\d]*\s*=|message/|multipart/", re.IGNORECASE)
-_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
-_REPLY_CODE = re.compile(r"([45]\d\d)(?![\d.])")
+_MESSAGE_ID = re.compile(rf"<({_NAME})@[^\s<>@]{{1,255}}>")
+_MESSAGE_ID_LINE = re.compile(rf"^[> \t]*Message-ID[ \t]*:\s*<({_NAME})@[^\s<>@]{{1,255}}>", re.I | re.M)
+_LEAVE = "leave-"
 # The nearest to our own mail server comes first; To is what the other side wrote.
-_ADDRESSED = ("X-Original-To", "Delivered-To", "Envelope-To", "To")
-_RETURNED = ("message/rfc822", "text/rfc822-headers")
-# What the parser of the standard library raises on some malformed parameters and on deep nesting.
-_PARSER_FAILURES = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+_ADDRESSED = ("X-Original-To", "Delivered-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
+_RETURNED = (
+    *("message/rfc822", "text/rfc822-headers", "message/rfc822-headers"),
+    *("message/global", "message/global-headers", "text/rfc822"),
+)
+_DAEMON = re.compile(r"mailer-?daemon|postmaster|mail[ -]delivery|mdaemon", re.IGNORECASE)
+_AUTOMATIC_SUBJECT = re.compile(
+    r"\s*(?:auto(?:matic|mated|-)? ?(?:reply|response|answer)|auto:|out of (?:the )?office|vacation|away\b"
+    r"|abwesen|automatische (?:antwort|abwesenheit)|r(?:é|e)ponse automatique|absence|respuesta autom"
+    r"|risposta autom|resposta autom|automatiskt? svar|autosvar"
+    r"|automatisch antwoord|自动回复|自動回覆|自動返信)",
+    re.IGNORECASE,
+)
+_AUTOMATIC_FIELDS = (
+    *(
+        "X-Autoreply",
+        "X-Autorespond",
+        "X-Autoresponder",
+        "X-Auto-Response-From",
+        "X-Vacation",
+        "X-AutoReply-From",
+    ),
+)
+_WARNING_SUBJECT = re.compile(r"warning|delay|deferred|still (?:being )?(?:re)?tried", re.IGNORECASE)
+_UNSUBSCRIBE = re.compile(r"\W{0,3}unsubscribe\b", re.IGNORECASE)
+_COMPLAINTS = ("abuse", "fraud", "opt-out", "opt-out-list", "complaint")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +73,7 @@ class Bounce:
     `action` is "failed", "delayed", …; `status` an enhanced status code (RFC 3463), such as "5.1.1", or
     nothing; `diagnostic` one short line. `recipient` is the address that failed, and `original` the one that
     the mail was first sent to, each where it is named. `is_addressed`: the token comes from the address to
-    which the notification was sent. `is_dead`: there is no such mailbox, by the rules for replies.
+    which the notification was sent. `concern` is what it says of the recipient's mailbox.
     """
 
     token: str
@@ -48,7 +83,12 @@ class Bounce:
     recipient: str | None
     original: str | None
     is_addressed: bool
-    is_dead: bool
+    concern: Concern
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether there is no such mailbox, unmistakably."""
+        return self.concern is Concern.DEAD
 
     @property
     def reply(self) -> str:
@@ -56,6 +96,35 @@ class Bounce:
         return (
             self.diagnostic if self.status in self.diagnostic else f"{self.status} {self.diagnostic}".strip()
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """A wish to get no more mail: `reader` names the reader, or where that is empty `tokens` a mailing."""
+
+    reader: str
+    tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complaint:
+    """A reader's provider reports that they marked a mail as spam (RFC 5965); as `Leaving`."""
+
+    kind: str
+    reader: str
+    tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """A mail that names mailings and is none of these, nor an automatic answer: one for a person to see."""
+
+    tokens: tuple[str, ...]
+    sender: str
+    subject: str
+
+
+Returned = Bounce | Leaving | Complaint | Unread
 
 
 def verp(address: str, token: str) -> str:
@@ -67,139 +136,181 @@ def verp(address: str, token: str) -> str:
 def unverp(text: str, address: str) -> str | None:
     """The token in the first `verp` of `address` that `text`, such as a To line, holds."""
     local, _, domain = address.rpartition("@")
-    pattern = rf"(?<![^\s<,;:\"])(?i:{re.escape(local)})\+({_NAME})@(?i:{re.escape(domain)})(?![\w.-])"
+    domains = "|".join(re.escape(one) for one in {domain, wire_address(address).rpartition("@")[2]})
+    pattern = rf"(?<![^\s<,;:\"])(?i:{re.escape(local)})\+({_NAME})@(?i:{domains})(?![\w.-])"
     found = re.search(pattern, text)
     return found[1] if found else None
 
 
-def read_bounce(message: bytes, *, bounce_address: str | None) -> Bounce | None:
-    """What a mail says, if it is a delivery status notification that names a mailing; of others `None`.
+def leave_address(address: str, reader: str) -> str:
+    """Where a mail unsubscribes the reader of this token; in small letters, as some servers make it so."""
+    raw = urlsafe_b64decode(reader)
+    return verp(address, _LEAVE + b32encode(raw).decode().rstrip("=").lower())
 
-    Any bytes may be given. Only a `multipart/report` with a `message/delivery-status` part of its own counts:
-    no auto-reply, no bounce in prose, and no notification that somebody forwards.
-    """
-    begin = message[:LONGEST_BOUNCE]
-    if len(_PART.findall(begin)) > _MOST_PARTS:
-        return None
+
+def _reader_in(name: str) -> str:
+    """The token of the reader that `leave_address` names, or nothing."""
+    if not name.lower().startswith(_LEAVE):
+        return ""
+    code = name[len(_LEAVE) :].upper()
     try:
-        return _read(message_from_bytes(begin, policy=policy.compat32), bounce_address)
-    except _PARSER_FAILURES:
-        return None
+        return urlsafe_b64encode(b32decode(code + "=" * (-len(code) % 8))).decode()
+    except (NotBase32, ValueError):
+        return ""
 
 
-def _read(mail: Message, bounce_address: str | None) -> Bounce | None:
-    if mail.get_content_type() != "multipart/report":
-        return None
-    parts = _parts(mail)
-    reports = [report for part in parts for report in _reports(part)]
+def read_bounce(message: bytes, *, bounce_address: str | None) -> Bounce | None:
+    """What a mail says, if it is a notification that names a mailing; of others `None`."""
+    found = read_returned(message, bounce_address=bounce_address)
+    return found if isinstance(found, Bounce) else None
+
+
+def read_returned(message: bytes, *, bounce_address: str | None) -> Returned | None:
+    """What a mail that came to the address for returned mail is; `None` for what is not about our mails.
+
+    Any bytes may be given. An automatic answer, such as from who is out of office, is nothing.
+    """
+    mail = read_mail(message[:LONGEST_BOUNCE])
     addressed = _addressed(mail, bounce_address) if bounce_address else None
-    token = addressed or next(_message_ids(mail, parts), None)
-    if not reports or token is None:
+    reader = _reader_in(addressed or "")
+    if reader:
+        addressed = None
+    tokens = _tokens(mail, addressed, bounce_address)
+    reports = reports_of(mail)
+    if reports and tokens:
+        return _bounce(reports, tokens[0], is_addressed=addressed is not None)
+    if complaint := _complaint(mail, reader, tokens, bounce_address):
+        return complaint
+    if reports or _is_receipt(mail):
         return None
+    subject = decoded_words(mail.first("Subject"))
+    if reader:
+        return Leaving(reader=reader, tokens=())
+    if not tokens or _is_automatic(mail, subject):
+        return None
+    if _UNSUBSCRIBE.match(subject):
+        return Leaving(reader="", tokens=tokens)
+    sender = decoded_words(mail.first("From"))
+    return Unread(tokens=tokens, sender=sender[:_LONGEST_REPLY], subject=subject[:_LONGEST_REPLY])
+
+
+def cause_to_suppress(
+    found: Bounce, *, is_their_own: bool, bounces: int, doubted_for: timedelta
+) -> str | None:
+    """Why the reader gets no more mail after this bounce, if so.
+
+    `is_their_own`: it is the reader's address that failed, and not one that their mailbox hands on to.
+    `bounces` and `doubted_for` are those of `digest.store.Bounced`. What speaks of anything but the mailbox
+    suppresses nobody, however often it comes.
+    """
+    if found.concern is Concern.OTHER:
+        return None
+    if found.is_dead and is_their_own:
+        return found.reply
+    if doubted_for >= DOUBTED_FOR:
+        return f"mailings came back for days, the last: {found.reply}"
+    if bounces >= MOST_BOUNCES:
+        return f"{bounces} mailings came back in 30 days, the last: {found.reply}"
+    return None
+
+
+def _bounce(reports: tuple[Report, ...], token: str, *, is_addressed: bool) -> Bounce:
     # A mailbox that hands on to several others is alive while one of them is: the mildest report holds.
-    mildest = min(reports, key=lambda report: (report.action == "failed", report.is_dead))
+    order = (Concern.OTHER, Concern.FULL, Concern.DOUBTFUL, Concern.DEAD)
+    mildest = min(reports, key=lambda report: (report.action == "failed", order.index(report.concern)))
     return Bounce(
         token=token,
         action=mildest.action,
-        status=mildest.status,
-        diagnostic=mildest.diagnostic,
+        status=mildest.own_status or mildest.status,
+        diagnostic=one_line(mildest.words)[:_LONGEST_REPLY],
         recipient=mildest.recipient,
         original=mildest.original,
-        is_addressed=addressed is not None,
-        is_dead=mildest.is_dead,
+        is_addressed=is_addressed,
+        concern=mildest.concern,
     )
 
 
-def _addressed(mail: Message, bounce_address: str) -> str | None:
-    lines = (line for name in _ADDRESSED for line in _lines(mail, name))
+def _complaint(
+    mail: Part, reader: str, tokens: tuple[str, ...], bounce_address: str | None
+) -> Complaint | None:
+    for part in mail.walk():
+        if part.kind == "message/feedback-report":
+            fields = dict(reversed(read_fields(part.content)))
+            kind = fields.get("feedback-type", "").strip().lower()
+            named = _reader_of_returned(mail, bounce_address) if bounce_address else ""
+            if kind in _COMPLAINTS and (reader or named or tokens):
+                return Complaint(kind=kind, reader=reader or named, tokens=tokens)
+    return None
+
+
+def _reader_of_returned(mail: Part, bounce_address: str) -> str:
+    for part in mail.walk():
+        if part.kind in _RETURNED:
+            for value in _headers(part).all("List-Unsubscribe"):
+                if reader := _reader_in(unverp(value.replace("mailto:", " "), bounce_address) or ""):
+                    return reader
+    return ""
+
+
+def _addressed(mail: Part, bounce_address: str) -> str | None:
+    lines = mail.all(*_ADDRESSED)
     return next((token for line in lines if (token := unverp(line, bounce_address))), None)
 
 
-def _message_ids(mail: Message, parts: tuple[Message, ...]) -> Iterator[str]:
-    """Of the returned mail, and where that is not there, of what the notification answers."""
+def _tokens(mail: Part, addressed: str | None, bounce_address: str | None) -> tuple[str, ...]:
+    """What may name a mailing, the surest first."""
+    found = islice(_named(mail, bounce_address), 10 * _MOST_TOKENS)
+    return tuple(dict.fromkeys([*filter(None, (addressed,)), *found]))[:_MOST_TOKENS]
+
+
+def _named(mail: Part, bounce_address: str | None) -> Iterator[str]:
+    """Of the returned mail, of the report, and of what the notification answers."""
+    parts = tuple(mail.walk())
     for part in parts:
-        if part.get_content_type() in _RETURNED:
-            yield from _tokens(_returned(part), "Message-ID")
-    yield from _tokens(mail, "In-Reply-To")
-    yield from _tokens(mail, "References")
+        if part.kind in _RETURNED:
+            headers = _headers(part)
+            yield from _message_ids(headers.all("Message-ID", "X-Original-Message-ID"))
+            if bounce_address:
+                yield from _verps(headers.all("Return-Path"), bounce_address)
+    for part in parts:
+        if part.kind.startswith("message/") and part.kind not in _RETURNED:
+            fields = Part(read_fields(part.content), "", b"")
+            yield from _message_ids(fields.all("X-Original-Message-ID", "Original-Message-ID"))
+            if bounce_address:
+                yield from _verps(fields.all("X-Postfix-Sender", "Original-Mail-From"), bounce_address)
+    yield from _message_ids(mail.all("In-Reply-To", "References", "X-Original-Message-ID"))
+    for part in parts:
+        if part.kind.startswith("text/"):
+            yield from (found[1] for found in _MESSAGE_ID_LINE.finditer(part.text))
 
 
-def _tokens(mail: Message, name: str) -> Iterator[str]:
-    return (found[1] for line in _lines(mail, name) for found in _MESSAGE_ID.finditer(line))
+def _message_ids(lines: tuple[str, ...]) -> Iterator[str]:
+    return (found[1] for line in lines for found in _MESSAGE_ID.finditer(line))
 
 
-def _returned(part: Message) -> Message:
-    if inner := _parts(part):
-        return inner[0]
-    headers = part.get_payload(decode=True)
-    return message_from_bytes(headers if isinstance(headers, bytes) else b"", policy=policy.compat32)
+def _verps(lines: tuple[str, ...], bounce_address: str) -> Iterator[str]:
+    return (token for line in lines if (token := unverp(line, bounce_address)))
 
 
-def _parts(mail: Message) -> tuple[Message, ...]:
-    inner = mail.get_payload()
-    return tuple(part for part in inner if isinstance(part, Message)) if isinstance(inner, list) else ()
+def _headers(part: Part) -> Part:
+    """Those of the mail that a part holds."""
+    head, _ = cut(part.content.lstrip(b"\r\n"))
+    return Part(read_fields(head), "", b"")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Report:
-    """The fields on one recipient (RFC 3464, section 2.3)."""
-
-    action: str
-    status: str
-    diagnostic: str
-    recipient: str | None
-    original: str | None
-    is_dead: bool
+def _is_receipt(mail: Part) -> bool:
+    """A notification that a person has read a mail (RFC 8098)."""
+    return any(part.kind == "message/disposition-notification" for part in mail.walk())
 
 
-def _reports(part: Message) -> Iterator[_Report]:
-    if part.get_content_type() != "message/delivery-status":
-        return
-    for block in _parts(part):
-        if action := _field(block, "Action").partition(" ")[0].lower():
-            yield _report(block, action)
-
-
-def _report(block: Message, action: str) -> _Report:
-    code_type, separator, text = _field(block, "Diagnostic-Code").partition(";")
-    words = text.strip() if separator else code_type
-    found = _STATUS.match(_field(block, "Status"))
-    status = found[1] if found else ""
-    if not status or status.endswith(".0.0"):  # this says no more than "failed"; the server may have said why
-        said = _STATUS.search(words[:20])
-        status = said[1] if said and said[1].startswith(status[:1]) else status
-    return _Report(
-        action=action,
-        status=status,
-        diagnostic=words[:_LONGEST_REPLY],
-        recipient=_address(block, "Final-Recipient"),
-        original=_address(block, "Original-Recipient"),
-        is_dead=action == "failed" and _is_dead(status, words),
+def _is_automatic(mail: Part, subject: str) -> bool:
+    """An answer by a machine (RFC 3834), or a notification that only warns."""
+    if _DAEMON.search(mail.first("From")):
+        return _WARNING_SUBJECT.search(subject) is not None
+    submitted = mail.first("Auto-Submitted").strip().lower()
+    return (
+        (bool(submitted) and not submitted.startswith("no"))
+        or any(mail.all(*_AUTOMATIC_FIELDS))
+        or mail.first("Precedence").strip().lower() in {"auto_reply", "auto-reply", "junk"}
+        or _AUTOMATIC_SUBJECT.match(subject) is not None
     )
-
-
-def _is_dead(status: str, words: str) -> bool:
-    """Whether the server would have said so in SMTP, by the same rules."""
-    code = _REPLY_CODE.match(words)
-    status_class = status[:1] or (code[1][0] if code else "")
-    if status_class != "5":
-        return False
-    known = int(code[1]) if code and code[1].startswith("5") else 550
-    reply = Reply(code=known, text=words if status.endswith(".0.0") else f"{status} {words}")
-    return judge(Stage.RECIPIENT, reply).reply_class is ReplyClass.DEAD_ADDRESS
-
-
-def _address(block: Message, name: str) -> str | None:
-    """An address behind its type, as in `rfc822; reader@example.org`."""
-    try:
-        return parse_address(_field(block, name).rpartition(";")[2].strip().strip("<>"))
-    except ValueError:
-        return None
-
-
-def _field(block: Message, name: str) -> str:
-    return next(iter(_lines(block, name)), "")
-
-
-def _lines(mail: Message, name: str) -> tuple[str, ...]:
-    return tuple(one_line(str(value)[:5_000]) for value in mail.get_all(name, ()))

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 class Links:
     """Web addresses of one reader and one digest, each `None` where there is no such page.
 
+    `leave_by_mail` is the address at which any mail unsubscribes the reader, where such mails are read.
     `unsubscribe` takes one click (RFC 8058), `manage` leads to the reader's preferences, `online` to this
     digest; `keyword_pages` to what a keyword, as the reader wrote it, brought lately.
     """
 
     unsubscribe: str | None = None
+    leave_by_mail: str | None = None
     manage: str | None = None
     online: str | None = None
     keyword_pages: Mapping[str, str] | None = None

@@ -40,11 +40,15 @@ _PLAIN, _HTML = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letterhead:
-    """Who writes: `sender` is the From address, `contact` takes wishes to leave and calls for help."""
+    """Who writes: `sender` is the From address, `contact` takes calls for help.
+
+    `bounce_address` is where returned mail is read, and wishes to leave.
+    """
 
     sender: str
     contact: str
     sender_name: str = "arXiv digest"
+    bounce_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +99,9 @@ def quoted_printable(text: str) -> bytes:
     return encoded
 
 
-def leave_url(digest: Digest, letterhead: Letterhead) -> str:
-    """A `mailto:` address (RFC 6068) that asks for this reader to be taken off the list."""
-    return _mailto(letterhead.contact, f"unsubscribe {one_line(digest.email)}")
+def leave_url(links: Links) -> str | None:
+    """A `mailto:` address (RFC 6068) that takes this reader off the list, where such mails are read."""
+    return _mailto(wire_address(links.leave_by_mail), "unsubscribe") if links.leave_by_mail else None
 
 
 @lru_cache(maxsize=_KEPT)
@@ -127,7 +131,7 @@ def _headers(
         ("Date", _date(digest.planned_at)),
         ("Message-ID", f"<{token}@{domain}>"),
         ("List-Id", f"<arxiv-digest.{domain}>"),
-        *_unsubscribe(leave_url(digest, letterhead), links.unsubscribe),
+        *_unsubscribe(leave_url(links), links.unsubscribe),
         ("List-Help", f"<{_mailto(letterhead.contact, 'help')}>"),
         ("Auto-Submitted", "auto-generated"),
         ("Precedence", "bulk"),
@@ -136,13 +140,16 @@ def _headers(
     )
 
 
-def _unsubscribe(by_mail: str, on_the_web: str | None) -> tuple[tuple[str, str], ...]:
-    """RFC 2369, section 3.2; with a page on the web one click is enough (RFC 8058, section 3.1)."""
+def _unsubscribe(by_mail: str | None, on_the_web: str | None) -> tuple[tuple[str, str], ...]:
+    """RFC 2369, section 3.2; with a page on the web one click is enough (RFC 8058, section 3.1).
+
+    Nothing where nobody reads a wish to leave: what a mail promises has to happen.
+    """
     if on_the_web is None:
-        return (("List-Unsubscribe", f"<{by_mail}>"),)
+        return (("List-Unsubscribe", f"<{by_mail}>"),) if by_mail else ()
     page = quote(on_the_web, safe="%/:?#[]@!$&'()*+,;=~")
     return (
-        ("List-Unsubscribe", f"<{page}>, <{by_mail}>"),
+        ("List-Unsubscribe", f"<{page}>, <{by_mail}>" if by_mail else f"<{page}>"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
     )
 

@@ -144,7 +144,7 @@ class Renderer:
             "counted": counted,
             "email": one_line(digest.email),
             "contact": one_line(letterhead.contact),
-            "leave_url": leave_url(digest, letterhead),
+            "leave_url": leave_url(links),
             "links": links,
         }
         block = Block(

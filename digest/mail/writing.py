@@ -9,13 +9,14 @@ line by line: most of its lines are everybody's. Texts of whole lines can be enc
 
 from binascii import a2b_qp
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import chain
 from typing import TypeAlias
 
 from digest.digests import Digest
 from digest.mail import Outgoing
+from digest.mail.bounces import leave_address
 from digest.mail.fitting import HTML_LIMIT, Level, levels
 from digest.mail.links import NO_LINKS, Links
 from digest.mail.marking import matched_words
@@ -91,6 +92,9 @@ class Writer:
     def write(self, mailing: Mailing) -> Outgoing:
         """The message of a mailing. Raises `Unwritable` where a template does not fit it."""
         digest, links = mailing.digest, self._links(mailing)
+        if self._letterhead.bounce_address and mailing.pages:
+            address = leave_address(self._letterhead.bounce_address, mailing.pages.leave)
+            links = replace(links, leave_by_mail=address)
         written = self._written(digest, links)
         message = join_message(
             digest,

@@ -30,6 +30,7 @@ from digest.store.values import (
     Sighting,
     Standing,
     Suppression,
+    UnreadMail,
     Waiting,
 )
 
@@ -55,5 +56,6 @@ __all__ = [
     "Standing",
     "Store",
     "Suppression",
+    "UnreadMail",
     "Waiting",
 ]

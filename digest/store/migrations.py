@@ -438,3 +438,39 @@ def m014_confirmations(db: Database) -> None:
         ) STRICT
         """
     )
+
+
+@migrations()
+def m015_returned(db: Database) -> None:
+    """What came back and why, and mails that only a person can make something of."""
+    for statement in (
+        # Each time that a mailing came back; concern: what the notification says of the mailbox.
+        """
+        CREATE TABLE returned (
+            number INTEGER PRIMARY KEY,
+            subscriber INTEGER NOT NULL REFERENCES subscriber,
+            token TEXT NOT NULL,
+            concern TEXT NOT NULL,
+            returned_at TEXT NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX returned_of_subscriber ON returned (subscriber, returned_at)",
+        # What came back before was not told apart: as then, five of them are too many.
+        """
+        INSERT INTO returned (subscriber, token, concern, returned_at)
+        WITH RECURSIVE time(nth) AS (SELECT 1 UNION ALL SELECT nth + 1 FROM time WHERE nth < 5)
+        SELECT subscriber, token, 'full', bounced_at FROM mailing JOIN time ON nth <= bounces
+        WHERE bounced_at IS NOT NULL
+        """,
+        # The numbers go on when rows go, so that the last one counts all that ever came.
+        """
+        CREATE TABLE unread_mail (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            received_at TEXT NOT NULL,
+            sender TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            content BLOB NOT NULL
+        ) STRICT
+        """,
+    ):
+        db.execute(statement)

@@ -25,6 +25,7 @@ from digest.store.values import (
     Sighting,
     Standing,
     Suppression,
+    UnreadMail,
     Waiting,
 )
 from digest.subscribers import Subscriber
@@ -199,11 +200,34 @@ class Store(Protocol):
         """How many mailings were last tried since then, whatever became of them."""
         ...
 
-    def note_bounce(self, token: str, *, recipient: str | None, reply: str, now: datetime) -> Bounced | None:
+    def note_bounce(
+        self, token: str, *, recipient: str | None, concern: str, reply: str, now: datetime
+    ) -> Bounced | None:
         """Counts a mailing as come back; `None` if none is called so, or `recipient` is not its reader.
 
         Where `recipient` is given, the mailing did not arrive: it goes again, in the next digest if it can.
+        `concern` is "dead", "doubtful" or "full" where the mailbox is why, else "other", which counts not.
         """
+        ...
+
+    def reader_of_mailing(self, tokens: Sequence[str]) -> str | None:
+        """The address of whom the first of these tokens that names a mailing was mailed to."""
+        ...
+
+    def keep_unread(self, mail: UnreadMail, content: bytes) -> None:
+        """Keeps a mail, whose number is given anew, and of all those kept the last fifty."""
+        ...
+
+    def unread_mails(self) -> tuple[UnreadMail, ...]:
+        """Those kept, the oldest first."""
+        ...
+
+    def unread_content(self, number: int) -> bytes | None:
+        """What is kept of one of them; `None` where it is not kept."""
+        ...
+
+    def clear_unread(self) -> None:
+        """Forgets those kept."""
         ...
 
     def suppress(self, email: str, *, cause: str, now: datetime) -> None:

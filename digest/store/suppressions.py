@@ -1,15 +1,22 @@
 """Addresses that get no mail any more, and mails that came back."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
 from digest.notation import address_key
-from digest.store import Bounced, Suppression
+from digest.store import Bounced, Suppression, UnreadMail
 from digest.store.preferences import Choices
 from digest.store.rows import moment_of, text_of
 
 _BOUNCES_COUNT_FOR = timedelta(days=30)
+_DOUBTS_COUNT_FOR = timedelta(days=10)
+"""Two weekly mailings lie within it; what was doubted before that has been mailed since."""
+
+_UNREAD_KEPT = 50
+_UNREAD_BYTES = 100_000
+
 _BOUNCED_AGAIN_AFTER = timedelta(days=1)
 """When a digest that came back is tried again, unless the reader's next one takes over its papers before."""
 
@@ -17,7 +24,9 @@ _BOUNCED_AGAIN_AFTER = timedelta(days=1)
 class Suppressions(Choices):
     """The part of the store that knows whom not to mail."""
 
-    def note_bounce(self, token: str, *, recipient: str | None, reply: str, now: datetime) -> Bounced | None:
+    def note_bounce(
+        self, token: str, *, recipient: str | None, concern: str, reply: str, now: datetime
+    ) -> Bounced | None:
         with self._transaction() as db:
             found = db.execute(
                 "SELECT number, subscriber, email FROM mailing WHERE token = ?", [token]
@@ -25,26 +34,37 @@ class Suppressions(Choices):
             if found is None or (recipient and address_key(recipient) != address_key(found[2])):
                 return None
             number, subscriber, email = found
-            if recipient:
-                self._take_back(db, number, reply, now)
-            else:
+            is_new = self._take_back(db, number, reply, now) if recipient else self._count(db, number, now)
+            if is_new:
                 db.execute(
-                    "UPDATE mailing SET bounces = max(bounces, 1), bounced_at = ? WHERE number = ?",
-                    [text_of(now), number],
+                    "INSERT INTO returned (subscriber, token, concern, returned_at) VALUES (?, ?, ?, ?)",
+                    [subscriber, token, concern, text_of(now)],
                 )
-            (bounces,) = db.execute(
-                "SELECT coalesce(sum(bounces), 0) FROM mailing WHERE subscriber = ? AND bounced_at > ?",
-                [subscriber, text_of(now - _BOUNCES_COUNT_FOR)],
-            ).fetchone()
-            return Bounced(email=email, bounces=bounces)
+            db.execute("DELETE FROM returned WHERE returned_at <= ?", [text_of(now - _BOUNCES_COUNT_FOR)])
+            return self._bounced(db, subscriber, email, now)
 
     @staticmethod
-    def _take_back(db: Database, number: int, reply: str, now: datetime) -> None:
+    def _bounced(db: Database, subscriber: int, email: str, now: datetime) -> Bounced:
+        rows = db.execute(
+            "SELECT token, concern, returned_at FROM returned WHERE subscriber = ? AND concern <> 'other'",
+            [subscriber],
+        ).fetchall()
+        since = now - _DOUBTS_COUNT_FOR
+        doubts = [
+            (token, moment_of(when))
+            for token, concern, when in rows
+            if concern in {"dead", "doubtful"} and moment_of(when) > since
+        ]
+        apart = [late - early for one, early in doubts for other, late in doubts if one != other]
+        return Bounced(email=email, bounces=len(rows), doubted_for=max([*apart, timedelta(0)]))
+
+    @staticmethod
+    def _take_back(db: Database, number: int, reply: str, now: datetime) -> bool:
         """It was sent and did not arrive. A notification that comes twice changes nothing more.
 
         Of a mail that was sent twice, since an attempt was cut off, one may come back and the other arrive.
         """
-        db.execute(
+        taken = db.execute(
             """
             UPDATE mailing SET state = 'deferred', due_at = ?, reply = ?,
                 bounces = bounces + 1, bounced_at = ?
@@ -52,6 +72,51 @@ class Suppressions(Choices):
             """,
             [text_of(now + _BOUNCED_AGAIN_AFTER), reply, text_of(now), number],
         )
+        return bool(taken.rowcount)
+
+    @staticmethod
+    def _count(db: Database, number: int, now: datetime) -> bool:
+        """It may have arrived elsewhere. Once is all that it counts."""
+        counted = db.execute(
+            """
+            UPDATE mailing SET bounces = max(bounces, 1), bounced_at = ?
+            WHERE number = ? AND (bounces = 0 OR bounced_at <= ?)
+            """,
+            [text_of(now), number, text_of(now - _BOUNCES_COUNT_FOR)],
+        )
+        return bool(counted.rowcount)
+
+    def reader_of_mailing(self, tokens: Sequence[str]) -> str | None:
+        for token in tokens:
+            for (email,) in self._rows("SELECT email FROM mailing WHERE token = ?", [token]):
+                return str(email)
+        return None
+
+    def keep_unread(self, mail: UnreadMail, content: bytes) -> None:
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO unread_mail (received_at, sender, subject, content) VALUES (?, ?, ?, ?)",
+                [text_of(mail.received_at), mail.sender, mail.subject, content[:_UNREAD_BYTES]],
+            )
+            db.execute(
+                "DELETE FROM unread_mail WHERE number <= (SELECT max(number) FROM unread_mail) - ?",
+                [_UNREAD_KEPT],
+            )
+
+    def unread_mails(self) -> tuple[UnreadMail, ...]:
+        rows = self._rows("SELECT number, received_at, sender, subject FROM unread_mail ORDER BY number")
+        return tuple(
+            UnreadMail(number=number, received_at=moment_of(at), sender=sender, subject=subject)
+            for number, at, sender, subject in rows
+        )
+
+    def unread_content(self, number: int) -> bytes | None:
+        rows = self._rows("SELECT content FROM unread_mail WHERE number = ?", [number])
+        return bytes(rows[0][0]) if rows else None
+
+    def clear_unread(self) -> None:
+        with self._transaction() as db:
+            db.execute("DELETE FROM unread_mail")
 
     def suppress(self, email: str, *, cause: str, now: datetime) -> None:
         with self._transaction() as db:
@@ -85,6 +150,11 @@ class Suppressions(Choices):
         with self._transaction() as db:
             lifted = db.execute("DELETE FROM suppression WHERE address = ?", [address]).rowcount
             if lifted:
+                db.execute(
+                    "DELETE FROM returned"
+                    " WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)",
+                    [address],
+                )
                 db.execute(
                     """
                     UPDATE mailing

@@ -1,7 +1,7 @@
 """What goes into the store and comes out of it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from digest.digests import Change, Digest, Hit, Revision
@@ -150,10 +150,25 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounced:
-    """A reader one of whose mailings came back, and how many of theirs did in the last thirty days."""
+    """A reader one of whose mailings came back.
+
+    `bounces` is how often notifications said in the last thirty days that mailings did not arrive because of
+    their mailbox, and `doubted_for` how far apart those of two mailings are that say there may be none.
+    """
 
     email: str
     bounces: int
+    doubted_for: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadMail:
+    """A mail about one of our mailings that was not understood, kept for a person to look at."""
+
+    number: int
+    received_at: datetime
+    sender: str
+    subject: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

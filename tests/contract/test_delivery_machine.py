@@ -171,7 +171,7 @@ class Deliveries(RuleBasedStateMachine):
         self.returned.remove(one)
         recipient = one.email if names_the_reader else None
         bounced = self.stores["other"].note_bounce(
-            one.token, recipient=recipient, reply="5.2.2 full", now=self.now
+            one.token, recipient=recipient, concern="full", reply="5.2.2 full", now=self.now
         )
         assert bounced is not None
         if not names_the_reader:  # it may have arrived by another way, so it is not repeated
@@ -299,7 +299,9 @@ class Deliveries(RuleBasedStateMachine):
         for email in sorted(self.suppressed):
             self.reader_changes(email, "is resumed")
         for one in self.returned:
-            self.stores["one"].note_bounce(one.token, recipient=one.email, reply="5.2.2 full", now=self.now)
+            self.stores["one"].note_bounce(
+                one.token, recipient=one.email, concern="full", reply="5.2.2 full", now=self.now
+            )
         self.enrol()
         for _ in range(2):
             self.now += timedelta(days=2)

@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import sqlite3
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,9 +16,13 @@ from types import SimpleNamespace
 import pytest
 
 from digest import cli
-from digest.cli.bounces import MOST_BOUNCES
 from digest.composing import compose
+from digest.mail.bounces import MOST_BOUNCES
+from digest.mail.message import Letterhead
+from digest.mail.rendering import Renderer
+from digest.mail.writing import Writer
 from digest.query import parse
+from digest.resources import templates_folder
 from digest.store import Conclusion, MailingState, Matched, Served
 from digest.store.sqlite import SqliteStore
 from tests.factories import invented_paper, reader
@@ -29,8 +35,10 @@ from tests.notifications import (
     gmail,
     head,
     postfix,
+    returned,
     vacation,
 )
+from tests.returned_mails import ALIVE, DEAD, UNREADABLE, complaint
 
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=100)
@@ -147,9 +155,8 @@ def test_one_notification_many_times_is_one_bounce(machine: Machine) -> None:
         postfix(fields=DELAYED),
         postfix(fields=FIELDS.replace("failed", "delivered")),
         postfix(head=head("digest@lab.example"), returned="Subject: foreign\n"),
-        postfix().replace(b"multipart/report", b"multipart/mixed"),
     ],
-    ids=["empty", "spam", "vacation", "delayed", "delivered", "foreign", "in prose"],
+    ids=["empty", "spam", "vacation", "delayed", "delivered", "foreign"],
 )
 def test_what_is_not_ours_counts_nothing_and_is_never_sent_back(machine: Machine, message: bytes) -> None:
     (token,) = sent(machine)
@@ -289,3 +296,106 @@ def test_what_is_not_suppressed_cannot_be_resumed(machine: Machine, email: str) 
     ended = machine.run("resume", email)
     assert (ended.code, ended.out) == (2, "")
     assert email in ended.err
+
+
+@pytest.mark.parametrize("name", DEAD)
+def test_every_server_ends_the_mails_to_a_mailbox_that_is_gone(machine: Machine, name: str) -> None:
+    (token,) = sent(machine)
+    message = DEAD[name]
+    for encoding in (bytes, b64encode):
+        message = message.replace(encoding(returned().encode()), encoding(returned(token).encode()))
+    assert machine.bounce(message, token).code == 0
+    assert machine.suppressed() == [READER]
+
+
+@pytest.mark.parametrize("name", [name for name in ALIVE if "full" not in name])
+def test_what_is_not_about_the_mailbox_suppresses_nobody_however_often(machine: Machine, name: str) -> None:
+    for token in sent(machine, mailings=2 * MOST_BOUNCES):
+        assert f"{READER} is still mailed: 0 of" in machine.bounce(ALIVE[name], token).out
+    assert machine.suppressed() == []
+
+
+def test_a_doubtful_address_takes_two_mailings_days_apart(machine: Machine) -> None:
+    doubtful = postfix(
+        fields=FIELDS.replace("5.1.1", "5.1.2").replace("nobody of that name", "no such domain")
+    )
+    first, second, third = sent(machine, mailings=3)
+    for token in (first, second):  # both on one day
+        assert "is still mailed" in machine.bounce(doubtful, token).out
+    with closing(sqlite3.connect(machine.state)) as db, db:
+        db.execute("UPDATE returned SET returned_at = replace(returned_at, ?, ?)", [days(0), days(2)])
+    assert "mailings came back for days" in machine.bounce(doubtful, third).out
+    assert machine.suppressed() == [READER]
+
+
+def days(ago: int) -> str:
+    return f"{NOW - timedelta(days=ago):%Y-%m-%d}"
+
+
+def leaving(machine: Machine) -> str:
+    """The address in the header of a reader's mail."""
+    with SqliteStore(machine.state) as store:
+        (mailing,) = store.claim(now=NOW + timedelta(days=2), until=NOW + timedelta(days=3), limit=1)
+        letterhead = Letterhead(
+            sender="d@lab.example", contact="c@lab.example", bounce_address="bounce@lab.example"
+        )
+        outgoing = Writer(Renderer(templates_folder()), letterhead).write(mailing)
+    header = re.search(rb"\r\nList-Unsubscribe: <mailto:([^?]+)\?subject=unsubscribe>\r\n", outgoing.message)
+    assert header
+    return header[1].decode()
+
+
+def test_whoever_writes_to_the_address_in_their_mail_is_unsubscribed(machine: Machine) -> None:
+    (token,) = sent(machine)
+    machine.bounce(postfix(fields=FULL), token)  # so that there is a mail to write again
+    address = leaving(machine)
+    for _ in range(2):
+        ended = machine.bounce(f"From: {READER}\nTo: {address}\nSubject: unsubscribe\n\n".encode(), token)
+        assert ended.out == f"{READER} is unsubscribed, as they asked by mail.\n"
+    with SqliteStore(machine.state) as store:
+        assert store.preferences_of(READER).left_at is not None
+    forged = f"From: {READER}\nTo: bounce+leave-{'a' * 29}@lab.example\n\n".encode()
+    assert machine.bounce(forged, token).out.startswith("Nothing done")
+
+
+def test_a_complaint_ends_the_mails(machine: Machine) -> None:
+    (token,) = sent(machine)
+    assert machine.bounce(complaint("not-spam"), token).code == 0
+    assert machine.suppressed() == []
+    assert "marked as spam" in machine.bounce(complaint(), token).out
+    assert machine.suppressed() == [READER]
+    assert machine.bounce(complaint(), FORGED).out.startswith("Nothing done")
+
+
+def test_what_is_not_understood_is_kept_and_told(machine: Machine) -> None:
+    (token,) = sent(machine)
+    assert machine.bounce(UNREADABLE["prose"], FORGED).out.startswith("Nothing done")
+    for _ in range(60):
+        assert machine.bounce(UNREADABLE["prose"], token).out.startswith("Kept for the operator")
+    with SqliteStore(machine.state) as store:
+        kept = store.unread_mails()
+    assert len(kept) == 50
+    assert "postmaster@home.example" in machine.run("bounce", "--kept").out
+    assert "It failed." in machine.run("bounce", "--show", str(kept[-1].number)).out
+    assert machine.run("bounce", "--show", "9999").code == 2
+    Path("subscribers.toml").write_text(
+        f'[[subscriber]]\nemail = "{READER}"\nkeywords = ["neural operator"]\n'
+    )
+    Path("digest.toml").write_text("[smtp]\nhost = 'localhost'\nsender = 'd@lab.example'\n")
+    status = machine.run("status")
+    assert status.code == 1
+    assert "digest bounce --kept" in " ".join(status.out.split())
+    machine.run("bounce", "--clear")
+    assert machine.run("bounce", "--kept").out == "No mail is kept.\n"
+
+
+def test_a_mail_server_is_to_try_again_where_a_folder_may_not_be_entered(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/etc/arxiv-digest/digest.toml")
+
+    monkeypatch.setattr("digest.config.load_settings", refused)
+    ended = machine.bounce(postfix(), TOKEN)
+    assert (ended.code, ended.out) == (75, "")
+    assert "/etc/arxiv-digest" in ended.err

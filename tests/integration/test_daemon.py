@@ -360,8 +360,7 @@ async def test_a_click_in_a_mail_ends_the_mails(
         (mail,) = (tmp_path / "Maildir/new").glob("*")
         message = message_from_bytes(mail.read_bytes())
         assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-        page, by_mail = str(message["List-Unsubscribe"]).split(", ")
-        assert by_mail.startswith("<mailto:")
+        page = str(message["List-Unsubscribe"])  # without smtp.bounce_address nobody reads such mails
         (address,) = re.findall(r"web pages at (\S+)", caplog.text)
         url = page.strip("<>").replace("https://d.example.org", address)
         async with (

@@ -252,7 +252,7 @@ async def test_a_250_that_was_a_lie_is_made_good_once_the_notification_tells(
         server.accepted.remove(lost)
         assert (await lab.run(SOON)).digests_sent == 0
         _, token, _ = lab.mailings()[ADA]
-        assert store.note_bounce(token, recipient=ADA, reply="5.2.2 full", now=SOON)
+        assert store.note_bounce(token, recipient=ADA, concern="full", reply="5.2.2 full", now=SOON)
         assert (await lab.run(TUESDAY)).digests_sent == 0
         assert (await lab.run(WEDNESDAY)).digests_sent == 1
         assert [mail.message for mail in server.accepted if mail.recipient == ADA] == [lost.message]

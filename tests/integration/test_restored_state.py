@@ -214,8 +214,10 @@ def links_of(store: SqliteStore, *readers: Subscriber) -> tuple[str, str, str, s
 def test_a_mail_that_the_state_forgot_comes_back_for_nobody(tmp_path: Path) -> None:
     store, lost, new = lost_and_new(tmp_path)
     with store:
-        assert store.note_bounce(lost.token, recipient=ADA.email, reply="5.2.2", now=NOW) is None
-        bounced = store.note_bounce(new.token, recipient=ADA.email, reply="5.2.2", now=NOW)
+        assert (
+            store.note_bounce(lost.token, recipient=ADA.email, concern="full", reply="5.2.2", now=NOW) is None
+        )
+        bounced = store.note_bounce(new.token, recipient=ADA.email, concern="full", reply="5.2.2", now=NOW)
         assert bounced is not None
         assert bounced.bounces == 1
 

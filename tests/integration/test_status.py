@@ -167,7 +167,7 @@ def test_what_waits_for_the_end_of_a_pause_or_came_back_needs_nobody(store: Sqli
     store.hasten(now=later)
     (mailing,) = store.claim(now=moment("2026-06-26 07:00"), until=moment("2026-06-26 07:10"), limit=1)
     store.conclude([Conclusion(number=mailing.number, state=MailingState.SENT, reply="250")], now=later)
-    store.note_bounce(mailing.token, recipient=ADA.email, reply="5.2.2 full", now=later)
+    store.note_bounce(mailing.token, recipient=ADA.email, concern="full", reply="5.2.2 full", now=later)
     assert store.waiting() == 1
     assert store.unserved(since=later - timedelta(days=1)) == ()
 

@@ -39,6 +39,7 @@ PURE = (
     " schedule"
     " arxiv.tex_to_unicode arxiv.authors arxiv.documents arxiv.atom arxiv.arxivraw arxiv.announcement"
     " pages pages.reading pages.writing pages.judging"
+    " mail.delivery_reports mail.mime"
     " preferences store.sealing providers mail.message mail.replies mail.wording mail.bounces mail.pace"
     " checks.records mail.links web.clients web.choosing web.feeds"
     " mail.tex mail.tex.commands mail.tex.fractions mail.tex.letters"

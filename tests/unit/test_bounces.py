@@ -138,7 +138,6 @@ NOTHING = {
     "empty": b"",
     "binary": b"\x00\xff\xfe",
     "auto-reply": vacation(),
-    "not a report": postfix().replace(b"multipart/report", b"multipart/mixed"),
     "read receipt": postfix().replace(b"message/delivery-status", b"message/disposition-notification"),
     "in prose": postfix().replace(b"message/delivery-status", b"text/plain"),
     "no report on anyone": postfix(fields=""),
