@@ -12,7 +12,9 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, InitSettingsSource
 
 from digest.errors import ConfigurationError
-from digest.notation import nearest, parse_toml, parse_zone, read_text, shown, unknown_key
+from digest.machine_zone import machine_zone
+from digest.notation import nearest, parse_toml, read_text, shown, unknown_key
+from digest.os_errors import explain, is_file
 from digest.settings import (
     ARXIV_INTERVAL,
     Arxiv,
@@ -74,13 +76,20 @@ def find_config(config: Path | None, environ: Mapping[str, str]) -> Path | None:
     variable = environ.get("DIGEST_CONFIG")
     named = config or (Path(variable).expanduser() if variable else None)
     if named is None:
-        return next((path for path in (Path("digest.toml"), SYSTEM_CONFIG) if path.is_file()), None)
-    if not named.is_file():
+        return next((path for path in (Path("digest.toml"), SYSTEM_CONFIG) if _is_file(path)), None)
+    if not _is_file(named):
         by = "--config" if config else "DIGEST_CONFIG"
         raise ConfigurationError(
             f"{named}: no such file, though {by} names it; correct the path, or leave it out"
         )
     return named
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return is_file(path)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {explain(error, path)}") from error
 
 
 def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -92,7 +101,12 @@ def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
     written = _anchored(parse_toml(read_text(file), file), file.parent) if file else {}
     variables = _variables(environ)
     sources = _Sources(file=file, written=written, variables=variables)
-    machine = _machine(environ, file, has_password=sources.settle_password())
+    machine = _machine(
+        environ,
+        file,
+        has_password=sources.settle_password(),
+        has_zone=sources.value(("defaults", "timezone")) is not None,
+    )
     layers = (
         _Environment(variables),
         InitSettingsSource(Settings, written),
@@ -180,16 +194,18 @@ def _anchored(written: dict[str, Any], folder: Path) -> dict[str, Any]:
     return written
 
 
-def _machine(environ: Mapping[str, str], file: Path | None, *, has_password: bool) -> dict[str, Any]:
+def _machine(
+    environ: Mapping[str, str], file: Path | None, *, has_password: bool, has_zone: bool
+) -> dict[str, Any]:
     """What is not written anywhere follows from the machine: folders, time zone, systemd's credential."""
     found: dict[str, Any] = {
         "subscribers": (file.parent if file else Path()) / "subscribers.toml",
-        "defaults": {"timezone": system_zone(environ)},
+        "defaults": {"timezone": _zone_here(environ, is_needed=not has_zone)},
     }
     if folder := state_folder(environ):
         found["state"] = folder / "digest.db"
     credential = Path(environ.get("CREDENTIALS_DIRECTORY") or os.devnull) / "smtp-password"
-    if not has_password and credential.is_file():
+    if not has_password and _is_file(credential):
         try:
             password = read_secret(credential)
         except ValueError as error:
@@ -212,14 +228,23 @@ def state_folder(environ: Mapping[str, str]) -> Path | None:
         return None
 
 
-def system_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localtime")) -> str:
-    """The name of the machine's time zone: from `TZ`, else from where /etc/localtime points, else UTC."""
-    target = environ.get("TZ", "").lstrip(":") or str(localtime.resolve())
-    name = target.rpartition("zoneinfo/")[2]
-    try:
-        return parse_zone(name).key
-    except ValueError:
+def _zone_here(environ: Mapping[str, str], *, is_needed: bool) -> str:
+    if not is_needed:
         return "UTC"
+    zone = machine_zone(environ)
+    if zone is None:
+        said = f"TZ={environ['TZ']}" if environ.get("TZ") else "/etc/localtime"
+        _log.warning(
+            "this machine's time zone cannot be told from %s: UTC is used; set defaults.timezone,"
+            ' as in "Europe/Berlin"',
+            said,
+        )
+    return zone or "UTC"
+
+
+def system_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localtime")) -> str:
+    """The name of the machine's time zone, else UTC."""
+    return machine_zone(environ, localtime) or "UTC"
 
 
 def _problems(error: ValidationError, sources: _Sources) -> list[str]:

@@ -69,7 +69,7 @@ def _plain_entry(block: str) -> dict[str, Any] | None:
 def _parsed(block: str) -> dict[str, Any]:
     try:
         tables = tomllib.loads(block)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # not TOML, a number too long, or nested too deep
         raise Entangled from error
     if not tables.keys() <= {"subscriber"}:
         raise Entangled

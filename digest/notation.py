@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from digest.errors import ConfigurationError
+from digest.os_errors import explain
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -123,13 +124,17 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+        raise ConfigurationError(f"{path}: cannot be read: {explain(error, path)}") from error
 
 
 def parse_toml(text: str, path: Path) -> dict[str, Any]:
     """The tables of a configuration file. Raises `ConfigurationError` with line and column."""
     try:
         return tomllib.loads(text)
+    except RecursionError as error:
+        raise ConfigurationError(
+            f"{path}: arrays or tables are nested too deep; no key needs more than two levels"
+        ) from error
     except tomllib.TOMLDecodeError as error:
         found = _SYNTAX_PLACE.fullmatch(str(error))
         what = found["what"] if found else str(error)
@@ -140,6 +145,8 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"{path}, {place}: {what}; the file must be TOML, see https://toml.io"
         ) from error
+    except ValueError as error:  # Python reads no number of more than 4,300 digits
+        raise ConfigurationError(f"{path}: a number has too many digits; no key needs more than 9") from error
 
 
 def is_loopback(host: str | None) -> bool:

@@ -3,6 +3,7 @@
 import errno
 import os
 import pwd
+import stat
 import tempfile
 from pathlib import Path
 
@@ -36,6 +37,8 @@ def _remedy(number: int) -> str:
             return "too many files are open: raise the limit (LimitNOFILE= of the service, `ulimit -n`)"
         case errno.ENOTDIR | errno.EEXIST:
             return "a file is in the way where a folder is needed: move it, or name another place"
+        case errno.EBUSY | errno.EXDEV:
+            return "the file is mounted by itself and cannot be replaced: mount its folder instead"
         case errno.EISDIR:
             return "name a file in that folder"
         case errno.ELOOP:
@@ -43,6 +46,14 @@ def _remedy(number: int) -> str:
         case errno.ENAMETOOLONG:
             return "name a shorter path"
     return ""
+
+
+def is_file(path: Path) -> bool:
+    """As `Path.is_file`, in all versions of Python alike. Raises `OSError` where this user may not look."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def is_passing(error: OSError) -> bool:

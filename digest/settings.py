@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from digest.fields import Section, parse_url
 from digest.notation import is_loopback, nearest, parse_address, parse_time, parse_weekday, parse_zone
+from digest.os_errors import explain
 from digest.papers import one_line
 from digest.providers import PROVIDERS
 from digest.web_settings import Web
@@ -313,8 +314,14 @@ class Mail(Section):
     @field_validator("templates")
     @classmethod
     def _folder_is_there(cls, folder: Path | None) -> Path | None:
-        if folder is not None and not folder.is_dir():
-            raise ValueError(f"allowed is the path of a folder; {folder} is none")
+        if folder is None:
+            return None
+        try:
+            next(folder.iterdir(), None)
+        except PermissionError as error:
+            raise ValueError(f"it cannot be read: {explain(error, folder)}") from error
+        except OSError:
+            raise ValueError(f"allowed is the path of a folder; {folder} is none") from None
         return folder
 
 

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from digest import __version__
+from digest import __version__, os_errors
 from digest.cli import (
     backup,
     bounces,
@@ -39,6 +39,8 @@ from digest.cli import (
 from digest.cli.context import EXIT_CODES, INTERRUPTED, Context, exit_code, problems_of
 from digest.errors import DigestError
 from digest.heap import collect_rarely
+
+_MOST_PROBLEMS = 50
 
 _CODES = "\n".join(f"{code}  {meaning}" for code, meaning in EXIT_CODES.items())
 _EPILOG = (
@@ -114,6 +116,7 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # titles and names have letters that few encodings know
     collect_rarely()
+    _refuse_other_encodings()
     try:
         app(prog_name="digest")
     except KeyboardInterrupt:
@@ -123,13 +126,46 @@ def main() -> None:
             _end_interrupted()
         raise
     except DigestError as error:
-        sys.stderr.writelines(f"error: {problem}\n" for problem in problems_of(error))
+        _tell_problems(problems_of(error))
         sys.exit(exit_code(error))
     except OSError as error:
         if not _is_output_lost():
-            raise
+            _end_refused(error)
+        if isinstance(error, BrokenPipeError):  # as of `head`, which has all that it wants
+            sys.exit(1)
         sys.stderr.write(f"error: the output cannot be written: {error.strerror}\n")
         sys.exit(1)
+
+
+def _tell_problems(problems: Sequence[str]) -> None:
+    sys.stderr.writelines(f"error: {problem}\n" for problem in problems[:_MOST_PROBLEMS])
+    if len(problems) > _MOST_PROBLEMS:
+        sys.stderr.write(f"error: and {len(problems) - _MOST_PROBLEMS:,} more; correct these first\n")
+
+
+def _refuse_other_encodings() -> None:
+    """Ends the process where an argument or a setting is no text: what is not UTF-8 has no letters here."""
+    given = {
+        "the argument": sys.argv[1:],
+        "a variable": [v for k, v in os.environ.items() if k[:7] == "DIGEST_"],
+    }
+    for kind, values in given.items():
+        for value in values:
+            if any("\udc80" <= letter <= "\udcff" for letter in value):
+                told = value.encode("utf-8", "surrogateescape").decode("latin-1")
+                sys.stderr.write(
+                    f"error: {kind} {told!r} is not UTF-8 text; set a UTF-8 locale, as LANG=C.UTF-8, and type"
+                    " it again\n"
+                )
+                sys.exit(2)
+
+
+def _end_refused(error: OSError) -> NoReturn:
+    """Of what the system refused and no command expected: one line that says what to do."""
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    place = f"{path}: " if path else ""
+    sys.stderr.write(f"error: {place}{os_errors.explain(error, path)}\n")
+    sys.exit(1 if os_errors.is_passing(error) else 2)
 
 
 def _was_interrupted(ending: SystemExit) -> bool:

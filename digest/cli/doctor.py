@@ -1,6 +1,7 @@
 """`digest doctor`: what works, what does not, and what to do about it."""
 
 import json
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,7 +61,6 @@ def _address(text: str) -> str:
 
 async def _examine(context: Context, email: str | None, *, is_told: bool) -> "tuple[Finding, ...]":
     """All findings; each is told as it comes, since some are long in coming."""
-    import os
 
     from digest.checks.domain import DnsResolver
     from digest.checks.examination import examine
@@ -71,7 +71,10 @@ async def _examine(context: Context, email: str | None, *, is_told: bool) -> "tu
     async for finding in examine(context.config, os.environ, DnsResolver(), send_to=email):
         found.append(finding)
         if is_told:
-            tell(console, finding)
+            try:
+                tell(console, finding)
+            except BrokenPipeError:
+                os._exit(1)  # `head` has all that it wants: what is being asked need not be finished
     return tuple(found)
 
 

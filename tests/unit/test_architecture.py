@@ -18,7 +18,7 @@ ORDER = (
     "stemming text plurals categories",
     "query",
     "evidence matching spelling",
-    "notation entries providers fields web_settings settings config exclusive",
+    "notation machine_zone entries providers fields web_settings settings config exclusive",
     "subscribers subscribers_file",
     "arxiv resources digests preferences",
     "store",

@@ -3,14 +3,17 @@
 import logging
 import os
 import socket
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from ipaddress import ip_network
 from pathlib import Path
+from shutil import copyfile
+from zoneinfo import TZPATH, ZoneInfo
 
 import pytest
 
 from digest.config import KEYS, Settings, load_settings, system_zone
 from digest.errors import ConfigurationError
+from digest.machine_zone import machine_zone
 
 LOOPBACK = "http://127.0.0.1:8931/api/query"
 
@@ -231,7 +234,45 @@ def test_the_time_zone_is_the_machines(tmp_path: Path) -> None:
     assert system_zone({}, link) == "Europe/Berlin"
     assert system_zone({"TZ": ":Asia/Tokyo"}, link) == "Asia/Tokyo"
     assert system_zone({"TZ": "nonsense"}, link) == "UTC"
-    assert system_zone({}, tmp_path / "none") == "UTC"
+    assert machine_zone({}, tmp_path / "none", tmp_path / "none") == "UTC"
+
+
+def a_copy(folder: Path) -> Path:
+    """As a copied, or bind-mounted, /etc/localtime is: a file that points nowhere."""
+    for place in TZPATH:
+        if (original := Path(place) / "Europe" / "Berlin").is_file():
+            return Path(copyfile(original, folder / "localtime"))
+    pytest.skip("this system has no files of zones")
+
+
+@pytest.mark.parametrize("written", ["Europe/Paris", "Asia/Tokyo", ""])
+def test_a_copied_localtime_is_told_by_its_hours(tmp_path: Path, written: str) -> None:
+    """/etc/timezone has the name, but only where it has the same hours: it may be left from before."""
+    (tmp_path / "timezone").write_text(f"{written}\n")
+    found = machine_zone({}, a_copy(tmp_path), tmp_path / "timezone")
+    assert found is not None
+    assert found.startswith("Europe/")
+    assert found == written or written != "Europe/Paris"
+    moments = [datetime(2027, month, 15, tzinfo=UTC) for month in (1, 7)]
+    hours = [moment.astimezone(ZoneInfo(found)).utcoffset() for moment in moments]
+    assert hours == [timedelta(hours=1), timedelta(hours=2)]
+
+
+def test_tz_may_name_a_file_and_what_has_no_name_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = tmp_path / "localtime"
+    link.symlink_to("/usr/share/zoneinfo/Asia/Tokyo")
+    nothing = tmp_path / "none"
+    assert machine_zone({"TZ": f":{link}"}, nothing, nothing) == "Asia/Tokyo"
+    assert machine_zone({"TZ": "XYZ-1XYT,M3.5.0,M10.5.0/3"}, link, nothing) is None
+    (tmp_path / "timezone").write_text("Asia/Tokyo\n")
+    assert machine_zone({}, nothing, tmp_path / "timezone") == "Asia/Tokyo"
+    load_settings(None, {"TZ": "XYZ-1XYT,M3.5.0,M10.5.0/3"})
+    assert "cannot be told from TZ=XYZ-1XYT,M3.5.0,M10.5.0/3: UTC is used" in caplog.text
+    caplog.clear()
+    load_settings(None, {"TZ": "XYZ-1XYT", "DIGEST_DEFAULTS__TIMEZONE": "Asia/Tokyo"})
+    assert not caplog.text
 
 
 # arXiv's pace
