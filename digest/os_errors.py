@@ -4,7 +4,6 @@ import errno
 import os
 import pwd
 import stat
-import tempfile
 from pathlib import Path
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -104,6 +103,8 @@ def _closed_part(path: Path) -> Path | None:
 
 def probe(folder: Path) -> OSError | None:
     """What the system says when some room is asked for in `folder`: nothing where it is given."""
+    import tempfile  # only in need: each command waits for what it imports
+
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(_PROBE)

@@ -10,7 +10,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -120,10 +119,10 @@ def main() -> None:
     try:
         app(prog_name="digest")
     except KeyboardInterrupt:
-        _end_interrupted()
+        sys.exit(INTERRUPTED)
     except SystemExit as ending:
         if _was_interrupted(ending):
-            _end_interrupted()
+            sys.exit(INTERRUPTED)
         raise
     except DigestError as error:
         _tell_problems(problems_of(error))
@@ -176,14 +175,6 @@ def _was_interrupted(ending: SystemExit) -> bool:
             return True
         cause = cause.__context__
     return False
-
-
-def _end_interrupted() -> NoReturn:
-    """Ends at once: a thread that still asks the name service would be waited for."""
-    with suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(INTERRUPTED)
 
 
 def _is_output_lost() -> bool:
