@@ -346,6 +346,7 @@ def test_an_interrupt_ends_with_130_and_no_traceback(digest: Digest, monkeypatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr("digest.config.load_settings", interrupted)
+    monkeypatch.setattr("digest.cli.os._exit", sys.exit)  # which would end the tests as well
     ended = digest("subscribers")
     assert (ended.code, ended.err) == (130, "")
 
