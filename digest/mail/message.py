@@ -99,6 +99,11 @@ def quoted_printable(text: str) -> bytes:
     return encoded
 
 
+def contact_url(digest: Digest, letterhead: Letterhead) -> str:
+    """A `mailto:` address that asks a person to take this reader off the list."""
+    return _mailto(letterhead.contact, f"unsubscribe {one_line(digest.email)}")
+
+
 def leave_url(links: Links) -> str | None:
     """A `mailto:` address (RFC 6068) that takes this reader off the list, where such mails are read."""
     return _mailto(wire_address(links.leave_by_mail), "unsubscribe") if links.leave_by_mail else None

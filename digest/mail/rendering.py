@@ -17,7 +17,7 @@ from digest.digests import Digest
 from digest.errors import Unwritable
 from digest.mail.cards import Card, bare_card, card_of, line_of, shortened, shown_abstract
 from digest.mail.links import Links
-from digest.mail.message import Letterhead, leave_url
+from digest.mail.message import Letterhead, contact_url, leave_url
 from digest.mail.richtext import RichText, converted, opening, to_html
 from digest.mail.templates import Cut, Templates
 from digest.papers import Paper, one_line
@@ -144,7 +144,7 @@ class Renderer:
             "counted": counted,
             "email": one_line(digest.email),
             "contact": one_line(letterhead.contact),
-            "leave_url": leave_url(links),
+            "leave_url": leave_url(links) or contact_url(digest, letterhead),
             "links": links,
         }
         block = Block(

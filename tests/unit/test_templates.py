@@ -101,3 +101,14 @@ def test_links_lead_from_both_parts() -> None:
         assert f"\n{url}\n" in shown.text
     assert '<a href="https://digest.example.org/k/x" style="color:#1c1b19">compilers</a>' in shown.html
     assert "mailto:" not in shown.html
+
+
+def test_a_template_that_lets_readers_leave_by_mail_has_an_address_for_it(tmp_path: Path) -> None:
+    (tmp_path / "digest.txt.j2").write_text("{{ papers }}\n{{ leave_url }}\n", encoding="utf-8")
+    own = writer(tmp_path)
+    asked = "mailto:library@example.org?subject=unsubscribe%20reader%40example.org"
+    assert own.rendered(digest(entry(1))).text.endswith(f"\n{asked}\n")
+    links = Links(leave_by_mail="bounce+leave-abc@example.org")
+    assert own.rendered(digest(entry(1)), links).text.endswith(
+        "\nmailto:bounce+leave-abc@example.org?subject=unsubscribe\n"
+    )
