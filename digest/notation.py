@@ -27,6 +27,7 @@ _PLAIN_ADDRESS = re.compile(
     rf"@(?:{_LABEL}\.)+(?!arpa|invalid|onion)[a-z]{{2,63}}",
     re.ASCII | re.IGNORECASE,
 )
+_ABBREVIATED = re.compile(r"[A-Z]{2,5}|(?:UTC|GMT)? ?[+-]\d{1,2}(?::?\d\d)?", re.ASCII)
 _SYNTAX_PLACE = re.compile(
     r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.S
 )
@@ -50,6 +51,8 @@ def parse_zone(value: object) -> ZoneInfo:
         known = {zone.casefold(): zone for zone in available_timezones()}
         near = nearest(str(value).casefold(), known)
         hint = f"; did you mean {known[near]}?" if near else ""
+        if _ABBREVIATED.fullmatch(str(value).strip()):
+            hint = "; an abbreviation or a distance from UTC knows no summer time: name a city of that zone"
         raise ValueError(
             f'allowed is the name of a time zone, as in "Europe/Berlin" or "UTC"{hint}'
         ) from error

@@ -540,3 +540,9 @@ def test_without_a_provider_there_are_no_limits() -> None:
     smtp = load('[smtp]\nhost = "mail.example.org"').smtp
     assert {smtp.messages_per_connection, smtp.messages_per_minute, smtp.messages_per_day} == {None}
     assert smtp.bounce_address is None
+
+
+@pytest.mark.parametrize("zone", ["PST", "CEST", "GMT+2", "UTC-5", "+01:00", "UTC+5:30"])
+def test_an_abbreviated_zone_gets_the_advice_to_name_a_city(zone: str) -> None:
+    with pytest.raises(ConfigurationError, match="knows no summer time: name a city of that zone"):
+        load_settings(None, {"DIGEST_DEFAULTS__TIMEZONE": zone})
