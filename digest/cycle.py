@@ -97,7 +97,8 @@ class Cycle:
         composed = ComposeReport()
         if fetched is not None and not fetched.is_clock_wrong:
             composed = await self._compose(readers, now, fetched, force=force)
-        later = DeliveryReport() if earlier.is_server_down or earlier.limited_until else await self._deliver()
+        is_useless = (earlier.is_server_down and not earlier.is_braked) or earlier.limited_until
+        later = DeliveryReport() if is_useless else await self._deliver()
         await asyncio.to_thread(tidy, self.store, now=now, lookback=self.lookback)
         waiting = await asyncio.to_thread(self.store.waiting) if self.transport else 0
         stopped = (

@@ -87,12 +87,29 @@ def suppressions(
 def resume(
     ctx: typer.Context,
     email: Annotated[
-        str, typer.Argument(metavar="EMAIL", help="The suppressed address.", show_default=False)
-    ],
+        str | None, typer.Argument(metavar="EMAIL", help="The suppressed address.", show_default=False)
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DATE", formats=["%Y-%m-%d"], help="All addresses suppressed on that day (UTC) or later."
+        ),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", metavar="", help="All suppressed addresses.")] = False,
 ) -> None:
-    """Mail a suppressed address again, from its next digest on."""
+    """Mail a suppressed address again, or many of them, from their next digest on."""
     from digest.notation import parse_address
 
+    if (email is not None) + (since is not None) + every != 1:
+        raise typer.BadParameter("name one address, or give --since DATE or --all")
+    if email is None:
+        with _state(context_of(ctx).settings()) as store:
+            lifted = store.resume_since(since and since.replace(tzinfo=UTC), now=datetime.now(UTC))
+        for address in lifted:
+            typer.echo(f"{address} is mailed again, from the next digest on.")
+        if not lifted:
+            typer.echo("No address is suppressed since then." if since else "No address is suppressed.")
+        return
     try:
         email = parse_address(email)
     except ValueError as error:

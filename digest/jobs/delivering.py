@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from digest.drafting import Draft, Drafting, Hire, Write, draft
 from digest.errors import ScribeGone, ServerUnavailable, StateError
 from digest.heap import trim_heap
+from digest.jobs.brake import Brake, Decision, Refused
 from digest.jobs.ledger import Ledger
 from digest.mail import Outcome, Receipt, Session, Transport
 from digest.mail.pace import UNLIMITED, Limits, Pace
 from digest.matching import forget
+from digest.notation import address_key
 from digest.schedule import LONGEST_RETRY, retry_at
 from digest.store import Conclusion, MailingState, Store
 
@@ -35,14 +37,19 @@ _STATES = {
     Outcome.UNKNOWN: MailingState.UNKNOWN,
     Outcome.DEFERRED: MailingState.DEFERRED,
     Outcome.REJECTED: MailingState.DEFERRED,
-    Outcome.DEAD: MailingState.SUPPRESSED,
+    Outcome.DEAD: MailingState.DEFERRED,
+    Outcome.DOUBTFUL: MailingState.DEFERRED,
 }
+
+_AFTER_THE_BRAKE = timedelta(hours=1)
+"""When an address is tried again that was called dead together with too many others."""
 
 
 @dataclass(slots=True, kw_only=True)
 class DeliveryReport:
     """What became of the mailings tried: `deferred` ones are tried again, the address of others is dead.
 
+    `is_braked`: the server called so many addresses dead in a row that the batch ended.
     `limited_until`: a day's mails are used up, and the next may go then.
     """
 
@@ -52,6 +59,7 @@ class DeliveryReport:
     errors: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     is_server_down: bool = False
+    is_braked: bool = False
     limited_until: datetime | None = None
 
 
@@ -160,13 +168,16 @@ class _Delivery:
         self._held: set[int] = set()
         self._claiming: asyncio.Future[Sequence[Draft]] | None = None
         self._returned: list[Draft] = []
+        self._brake = Brake()
+        self._refused: list[tuple[Draft, Receipt]] = []
         self._state_error: StateError | None = None
 
     async def run(self) -> None:
         """A server may refuse one session and serve the others; it is down when it ends them all."""
         failures, tried = await self._round()
-        while failures and len(failures) < tried and not self.report.limited_until:
+        while failures and len(failures) < tried and not (self.report.limited_until or self._brake.is_pulled):
             failures, tried = await self._round()
+        await self._decide()
         if failures and len(failures) == tried:
             self.report.is_server_down = True
             self.report.errors.append(str(failures[0]))
@@ -219,7 +230,7 @@ class _Delivery:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
-            held = tuple(self._held)
+            held = (*self._held, *(one.number for one, _ in self._refused))
             with suppress(StateError):  # the sessions meet it too, and wait rather than forget what they sent
                 await asyncio.to_thread(self._store.renew, held, until=self._clock() + LEASE)
 
@@ -257,6 +268,8 @@ class _Delivery:
 
     async def _may_go(self) -> bool:
         """Waits as the limits want; false when a day's mails are used up, or when told to stop."""
+        if self._brake.is_pulled:
+            return False
         while not self._pace.is_spent(now := self._now()):
             wait = self._pace.wait_for(now).total_seconds()
             if not wait:
@@ -278,12 +291,62 @@ class _Delivery:
             receipt = Receipt(outcome=Outcome.DEFERRED, reply=one.failure)
         else:
             receipt = await session.send(one.outgoing)
+        if receipt.outcome in {Outcome.DEAD, Outcome.DOUBTFUL}:  # decided when all of the batch is known
+            self._held.discard(one.number)
+            self._refused.append((one, receipt))
+            self._brake.refuse(is_certain=receipt.outcome is Outcome.DEAD)
+            return
+        if receipt.outcome is Outcome.SENT:
+            self._brake.accept()
         await self._ledger.write(_conclusion(one, receipt, self._clock()))
         self._held.discard(one.number)
         self._count(one, receipt)
         self._notice(self.report)
 
-    def _count(self, one: Draft, receipt: Receipt) -> None:
+    async def _decide(self) -> None:
+        """What becomes of those whose addresses the server called dead."""
+        if not self._refused:
+            return
+        now = self._clock()
+        doubted = await asyncio.to_thread(self._store.doubted)
+        keys = {address_key(one.email) for one, _ in self._refused}
+        since = min((*doubted.values(), self._began[0]))
+        decisions = self._brake.decide(
+            [
+                Refused(
+                    is_certain=receipt.outcome is Outcome.DEAD,
+                    doubted_at=doubted.get(address_key(one.email)),
+                )
+                for one, receipt in self._refused
+            ],
+            now=now,
+            doubted=len(keys | doubted.keys()),
+            accepted_since=await asyncio.to_thread(self._store.accepted_since, since),
+        )
+        if Decision.RELEASE in decisions:
+            await self._blame_nobody(now)
+            return
+        for (one, receipt), decision in zip(self._refused, decisions, strict=True):
+            await self._ledger.write(_conclusion(one, receipt, now, decision))
+            self._count(one, receipt, is_given_up=decision is Decision.SUPPRESS)
+            self._notice(self.report)
+
+    async def _blame_nobody(self, now: datetime) -> None:
+        count = len(self._refused)
+        reply = self._refused[-1][1].reply
+        cause = (
+            f"the server calls {count} addresses dead at once, so none of them is given up: {reply}."
+            " Check smtp.host; who is gone indeed can be removed with digest unsubscribe"
+        )
+        numbers = tuple(one.number for one, _ in self._refused)
+        await asyncio.to_thread(self._store.release, numbers, now=now + _AFTER_THE_BRAKE, reply=cause)
+        _log.error("nobody suppressed refused=%d accepted=%d", count, self._brake.accepted)
+        self.report.errors.append(cause)
+        self.report.deferred += count
+        self.report.is_braked = self._brake.is_pulled
+        self.report.is_server_down |= self._brake.is_pulled
+
+    def _count(self, one: Draft, receipt: Receipt, *, is_given_up: bool = False) -> None:
         if receipt.outcome is Outcome.SENT:
             self.report.sent += 1
             _log.debug("mailing sent number=%d to=%s", one.number, one.email)
@@ -293,7 +356,7 @@ class _Delivery:
         _log.warning(
             "mailing not sent number=%d outcome=%s cause=%s", one.number, receipt.outcome.value, reply
         )
-        if receipt.outcome is Outcome.DEAD:
+        if is_given_up:
             self.report.suppressed += 1
             self.report.errors.append(
                 f"{one.email} gets no more mail, until `digest resume {one.email}`: {receipt.reply}"
@@ -303,8 +366,13 @@ class _Delivery:
             self.report.errors.append(f"the digest for {one.email} waits: {receipt.reply}")
 
 
-def _conclusion(one: Draft, receipt: Receipt, now: datetime) -> Conclusion:
-    conclusion = Conclusion(number=one.number, state=_STATES[receipt.outcome], reply=receipt.reply)
+def _conclusion(one: Draft, receipt: Receipt, now: datetime, decision: Decision | None = None) -> Conclusion:
+    conclusion = Conclusion(
+        number=one.number,
+        state=MailingState.SUPPRESSED if decision is Decision.SUPPRESS else _STATES[receipt.outcome],
+        reply=receipt.reply,
+        is_doubted=decision is Decision.DOUBT,
+    )
     if conclusion.state in {MailingState.SENT, MailingState.SUPPRESSED}:
         return conclusion
     return replace(conclusion, due_at=retry_at(now, attempts=one.attempts + 1, token=one.token))

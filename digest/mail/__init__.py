@@ -11,12 +11,14 @@ class Outcome(Enum):
 
     `UNKNOWN`: the connection was lost after the final dot, so the server may have it (RFC 1047).
     `REJECTED`: this mail is not wanted, now or ever. `DEAD`: there is no such mailbox.
+    `DOUBTFUL`: it seems so.
     """
 
     SENT = "sent"
     DEFERRED = "deferred"
     REJECTED = "rejected"
     DEAD = "dead address"
+    DOUBTFUL = "doubtful address"
     UNKNOWN = "unknown"
 
 

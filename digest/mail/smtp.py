@@ -219,6 +219,8 @@ class SmtpSession:
         await self._reset()
         if verdict.reply_class is ReplyClass.DEAD_ADDRESS:
             outcome = Outcome.DEAD
+        elif verdict.reply_class is ReplyClass.DOUBTFUL_ADDRESS:
+            outcome = Outcome.DOUBTFUL
         else:
             outcome = Outcome.DEFERRED if reply.code < 500 else Outcome.REJECTED
         return Receipt(outcome=outcome, reply=f"{reply} ({verdict.cause}; {verdict.remedy})")

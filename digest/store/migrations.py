@@ -474,3 +474,11 @@ def m015_returned(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m016_doubts(db: Database) -> None:
+    # Addresses that a server called dead and that are not given up yet: since when, and when last.
+    db.execute(
+        "CREATE TABLE doubt (address TEXT PRIMARY KEY, since_at TEXT NOT NULL, last_at TEXT NOT NULL) STRICT"
+    )

@@ -239,10 +239,37 @@ class Outbox(Suppressions):
                     for one in conclusions
                 ),
             )
+            self._keep_doubts(db, conclusions, now)
             for one in conclusions:
                 if one.state is MailingState.SUPPRESSED:
                     email = self._one("SELECT email FROM mailing WHERE number = ?", [one.number])
                     self._suppress(db, email, one.reply, now)
+
+    def _keep_doubts(self, db: Database, conclusions: Sequence[Conclusion], now: datetime) -> None:
+        """Of an address that a server takes mail for there is no doubt any more, nor of a suppressed one."""
+        doubted = [one.number for one in conclusions if one.is_doubted]
+        settled = {MailingState.SENT, MailingState.SUPPRESSED}
+        others = [one.number for one in conclusions if one.state in settled]
+        if others and self._one("SELECT count(*) FROM doubt"):
+            db.conn.executemany("DELETE FROM doubt WHERE address = ?", self._addresses(db, others))
+        if doubted:
+            self._note_doubts(db, [address for (address,) in self._addresses(db, doubted)], now)
+
+    @staticmethod
+    def _addresses(db: Database, numbers: Sequence[int]) -> list[tuple[str]]:
+        rows = db.execute(
+            "SELECT address FROM subscriber JOIN mailing ON mailing.subscriber = subscriber.number"
+            " WHERE mailing.number IN (SELECT value FROM json_each(?))",
+            [json.dumps(numbers)],
+        )
+        return list(rows.fetchall())
+
+    def accepted_since(self, moment: datetime) -> int:
+        return int(
+            self._one(
+                "SELECT count(*) FROM mailing WHERE concluded_at >= ? AND state = 'sent'", [text_of(moment)]
+            )
+        )
 
     def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
         with self._transaction() as db:

@@ -200,6 +200,14 @@ class Store(Protocol):
         """How many mailings were last tried since then, whatever became of them."""
         ...
 
+    def doubted(self) -> Mapping[str, datetime]:
+        """The addresses, by `address_key`, that a server called dead and are not given up: since when."""
+        ...
+
+    def accepted_since(self, moment: datetime) -> int:
+        """How many mailings a server took since then, and did not send back."""
+        ...
+
     def note_bounce(
         self, token: str, *, recipient: str | None, concern: str, reply: str, now: datetime
     ) -> Bounced | None:
@@ -236,6 +244,10 @@ class Store(Protocol):
 
     def suppressions(self) -> tuple[Suppression, ...]:
         """The addresses that get no mail, the latest last."""
+        ...
+
+    def resume_since(self, moment: datetime | None, *, now: datetime) -> tuple[str, ...]:
+        """As `resume`, all addresses that were suppressed since then, or at any time; returns them."""
         ...
 
     def resume(self, email: str, *, now: datetime) -> bool:

@@ -1,6 +1,6 @@
 """Addresses that get no mail any more, and mails that came back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlite_utils import Database
@@ -10,6 +10,7 @@ from digest.store import Bounced, Suppression, UnreadMail
 from digest.store.preferences import Choices
 from digest.store.rows import moment_of, text_of
 
+_DOUBTS_LAST_FOR = timedelta(days=30)
 _BOUNCES_COUNT_FOR = timedelta(days=30)
 _DOUBTS_COUNT_FOR = timedelta(days=10)
 """Two weekly mailings lie within it; what was doubted before that has been mailed since."""
@@ -146,24 +147,52 @@ class Suppressions(Choices):
         )
 
     def resume(self, email: str, *, now: datetime) -> bool:
-        address = address_key(email)
         with self._transaction() as db:
-            lifted = db.execute("DELETE FROM suppression WHERE address = ?", [address]).rowcount
-            if lifted:
-                db.execute(
-                    "DELETE FROM returned"
-                    " WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)",
-                    [address],
-                )
-                db.execute(
-                    """
-                    UPDATE mailing
-                    SET bounced_at = NULL, bounces = 0,
-                        due_at = CASE state WHEN 'suppressed' THEN ?1 ELSE due_at END,
-                        state = CASE WHEN state <> 'suppressed' THEN state
-                            WHEN may_have_arrived THEN 'unknown' ELSE 'deferred' END
-                    WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?2)
-                    """,
-                    [text_of(now), address],
-                )
-            return bool(lifted)
+            return self._resume(db, address_key(email), now)
+
+    def resume_since(self, moment: datetime | None, *, now: datetime) -> tuple[str, ...]:
+        with self._transaction() as db:
+            rows = db.execute(
+                "SELECT address, email FROM suppression WHERE since_at >= ? ORDER BY since_at, address",
+                [text_of(moment) if moment else ""],
+            ).fetchall()
+            for address, _ in rows:
+                self._resume(db, address, now)
+            return tuple(email for _, email in rows)
+
+    def doubted(self) -> Mapping[str, datetime]:
+        rows = self._rows("SELECT address, since_at FROM doubt")
+        return {address: moment_of(since_at) for address, since_at in rows}
+
+    @staticmethod
+    def _note_doubts(db: Database, addresses: Sequence[str], now: datetime) -> None:
+        db.conn.executemany(
+            """
+            INSERT INTO doubt (address, since_at, last_at) VALUES (?1, ?2, ?2)
+            ON CONFLICT (address) DO UPDATE
+            SET since_at = CASE WHEN last_at < ?3 THEN ?2 ELSE since_at END, last_at = ?2
+            """,
+            ((address, text_of(now), text_of(now - _DOUBTS_LAST_FOR)) for address in addresses),
+        )
+
+    @staticmethod
+    def _resume(db: Database, address: str, now: datetime) -> bool:
+        lifted = db.execute("DELETE FROM suppression WHERE address = ?", [address]).rowcount
+        db.execute("DELETE FROM doubt WHERE address = ?", [address])
+        if lifted:
+            db.execute(
+                "DELETE FROM returned WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)",
+                [address],
+            )
+            db.execute(
+                """
+                UPDATE mailing
+                SET bounced_at = NULL, bounces = 0,
+                    due_at = CASE state WHEN 'suppressed' THEN ?1 ELSE due_at END,
+                    state = CASE WHEN state <> 'suppressed' THEN state
+                        WHEN may_have_arrived THEN 'unknown' ELSE 'deferred' END
+                WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?2)
+                """,
+                [text_of(now), address],
+            )
+        return bool(lifted)

@@ -131,12 +131,16 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """What became of a claimed mailing; `due_at` is when it is tried again, unless this is the end of it."""
+    """What became of a claimed mailing; `due_at` is when it is tried again, unless this is the end of it.
+
+    `is_doubted`: the server called the address dead, and it is not believed yet.
+    """
 
     number: int
     state: MailingState
     reply: str
     due_at: datetime | None = None
+    is_doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

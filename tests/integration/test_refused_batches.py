@@ -1,0 +1,81 @@
+"""A server that calls its readers dead, one, some or all of them: who gets no more mail, and what is told."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.jobs import DeliveryReport, deliver
+from digest.mail.smtp import SmtpServer, SmtpTransport
+from digest.store.sqlite import SqliteStore
+from tests.contract.test_stores import NOW, outbox_of
+from tests.integration.mail_server import Answer, MailServer, serving
+from tests.integration.test_cycle import plain
+
+GONE = "550 5.1.1 no such user"
+LATER = NOW + timedelta(days=1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        yield store
+
+
+def addresses(count: int) -> list[str]:
+    return [f"reader{number}@example.org" for number in range(count)]
+
+
+async def delivered(
+    store: SqliteStore, answers: Mapping[str, Answer], *, at: object = NOW
+) -> tuple[DeliveryReport, MailServer]:
+    async with serving(MailServer(answers=dict(answers))) as server:
+        transport = SmtpTransport(
+            SmtpServer(host="127.0.0.1", port=server.port, security="none", connections=1)
+        )
+        report = await deliver(store, transport, plain, lambda: at)  # type: ignore[arg-type,return-value]
+    return report, server
+
+
+def suppressed(store: SqliteStore) -> set[str]:
+    return {one.email for one in store.suppressions()}
+
+
+async def test_a_server_that_calls_everybody_dead_is_not_believed(store: SqliteStore) -> None:
+    outbox_of(store, *addresses(12))
+    for at in (NOW, LATER, LATER + timedelta(days=5)):
+        report, server = await delivered(store, {"RCPT": GONE}, at=at)
+        assert suppressed(store) == set()
+        assert sum(line.startswith("RCPT") for line in server.commands) == 8
+        assert report.is_server_down
+        assert any("calls 8 addresses dead at once" in error for error in report.errors)
+        assert {one.attempts for one in store.troubled(limit=20)} == {0}
+
+
+async def test_a_few_dead_ones_of_a_small_group_are_given_up(store: SqliteStore) -> None:
+    outbox_of(store, *addresses(12))
+    dead = {"reader0@example.org", "reader4@example.org", "reader9@example.org"}
+    report, _ = await delivered(store, {f"RCPT {email}": GONE for email in dead})
+    assert (report.sent, report.suppressed) == (9, 3)
+    assert suppressed(store) == dead
+    assert store.resume_since(NOW + timedelta(days=1), now=LATER) == ()
+    assert set(store.resume_since(NOW, now=LATER)) == dead
+    assert suppressed(store) == set()
+
+
+async def test_the_only_reader_is_given_up_on_the_second_day(store: SqliteStore) -> None:
+    outbox_of(store, *addresses(1))
+    await delivered(store, {"RCPT": GONE})
+    await delivered(store, {"RCPT": GONE}, at=NOW + timedelta(hours=2))
+    assert suppressed(store) == set()
+    report, _ = await delivered(store, {"RCPT": GONE}, at=LATER)
+    assert (report.suppressed, suppressed(store)) == (1, set(addresses(1)))
+
+
+async def test_who_is_mailed_in_between_is_in_doubt_no_more(store: SqliteStore) -> None:
+    outbox_of(store, *addresses(1))
+    await delivered(store, {"RCPT": GONE})
+    assert set(store.doubted()) == set(addresses(1))
+    report, _ = await delivered(store, {}, at=LATER)
+    assert (report.sent, store.doubted()) == (1, {})
