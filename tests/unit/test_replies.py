@@ -127,7 +127,7 @@ def test_a_limit_of_a_day_is_waited_for_longer_than_one_of_a_minute() -> None:
 def test_a_refusal_of_our_name_concerns_every_mail(reply: Reply) -> None:
     for stage in (Stage.HELLO, Stage.SENDER, Stage.RECIPIENT):
         verdict = judge(stage, reply)
-        assert (verdict.reply_class, "smtp.helo" in verdict.remedy) == (ReplyClass.SERVER, True)
+        assert (verdict.reply_class, "full name" in verdict.remedy) == (ReplyClass.SERVER, True)
 
 
 @pytest.mark.parametrize("reply", [*replies.DEAD, *replies.DOUBTFUL], ids=str)
