@@ -18,7 +18,7 @@ from digest.errors import MissingNews, SourceError, Unbelievable, WrongClock
 from digest.matching import QueryIndex
 from digest.papers import ArxivId, Paper, announcement_order
 from digest.query import Query, asks_for_remarks, is_asked_exactly
-from digest.store import Matched, Store
+from digest.store import Matched, Restored, Store
 from digest.subscribers import Subscriber
 
 _log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ async def fetch(
     since = {
         key: max(min(one.covered_at, now) - lookback, one.searched_since) for key, one in coverage.items()
     }
+    restored = await asyncio.to_thread(store.restored)
     known = await asyncio.to_thread(store.recent_hits, since=min(since.values(), default=now))
     errands = plan(
         tuple(queries.values()),
@@ -77,7 +78,7 @@ async def fetch(
         now=now,
         lookback=lookback,
     )
-    fetching = _Fetching(store, known, coverage, now, lookback)
+    fetching = _Fetching(store, known, coverage, now, lookback, _newest_before(restored, coverage))
     planned = sum(errand.requests for errand in errands)
     notice(f"asking arXiv for {_counted(len(queries), 'keyword')}: about {_counted(planned, 'request')}")
     for errand in errands:
@@ -85,6 +86,19 @@ async def fetch(
     for source in fetching.answered:
         await asyncio.to_thread(store.note_fetch, source, now=now)
     return fetching.report()
+
+
+def _newest_before(restored: Restored | None, coverage: Mapping[str, Coverage]) -> str | None:
+    """The newest paper that a state knows which was put back, as long as nothing was fetched since.
+
+    A keyword that the copy does not have may have been followed since it was made: what was announced in
+    that time is news, whenever it was submitted. Empty where the copy knows none, and `None` where the state
+    is no such copy.
+    """
+    moment = restored.noticed_at if restored else None
+    if moment is None or any(one.covered_at > moment for one in coverage.values()):
+        return None
+    return max((one.newest for one in coverage.values()), default="")
 
 
 class _Held(NamedTuple):
@@ -105,8 +119,10 @@ class _Fetching:
         coverage: Mapping[str, Coverage],
         now: datetime,
         lookback: timedelta,
+        newest_restored: str | None,
     ) -> None:
         self._store = store
+        self._newest_restored = newest_restored
         self._known = known
         self._coverage = coverage
         self._now = now
@@ -206,12 +222,15 @@ class _Fetching:
         if not announcements_between(ground.until - INDEX_LAG, ground.until):
             self._newest = max([self._newest, *(_place(one.matched.paper, now) for one in held)])
         timely = [(one, self._in_time(one.matched, ground)) for one in held]
-        papers_new = self._store.record(
-            (matched for _, matched in timely if matched.query_keys or matched.past_keys),
-            covered={query.key: self._searched_since(source, ground) for query in batch},
-            now=now,
-            newest=self._newest,
-        )
+        found = [matched for _, matched in timely if matched.query_keys or matched.past_keys]
+        since_copy = [matched for matched in found if self._is_since_copy(matched.paper)]
+        before = [matched for matched in found if not self._is_since_copy(matched.paper)]
+        searched = {query.key: self._searched_since(source, ground) for query in batch}
+        # The first look-back of a keyword ends with what is written down first.
+        newest = self._newest_restored or "" if since_copy else self._newest
+        papers_new = self._store.record(before, covered=searched, now=now, newest=newest)
+        if since_copy:
+            papers_new += self._store.record(since_copy, covered=searched, now=now, newest=self._newest)
         whole = {
             one.fingerprint: one.is_match
             for one, matched in timely
@@ -227,7 +246,7 @@ class _Fetching:
         for key in matched.query_keys:
             one = self._coverage.get(key)
             if one is None:
-                is_news = not paper.submitted_at or paper.submitted_at >= self._now - self._lookback
+                is_news = self._is_recent(paper) or self._is_since_copy(paper)
             else:
                 is_news = one.is_news(paper, self._now, self._lookback)
             if is_news:
@@ -235,6 +254,15 @@ class _Fetching:
             elif paper.submitted_at and paper.submitted_at >= ground.submitted_since:
                 past.append(key)
         return Matched(paper=paper, query_keys=tuple(news), past_keys=tuple(past))
+
+    def _is_since_copy(self, paper: Paper) -> bool:
+        """Whether it may have been announced after the copy was made that was put back, if one was."""
+        if not self._newest_restored:
+            return self._newest_restored is not None and self._is_recent(paper)
+        return announcement_order(paper.id) > self._newest_restored
+
+    def _is_recent(self, paper: Paper) -> bool:
+        return not paper.submitted_at or paper.submitted_at >= self._now - self._lookback
 
     @staticmethod
     def _searched_since(source: Source, ground: Ground) -> datetime:

@@ -60,6 +60,7 @@ class Installation:
         self.state = folder / "state" / "digest.db"
         self.maildir = folder / "Maildir"
         self.source = FakeSource()
+        self.subscribers: tuple[Subscriber, ...] = (ADA, BO)
 
     async def day(self, number: int, transport: Transport | None = None) -> CycleReport:
         now = MONDAY + timedelta(days=number)
@@ -76,7 +77,7 @@ class Installation:
                 store=store,
                 transport=transport or MaildirTransport(self.maildir),
                 write=WRITER.write,
-                subscribers=(ADA, BO),
+                subscribers=self.subscribers,
                 lookback=timedelta(days=16),
                 clock=lambda: now,
             )
@@ -134,6 +135,35 @@ async def test_no_mail_has_the_name_of_another_and_no_paper_is_lost(
             "2606.00004": 1,
             "2606.00005": 1,
         }
+
+
+@pytest.mark.parametrize("is_restored", [True, False])
+async def test_a_keyword_that_the_copy_does_not_have_misses_no_paper_that_was_held_back(
+    lab: Installation, tmp_path: Path, is_restored: bool
+) -> None:
+    await lab.day(1)
+    if is_restored:
+        by_command(lab.state, tmp_path / "copy.db")
+        await lab.day(2)
+        lab.put_back(tmp_path / "copy.db")
+    lab.subscribers += (reader("cy@example.org", "coffee"),)
+    lab.source.papers += (invented_paper("2606.00077", "Coffee", submitted="2026-05-10 10:00"),)
+    await lab.day(3)
+    assert lab.papers("cy@example.org") == ({"2606.00077": 1} if is_restored else {})
+
+
+async def test_a_copy_from_before_the_first_fetch_loses_nothing_beyond_the_first_ten(
+    lab: Installation, tmp_path: Path
+) -> None:
+    with SqliteStore(lab.state) as store:
+        store.enrol([ADA, BO], now=MONDAY, current_since=MONDAY)
+        by_command(lab.state, tmp_path / "copy.db")
+    await lab.day(1)
+    lab.put_back(tmp_path / "copy.db")
+    for number in range(20):
+        lab.source.papers += (invented_paper(f"2606.{100 + number:05}", "Tea", submitted="2026-06-16 11:00"),)
+    await lab.day(2)
+    assert len(lab.papers(ADA.email)) == 22
 
 
 def lost_and_new(folder: Path) -> tuple[SqliteStore, Mailing, Mailing]:
