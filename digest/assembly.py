@@ -182,6 +182,8 @@ def server_of(settings: Settings) -> SmtpServer | None:
         timeout=smtp.timeout,
         messages_per_connection=smtp.messages_per_connection,
         bounce_address=smtp.bounce_address,
+        helo=smtp.helo,
+        sender=smtp.sender,
     )
 
 

@@ -77,6 +77,7 @@ class Daemon:
         self._fetch_now = asyncio.Event()
         self._mail_now = asyncio.Event()
         self._brought_papers = False
+        self._limited_until: datetime | None = None
         self._composing = asyncio.Lock()
         self._heeding = asyncio.Lock()
         self._fetch_failed_at: datetime | None = None
@@ -242,15 +243,19 @@ class Daemon:
                 backlog_since=now - setup.lookback,
                 stale=await self._stale(last_announcement(now)),
             )
-        report = await deliver(
-            self._store,
-            transport_of(setup.settings),
-            writer_of(stationery_of(setup.settings), self._links),
-            self._clock,
-            limits=limits_of(setup.settings),
-            hire=lambda: hired(stationery_of(setup.settings), setup.settings.state),
-            stop=self._stop,
-        )
+        report = DeliveryReport(limited_until=self._limited_until)
+        # A clock that was set back makes no wait longer than a provider's day.
+        if not (self._limited_until and now < self._limited_until <= now + timedelta(days=1)):
+            report = await deliver(
+                self._store,
+                transport_of(setup.settings),
+                writer_of(stationery_of(setup.settings), self._links),
+                self._clock,
+                limits=limits_of(setup.settings),
+                hire=lambda: hired(stationery_of(setup.settings), setup.settings.state),
+                stop=self._stop,
+            )
+            self._limited_until = report.limited_until
         self._metrics.mailed(composed, report)
         await asyncio.to_thread(tidy, self._store, now=now, lookback=setup.lookback)
         await self._confirm(now)
@@ -357,6 +362,7 @@ class Daemon:
             )
             self._metrics.gave_up(given_up)
             self._preferences, self._readers = preferences, readers
+            self._limited_until = None
             self._asked_at = self._missed_at = None  # now: a fetch may have ended since the lines above
 
     async def _guarded(self, name: str, job: Callable[[], Awaitable[_T]]) -> _T | None:

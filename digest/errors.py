@@ -121,10 +121,14 @@ class Unwritable(DigestError):
 
 
 class ServerUnavailable(DigestError):
-    """The mail server as a whole cannot be used now: no recipient is to blame."""
+    """The mail server as a whole cannot be used now: no recipient is to blame.
 
-    def __init__(self, server: str, reason: str, remedy: str) -> None:
+    `wait` is for how long it had better not be asked, where a provider's quota is used up.
+    """
+
+    def __init__(self, server: str, reason: str, remedy: str, wait: timedelta | None = None) -> None:
         super().__init__(f"{server}: {reason}; {remedy}")
         self.server = server
         self.reason = reason
         self.remedy = remedy
+        self.wait = wait

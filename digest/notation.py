@@ -28,6 +28,8 @@ _PLAIN_ADDRESS = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _ABBREVIATED = re.compile(r"[A-Z]{2,5}|(?:UTC|GMT)? ?[+-]\d{1,2}(?::?\d\d)?", re.ASCII)
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_FULL_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}", re.IGNORECASE | re.ASCII)
 _SYNTAX_PLACE = re.compile(
     r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.S
 )
@@ -150,6 +152,11 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:  # Python reads no number of more than 4,300 digits
         raise ConfigurationError(f"{path}: a number has too many digits; no key needs more than 9") from error
+
+
+def is_full_name(name: str) -> bool:
+    """Whether it is a host name with a domain, in ASCII: many mail servers refuse any other in EHLO."""
+    return _FULL_NAME.fullmatch(name) is not None
 
 
 def is_loopback(host: str | None) -> bool:

@@ -23,7 +23,15 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from digest.fields import Section, parse_url
-from digest.notation import is_loopback, nearest, parse_address, parse_time, parse_weekday, parse_zone
+from digest.notation import (
+    is_full_name,
+    is_loopback,
+    nearest,
+    parse_address,
+    parse_time,
+    parse_weekday,
+    parse_zone,
+)
 from digest.os_errors import explain
 from digest.papers import one_line
 from digest.providers import PROVIDERS
@@ -102,6 +110,12 @@ def _path(value: str | Path) -> Path:
     return Path(value).expanduser()
 
 
+def _host_name(value: str | None) -> str | None:
+    if value is not None and not is_full_name(value):
+        raise ValueError('allowed is the full name of this machine, as in "mail.lab.example"')
+    return value
+
+
 def _is_address(value: str | None) -> bool:
     try:
         return value is not None and bool(parse_address(value))
@@ -151,6 +165,9 @@ class Smtp(Section):
     sender_name: Line = Field(default="arXiv digest", description="text in one line")
     bounce_address: Annotated[str | None, BeforeValidator(_bounce_address)] = Field(
         default=None, description="a mail address"
+    )
+    helo: Annotated[str | None, AfterValidator(_host_name)] = Field(
+        default=None, description='the full name of this machine, as in "mail.lab.example"'
     )
     connections: int = Field(default=2, ge=1, le=50, description="a whole number from 1 to 50")
     messages_per_connection: Count | None = Field(default=None, description="a whole number from 1")

@@ -12,9 +12,10 @@ import aiosmtplib
 from digest.checks import Finding, failed, ok, warning
 from digest.errors import ServerUnavailable
 from digest.mail.bounces import verp
-from digest.mail.connecting import SmtpServer, encrypt, explained, greet, log_in, refused
+from digest.mail.connecting import SmtpServer, encrypt, explained, greet, log_in, name_for, refused
+from digest.mail.greeting import machine_name
 from digest.mail.message import wire_address
-from digest.mail.replies import Reply, Stage
+from digest.mail.replies import Reply, ReplyClass, Stage, judge
 
 _PATIENCE = timedelta(seconds=30)
 _PROBE_SECONDS = 5.0
@@ -51,6 +52,7 @@ async def check_mail_server(server: SmtpServer, sender: str) -> AsyncIterator[Fi
         yield ok(_named(step), f"{server} can be reached")
         step = "greeting" if server.security != "tls" else "encryption"
         client = await greet(server)
+        yield await _greeting(server)
         step = "encryption"
         await encrypt(server, client)
         yield _encryption(client)
@@ -89,6 +91,14 @@ async def _knock(server: SmtpServer) -> None:
     writer.close()
 
 
+async def _greeting(server: SmtpServer) -> Finding:
+    name = await name_for(server)
+    if name is None:
+        said = f"as {machine_name()}, which is no full name: many servers refuse it"
+        return warning(_named("greeting"), said, 'set smtp.helo to a full name, as in "mail.lab.example"')
+    return ok(_named("greeting"), f"as {name}")
+
+
 def _encryption(client: aiosmtplib.SMTP) -> Finding:
     tls = client.get_transport_info("ssl_object")
     if tls is None:
@@ -125,7 +135,21 @@ async def _offer_sender(server: SmtpServer, client: aiosmtplib.SMTP, sender: str
         response = await client.execute_command(b"MAIL", f"FROM:<{envelope}>".encode(), *options)
     if not 200 <= response.code < 300:
         raise refused(server, Stage.SENDER, Reply(code=response.code, text=response.message))
+    await _offer_recipient(server, client, wire_address(sender), options)
     return f"{envelope} may send"
+
+
+async def _offer_recipient(
+    server: SmtpServer, client: aiosmtplib.SMTP, address: str, options: list[bytes]
+) -> None:
+    """Raises `ServerUnavailable` where no recipient would be taken, as of a machine with a wrong name."""
+    if not address.isascii() and not options:
+        return
+    with explained(server, Stage.RECIPIENT):
+        response = await client.execute_command(b"RCPT", f"TO:<{address}>".encode())
+    reply = Reply(code=response.code, text=response.message)
+    if judge(Stage.RECIPIENT, reply).reply_class is ReplyClass.SERVER:
+        raise refused(server, Stage.RECIPIENT, reply)
 
 
 async def _leave(client: aiosmtplib.SMTP) -> None:

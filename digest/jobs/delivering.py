@@ -50,7 +50,7 @@ class DeliveryReport:
     """What became of the mailings tried: `deferred` ones are tried again, the address of others is dead.
 
     `is_braked`: the server called so many addresses dead in a row that the batch ended.
-    `limited_until`: a day's mails are used up, and the next may go then.
+    `limited_until`: a day's mails, or the provider's quota, are used up, and the next may go then.
     """
 
     sent: int = 0
@@ -116,6 +116,11 @@ async def _drafting(
         yield _followed(theirs, own, notes)
 
 
+def _over_quota(failures: Sequence[ServerUnavailable]) -> ServerUnavailable | None:
+    """The first that says when the provider's quota may be free again."""
+    return next((one for one in failures if one.wait is not None), None)
+
+
 def _alone(error: ScribeGone) -> str:
     return f"the mails were written by one process instead of two, which takes longer: {error}"
 
@@ -175,17 +180,25 @@ class _Delivery:
     async def run(self) -> None:
         """A server may refuse one session and serve the others; it is down when it ends them all."""
         failures, tried = await self._round()
-        while failures and len(failures) < tried and not (self.report.limited_until or self._brake.is_pulled):
+        while (
+            failures and len(failures) < tried and not (self._is_limited(failures) or self._brake.is_pulled)
+        ):
             failures, tried = await self._round()
         await self._decide()
-        if failures and len(failures) == tried:
+        if refusal := _over_quota(failures):
+            self.report.limited_until = self._now() + (refusal.wait or LEASE)
+            self.report.notes.append(f"{refusal}; the next try is at {self.report.limited_until:%F %H:%M %Z}")
+        elif failures and len(failures) == tried:
             self.report.is_server_down = True
             self.report.errors.append(str(failures[0]))
-        if self.report.limited_until:
+        elif self.report.limited_until:
             waiting = await asyncio.to_thread(self._store.waiting)
             self.report.notes.append(self._pace.note(self._now(), waiting=waiting))
         if self._state_error:
             raise self._state_error
+
+    def _is_limited(self, failures: Sequence[ServerUnavailable]) -> bool:
+        return self.report.limited_until is not None or _over_quota(failures) is not None
 
     async def _round(self) -> tuple[list[ServerUnavailable], int]:
         """Sends until nothing is due: what ended sessions, and how many sessions had something to send."""

@@ -1,5 +1,6 @@
 """Opening a connection to a mail server: TLS, login, and the words for what can go wrong there."""
 
+import asyncio
 import base64
 import socket
 import ssl
@@ -13,6 +14,7 @@ from typing import Literal
 import aiosmtplib
 
 from digest.errors import ServerUnavailable
+from digest.mail.greeting import greeting_name, machine_name
 from digest.mail.replies import Reply, Stage, judge
 
 _SILENCE_REMEDY = 'check smtp.host, smtp.port and the firewall; port 465 needs smtp.security = "tls"'
@@ -26,6 +28,7 @@ class SmtpServer:
 
     After `messages_per_connection` mails a connection is closed and another one opened. With a
     `bounce_address` that, with the mailing's name, is the envelope sender (`digest.mail.bounces.verp`).
+    The server is greeted as `helo`, or as `digest.mail.greeting` finds by the machine and `sender`.
 
     `starttls` and `tls` demand a certificate that this machine trusts, valid for `host`.
     """
@@ -38,6 +41,8 @@ class SmtpServer:
     connections: int = 2
     messages_per_connection: int | None = None
     bounce_address: str | None = None
+    helo: str | None = None
+    sender: str = ""
     timeout: timedelta = timedelta(seconds=60)
 
     def __str__(self) -> str:
@@ -65,6 +70,7 @@ async def greet(server: SmtpServer) -> aiosmtplib.SMTP:
             'set smtp.security to "starttls" or "tls"',
         )
     client = aiosmtplib.SMTP(
+        local_hostname=await name_for(server),
         hostname=server.host,
         port=server.port,
         timeout=server.timeout.total_seconds(),
@@ -80,6 +86,11 @@ async def greet(server: SmtpServer) -> aiosmtplib.SMTP:
         client.close()
         raise
     return client
+
+
+async def name_for(server: SmtpServer) -> str | None:
+    """The name by which the server is greeted; `None` where only a short one is known."""
+    return server.helo or greeting_name(await asyncio.to_thread(machine_name), server.sender)
 
 
 async def _say_hello(client: aiosmtplib.SMTP) -> None:
@@ -157,7 +168,7 @@ def explained(server: SmtpServer, stage: Stage) -> Iterator[None]:
 def refused(server: SmtpServer, stage: Stage, reply: Reply) -> ServerUnavailable:
     """The error for a reply that concerns every mail."""
     verdict = judge(stage, reply)
-    return ServerUnavailable(str(server), f"{verdict.cause} ({reply})", verdict.remedy)
+    return ServerUnavailable(str(server), f"{verdict.cause} ({reply})", verdict.remedy, verdict.wait)
 
 
 def _unreached(server: SmtpServer, stage: Stage, error: Exception) -> ServerUnavailable:

@@ -200,7 +200,7 @@ def _verdict(reply_class: ReplyClass, cause: str, remedy: str) -> Verdict:
 _HELLO = _verdict(
     ReplyClass.SERVER,
     "the server does not take the name by which this machine greets it",
-    'give this machine a full name, as in "mail.lab.example": see hostname --fqdn',
+    'set smtp.helo to the full name of this machine, as in "mail.lab.example"',
 )
 _QUOTA = _verdict(
     ReplyClass.SERVER,

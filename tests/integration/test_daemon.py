@@ -28,6 +28,7 @@ from digest.preferences import Preferences
 from digest.store.sqlite import SqliteStore, back_up
 from tests.factories import invented_paper, moment
 from tests.fakes import FakeSource
+from tests.integration.mail_server import MailServer, serving
 
 # Announcements are at midnight UTC in June; the first poll is half an hour later.
 ANNOUNCEMENTS = [
@@ -462,3 +463,28 @@ async def test_what_arxiv_left_out_is_told_and_asked_for_every_six_hours(
         sources[0].papers = (*teas, invented_paper("2606.01000", "Tea", submitted="2026-06-14 10:00"))
         town.set_clock("2026-06-16 18:00")
         await expect_soon(lambda: "asking arXiv next at 2026-06-17 00:30 UTC" in caplog.text)
+
+
+async def test_a_provider_whose_quota_is_used_up_rests_until_it_may_be_free(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    later = SUBSCRIBER.replace("ada@", "bo@").replace("07:00", "08:00")
+    (tmp_path / "subscribers.toml").write_text(SUBSCRIBER + later)
+    full = MailServer(answers={"RCPT": ["550 5.4.5 Daily user sending limit exceeded"]})
+    async with serving(full) as post:
+        settings = {
+            "HOST": "127.0.0.1",
+            "PORT": str(post.port),
+            "SECURITY": "none",
+            "SENDER": "a@lab.example",
+        }
+        more = {f"DIGEST_SMTP__{key}": value for key, value in settings.items()}
+        async with running(tmp_path, ear, "2026-06-08 22:00", **more) as town:
+            await expect_soon(lambda: town.store.covered_at())
+            town.set_clock("2026-06-09 07:00")
+            await expect_soon(lambda: "QUIT" in post.commands)
+            town.set_clock("2026-06-09 08:30")
+            await expect_soon(lambda: town.store.waiting() == 2)
+            assert sum(line.startswith("RCPT") for line in post.commands) == 1
+            town.set_clock("2026-06-09 10:05")
+            await expect_soon(lambda: len(post.accepted) == 2)

@@ -18,8 +18,10 @@ import trustme
 
 from digest import cli
 from digest.checks import Finding, Verdict
+from digest.checks import smtp as checks_of_smtp
 from digest.checks.domain import Missing
 from digest.checks.examination import examine, exit_code
+from digest.mail import connecting
 from digest.store.sqlite import SqliteStore, back_up
 from tests.integration.arxiv_harvest_server import daily_feed, harvest_server
 from tests.integration.arxiv_server import arxiv_server, entry, feed, hangs, resets, says
@@ -129,11 +131,11 @@ async def test_each_step_of_a_mail_server_in_order_is_told(place: Place, trusted
     found = await mail_findings(place, server)
     steps = [one for one in found if one.name.startswith("mail server: ")]
     assert [one.name.removeprefix("mail server: ") for one in steps] == [
-        *("name", "connection", "encryption", "certificate", "login", "sender")
+        *("name", "connection", "greeting", "encryption", "certificate", "login", "sender")
     ]
     assert {one.verdict for one in steps} == {Verdict.OK}
-    assert "TLSv1" in steps[2].said
-    assert "me@lab.example may send" in steps[5].said
+    assert "TLSv1" in steps[3].said
+    assert "me@lab.example may send" in steps[6].said
     assert not server.accepted
     assert server.commands[-1] == "QUIT"
 
@@ -221,6 +223,37 @@ async def test_a_refused_sender(place: Place, trusted: trustme.CA, reply: Answer
     )
     assert found.verdict is Verdict.FAILED
     assert said in found.said
+
+
+@pytest.mark.parametrize(
+    ("answers", "step"),
+    [
+        ({"EHLO": "550 Access denied - Invalid HELO name (See RFC2821 4.1.1.1)"}, "greeting"),
+        ({"EHLO": "504 5.5.2 <laptop>: Helo command rejected: need fully-qualified hostname"}, "greeting"),
+        ({"RCPT": "504 5.5.2 <laptop>: Helo command rejected: need fully-qualified hostname"}, "sender"),
+    ],
+)
+async def test_a_refused_name_of_this_machine(
+    place: Place, trusted: trustme.CA, answers: dict[str, Answer], step: str
+) -> None:
+    server = MailServer(tls=certificate(trusted), extensions=LOGIN, answers=answers)
+    found = named(await mail_findings(place, server), f"mail server: {step}")
+    assert (found.verdict, "smtp.helo" in found.remedy) == (Verdict.FAILED, True)
+
+
+async def test_a_short_name_of_this_machine_is_told(
+    place: Place, trusted: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (connecting, checks_of_smtp):
+        monkeypatch.setattr(module, "machine_name", lambda: "laptop")
+    server = MailServer(tls=certificate(trusted), extensions=LOGIN)
+    findings = await mail_findings(place, server, more='sender = "x@laptop.local"\n')
+    found = named(findings, "mail server: greeting")
+    assert (found.verdict, "as laptop," in found.said) == (Verdict.WARNING, True)
+    server = MailServer(tls=certificate(trusted), extensions=LOGIN)
+    findings = await mail_findings(place, server, more='helo = "mail.lab.example"\n')
+    assert named(findings, "mail server: greeting").said == "as mail.lab.example"
+    assert server.commands[0] == "EHLO mail.lab.example"
 
 
 async def test_the_sender_that_is_tried_is_that_of_the_envelope(place: Place, trusted: trustme.CA) -> None:

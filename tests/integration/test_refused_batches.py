@@ -79,3 +79,27 @@ async def test_who_is_mailed_in_between_is_in_doubt_no_more(store: SqliteStore) 
     assert set(store.doubted()) == set(addresses(1))
     report, _ = await delivered(store, {}, at=LATER)
     assert (report.sent, store.doubted()) == (1, {})
+
+
+@pytest.mark.parametrize(
+    ("verb", "reply", "hours"),
+    [
+        ("RCPT", "550 5.4.5 Daily user sending limit exceeded", 3),
+        ("MAIL", "552 5.2.2 SubmissionQuotaExceeded: the message quota of the sender is used up", 3),
+        ("DOT", "554 Daily message quota exceeded", 3),
+        ("RCPT", "451 4.7.1 outgoing messages exceeded the hourly limit of this account", 1),
+    ],
+)
+async def test_a_quota_that_is_used_up_ends_the_batch_until_it_may_be_free(
+    store: SqliteStore, verb: str, reply: str, hours: int
+) -> None:
+    outbox_of(store, *addresses(12))
+    report, server = await delivered(store, {verb: reply})
+    assert (report.sent, report.is_server_down, report.errors) == (0, False, [])
+    assert report.limited_until is not None
+    assert timedelta(0) <= report.limited_until - NOW - timedelta(hours=hours) < timedelta(minutes=1)
+    assert "limit of mails is reached" in report.notes[0]
+    assert f"the next try is at {report.limited_until:%F %H:%M}" in report.notes[0]
+    assert sum(line.startswith("MAIL") for line in server.commands) <= 2
+    assert {one.attempts for one in store.troubled(limit=20)} == {0}
+    assert suppressed(store) == set()

@@ -12,7 +12,8 @@ import pytest
 import trustme
 
 from digest.errors import ServerUnavailable
-from digest.mail import Outcome, Outgoing, Receipt
+from digest.mail import Outcome, Outgoing, Receipt, connecting
+from digest.mail.connecting import connect
 from digest.mail.smtp import Security, SmtpServer, SmtpSession, SmtpTransport
 from tests.integration import mail_server
 from tests.integration.mail_server import Answer, Do, MailServer, serving
@@ -505,3 +506,23 @@ async def test_bounces_go_to_an_address_that_names_the_mailing_and_the_mail_stay
         "bounce+two@xn--lb-via.example",
     ]
     assert {mail.message for mail in server.accepted} == {BODY}
+
+
+@pytest.mark.parametrize(
+    ("helo", "machine", "name"),
+    [
+        (None, "laptop", "lab.example"),
+        (None, "mx1.uni.example", "mx1.uni.example"),
+        ("mail.lab.example", "mx1.uni.example", "mail.lab.example"),
+    ],
+)
+async def test_a_server_is_greeted_by_a_full_name(
+    monkeypatch: pytest.MonkeyPatch, helo: str | None, machine: str, name: str
+) -> None:
+    monkeypatch.setattr(connecting, "machine_name", lambda: machine)
+    async with serving(MailServer()) as server:
+        target = SmtpServer(
+            host="127.0.0.1", port=server.port, security="none", helo=helo, sender="digest@lab.example"
+        )
+        (await connect(target)).close()
+    assert server.commands[0] == f"EHLO {name}"
