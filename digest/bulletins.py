@@ -118,14 +118,17 @@ def _mail(health: Health) -> list[str]:
     counts: dict[datetime, int] = {}
     for _, moment in health.mail_at:
         counts[moment] = counts.get(moment, 0) + 1
-    return _few([f"{_at(moment)}  {count} subscribers" for moment, count in counts.items()], "times")
+    return _few(
+        [f"{_at(moment)}  {count} subscriber{'s' * (count != 1)}" for moment, count in counts.items()],
+        "times",
+    )
 
 
 def _waiting(health: Health) -> list[str]:
     if not health.waiting:
         return []
     lines = [f"{one.email}: {_tried(one.attempts)} {_at(one.due_at)}: {one.reply}" for one in health.troubled]
-    return [f"{health.waiting} in all", *_few(lines, "mailings")]
+    return [f"{health.waiting} in all", *_few(lines, "mailings", health.hindered)]
 
 
 def _tried(attempts: int) -> str:
@@ -140,10 +143,10 @@ def _remarks(health: Health) -> Iterator[str]:
         yield f"{', '.join(texts)}: found just the same papers, which looks wrong"
 
 
-def _few(lines: list[str], noun: str) -> list[str]:
-    if len(lines) <= _MOST_LINES:
-        return lines
-    return [*lines[:_MOST_LINES], f"and {len(lines) - _MOST_LINES} more {noun}: see --json"]
+def _few(lines: list[str], noun: str, count: int = 0) -> list[str]:
+    """The first of them, and how many more there are; `count` where `lines` are not all."""
+    more = max(count, len(lines)) - _MOST_LINES
+    return lines if more <= 0 else [*lines[:_MOST_LINES], f"and {more} more {noun}: see --json"]
 
 
 def _at(moment: datetime, now: datetime | None = None) -> str:

@@ -40,6 +40,9 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 SYSTEM_CONFIG = Path("/etc/arxiv-digest/digest.toml")
+SERVICE_STATE = Path("/var/lib/arxiv-digest/digest.db")
+"""Where the units in systemd/ have the service's state."""
+
 _PREFIX = "DIGEST_"
 _SECRETS = ("smtp.password",)
 
@@ -226,6 +229,23 @@ def state_folder(environ: Mapping[str, str]) -> Path | None:
         return platformdirs.user_state_path("arxiv-digest")
     except RuntimeError:
         return None
+
+
+def of_the_service(config: Path | None, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """`environ`, and for who looks at the service, without a state of their own, what systemd hands it.
+
+    That is where its digest.toml is the one in use. Raises `ConfigurationError`.
+    """
+    file = find_config(config, environ)
+    if file is None or file.absolute() != SYSTEM_CONFIG:
+        return environ
+    handed: dict[str, str] = {}
+    own = state_folder(environ)
+    if not (own and os.path.lexists(own / SERVICE_STATE.name)) and os.path.lexists(SERVICE_STATE):
+        handed["STATE_DIRECTORY"] = str(SERVICE_STATE.parent)
+    if os.access(SYSTEM_CONFIG.parent / "smtp-password", os.R_OK):
+        handed["CREDENTIALS_DIRECTORY"] = str(SYSTEM_CONFIG.parent)
+    return {**handed, **environ}
 
 
 def _zone_here(environ: Mapping[str, str], *, is_needed: bool) -> str:

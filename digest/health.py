@@ -10,7 +10,7 @@ from digest.arxiv.calendar import last_announcement, next_announcement, not_anno
 from digest.notation import address_key
 from digest.papers import ArxivId
 from digest.schedule import is_paused, mailing_after, next_fetch_at, slot_before
-from digest.store import Restored, Standing, Store, Suppression, Waiting
+from digest.store import Hindrance, Restored, Standing, Store, Suppression, Waiting
 from digest.subscribers import Keyword, Subscriber
 
 FRESH = timedelta(days=7)
@@ -29,7 +29,10 @@ _PATIENCE = timedelta(days=1)
 _ATTEMPTS = 3
 """A mail that was refused so often is not just greylisted: that is over three hours."""
 
-_SHOWN = 20
+_LATELY = timedelta(days=1)
+"""For so long a person is told of an address that was suppressed."""
+
+SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,9 @@ class Health:
     time passed unserved for a day, and `undelivered` those whose digests were written down a day ago and are
     not sent.
     `restored` tells of an older copy of the state that was put in its place in the last week.
+    `refused` are mailings that a server refused again and again, `unserved` those that wait since it took
+    nothing at all, or called too many addresses dead; `troubled` names the first of all that something stands
+    in the way of, and `hindered` counts them. `lost` are subscribers who were suppressed in the last day.
     `unread_mails` came back, and are kept for a person to look at.
     `alike` are groups of keywords that found just the same papers.
     """
@@ -70,7 +76,11 @@ class Health:
     waiting: int
     restored: Restored | None
     troubled: tuple[Waiting, ...]
+    hindered: int
+    refused: Hindrance
+    unserved: Hindrance
     suppressed: tuple[Suppression, ...]
+    lost: tuple[Suppression, ...]
     unread_mails: int
     silent: tuple[Quiet, ...]
     alike: tuple[tuple[str, ...], ...]
@@ -86,13 +96,25 @@ class Health:
         if self.overdue:
             shown = _listed(self.overdue, "subscribers")
             yield f"digests are overdue for over a day for {shown}: is the service running?"
-        stuck = [one for one in self.troubled if one.attempts >= _ATTEMPTS]
-        if stuck:
-            count = "1 digest was" if len(stuck) == 1 else f"{len(stuck)} digests were"
-            yield f"{count} refused {_ATTEMPTS} times or more, last: {stuck[0].reply}"
+        if self.unserved.count:
+            count = "1 digest waits" if self.unserved.count == 1 else f"{self.unserved.count} digests wait"
+            yield f"{count}: {self.unserved.reply}"
+        if self.refused.count:
+            count = "1 digest was" if self.refused.count == 1 else f"{self.refused.count} digests were"
+            yield f"{count} refused {_ATTEMPTS} times or more, last: {self.refused.reply}"
         elif self.undelivered:
             shown = _listed(self.undelivered, "subscribers")
             yield f"digests have waited for over a day for {shown}: run digest doctor"
+        if self.lost:
+            who = (
+                f"{self.lost[0].email} gets"
+                if len(self.lost) == 1
+                else f"{_listed([one.email for one in self.lost], 'subscribers')} get"
+            )
+            yield (
+                f"{who} no more mail since the last day: {self.lost[-1].cause}."
+                " Lift it with digest resume EMAIL, or remove them with digest unsubscribe EMAIL"
+            )
         if self.unread_mails:
             mails = (
                 "1 mail that came back was"
@@ -102,8 +124,8 @@ class Health:
             yield f"{mails} not understood: see digest bounce --kept, then digest bounce --clear"
 
 
-def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -> Health:
-    """Raises `StateError` when the state cannot be read."""
+def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime, shown: int = SHOWN) -> Health:
+    """Names up to `shown` mailings that something stands in the way of. Raises `StateError`."""
     keywords = {keyword.query.key: keyword for one in subscribers for keyword in one.keywords}
     covered_at = store.covered_at()
     sources = store.fetched_at()
@@ -112,6 +134,8 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -
     missing = not_announced(expected_at) if _is_missing(expected_at, covered_at, sources) else None
     standings = _standings(store, subscribers)
     found = store.recent_hits(since=now - _USUAL)
+    suppressed = store.suppressions()
+    subscribed = {address_key(one.email) for one in subscribers}
     return Health(
         now=now,
         subscribers=len(subscribers),
@@ -133,8 +157,14 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -
         undelivered=store.unserved(since=now - _PATIENCE),
         waiting=store.waiting(),
         restored=_restored_lately(store, now),
-        troubled=store.troubled(limit=_SHOWN),
-        suppressed=store.suppressions(),
+        troubled=store.troubled(limit=shown),
+        hindered=store.hindered(least=0).count,
+        refused=store.hindered(least=_ATTEMPTS),
+        unserved=store.hindered(least=0, most=0),
+        suppressed=suppressed,
+        lost=tuple(
+            one for one in suppressed if one.since_at > now - _LATELY and address_key(one.email) in subscribed
+        ),
         unread_mails=len(store.unread_mails()),
         silent=tuple(_silent(keywords, covered_at, found, store.recent_hits(since=now - FRESH))),
         alike=_alike(keywords, found),

@@ -17,7 +17,7 @@ from digest.errors import AlreadyRunning, ConfigurationError
 from digest.notation import address_key, parse_address
 from digest.store.failures import is_there
 from digest.store.lock import sole_worker
-from digest.store.sqlite import SqliteStore, copy_state
+from digest.store.sqlite import SqliteStore, copy_state, is_of_this_version
 from digest.subscribers import Subscriber
 
 if TYPE_CHECKING:
@@ -41,8 +41,11 @@ def open_state(path: Path) -> Iterator[SqliteStore]:
 
 @contextmanager
 def open_beside(path: Path) -> Iterator[SqliteStore]:
-    """The state, also while the daemon is at work on it; where there is none yet, an empty one."""
-    if is_there(path):
+    """The state to look at, also while the daemon is at work on it; where there is none yet, an empty one.
+
+    One that an older version made stays as it is: a copy of it is looked at.
+    """
+    if is_there(path) and is_of_this_version(path):
         with SqliteStore(path) as store:
             yield store
     else:

@@ -1,7 +1,11 @@
 """`digest status`: how the installation stands, on one screen."""
 
 import json
+import os
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -21,29 +25,44 @@ def status(
 ) -> None:
     """Tell whether all is well: what was announced and seen, what comes next, and what stands in the way.
 
-    Asks nobody: it reads the state and arXiv's calendar. Ends with 1 when something needs a person.
+    Asks nobody: it reads the state and arXiv's calendar. Who has no state of their own is shown
+    the service's. Ends with 1 when something needs a person, and with 2 when a file has a mistake.
     """
     from digest.assembly import load_setup
     from digest.cli.opening import is_at_work, open_beside
-    from digest.health import examine
+    from digest.config import of_the_service
+    from digest.health import SHOWN, examine
     from digest.preferences import lay_over
 
-    setup = load_setup(context_of(ctx).config)
+    config = context_of(ctx).config
+    setup = load_setup(config, of_the_service(config, os.environ))
     state = setup.settings.state
     with open_beside(state) as store:
         readers = lay_over(setup.subscribers, store.preferences())
-        health = examine(store, readers, now=now or datetime.now(UTC))
+        shown = sys.maxsize if as_json else SHOWN
+        health = examine(store, readers, now=now or datetime.now(UTC), shown=shown)
     size = state.stat().st_size if state.exists() else 0
+    problems = (*([] if state.exists() else [_missing(state)]), *health.problems())
     is_working = is_at_work(state)
     if as_json:
-        found = {**_as_object(health), "state_bytes": size, "is_running": is_working}
+        found = {**_as_object(health, problems), "state_bytes": size, "is_running": is_working}
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
-        _tell(setup, health, size, is_running=is_working)
-    raise typer.Exit(1 if health.problems() else 0)
+        _tell(setup, health, problems, size, is_running=is_working)
+    raise typer.Exit(1 if problems else 0)
 
 
-def _tell(setup: "Setup", health: "Health", size: int, *, is_running: bool) -> None:
+def _missing(state: Path) -> str:
+    """What is to be looked at instead."""
+    from digest.config import SERVICE_STATE
+
+    service = ""
+    if state != SERVICE_STATE and os.path.lexists(SERVICE_STATE.parent):
+        service = f"; that of the service is {SERVICE_STATE}, which root may look at"
+    return f"{state} is not there yet; the first run makes it. Name another with DIGEST_STATE{service}"
+
+
+def _tell(setup: "Setup", health: "Health", problems: Sequence[str], size: int, *, is_running: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -59,16 +78,16 @@ def _tell(setup: "Setup", health: "Health", size: int, *, is_running: bool) -> N
         for number, line in enumerate(lines):
             table.add_row(name if number == 0 else "", Text(line))
     console.print(table)
-    for problem in health.problems():
+    for problem in problems:
         console.print(f"needs you: {problem}", style="bold red")
-    if not health.problems():
+    if not problems:
         console.print("all is well", style="green")
 
 
-def _as_object(health: "Health") -> dict[str, Any]:
+def _as_object(health: "Health", problems: Sequence[str]) -> dict[str, Any]:
     return {
         "now": health.now.isoformat(),
-        "problems": list(health.problems()),
+        "problems": list(problems),
         "expected_at": health.expected_at.isoformat(),
         "quiet": health.quiet,
         "seen_at": health.seen_at and health.seen_at.isoformat(),
@@ -87,6 +106,7 @@ def _as_object(health: "Health") -> dict[str, Any]:
             "copied_at": health.restored.copied_at and health.restored.copied_at.isoformat(),
             "noticed_at": health.restored.noticed_at and health.restored.noticed_at.isoformat(),
         },
+        "hindered": health.hindered,
         "troubled": [
             {
                 "email": one.email,

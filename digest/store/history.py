@@ -1,11 +1,12 @@
 """What became of one paper, of the fetches, and of the mailings that are not at their end."""
 
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 
 from digest.notation import address_key
 from digest.papers import ArxivId
-from digest.store import Fate, MailingState, Posting, Sighting, Waiting
+from digest.store import Fate, Hindrance, MailingState, Posting, Sighting, Waiting
 from digest.store.outbox import Outbox
 from digest.store.rows import code_of, moment_of, text_of
 
@@ -150,6 +151,20 @@ class History(Outbox):
             )
             for email, state, attempts, reply, due_at in rows
         )
+
+    def hindered(self, *, least: int, most: int | None = None) -> Hindrance:
+        # Beside max(), the other columns are of the same row (https://sqlite.org/lang_select.html#bareagg).
+        rows = self._rows(
+            """
+            SELECT count(*), reply, max(due_at)
+            FROM mailing LEFT JOIN preference USING (subscriber)
+            WHERE due_at IS NOT NULL AND reply IS NOT NULL AND attempts >= ? AND attempts <= ?
+                AND (paused_until IS NULL OR due_at <> paused_until || 'T12:00:00+00:00')
+            """,
+            [least, sys.maxsize if most is None else most],
+        )
+        count, reply, _ = rows[0]
+        return Hindrance(count=count, reply=reply or "")
 
     def unserved(self, *, since: datetime) -> tuple[str, ...]:
         # What merged took their papers over: the first since the last that was sent tells how long they wait.

@@ -14,6 +14,7 @@ from digest.store.values import (
     Confirmation,
     Fate,
     Figures,
+    Hindrance,
     KeywordPage,
     KnownReader,
     Mailing,
@@ -272,6 +273,13 @@ class Store(Protocol):
 
     def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
         """Up to `limit` of the mailings in whose way something stood, the most often tried first."""
+        ...
+
+    def hindered(self, *, least: int, most: int | None = None) -> Hindrance:
+        """The mailings in whose way something stood and that were tried `least` times, up to `most`.
+
+        Not those that wait for the end of a pause.
+        """
         ...
 
     def unserved(self, *, since: datetime) -> tuple[str, ...]:

@@ -115,6 +115,21 @@ def _check(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def is_of_this_version(path: Path) -> bool:
+    """Whether the state has its present shape, so that opening it would change nothing; it is only read.
+
+    Raises `StateError`, also where `path` is not ours.
+    """
+    refuse_folder(path)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            db = Database(connection, execute_plugins=False)
+            refuse_foreign(path, db)
+            return not migrations.pending(db)
+    except sqlite3.Error as error:
+        raise state_error(path, error) from error
+
+
 def restored_in(path: Path) -> Restored | None:
     """What `Store.restored` tells of the state, which is only read. Raises `StateError`."""
     try:

@@ -229,6 +229,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hindrance:
+    """How many mailings something stands in the way of, and what a server said of the last one."""
+
+    count: int = 0
+    reply: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KnownReader:
     """A reader who was enrolled once; `feed` is the token of the feed of their digests."""
 

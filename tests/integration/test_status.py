@@ -1,22 +1,28 @@
 """`digest status`: what is well, and what needs a person."""
 
 import json
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
-from digest import cli
+from digest import cli, config
 from digest.bulletins import told
+from digest.checks.examination import SUBSCRIBERS, examine_here, exit_code
 from digest.health import Quiet, examine
 from digest.jobs import compose_due
 from digest.papers import Paper
 from digest.preferences import Preferences
 from digest.store import Conclusion, MailingState, Matched
 from digest.store.lock import sole_worker
+from digest.store.migrations import migrations
 from digest.store.sqlite import SqliteStore, back_up
+from digest.subscribers import Subscriber
 from tests.contract.test_stores import LONG_AGO, key
 from tests.factories import at_other_times, invented_paper, moment, reader
 
@@ -133,7 +139,9 @@ def test_a_mail_that_is_refused_again_and_again_needs_somebody(store: SqliteStor
     assert told[2] == ("1 digest was refused 3 times or more, last: 451 later",)
 
 
-def test_digests_that_no_server_takes_need_somebody_after_a_day(store: SqliteStore) -> None:
+def test_digests_that_no_server_takes_need_somebody_at_once_and_all_the_more_after_a_day(
+    store: SqliteStore,
+) -> None:
     enrol(store)
     fetch(store, *of_days(15), now=TUESDAY)
     told = []
@@ -145,8 +153,12 @@ def test_digests_that_no_server_takes_need_somebody_after_a_day(store: SqliteSto
             (mailing,) = store.claim(now=now, until=now + timedelta(minutes=10), limit=1)
             store.release([mailing.number], now=now, reply="mx.example.org: login refused")
         told.append(problems(store, now))
-    assert told[:2] == [(), ()]
-    assert told[2] == ("digests have waited for over a day for ada@example.org: run digest doctor",)
+    refused = "1 digest waits: mx.example.org: login refused"
+    assert told[:2] == [(refused,), (refused,)]
+    assert told[2] == (
+        refused,
+        "digests have waited for over a day for ada@example.org: run digest doctor",
+    )
     (waiting,) = examine(store, [ADA], now=now).troubled
     assert (waiting.attempts, waiting.reply) == (0, "mx.example.org: login refused")
     (mailing,) = store.claim(now=now, until=now + timedelta(minutes=10), limit=1)
@@ -262,12 +274,150 @@ def test_the_command_ends_with_one_when_something_needs_a_person(
     assert found["unseen_keywords"] == ["tea", "milk"]
 
 
-def test_an_installation_without_state_is_told_of(
+def waiting_for_all(store: SqliteStore, count: int, *, reply: str) -> list[Subscriber]:
+    readers = [reader(f"reader{number}@example.org", "tea") for number in range(count)]
+    store.enrol(readers, now=TUESDAY, current_since=TUESDAY)
+    fetch(store, *of_days(15), now=TUESDAY)
+    compose_due(store, readers, lambda *_: TUESDAY, backlog_since=LONG_AGO)
+    claimed = store.claim(now=TUESDAY, until=TUESDAY + timedelta(minutes=10), limit=count)
+    store.release([one.number for one in claimed], now=TUESDAY, reply=reply)
+    return readers
+
+
+def test_what_waits_is_counted_whole_and_not_by_the_rows_shown(store: SqliteStore) -> None:
+    readers = waiting_for_all(store, 25, reply="mx.example.org: certificate expired")
+    health = examine(store, readers, now=TUESDAY)
+    assert health.problems() == ("25 digests wait: mx.example.org: certificate expired",)
+    assert dict(told(health))["waiting"][-1] == "and 17 more mailings: see --json"
+    assert len(examine(store, readers, now=TUESDAY, shown=1000).troubled) == 25
+
+
+def test_what_waits_for_the_end_of_a_pause_is_no_problem(store: SqliteStore) -> None:
+    (paused,) = waiting_for_all(store, 1, reply="mx.example.org: login refused")
+    store.prefer(paused.email, Preferences(paused_until=date(2026, 6, 25)))
+    store.claim(now=TUESDAY, until=TUESDAY + timedelta(minutes=10), limit=1)
+    assert examine(store, [paused], now=TUESDAY).problems() == ()
+
+
+def test_a_suppressed_subscriber_needs_somebody_for_a_day_and_one_who_went_nobody(store: SqliteStore) -> None:
+    enrol(store)
+    fetch(store, now=TUESDAY)
+    assert problems(store, TUESDAY) == ()
+    store.suppress("gone@example.org", cause="550 5.1.1 no such user", now=TUESDAY)
+    assert problems(store, TUESDAY) == ()
+    store.suppress(ADA.email, cause="550 5.1.1 no such user", now=TUESDAY)
+    (problem,) = problems(store, TUESDAY + timedelta(hours=12))
+    assert problem == (
+        "ada@example.org gets no more mail since the last day: 550 5.1.1 no such user."
+        " Lift it with digest resume EMAIL, or remove them with digest unsubscribe EMAIL"
+    )
+    assert problems(store, TUESDAY + timedelta(days=1)) == ()
+    store.resume(ADA.email, now=TUESDAY)
+    assert problems(store, TUESDAY) == ()
+
+
+def test_a_keyword_with_a_mistake_is_told_in_the_words_of_the_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIGEST_STATE", str(tmp_path / "digest.db"))
+    Path("subscribers.toml").write_text('[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["(tea"]\n')
+    assert run(monkeypatch) == 2
+    said = " ".join(capsys.readouterr().err.removeprefix("error: ").split())
+    findings = list(examine_here(None, {"DIGEST_STATE": str(tmp_path / "digest.db"), "HOME": str(tmp_path)}))
+    assert said in [" ".join(one.said.split()) for one in findings if one.name == SUBSCRIBERS]
+    assert exit_code(findings) == 2
+
+
+def older_state(path: Path) -> None:
+    """As a version of before the last migration left it."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        database = Database(connection)
+        last = migrations.pending(Database(memory=True))[-1].name
+        migrations.apply(database, stop_before=last)
+
+
+def test_an_older_state_is_read_and_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    state = tmp_path / "digest.db"
+    monkeypatch.setenv("DIGEST_STATE", str(state))
+    Path("subscribers.toml").write_text('[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["tea"]\n')
+    older_state(state)
+    before = state.read_bytes()
+    assert run(monkeypatch) == 0
+    assert "ada@example.org" in capsys.readouterr().out
+    assert state.read_bytes() == before
+    assert not list(tmp_path.glob("digest.db-*"))
+
+
+def a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Its files, and a user who has nothing of their own; returns its state."""
+    etc, var, home = (tmp_path / name for name in ("etc", "var", "home"))
+    for folder in (etc, var, home):
+        folder.mkdir()
+    monkeypatch.setattr(config, "SYSTEM_CONFIG", etc / "digest.toml")
+    monkeypatch.setattr(config, "SERVICE_STATE", var / "digest.db")
+    monkeypatch.chdir(home)
+    for name in ("DIGEST_STATE", "DIGEST_CONFIG", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    (etc / "digest.toml").write_text(
+        '[smtp]\nhost = "mx.example.org"\nusername = "digest"\nsender = "digest@example.org"\n'
+    )
+    (etc / "smtp-password").write_text("secret\n")
+    (etc / "subscribers.toml").write_text(
+        '[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["tea", "milk"]\n'
+    )
+    return var / "digest.db"
+
+
+def test_who_has_no_state_of_their_own_is_shown_that_of_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = a_service(tmp_path, monkeypatch)
+    with SqliteStore(state) as store:
+        enrol(store)
+        fetch(store, now=TUESDAY)
+    assert run(monkeypatch, "--now", "2026-06-16T08:00:00Z") == 0
+    said = capsys.readouterr().out
+    assert f"{state}, " in said
+    assert "all is well" in said
+    assert not (tmp_path / "home" / "state").exists()
+
+
+def test_who_has_a_state_or_settings_of_their_own_is_shown_those(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = a_service(tmp_path, monkeypatch)
+    with SqliteStore(state) as store:
+        enrol(store)
+    Path("digest.toml").write_text("")
+    Path("subscribers.toml").write_text("")
+    assert run(monkeypatch) == 1
+    said = capsys.readouterr().out
+    own = tmp_path / "home" / "state" / "arxiv-digest" / "digest.db"
+    assert f"{own} is not there yet" in said
+    assert f"that of the service is {state}" in said
+    Path("digest.toml").unlink()
+    with SqliteStore(own):
+        pass
+    run(monkeypatch)
+    assert f"{own}, " in capsys.readouterr().out
+
+
+def test_an_installation_without_state_needs_somebody_and_is_told_how_to_name_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DIGEST_STATE", str(tmp_path / "digest.db"))
     Path("subscribers.toml").write_text("")
-    assert run(monkeypatch) == 0
-    assert "nobody is subscribed" in capsys.readouterr().out
+    assert run(monkeypatch) == 1
+    said = capsys.readouterr().out
+    assert "nobody is subscribed" in said
+    assert f"needs you: {tmp_path}/digest.db is not there yet; the first run makes it." in said
+    assert "DIGEST_STATE" in said
+    assert run(monkeypatch, "--json") == 1
+    assert "is not there yet" in json.loads(capsys.readouterr().out)["problems"][0]
     assert not (tmp_path / "digest.db").exists()
