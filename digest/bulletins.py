@@ -1,7 +1,7 @@
 """How an installation stands, in words: for the screen, and for the operator's mail."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -34,18 +34,25 @@ def due_bulletin(
 ) -> Bulletin | None:
     """What to tell the operator now, if anything; `heartbeat` is the weekday (0 is Monday, UTC) of that mail.
 
-    An outage is told once; `told_at` has one until its end is told.
+    An outage is told once; `told_at` has one until its end is told. The first heartbeat waits for its
+    weekday, as the later ones do; of these, one that could not be sent on its day comes after it.
     """
     if bool(health.unseen) != (Bulletin.OUTAGE in told_at):
         return Bulletin.OUTAGE if health.unseen else Bulletin.RECOVERY
-    last = told_at.get(Bulletin.HEARTBEAT)
-    if heartbeat is None or (last is not None and last > _last(heartbeat, health.now)):
+    if heartbeat is None:
         return None
-    return Bulletin.HEARTBEAT
+    last = told_at.get(Bulletin.HEARTBEAT)
+    is_due = (
+        health.now.astimezone(UTC).weekday() == heartbeat
+        if last is None
+        else last < last_heartbeat(heartbeat, health.now)
+    )
+    return Bulletin.HEARTBEAT if is_due else None
 
 
-def _last(weekday: int, now: datetime) -> datetime:
-    """The beginning of the latest such day."""
+def last_heartbeat(weekday: int, now: datetime) -> datetime:
+    """The beginning, in UTC, of the latest such day."""
+    now = now.astimezone(UTC)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight - timedelta(days=(now.weekday() - weekday) % 7)
 

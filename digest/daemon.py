@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from digest.arxiv.calendar import last_announcement, not_announced, why_quiet
 from digest.assembly import Setup, limits_of, open_client, sources_of, transport_of
+from digest.bulletins import last_heartbeat
 from digest.errors import ConfigurationError, DigestError
 from digest.heap import trim_heap
 from digest.hiring import hired
@@ -287,6 +288,9 @@ class Daemon:
         moments = [slot_after(now, reader) for reader in readers.values()]
         if retry_at:
             moments.append(max(retry_at, limited_until or retry_at))
+        operator = self._setup.settings.operator
+        if operator.email and operator.heartbeat is not None:
+            moments.append(last_heartbeat(operator.heartbeat, now) + timedelta(weeks=1))
         return min(moments, default=now + timedelta(days=1))
 
     # Files, preferences, signals and the watchdog.
@@ -395,7 +399,8 @@ class Daemon:
                 return
 
     def _status(self) -> str:
-        return f"{len(self._setup.subscribers)} subscribers"
+        count = len(self._setup.subscribers)
+        return f"{count} subscriber{'s' * (count != 1)}"
 
 
 def _left(preferences: Mapping[str, Preferences]) -> frozenset[str]:

@@ -7,6 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import time
 from difflib import get_close_matches
 from ipaddress import ip_address
@@ -30,6 +31,11 @@ _PLAIN_ADDRESS = re.compile(
 _ABBREVIATED = re.compile(r"[A-Z]{2,5}|(?:UTC|GMT)? ?[+-]\d{1,2}(?::?\d\d)?", re.ASCII)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _FULL_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}", re.IGNORECASE | re.ASCII)
+_PLACE = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*://)?(?:[^/@\s]*@)?(?:\[(?P<address>[^\]\s]+)\]|(?P<name>[\w.-]+))"
+    r"(?::(?!/)(?P<port>\d*))?(?:[/?#].*)?",
+    re.IGNORECASE,
+)
 _SYNTAX_PLACE = re.compile(
     r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.S
 )
@@ -113,10 +119,10 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     return f"unknown key; {meant or 'allowed is ' + ', '.join(choices)}"
 
 
-def shown(value: object) -> str:
-    """A value as it looks in the file, cut where it is long."""
+def shown(value: object, *, is_cut: bool = True) -> str:
+    """A value as it looks in the file, cut where it is long; a path is no use when cut."""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 80 else f"{text[:77]}…"
+    return text if len(text) <= 80 or not is_cut else f"{text[:77]}…"
 
 
 def read_text(path: Path) -> str:
@@ -157,6 +163,21 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
 def is_full_name(name: str) -> bool:
     """Whether it is a host name with a domain, in ASCII: many mail servers refuse any other in EHLO."""
     return _FULL_NAME.fullmatch(name) is not None
+
+
+def parse_host(value: str) -> str:
+    """The name or address of a server, alone. Of more than that, the error says what to write instead."""
+    with suppress(ValueError):
+        ip_address(value)
+        return value
+    found = _PLACE.fullmatch(value.strip())
+    if found is None:
+        raise ValueError('allowed is the name or address of a server, as in "mail.example.org"')
+    name, port = found["address"] or found["name"], found["port"]
+    if name != value:
+        also = f" and port = {port}" if port else ""
+        raise ValueError(f'allowed is the name or address alone: write host = "{name}"{also}')
+    return value
 
 
 def is_loopback(host: str | None) -> bool:

@@ -36,6 +36,8 @@ async def tell_operator(
     told_at = {Bulletin(name): at for name, at in (await asyncio.to_thread(store.bulletins)).items()}
     bulletin = due_bulletin(health, told_at, heartbeat=operator.heartbeat)
     if bulletin is None:
+        if operator.heartbeat is not None and Bulletin.HEARTBEAT not in told_at:  # the weeks begin now
+            await asyncio.to_thread(store.note_bulletin, Bulletin.HEARTBEAT, ends=None, now=now)
         return None
     try:
         async with transport.session() as session:

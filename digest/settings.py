@@ -28,6 +28,7 @@ from digest.notation import (
     is_loopback,
     nearest,
     parse_address,
+    parse_host,
     parse_time,
     parse_weekday,
     parse_zone,
@@ -141,7 +142,7 @@ class Smtp(Section):
     provider: Annotated[str | None, BeforeValidator(_provider)] = Field(
         default=None, description="the name of a provider"
     )
-    host: Line | None = Field(
+    host: Annotated[Line, AfterValidator(parse_host)] | None = Field(
         default=None, validate_default=True, description="the name or address of a mail server"
     )
     allow_plaintext: bool = Field(default=False, description="true or false")

@@ -104,9 +104,13 @@ def resume(
         raise typer.BadParameter("name one address, or give --since DATE or --all")
     if email is None:
         with _state(context_of(ctx).settings()) as store:
+            before = store.waiting()
             lifted = store.resume_since(since and since.replace(tzinfo=UTC), now=datetime.now(UTC))
+            waiting = store.waiting() - before
         for address in lifted:
-            typer.echo(f"{address} is mailed again, from the next digest on.")
+            typer.echo(f"{address} is mailed again.")
+        if lifted:
+            typer.echo(_coming(waiting))
         if not lifted:
             typer.echo("No address is suppressed since then." if since else "No address is suppressed.")
         return
@@ -115,9 +119,22 @@ def resume(
     except ValueError as error:
         raise typer.BadParameter(f"{email}: {error}") from error
     with _state(context_of(ctx).settings()) as store:
+        before = store.waiting()
         if not store.resume(email, now=datetime.now(UTC)):
             raise ConfigurationError(f"{email} is not suppressed; see digest suppressions")
-    typer.echo(f"{email} is mailed again, from the next digest on.")
+        waiting = store.waiting() - before
+    typer.echo(f"{email} is mailed again. {_coming(waiting)}")
+
+
+def _coming(waiting: int) -> str:
+    """When what waited goes; `waiting` digests had been written down when the addresses were given up."""
+    if waiting <= 0:
+        return "Nothing waited: the next digest comes at its usual time."
+    old = "The digest that waited goes" if waiting == 1 else f"The {waiting} digests that waited go"
+    return (
+        f"{old} with the next `digest run`, or the daemon's next mails: after a restart at once,"
+        " otherwise after a fetch or at somebody's sending time."
+    )
 
 
 def _read_all() -> bytes:

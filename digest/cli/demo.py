@@ -82,6 +82,8 @@ def _tell(console: "Console", run: "Run", news: str) -> None:
 
     console.print(f"\n{run.at:%A, %d %B, %H:%M}: {news}", style="bold")
     mails = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        mails.add_column(overflow="fold")
     for mail in run.mails:
         mails.add_row("", mail.email, mail.subject)
     console.print(mails)

@@ -90,7 +90,7 @@ def tell(console: "Console", finding: "Finding") -> None:
     row = Table.grid(padding=(0, 2))
     row.add_column(width=7)
     row.add_column(width=24)
-    row.add_column(ratio=1)
+    row.add_column(ratio=1, overflow="fold")
     said = Text(finding.said)
     if finding.remedy:
         said.append(f"\n→ {finding.remedy}", style="bold")

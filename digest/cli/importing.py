@@ -91,7 +91,8 @@ def _take_over(
         fresh = store.count_as_seen(email, papers)
     done = subscribers_file.subscribe(settings.subscribers, settings.defaults, email=email, keywords=keywords)
     known = f", {len(papers) - fresh} of them did already" if fresh < len(papers) else ""
-    typer.echo(f"{len(papers)} papers count as seen by {email}{known}.")
+    verb = "paper counts" if len(papers) == 1 else "papers count"
+    typer.echo(f"{len(papers)} {verb} as seen by {email}{known}.")
     typer.echo(told(done, str(settings.subscribers.absolute())))
 
 

@@ -167,7 +167,8 @@ def _warnings(advice: "Advice") -> list[str]:
 
 def _spelt(one: "OtherSpelling") -> str:
     hyphens = f' or "{one.written.replace(" ", "-")}"' if " " in one.written else ""
-    return f'{one.papers} papers write "{one.written}"{hyphens}, which it does not find; {one.keyword} does'
+    verb = "paper writes" if one.papers == 1 else "papers write"
+    return f'{one.papers} {verb} "{one.written}"{hyphens}, which it does not find; {one.keyword} does'
 
 
 def _rates(advice: "Advice") -> list[str]:

@@ -59,7 +59,8 @@ def page(
     made = _made(settings, keywords, now or datetime.now(UTC))
     text = html_of(made) if as_html else markdown_of(made)
     papers = sum(len(section.papers) for section in made.sections)
-    told = f"{path.absolute()}: {len(keywords)} keyword{'s' * (len(keywords) != 1)}, {papers} papers"
+    counted = f"{len(keywords)} keyword{'s' * (len(keywords) != 1)}, {papers} paper{'s' * (papers != 1)}"
+    told = f"{path.absolute()}: {counted}"
     if before is not None and says_the_same(before, text):
         typer.echo(f"{told}; nothing new, so the file is as it was")
         return

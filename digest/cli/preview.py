@@ -62,7 +62,8 @@ def preview(
     _write(writer.rendered(digest).html, output)
     if email and not is_next:
         typer.echo(f"{email} has nothing new; this shows their newest papers")
-    typer.echo(f"{len(digest.entries)} papers written to {output.resolve()}")
+    count = len(digest.entries)
+    typer.echo(f"{count} paper{'s' * (count != 1)} written to {output.resolve()}")
     if show:
         webbrowser.open(output.resolve().as_uri())
 

@@ -25,7 +25,9 @@ def indented(line: str, style: str = "") -> Padding:
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """The first column is an address, and is never broken."""
-    table = Table(*headers, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="fold")
     table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(*map(Text, row))

@@ -72,6 +72,7 @@ def _tell(setup: "Setup", health: "Health", problems: Sequence[str], size: int, 
     console = screen()
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
     running = "a process is at work on it" if is_running else "no process is at work on it"
     state = f"{setup.settings.state}, {size / 1e6:.1f} MB; {running}"
     for name, lines in (*told(health), ("state", (state,))):

@@ -104,6 +104,8 @@ def _tell(paper: "Paper", sighting: "Sighting | None", answers: "Sequence[Answer
     for answer in answers[:_READERS_SHOWN]:
         console.print(Text(f"\n{answer.reader.email}", style="bold"))
         table = Table.grid(padding=(0, 2))
+        for _ in range(4):
+            table.add_column(overflow="fold")
         for verdict in answer.explanation.verdicts:
             sign, style = ("yes", "green") if verdict.match else ("no", "dim")
             table.add_row("", Text(sign, style), Text(verdict.keyword.text), Text(evidence(verdict)))

@@ -288,7 +288,15 @@ def test_an_address_is_mailed_again_when_that_is_wished(machine: Machine) -> Non
     machine.bounce(postfix(), token)
     ended = machine.run("resume", READER.upper())
     assert (ended.code, machine.suppressed()) == (0, [])
-    assert "is mailed again" in ended.out
+    assert "is mailed again. The digest that waited goes with the next `digest run`" in ended.out
+
+
+def test_whoever_had_nothing_waiting_is_told_when_the_next_digest_comes(machine: Machine) -> None:
+    for arguments in (["other@home.example"], ["--all"]):
+        with SqliteStore(machine.state) as store:
+            store.suppress("other@home.example", cause="550 5.1.1 no such user", now=NOW)
+        ended = machine.run("resume", *arguments)
+        assert "Nothing waited: the next digest comes at its usual time." in ended.out
 
 
 @pytest.mark.parametrize("email", ["nobody@home.example", "no address"])

@@ -55,7 +55,9 @@ def test_an_outage_is_told_once_and_so_is_its_end(store: SqliteStore) -> None:
 def test_a_heartbeat_comes_once_on_its_weekday_or_as_soon_as_there_is_a_run(store: SqliteStore) -> None:
     monday = 0
     told = {Bulletin.HEARTBEAT: moment("2026-06-15 08:00")}
-    assert due(store, TUESDAY, {}, monday) is Bulletin.HEARTBEAT
+    assert due(store, TUESDAY, {}, monday) is None
+    assert due(store, TUESDAY, {}, monday + 1) is Bulletin.HEARTBEAT
+    assert due(store, TUESDAY, {Bulletin.HEARTBEAT: moment("2026-06-14 08:00")}, monday) is Bulletin.HEARTBEAT
     assert due(store, TUESDAY, told, monday) is None
     assert due(store, moment("2026-06-16 08:00"), told, heartbeat=None) is None
     fetch(store, moment("2026-06-22 01:00"))
@@ -144,6 +146,20 @@ async def test_nobody_is_told_where_nobody_is_named(store: SqliteStore) -> None:
 
 async def test_a_weekly_sign_of_life_is_sent_once_a_week(store: SqliteStore) -> None:
     desk = Desk()
-    for now in (TUESDAY, TUESDAY + timedelta(hours=1)):
-        await tell(store, desk, now, heartbeat="mon")
+    for hours in (0, 1):
+        await tell(store, desk, TUESDAY + timedelta(hours=hours), heartbeat="mon")
+    assert desk.subjects == []
+    fetch(store, moment("2026-06-22 08:00"))
+    for minute in (0, 1):
+        await tell(store, desk, moment(f"2026-06-22 09:0{minute}"), heartbeat="mon")
+    assert desk.subjects == ["arXiv digest: this week"]
+
+
+async def test_the_first_sign_of_life_comes_also_where_nothing_runs_on_its_weekday(
+    store: SqliteStore,
+) -> None:
+    desk = Desk()
+    await tell(store, desk, TUESDAY, heartbeat="mon")
+    fetch(store, moment("2026-06-23 06:00"))
+    await tell(store, desk, TUESDAY + timedelta(weeks=1), heartbeat="mon")
     assert desk.subjects == ["arXiv digest: this week"]

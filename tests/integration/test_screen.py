@@ -15,6 +15,7 @@ import pytest
 
 from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, REPLACEMENT, SECOND_MORNING
+from digest.store.sqlite import SqliteStore
 
 ROOT = Path(__file__).parents[2]
 NOW = ("--now", f"{SECOND_MORNING:%Y-%m-%dT%H:%M:%SZ}")
@@ -65,6 +66,19 @@ async def test_lines_end_between_words_where_the_terminal_ends(tmp_path: Path, c
     texts = [line for line in on_screen if str(tmp_path) not in line]
     assert len(texts) > 5
     assert [line for line in texts if len(line) > 80] == []
+
+
+async def test_a_path_that_is_longer_than_the_terminal_is_folded_and_never_cut(tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*["a-folder-with-a-long-name"] * 6)
+    folder.mkdir(parents=True)
+    state = folder / "digest.db"
+    with SqliteStore(state):
+        (folder / "digest.toml").write_text(f'state = "{state}"\n')
+    (folder / "subscribers.toml").touch()
+    async with LocalArxiv(ANNOUNCEMENTS, SECOND_MORNING) as arxiv:
+        on_screen = await asyncio.to_thread(on_a_terminal, folder, arxiv, "status")
+    assert str(state) in "".join(line.strip() for line in on_screen)
+    assert "…" not in "".join(on_screen)
 
 
 async def test_elsewhere_no_line_is_broken(tmp_path: Path) -> None:

@@ -170,6 +170,42 @@ def test_what_the_web_pages_cannot_be_set_to_is_explained(toml: str, problem: st
     assert problem in found
 
 
+@pytest.mark.parametrize(
+    ("host", "advice"),
+    [
+        ("http://mail.example.org", 'write host = "mail.example.org"'),
+        ("https://mail.example.org/", 'write host = "mail.example.org"'),
+        ("smtps://mail.example.org:465", 'write host = "mail.example.org" and port = 465'),
+        ("SMTP://mail.example.org:25/?a", 'write host = "mail.example.org" and port = 25'),
+        ("mail.example.org:587", 'write host = "mail.example.org" and port = 587'),
+        ("mail.example.org/", 'write host = "mail.example.org"'),
+        ("you@mail.example.org", 'write host = "mail.example.org"'),
+        (" mail.example.org ", 'write host = "mail.example.org"'),
+        ("[2001:db8::1]:25", 'write host = "2001:db8::1" and port = 25'),
+        ("mail example org", 'as in "mail.example.org"'),
+        ("http://", 'as in "mail.example.org"'),
+    ],
+)
+def test_what_is_no_name_of_a_server_gets_the_name_to_write(host: str, advice: str) -> None:
+    (found,) = problems(f'[smtp]\nhost = "{host}"\nsender = "digest@example.org"\n')
+    assert "smtp.host" in found
+    assert advice in found
+
+
+@pytest.mark.parametrize(
+    "host", ["mail.example.org", "mail", "192.0.2.1", "2001:db8::1", "bücher.example", "a_b"]
+)
+def test_names_and_addresses_of_servers_are_taken_as_they_are(host: str) -> None:
+    assert load(f'[smtp]\nhost = "{host}"\nsender = "digest@example.org"\n').smtp.host == host
+
+
+def test_a_path_in_a_problem_is_never_cut() -> None:
+    path = "/".join(("", *["a-folder-with-a-long-name"] * 8, "password"))
+    (found,) = problems(f'[smtp]\nusername = "a"\npassword_file = "{path}"\n')
+    assert path in found
+    assert "…" not in found
+
+
 def test_web_pages_without_tls_are_for_this_machine_alone() -> None:
     assert load('[web]\nbase_url = "http://127.0.0.1:8345"').web.base_url == "http://127.0.0.1:8345"
 
