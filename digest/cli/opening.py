@@ -65,7 +65,7 @@ def open_copy(path: Path) -> Iterator[SqliteStore]:
         copy_path = Path(folder) / _COPY_NAME
         if is_there(path):
             copy_state(path, copy_path)
-        with SqliteStore(copy_path) as copy:
+        with SqliteStore(copy_path, keeps_former=False) as copy:
             shutil.rmtree(folder, ignore_errors=True)
             yield copy
 

@@ -1,10 +1,11 @@
 """One SQLite file: opened, brought to its present shape, and used in whole transactions."""
 
+import logging
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,8 @@ from digest.locking import give_to_owner, make_private_folder
 from digest.store.failures import state_error
 from digest.store.migrations import migrations, names
 
+_log = logging.getLogger(__name__)
+
 _BUSY_SECONDS = 30.0
 """How long a change waits for others who write, if nothing else is said."""
 
@@ -23,13 +26,16 @@ _BUSY_SECONDS = 30.0
 class StateFile:
     """The state file, for calls from any thread, one at a time."""
 
-    def __init__(self, path: Path, *, patience: float | None = None) -> None:
+    def __init__(self, path: Path, *, patience: float | None = None, keeps_former: bool = True) -> None:
         """Opens or makes the file; from then on calls wait for others who write, `patience` seconds if given.
 
+        What an older version made is brought to the present shape, and `keeps_former` it is kept beside as it
+        was: `digest.db.before-m016`, by the first migration that it lacked.
         Raises `StateError` for a folder, another's file or a newer version's.
         """
         refuse_folder(path)
         self._path = path
+        self._keeps_former = keeps_former
         self._lock = threading.RLock()
         with self._wrapping_errors():
             make_private_folder(path.parent)
@@ -66,6 +72,9 @@ class StateFile:
         # A migration may put another table in the place of one that is referred to.
         if migrations.pending(db):
             with self._transaction():  # of two processes that begin at once, one waits and finds it done
+                pending = migrations.pending(db)
+                if self._keeps_former and pending and migrations.applied(db):
+                    _keep_former(self._path, pending[0].name)
                 migrations.apply(db)
         db.execute("PRAGMA foreign_keys = ON")
 
@@ -116,6 +125,35 @@ class StateFile:
         return str(self._one("SELECT secret FROM installation"))
 
 
+def former_of(path: Path, migration: str) -> Path:
+    """Where the state is kept as it was before that migration.
+
+    Not called `digest.db-…`: whoever puts back a copy removes those.
+    """
+    return path.with_name(f"{path.name}.before-{migration.partition('_')[0]}")
+
+
+def _keep_former(path: Path, migration: str) -> None:
+    """Copies the state while nobody else may write it. What was kept stays until the copy is on the disk."""
+    former = former_of(path, migration)
+    draft = former.with_name(f"{former.name}.part")
+    draft.unlink(missing_ok=True)
+    try:
+        _make(draft)
+        with (
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as original,
+            closing(sqlite3.connect(draft)) as copy,
+        ):
+            original.backup(copy)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(former)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    _log.warning("the state is brought to the shape of this version; as it was it is kept in %s", former)
+
+
 def refuse_folder(path: Path) -> None:
     """Raises `StateError` where there can be no file."""
     if _is_folder(path):
@@ -145,10 +183,12 @@ def refuse_foreign(path: Path, db: Database) -> None:
         applied = {migration.name for migration in migrations.applied(db)}
         tables = db.table_names()
     if unknown := applied - names():
+        former = former_of(path, min(unknown))
+        kept = f". As it was before, it is kept in {former}: docs/upgrading.md says how to go back to it"
         raise StateError(
             str(path),
             f"was written by a newer version of digest ({min(unknown)}); install that version,"
-            " or name another file with DIGEST_STATE. It was left as it is",
+            f" or name another file with DIGEST_STATE. It was left as it is{kept * former.exists()}",
         )
     if not applied and tables:
         raise StateError(

@@ -18,9 +18,9 @@ _PAST_KEPT = 1_000
 class Archive(History):
     """The part of the store that shows what was sent and found."""
 
-    def __init__(self, path: Path, *, patience: float | None = None) -> None:
+    def __init__(self, path: Path, *, patience: float | None = None, keeps_former: bool = True) -> None:
         self._past: dict[int, tuple[int, list[tuple[int, int]]]] = {}
-        super().__init__(path, patience=patience)
+        super().__init__(path, patience=patience, keeps_former=keeps_former)
 
     def keyword_tokens(self, keys: Mapping[str, str], *, make: bool = True) -> Mapping[str, str]:
         numbers = self._wordings(keys)

@@ -48,10 +48,10 @@ def kept_since(now: datetime, lookback: timedelta) -> datetime:
 class Shelves(StateFile):
     """The part of the store that knows the texts of papers."""
 
-    def __init__(self, path: Path, *, patience: float | None = None) -> None:
+    def __init__(self, path: Path, *, patience: float | None = None, keeps_former: bool = True) -> None:
         self._editions: dict[int, Paper] = {}
         self._numbers: dict[tuple[ArxivId, int], int] = {}
-        super().__init__(path, patience=patience)
+        super().__init__(path, patience=patience, keeps_former=keeps_former)
 
     def forget(self) -> None:
         self._editions.clear()

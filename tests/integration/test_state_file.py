@@ -164,6 +164,58 @@ def test_migrations_are_only_ever_added() -> None:
     assert sorted(names())[:2] == ["m001_main_job", "m002_revisions"]
 
 
+def older_state(path: Path, *, before: str) -> None:
+    """As a version left it that did not know `before` yet."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        migrations.apply(Database(connection), stop_before=before)
+
+
+def test_what_a_migration_finds_is_kept_beside_and_serves_the_older_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, former = tmp_path / "digest.db", tmp_path / "digest.db.before-m015"
+    older_state(path, before="m015_returned")
+    with closing(sqlite3.connect(path)) as older, older:
+        older.execute("UPDATE installation SET secret = 'of before'")
+    for _ in range(2):
+        with SqliteStore(path) as store:
+            store.suppress("ada@example.org", cause="550", now=NOW)
+    assert [record.message for record in caplog.records] == [
+        f"the state is brought to the shape of this version; as it was it is kept in {former}"
+    ]
+    assert former.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(former)) as kept:
+        applied = [migration.name for migration in migrations.applied(Database(kept))]
+        assert applied[-1] == "m014_confirmations"
+        assert kept.execute("SELECT secret FROM installation").fetchone() == ("of before",)
+        assert kept.execute("SELECT count(*) FROM suppression").fetchone() == (0,)
+        assert kept.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    known = frozenset(name for name in names() if name < "m015")
+    monkeypatch.setattr(file, "names", lambda: known)
+    with pytest.raises(
+        StateError, match=r"newer version of digest \(m015_returned\).* kept in .*before-m015"
+    ):
+        SqliteStore(path)
+
+
+def test_a_new_state_and_a_throw_away_copy_keep_nothing_beside(tmp_path: Path) -> None:
+    SqliteStore(tmp_path / "digest.db").close()
+    older_state(tmp_path / "older.db", before="m015_returned")
+    SqliteStore(tmp_path / "older.db", keeps_former=False).close()
+    assert [path.name for path in tmp_path.iterdir() if "before" in path.name] == []
+
+
+def test_without_room_for_the_copy_nothing_is_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "digest.db"
+    older_state(path, before="m015_returned")
+    (tmp_path / "digest.db.before-m015").mkdir()
+    with pytest.raises(StateError):
+        SqliteStore(path)
+    with closing(sqlite3.connect(path)) as found:
+        assert [one.name for one in migrations.applied(Database(found))][-1] == "m014_confirmations"
+    assert not (tmp_path / "digest.db.before-m015.part").exists()
+
+
 def test_a_file_of_an_older_version_keeps_its_outbox(tmp_path: Path) -> None:
     path = tmp_path / "digest.db"
     ada = reader("ada@example.org", "tea", replacements="section")
