@@ -231,13 +231,18 @@ def state_folder(environ: Mapping[str, str]) -> Path | None:
         return None
 
 
+def is_of_the_service(config: Path | None, environ: Mapping[str, str]) -> bool:
+    """Whether the digest.toml in use is that of the service. Raises `ConfigurationError`."""
+    file = find_config(config, environ)
+    return file is not None and file.absolute() == SYSTEM_CONFIG
+
+
 def of_the_service(config: Path | None, environ: Mapping[str, str]) -> Mapping[str, str]:
     """`environ`, and for who looks at the service, without a state of their own, what systemd hands it.
 
     That is where its digest.toml is the one in use. Raises `ConfigurationError`.
     """
-    file = find_config(config, environ)
-    if file is None or file.absolute() != SYSTEM_CONFIG:
+    if not is_of_the_service(config, environ):
         return environ
     handed: dict[str, str] = {}
     own = state_folder(environ)

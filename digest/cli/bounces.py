@@ -64,13 +64,14 @@ def suppressions(
     as_json: AsList = False,
 ) -> None:
     """List the addresses that get no mail, since when, and why."""
+    from digest.cli.opening import open_beside
     from digest.cli.screen import print_table
     from digest.store.failures import is_there
 
     settings = context_of(ctx).settings()
     found: tuple[Suppression, ...] = ()
     if is_there(settings.state):
-        with _state(settings) as store:
+        with open_beside(settings.state) as store:
             found = store.suppressions()
     if as_json:
         objects = [

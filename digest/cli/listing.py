@@ -77,17 +77,17 @@ def filters(reader: "Subscriber") -> str:
 
 def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known]:
     """What readers chose is shown where the state can be read; else it is said that it is not."""
+    from digest.cli.opening import open_beside
     from digest.errors import StateError
     from digest.notation import address_key
     from digest.preferences import Preferences, adapted
     from digest.store.failures import is_there
-    from digest.store.sqlite import SqliteStore
 
     chosen: Mapping[str, Preferences] = {}
     suppressed: frozenset[str] = frozenset()
     try:
         if is_there(settings.state):
-            with SqliteStore(settings.state) as store:
+            with open_beside(settings.state) as store:
                 chosen = store.preferences()
                 suppressed = frozenset(address_key(one.email) for one in store.suppressions())
     except StateError as error:

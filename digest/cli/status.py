@@ -30,12 +30,23 @@ def status(
     """
     from digest.assembly import load_setup
     from digest.cli.opening import is_at_work, open_beside
-    from digest.config import of_the_service
+    from digest.config import SYSTEM_CONFIG, is_of_the_service, of_the_service
+    from digest.errors import ConfigurationError
     from digest.health import SHOWN, examine
     from digest.preferences import lay_over
 
     config = context_of(ctx).config
-    setup = load_setup(config, of_the_service(config, os.environ))
+    try:
+        setup = load_setup(config, of_the_service(config, os.environ))
+    except ConfigurationError as error:
+        is_ours = is_of_the_service(config, os.environ)
+        if not (is_ours and _is_closed(SYSTEM_CONFIG.parent / "smtp-password")):
+            raise
+        raise ConfigurationError(
+            *error.problems,
+            f"the service's password, in {SYSTEM_CONFIG.parent}, is for root alone: as root, or by sudo,"
+            " digest status reads it",
+        ) from error
     state = setup.settings.state
     with open_beside(state) as store:
         readers = lay_over(setup.subscribers, store.preferences())
@@ -50,6 +61,11 @@ def status(
     else:
         _tell(setup, health, problems, size, is_running=is_working)
     raise typer.Exit(1 if problems else 0)
+
+
+def _is_closed(path: Path) -> bool:
+    """Whether there is such a file and this user may not read it."""
+    return path.exists() and not os.access(path, os.R_OK)
 
 
 def _missing(state: Path) -> str:

@@ -349,6 +349,12 @@ def test_an_older_state_is_read_and_stays_as_it_is(
     assert run(monkeypatch) == 0
     assert "ada@example.org" in capsys.readouterr().out
     assert state.read_bytes() == before
+    for command in ("subscribers", "suppressions"):
+        monkeypatch.setattr(sys, "argv", ["digest", command])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert not ended.value.code
+    assert state.read_bytes() == before
     assert not list(tmp_path.glob("digest.db-*"))
 
 
@@ -405,6 +411,17 @@ def test_who_has_a_state_or_settings_of_their_own_is_shown_those(
         pass
     run(monkeypatch)
     assert f"{own}, " in capsys.readouterr().out
+
+
+def test_whoever_may_not_read_what_the_service_reads_is_told_who_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_service(tmp_path, monkeypatch)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert run(monkeypatch) == 2
+    said = capsys.readouterr().err
+    assert "smtp.username: no password is given for it" in said
+    assert "is for root alone" in said
 
 
 def test_an_installation_without_state_needs_somebody_and_is_told_how_to_name_one(
