@@ -488,3 +488,17 @@ async def test_a_provider_whose_quota_is_used_up_rests_until_it_may_be_free(
             assert sum(line.startswith("RCPT") for line in post.commands) == 1
             town.set_clock("2026-06-09 10:05")
             await expect_soon(lambda: len(post.accepted) == 2)
+
+
+async def test_the_sign_of_life_comes_on_its_weekday_though_nobody_is_mailed_then(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    (tmp_path / "subscribers.toml").write_text(f'{SUBSCRIBER}weekly = "wed"\n')
+    more = {"DIGEST_OPERATOR__EMAIL": "op@example.org", "DIGEST_OPERATOR__HEARTBEAT": "sat"}
+    async with running(tmp_path, ear, "2026-06-12 12:00", **more) as town:
+        await expect_soon(lambda: town.store.covered_at())
+        await expect_soon(lambda: "heartbeat" in town.store.bulletins())
+        assert mails_in(town) == []
+        town.set_clock("2026-06-13 00:01")
+        await expect_soon(lambda: [str(mail["Subject"]) for mail in mails_in(town)])
+        assert [mail["To"] for mail in mails_in(town)] == ["<op@example.org>"]
