@@ -110,7 +110,7 @@ def _write(folder: Path, answers: Answers) -> None:
 
 def config_text(answers: Answers) -> str:
     """The text of digest.toml."""
-    arxiv = _table("arxiv", contact=answers.email)
+    arxiv = _table("arxiv", contact=answers.email) + _table("mail", contact=answers.email)
     server = answers.server
     if server is None:
         return _HEAD + arxiv + _NO_SERVER

@@ -325,8 +325,9 @@ class Delivery(Section):
 
 
 class Mail(Section):
-    """`[mail]`: how a digest looks."""
+    """`[mail]`: how a digest looks, and whom its subscribers may ask."""
 
+    contact: Address | None = Field(default=None, description="a mail address")
     templates: FilePath | None = Field(default=None, description="the path of a folder")
 
     @field_validator("templates")

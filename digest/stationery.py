@@ -27,14 +27,13 @@ class Stationery:
 
 
 def stationery_of(settings: "Settings") -> Stationery:
-    """Replies go to the operator where the contact is an address, else to the sender."""
-    contact = settings.arxiv.contact
+    """Subscribers write to `mail.contact`, else to the operator, else to the sender."""
     return Stationery(
         letterhead=Letterhead(
             sender=settings.smtp.sender,
             sender_name=settings.smtp.sender_name,
             bounce_address=settings.smtp.bounce_address,
-            contact=contact if contact and not contact.startswith("http") else settings.smtp.sender,
+            contact=settings.mail.contact or settings.operator.email or settings.smtp.sender,
         ),
         templates=settings.mail.templates,
         base_url=settings.web.base_url,

@@ -122,6 +122,7 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_SMTP__TIMEOUT": "10",
         "DIGEST_DELIVERY__TRANSPORT": "maildir",
         "DIGEST_DELIVERY__MAILDIR": "mails",
+        "DIGEST_MAIL__CONTACT": "help@example.org",
         "DIGEST_MAIL__TEMPLATES": ".",
         "DIGEST_DEFAULTS__AT": "18:30",
         "DIGEST_DEFAULTS__TIMEZONE": "Asia/Tokyo",
