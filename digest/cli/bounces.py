@@ -177,8 +177,17 @@ def _counted(store: "SqliteStore", found: "Bounce", now: datetime) -> str:
     if bounced is None:
         return "Nothing done: the notification is about a mail that is none of ours."
     cause = cause_to_suppress(
-        found, is_their_own=is_their_own, bounces=bounced.bounces, doubted_for=bounced.doubted_for
+        found,
+        is_their_own=is_their_own,
+        bounces=bounced.bounces,
+        doubted_for=bounced.doubted_for,
+        is_one_of_many=bounced.is_one_of_many,
     )
+    if bounced.is_one_of_many:
+        return (
+            f"{bounced.email} is still mailed: many others came back on the same day, so a mail server seems"
+            f" to be at fault ({found.reply}); digest resume --since DATE lifts what the first of them began"
+        )
     if cause is None:
         return (
             f"{bounced.email} is still mailed: {bounced.bounces} of {MOST_BOUNCES} mailings came back"

@@ -195,15 +195,15 @@ def read_returned(message: bytes, *, bounce_address: str | None) -> Returned | N
 
 
 def cause_to_suppress(
-    found: Bounce, *, is_their_own: bool, bounces: int, doubted_for: timedelta
+    found: Bounce, *, is_their_own: bool, bounces: int, doubted_for: timedelta, is_one_of_many: bool = False
 ) -> str | None:
     """Why the reader gets no more mail after this bounce, if so.
 
     `is_their_own`: it is the reader's address that failed, and not one that their mailbox hands on to.
-    `bounces` and `doubted_for` are those of `digest.store.Bounced`. What speaks of anything but the mailbox
-    suppresses nobody, however often it comes.
+    The others are those of `digest.store.Bounced`. What speaks of anything but the mailbox suppresses nobody,
+    however often it comes, and nor does a server that calls very many dead at once.
     """
-    if found.concern is Concern.OTHER:
+    if found.concern is Concern.OTHER or is_one_of_many:
         return None
     if found.is_dead and is_their_own:
         return found.reply

@@ -15,6 +15,9 @@ _BOUNCES_COUNT_FOR = timedelta(days=30)
 _DOUBTS_COUNT_FOR = timedelta(days=10)
 """Two weekly mailings lie within it; what was doubted before that has been mailed since."""
 
+_A_FEW = 3
+"""So many addresses may die in a day, however small the group is."""
+
 _UNREAD_KEPT = 50
 _UNREAD_BYTES = 100_000
 
@@ -57,7 +60,12 @@ class Suppressions(Choices):
             if concern in {"dead", "doubtful"} and moment_of(when) > since
         ]
         apart = [late - early for one, early in doubts for other, late in doubts if one != other]
-        return Bounced(email=email, bounces=len(rows), doubted_for=max([*apart, timedelta(0)]))
+        return Bounced(
+            email=email,
+            bounces=len(rows),
+            doubted_for=max([*apart, timedelta(0)]),
+            is_one_of_many=_is_one_of_many(db, subscriber, now),
+        )
 
     @staticmethod
     def _take_back(db: Database, number: int, reply: str, now: datetime) -> bool:
@@ -196,3 +204,19 @@ class Suppressions(Choices):
                 [text_of(now), address],
             )
         return bool(lifted)
+
+
+def _is_one_of_many(db: Database, subscriber: int, now: datetime) -> bool:
+    """Whether more than a few others, and more than a tenth of those mailed, were called dead in a day."""
+    (others,) = db.execute(
+        """
+        SELECT count(DISTINCT subscriber) FROM returned
+        WHERE returned_at > ? AND concern IN ('dead', 'doubtful') AND subscriber <> ?
+        """,
+        [text_of(now - timedelta(days=1)), subscriber],
+    ).fetchone()
+    (mailed,) = db.execute(
+        "SELECT count(DISTINCT subscriber) FROM mailing WHERE planned_at > ?",
+        [text_of(now - timedelta(days=2))],
+    ).fetchone()
+    return bool(others >= _A_FEW and others * 10 > mailed)

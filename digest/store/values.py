@@ -158,11 +158,13 @@ class Bounced:
 
     `bounces` is how often notifications said in the last thirty days that mailings did not arrive because of
     their mailbox, and `doubted_for` how far apart those of two mailings are that say there may be none.
+    `is_one_of_many`: within a day it was said of so many others that a server has to be at fault.
     """
 
     email: str
     bounces: int
     doubted_for: timedelta = timedelta(0)
+    is_one_of_many: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

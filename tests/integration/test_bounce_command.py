@@ -336,6 +336,23 @@ def test_a_doubtful_address_takes_two_mailings_days_apart(machine: Machine) -> N
     assert machine.suppressed() == [READER]
 
 
+def test_a_server_that_sends_back_every_mail_is_not_believed(machine: Machine) -> None:
+    emails = [f"reader{number}@home.example" for number in range(12)]
+    tokens = {email: sent(machine, email)[0] for email in emails}
+    for email, token in tokens.items():
+        ended = machine.bounce(postfix().replace(READER.encode(), email.encode()), token)
+    assert "a mail server seems to be at fault" in ended.out
+    assert machine.suppressed() == emails[:3]
+
+
+def test_a_few_that_died_among_many_are_given_up(machine: Machine) -> None:
+    emails = [f"reader{number}@home.example" for number in range(50)]
+    tokens = {email: sent(machine, email)[0] for email in emails}
+    for email in emails[::12]:
+        machine.bounce(postfix().replace(READER.encode(), email.encode()), tokens[email])
+    assert machine.suppressed() == sorted(emails[::12])
+
+
 def days(ago: int) -> str:
     return f"{NOW - timedelta(days=ago):%Y-%m-%d}"
 
