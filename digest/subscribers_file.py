@@ -155,12 +155,29 @@ def unsubscribe(
     if not path.exists():
         raise ConfigurationError(f"{path}: no such file, so nobody is subscribed")
     with _editing(path, defaults) as file:
-        index = file.find(email)
-        if index is None:
-            near = nearest(email, [subscriber.email for subscriber in file.subscribers])
-            hint = f"; did you mean {near}?" if near else "; `digest subscribers` lists who has"
-            raise ConfigurationError(f"{path}: {email} has no subscription{hint}")
-        return file.remove(index, unwanted)
+        return file.remove(_index_of(file, path, email), unwanted)
+
+
+def rename(path: Path, defaults: "Defaults", *, email: str, new: str) -> Subscriber:
+    """Gives a subscriber another address; the rest of the entry stays. Returns them as they are now.
+
+    Raises `ConfigurationError`, and then the file is as it was.
+    """
+    _checked(new, (), {})
+    with _editing(path, defaults) as file:
+        there = file.find(new)
+        if there is not None and address_key(new) != address_key(email):
+            raise ConfigurationError(f"{path}: {new} has an entry already; remove one of the two")
+        return file.readdress(_index_of(file, path, email), new)
+
+
+def _index_of(file: "_File", path: Path, email: str) -> int:
+    index = file.find(email)
+    if index is None:
+        near = nearest(email, [subscriber.email for subscriber in file.subscribers])
+        hint = f"; did you mean {near}?" if near else "; `digest subscribers` lists who has"
+        raise ConfigurationError(f"{path}: {email} has no subscription{hint}")
+    return index
 
 
 def _checked(
@@ -271,6 +288,12 @@ class _File:
         settings = (*(key for key in missing if key != "keywords"), *wanted.options)
         changed = tuple(key for key in settings if _setting(old, key) != _setting(new, key))
         return Subscribed(subscriber=new, is_new=False, added=added, already=already, changed=changed)
+
+    def readdress(self, index: int, email: str) -> Subscriber:
+        def change(entry: dict[str, Any]) -> None:
+            entry["email"] = email
+
+        return self._edit(index, change)
 
     def remove(self, index: int, unwanted: Sequence[Keyword]) -> Unsubscribed:
         old = self.subscribers[index]

@@ -68,6 +68,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Readers": (
         subscriptions.subscribe,
         subscriptions.unsubscribe,
+        subscriptions.rename,
         listing.subscribers,
         importing.import_,
     ),

@@ -1,5 +1,6 @@
-"""`digest subscribe` and `digest unsubscribe`."""
+"""`digest subscribe`, `digest unsubscribe` and `digest rename`."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,6 +8,8 @@ import typer
 from digest.cli.context import context_of
 from digest.cli.listing import filters, listed, times
 from digest.cli.options import Followed
+from digest.errors import ConfigurationError
+from digest.notation import address_key
 
 if TYPE_CHECKING:
     from digest.settings import Settings
@@ -108,6 +111,60 @@ def unsubscribe(
         )
     else:
         typer.echo(f"Removed {address} from {path.absolute()}, with {removed}.")
+
+
+def rename(
+    ctx: typer.Context,
+    email: Email,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Their new address.", show_default=False)],
+) -> None:
+    """Give a reader another address: no paper comes again, and what they chose stays.
+
+    The links in their earlier mails end: the old mailbox may be somebody else's by now.
+
+    It may also be run after the address was changed in subscribers.toml, as long as nothing was mailed to
+    the new one.
+    """
+    from digest import subscribers_file
+    from digest.subscribers import load_subscribers
+
+    settings = context_of(ctx).settings()
+    path = settings.subscribers
+    known = {address_key(one.email) for one in load_subscribers(path, settings.defaults)}
+    is_in_file = address_key(email) in known or address_key(new) not in known
+    is_known = _rename_in_state(settings, email, new)
+    if is_in_file:
+        try:
+            subscribers_file.rename(path, settings.defaults, email=email, new=new)
+        except BaseException:
+            if is_known:
+                _rename_in_state(settings, new, email)
+            raise
+    elif not is_known:
+        raise ConfigurationError(
+            f"{email} is not known here, or {new} was mailed as a reader of its own; nothing was changed"
+        )
+    typer.echo(f"{email} is {new} now, in {path.absolute()}; what they had and chose stays.")
+
+
+def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:
+    """Whether the state knew the reader. Raises `ConfigurationError` where the new address is taken."""
+    from digest.notation import parse_address
+    from digest.store.failures import is_there
+    from digest.store.sqlite import SqliteStore
+
+    try:
+        parse_address(new)
+    except ValueError as error:
+        raise typer.BadParameter(f"{new}: {error}") from error
+    if not is_there(settings.state):
+        return False
+    with SqliteStore(settings.state) as store:
+        if store.rename(email, new, now=datetime.now(UTC)):
+            return True
+        if store.standings([email]):
+            raise ConfigurationError(f"{new} was mailed as a reader of its own; nothing was changed")
+        return False
 
 
 def _take_back_leaving(settings: "Settings", reader: "Subscriber") -> bool:

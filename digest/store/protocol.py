@@ -332,6 +332,15 @@ class Store(Protocol):
         """Takes a `leave` back, from the next enrolment on; false if there was none."""
         ...
 
+    def rename(self, email: str, new: str, *, now: datetime) -> bool:
+        """Gives a subscriber another address: what they had, chose and wait for stays.
+
+        The links of earlier mails end, since the old mailbox may be somebody else's now.
+
+        False, and nothing is done, where `email` is not known or `new` was mailed as somebody else.
+        """
+        ...
+
     def reader_of(self, token: str) -> KnownReader | None:
         """Whose preferences `token` opens; `None` if nobody's."""
         ...
