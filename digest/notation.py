@@ -29,8 +29,10 @@ _PLAIN_ADDRESS = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _ABBREVIATED = re.compile(r"[A-Z]{2,5}|(?:UTC|GMT)? ?[+-]\d{1,2}(?::?\d\d)?", re.ASCII)
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_FULL_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}", re.IGNORECASE | re.ASCII)
+_HOST_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_FULL_NAME = re.compile(
+    rf"(?=.{{1,253}}\Z)(?:{_HOST_LABEL}\.)+(?!\d+\Z){_HOST_LABEL}", re.IGNORECASE | re.ASCII
+)
 _PLACE = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://)?(?:[^/@\s]*@)?(?:\[(?P<address>[^\]\s]+)\]|(?P<name>[\w.-]+))"
     r"(?::(?!/)(?P<port>\d*))?(?:[/?#].*)?",
