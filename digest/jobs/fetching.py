@@ -11,7 +11,12 @@ from typing import NamedTuple
 from digest import __version__
 from digest.arxiv import Source
 from digest.arxiv.belief import INDEX_LAG, covered_without_news, left_out, lie, silence
-from digest.arxiv.calendar import announcements_between, not_announced
+from digest.arxiv.calendar import (
+    announcements_between,
+    earliest_announcement,
+    last_announcement,
+    not_announced,
+)
 from digest.arxiv.ground import Coverage, Ground
 from digest.arxiv.planner import Errand, plan
 from digest.errors import MissingNews, SourceError, Unbelievable, WrongClock
@@ -218,9 +223,7 @@ class _Fetching:
         covered = [one.covered_at for query in batch if (one := self._coverage.get(query.key))]
         if not self._news(batch, [one.matched.paper for one in held if one.is_match]):
             now = covered_without_news(max(covered, default=_LONG_AGO), now)
-        # So soon after an announcement, arXiv may not show all of it yet.
-        if not announcements_between(ground.until - INDEX_LAG, ground.until):
-            self._newest = max([self._newest, *(_place(one.matched.paper, now) for one in held)])
+        self._newest = max(self._newest, _newest_whole([one.matched.paper for one in held], ground, now))
         timely = [(one, self._in_time(one.matched, ground)) for one in held]
         found = [matched for _, matched in timely if matched.query_keys or matched.past_keys]
         since_copy = [matched for matched in found if self._is_since_copy(matched.paper)]
@@ -360,6 +363,22 @@ class _Fetching:
 def _fingerprint(paper: Paper) -> bytes:
     """Another version of this program may match otherwise."""
     return hashlib.blake2b(f"{__version__} {paper!r}".encode(), digest_size=16).digest()
+
+
+def _newest_whole(papers: Sequence[Paper], ground: Ground, now: datetime) -> str:
+    """Up to which place in the order of announcements all has been shown, as far as these papers tell.
+
+    So soon after an announcement, arXiv may not show all of it yet: then that is where the one before began.
+    """
+    if not announcements_between(ground.until - INDEX_LAG, ground.until):
+        return max((_place(paper, now) for paper in papers), default="")
+    before = last_announcement(ground.until - INDEX_LAG)
+    places = (
+        _place(paper, now)
+        for paper in papers
+        if paper.submitted_at and earliest_announcement(paper.submitted_at) == before
+    )
+    return min(filter(None, places), default="")
 
 
 def _place(paper: Paper, now: datetime) -> str:

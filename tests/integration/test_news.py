@@ -11,7 +11,7 @@ from digest.arxiv.ground import HELD
 from digest.errors import WrongClock
 from digest.papers import ArxivId, Paper, announcement_order
 from digest.store.sqlite import SqliteStore
-from tests.factories import invented_paper, reader
+from tests.factories import invented_paper, moment, reader
 from tests.integration.test_cycle import MONDAY, TEA, TUESDAY, WEDNESDAY, Installation
 
 ADA = "ada@example.org"
@@ -85,6 +85,22 @@ async def test_a_held_paper_comes_though_the_keyword_was_not_fetched_for_days(st
     lab.source.failing = lambda queries: None
     await lab.run(WEDNESDAY, held)
     assert lab.mails()[0] == (ADA, held.id)
+
+
+async def test_a_held_paper_comes_though_each_fetch_was_soon_after_an_announcement(
+    store: SqliteStore,
+) -> None:
+    lab = Installation(store, reader(ADA, "tea"))
+    lab.source.lists_again = False
+    friday = invented_paper("2606.00100", "Tea of Friday", submitted="2026-06-11 20:00")
+    await lab.run(
+        moment("2026-06-16 00:30"), friday, invented_paper("2606.00050", "Old", submitted="2026-06-02 10:00")
+    )
+    lab.mails()
+    held = invented_paper("2606.00150", "Held tea", submitted="2026-04-20 10:00")
+    edited = invented_paper("2604.00001", "Edited tea", submitted="2026-04-20 10:00")
+    await lab.run(moment("2026-06-17 00:30"), held, edited)
+    assert lab.mails() == [(ADA, held.id)]
 
 
 async def test_a_source_that_lists_again_makes_nothing_new_of_the_time_before_the_first_look(
