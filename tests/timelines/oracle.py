@@ -84,6 +84,11 @@ class Judge:
     def _is_forgotten(self, before: datetime, after: datetime) -> bool:
         return any(copied <= before <= restored <= after for copied, restored in self.record.restored)
 
+    def _is_from_the_start(self, at: datetime) -> bool:
+        """Whether a copy from before the first fetch was put back: it cannot tell what came since then."""
+        first = min(self.record.good, default=at)
+        return any(copied <= first and restored <= at for copied, restored in self.record.restored)
+
     # Too much.
 
     def unasked(self) -> list[str]:
@@ -103,7 +108,8 @@ class Judge:
                     if len(fresh) == 1:
                         welcomed[fresh[0]].add(paper)
                 for one, papers in welcomed.items():
-                    if len(papers) > _WELCOME_PAPERS and not self._began_in_doubt(one):
+                    is_many = len(papers) > _WELCOME_PAPERS and not self._began_in_doubt(one)
+                    if is_many and not self._is_from_the_start(mail.at):
                         wrong.append(f"{email}: {len(papers)} old papers of {one.keyword} at {mail.at:%F}")
         return wrong
 
