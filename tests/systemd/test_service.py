@@ -33,7 +33,7 @@ def test_it_starts_with_the_machine_and_is_active_once_it_is_ready(service: Serv
         assert "ready subscribers=1 transport=smtp" in service.journal
         assert (service.show("ActiveState"), service.show("SubState")) == ("active", "running")
         service.wait_for(FETCHED)
-        assert service.show("StatusText").startswith("1 subscribers, asking arXiv next at")
+        assert service.show("StatusText").startswith("1 subscriber, asking arXiv next at")
         assert service.show("UnitFileState") == "enabled"
 
 
