@@ -226,11 +226,13 @@ class Daemon:
     # Mailing.
 
     async def _mail_step(self) -> datetime:
+        began_at = self._clock()
         report = await self._mail_once()
         self._server_failures = self._server_failures + 1 if report.is_server_down else 0
         if report.is_server_down:
             return self._clock() + _pause(self._server_failures)
-        return await self._next_mail_at(report.limited_until)
+        # A sending time that passed while others were mailed is due next; the clock may have been set back.
+        return await self._next_mail_at(min(began_at, self._clock()), report.limited_until)
 
     async def _mail_once(self) -> DeliveryReport:
         await self._heed_preferences()
@@ -281,17 +283,16 @@ class Daemon:
         letterhead, base_url = stationery_of(settings).letterhead, settings.web.base_url
         await confirm_changes(self._store, transport_of(settings), letterhead, base_url, now=now)
 
-    async def _next_mail_at(self, limited_until: datetime | None) -> datetime:
-        now = self._clock()
+    async def _next_mail_at(self, since: datetime, limited_until: datetime | None) -> datetime:
         readers = {reader.rhythm: reader for reader in self._readers}
         retry_at = await asyncio.to_thread(self._store.next_due_at)
-        moments = [slot_after(now, reader) for reader in readers.values()]
+        moments = [slot_after(since, reader) for reader in readers.values()]
         if retry_at:
             moments.append(max(retry_at, limited_until or retry_at))
         operator = self._setup.settings.operator
         if operator.email and operator.heartbeat is not None:
-            moments.append(last_heartbeat(operator.heartbeat, now) + timedelta(weeks=1))
-        return min(moments, default=now + timedelta(days=1))
+            moments.append(last_heartbeat(operator.heartbeat, since) + timedelta(weeks=1))
+        return min(moments, default=since + timedelta(days=1))
 
     # Files, preferences, signals and the watchdog.
 
