@@ -125,7 +125,7 @@ class Templates:
             raise ConfigurationError(f"{error.filename}, line {error.lineno}: {error.message}") from error
         except jinja2.TemplateNotFound as error:
             missing = self._folders[-1] / name
-            raise ConfigurationError(f"{missing} is missing: install arxiv-digest again") from error
+            raise ConfigurationError(f"{missing} is missing: install digest again") from error
         except UnicodeDecodeError as error:
             raise ConfigurationError(f"{self._folders[0] / name} is not UTF-8 text") from error
 
