@@ -13,7 +13,7 @@ from digest.settings import Defaults
 
 CONFIG, SUBSCRIBERS = "digest.toml", "subscribers.toml"
 
-_HEAD = "# Settings of digest. All keys: docs/configuration.md\n"
+_HEAD = "# Settings of digest. All keys: digest docs configuration\n"
 _NO_SERVER = """
 # Without a mail server, mails go into a Maildir. To send them:
 # [smtp]

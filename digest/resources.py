@@ -13,6 +13,10 @@ def systemd_folder() -> Path:
     return _folder("systemd")
 
 
+def docs_folder() -> Path:
+    return _folder("docs")
+
+
 def _folder(name: str) -> Path:
     installed = _PACKAGE / name
     return installed if installed.is_dir() else _PACKAGE.parent / name

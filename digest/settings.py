@@ -202,7 +202,7 @@ class Smtp(Section):
         if host is None and provider is not None:
             raise WrongKey(
                 "smtp.provider",
-                f'"{provider}" has a server for each region: set smtp.host too (docs/mail-servers.md)',
+                f'"{provider}" has a server for each region: set smtp.host too (digest docs mail-servers)',
             )
         return host
 

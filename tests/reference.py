@@ -117,7 +117,7 @@ def markdown() -> str:
 def _section(command: Command) -> Iterator[str]:
     yield from (f"### digest {command.name}", "", "```", command.usage, "```", "")
     for paragraph in command.help:
-        yield re.sub(r"docs/([\w-]+\.md)", r"[\1](\1)", paragraph)
+        yield re.sub(r"`digest docs ([\w-]+)`", r"[`digest docs \1`](\1.md)", paragraph)
         yield ""
     yield from _table("argument", command.arguments)
     yield from _table("option", command.options)

@@ -22,7 +22,7 @@ from digest.subscribers import load_subscribers
 
 CONFIGURATION = "configuration"
 SUBSCRIBERS = "subscribers"
-_CORRECT = "correct it: docs/configuration.md has every key"
+_CORRECT = "correct it: digest docs configuration has every key"
 
 
 async def examine(

@@ -14,7 +14,7 @@ _NAME = "web pages"
 _SECONDS = 10.0
 _LARGEST = 10_000
 
-_PROXY = "docs/web.md has what nginx and Caddy need"
+_PROXY = "digest docs web has what nginx and Caddy need"
 
 
 async def check_pages(web: Web) -> AsyncIterator[Finding]:

@@ -10,7 +10,7 @@ UNITS = ("arxiv-digest.service", "arxiv-digest-run.timer")
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "Result")
 _SECONDS = 10.0
 
-_INSTALL = "to have mails go out by themselves, make it a service (README.md)"
+_INSTALL = "to have mails go out by themselves, make it a service (digest docs service)"
 
 
 async def check_service() -> AsyncIterator[Finding]:

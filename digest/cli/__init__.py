@@ -22,6 +22,7 @@ from digest.cli import (
     bounces,
     daemon,
     demo,
+    docs,
     doctor,
     importing,
     init,
@@ -62,7 +63,7 @@ app = typer.Typer(
 )
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Begin": (init.init, doctor.doctor, demo.demo),
+    "Begin": (init.init, doctor.doctor, demo.demo, docs.docs),
     "Work": (run.run, daemon.daemon, web.web),
     "Look": (status.status, why.why, keywords.keywords, preview.preview, page.page),
     "Readers": (

@@ -37,8 +37,9 @@ def bounce(
 ) -> None:
     """Take a mail that came back, a complaint, or a wish to unsubscribe, from standard input.
 
-    Meant for your mail server: docs/mail-servers.md tells how. An address gets no more mail when the server
-    there says that it does not exist, and when 5 mailings came back within 30 days because of it. Who
+    Meant for your mail server: [cyan]digest docs mail-servers[/cyan] tells how. An address gets no more
+    mail when the server there says that it does not exist, and when 5 mailings came back within 30 days
+    because of it. Who
     unsubscribes by mail, or marks a digest as spam, gets none either. What is about a digest and not
     understood is kept for you: see --kept. Any other mail is left alone.
 

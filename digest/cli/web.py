@@ -8,7 +8,8 @@ from digest.cli.context import context_of
 def web(context: typer.Context) -> None:
     """Serve the pages to unsubscribe, to choose and to read online. The daemon does so by itself.
 
-    Needs [cyan]web.base_url[/cyan] in digest.toml (docs/web.md). An edited subscribers.toml is noticed.
+    Needs [cyan]web.base_url[/cyan] in digest.toml ([cyan]digest docs web[/cyan]). An edited
+    subscribers.toml is noticed.
     """
     import asyncio
     import logging

@@ -19,7 +19,7 @@ def take_up_restored(store: Store, *, now: datetime) -> tuple[str, ...]:
     made = f" (of {found.copied_at:%Y-%m-%d %H:%M} UTC)" if found.copied_at else ""
     note = (
         f"an older copy of the state{made} was put in its place: papers that were mailed since then may come"
-        " once more, and what readers chose since then is not known (docs/delivery.md)"
+        " once more, and what readers chose since then is not known (digest docs delivery)"
     )
     _log.warning(note)
     return (note,)

@@ -239,7 +239,8 @@ _OTHERS = {
     ReplySubject.REPUTATION: _verdict(
         ReplyClass.POLICY,
         "the server refuses mail from this sender, server or address by its rules",
-        "check SPF, DKIM, DMARC and PTR (docs/mail-servers.md), and whether the server is on a block list",
+        "check SPF, DKIM, DMARC and PTR (digest docs mail-servers), and whether the server is on a block"
+        " list",
     ),
     ReplySubject.MAILBOX_FULL: _verdict(
         ReplyClass.SIZE, "the reader's mailbox is full", "the reader has to make room"

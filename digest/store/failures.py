@@ -69,7 +69,7 @@ def _unreadable(path: Path, error: sqlite3.Error) -> str:
     except OSError:
         start = b""
     if start == _HEADER or (start and not start.strip(b"\0")):
-        return f"is damaged ({error}); put back a backup (docs/delivery.md). It was left as it is"
+        return f"is damaged ({error}); put back a backup (digest docs delivery). It was left as it is"
     return f"is not a digest state file ({error}); name another with DIGEST_STATE. It was left as it is"
 
 

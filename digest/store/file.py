@@ -184,7 +184,7 @@ def refuse_foreign(path: Path, db: Database) -> None:
         tables = db.table_names()
     if unknown := applied - names():
         former = former_of(path, min(unknown))
-        kept = f". As it was before, it is kept in {former}: docs/upgrading.md says how to go back to it"
+        kept = f". As it was before, it is kept in {former}: digest docs upgrading says how to go back to it"
         raise StateError(
             str(path),
             f"was written by a newer version of digest ({min(unknown)}); install that version,"

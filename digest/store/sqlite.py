@@ -166,5 +166,5 @@ def look_into(path: Path, *, busy: timedelta, within: timedelta) -> bool:
             return False
         raise state_error(path, error) from error
     if verdict != "ok":
-        raise StateError(str(path), f"is damaged ({verdict}); put back a backup (docs/delivery.md)")
+        raise StateError(str(path), f"is damaged ({verdict}); put back a backup (digest docs delivery)")
     return True

@@ -1,5 +1,6 @@
 """What a user can type is in the docs, and what the docs say can be typed."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -23,6 +24,8 @@ SECTIONS = {key[0] for key in KEYS if len(key) == 2}
 VARIABLES = {f"DIGEST_{'__'.join(key).upper()}" for key in KEYS} | {"DIGEST_CONFIG", "DIGEST_"}
 OF_OTHER_PROGRAMS = {"--scale", "--force-reinstall", "--option", "-wal", "-shm"}
 TOML = pytest.mark.parametrize("block", blocks("toml"), ids=str)
+INDEX = tuple(links(DOCS / "README.md"))
+PAGE_NAMED = re.compile(r"digest docs ([a-z][\w/-]*)")
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -66,8 +69,12 @@ def test_every_key_of_a_reader_is_documented(key: str) -> None:
 
 
 def test_every_page_has_its_line_in_the_index() -> None:
-    listed = set(links(DOCS / "README.md"))
-    assert {page.name for page in DOCS.glob("*.md")} - listed == {"README.md"}
+    assert {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} == {"README.md", *INDEX}
+
+
+def test_the_site_has_the_pages_in_the_order_of_the_index() -> None:
+    nav = (ROOT / "properdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+    assert re.findall(r"- (?:Documentation: )?(\S+\.md)", nav) == ["README.md", *INDEX]
 
 
 # What is told, is there
@@ -128,6 +135,27 @@ def wrong_words(words: list[str]) -> Iterator[str]:
 
 def names(command: Command) -> set[str]:
     return {"--help", "-h", *(name for one in command.options for name in one.names)}
+
+
+@pytest.mark.parametrize("module", sorted((ROOT / "digest").rglob("*.py")), ids=lambda path: path.stem)
+def test_messages_name_pages_by_the_command_that_prints_them(module: Path) -> None:
+    """Who installed the wheel has no checkout. Docstrings are for those who have one, but for the help."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    ]
+    assert not [text for text in texts if re.search(r"docs/[\w/-]+\.md", text)]
+    assert {f"{name}.md" for text in texts for name in PAGE_NAMED.findall(text)} <= set(INDEX)
+
+
+@pytest.mark.parametrize("command", BY_NAME.values(), ids=lambda command: command.name or "digest")
+def test_help_names_pages_by_the_command_that_prints_them(command: Command) -> None:
+    texts = (*command.help, *(one.help for one in command.parameters))
+    assert not [text for text in texts if re.search(r"docs/[\w/-]+\.md", text)]
+    assert {f"{name}.md" for text in texts for name in PAGE_NAMED.findall(text)} <= set(INDEX)
 
 
 # TOML
