@@ -17,6 +17,7 @@ from digest.jobs import (
     compose_due,
     deliver,
     fetch,
+    take_up_renames,
     take_up_restored,
     tidy,
 )
@@ -65,8 +66,9 @@ class CycleReport:
 class Cycle:
     """Everything that a cycle works with; `transport` is `None` where nothing is to be sent.
 
-    `subscribers` are those of subscribers.toml; what they chose for themselves is laid over. `stop` ends the
-    cycle early: a fetch is broken off, the mails in hand are finished.
+    `subscribers` are those of subscribers.toml, and `file` says which state of it; what they chose for
+    themselves is laid over. `stop` ends the cycle early: a fetch is broken off, the mails in hand are
+    finished.
     """
 
     sources: Sequence[Source]
@@ -76,6 +78,7 @@ class Cycle:
     subscribers: Sequence[Subscriber]
     lookback: timedelta
     clock: Callable[[], datetime]
+    file: str | None = None
     limits: Limits = UNLIMITED
     hire: Hire | None = None
     notice: Callable[[str], None] = lambda text: None
@@ -85,6 +88,9 @@ class Cycle:
         """Mails everybody who has something new, at most one digest a day each unless `force` lifts that."""
         now = self.clock()
         restored = await asyncio.to_thread(take_up_restored, self.store, now=now)
+        renamed = await asyncio.to_thread(
+            take_up_renames, self.store, self.subscribers, file=self.file, now=now
+        )
         readers = lay_over(self.subscribers, await asyncio.to_thread(self.store.preferences))
         given_up = await asyncio.to_thread(
             self.store.enrol, readers, now=now, current_since=last_announcement(now)
@@ -117,6 +123,7 @@ class Cycle:
             errors=(*(fetched.errors if fetched else stopped), *earlier.errors, *later.errors),
             notes=(
                 *restored,
+                *renamed,
                 *(fetched.notes if fetched else ()),
                 *dict.fromkeys((*earlier.notes, *later.notes)),
             ),

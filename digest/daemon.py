@@ -22,6 +22,7 @@ from digest.jobs import (
     confirm_changes,
     deliver,
     fetch,
+    take_up_renames,
     take_up_restored,
     tidy,
 )
@@ -360,6 +361,9 @@ class Daemon:
         async with self._composing:
             now = self._clock()
             self._setup = setup = setup or self._setup
+            await asyncio.to_thread(
+                take_up_renames, self._store, setup.subscribers, file=str(setup.fingerprint), now=now
+            )
             preferences = await asyncio.to_thread(self._store.preferences)
             readers = lay_over(setup.subscribers, preferences)
             given_up = await asyncio.to_thread(

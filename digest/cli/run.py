@@ -101,6 +101,7 @@ async def _cycle(
                 transport=None if dry_run else transport_of(settings),
                 write=writer_of(stationery_of(settings), links_of(settings.web.base_url, store)),
                 subscribers=setup.subscribers,
+                file=str(setup.fingerprint),
                 lookback=setup.lookback,
                 clock=lambda: now or datetime.now(UTC),
                 limits=limits_of(settings),

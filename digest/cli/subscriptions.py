@@ -1,5 +1,6 @@
 """`digest subscribe`, `digest unsubscribe` and `digest rename`."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -117,13 +118,21 @@ def rename(
     ctx: typer.Context,
     email: Email,
     new: Annotated[str, typer.Argument(metavar="NEW", help="Their new address.", show_default=False)],
+    keep_file: Annotated[
+        bool,
+        typer.Option(
+            "--keep-file",
+            metavar="",
+            help="Leave subscribers.toml as it is: who has EMAIL there is somebody else, and begins anew.",
+        ),
+    ] = False,
 ) -> None:
     """Give a reader another address: no paper comes again, and what they chose stays.
 
     The links in their earlier mails end: the old mailbox may be somebody else's by now.
 
-    It may also be run after the address was changed in subscribers.toml, as long as nothing was mailed to
-    the new one.
+    It may also be run after the address was changed in subscribers.toml. A change of nothing else is known
+    as such by itself; [b]digest rename NEW EMAIL --keep-file[/b] takes that back.
     """
     from digest import subscribers_file
     from digest.subscribers import load_subscribers
@@ -131,7 +140,7 @@ def rename(
     settings = context_of(ctx).settings()
     path = settings.subscribers
     known = {address_key(one.email) for one in load_subscribers(path, settings.defaults)}
-    is_in_file = address_key(email) in known or address_key(new) not in known
+    is_in_file = not keep_file and (address_key(email) in known or address_key(new) not in known)
     is_known = _rename_in_state(settings, email, new)
     if is_in_file:
         try:
@@ -144,7 +153,13 @@ def rename(
         raise ConfigurationError(
             f"{email} is not known here, or {new} was mailed as a reader of its own; nothing was changed"
         )
-    typer.echo(f"{email} is {new} now, in {path.absolute()}; what they had and chose stays.")
+    else:
+        with suppress(OSError):
+            path.touch()  # a daemon looks at who is who when the file changes
+    if keep_file:
+        typer.echo(f"What {email} had and chose is that of {new} again; {path.absolute()} stays as it is.")
+    else:
+        typer.echo(f"{email} is {new} now, in {path.absolute()}; what they had and chose stays.")
 
 
 def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:

@@ -4,6 +4,7 @@ from digest.jobs.composing import ComposeReport, Due, compose_due
 from digest.jobs.confirming import confirm_changes
 from digest.jobs.delivering import DeliveryReport, deliver
 from digest.jobs.fetching import FetchReport, fetch
+from digest.jobs.renaming import take_up_renames
 from digest.jobs.restoring import take_up_restored
 from digest.jobs.tidying import tidy
 
@@ -16,6 +17,7 @@ __all__ = [
     "confirm_changes",
     "deliver",
     "fetch",
+    "take_up_renames",
     "take_up_restored",
     "tidy",
 ]

@@ -10,6 +10,7 @@ new versions have a second cursor for them, which begins at the last revision of
 
 from digest.store.protocol import Store
 from digest.store.values import (
+    AddressChange,
     Bounced,
     Conclusion,
     Confirmation,
@@ -36,6 +37,7 @@ from digest.store.values import (
 )
 
 __all__ = [
+    "AddressChange",
     "Bounced",
     "Conclusion",
     "Confirmation",

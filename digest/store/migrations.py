@@ -482,3 +482,10 @@ def m016_doubts(db: Database) -> None:
     db.execute(
         "CREATE TABLE doubt (address TEXT PRIMARY KEY, since_at TEXT NOT NULL, last_at TEXT NOT NULL) STRICT"
     )
+
+
+@migrations()
+def m017_entries(db: Database) -> None:
+    # What subscribers.toml said when it was last read, the address apart; and a mark of that file.
+    db.execute("CREATE TABLE entry (address TEXT PRIMARY KEY, mark BLOB NOT NULL) STRICT, WITHOUT ROWID")
+    db.execute("ALTER TABLE installation ADD COLUMN entries_of TEXT")

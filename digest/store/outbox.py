@@ -12,9 +12,9 @@ from sqlite_utils import Database
 from digest.digests import Digest, Entry, Revision
 from digest.notation import address_key
 from digest.store import Conclusion, Mailing, MailingState, News, Pages, Served
+from digest.store.renaming import Renaming
 from digest.store.rows import moment_of, text_of
 from digest.store.sealing import Kind, reader_links, seal
-from digest.store.suppressions import Suppressions
 
 MAILING_COLUMNS = (
     "number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries,"
@@ -33,7 +33,7 @@ _PRUNED_AT_ONCE = 10_000
 """Several days of most installations, and half a second of writing."""
 
 
-class Outbox(Suppressions):
+class Outbox(Renaming):
     """The part of the store from the moment a digest is written down.
 
     A mailing's `due_at` is when it is to be tried, and while it is claimed the end of the lease; it is NULL

@@ -9,6 +9,7 @@ from digest.digests import Digest
 from digest.papers import ArxivId, Paper
 from digest.preferences import Preferences
 from digest.store.values import (
+    AddressChange,
     Bounced,
     Conclusion,
     Confirmation,
@@ -335,9 +336,20 @@ class Store(Protocol):
     def rename(self, email: str, new: str, *, now: datetime) -> bool:
         """Gives a subscriber another address: what they had, chose and wait for stays.
 
-        The links of earlier mails end, since the old mailbox may be somebody else's now.
+        The links of earlier mails end, since the old mailbox may be somebody else's now. Where `new` stands
+        in the file in place of `email` already, what was mailed there is not repeated either.
 
         False, and nothing is done, where `email` is not known or `new` was mailed as somebody else.
+        """
+        ...
+
+    def take_up_entries(
+        self, subscribers: Sequence[Subscriber], *, file: str | None, now: datetime
+    ) -> AddressChange | None:
+        """Compares the file with its last reading, before `enrol`; the same `file` is compared once.
+
+        Where one entry is gone and one came that differs in the address alone, and who was `gone` got mails
+        and did not leave by themselves, it is a `rename`. `None` where nobody has come in anybody's place.
         """
         ...
 

@@ -168,31 +168,6 @@ class Suppressions(Choices):
                 self._resume(db, address, now)
             return tuple(email for _, email in rows)
 
-    def rename(self, email: str, new: str, *, now: datetime) -> bool:
-        old_address, address = address_key(email), address_key(new)
-        with self._transaction() as db:
-            numbers = dict(
-                db.execute(
-                    "SELECT address, number FROM subscriber WHERE address IN (?, ?)", [old_address, address]
-                ).fetchall()
-            )
-            number = numbers.get(old_address)
-            if number is None:
-                return False
-            other = numbers.get(address)
-            if other not in (None, number) and not _give_way(db, other, address):
-                return False
-            self._resume(db, old_address, now)
-            db.execute(
-                "UPDATE subscriber SET address = ?, email = ? WHERE number = ?", [address, new, number]
-            )
-            db.execute("UPDATE seen_elsewhere SET address = ? WHERE address = ?", [address, old_address])
-            db.execute(
-                "UPDATE mailing SET email = ? WHERE subscriber = ? AND due_at IS NOT NULL", [new, number]
-            )
-            self._enrol_anew(db)
-            return True
-
     def doubted(self) -> Mapping[str, datetime]:
         rows = self._rows("SELECT address, since_at FROM doubt")
         return {address: moment_of(since_at) for address, since_at in rows}
@@ -229,17 +204,6 @@ class Suppressions(Choices):
                 [text_of(now), address],
             )
         return bool(lifted)
-
-
-def _give_way(db: Database, number: object, address: str) -> bool:
-    """Forgets a subscriber who was never mailed, as one is whose new address stood in the file first."""
-    if db.execute("SELECT 1 FROM mailing WHERE subscriber = ? LIMIT 1", [number]).fetchone():
-        return False
-    for table in ("subscription", "preference", "confirmation", "returned"):
-        db.table(table).delete_where("subscriber = ?", [number])
-    db.execute("DELETE FROM seen_elsewhere WHERE address = ?", [address])
-    db.execute("DELETE FROM subscriber WHERE number = ?", [number])
-    return True
 
 
 def _is_one_of_many(db: Database, subscriber: int, now: datetime) -> bool:

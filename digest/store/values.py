@@ -265,6 +265,20 @@ class Figures:
     fetched_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressChange:
+    """Entries that were `gone` from subscribers.toml when it was read, and others that `came`.
+
+    Where it is one of each, `old` and `new` are their addresses; `is_rename`: they are one subscriber now.
+    """
+
+    gone: int = 1
+    came: int = 1
+    old: str = ""
+    new: str = ""
+    is_rename: bool = False
+
+
 class PageChange(StrEnum):
     """What a subscriber is told of by mail: that they left or pause, or that their return was asked for."""
 

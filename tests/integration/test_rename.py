@@ -1,16 +1,20 @@
 """A subscriber gets another address, and is the same subscriber."""
 
+import logging
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, time, timedelta
 from pathlib import Path
 
 import pytest
 
 from digest import cli
+from digest.jobs import take_up_renames
 from digest.preferences import Preferences
 from digest.store import MailingState
 from digest.store.sqlite import SqliteStore
+from digest.subscribers import Subscriber
 from tests.contract.test_stores import NOW, claim, conclude, found, key, record, serve
 from tests.factories import reader
 
@@ -131,3 +135,111 @@ def test_what_cannot_be_renamed_changes_nothing(
     assert run(tmp_path, monkeypatch, "rename", *arguments) == 2
     assert (tmp_path / "subscribers.toml").read_text() == text
     assert set(store.standings([OLD, NEW, "bo@example.org"])) == {OLD}
+
+
+BO = reader("bo@example.org", "=compiler")
+
+
+def read(store: SqliteStore, *subscribers: Subscriber, file: str | None = None) -> tuple[str, ...]:
+    """What is told of a file that says this, after which they are enrolled."""
+    notes = take_up_renames(store, subscribers, file=file, now=NOW)
+    store.enrol(subscribers, now=NOW, current_since=NOW)
+    return notes
+
+
+@pytest.fixture
+def known(store: SqliteStore) -> SqliteStore:
+    """Ada and Bo were read from the file; Ada was mailed."""
+    assert read(store, ADA, BO) == ()
+    mailed(store)
+    return store
+
+
+def test_an_edit_of_the_address_alone_is_known_as_one(
+    known: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    chosen = Preferences(muted=(key("tea"),), send_at=time(9))
+    known.prefer(OLD, chosen)
+    with caplog.at_level(logging.INFO):
+        (note,) = read(known, ADA_NOW, BO)
+    assert f"`digest rename {NEW} {OLD} --keep-file`" in note
+    assert "an address was changed in subscribers.toml" in caplog.text
+    assert OLD not in caplog.text
+    assert NEW not in caplog.text
+    assert papers_of(known, NEW) == []
+    assert known.preferences() == {NEW: chosen}
+    assert known.standings([OLD]) == {}
+    assert read(known, ADA_NOW, BO) == ()
+
+
+def test_a_file_that_was_taken_up_is_not_looked_at_again(known: SqliteStore) -> None:
+    assert read(known, ADA, BO, file="1") == ()
+    assert take_up_renames(known, [ADA_NOW, BO], file="1", now=NOW) == ()
+    assert len(take_up_renames(known, [ADA_NOW, BO], file="2", now=NOW)) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        reader(NEW, "tea", "coffee"),
+        reader(NEW, "tea", at=time(8)),
+        reader(NEW, "tea", exclude=("coffee",)),
+        replace(ADA_NOW, name="Ada"),
+    ],
+)
+def test_who_differs_in_more_than_the_address_is_somebody_else(known: SqliteStore, other: Subscriber) -> None:
+    (note,) = read(known, other, BO)
+    assert f"taken for two people. If they are one: `digest rename {OLD} {NEW}`" in note
+    assert papers_of(known, NEW) == ["2606.00001"]
+
+
+def test_of_several_nobody_is_taken_for_another(known: SqliteStore) -> None:
+    (note,) = read(known, ADA_NOW, reader("cy@example.org", "tea"), BO)
+    assert "gone from subscribers.toml: 1, new: 2" in note
+    assert papers_of(known, NEW) == ["2606.00001"]
+
+
+def test_nobody_takes_over_that_another_left(known: SqliteStore) -> None:
+    known.leave(OLD, now=NOW)
+    assert read(known, BO, ADA) == ()
+    assert read(known, BO, ADA_NOW) == ()
+    record(known, covered=("tea",))
+    assert papers_of(known, NEW) == ["2606.00001"]
+    assert NEW not in known.preferences()
+
+
+def test_nobody_takes_the_place_of_who_got_nothing_yet(store: SqliteStore) -> None:
+    never = reader("cy@example.org", "=compiler")
+    assert read(store, ADA, never) == ()
+    assert read(store, ADA, BO) == ()
+
+
+def test_what_was_wrongly_known_is_taken_back(
+    known: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "subscribers.toml").write_text(f'[[subscriber]]\nemail = "{NEW}"\nkeywords = ["tea"]\n')
+    chosen = Preferences(muted=(key("tea"),))
+    known.prefer(OLD, chosen)
+    read(known, ADA_NOW, BO)
+    before = (tmp_path / "subscribers.toml").read_text()
+    assert run(tmp_path, monkeypatch, "rename", NEW, OLD, "--keep-file") == 0
+    assert (tmp_path / "subscribers.toml").read_text() == before
+    assert read(known, ADA_NOW, BO) == ()
+    assert papers_of(known, NEW) == ["2606.00001"]
+    assert known.preferences() == {OLD: chosen}
+    assert read(known, ADA, BO) == ()
+
+
+def test_who_was_mailed_at_the_new_address_meanwhile_is_joined_without_a_repetition(
+    known: SqliteStore,
+) -> None:
+    other = reader(NEW, "tea", "coffee")
+    read(known, other, BO)
+    record(known, found("2606.00002", "tea"), found("2606.00003", "tea"), covered=("tea", "coffee"))
+    serve(known, other)
+    mailed(known)
+    record(known, found("2606.00004", "tea"), covered=("tea", "coffee"))
+    assert known.rename(OLD, NEW, now=NOW)
+    assert read(known, other, BO) == ()
+    assert papers_of(known, NEW) == ["2606.00004"]
+    assert len(known.standings([NEW])) == 1

@@ -1,0 +1,54 @@
+"""Finds in an edit of subscribers.toml that somebody's address was changed."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from digest.store import AddressChange, Store
+from digest.subscribers import Subscriber
+
+_log = logging.getLogger(__name__)
+
+
+def take_up_renames(
+    store: Store, subscribers: Sequence[Subscriber], *, file: str | None = None, now: datetime
+) -> tuple[str, ...]:
+    """What to tell the operator of it; to be called before those subscribers are enrolled.
+
+    `subscribers` are as the file has them, and `file` tells it from others and from itself before an edit.
+    The log names nobody. Raises `StateError` when the state cannot be read or written.
+    """
+    change = store.take_up_entries(subscribers, file=file, now=now)
+    if change is None:
+        return ()
+    if change.is_rename:
+        _log.warning(
+            "an address was changed in subscribers.toml: the subscriber is known (docs/configuration.md)"
+        )
+        return (_renamed(change),)
+    _log.warning(
+        "subscribers.toml gone=%d new=%d: if one only has another address, use `digest rename OLD NEW`",
+        change.gone,
+        change.came,
+    )
+    return (_apart(change),)
+
+
+def _renamed(change: AddressChange) -> str:
+    return (
+        f"the address of {change.old} in subscribers.toml is {change.new} now: no paper comes again, and what"
+        f" they chose stays. If {change.new} is somebody else:"
+        f" `digest rename {change.new} {change.old} --keep-file`"
+    )
+
+
+def _apart(change: AddressChange) -> str:
+    if change.old:
+        return (
+            f"{change.old} is gone from subscribers.toml and {change.new} is new: taken for two people."
+            f" If they are one: `digest rename {change.old} {change.new}`"
+        )
+    return (
+        f"entries gone from subscribers.toml: {change.gone}, new: {change.came}. They are taken for different"
+        " people; `digest rename OLD NEW` joins two that are one"
+    )

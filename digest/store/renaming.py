@@ -1,0 +1,151 @@
+"""Subscribers who get another address, by command or by an edit of the file."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import blake2b
+
+from sqlite_utils import Database
+
+from digest.notation import address_key
+from digest.store import AddressChange
+from digest.store.suppressions import Suppressions
+from digest.subscribers import Subscriber
+
+_MARK_BYTES = 8
+
+
+class Renaming(Suppressions):
+    """The part of the store that knows one person under two addresses."""
+
+    def rename(self, email: str, new: str, *, now: datetime) -> bool:
+        with self._transaction() as db:
+            return self._rename(db, address_key(email), new, now)
+
+    def take_up_entries(
+        self, subscribers: Sequence[Subscriber], *, file: str | None, now: datetime
+    ) -> AddressChange | None:
+        with self._transaction() as db:
+            if file is not None and self._one("SELECT entries_of FROM installation") == file:
+                return None
+            _note_entries(db, subscribers)
+            change = self._change_of_address(db, now)
+            db.execute("DELETE FROM entry WHERE (address, mark) NOT IN (SELECT address, mark FROM given)")
+            db.execute("INSERT OR IGNORE INTO entry SELECT address, mark FROM given")
+            db.execute("DELETE FROM given")
+            db.execute("UPDATE installation SET entries_of = ?", [file])
+            return change
+
+    def _change_of_address(self, db: Database, now: datetime) -> AddressChange | None:
+        """`None` where nobody is gone of whom anything is known, or nobody came."""
+        gone = "FROM entry WHERE address NOT IN (SELECT address FROM given)"
+        came = (
+            "FROM given WHERE address NOT IN (SELECT address FROM entry)"
+            " AND address NOT IN (SELECT address FROM subscriber WHERE is_enrolled)"
+        )
+        gone_count, known_count = db.execute(
+            f"SELECT count(*), count(*) FILTER (WHERE address IN ({_KNOWN})) {gone}"
+        ).fetchone()
+        (came_count,) = db.execute(f"SELECT count(*) {came}").fetchone()
+        if not known_count or not came_count:
+            return None
+        if gone_count > 1 or came_count > 1:
+            return AddressChange(gone=gone_count, came=came_count)
+        old, old_mark = db.execute(f"SELECT address, mark {gone}").fetchone()
+        new, new_mark = db.execute(f"SELECT email, mark {came}").fetchone()
+        return AddressChange(
+            old=old, new=new, is_rename=old_mark == new_mark and self._rename(db, old, new, now)
+        )
+
+    def _rename(self, db: Database, old_address: str, new: str, now: datetime) -> bool:
+        address = address_key(new)
+        numbers = dict(
+            db.execute(
+                "SELECT address, number FROM subscriber WHERE address IN (?, ?)", [old_address, address]
+            ).fetchall()
+        )
+        number, other = numbers.get(old_address), numbers.get(address)
+        if number is None or (other not in (None, number) and not self._give_way(db, other, new, number)):
+            return False
+        self._resume(db, old_address, now)
+        db.execute("UPDATE subscriber SET address = ?, email = ? WHERE number = ?", [address, new, number])
+        db.execute(
+            "UPDATE OR IGNORE seen_elsewhere SET address = ? WHERE address = ?", [address, old_address]
+        )
+        db.execute("UPDATE mailing SET email = ? WHERE subscriber = ? AND due_at IS NOT NULL", [new, number])
+        # What was mailed to the old address opens nothing any more.
+        db.execute("DELETE FROM confirmation WHERE subscriber = ? AND sent_at IS NOT NULL", [number])
+        # Neither has gone or come by an edit of the file, if it has one of them at its next reading.
+        db.execute("DELETE FROM entry WHERE address IN (?, ?)", [old_address, address])
+        self._enrol_anew(db)
+        return True
+
+    def _give_way(self, db: Database, other: int, new: str, number: int) -> bool:
+        """Forgets a subscriber whose new address stood in the file first: their mails are those of `number`.
+
+        Refuses where that one is somebody else: who was mailed beside `number`, or is not enrolled now.
+        """
+        mailed = "SELECT 1 FROM mailing WHERE subscriber = ? LIMIT 1"
+        if db.execute(mailed, [other]).fetchone():
+            (follow,) = db.execute(
+                "SELECT (SELECT is_enrolled FROM subscriber WHERE number = ?)"
+                " AND NOT (SELECT is_enrolled FROM subscriber WHERE number = ?)",
+                [other, number],
+            ).fetchone()
+            if not follow:
+                return False
+            self._take_over_mailings(db, other, new, number)
+        else:
+            db.execute("DELETE FROM seen_elsewhere WHERE address = ?", [address_key(new)])
+        for table in ("subscription", "preference", "confirmation", "returned"):
+            db.table(table).delete_where("subscriber = ?", [other])
+        db.execute("DELETE FROM subscriber WHERE number = ?", [other])
+        return True
+
+    def _take_over_mailings(self, db: Database, other: int, new: str, number: int) -> None:
+        """What they brought is not repeated, and when the last one was decides when the next one is."""
+        editions = db.execute(
+            "SELECT DISTINCT json_extract(value, '$[0]') FROM mailing, json_each(entries)"
+            " WHERE subscriber = ? AND state <> 'failed'",
+            [other],
+        ).fetchall()
+        papers = self._papers({edition for (edition,) in editions})
+        self.count_as_seen(new, [paper.id for paper in papers.values()])
+        db.execute("UPDATE mailing SET subscriber = ? WHERE subscriber = ?", [number, other])
+        db.execute(
+            "UPDATE subscriber SET (last_digest_at, slot_at) ="
+            " (SELECT last_digest_at, slot_at FROM subscriber WHERE number = ?) WHERE number = ?",
+            [other, number],
+        )
+
+
+_KNOWN = """
+SELECT address FROM subscriber LEFT JOIN preference ON preference.subscriber = subscriber.number
+WHERE left_at IS NULL AND (last_digest_at IS NOT NULL OR address IN (SELECT address FROM seen_elsewhere))
+"""
+"""Those who got something, and did not leave by themselves: nobody takes over that they left."""
+
+
+def _note_entries(db: Database, subscribers: Sequence[Subscriber]) -> None:
+    """Puts what the file says into a table of this connection."""
+    db.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS given"
+        " (address TEXT PRIMARY KEY, email TEXT, mark BLOB) WITHOUT ROWID"
+    )
+    db.execute("DELETE FROM given")
+    db.conn.executemany(
+        "INSERT INTO given VALUES (?, ?, ?)",
+        ((address_key(one.email), one.email, _mark(one)) for one in subscribers),
+    )
+
+
+def _mark(one: Subscriber) -> bytes:
+    """The same for two who have all in common but the address."""
+    rhythm, filters = one.rhythm, one.filters
+    said = (
+        one.name,
+        [keyword.text for keyword in one.keywords],
+        (rhythm.send_at, rhythm.timezone.key, rhythm.weekly),
+        [keyword.text for keyword in filters.exclude],
+        (filters.categories, filters.crosslists, filters.replacements),
+    )
+    return blake2b(repr(said).encode(), digest_size=_MARK_BYTES).digest()
