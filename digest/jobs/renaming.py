@@ -23,7 +23,7 @@ def take_up_renames(
         return ()
     if change.is_rename:
         _log.warning(
-            "an address was changed in subscribers.toml: the subscriber is known (docs/configuration.md)"
+            "an address was changed in subscribers.toml: the subscriber is known (digest docs configuration)"
         )
         return (_renamed(change),)
     _log.warning(

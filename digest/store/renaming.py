@@ -74,8 +74,6 @@ class Renaming(Suppressions):
         db.execute("UPDATE mailing SET email = ? WHERE subscriber = ? AND due_at IS NOT NULL", [new, number])
         # What was mailed to the old address opens nothing any more.
         db.execute("DELETE FROM confirmation WHERE subscriber = ? AND sent_at IS NOT NULL", [number])
-        # Neither has gone or come by an edit of the file, if it has one of them at its next reading.
-        db.execute("DELETE FROM entry WHERE address IN (?, ?)", [old_address, address])
         self._enrol_anew(db)
         return True
 
