@@ -86,7 +86,7 @@ class Daemon:
         self._asked_at: datetime | None = None
         self._missed_at: datetime | None = None
         self._server_failures = 0
-        self._newest_confirmation = 0
+        self._told_of: frozenset[int] = frozenset()
         self._metrics = Metrics()
         self._links = links_of(setup.settings.web.base_url, store)
 
@@ -282,7 +282,8 @@ class Daemon:
     async def _confirm(self, now: datetime) -> None:
         settings = self._setup.settings
         letterhead, base_url = stationery_of(settings).letterhead, settings.web.base_url
-        await confirm_changes(self._store, transport_of(settings), letterhead, base_url, now=now)
+        subscribers = self._setup.subscribers
+        await confirm_changes(self._store, transport_of(settings), letterhead, base_url, subscribers, now=now)
 
     async def _next_mail_at(self, since: datetime, limited_until: datetime | None) -> datetime:
         readers = {reader.rhythm: reader for reader in self._readers}
@@ -344,10 +345,10 @@ class Daemon:
     async def _heed_confirmations(self) -> None:
         """What was done or asked for on the pages is told at once; where that fails, with the next mails."""
         waiting = await asyncio.to_thread(self._store.confirmations, now=self._clock())
-        newest = max((one.number for one in waiting), default=0)
-        if newest > self._newest_confirmation:
-            self._newest_confirmation = newest
+        numbers = frozenset(one.number for one in waiting)
+        if not numbers <= self._told_of:
             self._mail_now.set()
+        self._told_of = numbers
 
     async def _stay_alive(self) -> None:
         while every := self._notifier.alive_every:

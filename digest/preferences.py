@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 
-from digest.notation import address_key, parse_weekday
+from digest.notation import WEEKDAYS, address_key, parse_weekday
 from digest.subscribers import Subscriber
 
 NEVER = "never"
@@ -38,6 +38,29 @@ def adapted(subscriber: Subscriber, preferences: Preferences) -> Subscriber | No
         paused_until=preferences.paused_until,
     )
     return replace(subscriber, rhythm=rhythm, muted=frozenset(preferences.muted))
+
+
+def differences(subscriber: Subscriber, one: Preferences, other: Preferences) -> tuple[str, ...]:
+    """A line for each thing that differs, with how it is by `other` and was by `one`.
+
+    `subscriber` is as subscribers.toml has them; who left is told of as if they had not.
+    """
+    before, after = (_said(subscriber, replace(chosen, left_at=None)) for chosen in (one, other))
+    return tuple(
+        f"{name}: {after[name]} (before: {was})" for name, was in before.items() if after[name] != was
+    )
+
+
+def _said(subscriber: Subscriber, preferences: Preferences) -> dict[str, str]:
+    chosen = adapted(subscriber, preferences) or subscriber
+    rhythm, until = chosen.rhythm, preferences.paused_until
+    muted = (f'"{one.text}"' for one in chosen.keywords if one.query.key in chosen.muted)
+    return {
+        "muted keywords": ", ".join(muted) or "none",
+        "day": "every day" if rhythm.weekly is None else WEEKDAYS[rhythm.weekly].title(),
+        "time": f"{rhythm.send_at:%H:%M} {rhythm.timezone.key}",
+        "pause": f"until {until.isoformat()}" if until else "none",
+    }
 
 
 def lay_over(

@@ -116,6 +116,7 @@ async def _cycle(
                 transport_of(settings),
                 stationery_of(settings).letterhead,
                 settings.web.base_url,
+                setup.subscribers,
                 now=now or datetime.now(UTC),
             )
             await tell_operator(

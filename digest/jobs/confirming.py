@@ -2,32 +2,42 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 
 from digest.errors import ServerUnavailable
 from digest.mail import Outcome, Transport
 from digest.mail.confirming import write_confirmation
 from digest.mail.message import Letterhead
-from digest.store import Store
+from digest.notation import address_key
+from digest.preferences import differences
+from digest.store import Confirmation, PageChange, Store
+from digest.subscribers import Subscriber
 
 _log = logging.getLogger(__name__)
 
 
 async def confirm_changes(
-    store: Store, transport: Transport, letterhead: Letterhead, base_url: str | None, *, now: datetime
+    store: Store,
+    transport: Transport,
+    letterhead: Letterhead,
+    base_url: str | None,
+    subscribers: Sequence[Subscriber],
+    *,
+    now: datetime,
 ) -> int:
     """Sends what waits, and returns how many mails that were; what fails is sent by a later call, for days.
 
-    Raises `StateError` when the state cannot be read or written.
+    `subscribers` are as the file has them. Raises `StateError` when the state cannot be read or written.
     """
-    waiting = await asyncio.to_thread(store.confirmations, now=now) if base_url else ()
+    waiting = await asyncio.to_thread(_waiting, store, subscribers, now) if base_url else ()
     if not waiting or base_url is None:
         return 0
     sent = 0
     try:
         async with transport.session() as session:
-            for one in waiting:
-                receipt = await session.send(write_confirmation(one, letterhead, base_url))
+            for one, changes in waiting:
+                receipt = await session.send(write_confirmation(one, letterhead, base_url, changes))
                 if receipt.outcome in {Outcome.SENT, Outcome.UNKNOWN}:
                     sent += 1
                     await asyncio.to_thread(store.note_confirmed, one.number, now=now)
@@ -37,3 +47,25 @@ async def confirm_changes(
     except ServerUnavailable as error:
         _log.warning("changes not confirmed waiting=%d cause=%s", len(waiting) - sent, error)
     return sent
+
+
+def _waiting(
+    store: Store, subscribers: Sequence[Subscriber], now: datetime
+) -> tuple[tuple[Confirmation, tuple[str, ...]], ...]:
+    """The mails, each with what was changed; of what is as it was before there is none."""
+    waiting = store.confirmations(now=now)
+    if not waiting:
+        return ()
+    known = {address_key(one.email): one for one in subscribers}
+    found = []
+    for one in waiting:
+        changes: tuple[str, ...] = ()
+        if one.change is PageChange.CHANGED:
+            subscriber = known.get(address_key(one.email))
+            chosen = store.preferences_of(one.email)
+            changes = differences(subscriber, one.former, chosen) if subscriber else ()
+            if not changes:
+                store.note_confirmed(one.number, now=now)
+                continue
+        found.append((one, changes))
+    return tuple(found)

@@ -1,5 +1,6 @@
 """The short mails that tell subscribers what was done, or asked for, on their pages."""
 
+from collections.abc import Sequence
 from email.utils import format_datetime
 
 from digest.mail import Outgoing
@@ -8,6 +9,7 @@ from digest.store import Confirmation, PageChange
 
 _SUBJECTS = {
     PageChange.LEFT: "You are unsubscribed from the arXiv digest",
+    PageChange.CHANGED: "Your arXiv digest was changed",
     PageChange.PAUSED: "Your arXiv digest is paused",
     PageChange.RETURN: "Subscribe to the arXiv digest again?",
 }
@@ -16,6 +18,11 @@ _TOLD = {
     PageChange.LEFT: (
         "{email} gets no more digests of new arXiv papers: somebody followed a link to\n"
         "unsubscribe that was in one of your mails.\n\n"
+        "If that was not you, or by mistake, this page takes it back:"
+    ),
+    PageChange.CHANGED: (
+        "On your page of preferences somebody changed what {email} gets:\n\n"
+        "{changes}\n\n"
         "If that was not you, or by mistake, this page takes it back:"
     ),
     PageChange.PAUSED: (
@@ -31,8 +38,13 @@ _TOLD = {
 }
 
 
-def write_confirmation(one: Confirmation, letterhead: Letterhead, base_url: str) -> Outgoing:
-    """The mail; the same bytes each time. Only its reader gets the address to take the change back."""
+def write_confirmation(
+    one: Confirmation, letterhead: Letterhead, base_url: str, changes: Sequence[str] = ()
+) -> Outgoing:
+    """The mail; the same bytes each time. Only its reader gets the address to take the change back.
+
+    `changes` are the lines that say what was `CHANGED`.
+    """
     token = f"c{one.number}.{one.written_at:%Y%m%d%H%M%S}"
     headers = (
         ("From", mailbox("From", letterhead.sender_name, letterhead.sender)),
@@ -47,7 +59,7 @@ def write_confirmation(one: Confirmation, letterhead: Letterhead, base_url: str)
     )
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     lines = (
-        _TOLD[one.change].format(email=one.email),
+        _TOLD[one.change].format(email=one.email, changes="\n".join(f"- {line}" for line in changes)),
         f"{base_url}/b/{one.token}",
         f"Did others get your mails? Make new links on your page of preferences.\n{letterhead.contact}",
     )

@@ -1,13 +1,15 @@
 """What subscribers are told by mail of what was done, or asked for, on their pages."""
 
+import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from secrets import token_urlsafe
 from typing import Any
 
 from sqlite_utils import Database
 
 from digest.notation import address_key
+from digest.preferences import Preferences
 from digest.store import Confirmation, PageChange
 from digest.store.restoring import Restorable
 from digest.store.rows import moment_of, text_of
@@ -15,9 +17,18 @@ from digest.store.rows import moment_of, text_of
 _ONCE_IN = timedelta(days=1)
 """Of each kind of change one mail in that time: nobody fills a mailbox from a page."""
 
-_SENT_WITHIN = timedelta(days=3)
+_CHOICES_ONCE_IN = timedelta(hours=1)
+
+_SENT_WITHIN = timedelta(days=7)
+"""A timer rests over weekends and holidays, and mail servers fail."""
+
 _UNDONE_WITHIN = timedelta(days=90)
 _TOKEN_BYTES = 18
+
+_SELECT = """
+SELECT confirmation.number, email, change, token, written_at, former
+FROM confirmation JOIN subscriber ON subscriber.number = confirmation.subscriber
+"""
 
 
 class Confirmations(Restorable):
@@ -27,6 +38,41 @@ class Confirmations(Restorable):
         with self._transaction() as db:
             self.leave(email, now=now)
             self._write(db, email, PageChange.LEFT, now)
+
+    def prefer_and_tell(self, email: str, preferences: Preferences, *, now: datetime) -> None:
+        with self._transaction() as db:
+            former = _as_json(self.preferences_of(email))
+            self.prefer(email, preferences)
+            db.execute(
+                """
+                INSERT INTO confirmation (subscriber, change, token, written_at, former)
+                SELECT number, ?1, ?2, ?3, ?4 FROM subscriber
+                WHERE address = ?5 AND NOT EXISTS (
+                    SELECT 1 FROM confirmation
+                    WHERE subscriber = subscriber.number AND change = ?1 AND sent_at IS NULL
+                        AND written_at > ?6
+                )
+                """,
+                [
+                    PageChange.CHANGED.value,
+                    token_urlsafe(_TOKEN_BYTES),
+                    text_of(now),
+                    former,
+                    address_key(email),
+                    text_of(now - _SENT_WITHIN),
+                ],
+            )
+
+    def rejoin(self, email: str) -> bool:
+        with self._transaction() as db:
+            has_returned = super().rejoin(email)
+            if has_returned:
+                db.execute(
+                    "UPDATE confirmation SET is_taken_back = 1"
+                    " WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)",
+                    [address_key(email)],
+                )
+            return has_returned
 
     def tell(self, email: str, change: PageChange, *, now: datetime) -> None:
         with self._transaction() as db:
@@ -42,6 +88,7 @@ class Confirmations(Restorable):
             WHERE address = ?4 AND NOT EXISTS (
                 SELECT 1 FROM confirmation
                 WHERE subscriber = subscriber.number AND change = ?1 AND written_at > ?5
+                    AND NOT is_taken_back
             )
             """,
             [
@@ -55,14 +102,18 @@ class Confirmations(Restorable):
 
     def confirmations(self, *, now: datetime) -> tuple[Confirmation, ...]:
         rows = self._rows(
-            """
-            SELECT confirmation.number, email, change, token, written_at
-            FROM confirmation JOIN subscriber ON subscriber.number = confirmation.subscriber
-            WHERE sent_at IS NULL AND written_at > ?
+            f"""
+            {_SELECT}
+            WHERE sent_at IS NULL AND written_at > ?1
                 AND address NOT IN (SELECT address FROM suppression)
+                AND NOT (change = 'changed' AND EXISTS (
+                    SELECT 1 FROM confirmation AS last
+                    WHERE last.subscriber = subscriber.number AND last.change = 'changed'
+                        AND last.sent_at > ?2
+                ))
             ORDER BY confirmation.number
-            """,
-            [text_of(now - _SENT_WITHIN)],
+            """,  # noqa: S608 (all of it is written here)
+            [text_of(now - _SENT_WITHIN), text_of(now - _CHOICES_ONCE_IN)],
         )
         return tuple(map(_confirmation, rows))
 
@@ -72,22 +123,36 @@ class Confirmations(Restorable):
 
     def confirmation_of(self, token: str, *, now: datetime) -> Confirmation | None:
         rows = self._rows(
-            """
-            SELECT confirmation.number, email, change, token, written_at
-            FROM confirmation JOIN subscriber ON subscriber.number = confirmation.subscriber
-            WHERE token = ? AND written_at > ?
-            """,
+            f"{_SELECT} WHERE token = ? AND written_at > ?",
             [token, text_of(now - _UNDONE_WITHIN)],
         )
         return _confirmation(rows[0]) if rows else None
 
 
 def _confirmation(row: Sequence[Any]) -> Confirmation:
-    number, email, change, token, written_at = row
+    number, email, change, token, written_at, former = row
     return Confirmation(
         number=number,
         email=email,
         change=PageChange(change),
         token=token,
         written_at=moment_of(written_at),
+        former=_choices(former) if former else Preferences(),
+    )
+
+
+def _as_json(chosen: Preferences) -> str:
+    at, until = chosen.send_at, chosen.paused_until
+    return json.dumps(
+        [chosen.muted, at and at.isoformat(), chosen.weekly, until and until.isoformat()], ensure_ascii=False
+    )
+
+
+def _choices(text: str) -> Preferences:
+    muted, at, weekly, until = json.loads(text)
+    return Preferences(
+        muted=tuple(muted),
+        send_at=at and time.fromisoformat(at),
+        weekly=weekly,
+        paused_until=until and date.fromisoformat(until),
     )

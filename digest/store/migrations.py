@@ -489,3 +489,10 @@ def m017_entries(db: Database) -> None:
     # What subscribers.toml said when it was last read, the address apart; and a mark of that file.
     db.execute("CREATE TABLE entry (address TEXT PRIMARY KEY, mark BLOB NOT NULL) STRICT, WITHOUT ROWID")
     db.execute("ALTER TABLE installation ADD COLUMN entries_of TEXT")
+
+
+@migrations()
+def m018_former_choices(db: Database) -> None:
+    # What a subscriber had chosen before the change, as JSON; and whether they took a change back.
+    db.execute("ALTER TABLE confirmation ADD COLUMN former TEXT")
+    db.execute("ALTER TABLE confirmation ADD COLUMN is_taken_back INTEGER NOT NULL DEFAULT 0")

@@ -313,16 +313,23 @@ class Store(Protocol):
         """As `leave`, and the subscriber is to be told by mail."""
         ...
 
+    def prefer_and_tell(self, email: str, preferences: Preferences, *, now: datetime) -> None:
+        """As `prefer`, and the subscriber is to be told by mail: of all changes of an hour by one."""
+        ...
+
     def tell(self, email: str, change: PageChange, *, now: datetime) -> None:
-        """The subscriber is to be told of this by mail; of each kind of change once a day."""
+        """The subscriber is to be told of this by mail; of each kind of change once a day.
+
+        But again of what comes after they took it back.
+        """
         ...
 
     def confirmations(self, *, now: datetime) -> tuple[Confirmation, ...]:
-        """The mails about changes of the last days that were not sent yet."""
+        """The mails about changes of the last days that were not sent yet, and may be sent now."""
         ...
 
     def note_confirmed(self, number: int, *, now: datetime) -> None:
-        """One of them was sent."""
+        """One of them was sent, or needs not be."""
         ...
 
     def confirmation_of(self, token: str, *, now: datetime) -> Confirmation | None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from digest.digests import Change, Digest, Hit, Revision
 from digest.papers import Paper
+from digest.preferences import Preferences
 
 
 class MailingState(StrEnum):
@@ -279,20 +280,31 @@ class AddressChange:
     is_rename: bool = False
 
 
+_NOTHING = Preferences()
+
+
 class PageChange(StrEnum):
-    """What a subscriber is told of by mail: that they left or pause, or that their return was asked for."""
+    """What a subscriber is told of by mail: that they left, that their return was asked for, or new choices.
+
+    `PAUSED` was told apart by former versions.
+    """
 
     LEFT = "left"
+    CHANGED = "changed"
     PAUSED = "paused"
     RETURN = "return"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """A mail about a change; who has its token takes the change back, or confirms that they return."""
+    """A mail about a change; who has its token takes the change back, or confirms that they return.
+
+    `former` is what they had chosen before it, where that was `CHANGED`.
+    """
 
     number: int
     email: str
     change: PageChange
     token: str
     written_at: datetime
+    former: Preferences = _NOTHING

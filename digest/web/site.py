@@ -12,8 +12,8 @@ from digest.errors import StateError
 from digest.mail.cards import title_of
 from digest.mail.templates import long_date
 from digest.notation import address_key
-from digest.preferences import Preferences
-from digest.store import KnownReader, PageChange, Store
+from digest.preferences import Preferences, differences
+from digest.store import Confirmation, KnownReader, PageChange, Store
 from digest.subscribers import Subscriber
 from digest.web.choosing import choices_of, form_of, is_renewal, is_return, is_whole
 from digest.web.feeds import Item, atom, paper_item
@@ -31,6 +31,7 @@ _UNDO = {
     PageChange.LEFT: ("the button subscribes you again.", "Subscribe again"),
     PageChange.RETURN: ("the button subscribes you again.", "Subscribe again"),
     PageChange.PAUSED: ("the button ends the pause.", "End the pause"),
+    PageChange.CHANGED: ("the button sets your preferences as they were before", "Take it back"),
 }
 
 Subscribers = Callable[[], Sequence[Subscriber]]
@@ -98,7 +99,7 @@ class Site:
         known = self._store.reader_of(token)
         if known is None:
             return None
-        subscriber = self._subscriber(known)
+        subscriber = self._subscriber(known.email)
         if is_return(sent):
             return self._ask_owner(token, known)
         if subscriber is None or self._chosen(known).left_at:
@@ -114,21 +115,15 @@ class Site:
         if errors:
             return self._preferences_page(token, known, "Nothing was saved.", chosen, errors)
         if chosen != replace(self._chosen(known), left_at=None):
-            self._save(known, chosen)
+            self._changing.prefer_and_tell(known.email, chosen, now=self._clock())
         return self._preferences_after(token, known, "Saved.")
 
     def _ask_owner(self, token: str, known: KnownReader) -> Found:
         """Whoever has a forwarded mail can ask; only who reads the subscriber's mail can return."""
-        if self._subscriber(known) is None or self._chosen(known).left_at is None:
+        if self._subscriber(known.email) is None or self._chosen(known).left_at is None:
             return self._preferences_page(token, known)
         self._changing.tell(known.email, PageChange.RETURN, now=self._clock())
         return self._preferences_after(token, known, ASKED)
-
-    def _save(self, known: KnownReader, chosen: Preferences) -> None:
-        is_pause = chosen.paused_until not in {None, self._chosen(known).paused_until}
-        self._changing.prefer(known.email, chosen)
-        if is_pause:
-            self._changing.tell(known.email, PageChange.PAUSED, now=self._clock())
 
     def undoing(self, token: str) -> Found | None:
         """The page with the button of a mail about a change. Changes nothing."""
@@ -136,8 +131,17 @@ class Site:
         if one is None:
             return None
         what, button = _UNDO[one.change]
+        if one.change is PageChange.CHANGED:
+            what += f" {one.written_at:%Y-%m-%d %H:%M} UTC{self._restored_by(one)}."
         url = f"{self._base_url}/b/{token}"
         return _page(self._pages.undo(email=one.email, what=what, button=button, url=url))
+
+    def _restored_by(self, one: Confirmation) -> str:
+        """What differs from now, in words."""
+        subscriber = self._subscriber(one.email)
+        now = self._store.preferences_of(one.email)
+        changes = differences(subscriber, now, one.former) if subscriber else ()
+        return f". {'; '.join(changes)}" if changes else ", which they are"
 
     def undo(self, token: str) -> Found | None:
         """Takes the change back; once is as good as twice."""
@@ -151,6 +155,9 @@ class Site:
             return _page(
                 self._pages.message("Done", "The pause has ended. Your next digest comes at its time.")
             )
+        if one.change is PageChange.CHANGED:
+            self._changing.prefer(one.email, one.former)
+            return _page(self._pages.message("Done", "Your preferences are as they were before."))
         if chosen.left_at is not None:
             self._changing.rejoin(one.email)
         return _page(self._pages.message("Done", "You are subscribed again."))
@@ -214,7 +221,7 @@ class Site:
         return self._store.leaver_of(token) or self._store.reader_of(token)
 
     def _leave_page(self, token: str, known: KnownReader) -> Found:
-        subscriber, left_at = self._subscriber(known), self._chosen(known).left_at
+        subscriber, left_at = self._subscriber(known.email), self._chosen(known).left_at
         return _page(
             self._pages.leave(
                 email=known.email,
@@ -245,7 +252,7 @@ class Site:
         is_refused: bool = False,
     ) -> Found:
         """`sent` is what was not saved because of `errors`."""
-        subscriber, chosen = self._subscriber(known), self._chosen(known)
+        subscriber, chosen = self._subscriber(known.email), self._chosen(known)
         is_reader = subscriber is not None and chosen.left_at is None
         form = (
             form_of(subscriber, sent or chosen, self._clock(), errors) if subscriber and is_reader else None
@@ -259,13 +266,13 @@ class Site:
         )
         return Found(body=html.encode(), is_refused=is_refused or bool(errors))
 
-    def _subscriber(self, known: KnownReader) -> Subscriber | None:
+    def _subscriber(self, email: str) -> Subscriber | None:
         """The reader as subscribers.toml has them. Most are found by the first, quick look."""
         everybody = self._subscribers()
         for one in everybody:
-            if one.email == known.email:
+            if one.email == email:
                 return one
-        address = address_key(known.email)
+        address = address_key(email)
         return next((one for one in everybody if address_key(one.email) == address), None)
 
     def _chosen(self, known: KnownReader) -> Preferences:

@@ -3,14 +3,19 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import time, timedelta
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 
 import pytest
 from aiohttp import FormData
 
+from digest.jobs import confirm_changes
+from digest.mail.message import Letterhead
 from digest.preferences import Preferences
 from digest.store import Confirmation, PageChange
-from tests.integration.web_site import ADA, BO, Town, serving_town, told
+from tests.fakes import FakeTransport
+from tests.integration.web_site import ADA, BASE, BO, Town, serving_town, told
 
 
 @pytest.fixture
@@ -107,17 +112,80 @@ async def test_who_has_left_is_told_and_can_take_it_back(town: Town) -> None:
     assert town.store.preferences() == {}
 
 
-async def test_who_pauses_is_told_and_can_take_that_alone_back(town: Town) -> None:
+CHOSEN = {"weekly": "fri", "at": "18:05", "paused_until": "2026-07-01"}
+AS_BEFORE = {"weekly": "never", "at": "07:00", "paused_until": ""}
+
+
+async def texts_sent(town: Town) -> list[str]:
+    """What the mails say that are sent now."""
+    transport = FakeTransport()
+    letterhead = Letterhead(sender="digest@lab.example", contact="help@lab.example")
+    await confirm_changes(town.store, transport, letterhead, BASE, town.subscribers, now=town.now)
+    mails = (message_from_bytes(one.message, policy=default) for one in transport.taken)
+    return [str(mail.get_content()).replace("\r\n", "\n") for mail in mails]
+
+
+async def test_who_chooses_is_told_what_and_can_take_it_back(town: Town) -> None:
     links = town.links()
     assert links.manage
-    chosen = {"weekly": "fri", "at": "18:05", "paused_until": "2026-07-01"}
+    town.store.prefer(ADA.email, Preferences(send_at=time(9)))
+    page = (await town.get(links.manage)).body
+    (name,) = re.findall(r'name="mute\[\]" value="(\w+)"', page)[:1]
     for _ in range(2):
-        await town.post(links.manage, chosen)
+        await town.post(links.manage, {**CHOSEN, "mute[]": name})
     (mail,) = town.store.confirmations(now=town.now)
-    assert (mail.email, mail.change) == (ADA.email, PageChange.PAUSED)
-    assert "End the pause" in told((await town.get(f"/b/{mail.token}")).body)
-    await town.post(f"/b/{mail.token}")
-    assert town.store.preferences() == {ADA.email: Preferences(weekly="fri", send_at=time(18, 5))}
+    assert (mail.email, mail.change) == (ADA.email, PageChange.CHANGED)
+    (text,) = await texts_sent(town)
+    for line in (
+        '- muted keywords: "tea" (before: none)',
+        "- day: Fri (before: every day)",
+        "- time: 18:05 UTC (before: 09:00 UTC)",
+        "- pause: until 2026-07-01 (before: none)",
+        f"{BASE}/b/{mail.token}",
+    ):
+        assert f"{line}\n" in text
+    undoing = told((await town.get(f"/b/{mail.token}")).body)
+    assert "time: 09:00 UTC (before: 18:05 UTC)" in undoing
+    assert town.store.preferences_of(ADA.email).weekly == "fri"
+    assert "as they were before" in told((await town.post(f"/b/{mail.token}")).body)
+    assert town.store.preferences() == {ADA.email: Preferences(send_at=time(9))}
+
+
+async def test_of_many_changes_one_mail_an_hour_tells_and_the_last_one_is_told_too(town: Town) -> None:
+    links = town.links()
+    assert links.manage
+    await town.post(links.manage, CHOSEN)
+    assert len(await texts_sent(town)) == 1
+    for at in ("06:00", "05:00", "04:00"):
+        await town.post(links.manage, {**CHOSEN, "at": at})
+    town.now += timedelta(minutes=59)
+    assert await texts_sent(town) == []
+    town.now += timedelta(minutes=2)
+    (text,) = await texts_sent(town)
+    assert "- time: 04:00 UTC (before: 18:05 UTC)" in text
+    assert "pause" not in text.partition("If that was not you")[0]
+    assert await texts_sent(town) == []
+
+
+async def test_of_what_is_as_before_nobody_is_told(town: Town) -> None:
+    links = town.links()
+    assert links.manage
+    await town.post(links.manage, CHOSEN)
+    await town.post(links.manage, AS_BEFORE)
+    assert town.store.preferences() == {}
+    assert await texts_sent(town) == []
+
+
+async def test_who_came_back_and_left_again_is_told_again(town: Town) -> None:
+    links = town.links()
+    assert links.unsubscribe
+    for _ in range(2):
+        await town.post(links.unsubscribe)
+        (mail,) = town.store.confirmations(now=town.now)
+        assert mail.change is PageChange.LEFT
+        assert len(await texts_sent(town)) == 1
+        await town.post(f"/b/{mail.token}")
+        town.enrol()
 
 
 async def test_nobody_fills_a_mailbox_from_a_page(town: Town) -> None:
@@ -135,7 +203,7 @@ async def test_nobody_fills_a_mailbox_from_a_page(town: Town) -> None:
     town.now += timedelta(days=2)
     await town.post(links.manage, {"return": "yes"})
     assert len(town.store.confirmations(now=town.now)) == 1
-    assert town.store.confirmations(now=town.now + timedelta(days=4)) == ()
+    assert town.store.confirmations(now=town.now + timedelta(days=8)) == ()
 
 
 async def test_a_mail_about_a_change_is_not_sent_to_an_address_that_is_dead_and_ends_its_link_in_time(

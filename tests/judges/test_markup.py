@@ -63,8 +63,8 @@ def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[
     form = urlencode({"at": "07:00", "weekly": "never", "paused_until": pause})
     urlopen(manage.replace(BASE, site.address), data=form.encode(), timeout=10).close()
     return {
-        "a pause to take back": [opening(site.confirmation("paused"))],
-        "a pause taken back": [opening(site.confirmation("paused")), pressing("End the pause")],
+        "choices to take back": [opening(site.confirmation("changed"))],
+        "choices taken back": [opening(site.confirmation("changed")), pressing("Take it back")],
         "unsubscribe": [opening(leave)],
         "preferences": [opening(manage)],
         "preferences, saved": [opening(manage), ticking(name), pressing("Save")],
