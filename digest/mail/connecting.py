@@ -1,9 +1,7 @@
-"""Opening a connection to a mail server: TLS, login, and the words for what can go wrong there."""
+"""Opening a connection to a mail server: greeting, TLS, login."""
 
 import asyncio
 import base64
-import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,8 +14,7 @@ import aiosmtplib
 from digest.errors import ServerUnavailable
 from digest.mail.greeting import greeting_name, machine_name
 from digest.mail.replies import Reply, Stage, judge
-
-_SILENCE_REMEDY = 'check smtp.host, smtp.port and the firewall; port 465 needs smtp.security = "tls"'
+from digest.mail.unreached import explain_unreached
 
 Security = Literal["starttls", "tls", "none"]
 
@@ -115,6 +112,7 @@ async def encrypt(server: SmtpServer, client: aiosmtplib.SMTP) -> None:
         )
     with explained(server, Stage.TLS):
         await client.starttls()
+    with explained(server, Stage.HELLO):
         await client.ehlo()
 
 
@@ -162,52 +160,12 @@ def explained(server: SmtpServer, stage: Stage) -> Iterator[None]:
     except aiosmtplib.SMTPResponseException as refusal:
         raise refused(server, stage, Reply(code=refusal.code, text=refusal.message)) from refusal
     except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
-        raise _unreached(server, stage, error) from error
+        raise ServerUnavailable(
+            str(server), *explain_unreached(stage, server.security, server.timeout, error)
+        ) from error
 
 
 def refused(server: SmtpServer, stage: Stage, reply: Reply) -> ServerUnavailable:
     """The error for a reply that concerns every mail."""
     verdict = judge(stage, reply)
     return ServerUnavailable(str(server), f"{verdict.cause} ({reply})", verdict.remedy, verdict.wait)
-
-
-def _unreached(server: SmtpServer, stage: Stage, error: Exception) -> ServerUnavailable:
-    cause = error.__cause__ if isinstance(error, aiosmtplib.SMTPConnectError) else error
-    match cause:
-        case ssl.SSLCertVerificationError():
-            reason, remedy = (
-                f"its certificate is not valid ({cause.verify_message})",
-                _certificate_remedy(cause),
-            )
-        case ssl.SSLError():
-            reason = f"no encrypted connection ({cause.reason or cause})"
-            remedy = 'use smtp.security = "tls" with port 465 and "starttls" with port 587'
-        case socket.gaierror() | UnicodeError():
-            reason, remedy = "no such host", "check smtp.host and the name service of this machine"
-        case TimeoutError():
-            reason = f"no answer within {server.timeout.total_seconds():g} s at {stage.value}"
-            remedy = _SILENCE_REMEDY if stage is Stage.GREETING else "it is tried again later"
-        case aiosmtplib.SMTPServerDisconnected():
-            reason = f"the server closed the connection at {stage.value}"
-            remedy = (
-                'it is tried again later; if this goes on, check smtp.port: 465 needs smtp.security = "tls"'
-            )
-        case ConnectionRefusedError():
-            reason, remedy = (
-                "nothing listens there",
-                "check smtp.host and smtp.port, and that the server runs",
-            )
-        case _:
-            reason, remedy = f"no connection ({cause})", "check smtp.host, smtp.port and the network"
-    return ServerUnavailable(str(server), reason, remedy)
-
-
-def _certificate_remedy(error: ssl.SSLCertVerificationError) -> str:
-    """By the codes of OpenSSL's x509_vfy.h."""
-    match error.verify_code:
-        case 9 | 10:
-            return "the server's operator has to renew it; check the clock of this machine"
-        case 62 | 64:
-            return "set smtp.host to a name that the certificate is made out to"
-        case _:
-            return "let this machine trust the authority that signed it; SSL_CERT_FILE may name its file"

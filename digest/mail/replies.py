@@ -100,7 +100,7 @@ class _Rule:
 
 def judge(stage: Stage, reply: Reply) -> Verdict:
     """The meaning of `reply` to what was asked at `stage`. Unknown codes are read by their first digit."""
-    if 200 <= reply.code < 300:
+    if 200 <= reply.code < 300 and _ONLY.get(stage, reply.code) == reply.code:
         return _ACCEPTED
     about_us = _about_us(stage, reply)
     if about_us:
@@ -177,6 +177,9 @@ _TOLD_BY_THE_CODE = frozenset({530, 534, 535, 538, 552})
 _DEAD_STATUSES = frozenset({"5.1.1", "5.1.3", "5.1.6", "5.1.10"})
 _DOUBTFUL_STATUSES = frozenset({"5.1.2", "5.4.4", "5.4.310"})
 _NOT_THE_MAILBOX = r"5\.1\.(?:[789]|90)|5\.2\.[234]|5\.3\.[45]|5\.4\.[56]|5\.6\.\d+|5\.7\.(?!1$)\d+"
+
+_ONLY = {Stage.GREETING: 220, Stage.HELLO: 250, Stage.TLS: 220, Stage.LOGIN: 235}
+"""The codes that mean yes, where there is one alone."""
 
 _ACCEPTED = Verdict(reply_class=ReplyClass.ACCEPTED)
 
@@ -278,6 +281,13 @@ _RULES = (
         ReplyClass.SERVER,
         "what answers does not speak SMTP",
         "check smtp.host and smtp.port",
+    ),
+    _rule(
+        _OPENING | _LOGIN,
+        r"2.*",
+        ReplyClass.SERVER,
+        "the server gives an answer that does not belong here",
+        "check smtp.host and smtp.port; if they are right, it is a fault of the server",
     ),
     _rule(
         _LOGIN,

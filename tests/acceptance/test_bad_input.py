@@ -230,6 +230,27 @@ async def test_a_server_that_fails_as_a_whole_makes_all_wait_with_cause_and_reme
         assert (code, report["digests_sent"], len(server.accepted)) == (0, 2, 2)
 
 
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ({"STARTTLS": "250 ok"}, "offers encryption but does not begin it (250 ok)"),
+        ({"HANDSHAKE": Do.RESET}, "in the middle of the TLS handshake"),
+        ({"HANDSHAKE": Do.HANG}, "no answer within 5 s at STARTTLS"),
+    ],
+)
+async def test_a_connection_that_is_not_encrypted_makes_all_wait_and_status_tells_why(
+    lab: Installation, answers: dict[str, Answer], told: str
+) -> None:
+    async with serving(MailServer(answers=answers, extensions=("STARTTLS",))) as server:
+        code, report = await run(lab, **smtp(server, DIGEST_SMTP__SECURITY="starttls"))
+        assert (code, report["digests_sent"], report["digests_deferred"]) == (1, 0, 2)
+        assert told in " ".join(report["errors"])
+        status = await digest(lab, "status")
+        assert status.returncode == 1
+        assert told in " ".join(status.stdout.split())
+        assert (await digest(lab, "suppressions")).stdout.strip() == "No address is suppressed."
+
+
 async def test_a_mail_whose_fate_is_unknown_is_sent_again_under_the_same_name(lab: Installation) -> None:
     async with serving(MailServer(answers={"DOT": [Do.DROP]})) as server:
         code, report = await run(lab, **smtp(server, DIGEST_SMTP__CONNECTIONS="1"))

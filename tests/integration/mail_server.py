@@ -2,9 +2,11 @@
 
 import asyncio
 import re
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -15,6 +17,9 @@ class Do(Enum):
     DROP = "close the connection"
     HANG = "say nothing more"
     TAKE = "take the mail, and close the connection before saying so"
+    RESET = "reset the connection"
+    CUT = "begin the TLS handshake, and close the connection in the middle of a message"
+    ALERT = "answer the TLS handshake as the settings want it, and close the connection"
 
 
 Answer = str | Do
@@ -50,8 +55,8 @@ class MailServer:
     """`answers` are by verb, or by verb and address as in `RCPT reader@example.org`.
 
     A sequence is used up one by one over all connections; then the default holds, which for RCPT and DATA
-    is 503 after a refusal. `GREETING` is on connecting, `BODY` within the message (default: read on), `DOT`
-    after it. A 421 closes the connection.
+    is 503 after a refusal. `GREETING` is on connecting, `HANDSHAKE` in place of the one that TLS begins with,
+    `BODY` within the message (default: read on), `DOT` after it. A 421 closes the connection.
     """
 
     answers: Mapping[str, Answer | Sequence[Answer]] = field(default_factory=dict)
@@ -103,6 +108,8 @@ class _Conversation:
         self._recipient = ""
 
     async def hold(self) -> None:
+        if self._server.is_tls_from_start and self._server.is_scripted("HANDSHAKE"):
+            await self._encrypt()
         await self._say(self._server.answer("GREETING"))
         while line := (await self._reader.readline()).decode(errors="replace").rstrip("\r\n"):
             self._server.commands.append(line)
@@ -119,9 +126,8 @@ class _Conversation:
             answer = self._server.ehlo()
         await self._say(answer)
         match verb:
-            case "STARTTLS":
-                assert self._server.tls is not None
-                await self._writer.start_tls(self._server.tls)
+            case "STARTTLS" if str(answer).startswith("220"):
+                await self._encrypt()
             case "MAIL":
                 self._sender, self._recipient = address if str(answer).startswith("250") else "", ""
             case "RCPT" if str(answer).startswith("250"):
@@ -130,6 +136,20 @@ class _Conversation:
                 await self._take_message()
             case "QUIT":
                 raise _Gone
+
+    async def _encrypt(self) -> None:
+        if not self._server.is_scripted("HANDSHAKE"):
+            assert self._server.tls is not None
+            await self._writer.start_tls(self._server.tls)
+            return
+        hello = await self._reader.read(1 << 14)
+        answer = self._server.answer("HANDSHAKE")
+        if answer in {Do.CUT, Do.ALERT}:
+            assert self._server.tls is not None
+            said = first_flight(self._server.tls, hello)
+            self._writer.write(said if answer is Do.ALERT else said[: len(said) // 2])
+            await self._writer.drain()
+        await self._say(answer)
 
     def _is_in_order(self, verb: str) -> bool:
         """RFC 5321, section 4.1.4."""
@@ -151,7 +171,11 @@ class _Conversation:
         await self._say(answer)
 
     async def _say(self, answer: Answer) -> None:
-        if answer in {Do.DROP, Do.TAKE}:
+        if answer is Do.RESET:
+            at_once = struct.pack("ii", 1, 0)
+            self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            self._writer.transport.abort()
+        if isinstance(answer, Do) and answer is not Do.HANG:
             raise _Gone
         if answer is Do.HANG:
             await self._reader.read()
@@ -164,6 +188,15 @@ class _Conversation:
         await self._writer.drain()
         if str(answer).startswith("421"):
             raise _Gone
+
+
+def first_flight(tls: ssl.SSLContext, hello: bytes) -> bytes:
+    """What a server with these settings says to a client's hello: its own, or an alert."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    incoming.write(hello)
+    with suppress(ssl.SSLError):
+        tls.wrap_bio(incoming, outgoing, server_side=True).do_handshake()
+    return outgoing.read()
 
 
 @asynccontextmanager
@@ -184,7 +217,8 @@ async def serving(server: MailServer) -> AsyncIterator[MailServer]:
             writer.close()
             talks.discard(task)
 
-    context = server.tls if server.is_tls_from_start else None
+    is_encrypted = server.is_tls_from_start and not server.is_scripted("HANDSHAKE")
+    context = server.tls if is_encrypted else None
     listener = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
     server.port = listener.sockets[0].getsockname()[1]
     try:

@@ -1,0 +1,135 @@
+"""Why there is no session with a mail server: what failed in the network or in TLS, and what to do."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import timedelta
+
+import aiosmtplib
+
+from digest.mail.replies import Stage
+
+_LATER = "it is tried again later; if this goes on, "
+_OPERATOR = "the server's operator has to "
+_UNTIL_THEN = "; until then send by another server"
+_PORTS = 'use smtp.security = "tls" with port 465 and "starttls" with port 587'
+_OLD_TLS = (
+    "its TLS is older than 1.2, which is not safe any more",
+    f"{_OPERATOR}turn on TLS 1.2 or 1.3{_UNTIL_THEN}",
+)
+
+
+def explain_unreached(stage: Stage, security: str, timeout: timedelta, error: Exception) -> tuple[str, str]:
+    """Cause and remedy of `error`, an `OSError` or one of aiosmtplib, in what was begun at `stage`."""
+    for cause in _causes(error):
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return _certificate(cause)
+            case ssl.SSLError():
+                return _handshake(stage, cause)
+            case socket.gaierror() | UnicodeError():
+                return "no such host", "check smtp.host and the name service of this machine"
+            case TimeoutError():
+                return _silence(stage, security, timeout)
+            case aiosmtplib.SMTPServerDisconnected():
+                return _ended(stage, security)
+            case ConnectionRefusedError():
+                return "nothing listens there", "check smtp.host and smtp.port, and that the server runs"
+            case ConnectionError() if security == "tls":
+                return _ended(Stage.TLS, security)
+    told = str(error.__cause__ or error) or type(error).__name__
+    return f"no connection ({told})", "check smtp.host, smtp.port and the network"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """TLS first, which a closed connection may hide; then from the outermost."""
+    found: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in found:
+        found.append(cause)
+        cause = cause.__cause__
+    yield from (one for one in found if isinstance(one, ssl.SSLError))
+    yield from found
+
+
+def _silence(stage: Stage, security: str, timeout: timedelta) -> tuple[str, str]:
+    reason = f"no answer within {timeout.total_seconds():g} s at {stage.value}"
+    if stage is Stage.GREETING:
+        return reason, f"check smtp.host, smtp.port and the firewall; {_other_port(security)}"
+    if stage is Stage.TLS:
+        return reason, f'{_LATER}try port 465 with smtp.security = "tls"'
+    return reason, "it is tried again later"
+
+
+def _ended(stage: Stage, security: str) -> tuple[str, str]:
+    if stage is Stage.TLS:
+        return (
+            "the server ended the connection in the middle of the TLS handshake",
+            f"{_LATER}the server may know no TLS 1.2, or {_other_port(security)}",
+        )
+    reason = f"the server closed the connection at {stage.value}"
+    if stage is Stage.GREETING:
+        return reason, f"{_LATER}check smtp.port: {_other_port(security)}"
+    return reason, f"{_LATER}look into the mail server's log"
+
+
+def _other_port(security: str) -> str:
+    port, wanted = (587, "starttls") if security == "tls" else (465, "tls")
+    return f'port {port} needs smtp.security = "{wanted}"'
+
+
+def _certificate(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
+    """By the codes of OpenSSL's x509_vfy.h."""
+    reason = f"its certificate is not valid ({error.verify_message})"
+    match error.verify_code:
+        case 9 | 10:
+            return reason, f"{_OPERATOR}renew it; check the clock of this machine"
+        case 18:
+            return (
+                reason,
+                f"{_OPERATOR}get another one; if the server is yours, let SSL_CERT_FILE name its file",
+            )
+        case 62 | 64:
+            return reason, "set smtp.host to a name that the certificate is made out to"
+        case 66 | 67 | 68:
+            return (
+                f"its certificate is too weak to be trusted ({error.verify_message})",
+                f"{_OPERATOR}replace it: an RSA key needs 2,048 bits, a signature SHA-256{_UNTIL_THEN}",
+            )
+        case _:
+            return (
+                reason,
+                "let this machine trust the authority that signed it; SSL_CERT_FILE may name its file",
+            )
+
+
+_PLAIN = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"}
+_TOO_OLD = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE"}
+_NOTHING_IN_COMMON = {
+    *("SSLV3_ALERT_HANDSHAKE_FAILURE", "TLSV1_ALERT_INSUFFICIENT_SECURITY", "WRONG_CIPHER_RETURNED"),
+    *("DH_KEY_TOO_SMALL", "EE_KEY_TOO_SMALL", "UNSAFE_LEGACY_RENEGOTIATION_DISABLED"),
+    *("WRONG_SIGNATURE_TYPE", "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED", "NO_CIPHERS_AVAILABLE"),
+}
+
+
+def _handshake(stage: Stage, error: ssl.SSLError) -> tuple[str, str]:
+    """By the reasons of OpenSSL's sslerr.h, which are the names of alerts as well."""
+    name = error.reason or str(error)
+    if name in _TOO_OLD:
+        return f"{_OLD_TLS[0]} ({name})", _OLD_TLS[1]
+    if name in _NOTHING_IN_COMMON:
+        return (
+            f"its encryption is too weak for this machine, or knows no way in common with it ({name})",
+            f"{_OPERATOR}allow the ciphers of TLS 1.2 or 1.3{_UNTIL_THEN}",
+        )
+    if name in _PLAIN and stage is Stage.TLS:
+        return (
+            f"the server agreed to STARTTLS and went on without encryption ({name})",
+            f'{_LATER}try port 465 with smtp.security = "tls"',
+        )
+    if "CERTIFICATE" in name and "ALERT" in name:
+        return (
+            f"the server wants a certificate of this machine, which has none to show ({name})",
+            "set smtp.host and smtp.port to those for sending with a login: port 587 or 465",
+        )
+    return f"no encrypted connection ({name})", _PORTS
