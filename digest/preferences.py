@@ -40,14 +40,16 @@ def adapted(subscriber: Subscriber, preferences: Preferences) -> Subscriber | No
     return replace(subscriber, rhythm=rhythm, muted=frozenset(preferences.muted))
 
 
-def differences(subscriber: Subscriber, one: Preferences, other: Preferences) -> tuple[str, ...]:
-    """A line for each thing that differs, with how it is by `other` and was by `one`.
+def differences(
+    subscriber: Subscriber, one: Preferences, other: Preferences, *, was: str = "before"
+) -> tuple[str, ...]:
+    """A line for each thing that differs, with how it is by `other` and, after `was`, how it is by `one`.
 
     `subscriber` is as subscribers.toml has them; who left is told of as if they had not.
     """
     before, after = (_said(subscriber, replace(chosen, left_at=None)) for chosen in (one, other))
     return tuple(
-        f"{name}: {after[name]} (before: {was})" for name, was in before.items() if after[name] != was
+        f"{name}: {after[name]} ({was}: {former})" for name, former in before.items() if after[name] != former
     )
 
 

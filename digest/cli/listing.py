@@ -12,6 +12,7 @@ from digest.cli.context import context_of
 from digest.cli.options import AsList
 
 if TYPE_CHECKING:
+    from digest.preferences import Preferences
     from digest.settings import Settings
     from digest.subscribers import Subscriber
 
@@ -45,6 +46,10 @@ class _Known:
     is_suppressed: bool
 
     @property
+    def has_own_choices(self) -> bool:
+        return self.has_own_time or bool(self.mailed.muted or _pause(self.mailed))
+
+    @property
     def has_own_time(self) -> bool:
         return replace(self.mailed.rhythm, paused_until=None) != self.written.rhythm
 
@@ -73,6 +78,28 @@ def filters(reader: "Subscriber") -> str:
     if wanted.replacements == "section":
         parts.append("new versions too")
     return "; ".join(parts)
+
+
+def own_choices(reader: "Subscriber", preferences: "Preferences", now: datetime) -> str:
+    """What they chose online that goes before the file, and how that is taken back; empty for nothing.
+
+    `reader` is as the file has them.
+    """
+    from digest.preferences import Preferences, differences
+
+    until = preferences.paused_until
+    if until and until <= now.astimezone(reader.rhythm.timezone).date():
+        preferences = replace(preferences, paused_until=None)
+    if not (chosen := differences(reader, Preferences(), preferences, was="in the file")):
+        return ""
+    return (
+        f"{reader.email} chose online, which goes before subscribers.toml: {'; '.join(chosen)}."
+        f" {_take_back(reader.email)}"
+    )
+
+
+def _take_back(email: str = "EMAIL") -> str:
+    return f"`digest subscribe {email} --forget-choices` takes that back."
 
 
 def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known]:
@@ -114,7 +141,7 @@ def _choices(known: _Known) -> str:
         "suppressed" if known.is_suppressed else "",
         f"paused until {until}" if (until := _pause(mailed)) else "",
         f"mutes {listed(muted)}" if muted else "",
-        "own time" if known.has_own_time else "",
+        f"own time (in the file: {times(known.written)})" if known.has_own_time else "",
     )
     return "; ".join(filter(None, parts))
 
@@ -161,3 +188,5 @@ def _print_table(found: Sequence[_Known]) -> None:
         cells = (reader.email, reader.name or "", keywords, times(reader), filters(reader), choice)
         rows.append(cells[: len(columns)])
     print_table(columns, rows)
+    if any(known.has_own_choices for known in found):
+        typer.echo(f"Choices are made online and go before subscribers.toml. {_take_back()}")

@@ -12,6 +12,7 @@ from digest.cli.options import Moment, Tried
 
 if TYPE_CHECKING:
     from digest.digests import Digest
+    from digest.preferences import Preferences
     from digest.settings import Settings
     from digest.store import Store
     from digest.subscribers import Subscriber
@@ -101,7 +102,9 @@ async def _compose(
 
     lookback = timedelta(days=settings.arxiv.lookback_days)
     with open_copy(settings.state) as store, progress() as notice:
-        chosen = replace(store.preferences_of(subscriber.email), left_at=None)
+        chosen = store.preferences_of(subscriber.email)
+        _tell_choices(subscriber, chosen, now)
+        chosen = replace(chosen, left_at=None)
         subscriber = adapted(subscriber, chosen) or subscriber
         newcomer = replace(subscriber, email=_NOBODY)
         store.enrol([subscriber, newcomer], now=now, current_since=now)
@@ -116,6 +119,20 @@ async def _compose(
         if digest and subscriber.email != _NOBODY:
             return digest, True
         return _digest(store, newcomer, now, lookback, is_first=True), False
+
+
+def _tell_choices(subscriber: "Subscriber", chosen: "Preferences", now: datetime) -> None:
+    """What they chose online shapes the digest, or keeps it from being sent."""
+    from digest.cli.listing import own_choices
+
+    if chosen.left_at:
+        typer.echo(
+            f"note: {subscriber.email} unsubscribed {chosen.left_at:%Y-%m-%d} and gets no mail;"
+            f" `digest subscribe {subscriber.email}` takes that back",
+            err=True,
+        )
+    if choices := own_choices(subscriber, chosen, now):
+        typer.echo(f"note: {choices}", err=True)
 
 
 def _digest(

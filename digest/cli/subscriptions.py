@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.listing import filters, listed, times
+from digest.cli.listing import filters, listed, own_choices, times
 from digest.cli.options import Followed
 from digest.errors import ConfigurationError
 from digest.notation import address_key
 
 if TYPE_CHECKING:
+    from digest.preferences import Preferences
     from digest.settings import Settings
     from digest.subscribers import Subscriber
     from digest.subscribers_file import Subscribed
@@ -58,6 +59,14 @@ def subscribe(
             help="New versions of papers they had: [b]section[/b], a line for each; [b]never[/b].",
         ),
     ] = None,
+    forget_choices: Annotated[
+        bool,
+        typer.Option(
+            "--forget-choices",
+            metavar="",
+            help="Take back what they chose online: muted keywords, a pause, another time or day.",
+        ),
+    ] = False,
 ) -> None:
     """Add a reader, or give one that exists more keywords or other settings.
 
@@ -66,6 +75,7 @@ def subscribe(
     Comments and order of subscribers.toml stay as they are.
     """
     from digest import subscribers_file
+    from digest.preferences import adapted
 
     settings = context_of(ctx).settings()
     done = subscribers_file.subscribe(
@@ -82,9 +92,15 @@ def subscribe(
         crosslists=crosslists,
         replacements=replacements,
     )
-    typer.echo(told(done, str(settings.subscribers.absolute())))
-    if _take_back_leaving(settings, done.subscriber):
+    has_returned, chosen = _in_state(settings, done.subscriber, forget_choices=forget_choices)
+    mailed = adapted(done.subscriber, chosen) or done.subscriber
+    typer.echo(told(done, str(settings.subscribers.absolute()), mailed))
+    if has_returned:
         typer.echo(f"{done.subscriber.email} had unsubscribed, and is mailed again.")
+    if forget_choices:
+        typer.echo(f"What {done.subscriber.email} chose online is forgotten.")
+    if choices := own_choices(done.subscriber, chosen, datetime.now(UTC)):
+        typer.echo(f"Note: {choices}")
 
 
 def unsubscribe(
@@ -182,24 +198,35 @@ def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:
         return False
 
 
-def _take_back_leaving(settings: "Settings", reader: "Subscriber") -> bool:
-    """Whether they had unsubscribed themselves; where the state cannot be read, that is said."""
+def _in_state(
+    settings: "Settings", reader: "Subscriber", *, forget_choices: bool
+) -> "tuple[bool, Preferences]":
+    """Takes back that they left, and on demand their choices; whether they had left, and what they chose.
+
+    Where the state cannot be read, that is said.
+    """
     from digest.errors import StateError
+    from digest.preferences import Preferences
     from digest.store.failures import is_there
     from digest.store.sqlite import SqliteStore
 
+    nothing = Preferences()
     if not is_there(settings.state):
-        return False
+        return False, nothing
     try:
         with SqliteStore(settings.state) as store:
-            return store.rejoin(reader.email)
+            if forget_choices:
+                store.prefer(reader.email, nothing)
+            return store.rejoin(reader.email), store.preferences_of(reader.email)
     except StateError as error:
+        if forget_choices:
+            raise
         typer.echo(f"note: had they unsubscribed themselves, they still have: {error}", err=True)
-        return False
+        return False, nothing
 
 
-def told(done: "Subscribed", path: str) -> str:
-    """What the reader is told of it, and what they can do next."""
+def told(done: "Subscribed", path: str, mailed: "Subscriber | None" = None) -> str:
+    """What the operator is told of it, and what they can do next; `mailed`: as they chose."""
     from digest.query.cautions import cautions
 
     reader = done.subscriber
@@ -219,7 +246,7 @@ def told(done: "Subscribed", path: str) -> str:
             lines += [f"Note: {caution}." for caution in cautions(keyword.query)]
     if refused := filters(reader):
         lines.append(f"Filters: {refused}.")
-    lines.append(f"Mail goes out {times(reader)}, when there is something new.")
+    lines.append(f"Mail goes out {times(mailed or reader)}, when there is something new.")
     lines.append(
         f"Next: `digest preview {reader.email}` shows what it brings; `digest run` or the daemon mails it."
     )

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,11 @@ import pytest
 
 from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, SECOND_MORNING
+from digest.preferences import Preferences
+from digest.query import parse
+from digest.settings import Defaults
+from digest.store.sqlite import SqliteStore
+from digest.subscribers import load_subscribers
 
 NOW = f"{SECOND_MORNING:%Y-%m-%dT%H:%M:%SZ}"
 
@@ -152,3 +158,21 @@ async def test_arxiv_is_asked_for_spellings_that_a_keyword_does_not_find(
         }
     ]
     assert one["asked"] == '(ti:"reinforcement" OR abs:"reinforcement")'
+
+
+async def test_a_preview_says_what_its_subscriber_chose_online(tmp_path: Path, arxiv: LocalArxiv) -> None:
+    (tmp_path / "subscribers.toml").write_text(
+        '[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["learning", "tea"]\n'
+    )
+    found = load_subscribers(tmp_path / "subscribers.toml", Defaults())
+    now = datetime.fromisoformat(NOW)
+    with SqliteStore(tmp_path / "digest.db") as store:
+        store.enrol(found, now=now, current_since=now)
+        store.prefer("ada@example.org", Preferences(muted=(parse("tea").key,), paused_until=date(2026, 6, 1)))
+        store.leave("ada@example.org", now=now)
+    done = await digest(tmp_path, arxiv, "preview", "ada@example.org")
+    assert done.returncode == 0, done.stderr
+    assert "ada@example.org unsubscribed 2026-06-" in done.stderr
+    assert (
+        'muted keywords: "tea" (in the file: none). `digest subscribe ada@example.org --forget' in done.stderr
+    )

@@ -200,10 +200,13 @@ def test_what_readers_chose_and_who_is_suppressed_is_listed(digest: Digest, tmp_
         store.prefer("a@example.org", chosen)
         store.leave("b@example.org", now=moment("2026-06-16 07:00"))
         store.suppress("b@example.org", cause="550 5.1.1", now=moment("2026-06-16 07:00"))
-    header, first, second = digest("subscribers").out.splitlines()
+    header, first, second, note = digest("subscribers").out.splitlines()
     assert header.split()[-1] == "Choices"
+    assert "`digest subscribe EMAIL --forget-choices`" in note
     assert "every Fri at 18:05 UTC" in first
-    assert first.rstrip().endswith('paused until 2126-07-01; mutes "x ray"; own time')
+    assert first.rstrip().endswith(
+        'paused until 2126-07-01; mutes "x ray"; own time (in the file: every day at 07:00 UTC)'
+    )
     assert second.rstrip().endswith("left 2026-06-16; suppressed")
     first_object, second_object = json.loads(digest("subscribers", "--json").out)
     assert (first_object["muted"], first_object["at"], first_object["weekly"]) == (["x ray"], "18:05", "fri")
@@ -219,6 +222,34 @@ def test_a_pause_that_is_over_is_not_listed(digest: Digest, tmp_path: Path) -> N
         store.prefer("a@example.org", Preferences(paused_until=date(2026, 1, 1)))
     assert "paused" not in digest("subscribers").out
     assert json.loads(digest("subscribers", "--json").out)[0]["paused_until"] is None
+
+
+def test_who_chose_something_else_than_the_operator_sets_is_told_of_and_can_be_overruled(
+    digest: Digest, tmp_path: Path
+) -> None:
+    digest("subscribe", "a@example.org", "-k", "x ray")
+    assert "online" not in digest("subscribers").out
+    found = load_subscribers(tmp_path / "subscribers.toml", Defaults())
+    chosen = Preferences(
+        muted=(parse("x rays").key,), send_at=time_of_day(18, 5), paused_until=date(2126, 7, 1)
+    )
+    with SqliteStore(tmp_path / "digest.db") as store:
+        store.enrol(found, now=moment("2026-06-16 07:00"), current_since=moment("2026-06-16 07:00"))
+        store.prefer("a@example.org", chosen)
+    out = digest("subscribe", "a@example.org", "--at", "08:00").out
+    assert "Mail goes out every day at 18:05 UTC" in out
+    assert (
+        "Note: a@example.org chose online, which goes before subscribers.toml:"
+        ' muted keywords: "x ray" (in the file: none); time: 18:05 UTC (in the file: 08:00 UTC);'
+        " pause: until 2126-07-01 (in the file: none)."
+        " `digest subscribe a@example.org --forget-choices` takes that back.\n"
+    ) in out
+    out = digest("subscribe", "a@example.org", "--forget-choices").out
+    assert "Mail goes out every day at 08:00 UTC" in out
+    assert "What a@example.org chose online is forgotten.\n" in out
+    assert "Note:" not in out
+    with SqliteStore(tmp_path / "digest.db") as store:
+        assert store.preferences() == {}
 
 
 def test_the_operator_subscribes_someone_again_who_left(digest: Digest, tmp_path: Path) -> None:
