@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass
+from errno import EACCES, ENOTDIR
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -79,6 +80,18 @@ def refuse_to_overwrite(folder: Path) -> None:
             f"{folder / there[0]} is there already, and is never overwritten; edit it, or name another folder"
             " with --folder"
         )
+
+
+def refuse_folder(folder: Path) -> None:
+    """Raises `ConfigurationError` where the folder cannot be made, or nothing be written in it."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+        return
+    reason = os.strerror(EACCES if place.is_dir() else ENOTDIR)
+    what = "cannot be written to" if folder.is_dir() else "cannot be made"
+    raise ConfigurationError(f"{folder} {what}: {reason}; name another folder with --folder")
 
 
 def write_password(file: Path, password: str) -> None:

@@ -1,18 +1,30 @@
 """`digest init`: a few questions, and an installation that can be tried at once."""
 
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.options import Followed
+from digest.cli.questions import (
+    NONE,
+    Questions,
+    check,
+    parse_keyword,
+    parse_line,
+    parse_password_file,
+    parse_port,
+    parse_provider,
+    parse_provider_or_host,
+)
 
 if TYPE_CHECKING:
-    from digest.installation import Answers, MailServer
+    from collections.abc import Callable
 
-_NONE = "none"
+    from digest.installation import Answers, MailServer
 
 
 def init(
@@ -58,105 +70,135 @@ def init(
     Each option answers its question beforehand. Where standard input is no terminal nothing is asked: then
     [b]--email[/b] and [b]--keyword[/b] are needed, and the rest has defaults. Nothing is ever overwritten.
     """
-    import os
-
-    from digest.config import system_zone
-    from digest.installation import Answers, install, refuse_to_overwrite
-    from digest.notation import parse_address, parse_time, parse_zone
+    from digest.errors import ConfigurationError
+    from digest.installation import install, refuse_folder, refuse_to_overwrite
 
     refuse_to_overwrite(folder)
-    email = _answer(email, "--email", "Your mail address", None, parse_address)
-    answers = Answers(
-        email=email,
-        keywords=tuple(keyword or _keywords()),
-        at=_answer(at, "--at", "When to mail, HH:MM", "07:00", parse_time),
-        timezone=_answer(
-            timezone, "--timezone", "Where that time holds", system_zone(os.environ), parse_zone
-        ),
-        server=_server(email, provider, host, port, username, password_file),
-    )
-    install(folder, answers)
+    refuse_folder(folder)
+    given = _Given(email, tuple(keyword or ()), at, timezone, provider, host, port, username, password_file)
+    _check_given(given, folder)
+    questions = Questions()
+    try:
+        answers = _answers(questions, given, folder)
+        install(folder, answers)
+    except (typer.Abort, KeyboardInterrupt, ConfigurationError):
+        if command := questions.command(folder):
+            typer.echo(f"\nTo go on from your answers: {command}", err=True)
+        raise
     typer.echo(f"\nWrote digest.toml and subscribers.toml in {folder.absolute()}.")
     is_ready = _settle_password(folder, answers)
     _check(folder)
     _tell_next(folder, answers, is_ready=is_ready)
 
 
-def _answer(
-    given: str | None, option: str, question: str, default: str | None, parse: Callable[[str], object]
-) -> str:
-    """What was given, else what is typed, else the default; asked again until `parse` takes it."""
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The options."""
 
-    def checked(text: str) -> str:
-        try:
-            parse(text)
-        except ValueError as error:
-            raise typer.BadParameter(f"{text}: {error}", param_hint=option) from error
-        return text
-
-    if given is not None:
-        return checked(given)
-    if sys.stdin.isatty():
-        return str(typer.prompt(question, default=default, value_proc=checked))
-    if default is None:
-        raise typer.BadParameter("is missing, and nobody can be asked", param_hint=option)
-    return checked(default)
+    email: str | None
+    keywords: tuple[str, ...]
+    at: str | None
+    timezone: str | None
+    provider: str | None
+    host: str | None
+    port: int | None
+    username: str | None
+    password_file: str | None
 
 
-def _keywords() -> list[str]:
-    """One after the other; a blank answer ends them."""
-    found = [_answer(None, "--keyword", "What to look for, as graph neural network", None, _parse_keyword)]
-    while more := _answer(None, "--keyword", "What else (nothing more: Enter)", "", _parse_keyword):
+def _check_given(given: _Given, folder: Path) -> None:
+    """Before the first question, so that no answer is typed in vain."""
+    from digest.notation import parse_address, parse_host, parse_time, parse_zone
+
+    named: tuple[tuple[str, str | None, Callable[[str], object]], ...] = (
+        ("--email", given.email, parse_address),
+        *(("--keyword", keyword, parse_keyword) for keyword in given.keywords),
+        ("--at", given.at, parse_time),
+        ("--timezone", given.timezone, parse_zone),
+        ("--provider", given.provider, parse_provider),
+        ("--host", given.host, parse_host),
+        ("--port", None if given.port is None else str(given.port), parse_port),
+        ("--username", given.username, parse_line),
+        ("--password-file", given.password_file, partial(_parse_file, folder, is_to_be_written=False)),
+    )
+    for option, text, parse in named:
+        if text is not None:
+            check(text, option, parse)
+
+
+def _answers(questions: Questions, given: _Given, folder: Path) -> "Answers":
+    import os
+
+    from digest.config import system_zone
+    from digest.installation import Answers
+    from digest.notation import parse_address, parse_time, parse_zone
+
+    zone = system_zone(os.environ)
+    email = questions.answer(given.email, "--email", "Your mail address", None, parse_address)
+    return Answers(
+        email=email,
+        keywords=_keywords(questions, given.keywords),
+        at=questions.answer(given.at, "--at", "When to mail, HH:MM", "07:00", parse_time),
+        timezone=questions.answer(given.timezone, "--timezone", "Where that time holds", zone, parse_zone),
+        server=_server(questions, given, email, folder),
+    )
+
+
+def _keywords(questions: Questions, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Those given; else one after the other, until a blank answer ends them."""
+    if given:
+        return tuple(questions.answer(one, "--keyword", "", None, parse_keyword) for one in given)
+    first = "What to look for, as graph neural network"
+    found = [questions.answer(None, "--keyword", first, None, parse_keyword)]
+    while more := questions.answer(None, "--keyword", "What else (nothing more: Enter)", "", parse_keyword):
         found.append(more)
-    return found
+    return tuple(found)
 
 
-def _parse_keyword(text: str) -> None:
-    """Raises `ValueError`, but not for a blank one, which is an answer too."""
-    from digest.errors import QueryError
-    from digest.query import parse
-
-    try:
-        if text:
-            parse(text)
-    except QueryError as error:
-        raise ValueError(str(error)) from error
+def _parse_file(folder: Path, text: str, *, is_to_be_written: bool) -> None:
+    parse_password_file(text, folder, is_to_be_written=is_to_be_written)
 
 
-def _server(
-    email: str,
-    provider: str | None,
-    host: str | None,
-    port: int | None,
-    username: str | None,
-    password_file: str | None,
-) -> "MailServer | None":
+def _server(questions: Questions, given: _Given, email: str, folder: Path) -> "MailServer | None":
     from digest.installation import MailServer
+    from digest.notation import parse_host
     from digest.providers import PROVIDERS
 
+    provider, host, port = given.provider, given.host, given.port
     if provider is None and host is None:
         if sys.stdin.isatty():
             typer.echo("Mails go by a mail server, or into a Maildir on this machine.")
             typer.echo(f"Known by name: {', '.join(PROVIDERS)}")
-        named = _answer(None, "--provider", "Provider, host of your own server, or none", _NONE, str)
-        provider, host = (named, None) if named in {*PROVIDERS, _NONE} else (None, named)
-    if provider == _NONE:
+        question = "Provider, host of your own server, or none"
+        provider, host = questions.ask_either("--provider", "--host", question, NONE, parse_provider_or_host)
+    elif provider is not None:
+        questions.answer(provider, "--provider", "", None, parse_provider)
+    if provider is not None and provider.casefold() == NONE:
         return None
-    if provider is None:
-        asked = _answer(str(port) if port else None, "--port", "Port, 587 or 465", "587", int)
-        port = int(asked)
-    elif provider in PROVIDERS and PROVIDERS[provider].host is None:
-        host = _answer(host, "--host", "Its server in your region", None, str)
+    needs_host = provider is not None and PROVIDERS[provider.casefold()].host is None
+    if host is not None or needs_host:
+        host = questions.answer(host, "--host", "Its server in your region", None, parse_host)
+    if port is not None or provider is None:
+        asked = None if port is None else str(port)
+        port = int(questions.answer(asked, "--port", "Port, 587 or 465", "587", parse_port))
     usual = "apikey" if provider == "sendgrid" else email
-    username = _answer(username, "--username", "Name to log in with, or none", usual, str)
-    if username == _NONE:
+    question = "Name to log in with, or none"
+    username = questions.answer(given.username, "--username", question, usual, parse_line)
+    if username == NONE:
         return MailServer(provider=provider, host=host, port=port)
-    file = _answer(password_file, "--password-file", "File for the password alone", "smtp-password", str)
+    file = questions.answer(
+        given.password_file,
+        "--password-file",
+        "File for the password alone",
+        "smtp-password",
+        partial(_parse_file, folder, is_to_be_written=given.password_file is None),
+    )
     return MailServer(provider=provider, host=host, port=port, username=username, password_file=file)
 
 
 def _settle_password(folder: Path, answers: "Answers") -> bool:
     """Whether the password is where it belongs; on a terminal it may be typed, and goes into its file."""
+    from digest.errors import ConfigurationError
     from digest.installation import write_password
 
     file = _password_file(folder, answers)
@@ -170,9 +212,14 @@ def _settle_password(folder: Path, answers: "Answers") -> bool:
         hide_input=True,
         show_default=False,
     )
-    if password:
+    if not password:
+        return False
+    try:
         write_password(file, password)
-    return bool(password)
+    except ConfigurationError as error:
+        typer.echo(f"error: {error}", err=True)
+        return False
+    return True
 
 
 def _check(folder: Path) -> None:
@@ -198,7 +245,9 @@ def _tell_next(folder: Path, answers: "Answers", *, is_ready: bool) -> None:
     command = "digest" if is_here else f"digest --config {shlex.quote(str(folder / CONFIG))}"
     typer.echo("\nNext:")
     if not is_ready and (file := _password_file(folder, answers)):
-        typer.echo(f"  write the password, and nothing else, into {file}; then: chmod 600 {file}")
+        typer.echo(
+            f"  write the password, and nothing else, into {file}; then: chmod 600 {shlex.quote(str(file))}"
+        )
     typer.echo(f"  {command} doctor --send {answers.email}")
     typer.echo("      checks everything, the mail server and arXiv too, and mails you a test")
     typer.echo(f"  {command} run --dry-run")
@@ -208,17 +257,11 @@ def _tell_next(folder: Path, answers: "Answers", *, is_ready: bool) -> None:
 
 def _tell_service(folder: Path, answers: "Answers") -> None:
     """Where it goes as a service. There the password is a credential of systemd, and stands in no setting."""
-    from digest.installation import CONFIG, SUBSCRIBERS
-    from digest.resources import systemd_folder
-
-    place = "/etc/arxiv-digest"
     typer.echo("  as root, when both are right, to make it a service:")
-    typer.echo(f"      mkdir -p {place} && cp {folder / SUBSCRIBERS} {place}/")
-    typer.echo(f"      sed /^password_file/d {folder / CONFIG} > {place}/{CONFIG}")
-    if file := _password_file(folder, answers):
-        typer.echo(f"      install -m 600 {file} {place}/smtp-password")
-    typer.echo(f"      cp {systemd_folder()}/arxiv-digest* /etc/systemd/system/ && systemctl daemon-reload")
-    typer.echo("      systemctl enable --now arxiv-digest")
+    from digest.cli.service_lines import service_lines
+
+    for line in service_lines(folder, _password_file(folder, answers)):
+        typer.echo(f"      {line}")
 
 
 def _password_file(folder: Path, answers: "Answers") -> Path | None:

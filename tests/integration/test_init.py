@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from digest import cli
 from digest.assembly import Setup, load_setup
+from digest.cli import service_lines
 from digest.errors import ConfigurationError
 from digest.installation import Answers, MailServer, config_text, install
 
@@ -158,12 +160,15 @@ def test_texts_are_written_as_toml_reads_them(tmp_path: Path) -> None:
     assert written(tmp_path, {"DIGEST_SMTP__PASSWORD": "x"}).settings.smtp.username == 'a"b\\c'
 
 
-def converse(folder: Path, *turns: tuple[str, str]) -> str:
-    """Runs the command on a terminal of its own: each answer is typed when its question stands there."""
+def converse(folder: Path, *turns: tuple[str, str], code: int = 0, options: tuple[str, ...] = ()) -> str:
+    """Runs the command on a terminal of its own: each answer is typed when its question stands there.
+
+    It has to end with that code.
+    """
     terminal, theirs = pty.openpty()
     environ = os.environ | {"PYTHONPATH": str(ROOT), "TZ": "UTC", "XDG_STATE_HOME": str(folder / "home")}
     child = subprocess.Popen(
-        [sys.executable, "-m", "digest", "init"],
+        [sys.executable, "-m", "digest", "init", *options],
         env=environ,
         cwd=folder,
         stdin=theirs,
@@ -186,7 +191,7 @@ def converse(folder: Path, *turns: tuple[str, str]) -> str:
     os.close(terminal)
     if time.monotonic() >= end:
         child.kill()
-    assert child.wait(timeout=30) == 0, shown
+    assert child.wait(timeout=30) == code, shown
     assert not waiting, shown
     return shown
 
@@ -229,3 +234,100 @@ def test_an_installation_overwrites_nothing_whoever_asks_for_it(tmp_path: Path) 
         install(tmp_path, answers)
     assert [path.name for path in tmp_path.iterdir()] == ["subscribers.toml"]
     assert (tmp_path / "subscribers.toml").read_text() == "# mine\n"
+
+
+def test_no_answer_is_taken_that_the_files_would_not_take(tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    shown = converse(
+        tmp_path,
+        ("Your mail address", "a@lab.example"),
+        ("What to look for", '"tea'),
+        ("What to look for", "tea"),
+        ("What else", "ti:"),
+        ("What else", ""),
+        ("When to mail", "7am"),
+        ("When to mail", ""),
+        ("Where that time holds", "CEST"),
+        ("Where that time holds", "Asia/Tokyo"),
+        ("Provider", "gmial"),
+        ("Provider", "https://mail.lab.example:587"),
+        ("Provider", "mail.lab.example"),
+        ("Port", "abc"),
+        ("Port", "70000"),
+        ("Port", "465"),
+        ("Name to log in with", ""),
+        ("File for the password", "gone/smtp"),
+        ("File for the password", "dir"),
+        ("File for the password", "dir/smtp"),
+        ("Password", PASSWORD),
+    )
+    for reason in (
+        'did you mean "gmail"?',
+        'write host = "mail.lab.example" and port = 587',
+        "from 1 to 65535",
+        f"there is no folder {tmp_path}/gone",
+        "this is a folder",
+        "name a city",
+    ):
+        assert reason in shown
+    settings = written(tmp_path).settings
+    assert (settings.smtp.host, settings.smtp.port) == ("mail.lab.example", 465)
+    assert (tmp_path / "dir" / "smtp").read_text() == f"{PASSWORD}\n"
+
+
+def test_who_breaks_off_gets_the_command_that_goes_on(tmp_path: Path) -> None:
+    shown = converse(
+        tmp_path,
+        ("Your mail address", "a@lab.example"),
+        ("What to look for", "graph neural network"),
+        ("What else", "tea"),
+        ("What else", ""),
+        ("When to mail", ""),
+        ("Where that time holds", "Asia/Tokyo"),
+        ("Provider", "mail.lab.example"),
+        ("Port", "\x04"),  # the end of input
+        code=1,
+    )
+    keywords = "--keyword 'graph neural network' --keyword tea"
+    rest = "--at 07:00 --timezone Asia/Tokyo --host mail.lab.example"
+    assert f"digest init --email a@lab.example {keywords} {rest}\r\n" in shown
+    assert not [*tmp_path.iterdir()]
+
+
+def test_wrong_options_are_told_before_the_first_question(tmp_path: Path) -> None:
+    shown = converse(tmp_path, code=2, options=("--timezone", "Mars", "-k", "tea"))
+    assert "Your mail address" not in shown
+    assert "Europe/Berlin" in shown
+
+
+def test_the_lines_for_a_service_install_all_that_the_last_one_starts(
+    init: Init, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = init("--email", "a@lab.example", "-k", "tea", "--provider", "gmail", "--folder", "my place")
+    lines = [line.strip() for line in ended.out.partition("to make it a service:\n")[2].splitlines()]
+    assert lines[-1] == "systemctl enable --now arxiv-digest"
+    program = next(line for line in lines if "pip install" in line)
+    assert Path(shlex.split(program)[-1]).exists() or "==" in program
+    assert lines.index(program) == lines.index(next(line for line in lines if " -m venv " in line)) + 1
+    (tmp_path / "my place" / "smtp-password").write_text(f"{PASSWORD}\n")
+    (tmp_path / "etc" / "systemd" / "system").mkdir(parents=True)
+    for line in lines:
+        if not line.startswith("systemctl") and "/opt/" not in line:
+            here = line.replace(" /etc/", f" {tmp_path}/etc/")
+            subprocess.run(["/bin/sh", "-c", here], check=True, timeout=60)
+    there = tmp_path / "etc" / "arxiv-digest"
+    setup = written(there, {"DIGEST_SMTP__PASSWORD_FILE": str(there / "smtp-password")})
+    assert (len(setup.subscribers), setup.settings.smtp.host) == (1, "smtp.gmail.com")
+    assert (there / "smtp-password").stat().st_mode & 0o777 == 0o600
+    unit = tmp_path / "etc" / "systemd" / "system" / "arxiv-digest.service"
+    assert "WantedBy=multi-user.target" in unit.read_text()
+
+
+def test_a_program_that_the_service_sees_is_not_installed_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for home, count in ((tmp_path, 2), (tmp_path / "other", 0)):
+        monkeypatch.setattr("shutil.which", lambda name, path: str(tmp_path / "bin" / name))
+        monkeypatch.setenv("HOME", str(home))
+        lines = service_lines.service_lines(tmp_path, None)
+        assert len([line for line in lines if "/opt/arxiv-digest" in line]) == count
