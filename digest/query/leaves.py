@@ -142,7 +142,8 @@ def _leaves_open(written: Written, start: int, chunk: str) -> bool:
     if written.exact:
         expected = "= asks for a whole word, * for the beginning of one"
         raise written.error(expected, "keep one of the two", offset=place)
-    if len(words(chunk)[-1]) < _SHORTEST_START:
+    last = words(chunk)[-1:]  # none in signs such as ¼
+    if not last or len(last[0]) < _SHORTEST_START:
         hint = 'write more of the word, or put a name with a star in quotes, as in "A* search"'
         instead = (f'"{written.value}"',) if len(words(written.value)) > 1 else ()
         raise written.error("* needs at least two letters before it", hint, offset=place, instead=instead)

@@ -63,6 +63,7 @@ def test_the_text_of_a_query_parses_to_the_query(keyword: str) -> None:
     | st.text(max_size=40)
 )
 @example("0 »")
+@example("0 ¼*")
 def test_any_text_is_a_query_or_a_query_error_within_it(text: str) -> None:
     query, error = parsed(text)
     if query:
