@@ -33,12 +33,12 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.fixture(scope="session")
 def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout, and those of all that it needs, for the machine's Python 3.11."""
+    """The wheel of this checkout, its lock, and what the lock names, for the machine's Python 3.11."""
     folder = tmp_path_factory.mktemp("downloads")
     _pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(CHECKOUT))
-    (wheel,) = folder.glob("*.whl")
     binary = ("--only-binary=:all:", "--python-version=3.11")
-    _pip("download", *binary, "--dest", str(folder), str(wheel))
+    lock = shutil.copy(CHECKOUT / "constraints.txt", folder)
+    _pip("download", *binary, "--require-hashes", "--dest", str(folder), "--requirement", str(lock))
     return folder
 
 
@@ -49,8 +49,8 @@ def installed(machine: Machine, downloads: Path) -> Machine:
     (home / "digest.toml").write_text(f'[smtp]\nhost = "127.0.0.1"\nusername = "{USERNAME}"\n')
     (home / "subscribers.toml").write_text("")
     (home / "smtp-password").write_text(f"{PASSWORD}\n")
-    for wheel in downloads.iterdir():
-        wheel.rename(home / wheel.name)
+    for file in downloads.iterdir():
+        file.rename(home / file.name)
     machine.shell(documented("install"), PIP_NO_INDEX="1", PIP_FIND_LINKS="/root")
     return machine
 
