@@ -1,4 +1,4 @@
-"""The Markdown of README.md, CHANGELOG.md and docs/, as what it holds: code, links, anchors."""
+"""The Markdown of the checkout and of docs/, as what it holds: code, links, anchors."""
 
 import re
 from collections.abc import Iterator
@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = (
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if not page.is_symlink()),
 )
 

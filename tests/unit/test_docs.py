@@ -22,7 +22,7 @@ COMMANDS = [one.callback.__name__.rstrip("_") for one in app.registered_commands
 BY_NAME = {one.name: one for one in commands()}
 SECTIONS = {key[0] for key in KEYS if len(key) == 2}
 VARIABLES = {f"DIGEST_{'__'.join(key).upper()}" for key in KEYS} | {"DIGEST_CONFIG", "DIGEST_"}
-OF_OTHER_PROGRAMS = {"--scale", "--force-reinstall", "--option", "-wal", "-shm"}
+OF_OTHER_PROGRAMS = {"--scale", "--force-reinstall", "--no-deps", "--option", "-wal", "-shm"}
 TOML = pytest.mark.parametrize("block", blocks("toml"), ids=str)
 INDEX = tuple(links(DOCS / "README.md"))
 PAGE_NAMED = re.compile(r"digest docs ([a-z][\w/-]*)")
