@@ -10,7 +10,8 @@ import pytest
 from digest.merging import merge
 from digest.store import Conclusion, Mailing, MailingState, Served, Store
 from digest.store.sqlite import SqliteStore
-from tests.contract.test_stores import (
+from tests.factories import reader
+from tests.stores import (
     LEASE,
     LONG_AGO,
     NOW,
@@ -23,16 +24,9 @@ from tests.contract.test_stores import (
     serve,
     with_news,
 )
-from tests.factories import reader
 
 ADA, BO = "ada@example.org", "bo@example.org"
 LATER = NOW + timedelta(minutes=30)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        yield store
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ from digest.resources import templates_folder
 from digest.schedule import LONGEST_RETRY, retry_at
 from digest.store import Conclusion, Mailing, MailingState, Matched, outbox
 from digest.store.sqlite import SqliteStore
-from tests.contract.test_stores import LONG_AGO, NOW, key
 from tests.factories import invented_paper, reader
+from tests.stores import LONG_AGO, NOW, key
 
 TEA, MILK = "tea", "milk"
 READERS = {

@@ -1,6 +1,5 @@
 """What every store promises of readers' own choices, of leaving, and of the tokens of web pages."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, time, timedelta
 from pathlib import Path
@@ -11,18 +10,17 @@ from digest.jobs import compose_due
 from digest.preferences import Preferences, adapted
 from digest.store import Conclusion, Mailing, MailingState, Store
 from digest.store.sqlite import SqliteStore
-from tests.contract.test_stores import LEASE, NOW, found, new_for, record, serve
 from tests.factories import moment, reader
+from tests.stores import LEASE, NOW, found, new_for, record, serve
 
 ADA, BO = "ada@example.org", "bo@example.org"
 CHOSEN = Preferences(muted=("k1", "k2"), send_at=time(18, 5), weekly="never", paused_until=date(2026, 7, 1))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        store.enrol([reader(ADA, "tea"), reader(BO, "tea")], now=NOW, current_since=NOW)
-        yield store
+def store(store: Store) -> Store:
+    store.enrol([reader(ADA, "tea"), reader(BO, "tea")], now=NOW, current_since=NOW)
+    return store
 
 
 def mail(store: Store, email: str = ADA, number: str = "2606.00001") -> Mailing:

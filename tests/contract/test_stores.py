@@ -1,76 +1,29 @@
 """What every store promises."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from digest.composing import compose
-from digest.digests import Digest, Revision
+from digest.digests import Revision
 from digest.papers import ArxivId
-from digest.query import parse
-from digest.store import Conclusion, Mailing, MailingState, Matched, Served, Store
-from digest.store.sqlite import SqliteStore
-from digest.subscribers import Subscriber
-from tests.factories import invented_paper, moment, reader
-
-NOW = moment("2026-06-16 07:00")
-LONG_AGO = moment("2026-01-01 00:00")
-LEASE = timedelta(minutes=10)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with SqliteStore(tmp_path / "state" / "digest.db") as store:
-        yield store
-
-
-def key(text: str) -> str:
-    return parse(text).key
-
-
-def found(arxiv_id: str, *keywords: str, version: int = 1, submitted: str = "2026-06-15 10:00") -> Matched:
-    paper = invented_paper(arxiv_id, version=version, submitted=submitted)
-    return Matched(paper=paper, query_keys=tuple(map(key, keywords)))
-
-
-def record(store: Store, *papers: Matched, covered: tuple[str, ...], now: datetime = NOW) -> int:
-    return store.record(papers, covered=dict.fromkeys(map(key, covered), LONG_AGO), now=now)
-
-
-def new_for(store: Store, email: str = "ada@example.org") -> set[tuple[str, str]]:
-    hits = store.news(email, backlog_since=LONG_AGO).hits
-    return {(hit.paper.id, hit.query_key) for hit in hits}
-
-
-def serve(store: Store, subscriber: Subscriber, now: datetime = NOW) -> Digest | None:
-    news = store.news(subscriber.email, backlog_since=LONG_AGO)
-    digest = compose(subscriber, news.hits, planned_at=now, is_first=False, revisions=news.revisions)
-    served = Served(email=subscriber.email, slot_at=now, frontier=news.frontier, digest=digest)
-    assert store.serve([served]) == (digest is not None)
-    return digest
-
-
-def with_news(store: Store, *emails: str) -> set[str]:
-    standings = store.standings(emails or ("ada@example.org", "bo@example.org"))
-    return {email for email, standing in standings.items() if standing.has_news}
-
-
-def claim(store: Store, *, now: datetime = NOW, limit: int = 5) -> tuple[Mailing, ...]:
-    return store.claim(now=now, until=now + LEASE, limit=limit)
-
-
-def conclude(
-    store: Store, mailing: Mailing, state: MailingState, reply: str, *, due_at: datetime | None = None
-) -> None:
-    one = Conclusion(number=mailing.number, state=state, reply=reply, due_at=due_at)
-    store.conclude([one], now=NOW)
-
-
-def ids(digest: Digest | None) -> set[str]:
-    return {entry.paper.id for entry in digest.entries} if digest else set()
+from digest.store import MailingState, Served, Store
+from tests.factories import moment, reader
+from tests.stores import (
+    LONG_AGO,
+    NOW,
+    claim,
+    conclude,
+    found,
+    ids,
+    key,
+    lines,
+    new_for,
+    outbox_of,
+    record,
+    serve,
+    with_news,
+)
 
 
 def test_a_paper_is_new_once_whatever_comes_later(store: Store) -> None:
@@ -294,11 +247,6 @@ def test_what_counts_as_seen_shows_nowhere(store: Store) -> None:
 # New versions
 
 
-def lines(digest: Digest | None) -> set[tuple[str, int, int]]:
-    revisions = digest.revisions if digest else ()
-    return {(one.paper.id, one.from_version, one.paper.version) for one in revisions}
-
-
 def test_a_new_version_is_told_of_once_and_is_no_new_paper(store: Store) -> None:
     ada = reader("ada@example.org", "tea", replacements="section")
     store.enrol([ada], now=NOW, current_since=NOW)
@@ -426,14 +374,6 @@ def test_new_versions_come_out_of_the_outbox_as_they_went_in(store: Store) -> No
     digest = serve(store, ada)
     record(store, found("2606.00001", "tea", version=3), covered=("tea",))
     assert [mailing.digest for mailing in claim(store)][-1] == digest
-
-
-def outbox_of(store: Store, *emails: str) -> None:
-    readers = [reader(email, "tea") for email in emails]
-    store.enrol(readers, now=NOW, current_since=NOW)
-    record(store, found("2606.00001", "tea"), covered=("tea",))
-    for one in readers:
-        serve(store, one)
 
 
 def test_a_claimed_mailing_is_nobody_elses(store: Store) -> None:

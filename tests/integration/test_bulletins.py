@@ -1,10 +1,9 @@
 """Mails to the operator: an outage once, its end once, and a sign of life every week."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,8 @@ from digest.mail.message import Letterhead
 from digest.reporting import tell_operator
 from digest.settings import Operator
 from digest.store.sqlite import SqliteStore
-from tests.contract.test_stores import LONG_AGO, key
 from tests.factories import moment, reader
+from tests.stores import LONG_AGO, key
 
 ADA = reader("ada@example.org", "tea")
 TUESDAY = moment("2026-06-16 07:00")
@@ -25,11 +24,10 @@ LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.or
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        store.enrol([ADA], now=TUESDAY, current_since=TUESDAY)
-        fetch(store, TUESDAY)
-        yield store
+def store(store: SqliteStore) -> SqliteStore:
+    store.enrol([ADA], now=TUESDAY, current_since=TUESDAY)
+    fetch(store, TUESDAY)
+    return store
 
 
 def fetch(store: SqliteStore, now: datetime) -> None:

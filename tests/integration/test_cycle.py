@@ -2,16 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from digest.arxiv.ground import HELD
-from digest.cycle import Cycle, CycleReport
 from digest.errors import ServerUnavailable, StateError, Unreachable, Unwritable
 from digest.health import examine
 from digest.jobs import deliver, delivering, ledger
@@ -20,59 +18,11 @@ from digest.papers import Paper
 from digest.preferences import Preferences
 from digest.store import Mailing
 from digest.store.sqlite import SqliteStore
-from digest.subscribers import Subscriber
 from tests.factories import invented_paper, moment, reader
-from tests.fakes import FakeSource, FakeTransport
+from tests.fakes import FakeTransport
+from tests.integration.installation import LOOKBACK, MONDAY, TEA, TUESDAY, WEDNESDAY, Installation, plain
 
-MONDAY, TUESDAY, WEDNESDAY = (moment(f"2026-06-{day} 12:00") for day in (15, 16, 17))
-LOOKBACK = timedelta(days=16)
 DOWN = ServerUnavailable("mx.example.org:25", "connection refused", "check smtp.host")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        yield store
-
-
-def plain(mailing: Mailing) -> Outgoing:
-    ids = " ".join(entry.paper.id for entry in mailing.digest.entries)
-    return Outgoing(
-        sender="digest@example.org", recipient=mailing.digest.email, message=ids.encode(), token=mailing.token
-    )
-
-
-class Installation:
-    """A store, a source and a transport, run as of any moment."""
-
-    def __init__(self, store: SqliteStore, *subscribers: Subscriber, group: int = 100) -> None:
-        self.store = store
-        self.source = FakeSource(group=group)
-        self.transport = FakeTransport()
-        self.write = plain
-        self.lookback = LOOKBACK
-        self.stop = asyncio.Event()
-        self.subscribers = subscribers or (reader("ada@example.org", "tea"), reader("bo@example.org", "milk"))
-
-    async def run(self, now: datetime, *papers: Paper, force: bool = False) -> CycleReport:
-        self.source.papers = papers or self.source.papers
-        cycle = Cycle(
-            sources=(self.source,),
-            store=self.store,
-            transport=self.transport,
-            write=self.write,
-            stop=self.stop,
-            subscribers=self.subscribers,
-            lookback=self.lookback,
-            clock=lambda: now,
-        )
-        return await cycle.run(force=force)
-
-    def mails(self) -> list[tuple[str, str]]:
-        """Who was mailed what since the last call, in order of the addresses."""
-        taken = sorted((mail.recipient, mail.message.decode()) for mail in self.transport.taken)
-        self.transport.taken.clear()
-        return taken
 
 
 class OneSession(FakeTransport):
@@ -87,7 +37,6 @@ class OneSession(FakeTransport):
             yield session
 
 
-TEA = invented_paper("2606.00001", "Tea leaves", submitted="2026-06-11 10:00")
 MILK = invented_paper("2606.00002", "Milk and more", submitted="2026-06-12 10:00")
 BOTH = invented_paper("2606.00003", "Tea with milk", submitted="2026-06-10 10:00")
 COFFEE = invented_paper("2606.00004", "Coffee", submitted="2026-06-12 10:00")

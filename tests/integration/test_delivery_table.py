@@ -8,7 +8,7 @@ import asyncio
 import sqlite3
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -31,12 +31,12 @@ from digest.mail.writing import Writer
 from digest.resources import templates_folder
 from digest.store import Mailing
 from digest.store.sqlite import SqliteStore
-from tests.contract.test_stores import NOW, outbox_of
 from tests.factories import reader
 from tests.fakes import FakeTransport
 from tests.integration import mail_server
+from tests.integration.installation import MONDAY, TEA, TUESDAY, WEDNESDAY, Installation, plain
 from tests.integration.mail_server import Answer, Do, MailServer, serving
-from tests.integration.test_cycle import MONDAY, TEA, TUESDAY, WEDNESDAY, Installation, plain
+from tests.stores import NOW, outbox_of
 
 ADA, BO = "ada@example.org", "bo@example.org"
 SOON = MONDAY + timedelta(minutes=31)
@@ -153,27 +153,10 @@ def message_id(mail: bytes) -> str:
     return str(message_from_bytes(mail)["Message-ID"])
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(autouse=True)
-def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-
-
 @pytest.fixture(params=[True, False], ids=["at once", "in turn"])
 def pipelining(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the server takes several commands at once."""
     monkeypatch.setattr(mail_server, "OFFERS_PIPELINING", request.param)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        yield store
 
 
 def server_of(row: Row, authority: trustme.CA) -> MailServer:
@@ -200,7 +183,7 @@ def mend(server: MailServer, authority: trustme.CA) -> None:
     server.extensions = ("SIZE 10000000", "AUTH PLAIN", "STARTTLS")
 
 
-@pytest.mark.usefixtures("pipelining")
+@pytest.mark.usefixtures("pipelining", "trusted")
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE.keys())
 async def test_what_a_mail_server_does_loses_no_digest_and_repeats_none(
     tmp_path: Path, store: SqliteStore, authority: trustme.CA, row: Row

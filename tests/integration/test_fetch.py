@@ -1,8 +1,6 @@
 """A fetch over several sources and a real state file: who is asked, who is believed, and what moves."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,10 +16,9 @@ READERS = [reader("ada@example.org", "tea", "milk")]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        store.enrol(READERS, now=MONDAY, current_since=MONDAY)
-        yield store
+def store(store: SqliteStore) -> SqliteStore:
+    store.enrol(READERS, now=MONDAY, current_since=MONDAY)
+    return store
 
 
 class Sources:

@@ -1,6 +1,5 @@
 """What a reader is brought, held against a simple account of what they should be, over any history."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +22,7 @@ from digest.store import Conclusion, Mailing, MailingState, Matched, Served
 from digest.store.sqlite import SqliteStore
 from digest.subscribers import Subscriber
 from tests.factories import invented_paper, moment, reader
-from tests.integration.test_cycle import MONDAY, TUESDAY, WEDNESDAY, Installation
+from tests.integration.installation import MONDAY, TUESDAY, WEDNESDAY, Installation
 
 NOW = moment("2026-06-16 07:00")
 LONG_AGO = moment("2026-01-01 00:00")
@@ -239,9 +238,8 @@ OTHER = invented_paper("2606.00003", "Tea again", categories=("cs.LG",), submitt
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Installation]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        yield Installation(store)
+def lab(store: SqliteStore) -> Installation:
+    return Installation(store)
 
 
 async def mailed(lab: Installation, now: datetime, subscriber: Subscriber, *papers: Paper) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -29,12 +29,6 @@ LOOKBACK = timedelta(days=16)
 READERS = (reader("ada@example.org", "tea", "milk"),)
 TEA = invented_paper("2606.00001", "Tea")
 SAND = invented_paper("2606.00002", "Sand")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        yield store
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """What is news for whom: held papers, changed ones, edited keywords, grown look-backs and wrong clocks."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,15 +10,9 @@ from digest.errors import WrongClock
 from digest.papers import ArxivId, Paper, announcement_order
 from digest.store.sqlite import SqliteStore
 from tests.factories import invented_paper, moment, reader
-from tests.integration.test_cycle import MONDAY, TEA, TUESDAY, WEDNESDAY, Installation
+from tests.integration.installation import MONDAY, TEA, TUESDAY, WEDNESDAY, Installation
 
 ADA = "ada@example.org"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        yield store
 
 
 def teas(first: int, count: int, submitted: str = "2026-06-14 10:00") -> list[Paper]:

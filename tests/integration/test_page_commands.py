@@ -16,10 +16,10 @@ from digest.papers import ArxivId
 from digest.store import Matched
 from digest.store.sqlite import SqliteStore
 from tests.acceptance.installation import Installation
-from tests.contract.test_stores import key
 from tests.factories import invented_paper, moment, reader
 from tests.integration.arxiv_server import arxiv_server, entry, feed, says
 from tests.pages import shown_html, shown_markdown
+from tests.stores import key
 
 NOW = moment("2026-06-16 07:00")
 LONG_AGO = moment("2026-01-01 00:00")

@@ -21,8 +21,8 @@ from digest.errors import Throttled, Unreachable
 from digest.hiring import _environment
 from digest.locking import LockFile
 from digest.store.sqlite import SqliteStore
-from tests.contract.test_stores import NOW
 from tests.integration.arxiv_server import arxiv_server, hangs, says
+from tests.stores import NOW
 
 ROOT = Path(__file__).parents[2]
 YEAR = "31536000"

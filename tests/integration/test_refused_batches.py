@@ -1,26 +1,19 @@
 """A server that calls its readers dead, one, some or all of them: who gets no more mail, and what is told."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from digest.jobs import DeliveryReport, deliver
 from digest.mail.smtp import SmtpServer, SmtpTransport
 from digest.store.sqlite import SqliteStore
-from tests.contract.test_stores import NOW, outbox_of
+from tests.integration.installation import plain
 from tests.integration.mail_server import Answer, MailServer, serving
-from tests.integration.test_cycle import plain
+from tests.stores import NOW, outbox_of
 
 GONE = "550 5.1.1 no such user"
 LATER = NOW + timedelta(days=1)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        yield store
 
 
 def addresses(count: int) -> list[str]:

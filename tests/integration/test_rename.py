@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, time, timedelta
 from pathlib import Path
@@ -15,20 +14,19 @@ from digest.preferences import Preferences
 from digest.store import MailingState
 from digest.store.sqlite import SqliteStore
 from digest.subscribers import Subscriber
-from tests.contract.test_stores import NOW, claim, conclude, found, key, record, serve
 from tests.factories import reader
+from tests.stores import NOW, claim, conclude, found, key, record, serve
 
 OLD, NEW = "ada@example.org", "ada@new.example"
 ADA, ADA_NOW = reader(OLD, "tea"), reader(NEW, "tea")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        store.enrol([ADA], now=NOW, current_since=NOW)
-        record(store, found("2606.00001", "tea"), covered=("tea",))
-        serve(store, ADA)
-        yield store
+def store(store: SqliteStore) -> SqliteStore:
+    store.enrol([ADA], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    serve(store, ADA)
+    return store
 
 
 def papers_of(store: SqliteStore, email: str) -> list[str]:

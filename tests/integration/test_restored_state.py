@@ -25,7 +25,9 @@ from digest.store import Mailing, MailingState, Restored, restoring
 from digest.store.migrations import migrations
 from digest.store.sqlite import SqliteStore, back_up, restored_in
 from digest.subscribers import Subscriber
-from tests.contract.test_stores import (
+from tests.factories import invented_paper, moment, reader
+from tests.fakes import FakeSource
+from tests.stores import (
     LONG_AGO,
     NOW,
     claim,
@@ -37,8 +39,6 @@ from tests.contract.test_stores import (
     record,
     serve,
 )
-from tests.factories import invented_paper, moment, reader
-from tests.fakes import FakeSource
 
 ADA, BO = reader("ada@example.org", "tea"), reader("bo@example.org", "tea")
 MONDAY = moment("2026-06-15 12:00")

@@ -15,7 +15,7 @@ from digest.hiring import hired
 from digest.running import run
 from digest.stationery import stationery_of
 from digest.store.sqlite import SqliteStore
-from tests.contract.test_stores import NOW
+from tests.stores import NOW
 
 
 async def loop_in_use() -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from digest.stationery import Stationery, stationery_of, writer_of
 from digest.store import file
 from digest.store.sqlite import SqliteStore
 from digest.web.links import links_of
-from tests.contract.test_stores import NOW, outbox_of
+from tests.stores import NOW, outbox_of
 
 UNTIL = NOW + timedelta(minutes=10)
 READERS = tuple(f"reader{number}@example.org" for number in range(7))
@@ -38,10 +38,9 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        outbox_of(store, *READERS)
-        yield store
+def store(store: SqliteStore) -> SqliteStore:
+    outbox_of(store, *READERS)
+    return store
 
 
 def stationery(config: Path) -> Stationery:

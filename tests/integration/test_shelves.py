@@ -20,7 +20,8 @@ from digest.store.migrations import migrations
 from digest.store.rows import code_of, id_of
 from digest.store.sqlite import SqliteStore
 from digest.subscribers import Subscriber
-from tests.contract.test_stores import (
+from tests.factories import invented_paper, moment, reader
+from tests.stores import (
     LONG_AGO,
     claim,
     found,
@@ -31,7 +32,6 @@ from tests.contract.test_stores import (
     record,
     serve,
 )
-from tests.factories import invented_paper, moment, reader
 
 DAY = timedelta(days=1)
 LOOKBACK = 16 * DAY

@@ -15,8 +15,8 @@ from digest.composing import compose
 from digest.papers import Paper
 from digest.store import MailingState, Matched, Served, Standing, shelves
 from digest.store.sqlite import SqliteStore
-from tests.contract.test_stores import LONG_AGO, claim, conclude, key
 from tests.factories import invented_paper, moment, reader
+from tests.stores import LONG_AGO, claim, conclude, key
 
 if TYPE_CHECKING:
     from digest.subscribers import Subscriber

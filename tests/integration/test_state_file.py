@@ -20,8 +20,8 @@ from digest.store.lock import sole_worker
 from digest.store.migrations import migrations, names
 from digest.store.revisions import Edition
 from digest.store.sqlite import SqliteStore, copy_state, look_into
-from tests.contract.test_stores import NOW, claim, found, key, with_news
 from tests.factories import reader
+from tests.stores import NOW, claim, found, key, with_news
 
 BOTH = ("ada@example.org", "bo@example.org")
 

@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -23,17 +22,11 @@ from digest.store.lock import sole_worker
 from digest.store.migrations import migrations
 from digest.store.sqlite import SqliteStore, back_up
 from digest.subscribers import Subscriber
-from tests.contract.test_stores import LONG_AGO, key
 from tests.factories import at_other_times, invented_paper, moment, reader
+from tests.stores import LONG_AGO, key
 
 ADA = reader("ada@example.org", "tea", "milk")
 TUESDAY = moment("2026-06-16 07:00")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        yield store
 
 
 def enrol(store: SqliteStore, now: datetime = TUESDAY) -> None:

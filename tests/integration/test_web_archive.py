@@ -1,6 +1,5 @@
 """Digests and keywords on the web, and as feeds: what they show, and that nothing in them is markup."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -91,12 +90,6 @@ def attacked(text: str) -> Paper:
         journal_ref=text,
         doi=text,
     )
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with serving_town(tmp_path) as town:
-        yield town
 
 
 def test_there_are_a_hundred_attacks_and_no_two_are_the_same() -> None:

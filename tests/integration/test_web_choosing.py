@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date, time
@@ -17,12 +17,6 @@ from tests.integration.web_site import ADA, Town, serving_town, told
 
 TEA, MILK = (keyword.query.key for keyword in ADA.keywords)
 AS_IT_IS = {"weekly": "never", "at": "07:00", "paused_until": ""}
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with serving_town(tmp_path) as town:
-        yield town
 
 
 def manage(town: Town) -> str:

@@ -1,11 +1,9 @@
 """Unsubscribing by one click, and by a page with a button."""
 
 import re
-from collections.abc import AsyncIterator
 from datetime import time, timedelta
 from email import message_from_bytes
 from email.policy import default
-from pathlib import Path
 
 import pytest
 from aiohttp import FormData
@@ -15,13 +13,7 @@ from digest.mail.message import Letterhead
 from digest.preferences import Preferences
 from digest.store import Confirmation, PageChange
 from tests.fakes import FakeTransport
-from tests.integration.web_site import ADA, BASE, BO, Town, serving_town, told
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with serving_town(tmp_path) as town:
-        yield town
+from tests.integration.web_site import ADA, BASE, BO, Town, told
 
 
 def one_click(*, multipart: bool) -> FormData:

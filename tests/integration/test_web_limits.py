@@ -4,7 +4,6 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_network
@@ -26,12 +25,6 @@ from tests.integration.web_site import ADA, BASE, BO, NOW, Town, serving_town, t
 TRUSTED = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"))
 WRONG = "A" * 24
 TOKEN = "figures-for-prometheus-1"
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with serving_town(tmp_path) as town:
-        yield town
 
 
 @pytest.mark.parametrize("path", ["/u/{}", "/p/{}", "/d/{}", "/k/{}", "/k/{}/feed.atom", "/f/{}/feed.atom"])

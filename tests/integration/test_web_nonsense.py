@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from tests.integration.web_site import Town, serving_town
+from tests.integration.web_site import Town
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 HOST = "Host: x\r\nConnection: close\r\n"
@@ -62,12 +60,6 @@ CUT_OFF = {
         "Content-Length: 900\r\n\r\n--b\r\n"
     ),
 }
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with serving_town(tmp_path) as town:
-        yield town
 
 
 def token_of(town: Town) -> str:

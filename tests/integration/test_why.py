@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,20 +17,14 @@ from digest.preferences import Preferences
 from digest.store import Conclusion, MailingState, Matched
 from digest.store.sqlite import SqliteStore
 from digest.subscribers import Subscriber
-from tests.contract.test_stores import LONG_AGO, NOW, key
 from tests.factories import invented_paper, moment, reader
+from tests.stores import LONG_AGO, NOW, key
 
 ADA = reader("ada@example.org", "tea", exclude=("salt",), categories=("cs.*",))
 TEA = invented_paper("2606.00001", "Green tea")
 LOOKBACK = timedelta(days=16)
 
 Tell = Callable[..., tuple[str, ...]]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Any:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        yield store
 
 
 def enrol(store: SqliteStore, *readers: Subscriber) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from digest.mail.bounces import read_returned
 from tests.notifications import BOUNCES
-from tests.unit.test_returned_mails import damaged
+from tests.returned_mails import damaged
 
 pytestmark = pytest.mark.long
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from digest.jobs.brake import IN_A_ROW, Brake, Refused
-from tests.contract.test_stores import NOW
+from tests.stores import NOW
 
 DAY = timedelta(days=1)
 

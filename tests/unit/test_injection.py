@@ -7,7 +7,7 @@ import pytest
 
 from digest.mail.links import Links
 from digest.papers import Paper
-from tests.unit.test_rendering import WRITER, Page, digest, entry, revision
+from tests.unit.rendered import WRITER, Page, digest, entry, revision
 from tests.unit.xss import STRINGS
 
 TEXT_FIELDS = ("title", "abstract", "comment", "journal_ref", "doi")

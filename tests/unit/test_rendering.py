@@ -3,101 +3,29 @@
 import re
 import unicodedata
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.digests import Digest, Entry, Revision
+from digest.digests import Revision
 from digest.errors import ConfigurationError
 from digest.mail.links import Links
-from digest.mail.message import Letterhead, Rendered
 from digest.mail.rendering import KeywordCount, Renderer, subject_line
-from digest.mail.writing import Writer
-from digest.papers import ArxivId, Paper
 from digest.resources import systemd_folder, templates_folder
+from tests.unit.rendered import (
+    RENDERED_STYLE,
+    REVISIONS,
+    WRITER,
+    Page,
+    digest,
+    entry,
+    paper,
+    render,
+)
 
-LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
-WRITER = Writer(Renderer(templates_folder()), LETTERHEAD)
 ABS_URL = re.compile(r"https://arxiv\.org/abs/([^\s\"<]+)")
-
-
-def paper(number: int = 1, **changes: Any) -> Paper:
-    fields: dict[str, Any] = {
-        "id": ArxivId(f"2606.{number:05d}"),
-        "version": 1,
-        "title": f"On the Patience of Compilers, Part {number}",
-        "abstract": "We wait. Then we measure how long we waited, and find that it was long.",
-        "authors": ("Ada Marlow", "Tomás Iribarne"),
-        "categories": ("cs.PL", "cs.LG", "stat.ML"),
-        "submitted_at": datetime(2026, 6, 14, 9, tzinfo=UTC),
-        "comment": "12 pages, 3 figures",
-    }
-    return Paper(**(fields | changes))
-
-
-def entry(number: int = 1, keywords: tuple[str, ...] = ("compilers",), **changes: Any) -> Entry:
-    return Entry(paper=paper(number, **changes), keywords=keywords)
-
-
-def revision(number: int, had: int, version: int, **changes: Any) -> Revision:
-    return Revision(paper=paper(number, version=version, **changes), from_version=had)
-
-
-def digest(
-    *entries: Entry,
-    keywords: tuple[str, ...] = ("compilers",),
-    is_first: bool = False,
-    revisions: tuple[Revision, ...] = (),
-) -> Digest:
-    return Digest(
-        email="reader@example.org",
-        name="A Reader",
-        planned_at=datetime(2026, 6, 16, 7, 30, tzinfo=UTC),
-        dated_on=date(2026, 6, 16),
-        keywords=keywords,
-        entries=entries,
-        is_first=is_first,
-        revisions=revisions,
-    )
-
-
-def render(*entries: Entry, **changes: Any) -> Rendered:
-    return WRITER.rendered(digest(*entries, **changes))
-
-
-class Page(HTMLParser):
-    """What a page holds: its tags with attributes, and its text but for style and title."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self._words: list[str] = []
-        self.feed(html)
-        self.close()
-
-    @property
-    def text(self) -> str:
-        return " ".join("".join(self._words).split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._words.append("" if tag in {"b", "bdi", "sup", "sub"} else " ")
-        if tag not in {"meta", "br"}:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-        self._words.append("" if tag in {"b", "bdi", "sup", "sub"} else " ")
-
-    def handle_data(self, data: str) -> None:
-        if not {"style", "title"} & set(self.open):
-            self._words.append(data)
 
 
 def ids_in_text(text: str) -> list[str]:
@@ -192,9 +120,6 @@ def test_only_the_first_digest_welcomes() -> None:
     assert "the newest papers so far" in Page(first.html).text
     assert "the newest papers so far" in " ".join(first.text.split())
     assert "two weeks" not in later.text + later.html
-
-
-REVISIONS = (revision(8, 1, 3), revision(9, 2, 4, title="Rust \u202e& <b>"))
 
 
 def test_new_versions_stand_below_the_papers_in_both_parts_and_lead_to_that_version() -> None:
@@ -376,13 +301,6 @@ def test_the_page_asks_for_nothing_from_elsewhere() -> None:
     assert "url(" not in str(page.tags) + RENDERED_STYLE
     assert "@import" not in RENDERED_STYLE
     assert len(RENDERED_STYLE) < 16_000
-
-
-def style(html: str) -> str:
-    return "".join(re.findall(r"<style>(.*?)</style>", html, re.DOTALL))
-
-
-RENDERED_STYLE = style(render(entry()).html)
 
 
 def test_the_page_tells_its_language_and_marks_its_tables_as_layout() -> None:

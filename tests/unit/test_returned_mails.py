@@ -1,6 +1,5 @@
 """Real servers' forms are read, whoever is alive stays alive, and answers of machines are nothing."""
 
-import random
 import time
 
 import pytest
@@ -29,6 +28,7 @@ from tests.returned_mails import (
     TEXT,
     UNREADABLE,
     complaint,
+    damaged,
     mail,
     status,
 )
@@ -168,24 +168,3 @@ def test_a_hostile_mail_takes_little_time(name: str) -> None:
 def test_a_damaged_mail_never_raises(seed: int) -> None:
     read_mail(damaged(seed))
     read(damaged(seed))
-
-
-def damaged(seed: int) -> bytes:
-    """One of all these mails with some bytes lost, doubled, exchanged or put in."""
-    chance = random.Random(seed)
-    mails = [*DEAD.values(), *ALIVE.values(), *ANSWERS.values(), complaint()]
-    lines = bytearray(chance.choice(mails))
-    for _ in range(chance.randrange(1, 40)):
-        at = chance.randrange(len(lines) or 1)
-        match chance.randrange(4):
-            case 0:
-                lines[at : at + 1] = bytes([chance.randrange(256)])
-            case 1:
-                del lines[at : at + chance.randrange(1, 60)]
-            case 2:
-                lines[at:at] = chance.choice(mails)[chance.randrange(500) :][: chance.randrange(300)]
-            case _:
-                lines[at:at] = chance.choice(
-                    [b"*0*=", b";", b'"', b"\n\n", b"=?x?b?/w==?=", b"\r", b"\\x{110000}"]
-                )
-    return bytes(lines)

@@ -11,7 +11,7 @@ from digest.mail.rendering import Renderer
 from digest.mail.sample import try_out
 from digest.mail.writing import Writer
 from digest.resources import templates_folder
-from tests.unit.test_rendering import digest, entry, render
+from tests.unit.rendered import digest, entry, render
 
 LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
 

@@ -21,7 +21,7 @@ from digest.resources import templates_folder
 from digest.web.feeds import paper_item
 from digest.web.pages import Pages
 from tests.tex_source import TEX
-from tests.unit.test_rendering import LETTERHEAD, digest, entry, paper, revision
+from tests.unit.rendered import LETTERHEAD, digest, entry, paper, revision
 
 EMPTY: dict[str, tuple[str, str]] = {}
 ODD = r"Of $x \not\mathrel{}$ and \not\mbox{} things"

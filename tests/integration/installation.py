@@ -1,0 +1,59 @@
+"""An installation with a source and a transport that do as they are told."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from digest.cycle import Cycle, CycleReport
+from digest.mail import Outgoing
+from digest.papers import Paper
+from digest.store import Mailing
+from digest.store.sqlite import SqliteStore
+from digest.subscribers import Subscriber
+from tests.factories import invented_paper, moment, reader
+from tests.fakes import FakeSource, FakeTransport
+
+MONDAY, TUESDAY, WEDNESDAY = (moment(f"2026-06-{day} 12:00") for day in (15, 16, 17))
+LOOKBACK = timedelta(days=16)
+
+
+def plain(mailing: Mailing) -> Outgoing:
+    ids = " ".join(entry.paper.id for entry in mailing.digest.entries)
+    return Outgoing(
+        sender="digest@example.org", recipient=mailing.digest.email, message=ids.encode(), token=mailing.token
+    )
+
+
+class Installation:
+    """A store, a source and a transport, run as of any moment."""
+
+    def __init__(self, store: SqliteStore, *subscribers: Subscriber, group: int = 100) -> None:
+        self.store = store
+        self.source = FakeSource(group=group)
+        self.transport = FakeTransport()
+        self.write = plain
+        self.lookback = LOOKBACK
+        self.stop = asyncio.Event()
+        self.subscribers = subscribers or (reader("ada@example.org", "tea"), reader("bo@example.org", "milk"))
+
+    async def run(self, now: datetime, *papers: Paper, force: bool = False) -> CycleReport:
+        self.source.papers = papers or self.source.papers
+        cycle = Cycle(
+            sources=(self.source,),
+            store=self.store,
+            transport=self.transport,
+            write=self.write,
+            stop=self.stop,
+            subscribers=self.subscribers,
+            lookback=self.lookback,
+            clock=lambda: now,
+        )
+        return await cycle.run(force=force)
+
+    def mails(self) -> list[tuple[str, str]]:
+        """Who was mailed what since the last call, in order of the addresses."""
+        taken = sorted((mail.recipient, mail.message.decode()) for mail in self.transport.taken)
+        self.transport.taken.clear()
+        return taken
+
+
+TEA = invented_paper("2606.00001", "Tea leaves", submitted="2026-06-11 10:00")
