@@ -24,7 +24,7 @@ class Disk:
         self._ballast.unlink()
 
     def remount(self, mode: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{mode}", self.folder], check=True)
+        subprocess.run(["mount", "-o", f"remount,{mode}", self.folder], check=True, timeout=60)
 
 
 @contextmanager
@@ -32,10 +32,10 @@ def mounted(folder: Path, *, size: int) -> Iterator[Disk]:
     """Skips the test where nothing can be mounted."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    done = subprocess.run(mount, check=False, capture_output=True, text=True)
+    done = subprocess.run(mount, check=False, capture_output=True, text=True, timeout=60)
     if done.returncode:
         pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
     try:
         yield Disk(folder)
     finally:
-        subprocess.run(["umount", folder], check=True)
+        subprocess.run(["umount", folder], check=True, timeout=60)

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from socket import socket
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.ports import smtp_server
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
@@ -82,15 +82,8 @@ def paper_ids(message: EmailMessage) -> list[str]:
 def mail_server() -> Iterator[tuple[int, Inbox]]:
     """A real SMTP server on loopback: its port and what arrives."""
     inbox = Inbox()
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(inbox, hostname="127.0.0.1", port=port)
-    controller.start()
-    try:
+    with smtp_server(inbox) as port:
         yield port, inbox
-    finally:
-        controller.stop()
 
 
 class Simulator:

@@ -1,16 +1,20 @@
 """A private Postfix: its own configuration, queue and ports, Maildirs, and what comes back to us."""
 
 import os
+import random
 import re
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from pwd import getpwnam
 from socket import create_connection, socket
 from tempfile import TemporaryDirectory
+
+from tests.processes import started
+from tests.waiting import LIMIT
 
 READERS_DOMAIN, DEAD_DOMAIN = "readers.example", "gone.example"
 BOUNCE_ADDRESS = "bounce@lab.example"
@@ -127,16 +131,20 @@ def postfix(mailboxes: tuple[str, ...]) -> Iterator[Postfix]:
         folder = Path(name)
         port, sink_port = _free_port(), _free_port()
         _lay_out(folder, mailboxes, port, sink_port)
-        with _running(
+        with started(
             "smtp-sink", "-u", "nobody", "-f", "rcpt", "-B", REFUSAL, f"127.0.0.1:{sink_port}", "16"
         ):
             server = Postfix(folder, port)
-            subprocess.run(["postfix", "-c", folder / "etc", "start"], check=True, capture_output=True)
+            subprocess.run(
+                ["postfix", "-c", folder / "etc", "start"], check=True, capture_output=True, timeout=60
+            )
             try:
                 wait_for(lambda: _listens(port), server)
                 yield server
             finally:
-                subprocess.run(["postfix", "-c", folder / "etc", "stop"], check=True, capture_output=True)
+                subprocess.run(
+                    ["postfix", "-c", folder / "etc", "stop"], check=True, capture_output=True, timeout=60
+                )
 
 
 def wait_for(has_come: Callable[[], object], server: Postfix, *, seconds: float = 60) -> None:
@@ -175,19 +183,17 @@ def _lay_out(folder: Path, mailboxes: tuple[str, ...], port: int, sink_port: int
     (folder / "mailboxes").write_text("".join(f"{name}@{READERS_DOMAIN} {name}/\n" for name in mailboxes))
 
 
-@contextmanager
-def _running(*command: str) -> Iterator[None]:
-    with subprocess.Popen(command) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
+def _tell(folder: Path, what: str) -> None:
+    subprocess.run(["postfix", "-c", folder / "etc", what], check=True, capture_output=True, timeout=LIMIT)
 
 
 def _free_port() -> int:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Of those below the ones that the system gives out, so that nobody takes it before Postfix does."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _listens(port: int) -> bool:

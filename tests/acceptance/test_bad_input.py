@@ -7,8 +7,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from tests.integration.arxiv_server import (
     says,
 )
 from tests.integration.mail_server import Answer, Do, MailServer, serving
+from tests.processes import started_here
+from tests.waiting import LIMIT, until
 
 SUBSCRIBERS = """
 [[subscriber]]
@@ -261,17 +264,11 @@ async def test_a_mail_whose_fate_is_unknown_is_sent_again_under_the_same_name(la
 
 async def test_the_second_of_two_runs_says_that_one_is_running(lab: Installation, arxiv: ArxivServer) -> None:
     arxiv.replies[:] = [says("Rate exceeded.", 429)]
-    first = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "digest", "run", "--now", NOW,
-        cwd=lab.folder, env={**lab.environ, "DIGEST_ARXIV__RETRY_PAUSE": "30"}, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    while not arxiv.asked:
-        await asyncio.sleep(0.02)
-    done = await digest(lab, "run")
+    async with start(lab, DIGEST_ARXIV__RETRY_PAUSE="300"):
+        await until(lambda: arxiv.asked)
+        done = await digest(lab, "run")
     assert done.returncode == 1
     assert "another digest is running" in done.stderr
-    first.send_signal(signal.SIGKILL)
-    await first.wait()
     arxiv.replies[:] = [GOOD]
     code, report = await run(lab)
     assert (code, report["digests_sent"]) == (0, 2)
@@ -340,8 +337,8 @@ def subscribe_thirty(lab: Installation) -> None:
     (lab.folder / "subscribers.toml").write_text("".join(map(entry_of, range(30))))
 
 
-async def start(lab: Installation, *command: str, **environ: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
+def start(lab: Installation, *command: str, **environ: str) -> AbstractAsyncContextManager[Process]:
+    return started_here(
         sys.executable, "-m", "digest", *(command or ("run", "--now", NOW)),
         cwd=lab.folder, env={**lab.environ, **environ}, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
@@ -352,11 +349,10 @@ async def test_a_run_that_is_interrupted_while_it_asks_says_so_and_loses_nothing
     lab: Installation, arxiv: ArxivServer, number: signal.Signals
 ) -> None:
     arxiv.replies[:] = [says("Rate exceeded.", 429)]
-    process = await start(lab, DIGEST_ARXIV__RETRY_PAUSE="30")
-    while not arxiv.asked:
-        await asyncio.sleep(0.02)
-    process.send_signal(number)
-    _, said = await asyncio.wait_for(process.communicate(), 10)
+    async with start(lab, DIGEST_ARXIV__RETRY_PAUSE="300") as process:
+        await until(lambda: arxiv.asked)
+        process.send_signal(number)
+        _, said = await asyncio.wait_for(process.communicate(), LIMIT)
     assert process.returncode == 130
     assert b"stopped before arXiv had answered" in said
     assert b"Traceback" not in said
@@ -370,11 +366,10 @@ async def test_a_run_that_is_interrupted_while_it_mails_finishes_the_mail_in_han
 ) -> None:
     subscribe_thirty(lab)
     async with serving(MailServer(seconds_per_byte=0.002)) as server:
-        process = await start(lab, **smtp(server))
-        while len(server.accepted) < 3:
-            await asyncio.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(process.communicate(), 20)
+        async with start(lab, **smtp(server)) as process:
+            await until(lambda: len(server.accepted) >= 3)
+            process.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(process.communicate(), LIMIT)
         assert process.returncode == 130
         assert 3 <= len(server.accepted) < 30
         code, _ = await run(lab, **smtp(server))
@@ -385,15 +380,15 @@ async def test_a_run_that_is_interrupted_while_it_mails_finishes_the_mail_in_han
 
 async def test_a_run_that_is_interrupted_twice_waits_for_no_mail_server(lab: Installation) -> None:
     async with serving(MailServer(answers={"DOT": [Do.HANG] * 2})) as server:
-        process = await start(lab, **smtp(server))
-        while "DATA" not in server.commands:
-            await asyncio.sleep(0.02)
-        for _ in range(2):
-            await asyncio.sleep(0.3)
+        async with start(lab, **smtp(server)) as process:
+            await until(lambda: "DATA" in server.commands)
             process.send_signal(signal.SIGINT)
-        out, said = await asyncio.wait_for(process.communicate(), 10)
+            assert process.stderr
+            said = await asyncio.wait_for(process.stderr.readline(), LIMIT)
+            process.send_signal(signal.SIGINT)
+            out, more = await asyncio.wait_for(process.communicate(), LIMIT)
         assert (process.returncode, out) == (130, b"")
-        assert said.decode().splitlines() == [
+        assert (said + more).decode().splitlines() == [
             "stopping; the mails in hand are finished first, or interrupt again"
         ]
         code, report = await run(lab, **smtp(server))
@@ -406,11 +401,10 @@ async def test_a_daemon_that_is_stopped_while_it_mails_finishes_the_mail_in_hand
         _, report = await run(lab, **smtp(server))
         assert report["digests_deferred"] == 30
     async with serving(MailServer(seconds_per_byte=0.002)) as server:
-        process = await start(lab, "daemon", **smtp(server))
-        while len(server.accepted) < 3:
-            await asyncio.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        _, said = await asyncio.wait_for(process.communicate(), 10)
+        async with start(lab, "daemon", **smtp(server)) as process:
+            await until(lambda: len(server.accepted) >= 3)
+            process.send_signal(signal.SIGTERM)
+            _, said = await asyncio.wait_for(process.communicate(), LIMIT)
         assert process.returncode == 0, said.decode()
         assert 3 <= len(server.accepted) < 30
         await run(lab, "2026-06-02T13:30:00Z", **smtp(server))
@@ -421,11 +415,8 @@ async def test_a_daemon_that_is_stopped_while_it_mails_finishes_the_mail_in_hand
 async def test_a_run_that_is_killed_while_it_mails_loses_nobody(lab: Installation) -> None:
     subscribe_thirty(lab)
     async with serving(MailServer(seconds_per_byte=0.002)) as server:
-        process = await start(lab, **smtp(server))
-        while len(server.accepted) < 3:
-            await asyncio.sleep(0.02)
-        process.kill()
-        await process.communicate()
+        async with start(lab, **smtp(server)):
+            await until(lambda: len(server.accepted) >= 3)
         code, _ = await run(lab, **smtp(server))
         assert code == 0
         by_recipient: dict[str, set[bytes]] = {}

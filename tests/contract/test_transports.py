@@ -14,6 +14,8 @@ from digest.mail import Outcome, Outgoing, Transport
 from digest.mail.maildir import MaildirTransport
 from digest.mail.smtp import SmtpServer, SmtpTransport
 from tests.integration.mail_server import MailServer, serving
+from tests.ports import unused_port
+from tests.waiting import LIMIT
 
 MESSAGE = (
     b"From: digest@example.org\r\n"
@@ -38,7 +40,7 @@ def mail(token: str, message: bytes = MESSAGE) -> Outgoing:
 
 def smtp(port: int) -> SmtpTransport:
     return SmtpTransport(
-        SmtpServer(host="127.0.0.1", port=port, security="none", timeout=timedelta(seconds=5))
+        SmtpServer(host="127.0.0.1", port=port, security="none", timeout=timedelta(seconds=LIMIT))
     )
 
 
@@ -61,14 +63,13 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             broken=MaildirTransport(tmp_path / "file"),
         )
         return
-    async with serving(MailServer()) as gone:
-        pass
     async with serving(MailServer()) as server:
-        yield Case(
-            transport=smtp(server.port),
-            arrived=lambda: [accepted.message for accepted in server.accepted],
-            broken=smtp(gone.port),
-        )
+        with unused_port() as port:
+            yield Case(
+                transport=smtp(server.port),
+                arrived=lambda: [accepted.message for accepted in server.accepted],
+                broken=smtp(port),
+            )
 
 
 async def test_a_mail_that_was_sent_arrived_unchanged(case: Case) -> None:

@@ -2,11 +2,10 @@
 
 import random
 import sys
-from asyncio import create_subprocess_exec
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from tests.acceptance.installation import Installation
 from tests.crash.servers import TOPICS, Days, Delivered, Mailbox, invented_days, mailbox
 from tests.factories import moment
 from tests.integration.arxiv_server import ArxivServer, arxiv_server
+from tests.processes import started_here
 
 FIRST_DAY = moment("2026-06-01 12:30")
 DAYS = 200
@@ -30,6 +30,7 @@ class Lab:
     arxiv: ArxivServer
     inbox: Mailbox
     installation: Installation
+    processes: AsyncExitStack
 
     @property
     def state(self) -> Path:
@@ -42,9 +43,11 @@ class Lab:
     async def start(self) -> Process:
         """Begins `digest run`."""
         self.inbox.run += 1
-        return await create_subprocess_exec(
-            sys.executable, "-m", "digest", "run", "--now", self.days.now.isoformat(),
-            cwd=self.installation.folder, env=self.installation.environ, stdout=DEVNULL, stderr=PIPE,
+        return await self.processes.enter_async_context(
+            started_here(
+                sys.executable, "-m", "digest", "run", "--now", self.days.now.isoformat(),
+                cwd=self.installation.folder, env=self.installation.environ, stdout=DEVNULL, stderr=PIPE,
+            )
         )  # fmt: skip
 
     async def run(self) -> tuple[int, str]:
@@ -84,7 +87,7 @@ async def laboratory(
     topics = {f"reader{number}@example.org": tuple(chance.sample(TOPICS, 2)) for number in range(readers)}
     days = Days(invented_days(FIRST_DAY, DAYS, chance), FIRST_DAY, chance)
     with mailbox(chance) as (port, inbox):
-        async with arxiv_server(days.reply()) as arxiv:
+        async with arxiv_server(days.reply()) as arxiv, AsyncExitStack() as processes:
             settings = {
                 "arxiv__api_url": arxiv.url,
                 "smtp__host": "127.0.0.1",
@@ -99,6 +102,7 @@ async def laboratory(
                 days=days,
                 arxiv=arxiv,
                 inbox=inbox,
+                processes=processes,
                 installation=Installation(folder, _subscribers_toml(topics), **settings),
             )
 

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from socket import socket
 
 from aiohttp import web
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.integration.arxiv_server import Reply, entry, feed
+from tests.ports import smtp_server
 
 TOPICS = ("gnomes", "walks", "kettles", "marbles", "ladders", "harbours", "lanterns", "puddles")
 
@@ -157,12 +156,5 @@ def _port(session: Session) -> int:
 def mailbox(chance: random.Random) -> Iterator[tuple[int, Mailbox]]:
     """The SMTP server's port on loopback, and what it takes."""
     handler = Mailbox(chance)
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(handler, hostname="127.0.0.1", port=port)
-    controller.start()
-    try:
+    with smtp_server(handler) as port:
         yield port, handler
-    finally:
-        controller.stop()

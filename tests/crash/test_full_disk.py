@@ -17,6 +17,7 @@ import pytest
 from digest.store.sqlite import SqliteStore
 from tests.crash.lab import Lab, laboratory
 from tests.disk import Disk, mounted
+from tests.waiting import LIMIT
 
 pytestmark = pytest.mark.long
 
@@ -124,9 +125,10 @@ def _is_half_mailed(lab: Lab) -> Callable[[], bool]:
 
 
 async def _until(process: Process, has_come: Callable[[], bool]) -> None:
-    while not has_come():
-        assert process.returncode is None
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(LIMIT):
+        while not has_come():
+            assert process.returncode is None
+            await asyncio.sleep(0.001)
 
 
 async def _said_of_the_disk(process: Process) -> str:

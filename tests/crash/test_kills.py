@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.crash.lab import CONNECTIONS, Lab, laboratory
+from tests.waiting import LIMIT
 
 pytestmark = pytest.mark.long
 
@@ -80,8 +81,9 @@ class Harness:
             await asyncio.sleep(self._chance.uniform(0, SECONDS_TO_START))
             return
         mails = self._chance.randint(0, 60)
-        while process.returncode is None and not self._has_come(aim, mails):
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(LIMIT):
+            while process.returncode is None and not self._has_come(aim, mails):
+                await asyncio.sleep(0.001)
         span = {"fetch": 0.15, "compose": SECONDS_TO_COMPOSE, "delivery": 0.005}[aim]
         await asyncio.sleep(self._chance.uniform(0, span))
 

@@ -85,7 +85,7 @@ async def resets(request: web.Request) -> web.StreamResponse:
 
 async def hangs(request: web.Request) -> web.StreamResponse:
     """Says nothing."""
-    await asyncio.sleep(60)
+    await asyncio.sleep(600)
     return web.Response()
 
 
@@ -107,9 +107,10 @@ async def drips(request: web.Request) -> web.StreamResponse:
     """A byte now and then, so that no single wait is long."""
     response = web.StreamResponse()
     await response.prepare(request)
-    while True:
+    for _ in range(10_000):
         await response.write(b" ")
         await asyncio.sleep(0.02)
+    return response
 
 
 def entry(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from digest.web.connections import Connection
 from tests.integration.web_site import Town, serving_town
 
 
@@ -27,3 +28,17 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     authority.cert_pem.write_to_path(str(file))
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     return authority
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> list[Connection]:
+    """The connections to the pages that have ended."""
+    ended: list[Connection] = []
+    connection_lost = Connection.connection_lost
+
+    def note(self: Connection, error: BaseException | None) -> None:
+        connection_lost(self, error)
+        ended.append(self)
+
+    monkeypatch.setattr(Connection, "connection_lost", note)
+    return ended

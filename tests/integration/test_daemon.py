@@ -7,13 +7,14 @@ import re
 import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from datetime import date, datetime, time, timedelta
 from email import message_from_bytes
 from email.message import Message
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession
@@ -28,7 +29,9 @@ from digest.preferences import Preferences
 from digest.store.sqlite import SqliteStore, back_up
 from tests.factories import invented_paper, moment
 from tests.fakes import FakeSource
+from tests.integration.idle_daemon import SUBSCRIBER, idle_daemon
 from tests.integration.mail_server import MailServer, serving
+from tests.waiting import LIMIT, until
 
 # Announcements are at midnight UTC in June; the first poll is half an hour later.
 ANNOUNCEMENTS = [
@@ -38,17 +41,24 @@ ANNOUNCEMENTS = [
     )
     for day in (8, 9)
 ]
-SUBSCRIBER = '[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["tea"]\nat = "07:00"\ntimezone = "UTC"\n'
 
 
 class Town:
     """A daemon's surroundings: its files, its arXiv, its clock, and what systemd heard."""
+
+    service: "Watched"
 
     def __init__(self, folder: Path, arxiv: LocalArxiv, store: SqliteStore, ear: socket.socket) -> None:
         self.folder = folder
         self.arxiv = arxiv
         self.store = store
         self._ear = ear
+        self._heard: list[str] = []
+
+    async def settle(self) -> None:
+        """Until the daemon has looked at its files and at what readers chose, and has nothing more to do."""
+        looked = self.service.looked
+        await until(lambda: self.service.looked >= looked + 2 and self.service.rests)
 
     @property
     def now(self) -> datetime:
@@ -63,18 +73,38 @@ class Town:
         return sorted(f"{message['Date']} {message['To']}" for message in messages)
 
     def heard(self) -> list[str]:
-        words = []
-        while True:
-            try:
-                words.append(self._ear.recv(4096).decode())
-            except BlockingIOError:
-                return words
+        with suppress(BlockingIOError):
+            while word := self._ear.recv(4096):
+                self._heard.append(word.decode())
+        return self._heard
 
 
-async def expect_soon(is_true: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
-        while not is_true():
-            await asyncio.sleep(0.01)
+class Watched(Daemon):
+    """One of which can be seen how often it looked at its surroundings, and whether it rests."""
+
+    looked = 0
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._asleep: dict[asyncio.Event, datetime] = {}
+
+    @property
+    def rests(self) -> bool:
+        """Both tasks sleep, until later than now, and nothing has woken them."""
+        return len(self._asleep) == 2 and not any(
+            wake.is_set() or until <= self._clock() for wake, until in self._asleep.items()
+        )
+
+    async def _sleep(self, until: datetime, wake: asyncio.Event) -> None:
+        self._asleep[wake] = until
+        try:
+            await super()._sleep(until, wake)
+        finally:
+            del self._asleep[wake]
+
+    async def _heed_confirmations(self) -> None:
+        await super()._heed_confirmations()
+        self.looked += 1
 
 
 @pytest.fixture(autouse=True)
@@ -108,20 +138,20 @@ async def running(folder: Path, ear: socket.socket, start: str, **more: str) -> 
             subscribers.write_text(SUBSCRIBER)
         with SqliteStore(folder / "digest.db") as store:
             town = Town(folder, arxiv, store, ear)
-            service = Daemon(
+            town.service = Watched(
                 load_setup(None, environ),
                 lambda: load_setup(None, environ),
                 store,
                 Notifier(told),
                 clock=lambda: town.now,
             )
-            task = asyncio.create_task(service.run())
+            task = asyncio.create_task(town.service.run())
             try:
                 yield town
                 assert not task.done()
             finally:
                 os.kill(os.getpid(), signal.SIGTERM)
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(LIMIT):
                     await task
 
 
@@ -129,24 +159,24 @@ async def test_a_reader_is_mailed_at_their_time_what_was_announced_the_night_bef
     tmp_path: Path, ear: socket.socket
 ) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
         town.set_clock("2026-06-09 06:59")
-        await expect_soon(lambda: max(town.store.covered_at().values()) == moment("2026-06-09 06:59"))
-        await asyncio.sleep(0.1)
+        await until(lambda: max(town.store.covered_at().values()) == moment("2026-06-09 06:59"))
+        await town.settle()
         assert town.mails() == []
         town.set_clock("2026-06-09 07:01")
-        await expect_soon(town.mails)
+        await until(town.mails)
         assert town.mails() == ["Tue, 09 Jun 2026 07:00:00 +0000 <ada@example.org>"]
         town.set_clock("2026-06-10 07:00")
-        await expect_soon(lambda: len(town.mails()) == 2)
+        await until(lambda: len(town.mails()) == 2)
 
 
 async def test_days_of_downtime_end_in_one_digest(tmp_path: Path, ear: socket.socket) -> None:
     async with running(tmp_path, ear, "2026-06-06 12:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
     async with running(tmp_path, ear, "2026-06-10 10:00") as town:
-        await expect_soon(town.mails)
-        await asyncio.sleep(0.1)
+        await until(town.mails)
+        await town.settle()
         assert town.mails() == ["Wed, 10 Jun 2026 07:00:00 +0000 <ada@example.org>"]
 
 
@@ -154,25 +184,25 @@ async def test_when_arxiv_is_down_at_the_time_the_digest_comes_as_soon_as_it_is_
     tmp_path: Path, ear: socket.socket
 ) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
         town.arxiv.is_overloaded = True
         town.set_clock("2026-06-09 07:01")
-        await asyncio.sleep(0.2)
+        await town.settle()
         assert town.mails() == []
         town.arxiv.is_overloaded = False
         town.set_clock("2026-06-09 07:45")
-        await expect_soon(town.mails)
+        await until(town.mails)
         assert town.mails() == ["Tue, 09 Jun 2026 07:00:00 +0000 <ada@example.org>"]
 
 
 async def test_a_new_reader_takes_part_without_a_restart(tmp_path: Path, ear: socket.socket) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
         more = SUBSCRIBER + SUBSCRIBER.replace("ada@", "bo@").replace('"tea"', '"day 8"')
         (tmp_path / "subscribers.toml").write_text(more)
-        await expect_soon(lambda: len(town.store.covered_at()) == 2)
+        await until(lambda: len(town.store.covered_at()) == 2)
         town.set_clock("2026-06-09 07:01")
-        await expect_soon(lambda: len(town.mails()) == 2)
+        await until(lambda: len(town.mails()) == 2)
 
 
 async def test_an_edit_between_the_first_reading_and_the_start_is_noticed(
@@ -181,19 +211,20 @@ async def test_an_edit_between_the_first_reading_and_the_start_is_noticed(
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
         # The files were read, and nothing of the daemon has run yet.
         (tmp_path / "subscribers.toml").write_text(SUBSCRIBER.replace('"tea"', '"tea", "milk"'))
-        await expect_soon(lambda: len(town.store.covered_at()) == 2)
+        await until(lambda: len(town.store.covered_at()) == 2)
 
 
 async def test_sighup_rereads_the_files_at_once(
     tmp_path: Path, ear: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
         monkeypatch.setattr(daemon_module, "_LOOK_UP", timedelta(hours=1))
-        await asyncio.sleep(0.1)
+        looked = town.service.looked
+        await until(lambda: town.service.looked > looked)
         (tmp_path / "subscribers.toml").write_text(SUBSCRIBER.replace('"tea"', '"tea", "milk"'))
         os.kill(os.getpid(), signal.SIGHUP)
-        await expect_soon(lambda: len(town.store.covered_at()) == 2)
+        await until(lambda: len(town.store.covered_at()) == 2)
 
 
 async def test_a_broken_file_is_told_of_once_and_the_last_good_one_serves(
@@ -201,25 +232,23 @@ async def test_a_broken_file_is_told_of_once_and_the_last_good_one_serves(
 ) -> None:
     caplog.set_level(logging.ERROR)
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
         (tmp_path / "subscribers.toml").write_text('[[subscriber]]\nemial = "ada@example.org"\n')
-        await expect_soon(lambda: caplog.records)
+        await until(lambda: caplog.records)
         town.set_clock("2026-06-09 07:01")
-        await expect_soon(town.mails)
+        await until(town.mails)
         assert len(caplog.records) == 1
         assert "emial" in caplog.text
         (tmp_path / "subscribers.toml").write_text(SUBSCRIBER.replace('"tea"', '"tea", "milk"'))
-        await expect_soon(lambda: len(town.store.covered_at()) == 2)
+        await until(lambda: len(town.store.covered_at()) == 2)
         assert len(caplog.records) == 1
 
 
 async def test_systemd_hears_ready_alive_and_stopping(tmp_path: Path, ear: socket.socket) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
-        await asyncio.sleep(0.15)
-        words = town.heard()
-        assert words[0].startswith("READY=1\n")
-        assert words.count("WATCHDOG=1") >= 2
+        await until(lambda: town.store.covered_at())
+        await until(lambda: town.heard().count("WATCHDOG=1") >= 2)
+        assert town.heard()[0].startswith("READY=1\n")
     assert town.heard()[-1].startswith("STOPPING=1")
 
 
@@ -228,15 +257,15 @@ async def test_a_failing_store_does_not_end_the_daemon(
 ) -> None:
     monkeypatch.setattr(daemon_module, "_PAUSES", (timedelta(minutes=1),))
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
-        await asyncio.sleep(0.1)
+        await until(lambda: town.store.covered_at())
+        await town.settle()
         town.store._rows("ALTER TABLE mailing RENAME TO mislaid")
         town.set_clock("2026-06-09 07:01")
-        await expect_soon(lambda: "mailing failed" in caplog.text)
+        await until(lambda: "mailing failed" in caplog.text)
         town.store._rows("ALTER TABLE mislaid RENAME TO mailing")
-        await asyncio.sleep(0.2)  # an attempt that had begun before waits from its own moment on
+        await town.settle()  # an attempt that had begun before waits from its own moment on
         town.set_clock("2026-06-09 07:03")
-        await expect_soon(town.mails)
+        await until(town.mails)
 
 
 async def test_a_daemon_without_readers_waits_for_the_first(
@@ -244,32 +273,27 @@ async def test_a_daemon_without_readers_waits_for_the_first(
 ) -> None:
     (tmp_path / "subscribers.toml").write_text("")
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await asyncio.sleep(0.1)
+        await town.settle()
         (tmp_path / "subscribers.toml").write_text(SUBSCRIBER)
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
     assert "failed" not in caplog.text
 
 
-def idle_daemon(folder: Path, store: SqliteStore, clock: Callable[[], datetime]) -> Daemon:
-    """One whose steps are taken by hand."""
-    (folder / "subscribers.toml").write_text(SUBSCRIBER)
-    environ = {
-        "DIGEST_SUBSCRIBERS": str(folder / "subscribers.toml"),
-        "DIGEST_STATE": str(folder / "digest.db"),
-    }
-    setup = load_setup(None, environ)
-    return Daemon(setup, lambda: setup, store, Notifier({}), clock=clock)
-
-
 async def test_a_sleep_ends_when_the_clock_is_set_back(tmp_path: Path) -> None:
-    now = moment("2027-06-09 07:00")
+    now, looks = moment("2027-06-09 07:00"), 0
+
+    def clock() -> datetime:
+        nonlocal looks
+        looks += 1
+        return now
+
     with SqliteStore(tmp_path / "digest.db") as store:
-        daemon = idle_daemon(tmp_path, store, lambda: now)
+        daemon = idle_daemon(tmp_path, store, clock)
         sleep = asyncio.create_task(daemon._sleep(moment("2027-06-10 07:00"), asyncio.Event()))
-        await asyncio.sleep(0.05)
+        await until(lambda: looks > 5)
         assert not sleep.done()
         now = moment("2026-06-09 07:01")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LIMIT):
             await sleep
 
 
@@ -296,24 +320,24 @@ async def test_a_clock_that_was_ahead_once_does_not_stop_the_fetching(
     tmp_path: Path, ear: socket.socket
 ) -> None:
     async with running(tmp_path, ear, "2027-06-08 22:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await expect_soon(lambda: set(town.store.covered_at().values()) == {moment("2026-06-08 22:00")})
+        await until(lambda: set(town.store.covered_at().values()) == {moment("2026-06-08 22:00")})
         town.set_clock("2026-06-09 07:01")
-        await expect_soon(town.mails)
+        await until(town.mails)
 
 
 async def test_a_reader_who_chooses_another_time_is_mailed_then_without_a_restart(
     tmp_path: Path, ear: socket.socket
 ) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
         town.store.prefer("ada@example.org", Preferences(send_at=time(9)))
         town.set_clock("2026-06-09 07:01")
-        await asyncio.sleep(0.2)
+        await town.settle()
         assert town.mails() == []
         town.set_clock("2026-06-09 09:01")
-        await expect_soon(town.mails)
+        await until(town.mails)
         assert town.mails() == ["Tue, 09 Jun 2026 09:00:00 +0000 <ada@example.org>"]
 
 
@@ -321,14 +345,14 @@ async def test_what_came_in_a_pause_is_in_the_first_digest_after_it(
     tmp_path: Path, ear: socket.socket
 ) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
         town.store.prefer("ada@example.org", Preferences(paused_until=date(2026, 6, 10)))
         for clock in ("2026-06-09 07:01", "2026-06-10 00:45", "2026-06-10 06:59"):
             town.set_clock(clock)
-            await asyncio.sleep(0.2)
+            await town.settle()
             assert town.mails() == []
         town.set_clock("2026-06-10 07:01")
-        await expect_soon(town.mails)
+        await until(town.mails)
         assert town.mails() == ["Wed, 10 Jun 2026 07:00:00 +0000 <ada@example.org>"]
         (mail,) = (tmp_path / "Maildir/new").glob("*")
         assert all(f"2606.0000{day}" in mail.read_text() for day in (8, 9))
@@ -336,16 +360,16 @@ async def test_what_came_in_a_pause_is_in_the_first_digest_after_it(
 
 async def test_who_leaves_is_mailed_no_more_and_who_comes_back_is(tmp_path: Path, ear: socket.socket) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
         town.store.leave("ada@example.org", now=town.now)
         town.set_clock("2026-06-09 07:01")
-        await asyncio.sleep(0.2)
+        await town.settle()
         (tmp_path / "subscribers.toml").write_text(f"# edited\n{SUBSCRIBER}")
-        await asyncio.sleep(0.2)
+        await town.settle()
         assert town.mails() == []
         town.store.rejoin("ada@example.org")
         town.set_clock("2026-06-10 07:01")
-        await expect_soon(town.mails)
+        await until(town.mails)
 
 
 async def test_a_click_in_a_mail_ends_the_mails(
@@ -355,9 +379,9 @@ async def test_a_click_in_a_mail_ends_the_mails(
     web = {"DIGEST_WEB__BASE_URL": "https://d.example.org", "DIGEST_WEB__LISTEN": "127.0.0.1:0"}
     web["DIGEST_WEB__METRICS_TOKEN"] = "figures-for-prometheus-1"
     async with running(tmp_path, ear, "2026-06-08 22:00", **web) as town:
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
         town.set_clock("2026-06-09 07:01")
-        await expect_soon(town.mails)
+        await until(town.mails)
         (mail,) = (tmp_path / "Maildir/new").glob("*")
         message = message_from_bytes(mail.read_bytes())
         assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -373,16 +397,16 @@ async def test_a_click_in_a_mail_ends_the_mails(
             figures = await (await session.get(f"{address}/metrics", headers=told)).text()
         assert 'digest_digests_total{outcome="sent"} 1.0' in figures
         assert 'digest_source_last_success_timestamp_seconds{source="' in figures
-        await expect_soon(lambda: len(town.mails()) == 2)  # that it was done, and how to take it back
+        await until(lambda: len(town.mails()) == 2)  # that it was done, and how to take it back
         (notice,) = [mail for mail in mails_in(town) if mail["Subject"].startswith("You are unsubscribed")]
         (back,) = re.findall(r"https://d.example.org(/b/\S+)", str(notice.get_payload()))
         town.set_clock("2026-06-10 07:01")
-        await asyncio.sleep(0.3)
+        await town.settle()
         assert len(town.mails()) == 2
         async with ClientSession() as session, session.post(address + back) as answer:
             assert answer.status == 200
         town.set_clock("2026-06-11 07:01")
-        await expect_soon(lambda: len(town.mails()) == 3)
+        await until(lambda: len(town.mails()) == 3)
 
 
 def mails_in(town: Town) -> list[Message]:
@@ -391,27 +415,27 @@ def mails_in(town: Town) -> list[Message]:
 
 async def test_choices_survive_a_restart(tmp_path: Path, ear: socket.socket) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
         town.store.prefer("ada@example.org", Preferences(send_at=time(9)))
     async with running(tmp_path, ear, "2026-06-09 07:01") as town:
-        await asyncio.sleep(0.2)
+        await town.settle()
         assert town.mails() == []
         town.set_clock("2026-06-09 09:01")
-        await expect_soon(town.mails)
+        await until(town.mails)
 
 
 async def test_a_restored_state_is_told_of_once_and_its_mails_are_no_others(
     tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
     back_up(tmp_path / "digest.db", tmp_path / "copy.db", now=moment("2026-06-08 22:30"))
     async with running(tmp_path, ear, "2026-06-09 08:00") as town:
-        await expect_soon(lambda: len(town.mails()) == 1)
+        await until(lambda: len(town.mails()) == 1)
     assert "an older copy" not in caplog.text
     shutil.copyfile(tmp_path / "copy.db", tmp_path / "digest.db")
     async with running(tmp_path, ear, "2026-06-09 09:00") as town:
-        await expect_soon(lambda: len(town.mails()) == 2)
+        await until(lambda: len(town.mails()) == 2)
     async with running(tmp_path, ear, "2026-06-09 10:00"):
         pass
     assert caplog.text.count("an older copy of the state (of 2026-06-08 22:30 UTC)") == 1
@@ -422,9 +446,9 @@ async def test_arxiv_is_asked_on_the_evening_of_a_holiday_and_the_log_tells_why_
 ) -> None:
     caplog.set_level(logging.INFO)
     async with running(tmp_path, ear, "2026-06-19 12:00") as town:
-        await expect_soon(lambda: "asking arXiv next at 2026-06-22 03:00 UTC" in caplog.text)
+        await until(lambda: "asking arXiv next at 2026-06-22 03:00 UTC" in caplog.text)
         town.set_clock("2026-06-22 03:00")
-        await expect_soon(lambda: "asking arXiv next at 2026-06-23 00:30 UTC" in caplog.text)
+        await until(lambda: "asking arXiv next at 2026-06-23 00:30 UTC" in caplog.text)
         assert "Sunday, 2026-06-21 (New York): no announcement follows a holiday on a Friday" in caplog.text
 
 
@@ -433,14 +457,14 @@ async def test_arxiv_is_asked_once_for_what_its_index_does_not_show_yet_and_agai
 ) -> None:
     caplog.set_level(logging.INFO)
     async with running(tmp_path, ear, "2026-06-15 12:00") as town:
-        await expect_soon(lambda: "asking arXiv next at 2026-06-16 00:30 UTC" in caplog.text)
+        await until(lambda: "asking arXiv next at 2026-06-16 00:30 UTC" in caplog.text)
         town.set_clock("2026-06-16 00:30")
-        await expect_soon(lambda: "asking arXiv next at 2026-06-16 03:00 UTC" in caplog.text)
-        await asyncio.sleep(0.1)
+        await until(lambda: "asking arXiv next at 2026-06-16 03:00 UTC" in caplog.text)
+        await town.settle()
         assert caplog.text.count("fetched source=") == 2
         assert max(town.store.covered_at().values()) < moment("2026-06-16 00:00")
         town.set_clock("2026-06-16 03:00")
-        await expect_soon(lambda: "asking arXiv next at 2026-06-16 06:00 UTC" in caplog.text)
+        await until(lambda: "asking arXiv next at 2026-06-16 06:00 UTC" in caplog.text)
 
 
 async def test_what_arxiv_left_out_is_told_and_asked_for_every_six_hours(
@@ -455,14 +479,14 @@ async def test_what_arxiv_left_out_is_told_and_asked_for_every_six_hours(
         return text in caplog.text
 
     async with running(tmp_path, ear, "2026-06-15 12:00") as town:
-        await expect_soon(partial(said, "asking arXiv next at 2026-06-16 00:30 UTC"))
+        await until(partial(said, "asking arXiv next at 2026-06-16 00:30 UTC"))
         for asked, again in (("03:00", "06:00"), ("06:00", "12:00"), ("12:00", "18:00")):
             town.set_clock(f"2026-06-16 {asked}")
-            await expect_soon(partial(said, f"next at 2026-06-16 {again} UTC"))
+            await until(partial(said, f"next at 2026-06-16 {again} UTC"))
         assert caplog.text.count("evening of Monday, 2026-06-15 (New York), though it was to") == 3
         sources[0].papers = (*teas, invented_paper("2606.01000", "Tea", submitted="2026-06-14 10:00"))
         town.set_clock("2026-06-16 18:00")
-        await expect_soon(lambda: "asking arXiv next at 2026-06-17 00:30 UTC" in caplog.text)
+        await until(lambda: "asking arXiv next at 2026-06-17 00:30 UTC" in caplog.text)
 
 
 async def test_a_provider_whose_quota_is_used_up_rests_until_it_may_be_free(
@@ -480,14 +504,14 @@ async def test_a_provider_whose_quota_is_used_up_rests_until_it_may_be_free(
         }
         more = {f"DIGEST_SMTP__{key}": value for key, value in settings.items()}
         async with running(tmp_path, ear, "2026-06-08 22:00", **more) as town:
-            await expect_soon(lambda: town.store.covered_at())
+            await until(lambda: town.store.covered_at())
             town.set_clock("2026-06-09 07:00")
-            await expect_soon(lambda: "QUIT" in post.commands)
+            await until(lambda: "QUIT" in post.commands)
             town.set_clock("2026-06-09 08:30")
-            await expect_soon(lambda: town.store.waiting() == 2)
+            await until(lambda: town.store.waiting() == 2)
             assert sum(line.startswith("RCPT") for line in post.commands) == 1
             town.set_clock("2026-06-09 10:05")
-            await expect_soon(lambda: len(post.accepted) == 2)
+            await until(lambda: len(post.accepted) == 2)
 
 
 async def test_the_sign_of_life_comes_on_its_weekday_though_nobody_is_mailed_then(
@@ -496,11 +520,11 @@ async def test_the_sign_of_life_comes_on_its_weekday_though_nobody_is_mailed_the
     (tmp_path / "subscribers.toml").write_text(f'{SUBSCRIBER}weekly = "wed"\n')
     more = {"DIGEST_OPERATOR__EMAIL": "op@example.org", "DIGEST_OPERATOR__HEARTBEAT": "sat"}
     async with running(tmp_path, ear, "2026-06-12 12:00", **more) as town:
-        await expect_soon(lambda: town.store.covered_at())
-        await expect_soon(lambda: "heartbeat" in town.store.bulletins())
+        await until(lambda: town.store.covered_at())
+        await until(lambda: "heartbeat" in town.store.bulletins())
         assert mails_in(town) == []
         town.set_clock("2026-06-13 00:01")
-        await expect_soon(lambda: [str(mail["Subject"]) for mail in mails_in(town)])
+        await until(lambda: [str(mail["Subject"]) for mail in mails_in(town)])
         assert [mail["To"] for mail in mails_in(town)] == ["<op@example.org>"]
 
 
@@ -518,7 +542,7 @@ async def test_who_becomes_due_while_others_are_mailed_waits_for_no_other_day(
         }
         more = {f"DIGEST_SMTP__{key}": value for key, value in settings.items()}
         async with running(tmp_path, ear, "2026-06-08 22:00", **more) as town:
-            await expect_soon(lambda: town.store.covered_at())
+            await until(lambda: town.store.covered_at())
             answer = post.answer
 
             def take_long(*verbs: str) -> object:
@@ -527,6 +551,6 @@ async def test_who_becomes_due_while_others_are_mailed_waits_for_no_other_day(
 
             monkeypatch.setattr(post, "answer", take_long)
             town.set_clock("2026-06-09 07:00")
-            await expect_soon(
+            await until(
                 lambda: {mail.recipient for mail in post.accepted} == {"ada@example.org", "bo@example.org"}
             )

@@ -37,6 +37,7 @@ from tests.integration import mail_server
 from tests.integration.installation import MONDAY, TEA, TUESDAY, WEDNESDAY, Installation, plain
 from tests.integration.mail_server import Answer, Do, MailServer, serving
 from tests.stores import NOW, outbox_of
+from tests.waiting import LIMIT
 
 ADA, BO = "ada@example.org", "bo@example.org"
 SOON = MONDAY + timedelta(minutes=31)
@@ -127,7 +128,7 @@ class Lab:
                 security=row.security,
                 username=row.username,
                 password="open sesame" if row.username else None,
-                timeout=timedelta(seconds=0.5),
+                timeout=timedelta(seconds=0.5 if row.seconds_per_byte else LIMIT),
                 connections=1,
             )
         )
@@ -267,7 +268,7 @@ async def test_a_server_that_refuses_a_connection_is_left_alone_once_the_days_ma
     await lab.run(MONDAY, TEA)
     transport = OneAtATime(sessions=3)
     delivering = deliver(store, transport, plain, lambda: MONDAY, limits=Limits(per_day=2))
-    report = await asyncio.wait_for(delivering, 5)
+    report = await asyncio.wait_for(delivering, LIMIT)
     assert (report.sent, store.waiting(), report.is_server_down) == (2, 7, False)
     assert transport.opened <= 3
 

@@ -1,7 +1,7 @@
 """No session with the mail server: cause and remedy are said, all mails wait, and nobody is blamed."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,6 @@ from digest.mail.connecting import Security, SmtpServer
 from digest.mail.smtp import SmtpTransport
 from digest.running import run
 from digest.store.sqlite import SqliteStore
-from tests.contract.test_stores import NOW, outbox_of
 from tests.integration.certificates import (
     issued,
     only_tls_1_0,
@@ -26,31 +25,26 @@ from tests.integration.certificates import (
     self_signed,
     with_short_key,
 )
+from tests.integration.installation import plain
 from tests.integration.mail_server import Answer, Do, MailServer, serving
-from tests.integration.test_cycle import plain
+from tests.stores import NOW, outbox_of
 
 READERS = [f"reader{number}@example.org" for number in range(5)]
 OPERATOR = "the server's operator has to"
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
+pytestmark = pytest.mark.usefixtures("trusted")
 
 
 @pytest.fixture(autouse=True)
-def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(file))
-    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks_of_smtp, "_PROBE_SECONDS", 1.0)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with SqliteStore(tmp_path / "digest.db") as store:
-        outbox_of(store, *READERS)
-        yield store
+def store(store: SqliteStore) -> SqliteStore:
+    outbox_of(store, *READERS)
+    return store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

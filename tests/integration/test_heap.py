@@ -36,7 +36,11 @@ print(peak_bytes() - before)
 def grown(heap: str) -> int:
     """By how many bytes the process grew."""
     done = subprocess.run(
-        [sys.executable, "-c", _THREADS_IN_TURN, heap], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _THREADS_IN_TURN, heap],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     return int(done.stdout)
 

@@ -6,11 +6,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -24,6 +24,8 @@ from digest.store import failures
 from digest.store.lock import sole_worker
 from digest.store.sqlite import SqliteStore, copy_state, look_into
 from tests.disk import Disk, mounted
+from tests.processes import started, started_here
+from tests.waiting import LIMIT, until
 
 ROOT = Path(__file__).parents[2]
 HAS_PROC_LOCKS = Path("/proc/locks").exists()
@@ -34,7 +36,7 @@ from digest.locking import LockFile
 lock = LockFile(Path(sys.argv[1]))
 assert lock.acquire()
 print("held", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -48,13 +50,10 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 def held(path: Path) -> Iterator[int]:
     """Another process holds the lock at `path`: its pid."""
     command = (sys.executable, "-c", HOLD, str(path))
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"held\n"
-            yield process.pid
-        finally:
-            process.kill()
+    with started(*command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield process.pid
 
 
 @pytest.mark.parametrize("room", [0, 4096, 8192, 32_768, 100_000])
@@ -183,21 +182,17 @@ def test_a_lock_that_is_held_for_a_moment_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "digest.db"
     lock = LockFile(tmp_path / "digest.db.lock")
     assert lock.acquire()
-    time.sleep(0)
-    began = time.monotonic()
-    with closing(_Later(lock.release, 0.2)), sole_worker(path, patience=20):
-        assert time.monotonic() - began >= 0.15
+    released: list[bool] = []
 
+    def release() -> None:
+        released.append(True)
+        lock.release()
 
-class _Later:
-    def __init__(self, call: object, seconds: float) -> None:
-        from threading import Timer
-
-        self._timer = Timer(seconds, call)  # type: ignore[arg-type]
-        self._timer.start()
-
-    def close(self) -> None:
-        self._timer.join()
+    timer = Timer(0.2, release)
+    timer.start()
+    with sole_worker(path, patience=LIMIT):
+        assert released
+    timer.join()
 
 
 @pytest.mark.skipif(not HAS_PROC_LOCKS, reason="this system does not tell who holds a lock")
@@ -208,11 +203,8 @@ async def test_a_long_wait_for_a_turn_names_who_is_waited_for(tmp_path: Path) ->
     turnstile.tell = told.append
     with held(path) as pid:
         waiting = asyncio.create_task(_turn(turnstile))
-        async with asyncio.timeout(20):
-            while len(told) < 2:
-                await asyncio.sleep(0.02)
-    async with asyncio.timeout(20):
-        await waiting
+        await until(lambda: len(told) >= 2)
+    await asyncio.wait_for(waiting, LIMIT)
     assert f"process {pid} of user {os_errors.this_user()} holds {path}" in told[0]
 
 
@@ -233,27 +225,21 @@ async def test_the_daemon_waits_for_a_full_disk_and_goes_on_by_itself(disk: Disk
         "daemon._LOOK_SECONDS = 0.2; cli.main()"
     )  # fmt: skip
     environ = {**os.environ, "DIGEST_STATE": str(state), "PYTHONPATH": str(ROOT)}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", code, "daemon"),
-        cwd=folder,
-        env=environ,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
+    async with (
+        started_here(
+            *(sys.executable, "-c", code, "daemon"), cwd=folder, env=environ, stderr=asyncio.subprocess.PIPE
+        ) as process,
+        asyncio.timeout(LIMIT),
+    ):
         assert process.stderr is not None
-        async with asyncio.timeout(30):
-            first = (await process.stderr.readline()).decode()
-            assert "waiting, and looking again every" in first
-            assert "No space left on device" in first or "the disk is full" in first
-            disk.clear()
-            second = (await process.stderr.readline()).decode()
-            assert "ready subscribers=0" in second
-            process.send_signal(signal.SIGTERM)
-            assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        first = (await process.stderr.readline()).decode()
+        assert "waiting, and looking again every" in first
+        assert "No space left on device" in first or "the disk is full" in first
+        disk.clear()
+        second = (await process.stderr.readline()).decode()
+        assert "ready subscribers=0" in second
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
 
 
 def test_two_states_of_one_user_share_a_turnstile(tmp_path: Path) -> None:

@@ -3,11 +3,9 @@
 import os
 import pty
 import re
-import select
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,9 @@ from digest.assembly import Setup, load_setup
 from digest.cli import service_lines
 from digest.errors import ConfigurationError
 from digest.installation import Answers, MailServer, config_text, install
+from tests.processes import started
+from tests.terminals import shown_on
+from tests.waiting import LIMIT
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
@@ -167,31 +168,24 @@ def converse(folder: Path, *turns: tuple[str, str], code: int = 0, options: tupl
     """
     terminal, theirs = pty.openpty()
     environ = os.environ | {"PYTHONPATH": str(ROOT), "TZ": "UTC", "XDG_STATE_HOME": str(folder / "home")}
-    child = subprocess.Popen(
-        [sys.executable, "-m", "digest", "init", *options],
+    shown, heard, waiting = "", 0, [*turns]
+    with started(
+        *(sys.executable, "-m", "digest", "init", *options),
         env=environ,
         cwd=folder,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-    )
-    os.close(theirs)
-    shown, heard, waiting, end = "", 0, [*turns], time.monotonic() + 30
-    while time.monotonic() < end:
-        if not select.select([terminal], [], [], 0.1)[0]:
-            continue
-        try:
-            shown += os.read(terminal, 4096).decode(errors="replace")
-        except OSError:  # the command has ended
-            break
-        if waiting and re.search(f"{waiting[0][0]}.*: $", shown[heard:]):
-            heard = len(shown)
-            os.write(terminal, f"{waiting.pop(0)[1]}\n".encode())
-    os.close(terminal)
-    if time.monotonic() >= end:
-        child.kill()
-    assert child.wait(timeout=30) == code, shown
+    ) as child:
+        os.close(theirs)
+        for piece in shown_on(terminal):
+            shown += piece.decode(errors="replace")
+            if waiting and re.search(f"{waiting[0][0]}.*: $", shown[heard:]):
+                heard = len(shown)
+                os.write(terminal, f"{waiting.pop(0)[1]}\n".encode())
+        os.close(terminal)
+        assert child.wait(LIMIT) == code, shown
     assert not waiting, shown
     return shown
 

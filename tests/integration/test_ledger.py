@@ -9,6 +9,7 @@ import pytest
 
 from digest.jobs.ledger import Ledger
 from digest.store import Conclusion, MailingState, Store
+from tests.waiting import LIMIT
 
 
 class Book:
@@ -50,7 +51,7 @@ async def test_those_who_come_within_a_moment_are_written_down_together(book: Bo
 async def test_the_only_session_waits_for_nobody(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("digest.jobs.ledger._GATHERING", 3600)
     ledger = ledger_of(book, 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(LIMIT):
         await ledger.write(conclusion(1))
         await ledger.write(conclusion(2))
     assert book.written == [(1,), (2,)]

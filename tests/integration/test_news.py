@@ -242,7 +242,7 @@ async def test_a_longer_lookback_looks_further_back_once(store: SqliteStore, is_
     (key,) = store.covered_at()
     assert set(store.newest_papers(key, limit=5)) == {TEA, old}
     # Who follows the keyword from now on finds the old paper in their first digest.
-    lab.subscribers = (reader("cy@example.org", "tea"),)
+    lab.subscribers = (*lab.subscribers, reader("cy@example.org", "tea"))
     await lab.run(WEDNESDAY, TEA)
     assert lab.mails() == [("cy@example.org", f"{TEA.id} {old.id}")]
 

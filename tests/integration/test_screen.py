@@ -16,6 +16,9 @@ import pytest
 from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, REPLACEMENT, SECOND_MORNING
 from digest.store.sqlite import SqliteStore
+from tests.processes import started
+from tests.terminals import shown_on
+from tests.waiting import LIMIT
 
 ROOT = Path(__file__).parents[2]
 NOW = ("--now", f"{SECOND_MORNING:%Y-%m-%dT%H:%M:%SZ}")
@@ -42,16 +45,11 @@ def on_a_terminal(folder: Path, arxiv: LocalArxiv, *arguments: str) -> list[str]
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     command = [sys.executable, "-m", "digest", *arguments]
-    with subprocess.Popen(
-        command, env=environ(arxiv), cwd=folder, stdout=theirs, stderr=subprocess.PIPE
-    ) as child:
+    with started(*command, env=environ(arxiv), cwd=folder, stdout=theirs, stderr=subprocess.DEVNULL) as child:
         os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 4096):
-                shown += piece
-        except OSError:  # the command has ended
-            os.close(ours)
+        shown = b"".join(shown_on(ours))
+        os.close(ours)
+        child.wait(LIMIT)
     assert child.returncode == 0
     return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown.decode()).replace("\r", "").split("\n")
 

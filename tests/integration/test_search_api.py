@@ -29,6 +29,7 @@ from tests.integration.arxiv_server import (
     says,
     searches,
 )
+from tests.waiting import LIMIT
 
 GNOMES = (parse("lost gnomes"),)
 SINCE = FIRST_SUBMITTED_AT - timedelta(days=1)
@@ -46,7 +47,7 @@ async def search_api(
         version="1",
         retry_pause=timedelta(0),
         tries=tries,
-        timeout=timedelta(seconds=5),
+        timeout=timedelta(seconds=LIMIT),
     )
     async with (
         arxiv_server(*replies) as server,

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -21,7 +21,9 @@ from digest.store.migrations import migrations, names
 from digest.store.revisions import Edition
 from digest.store.sqlite import SqliteStore, copy_state, look_into
 from tests.factories import reader
+from tests.processes import started
 from tests.stores import NOW, claim, found, key, with_news
+from tests.waiting import LIMIT
 
 BOTH = ("ada@example.org", "bo@example.org")
 
@@ -134,20 +136,15 @@ def test_nobody_is_refused_since_another_wrote_meanwhile(tmp_path: Path) -> None
 
 def test_processes_that_begin_at_once_make_one_file(tmp_path: Path) -> None:
     begin = "import sys, pathlib, digest.store.sqlite as s; input(); s.SqliteStore(pathlib.Path(sys.argv[1]))"
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", begin, str(tmp_path / "digest.db")],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    for process in started:
-        assert process.stdin
-        process.stdin.write("\n")
-        process.stdin.flush()
-    assert [process.communicate()[1] for process in started] == [""] * 4
+    command = (sys.executable, "-W", "ignore", "-c", begin, tmp_path / "digest.db")
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with ExitStack() as stack:
+        processes = [stack.enter_context(started(*command, **pipes)) for _ in range(4)]
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        assert [process.communicate(timeout=LIMIT)[1] for process in processes] == [""] * 4
 
 
 def test_a_copy_goes_its_own_way(tmp_path: Path) -> None:

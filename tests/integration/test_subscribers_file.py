@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +20,8 @@ from digest.config import Defaults
 from digest.errors import ConfigurationError
 from digest.subscribers import load_subscribers
 from digest.subscribers_file import subscribe, unsubscribe
+from tests.processes import started
+from tests.waiting import LIMIT
 
 DEFAULTS = Defaults()
 WRITTEN = """\
@@ -350,16 +353,14 @@ def test_ten_commands_at_once_all_take_effect(path: Path) -> None:
         "DIGEST_STATE": str(path.with_name("digest.db")),
         "PYTHONPATH": str(root),
     }
-    running = [
-        subprocess.Popen(
-            [*command, f"keyword {n}", "new@example.org" if n % 2 else f"new{n}@example.org"],
-            env=environ,
-            cwd=path.parent,
-            stdout=subprocess.DEVNULL,
-        )
-        for n in range(10)
-    ]
-    assert [one.wait(60) for one in running] == [0] * 10
+    surroundings = {"env": environ, "cwd": path.parent, "stdout": subprocess.DEVNULL}
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(started(*command, f"keyword {n}", reader, **surroundings))
+            for n in range(10)
+            for reader in ("new@example.org" if n % 2 else f"new{n}@example.org",)
+        ]
+        assert [one.wait(LIMIT) for one in running] == [0] * 10
     assert sorted(keywords_of(path, "new@example.org")) == [
         "graph",
         *(f"keyword {n}" for n in range(1, 10, 2)),

@@ -13,7 +13,8 @@ import pytest
 from digest.errors import StateError
 from digest.preferences import Preferences, lay_over
 from tests.factories import at_other_times, invented_paper
-from tests.integration.web_site import ADA, Town, serving_town, told
+from tests.integration.web_site import ADA, BO, Town, serving_town, told
+from tests.waiting import LIMIT
 
 TEA, MILK = (keyword.query.key for keyword in ADA.keywords)
 AS_IT_IS = {"weekly": "never", "at": "07:00", "paused_until": ""}
@@ -189,7 +190,7 @@ def locked(path: Path) -> Iterator[None]:
             other.execute("ROLLBACK")
 
 
-async def test_while_others_write_pages_are_read_and_changes_are_made_or_not_as_they_are_told(
+async def test_while_others_write_changes_are_made_or_not_as_they_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("digest.web.serving._PATIENCE", 0.5)
@@ -201,28 +202,34 @@ async def test_while_others_write_pages_are_read_and_changes_are_made_or_not_as_
         assert links.online
         changes = [town.post(links.unsubscribe), town.post(links.manage, {**AS_IT_IS, "weekly": "mon"})]
         with locked(town.path):
-            waiting = [asyncio.create_task(change) for change in changes]
-            await asyncio.sleep(0.1)
-            async with asyncio.timeout(0.3):
-                for url in (links.manage, links.online, links.unsubscribe, "/healthz"):
-                    assert (await town.get(url)).status == 200
-            async with asyncio.timeout(5):
-                answers = await asyncio.gather(*waiting)
+            async with asyncio.timeout(LIMIT):
+                answers = await asyncio.gather(*changes)
             assert {answer.status for answer in answers} == {503}
             assert all("Nothing was changed" in told(answer.body) for answer in answers)
-        await asyncio.sleep(0.7)  # longer than any of them might have waited
-        assert town.store.preferences() == {}
+        bo = town.links(BO, number="2606.00002").manage
+        assert bo
+        assert (await town.post(bo, {**AS_IT_IS, "weekly": "fri"})).status == 200
+        assert town.store.preferences() == {BO.email: Preferences(weekly="fri")}  # none came late
         assert (await town.post(links.unsubscribe)).status == 200
         with locked(town.path):  # what is done already needs no change
             assert (await town.post(links.unsubscribe)).status == 200
 
 
-async def test_a_change_that_waited_a_little_is_made(tmp_path: Path) -> None:
+async def test_while_a_change_waits_for_others_who_write_pages_are_read_and_then_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.web.serving._PATIENCE", LIMIT)
+    monkeypatch.setattr("digest.web.app.LONGEST_QUEUE", LIMIT)
     async with serving_town(tmp_path) as town:
-        url = manage(town)
+        links = town.links()
+        assert links.unsubscribe
+        assert links.manage
+        assert links.online
         with locked(town.path):
-            change = asyncio.create_task(town.post(url, {**AS_IT_IS, "weekly": "mon"}))
-            await asyncio.sleep(0.3)
+            change = asyncio.create_task(town.post(links.manage, {**AS_IT_IS, "weekly": "mon"}))
+            for url in (links.manage, links.online, links.unsubscribe, "/healthz"):
+                assert (await town.get(url)).status == 200
+            assert not change.done()
         answer = await change
         assert (answer.status, "Saved." in told(answer.body)) == (200, True)
         assert town.store.preferences() == {ADA.email: Preferences(weekly="mon")}

@@ -5,7 +5,9 @@ import logging
 
 import pytest
 
+from digest.web.connections import Connection
 from tests.integration.web_site import Town
+from tests.waiting import LIMIT, until
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 HOST = "Host: x\r\nConnection: close\r\n"
@@ -79,7 +81,7 @@ async def said_to(town: Town, sent: bytes, *, half_close: bool = False) -> bytes
         writer.write(sent)
         if half_close:
             writer.write_eof()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT):
             return await reader.read()
     except ConnectionError:
         return b""
@@ -118,7 +120,7 @@ async def test_it_is_refused_and_no_log_tells_of_it(
 
 @pytest.mark.parametrize("name", CUT_OFF)
 async def test_what_breaks_off_changes_nothing_and_is_not_told(
-    town: Town, caplog: pytest.LogCaptureFixture, name: str
+    town: Town, caplog: pytest.LogCaptureFixture, lost: list[Connection], name: str
 ) -> None:
     token, state = token_of(town), town.state()
     caplog.set_level(logging.NOTSET)
@@ -127,7 +129,7 @@ async def test_what_breaks_off_changes_nothing_and_is_not_told(
     writer.write(sent)
     await writer.drain()
     writer.transport.abort()
-    await asyncio.sleep(0.1)
+    await until(lambda: lost)
     assert (await town.get("/healthz")).status == 200
     assert town.state() == state
     nothing_is_told(caplog, token)

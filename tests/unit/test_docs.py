@@ -50,6 +50,7 @@ def test_the_manual_page_is_shown_without_a_warning() -> None:
         capture_output=True,
         text=True,
         check=True,
+        timeout=60,
     )
     assert shown.stderr == ""
     assert "--dry-run" in re.sub(".\b", "", shown.stdout)

@@ -171,6 +171,7 @@ def test_another_process_gives_the_same_bytes() -> None:
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
+        timeout=60,
     )
     assert other.stdout.strip() == sha256(writer.write(SAME).message).hexdigest()
 
