@@ -73,6 +73,10 @@ def test_every_page_has_its_line_in_the_index() -> None:
     assert {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} == {"README.md", *INDEX}
 
 
+def test_the_docs_have_the_changelog_itself() -> None:
+    assert (DOCS / "changelog.md").resolve() == ROOT / "CHANGELOG.md"
+
+
 def test_the_site_has_the_pages_in_the_order_of_the_index() -> None:
     nav = (ROOT / "properdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
     assert re.findall(r"- (?:Documentation: )?(\S+\.md)", nav) == ["README.md", *INDEX]
