@@ -15,14 +15,23 @@ _MOST_LINES = 8
 
 
 class Bulletin(StrEnum):
-    """A mail to the operator: fetching fails for over a day, works again, or how the week was."""
+    """A mail to the operator.
 
+    Too many addresses were called dead to be given up, fetching fails for over a day or works again, or how
+    the week was.
+    """
+
+    BRAKE = "brake"
     OUTAGE = "outage"
     RECOVERY = "recovery"
     HEARTBEAT = "heartbeat"
 
 
+_AGAIN = timedelta(days=1)
+"""What is told each time it happens is told again no sooner."""
+
 _SUBJECTS = {
+    Bulletin.BRAKE: "arXiv digest: a mail server calls many addresses dead",
     Bulletin.OUTAGE: "arXiv digest: no fetch has succeeded for over a day",
     Bulletin.RECOVERY: "arXiv digest: fetching works again",
     Bulletin.HEARTBEAT: "arXiv digest: this week",
@@ -30,13 +39,21 @@ _SUBJECTS = {
 
 
 def due_bulletin(
-    health: Health, told_at: Mapping[Bulletin, datetime], *, heartbeat: int | None
+    health: Health,
+    told_at: Mapping[Bulletin, datetime],
+    *,
+    heartbeat: int | None,
+    brakes: Sequence[str] = (),
 ) -> Bulletin | None:
     """What to tell the operator now, if anything; `heartbeat` is the weekday (0 is Monday, UTC) of that mail.
 
     An outage is told once; `told_at` has one until its end is told. The first heartbeat waits for its
-    weekday, as the later ones do; of these, one that could not be sent on its day comes after it.
+    weekday, as the later ones do; of these, one that could not be sent on its day comes after it. `brakes`
+    say where nobody was given up, as too many were called dead: that is told once a day.
     """
+    braked_at = told_at.get(Bulletin.BRAKE)
+    if brakes and not (braked_at and braked_at <= health.now < braked_at + _AGAIN):
+        return Bulletin.BRAKE
     if bool(health.unseen) != (Bulletin.OUTAGE in told_at):
         return Bulletin.OUTAGE if health.unseen else Bulletin.RECOVERY
     if heartbeat is None:
@@ -57,7 +74,13 @@ def last_heartbeat(weekday: int, now: datetime) -> datetime:
     return midnight - timedelta(days=(now.weekday() - weekday) % 7)
 
 
-def write_bulletin(bulletin: Bulletin, health: Health, letterhead: Letterhead, operator: str) -> Outgoing:
+def write_bulletin(
+    bulletin: Bulletin,
+    health: Health,
+    letterhead: Letterhead,
+    operator: str,
+    brakes: Sequence[str] = (),
+) -> Outgoing:
     """The mail that tells it."""
     token = sha256(f"{bulletin}/{health.now.isoformat()}/{operator}".encode()).hexdigest()[:24]
     headers = (
@@ -73,7 +96,8 @@ def write_bulletin(bulletin: Bulletin, health: Health, letterhead: Letterhead, o
     )
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     lines = [f"{name:<12}{line}" for name, line in _labelled(health)]
-    problems = [f"needs you: {problem}" for problem in health.problems()] or ["all is well"]
+    told_too = [one for one in health.problems() if not any(brake in one for brake in brakes)]
+    problems = [f"needs you: {problem}" for problem in (*brakes, *told_too)] or ["all is well"]
     body = quoted_printable("\n".join((*problems, "", *lines, "")))
     message = f"{head}\r\n".encode() + body
     return Outgoing(sender=letterhead.sender, recipient=operator, message=message, token=token)

@@ -37,7 +37,7 @@ class CycleReport:
     given up because their reader has left, `digests_suppressed` those whose address turned out to be dead,
     `subscribers_not_due` the readers who have something new but had their digest already, or wait for their
     weekday, and `subscribers_suppressed` those whose address is dead. `silence` is why nothing is new, where
-    the calendar explains it.
+    the calendar explains it. `brakes` are those of the deliveries, and `errors` have them too.
     """
 
     papers_new: int
@@ -53,6 +53,7 @@ class CycleReport:
     notes: tuple[str, ...]
     silence: str | None
     is_unreached: bool
+    brakes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -128,6 +129,7 @@ class Cycle:
                 *dict.fromkeys((*earlier.notes, *later.notes)),
             ),
             silence=None if fetched is None or fetched.papers_new else why_quiet(now),
+            brakes=(*earlier.brakes, *later.brakes),
             is_unreached=fetched is not None and fetched.is_unreached and not fetched.is_clock_wrong,
         )
 

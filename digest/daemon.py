@@ -269,6 +269,7 @@ class Daemon:
             self._readers,
             stationery_of(setup.settings).letterhead,
             setup.settings.operator,
+            brakes=report.brakes,
             now=now,
         )
         for note in report.notes:

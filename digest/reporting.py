@@ -1,4 +1,4 @@
-"""Mails the operator: an outage and its end, and once a week how things are."""
+"""Mails the operator: an outage and its end, many addresses called dead, and once a week how things are."""
 
 import asyncio
 import logging
@@ -24,24 +24,27 @@ async def tell_operator(
     letterhead: Letterhead,
     operator: Operator,
     *,
+    brakes: Sequence[str] = (),
     now: datetime,
 ) -> Bulletin | None:
     """Sends what the operator wants to know and has not been told; what fails is sent by the next call.
 
+    `brakes` are those of the deliveries since the last call.
     Returns what was sent. Raises `StateError` when the state cannot be read or written.
     """
     if operator.email is None:
         return None
     health = await asyncio.to_thread(examine, store, subscribers, now=now)
     told_at = {Bulletin(name): at for name, at in (await asyncio.to_thread(store.bulletins)).items()}
-    bulletin = due_bulletin(health, told_at, heartbeat=operator.heartbeat)
+    bulletin = due_bulletin(health, told_at, heartbeat=operator.heartbeat, brakes=brakes)
     if bulletin is None:
         if operator.heartbeat is not None and Bulletin.HEARTBEAT not in told_at:  # the weeks begin now
             await asyncio.to_thread(store.note_bulletin, Bulletin.HEARTBEAT, ends=None, now=now)
         return None
     try:
         async with transport.session() as session:
-            receipt = await session.send(write_bulletin(bulletin, health, letterhead, operator.email))
+            mail = write_bulletin(bulletin, health, letterhead, operator.email, brakes)
+            receipt = await session.send(mail)
     except ServerUnavailable as error:
         _log.warning("operator not told bulletin=%s cause=%s", bulletin, error)
         return None

@@ -125,6 +125,7 @@ async def _cycle(
                 lay_over(setup.subscribers, store.preferences()),
                 stationery_of(settings).letterhead,
                 settings.operator,
+                brakes=report.brakes,
                 now=now or datetime.now(UTC),
             )
         moment = now or datetime.now(UTC)

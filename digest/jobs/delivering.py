@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from digest.drafting import Draft, Drafting, Hire, Write, draft
 from digest.errors import ScribeGone, ServerUnavailable, StateError
 from digest.heap import trim_heap
-from digest.jobs.brake import Brake, Decision, Refused
+from digest.jobs.brake import Decision
 from digest.jobs.ledger import Ledger
+from digest.jobs.refusals import Refusals
 from digest.mail import Outcome, Receipt, Session, Transport
 from digest.mail.pace import UNLIMITED, Limits, Pace
 from digest.matching import forget
-from digest.notation import address_key
 from digest.schedule import LONGEST_RETRY, retry_at
 from digest.store import Conclusion, MailingState, Store
 
@@ -41,15 +41,13 @@ _STATES = {
     Outcome.DOUBTFUL: MailingState.DEFERRED,
 }
 
-_AFTER_THE_BRAKE = timedelta(hours=1)
-"""When an address is tried again that was called dead together with too many others."""
-
 
 @dataclass(slots=True, kw_only=True)
 class DeliveryReport:
     """What became of the mailings tried: `deferred` ones are tried again, the address of others is dead.
 
-    `is_braked`: the server called so many addresses dead in a row that the batch ended.
+    `brakes` say where so many addresses were called dead that none of them is believed to be; `is_braked`:
+    the batch ended by it.
     `limited_until`: a day's mails, or the provider's quota, are used up, and the next may go then.
     """
 
@@ -60,6 +58,7 @@ class DeliveryReport:
     notes: list[str] = field(default_factory=list)
     is_server_down: bool = False
     is_braked: bool = False
+    brakes: list[str] = field(default_factory=list)
     limited_until: datetime | None = None
 
 
@@ -173,16 +172,13 @@ class _Delivery:
         self._held: set[int] = set()
         self._claiming: asyncio.Future[Sequence[Draft]] | None = None
         self._returned: list[Draft] = []
-        self._brake = Brake()
-        self._refused: list[tuple[Draft, Receipt]] = []
+        self._refusals = Refusals(store, began_at=self._began[0])
         self._state_error: StateError | None = None
 
     async def run(self) -> None:
         """A server may refuse one session and serve the others; it is down when it ends them all."""
         failures, tried = await self._round()
-        while (
-            failures and len(failures) < tried and not (self._is_limited(failures) or self._brake.is_pulled)
-        ):
+        while failures and len(failures) < tried and not self._is_over(failures):
             failures, tried = await self._round()
         await self._decide()
         if refusal := _over_quota(failures):
@@ -197,8 +193,9 @@ class _Delivery:
         if self._state_error:
             raise self._state_error
 
-    def _is_limited(self, failures: Sequence[ServerUnavailable]) -> bool:
-        return self.report.limited_until is not None or _over_quota(failures) is not None
+    def _is_over(self, failures: Sequence[ServerUnavailable]) -> bool:
+        is_limited = self.report.limited_until is not None or _over_quota(failures) is not None
+        return is_limited or self._refusals.brake.is_pulled
 
     async def _round(self) -> tuple[list[ServerUnavailable], int]:
         """Sends until nothing is due: what ended sessions, and how many sessions had something to send."""
@@ -243,7 +240,7 @@ class _Delivery:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
-            held = (*self._held, *(one.number for one, _ in self._refused))
+            held = (*self._held, *self._refusals.numbers)
             with suppress(StateError):  # the sessions meet it too, and wait rather than forget what they sent
                 await asyncio.to_thread(self._store.renew, held, until=self._clock() + LEASE)
 
@@ -276,12 +273,18 @@ class _Delivery:
 
     async def _next(self, queue: _Queue) -> Draft | None:
         """What another session had to give back comes before the end."""
-        one = None if self._stop.is_set() else await queue.get()
-        return self._returned.pop() if one is None and self._returned and not self._stop.is_set() else one
+        while not self._stop.is_set():
+            one = await queue.get()
+            if one is None:
+                return self._returned.pop() if self._returned and not self._stop.is_set() else None
+            if not self._refusals.holds_back(one):
+                return one
+            self._held.discard(one.number)
+        return None
 
     async def _may_go(self) -> bool:
         """Waits as the limits want; false when a day's mails are used up, or when told to stop."""
-        if self._brake.is_pulled:
+        if self._refusals.brake.is_pulled:
             return False
         while not self._pace.is_spent(now := self._now()):
             wait = self._pace.wait_for(now).total_seconds()
@@ -306,11 +309,10 @@ class _Delivery:
             receipt = await session.send(one.outgoing)
         if receipt.outcome in {Outcome.DEAD, Outcome.DOUBTFUL}:  # decided when all of the batch is known
             self._held.discard(one.number)
-            self._refused.append((one, receipt))
-            self._brake.refuse(is_certain=receipt.outcome is Outcome.DEAD)
+            self._refusals.refuse(one, receipt)
             return
         if receipt.outcome is Outcome.SENT:
-            self._brake.accept()
+            self._refusals.accept(one)
         await self._ledger.write(_conclusion(one, receipt, self._clock()))
         self._held.discard(one.number)
         self._count(one, receipt)
@@ -318,46 +320,17 @@ class _Delivery:
 
     async def _decide(self) -> None:
         """What becomes of those whose addresses the server called dead."""
-        if not self._refused:
-            return
         now = self._clock()
-        doubted = await asyncio.to_thread(self._store.doubted)
-        keys = {address_key(one.email) for one, _ in self._refused}
-        since = min((*doubted.values(), self._began[0]))
-        decisions = self._brake.decide(
-            [
-                Refused(
-                    is_certain=receipt.outcome is Outcome.DEAD,
-                    doubted_at=doubted.get(address_key(one.email)),
-                )
-                for one, receipt in self._refused
-            ],
-            now=now,
-            doubted=len(keys | doubted.keys()),
-            accepted_since=await asyncio.to_thread(self._store.accepted_since, since),
-        )
-        if Decision.RELEASE in decisions:
-            await self._blame_nobody(now)
-            return
-        for (one, receipt), decision in zip(self._refused, decisions, strict=True):
+        settlement = await self._refusals.settle(now)
+        for one, receipt, decision in settlement.counted:
             await self._ledger.write(_conclusion(one, receipt, now, decision))
             self._count(one, receipt, is_given_up=decision is Decision.SUPPRESS)
             self._notice(self.report)
-
-    async def _blame_nobody(self, now: datetime) -> None:
-        count = len(self._refused)
-        reply = self._refused[-1][1].reply
-        cause = (
-            f"the server calls {count} addresses dead at once, so none of them is given up: {reply}."
-            " Check smtp.host; who is gone indeed can be removed with digest unsubscribe"
-        )
-        numbers = tuple(one.number for one, _ in self._refused)
-        await asyncio.to_thread(self._store.release, numbers, now=now + _AFTER_THE_BRAKE, reply=cause)
-        _log.error("nobody suppressed refused=%d accepted=%d", count, self._brake.accepted)
-        self.report.errors.append(cause)
-        self.report.deferred += count
-        self.report.is_braked = self._brake.is_pulled
-        self.report.is_server_down |= self._brake.is_pulled
+        self.report.brakes += settlement.causes
+        self.report.errors += settlement.causes
+        self.report.deferred += settlement.released
+        self.report.is_braked = bool(settlement.causes) and self._refusals.brake.is_of_server
+        self.report.is_server_down |= self.report.is_braked
 
     def _count(self, one: Draft, receipt: Receipt, *, is_given_up: bool = False) -> None:
         if receipt.outcome is Outcome.SENT:

@@ -271,16 +271,35 @@ class Outbox(Renaming):
             )
         )
 
-    def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
+    def record_of(self, domain: str, *, since: datetime) -> tuple[int, int]:
+        tail = f"@{domain}"
+        accepted, last_at = self._rows(
+            """
+            SELECT count(*) FILTER (WHERE concluded_at >= ?1), max(concluded_at)
+            FROM mailing JOIN subscriber ON subscriber.number = mailing.subscriber
+            WHERE state = 'sent' AND substr(address, -length(?2)) = ?2
+            """,
+            [text_of(since), tail],
+        )[0]
+        dead = self._one(
+            "SELECT count(*) FROM suppression WHERE substr(address, -length(?1)) = ?1 AND since_at >= ?2",
+            [tail, min(last_at or "", text_of(since))],
+        )
+        return int(accepted), int(dead)
+
+    def release(
+        self, numbers: Sequence[int], *, now: datetime, reply: str | None = None, anew: bool = False
+    ) -> None:
         with self._transaction() as db:
             db.conn.executemany(
                 """
                 UPDATE mailing
-                SET due_at = ?, reply = coalesce(?, reply), state = CASE
-                    WHEN may_have_arrived THEN 'unknown' WHEN attempts THEN 'deferred' ELSE 'pending' END
-                WHERE number = ? AND state = 'sending'
+                SET due_at = ?1, reply = coalesce(?2, reply), attempts = iif(?3, 0, attempts),
+                    state = CASE WHEN may_have_arrived THEN 'unknown'
+                        WHEN attempts AND NOT ?3 THEN 'deferred' ELSE 'pending' END
+                WHERE number = ?4 AND state = 'sending'
                 """,
-                ((text_of(now), reply, number) for number in numbers),
+                ((text_of(now), reply, anew, number) for number in numbers),
             )
 
     def prune(self, *, now: datetime) -> int:

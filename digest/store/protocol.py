@@ -186,8 +186,13 @@ class Store(Protocol):
         """Writes down what became of claimed mailings; the address of a `SUPPRESSED` one gets no more."""
         ...
 
-    def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
-        """Gives claimed mailings back untried: the server is to blame, not they. `reply` is what it said."""
+    def release(
+        self, numbers: Sequence[int], *, now: datetime, reply: str | None = None, anew: bool = False
+    ) -> None:
+        """Gives claimed mailings back untried: the server is to blame, not they. `reply` is what it said.
+
+        With `anew` earlier attempts count no more either.
+        """
         ...
 
     def waiting(self) -> int:
@@ -208,6 +213,13 @@ class Store(Protocol):
 
     def accepted_since(self, moment: datetime) -> int:
         """How many mailings a server took since then, and did not send back."""
+        ...
+
+    def record_of(self, domain: str, *, since: datetime) -> tuple[int, int]:
+        """How many mailings to a domain were taken since then, and how many of its addresses suppressed.
+
+        The latter since then or, where none was taken since, since the last one that was.
+        """
         ...
 
     def note_bounce(

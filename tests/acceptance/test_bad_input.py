@@ -254,6 +254,29 @@ async def test_a_connection_that_is_not_encrypted_makes_all_wait_and_status_tell
         assert (await digest(lab, "suppressions")).stdout.strip() == "No address is suppressed."
 
 
+async def test_a_domain_that_is_called_dead_as_a_whole_is_told_to_the_operator_and_loses_nobody(
+    lab: Installation,
+) -> None:
+    entry_of = '[[subscriber]]\nemail = "{}"\nkeywords = ["gnomes"]\n'.format
+    astray = [f"r{number}@lab.example" for number in range(10)]
+    others = [f"r{number}@uni.example" for number in range(4)]
+    (lab.folder / "subscribers.toml").write_text("".join(map(entry_of, (*astray, *others))))
+    answers = {f"RCPT {email}": "550 5.1.1 no such user" for email in astray}
+    async with serving(MailServer(answers=answers)) as server:
+        environ = smtp(server, DIGEST_OPERATOR__EMAIL="op@uni.example")
+        code, report = await run(lab, **environ)
+        assert (code, report["digests_sent"], report["digests_suppressed"]) == (1, 4, 0)
+        (mail,) = [mail for mail in server.accepted if mail.recipient == "op@uni.example"]
+        assert b"Subject: arXiv digest: a mail server calls many addresses dead" in mail.message
+        assert "addresses of lab.example dead, too many at once" in " ".join(report["errors"])
+        status = await digest(lab, "status", **environ)
+        assert status.returncode == 1
+        assert "10 digests wait: the server calls" in " ".join(status.stdout.split())
+        server.forget()
+        code, report = await run(lab, "2026-06-02T14:30:00Z", **environ)
+        assert (code, report["digests_sent"]) == (0, 10)
+
+
 async def test_a_mail_whose_fate_is_unknown_is_sent_again_under_the_same_name(lab: Installation) -> None:
     async with serving(MailServer(answers={"DOT": [Do.DROP]})) as server:
         code, report = await run(lab, **smtp(server, DIGEST_SMTP__CONNECTIONS="1"))

@@ -194,6 +194,35 @@ def test_suppressing_stops_what_waits(store: Store) -> None:
     assert (one.since_at, one.cause) == (NOW, "came back")
 
 
+def test_the_record_of_a_domain_goes_back_to_its_last_accepted_mail(store: Store) -> None:
+    since, weeks = NOW - timedelta(days=1), timedelta(weeks=1)
+    outbox_of(store, ADA, BO, "cy@lab.example.org", "di@other.example")
+    ada, bo, cy, di = claim(store)
+    conclude(store, ada, MailingState.SUPPRESSED, "550 5.1.1 nobody here")
+    for one in (bo, cy, di):
+        conclude(store, one, MailingState.DEFERRED, "451", due_at=NOW)
+    assert store.record_of("example.org", since=since) == (0, 1)
+    assert store.record_of("example.org", since=since + weeks) == (0, 1)
+    assert store.record_of("lab.example.org", since=since) == (0, 0)
+    conclude(store, claim(store)[0], MailingState.SENT, "250")
+    store.suppress("fay@example.org", cause="came back", now=NOW - timedelta(days=3))
+    assert store.record_of("example.org", since=since) == (1, 1)
+    store.suppress("ed@example.org", cause="came back", now=NOW + weeks)
+    assert store.record_of("example.org", since=since + 2 * weeks) == (0, 2)
+
+
+def test_attempts_count_no_more_for_what_begins_anew(store: Store) -> None:
+    outbox_of(store, ADA, BO)
+    for one, state in zip(claim(store), (MailingState.DEFERRED, MailingState.UNKNOWN), strict=True):
+        conclude(store, one, state, "451", due_at=NOW)
+    held = [one.number for one in claim(store)]
+    store.release(held, now=NOW, reply="wrong", anew=True)
+    waiting = store.troubled(limit=5)
+    assert [(one.attempts, one.reply) for one in waiting] == [(0, "wrong"), (0, "wrong")]
+    assert undelivered(store) == held[:1]
+    assert undelivered(store, BO) == []
+
+
 def test_what_may_have_arrived_before_is_not_merged_after_resuming(store: Store) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)

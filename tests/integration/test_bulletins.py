@@ -16,10 +16,11 @@ from digest.reporting import tell_operator
 from digest.settings import Operator
 from digest.store.sqlite import SqliteStore
 from tests.factories import moment, reader
-from tests.stores import LONG_AGO, key
+from tests.stores import LONG_AGO, NOW, claim, key, outbox_of
 
 ADA = reader("ada@example.org", "tea")
 TUESDAY = moment("2026-06-16 07:00")
+BRAKE = "the server calls 8 addresses dead at once, so none of them is given up: 550 5.1.1 no such user"
 LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org", sender_name="Papers, new")
 
 
@@ -111,9 +112,11 @@ class Desk:
         return Receipt(outcome=self.outcome, reply="so it is")
 
 
-async def tell(store: SqliteStore, desk: Desk, now: datetime, **operator: str) -> Bulletin | None:
+async def tell(
+    store: SqliteStore, desk: Desk, now: datetime, brakes: tuple[str, ...] = (), **operator: str
+) -> Bulletin | None:
     settings = Operator(**{"email": "op@example.org", **operator})  # type: ignore[arg-type]
-    return await tell_operator(store, desk, [ADA], LETTERHEAD, settings, now=now)
+    return await tell_operator(store, desk, [ADA], LETTERHEAD, settings, brakes=brakes, now=now)
 
 
 async def test_what_was_told_is_not_told_again_and_the_end_of_it_is(store: SqliteStore) -> None:
@@ -127,6 +130,25 @@ async def test_what_was_told_is_not_told_again_and_the_end_of_it_is(store: Sqlit
         "arXiv digest: no fetch has succeeded for over a day",
         "arXiv digest: fetching works again",
     ]
+
+
+async def test_a_server_that_is_not_believed_is_told_of_once_a_day_while_it_lasts(store: SqliteStore) -> None:
+    desk = Desk()
+    for hours in (0, 1, 23, 24, 25):
+        await tell(store, desk, TUESDAY + timedelta(hours=hours), brakes=(BRAKE,))
+    assert desk.subjects == ["arXiv digest: a mail server calls many addresses dead"] * 2
+
+
+def test_the_mail_of_a_brake_begins_with_its_cause_and_has_it_once(store: SqliteStore) -> None:
+    outbox_of(store, ADA.email)
+    (mailing,) = claim(store)
+    store.release([mailing.number], now=NOW, reply=BRAKE, anew=True)
+    health = examine(store, [ADA], now=NOW)
+    assert any(BRAKE in problem for problem in health.problems())
+    outgoing = write_bulletin(Bulletin.BRAKE, health, LETTERHEAD, "op@example.org", (BRAKE,))
+    text = message_from_bytes(outgoing.message, policy=policy.default).get_content()
+    assert text.splitlines()[0] == f"needs you: {BRAKE}"
+    assert text.count("needs you") == 1
 
 
 @pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.UNKNOWN])

@@ -77,6 +77,80 @@ async def test_who_is_mailed_in_between_is_in_doubt_no_more(store: SqliteStore) 
     assert (report.sent, store.doubted()) == (1, {})
 
 
+def of_domains(**counts: int) -> list[str]:
+    """For `lab=2`: reader0@lab.example and reader1@lab.example."""
+    return [f"reader{number}@{name}.example" for name, count in counts.items() for number in range(count)]
+
+
+async def test_a_domain_whose_mail_goes_astray_loses_nobody_and_the_others_are_mailed(
+    store: SqliteStore,
+) -> None:
+    astray = of_domains(lab=20)
+    outbox_of(store, *astray, *of_domains(uni=12, college=1))
+    dead = {"reader5@uni.example", "reader0@college.example"}
+    refused = {f"RCPT {email}": GONE for email in (*astray, *dead)}
+    report, server = await delivered(store, refused)
+    assert (report.sent, report.suppressed, report.deferred) == (11, 2, 20)
+    assert suppressed(store) == dead
+    assert store.doubted() == {}
+    assert sum("lab.example" in line for line in server.commands) == 8
+    assert (report.is_server_down, report.is_braked) == (False, False)
+    (cause,) = report.brakes
+    assert "the server calls 8 addresses of lab.example dead, too many at once" in cause
+    assert "none of them is given up: 550 5.1.1 no such user" in cause
+    hindered = store.hindered(least=0, most=0)
+    assert (hindered.count, hindered.reply) == (20, cause)
+    for day in range(1, 4):
+        report, _ = await delivered(store, refused, at=NOW + timedelta(days=day))
+        assert report.suppressed == 0
+    report, _ = await delivered(store, {}, at=NOW + timedelta(days=4))
+    assert (report.sent, suppressed(store)) == (20, dead)
+
+
+async def test_a_domain_whose_mail_goes_astray_loses_few_where_each_has_a_time_of_their_own(
+    store: SqliteStore,
+) -> None:
+    astray, others = of_domains(lab=6), of_domains(uni=6)
+    refused = {f"RCPT {email}": GONE for email in astray}
+    for hour, pair in enumerate(zip(astray, others, strict=True)):
+        outbox_of(store, *pair)
+        await delivered(store, refused, at=NOW + timedelta(hours=2 * hour))
+    assert len(suppressed(store)) == 2
+    assert set(store.resume_since(NOW, now=LATER)) < set(astray)
+
+
+async def test_a_dead_mailbox_of_a_small_domain_is_given_up_as_before(store: SqliteStore) -> None:
+    outbox_of(store, *of_domains(one=1, two=2, uni=12))
+    dead = set(of_domains(one=1, two=2))
+    report, _ = await delivered(store, {f"RCPT {email}": GONE for email in dead})
+    assert (report.sent, suppressed(store), report.brakes) == (12, dead, [])
+
+
+async def test_earlier_attempts_count_no_more_where_nobody_is_to_blame(store: SqliteStore) -> None:
+    astray = of_domains(lab=4)
+    outbox_of(store, *astray, *of_domains(uni=4))
+    await delivered(store, {f"RCPT {email}": "451 4.7.1 greylisted" for email in astray})
+    assert {one.attempts for one in store.troubled(limit=9)} == {1}
+    report, _ = await delivered(store, {f"RCPT {email}": GONE for email in astray}, at=LATER)
+    assert suppressed(store) == set()
+    hindered = store.hindered(least=0, most=0)
+    assert (hindered.count, [hindered.reply]) == (4, report.brakes)
+
+
+@pytest.mark.parametrize(
+    "server_waits", ["450 4.7.1 try again in 31536000 seconds", "451 4.7.0 retry after 1 year"]
+)
+async def test_a_wait_that_a_server_asks_for_without_measure_is_not_kept(
+    store: SqliteStore, server_waits: str
+) -> None:
+    outbox_of(store, *addresses(1))
+    report, _ = await delivered(store, {"RCPT": server_waits})
+    assert server_waits in report.errors[0]
+    due_at = store.next_due_at()
+    assert due_at is not None
+    assert due_at - NOW < timedelta(hours=1)
+
+
 @pytest.mark.parametrize(
     ("verb", "reply", "hours"),
     [
@@ -84,6 +158,7 @@ async def test_who_is_mailed_in_between_is_in_doubt_no_more(store: SqliteStore) 
         ("MAIL", "552 5.2.2 SubmissionQuotaExceeded: the message quota of the sender is used up", 3),
         ("DOT", "554 Daily message quota exceeded", 3),
         ("RCPT", "451 4.7.1 outgoing messages exceeded the hourly limit of this account", 1),
+        ("RCPT", "550 5.4.5 Daily user sending limit exceeded, retry after 31536000 seconds", 3),
     ],
 )
 async def test_a_quota_that_is_used_up_ends_the_batch_until_it_may_be_free(

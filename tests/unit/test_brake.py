@@ -1,26 +1,45 @@
 """Where many are called dead at once, it is not they; where few are, they are given up."""
 
+import re
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
 import pytest
 
-from digest.jobs.brake import IN_A_ROW, Brake, Refused
+from digest.jobs.brake import IN_A_ROW, Brake, Refused, Tally
 from tests.stores import NOW
 
 DAY = timedelta(days=1)
 
 
-def decisions(said: str, *, days: float | None = None, doubted: int | None = None, since: int = 0) -> str:
-    """For a batch such as `aadaa` (accepted, dead, perhaps dead `p`): S, D or R of each that was refused."""
+def decisions(
+    said: str,
+    *,
+    days: float | None = None,
+    doubted: int = 0,
+    since: int = 0,
+    lately: Mapping[str, Tally] = MappingProxyType({}),
+) -> str:
+    """For a batch such as `aadaa` (accepted, dead, perhaps dead `p`): S, D or R of each that was refused.
+
+    All are of one domain, or of the one whose number stands behind them, as in `d1 a2`. `doubted` more
+    addresses are in doubt.
+    """
     brake = Brake()
     refused = []
-    for one in said:
-        if one == "a":
-            brake.accept()
+    for place, (kind, domain) in enumerate(re.findall(r"([adp])(\d*)", said)):
+        address = f"reader{place}@lab{domain}.example"
+        if kind == "a":
+            brake.accept(address)
             continue
-        brake.refuse(is_certain=one == "d")
-        refused.append(Refused(is_certain=one == "d", doubted_at=None if days is None else NOW - days * DAY))
-    found = brake.decide(refused, now=NOW, doubted=doubted or len(refused), accepted_since=since)
+        refused.append(Refused(address=address, is_certain=kind == "d"))
+        brake.refuse(refused[-1])
+    since_at = {} if days is None else {one.address: NOW - days * DAY for one in refused}
+    others = {f"other{number}@lab.example": NOW - DAY for number in range(doubted)}
+    found = brake.decide(
+        refused, now=NOW, doubted={**since_at, **others}, accepted_since=since, lately=lately
+    )
     return "".join(one.name[0] for one in found)
 
 
@@ -55,14 +74,65 @@ def test_who_is_alone_is_given_up_on_the_next_day() -> None:
 
 
 def test_several_in_doubt_are_given_up_only_where_the_server_takes_other_mail() -> None:
-    assert decisions("d", days=2, doubted=3, since=0) == "D"
-    assert decisions("d", days=2, doubted=3, since=3) == "S"
+    assert decisions("d", days=2, doubted=2, since=0) == "D"
+    assert decisions("d", days=2, doubted=2, since=3) == "S"
 
 
-def test_the_batch_ends_after_so_many_in_a_row() -> None:
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("d1d1d1 a2a2a2a2", "RRR"),
+        ("d1d1d1 a2a2 d2 a2a2a2a2a2", "RRRS"),
+        ("a2a2a2a2 d1d1d1 d2 a2", "RRRS"),
+        ("a2 d1d1d1 d2", "RRRD"),
+        ("d1d1d1a1a1a1 a2a2a2a2", "SSS"),
+        ("d1d1d1d1a1a1a1a1a1a1 a2a2a2a2" + "a3" * 80, "RRRR"),
+        ("d1d1 a2a2a2a2", "SS"),
+        ("d1 a2a2a2a2", "S"),
+        ("d1 a1a1a1a1a1a1 a2", "S"),
+        ("d1d1d2d2d3d3", "RRRRRR"),
+        ("d1d1d1 d2", "RRRR"),
+        ("d1d1d1 p2", "RRRR"),
+        ("d1d1d1d1 d2 d3d3 a4a4a4a4a4", "RRRRRRR"),
+        ("p1p1p1 a2a2a2a2", "DDD"),
+    ],
+)
+def test_where_many_of_a_domain_are_called_dead_it_is_not_they(said: str, expected: str) -> None:
+    assert decisions(said) == expected
+
+
+def test_what_was_said_of_a_domain_before_counts() -> None:
+    two_gone = {"lab1.example": Tally(dead=2)}
+    assert decisions("d1 a2a2a2", lately=two_gone) == "R"
+    assert decisions("d1 a2a2a2", lately={"lab1.example": Tally(dead=2, accepted=3)}) == "S"
+    assert decisions("d2 a1a1a1", lately=two_gone) == "S"
+
+
+def test_a_domain_that_is_not_believed_keeps_nobody_else_in_doubt() -> None:
+    assert decisions("a3a3a3 d1d1d1d1d1 p2", days=4, since=1) == "RRRRRS"
+
+
+def refuse(brake: Brake, domain: str, count: int) -> None:
+    for number in range(count):
+        brake.refuse(Refused(address=f"reader{number}@{domain}", is_certain=number % 2 == 0))
+
+
+def test_a_domain_is_not_tried_any_more_after_so_many_in_a_row() -> None:
     brake = Brake()
-    for _ in range(IN_A_ROW - 1):
-        brake.refuse(is_certain=True)
+    refuse(brake, "lab.example", IN_A_ROW - 1)
+    brake.accept("ada@uni.example")
+    assert not brake.is_stopped("lab.example")
+    refuse(brake, "lab.example", 1)
+    assert brake.is_stopped("lab.example")
+    assert not brake.is_stopped("uni.example")
+    assert not brake.is_of_server
+
+
+def test_the_batch_ends_after_so_many_in_a_row_of_several_domains() -> None:
+    brake = Brake()
+    refuse(brake, "lab.example", IN_A_ROW)
+    assert (brake.is_pulled, brake.is_of_server) == (False, True)
+    refuse(brake, "uni.example", IN_A_ROW // 2 - 1)
     assert not brake.is_pulled
-    brake.refuse(is_certain=False)
+    refuse(brake, "college.example", 1)
     assert brake.is_pulled

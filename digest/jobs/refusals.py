@@ -1,0 +1,146 @@
+"""The mails of a batch whose recipients a server called dead, until it is known whether that is believed."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from digest.drafting import Draft
+from digest.jobs.brake import Brake, Decision, Refused, Tally, domain_of
+from digest.mail import Outcome, Receipt
+from digest.notation import address_key
+from digest.store import Store
+
+_log = logging.getLogger(__name__)
+
+_AFTER_THE_BRAKE = timedelta(hours=1)
+"""When an address is tried again that was called dead together with too many others."""
+
+_LATELY = timedelta(days=1)
+
+
+@dataclass(slots=True, kw_only=True)
+class Settlement:
+    """Which refusals count, and for what; `causes` say why others do not, and `released` mailings wait."""
+
+    counted: list[tuple[Draft, Receipt, Decision]] = field(default_factory=list)
+    released: int = 0
+    causes: list[str] = field(default_factory=list)
+
+
+class Refusals:
+    """What is to be decided when all of the batch is known."""
+
+    def __init__(self, store: Store, *, began_at: datetime) -> None:
+        self.brake = Brake()
+        self._store = store
+        self._began_at = began_at
+        self._refused: list[tuple[Draft, Receipt]] = []
+        self._held_back: defaultdict[str, list[int]] = defaultdict(list)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The mailings that are kept here."""
+        held_back = (number for numbers in self._held_back.values() for number in numbers)
+        return (*(one.number for one, _ in self._refused), *held_back)
+
+    def accept(self, one: Draft) -> None:
+        self.brake.accept(address_key(one.email))
+
+    def refuse(self, one: Draft, receipt: Receipt) -> None:
+        self._refused.append((one, receipt))
+        self.brake.refuse(_refused(one, receipt))
+
+    def holds_back(self, one: Draft) -> bool:
+        """Whether too many of its domain were called dead for it to be tried. Then it is kept here."""
+        domain = _domain(one)
+        if not self.brake.is_stopped(domain):
+            return False
+        self._held_back[domain].append(one.number)
+        return True
+
+    async def settle(self, now: datetime) -> Settlement:
+        """Gives back the mailings of those who are not to blame. Raises `StateError`."""
+        settlement = Settlement()
+        if not self._refused:
+            return settlement
+        lately = await asyncio.to_thread(self._lately, now)
+        decisions = await asyncio.to_thread(self._decide, now, lately)
+        released: defaultdict[str, list[tuple[Draft, Receipt]]] = defaultdict(list)
+        for (one, receipt), decision in zip(self._refused, decisions, strict=True):
+            if decision is Decision.RELEASE:
+                released[_domain(one)].append((one, receipt))
+            else:
+                settlement.counted.append((one, receipt, decision))
+        is_of_all = self.brake.accepted == 0 or any(self.brake.believes(one, lately) for one in released)
+        if released and is_of_all:
+            released = defaultdict(list, {"": [one for refused in released.values() for one in refused]})
+        for domain, refused in released.items():
+            await self._release(settlement, domain, refused, now)
+        await self._give_back(now)
+        return settlement
+
+    def _decide(self, now: datetime, lately: Mapping[str, Tally]) -> Sequence[Decision]:
+        doubted = self._store.doubted()
+        return self.brake.decide(
+            [_refused(one, receipt) for one, receipt in self._refused],
+            now=now,
+            doubted=doubted,
+            accepted_since=self._store.accepted_since(min((*doubted.values(), self._began_at))),
+            lately=lately,
+        )
+
+    def _lately(self, now: datetime) -> Mapping[str, Tally]:
+        records = {
+            domain: self._store.record_of(domain, since=now - _LATELY)
+            for domain in {_domain(one) for one, _ in self._refused}
+        }
+        return {domain: Tally(accepted=accepted, dead=dead) for domain, (accepted, dead) in records.items()}
+
+    async def _give_back(self, now: datetime) -> None:
+        """What was kept for a domain that took a mail after all."""
+        rest = tuple(number for numbers in self._held_back.values() for number in numbers)
+        if rest:
+            await asyncio.to_thread(self._store.release, rest, now=now)
+
+    async def _release(
+        self, settlement: Settlement, domain: str, refused: Sequence[tuple[Draft, Receipt]], now: datetime
+    ) -> None:
+        """Without a `domain`, those of all."""
+        domains = [domain] if domain else [*self._held_back]
+        held_back = [number for one in domains for number in self._held_back.pop(one, ())]
+        numbers = (*(one.number for one, _ in refused), *held_back)
+        cause = _cause(domain, len(refused), refused[-1][1].reply)
+        await asyncio.to_thread(
+            self._store.release, numbers, now=now + _AFTER_THE_BRAKE, reply=cause, anew=True
+        )
+        _log.error(
+            "nobody suppressed domain=%s refused=%d accepted=%d",
+            domain or "any", len(refused), self.brake.accepted,
+        )  # fmt: skip
+        settlement.causes.append(cause)
+        settlement.released += len(numbers)
+
+
+def _domain(one: Draft) -> str:
+    return domain_of(address_key(one.email))
+
+
+def _refused(one: Draft, receipt: Receipt) -> Refused:
+    return Refused(address=address_key(one.email), is_certain=receipt.outcome is Outcome.DEAD)
+
+
+def _cause(domain: str, count: int, reply: str) -> str:
+    number = "1 address" if count == 1 else f"{count} addresses"
+    if not domain:
+        return (
+            f"the server calls {number} dead at once, so none of them is given up: {reply}."
+            " Check smtp.host; who is gone indeed can be removed with digest unsubscribe"
+        )
+    return (
+        f"the server calls {number} of {domain} dead, too many at once, so none of them is given up: {reply}."
+        " Check to which server the mail for this domain goes; who is gone indeed can be removed with"
+        " digest unsubscribe"
+    )
