@@ -46,6 +46,8 @@ _LOOK_UP = timedelta(seconds=20)
 _PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60))
 """The waits after mailing failed as a whole; the last one repeats."""
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
 _BREATH = timedelta(seconds=5)
 """How long a task that an error ended rests before it begins anew."""
 
@@ -87,6 +89,7 @@ class Daemon:
         self._missed_at: datetime | None = None
         self._server_failures = 0
         self._told_of: frozenset[int] = frozenset()
+        self._first_due_at: datetime | None = None
         self._metrics = Metrics()
         self._links = links_of(setup.settings.web.base_url, store)
 
@@ -228,7 +231,9 @@ class Daemon:
 
     async def _mail_step(self) -> datetime:
         began_at = self._clock()
+        self._first_due_at = None
         report = await self._mail_once()
+        self._first_due_at = await asyncio.to_thread(self._store.next_due_at) or _NEVER
         self._server_failures = self._server_failures + 1 if report.is_server_down else 0
         if report.is_server_down:
             return self._clock() + _pause(self._server_failures)
@@ -312,6 +317,7 @@ class Daemon:
                 await self._guarded("reload", self._reread)
             await self._guarded("reading preferences", self._heed_preferences)
             await self._guarded("reading what was asked for", self._heed_confirmations)
+            await self._guarded("reading what is due", self._heed_due)
 
     async def _reread(self) -> None:
         try:
@@ -350,6 +356,15 @@ class Daemon:
         if not numbers <= self._told_of:
             self._mail_now.set()
         self._told_of = numbers
+
+    async def _heed_due(self) -> None:
+        """What a command made due, as `digest resume` does, goes at once.
+
+        What the last delivery left is no news: a server that is down is not asked each time.
+        """
+        due_at = await asyncio.to_thread(self._store.next_due_at)
+        if due_at and self._first_due_at and due_at < self._first_due_at:
+            self._mail_now.set()
 
     async def _stay_alive(self) -> None:
         while every := self._notifier.alive_every:

@@ -133,10 +133,7 @@ def _coming(waiting: int) -> str:
     if waiting <= 0:
         return "Nothing waited: the next digest comes at its usual time."
     old = "The digest that waited goes" if waiting == 1 else f"The {waiting} digests that waited go"
-    return (
-        f"{old} with the next `digest run`, or the daemon's next mails: after a restart at once,"
-        " otherwise after a fetch or at somebody's sending time."
-    )
+    return f"{old} with the next `digest run`; a daemon that is running takes it up within half a minute."
 
 
 def _read_all() -> bytes:
