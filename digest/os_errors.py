@@ -26,6 +26,12 @@ def explain(error: OSError, path: Path | None = None) -> str:
     return f"{said}; {_remedy(number)}" if _remedy(number) else said
 
 
+def told(error: OSError) -> str:
+    """As `explain`, behind the path that the error itself names, if any."""
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    return f"{path}: {explain(error, path)}" if path else explain(error)
+
+
 def _remedy(number: int) -> str:
     match number:
         case errno.EROFS:
@@ -40,6 +46,8 @@ def _remedy(number: int) -> str:
             return "the file is mounted by itself and cannot be replaced: mount its folder instead"
         case errno.EISDIR:
             return "name a file in that folder"
+        case errno.ENOENT:
+            return "make its folder, or name another place"
         case errno.ELOOP:
             return "symbolic links lead in a circle: correct them"
         case errno.ENAMETOOLONG:

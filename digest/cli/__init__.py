@@ -163,9 +163,7 @@ def _refuse_other_encodings() -> None:
 
 def _end_refused(error: OSError) -> NoReturn:
     """Of what the system refused and no command expected: one line that says what to do."""
-    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
-    place = f"{path}: " if path else ""
-    sys.stderr.write(f"error: {place}{os_errors.explain(error, path)}\n")
+    sys.stderr.write(f"error: {os_errors.told(error)}\n")
     sys.exit(1 if os_errors.is_passing(error) else 2)
 
 

@@ -1,12 +1,16 @@
 """`digest bounce`, `digest suppressions` and `digest resume`: addresses that take no mail."""
 
 import json
+import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from digest import os_errors
 from digest.cli.context import Context, context_of, problems_of
 from digest.cli.options import AsList
 from digest.errors import ConfigurationError, DigestError, StateError
@@ -48,16 +52,13 @@ def bounce(
     if lists or show is not None or clears:
         _kept(context_of(ctx), show=show, clears=clears)
         return
-    message = _read_all()
     try:
-        told = _handled(context_of(ctx), message, datetime.now(UTC))
-    except DigestError as error:
-        sys.stderr.writelines(f"error: {problem}\n" for problem in problems_of(error))
+        told = _handled(context_of(ctx), _read_all(), datetime.now(UTC))
+    except (DigestError, OSError) as error:
+        with suppress(OSError):  # the code tells the mail server all that it needs
+            sys.stderr.writelines(f"error: {problem}\n" for problem in _told(error))
         raise typer.Exit(EX_TEMPFAIL) from error
-    except OSError as error:  # such as a folder that this user may not enter
-        sys.stderr.write(f"error: {error}\n")
-        raise typer.Exit(EX_TEMPFAIL) from error
-    typer.echo(told)
+    _echo(told)
 
 
 def suppressions(
@@ -134,6 +135,19 @@ def _coming(waiting: int) -> str:
         return "Nothing waited: the next digest comes at its usual time."
     old = "The digest that waited goes" if waiting == 1 else f"The {waiting} digests that waited go"
     return f"{old} with the next `digest run`; a daemon that is running takes it up within half a minute."
+
+
+def _told(error: DigestError | OSError) -> tuple[str, ...]:
+    return problems_of(error) if isinstance(error, DigestError) else (os_errors.told(error),)
+
+
+def _echo(text: str) -> None:
+    """Says what was done. It is done also where nobody can be told, and is not to be tried again."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _read_all() -> bytes:
@@ -253,13 +267,15 @@ def _put_by(store: "SqliteStore", found: "Unread", message: bytes, now: datetime
 
 def _kept(context: Context, *, show: int | None, clears: bool) -> None:
     """What `digest status` tells to look at."""
+    from digest.cli.opening import open_beside
     from digest.cli.screen import print_table
 
-    with _state(context.settings()) as store:
-        if clears:
+    if clears:
+        with _state(context.settings()) as store:
             store.clear_unread()
-            typer.echo("No mail is kept any more.")
-            return
+        typer.echo("No mail is kept any more.")
+        return
+    with open_beside(_existing(context.settings())) as store:
         if show is not None:
             content = store.unread_content(show)
             if content is None:
@@ -278,11 +294,16 @@ def _kept(context: Context, *, show: int | None, clears: bool) -> None:
 
 def _state(settings: "Settings") -> "SqliteStore":
     """The state, beside a daemon that may be at work on it. Raises `StateError` where there is none yet."""
-    from digest.store.failures import is_there
     from digest.store.sqlite import SqliteStore
+
+    return SqliteStore(_existing(settings))
+
+
+def _existing(settings: "Settings") -> Path:
+    from digest.store.failures import is_there
 
     if not is_there(settings.state):
         raise StateError(
             str(settings.state), "does not exist; name the state of the service with DIGEST_STATE"
         )
-    return SqliteStore(settings.state)
+    return settings.state

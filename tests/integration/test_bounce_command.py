@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import re
 import sqlite3
+import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
@@ -39,7 +41,9 @@ from tests.notifications import (
     vacation,
 )
 from tests.returned_mails import ALIVE, DEAD, UNREADABLE, complaint
+from tests.states import older_state
 
+ROOT = Path(__file__).parents[2]
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=100)
 FULL = FIELDS.replace("5.1.1", "5.2.2")
@@ -424,3 +428,41 @@ def test_a_mail_server_is_to_try_again_where_a_folder_may_not_be_entered(
     ended = machine.bounce(postfix(), TOKEN)
     assert (ended.code, ended.out) == (75, "")
     assert "/etc/arxiv-digest" in ended.err
+
+
+class _Unreadable(io.BytesIO):
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_mail_server_is_to_try_again_where_its_mail_cannot_be_read(machine: Machine) -> None:
+    ended = machine.run("bounce", stdin=_Unreadable())
+    assert (ended.code, ended.out) == (75, "")
+    assert ended.err.startswith("error: Input/output error")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full, a file on a full disk")
+def test_what_was_done_is_done_though_nobody_can_be_told(machine: Machine) -> None:
+    (token,) = sent(machine)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "digest", "bounce"],
+            input=postfix().replace(TOKEN.encode(), token.encode()),
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert machine.suppressed() == [READER]
+
+
+def test_looking_at_what_was_kept_leaves_an_older_state_as_it_is(machine: Machine) -> None:
+    machine.state.unlink(missing_ok=True)
+    older_state(machine.state)
+    before = machine.state.read_bytes()
+    assert machine.run("bounce", "--kept").out == "No mail is kept.\n"
+    assert machine.run("bounce", "--show", "1").code == 2
+    assert machine.state.read_bytes() == before
+    assert not list(machine.state.parent.glob("digest.db.before-*"))

@@ -1,14 +1,11 @@
 """`digest status`: what is well, and what needs a person."""
 
 import json
-import sqlite3
 import sys
-from contextlib import closing
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlite_utils import Database
 
 from digest import cli, config
 from digest.bulletins import told
@@ -19,10 +16,10 @@ from digest.papers import Paper
 from digest.preferences import Preferences
 from digest.store import Conclusion, MailingState, Matched
 from digest.store.lock import sole_worker
-from digest.store.migrations import migrations
 from digest.store.sqlite import SqliteStore, back_up
 from digest.subscribers import Subscriber
 from tests.factories import at_other_times, invented_paper, moment, reader
+from tests.states import older_state
 from tests.stores import LONG_AGO, key
 
 ADA = reader("ada@example.org", "tea", "milk")
@@ -320,14 +317,6 @@ def test_a_keyword_with_a_mistake_is_told_in_the_words_of_the_doctor(
     findings = list(examine_here(None, {"DIGEST_STATE": str(tmp_path / "digest.db"), "HOME": str(tmp_path)}))
     assert said in [" ".join(one.said.split()) for one in findings if one.name == SUBSCRIBERS]
     assert exit_code(findings) == 2
-
-
-def older_state(path: Path) -> None:
-    """As a version of before the last migration left it."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        database = Database(connection)
-        last = migrations.pending(Database(memory=True))[-1].name
-        migrations.apply(database, stop_before=last)
 
 
 def test_an_older_state_is_read_and_stays_as_it_is(
