@@ -67,8 +67,9 @@ def load_setup(config: Path | None, environ: Mapping[str, str] = os.environ) -> 
         config_fingerprint = _fingerprint(config_file)
         settings = load_settings(config, environ)
     except ConfigurationError as error:
-        problems = (*error.problems, *_problems_of_subscribers(config, environ))
-        raise ConfigurationError(*dict.fromkeys(problems)) from error
+        others = _problems_of_subscribers(config, environ)
+        problems = dict.fromkeys((*error.problems, *others))
+        raise ConfigurationError(*problems, is_passing=error.is_passing and not others) from error
     fingerprint = (config_fingerprint, _fingerprint(settings.subscribers))
     return Setup(
         config_file=config_file,

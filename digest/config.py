@@ -13,8 +13,8 @@ from pydantic_settings import EnvSettingsSource, InitSettingsSource
 
 from digest.errors import ConfigurationError
 from digest.machine_zone import machine_zone
-from digest.notation import nearest, parse_toml, read_text, shown, unknown_key
-from digest.os_errors import explain, is_file
+from digest.notation import nearest, parse_toml, read_text, shown, unknown_key, unreadable
+from digest.os_errors import is_file
 from digest.settings import (
     ARXIV_INTERVAL,
     Arxiv,
@@ -92,7 +92,7 @@ def _is_file(path: Path) -> bool:
     try:
         return is_file(path)
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {explain(error, path)}") from error
+        raise unreadable(path, error) from error
 
 
 def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:

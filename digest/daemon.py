@@ -69,6 +69,7 @@ class Daemon:
         notifier: Notifier,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.is_interrupted = False
         self._setup = setup
         self._preferences: Mapping[str, Preferences] = {}
         self._readers = setup.subscribers
@@ -96,14 +97,18 @@ class Daemon:
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, then finishes the mail in hand. SIGHUP rereads the files."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         with closing(self._notifier):
             await asyncio.to_thread(take_up_restored, self._store, now=self._clock())
             await self._enrol()
             await self._serve()
         _log.info("stopped")
+
+    def _interrupt(self) -> None:
+        self.is_interrupted = True
+        self._stop.set()
 
     async def _serve(self) -> None:
         async with self._serving() as address, asyncio.TaskGroup() as group:

@@ -11,11 +11,15 @@ class DigestError(Exception):
 
 
 class ConfigurationError(DigestError):
-    """Settings or subscribers cannot be used; `problems` names each, with file, place and remedy."""
+    """Settings or subscribers cannot be used; `problems` names each, with file, place and remedy.
 
-    def __init__(self, *problems: str) -> None:
+    `is_passing`: it may be over by itself, as a full disk is.
+    """
+
+    def __init__(self, *problems: str, is_passing: bool = False) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+        self.is_passing = is_passing
 
 
 class QueryError(DigestError):

@@ -9,7 +9,7 @@ from time import monotonic, sleep
 
 from digest.errors import ConfigurationError
 from digest.locking import LockFile
-from digest.os_errors import explain
+from digest.os_errors import explain, is_passing
 
 _LOCK_TIMEOUT = 30.0
 _LOOK_SECONDS = 0.05
@@ -29,14 +29,23 @@ def exclusive(path: Path) -> Iterator[Path]:
         while not lock.acquire():
             if monotonic() >= end:
                 by = f" ({holder})" if (holder := lock.holder()) else ""
-                raise ConfigurationError(f"{path}: somebody else is editing it{by}; try again in a minute")
+                raise ConfigurationError(
+                    f"{path}: somebody else is editing it{by}; try again in a minute", is_passing=True
+                )
             sleep(_LOOK_SECONDS)
         try:
             yield target
         finally:
             lock.release()
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be written: {explain(error, path)}") from error
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> ConfigurationError:
+    """What to raise where the system does not let `path` be written."""
+    return ConfigurationError(
+        f"{path}: cannot be written: {explain(error, path)}", is_passing=is_passing(error)
+    )
 
 
 def replace_text(target: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from digest import subscribers_file
 from digest.assembly import load_setup
 from digest.errors import ConfigurationError
+from digest.exclusive import unwritable
 from digest.settings import Defaults
 
 CONFIG, SUBSCRIBERS = "digest.toml", "subscribers.toml"
@@ -66,9 +67,7 @@ def install(folder: Path, answers: Answers) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError(
-            f"{folder} cannot be made: {error.strerror}; name another folder with --folder"
-        ) from error
+        raise unwritable(folder, error) from error
     _write(folder, answers)
 
 
@@ -96,15 +95,25 @@ def refuse_folder(folder: Path) -> None:
 
 def write_password(file: Path, password: str) -> None:
     """A new file for this user alone. Raises `ConfigurationError` where it cannot be made."""
+    _create(file, f"{password}\n", mode=0o600)
+
+
+def _create(file: Path, text: str, *, mode: int) -> None:
+    """A new file, whole or not at all. Raises `ConfigurationError` where it cannot be made."""
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(f"{password}\n")
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(text)
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
     except OSError as error:
-        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
+        raise unwritable(file, error) from error
 
 
 def _write(folder: Path, answers: Answers) -> None:
+    """Both files or none: what is there is never overwritten, so that a second try would be refused."""
     subscribers_file.subscribe(
         folder / SUBSCRIBERS,
         Defaults(),
@@ -113,12 +122,11 @@ def _write(folder: Path, answers: Answers) -> None:
         at=answers.at,
         timezone=answers.timezone,
     )
-    file = folder / CONFIG
     try:
-        with file.open("x", encoding="utf-8") as stream:
-            stream.write(config_text(answers))
-    except OSError as error:
-        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
+        _create(folder / CONFIG, config_text(answers), mode=0o666)
+    except BaseException:
+        (folder / SUBSCRIBERS).unlink(missing_ok=True)
+        raise
 
 
 def config_text(answers: Answers) -> str:

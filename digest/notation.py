@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from digest.errors import ConfigurationError
-from digest.os_errors import explain
+from digest.os_errors import explain, is_passing
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -137,7 +137,12 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {explain(error, path)}") from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> ConfigurationError:
+    """What to raise where the system does not let the configuration file `path` be read."""
+    return ConfigurationError(f"{path}: cannot be read: {explain(error, path)}", is_passing=is_passing(error))
 
 
 def parse_toml(text: str, path: Path) -> dict[str, Any]:

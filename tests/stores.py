@@ -1,17 +1,30 @@
 """What tests do with a store, as a run of `digest` does it."""
 
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlite_utils import Database
 
 from digest.composing import compose
 from digest.digests import Digest
 from digest.query import parse
 from digest.store import Conclusion, Mailing, MailingState, Matched, Served, Store
+from digest.store.migrations import migrations
 from digest.subscribers import Subscriber
 from tests.factories import invented_paper, moment, reader
 
 NOW = moment("2026-06-16 07:00")
 LONG_AGO = moment("2026-01-01 00:00")
 LEASE = timedelta(minutes=10)
+
+
+def older_state(path: Path) -> None:
+    """As a version of before the last migration left it."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        last = migrations.pending(Database(memory=True))[-1].name
+        migrations.apply(Database(connection), stop_before=last)
 
 
 def key(text: str) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES: Mapping[int, str] = {
     0: "done, also when there was nothing to do",
-    1: "a part failed and will be tried again, or the state is in use by another program, or its disk full;"
+    1: "a part failed and will be tried again, or the state is in use by another program, or a disk full;"
     " from `digest status` and `digest doctor`: something needs you",
     2: "something to correct: usage or configuration (nothing was fetched or sent), or a state file that"
     " cannot be used",
@@ -74,6 +74,6 @@ def exit_code(error: DigestError) -> int:
     """What the command ends with: 1 tried again later, 2 something to correct, 3 no arXiv."""
     if isinstance(error, SourceError):
         return 3
-    if isinstance(error, StateError):
+    if isinstance(error, StateError | ConfigurationError):
         return 1 if error.is_passing else 2
     return 1 if isinstance(error, AlreadyRunning | ServerUnavailable) else 2

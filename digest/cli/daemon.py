@@ -5,19 +5,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from digest.cli.context import context_of
-from digest.errors import AlreadyRunning, StateError
+from digest.cli.context import INTERRUPTED, context_of
 
 if TYPE_CHECKING:
     from digest.notify import Notifier
-
-_log = logging.getLogger("digest.daemon")
-
-_LOOK_SECONDS = 15.0
-"""Between two looks whether the state can be used."""
-
-_LOOKS_UNTOLD = 240
-"""So many of them, an hour, and it is told again."""
 
 
 def daemon(context: typer.Context) -> None:
@@ -30,6 +21,7 @@ def daemon(context: typer.Context) -> None:
     """
     import os
 
+    from digest.cli.patience import persist
     from digest.heap import keep_what_is_there, share_heap
     from digest.notify import Notifier
 
@@ -37,13 +29,10 @@ def daemon(context: typer.Context) -> None:
     keep_what_is_there()
     logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))
     notifier = Notifier(os.environ)
-    waits = 0
-    while not _has_served(context, notifier, waits):
-        waits += 1
+    persist(lambda: _serve(context, notifier), notifier)
 
 
-def _has_served(context: typer.Context, notifier: "Notifier", waits: int) -> bool:
-    """False where the state could not be had, which may be otherwise after a while."""
+def _serve(context: typer.Context, notifier: "Notifier") -> None:
     from digest.assembly import load_setup
     from digest.cli.opening import open_state
     from digest.daemon import Daemon
@@ -52,27 +41,8 @@ def _has_served(context: typer.Context, notifier: "Notifier", waits: int) -> boo
 
     setup = load_setup(context_of(context).config)
     writer_of(stationery_of(setup.settings))
-    try:
-        with open_state(setup.settings.state) as store:
-            service = Daemon(setup, lambda: load_setup(context_of(context).config), store, notifier)
-            run(service.run())
-    except (AlreadyRunning, StateError) as error:
-        if isinstance(error, StateError) and not error.is_passing:
-            raise
-        _wait(error, notifier, waits)
-        return False
-    return True
-
-
-def _wait(error: AlreadyRunning | StateError, notifier: "Notifier", waits: int) -> None:
-    """A while, in which the service manager takes the process for started and alive."""
-    import signal
-    from time import sleep
-
-    if waits % _LOOKS_UNTOLD == 0:
-        _log.error("waiting, and looking again every %.0f s: %s", _LOOK_SECONDS, error)
-    notifier.ready(f"waiting: {error}")
-    notifier.alive()
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the files are read again anyway
-    every = notifier.alive_every
-    sleep(min(_LOOK_SECONDS, every.total_seconds()) if every else _LOOK_SECONDS)
+    with open_state(setup.settings.state) as store:
+        service = Daemon(setup, lambda: load_setup(context_of(context).config), store, notifier)
+        run(service.run())
+    if service.is_interrupted:
+        raise typer.Exit(INTERRUPTED)

@@ -160,10 +160,9 @@ def _fetch(settings: "Settings", store: "Store", texts: Iterable[str], now: date
 
 
 def _write(path: Path, text: str) -> None:
-    from digest.errors import ConfigurationError
-    from digest.exclusive import replace_text
+    from digest.exclusive import replace_text, unwritable
 
     try:
         replace_text(path.resolve(), text)
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written ({error.strerror}); name another file") from error
+        raise unwritable(path, error) from error

@@ -145,11 +145,12 @@ def _digest(
 
 
 def _write(html: str, output: Path) -> None:
-    from digest.errors import ConfigurationError
+    from digest.exclusive import replace_text, unwritable
 
     try:
-        output.write_text(html, encoding="utf-8")
+        if output.exists() and not output.is_file():  # such as /dev/stdout
+            output.write_text(html, encoding="utf-8")
+        else:
+            replace_text(output.resolve(), html)
     except OSError as error:
-        raise ConfigurationError(
-            f"{output} cannot be written ({error.strerror}); name another with -o"
-        ) from error
+        raise unwritable(output, error) from error

@@ -9,16 +9,24 @@ def web(context: typer.Context) -> None:
     """Serve the pages to unsubscribe, to choose and to read online. The daemon does so by itself.
 
     Needs [cyan]web.base_url[/cyan] in digest.toml ([cyan]digest docs web[/cyan]). An edited
-    subscribers.toml is noticed.
+    subscribers.toml is noticed. Where the disk is full, it waits until there is room.
     """
-    import asyncio
     import logging
+
+    from digest.cli.patience import persist
+    from digest.notify import Notifier
+
+    logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))
+    persist(lambda: _serve(context), Notifier({}))
+
+
+def _serve(context: typer.Context) -> None:
+    import asyncio
 
     from digest.assembly import load_setup
     from digest.errors import ConfigurationError
     from digest.web.alone import serve_alone
 
-    logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))
     config = context_of(context).config
     setup = load_setup(config)
     if setup.settings.web.base_url is None:

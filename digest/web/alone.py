@@ -18,10 +18,9 @@ _LOOK_UP = 20.0
 
 
 async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
-    """Serves until SIGTERM or SIGINT; rereads the files when one was edited, the last good ones serve."""
+    """Serves until SIGTERM; rereads the files when one was edited, the last good ones serve."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     now = setup
     async with serving(
         setup.settings.web,

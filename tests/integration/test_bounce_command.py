@@ -41,7 +41,7 @@ from tests.notifications import (
     vacation,
 )
 from tests.returned_mails import ALIVE, DEAD, UNREADABLE, complaint
-from tests.states import older_state
+from tests.stores import older_state
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime.now(UTC)

@@ -568,14 +568,14 @@ async def test_a_digest_that_is_resumed_goes_without_waiting_for_the_next_mails(
         serving(MailServer(answers={"RCPT": ["451 4.7.1 try later"]})) as post,
         running(tmp_path, ear, "2026-06-08 22:00", **by_way_of(post)) as town,
     ):
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
         town.set_clock("2026-06-09 07:00")
-        await expect_soon(lambda: [one.attempts for one in town.store.troubled(limit=1)] == [1])
+        await until(lambda: [one.attempts for one in town.store.troubled(limit=1)] == [1])
         with SqliteStore(tmp_path / "digest.db") as beside:
             beside.suppress("ada@example.org", cause="550 5.1.1 gone", now=town.now)
             await asyncio.sleep(0.2)
             assert beside.resume("ada@example.org", now=town.now)
-        await expect_soon(lambda: post.accepted)
+        await until(lambda: post.accepted)
 
 
 async def test_a_server_that_is_down_is_left_alone_for_a_while_though_digests_are_due(
@@ -585,9 +585,9 @@ async def test_a_server_that_is_down_is_left_alone_for_a_while_though_digests_ar
         serving(MailServer(answers={"GREETING": "421 4.3.2 not now"})) as post,
         running(tmp_path, ear, "2026-06-08 22:00", **by_way_of(post)) as town,
     ):
-        await expect_soon(lambda: town.store.covered_at())
+        await until(lambda: town.store.covered_at())
         town.set_clock("2026-06-09 07:00")
-        await expect_soon(lambda: town.store.hindered(least=0).count)
+        await until(lambda: town.store.hindered(least=0).count)
         await asyncio.sleep(0.2)
         tried = post.connections
         await asyncio.sleep(0.5)

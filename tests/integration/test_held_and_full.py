@@ -213,7 +213,10 @@ async def _turn(turnstile: Turnstile) -> None:
         pass
 
 
-async def test_the_daemon_waits_for_a_full_disk_and_goes_on_by_itself(disk: Disk, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("command", "word"), [("daemon", "ready subscribers=0"), ("web", "listening at")])
+async def test_services_wait_for_a_full_disk_and_go_on_by_themselves(
+    disk: Disk, tmp_path: Path, command: str, word: str
+) -> None:
     """Ending would not do: systemd starts a service again ten times, and then no more."""
     folder = tmp_path / "here"
     make_private_folder(folder)
@@ -221,13 +224,15 @@ async def test_the_daemon_waits_for_a_full_disk_and_goes_on_by_itself(disk: Disk
     state = disk.folder / "state" / "digest.db"
     disk.fill(but=0)
     code = (
-        "import digest.cli.daemon as daemon, digest.cli as cli;"
-        "daemon._LOOK_SECONDS = 0.2; cli.main()"
+        "import digest.cli.patience as patience, digest.cli as cli;"
+        "patience._LOOK_SECONDS = 0.2; cli.main()"
     )  # fmt: skip
     environ = {**os.environ, "DIGEST_STATE": str(state), "PYTHONPATH": str(ROOT)}
+    if command == "web":
+        environ |= {"DIGEST_WEB__BASE_URL": "https://d.example.org", "DIGEST_WEB__LISTEN": "127.0.0.1:0"}
     async with (
         started_here(
-            *(sys.executable, "-c", code, "daemon"), cwd=folder, env=environ, stderr=asyncio.subprocess.PIPE
+            *(sys.executable, "-c", code, command), cwd=folder, env=environ, stderr=asyncio.subprocess.PIPE
         ) as process,
         asyncio.timeout(LIMIT),
     ):
@@ -237,7 +242,7 @@ async def test_the_daemon_waits_for_a_full_disk_and_goes_on_by_itself(disk: Disk
         assert "No space left on device" in first or "the disk is full" in first
         disk.clear()
         second = (await process.stderr.readline()).decode()
-        assert "ready subscribers=0" in second
+        assert word in second
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
 

@@ -173,7 +173,10 @@ def test_another_file_is_never_replaced(digest: Digest, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["page", "gone/README.md"], "gone/README.md cannot be written (No such file or directory)"),
+        (
+            ["page", "gone/README.md"],
+            "gone/README.md: cannot be written: No such file or directory; make its folder",
+        ),
         (["page", "."], "cannot be read: Is a directory"),
         (["page", "x.md", "--subscriber", "cy@example.org"], "cy@example.org is no subscriber"),
         (["page", "x.md", "--subscriber", "cy@example.org", "-k", "tea"], "give either keywords"),

@@ -19,8 +19,7 @@ from digest.store.lock import sole_worker
 from digest.store.sqlite import SqliteStore, back_up
 from digest.subscribers import Subscriber
 from tests.factories import at_other_times, invented_paper, moment, reader
-from tests.states import older_state
-from tests.stores import LONG_AGO, key
+from tests.stores import LONG_AGO, key, older_state
 
 ADA = reader("ada@example.org", "tea", "milk")
 TUESDAY = moment("2026-06-16 07:00")
