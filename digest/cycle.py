@@ -128,7 +128,7 @@ class Cycle:
                 *(fetched.notes if fetched else ()),
                 *dict.fromkeys((*earlier.notes, *later.notes)),
             ),
-            silence=None if fetched is None or fetched.papers_new else why_quiet(now),
+            silence=why_quiet(now) if fetched and not (fetched.papers_new or fetched.errors) else None,
             brakes=(*earlier.brakes, *later.brakes),
             is_unreached=fetched is not None and fetched.is_unreached and not fetched.is_clock_wrong,
         )

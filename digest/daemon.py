@@ -198,7 +198,7 @@ class Daemon:
         if report.missing_at:
             _log.warning(not_announced(report.missing_at))
         self._brought_papers = report.papers_new > 0
-        if not report.papers_new and (reason := why_quiet(self._clock())):
+        if not (report.papers_new or report.errors) and (reason := why_quiet(self._clock())):
             _log.info(reason)
         self._mail_now.set()
         return self._clock()

@@ -53,7 +53,7 @@ class Health:
     time passed unserved for a day, and `undelivered` those whose digests were written down a day ago and are
     not sent.
     `restored` tells of an older copy of the state that was put in its place in the last week.
-    `refused` are mailings that a server refused again and again, `unserved` those that wait since it took
+    `refused` are mailings that a server refused again and again, `blocked` those that wait since it took
     nothing at all, or called too many addresses dead; `troubled` names the first of all that something stands
     in the way of, and `hindered` counts them. `lost` are subscribers who were suppressed in the last day.
     `unread_mails` came back, and are kept for a person to look at.
@@ -78,7 +78,7 @@ class Health:
     troubled: tuple[Waiting, ...]
     hindered: int
     refused: Hindrance
-    unserved: Hindrance
+    blocked: Hindrance
     suppressed: tuple[Suppression, ...]
     lost: tuple[Suppression, ...]
     unread_mails: int
@@ -96,9 +96,9 @@ class Health:
         if self.overdue:
             shown = _listed(self.overdue, "subscribers")
             yield f"digests are overdue for over a day for {shown}: is the service running?"
-        if self.unserved.count:
-            count = "1 digest waits" if self.unserved.count == 1 else f"{self.unserved.count} digests wait"
-            yield f"{count}: {self.unserved.reply}"
+        if self.blocked.count:
+            count = "1 digest waits" if self.blocked.count == 1 else f"{self.blocked.count} digests wait"
+            yield f"{count}: {self.blocked.reply}"
         if self.refused.count:
             count = "1 digest was" if self.refused.count == 1 else f"{self.refused.count} digests were"
             yield f"{count} refused {_ATTEMPTS} times or more, last: {self.refused.reply}"
@@ -135,6 +135,7 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime, s
     standings = _standings(store, subscribers)
     found = store.recent_hits(since=now - _USUAL)
     suppressed = store.suppressions()
+    blocked = store.blocked(now=now)
     subscribed = {address_key(one.email) for one in subscribers}
     return Health(
         now=now,
@@ -158,9 +159,9 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime, s
         waiting=store.waiting(),
         restored=_restored_lately(store, now),
         troubled=store.troubled(limit=shown),
-        hindered=store.hindered(least=0).count,
-        refused=store.hindered(least=_ATTEMPTS),
-        unserved=store.hindered(least=0, most=0),
+        hindered=store.hindered(),
+        refused=store.refused(least=_ATTEMPTS),
+        blocked=blocked,
         suppressed=suppressed,
         lost=tuple(
             one for one in suppressed if one.since_at > now - _LATELY and address_key(one.email) in subscribed

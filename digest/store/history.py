@@ -1,7 +1,7 @@
 """What became of one paper, of the fetches, and of the mailings that are not at their end."""
 
-import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from digest.notation import address_key
@@ -152,16 +152,29 @@ class History(Outbox):
             for email, state, attempts, reply, due_at in rows
         )
 
-    def hindered(self, *, least: int, most: int | None = None) -> Hindrance:
+    def hindered(self) -> int:
+        return self._hindrance("TRUE").count
+
+    def refused(self, *, least: int) -> Hindrance:
+        return self._hindrance("NOT is_blocked AND attempts >= ?", least)
+
+    def blocked(self, *, now: datetime) -> Hindrance:
+        found = self._hindrance("is_blocked")
+        if not found.count:
+            return found
+        behind = "SELECT count(*) FROM mailing WHERE due_at <= ? AND NOT is_blocked AND state <> 'sending'"
+        return replace(found, count=found.count + int(self._one(behind, [text_of(now)])))
+
+    def _hindrance(self, condition: str, *values: object) -> Hindrance:
         # Beside max(), the other columns are of the same row (https://sqlite.org/lang_select.html#bareagg).
         rows = self._rows(
-            """
+            f"""
             SELECT count(*), reply, max(due_at)
             FROM mailing LEFT JOIN preference USING (subscriber)
-            WHERE due_at IS NOT NULL AND reply IS NOT NULL AND attempts >= ? AND attempts <= ?
+            WHERE due_at IS NOT NULL AND reply IS NOT NULL AND {condition}
                 AND (paused_until IS NULL OR due_at <> paused_until || 'T12:00:00+00:00')
-            """,
-            [least, sys.maxsize if most is None else most],
+            """,  # noqa: S608 (written here)
+            list(values),
         )
         count, reply, _ = rows[0]
         return Hindrance(count=count, reply=reply or "")

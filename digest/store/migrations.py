@@ -496,3 +496,12 @@ def m018_former_choices(db: Database) -> None:
     # What a subscriber had chosen before the change, as JSON; and whether they took a change back.
     db.execute("ALTER TABLE confirmation ADD COLUMN former TEXT")
     db.execute("ALTER TABLE confirmation ADD COLUMN is_taken_back INTEGER NOT NULL DEFAULT 0")
+
+
+@migrations()
+def m019_blocked(db: Database) -> None:
+    # reply is about the server as a whole, and not about this mailing.
+    db.execute("ALTER TABLE mailing ADD COLUMN is_blocked INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        "UPDATE mailing SET is_blocked = 1 WHERE due_at IS NOT NULL AND reply IS NOT NULL AND attempts = 0"
+    )

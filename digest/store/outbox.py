@@ -105,9 +105,10 @@ class Outbox(Renaming):
         db.execute(
             """
             INSERT INTO mailing (number, subscriber, token, email, name, planned_at, dated_on, is_first,
-                keywords, entries, revisions, first_hit, last_hit, state, due_at, reply)
+                keywords, entries, revisions, first_hit, last_hit, state, due_at, reply, is_blocked)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?,
-                (SELECT reply FROM mailing WHERE number = ?))
+                (SELECT reply FROM mailing WHERE number = ?),
+                coalesce((SELECT is_blocked FROM mailing WHERE number = ?), 0))
             """,
             [
                 mailing,
@@ -124,7 +125,7 @@ class Outbox(Renaming):
                 cursor + 1,
                 served.frontier.hit if served.frontier else cursor,
                 text_of(digest.planned_at),
-                served.merges[-1] if served.merges else None,
+                *[served.merges[-1] if served.merges else None] * 2,
             ],
         )
         db.execute(
@@ -230,7 +231,8 @@ class Outbox(Renaming):
             db.conn.executemany(
                 """
                 UPDATE mailing
-                SET state = ?1, reply = ?2, concluded_at = ?3, attempts = attempts + 1, due_at = ?4,
+                SET state = ?1, reply = ?2, is_blocked = 0, concluded_at = ?3, attempts = attempts + 1,
+                    due_at = ?4,
                     may_have_arrived = max(may_have_arrived, ?1 = 'unknown')
                 WHERE number = ?5 AND (state = 'sending' OR ?1 = 'sent')
                 """,
@@ -294,7 +296,8 @@ class Outbox(Renaming):
             db.conn.executemany(
                 """
                 UPDATE mailing
-                SET due_at = ?1, reply = coalesce(?2, reply), attempts = iif(?3, 0, attempts),
+                SET due_at = ?1, reply = coalesce(?2, reply), is_blocked = iif(?2 IS NULL, is_blocked, 1),
+                    attempts = iif(?3, 0, attempts),
                     state = CASE WHEN may_have_arrived THEN 'unknown'
                         WHEN attempts AND NOT ?3 THEN 'deferred' ELSE 'pending' END
                 WHERE number = ?4 AND state = 'sending'

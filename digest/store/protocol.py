@@ -288,10 +288,18 @@ class Store(Protocol):
         """Up to `limit` of the mailings in whose way something stood, the most often tried first."""
         ...
 
-    def hindered(self, *, least: int, most: int | None = None) -> Hindrance:
-        """The mailings in whose way something stood and that were tried `least` times, up to `most`.
+    def hindered(self) -> int:
+        """How many mailings something stood in the way of. Not those that wait for the end of a pause."""
+        ...
 
-        Not those that wait for the end of a pause.
+    def refused(self, *, least: int) -> Hindrance:
+        """Those of them that a server refused last, each for itself, tried `least` times or more."""
+        ...
+
+    def blocked(self, *, now: datetime) -> Hindrance:
+        """The mailings that wait since a server could not be used at all, or called too many addresses dead.
+
+        All that are due do so, then. Not those that wait for the end of a pause.
         """
         ...
 

@@ -75,7 +75,7 @@ class Suppressions(Choices):
         """
         taken = db.execute(
             """
-            UPDATE mailing SET state = 'deferred', due_at = ?, reply = ?,
+            UPDATE mailing SET state = 'deferred', due_at = ?, reply = ?, is_blocked = 0,
                 bounces = bounces + 1, bounced_at = ?
             WHERE number = ? AND state IN ('sent', 'unknown')
             """,

@@ -221,7 +221,7 @@ class Fate:
 class Waiting:
     """A mailing that is tried again at `due_at`, with what stood in its way last.
 
-    No `attempts`: the server as a whole could not be used.
+    No `attempts`: only the server as a whole stood in its way.
     """
 
     email: str

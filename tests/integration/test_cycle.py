@@ -383,6 +383,16 @@ async def test_a_digest_put_off_by_a_pause_is_no_failure(store: SqliteStore) -> 
     assert (report.digests_sent, report.digests_deferred, report.exit_code) == (0, 0, 0)
 
 
+async def test_no_weekend_is_told_of_where_arxiv_could_not_be_asked(store: SqliteStore) -> None:
+    lab = Installation(store, reader("ada@example.org", "tea"))
+    await lab.run(moment("2026-06-12 12:00"), TEA)
+    sunday = moment("2026-06-14 12:00")
+    assert str((await lab.run(sunday)).silence).endswith("the weekend")
+    lab.source.failing = lambda _: Unreachable("http://arxiv", "no answer")
+    report = await lab.run(sunday + timedelta(hours=1))
+    assert (report.exit_code, report.silence) == (3, None)
+
+
 async def test_the_monday_after_a_friday_holiday_is_quiet_and_all_comes_on_tuesday(
     store: SqliteStore,
 ) -> None:

@@ -587,7 +587,7 @@ async def test_a_server_that_is_down_is_left_alone_for_a_while_though_digests_ar
     ):
         await until(lambda: town.store.covered_at())
         town.set_clock("2026-06-09 07:00")
-        await until(lambda: town.store.hindered(least=0).count)
+        await until(lambda: town.store.blocked(now=town.now).count)
         await asyncio.sleep(0.2)
         tried = post.connections
         await asyncio.sleep(0.5)

@@ -224,7 +224,7 @@ def test_all_mails_wait_and_nobody_is_blamed(
     assert not [line for line in server.commands if line.startswith(("AUTH", "MAIL"))]
     assert (store.suppressions(), store.doubted(), store.waiting()) == ((), {}, len(READERS))
     assert {one.attempts for one in store.troubled(limit=20)} == {0}
-    assert failure.cause in store.hindered(least=0, most=0).reply
+    assert failure.cause in store.blocked(now=NOW).reply
 
 
 @pytest.mark.parametrize(("security", "failure"), CASES, ids=NAMES)

@@ -44,7 +44,7 @@ async def test_a_server_that_calls_everybody_dead_is_not_believed(store: SqliteS
         assert report.is_server_down
         assert any("calls 8 addresses dead at once" in error for error in report.errors)
         assert {one.attempts for one in store.troubled(limit=20)} == {0}
-        hindered = store.hindered(least=0, most=0)
+        hindered = store.blocked(now=NOW)
         assert hindered.count >= 8
         assert "calls 8 addresses dead at once" in hindered.reply
 
@@ -98,7 +98,7 @@ async def test_a_domain_whose_mail_goes_astray_loses_nobody_and_the_others_are_m
     (cause,) = report.brakes
     assert "the server calls 8 addresses of lab.example dead, too many at once" in cause
     assert "none of them is given up: 550 5.1.1 no such user" in cause
-    hindered = store.hindered(least=0, most=0)
+    hindered = store.blocked(now=NOW)
     assert (hindered.count, hindered.reply) == (20, cause)
     for day in range(1, 4):
         report, _ = await delivered(store, refused, at=NOW + timedelta(days=day))
@@ -133,7 +133,7 @@ async def test_earlier_attempts_count_no_more_where_nobody_is_to_blame(store: Sq
     assert {one.attempts for one in store.troubled(limit=9)} == {1}
     report, _ = await delivered(store, {f"RCPT {email}": GONE for email in astray}, at=LATER)
     assert suppressed(store) == set()
-    hindered = store.hindered(least=0, most=0)
+    hindered = store.blocked(now=NOW)
     assert (hindered.count, [hindered.reply]) == (4, report.brakes)
 
 

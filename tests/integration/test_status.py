@@ -281,6 +281,45 @@ def test_what_waits_is_counted_whole_and_not_by_the_rows_shown(store: SqliteStor
     assert len(examine(store, readers, now=TUESDAY, shown=1000).troubled) == 25
 
 
+def test_what_was_refused_for_itself_first_is_counted_where_the_server_then_refuses_all(
+    store: SqliteStore,
+) -> None:
+    readers = waiting_for_all(store, 3, reply="mx.example.org: greylisting")
+    later = TUESDAY + timedelta(hours=1)
+    claimed = store.claim(now=TUESDAY, until=later, limit=3)
+    for one in claimed:
+        deferred = Conclusion(
+            number=one.number, state=MailingState.DEFERRED, reply="451 greylisted", due_at=later
+        )
+        store.conclude([deferred], now=TUESDAY)
+    assert examine(store, readers, now=TUESDAY).problems() == ()
+    (first,) = store.claim(now=later, until=later + timedelta(minutes=10), limit=1)
+    store.release([first.number], now=later, reply="mx.example.org: login refused")
+    health = examine(store, readers, now=later)
+    assert health.problems() == ("3 digests wait: mx.example.org: login refused",)  # two were not even tried
+    assert (health.waiting, health.hindered) == (3, 3)
+    store.claim(now=later, until=later, limit=3)
+    sent = [Conclusion(number=one.number, state=MailingState.SENT, reply="250") for one in claimed]
+    store.conclude(sent, now=later)
+    assert examine(store, readers, now=later).problems() == ()
+
+
+def test_many_refusals_of_a_mail_are_not_told_where_the_server_refuses_all(store: SqliteStore) -> None:
+    readers = waiting_for_all(store, 1, reply="mx.example.org: greylisting")
+    for _ in range(3):
+        (one,) = store.claim(now=TUESDAY, until=TUESDAY, limit=1)
+        refused = Conclusion(number=one.number, state=MailingState.DEFERRED, reply="451 no", due_at=TUESDAY)
+        store.conclude([refused], now=TUESDAY)
+    assert examine(store, readers, now=TUESDAY).problems() == (
+        "1 digest was refused 3 times or more, last: 451 no",
+    )
+    (one,) = store.claim(now=TUESDAY, until=TUESDAY, limit=1)
+    store.release([one.number], now=TUESDAY, reply="mx.example.org: certificate expired")
+    assert examine(store, readers, now=TUESDAY).problems() == (
+        "1 digest waits: mx.example.org: certificate expired",
+    )
+
+
 def test_what_waits_for_the_end_of_a_pause_is_no_problem(store: SqliteStore) -> None:
     (paused,) = waiting_for_all(store, 1, reply="mx.example.org: login refused")
     store.prefer(paused.email, Preferences(paused_until=date(2026, 6, 25)))
