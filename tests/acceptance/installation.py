@@ -18,6 +18,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.ports import smtp_server
+from tests.processes import started
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
@@ -105,12 +106,9 @@ class Simulator:
 @contextmanager
 def simulator(*options: str) -> Iterator[Simulator]:
     command = [sys.executable, str(SIMULATOR), "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield Simulator(process.stdout.readline().split()[1])
-        finally:
-            process.terminate()
+    with started(*command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield Simulator(process.stdout.readline().split()[1])
 
 
 class Installation:

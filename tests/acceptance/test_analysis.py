@@ -40,6 +40,7 @@ def test_the_recorded_texts_have_lucenes_stems_at_lucenes_places() -> None:
         assert ours == recorded.split(), text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("field", "part"), [("ti", "title"), ("abs", "abstract")])
 def test_each_word_of_the_papers_stands_where_arxivs_index_has_it(search: Any, field: str, part: str) -> None:
     stems: Postings = {}

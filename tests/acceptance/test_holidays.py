@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.installation import SHARED, Installation, Simulator, needs_simulator, simulator
 
-pytestmark = needs_simulator
+pytestmark = [needs_simulator, pytest.mark.long]
 
 # Many enough that all of arXiv is read, not only what the search API finds.
 CATEGORIES = ("cs.LG", "cs.CL", "cs.CV", "quant-ph")

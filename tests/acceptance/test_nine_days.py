@@ -51,6 +51,7 @@ def lab(tmp_path: Path, arxiv: Simulator, server: tuple[int, Inbox]) -> Installa
     )
 
 
+@pytest.mark.long
 def test_each_reader_is_mailed_exactly_what_was_announced_and_matches(
     lab: Installation, arxiv: Simulator, server: tuple[int, Inbox], oracle: Oracle
 ) -> None:

@@ -47,6 +47,7 @@ def keyword(text: str) -> Keyword:
     return Keyword(text=text, query=parse(text))
 
 
+@pytest.mark.long
 def test_every_real_title_abstract_and_comment_shows_as_it_is_written(papers: tuple[Paper, ...]) -> None:
     page = Page(sections=(Section(keyword=keyword("tea"), papers=papers),), updated_on=TODAY)
     expected = [
@@ -65,6 +66,7 @@ def test_every_real_title_abstract_and_comment_shows_as_it_is_written(papers: tu
     ]
 
 
+@pytest.mark.long
 def test_a_page_of_real_papers_has_what_matches_and_says_so_when_it_is_read(
     papers: tuple[Paper, ...],
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.acceptance.installation import Installation, Simulator, needs_simulator, paper_ids, simulator
 from tests.acceptance.oracle import CALENDAR, READERS, SUBSCRIBERS, Oracle, load_oracle
 
-pytestmark = needs_simulator
+pytestmark = [needs_simulator, pytest.mark.long]
 
 OLDER = "an older copy of the state"
 

@@ -81,7 +81,7 @@ def matched(papers: tuple[Paper, ...]) -> dict[str, set[str]]:
     return {identifier: queries for identifier, queries in found.items() if queries}
 
 
-@pytest.mark.parametrize("day", DAYS)
+@pytest.mark.parametrize("day", [DAYS[0], *(pytest.param(day, marks=pytest.mark.long) for day in DAYS[1:])])
 def test_the_three_sources_bring_the_same_new_papers(arxiv: Simulator, tmp_path: Path, day: str) -> None:
     now = datetime.fromisoformat(day).replace(hour=12, tzinfo=UTC)
     since = now - (3 * DAY if now.weekday() == 0 else DAY)

@@ -57,6 +57,7 @@ def letters(text: str) -> Counter[str]:
     return Counter(filter(str.isalnum, unicodedata.normalize("NFKD", text).replace("ı", "i")))
 
 
+@pytest.mark.long
 def test_letters_and_digits_survive_in_every_paper(texts: list[str]) -> None:
     for text in texts:
         if "\\" not in text:

@@ -30,6 +30,7 @@ from digest.resources import templates_folder
 from digest.schedule import LONGEST_RETRY, retry_at
 from digest.store import Conclusion, Mailing, MailingState, Matched, outbox
 from digest.store.sqlite import SqliteStore
+from tests.examples import examples
 from tests.factories import invented_paper, reader
 from tests.stores import LONG_AGO, NOW, key
 
@@ -315,12 +316,12 @@ class Deliveries(RuleBasedStateMachine):
             assert self.due[email] <= self.brought[email].keys(), "a paper was missed"
 
 
-@settings(max_examples=200, stateful_step_count=50, deadline=None)
+@examples(200, stateful_step_count=50)
 class FewDeliveries(Deliveries):
     pass
 
 
-@settings(max_examples=500, stateful_step_count=80, deadline=None)
+@settings(max_examples=500, stateful_step_count=80)
 class ManyDeliveries(Deliveries):
     pass
 

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.composing import compose
@@ -21,6 +21,7 @@ from digest.resources import templates_folder
 from digest.store import Conclusion, Mailing, MailingState, Matched, Served
 from digest.store.sqlite import SqliteStore
 from digest.subscribers import Subscriber
+from tests.examples import examples
 from tests.factories import invented_paper, moment, reader
 from tests.integration.installation import MONDAY, TUESDAY, WEDNESDAY, Installation
 
@@ -184,7 +185,7 @@ class History:
             self.account.told |= {paper.id: paper.version for paper in shown}
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(steps=_steps)
 def test_over_any_history_each_paper_comes_once_and_each_new_version_in_one_line(steps: list[Step]) -> None:
     with TemporaryDirectory() as folder:

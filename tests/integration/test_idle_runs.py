@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest import query
@@ -21,6 +21,7 @@ from digest.papers import Paper
 from digest.store import Served
 from digest.store.sqlite import SqliteStore
 from digest.subscribers import Subscriber
+from tests.examples import examples
 from tests.factories import invented_paper, moment, reader
 from tests.fakes import FakeSource
 
@@ -212,7 +213,7 @@ async def lived(path: Path, steps: Sequence[Step], before_each: Callable[[Sqlite
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(steps=_steps)
 def test_runs_with_and_without_memory_come_to_the_same(steps: list[Step]) -> None:
     twice = [step for step in steps for _ in range(2)]

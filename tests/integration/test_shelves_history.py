@@ -8,13 +8,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.composing import compose
 from digest.papers import Paper
 from digest.store import MailingState, Matched, Served, Standing, shelves
 from digest.store.sqlite import SqliteStore
+from tests.examples import examples
 from tests.factories import invented_paper, moment, reader
 from tests.stores import LONG_AGO, claim, conclude, key
 
@@ -159,7 +160,7 @@ def _one_place_to_a_shelf(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shelves, "PLACES", 1)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(steps=_steps)
 def test_over_any_history_putting_papers_away_changes_nothing(steps: list[Step]) -> None:
     with TemporaryDirectory() as folder, closing(Twins(Path(folder))) as twins:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from filelock import FileLock
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest import exclusive
@@ -20,6 +20,7 @@ from digest.config import Defaults
 from digest.errors import ConfigurationError
 from digest.subscribers import load_subscribers
 from digest.subscribers_file import subscribe, unsubscribe
+from tests.examples import examples
 from tests.processes import started
 from tests.waiting import LIMIT
 
@@ -345,7 +346,7 @@ def test_a_writer_who_does_not_let_go_is_told_of(path: Path, monkeypatch: pytest
     assert path.read_text() == WRITTEN
 
 
-def test_ten_commands_at_once_all_take_effect(path: Path) -> None:
+def test_six_commands_at_once_all_take_effect(path: Path) -> None:
     command = [sys.executable, "-m", "digest", "subscribe", "-k", "graph", "-k"]
     root = Path(__file__).parents[2]
     environ = os.environ | {
@@ -357,15 +358,15 @@ def test_ten_commands_at_once_all_take_effect(path: Path) -> None:
     with ExitStack() as stack:
         running = [
             stack.enter_context(started(*command, f"keyword {n}", reader, **surroundings))
-            for n in range(10)
+            for n in range(6)
             for reader in ("new@example.org" if n % 2 else f"new{n}@example.org",)
         ]
-        assert [one.wait(LIMIT) for one in running] == [0] * 10
+        assert [one.wait(LIMIT) for one in running] == [0] * 6
     assert sorted(keywords_of(path, "new@example.org")) == [
         "graph",
-        *(f"keyword {n}" for n in range(1, 10, 2)),
+        *(f"keyword {n}" for n in range(1, 6, 2)),
     ]
-    for n in range(0, 10, 2):
+    for n in range(0, 6, 2):
         assert keywords_of(path, f"new{n}@example.org") == ["graph", f"keyword {n}"]
     assert path.read_text().startswith(WRITTEN)
 
@@ -405,7 +406,7 @@ _topics = st.sampled_from(
 _edits = st.lists(st.tuples(st.booleans(), _names, st.lists(_topics, max_size=3, unique=True)), max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(edits=_edits)
 def test_the_file_says_what_the_edits_sum_up_to(edits: list[tuple[bool, str, list[str]]]) -> None:
     expected = {"ann": ["neural operator", "x ray"], "ben": ["error correction"]}
@@ -432,7 +433,7 @@ def test_the_file_says_what_the_edits_sum_up_to(edits: list[tuple[bool, str, lis
     assert places == sorted(places)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(topics=st.lists(_topics, min_size=1, unique=True))
 def test_adding_and_removing_gives_back_the_same_file(topics: list[str]) -> None:
     with TemporaryDirectory() as folder:

@@ -6,7 +6,7 @@ from tests.timelines.life import live_by_cycle, live_by_daemon
 from tests.timelines.living import assert_nothing_is_wrong, lived, mailed
 from tests.timelines.plan import Timeline, timelines
 
-few = settings(max_examples=3, deadline=None, derandomize=True, database=None)
+few = settings(max_examples=3, derandomize=True, database=None)
 
 
 @few

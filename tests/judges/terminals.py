@@ -3,11 +3,13 @@
 import os
 import pty
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.judges.correspondence import Mail
+from tests.processes import started
+from tests.terminals import shown_on
+from tests.waiting import LIMIT
 
 _OPTIONS = {
     "lynx": "-dump -nolist -assume_charset=utf-8 -display_charset=utf-8 -width=80",
@@ -59,12 +61,9 @@ def _in_terminal(command: list[str], home: str) -> None:
     """Runs what wants a terminal in one that nobody looks at."""
     ours, theirs = pty.openpty()
     environ = {"HOME": home, "LANG": "C.UTF-8", "TERM": "xterm", "PATH": os.environ["PATH"]}
-    with (
-        os.fdopen(ours, "rb", buffering=0) as screen,
-        subprocess.Popen(command, env=environ, stdin=theirs, stdout=theirs, stderr=theirs) as process,
-    ):
+    with started(*command, env=environ, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
-        with suppress(OSError):  # which is how Linux tells the end
-            while screen.read(65_536):
-                pass
-        process.wait(timeout=60)
+        for _ in shown_on(ours):
+            pass
+        os.close(ours)
+        process.wait(timeout=LIMIT)

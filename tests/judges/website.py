@@ -16,6 +16,7 @@ from typing import Any
 import trustme
 
 from tests.judges.correspondence import BASE, Correspondence
+from tests.processes import started
 
 
 class Website:
@@ -51,20 +52,17 @@ def website(correspondence: Correspondence, folder: Path) -> Iterator[Website]:
     installation, state = correspondence.installation, folder / "state.db"
     assert installation("backup", str(state)).returncode == 0
     environ = {**installation.environ, "DIGEST_STATE": str(state)}
-    with subprocess.Popen(
-        [sys.executable, "-m", "digest", "web"],
+    with started(
+        *(sys.executable, "-m", "digest", "web"),
         cwd=installation.folder,
         env=environ,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        try:
-            assert process.stderr is not None
-            address = process.stderr.readline().rpartition(" at ")[2].strip()
-            with _behind_tls(int(address.rpartition(":")[2])) as port:
-                yield Website(address, port, correspondence, state)
-        finally:
-            process.terminate()
+        assert process.stderr is not None
+        address = process.stderr.readline().rpartition(" at ")[2].strip()
+        with _behind_tls(int(address.rpartition(":")[2])) as port:
+            yield Website(address, port, correspondence, state)
 
 
 @contextmanager

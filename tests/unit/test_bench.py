@@ -22,6 +22,7 @@ def _without_real_papers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setattr(papers, "CORPUS", tmp_path / "absent")
 
 
+FILLED = 5_000
 YEARS_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 HELD = Figure(what="height", ours="3 m", naive="9 m", must="≤ 4 m", is_held=True)
 BROKEN = Figure(what="width", ours="5 m", must="≤ 4 m", is_held=False)
@@ -73,23 +74,26 @@ def test_each_keyword_has_one_reader() -> None:
     assert tuple(keyword.text for reader in readers for keyword in reader.keywords) == texts
 
 
-def test_a_filled_store_knows_its_papers_as_if_it_had_seen_them(tmp_path: Path) -> None:
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    filling.fill(tmp_path / "digest.db", papers.papers(20), FILLED, seen.NOW)
+    return tmp_path / "digest.db"
+
+
+def test_a_filled_store_knows_its_papers_as_if_it_had_seen_them(filled: Path) -> None:
     models = papers.papers(20)
-    filling.fill(tmp_path / "digest.db", models, 20_000, seen.NOW)
-    assert len({filling.arxiv_id(number, 20_000) for number in range(20_000)}) == 20_000
-    with SqliteStore(tmp_path / "digest.db") as store:
+    assert len({filling.arxiv_id(number, FILLED) for number in range(FILLED)}) == FILLED
+    with SqliteStore(filled) as store:
         hits = store.recent_hits(since=YEARS_AGO)
         before = store.newest_papers(filling.key(0), limit=3)
-        assert store.record(seen.known(models, 20_000), covered={}, now=seen.NOW) == 0
+        assert store.record(seen.known(models, FILLED), covered={}, now=seen.NOW) == 0
         assert store.newest_papers(filling.key(0), limit=3) == before
         assert store.recent_hits(since=YEARS_AGO) == hits
         assert store.record(seen.unknown(), covered={}, now=seen.NOW) == seen.NEW
 
 
-def test_a_filled_store_has_put_away_all_that_the_daemon_would(tmp_path: Path) -> None:
-    path = tmp_path / "digest.db"
-    filling.fill(path, papers.papers(20), 20_000, seen.NOW)
-    with SqliteStore(path) as store:
+def test_a_filled_store_has_put_away_all_that_the_daemon_would(filled: Path) -> None:
+    with SqliteStore(filled) as store:
         assert store.shelve(now=seen.NOW, lookback=filling.LOOKBACK) == 0
 
 
@@ -172,6 +176,7 @@ def test_growth_is_judged_by_the_last_step() -> None:
     assert is_held(small, middle) is None
 
 
+@pytest.mark.long
 def test_the_store_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["seen", "--scale", "0.001"]) == 0
     printed = capsys.readouterr()

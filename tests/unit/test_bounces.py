@@ -4,10 +4,11 @@ import random
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.mail.bounces import LONGEST_BOUNCE, Bounce, read_bounce, unverp, verp
+from tests.examples import examples
 from tests.notifications import (
     BOUNCES,
     READER,
@@ -188,7 +189,7 @@ def test_verp_and_its_inverse_agree(local: str, token: str) -> None:
     assert unverp(verp(f"{local}@lab.example", token), f"{local}@lab.example") == token
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(seed=st.integers(0, 2**32), original=st.sampled_from([postfix(), exim(), exchange(), gmail()]))
 def test_a_damaged_notification_never_raises(seed: int, original: bytes) -> None:
     chance = random.Random(seed)

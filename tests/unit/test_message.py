@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.digests import Digest
@@ -96,7 +96,6 @@ def test_text_comes_before_html_and_both_are_quoted_printable() -> None:
     assert defects(message) == []
 
 
-@settings(deadline=None)
 @given(subject=TEXTS, name=TEXTS, text=TEXTS, html=TEXTS)
 def test_whatever_it_says_it_parses_back_without_a_defect(
     subject: str, name: str, text: str, html: str

@@ -111,6 +111,6 @@ def test_being_a_form_of_one_another_is_mutual(word: str) -> None:
 
 
 def test_it_is_mutual_for_the_words_of_papers() -> None:
-    told = {word for paper in papers(8730) for word in words(f"{paper.title} {paper.abstract}")}
+    told = {word for paper in papers(2000) for word in words(f"{paper.title} {paper.abstract}")}
     for word in told | set(PAIRS.replace(",", " ").split()):
         assert_mutual(word)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.digests import Revision
@@ -14,6 +14,7 @@ from digest.errors import ConfigurationError
 from digest.mail.links import Links
 from digest.mail.rendering import KeywordCount, Renderer, subject_line
 from digest.resources import systemd_folder, templates_folder
+from tests.examples import examples
 from tests.unit.rendered import (
     RENDERED_STYLE,
     REVISIONS,
@@ -256,7 +257,7 @@ def test_hostile_text_is_only_text(text: str) -> None:
 FIELD = st.text(max_size=80)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(title=FIELD, abstract=FIELD, author=FIELD, comment=FIELD, keyword=FIELD)
 def test_any_text_gives_a_whole_page_and_the_same_ids(
     title: str, abstract: str, author: str, comment: str, keyword: str

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.mail.replies import Reply, ReplyClass, ReplySubject, Stage, judge, subject_of
@@ -146,7 +146,6 @@ def test_words_in_an_encoding_of_their_own_are_read() -> None:
         assert subject_of(text) is ReplySubject.MAILBOX_GONE
 
 
-@settings(deadline=None)
 @given(stage=st.sampled_from(Stage), code=st.integers(-1, 999), text=st.text(max_size=20))
 def test_every_reply_has_a_meaning_and_every_refusal_a_remedy(stage: Stage, code: int, text: str) -> None:
     verdict = judge(stage, Reply(code=code, text=text))

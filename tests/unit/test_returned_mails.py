@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.mail.bounces import (
@@ -17,6 +17,7 @@ from digest.mail.bounces import (
 )
 from digest.mail.delivery_reports import Concern
 from digest.mail.mime import read_mail
+from tests.examples import examples
 from tests.notifications import BOUNCES, READER, TOKEN
 from tests.returned_mails import (
     ALIVE,
@@ -163,7 +164,7 @@ def test_a_hostile_mail_takes_little_time(name: str) -> None:
     assert time.process_time() - began < 5
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(seed=st.integers(0, 2**64))
 def test_a_damaged_mail_never_raises(seed: int) -> None:
     read_mail(damaged(seed))

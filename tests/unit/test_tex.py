@@ -251,12 +251,12 @@ def test_groups_are_read_down_to_a_depth() -> None:
     "unit", ["{", "$", "\\", "$x", "\\(", "\\[", "\\frac{", "x^{", "$\\hat", "\\text{$", "``", "{a "]
 )
 def test_nonsense_of_any_length_takes_time_in_proportion(unit: str) -> None:
-    nonsense = unit * (200_000 // len(unit))
+    nonsense = unit * (50_000 // len(unit))
     began = time.process_time()
     assert plain(nonsense)
-    assert plain(nonsense + "}" * 200_000)
+    assert plain(nonsense + "}" * 50_000)
     # Several times what it takes; what grows as the square takes longer.
-    assert time.process_time() - began < 12
+    assert time.process_time() - began < 3
 
 
 def test_scripts_without_end_are_shown_as_written() -> None:

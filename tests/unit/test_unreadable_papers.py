@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from digest.digests import Entry
@@ -20,6 +20,7 @@ from digest.papers import Paper
 from digest.resources import templates_folder
 from digest.web.feeds import paper_item
 from digest.web.pages import Pages
+from tests.examples import examples
 from tests.tex_source import TEX
 from tests.unit.rendered import LETTERHEAD, digest, entry, paper, revision
 
@@ -45,7 +46,7 @@ def writer(*folders: Path) -> Writer:
     return Writer(Renderer(*folders, templates_folder()), LETTERHEAD)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(source=TEX)
 @example(source=r"$\not\mathrel{}$")
 @example(source=r"\not\mbox{}")
@@ -55,7 +56,7 @@ def test_the_converter_itself_raises_at_no_tex(source: str) -> None:
         as_text(prose.converted(written))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(texts=st.tuples(TEX, TEX, TEX, TEX))
 def test_a_paper_of_any_tex_is_mailed_and_shown(texts: tuple[str, str, str, str]) -> None:
     title, abstract, comment, author = texts

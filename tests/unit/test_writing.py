@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.digests import Digest, Entry, Revision
@@ -25,6 +25,7 @@ from digest.mail.writing import Writer
 from digest.papers import ArxivId, Paper
 from digest.resources import templates_folder
 from digest.store import Mailing
+from tests.examples import examples
 from tests.factories import message_of
 
 LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
@@ -104,7 +105,7 @@ def parts(message: bytes) -> tuple[EmailMessage, str, str]:
     return parsed, text, html
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(several=st.lists(MAILINGS, min_size=1, max_size=5))
 def test_a_writer_gives_the_bytes_of_the_whole_whatever_it_wrote_before(several: list[Mailing]) -> None:
     writer = Writer(RENDERER, LETTERHEAD)
@@ -113,7 +114,7 @@ def test_a_writer_gives_the_bytes_of_the_whole_whatever_it_wrote_before(several:
     assert [writer.write(one).message for one in reversed(several)] == expected[::-1]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(one=MAILINGS)
 def test_a_message_is_read_back_without_defect_as_what_was_rendered(one: Mailing) -> None:
     outgoing = Writer(RENDERER, LETTERHEAD).write(one)
