@@ -14,9 +14,11 @@ from digest.jobs import (
     DeliveryReport,
     Due,
     FetchReport,
+    Outlook,
     compose_due,
     deliver,
     fetch,
+    outlook,
     take_up_renames,
     take_up_restored,
     tidy,
@@ -37,7 +39,8 @@ class CycleReport:
     given up because their reader has left, `digests_suppressed` those whose address turned out to be dead,
     `subscribers_not_due` the readers who have something new but had their digest already, or wait for their
     weekday, and `subscribers_suppressed` those whose address is dead. `silence` is why nothing is new, where
-    the calendar explains it. `brakes` are those of the deliveries, and `errors` have them too.
+    the calendar explains it. `waits` tells more of the deferred ones. `brakes` are those of the deliveries,
+    and `errors` have them too.
     """
 
     papers_new: int
@@ -54,6 +57,7 @@ class CycleReport:
     silence: str | None
     is_unreached: bool
     brakes: tuple[str, ...] = ()
+    waits: Outlook = field(default_factory=Outlook)
 
     @property
     def exit_code(self) -> int:
@@ -107,7 +111,7 @@ class Cycle:
         is_useless = (earlier.is_server_down and not earlier.is_braked) or earlier.limited_until
         later = DeliveryReport() if is_useless else await self._deliver()
         await asyncio.to_thread(tidy, self.store, now=now, lookback=self.lookback)
-        waiting = await asyncio.to_thread(self.store.waiting) if self.transport else 0
+        waits = await asyncio.to_thread(outlook, self.store, now=now) if self.transport else Outlook()
         stopped = (
             () if fetched is not None else ("stopped before arXiv had answered; the next run asks again",)
         )
@@ -115,7 +119,7 @@ class Cycle:
             papers_new=fetched.papers_new if fetched else 0,
             digests_composed=composed.composed,
             digests_sent=earlier.sent + later.sent,
-            digests_deferred=waiting,
+            digests_deferred=waits.waiting,
             digests_failed=given_up,
             digests_suppressed=earlier.suppressed + later.suppressed,
             subscribers_nothing_new=composed.nothing_new,
@@ -130,6 +134,7 @@ class Cycle:
             ),
             silence=why_quiet(now) if fetched and not (fetched.papers_new or fetched.errors) else None,
             brakes=(*earlier.brakes, *later.brakes),
+            waits=waits,
             is_unreached=fetched is not None and fetched.is_unreached and not fetched.is_clock_wrong,
         )
 

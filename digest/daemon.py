@@ -18,13 +18,17 @@ from digest.hiring import hired
 from digest.jobs import (
     DeliveryReport,
     FetchReport,
+    Outlook,
     compose_due,
     confirm_changes,
+    covered_until,
     deliver,
     fetch,
+    outlook,
     take_up_renames,
     take_up_restored,
     tidy,
+    uncovered_since,
 )
 from digest.notify import Notifier
 from digest.preferences import Preferences, lay_over
@@ -91,6 +95,7 @@ class Daemon:
         self._server_failures = 0
         self._told_of: frozenset[int] = frozenset()
         self._first_due_at: datetime | None = None
+        self._told = "digests wait count=0"
         self._metrics = Metrics()
         self._links = links_of(setup.settings.web.base_url, store)
 
@@ -171,7 +176,7 @@ class Daemon:
     # Fetching.
 
     async def _fetch_step(self) -> datetime:
-        fetched_at = await self._fetched_at()
+        fetched_at = await asyncio.to_thread(covered_until, self._store, self._readers, now=self._clock())
         if any(moment and moment > self._clock() for moment in (self._asked_at, self._fetch_failed_at)):
             self._asked_at = self._missed_at = self._fetch_failed_at = None
         if self._asked_at:
@@ -214,36 +219,33 @@ class Daemon:
         trim_heap()
         return report
 
-    async def _fetched_at(self) -> datetime | None:
-        """When the stalest keyword was last covered; `None` when one never was, now when there is none.
-
-        One that was covered at a moment to come, by a clock that was wrong, never was.
-        """
-        covered_at = await asyncio.to_thread(self._store.covered_at)
-        keys = {keyword.query.key for reader in self._readers for keyword in reader.keywords}
-        now = self._clock()
-        if any(key not in covered_at or covered_at[key] > now for key in keys):
-            return None
-        return min((covered_at[key] for key in keys), default=now)
-
-    async def _stale(self, since: datetime) -> frozenset[str]:
-        """The keys of all queries that were not covered since that moment."""
-        covered_at = await asyncio.to_thread(self._store.covered_at)
-        keys = {keyword.query.key for reader in self._readers for keyword in reader.keywords}
-        return frozenset(key for key in keys if key not in covered_at or covered_at[key] < since)
-
     # Mailing.
 
     async def _mail_step(self) -> datetime:
         began_at = self._clock()
         self._first_due_at = None
         report = await self._mail_once()
-        self._first_due_at = await asyncio.to_thread(self._store.next_due_at) or _NEVER
+        waits = await asyncio.to_thread(outlook, self._store, now=self._clock())
+        self._first_due_at = waits.due_at or _NEVER
         self._server_failures = self._server_failures + 1 if report.is_server_down else 0
+        retry_at = waits.due_at and max(waits.due_at, report.limited_until or waits.due_at)
         if report.is_server_down:
-            return self._clock() + _pause(self._server_failures)
+            retry_at = self._clock() + _pause(self._server_failures)
+        self._tell(waits, retry_at)
+        if report.is_server_down and retry_at:
+            return retry_at
         # A sending time that passed while others were mailed is due next; the clock may have been set back.
-        return await self._next_mail_at(min(began_at, self._clock()), report.limited_until)
+        return self._next_mail_at(min(began_at, self._clock()), retry_at)
+
+    def _tell(self, waits: Outlook, retry_at: datetime | None) -> None:
+        """Once, until something changes."""
+        told = f"digests wait count={waits.waiting}"
+        if waits.waiting and retry_at:
+            cause = waits.cause or "not tried yet"
+            told += f" next_try={retry_at:%FT%TZ} cause={cause}"
+        if told != self._told:
+            _log.log(logging.WARNING if waits.waiting else logging.INFO, told)
+            self._told = told
 
     async def _mail_once(self) -> DeliveryReport:
         await self._heed_preferences()
@@ -255,7 +257,9 @@ class Daemon:
                 self._readers,
                 lambda subscriber, standing: due_at_slot(now, subscriber, standing),
                 backlog_since=now - setup.lookback,
-                stale=await self._stale(last_announcement(now)),
+                stale=await asyncio.to_thread(
+                    uncovered_since, self._store, self._readers, last_announcement(now)
+                ),
             )
         report = DeliveryReport(limited_until=self._limited_until)
         # A clock that was set back makes no wait longer than a provider's day.
@@ -296,12 +300,11 @@ class Daemon:
         subscribers = self._setup.subscribers
         await confirm_changes(self._store, transport_of(settings), letterhead, base_url, subscribers, now=now)
 
-    async def _next_mail_at(self, since: datetime, limited_until: datetime | None) -> datetime:
+    def _next_mail_at(self, since: datetime, retry_at: datetime | None) -> datetime:
         readers = {reader.rhythm: reader for reader in self._readers}
-        retry_at = await asyncio.to_thread(self._store.next_due_at)
         moments = [slot_after(since, reader) for reader in readers.values()]
         if retry_at:
-            moments.append(max(retry_at, limited_until or retry_at))
+            moments.append(retry_at)
         operator = self._setup.settings.operator
         if operator.email and operator.heartbeat is not None:
             moments.append(last_heartbeat(operator.heartbeat, since) + timedelta(weeks=1))

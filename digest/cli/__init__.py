@@ -37,6 +37,7 @@ from digest.cli import (
     why,
 )
 from digest.cli.context import EXIT_CODES, INTERRUPTED, Context, exit_code, problems_of
+from digest.cli.log import begin_log
 from digest.errors import DigestError
 from digest.heap import collect_rarely
 
@@ -108,7 +109,7 @@ def _digest(
 ) -> None:
     """Mails each reader, every day, the new arXiv papers that match their keywords."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    begin_log(level, os.environ)
     ctx.obj = Context(config=config, is_verbose=verbose > 0)
 
 

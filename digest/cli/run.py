@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from digest.assembly import Setup
     from digest.cycle import CycleReport
     from digest.digests import Digest
+    from digest.jobs import Outlook
 
 
 def run(
@@ -61,7 +62,7 @@ def run(
     if as_json:
         typer.echo(json.dumps(_summary(report, requests), ensure_ascii=False))
     else:
-        _tell(setup, report, requests, planned if dry_run else None)
+        _tell(setup, report, requests, planned if dry_run else None, now=now or datetime.now(UTC))
     raise typer.Exit(INTERRUPTED if is_stopped else report.exit_code)
 
 
@@ -164,7 +165,14 @@ def _summary(report: "CycleReport | None", requests: int) -> dict[str, Any]:
     }
 
 
-def _tell(setup: "Setup", report: "CycleReport", requests: int, planned: "tuple[Digest, ...] | None") -> None:
+def _tell(
+    setup: "Setup",
+    report: "CycleReport",
+    requests: int,
+    planned: "tuple[Digest, ...] | None",
+    *,
+    now: datetime,
+) -> None:
     for error in report.errors:
         typer.echo(f"error: {error}", err=True)
     for note in report.notes:
@@ -193,9 +201,16 @@ def _tell(setup: "Setup", report: "CycleReport", requests: int, planned: "tuple[
     where = f" into {delivery.maildir}" if delivery.transport == "maildir" else ""
     typer.echo(f"{_count(report.digests_sent, 'digest')} sent{where}")
     if report.digests_deferred:
-        typer.echo(f"{_count(report.digests_deferred, 'digest')} waiting: a later run tries again")
+        typer.echo(f"{_count(report.digests_deferred, 'digest')} waiting: {_waits(report.waits, now)}")
     if report.digests_failed:
         typer.echo(f"{_count(report.digests_failed, 'digest')} given up, since the reader has left")
+
+
+def _waits(waits: "Outlook", now: datetime) -> str:
+    """When they are tried again, and what stood in the way."""
+    is_due = waits.due_at is None or waits.due_at <= now
+    again = "the next run tries again" if is_due else f"a run from {waits.due_at:%F %H:%M} UTC on tries again"
+    return f"{again}; {waits.cause}" if waits.cause else again
 
 
 def _count(number: int, noun: str) -> str:

@@ -174,6 +174,8 @@ class _Delivery:
         self._returned: list[Draft] = []
         self._refusals = Refusals(store, began_at=self._began[0])
         self._state_error: StateError | None = None
+        self._working = 0
+        self._has_ended_well = False
 
     async def run(self) -> None:
         """A server may refuse one session and serve the others; it is down when it ends them all."""
@@ -200,6 +202,7 @@ class _Delivery:
     async def _round(self) -> tuple[list[ServerUnavailable], int]:
         """Sends until nothing is due: what ended sessions, and how many sessions had something to send."""
         queue: _Queue = asyncio.Queue(maxsize=self._transport.sessions)
+        self._working, self._has_ended_well = 0, False
         async with asyncio.TaskGroup() as group:
             others = [group.create_task(self._feed(queue)), group.create_task(self._keep_leases())]
             workers = [group.create_task(self._work(queue)) for _ in range(self._transport.sessions)]
@@ -259,17 +262,29 @@ class _Delivery:
         one = await self._next(queue)
         if one is None:
             return None
+        self._working += 1
         try:
             async with self._transport.session() as session:
                 while one is not None and await self._may_go():
                     await self._handle(session, one)
                     one = await self._next(queue)
         except ServerUnavailable as error:
-            _log.warning("session ended cause=%s", error)
+            self._working -= 1
+            _log.warning("session failed cause=%s next=%s", error, self._next_of(error))
             if one is not None and one.number in self._held:
                 self._returned.append(one)
             return error
+        self._working -= 1
+        self._has_ended_well = True
         return True
+
+    def _next_of(self, error: ServerUnavailable) -> str:
+        """What happens to the mails of a session that failed, for the log."""
+        if error.wait is not None:
+            return "no mail goes until the limit may be over"
+        if self._working:
+            return f"other sessions go on: {self._working}"
+        return "a new session at once" if self._has_ended_well else "what is left waits"
 
     async def _next(self, queue: _Queue) -> Draft | None:
         """What another session had to give back comes before the end."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -400,6 +401,23 @@ async def test_a_run_that_is_interrupted_while_it_mails_finishes_the_mail_in_han
         assert code == 0
         recipients = [mail.recipient for mail in server.accepted]
         assert len(recipients) == len(set(recipients)) == 12
+
+
+async def test_a_run_tells_of_what_waits_why_and_when_it_is_tried_again(lab: Installation) -> None:
+    for answers, told in (
+        (
+            {"RCPT": "451 4.7.1 try later"},
+            r"a run from 2026-06-02 1\d:\d\d UTC on tries again; 451 4.7.1 try later",
+        ),
+        (
+            {"GREETING": "554 5.3.2 not from here"},
+            r"the next run tries again; 127.0.0.1:\d+: .*554 5.3.2 not from",
+        ),
+    ):
+        async with serving(MailServer(answers=answers)) as server:
+            done = await digest(lab, "run", "--force", "--now", NOW, **smtp(server))
+        assert done.returncode == 1
+        assert re.search(f"^2 digests waiting: {told}", done.stdout, re.MULTILINE), done.stdout
 
 
 async def test_a_run_that_is_interrupted_twice_waits_for_no_mail_server(lab: Installation) -> None:

@@ -579,7 +579,7 @@ async def test_a_digest_that_is_resumed_goes_without_waiting_for_the_next_mails(
 
 
 async def test_a_server_that_is_down_is_left_alone_for_a_while_though_digests_are_due(
-    tmp_path: Path, ear: socket.socket
+    tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with (
         serving(MailServer(answers={"GREETING": "421 4.3.2 not now"})) as post,
@@ -592,3 +592,11 @@ async def test_a_server_that_is_down_is_left_alone_for_a_while_though_digests_ar
         tried = post.connections
         await asyncio.sleep(0.5)
         assert post.connections == tried
+        await until(
+            lambda: "digests wait count=1 next_try=2026-06-09T07:01:00Z cause=127.0.0.1" in caplog.text
+        )
+        post.forget()
+        caplog.set_level(logging.INFO)
+        town.set_clock("2026-06-09 07:02")
+        await until(lambda: "digests wait count=0" in caplog.text)
+        assert caplog.text.count("digests wait count=1") == 1
