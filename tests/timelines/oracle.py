@@ -135,15 +135,22 @@ class Judge:
 
     def _is_news(self, email: str, one: Followed, item: Item, at: datetime) -> bool:
         """Announced, found or let through first when the reader followed it: since arXiv was last seen."""
-        seen = max((good for good in self.record.good if good <= one.since), default=None)
+        seen = max((good for good in self.record.good if good < one.since), default=None)
         finding = [edition for edition in item.editions if one.finds(edition)]
         first = self._let_through_at(email, finding, at) or finding[0].at
         horizon = one.since if seen is None else min(one.since, seen - SHOWN_WITHIN)
+        # A state that was put back does not know whether the keyword was followed since it was copied.
+        horizon = min(
+            [horizon, *(self._seen_in_copy(copied) for copied, back in self.record.restored if back <= at)]
+        )
         # The search for a new keyword does not reach back to papers that were held back for longer.
         lookback = min(self.record.lookbacks)
         if item.submitted_at < one.since - lookback < item.announced_at:
             horizon = one.since - lookback
         return first <= at and first >= horizon and item.submitted_at > one.since - 80 * DAY
+
+    def _seen_in_copy(self, copied_at: datetime) -> datetime:
+        return max((good for good in self.record.good if good < copied_at), default=copied_at) - SHOWN_WITHIN
 
     def _is_welcome(self, one: Followed, item: Item, mail: Posted, mails: list[Posted]) -> bool:
         """In the first digest since the keyword was fetched, and of the look-back."""
