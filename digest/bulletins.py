@@ -9,6 +9,7 @@ from hashlib import sha256
 from digest.health import Health
 from digest.mail import Outgoing
 from digest.mail.message import Letterhead, mailbox, quoted_printable, wire_address
+from digest.notation import counted
 from digest.store import Restored
 
 _MOST_LINES = 8
@@ -118,8 +119,8 @@ def told(health: Health) -> Iterator[tuple[str, Sequence[str]]]:
     yield "restored", [_restored(health.restored, health.now)] if health.restored else []
     yield "mail", _mail(health)
     yield "waiting", _waiting(health)
-    yield "suppressed", _few([f"{one.email}: {one.cause}" for one in health.suppressed], "addresses")
-    yield "keywords", _few(list(_remarks(health)), "remarks")
+    yield "suppressed", _few([f"{one.email}: {one.cause}" for one in health.suppressed], "address")
+    yield "keywords", _few(list(_remarks(health)), "remark")
 
 
 def _seen(health: Health) -> str:
@@ -150,8 +151,8 @@ def _mail(health: Health) -> list[str]:
     for _, moment in health.mail_at:
         counts[moment] = counts.get(moment, 0) + 1
     return _few(
-        [f"{_at(moment)}  {count} subscriber{'s' * (count != 1)}" for moment, count in counts.items()],
-        "times",
+        [f"{_at(moment)}  {counted(count, 'subscriber')}" for moment, count in counts.items()],
+        "time",
     )
 
 
@@ -159,11 +160,11 @@ def _waiting(health: Health) -> list[str]:
     if not health.waiting:
         return []
     lines = [f"{one.email}: {_tried(one.attempts)} {_at(one.due_at)}: {one.reply}" for one in health.troubled]
-    return [f"{health.waiting} in all", *_few(lines, "mailings", health.hindered)]
+    return [f"{health.waiting} in all", *_few(lines, "mailing", health.hindered)]
 
 
 def _tried(attempts: int) -> str:
-    return f"tried {attempts} time{'s' * (attempts != 1)}, again" if attempts else "not tried yet, due"
+    return f"tried {counted(attempts, 'time')}, again" if attempts else "not tried yet, due"
 
 
 def _remarks(health: Health) -> Iterator[str]:
@@ -177,7 +178,7 @@ def _remarks(health: Health) -> Iterator[str]:
 def _few(lines: list[str], noun: str, count: int = 0) -> list[str]:
     """The first of them, and how many more there are; `count` where `lines` are not all."""
     more = max(count, len(lines)) - _MOST_LINES
-    return lines if more <= 0 else [*lines[:_MOST_LINES], f"and {more} more {noun}: see --json"]
+    return lines if more <= 0 else [*lines[:_MOST_LINES], f"and {counted(more, f'more {noun}')}: see --json"]
 
 
 def _at(moment: datetime, now: datetime | None = None) -> str:

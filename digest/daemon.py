@@ -30,6 +30,7 @@ from digest.jobs import (
     tidy,
     uncovered_since,
 )
+from digest.notation import counted
 from digest.notify import Notifier
 from digest.preferences import Preferences, lay_over
 from digest.reporting import tell_operator
@@ -429,8 +430,7 @@ class Daemon:
                 return
 
     def _status(self) -> str:
-        count = len(self._setup.subscribers)
-        return f"{count} subscriber{'s' * (count != 1)}"
+        return counted(len(self._setup.subscribers), "subscriber")
 
 
 def _left(preferences: Mapping[str, Preferences]) -> frozenset[str]:

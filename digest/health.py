@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from digest.arxiv.belief import INDEX_LAG
 from digest.arxiv.calendar import last_announcement, next_announcement, not_announced, why_quiet
-from digest.notation import address_key
+from digest.notation import address_key, counted
 from digest.papers import ArxivId
 from digest.schedule import is_paused, mailing_after, next_fetch_at, slot_before
 from digest.store import Hindrance, Restored, Standing, Store, Suppression, Waiting
@@ -91,25 +91,26 @@ class Health:
 
     def _problems(self) -> Iterator[str]:
         if self.unseen:
-            shown = _listed(self.unseen, "keywords")
+            shown = _listed(self.unseen, "keyword")
             yield f"no fetch has succeeded for over a day for {shown}: run digest doctor"
         if self.overdue:
-            shown = _listed(self.overdue, "subscribers")
+            shown = _listed(self.overdue, "subscriber")
             yield f"digests are overdue for over a day for {shown}: is the service running?"
         if self.blocked.count:
-            count = "1 digest waits" if self.blocked.count == 1 else f"{self.blocked.count} digests wait"
-            yield f"{count}: {self.blocked.reply}"
+            verb = "waits" if self.blocked.count == 1 else "wait"
+            yield f"{counted(self.blocked.count, 'digest')} {verb}: {self.blocked.reply}"
         if self.refused.count:
-            count = "1 digest was" if self.refused.count == 1 else f"{self.refused.count} digests were"
-            yield f"{count} refused {_ATTEMPTS} times or more, last: {self.refused.reply}"
+            verb, last = "was" if self.refused.count == 1 else "were", self.refused.reply
+            count = counted(self.refused.count, "digest")
+            yield f"{count} {verb} refused {_ATTEMPTS} times or more, last: {last}"
         elif self.undelivered:
-            shown = _listed(self.undelivered, "subscribers")
+            shown = _listed(self.undelivered, "subscriber")
             yield f"digests have waited for over a day for {shown}: run digest doctor"
         if self.lost:
             who = (
                 f"{self.lost[0].email} gets"
                 if len(self.lost) == 1
-                else f"{_listed([one.email for one in self.lost], 'subscribers')} get"
+                else f"{_listed([one.email for one in self.lost], 'subscriber')} get"
             )
             yield (
                 f"{who} no more mail since the last day: {self.lost[-1].cause}."
@@ -255,4 +256,4 @@ def _alike(
 def _listed(names: Sequence[str], noun: str) -> str:
     if len(names) <= 3:
         return ", ".join(names)
-    return f"{', '.join(names[:3])} and {len(names) - 3} more {noun}"
+    return f"{', '.join(names[:3])} and {counted(len(names) - 3, f'more {noun}')}"

@@ -113,6 +113,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 paper`, `1,000 papers`, `2 addresses`."""
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{ending}"
+
+
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """The words about a key that does not exist."""
     choices = list(known)

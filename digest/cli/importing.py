@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
+from digest.notation import counted
 
 if TYPE_CHECKING:
     from digest.pages.judging import Verdict
@@ -46,7 +47,7 @@ def import_(
     listings = contents.listings
     verdicts = [judge(listing) for listing in listings]
     papers = {listed.id for listing in listings for listed in listing.papers}
-    typer.echo(f"{path}: {len(listings)} headings, {len(papers)} different papers")
+    typer.echo(f"{path}: {counted(len(listings), 'heading')}, {counted(len(papers), 'different paper')}")
     typer.echo("\n".join([*map(_told, verdicts), *_elsewhere(contents.unread), *_suspicions(verdicts)]))
     keywords = [verdict.keyword.text for verdict in verdicts if verdict.keyword]
     if dry_run:

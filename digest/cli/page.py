@@ -10,6 +10,7 @@ import typer
 
 from digest.cli.context import context_of, tell_failures_once
 from digest.cli.options import Moment
+from digest.notation import counted
 
 if TYPE_CHECKING:
     from digest.pages import Page
@@ -59,8 +60,8 @@ def page(
     made = _made(settings, keywords, now or datetime.now(UTC))
     text = html_of(made) if as_html else markdown_of(made)
     papers = sum(len(section.papers) for section in made.sections)
-    counted = f"{len(keywords)} keyword{'s' * (len(keywords) != 1)}, {papers} paper{'s' * (papers != 1)}"
-    told = f"{path.absolute()}: {counted}"
+    counts = f"{counted(len(keywords), 'keyword')}, {counted(papers, 'paper')}"
+    told = f"{path.absolute()}: {counts}"
     if before is not None and says_the_same(before, text):
         typer.echo(f"{told}; nothing new, so the file is as it was")
         return

@@ -9,6 +9,7 @@ import typer
 
 from digest.cli.context import context_of, tell_failures_once
 from digest.cli.options import Moment, Tried
+from digest.notation import counted
 
 if TYPE_CHECKING:
     from digest.digests import Digest
@@ -64,7 +65,7 @@ def preview(
     if email and not is_next:
         typer.echo(f"{email} has nothing new; this shows their newest papers")
     count = len(digest.entries)
-    typer.echo(f"{count} paper{'s' * (count != 1)} written to {output.resolve()}")
+    typer.echo(f"{counted(count, 'paper')} written to {output.resolve()}")
     if show:
         webbrowser.open(output.resolve().as_uri())
 

@@ -10,6 +10,7 @@ import typer
 from digest.cli.context import INTERRUPTED, context_of, problems_of, tell_failures_once
 from digest.cli.options import AsObject, Moment
 from digest.errors import DigestError
+from digest.notation import counted
 
 if TYPE_CHECKING:
     import asyncio
@@ -181,29 +182,29 @@ def _tell(
         file = setup.settings.subscribers
         typer.echo(f"note: nobody yet in {file}: `digest subscribe EMAIL -k KEYWORD` adds a reader", err=True)
     typer.echo(
-        f"{_count(report.papers_new, 'new paper')} in {_count(requests, 'request')} to arXiv; "
-        f"{_count(report.subscribers_nothing_new, 'subscriber')} with nothing new"
+        f"{counted(report.papers_new, 'new paper')} in {counted(requests, 'request')} to arXiv; "
+        f"{counted(report.subscribers_nothing_new, 'subscriber')} with nothing new"
         + (f"\n{report.silence}" if report.silence else "")
     )
     if report.subscribers_not_due:
         had = "not due: had today's digest, waits for a weekday, or pauses"
-        typer.echo(f"{_count(report.subscribers_not_due, 'subscriber')} {had}")
+        typer.echo(f"{counted(report.subscribers_not_due, 'subscriber')} {had}")
     if report.subscribers_suppressed:
         typer.echo(
-            f"{_count(report.subscribers_suppressed, 'subscriber')} suppressed: see digest suppressions"
+            f"{counted(report.subscribers_suppressed, 'subscriber')} suppressed: see digest suppressions"
         )
     if planned is not None:
         for digest in planned:
-            typer.echo(f"would send {_count(len(digest.entries), 'paper')} to {digest.email}")
+            typer.echo(f"would send {counted(len(digest.entries), 'paper')} to {digest.email}")
         typer.echo("nothing was sent and nothing was marked")
         return
     delivery = setup.settings.delivery
     where = f" into {delivery.maildir}" if delivery.transport == "maildir" else ""
-    typer.echo(f"{_count(report.digests_sent, 'digest')} sent{where}")
+    typer.echo(f"{counted(report.digests_sent, 'digest')} sent{where}")
     if report.digests_deferred:
-        typer.echo(f"{_count(report.digests_deferred, 'digest')} waiting: {_waits(report.waits, now)}")
+        typer.echo(f"{counted(report.digests_deferred, 'digest')} waiting: {_waits(report.waits, now)}")
     if report.digests_failed:
-        typer.echo(f"{_count(report.digests_failed, 'digest')} given up, since the reader has left")
+        typer.echo(f"{counted(report.digests_failed, 'digest')} given up, since the reader has left")
 
 
 def _waits(waits: "Outlook", now: datetime) -> str:
@@ -211,7 +212,3 @@ def _waits(waits: "Outlook", now: datetime) -> str:
     is_due = waits.due_at is None or waits.due_at <= now
     again = "the next run tries again" if is_due else f"a run from {waits.due_at:%F %H:%M} UTC on tries again"
     return f"{again}; {waits.cause}" if waits.cause else again
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

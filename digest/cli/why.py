@@ -9,6 +9,7 @@ import typer
 from digest.cli.context import context_of
 from digest.cli.options import AsObject, Moment
 from digest.errors import ConfigurationError
+from digest.notation import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +114,9 @@ def _tell(paper: "Paper", sighting: "Sighting | None", answers: "Sequence[Answer
         for line in answer.outcome:
             console.print(indented(line))
     if len(answers) > _READERS_SHOWN:
-        console.print(f"\nand {len(answers) - _READERS_SHOWN} more subscribers: name one to see theirs")
+        console.print(
+            f"\nand {counted(len(answers) - _READERS_SHOWN, 'more subscriber')}: name one to see theirs"
+        )
 
 
 def _as_object(paper: "Paper", sighting: "Sighting | None", answers: "Sequence[Answer]") -> dict[str, Any]:

@@ -21,6 +21,7 @@ from digest.arxiv.ground import Coverage, Ground
 from digest.arxiv.planner import Errand, plan
 from digest.errors import MissingNews, SourceError, Unbelievable, WrongClock
 from digest.matching import QueryIndex
+from digest.notation import counted
 from digest.papers import ArxivId, Paper, announcement_order
 from digest.query import Query, asks_for_remarks, is_asked_exactly
 from digest.store import Matched, Restored, Store
@@ -85,7 +86,7 @@ async def fetch(
     )
     fetching = _Fetching(store, known, coverage, now, lookback, _newest_before(restored, coverage))
     planned = sum(errand.requests for errand in errands)
-    notice(f"asking arXiv for {_counted(len(queries), 'keyword')}: about {_counted(planned, 'request')}")
+    notice(f"asking arXiv for {counted(len(queries), 'keyword')}: about {counted(planned, 'request')}")
     for errand in errands:
         await fetching.run(errand)
     for source in fetching.answered:
@@ -387,10 +388,6 @@ def _place(paper: Paper, now: datetime) -> str:
     return place if place[:4] <= f"{now + _CLOCK_SLACK:%y%m}" else ""
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
 def _listed(queries: Sequence[Query]) -> str:
     shown = ", ".join(query.text for query in queries[:3])
-    return shown if len(queries) <= 3 else f"{shown} and {len(queries) - 3} more keywords"
+    return shown if len(queries) <= 3 else f"{shown} and {counted(len(queries) - 3, 'more keyword')}"

@@ -281,6 +281,20 @@ def test_what_waits_is_counted_whole_and_not_by_the_rows_shown(store: SqliteStor
     assert len(examine(store, readers, now=TUESDAY, shown=1000).troubled) == 25
 
 
+def test_one_more_is_told_in_the_singular(store: SqliteStore) -> None:
+    readers = waiting_for_all(store, 9, reply="mx.example.org: certificate expired")
+    health = examine(store, readers, now=TUESDAY)
+    assert dict(told(health))["waiting"][-1] == "and 1 more mailing: see --json"
+    later = examine(store, readers[:4], now=TUESDAY + timedelta(days=9))
+    assert any(problem.endswith("and 6 more subscribers: run digest doctor") for problem in later.problems())
+    store.conclude(
+        [Conclusion(number=number, state=MailingState.SENT, reply="250") for number in range(1, 6)],
+        now=TUESDAY,
+    )
+    later = examine(store, readers[:4], now=TUESDAY + timedelta(days=9))
+    assert any(problem.endswith("and 1 more subscriber: run digest doctor") for problem in later.problems())
+
+
 def test_what_was_refused_for_itself_first_is_counted_where_the_server_then_refuses_all(
     store: SqliteStore,
 ) -> None:
