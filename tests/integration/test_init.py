@@ -144,10 +144,10 @@ def test_what_is_missing_or_not_allowed_is_named_and_nothing_written(
 def test_a_folder_that_cannot_be_made_is_named(init: Init, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     ended = init("--email", "a@lab.example", "-k", "tea", "--folder", "file/below")
-    assert (
-        ended.code,
-        "file/below: cannot be written: Not a directory; a file is in the way" in ended.err,
-    ) == (2, True)
+    assert (ended.code, "file/below cannot be made: Not a directory; name another folder" in ended.err) == (
+        2,
+        True,
+    )
 
 
 def test_another_folder_is_named_in_the_next_commands(init: Init, tmp_path: Path) -> None:
