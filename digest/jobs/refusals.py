@@ -113,9 +113,7 @@ class Refusals:
         held_back = [number for one in domains for number in self._held_back.pop(one, ())]
         numbers = (*(one.number for one, _ in refused), *held_back)
         cause = _cause(domain, len(refused), refused[-1][1].reply)
-        await asyncio.to_thread(
-            self._store.release, numbers, now=now + _AFTER_THE_BRAKE, reply=cause, anew=True
-        )
+        await asyncio.to_thread(self._store.release, numbers, now=now + _AFTER_THE_BRAKE, reply=cause)
         _log.error(
             "nobody suppressed domain=%s refused=%d accepted=%d",
             domain or "any", len(refused), self.brake.accepted,

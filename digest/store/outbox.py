@@ -289,20 +289,17 @@ class Outbox(Renaming):
         )
         return int(accepted), int(dead)
 
-    def release(
-        self, numbers: Sequence[int], *, now: datetime, reply: str | None = None, anew: bool = False
-    ) -> None:
+    def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
         with self._transaction() as db:
             db.conn.executemany(
                 """
                 UPDATE mailing
                 SET due_at = ?1, reply = coalesce(?2, reply), is_blocked = iif(?2 IS NULL, is_blocked, 1),
-                    attempts = iif(?3, 0, attempts),
-                    state = CASE WHEN may_have_arrived THEN 'unknown'
-                        WHEN attempts AND NOT ?3 THEN 'deferred' ELSE 'pending' END
-                WHERE number = ?4 AND state = 'sending'
+                    state = CASE
+                        WHEN may_have_arrived THEN 'unknown' WHEN attempts THEN 'deferred' ELSE 'pending' END
+                WHERE number = ?3 AND state = 'sending'
                 """,
-                ((text_of(now), reply, anew, number) for number in numbers),
+                ((text_of(now), reply, number) for number in numbers),
             )
 
     def prune(self, *, now: datetime) -> int:

@@ -186,13 +186,8 @@ class Store(Protocol):
         """Writes down what became of claimed mailings; the address of a `SUPPRESSED` one gets no more."""
         ...
 
-    def release(
-        self, numbers: Sequence[int], *, now: datetime, reply: str | None = None, anew: bool = False
-    ) -> None:
-        """Gives claimed mailings back untried: the server is to blame, not they. `reply` is what it said.
-
-        With `anew` earlier attempts count no more either.
-        """
+    def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
+        """Gives claimed mailings back untried: the server is to blame, not they. `reply` is what it said."""
         ...
 
     def waiting(self) -> int:

@@ -207,16 +207,42 @@ class Suppressions(Choices):
 
 
 def _is_one_of_many(db: Database, subscriber: int, now: datetime) -> bool:
-    """Whether more than a few others, and more than a tenth of those mailed, were called dead in a day."""
+    """Whether more than a few others, and more than a tenth of those mailed, were called dead in a day.
+
+    So of all subscribers, and of those of the same domain; there also where that would be most of them.
+    """
+    (address,) = db.execute("SELECT address FROM subscriber WHERE number = ?", [subscriber]).fetchone()
+    others, mailed = _returned_and_mailed(db, subscriber, "", now)
+    if _is_many(others, mailed):
+        return True
+    others, mailed = _returned_and_mailed(db, subscriber, f"@{address.rpartition('@')[2]}", now)
+    return _is_many(others, mailed) or (others >= _A_FEW - 1 and (others + 1) * 2 > mailed)
+
+
+def _is_many(others: int, mailed: int) -> bool:
+    return others >= _A_FEW and others * 10 > mailed
+
+
+def _returned_and_mailed(db: Database, subscriber: int, tail: str, now: datetime) -> tuple[int, int]:
+    """How many other subscribers were called dead in a day, and how many were mailed lately.
+
+    Those whose addresses end in `tail`.
+    """
     (others,) = db.execute(
         """
-        SELECT count(DISTINCT subscriber) FROM returned
-        WHERE returned_at > ? AND concern IN ('dead', 'doubtful') AND subscriber <> ?
+        SELECT count(DISTINCT returned.subscriber)
+        FROM returned JOIN subscriber ON subscriber.number = returned.subscriber
+        WHERE returned_at > ?1 AND concern IN ('dead', 'doubtful') AND returned.subscriber <> ?2
+            AND (?3 = '' OR substr(address, -length(?3)) = ?3)
         """,
-        [text_of(now - timedelta(days=1)), subscriber],
+        [text_of(now - timedelta(days=1)), subscriber, tail],
     ).fetchone()
     (mailed,) = db.execute(
-        "SELECT count(DISTINCT subscriber) FROM mailing WHERE planned_at > ?",
-        [text_of(now - timedelta(days=2))],
+        """
+        SELECT count(DISTINCT mailing.subscriber)
+        FROM mailing JOIN subscriber ON subscriber.number = mailing.subscriber
+        WHERE planned_at > ?1 AND (?2 = '' OR substr(address, -length(?2)) = ?2)
+        """,
+        [text_of(now - timedelta(days=2)), tail],
     ).fetchone()
-    return bool(others >= _A_FEW and others * 10 > mailed)
+    return others, mailed

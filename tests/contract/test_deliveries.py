@@ -211,18 +211,6 @@ def test_the_record_of_a_domain_goes_back_to_its_last_accepted_mail(store: Store
     assert store.record_of("example.org", since=since + 2 * weeks) == (0, 2)
 
 
-def test_attempts_count_no_more_for_what_begins_anew(store: Store) -> None:
-    outbox_of(store, ADA, BO)
-    for one, state in zip(claim(store), (MailingState.DEFERRED, MailingState.UNKNOWN), strict=True):
-        conclude(store, one, state, "451", due_at=NOW)
-    held = [one.number for one in claim(store)]
-    store.release(held, now=NOW, reply="wrong", anew=True)
-    waiting = store.troubled(limit=5)
-    assert [(one.attempts, one.reply) for one in waiting] == [(0, "wrong"), (0, "wrong")]
-    assert undelivered(store) == held[:1]
-    assert undelivered(store, BO) == []
-
-
 def test_what_may_have_arrived_before_is_not_merged_after_resuming(store: Store) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)

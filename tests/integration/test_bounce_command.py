@@ -349,6 +349,16 @@ def test_a_server_that_sends_back_every_mail_is_not_believed(machine: Machine) -
     assert machine.suppressed() == emails[:3]
 
 
+def test_a_domain_whose_mails_come_back_all_keeps_the_rest_of_it(machine: Machine) -> None:
+    astray = [f"reader{number}@away.example" for number in range(5)]
+    emails = [*(f"reader{number}@home.example" for number in range(60)), *astray]
+    tokens = {email: sent(machine, email)[0] for email in emails}
+    for email in (*astray, emails[0]):
+        ended = machine.bounce(postfix().replace(READER.encode(), email.encode()), tokens[email])
+        assert ("a mail server seems to be at fault" in ended.out) == (email in astray[2:])
+    assert set(machine.suppressed()) == {*astray[:2], emails[0]}
+
+
 def test_a_few_that_died_among_many_are_given_up(machine: Machine) -> None:
     emails = [f"reader{number}@home.example" for number in range(50)]
     tokens = {email: sent(machine, email)[0] for email in emails}

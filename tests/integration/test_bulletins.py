@@ -142,7 +142,7 @@ async def test_a_server_that_is_not_believed_is_told_of_once_a_day_while_it_last
 def test_the_mail_of_a_brake_begins_with_its_cause_and_has_it_once(store: SqliteStore) -> None:
     outbox_of(store, ADA.email)
     (mailing,) = claim(store)
-    store.release([mailing.number], now=NOW, reply=BRAKE, anew=True)
+    store.release([mailing.number], now=NOW, reply=BRAKE)
     health = examine(store, [ADA], now=NOW)
     assert any(BRAKE in problem for problem in health.problems())
     outgoing = write_bulletin(Bulletin.BRAKE, health, LETTERHEAD, "op@example.org", (BRAKE,))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from aiohttp import ClientSession
 
 from digest import daemon as daemon_module
@@ -29,8 +30,9 @@ from digest.preferences import Preferences
 from digest.store.sqlite import SqliteStore, back_up
 from tests.factories import invented_paper, moment
 from tests.fakes import FakeSource
+from tests.integration.certificates import issued
 from tests.integration.idle_daemon import SUBSCRIBER, idle_daemon
-from tests.integration.mail_server import MailServer, serving
+from tests.integration.mail_server import Answer, Do, MailServer, serving
 from tests.waiting import LIMIT, until
 
 # Announcements are at midnight UTC in June; the first poll is half an hour later.
@@ -489,29 +491,80 @@ async def test_what_arxiv_left_out_is_told_and_asked_for_every_six_hours(
         await until(lambda: "asking arXiv next at 2026-06-17 00:30 UTC" in caplog.text)
 
 
+def by_way_of(post: MailServer) -> dict[str, str]:
+    settings = {"HOST": "127.0.0.1", "PORT": str(post.port), "SECURITY": "none", "SENDER": "a@lab.example"}
+    return {f"DIGEST_SMTP__{key}": value for key, value in settings.items()}
+
+
 async def test_a_provider_whose_quota_is_used_up_rests_until_it_may_be_free(
     tmp_path: Path, ear: socket.socket
 ) -> None:
     later = SUBSCRIBER.replace("ada@", "bo@").replace("07:00", "08:00")
     (tmp_path / "subscribers.toml").write_text(SUBSCRIBER + later)
     full = MailServer(answers={"RCPT": ["550 5.4.5 Daily user sending limit exceeded"]})
-    async with serving(full) as post:
-        settings = {
-            "HOST": "127.0.0.1",
-            "PORT": str(post.port),
-            "SECURITY": "none",
-            "SENDER": "a@lab.example",
-        }
-        more = {f"DIGEST_SMTP__{key}": value for key, value in settings.items()}
+    async with (
+        serving(full) as post,
+        running(tmp_path, ear, "2026-06-08 22:00", **by_way_of(post)) as town,
+    ):
+        await until(lambda: town.store.covered_at())
+        town.set_clock("2026-06-09 07:00")
+        await until(lambda: "QUIT" in post.commands)
+        await town.settle()
+        town.set_clock("2026-06-09 08:30")
+        await until(lambda: town.store.waiting() == 2)
+        await town.settle()
+        assert sum(line.startswith("RCPT") for line in post.commands) == 1
+        town.set_clock("2026-06-09 10:05")
+        await until(lambda: len(post.accepted) == 2)
+
+
+@pytest.mark.parametrize(
+    ("answers", "cause"),
+    [
+        ({"STARTTLS": "250 ok"}, "offers encryption but does not begin it (250 ok)"),
+        ({"HANDSHAKE": Do.RESET}, "in the middle of the TLS handshake"),
+    ],
+)
+async def test_mails_wait_for_encryption_and_go_when_there_is_some(
+    tmp_path: Path,
+    ear: socket.socket,
+    trusted: trustme.CA,
+    answers: dict[str, Answer],
+    cause: str,
+) -> None:
+    (tmp_path / "subscribers.toml").write_text(SUBSCRIBER)
+    async with serving(MailServer(answers=answers, tls=issued(trusted), extensions=("STARTTLS",))) as post:
+        more = {**by_way_of(post), "DIGEST_SMTP__SECURITY": "starttls"}
         async with running(tmp_path, ear, "2026-06-08 22:00", **more) as town:
             await until(lambda: town.store.covered_at())
             town.set_clock("2026-06-09 07:00")
-            await until(lambda: "QUIT" in post.commands)
+            await until(lambda: cause in town.store.blocked(now=town.now).reply)
+            assert (town.store.waiting(), town.store.suppressions()) == (1, ())
+            post.forget()
+            await town.settle()
+            town.set_clock("2026-06-09 09:00")
+            await until(lambda: len(post.accepted) == 1)
+
+
+async def test_the_operator_is_mailed_where_a_domain_is_called_dead_as_a_whole(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    astray = [f"r{number}@away.example" for number in range(4)]
+    entries = [SUBSCRIBER, *(SUBSCRIBER.replace("ada@example.org", email) for email in astray)]
+    (tmp_path / "subscribers.toml").write_text("".join(entries))
+    answers = {f"RCPT {email}": "550 5.1.1 no such user" for email in astray}
+    async with serving(MailServer(answers=answers)) as post:
+        more = {**by_way_of(post), "DIGEST_OPERATOR__EMAIL": "op@example.org"}
+        async with running(tmp_path, ear, "2026-06-08 22:00", **more) as town:
+            await until(lambda: town.store.covered_at())
+            town.set_clock("2026-06-09 07:00")
+            await until(lambda: "op@example.org" in {mail.recipient for mail in post.accepted})
+            assert town.store.suppressions() == ()
+            assert b"4 addresses of away.example dead" in post.accepted[-1].message.replace(b"=\r\n", b"")
+            post.forget()
+            await town.settle()
             town.set_clock("2026-06-09 08:30")
-            await until(lambda: town.store.waiting() == 2)
-            assert sum(line.startswith("RCPT") for line in post.commands) == 1
-            town.set_clock("2026-06-09 10:05")
-            await until(lambda: len(post.accepted) == 2)
+            await until(lambda: {*astray} < {mail.recipient for mail in post.accepted})
 
 
 async def test_the_sign_of_life_comes_on_its_weekday_though_nobody_is_mailed_then(
@@ -533,32 +586,22 @@ async def test_who_becomes_due_while_others_are_mailed_waits_for_no_other_day(
 ) -> None:
     later = SUBSCRIBER.replace("ada@", "bo@").replace("07:00", "07:05")
     (tmp_path / "subscribers.toml").write_text(SUBSCRIBER + later)
-    async with serving(MailServer()) as post:
-        settings = {
-            "HOST": "127.0.0.1",
-            "PORT": str(post.port),
-            "SECURITY": "none",
-            "SENDER": "a@lab.example",
-        }
-        more = {f"DIGEST_SMTP__{key}": value for key, value in settings.items()}
-        async with running(tmp_path, ear, "2026-06-08 22:00", **more) as town:
-            await until(lambda: town.store.covered_at())
-            answer = post.answer
+    async with (
+        serving(MailServer()) as post,
+        running(tmp_path, ear, "2026-06-08 22:00", **by_way_of(post)) as town,
+    ):
+        await until(lambda: town.store.covered_at())
+        answer = post.answer
 
-            def take_long(*verbs: str) -> object:
-                town.set_clock("2026-06-09 07:10")
-                return answer(*verbs)
+        def take_long(*verbs: str) -> object:
+            town.set_clock("2026-06-09 07:10")
+            return answer(*verbs)
 
-            monkeypatch.setattr(post, "answer", take_long)
-            town.set_clock("2026-06-09 07:00")
-            await until(
-                lambda: {mail.recipient for mail in post.accepted} == {"ada@example.org", "bo@example.org"}
-            )
-
-
-def by_way_of(post: MailServer) -> dict[str, str]:
-    settings = {"HOST": "127.0.0.1", "PORT": str(post.port), "SECURITY": "none", "SENDER": "a@lab.example"}
-    return {f"DIGEST_SMTP__{key}": value for key, value in settings.items()}
+        monkeypatch.setattr(post, "answer", take_long)
+        town.set_clock("2026-06-09 07:00")
+        await until(
+            lambda: {mail.recipient for mail in post.accepted} == {"ada@example.org", "bo@example.org"}
+        )
 
 
 async def test_a_digest_that_is_resumed_goes_without_waiting_for_the_next_mails(

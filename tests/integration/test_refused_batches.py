@@ -126,7 +126,7 @@ async def test_a_dead_mailbox_of_a_small_domain_is_given_up_as_before(store: Sql
     assert (report.sent, suppressed(store), report.brakes) == (12, dead, [])
 
 
-async def test_earlier_attempts_count_no_more_where_nobody_is_to_blame(store: SqliteStore) -> None:
+async def test_a_brake_is_told_also_where_all_were_refused_before(store: SqliteStore) -> None:
     astray = of_domains(lab=4)
     outbox_of(store, *astray, *of_domains(uni=4))
     await delivered(store, {f"RCPT {email}": "451 4.7.1 greylisted" for email in astray})
