@@ -10,7 +10,7 @@ help:
 	@echo 'make lint       style, format and types'
 	@echo 'make test       the default tests'
 	@echo 'make coverage   the default tests, and the lines that they do not reach'
-	@echo 'make lowest     the unit tests with the lowest versions that pyproject.toml allows'
+	@echo 'make lowest     the tests that depend on the libraries, with the lowest versions that pyproject.toml allows'
 	@echo 'make docs       the site of the docs, in site/'
 	@echo 'make demo       the whole program with invented papers'
 	@echo 'make bench      the figures of docs/benchmarks.md, in a quarter of an hour'
