@@ -1,0 +1,1 @@
+"""The keyword language, and which papers match a keyword."""

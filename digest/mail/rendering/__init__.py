@@ -1,0 +1,1 @@
+"""From a digest to the text and HTML of a mail, by the templates."""

@@ -1,0 +1,1 @@
+"""TeX becomes text that reads: `convert` is the way in."""

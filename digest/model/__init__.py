@@ -1,0 +1,1 @@
+"""The values that every stage passes on: papers, their categories, and digests."""

@@ -1,0 +1,1 @@
+"""The long-running service, and from settings to the things that work."""

@@ -1,0 +1,1 @@
+"""Who gets what: subscribers.toml, its editor, and what subscribers chose online."""
