@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bench.papers import keywords, papers
-from digest.papers import Paper
-from digest.query import parse
-from digest.subscribers import Keyword
+from digest.keywords.query import parse
+from digest.model.paper import Paper
+from digest.subscribers.subscriber import Keyword
 
 _PAPERS = 600
 _KEYWORDS = 500

@@ -17,15 +17,15 @@ from bench.figures import Figure
 from bench.installation import Installation
 from bench.sink import sink, tool
 from bench.writing import LETTERHEAD, naive_message
-from digest.digests import Digest
-from digest.jobs import compose_due
-from digest.mail.rendering import Renderer
-from digest.mail.writing import Writer
-from digest.resources import templates_folder
-from digest.settings import Defaults
-from digest.store import Mailing, Matched
-from digest.store.sqlite import SqliteStore
-from digest.subscribers import Subscriber, load_subscribers
+from digest.config.package_data import templates_folder
+from digest.config.settings import Defaults
+from digest.mail.rendering.renderer import Renderer
+from digest.mail.rendering.writer import Writer
+from digest.model.digest import Digest
+from digest.pipeline.compose_job import compose_due
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Mailing, Matched
+from digest.subscribers.subscriber import Subscriber, load_subscribers
 
 _READERS = 5_000
 _CONNECTIONS = 20

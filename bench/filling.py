@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from digest.papers import ArxivId, Paper
-from digest.store.rows import checksum, code_of, paper_of, text_of
-from digest.store.shelves import COLUMNS, PLACES, Row, kept_since, packed
-from digest.store.sqlite import SqliteStore
+from digest.model.paper import ArxivId, Paper
+from digest.storage.sqlite.archive import COLUMNS, PLACES, Row, kept_since, packed
+from digest.storage.sqlite.codec import checksum, code_of, paper_of, text_of
+from digest.storage.sqlite.store import SqliteStore
 
 QUERIES = 10_000
 LOOKBACK = timedelta(days=16)

@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from bench.figures import Figure, seconds
 from bench.papers import keywords, papers
-from digest.matching import QueryIndex, matches
-from digest.papers import Paper
-from digest.query import Query, parse
-from digest.text import stem
+from digest.keywords.analysis import stem
+from digest.keywords.index import QueryIndex, matches
+from digest.keywords.query import Query, parse
+from digest.model.paper import Paper
 
 _PAPERS = 1_500
 _QUERIES = (100, 1_000, 10_000)

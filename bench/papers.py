@@ -12,11 +12,11 @@ from functools import partial
 from itertools import accumulate, chain, cycle, pairwise
 from pathlib import Path
 
-from digest.categories import NAMES
 from digest.errors import QueryError
-from digest.papers import ArxivId, Paper
-from digest.query import parse
-from digest.text import STOP_WORDS
+from digest.keywords.analysis import STOP_WORDS
+from digest.keywords.query import parse
+from digest.model.categories import NAMES
+from digest.model.paper import ArxivId, Paper
 
 SHARED = Path(__file__).parents[2] / "shared"
 CORPUS = SHARED / "arxiv" / "corpus.jsonl.gz"

@@ -16,9 +16,9 @@ from bench import filling
 from bench.figures import Figure, megabytes, seconds
 from bench.filling import QUERIES
 from bench.papers import papers
-from digest.papers import ArxivId, Paper
-from digest.store import Matched
-from digest.store.sqlite import SqliteStore
+from digest.model.paper import ArxivId, Paper
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Matched
 
 _PAPERS = 3_000_000
 KNOWN, NEW = 1_500, 500

@@ -15,9 +15,9 @@ import tomlkit
 
 from bench.figures import Figure, seconds
 from bench.papers import keywords, papers
-from digest.settings import Defaults
-from digest.subscribers import load_subscribers
-from digest.subscribers_file import subscribe
+from digest.config.settings import Defaults
+from digest.subscribers.editor import subscribe
+from digest.subscribers.subscriber import load_subscribers
 
 _READERS = 10_000
 _PAPERS = 9_000

@@ -8,7 +8,7 @@ from pylatexenc.latex2text import LatexNodes2Text
 
 from bench.figures import Figure, seconds
 from bench.papers import papers
-from digest.mail.tex import plain
+from digest.mail.rendering.tex.convert import plain
 
 _PAPERS = 8_000
 _MUST = 0.015

@@ -13,15 +13,15 @@ from zoneinfo import ZoneInfo
 
 from bench.day import day
 from bench.figures import Figure
-from digest.composing import compose
-from digest.digests import Digest, Hit
-from digest.heap import collect_rarely, keep_what_is_there
+from digest.config.heap import collect_rarely, keep_what_is_there
+from digest.config.package_data import templates_folder
 from digest.mail.message import Letterhead
-from digest.mail.rendering import Renderer
-from digest.mail.writing import Writer
-from digest.resources import templates_folder
-from digest.store import Mailing
-from digest.subscribers import Keyword, Rhythm, Subscriber
+from digest.mail.rendering.renderer import Renderer
+from digest.mail.rendering.writer import Writer
+from digest.model.digest import Digest, Hit
+from digest.pipeline.compose import compose
+from digest.storage.values import Mailing
+from digest.subscribers.subscriber import Keyword, Rhythm, Subscriber
 
 _READERS = 5_000
 _REPEATS = 3

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.store.sqlite import SqliteStore
+from digest.storage.sqlite.store import SqliteStore
 from tests.examples import register
 
 LONG_TEST = 3600

@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from digest.digests import Digest
+from digest.keywords.query import parse
 from digest.mail.links import NO_LINKS, Links
 from digest.mail.message import Letterhead, Rendered, join_message, quoted_printable
-from digest.papers import ArxivId, Paper
-from digest.query import parse
-from digest.subscribers import Filters, Keyword, Replacements, Rhythm, Subscriber
+from digest.model.digest import Digest
+from digest.model.paper import ArxivId, Paper
+from digest.subscribers.subscriber import Filters, Keyword, Replacements, Rhythm, Subscriber
 
 
 def moment(text: str) -> datetime:

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from digest.arxiv.ground import Ground
 from digest.errors import ServerUnavailable
-from digest.mail import Outcome, Outgoing, Receipt
-from digest.papers import Paper
-from digest.query import Query
+from digest.keywords.query import Query
+from digest.mail.transport import Outcome, Outgoing, Receipt
+from digest.model.paper import Paper
+from digest.sources.window import Ground
 
 
 class FakeSource:

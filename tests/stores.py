@@ -7,12 +7,13 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from digest.composing import compose
-from digest.digests import Digest
-from digest.query import parse
-from digest.store import Conclusion, Mailing, MailingState, Matched, Served, Store
-from digest.store.migrations import migrations
-from digest.subscribers import Subscriber
+from digest.keywords.query import parse
+from digest.model.digest import Digest
+from digest.pipeline.compose import compose
+from digest.storage.base import Store
+from digest.storage.sqlite.migrations import migrations
+from digest.storage.values import Conclusion, Mailing, MailingState, Matched, Served
+from digest.subscribers.subscriber import Subscriber
 from tests.factories import invented_paper, moment, reader
 
 NOW = moment("2026-06-16 07:00")

@@ -4,7 +4,7 @@ import random
 
 from hypothesis import strategies as st
 
-from digest.mail.tex import maths, symbols
+from digest.mail.rendering.tex import math, symbols
 
 _OTHERS = (
     "cite emph url href footnote texorpdfstring begin end item enquote SI ion aa o ss i H c v d foo unknown"
@@ -12,7 +12,7 @@ _OTHERS = (
 NAMES: tuple[str, ...] = tuple(
     sorted(
         {
-            *maths._COMMANDS,
+            *math._COMMANDS,
             *symbols._OURS,
             *symbols.FUNCTIONS,
             *symbols.SHORTHANDS,

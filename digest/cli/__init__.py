@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from digest import __version__, os_errors
+from digest import __version__
 from digest.cli import (
     backup,
     bounces,
@@ -38,8 +38,9 @@ from digest.cli import (
 )
 from digest.cli.context import EXIT_CODES, INTERRUPTED, Context, exit_code, problems_of
 from digest.cli.log import begin_log
+from digest.config import os_errors
+from digest.config.heap import collect_rarely
 from digest.errors import DigestError
-from digest.heap import collect_rarely
 
 _MOST_PROBLEMS = 50
 

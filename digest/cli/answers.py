@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digest.arxiv.calendar import earliest_announcement
 from digest.cli.prospects import prospects, tell_moment
-from digest.composing import WELCOME_PAPERS, compose
-from digest.explaining import Explanation, Verdict, explain
-from digest.notation import address_key
-from digest.papers import Paper
-from digest.preferences import adapted
-from digest.schedule import is_paused, mailing_after
-from digest.store import Fate, MailingState, Posting, Sighting, Store
-from digest.subscribers import Keyword, Subscriber
+from digest.config.parsing import address_key
+from digest.model.paper import Paper
+from digest.pipeline.compose import WELCOME_PAPERS, compose
+from digest.pipeline.explain import Explanation, Verdict, explain
+from digest.pipeline.schedule import is_paused, mailing_after
+from digest.sources.arxiv.calendar import earliest_announcement
+from digest.storage.base import Store
+from digest.storage.values import Fate, MailingState, Posting, Sighting
+from digest.subscribers.preferences import adapted
+from digest.subscribers.subscriber import Keyword, Subscriber
 
 _WORDS_SHOWN = 6
 

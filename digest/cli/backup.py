@@ -25,8 +25,8 @@ def backup(
     from datetime import UTC, datetime
 
     from digest.errors import StateError
-    from digest.store.failures import is_there
-    from digest.store.sqlite import back_up
+    from digest.storage.sqlite.errors import is_there
+    from digest.storage.sqlite.store import back_up
 
     state = context_of(ctx).settings().state
     if not is_there(state):

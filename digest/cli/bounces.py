@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest import os_errors
 from digest.cli.context import Context, context_of, problems_of
 from digest.cli.options import AsList
+from digest.config import os_errors
 from digest.errors import ConfigurationError, DigestError, StateError
 
 if TYPE_CHECKING:
+    from digest.config.settings import Settings
     from digest.mail.bounces import Bounce, Complaint, Leaving, Unread
-    from digest.settings import Settings
-    from digest.store import Bounced, Suppression
-    from digest.store.sqlite import SqliteStore
+    from digest.storage.sqlite.store import SqliteStore
+    from digest.storage.values import Bounced, Suppression
 
 EX_TEMPFAIL = 75
 """Of sysexits.h: a mail server that pipes a mail into a command keeps it and tries again later."""
@@ -68,7 +68,7 @@ def suppressions(
     """List the addresses that get no mail, since when, and why."""
     from digest.cli.opening import open_beside
     from digest.cli.screen import print_table
-    from digest.store.failures import is_there
+    from digest.storage.sqlite.errors import is_there
 
     settings = context_of(ctx).settings()
     found: tuple[Suppression, ...] = ()
@@ -101,7 +101,7 @@ def resume(
     every: Annotated[bool, typer.Option("--all", metavar="", help="All suppressed addresses.")] = False,
 ) -> None:
     """Mail a suppressed address again, or many of them, from their next digest on."""
-    from digest.notation import parse_address
+    from digest.config.parsing import parse_address
 
     if (email is not None) + (since is not None) + every != 1:
         raise typer.BadParameter("name one address, or give --since DATE or --all")
@@ -256,7 +256,7 @@ def _reader(store: "SqliteStore", found: "Leaving | Complaint") -> str | None:
 
 
 def _put_by(store: "SqliteStore", found: "Unread", message: bytes, now: datetime) -> str:
-    from digest.store import UnreadMail
+    from digest.storage.values import UnreadMail
 
     if store.reader_of_mailing(found.tokens) is None:
         return "Nothing done: the mail is about none of ours."
@@ -294,13 +294,13 @@ def _kept(context: Context, *, show: int | None, clears: bool) -> None:
 
 def _state(settings: "Settings") -> "SqliteStore":
     """The state, beside a daemon that may be at work on it. Raises `StateError` where there is none yet."""
-    from digest.store.sqlite import SqliteStore
+    from digest.storage.sqlite.store import SqliteStore
 
     return SqliteStore(_existing(settings))
 
 
 def _existing(settings: "Settings") -> Path:
-    from digest.store.failures import is_there
+    from digest.storage.sqlite.errors import is_there
 
     if not is_there(settings.state):
         raise StateError(

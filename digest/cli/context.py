@@ -18,7 +18,7 @@ from digest.errors import (
 )
 
 if TYPE_CHECKING:
-    from digest.settings import Settings
+    from digest.config.settings import Settings
 
 EXIT_CODES: Mapping[int, str] = {
     0: "done, also when there was nothing to do",
@@ -44,7 +44,7 @@ class Context:
         """Reads the settings, now. Raises `ConfigurationError`."""
         import os
 
-        from digest.config import load_settings
+        from digest.config.loader import load_settings
 
         return load_settings(self.config, os.environ)
 
@@ -61,7 +61,7 @@ def context_of(ctx: typer.Context) -> Context:
 def tell_failures_once(ctx: typer.Context) -> None:
     """For a command that says itself what failed: the log lines of the same come with -v alone."""
     if not context_of(ctx).is_verbose:
-        for name in ("digest.arxiv", "digest.jobs"):
+        for name in ("digest.sources", "digest.pipeline"):
             logging.getLogger(name).setLevel(logging.ERROR)
 
 

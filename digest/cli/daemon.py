@@ -8,7 +8,7 @@ import typer
 from digest.cli.context import INTERRUPTED, context_of
 
 if TYPE_CHECKING:
-    from digest.notify import Notifier
+    from digest.service.sd_notify import Notifier
 
 
 def daemon(context: typer.Context) -> None:
@@ -22,8 +22,8 @@ def daemon(context: typer.Context) -> None:
     import os
 
     from digest.cli.patience import persist
-    from digest.heap import keep_what_is_there, share_heap
-    from digest.notify import Notifier
+    from digest.config.heap import keep_what_is_there, share_heap
+    from digest.service.sd_notify import Notifier
 
     share_heap()
     keep_what_is_there()
@@ -33,11 +33,11 @@ def daemon(context: typer.Context) -> None:
 
 
 def _serve(context: typer.Context, notifier: "Notifier") -> None:
-    from digest.assembly import load_setup
     from digest.cli.opening import open_state
-    from digest.daemon import Daemon
-    from digest.running import run
-    from digest.stationery import stationery_of, writer_of
+    from digest.service.bootstrap import load_setup
+    from digest.service.daemon import Daemon
+    from digest.service.event_loop import run
+    from digest.service.mail_setup import stationery_of, writer_of
 
     setup = load_setup(context_of(context).config)
     writer_of(stationery_of(setup.settings))

@@ -21,7 +21,7 @@ def docs(
     The pages are those of this version of the program. At a terminal, a page is shown in the pager that the
     variable PAGER names.
     """
-    from digest.resources import docs_folder
+    from digest.config.package_data import docs_folder
 
     folder = docs_folder()
     if page is None:

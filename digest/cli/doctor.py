@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from digest.checks import Finding
+    from digest.cli.doctor_checks.check import Finding
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 
@@ -37,7 +37,7 @@ def doctor(
     """
     import asyncio
 
-    from digest.checks.examination import exit_code
+    from digest.cli.doctor_checks.examination import exit_code
 
     tell_failures_once(ctx)
     email = _address(send) if send else None
@@ -51,7 +51,7 @@ def doctor(
 
 
 def _address(text: str) -> str:
-    from digest.notation import parse_address
+    from digest.config.parsing import parse_address
 
     try:
         return parse_address(text)
@@ -62,8 +62,8 @@ def _address(text: str) -> str:
 async def _examine(context: Context, email: str | None, *, is_told: bool) -> "tuple[Finding, ...]":
     """All findings; each is told as it comes, since some are long in coming."""
 
-    from digest.checks.domain import DnsResolver
-    from digest.checks.examination import examine
+    from digest.cli.doctor_checks.dns import DnsResolver
+    from digest.cli.doctor_checks.examination import examine
     from digest.cli.screen import screen
 
     console = screen()

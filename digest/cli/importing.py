@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.notation import counted
+from digest.config.parsing import counted
 
 if TYPE_CHECKING:
-    from digest.pages.judging import Verdict
-    from digest.pages.reading import Contents, Listed, Unread
-    from digest.settings import Settings
+    from digest.cli.daily_papers.matching import Verdict
+    from digest.cli.daily_papers.parser import Contents, Listed, Unread
+    from digest.config.settings import Settings
 
 _EXAMPLES = 3
 _PLACES = 2
@@ -34,9 +34,9 @@ def import_(
     The reader's first digest then brings nothing that stands on the page. Tells for each heading how many
     of the papers under it match it. Doing it twice is the same as once.
     """
-    from digest.notation import parse_address
-    from digest.pages.judging import judge
-    from digest.query.cautions import cautions
+    from digest.cli.daily_papers.matching import judge
+    from digest.config.parsing import parse_address
+    from digest.keywords.broad_terms import cautions
 
     settings = context_of(ctx).settings()
     try:
@@ -60,9 +60,9 @@ def import_(
 
 
 def _contents(path: Path) -> "Contents":
+    from digest.cli.daily_papers.parser import parse_page
+    from digest.config.parsing import read_text
     from digest.errors import ConfigurationError
-    from digest.notation import read_text
-    from digest.pages.reading import parse_page
 
     try:
         contents = parse_page(read_text(path))
@@ -80,17 +80,17 @@ def _take_over(
     settings: "Settings", email: str, keywords: Sequence[str], verdicts: "Sequence[Verdict]"
 ) -> None:
     """First what was seen, then the subscription: a daemon must not mail what lies between the two."""
-    from digest import subscribers_file
     from digest.cli.subscriptions import told
     from digest.errors import ConfigurationError
-    from digest.store.sqlite import SqliteStore
+    from digest.storage.sqlite.store import SqliteStore
+    from digest.subscribers import editor
 
     if not keywords:
         raise ConfigurationError("none of the headings can be a keyword; nothing was written")
     papers = {listed.id for verdict in verdicts for listed in verdict.listing.papers}
     with SqliteStore(settings.state) as store:
         fresh = store.count_as_seen(email, papers)
-    done = subscribers_file.subscribe(settings.subscribers, settings.defaults, email=email, keywords=keywords)
+    done = editor.subscribe(settings.subscribers, settings.defaults, email=email, keywords=keywords)
     known = f", {len(papers) - fresh} of them did already" if fresh < len(papers) else ""
     verb = "paper counts" if len(papers) == 1 else "papers count"
     typer.echo(f"{len(papers)} {verb} as seen by {email}{known}.")
@@ -133,7 +133,7 @@ def _short(title: str) -> str:
 
 
 def _suspicions(verdicts: "Sequence[Verdict]") -> "Iterator[str]":
-    from digest.pages.judging import alike
+    from digest.cli.daily_papers.matching import alike
 
     for same in alike(verdicts):
         headings = ", ".join(f'"{verdict.listing.heading}"' for verdict in same)

@@ -24,7 +24,7 @@ from digest.cli.questions import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from digest.installation import Answers, MailServer
+    from digest.cli.setup import Answers, MailServer
 
 
 def init(
@@ -70,8 +70,8 @@ def init(
     Each option answers its question beforehand. Where standard input is no terminal nothing is asked: then
     [b]--email[/b] and [b]--keyword[/b] are needed, and the rest has defaults. Nothing is ever overwritten.
     """
+    from digest.cli.setup import install, refuse_folder, refuse_to_overwrite
     from digest.errors import ConfigurationError
-    from digest.installation import install, refuse_folder, refuse_to_overwrite
 
     refuse_to_overwrite(folder)
     refuse_folder(folder)
@@ -108,7 +108,7 @@ class _Given:
 
 def _check_given(given: _Given, folder: Path) -> None:
     """Before the first question, so that no answer is typed in vain."""
-    from digest.notation import parse_address, parse_host, parse_time, parse_zone
+    from digest.config.parsing import parse_address, parse_host, parse_time, parse_zone
 
     named: tuple[tuple[str, str | None, Callable[[str], object]], ...] = (
         ("--email", given.email, parse_address),
@@ -129,9 +129,9 @@ def _check_given(given: _Given, folder: Path) -> None:
 def _answers(questions: Questions, given: _Given, folder: Path) -> "Answers":
     import os
 
-    from digest.config import system_zone
-    from digest.installation import Answers
-    from digest.notation import parse_address, parse_time, parse_zone
+    from digest.cli.setup import Answers
+    from digest.config.loader import system_zone
+    from digest.config.parsing import parse_address, parse_time, parse_zone
 
     zone = system_zone(os.environ)
     email = questions.answer(given.email, "--email", "Your mail address", None, parse_address)
@@ -160,9 +160,9 @@ def _parse_file(folder: Path, text: str, *, is_to_be_written: bool) -> None:
 
 
 def _server(questions: Questions, given: _Given, email: str, folder: Path) -> "MailServer | None":
-    from digest.installation import MailServer
-    from digest.notation import parse_host
-    from digest.providers import PROVIDERS
+    from digest.cli.setup import MailServer
+    from digest.config.parsing import parse_host
+    from digest.config.providers import PROVIDERS
 
     provider, host, port = given.provider, given.host, given.port
     if provider is None and host is None:
@@ -198,8 +198,8 @@ def _server(questions: Questions, given: _Given, email: str, folder: Path) -> "M
 
 def _settle_password(folder: Path, answers: "Answers") -> bool:
     """Whether the password is where it belongs; on a terminal it may be typed, and goes into its file."""
+    from digest.cli.setup import write_password
     from digest.errors import ConfigurationError
-    from digest.installation import write_password
 
     file = _password_file(folder, answers)
     if file is None:
@@ -225,10 +225,10 @@ def _settle_password(folder: Path, answers: "Answers") -> bool:
 def _check(folder: Path) -> None:
     import os
 
-    from digest.checks.examination import examine_here
     from digest.cli.doctor import tell
+    from digest.cli.doctor_checks.examination import examine_here
     from digest.cli.screen import screen
-    from digest.installation import CONFIG
+    from digest.cli.setup import CONFIG
 
     typer.echo("\nChecked, without asking anybody:")
     console = screen()
@@ -239,7 +239,7 @@ def _check(folder: Path) -> None:
 def _tell_next(folder: Path, answers: "Answers", *, is_ready: bool) -> None:
     import shlex
 
-    from digest.installation import CONFIG
+    from digest.cli.setup import CONFIG
 
     is_here = folder.resolve() == Path.cwd()
     command = "digest" if is_here else f"digest --config {shlex.quote(str(folder / CONFIG))}"

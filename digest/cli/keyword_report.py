@@ -7,15 +7,15 @@ from datetime import date
 from itertools import islice, pairwise
 from types import MappingProxyType
 
-from digest.arxiv.calendar import earliest_announcement
-from digest.matching import Match, QueryIndex, matches
-from digest.papers import ArxivId, Paper, announcement_order
-from digest.query import Query, parse, to_arxiv
-from digest.query.cautions import cautions
-from digest.query.reading import Reading, readings
-from digest.query.tree import Phrase
-from digest.spelling import OtherSpelling, Respelling, other_spellings
-from digest.text import STOP_WORDS, fold, stem, words
+from digest.keywords.analysis import STOP_WORDS, fold, stem, words
+from digest.keywords.ast import Phrase
+from digest.keywords.broad_terms import cautions
+from digest.keywords.description import Reading, readings
+from digest.keywords.index import Match, QueryIndex, matches
+from digest.keywords.query import Query, parse, to_arxiv
+from digest.keywords.spelling import OtherSpelling, Respelling, other_spellings
+from digest.model.paper import ArxivId, Paper, announcement_order
+from digest.sources.arxiv.calendar import earliest_announcement
 
 BROAD = 50
 """More papers a day than anybody reads."""

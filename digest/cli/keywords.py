@@ -13,12 +13,12 @@ from digest.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from digest.advice import Advice
-    from digest.papers import Paper
-    from digest.query import Query
-    from digest.query.reading import Reading
-    from digest.settings import Settings
-    from digest.spelling import OtherSpelling, Respelling
+    from digest.cli.keyword_report import Advice
+    from digest.config.settings import Settings
+    from digest.keywords.description import Reading
+    from digest.keywords.query import Query
+    from digest.keywords.spelling import OtherSpelling, Respelling
+    from digest.model.paper import Paper
 
 _SPAN = timedelta(days=14)
 # Of papers that were held back, the longest seen; those before also tell on which day others were announced.
@@ -47,8 +47,8 @@ def keywords(
     """
     import asyncio
 
-    from digest.advice import advise
-    from digest.arxiv.calendar import announcements_between
+    from digest.cli.keyword_report import advise
+    from digest.sources.arxiv.calendar import announcements_between
 
     tell_failures_once(ctx)
     settings = context_of(ctx).settings()
@@ -67,8 +67,8 @@ def keywords(
 def _queries(settings: "Settings", email: str | None, texts: list[str]) -> "Mapping[str, Query]":
     """Those to try with those of the reader; without a reader, all readers' if nothing is to be tried."""
     from digest.cli.opening import reader_called
-    from digest.query import parse
-    from digest.subscribers import load_subscribers
+    from digest.keywords.query import parse
+    from digest.subscribers.subscriber import load_subscribers
 
     found = {text: parse(text) for text in texts}
     if email or not texts:
@@ -91,10 +91,10 @@ async def _asked(
 
     Raises `SourceError`.
     """
-    from digest.arxiv.api import SearchApi
-    from digest.arxiv.ground import Ground
     from digest.cli.opening import open_asking, progress
-    from digest.spelling import respellings
+    from digest.keywords.spelling import respellings
+    from digest.sources.arxiv.search_api import SearchApi
+    from digest.sources.window import Ground
 
     since = now - _SPAN - _HELD
     ground = Ground(announced_since=since, submitted_since=since, until=now)
@@ -112,7 +112,7 @@ async def _asked(
 
 
 def _workdays(since: datetime, until: datetime) -> int:
-    from digest.arxiv.calendar import announcements_between
+    from digest.sources.arxiv.calendar import announcements_between
 
     return max(1, len(announcements_between(since, until)))
 

@@ -12,9 +12,9 @@ from digest.cli.context import context_of
 from digest.cli.options import AsList
 
 if TYPE_CHECKING:
-    from digest.preferences import Preferences
-    from digest.settings import Settings
-    from digest.subscribers import Subscriber
+    from digest.config.settings import Settings
+    from digest.subscribers.preferences import Preferences
+    from digest.subscribers.subscriber import Subscriber
 
 
 def subscribers(
@@ -22,7 +22,7 @@ def subscribers(
     as_json: AsList = False,
 ) -> None:
     """List the readers with their keywords, times and filters, and what they chose for themselves."""
-    from digest.subscribers import load_subscribers
+    from digest.subscribers.subscriber import load_subscribers
 
     settings = context_of(ctx).settings()
     found = _known(settings, load_subscribers(settings.subscribers, settings.defaults))
@@ -59,7 +59,7 @@ def listed(keywords: tuple[str, ...]) -> str:
 
 
 def times(reader: "Subscriber") -> str:
-    from digest.notation import WEEKDAYS
+    from digest.config.parsing import WEEKDAYS
 
     rhythm = reader.rhythm
     day = "every day" if rhythm.weekly is None else f"every {WEEKDAYS[rhythm.weekly].title()}"
@@ -85,7 +85,7 @@ def own_choices(reader: "Subscriber", preferences: "Preferences", now: datetime)
 
     `reader` is as the file has them.
     """
-    from digest.preferences import Preferences, differences
+    from digest.subscribers.preferences import Preferences, differences
 
     until = preferences.paused_until
     if until and until <= now.astimezone(reader.rhythm.timezone).date():
@@ -105,10 +105,10 @@ def _take_back(email: str = "EMAIL") -> str:
 def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known]:
     """What readers chose is shown where the state can be read; else it is said that it is not."""
     from digest.cli.opening import open_beside
+    from digest.config.parsing import address_key
     from digest.errors import StateError
-    from digest.notation import address_key
-    from digest.preferences import Preferences, adapted
-    from digest.store.failures import is_there
+    from digest.storage.sqlite.errors import is_there
+    from digest.subscribers.preferences import Preferences, adapted
 
     chosen: Mapping[str, Preferences] = {}
     suppressed: frozenset[str] = frozenset()
@@ -153,7 +153,7 @@ def _pause(reader: "Subscriber") -> date | None:
 
 
 def _as_object(known: _Known) -> dict[str, Any]:
-    from digest.notation import WEEKDAYS
+    from digest.config.parsing import WEEKDAYS
 
     reader, rhythm = known.mailed, known.mailed.rhythm
     until = _pause(reader)

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from digest.config.parsing import address_key, parse_address
 from digest.errors import AlreadyRunning, ConfigurationError
-from digest.notation import address_key, parse_address
-from digest.store.failures import is_there
-from digest.store.lock import sole_worker
-from digest.store.sqlite import SqliteStore, copy_state, is_of_this_version
-from digest.subscribers import Subscriber
+from digest.storage.lock import sole_worker
+from digest.storage.sqlite.errors import is_there
+from digest.storage.sqlite.store import SqliteStore, copy_state, is_of_this_version
+from digest.subscribers.subscriber import Subscriber
 
 if TYPE_CHECKING:
-    from digest.arxiv.http import PoliteClient
-    from digest.settings import Settings
+    from digest.config.settings import Settings
+    from digest.sources.http_client import PoliteClient
 
 _COPY_PREFIX = "digest-"
 _COPY_NAME = "copy.db"
@@ -105,7 +105,7 @@ def reader_called(email: str, subscribers: Sequence[Subscriber], path: Path) -> 
 @asynccontextmanager
 async def open_asking(settings: "Settings") -> "AsyncIterator[PoliteClient]":
     """For a command that asks for one thing: it gives up after a minute, and tells a person what goes on."""
-    from digest.assembly import manners_of, open_client
+    from digest.service.bootstrap import manners_of, open_client
 
     async with open_client(settings, manners_of(settings, patience=_PATIENCE)) as client:
         client.tell = tell_person

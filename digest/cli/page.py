@@ -10,13 +10,13 @@ import typer
 
 from digest.cli.context import context_of, tell_failures_once
 from digest.cli.options import Moment
-from digest.notation import counted
+from digest.config.parsing import counted
 
 if TYPE_CHECKING:
-    from digest.pages import Page
-    from digest.settings import Settings
-    from digest.store import Store
-    from digest.subscribers import Keyword
+    from digest.cli.daily_papers.page import Page
+    from digest.config.settings import Settings
+    from digest.storage.base import Store
+    from digest.subscribers.subscriber import Keyword
 
 _MOST_SHOWN = 500 * 1024
 """GitHub shows no more of a README (docs.github.com, "About the repository README file")."""
@@ -49,7 +49,7 @@ def page(
     It shows what was fetched. Keywords that were not fetched yet are asked of arXiv now, for the look-back;
     nothing is sent or marked. Where only the date would change, the file stays untouched.
     """
-    from digest.pages.writing import html_of, markdown_of, says_the_same
+    from digest.cli.daily_papers.writer import html_of, markdown_of, says_the_same
 
     if keyword and subscriber:
         raise typer.BadParameter("give either keywords with -k, or a reader with --subscriber")
@@ -76,7 +76,7 @@ def page(
 def _keywords(settings: "Settings", texts: Sequence[str], email: str | None) -> "tuple[Keyword, ...]":
     from digest.cli.preview import subscriber_named
     from digest.errors import ConfigurationError
-    from digest.subscribers import load_subscribers, parse_keyword
+    from digest.subscribers.subscriber import load_subscribers, parse_keyword
 
     try:
         asked = [parse_keyword(text) for text in texts]
@@ -97,9 +97,9 @@ def _keywords(settings: "Settings", texts: Sequence[str], email: str | None) -> 
 
 def _former(path: Path) -> str | None:
     """The page that is there. Raises `ConfigurationError` where something else is."""
+    from digest.cli.daily_papers.writer import is_page
+    from digest.config.parsing import read_text
     from digest.errors import ConfigurationError
-    from digest.notation import read_text
-    from digest.pages.writing import is_page
 
     if path.exists() and not path.is_file() and not path.is_dir():
         raise ConfigurationError(f"{path}: is no file; name another")
@@ -115,10 +115,10 @@ def _former(path: Path) -> str | None:
 
 
 def _made(settings: "Settings", keywords: "Sequence[Keyword]", now: datetime) -> "Page":
+    from digest.cli.daily_papers.page import MOST_PAPERS, Page, section_of
     from digest.cli.opening import open_copy
-    from digest.pages import MOST_PAPERS, Page, section_of
-    from digest.store.failures import is_there
-    from digest.store.sqlite import SqliteStore
+    from digest.storage.sqlite.errors import is_there
+    from digest.storage.sqlite.store import SqliteStore
 
     with ExitStack() as opened:
         store: Store | None = None
@@ -139,10 +139,10 @@ def _fetch(settings: "Settings", store: "Store", texts: Iterable[str], now: date
     """Brings the papers of the look-back into `store`. Ends the command where arXiv cannot be asked."""
     import asyncio
 
-    from digest.assembly import sources_of
     from digest.cli.opening import open_asking, progress
     from digest.cli.preview import trial_reader
-    from digest.jobs import FetchReport, fetch
+    from digest.pipeline.fetch import FetchReport, fetch
+    from digest.service.bootstrap import sources_of
 
     nobody = trial_reader(settings, tuple(texts))
     store.enrol([nobody], now=now, current_since=now)
@@ -161,7 +161,7 @@ def _fetch(settings: "Settings", store: "Store", texts: Iterable[str], now: date
 
 
 def _write(path: Path, text: str) -> None:
-    from digest.exclusive import replace_text, unwritable
+    from digest.config.atomic_write import replace_text, unwritable
 
     try:
         replace_text(path.resolve(), text)

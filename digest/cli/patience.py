@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from digest.errors import AlreadyRunning, StateError
 
 if TYPE_CHECKING:
-    from digest.notify import Notifier
+    from digest.service.sd_notify import Notifier
 
-_log = logging.getLogger("digest.daemon")
+_log = logging.getLogger("digest.service.daemon")
 
 _LOOK_SECONDS = 15.0
 """Between two looks whether the state can be used."""

@@ -9,14 +9,14 @@ import typer
 
 from digest.cli.context import context_of, tell_failures_once
 from digest.cli.options import Moment, Tried
-from digest.notation import counted
+from digest.config.parsing import counted
 
 if TYPE_CHECKING:
-    from digest.digests import Digest
-    from digest.preferences import Preferences
-    from digest.settings import Settings
-    from digest.store import Store
-    from digest.subscribers import Subscriber
+    from digest.config.settings import Settings
+    from digest.model.digest import Digest
+    from digest.storage.base import Store
+    from digest.subscribers.preferences import Preferences
+    from digest.subscribers.subscriber import Subscriber
 
 _NOBODY = "preview@localhost"
 
@@ -42,9 +42,9 @@ def preview(
     import os
     import webbrowser
 
-    from digest.config import load_settings
-    from digest.query.cautions import cautions
-    from digest.stationery import mail_writer, stationery_of
+    from digest.config.loader import load_settings
+    from digest.keywords.broad_terms import cautions
+    from digest.service.mail_setup import mail_writer, stationery_of
 
     if bool(email) == bool(keyword):
         raise typer.BadParameter("give either a subscriber's address, or keywords with -k")
@@ -73,7 +73,7 @@ def preview(
 def subscriber_named(settings: "Settings", email: str) -> "Subscriber":
     """The reader with this address. Raises `ConfigurationError` where there is none."""
     from digest.cli.opening import reader_called
-    from digest.subscribers import load_subscribers
+    from digest.subscribers.subscriber import load_subscribers
 
     found = load_subscribers(settings.subscribers, settings.defaults)
     return reader_called(email, found, settings.subscribers)
@@ -81,8 +81,8 @@ def subscriber_named(settings: "Settings", email: str) -> "Subscriber":
 
 def trial_reader(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":
     """Somebody who follows these keywords, and is nobody. Raises `QueryError`."""
-    from digest.query import parse
-    from digest.subscribers import Keyword, Rhythm, Subscriber
+    from digest.keywords.query import parse
+    from digest.subscribers.subscriber import Keyword, Rhythm, Subscriber
 
     return Subscriber(
         email=_NOBODY,
@@ -96,10 +96,10 @@ async def _compose(
     settings: "Settings", subscriber: "Subscriber", now: datetime
 ) -> "tuple[Digest | None, bool]":
     """What they would get now, else (second value false) what a newcomer with their keywords would."""
-    from digest.assembly import sources_of
     from digest.cli.opening import open_asking, open_copy, progress
-    from digest.jobs import fetch
-    from digest.preferences import adapted
+    from digest.pipeline.fetch import fetch
+    from digest.service.bootstrap import sources_of
+    from digest.subscribers.preferences import adapted
 
     lookback = timedelta(days=settings.arxiv.lookback_days)
     with open_copy(settings.state) as store, progress() as notice:
@@ -139,14 +139,14 @@ def _tell_choices(subscriber: "Subscriber", chosen: "Preferences", now: datetime
 def _digest(
     store: "Store", subscriber: "Subscriber", now: datetime, lookback: timedelta, *, is_first: bool
 ) -> "Digest | None":
-    from digest.composing import compose
+    from digest.pipeline.compose import compose
 
     news = store.news(subscriber.email, backlog_since=now - lookback)
     return compose(subscriber, news.hits, planned_at=now, is_first=is_first, revisions=news.revisions)
 
 
 def _write(html: str, output: Path) -> None:
-    from digest.exclusive import replace_text, unwritable
+    from digest.config.atomic_write import replace_text, unwritable
 
     try:
         if output.exists() and not output.is_file():  # such as /dev/stdout

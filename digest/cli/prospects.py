@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from digest.arxiv.calendar import earliest_announcement
-from digest.arxiv.ground import Coverage
-from digest.composing import WELCOME_PAPERS
-from digest.papers import Paper, announcement_order
-from digest.subscribers import Keyword
+from digest.model.paper import Paper, announcement_order
+from digest.pipeline.compose import WELCOME_PAPERS
+from digest.sources.arxiv.calendar import earliest_announcement
+from digest.sources.window import Coverage
+from digest.subscribers.subscriber import Keyword
 
 
 def prospects(

@@ -46,7 +46,7 @@ class Questions:
         self, first: str, other: str, question: str, default: str, parse: Callable[[str], object]
     ) -> tuple[str | None, str | None]:
         """The answer for one of two options: the first one's are the names of providers."""
-        from digest.providers import PROVIDERS
+        from digest.config.providers import PROVIDERS
 
         answer = self.answer(None, first, question, default, parse)
         if answer.casefold() in {*PROVIDERS, NONE}:
@@ -76,7 +76,7 @@ def check(text: str, option: str, parse: Callable[[str], object]) -> str:
 def parse_keyword(text: str) -> None:
     """Raises `ValueError`, but not for a blank one, which is an answer too."""
     from digest.errors import QueryError
-    from digest.query import parse
+    from digest.keywords.query import parse
 
     try:
         if text:
@@ -87,8 +87,8 @@ def parse_keyword(text: str) -> None:
 
 def parse_provider(text: str) -> None:
     """The name of a provider, or none. Raises `ValueError`."""
-    from digest.notation import nearest
-    from digest.providers import PROVIDERS
+    from digest.config.parsing import nearest
+    from digest.config.providers import PROVIDERS
 
     if text.casefold() in {*PROVIDERS, NONE}:
         return
@@ -100,8 +100,8 @@ def parse_provider(text: str) -> None:
 
 def parse_provider_or_host(text: str) -> None:
     """A name that looks like a provider's is no host: `gmial` would be one else. Raises `ValueError`."""
-    from digest.notation import nearest, parse_host
-    from digest.providers import PROVIDERS
+    from digest.config.parsing import nearest, parse_host
+    from digest.config.providers import PROVIDERS
 
     name = text.casefold()
     if name in {*PROVIDERS, NONE}:

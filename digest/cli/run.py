@@ -9,16 +9,16 @@ import typer
 
 from digest.cli.context import INTERRUPTED, context_of, problems_of, tell_failures_once
 from digest.cli.options import AsObject, Moment
+from digest.config.parsing import counted
 from digest.errors import DigestError
-from digest.notation import counted
 
 if TYPE_CHECKING:
     import asyncio
 
-    from digest.assembly import Setup
-    from digest.cycle import CycleReport
-    from digest.digests import Digest
-    from digest.jobs import Outlook
+    from digest.model.digest import Digest
+    from digest.pipeline.cycle import CycleReport
+    from digest.pipeline.outlook import Outlook
+    from digest.service.bootstrap import Setup
 
 
 def run(
@@ -43,9 +43,9 @@ def run(
     """
     import asyncio
 
-    from digest.assembly import load_setup
-    from digest.heap import keep_what_is_there, share_heap
-    from digest.running import run as run_to_end
+    from digest.config.heap import keep_what_is_there, share_heap
+    from digest.service.bootstrap import load_setup
+    from digest.service.event_loop import run as run_to_end
 
     share_heap()
     keep_what_is_there()
@@ -74,15 +74,15 @@ async def _cycle(
     import asyncio
     import signal
 
-    from digest.assembly import limits_of, open_client, sources_of, transport_of
     from digest.cli.opening import open_copy, open_state, progress, tell_person
-    from digest.cycle import Cycle
-    from digest.hiring import hired
-    from digest.jobs import confirm_changes
-    from digest.preferences import lay_over
-    from digest.reporting import tell_operator
-    from digest.stationery import stationery_of, writer_of
-    from digest.web.links import links_of
+    from digest.mail.link_builder import links_of
+    from digest.pipeline.confirm import confirm_changes
+    from digest.pipeline.cycle import Cycle
+    from digest.service.bootstrap import limits_of, open_client, sources_of, transport_of
+    from digest.service.mail_setup import stationery_of, writer_of
+    from digest.service.notify_operator import tell_operator
+    from digest.service.worker_pool import hired
+    from digest.subscribers.preferences import lay_over
 
     settings = setup.settings
     opened = open_copy if dry_run else open_state

@@ -18,8 +18,8 @@ _DISTRIBUTION = "arxiv-digest-mailer"
 
 def service_lines(folder: Path, password_file: Path | None) -> list[str]:
     """Commands that install all that the last one starts: the program, the files, the units."""
-    from digest.installation import CONFIG, SUBSCRIBERS
-    from digest.resources import systemd_folder
+    from digest.cli.setup import CONFIG, SUBSCRIBERS
+    from digest.config.package_data import systemd_folder
 
     subscribers, config = (shlex.quote(str(folder / name)) for name in (SUBSCRIBERS, CONFIG))
     lines = ["umask 022", *([] if _is_program_seen() else _program_lines())]

@@ -7,11 +7,11 @@ from errno import EACCES, ENOTDIR
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from digest import subscribers_file
-from digest.assembly import load_setup
+from digest.config.atomic_write import unwritable
+from digest.config.settings import Defaults
 from digest.errors import ConfigurationError
-from digest.exclusive import unwritable
-from digest.settings import Defaults
+from digest.service.bootstrap import load_setup
+from digest.subscribers import editor
 
 CONFIG, SUBSCRIBERS = "digest.toml", "subscribers.toml"
 
@@ -114,7 +114,7 @@ def _create(file: Path, text: str, *, mode: int) -> None:
 
 def _write(folder: Path, answers: Answers) -> None:
     """Both files or none: what is there is never overwritten, so that a second try would be refused."""
-    subscribers_file.subscribe(
+    editor.subscribe(
         folder / SUBSCRIBERS,
         Defaults(),
         email=answers.email,

@@ -14,8 +14,8 @@ from digest.cli.context import context_of
 from digest.cli.options import AsObject, Moment
 
 if TYPE_CHECKING:
-    from digest.assembly import Setup
-    from digest.health import Health
+    from digest.service.bootstrap import Setup
+    from digest.service.health import Health
 
 
 def status(
@@ -28,12 +28,12 @@ def status(
     Asks nobody: it reads the state and arXiv's calendar. Who has no state of their own is shown
     the service's. Ends with 1 when something needs a person, and with 2 when a file has a mistake.
     """
-    from digest.assembly import load_setup
     from digest.cli.opening import is_at_work, open_beside
-    from digest.config import SYSTEM_CONFIG, is_of_the_service, of_the_service
+    from digest.config.loader import SYSTEM_CONFIG, is_of_the_service, of_the_service
     from digest.errors import ConfigurationError
-    from digest.health import SHOWN, examine
-    from digest.preferences import lay_over
+    from digest.service.bootstrap import load_setup
+    from digest.service.health import SHOWN, examine
+    from digest.subscribers.preferences import lay_over
 
     config = context_of(ctx).config
     try:
@@ -70,7 +70,7 @@ def _is_closed(path: Path) -> bool:
 
 def _missing(state: Path) -> str:
     """What is to be looked at instead."""
-    from digest.config import SERVICE_STATE
+    from digest.config.loader import SERVICE_STATE
 
     service = ""
     if state != SERVICE_STATE and os.path.lexists(SERVICE_STATE.parent):
@@ -82,8 +82,8 @@ def _tell(setup: "Setup", health: "Health", problems: Sequence[str], size: int, 
     from rich.table import Table
     from rich.text import Text
 
-    from digest.bulletins import told
     from digest.cli.screen import screen
+    from digest.service.operator_mail import told
 
     console = screen()
     table = Table.grid(padding=(0, 2))

@@ -9,14 +9,14 @@ import typer
 from digest.cli.context import context_of
 from digest.cli.listing import filters, listed, own_choices, times
 from digest.cli.options import Followed
+from digest.config.parsing import address_key
 from digest.errors import ConfigurationError
-from digest.notation import address_key
 
 if TYPE_CHECKING:
-    from digest.preferences import Preferences
-    from digest.settings import Settings
-    from digest.subscribers import Subscriber
-    from digest.subscribers_file import Subscribed
+    from digest.config.settings import Settings
+    from digest.subscribers.editor import Subscribed
+    from digest.subscribers.preferences import Preferences
+    from digest.subscribers.subscriber import Subscriber
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The reader's mail address.", show_default=False)]
 
@@ -74,11 +74,11 @@ def subscribe(
 
     Comments and order of subscribers.toml stay as they are.
     """
-    from digest import subscribers_file
-    from digest.preferences import adapted
+    from digest.subscribers import editor
+    from digest.subscribers.preferences import adapted
 
     settings = context_of(ctx).settings()
-    done = subscribers_file.subscribe(
+    done = editor.subscribe(
         settings.subscribers,
         settings.defaults,
         email=email,
@@ -114,11 +114,11 @@ def unsubscribe(
     ] = None,
 ) -> None:
     """Remove a reader, or with [b]-k[/b] one of their keywords."""
-    from digest import subscribers_file
+    from digest.subscribers import editor
 
     settings = context_of(ctx).settings()
     path = settings.subscribers
-    done = subscribers_file.unsubscribe(path, settings.defaults, email=email, keywords=keyword or ())
+    done = editor.unsubscribe(path, settings.defaults, email=email, keywords=keyword or ())
     address, removed = done.subscriber.email, listed(done.removed)
     if not done.is_gone:
         typer.echo(f"{address} no longer follows {removed}, in {path.absolute()}.")
@@ -150,8 +150,8 @@ def rename(
     It may also be run after the address was changed in subscribers.toml. A change of nothing else is known
     as such by itself; [b]digest rename NEW EMAIL --keep-file[/b] takes that back.
     """
-    from digest import subscribers_file
-    from digest.subscribers import load_subscribers
+    from digest.subscribers import editor
+    from digest.subscribers.subscriber import load_subscribers
 
     settings = context_of(ctx).settings()
     path = settings.subscribers
@@ -160,7 +160,7 @@ def rename(
     is_known = _rename_in_state(settings, email, new)
     if is_in_file:
         try:
-            subscribers_file.rename(path, settings.defaults, email=email, new=new)
+            editor.rename(path, settings.defaults, email=email, new=new)
         except BaseException:
             if is_known:
                 _rename_in_state(settings, new, email)
@@ -180,9 +180,9 @@ def rename(
 
 def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:
     """Whether the state knew the reader. Raises `ConfigurationError` where the new address is taken."""
-    from digest.notation import parse_address
-    from digest.store.failures import is_there
-    from digest.store.sqlite import SqliteStore
+    from digest.config.parsing import parse_address
+    from digest.storage.sqlite.errors import is_there
+    from digest.storage.sqlite.store import SqliteStore
 
     try:
         parse_address(new)
@@ -206,9 +206,9 @@ def _in_state(
     Where the state cannot be read, that is said.
     """
     from digest.errors import StateError
-    from digest.preferences import Preferences
-    from digest.store.failures import is_there
-    from digest.store.sqlite import SqliteStore
+    from digest.storage.sqlite.errors import is_there
+    from digest.storage.sqlite.store import SqliteStore
+    from digest.subscribers.preferences import Preferences
 
     nothing = Preferences()
     if not is_there(settings.state):
@@ -227,7 +227,7 @@ def _in_state(
 
 def told(done: "Subscribed", path: str, mailed: "Subscriber | None" = None) -> str:
     """What the operator is told of it, and what they can do next; `mailed`: as they chose."""
-    from digest.query.cautions import cautions
+    from digest.keywords.broad_terms import cautions
 
     reader = done.subscriber
     lines: list[str] = []

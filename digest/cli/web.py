@@ -14,7 +14,7 @@ def web(context: typer.Context) -> None:
     import logging
 
     from digest.cli.patience import persist
-    from digest.notify import Notifier
+    from digest.service.sd_notify import Notifier
 
     logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))
     persist(lambda: _serve(context), Notifier({}))
@@ -23,9 +23,9 @@ def web(context: typer.Context) -> None:
 def _serve(context: typer.Context) -> None:
     import asyncio
 
-    from digest.assembly import load_setup
     from digest.errors import ConfigurationError
-    from digest.web.alone import serve_alone
+    from digest.service.bootstrap import load_setup
+    from digest.service.web_only import serve_alone
 
     config = context_of(context).config
     setup = load_setup(config)

@@ -8,16 +8,16 @@ import typer
 
 from digest.cli.context import context_of
 from digest.cli.options import AsObject, Moment
+from digest.config.parsing import counted
 from digest.errors import ConfigurationError
-from digest.notation import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from digest.assembly import Setup
     from digest.cli.answers import Answer
-    from digest.papers import ArxivId, Paper
-    from digest.store import Sighting
+    from digest.model.paper import ArxivId, Paper
+    from digest.service.bootstrap import Setup
+    from digest.storage.values import Sighting
 
 _READERS_SHOWN = 10
 
@@ -44,10 +44,10 @@ def why(
     When it was announced and first seen, which keywords find it by which words, and in which digest it
     went out; or what stood against it. A paper that was never fetched is asked for at arXiv.
     """
-    from digest.assembly import load_setup
     from digest.cli.answers import answer_for
     from digest.cli.opening import open_beside, reader_called
-    from digest.papers import parse_identifier
+    from digest.model.paper import parse_identifier
+    from digest.service.bootstrap import load_setup
 
     try:
         wanted, _ = parse_identifier(arxiv_id)
@@ -74,8 +74,8 @@ def _asked_for(setup: "Setup", arxiv_id: "ArxivId") -> "Paper":
     """The paper from arXiv. Raises `SourceError`, and `ConfigurationError` where there is none."""
     import asyncio
 
-    from digest.arxiv.api import SearchApi
     from digest.cli.opening import open_asking, progress
+    from digest.sources.arxiv.search_api import SearchApi
 
     async def ask() -> "Paper | None":
         async with open_asking(setup.settings) as client:

@@ -7,9 +7,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
+from digest.config.file_lock import LockFile
+from digest.config.os_errors import explain, is_passing
 from digest.errors import ConfigurationError
-from digest.locking import LockFile
-from digest.os_errors import explain, is_passing
 
 _LOCK_TIMEOUT = 30.0
 _LOOK_SECONDS = 0.05

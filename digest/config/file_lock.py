@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from digest.os_errors import user_named
+from digest.config.os_errors import user_named
 
 _PRIVATE = 0o600
 _HELD = re.compile(r"^\d+: FLOCK +\S+ +WRITE +(\d+) +[0-9a-f]+:[0-9a-f]+:(\d+) ", re.MULTILINE)

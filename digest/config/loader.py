@@ -11,11 +11,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, InitSettingsSource
 
-from digest.errors import ConfigurationError
-from digest.machine_zone import machine_zone
-from digest.notation import nearest, parse_toml, read_text, shown, unknown_key, unreadable
-from digest.os_errors import is_file
-from digest.settings import (
+from digest.config.local_timezone import machine_zone
+from digest.config.os_errors import is_file
+from digest.config.parsing import nearest, parse_toml, read_text, shown, unknown_key, unreadable
+from digest.config.settings import (
     ARXIV_INTERVAL,
     Arxiv,
     Defaults,
@@ -25,6 +24,7 @@ from digest.settings import (
     WrongKey,
     read_secret,
 )
+from digest.errors import ConfigurationError
 
 __all__ = [
     "ARXIV_INTERVAL",

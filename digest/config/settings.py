@@ -1,4 +1,4 @@
-"""What can be set, what each key may be, and the rules between keys. `digest.config` loads it.
+"""What can be set, what each key may be, and the rules between keys. `digest.config.loader` loads it.
 
 The `description` of a field is what its value may be; error texts quote it.
 """
@@ -22,8 +22,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from digest.fields import Section, parse_url
-from digest.notation import (
+from digest.config.base import Section, parse_url
+from digest.config.os_errors import explain
+from digest.config.parsing import (
     is_full_name,
     is_loopback,
     nearest,
@@ -33,10 +34,9 @@ from digest.notation import (
     parse_weekday,
     parse_zone,
 )
-from digest.os_errors import explain
-from digest.papers import one_line
-from digest.providers import PROVIDERS
-from digest.web_settings import Web
+from digest.config.providers import PROVIDERS
+from digest.config.web_settings import Web
+from digest.model.paper import one_line
 
 ARXIV_INTERVAL = timedelta(seconds=3)
 """The shortest time between two requests that arXiv's terms of use allow (info.arxiv.org/help/api/tou)."""
@@ -366,7 +366,7 @@ class Operator(Section):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set, as `digest.config.load_settings` finds it."""
+    """Everything that can be set, as `digest.config.loader.load_settings` finds it."""
 
     model_config = SettingsConfigDict(
         frozen=True,

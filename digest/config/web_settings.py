@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from digest.fields import Section, parse_url
-from digest.notation import is_loopback
+from digest.config.base import Section, parse_url
+from digest.config.parsing import is_loopback
 
 Network: TypeAlias = IPv4Network | IPv6Network
 

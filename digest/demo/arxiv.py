@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from aiohttp import web
 
 from digest.demo.search import BadSearch, BrokenSearch, parse_search
-from digest.papers import ArxivId, Paper
+from digest.model.paper import ArxivId, Paper
 
 _PATH = "/api/query"
 _LAST_RESULT = 10_000

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 
-from digest.assembly import Setup, load_setup, open_client, sources_of, transport_of
-from digest.cycle import Cycle, CycleReport
 from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, FIRST_MORNING, SECOND_MORNING
-from digest.papers import ArxivId
-from digest.stationery import stationery_of, writer_of
-from digest.store.sqlite import SqliteStore
+from digest.model.paper import ArxivId
+from digest.pipeline.cycle import Cycle, CycleReport
+from digest.service.bootstrap import Setup, load_setup, open_client, sources_of, transport_of
+from digest.service.mail_setup import stationery_of, writer_of
+from digest.storage.sqlite.store import SqliteStore
 
 MAILDIR = "Maildir"
 SUBSCRIBERS = "subscribers.toml"

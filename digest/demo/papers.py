@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from digest.demo.arxiv import Announcement
-from digest.papers import Paper, one_line, parse_identifier
+from digest.model.paper import Paper, one_line, parse_identifier
 
 FIRST_MORNING = datetime(2026, 6, 2, 7, tzinfo=UTC)
 SECOND_MORNING = datetime(2026, 6, 3, 7, tzinfo=UTC)

@@ -1,8 +1,8 @@
 """arXiv's search syntax, read as arXiv reads it since November 2025.
 
-It is not the keyword language of `digest.query`: no operator binds tighter than another, everything groups
-to the right, a missing operator is OR and a missing prefix is `all`. A query that lacks a bracket therefore
-finds here what it finds there. (Source: the query parser of arXiv's published arxiv-search.)
+It is not the keyword language of `digest.keywords.query`: no operator binds tighter than another, everything
+groups to the right, a missing operator is OR and a missing prefix is `all`. A query that lacks a bracket
+therefore finds here what it finds there. (Source: the query parser of arXiv's published arxiv-search.)
 """
 
 import re
@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from digest.papers import Paper
-from digest.text import STOP_WORDS, AnalysedText, name_parts, words
+from digest.keywords.analysis import STOP_WORDS, AnalysedText, name_parts, words
+from digest.model.paper import Paper
 
 Test = Callable[[Paper], bool]
 """Whether a paper is found."""

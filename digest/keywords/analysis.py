@@ -11,7 +11,7 @@ import unicodedata
 from functools import cache, lru_cache
 from itertools import accumulate
 
-from digest import stemming
+from digest.keywords import stemmer
 
 # Lucene's English stop words, which arXiv's index uses.
 _STOP_LINE = (
@@ -103,7 +103,7 @@ def bare(word: str) -> str:
 def stem(word: str) -> str | None:
     """What the analyzer `english` makes of a word in lower case: its stem, `None` for a stop word."""
     found = without_possessive(word)
-    return None if found in STOP_WORDS else stemming.stem(found)
+    return None if found in STOP_WORDS else stemmer.stem(found)
 
 
 def fold(text: str) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from digest.query.foreign import misuse
-from digest.query.typography import with_double_quotes
-from digest.text import name_parts
+from digest.keywords.analysis import name_parts
+from digest.keywords.foreign_syntax import misuse
+from digest.keywords.typography import with_double_quotes
 
 OPERATORS = ("AND", "OR", "ANDNOT", "NOT")
 

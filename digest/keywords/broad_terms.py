@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from digest.query import Query
-from digest.query.foreign import narrowed, vanishing
-from digest.query.tree import AllOf, AnyOf, Node, Phrase
-from digest.text import STOP_WORDS
+from digest.keywords.analysis import STOP_WORDS
+from digest.keywords.ast import AllOf, AnyOf, Node, Phrase
+from digest.keywords.foreign_syntax import narrowed, vanishing
+from digest.keywords.query import Query
 
 
 def cautions(query: Query) -> tuple[str, ...]:

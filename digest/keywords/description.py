@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from digest.query import Query
-from digest.query.tree import AllOf, AnyOf, Node, Phrase, Term
-from digest.text import words
+from digest.keywords.analysis import words
+from digest.keywords.ast import AllOf, AnyOf, Node, Phrase, Term
+from digest.keywords.query import Query
 
 _PLACES = {
     "": "title or abstract",

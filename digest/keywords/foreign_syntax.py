@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from digest.categories import category_code, starting_with
-from digest.papers import parse_identifier
-from digest.text import STOP_WORDS, words
+from digest.keywords.analysis import STOP_WORDS, words
+from digest.model.categories import category_code, starting_with
+from digest.model.paper import parse_identifier
 
 FIELD_NAMES = {
     "abs": "abs", "abstract": "abs", "inabstract": "abs", "ti": "ti", "title": "ti", "intitle": "ti",

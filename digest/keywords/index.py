@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from digest.evidence import AnalysedPaper, Evidence, Finder, Kind, finder, merged, telling_tokens
-from digest.papers import ArxivId, Paper
-from digest.query import Query
-from digest.query.tree import AllOf, AnyOf, Author, Category, Leaf, Node, Phrase
-from digest.text import stem
+from digest.keywords.analysis import stem
+from digest.keywords.ast import AllOf, AnyOf, Author, Category, Leaf, Node, Phrase
+from digest.keywords.matchers import AnalysedPaper, Evidence, Finder, Kind, finder, merged, telling_tokens
+from digest.keywords.query import Query
+from digest.model.paper import ArxivId, Paper
 
 # Readers of one day share papers and keywords.
 _QUERIES_KEPT = 2_000
@@ -26,9 +26,9 @@ _TITLES_KEPT = 1_000
 class Match:
     """A query that a paper matches: the paper's fields where it does, and the words there, as written.
 
-    `fields` are names of `Paper`'s fields, in the order of `digest.evidence.FIELDS`. `words` are distinct
-    passages of them, such as `Graph-Neural Networks`, an author's name or a category. What a query refuses
-    is in neither.
+    `fields` are names of `Paper`'s fields, in the order of `digest.keywords.matchers.FIELDS`. `words` are
+    distinct passages of them, such as `Graph-Neural Networks`, an author's name or a category. What a query
+    refuses is in neither.
     """
 
     query: Query

@@ -5,9 +5,9 @@ from functools import cached_property, partial
 from itertools import chain, pairwise, product
 from typing import Literal, NamedTuple, TypeAlias
 
-from digest.papers import Paper
-from digest.query.tree import Author, Category, Identifier, Leaf, Phrase, Remark, Term
-from digest.text import STOP_WORDS, AnalysedText, bare, name_parts, name_words, stem, words
+from digest.keywords.analysis import STOP_WORDS, AnalysedText, bare, name_parts, name_words, stem, words
+from digest.keywords.ast import Author, Category, Identifier, Leaf, Phrase, Remark, Term
+from digest.model.paper import Paper
 
 FIELDS = ("title", "abstract", "authors", "comment", "journal_ref", "categories", "id")
 """The fields of a paper that can be searched, in the order in which evidence names them."""

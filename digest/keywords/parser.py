@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from digest.errors import QueryError
-from digest.papers import parse_identifier
-from digest.query.foreign import FIELD_NAMES, misuse
-from digest.query.leaves import Prefix, Written, leaf
-from digest.query.tree import OPERATORS, Node, all_of, any_of
-from digest.query.typography import normalized
+from digest.keywords.ast import OPERATORS, Node, all_of, any_of
+from digest.keywords.foreign_syntax import FIELD_NAMES, misuse
+from digest.keywords.terms import Prefix, Written, leaf
+from digest.keywords.typography import normalized
+from digest.model.paper import parse_identifier
 
 MAX_LENGTH = 500
 MAX_LEAVES = 50

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from math import prod
 
-from digest.categories import NAMES
-from digest.query.parser import parse_tree
-from digest.query.tree import (
+from digest.keywords.analysis import name_parts, name_spellings, spellings, stem, words
+from digest.keywords.ast import (
     AllOf,
     AnyOf,
     Author,
@@ -24,8 +23,9 @@ from digest.query.tree import (
     Term,
     readable,
 )
-from digest.stemming import shared_start
-from digest.text import name_parts, name_spellings, spellings, stem, words
+from digest.keywords.parser import parse_tree
+from digest.keywords.stemmer import shared_start
+from digest.model.categories import NAMES
 
 _NO_NAME = re.compile(r"[^\w.'’-]")
 _MOST_VARIANTS = 8

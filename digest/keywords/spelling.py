@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
-from digest.matching import QueryIndex
-from digest.papers import ArxivId, Paper
-from digest.query import Query, parse
-from digest.query.reading import phrases
-from digest.query.tree import AllOf, AnyOf, Node, Phrase, all_of, any_of, readable
-from digest.text import STOP_WORDS, AnalysedText, spellings, words
+from digest.keywords.analysis import STOP_WORDS, AnalysedText, spellings, words
+from digest.keywords.ast import AllOf, AnyOf, Node, Phrase, all_of, any_of, readable
+from digest.keywords.description import phrases
+from digest.keywords.index import QueryIndex
+from digest.keywords.query import Query, parse
+from digest.model.paper import ArxivId, Paper
 
 # The commonest of 8,730 papers of June 2026. A name that is not here is found where a paper has it.
 _ACCENTED = """

@@ -5,12 +5,12 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-from digest.categories import ARCHIVES, NAMES, category_code, nearest_category, starting_with
 from digest.errors import QueryError
-from digest.papers import parse_identifier
-from digest.plurals import number_forms
-from digest.query.tree import Author, Category, Identifier, Leaf, Phrase, Remark, Term
-from digest.text import STOP_WORDS, bare, name_parts, name_words, spellings, stem, words
+from digest.keywords.analysis import STOP_WORDS, bare, name_parts, name_words, spellings, stem, words
+from digest.keywords.ast import Author, Category, Identifier, Leaf, Phrase, Remark, Term
+from digest.keywords.inflection import number_forms
+from digest.model.categories import ARCHIVES, NAMES, category_code, nearest_category, starting_with
+from digest.model.paper import parse_identifier
 
 Prefix = Literal["", "ti", "abs", "au", "cat", "co", "jr", "id", "all"]
 

@@ -7,7 +7,7 @@ Quotes of other shapes, full-width signs, invisible characters, ligatures, TeX's
 import re
 import unicodedata
 
-from digest.papers import one_line
+from digest.model.paper import one_line
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _LIGATURES = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}

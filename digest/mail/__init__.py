@@ -1,1 +1,3 @@
-"""From a digest to a mail, from a mail to a server, and what comes back. `transport.Transport` is the seam."""
+"""From a digest to a mail, from a mail to a server, and what comes back. `transport.Transport` is the
+seam.
+"""

@@ -15,7 +15,7 @@ from itertools import islice
 from digest.mail.delivery_reports import Concern, Report, reports_of
 from digest.mail.message import wire_address
 from digest.mail.mime import Part, cut, decoded_words, read_fields, read_mail
-from digest.papers import one_line
+from digest.model.paper import one_line
 
 LONGEST_BOUNCE = 1_000_000
 """How many bytes are looked at: the report stands before the returned mail, whose end is not needed."""
@@ -200,8 +200,8 @@ def cause_to_suppress(
     """Why the reader gets no more mail after this bounce, if so.
 
     `is_their_own`: it is the reader's address that failed, and not one that their mailbox hands on to.
-    The others are those of `digest.store.Bounced`. What speaks of anything but the mailbox suppresses nobody,
-    however often it comes, and nor does a server that calls very many dead at once.
+    The others are those of `digest.storage.Bounced`. What speaks of anything but the mailbox suppresses
+    nobody, however often it comes, and nor does a server that calls very many dead at once.
     """
     if found.concern is Concern.OTHER or is_one_of_many:
         return None

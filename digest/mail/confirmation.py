@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from email.utils import format_datetime
 
-from digest.mail import Outgoing
 from digest.mail.message import Letterhead, mailbox, quoted_printable, wire_address
-from digest.store import Confirmation, PageChange
+from digest.mail.transport import Outgoing
+from digest.storage.values import Confirmation, PageChange
 
 _SUBJECTS = {
     PageChange.LEFT: "You are unsubscribed from the arXiv digest",

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from digest.config.parsing import parse_address
 from digest.mail.mime import Part
-from digest.mail.replies import Reply, ReplyClass, ReplySubject, Stage, judge, subject_of
-from digest.notation import parse_address
-from digest.papers import one_line
+from digest.mail.smtp.reply_codes import Reply, ReplyClass, ReplySubject, Stage, judge, subject_of
+from digest.model.paper import one_line
 
 _MOST_REPORTS = 200
 _LONGEST_WORDS = 2_000

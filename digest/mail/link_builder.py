@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from digest.errors import QueryError
 from digest.mail.links import NO_LINKS, Links
-from digest.store import Mailing, Store
-from digest.subscribers import parse_keyword
+from digest.storage.base import Store
+from digest.storage.values import Mailing
+from digest.subscribers.subscriber import parse_keyword
 
 _KEYWORDS_KEPT = 50_000
 

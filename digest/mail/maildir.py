@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from digest.errors import ServerUnavailable
-from digest.mail import Outcome, Outgoing, Receipt
+from digest.mail.transport import Outcome, Outgoing, Receipt
 
 _REMEDIES = {
     errno.ENOSPC: "make room on the disk",

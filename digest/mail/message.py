@@ -17,9 +17,9 @@ from urllib.parse import quote
 
 import idna
 
-from digest.digests import Digest
 from digest.mail.links import NO_LINKS, Links
-from digest.papers import one_line
+from digest.model.digest import Digest
+from digest.model.paper import one_line
 
 _LONGEST_LINE = 76
 _LONGEST_NAME = 100

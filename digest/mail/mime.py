@@ -12,7 +12,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header
 from urllib.parse import unquote
 
-from digest.papers import one_line
+from digest.model.paper import one_line
 
 _LONGEST_HEAD = 200_000
 _LONGEST_LINE = 5_000

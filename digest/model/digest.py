@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from digest.papers import Paper
+from digest.model.paper import Paper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from digest.store import Store
+from digest.storage.base import Store
 
 
 def tidy(store: Store, *, now: datetime, lookback: timedelta) -> None:

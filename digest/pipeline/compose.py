@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from digest.digests import Change, Digest, Entry, Hit, Revision
-from digest.matching import QueryIndex, title_test
-from digest.papers import ArxivId, Paper
-from digest.query import Query
-from digest.subscribers import Keyword, Subscriber
+from digest.keywords.index import QueryIndex, title_test
+from digest.keywords.query import Query
+from digest.model.digest import Change, Digest, Entry, Hit, Revision
+from digest.model.paper import ArxivId, Paper
+from digest.subscribers.subscriber import Keyword, Subscriber
 
 WELCOME_PAPERS = 10
 """How many papers of the time before a subscription its first digest brings, for each keyword."""

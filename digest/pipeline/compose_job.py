@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from digest.composing import compose
-from digest.merging import merge
-from digest.notation import address_key
-from digest.schedule import is_paused
-from digest.store import Served, Standing, Store
-from digest.subscribers import Subscriber
+from digest.config.parsing import address_key
+from digest.pipeline.compose import compose
+from digest.pipeline.merge import merge
+from digest.pipeline.schedule import is_paused
+from digest.storage.base import Store
+from digest.storage.values import Served, Standing
+from digest.subscribers.subscriber import Subscriber
 
 Due = Callable[[Subscriber, Standing], datetime | None]
 """Tells for when a digest that a reader is due was planned, or `None` if they are due none."""

@@ -5,14 +5,15 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+from digest.config.parsing import address_key
 from digest.errors import ServerUnavailable
-from digest.mail import Outcome, Transport
-from digest.mail.confirming import write_confirmation
+from digest.mail.confirmation import write_confirmation
 from digest.mail.message import Letterhead
-from digest.notation import address_key
-from digest.preferences import differences
-from digest.store import Confirmation, PageChange, Store
-from digest.subscribers import Subscriber
+from digest.mail.transport import Outcome, Transport
+from digest.storage.base import Store
+from digest.storage.values import Confirmation, PageChange
+from digest.subscribers.preferences import differences
+from digest.subscribers.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from digest.store import Store
-from digest.subscribers import Subscriber
+from digest.storage.base import Store
+from digest.subscribers.subscriber import Subscriber
 
 
 def covered_until(store: Store, readers: Sequence[Subscriber], *, now: datetime) -> datetime | None:

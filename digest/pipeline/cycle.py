@@ -5,30 +5,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from digest.arxiv import Source
-from digest.arxiv.calendar import last_announcement, why_quiet
-from digest.drafting import Hire, Write
-from digest.heap import trim_heap
-from digest.jobs import (
-    ComposeReport,
-    DeliveryReport,
-    Due,
-    FetchReport,
-    Outlook,
-    compose_due,
-    deliver,
-    fetch,
-    outlook,
-    take_up_renames,
-    take_up_restored,
-    tidy,
-)
-from digest.mail import Transport
-from digest.mail.pace import UNLIMITED, Limits
-from digest.preferences import lay_over
-from digest.schedule import due_today
-from digest.store import Standing, Store
-from digest.subscribers import Subscriber
+from digest.config.heap import trim_heap
+from digest.mail.rate_limit import UNLIMITED, Limits
+from digest.mail.transport import Transport
+from digest.pipeline.cleanup import tidy
+from digest.pipeline.compose_job import ComposeReport, Due, compose_due
+from digest.pipeline.deliver import DeliveryReport, deliver
+from digest.pipeline.fetch import FetchReport, fetch
+from digest.pipeline.outlook import Outlook, outlook
+from digest.pipeline.renames import take_up_renames
+from digest.pipeline.render_queue import Hire, Write
+from digest.pipeline.restore import take_up_restored
+from digest.pipeline.schedule import due_today
+from digest.sources.arxiv.calendar import last_announcement, why_quiet
+from digest.sources.base import Source
+from digest.storage.base import Store
+from digest.storage.values import Standing
+from digest.subscribers.preferences import lay_over
+from digest.subscribers.subscriber import Subscriber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,17 +9,18 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from digest.drafting import Draft, Drafting, Hire, Write, draft
+from digest.config.heap import trim_heap
 from digest.errors import ScribeGone, ServerUnavailable, StateError
-from digest.heap import trim_heap
-from digest.jobs.brake import Decision
-from digest.jobs.ledger import Ledger
-from digest.jobs.refusals import Refusals
-from digest.mail import Outcome, Receipt, Session, Transport
-from digest.mail.pace import UNLIMITED, Limits, Pace
-from digest.matching import forget
-from digest.schedule import LONGEST_RETRY, retry_at
-from digest.store import Conclusion, MailingState, Store
+from digest.keywords.index import forget
+from digest.mail.rate_limit import UNLIMITED, Limits, Pace
+from digest.mail.transport import Outcome, Receipt, Session, Transport
+from digest.pipeline.circuit_breaker import Decision
+from digest.pipeline.receipt_writer import Ledger
+from digest.pipeline.refusals import Refusals
+from digest.pipeline.render_queue import Draft, Drafting, Hire, Write, draft
+from digest.pipeline.schedule import LONGEST_RETRY, retry_at
+from digest.storage.base import Store
+from digest.storage.values import Conclusion, MailingState
 
 _log = logging.getLogger(__name__)
 

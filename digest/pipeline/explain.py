@@ -3,12 +3,23 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from digest.composing import is_in_categories
-from digest.matching import Match, QueryIndex, matches
-from digest.papers import Paper
-from digest.query import Query
-from digest.query.tree import AllOf, AnyOf, Author, Category, Identifier, Leaf, Node, Phrase, Remark, readable
-from digest.subscribers import Keyword, Subscriber
+from digest.keywords.ast import (
+    AllOf,
+    AnyOf,
+    Author,
+    Category,
+    Identifier,
+    Leaf,
+    Node,
+    Phrase,
+    Remark,
+    readable,
+)
+from digest.keywords.index import Match, QueryIndex, matches
+from digest.keywords.query import Query
+from digest.model.paper import Paper
+from digest.pipeline.compose import is_in_categories
+from digest.subscribers.subscriber import Keyword, Subscriber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,23 +9,24 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from digest import __version__
-from digest.arxiv import Source
-from digest.arxiv.belief import INDEX_LAG, covered_without_news, left_out, lie, silence
-from digest.arxiv.calendar import (
+from digest.config.parsing import counted
+from digest.errors import MissingNews, SourceError, Unbelievable, WrongClock
+from digest.keywords.index import QueryIndex
+from digest.keywords.query import Query, asks_for_remarks, is_asked_exactly
+from digest.model.paper import ArxivId, Paper, announcement_order
+from digest.sources.arxiv.calendar import (
     announcements_between,
     earliest_announcement,
     last_announcement,
     not_announced,
 )
-from digest.arxiv.ground import Coverage, Ground
-from digest.arxiv.planner import Errand, plan
-from digest.errors import MissingNews, SourceError, Unbelievable, WrongClock
-from digest.matching import QueryIndex
-from digest.notation import counted
-from digest.papers import ArxivId, Paper, announcement_order
-from digest.query import Query, asks_for_remarks, is_asked_exactly
-from digest.store import Matched, Restored, Store
-from digest.subscribers import Subscriber
+from digest.sources.base import Source
+from digest.sources.planner import Errand, plan
+from digest.sources.plausibility import INDEX_LAG, covered_without_news, left_out, lie, silence
+from digest.sources.window import Coverage, Ground
+from digest.storage.base import Store
+from digest.storage.values import Matched, Restored
+from digest.subscribers.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from digest.composing import by_relevance
-from digest.digests import Digest, Entry, Revision
 from digest.errors import QueryError
-from digest.papers import ArxivId
-from digest.query import Query, parse
+from digest.keywords.query import Query, parse
+from digest.model.digest import Digest, Entry, Revision
+from digest.model.paper import ArxivId
+from digest.pipeline.compose import by_relevance
 
 
 def merge(digest: Digest, earlier: Sequence[Digest]) -> Digest:

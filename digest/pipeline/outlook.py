@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from digest.store import Store
+from digest.storage.base import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from contextlib import suppress
 from datetime import datetime
 
 from digest.errors import StateError
-from digest.store import Conclusion, Store
+from digest.storage.base import Store
+from digest.storage.values import Conclusion
 
 _log = logging.getLogger(__name__)
 

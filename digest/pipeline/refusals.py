@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from digest.drafting import Draft
-from digest.jobs.brake import Brake, Decision, Refused, Tally, domain_of
-from digest.mail import Outcome, Receipt
-from digest.notation import address_key
-from digest.store import Store
+from digest.config.parsing import address_key
+from digest.mail.transport import Outcome, Receipt
+from digest.pipeline.circuit_breaker import Brake, Decision, Refused, Tally, domain_of
+from digest.pipeline.render_queue import Draft
+from digest.storage.base import Store
 
 _log = logging.getLogger(__name__)
 

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from digest.store import AddressChange, Store
-from digest.subscribers import Subscriber
+from digest.storage.base import Store
+from digest.storage.values import AddressChange
+from digest.subscribers.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from digest.errors import Unwritable
-from digest.mail import Outgoing
-from digest.store import Mailing, Store
+from digest.mail.transport import Outgoing
+from digest.storage.base import Store
+from digest.storage.values import Mailing
 
 Write = Callable[[Mailing], Outgoing]
 """Builds a mailing's message: the same bytes each time."""

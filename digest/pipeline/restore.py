@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime
 
-from digest.store import Store
+from digest.storage.base import Store
 
 _log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from functools import lru_cache
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
-from digest.arxiv.belief import INDEX_LAG
-from digest.arxiv.calendar import last_announcement, next_announcement, next_evening
-from digest.store import Standing
-from digest.subscribers import Subscriber
+from digest.sources.arxiv.calendar import last_announcement, next_announcement, next_evening
+from digest.sources.plausibility import INDEX_LAG
+from digest.storage.values import Standing
+from digest.subscribers.subscriber import Subscriber
 
 FIRST_RETRY = timedelta(minutes=30)
 LONGEST_RETRY = timedelta(hours=12)

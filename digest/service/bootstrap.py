@@ -9,22 +9,22 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from digest import __version__
-from digest.arxiv import Source
-from digest.arxiv.api import SearchApi
-from digest.arxiv.feed import DailyFeed
-from digest.arxiv.http import ClientSettings, PoliteClient
-from digest.arxiv.oai import OaiPmh
-from digest.arxiv.turnstile import Turnstile
-from digest.config import Defaults, Settings, find_config, load_settings, state_folder
+from digest.config.file_lock import make_private_folder
+from digest.config.loader import Defaults, Settings, find_config, load_settings, state_folder
+from digest.config.parsing import is_loopback
 from digest.errors import ConfigurationError
-from digest.locking import make_private_folder
-from digest.mail import Transport
 from digest.mail.maildir import MaildirTransport
-from digest.mail.pace import Limits
-from digest.mail.smtp import SmtpServer, SmtpTransport
-from digest.notation import is_loopback
-from digest.store.failures import state_error
-from digest.subscribers import Subscriber, load_subscribers
+from digest.mail.rate_limit import Limits
+from digest.mail.smtp.session import SmtpServer, SmtpTransport
+from digest.mail.transport import Transport
+from digest.sources.arxiv.daily_feed import DailyFeed
+from digest.sources.arxiv.oai_pmh import OaiPmh
+from digest.sources.arxiv.search_api import SearchApi
+from digest.sources.base import Source
+from digest.sources.http_client import ClientSettings, PoliteClient
+from digest.sources.rate_limiter import Turnstile
+from digest.storage.sqlite.errors import state_error
+from digest.subscribers.subscriber import Subscriber, load_subscribers
 
 _TURNSTILE = "arxiv-requests"
 

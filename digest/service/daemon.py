@@ -9,37 +9,31 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from digest.arxiv.calendar import last_announcement, not_announced, why_quiet
-from digest.assembly import Setup, limits_of, open_client, sources_of, transport_of
-from digest.bulletins import last_heartbeat
+from digest.config.heap import trim_heap
+from digest.config.parsing import counted
 from digest.errors import ConfigurationError, DigestError
-from digest.heap import trim_heap
-from digest.hiring import hired
-from digest.jobs import (
-    DeliveryReport,
-    FetchReport,
-    Outlook,
-    compose_due,
-    confirm_changes,
-    covered_until,
-    deliver,
-    fetch,
-    outlook,
-    take_up_renames,
-    take_up_restored,
-    tidy,
-    uncovered_since,
-)
-from digest.notation import counted
-from digest.notify import Notifier
-from digest.preferences import Preferences, lay_over
-from digest.reporting import tell_operator
-from digest.schedule import due_at_slot, next_fetch_at, slot_after
-from digest.stationery import stationery_of, writer_of
-from digest.store import Store
-from digest.web.links import links_of
+from digest.mail.link_builder import links_of
+from digest.pipeline.cleanup import tidy
+from digest.pipeline.compose_job import compose_due
+from digest.pipeline.confirm import confirm_changes
+from digest.pipeline.coverage import covered_until, uncovered_since
+from digest.pipeline.deliver import DeliveryReport, deliver
+from digest.pipeline.fetch import FetchReport, fetch
+from digest.pipeline.outlook import Outlook, outlook
+from digest.pipeline.renames import take_up_renames
+from digest.pipeline.restore import take_up_restored
+from digest.pipeline.schedule import due_at_slot, next_fetch_at, slot_after
+from digest.service.bootstrap import Setup, limits_of, open_client, sources_of, transport_of
+from digest.service.mail_setup import stationery_of, writer_of
+from digest.service.notify_operator import tell_operator
+from digest.service.operator_mail import last_heartbeat
+from digest.service.sd_notify import Notifier
+from digest.service.worker_pool import hired
+from digest.sources.arxiv.calendar import last_announcement, not_announced, why_quiet
+from digest.storage.base import Store
+from digest.subscribers.preferences import Preferences, lay_over
 from digest.web.metrics import Metrics
-from digest.web.serving import serving
+from digest.web.server import serving
 
 _log = logging.getLogger(__name__)
 

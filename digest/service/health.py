@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digest.arxiv.belief import INDEX_LAG
-from digest.arxiv.calendar import last_announcement, next_announcement, not_announced, why_quiet
-from digest.notation import address_key, counted
-from digest.papers import ArxivId
-from digest.schedule import is_paused, mailing_after, next_fetch_at, slot_before
-from digest.store import Hindrance, Restored, Standing, Store, Suppression, Waiting
-from digest.subscribers import Keyword, Subscriber
+from digest.config.parsing import address_key, counted
+from digest.model.paper import ArxivId
+from digest.pipeline.schedule import is_paused, mailing_after, next_fetch_at, slot_before
+from digest.sources.arxiv.calendar import last_announcement, next_announcement, not_announced, why_quiet
+from digest.sources.plausibility import INDEX_LAG
+from digest.storage.base import Store
+from digest.storage.values import Hindrance, Restored, Standing, Suppression, Waiting
+from digest.subscribers.subscriber import Keyword, Subscriber
 
 FRESH = timedelta(days=7)
 """A keyword that used to bring papers and brought none for so long went quiet."""

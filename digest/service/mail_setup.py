@@ -6,15 +6,15 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digest.drafting import Write
+from digest.config.package_data import templates_folder
 from digest.mail.links import NO_LINKS, Links
 from digest.mail.message import Letterhead
-from digest.resources import templates_folder
-from digest.store import Mailing
+from digest.pipeline.render_queue import Write
+from digest.storage.values import Mailing
 
 if TYPE_CHECKING:
-    from digest.mail.writing import Writer
-    from digest.settings import Settings  # a scribe does without, and begins in half the time
+    from digest.config.settings import Settings  # a scribe does without, and begins in half the time
+    from digest.mail.rendering.writer import Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +56,9 @@ def mail_writer(
 ) -> "Writer":
     """The writer itself, which can also show what is in a message. Raises as `writer_of` does."""
     # A run with nothing to write, or whose scribe writes, does without the templates and the tables of TeX.
-    from digest.mail.rendering import Renderer
-    from digest.mail.sample import try_out
-    from digest.mail.writing import Writer
+    from digest.mail.rendering.renderer import Renderer
+    from digest.mail.rendering.template_check import try_out
+    from digest.mail.rendering.writer import Writer
 
     own = stationery.templates
     folders = (own, templates_folder()) if own else (templates_folder(),)

@@ -5,14 +5,14 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from digest.bulletins import Bulletin, due_bulletin, write_bulletin
+from digest.config.settings import Operator
 from digest.errors import ServerUnavailable
-from digest.health import examine
-from digest.mail import Outcome, Transport
 from digest.mail.message import Letterhead
-from digest.settings import Operator
-from digest.store import Store
-from digest.subscribers import Subscriber
+from digest.mail.transport import Outcome, Transport
+from digest.service.health import examine
+from digest.service.operator_mail import Bulletin, due_bulletin, write_bulletin
+from digest.storage.base import Store
+from digest.subscribers.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)
 

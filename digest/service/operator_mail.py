@@ -6,11 +6,11 @@ from email.utils import format_datetime
 from enum import StrEnum
 from hashlib import sha256
 
-from digest.health import Health
-from digest.mail import Outgoing
+from digest.config.parsing import counted
 from digest.mail.message import Letterhead, mailbox, quoted_printable, wire_address
-from digest.notation import counted
-from digest.store import Restored
+from digest.mail.transport import Outgoing
+from digest.service.health import Health
+from digest.storage.values import Restored
 
 _MOST_LINES = 8
 

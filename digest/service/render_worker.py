@@ -1,7 +1,7 @@
 """The second process, which claims mailings and writes their messages while the first one sends.
 
-Python uses one core a process, and writing takes as long as sending. `digest.hiring` begins it, and tells how
-the two speak. What it imports is all that it waits for at its beginning.
+Python uses one core a process, and writing takes as long as sending. `digest.service.worker_pool` begins it,
+and tells how the two speak. What it imports is all that it waits for at its beginning.
 """
 
 import json
@@ -13,14 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from digest.drafting import Draft, Write, draft
+from digest.config.heap import collect_rarely, keep_what_is_there, trim_heap
 from digest.errors import StateError
-from digest.heap import collect_rarely, keep_what_is_there, trim_heap
+from digest.mail.link_builder import links_of
 from digest.mail.message import Letterhead
-from digest.stationery import Stationery, writer_of
-from digest.store import Store
-from digest.store.sqlite import SqliteStore
-from digest.web.links import links_of
+from digest.pipeline.render_queue import Draft, Write, draft
+from digest.service.mail_setup import Stationery, writer_of
+from digest.storage.base import Store
+from digest.storage.sqlite.store import SqliteStore
 
 _BETWEEN_TRIMS = 100
 """Answers of some dozens of mails, in which what is kept is exchanged and leaves gaps: 5 MB of 76."""

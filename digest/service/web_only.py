@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from digest.assembly import Setup
 from digest.errors import ConfigurationError, DigestError
+from digest.service.bootstrap import Setup
 from digest.web.metrics import Metrics
-from digest.web.serving import serving
+from digest.web.server import serving
 
 _log = logging.getLogger(__name__)
 

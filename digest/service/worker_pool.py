@@ -1,4 +1,4 @@
-"""Begins a second process that writes messages, `digest.scribe`, and speaks with it.
+"""Begins a second process that writes messages, `digest.service.render_worker`, and speaks with it.
 
 A line of JSON asks, and a line of JSON tells of the drafts. Their messages lie one after another on the desk,
 a file without a name that both processes hold. When the first process dies, so does its scribe, and what it
@@ -17,10 +17,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from digest.drafting import Draft, Drafting
 from digest.errors import ScribeGone, StateError
-from digest.mail import Outgoing
-from digest.stationery import Stationery
+from digest.mail.transport import Outgoing
+from digest.pipeline.render_queue import Draft, Drafting
+from digest.service.mail_setup import Stationery
 
 _LONGEST_LINE = 1 << 20
 """Thirty drafts are told in some ten thousand bytes."""
@@ -42,7 +42,7 @@ async def hired(stationery: Stationery, state: Path) -> AsyncIterator[Drafting]:
                 sys.executable,
                 "-P",  # modules are not looked for in the folder that one happens to be in
                 "-m",
-                "digest.scribe",
+                "digest.service.render_worker",
                 json.dumps({"state": state, "desk": desk.fileno(), **asdict(stationery)}, default=str),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from digest.arxiv.ground import Ground
-from digest.papers import Paper
-from digest.query import Query
+from digest.keywords.query import Query
+from digest.model.paper import Paper
+from digest.sources.window import Ground
 
 
 class Source(Protocol):

@@ -15,12 +15,12 @@ from typing import Self, TypeVar
 import aiohttp
 from yarl import URL
 
-from digest.arxiv.atom import error_reason
-from digest.arxiv.proxies import proxy_for
-from digest.arxiv.turnstile import Turnstile
-from digest.arxiv.unanswered import no_answer
+from digest.config.parsing import is_loopback
 from digest.errors import BadDocument, Refused, SourceError, Throttled, Unreachable
-from digest.notation import is_loopback
+from digest.sources.arxiv.search_api_parser import error_reason
+from digest.sources.network_errors import no_answer
+from digest.sources.proxies import proxy_for
+from digest.sources.rate_limiter import Turnstile
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import ssl
 
 import aiohttp
 
-from digest.papers import one_line
+from digest.model.paper import one_line
 
 _CLOSED = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE)
 _CONNECTION = "check this machine's connection, or try again later"

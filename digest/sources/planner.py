@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import itemgetter
 
-from digest.arxiv import Source
-from digest.arxiv.ground import HELD, Coverage, Ground
-from digest.query import Query, is_asked_exactly
+from digest.keywords.query import Query, is_asked_exactly
+from digest.sources.base import Source
+from digest.sources.window import HELD, Coverage, Ground
 
 _UNKNOWN_RESULTS = 50
 """What a keyword of which nothing is known is taken to find within the look-back."""

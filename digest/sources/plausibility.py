@@ -4,10 +4,10 @@ import re
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from digest.arxiv.calendar import announcements_between
-from digest.arxiv.ground import Ground
 from digest.errors import WrongClock
-from digest.papers import ArxivId, Paper
+from digest.model.paper import ArxivId, Paper
+from digest.sources.arxiv.calendar import announcements_between
+from digest.sources.window import Ground
 
 _FEW = 2
 """So many known papers may be missing from an answer: some are withdrawn, or change their text."""

@@ -3,8 +3,8 @@
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
+from digest.config.parsing import is_loopback
 from digest.errors import Unreachable
-from digest.notation import is_loopback
 
 
 def proxy_for(url: str) -> str | None:

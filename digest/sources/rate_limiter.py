@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from digest import os_errors
+from digest.config import os_errors
+from digest.config.file_lock import LockFile
 from digest.errors import StateError
-from digest.locking import LockFile
 
 _log = logging.getLogger(__name__)
 

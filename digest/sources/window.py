@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digest.papers import Paper, announcement_order
+from digest.model.paper import Paper, announcement_order
 
 HELD = timedelta(days=75)
 """So long arXiv may hold a paper back, as far as sources that are asked by submission can see."""

@@ -7,7 +7,7 @@ from typing import NoReturn, TypeVar
 from xml.etree import ElementTree
 
 from digest.errors import BadDocument
-from digest.papers import one_line
+from digest.model.paper import one_line
 
 # Each of these bytes may begin a tag, an attribute or another piece of text, and a piece of four bytes takes
 # a hundred in memory: without a limit a document that the client takes in could fill all of it.

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from digest.arxiv.ground import Coverage
-from digest.digests import Digest
-from digest.papers import ArxivId, Paper
-from digest.preferences import Preferences
-from digest.store.values import (
+from digest.model.digest import Digest
+from digest.model.paper import ArxivId, Paper
+from digest.sources.window import Coverage
+from digest.storage.values import (
     AddressChange,
     Bounced,
     Conclusion,
@@ -30,7 +29,8 @@ from digest.store.values import (
     UnreadMail,
     Waiting,
 )
-from digest.subscribers import Subscriber
+from digest.subscribers.preferences import Preferences
+from digest.subscribers.subscriber import Subscriber
 
 
 class Store(Protocol):

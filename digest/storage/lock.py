@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
+from digest.config.file_lock import LockFile, make_private_folder
 from digest.errors import AlreadyRunning
-from digest.locking import LockFile, make_private_folder
-from digest.store.failures import state_error
+from digest.storage.sqlite.errors import state_error
 
 _PATIENCE = 1.0
 """Seconds: `digest status` holds the lock for a moment, to see whether it is free."""

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from digest.digests import Change, Digest, Hit, Revision
-from digest.papers import Paper
-from digest.preferences import Preferences
+from digest.model.digest import Change, Digest, Hit, Revision
+from digest.model.paper import Paper
+from digest.subscribers.preferences import Preferences
 
 
 class MailingState(StrEnum):

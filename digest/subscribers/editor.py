@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from digest.entries import HEADER, all_entries
-from digest.errors import ConfigurationError, QueryError
-from digest.exclusive import exclusive, replace_text
-from digest.notation import (
+from digest.config.atomic_write import exclusive, replace_text
+from digest.config.parsing import (
     address_key,
     nearest,
     parse_address,
@@ -27,7 +25,8 @@ from digest.notation import (
     read_text,
     shown,
 )
-from digest.subscribers import (
+from digest.errors import ConfigurationError, QueryError
+from digest.subscribers.subscriber import (
     Keyword,
     Subscriber,
     parse_category,
@@ -36,9 +35,10 @@ from digest.subscribers import (
     parse_subscribers,
     subscriber_of,
 )
+from digest.subscribers.toml import HEADER, all_entries
 
 if TYPE_CHECKING:
-    from digest.settings import Defaults
+    from digest.config.settings import Defaults
 
 _FIRST_LINES = """\
 # Who gets a digest of which new arXiv papers. Edit it here, or with `digest subscribe`

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 
-from digest.notation import WEEKDAYS, address_key, parse_weekday
-from digest.subscribers import Subscriber
+from digest.config.parsing import WEEKDAYS, address_key, parse_weekday
+from digest.subscribers.subscriber import Subscriber
 
 NEVER = "never"
 """Instead of a weekday: every day."""
@@ -15,8 +15,9 @@ NEVER = "never"
 class Preferences:
     """One reader's own choices; what is `None` or empty is as subscribers.toml has it.
 
-    `muted` are the keys of queries that bring nothing. `weekly` is a weekday as `digest.notation.WEEKDAYS`
-    has it, or `NEVER`. Until the day `paused_until` nothing is sent. `left_at` is when they unsubscribed.
+    `muted` are the keys of queries that bring nothing. `weekly` is a weekday as
+    `digest.config.parsing.WEEKDAYS` has it, or `NEVER`. Until the day `paused_until` nothing is sent.
+    `left_at` is when they unsubscribed.
     """
 
     muted: tuple[str, ...] = ()

@@ -8,11 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast, get_args
 from zoneinfo import ZoneInfo
 
-from digest import query
-from digest.categories import ARCHIVES, NAMES, category_code, nearest_category
-from digest.entries import HEADER, Entangled, read_entries
-from digest.errors import ConfigurationError, QueryError
-from digest.notation import (
+from digest.config.parsing import (
     address_key,
     nearest,
     parse_address,
@@ -24,11 +20,15 @@ from digest.notation import (
     shown,
     unknown_key,
 )
-from digest.papers import one_line
-from digest.query import Query
+from digest.errors import ConfigurationError, QueryError
+from digest.keywords import query
+from digest.keywords.query import Query
+from digest.model.categories import ARCHIVES, NAMES, category_code, nearest_category
+from digest.model.paper import one_line
+from digest.subscribers.toml import HEADER, Entangled, read_entries
 
 if TYPE_CHECKING:
-    from digest.settings import Defaults
+    from digest.config.settings import Defaults
 
 KEYS = (
     "email",
@@ -65,7 +65,8 @@ class Keyword:
 class Rhythm:
     """When a reader is mailed: at `send_at` in `timezone`, every day or on the day `weekly` (0 is Monday).
 
-    Nothing comes before the day `paused_until`, which is never in the file (`digest.preferences`).
+    Nothing comes before the day `paused_until`, which is never in the file
+    (`digest.subscribers.preferences`).
     """
 
     send_at: time
@@ -95,8 +96,9 @@ EVERYTHING = Filters()
 class Subscriber:
     """One reader. Most share their rhythm and filters with many others, and are a small thing so.
 
-    `email` is as it was written; `digest.notation.address_key` tells whether two are the same.
-    `muted` are keys of queries, and never in the file: the reader chose them (`digest.preferences`).
+    `email` is as it was written; `digest.config.parsing.address_key` tells whether two are the same.
+    `muted` are keys of queries, and never in the file: the reader chose them
+    (`digest.subscribers.preferences`).
     """
 
     email: str

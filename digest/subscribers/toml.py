@@ -12,7 +12,7 @@ from json import JSONDecoder
 from pathlib import Path
 from typing import Any
 
-from digest.notation import parse_toml
+from digest.config.parsing import parse_toml
 
 HEADER = re.compile(r"^[ \t]*\[\[[ \t]*subscriber[ \t]*\]\]", re.MULTILINE)
 """The line that begins an entry."""

@@ -18,14 +18,14 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
+from digest.config.web_settings import Web
 from digest.errors import StateError
-from digest.store import Store
+from digest.storage.base import Store
 from digest.web.clients import Guesses, client_of, hops_of, network_of
 from digest.web.connections import Connection, where_of
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
 from digest.web.site import Found, Site
-from digest.web_settings import Web
 
 _log = logging.getLogger(__name__)
 

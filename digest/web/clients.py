@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from digest.web_settings import Network
+from digest.config.web_settings import Network
 
 GUESSES_AT_ONCE = 10
 SECONDS_PER_GUESS = 30.0

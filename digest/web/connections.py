@@ -13,8 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
+from digest.config.web_settings import Network
 from digest.web.clients import is_trusted, network_of
-from digest.web_settings import Network
 
 _log = logging.getLogger(__name__)
 

@@ -8,8 +8,10 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from digest.jobs import ComposeReport, DeliveryReport, FetchReport
-from digest.store import Figures
+from digest.pipeline.compose_job import ComposeReport
+from digest.pipeline.deliver import DeliveryReport
+from digest.pipeline.fetch import FetchReport
+from digest.storage.values import Figures
 
 
 class Metrics:

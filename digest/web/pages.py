@@ -10,13 +10,13 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from digest.digests import Digest
 from digest.errors import ConfigurationError
-from digest.mail.cards import card_of, line_of
-from digest.mail.templates import long_date
-from digest.papers import one_line
-from digest.store import KeywordPage
-from digest.web.choosing import DAYS, Form
+from digest.mail.rendering.paper_view import card_of, line_of
+from digest.mail.rendering.templates import long_date
+from digest.model.digest import Digest
+from digest.model.paper import one_line
+from digest.storage.values import KeywordPage
+from digest.web.preferences_form import DAYS, Form
 
 _NAMES = ("message", "leave", "preferences", "keyword", "digest", "undo")
 

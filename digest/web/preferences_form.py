@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
 
-from digest.notation import WEEKDAYS, parse_time, parse_weekday
-from digest.preferences import NEVER, Preferences, adapted
-from digest.subscribers import Keyword, Subscriber
+from digest.config.parsing import WEEKDAYS, parse_time, parse_weekday
+from digest.subscribers.preferences import NEVER, Preferences, adapted
+from digest.subscribers.subscriber import Keyword, Subscriber
 
 LONGEST_PAUSE = timedelta(days=366)
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from aiohttp import web
 
+from digest.config.package_data import templates_folder
+from digest.config.web_settings import Web
 from digest.errors import ConfigurationError
-from digest.resources import templates_folder
-from digest.store.sqlite import SqliteStore
+from digest.storage.sqlite.store import SqliteStore
 from digest.web.app import Application
 from digest.web.connections import Doorkeeper, connections_for, listener_at
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
 from digest.web.site import Site, Subscribers
-from digest.web_settings import Web
 
 _log = logging.getLogger(__name__)
 

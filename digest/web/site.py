@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from digest.digests import Digest
+from digest.config.parsing import address_key
 from digest.errors import StateError
-from digest.mail.cards import title_of
-from digest.mail.templates import long_date
-from digest.notation import address_key
-from digest.preferences import Preferences, differences
-from digest.store import Confirmation, KnownReader, PageChange, Store
-from digest.subscribers import Subscriber
-from digest.web.choosing import choices_of, form_of, is_renewal, is_return, is_whole
+from digest.mail.link_builder import Leading
+from digest.mail.rendering.paper_view import title_of
+from digest.mail.rendering.templates import long_date
+from digest.model.digest import Digest
+from digest.storage.base import Store
+from digest.storage.values import Confirmation, KnownReader, PageChange
+from digest.subscribers.preferences import Preferences, differences
+from digest.subscribers.subscriber import Subscriber
 from digest.web.feeds import Item, atom, paper_item
-from digest.web.links import Leading
 from digest.web.pages import Pages, ReaderUrls, headline
+from digest.web.preferences_form import choices_of, form_of, is_renewal, is_return, is_whole
 
 NEW_LINKS = (
     "All links to your own pages and feed that were sent before, this page's included, lead nowhere any more."

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from digest.matching import QueryIndex
-from digest.papers import ArxivId, Paper
-from digest.query import Query, is_asked_exactly, parse, to_arxiv
-from digest.text import AnalysedText
+from digest.keywords.analysis import AnalysedText
+from digest.keywords.index import QueryIndex
+from digest.keywords.query import Query, is_asked_exactly, parse, to_arxiv
+from digest.model.paper import ArxivId, Paper
 from tests.acceptance.installation import SHARED, needs_simulator
 from tests.acceptance.oracle import CORPUS, load_search
 

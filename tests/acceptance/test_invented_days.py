@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from digest.assembly import load_setup, open_client, sources_of, transport_of
-from digest.cycle import Cycle, CycleReport
 from digest.demo.arxiv import Announcement, LocalArxiv
-from digest.papers import ArxivId, Paper
-from digest.stationery import stationery_of, writer_of
-from digest.store.sqlite import SqliteStore
+from digest.model.paper import ArxivId, Paper
+from digest.pipeline.cycle import Cycle, CycleReport
+from digest.service.bootstrap import load_setup, open_client, sources_of, transport_of
+from digest.service.mail_setup import stationery_of, writer_of
+from digest.storage.sqlite.store import SqliteStore
 
 # Eleven days from a Monday: nine with a listing, and a weekend.
 MORNINGS = tuple(datetime(2026, 6, 1 + day, 7, tzinfo=UTC) for day in range(11))

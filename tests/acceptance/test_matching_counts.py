@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from digest.matching import QueryIndex
-from digest.papers import ArxivId, Paper
-from digest.query import parse, to_arxiv
+from digest.keywords.index import QueryIndex
+from digest.keywords.query import parse, to_arxiv
+from digest.model.paper import ArxivId, Paper
 
 SHARED = Path(__file__).parents[3] / "shared"
 CORPUS = SHARED / "arxiv" / "corpus.jsonl.gz"

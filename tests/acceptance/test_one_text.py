@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from digest.arxiv.arxivraw import parse_record_page
-from digest.arxiv.atom import parse_search_answer
-from digest.arxiv.authors import author_name
-from digest.arxiv.tex_to_unicode import tex_to_unicode
-from digest.papers import Paper, one_line
+from digest.model.paper import Paper, one_line
+from digest.sources.arxiv.authors import author_name
+from digest.sources.arxiv.oai_pmh_parser import parse_record_page
+from digest.sources.arxiv.search_api_parser import parse_search_answer
+from digest.sources.arxiv.tex_to_unicode import tex_to_unicode
 from tests.integration.arxiv_harvest_server import raw_record, record_page
 from tests.integration.arxiv_server import entry, feed
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from digest.assembly import load_setup
-from digest.stationery import stationery_of, writer_of
-from digest.store.sqlite import SqliteStore
+from digest.service.bootstrap import load_setup
+from digest.service.mail_setup import stationery_of, writer_of
+from digest.storage.sqlite.store import SqliteStore
 from tests.acceptance.installation import Installation
 from tests.acceptance.postfix import (
     BOUNCE_ADDRESS,

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from digest.matching import matches
-from digest.pages import Page, Section, section_of
-from digest.pages.judging import alike, judge
-from digest.pages.reading import parse_page
-from digest.pages.writing import html_of, markdown_of
-from digest.papers import ArxivId, Paper, one_line
-from digest.query import parse
-from digest.subscribers import Keyword
+from digest.cli.daily_papers.matching import alike, judge
+from digest.cli.daily_papers.page import Page, Section, section_of
+from digest.cli.daily_papers.parser import parse_page
+from digest.cli.daily_papers.writer import html_of, markdown_of
+from digest.keywords.index import matches
+from digest.keywords.query import parse
+from digest.model.paper import ArxivId, Paper, one_line
+from digest.subscribers.subscriber import Keyword
 from tests.acceptance.installation import SHARED
 from tests.pages import shown_github, shown_html, shown_markdown
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from digest.arxiv.atom import parse_search_answer
-from digest.arxiv.http import ClientSettings, PoliteClient
-from digest.arxiv.turnstile import Turnstile
 from digest.errors import Refused
-from digest.papers import Paper
+from digest.model.paper import Paper
+from digest.sources.arxiv.search_api_parser import parse_search_answer
+from digest.sources.http_client import ClientSettings, PoliteClient
+from digest.sources.rate_limiter import Turnstile
 from tests.integration.arxiv_server import arxiv_server, says
 
 RECORDED = Path(__file__).parents[3] / "shared" / "arxiv" / "recorded"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from digest.arxiv.announcement import AnnounceType, parse_feed_page
-from digest.arxiv.arxivraw import TokenExpired, parse_record_page
-from digest.arxiv.atom import error_reason
 from digest.errors import BadDocument, Refused
-from digest.papers import Paper
+from digest.model.paper import Paper
+from digest.sources.arxiv.daily_feed_parser import AnnounceType, parse_feed_page
+from digest.sources.arxiv.oai_pmh_parser import TokenExpired, parse_record_page
+from digest.sources.arxiv.search_api_parser import error_reason
 
 RECORDED = Path(__file__).parents[3] / "shared" / "arxiv" / "recorded"
 OAI = sorted(RECORDED.glob("oai/*.xml"))

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from digest.mail.tex import Script, plain, spans
+from digest.mail.rendering.tex.convert import plain, spans
+from digest.mail.rendering.tex.spans import Script
 from tests.acceptance.tex_cases import MATHS, WORDS
 
 CORPUS = Path(__file__).parents[3] / "shared" / "arxiv" / "corpus.jsonl.gz"

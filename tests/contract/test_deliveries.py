@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from digest.merging import merge
-from digest.store import Conclusion, Mailing, MailingState, Served, Store
-from digest.store.sqlite import SqliteStore
+from digest.pipeline.merge import merge
+from digest.storage.base import Store
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Conclusion, Mailing, MailingState, Served
 from tests.factories import reader
 from tests.stores import (
     LEASE,

@@ -20,16 +20,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from digest.jobs import compose_due
-from digest.jobs.delivering import LEASE
+from digest.config.package_data import templates_folder
 from digest.mail.message import Letterhead
-from digest.mail.rendering import Renderer
-from digest.mail.writing import Writer
-from digest.papers import ArxivId
-from digest.resources import templates_folder
-from digest.schedule import LONGEST_RETRY, retry_at
-from digest.store import Conclusion, Mailing, MailingState, Matched, outbox
-from digest.store.sqlite import SqliteStore
+from digest.mail.rendering.renderer import Renderer
+from digest.mail.rendering.writer import Writer
+from digest.model.paper import ArxivId
+from digest.pipeline.compose_job import compose_due
+from digest.pipeline.deliver import LEASE
+from digest.pipeline.schedule import LONGEST_RETRY, retry_at
+from digest.storage.sqlite import outbox
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Conclusion, Mailing, MailingState, Matched
 from tests.examples import examples
 from tests.factories import invented_paper, reader
 from tests.stores import LONG_AGO, NOW, key

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from digest.jobs import compose_due
-from digest.preferences import Preferences, adapted
-from digest.store import Conclusion, Mailing, MailingState, Store
-from digest.store.sqlite import SqliteStore
+from digest.pipeline.compose_job import compose_due
+from digest.storage.base import Store
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Conclusion, Mailing, MailingState
+from digest.subscribers.preferences import Preferences, adapted
 from tests.factories import moment, reader
 from tests.stores import LEASE, NOW, found, new_for, record, serve
 

@@ -9,18 +9,18 @@ from random import Random
 
 import pytest
 
-from digest.arxiv import Source
-from digest.arxiv.api import SearchApi
-from digest.arxiv.feed import DailyFeed
-from digest.arxiv.ground import Ground
-from digest.arxiv.http import ClientSettings, PoliteClient
-from digest.arxiv.oai import OaiPmh
-from digest.arxiv.turnstile import Turnstile
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.errors import SourceError
-from digest.matching import QueryIndex
-from digest.papers import ArxivId, Paper
-from digest.query import parse
+from digest.keywords.index import QueryIndex
+from digest.keywords.query import parse
+from digest.model.paper import ArxivId, Paper
+from digest.sources.arxiv.daily_feed import DailyFeed
+from digest.sources.arxiv.oai_pmh import OaiPmh
+from digest.sources.arxiv.search_api import SearchApi
+from digest.sources.base import Source
+from digest.sources.http_client import ClientSettings, PoliteClient
+from digest.sources.rate_limiter import Turnstile
+from digest.sources.window import Ground
 from tests.integration.arxiv_harvest_server import Catalogue, harvest_server
 from tests.integration.arxiv_server import says
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digest.digests import Revision
-from digest.papers import ArxivId
-from digest.store import MailingState, Served, Store
+from digest.model.digest import Revision
+from digest.model.paper import ArxivId
+from digest.storage.base import Store
+from digest.storage.values import MailingState, Served
 from tests.factories import moment, reader
 from tests.stores import (
     LONG_AGO,

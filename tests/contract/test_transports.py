@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from digest.errors import ServerUnavailable
-from digest.mail import Outcome, Outgoing, Transport
 from digest.mail.maildir import MaildirTransport
-from digest.mail.smtp import SmtpServer, SmtpTransport
+from digest.mail.smtp.session import SmtpServer, SmtpTransport
+from digest.mail.transport import Outcome, Outgoing, Transport
 from tests.integration.mail_server import MailServer, serving
 from tests.ports import unused_port
 from tests.waiting import LIMIT

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.store.sqlite import SqliteStore
+from digest.storage.sqlite.store import SqliteStore
 from tests.crash.lab import Lab, laboratory
 from tests.disk import Disk, mounted
 from tests.waiting import LIMIT

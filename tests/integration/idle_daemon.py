@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from digest.assembly import load_setup
-from digest.daemon import Daemon
-from digest.notify import Notifier
-from digest.store.sqlite import SqliteStore
+from digest.service.bootstrap import load_setup
+from digest.service.daemon import Daemon
+from digest.service.sd_notify import Notifier
+from digest.storage.sqlite.store import SqliteStore
 
 SUBSCRIBER = '[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["tea"]\nat = "07:00"\ntimezone = "UTC"\n'
 

@@ -3,12 +3,12 @@
 import asyncio
 from datetime import datetime, timedelta
 
-from digest.cycle import Cycle, CycleReport
-from digest.mail import Outgoing
-from digest.papers import Paper
-from digest.store import Mailing
-from digest.store.sqlite import SqliteStore
-from digest.subscribers import Subscriber
+from digest.mail.transport import Outgoing
+from digest.model.paper import Paper
+from digest.pipeline.cycle import Cycle, CycleReport
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Mailing
+from digest.subscribers.subscriber import Subscriber
 from tests.factories import invented_paper, moment, reader
 from tests.fakes import FakeSource, FakeTransport
 

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
-from digest.papers import ArxivId
-from digest.store import Matched, Served
-from digest.store import shelves as module
-from digest.store.migrations import migrations
-from digest.store.rows import code_of, id_of
-from digest.store.sqlite import SqliteStore
-from digest.subscribers import Subscriber
+from digest.model.paper import ArxivId
+from digest.storage.sqlite import archive as module
+from digest.storage.sqlite.codec import code_of, id_of
+from digest.storage.sqlite.migrations import migrations
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Matched, Served
+from digest.subscribers.subscriber import Subscriber
 from tests.factories import invented_paper, moment, reader
 from tests.stores import (
     LONG_AGO,

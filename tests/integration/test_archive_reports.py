@@ -11,16 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.composing import compose
-from digest.papers import Paper
-from digest.store import MailingState, Matched, Served, Standing, shelves
-from digest.store.sqlite import SqliteStore
+from digest.model.paper import Paper
+from digest.pipeline.compose import compose
+from digest.storage.sqlite import archive
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import MailingState, Matched, Served, Standing
 from tests.examples import examples
 from tests.factories import invented_paper, moment, reader
 from tests.stores import LONG_AGO, claim, conclude, key
 
 if TYPE_CHECKING:
-    from digest.subscribers import Subscriber
+    from digest.subscribers.subscriber import Subscriber
 
 DAY = timedelta(days=1)
 LOOKBACK = 16 * DAY
@@ -157,7 +158,7 @@ class Twins:
 
 @pytest.fixture(autouse=True)
 def _one_place_to_a_shelf(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelves, "PLACES", 1)
+    monkeypatch.setattr(archive, "PLACES", 1)
 
 
 @examples(60)

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from digest.config.settings import Defaults
 from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, SECOND_MORNING
-from digest.preferences import Preferences
-from digest.query import parse
-from digest.settings import Defaults
-from digest.store.sqlite import SqliteStore
-from digest.subscribers import load_subscribers
+from digest.keywords.query import parse
+from digest.storage.sqlite.store import SqliteStore
+from digest.subscribers.preferences import Preferences
+from digest.subscribers.subscriber import load_subscribers
 
 NOW = f"{SECOND_MORNING:%Y-%m-%dT%H:%M:%SZ}"
 

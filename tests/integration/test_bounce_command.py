@@ -18,15 +18,15 @@ from types import SimpleNamespace
 import pytest
 
 from digest import cli
-from digest.composing import compose
+from digest.config.package_data import templates_folder
+from digest.keywords.query import parse
 from digest.mail.bounces import MOST_BOUNCES
 from digest.mail.message import Letterhead
-from digest.mail.rendering import Renderer
-from digest.mail.writing import Writer
-from digest.query import parse
-from digest.resources import templates_folder
-from digest.store import Conclusion, MailingState, Matched, Served
-from digest.store.sqlite import SqliteStore
+from digest.mail.rendering.renderer import Renderer
+from digest.mail.rendering.writer import Writer
+from digest.pipeline.compose import compose
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Conclusion, MailingState, Matched, Served
 from tests.factories import invented_paper, reader
 from tests.notifications import (
     FIELDS,
@@ -223,7 +223,7 @@ def test_an_address_is_the_same_in_other_letters(machine: Machine) -> None:
 
 
 def test_the_daemon_may_be_at_work_meanwhile(machine: Machine) -> None:
-    from digest.store.lock import sole_worker
+    from digest.storage.lock import sole_worker
 
     (token,) = sent(machine)
     with sole_worker(machine.state), SqliteStore(machine.state):
@@ -234,7 +234,7 @@ def test_the_daemon_may_be_at_work_meanwhile(machine: Machine) -> None:
 def test_a_mail_server_is_to_try_again_when_the_state_is_locked(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.store.file._BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("digest.storage.sqlite.connection._BUSY_SECONDS", 0.1)
     (token,) = sent(machine)
     with closing(sqlite3.connect(machine.state, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -434,7 +434,7 @@ def test_a_mail_server_is_to_try_again_where_a_folder_may_not_be_entered(
     def refused(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/etc/arxiv-digest/digest.toml")
 
-    monkeypatch.setattr("digest.config.load_settings", refused)
+    monkeypatch.setattr("digest.config.loader.load_settings", refused)
     ended = machine.bounce(postfix(), TOKEN)
     assert (ended.code, ended.out) == (75, "")
     assert "/etc/arxiv-digest" in ended.err

@@ -9,15 +9,17 @@ from functools import partial
 
 import pytest
 
-from digest.arxiv.ground import HELD
 from digest.errors import ServerUnavailable, StateError, Unreachable, Unwritable
-from digest.health import examine
-from digest.jobs import deliver, delivering, ledger
-from digest.mail import Outcome, Outgoing, Receipt
-from digest.papers import Paper
-from digest.preferences import Preferences
-from digest.store import Mailing
-from digest.store.sqlite import SqliteStore
+from digest.mail.transport import Outcome, Outgoing, Receipt
+from digest.model.paper import Paper
+from digest.pipeline import deliver as deliver_module
+from digest.pipeline import receipt_writer
+from digest.pipeline.deliver import deliver
+from digest.service.health import examine
+from digest.sources.window import HELD
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Mailing
+from digest.subscribers.preferences import Preferences
 from tests.factories import invented_paper, moment, reader
 from tests.fakes import FakeTransport
 from tests.integration.installation import LOOKBACK, MONDAY, TEA, TUESDAY, WEDNESDAY, Installation, plain
@@ -321,7 +323,7 @@ async def test_a_state_that_fails_while_mailing_is_named_plainly(
         raise StateError("digest.db", "the disk is full")
 
     monkeypatch.setattr(store, "conclude", full)
-    monkeypatch.setattr(ledger, "LONGEST_WAIT", 0)
+    monkeypatch.setattr(receipt_writer, "LONGEST_WAIT", 0)
     with pytest.raises(StateError, match="the disk is full"):
         await lab.run(MONDAY, TEA, MILK)
 
@@ -343,8 +345,8 @@ async def test_a_state_that_cannot_be_written_for_longer_than_a_lease_repeats_no
 
     monkeypatch.setattr(store, "conclude", partial(once_writable, conclude))
     monkeypatch.setattr(store, "renew", partial(once_writable, renew))
-    monkeypatch.setattr(delivering, "LEASE", timedelta(seconds=1))
-    monkeypatch.setattr(ledger, "_PAUSE", 0.02)
+    monkeypatch.setattr(deliver_module, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(receipt_writer, "_PAUSE", 0.02)
     report = await lab.run(MONDAY, TEA, MILK)
     assert refused > 4
     assert (report.digests_sent, len(lab.mails()), store.waiting()) == (2, 2, 0)

@@ -20,14 +20,14 @@ import pytest
 import trustme
 from aiohttp import ClientSession
 
-from digest import daemon as daemon_module
-from digest.assembly import load_setup
-from digest.daemon import Daemon
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.errors import WrongClock
-from digest.notify import Notifier
-from digest.preferences import Preferences
-from digest.store.sqlite import SqliteStore, back_up
+from digest.service import daemon as daemon_module
+from digest.service.bootstrap import load_setup
+from digest.service.daemon import Daemon
+from digest.service.sd_notify import Notifier
+from digest.storage.sqlite.store import SqliteStore, back_up
+from digest.subscribers.preferences import Preferences
 from tests.factories import invented_paper, moment
 from tests.fakes import FakeSource
 from tests.integration.certificates import issued
@@ -377,7 +377,7 @@ async def test_who_leaves_is_mailed_no_more_and_who_comes_back_is(tmp_path: Path
 async def test_a_click_in_a_mail_ends_the_mails(
     tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "digest.daemon")
+    caplog.set_level(logging.INFO, "digest.service.daemon")
     web = {"DIGEST_WEB__BASE_URL": "https://d.example.org", "DIGEST_WEB__LISTEN": "127.0.0.1:0"}
     web["DIGEST_WEB__METRICS_TOKEN"] = "figures-for-prometheus-1"
     async with running(tmp_path, ear, "2026-06-08 22:00", **web) as town:

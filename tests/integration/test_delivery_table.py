@@ -19,18 +19,18 @@ from typing import Literal
 import pytest
 import trustme
 
-from digest.cycle import CycleReport
+from digest.config.package_data import templates_folder
 from digest.errors import ServerUnavailable
-from digest.jobs import deliver
-from digest.mail import Outcome, Outgoing, Receipt
 from digest.mail.message import Letterhead
-from digest.mail.pace import Limits
-from digest.mail.rendering import Renderer
-from digest.mail.smtp import Security, SmtpServer, SmtpTransport
-from digest.mail.writing import Writer
-from digest.resources import templates_folder
-from digest.store import Mailing
-from digest.store.sqlite import SqliteStore
+from digest.mail.rate_limit import Limits
+from digest.mail.rendering.renderer import Renderer
+from digest.mail.rendering.writer import Writer
+from digest.mail.smtp.session import Security, SmtpServer, SmtpTransport
+from digest.mail.transport import Outcome, Outgoing, Receipt
+from digest.pipeline.cycle import CycleReport
+from digest.pipeline.deliver import deliver
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Mailing
 from tests.factories import reader
 from tests.fakes import FakeTransport
 from tests.integration import mail_server

@@ -11,7 +11,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from digest.checks.domain import DnsResolver, Missing
+from digest.cli.doctor_checks.dns import DnsResolver, Missing
 
 
 class NameServer(asyncio.DatagramProtocol):
@@ -46,7 +46,7 @@ async def resolver(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DnsResolver
     ours = dns.asyncresolver.Resolver(configure=False)
     ours.nameservers, ours.port = ["127.0.0.1"], transport.get_extra_info("sockname")[1]
     monkeypatch.setattr(dns.asyncresolver, "default_resolver", ours)
-    monkeypatch.setattr("digest.checks.domain._SECONDS", 0.5)
+    monkeypatch.setattr("digest.cli.doctor_checks.dns._SECONDS", 0.5)
     yield DnsResolver()
     transport.close()
 

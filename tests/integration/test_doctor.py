@@ -17,12 +17,12 @@ import pytest
 import trustme
 
 from digest import cli
-from digest.checks import Finding, Verdict
-from digest.checks import smtp as checks_of_smtp
-from digest.checks.domain import Missing
-from digest.checks.examination import examine, exit_code
-from digest.mail import connecting
-from digest.store.sqlite import SqliteStore, back_up
+from digest.cli.doctor_checks import smtp as checks_of_smtp
+from digest.cli.doctor_checks.check import Finding, Verdict
+from digest.cli.doctor_checks.dns import Missing
+from digest.cli.doctor_checks.examination import examine, exit_code
+from digest.mail.smtp import connect
+from digest.storage.sqlite.store import SqliteStore, back_up
 from tests.integration.arxiv_harvest_server import daily_feed, harvest_server
 from tests.integration.arxiv_server import arxiv_server, entry, feed, hangs, resets, says
 from tests.integration.mail_server import Answer, Do, MailServer, serving
@@ -80,7 +80,7 @@ class Place:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setenv("PATH", "")  # the systemd of the machine on which the tests run is no matter of theirs
     yield Place(tmp_path)
-    for name in ("digest.arxiv", "digest.jobs"):  # the command is a process of its own elsewhere
+    for name in ("digest.sources", "digest.pipeline"):  # the command is a process of its own elsewhere
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
@@ -231,7 +231,7 @@ async def test_a_refused_name_of_this_machine(
 async def test_a_short_name_of_this_machine_is_told(
     place: Place, trusted: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (connecting, checks_of_smtp):
+    for module in (connect, checks_of_smtp):
         monkeypatch.setattr(module, "machine_name", lambda: "laptop")
     server = MailServer(tls=certificate(trusted), extensions=LOGIN)
     findings = await mail_findings(place, server, more='sender = "x@laptop.local"\n')
@@ -345,7 +345,7 @@ def others_of(url: str) -> str:
 async def test_an_arxiv_that_says_nothing_is_not_waited_for(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.checks.arxiv._PATIENCE", timedelta(seconds=0.2))
+    monkeypatch.setattr("digest.cli.doctor_checks.arxiv._PATIENCE", timedelta(seconds=0.2))
     async with arxiv_server(hangs) as arxiv:
         place.write(api_url=arxiv.url)
         assert "no complete answer" in named(await place.examine(), "arXiv: search API").said
@@ -371,7 +371,7 @@ async def test_a_state_that_was_restored_is_told_of_and_left_as_it_is(place: Pla
 
 
 async def test_a_state_that_another_holds_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.checks.files._BUSY", timedelta(seconds=0.1))
+    monkeypatch.setattr("digest.cli.doctor_checks.files._BUSY", timedelta(seconds=0.1))
     SqliteStore(place.state).close()
     with closing(sqlite3.connect(place.state, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -414,8 +414,8 @@ async def test_a_state_of_a_newer_version_is_named(place: Place) -> None:
 async def test_a_state_too_large_to_look_through_is_no_failure(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.checks.files._PATIENCE", timedelta(seconds=-1))
-    monkeypatch.setattr("digest.store.sqlite._STEPS_BETWEEN_LOOKS", 1)
+    monkeypatch.setattr("digest.cli.doctor_checks.files._PATIENCE", timedelta(seconds=-1))
+    monkeypatch.setattr("digest.storage.sqlite.store._STEPS_BETWEEN_LOOKS", 1)
     SqliteStore(place.state).close()
     assert named(await place.examine(), "state").verdict is Verdict.WARNING
 
@@ -434,7 +434,7 @@ async def test_root_leaves_no_file_of_its_own_in_the_folder_of_another(
 ) -> None:
     place.state.parent.mkdir()
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr("digest.checks.arxiv._owner", lambda folder: 4711)
+    monkeypatch.setattr("digest.cli.doctor_checks.arxiv._owner", lambda folder: 4711)
     found = named(await place.examine(), "arXiv")
     assert found.verdict is Verdict.WARNING
     assert "sudo -u '#4711'" in found.remedy
@@ -545,7 +545,7 @@ def run_doctor(
 ) -> tuple[int, str]:
     monkeypatch.chdir(place.folder)
     monkeypatch.setattr(sys, "argv", ["digest", "doctor", *arguments])
-    monkeypatch.setattr("digest.checks.domain.DnsResolver", lambda: place.resolver)
+    monkeypatch.setattr("digest.cli.doctor_checks.dns.DnsResolver", lambda: place.resolver)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert isinstance(ended.value.code, int)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from digest.config import load_settings
+from digest.config.loader import load_settings
 from digest.errors import ScribeGone
-from digest.hiring import hired
-from digest.running import run
-from digest.stationery import stationery_of
-from digest.store.sqlite import SqliteStore
+from digest.service.event_loop import run
+from digest.service.mail_setup import stationery_of
+from digest.service.worker_pool import hired
+from digest.storage.sqlite.store import SqliteStore
 from tests.stores import NOW
 
 
@@ -44,7 +44,7 @@ async def _lose_the_scribe(state: Path) -> str:
     stationery = stationery_of(load_settings(None, {"DIGEST_STATE": str(state)}))
     async with hired(stationery, state) as drafting:
         await drafting(NOW, NOW, 1)
-        (scribe,) = [pid for pid in _children() if "digest.scribe" in _command(pid)]
+        (scribe,) = [pid for pid in _children() if "digest.service.render_worker" in _command(pid)]
         os.kill(scribe, signal.SIGKILL)
         for _ in range(3):  # its pipe may still take the first question
             with suppress(ScribeGone):

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 import trustme
 
-from digest.checks import Finding, Verdict
-from digest.checks import smtp as checks_of_smtp
-from digest.checks.examination import exit_code
-from digest.checks.smtp import check_mail_server
-from digest.jobs import deliver
-from digest.mail.connecting import Security, SmtpServer
-from digest.mail.smtp import SmtpTransport
-from digest.running import run
-from digest.store.sqlite import SqliteStore
+from digest.cli.doctor_checks import smtp as checks_of_smtp
+from digest.cli.doctor_checks.check import Finding, Verdict
+from digest.cli.doctor_checks.examination import exit_code
+from digest.cli.doctor_checks.smtp import check_mail_server
+from digest.mail.smtp.connect import Security, SmtpServer
+from digest.mail.smtp.session import SmtpTransport
+from digest.pipeline.deliver import deliver
+from digest.service.event_loop import run
+from digest.storage.sqlite.store import SqliteStore
 from tests.integration.certificates import (
     issued,
     only_tls_1_0,

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from digest.arxiv.announcement import AnnounceType
-from digest.arxiv.feed import DailyFeed
-from digest.arxiv.ground import Ground
-from digest.arxiv.http import ClientSettings, PoliteClient
-from digest.arxiv.turnstile import Turnstile
-from digest.categories import NAMES
 from digest.demo.arxiv import Announcement
 from digest.errors import BadDocument, Implausible, MissingNews, Refused, SourceError, Throttled
-from digest.query import parse
+from digest.keywords.query import parse
+from digest.model.categories import NAMES
+from digest.sources.arxiv.daily_feed import DailyFeed
+from digest.sources.arxiv.daily_feed_parser import AnnounceType
+from digest.sources.http_client import ClientSettings, PoliteClient
+from digest.sources.rate_limiter import Turnstile
+from digest.sources.window import Ground
 from tests.factories import invented_paper
 from tests.integration.arxiv_harvest_server import (
     Catalogue,

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from digest.errors import Unreachable
-from digest.jobs import FetchReport, fetch
-from digest.papers import Paper
-from digest.store.sqlite import SqliteStore
+from digest.model.paper import Paper
+from digest.pipeline.fetch import FetchReport, fetch
+from digest.storage.sqlite.store import SqliteStore
 from tests.factories import invented_paper, moment, reader
 from tests.fakes import FakeSource
 

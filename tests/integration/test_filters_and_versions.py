@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.composing import compose
-from digest.digests import Digest
-from digest.jobs import compose_due
+from digest.config.package_data import templates_folder
 from digest.mail.message import Letterhead
-from digest.mail.rendering import Renderer
-from digest.mail.writing import Writer
-from digest.papers import ArxivId, Paper
-from digest.resources import templates_folder
-from digest.store import Conclusion, Mailing, MailingState, Matched, Served
-from digest.store.sqlite import SqliteStore
-from digest.subscribers import Subscriber
+from digest.mail.rendering.renderer import Renderer
+from digest.mail.rendering.writer import Writer
+from digest.model.digest import Digest
+from digest.model.paper import ArxivId, Paper
+from digest.pipeline.compose import compose
+from digest.pipeline.compose_job import compose_due
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Conclusion, Mailing, MailingState, Matched, Served
+from digest.subscribers.subscriber import Subscriber
 from tests.examples import examples
 from tests.factories import invented_paper, moment, reader
 from tests.integration.installation import MONDAY, TUESDAY, WEDNESDAY, Installation

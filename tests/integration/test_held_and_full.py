@@ -14,15 +14,15 @@ from threading import Timer
 
 import pytest
 
-from digest import os_errors
-from digest.arxiv.turnstile import Turnstile
-from digest.assembly import turnstile_file
-from digest.config import load_settings
+from digest.config import os_errors
+from digest.config.file_lock import LockFile, make_private_folder
+from digest.config.loader import load_settings
 from digest.errors import AlreadyRunning, StateError
-from digest.locking import LockFile, make_private_folder
-from digest.store import failures
-from digest.store.lock import sole_worker
-from digest.store.sqlite import SqliteStore, copy_state, look_into
+from digest.service.bootstrap import turnstile_file
+from digest.sources.rate_limiter import Turnstile
+from digest.storage.lock import sole_worker
+from digest.storage.sqlite import errors
+from digest.storage.sqlite.store import SqliteStore, copy_state, look_into
 from tests.disk import Disk, mounted
 from tests.processes import started, started_here
 from tests.waiting import LIMIT, until
@@ -108,14 +108,14 @@ def test_the_reason_that_sqlite_keeps_is_had_from_the_system(
 ) -> None:
     found = OSError(122, "Disk quota exceeded")
     monkeypatch.setattr(os_errors, "probe", lambda folder: found)
-    told = failures.state_error(tmp_path / "digest.db", failing(code, "SQLITE_SOMETHING"))
+    told = errors.state_error(tmp_path / "digest.db", failing(code, "SQLITE_SOMETHING"))
     assert "the disk quota of this user is used up; make room" in str(told)
     assert told.is_passing
 
 
 def test_a_disk_that_fails_is_named_and_tried_again(tmp_path: Path) -> None:
     error = failing(sqlite3.SQLITE_IOERR_READ, "SQLITE_IOERR_READ")
-    told = failures.state_error(tmp_path / "digest.db", error)
+    told = errors.state_error(tmp_path / "digest.db", error)
     assert "SQLITE_IOERR_READ" in str(told)
     assert "the disk or its file server fails" in str(told)
     assert told.is_passing

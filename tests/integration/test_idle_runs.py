@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest import query
-from digest.composing import compose
-from digest.jobs import FetchReport, fetch, fetching
-from digest.matching import Match, QueryIndex
-from digest.papers import Paper
-from digest.store import Served
-from digest.store.sqlite import SqliteStore
-from digest.subscribers import Subscriber
+from digest.keywords import query
+from digest.keywords.index import Match, QueryIndex
+from digest.model.paper import Paper
+from digest.pipeline import fetch as fetch_module
+from digest.pipeline.compose import compose
+from digest.pipeline.fetch import FetchReport, fetch
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Served
+from digest.subscribers.subscriber import Subscriber
 from tests.examples import examples
 from tests.factories import invented_paper, moment, reader
 from tests.fakes import FakeSource
@@ -42,7 +43,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> list[Paper]:
             papers.append(paper)
             return super().matches(paper)
 
-    monkeypatch.setattr(fetching, "QueryIndex", Watched)
+    monkeypatch.setattr(fetch_module, "QueryIndex", Watched)
     return papers
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from digest import cli
-from digest.assembly import Setup, load_setup
 from digest.cli import service_lines
+from digest.cli.setup import Answers, MailServer, config_text, install
 from digest.errors import ConfigurationError
-from digest.installation import Answers, MailServer, config_text, install
+from digest.service.bootstrap import Setup, load_setup
 from tests.processes import started
 from tests.terminals import shown_on
 from tests.waiting import LIMIT

@@ -9,18 +9,18 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from digest.arxiv.api import SearchApi
-from digest.arxiv.atom import SearchAnswer, parse_search_answer
-from digest.arxiv.authors import author_name
-from digest.arxiv.ground import Ground
-from digest.arxiv.http import ClientSettings, PoliteClient
-from digest.arxiv.turnstile import Turnstile
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, FIRST_MORNING, LATE, REPLACEMENT, SECOND_MORNING
 from digest.demo.search import parse_search
 from digest.errors import Refused
-from digest.papers import ArxivId, Paper
-from digest.query import parse
+from digest.keywords.query import parse
+from digest.model.paper import ArxivId, Paper
+from digest.sources.arxiv.authors import author_name
+from digest.sources.arxiv.search_api import SearchApi
+from digest.sources.arxiv.search_api_parser import SearchAnswer, parse_search_answer
+from digest.sources.http_client import ClientSettings, PoliteClient
+from digest.sources.rate_limiter import Turnstile
+from digest.sources.window import Ground
 
 EVERYTHING = "submittedDate:[202605010000 TO 202612310000]"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from digest.cli.log import is_in_journal
-from digest.jobs import deliver
-from digest.jobs.outlook import outlook
-from digest.mail.smtp import SmtpServer, SmtpTransport
-from digest.store.sqlite import SqliteStore
+from digest.mail.smtp.session import SmtpServer, SmtpTransport
+from digest.pipeline.deliver import deliver
+from digest.pipeline.outlook import outlook
+from digest.storage.sqlite.store import SqliteStore
 from tests.integration.installation import plain
 from tests.integration.mail_server import Answer, MailServer, serving
 from tests.processes import started_here

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from digest.errors import ServerUnavailable
-from digest.mail import Outcome, Outgoing
 from digest.mail.maildir import MaildirTransport, _unavailable
+from digest.mail.transport import Outcome, Outgoing
 
 
 def mail(token: str, message: bytes = b"Subject: papers\r\n\r\ntext\r\n") -> Outgoing:

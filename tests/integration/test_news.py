@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from digest.arxiv.ground import HELD
 from digest.errors import WrongClock
-from digest.papers import ArxivId, Paper, announcement_order
-from digest.store.sqlite import SqliteStore
+from digest.model.paper import ArxivId, Paper, announcement_order
+from digest.sources.window import HELD
+from digest.storage.sqlite.store import SqliteStore
 from tests.factories import invented_paper, moment, reader
 from tests.integration.installation import MONDAY, TEA, TUESDAY, WEDNESDAY, Installation
 

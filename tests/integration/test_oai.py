@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from digest.arxiv.ground import Ground
-from digest.arxiv.http import ClientSettings, PoliteClient
-from digest.arxiv.oai import OaiPmh
-from digest.arxiv.turnstile import Turnstile
 from digest.demo.arxiv import Announcement
 from digest.errors import BadDocument, Implausible, MissingNews, Refused, SourceError, Throttled
-from digest.query import parse
+from digest.keywords.query import parse
+from digest.sources.arxiv.oai_pmh import OaiPmh
+from digest.sources.http_client import ClientSettings, PoliteClient
+from digest.sources.rate_limiter import Turnstile
+from digest.sources.window import Ground
 from tests.factories import invented_paper
 from tests.integration.arxiv_harvest_server import (
     Catalogue,

@@ -7,14 +7,14 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from digest.bulletins import Bulletin, due_bulletin, write_bulletin
+from digest.config.settings import Operator
 from digest.errors import ServerUnavailable
-from digest.health import examine
-from digest.mail import Outcome, Outgoing, Receipt, Session
 from digest.mail.message import Letterhead
-from digest.reporting import tell_operator
-from digest.settings import Operator
-from digest.store.sqlite import SqliteStore
+from digest.mail.transport import Outcome, Outgoing, Receipt, Session
+from digest.service.health import examine
+from digest.service.notify_operator import tell_operator
+from digest.service.operator_mail import Bulletin, due_bulletin, write_bulletin
+from digest.storage.sqlite.store import SqliteStore
 from tests.factories import moment, reader
 from tests.stores import LONG_AGO, NOW, claim, key, outbox_of
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from digest import cli
-from digest.pages.reading import parse_page
-from digest.papers import ArxivId
-from digest.store import Matched
-from digest.store.sqlite import SqliteStore
+from digest.cli.daily_papers.parser import parse_page
+from digest.model.paper import ArxivId
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Matched
 from tests.acceptance.installation import Installation
 from tests.factories import invented_paper, moment, reader
 from tests.integration.arxiv_server import arxiv_server, entry, feed, says
@@ -73,7 +73,7 @@ def digest(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> Digest:
-    for name in ("digest.arxiv", "digest.jobs"):  # puts back, at the end, what the command sets
+    for name in ("digest.sources", "digest.pipeline"):  # puts back, at the end, what the command sets
         caplog.set_level(logging.getLogger(name).level, name)
 
     def run(*arguments: str) -> Ended:

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from digest.arxiv import http
-from digest.arxiv.http import ClientSettings, PoliteClient
-from digest.arxiv.proxies import proxy_for
-from digest.arxiv.turnstile import Turnstile
 from digest.cli.opening import open_copy
+from digest.config.file_lock import LockFile
 from digest.errors import Throttled, Unreachable
-from digest.hiring import _environment
-from digest.locking import LockFile
-from digest.store.sqlite import SqliteStore
+from digest.service.worker_pool import _environment
+from digest.sources import http_client
+from digest.sources.http_client import ClientSettings, PoliteClient
+from digest.sources.proxies import proxy_for
+from digest.sources.rate_limiter import Turnstile
+from digest.storage.sqlite.store import SqliteStore
 from tests.integration.arxiv_server import arxiv_server, hangs, says
 from tests.processes import started_here
 from tests.stores import NOW
@@ -62,7 +62,7 @@ async def test_who_is_impatient_is_not_kept_waiting_for_all_tries(tmp_path: Path
 async def test_a_server_that_says_nothing_is_given_up_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "_SHORT_TRY", 0.3)
+    monkeypatch.setattr(http_client, "_SHORT_TRY", 0.3)
     async with (
         arxiv_server(hangs) as server,
         client(tmp_path, patience=0.3) as asking,
@@ -77,7 +77,7 @@ async def test_another_process_that_asks_is_named_when_the_patience_ends(
 ) -> None:
     lock = LockFile(tmp_path / "turnstile")
     assert lock.acquire()
-    monkeypatch.setattr(http, "_SHORT_TRY", 0.3)
+    monkeypatch.setattr(http_client, "_SHORT_TRY", 0.3)
     try:
         async with client(tmp_path, patience=0.3, tries=1) as asking, asyncio.timeout(LIMIT):
             with pytest.raises(Unreachable, match="is asking arXiv"):

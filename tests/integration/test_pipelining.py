@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from digest.errors import ServerUnavailable
-from digest.mail import Outcome, Outgoing
-from digest.mail.smtp import SmtpServer, SmtpSession, SmtpTransport
-from digest.running import run
+from digest.mail.smtp.session import SmtpServer, SmtpSession, SmtpTransport
+from digest.mail.transport import Outcome, Outgoing
+from digest.service.event_loop import run
 from tests.integration.mail_server import MailServer, serving
 from tests.waiting import LIMIT
 

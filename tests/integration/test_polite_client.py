@@ -20,19 +20,11 @@ import trustme
 from aiohttp import ClientConnectorError, web
 from aiohttp.client_reqrep import ConnectionKey
 
-from digest.arxiv.http import ClientSettings, PoliteClient
-from digest.arxiv.turnstile import Turnstile
-from digest.arxiv.unanswered import no_answer
-from digest.errors import (
-    BadDocument,
-    Implausible,
-    Refused,
-    SourceError,
-    StateError,
-    Throttled,
-    Unreachable,
-)
-from digest.locking import LockFile
+from digest.config.file_lock import LockFile
+from digest.errors import BadDocument, Implausible, Refused, SourceError, StateError, Throttled, Unreachable
+from digest.sources.http_client import ClientSettings, PoliteClient
+from digest.sources.network_errors import no_answer
+from digest.sources.rate_limiter import Turnstile
 from tests.integration.arxiv_server import (
     ArxivServer,
     Reply,

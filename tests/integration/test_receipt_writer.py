@@ -7,8 +7,9 @@ from typing import cast
 
 import pytest
 
-from digest.jobs.ledger import Ledger
-from digest.store import Conclusion, MailingState, Store
+from digest.pipeline.receipt_writer import Ledger
+from digest.storage.base import Store
+from digest.storage.values import Conclusion, MailingState
 from tests.waiting import LIMIT
 
 
@@ -49,7 +50,7 @@ async def test_those_who_come_within_a_moment_are_written_down_together(book: Bo
 
 
 async def test_the_only_session_waits_for_nobody(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.jobs.ledger._GATHERING", 3600)
+    monkeypatch.setattr("digest.pipeline.receipt_writer._GATHERING", 3600)
     ledger = ledger_of(book, 1)
     async with asyncio.timeout(LIMIT):
         await ledger.write(conclusion(1))

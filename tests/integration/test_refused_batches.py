@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from digest.jobs import DeliveryReport, deliver
-from digest.mail.smtp import SmtpServer, SmtpTransport
-from digest.store.sqlite import SqliteStore
+from digest.mail.smtp.session import SmtpServer, SmtpTransport
+from digest.pipeline.deliver import DeliveryReport, deliver
+from digest.storage.sqlite.store import SqliteStore
 from tests.integration.installation import plain
 from tests.integration.mail_server import Answer, MailServer, serving
 from tests.stores import NOW, outbox_of

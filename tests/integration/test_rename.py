@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from digest import cli
-from digest.jobs import take_up_renames
-from digest.preferences import Preferences
-from digest.store import MailingState
-from digest.store.sqlite import SqliteStore
-from digest.subscribers import Subscriber
+from digest.pipeline.renames import take_up_renames
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import MailingState
+from digest.subscribers.preferences import Preferences
+from digest.subscribers.subscriber import Subscriber
 from tests.factories import reader
 from tests.stores import NOW, claim, conclude, found, key, record, serve
 

@@ -13,17 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from digest import hiring, scribe
-from digest.config import load_settings
-from digest.drafting import Drafting, draft
+from digest.config.loader import load_settings
 from digest.errors import ScribeGone, StateError
-from digest.hiring import hired
-from digest.jobs import deliver, delivering
+from digest.mail.link_builder import links_of
 from digest.mail.maildir import MaildirTransport
-from digest.stationery import Stationery, stationery_of, writer_of
-from digest.store import file
-from digest.store.sqlite import SqliteStore
-from digest.web.links import links_of
+from digest.pipeline import deliver as deliver_module
+from digest.pipeline.deliver import deliver
+from digest.pipeline.render_queue import Drafting, draft
+from digest.service import render_worker, worker_pool
+from digest.service.mail_setup import Stationery, stationery_of, writer_of
+from digest.service.worker_pool import hired
+from digest.storage.sqlite import connection
+from digest.storage.sqlite.store import SqliteStore
 from tests.stores import NOW, outbox_of
 
 UNTIL = NOW + timedelta(minutes=10)
@@ -81,12 +82,12 @@ async def test_what_goes_wrong_there_is_told_here(store: SqliteStore, config: Pa
 def test_it_tells_whether_that_may_pass(
     store: SqliteStore, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "_BUSY_SECONDS", 0.05)
     write = writer_of(stationery(config))
     line = json.dumps([NOW.isoformat(), UNTIL.isoformat(), 4]).encode()
     store._db.execute("BEGIN IMMEDIATE")
     with SqliteStore(config.parent / "digest.db") as other:
-        answer = scribe._answer(other, write, line, io.BytesIO())
+        answer = render_worker._answer(other, write, line, io.BytesIO())
     assert answer == {"error": "is locked by another program; close that and run again", "is_passing": True}
 
 
@@ -103,7 +104,7 @@ async def test_one_that_died_is_told_and_its_mailings_come_back(store: SqliteSto
 async def test_one_that_hangs_is_not_waited_for(
     store: SqliteStore, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hiring, "PATIENCE", 0.2)
+    monkeypatch.setattr(worker_pool, "PATIENCE", 0.2)
     before = set(children())
     async with hired(stationery(config), config.parent / "digest.db") as drafting:
         for child in set(children()) - before:
@@ -117,7 +118,7 @@ async def test_one_that_hangs_is_not_waited_for(
 async def test_the_first_process_writes_where_no_second_one_can_be_had(
     store: SqliteStore, config: Path, monkeypatch: pytest.MonkeyPatch, python: str
 ) -> None:
-    monkeypatch.setattr(delivering, "MANY", 1)
+    monkeypatch.setattr(deliver_module, "MANY", 1)
     monkeypatch.setattr(sys, "executable", python)
     transport = MaildirTransport(config.parent / "Maildir")
     write = writer_of(stationery(config))
@@ -154,7 +155,7 @@ async def test_it_is_hired_where_very_many_wait(
     waiting: int,
     is_hired: bool,
 ) -> None:
-    monkeypatch.setattr(delivering, "MANY", waiting)
+    monkeypatch.setattr(deliver_module, "MANY", waiting)
     hirings = 0
 
     @asynccontextmanager

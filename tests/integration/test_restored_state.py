@@ -13,18 +13,19 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from digest.cycle import Cycle, CycleReport
-from digest.jobs import compose_due
-from digest.mail import Transport
+from digest.config.package_data import templates_folder
 from digest.mail.maildir import MaildirTransport
 from digest.mail.message import Letterhead
-from digest.mail.rendering import Renderer
-from digest.mail.writing import Writer
-from digest.resources import templates_folder
-from digest.store import Mailing, MailingState, Restored, restoring
-from digest.store.migrations import migrations
-from digest.store.sqlite import SqliteStore, back_up, restored_in
-from digest.subscribers import Subscriber
+from digest.mail.rendering.renderer import Renderer
+from digest.mail.rendering.writer import Writer
+from digest.mail.transport import Transport
+from digest.pipeline.compose_job import compose_due
+from digest.pipeline.cycle import Cycle, CycleReport
+from digest.storage.sqlite import restore_detection
+from digest.storage.sqlite.migrations import migrations
+from digest.storage.sqlite.store import SqliteStore, back_up, restored_in
+from digest.storage.values import Mailing, MailingState, Restored
+from digest.subscribers.subscriber import Subscriber
 from tests.factories import invented_paper, moment, reader
 from tests.fakes import FakeSource
 from tests.stores import (
@@ -358,7 +359,7 @@ async def test_a_file_beside_the_state_that_cannot_be_written_is_no_error(
     def refuse(target: Path, text: str) -> None:
         raise PermissionError(target)
 
-    monkeypatch.setattr(restoring, "replace_text", refuse)
+    monkeypatch.setattr(restore_detection, "replace_text", refuse)
     assert (await lab.day(1)).digests_sent == 2
     assert not told(await lab.day(2))
 

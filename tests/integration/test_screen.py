@@ -15,7 +15,7 @@ import pytest
 
 from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, REPLACEMENT, SECOND_MORNING
-from digest.store.sqlite import SqliteStore
+from digest.storage.sqlite.store import SqliteStore
 from tests.processes import started
 from tests.terminals import shown_on
 from tests.waiting import LIMIT

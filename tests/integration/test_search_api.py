@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.arxiv import Source
-from digest.arxiv.api import SearchApi
-from digest.arxiv.ground import Ground
-from digest.arxiv.http import ClientSettings, PoliteClient
-from digest.arxiv.turnstile import Turnstile
 from digest.errors import BadDocument, Implausible, Refused, SourceError, Throttled
-from digest.query import Query, any_of, parse
+from digest.keywords.query import Query, any_of, parse
+from digest.sources.arxiv.search_api import SearchApi
+from digest.sources.base import Source
+from digest.sources.http_client import ClientSettings, PoliteClient
+from digest.sources.rate_limiter import Turnstile
+from digest.sources.window import Ground
 from tests.integration.arxiv_server import (
     FIRST_SUBMITTED_AT,
     ArxivServer,

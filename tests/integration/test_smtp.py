@@ -11,9 +11,10 @@ import pytest
 import trustme
 
 from digest.errors import ServerUnavailable
-from digest.mail import Outcome, Outgoing, Receipt, connecting
-from digest.mail.connecting import connect
-from digest.mail.smtp import Security, SmtpServer, SmtpSession, SmtpTransport
+from digest.mail.smtp import connect as connect_module
+from digest.mail.smtp.connect import connect
+from digest.mail.smtp.session import Security, SmtpServer, SmtpSession, SmtpTransport
+from digest.mail.transport import Outcome, Outgoing, Receipt
 from tests.integration import mail_server
 from tests.integration.mail_server import Answer, Do, MailServer, serving
 from tests.waiting import LIMIT
@@ -504,7 +505,7 @@ async def test_bounces_go_to_an_address_that_names_the_mailing_and_the_mail_stay
 async def test_a_server_is_greeted_by_a_full_name(
     monkeypatch: pytest.MonkeyPatch, helo: str | None, machine: str, name: str
 ) -> None:
-    monkeypatch.setattr(connecting, "machine_name", lambda: machine)
+    monkeypatch.setattr(connect_module, "machine_name", lambda: machine)
     async with serving(MailServer()) as server:
         target = SmtpServer(
             host="127.0.0.1", port=server.port, security="none", helo=helo, sender="digest@lab.example"

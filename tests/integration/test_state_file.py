@@ -14,12 +14,12 @@ import pytest
 from sqlite_utils import Database
 
 from digest.errors import AlreadyRunning, StateError
-from digest.papers import ArxivId
-from digest.store import file
-from digest.store.lock import sole_worker
-from digest.store.migrations import migrations, names
-from digest.store.revisions import Edition
-from digest.store.sqlite import SqliteStore, copy_state, look_into
+from digest.model.paper import ArxivId
+from digest.storage.lock import sole_worker
+from digest.storage.sqlite import connection as connection_module
+from digest.storage.sqlite.migrations import migrations, names
+from digest.storage.sqlite.revisions import Edition
+from digest.storage.sqlite.store import SqliteStore, copy_state, look_into
 from tests.factories import reader
 from tests.processes import started
 from tests.stores import NOW, claim, found, key, with_news
@@ -73,7 +73,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) 
 def test_a_lock_of_another_program_is_passing_and_a_strange_file_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(connection_module, "_BUSY_SECONDS", 0.05)
     path = tmp_path / "digest.db"
     with SqliteStore(path) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -188,7 +188,7 @@ def test_what_a_migration_finds_is_kept_beside_and_serves_the_older_version(
         assert kept.execute("SELECT count(*) FROM suppression").fetchone() == (0,)
         assert kept.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     known = frozenset(name for name in names() if name < "m015")
-    monkeypatch.setattr(file, "names", lambda: known)
+    monkeypatch.setattr(connection_module, "names", lambda: known)
     with pytest.raises(
         StateError, match=r"newer version of digest \(m015_returned\).* kept in .*before-m015"
     ):

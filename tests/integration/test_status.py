@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from digest import cli, config
-from digest.bulletins import told
-from digest.checks.examination import SUBSCRIBERS, examine_here, exit_code
-from digest.health import Quiet, examine
-from digest.jobs import compose_due
-from digest.papers import Paper
-from digest.preferences import Preferences
-from digest.store import Conclusion, MailingState, Matched
-from digest.store.lock import sole_worker
-from digest.store.sqlite import SqliteStore, back_up
-from digest.subscribers import Subscriber
+from digest import cli
+from digest.cli.doctor_checks.examination import SUBSCRIBERS, examine_here, exit_code
+from digest.config import loader
+from digest.model.paper import Paper
+from digest.pipeline.compose_job import compose_due
+from digest.service.health import Quiet, examine
+from digest.service.operator_mail import told
+from digest.storage.lock import sole_worker
+from digest.storage.sqlite.store import SqliteStore, back_up
+from digest.storage.values import Conclusion, MailingState, Matched
+from digest.subscribers.preferences import Preferences
+from digest.subscribers.subscriber import Subscriber
 from tests.factories import at_other_times, invented_paper, moment, reader
 from tests.stores import LONG_AGO, key, older_state
 
@@ -397,8 +398,8 @@ def a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     etc, var, home = (tmp_path / name for name in ("etc", "var", "home"))
     for folder in (etc, var, home):
         folder.mkdir()
-    monkeypatch.setattr(config, "SYSTEM_CONFIG", etc / "digest.toml")
-    monkeypatch.setattr(config, "SERVICE_STATE", var / "digest.db")
+    monkeypatch.setattr(loader, "SYSTEM_CONFIG", etc / "digest.toml")
+    monkeypatch.setattr(loader, "SERVICE_STATE", var / "digest.db")
     monkeypatch.chdir(home)
     for name in ("DIGEST_STATE", "DIGEST_CONFIG", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)

@@ -15,11 +15,11 @@ from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest import exclusive
-from digest.config import Defaults
+from digest.config import atomic_write
+from digest.config.loader import Defaults
 from digest.errors import ConfigurationError
-from digest.subscribers import load_subscribers
-from digest.subscribers_file import subscribe, unsubscribe
+from digest.subscribers.editor import subscribe, unsubscribe
+from digest.subscribers.subscriber import load_subscribers
 from tests.examples import examples
 from tests.processes import started
 from tests.waiting import LIMIT
@@ -337,7 +337,7 @@ def test_a_place_that_cannot_be_written_is_told_with_the_remedy(tmp_path: Path) 
 
 
 def test_a_writer_who_does_not_let_go_is_told_of(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exclusive, "_LOCK_TIMEOUT", 0.1)
+    monkeypatch.setattr(atomic_write, "_LOCK_TIMEOUT", 0.1)
     with (
         FileLock(path.with_name(".subscribers.toml.lock"), is_singleton=False),
         pytest.raises(ConfigurationError, match="somebody else is editing it"),

@@ -15,7 +15,7 @@ import pytest
 
 from digest import __version__, cli
 from digest.cli import context
-from digest.config import Defaults
+from digest.config.loader import Defaults
 from digest.errors import (
     AlreadyRunning,
     BadDocument,
@@ -26,10 +26,10 @@ from digest.errors import (
     StateError,
     Unreachable,
 )
-from digest.preferences import Preferences
-from digest.query import parse
-from digest.store.sqlite import SqliteStore
-from digest.subscribers import load_subscribers
+from digest.keywords.query import parse
+from digest.storage.sqlite.store import SqliteStore
+from digest.subscribers.preferences import Preferences
+from digest.subscribers.subscriber import load_subscribers
 from tests.factories import moment
 
 ROOT = Path(__file__).parents[2]
@@ -375,7 +375,7 @@ def test_an_interrupt_ends_with_130_and_no_traceback(digest: Digest, monkeypatch
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("digest.config.load_settings", interrupted)
+    monkeypatch.setattr("digest.config.loader.load_settings", interrupted)
     monkeypatch.setattr("digest.cli.os._exit", sys.exit)  # which would end the tests as well
     ended = digest("subscribers")
     assert (ended.code, ended.err) == (130, "")

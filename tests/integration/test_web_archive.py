@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 import feedparser
 import pytest
 
-from digest.papers import Paper, one_line
-from digest.store import Conclusion, MailingState
+from digest.mail.link_builder import links_of
+from digest.model.paper import Paper, one_line
+from digest.storage.values import Conclusion, MailingState
 from digest.web.feeds import dated_at
-from digest.web.links import links_of
 from tests.factories import invented_paper, moment, reader
 from tests.integration.web_site import ADA, BASE, BO, NOW, Town, serving_town, told, written
 

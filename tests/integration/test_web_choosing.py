@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from digest.errors import StateError
-from digest.preferences import Preferences, lay_over
+from digest.subscribers.preferences import Preferences, lay_over
 from tests.factories import at_other_times, invented_paper
 from tests.integration.web_site import ADA, BO, Town, serving_town, told
 from tests.waiting import LIMIT
@@ -193,7 +193,7 @@ def locked(path: Path) -> Iterator[None]:
 async def test_while_others_write_changes_are_made_or_not_as_they_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.web.serving._PATIENCE", 0.5)
+    monkeypatch.setattr("digest.web.server._PATIENCE", 0.5)
     monkeypatch.setattr("digest.web.app.LONGEST_QUEUE", 0.3)
     async with serving_town(tmp_path) as town:
         links = town.links()
@@ -218,7 +218,7 @@ async def test_while_others_write_changes_are_made_or_not_as_they_are_told(
 async def test_while_a_change_waits_for_others_who_write_pages_are_read_and_then_it_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.web.serving._PATIENCE", LIMIT)
+    monkeypatch.setattr("digest.web.server._PATIENCE", LIMIT)
     monkeypatch.setattr("digest.web.app.LONGEST_QUEUE", LIMIT)
     async with serving_town(tmp_path) as town:
         links = town.links()

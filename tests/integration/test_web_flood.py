@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from digest import daemon as daemon_module
-from digest.daemon import Daemon
-from digest.notify import Notifier
-from digest.store.sqlite import SqliteStore
+from digest.service import daemon as daemon_module
+from digest.service.daemon import Daemon
+from digest.service.sd_notify import Notifier
+from digest.storage.sqlite.store import SqliteStore
 from digest.web.app import BODIES_OF_ONE_NETWORK
 from digest.web.connections import FILES_FOR_MAIL, MOST_CONNECTIONS, MOST_OF_ONE_NETWORK, connections_for
 from tests.factories import moment
@@ -65,7 +65,7 @@ def test_files_are_left_for_the_mail_wherever_there_are_enough(files: int) -> No
 async def test_the_quietest_connection_makes_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beginning: bytes
 ) -> None:
-    monkeypatch.setattr("digest.web.serving.connections_for", lambda files: 10)
+    monkeypatch.setattr("digest.web.server.connections_for", lambda files: 10)
     async with serving_town(tmp_path) as town:
         url = town.links().manage
         assert url
@@ -146,7 +146,7 @@ def test_systemd_hears_where_no_file_can_be_opened_any_more(
         def refuse(*_: object, **__: object) -> None:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-        monkeypatch.setattr("digest.notify.socket.socket", refuse)
+        monkeypatch.setattr("digest.service.sd_notify.socket.socket", refuse)
         notifier.alive()
         assert ear.recv(100) == b"WATCHDOG=1"
         notifier.close()

@@ -8,10 +8,10 @@ from email.policy import default
 import pytest
 from aiohttp import FormData
 
-from digest.jobs import confirm_changes
 from digest.mail.message import Letterhead
-from digest.preferences import Preferences
-from digest.store import Confirmation, PageChange
+from digest.pipeline.confirm import confirm_changes
+from digest.storage.values import Confirmation, PageChange
+from digest.subscribers.preferences import Preferences
 from tests.fakes import FakeTransport
 from tests.integration.web_site import ADA, BASE, BO, Town, told
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from digest.checks import Verdict
-from digest.checks.pages import check_pages, judge_answer
+from digest.cli.doctor_checks.check import Verdict
+from digest.cli.doctor_checks.web import check_pages, judge_answer
+from digest.config.web_settings import Web
 from digest.errors import ConfigurationError
 from digest.web.clients import GUESSES_AT_ONCE, SECONDS_PER_GUESS, Guesses, client_of, hops_of, network_of
 from digest.web.metrics import Metrics
-from digest.web.serving import serving
-from digest.web_settings import Web
+from digest.web.server import serving
 from tests.factories import invented_paper
 from tests.integration.web_site import ADA, BASE, BO, NOW, Town, serving_town, told
 from tests.waiting import LIMIT, until
@@ -335,7 +335,7 @@ async def test_no_log_holds_a_token_or_an_address(town: Town, caplog: pytest.Log
 async def test_a_request_whose_headers_do_not_come_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.web.serving._KEEP_ALIVE", 0.5)
+    monkeypatch.setattr("digest.web.server._KEEP_ALIVE", 0.5)
     async with serving_town(tmp_path) as town:
         answer, request = await asyncio.open_connection("127.0.0.1", int(town.address.rpartition(":")[2]))
         request.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")

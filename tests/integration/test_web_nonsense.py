@@ -143,7 +143,7 @@ async def test_a_mistake_of_ours_is_told_by_its_kind_and_place_alone(
     def fail(self: object, email: str) -> None:
         raise KeyError(token)
 
-    monkeypatch.setattr("digest.store.sqlite.SqliteStore.preferences_of", fail)
+    monkeypatch.setattr("digest.storage.sqlite.store.SqliteStore.preferences_of", fail)
     answer = await town.get(f"/p/{token}")
     assert (answer.status, "A mistake of ours" in answer.body) == (500, True)
     assert "page=/p/{token} cause=KeyError at " in caplog.text

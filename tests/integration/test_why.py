@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from digest import cli
-from digest.arxiv.calendar import earliest_announcement
 from digest.cli.answers import answer_for
-from digest.jobs import compose_due
-from digest.papers import Paper
-from digest.preferences import Preferences
-from digest.store import Conclusion, MailingState, Matched
-from digest.store.sqlite import SqliteStore
-from digest.subscribers import Subscriber
+from digest.model.paper import Paper
+from digest.pipeline.compose_job import compose_due
+from digest.sources.arxiv.calendar import earliest_announcement
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Conclusion, MailingState, Matched
+from digest.subscribers.preferences import Preferences
+from digest.subscribers.subscriber import Subscriber
 from tests.factories import invented_paper, moment, reader
 from tests.stores import LONG_AGO, NOW, key
 

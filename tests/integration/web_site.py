@@ -10,16 +10,16 @@ from pathlib import Path
 
 from aiohttp import ClientSession
 
-from digest.composing import compose
+from digest.config.web_settings import Web
+from digest.mail.link_builder import links_of
 from digest.mail.links import Links
-from digest.papers import Paper
-from digest.store import Mailing, Matched, Served
-from digest.store.sqlite import SqliteStore
-from digest.subscribers import Subscriber
-from digest.web.links import links_of
+from digest.model.paper import Paper
+from digest.pipeline.compose import compose
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Mailing, Matched, Served
+from digest.subscribers.subscriber import Subscriber
 from digest.web.metrics import Metrics
-from digest.web.serving import serving
-from digest.web_settings import Web
+from digest.web.server import serving
 from tests.factories import invented_paper, moment, reader
 
 BASE = "https://digest.example.org"

@@ -17,12 +17,12 @@ from typing import NoReturn
 import pytest
 from aiohttp import web
 
-from digest.arxiv.announcement import parse_feed_page
-from digest.arxiv.arxivraw import parse_record_page
-from digest.arxiv.atom import error_reason, parse_search_answer
-from digest.arxiv.http import ClientSettings, PoliteClient
-from digest.arxiv.turnstile import Turnstile
 from digest.errors import BadDocument, SourceError
+from digest.sources.arxiv.daily_feed_parser import parse_feed_page
+from digest.sources.arxiv.oai_pmh_parser import parse_record_page
+from digest.sources.arxiv.search_api_parser import error_reason, parse_search_answer
+from digest.sources.http_client import ClientSettings, PoliteClient
+from digest.sources.rate_limiter import Turnstile
 from tests.integration.arxiv_harvest_server import (
     daily_feed,
     deleted_record,

@@ -5,8 +5,8 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from digest.mail.tex import prose
-from digest.mail.tex.pieces import as_text
+from digest.mail.rendering.tex import prose
+from digest.mail.rendering.tex.spans import as_text
 from tests.tex_source import NAMES, PAIRS, SIGNS, TEX
 
 pytestmark = pytest.mark.long

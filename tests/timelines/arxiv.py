@@ -10,14 +10,14 @@ from random import Random
 from typing import TYPE_CHECKING, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from digest.arxiv import Source
-from digest.arxiv.api import SearchApi
-from digest.arxiv.calendar import announcements_between
-from digest.arxiv.feed import DailyFeed
-from digest.arxiv.oai import OaiPmh
 from digest.demo.search import parse_search
 from digest.errors import Unreachable
-from digest.papers import ArxivId, Paper
+from digest.model.paper import ArxivId, Paper
+from digest.sources.arxiv.calendar import announcements_between
+from digest.sources.arxiv.daily_feed import DailyFeed
+from digest.sources.arxiv.oai_pmh import OaiPmh
+from digest.sources.arxiv.search_api import SearchApi
+from digest.sources.base import Source
 from tests.integration.arxiv_harvest_server import (
     RESPONDED_AT,
     daily_feed,
@@ -30,7 +30,7 @@ from tests.integration.arxiv_harvest_server import (
 from tests.integration.arxiv_server import entry, feed
 
 if TYPE_CHECKING:
-    from digest.arxiv.http import PoliteClient
+    from digest.sources.http_client import PoliteClient
 
 KEYWORDS = ("gnome", "kettle", "lantern", "walrus")
 UNWANTED = "turnip"

@@ -11,20 +11,22 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
-from digest import cycle as cycle_module
-from digest import daemon as daemon_module
-from digest.assembly import Setup, load_setup
-from digest.cycle import Cycle
-from digest.daemon import Daemon
 from digest.errors import ServerUnavailable
-from digest.jobs import ComposeReport, FetchReport, compose_due, fetch, take_up_restored
-from digest.mail import Outcome, Outgoing, Receipt
-from digest.mail.pace import UNLIMITED
-from digest.notify import Notifier
-from digest.preferences import lay_over
-from digest.store import Mailing
-from digest.store.sqlite import SqliteStore, back_up
-from digest.subscribers import Subscriber
+from digest.mail.rate_limit import UNLIMITED
+from digest.mail.transport import Outcome, Outgoing, Receipt
+from digest.pipeline import cycle as cycle_module
+from digest.pipeline.compose_job import ComposeReport, compose_due
+from digest.pipeline.cycle import Cycle
+from digest.pipeline.fetch import FetchReport, fetch
+from digest.pipeline.restore import take_up_restored
+from digest.service import daemon as daemon_module
+from digest.service.bootstrap import Setup, load_setup
+from digest.service.daemon import Daemon
+from digest.service.sd_notify import Notifier
+from digest.storage.sqlite.store import SqliteStore, back_up
+from digest.storage.values import Mailing
+from digest.subscribers.preferences import lay_over
+from digest.subscribers.subscriber import Subscriber
 from tests.factories import reader
 from tests.fakes import FakeTransport
 from tests.timelines.arxiv import CATEGORIES, DAY, UNWANTED, Client

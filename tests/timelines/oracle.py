@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from digest.subscribers import Subscriber
+from digest.subscribers.subscriber import Subscriber
 from tests.timelines.arxiv import DAY, SHOWN_WITHIN, UNWANTED, Edition, Item
 from tests.timelines.life import Posted, Record
 

@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from typing import Any
 
-from digest.digests import Digest, Entry, Revision
+from digest.config.package_data import templates_folder
 from digest.mail.message import Letterhead, Rendered
-from digest.mail.rendering import Renderer
-from digest.mail.writing import Writer
-from digest.papers import ArxivId, Paper
-from digest.resources import templates_folder
+from digest.mail.rendering.renderer import Renderer
+from digest.mail.rendering.writer import Writer
+from digest.model.digest import Digest, Entry, Revision
+from digest.model.paper import ArxivId, Paper
 
 LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
 WRITER = Writer(Renderer(templates_folder()), LETTERHEAD)

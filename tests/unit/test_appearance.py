@@ -5,7 +5,7 @@ from itertools import chain
 
 import pytest
 
-from digest.resources import templates_folder
+from digest.config.package_data import templates_folder
 from tests.unit.rendered import RENDERED_STYLE, REVISIONS, Page, entry, render
 
 LIGHT_SHEET, DARK_SHEET = "#ffffff", "#1e1d1b"

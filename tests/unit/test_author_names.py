@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.arxiv.authors import author_name, author_names
+from digest.sources.arxiv.authors import author_name, author_names
 
 
 @pytest.mark.parametrize(

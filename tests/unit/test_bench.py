@@ -10,11 +10,11 @@ from bench import delivery, filling, growth, installation, matching, papers, see
 from bench.__main__ import main
 from bench.day import day
 from bench.figures import Figure, megabytes, seconds, table
-from digest.papers import parse_identifier
-from digest.query import parse
-from digest.settings import Defaults
-from digest.store.sqlite import SqliteStore
-from digest.subscribers import parse_subscribers
+from digest.config.settings import Defaults
+from digest.keywords.query import parse
+from digest.model.paper import parse_identifier
+from digest.storage.sqlite.store import SqliteStore
+from digest.subscribers.subscriber import parse_subscribers
 
 
 @pytest.fixture(autouse=True)

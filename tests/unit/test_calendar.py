@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.arxiv.calendar import (
+from digest.sources.arxiv.calendar import (
     _expected_holidays,
     announcements_after,
     announcements_between,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
-from digest.jobs.brake import IN_A_ROW, Brake, Refused, Tally
+from digest.pipeline.circuit_breaker import IN_A_ROW, Brake, Refused, Tally
 from tests.stores import NOW
 
 DAY = timedelta(days=1)

@@ -11,9 +11,9 @@ from zoneinfo import TZPATH, ZoneInfo
 
 import pytest
 
-from digest.config import KEYS, Settings, load_settings, system_zone
+from digest.config.loader import KEYS, Settings, load_settings, system_zone
+from digest.config.local_timezone import machine_zone
 from digest.errors import ConfigurationError
-from digest.machine_zone import machine_zone
 
 LOOPBACK = "http://127.0.0.1:8931/api/query"
 

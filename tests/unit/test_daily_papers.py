@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.pages import MOST_PAPERS, Page, Section, dated, section_of
-from digest.pages.judging import alike, judge, keyword_of
-from digest.pages.reading import Listing, parse_page
-from digest.pages.writing import html_of, is_page, markdown_of, says_the_same
-from digest.papers import ArxivId, Paper, month_of, one_line
-from digest.query import parse
-from digest.subscribers import Keyword
+from digest.cli.daily_papers.matching import alike, judge, keyword_of
+from digest.cli.daily_papers.page import MOST_PAPERS, Page, Section, dated, section_of
+from digest.cli.daily_papers.parser import Listing, parse_page
+from digest.cli.daily_papers.writer import html_of, is_page, markdown_of, says_the_same
+from digest.keywords.query import parse
+from digest.model.paper import ArxivId, Paper, month_of, one_line
+from digest.subscribers.subscriber import Keyword
 from tests.factories import invented_paper, moment
 from tests.pages import Shown, shown_github, shown_html, shown_markdown
 

@@ -11,10 +11,10 @@ import pytest
 
 from digest.cli import app
 from digest.cli.context import EXIT_CODES
-from digest.config import KEYS, load_settings
-from digest.settings import Defaults
-from digest.subscribers import KEYS as SUBSCRIBER_KEYS
-from digest.subscribers import parse_subscribers
+from digest.config.loader import KEYS, load_settings
+from digest.config.settings import Defaults
+from digest.subscribers.subscriber import KEYS as SUBSCRIBER_KEYS
+from digest.subscribers.subscriber import parse_subscribers
 from tests.documents import PAGES, ROOT, Block, anchors, blocks, links, spans
 from tests.reference import DOCS, Command, commands, manual, markdown
 

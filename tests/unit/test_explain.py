@@ -2,7 +2,7 @@
 
 import pytest
 
-from digest.explaining import explain
+from digest.pipeline.explain import explain
 from tests.factories import invented_paper, reader
 
 PAPER = invented_paper("2606.00001", "Brewing green tea with milk", categories=("cs.LG", "stat.ML"))

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.arxiv.announcement import Announced, AnnounceType, parse_feed_page
 from digest.errors import BadDocument, Refused
-from digest.papers import Paper, one_line
+from digest.model.paper import Paper, one_line
+from digest.sources.arxiv.daily_feed_parser import Announced, AnnounceType, parse_feed_page
 from tests.integration.arxiv_harvest_server import daily_feed, feed_entry
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from digest.mail.greeting import greeting_name
-from digest.notation import is_full_name
+from digest.config.parsing import is_full_name
+from digest.mail.smtp.helo import greeting_name
 
 SENDER = "digest@lab.example"
 

@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.evidence import AnalysedPaper, finder
-from digest.mail.marking import matched_words
-from digest.mail.rendering import Renderer
-from digest.mail.richtext import to_html
-from digest.mail.tex import Script, Span, spans
-from digest.matching import wanted_phrases
-from digest.papers import ArxivId, Paper
-from digest.query import parse
-from digest.resources import templates_folder
+from digest.config.package_data import templates_folder
+from digest.keywords.index import wanted_phrases
+from digest.keywords.matchers import AnalysedPaper, finder
+from digest.keywords.query import parse
+from digest.mail.rendering.highlight import matched_words
+from digest.mail.rendering.renderer import Renderer
+from digest.mail.rendering.richtext import to_html
+from digest.mail.rendering.tex.convert import spans
+from digest.mail.rendering.tex.spans import Script, Span
+from digest.model.paper import ArxivId, Paper
 
 RENDERER = Renderer(templates_folder())
 

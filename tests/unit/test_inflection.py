@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.papers import papers
-from digest.plurals import number_forms
-from digest.text import words
+from digest.keywords.analysis import words
+from digest.keywords.inflection import number_forms
 
 PAIRS = """
     algebra algebras, alumnus alumni, analyse analyses, analysis analyses, antenna antennae, antenna

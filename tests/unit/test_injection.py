@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from digest.mail.links import Links
-from digest.papers import Paper
+from digest.model.paper import Paper
 from tests.unit.rendered import WRITER, Page, digest, entry, revision
 from tests.unit.xss import STRINGS
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.config import load_settings
-from digest.stationery import stationery_of
+from digest.config.loader import load_settings
+from digest.service.mail_setup import stationery_of
 
 
 @pytest.mark.parametrize(

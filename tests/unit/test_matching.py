@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.matching import Match, QueryIndex, matches
-from digest.papers import ArxivId, Paper
-from digest.query import Query, parse
-from digest.text import AnalysedText, words
+from digest.keywords.analysis import AnalysedText, words
+from digest.keywords.index import Match, QueryIndex, matches
+from digest.keywords.query import Query, parse
+from digest.model.paper import ArxivId, Paper
 
 PAPER = Paper(
     id=ArxivId("2606.01234"),

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.digests import Digest
 from digest.mail.links import Links
 from digest.mail.message import Letterhead, Rendered, wire_address
+from digest.model.digest import Digest
 from tests.factories import message_of
 
 LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")

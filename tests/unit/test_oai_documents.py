@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.arxiv.arxivraw import Record, TokenExpired, parse_record_page
 from digest.errors import BadDocument, Refused
-from digest.papers import Paper, one_line
+from digest.model.paper import Paper, one_line
+from digest.sources.arxiv.oai_pmh_parser import Record, TokenExpired, parse_record_page
 from tests.integration.arxiv_harvest_server import (
     deleted_record,
     oai_error,

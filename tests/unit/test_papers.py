@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from digest.papers import parse_identifier
+from digest.model.paper import parse_identifier
 
 WRITTEN = [
     ("2606.01234", "2606.01234", None),

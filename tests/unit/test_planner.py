@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from digest.arxiv import Source
-from digest.arxiv.ground import HELD, Coverage, Ground
-from digest.arxiv.planner import Errand, plan
-from digest.query import Query, parse
+from digest.keywords.query import Query, parse
+from digest.sources.base import Source
+from digest.sources.planner import Errand, plan
+from digest.sources.window import HELD, Coverage, Ground
 from tests.factories import moment
 from tests.fakes import FakeSource
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from digest.arxiv.belief import OLD_PAPERS, lie, silence
-from digest.arxiv.ground import Ground
-from digest.papers import Paper
+from digest.model.paper import Paper
+from digest.sources.plausibility import OLD_PAPERS, lie, silence
+from digest.sources.window import Ground
 from tests.factories import invented_paper, moment
 
 # A Tuesday noon, everything covered the day before: one announcement lies between, on Monday evening.

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import date, datetime, time
 
-from digest.composing import compose
-from digest.digests import Digest, Hit, Revision
-from digest.preferences import NEVER, Preferences, adapted, lay_over
-from digest.query import parse
-from digest.store.sealing import Kind, is_seal, number_in, seal
+from digest.keywords.query import parse
+from digest.model.digest import Digest, Hit, Revision
+from digest.pipeline.compose import compose
+from digest.storage.tokens import Kind, is_seal, number_in, seal
+from digest.subscribers.preferences import NEVER, Preferences, adapted, lay_over
 from tests.factories import at_other_times, invented_paper, moment, reader
 
 TEA, MILK = parse("tea").key, parse("milk").key

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.providers import PROVIDERS, Provider
-from digest.settings import Smtp
+from digest.config.providers import PROVIDERS, Provider
+from digest.config.settings import Smtp
 
 KEYS = ("host", "port", "security", "messages_per_connection", "messages_per_minute", "messages_per_day")
 LOGIN = {"username": "lab@example.org", "password": "correct horse"}

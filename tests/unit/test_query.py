@@ -5,9 +5,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from digest.categories import NAMES, nearest_category
 from digest.errors import QueryError
-from digest.query import Query, any_of, is_asked_exactly, parse, to_arxiv
+from digest.keywords.query import Query, any_of, is_asked_exactly, parse, to_arxiv
+from digest.model.categories import NAMES, nearest_category
 
 WORDS = st.sampled_from(["compiler", "Compiled", "graph", "neural", "état", "state-of-the-art", "theory"])
 PHRASES = st.lists(

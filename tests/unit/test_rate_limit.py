@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.pace import Limits, Pace
+from digest.mail.rate_limit import Limits, Pace
 
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 NOTHING = timedelta(0)

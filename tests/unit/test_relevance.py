@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from digest.composing import by_relevance, compose
-from digest.digests import Digest, Entry, Hit
-from digest.merging import merge
-from digest.query import parse
+from digest.keywords.query import parse
+from digest.model.digest import Digest, Entry, Hit
+from digest.pipeline.compose import by_relevance, compose
+from digest.pipeline.merge import merge
 from tests.factories import invented_paper, reader
 
 NOW = datetime(2026, 6, 16, 7, tzinfo=UTC)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.digests import Revision
+from digest.config.package_data import systemd_folder, templates_folder
 from digest.errors import ConfigurationError
 from digest.mail.links import Links
-from digest.mail.rendering import KeywordCount, Renderer, subject_line
-from digest.resources import systemd_folder, templates_folder
+from digest.mail.rendering.renderer import KeywordCount, Renderer, subject_line
+from digest.model.digest import Revision
 from tests.examples import examples
 from tests.unit.rendered import (
     RENDERED_STYLE,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.replies import Reply, ReplyClass, ReplySubject, Stage, judge, subject_of
+from digest.mail.smtp.reply_codes import Reply, ReplyClass, ReplySubject, Stage, judge, subject_of
 from tests import replies
 
 MAIL = (Stage.RECIPIENT, Stage.CONTENT)

@@ -6,15 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.bounces import (
-    Bounce,
-    Complaint,
-    Leaving,
-    Returned,
-    Unread,
-    leave_address,
-    read_returned,
-)
+from digest.mail.bounces import Bounce, Complaint, Leaving, Returned, Unread, leave_address, read_returned
 from digest.mail.delivery_reports import Concern
 from digest.mail.mime import read_mail
 from tests.examples import examples

@@ -4,7 +4,7 @@ from datetime import date, time, timedelta
 
 import pytest
 
-from digest.schedule import (
+from digest.pipeline.schedule import (
     LONGEST_RETRY,
     due_at_slot,
     due_today,
@@ -14,7 +14,7 @@ from digest.schedule import (
     slot_after,
     slot_before,
 )
-from digest.store import Standing
+from digest.storage.values import Standing
 from tests.factories import at_other_times, moment, reader
 
 FRIDAY = 4

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from digest.arxiv.atom import error_reason, parse_search_answer
 from digest.errors import BadDocument, Refused
-from digest.papers import Paper, one_line
+from digest.model.paper import Paper, one_line
+from digest.sources.arxiv.search_api_parser import error_reason, parse_search_answer
 from tests.integration.arxiv_server import entry, error_entry, feed
 
 

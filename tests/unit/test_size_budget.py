@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.digests import Digest, Entry
-from digest.mail.fitting import HTML_LIMIT, Level, levels
+from digest.config.package_data import templates_folder
 from digest.mail.links import NO_LINKS, Links
 from digest.mail.message import Letterhead, quoted_printable
-from digest.mail.rendering import Renderer
-from digest.mail.writing import Writer
-from digest.papers import ArxivId, Paper
-from digest.resources import templates_folder
+from digest.mail.rendering.renderer import Renderer
+from digest.mail.rendering.size_budget import HTML_LIMIT, Level, levels
+from digest.mail.rendering.writer import Writer
+from digest.model.digest import Digest, Entry
+from digest.model.paper import ArxivId, Paper
 
 LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
 WRITER = Writer(Renderer(templates_folder()), LETTERHEAD)

@@ -9,10 +9,10 @@ from email_validator import validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from digest.config import Defaults
+from digest.config.loader import Defaults
+from digest.config.parsing import address_key, parse_address
 from digest.errors import ConfigurationError
-from digest.notation import address_key, parse_address
-from digest.subscribers import Subscriber, load_subscribers, parse_subscribers
+from digest.subscribers.subscriber import Subscriber, load_subscribers, parse_subscribers
 
 DEFAULTS = Defaults(at=time(6, 30), timezone=ZoneInfo("Europe/Berlin")).model_copy(update={"weekly": 2})
 GOOD = 'email = "reader@example.org"\nkeywords = ["neural operator"]\n'

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from digest.entries import Entangled, all_entries, read_entries
 from digest.errors import ConfigurationError
+from digest.subscribers.toml import Entangled, all_entries, read_entries
 
 _PIECES = (
     "[[subscriber]]\n",

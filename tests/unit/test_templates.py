@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from digest.config.package_data import templates_folder
 from digest.errors import ConfigurationError, Unwritable
 from digest.mail.links import Links
 from digest.mail.message import Letterhead
-from digest.mail.rendering import Renderer
-from digest.mail.sample import try_out
-from digest.mail.writing import Writer
-from digest.resources import templates_folder
+from digest.mail.rendering.renderer import Renderer
+from digest.mail.rendering.template_check import try_out
+from digest.mail.rendering.writer import Writer
 from tests.unit.rendered import digest, entry, render
 
 LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")

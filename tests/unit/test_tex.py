@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.tex import Script, Span, maths, plain, prose, spans
-from digest.mail.tex.reading import survives
+from digest.mail.rendering.tex import math, prose
+from digest.mail.rendering.tex.convert import plain, spans
+from digest.mail.rendering.tex.spans import Script, Span
+from digest.mail.rendering.tex.tokens import survives
 
 SUPER, SUB = Script.SUPER, Script.SUB
 
@@ -232,7 +234,7 @@ def test_letters_are_counted_whatever_alphabet_shows_them(source: str, text: str
 
 
 def test_maths_that_would_lose_a_letter_is_shown_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maths, "converted", lambda source, words: ())
+    monkeypatch.setattr(math, "converted", lambda source, words: ())
     assert plain("so $x^2$ is") == "so $x^2$ is"
 
 

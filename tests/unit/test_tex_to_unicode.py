@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.arxiv.authors import author_name
-from digest.arxiv.tex_to_unicode import tex_to_unicode
+from digest.sources.arxiv.authors import author_name
+from digest.sources.arxiv.tex_to_unicode import tex_to_unicode
 
 WITH_NAMES = {
     "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "ı": "i", "đ": "dj",

@@ -3,8 +3,8 @@
 import pytest
 
 from digest.errors import QueryError
-from digest.query import parse
-from digest.query.cautions import cautions
+from digest.keywords.broad_terms import cautions
+from digest.keywords.query import parse
 
 
 @pytest.mark.parametrize(

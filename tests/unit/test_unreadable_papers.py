@@ -8,16 +8,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from digest.digests import Entry
+from digest.config.package_data import templates_folder
 from digest.errors import Unwritable
-from digest.mail import cards, marking, richtext
-from digest.mail.cards import card_of
-from digest.mail.rendering import Renderer
-from digest.mail.tex import plain, prose
-from digest.mail.tex.pieces import as_text
-from digest.mail.writing import Writer
-from digest.papers import Paper
-from digest.resources import templates_folder
+from digest.mail.rendering import highlight, paper_view, richtext
+from digest.mail.rendering.paper_view import card_of
+from digest.mail.rendering.renderer import Renderer
+from digest.mail.rendering.tex import prose
+from digest.mail.rendering.tex.convert import plain
+from digest.mail.rendering.tex.spans import as_text
+from digest.mail.rendering.writer import Writer
+from digest.model.digest import Entry
+from digest.model.paper import Paper
 from digest.web.feeds import paper_item
 from digest.web.pages import Pages
 from tests.examples import examples
@@ -31,10 +32,10 @@ ODD = r"Of $x \not\mathrel{}$ and \not\mbox{} things"
 @pytest.fixture(autouse=True)
 def no_memory() -> Iterator[None]:
     """What is kept of a text holds no longer than a test that breaks the converter."""
-    for kept in (card_of, richtext._converted_before, marking._abstract):
+    for kept in (card_of, richtext._converted_before, highlight._abstract):
         kept.cache_clear()
     yield
-    for kept in (card_of, richtext._converted_before, marking._abstract):
+    for kept in (card_of, richtext._converted_before, highlight._abstract):
         kept.cache_clear()
 
 
@@ -105,12 +106,12 @@ def test_a_text_that_cannot_be_converted_is_shown_as_written(
 def test_a_paper_that_cannot_be_taken_apart_is_its_title(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    venue = cards._venue
+    venue = paper_view._venue
 
     def fail_at_odd(comment: str) -> tuple[str, str]:
         return EMPTY[comment] if comment == "odd" else venue(comment)
 
-    monkeypatch.setattr(cards, "_venue", fail_at_odd)
+    monkeypatch.setattr(paper_view, "_venue", fail_at_odd)
     mailed = writer().rendered(digest(entry(1, title=ODD, comment="odd"), entry(2)))
     assert ODD in mailed.text
     assert ODD in mailed.html
@@ -143,6 +144,6 @@ def test_a_template_that_calls_itself_for_ever_is_blamed(tmp_path: Path) -> None
 def test_where_no_words_can_be_found_none_are_marked(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(marking, "_abstract", lambda paper: EMPTY["no abstract"])
+    monkeypatch.setattr(highlight, "_abstract", lambda paper: EMPTY["no abstract"])
     assert "We wait." in writer().rendered(digest(entry(1))).html
     assert f"no words marked paper={paper(1).id} cause=KeyError: 'no abstract'" in caplog.messages

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from digest.digests import Digest
+from digest.mail.link_builder import Leading, links_of
 from digest.mail.links import NO_LINKS
-from digest.store import Mailing, Pages
-from digest.store.sqlite import SqliteStore
-from digest.web.links import Leading, links_of
+from digest.model.digest import Digest
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Mailing, Pages
 from tests.factories import moment, reader
 
 NOW = moment("2026-06-16 07:00")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.wrapping import wrapped
+from digest.mail.rendering.wrap import wrapped
 
 
 def columns(line: str) -> int:

@@ -17,14 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.digests import Digest, Entry, Revision
+from digest.config.package_data import templates_folder
 from digest.errors import Unwritable
 from digest.mail.message import Letterhead, quoted_printable
-from digest.mail.rendering import Block, Renderer
-from digest.mail.writing import Writer
-from digest.papers import ArxivId, Paper
-from digest.resources import templates_folder
-from digest.store import Mailing
+from digest.mail.rendering.renderer import Block, Renderer
+from digest.mail.rendering.writer import Writer
+from digest.model.digest import Digest, Entry, Revision
+from digest.model.paper import ArxivId, Paper
+from digest.storage.values import Mailing
 from tests.examples import examples
 from tests.factories import message_of
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from digest.cli.daily_papers.parser import Listed, Listing
 from digest.errors import QueryError
-from digest.matching import matches
-from digest.pages.reading import Listed, Listing
-from digest.papers import ArxivId, Paper
-from digest.query.tree import AllOf, AnyOf, Author, Category, Node, Phrase, Remark
-from digest.subscribers import Keyword, parse_keyword
+from digest.keywords.ast import AllOf, AnyOf, Author, Category, Node, Phrase, Remark
+from digest.keywords.index import matches
+from digest.model.paper import ArxivId, Paper
+from digest.subscribers.subscriber import Keyword, parse_keyword
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

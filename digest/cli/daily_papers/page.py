@@ -1,16 +1,17 @@
 """Pages of papers: a heading for each keyword, and under it a table of its newest papers.
 
-That is the form of the README of a "Daily Papers" repository. `digest.pages.writing` makes such a page,
-`digest.pages.reading` reads one, and `digest.pages.judging` says which of its papers match their heading.
+That is the form of the README of a "Daily Papers" repository. `digest.cli.daily_papers.writer` makes such a
+page, `digest.cli.daily_papers.parser` reads one, and `digest.cli.daily_papers.matching` says which of its
+papers match their heading.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from digest.matching import matches
-from digest.papers import Paper, month_of
-from digest.subscribers import Keyword
+from digest.keywords.index import matches
+from digest.model.paper import Paper, month_of
+from digest.subscribers.subscriber import Keyword
 
 MOST_PAPERS = 100
 """How many papers stand under a heading at most."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import unescape
 from itertools import chain
 
-from digest.papers import ArxivId, one_line, parse_identifier
+from digest.model.paper import ArxivId, one_line, parse_identifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 import re
 from html import escape
 
-from digest.pages import Page, Section, dated
-from digest.papers import Paper, one_line
+from digest.cli.daily_papers.page import Page, Section, dated
+from digest.model.paper import Paper, one_line
 
 _SHORT_COMMENT = 20
 _COMMENT_SHOWN = 5

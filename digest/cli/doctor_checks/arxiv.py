@@ -8,18 +8,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from digest.arxiv.announcement import parse_feed_page
-from digest.arxiv.atom import parse_search_answer
-from digest.arxiv.documents import moment_of, root_of, text_of
-from digest.arxiv.http import PoliteClient
-from digest.arxiv.proxies import proxy_for
-from digest.arxiv.proxies import shown as shown_proxy
-from digest.assembly import manners_of, open_client, turnstile_file
-from digest.checks import Finding, failed, ok, warning
-from digest.checks.clock import judge_clock
+from digest.cli.doctor_checks.check import Finding, failed, ok, warning
+from digest.cli.doctor_checks.clock import judge_clock
+from digest.config.parsing import is_loopback
+from digest.config.settings import Settings
 from digest.errors import BadDocument, Implausible, SourceError, StateError, Throttled, Unreachable
-from digest.notation import is_loopback
-from digest.settings import Settings
+from digest.service.bootstrap import manners_of, open_client, turnstile_file
+from digest.sources.arxiv.daily_feed_parser import parse_feed_page
+from digest.sources.arxiv.search_api_parser import parse_search_answer
+from digest.sources.http_client import PoliteClient
+from digest.sources.proxies import proxy_for
+from digest.sources.proxies import shown as shown_proxy
+from digest.sources.xml import moment_of, root_of, text_of
 
 _PATIENCE = timedelta(seconds=40)
 _BUSY_CATEGORY = "cs.LG"  # a hundred papers a day

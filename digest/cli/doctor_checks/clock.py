@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from digest.assembly import Setup
-from digest.checks import Finding, failed, ok, warning
+from digest.cli.doctor_checks.check import Finding, failed, ok, warning
+from digest.service.bootstrap import Setup
 
 _NOTICEABLE = timedelta(minutes=2)
 _HARMFUL = timedelta(minutes=30)

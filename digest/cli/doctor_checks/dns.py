@@ -9,8 +9,8 @@ import dns.asyncresolver
 import dns.exception
 import dns.resolver
 
-from digest.checks import Finding, warning
-from digest.checks.records import (
+from digest.cli.doctor_checks.check import Finding, warning
+from digest.cli.doctor_checks.dns_records import (
     USUAL_SELECTORS,
     include_of,
     is_dmarc,
@@ -18,9 +18,9 @@ from digest.checks.records import (
     judge_dmarc,
     judge_spf,
 )
+from digest.config.parsing import is_loopback
+from digest.config.settings import Smtp
 from digest.mail.message import wire_address
-from digest.notation import is_loopback
-from digest.settings import Smtp
 
 _SECONDS = 5.0
 _AT_ONCE = 5

@@ -1,12 +1,12 @@
 """What the DNS records of a sender's domain tell those who receive its mails: SPF, DKIM and DMARC.
 
-RFC 7208, RFC 6376 and RFC 7489. Here they are judged; `digest.checks.domain` asks for them.
+RFC 7208, RFC 6376 and RFC 7489. Here they are judged; `digest.cli.doctor_checks.dns` asks for them.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 
-from digest.checks import Finding, failed, ok, warning
+from digest.cli.doctor_checks.check import Finding, failed, ok, warning
 
 USUAL_SELECTORS = (
     *("default", "dkim", "mail", "smtp", "google", "selector1", "selector2", "s1", "s2", "k1", "k2", "k3"),

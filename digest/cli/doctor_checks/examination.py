@@ -4,21 +4,21 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from digest.assembly import Setup, server_of
-from digest.checks import Finding, Verdict, failed, ok, warning
-from digest.checks.arxiv import check_arxiv
-from digest.checks.clock import check_zones
-from digest.checks.domain import Resolver, check_domain
-from digest.checks.files import check_files
-from digest.checks.pages import check_pages
-from digest.checks.sending import send_test
-from digest.checks.service import check_service
-from digest.checks.smtp import check_mail_server
-from digest.config import find_config, load_settings
+from digest.cli.doctor_checks.arxiv import check_arxiv
+from digest.cli.doctor_checks.check import Finding, Verdict, failed, ok, warning
+from digest.cli.doctor_checks.clock import check_zones
+from digest.cli.doctor_checks.dns import Resolver, check_domain
+from digest.cli.doctor_checks.files import check_files
+from digest.cli.doctor_checks.smtp import check_mail_server
+from digest.cli.doctor_checks.systemd import check_service
+from digest.cli.doctor_checks.test_mail import send_test
+from digest.cli.doctor_checks.web import check_pages
+from digest.config.loader import find_config, load_settings
 from digest.errors import ConfigurationError
-from digest.papers import one_line
-from digest.query.cautions import cautions
-from digest.subscribers import load_subscribers
+from digest.keywords.broad_terms import cautions
+from digest.model.paper import one_line
+from digest.service.bootstrap import Setup, server_of
+from digest.subscribers.subscriber import load_subscribers
 
 CONFIGURATION = "configuration"
 SUBSCRIBERS = "subscribers"

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from digest.assembly import Setup
-from digest.checks import Finding, failed, ok, warning
+from digest.cli.doctor_checks.check import Finding, failed, ok, warning
+from digest.config.package_data import templates_folder
+from digest.config.parsing import parse_toml, read_text
+from digest.config.settings import Settings
 from digest.errors import ConfigurationError, StateError, Unwritable
-from digest.notation import parse_toml, read_text
-from digest.papers import one_line
-from digest.resources import templates_folder
-from digest.settings import Settings
-from digest.stationery import mail_writer, stationery_of
-from digest.store.sqlite import look_into, restored_in
+from digest.model.paper import one_line
+from digest.service.bootstrap import Setup
+from digest.service.mail_setup import mail_writer, stationery_of
+from digest.storage.sqlite.store import look_into, restored_in
 
 A_YEAR = 300_000_000
 """Bytes: all that arXiv announces in a year takes half of it (docs/benchmarks.md), copying it the rest."""

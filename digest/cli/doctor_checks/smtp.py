@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import aiosmtplib
 
-from digest.checks import Finding, failed, ok, warning
+from digest.cli.doctor_checks.check import Finding, failed, ok, warning
 from digest.errors import ServerUnavailable
 from digest.mail.bounces import verp
-from digest.mail.connecting import SmtpServer, encrypt, explained, greet, log_in, name_for, refused
-from digest.mail.greeting import machine_name
 from digest.mail.message import wire_address
-from digest.mail.replies import Reply, ReplyClass, Stage, judge
+from digest.mail.smtp.connect import SmtpServer, encrypt, explained, greet, log_in, name_for, refused
+from digest.mail.smtp.helo import machine_name
+from digest.mail.smtp.reply_codes import Reply, ReplyClass, Stage, judge
 
 _PATIENCE = timedelta(seconds=30)
 _PROBE_SECONDS = 5.0

@@ -5,15 +5,15 @@ import secrets
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
-from digest.assembly import transport_of
-from digest.checks import Finding, failed, ok
+from digest.cli.doctor_checks.check import Finding, failed, ok
+from digest.config.settings import Settings
 from digest.demo.papers import ANNOUNCEMENTS
-from digest.digests import Digest, Entry
 from digest.errors import DigestError, ServerUnavailable
-from digest.mail import Outcome, Receipt
-from digest.settings import Settings
-from digest.stationery import stationery_of, writer_of
-from digest.store import Mailing
+from digest.mail.transport import Outcome, Receipt
+from digest.model.digest import Digest, Entry
+from digest.service.bootstrap import transport_of
+from digest.service.mail_setup import stationery_of, writer_of
+from digest.storage.values import Mailing
 
 _NAME = "test digest"
 _PAPERS = 3

@@ -10,14 +10,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from digest.errors import QueryError
-from digest.evidence import AnalysedPaper, Finder, finder
-from digest.mail.cards import shown_abstract
-from digest.mail.richtext import converted, joined
-from digest.matching import wanted_phrases
-from digest.papers import ArxivId, Paper
-from digest.query import parse
-from digest.query.tree import Phrase, Term
-from digest.text import begins_word, run_of_words
+from digest.keywords.analysis import begins_word, run_of_words
+from digest.keywords.ast import Phrase, Term
+from digest.keywords.index import wanted_phrases
+from digest.keywords.matchers import AnalysedPaper, Finder, finder
+from digest.keywords.query import parse
+from digest.mail.rendering.paper_view import shown_abstract
+from digest.mail.rendering.richtext import converted, joined
+from digest.model.paper import ArxivId, Paper
 
 _log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from datetime import date
 from functools import lru_cache
 from urllib.parse import quote
 
-from digest.categories import NAMES
-from digest.digests import Revision
-from digest.mail.richtext import RichText
-from digest.papers import Paper, one_line
+from digest.mail.rendering.richtext import RichText
+from digest.model.categories import NAMES
+from digest.model.digest import Revision
+from digest.model.paper import Paper, one_line
 
 _log = logging.getLogger(__name__)
 

@@ -12,15 +12,15 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
-from digest.arxiv.calendar import last_announcement
-from digest.digests import Digest
 from digest.errors import Unwritable
-from digest.mail.cards import Card, bare_card, card_of, line_of, shortened, shown_abstract
 from digest.mail.links import Links
 from digest.mail.message import Letterhead, contact_url, leave_url
-from digest.mail.richtext import RichText, converted, opening, to_html
-from digest.mail.templates import Cut, Templates
-from digest.papers import Paper, one_line
+from digest.mail.rendering.paper_view import Card, bare_card, card_of, line_of, shortened, shown_abstract
+from digest.mail.rendering.richtext import RichText, converted, opening, to_html
+from digest.mail.rendering.templates import Cut, Templates
+from digest.model.digest import Digest
+from digest.model.paper import Paper, one_line
+from digest.sources.arxiv.calendar import last_announcement
 
 _log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from markupsafe import escape
 
-from digest.mail.tex import Script, Span, attempt, has_signs
-from digest.mail.tex.pieces import as_text
+from digest.mail.rendering.tex.convert import attempt, has_signs
+from digest.mail.rendering.tex.spans import Script, Span, as_text
 
 _TAGS = {Script.SUPER: "sup", Script.SUB: "sub"}
 _RIGHT_TO_LEFT = {"R", "AL"}

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from digest.digests import Digest, Entry, Revision
 from digest.errors import ConfigurationError, Unwritable
-from digest.mail.writing import Writer
-from digest.papers import ArxivId, Paper
-from digest.store import Mailing
+from digest.mail.rendering.writer import Writer
+from digest.model.digest import Digest, Entry, Revision
+from digest.model.paper import ArxivId, Paper
+from digest.storage.values import Mailing
 
 _FULL = Paper(
     id=ArxivId("2606.99001"),

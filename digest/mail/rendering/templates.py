@@ -14,8 +14,8 @@ import jinja2
 from markupsafe import Markup, escape
 
 from digest.errors import ConfigurationError, Unwritable
-from digest.mail.richtext import RichText
-from digest.mail.wrapping import wrapped
+from digest.mail.rendering.richtext import RichText
+from digest.mail.rendering.wrap import wrapped
 
 _DATES_KEPT = 512
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

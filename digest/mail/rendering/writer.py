@@ -14,17 +14,17 @@ from functools import lru_cache, partial
 from itertools import chain
 from typing import TypeAlias
 
-from digest.digests import Digest
-from digest.mail import Outgoing
 from digest.mail.bounces import leave_address
-from digest.mail.fitting import HTML_LIMIT, Level, levels
 from digest.mail.links import NO_LINKS, Links
-from digest.mail.marking import matched_words
 from digest.mail.message import Letterhead, Rendered, join_message, quoted_printable
-from digest.mail.rendering import Frame, Renderer
-from digest.mail.templates import Cut
-from digest.papers import Paper
-from digest.store import Mailing
+from digest.mail.rendering.highlight import matched_words
+from digest.mail.rendering.renderer import Frame, Renderer
+from digest.mail.rendering.size_budget import HTML_LIMIT, Level, levels
+from digest.mail.rendering.templates import Cut
+from digest.mail.transport import Outgoing
+from digest.model.digest import Digest
+from digest.model.paper import Paper
+from digest.storage.values import Mailing
 
 _PAPERS_KEPT = 2_000
 """About 4 KB each, encoded: 8 MB."""

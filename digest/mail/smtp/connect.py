@@ -12,9 +12,9 @@ from typing import Literal
 import aiosmtplib
 
 from digest.errors import ServerUnavailable
-from digest.mail.greeting import greeting_name, machine_name
-from digest.mail.replies import Reply, Stage, judge
-from digest.mail.unreached import explain_unreached
+from digest.mail.smtp.helo import greeting_name, machine_name
+from digest.mail.smtp.reply_codes import Reply, Stage, judge
+from digest.mail.smtp.unreached import explain_unreached
 
 Security = Literal["starttls", "tls", "none"]
 
@@ -25,7 +25,7 @@ class SmtpServer:
 
     After `messages_per_connection` mails a connection is closed and another one opened. With a
     `bounce_address` that, with the mailing's name, is the envelope sender (`digest.mail.bounces.verp`).
-    The server is greeted as `helo`, or as `digest.mail.greeting` finds by the machine and `sender`.
+    The server is greeted as `helo`, or as `digest.mail.smtp.helo` finds by the machine and `sender`.
 
     `starttls` and `tls` demand a certificate that this machine trusts, valid for `host`.
     """

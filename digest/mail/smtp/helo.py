@@ -3,7 +3,7 @@
 import socket
 from functools import cache
 
-from digest.notation import is_full_name
+from digest.config.parsing import is_full_name
 
 _NOWHERE = ("arpa", "home", "internal", "invalid", "lan", "local", "localdomain", "localhost")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
 
-from digest.mail.wording import ReplySubject, quota_wait, subject_of
-from digest.papers import one_line
+from digest.mail.smtp.reply_text import ReplySubject, quota_wait, subject_of
+from digest.model.paper import one_line
 
 __all__ = ["Reply", "ReplyClass", "ReplySubject", "Stage", "Verdict", "judge", "subject_of"]
 

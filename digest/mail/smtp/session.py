@@ -9,12 +9,12 @@ from typing import TypeAlias
 import aiosmtplib
 
 from digest.errors import ServerUnavailable
-from digest.mail import Outcome, Outgoing, Receipt
 from digest.mail.bounces import verp
-from digest.mail.connecting import Security, SmtpServer, connect, refused
-from digest.mail.dialogue import Dialogue, OutOfStep, Unanswered, dialogue
 from digest.mail.message import wire_address
-from digest.mail.replies import Reply, ReplyClass, Stage, judge
+from digest.mail.smtp.connect import Security, SmtpServer, connect, refused
+from digest.mail.smtp.pipelining import Dialogue, OutOfStep, Unanswered, dialogue
+from digest.mail.smtp.reply_codes import Reply, ReplyClass, Stage, judge
+from digest.mail.transport import Outcome, Outgoing, Receipt
 
 __all__ = ["Security", "SmtpServer", "SmtpTransport"]
 

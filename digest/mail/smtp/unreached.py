@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import aiosmtplib
 
-from digest.mail.replies import Stage
+from digest.mail.smtp.reply_codes import Stage
 
 _LATER = "it is tried again later; if this goes on, "
 _OPERATOR = "the server's operator has to "

@@ -5,8 +5,8 @@ See https://info.arxiv.org/help/prep.html#author for how it is written.
 
 import re
 
-from digest.arxiv.tex_to_unicode import composed, named_letters, tex_to_unicode
-from digest.papers import one_line
+from digest.model.paper import one_line
+from digest.sources.arxiv.tex_to_unicode import composed, named_letters, tex_to_unicode
 
 # A backslash may have been doubled on its way; a line break, which it would mean in TeX, is in no name.
 _DOUBLED = re.compile(r"\\{2,}")

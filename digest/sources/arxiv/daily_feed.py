@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from digest.arxiv.announcement import Announced, AnnounceType, FeedPage, parse_feed_page
-from digest.arxiv.belief import check_clock
-from digest.arxiv.calendar import announcements_between, evenings_between
-from digest.arxiv.ground import Ground
-from digest.arxiv.http import PoliteClient
-from digest.categories import starting_with
 from digest.errors import Implausible, MissingNews, SourceError
-from digest.papers import ArxivId, Paper
-from digest.query import Query, asks_for_remarks
+from digest.keywords.query import Query, asks_for_remarks
+from digest.model.categories import starting_with
+from digest.model.paper import ArxivId, Paper
+from digest.sources.arxiv.calendar import announcements_between, evenings_between
+from digest.sources.arxiv.daily_feed_parser import Announced, AnnounceType, FeedPage, parse_feed_page
+from digest.sources.http_client import PoliteClient
+from digest.sources.plausibility import check_clock
+from digest.sources.window import Ground
 
 # All 20 archives. On a busy day, with replacements, each group but the first stays well below the limit;
 # computer science may reach it, and is then asked for in parts.

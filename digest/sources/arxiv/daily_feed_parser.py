@@ -11,10 +11,10 @@ from enum import StrEnum
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
-from digest.arxiv.authors import author_names
-from digest.arxiv.documents import incomplete, moment_of, read_entries, root_of, text_of, text_or_empty
 from digest.errors import Refused
-from digest.papers import Paper, one_line, parse_identifier
+from digest.model.paper import Paper, one_line, parse_identifier
+from digest.sources.arxiv.authors import author_names
+from digest.sources.xml import incomplete, moment_of, read_entries, root_of, text_of, text_or_empty
 
 FEED_URL = "https://rss.arxiv.org/atom"
 

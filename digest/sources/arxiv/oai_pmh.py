@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from math import ceil
 
-from digest.arxiv.arxivraw import RecordPage, TokenExpired, parse_record_page
-from digest.arxiv.belief import INDEX_LAG, check_clock
-from digest.arxiv.calendar import announcements_between
-from digest.arxiv.ground import Ground
-from digest.arxiv.http import PoliteClient
 from digest.errors import Implausible, MissingNews, Refused
-from digest.papers import ArxivId, Paper
-from digest.query import Query
+from digest.keywords.query import Query
+from digest.model.paper import ArxivId, Paper
+from digest.sources.arxiv.calendar import announcements_between
+from digest.sources.arxiv.oai_pmh_parser import RecordPage, TokenExpired, parse_record_page
+from digest.sources.http_client import PoliteClient
+from digest.sources.plausibility import INDEX_LAG, check_clock
+from digest.sources.window import Ground
 
 # A datestamp is the UTC date of a paper's last change. 20:00 US Eastern, when papers are announced, is past
 # midnight UTC, and they are listed some two hours later. A fetch in between does not see them, but is on the

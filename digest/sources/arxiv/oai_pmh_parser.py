@@ -9,8 +9,11 @@ from datetime import date, datetime
 from email.utils import parsedate_to_datetime
 from xml.etree import ElementTree
 
-from digest.arxiv.authors import author_names
-from digest.arxiv.documents import (
+from digest.errors import Refused
+from digest.model.paper import Paper, one_line, parse_identifier
+from digest.sources.arxiv.authors import author_names
+from digest.sources.arxiv.tex_to_unicode import tex_to_unicode
+from digest.sources.xml import (
     in_utc,
     incomplete,
     moment_of,
@@ -20,9 +23,6 @@ from digest.arxiv.documents import (
     text_of,
     text_or_empty,
 )
-from digest.arxiv.tex_to_unicode import tex_to_unicode
-from digest.errors import Refused
-from digest.papers import Paper, one_line, parse_identifier
 
 OAI_URL = "https://oaipmh.arxiv.org/oai"
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from digest.arxiv.atom import SearchAnswer, parse_search_answer
-from digest.arxiv.belief import check_clock
-from digest.arxiv.ground import Ground
-from digest.arxiv.http import PoliteClient
 from digest.errors import Implausible
-from digest.papers import ArxivId, Paper
-from digest.query import Query, any_of
+from digest.keywords.query import Query, any_of
+from digest.model.paper import ArxivId, Paper
+from digest.sources.arxiv.search_api_parser import SearchAnswer, parse_search_answer
+from digest.sources.http_client import PoliteClient
+from digest.sources.plausibility import check_clock
+from digest.sources.window import Ground
 
 # Elasticsearch, which answers for arXiv, takes 1,024 clauses in one query by default, and a term can need
 # several: 200 terms, about a hundred keywords, keep well away from that. 16,000 characters are a small form.
@@ -33,7 +33,9 @@ _TOLERANCE = timedelta(days=1)
 
 
 class SearchApi:
-    """Papers by query, over a window of submission times (https://info.arxiv.org/help/api/user-manual.html)."""
+    """Papers by query, over a window of submission times
+    (https://info.arxiv.org/help/api/user-manual.html).
+    """
 
     name = "search API"
     lists_again = True

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from xml.etree import ElementTree
 
-from digest.arxiv.authors import author_name
-from digest.arxiv.documents import moment_of, optional_text, read_entries, root_of, text_of, text_or_empty
 from digest.errors import BadDocument, Refused
-from digest.papers import ArxivId, Paper, one_line, parse_identifier
+from digest.model.paper import ArxivId, Paper, one_line, parse_identifier
+from digest.sources.arxiv.authors import author_name
+from digest.sources.xml import moment_of, optional_text, read_entries, root_of, text_of, text_or_empty
 
 SEARCH_API_URL = "https://export.arxiv.org/api/query"
 

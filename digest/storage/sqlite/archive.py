@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from digest.papers import ArxivId, Paper
-from digest.store.file import StateFile
-from digest.store.rows import LAST_CODE, Code, code_of, first_code, moment_of, paper_of, text_of
+from digest.model.paper import ArxivId, Paper
+from digest.storage.sqlite.codec import LAST_CODE, Code, code_of, first_code, moment_of, paper_of, text_of
+from digest.storage.sqlite.connection import StateFile
 
 PLACES = 512
 """About 900 KB of text, which is as much as bz2 compresses in one block."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
-from digest.papers import ArxivId, Paper
+from digest.model.paper import ArxivId, Paper
 
 Code = int | str
 """A paper's id as the state file has it: 2606.01234 is 260601234, since numbers take half the room."""

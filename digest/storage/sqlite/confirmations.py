@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from digest.notation import address_key
-from digest.preferences import Preferences
-from digest.store import Confirmation, PageChange
-from digest.store.restoring import Restorable
-from digest.store.rows import moment_of, text_of
+from digest.config.parsing import address_key
+from digest.storage.sqlite.codec import moment_of, text_of
+from digest.storage.sqlite.restore_detection import Restorable
+from digest.storage.values import Confirmation, PageChange
+from digest.subscribers.preferences import Preferences
 
 _ONCE_IN = timedelta(days=1)
 """Of each kind of change one mail in that time: nobody fills a mailbox from a page."""

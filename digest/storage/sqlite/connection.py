@@ -12,10 +12,10 @@ from typing import Any, Self
 
 from sqlite_utils import Database
 
+from digest.config.file_lock import give_to_owner, make_private_folder
 from digest.errors import StateError
-from digest.locking import give_to_owner, make_private_folder
-from digest.store.failures import state_error
-from digest.store.migrations import migrations, names
+from digest.storage.sqlite.errors import state_error
+from digest.storage.sqlite.migrations import migrations, names
 
 _log = logging.getLogger(__name__)
 

@@ -1,9 +1,11 @@
-"""What SQLite's errors, and the system's behind them, mean to an operator; see https://sqlite.org/rescode.html."""
+"""What SQLite's errors, and the system's behind them, mean to an operator; see
+https://sqlite.org/rescode.html.
+"""
 
 import sqlite3
 from pathlib import Path
 
-from digest import os_errors
+from digest.config import os_errors
 from digest.errors import StateError
 
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from digest.store.seen import Seen
+from digest.storage.sqlite.papers import Seen
 
 _SIZE = 16
 

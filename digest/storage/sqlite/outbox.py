@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from digest.digests import Digest, Entry, Revision
-from digest.notation import address_key
-from digest.store import Conclusion, Mailing, MailingState, News, Pages, Served
-from digest.store.renaming import Renaming
-from digest.store.rows import moment_of, text_of
-from digest.store.sealing import Kind, reader_links, seal
+from digest.config.parsing import address_key
+from digest.model.digest import Digest, Entry, Revision
+from digest.storage.sqlite.codec import moment_of, text_of
+from digest.storage.sqlite.renaming import Renaming
+from digest.storage.tokens import Kind, reader_links, seal
+from digest.storage.values import Conclusion, Mailing, MailingState, News, Pages, Served
 
 MAILING_COLUMNS = (
     "number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries,"

@@ -9,11 +9,12 @@ from operator import itemgetter
 
 from sqlite_utils import Database
 
-from digest.arxiv.ground import Coverage
-from digest.papers import ArxivId, Paper, month_of
-from digest.store import Matched, shelves
-from digest.store.revisions import Edition, Revisions
-from digest.store.rows import Code, checksum_of, code_of, id_of, moment_of, text_of
+from digest.model.paper import ArxivId, Paper, month_of
+from digest.sources.window import Coverage
+from digest.storage.sqlite import archive
+from digest.storage.sqlite.codec import Code, checksum_of, code_of, id_of, moment_of, text_of
+from digest.storage.sqlite.revisions import Edition, Revisions
+from digest.storage.values import Matched
 
 _CLOCK_SLACK = timedelta(days=2)
 
@@ -102,7 +103,7 @@ class Seen(Revisions):
                 LEFT JOIN edition ON edition.number = latest.number
                 LEFT JOIN shelf ON shelf.number = latest.number / ?2
                 """,
-                [query_key, shelves.PLACES],
+                [query_key, archive.PLACES],
             )
             newest: list[Paper] = []
             later = sorted(((bound or _ALWAYS, number) for number, bound in rows), reverse=True)
@@ -197,7 +198,8 @@ class Seen(Revisions):
 
         An edition that was put away is none.
 
-        CROSS JOIN has SQLite begin at the few ids, not at the many hits (https://sqlite.org/optoverview.html).
+        CROSS JOIN has SQLite begin at the few ids, not at the many hits
+        (https://sqlite.org/optoverview.html).
         """
         newest: dict[ArxivId, int] = {}
         editions: dict[ArxivId, Edition] = {}

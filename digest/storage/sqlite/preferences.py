@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from digest.notation import address_key
-from digest.preferences import Preferences
-from digest.store import KnownReader
-from digest.store.readers import Readers
-from digest.store.rows import moment_of, text_of
-from digest.store.sealing import Kind, is_seal, number_in, seal
+from digest.config.parsing import address_key
+from digest.storage.sqlite.codec import moment_of, text_of
+from digest.storage.sqlite.subscriptions import Readers
+from digest.storage.tokens import Kind, is_seal, number_in, seal
+from digest.storage.values import KnownReader
+from digest.subscribers.preferences import Preferences
 
 
 class Choices(Readers):

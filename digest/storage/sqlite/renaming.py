@@ -6,10 +6,10 @@ from hashlib import blake2b
 
 from sqlite_utils import Database
 
-from digest.notation import address_key
-from digest.store import AddressChange
-from digest.store.suppressions import Suppressions
-from digest.subscribers import Subscriber
+from digest.config.parsing import address_key
+from digest.storage.sqlite.suppressions import Suppressions
+from digest.storage.values import AddressChange
+from digest.subscribers.subscriber import Subscriber
 
 _MARK_BYTES = 8
 

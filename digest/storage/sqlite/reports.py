@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from digest.notation import address_key
-from digest.papers import ArxivId
-from digest.store import Fate, Hindrance, MailingState, Posting, Sighting, Waiting
-from digest.store.outbox import Outbox
-from digest.store.rows import code_of, moment_of, text_of
+from digest.config.parsing import address_key
+from digest.model.paper import ArxivId
+from digest.storage.sqlite.codec import code_of, moment_of, text_of
+from digest.storage.sqlite.outbox import Outbox
+from digest.storage.values import Fate, Hindrance, MailingState, Posting, Sighting, Waiting
 
 _EDITIONS = """
     wanted AS (SELECT number AS paper FROM paper WHERE arxiv_id = ?1),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from digest.exclusive import replace_text
-from digest.store import Restored
-from digest.store.pages import Archive
-from digest.store.rows import moment_of, text_of
+from digest.config.atomic_write import replace_text
+from digest.storage.sqlite.codec import moment_of, text_of
+from digest.storage.sqlite.web_pages import Archive
+from digest.storage.values import Restored
 
 _LAST_MAILING = "SELECT coalesce(max(number), 0) FROM mailing"
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from sqlite_utils import Database
 
-from digest.digests import Change, Revision
-from digest.papers import Paper
-from digest.store.rows import checksum_of, code_of, text_of
-from digest.store.shelves import Shelves
+from digest.model.digest import Change, Revision
+from digest.model.paper import Paper
+from digest.storage.sqlite.archive import Shelves
+from digest.storage.sqlite.codec import checksum_of, code_of, text_of
 
 
 class Edition(NamedTuple):

@@ -11,12 +11,12 @@ from time import monotonic
 from sqlite_utils import Database
 
 from digest.errors import StateError
-from digest.store import Restored
-from digest.store.confirmations import Confirmations
-from digest.store.failures import state_error
-from digest.store.file import refuse_folder, refuse_foreign
-from digest.store.migrations import migrations
-from digest.store.restoring import found_in, mark_copy
+from digest.storage.sqlite.confirmations import Confirmations
+from digest.storage.sqlite.connection import refuse_folder, refuse_foreign
+from digest.storage.sqlite.errors import state_error
+from digest.storage.sqlite.migrations import migrations
+from digest.storage.sqlite.restore_detection import found_in, mark_copy
+from digest.storage.values import Restored
 
 _STEPS_BETWEEN_LOOKS = 100_000
 """Of SQLite's machine, between two looks at the clock: some milliseconds."""

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from sqlite_utils import Database
 
-from digest.digests import Hit
-from digest.notation import address_key
-from digest.papers import ArxivId
-from digest.store import Frontier, News, Served, Standing
-from digest.store.examined import Examined
-from digest.store.rows import LAST_CODE, code_of, first_code, moment_of, text_of
-from digest.subscribers import Subscriber
+from digest.config.parsing import address_key
+from digest.model.digest import Hit
+from digest.model.paper import ArxivId
+from digest.storage.sqlite.codec import LAST_CODE, code_of, first_code, moment_of, text_of
+from digest.storage.sqlite.fetch_cache import Examined
+from digest.storage.values import Frontier, News, Served, Standing
+from digest.subscribers.subscriber import Subscriber
 
 _NEW_HITS = """
 WITH followed AS (

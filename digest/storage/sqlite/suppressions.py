@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from digest.notation import address_key
-from digest.store import Bounced, Suppression, UnreadMail
-from digest.store.preferences import Choices
-from digest.store.rows import moment_of, text_of
+from digest.config.parsing import address_key
+from digest.storage.sqlite.codec import moment_of, text_of
+from digest.storage.sqlite.preferences import Choices
+from digest.storage.values import Bounced, Suppression, UnreadMail
 
 _DOUBTS_LAST_FOR = timedelta(days=30)
 _BOUNCES_COUNT_FOR = timedelta(days=30)

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from digest.digests import Digest
-from digest.store import Figures, KeywordPage, Mailing
-from digest.store.history import History
-from digest.store.outbox import MAILING_COLUMNS
-from digest.store.rows import moment_of
-from digest.store.sealing import Kind, is_seal, number_in, seal
+from digest.model.digest import Digest
+from digest.storage.sqlite.codec import moment_of
+from digest.storage.sqlite.outbox import MAILING_COLUMNS
+from digest.storage.sqlite.reports import History
+from digest.storage.tokens import Kind, is_seal, number_in, seal
+from digest.storage.values import Figures, KeywordPage, Mailing
 
 _PAPERS_SHOWN = 100
 _DIGESTS_LISTED = 20

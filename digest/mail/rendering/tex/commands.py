@@ -4,8 +4,8 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from digest.mail.tex import symbols
-from digest.mail.tex.pieces import Script, Span, Spans, as_text
+from digest.mail.rendering.tex import symbols
+from digest.mail.rendering.tex.spans import Script, Span, Spans, as_text
 
 Command = Callable[[str], Spans | None]
 """Reads the arguments of the command of that name; `None` where they are not there."""

@@ -4,8 +4,8 @@ Titles, abstracts, comments and names come from arXiv as their authors typed the
 TeX. Letters and digits all survive: what cannot be converted is shown as it is written.
 """
 
-from digest.mail.tex import prose
-from digest.mail.tex.pieces import Script, Span, as_text
+from digest.mail.rendering.tex import prose
+from digest.mail.rendering.tex.spans import Script, Span, as_text
 
 __all__ = ["Script", "Span", "attempt", "has_signs", "plain", "spans"]
 

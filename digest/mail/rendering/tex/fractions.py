@@ -1,7 +1,7 @@
 """Fractions and roots on one line: with brackets where they would read otherwise."""
 
-from digest.mail.tex.pieces import Span, Spans, as_text
-from digest.mail.tex.spacing import Atom, Kind, spaced
+from digest.mail.rendering.tex.spacing import Atom, Kind, spaced
+from digest.mail.rendering.tex.spans import Span, Spans, as_text
 
 _SUMS = frozenset({Kind.RELATION, Kind.BINARY, Kind.LARGE, Kind.FRACTION, Kind.PUNCTUATION})
 

@@ -4,7 +4,7 @@ import unicodedata
 from enum import StrEnum
 from functools import lru_cache
 
-from digest.arxiv.tex_to_unicode import UNDOTTED, composed
+from digest.sources.arxiv.tex_to_unicode import UNDOTTED, composed
 
 
 class Alphabet(StrEnum):

@@ -7,12 +7,12 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from digest.mail.tex import symbols
-from digest.mail.tex.fractions import bracketed, fraction
-from digest.mail.tex.letters import MARKS, Alphabet, in_alphabet, marked
-from digest.mail.tex.pieces import Script, Span, Spans, as_text
-from digest.mail.tex.reading import DEEPEST, Unreadable, partners, tokens
-from digest.mail.tex.spacing import Atom, Kind, kind_of, spaced
+from digest.mail.rendering.tex import symbols
+from digest.mail.rendering.tex.fractions import bracketed, fraction
+from digest.mail.rendering.tex.letters import MARKS, Alphabet, in_alphabet, marked
+from digest.mail.rendering.tex.spacing import Atom, Kind, kind_of, spaced
+from digest.mail.rendering.tex.spans import Script, Span, Spans, as_text
+from digest.mail.rendering.tex.tokens import DEEPEST, Unreadable, partners, tokens
 
 Words = Callable[[str], Spans]
 """Converts words, such as those in `\\text{…}`."""

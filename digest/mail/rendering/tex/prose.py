@@ -7,12 +7,10 @@ well be meant as it stands: `$5`, `--flag`, `~42%`, `snake_case` and `{0,1}` sta
 import re
 from collections.abc import Callable, Mapping
 
-from digest.mail.tex import maths, symbols
-from digest.mail.tex.commands import BRACE, DEEPEST, ESCAPED, Words
-from digest.mail.tex.letters import MARKS
-from digest.mail.tex.pieces import Script, Span, Spans, joined
-from digest.mail.tex.reading import Unreadable, survives
-from digest.mail.tex.signs import (
+from digest.mail.rendering.tex import math, symbols
+from digest.mail.rendering.tex.commands import BRACE, DEEPEST, ESCAPED, Words
+from digest.mail.rendering.tex.letters import MARKS
+from digest.mail.rendering.tex.signs import (
     accent,
     double_quote,
     is_group,
@@ -21,7 +19,9 @@ from digest.mail.tex.signs import (
     shown_dashes,
     shown_tie,
 )
-from digest.mail.tex.spacing import Kind, kind_of
+from digest.mail.rendering.tex.spacing import Kind, kind_of
+from digest.mail.rendering.tex.spans import Script, Span, Spans, joined
+from digest.mail.rendering.tex.tokens import Unreadable, survives
 
 _SPECIAL = re.compile(
     r"(?P<address>(?:https?://|ftp://|\bwww\.)(?:[^\s{}<>\"$\\^'`]|\\[_%#&~])+)"
@@ -217,7 +217,7 @@ class _Reader(Words):
     def _maths(self, inner: str, written: str) -> Spans:
         """`inner` as maths, or what is written where that cannot be read or would lose something."""
         try:
-            spans = maths.converted(inner, lambda words: converted(words, self._depth + 1))
+            spans = math.converted(inner, lambda words: converted(words, self._depth + 1))
         except Unreadable:
             return (Span(written),)
         return spans if survives(inner, "".join(span.text for span in spans)) else (Span(written),)

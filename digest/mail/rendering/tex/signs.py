@@ -2,7 +2,7 @@
 
 import re
 
-from digest.mail.tex.letters import accented
+from digest.mail.rendering.tex.letters import accented
 
 _ACCENT = re.compile(
     r"""\\(?:(?P<sign>["'`^~=.])|(?P<word>[uvHcdbrk])(?![A-Za-z]))[ ]?"""

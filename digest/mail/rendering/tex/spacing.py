@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from digest.mail.tex.pieces import Script, Span, Spans, joined
+from digest.mail.rendering.tex.spans import Script, Span, Spans, joined
 
 
 class Kind(Enum):

@@ -8,7 +8,7 @@ from typing import Any
 
 from pylatexenc.latex2text import get_default_latex_context_db
 
-from digest.mail.tex.letters import Alphabet
+from digest.mail.rendering.tex.letters import Alphabet
 
 _LIBRARY: Any = get_default_latex_context_db()
 _OURS = {

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from digest.mail.tex.symbols import FUNCTIONS, symbol
+from digest.mail.rendering.tex.symbols import FUNCTIONS, symbol
 
 DEEPEST = 24
 """Groups and arguments within others are read down to here."""
