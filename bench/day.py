@@ -1,4 +1,4 @@
-"""One day's papers, and readers who each follow some of the day's keywords."""
+"""One day's papers, and subscribers who each follow some of the day's keywords."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -22,10 +22,10 @@ class Day:
     keywords: tuple[Keyword, ...]
     brought: Mapping[str, tuple[Paper, ...]]
 
-    def followed(self, readers: int) -> Iterator[tuple[Keyword, ...]]:
-        """Three keywords for each reader, the same each time: they bring some twenty papers."""
-        chance = random.Random(2)  # noqa: S311 (the same readers each time)
-        return (tuple(chance.sample(self.keywords, _KEYWORDS_OF_ONE)) for _ in range(readers))
+    def followed(self, subscribers: int) -> Iterator[tuple[Keyword, ...]]:
+        """Three keywords for each subscriber, the same each time: they bring some twenty papers."""
+        chance = random.Random(2)  # noqa: S311 (the same subscribers each time)
+        return (tuple(chance.sample(self.keywords, _KEYWORDS_OF_ONE)) for _ in range(subscribers))
 
 
 def day() -> Day:

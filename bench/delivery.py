@@ -27,7 +27,7 @@ from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing, Matched
 from digest.subscribers.subscriber import Subscriber, load_subscribers
 
-_READERS = 5_000
+_SUBSCRIBERS = 5_000
 _CONNECTIONS = 20
 _REPEATS = 5
 _NAIVE_SHARE = 20
@@ -63,7 +63,7 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
     sender = tool("smtp-source", measure="delivery")
     if receiver is None or sender is None:
         return
-    count = max(40, int(_READERS * scale))
+    count = max(40, int(_SUBSCRIBERS * scale))
     with tempfile.TemporaryDirectory() as folder, sink(receiver) as port:
         installation = _installation(Path(folder, "installation"), count, port)
         state, prepared = Path(folder, "installation", "digest.db"), Path(folder, "prepared.db")
@@ -125,16 +125,16 @@ def _installation(folder: Path, count: int, port: int) -> Installation:
 
 
 def _prepare(path: Path, subscribers: Path, announced: Day) -> None:
-    """A state with a digest for each reader, written down and not sent."""
+    """A state with a digest for each subscriber, written down and not sent."""
     now = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
-    readers = load_subscribers(subscribers, Defaults())
+    all_subscribers = load_subscribers(subscribers, Defaults())
     covered = {keyword.query.key: now for keyword in announced.keywords}
     with SqliteStore(path) as store:
-        store.enrol(readers, now=now - timedelta(days=2), current_since=now)
+        store.enrol(all_subscribers, now=now - timedelta(days=2), current_since=now)
         store.record((), covered=covered, now=now - timedelta(days=1))
         store.record(_matched(announced), covered=covered, now=now)
-        composed = compose_due(store, readers, lambda *_: now, backlog_since=now).composed
-    _expect(composed, readers)
+        composed = compose_due(store, all_subscribers, lambda *_: now, backlog_since=now).composed
+    _expect(composed, all_subscribers)
 
 
 def _matched(announced: Day) -> tuple[Matched, ...]:
@@ -146,9 +146,9 @@ def _matched(announced: Day) -> tuple[Matched, ...]:
     return tuple(Matched(paper=paper, query_keys=tuple(keys[id_])) for id_, paper in papers.items())
 
 
-def _expect(count: int, readers: Sequence[Subscriber]) -> None:
-    if count != len(readers):
-        raise AssertionError(f"{count} digests were written down for {len(readers)} readers")
+def _expect(count: int, subscribers: Sequence[Subscriber]) -> None:
+    if count != len(subscribers):
+        raise AssertionError(f"{count} digests were written down for {len(subscribers)} readers")
 
 
 def _some(state: Path, count: int) -> _Written:

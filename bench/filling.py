@@ -12,7 +12,7 @@ from pathlib import Path
 
 from digest.model.paper import ArxivId, Paper
 from digest.storage.sqlite.archive import COLUMNS, PLACES, Row, kept_since, packed
-from digest.storage.sqlite.codec import checksum, code_of, paper_of, text_of
+from digest.storage.sqlite.codec import checksum, code_of, parse_paper, text_of
 from digest.storage.sqlite.store import SqliteStore
 
 QUERIES = 10_000
@@ -117,7 +117,7 @@ def _text(paper: Paper) -> tuple[str, str, str, str, str | None]:
 
 def stored(models: Sequence[Paper], count: int, number: int) -> Paper:
     """A paper as the store has it."""
-    return paper_of(_edition([_text(models[number % len(models)])], count, number))
+    return parse_paper(_edition([_text(models[number % len(models)])], count, number))
 
 
 def _edition(texts: Sequence[tuple[str, str, str, str, str | None]], count: int, number: int) -> Row:

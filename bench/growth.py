@@ -1,4 +1,4 @@
-"""What a run costs as the readers grow in number: one that mails nobody, and one that mails everybody."""
+"""What a run costs as the subscribers grow in number: one that mails nobody, and one that mails everybody."""
 
 import math
 import tempfile
@@ -13,8 +13,8 @@ from bench.sink import sink, tool
 from bench.subscribers import text_of
 from tests.acceptance.installation import simulator
 
-_READERS = (1_000, 10_000, 100_000)
-_IDLE_READERS = 10_000
+_SUBSCRIBERS = (1_000, 10_000, 100_000)
+_IDLE_SUBSCRIBERS = 10_000
 _MOST_IDLE = 1.0
 _MOST_PEAK = 200e6
 _MOST_GROWTH = 30e6
@@ -27,9 +27,9 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
     if receiver is None:
         return
     runs: list[Ran] = []
-    for wanted in _READERS:
+    for wanted in _SUBSCRIBERS:
         count = max(10, int(wanted * scale))
-        first, idle = _runs(receiver, count, is_idle_too=wanted == _IDLE_READERS)
+        first, idle = _runs(receiver, count, is_idle_too=wanted == _IDLE_SUBSCRIBERS)
         runs.append(first)
         if idle:
             yield _idle(count, idle)
@@ -73,9 +73,9 @@ def _idle(count: int, ran: Ran) -> Figure:
 
 
 def mailing(count: int, runs: Sequence[Ran]) -> Figure:
-    """The last of `runs`, each of ten times as many readers as the one before."""
+    """The last of `runs`, each of ten times as many subscribers as the one before."""
     ran = runs[-1]
-    is_last = len(runs) == len(_READERS)
+    is_last = len(runs) == len(_SUBSCRIBERS)
     steps = [math.log10(after.cpu / before.cpu) for before, after in pairwise(runs)]
     growth = ran.peak - runs[-2].peak if steps else 0
     exponent = f", exponent {steps[-1]:.2f}" if steps else ""

@@ -37,7 +37,7 @@ class Ran:
 
 
 class Installation:
-    """Readers whose mails go into a Maildir, unless `settings` say otherwise; `interval` is in seconds.
+    """Subscribers whose mails go into a Maildir, unless `settings` say otherwise; `interval` is in seconds.
 
     As where it is installed, Python finds the modules compiled, from the second run on.
     """
@@ -113,7 +113,7 @@ def _watched(process: "subprocess.Popen[str]") -> tuple[str, str, int]:
 
 
 def subscribers(keywords: Sequence[str]) -> str:
-    """A subscribers.toml in which each of `keywords` has one reader, with ten of them each."""
+    """A subscribers.toml in which each of `keywords` has one subscriber, with ten of them each."""
     left = iter(keywords)
     entries: list[str] = []
     while some := list(islice(left, _KEYWORDS_EACH)):

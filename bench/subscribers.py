@@ -19,7 +19,7 @@ from digest.config.settings import Defaults
 from digest.subscribers.editor import subscribe
 from digest.subscribers.subscriber import load_subscribers
 
-_READERS = 10_000
+_SUBSCRIBERS = 10_000
 _PAPERS = 9_000
 _KEYWORDS = 600
 _KEYWORDS_OF_ONE = 3
@@ -40,7 +40,7 @@ class _Costs(NamedTuple):
 
 def measure(scale: float = 1.0) -> Iterator[Figure]:
     """The best of three, each in a process of its own, which has parsed no keyword before."""
-    count = max(2 * _NAIVE_SHARE, int(_READERS * scale))
+    count = max(2 * _NAIVE_SHARE, int(_SUBSCRIBERS * scale))
     text = text_of(count, known=max(300, int(_PAPERS * scale)))
     costs = [_in_a_new_process(text, count) for _ in range(_REPEATS)]
     loading, editing, naive_loading, naive_editing = map(min, zip(*costs, strict=True))
@@ -61,8 +61,8 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
 
 
 def text_of(count: int, *, known: int = _PAPERS) -> str:
-    """A subscribers.toml of `count` readers, with three of some hundreds of keywords each."""
-    chance = random.Random(1)  # noqa: S311 (the same readers each time)
+    """A subscribers.toml of `count` subscribers, with three of some hundreds of keywords each."""
+    chance = random.Random(1)  # noqa: S311 (the same subscribers each time)
     texts = keywords(papers(known), _KEYWORDS)
     return "\n".join(
         f'[[subscriber]]\nemail = "reader{number}@example.org"\n'

@@ -15,21 +15,21 @@ from bench.day import day
 from bench.figures import Figure
 from digest.config.heap import collect_rarely, keep_what_is_there
 from digest.config.package_data import templates_folder
-from digest.mail.message import Letterhead
+from digest.mail.message import SenderIdentity
 from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.writer import Writer
 from digest.model.digest import Digest, Hit
 from digest.pipeline.compose import compose
 from digest.storage.values import Mailing
-from digest.subscribers.subscriber import Keyword, Rhythm, Subscriber
+from digest.subscribers.subscriber import Keyword, SendSchedule, Subscriber
 
-_READERS = 5_000
+_SUBSCRIBERS = 5_000
 _REPEATS = 3
 _NAIVE_SHARE = 20
 _MUST = 3_000
 
 _PLANNED_AT = datetime(2026, 6, 17, 7, tzinfo=UTC)
-LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
+LETTERHEAD = SenderIdentity(sender="digest@example.org", contact="library@example.org")
 
 
 class _Reader(NamedTuple):
@@ -70,36 +70,36 @@ def _in_a_new_process(scale: float) -> _Costs:
 
 
 def _costs(scale: float) -> _Costs:
-    readers = _readers(max(20, int(_READERS * scale)))
+    subscribers = _subscribers(max(20, int(_SUBSCRIBERS * scale)))
     renderer = Renderer(templates_folder())
     write = Writer(renderer, LETTERHEAD).write
     collect_rarely()  # as the processes do that compose and write
     keep_what_is_there()
     composing, size, shown = 0.0, 0, 0
     began = time.process_time()
-    for number, reader in enumerate(readers):
+    for number, subscriber in enumerate(subscribers):
         before = time.process_time()
-        digest = _composed(reader)
+        digest = _composed(subscriber)
         composing += time.process_time() - before
         mailing = Mailing(number=number, token=f"bench-{number}", attempts=0, digest=digest)
         size += len(write(mailing).message)
         shown += len(digest.entries)
     total = time.process_time() - began
-    return _Costs(total, composing, _naive(renderer, readers), len(readers), shown, size)
+    return _Costs(total, composing, _naive(renderer, subscribers), len(subscribers), shown, size)
 
 
-def _readers(count: int) -> list[_Reader]:
+def _subscribers(count: int) -> list[_Reader]:
     """Each with some keywords of all, which bring the same papers to whoever follows them."""
     announced = day()
-    readers = []
+    subscribers = []
     for number, followed in enumerate(announced.followed(count)):
         pairs = [(keyword, paper) for keyword in followed for paper in announced.brought[keyword.query.key]]
         hits = tuple(
             Hit(number=place, query_key=keyword.query.key, paper=paper, is_backlog=False)
             for place, (keyword, paper) in enumerate(pairs)
         )
-        readers.append(_Reader(_subscriber(number, followed), hits))
-    return readers
+        subscribers.append(_Reader(_subscriber(number, followed), hits))
+    return subscribers
 
 
 def _subscriber(number: int, followed: tuple[Keyword, ...]) -> Subscriber:
@@ -107,28 +107,28 @@ def _subscriber(number: int, followed: tuple[Keyword, ...]) -> Subscriber:
         email=f"reader{number}@example.org",
         name=f"Reader {number}",
         keywords=followed,
-        rhythm=Rhythm(send_at=time_of_day(7), timezone=ZoneInfo("UTC")),
+        send_schedule=SendSchedule(send_at=time_of_day(7), timezone=ZoneInfo("UTC")),
     )
 
 
-def _composed(reader: _Reader) -> Digest:
-    digest = compose(reader.subscriber, reader.hits, planned_at=_PLANNED_AT, is_first=False)
+def _composed(subscriber: _Reader) -> Digest:
+    digest = compose(subscriber.subscriber, subscriber.hits, planned_at=_PLANNED_AT, is_first=False)
     if digest is None:
         raise AssertionError("every reader has papers")
     return digest
 
 
-def _naive(renderer: Renderer, readers: Sequence[_Reader]) -> float:
-    """Seconds for one mail, of a part of the readers."""
-    some = readers[::_NAIVE_SHARE]
+def _naive(renderer: Renderer, subscribers: Sequence[_Reader]) -> float:
+    """Seconds for one mail, of a part of the subscribers."""
+    some = subscribers[::_NAIVE_SHARE]
     began = time.process_time()
-    for reader in some:
-        naive_message(renderer, _composed(reader)).as_bytes()
+    for subscriber in some:
+        naive_message(renderer, _composed(subscriber)).as_bytes()
     return (time.process_time() - began) / len(some)
 
 
 def naive_message(renderer: Renderer, digest: Digest) -> EmailMessage:
-    """All templates for each reader, and the standard library's message of what they gave."""
+    """All templates for each subscriber, and the standard library's message of what they gave."""
     rendered = Writer(renderer, LETTERHEAD).rendered(digest)  # by a writer that remembers nothing
     message = EmailMessage()
     message["From"] = f"{LETTERHEAD.sender_name} <{LETTERHEAD.sender}>"

@@ -112,7 +112,7 @@ class AlreadyRunning(DigestError):
         self.holder = holder
 
 
-class ScribeGone(DigestError):
+class WorkerGone(DigestError):
     """The second process cannot be had, has ended, or does not answer: its work is to be done here."""
 
     def __init__(self, cause: str) -> None:

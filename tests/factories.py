@@ -1,4 +1,4 @@
-"""Invented papers and readers, and a mail made whole."""
+"""Invented papers and subscribers, and a mail made whole."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from digest.keywords.query import parse
 from digest.mail.links import NO_LINKS, Links
-from digest.mail.message import Letterhead, Rendered, join_message, quoted_printable
+from digest.mail.message import Rendered, SenderIdentity, join_message, quoted_printable
 from digest.model.digest import Digest
 from digest.model.paper import ArxivId, Paper
-from digest.subscribers.subscriber import Filters, Keyword, Replacements, Rhythm, Subscriber
+from digest.subscribers.subscriber import Filters, Keyword, Replacements, SendSchedule, Subscriber
 
 
 def moment(text: str) -> datetime:
@@ -38,7 +38,7 @@ def invented_paper(
     )
 
 
-def reader(
+def make_subscriber(
     email: str = "ada@example.org",
     *keywords: str,
     at: time = time(7),
@@ -54,7 +54,9 @@ def reader(
         email=email,
         name=None,
         keywords=_keywords(*keywords or ("tea",)),
-        rhythm=Rhythm(send_at=at, timezone=ZoneInfo(timezone), weekly=weekly, paused_until=paused_until),
+        send_schedule=SendSchedule(
+            send_at=at, timezone=ZoneInfo(timezone), weekly=weekly, paused_until=paused_until
+        ),
         filters=Filters(
             exclude=_keywords(*exclude),
             categories=categories,
@@ -65,8 +67,8 @@ def reader(
 
 
 def at_other_times(subscriber: Subscriber, **changes: Any) -> Subscriber:
-    """The same reader with a changed rhythm."""
-    return replace(subscriber, rhythm=replace(subscriber.rhythm, **changes))
+    """The same subscriber with a changed rhythm."""
+    return replace(subscriber, send_schedule=replace(subscriber.send_schedule, **changes))
 
 
 def _keywords(*texts: str) -> tuple[Keyword, ...]:
@@ -74,8 +76,8 @@ def _keywords(*texts: str) -> tuple[Keyword, ...]:
 
 
 def message_of(
-    digest: Digest, rendered: Rendered, letterhead: Letterhead, token: str, links: Links = NO_LINKS
+    digest: Digest, rendered: Rendered, sender_identity: SenderIdentity, token: str, links: Links = NO_LINKS
 ) -> bytes:
     """The mail whose parts were each encoded as one piece."""
     text, html = ([quoted_printable(part)] for part in (rendered.text, rendered.html))
-    return join_message(digest, rendered.subject, letterhead, token, text=text, html=html, links=links)
+    return join_message(digest, rendered.subject, sender_identity, token, text=text, html=html, links=links)

@@ -7,7 +7,7 @@ from digest.errors import ServerUnavailable
 from digest.keywords.query import Query
 from digest.mail.transport import Outcome, Outgoing, Receipt
 from digest.model.paper import Paper
-from digest.sources.window import Ground
+from digest.sources.window import Window
 
 
 class FakeSource:
@@ -21,19 +21,19 @@ class FakeSource:
         self.group = group
         self.price = 1
         self.failing: Callable[[Sequence[Query]], Exception | None] = lambda queries: None
-        self.asked: list[tuple[Sequence[Query], Ground]] = []
+        self.asked: list[tuple[Sequence[Query], Window]] = []
 
     def can_answer(self, query: Query) -> bool:
         return True
 
-    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
+    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
         return self.price
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
         return tuple(tuple(queries[at : at + self.group]) for at in range(0, len(queries), self.group))
 
-    async def search(self, queries: Sequence[Query], ground: Ground) -> tuple[Paper, ...]:
-        self.asked.append((queries, ground))
+    async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
+        self.asked.append((queries, window))
         if error := self.failing(queries):
             raise error
         return self.papers

@@ -4,7 +4,7 @@ from textwrap import dedent
 
 TOKEN = "0123456789abcdef01234567"
 BOUNCES = "bounce@lab.example"
-READER = "reader@home.example"
+SUBSCRIBER = "reader@home.example"
 
 FIELDS = """\
 Final-Recipient: rfc822; reader@home.example
@@ -33,7 +33,7 @@ def head(to: str = f"bounce+{TOKEN}@lab.example") -> str:
 
 
 def returned(token: str = TOKEN) -> str:
-    return f"From: arXiv digest <digest@lab.example>\nTo: {READER}\nMessage-ID: <{token}@lab.example>\n"
+    return f"From: arXiv digest <digest@lab.example>\nTo: {SUBSCRIBER}\nMessage-ID: <{token}@lab.example>\n"
 
 
 def postfix(
@@ -50,7 +50,7 @@ This is in MIME.
 Content-Description: Notification
 Content-Type: text/plain; charset=utf-8
 
-The mail could not be delivered to {READER}.
+The mail could not be delivered to {SUBSCRIBER}.
 
 --C88AE.1795425385/mx.lab.example
 Content-Description: Delivery report
@@ -79,7 +79,7 @@ def exim(words: str = "550 5.1.1 no such mailbox") -> bytes:
 Return-path: <>
 Envelope-to: bounce+{TOKEN}@lab.example
 Received: from Debian-exim by mx.lab.example with local (Exim 4.96)
-X-Failed-Recipients: {READER}
+X-Failed-Recipients: {SUBSCRIBER}
 Auto-Submitted: auto-replied
 From: Mail Delivery System <Mailer-Daemon@mx.lab.example>
 To: bounce+{TOKEN}@lab.example
@@ -91,7 +91,7 @@ Subject: Mail returned
 --1795425385-eximdsn-77
 Content-type: text/plain; charset=us-ascii
 
-One address failed for good: {READER}
+One address failed for good: {SUBSCRIBER}
 
 --1795425385-eximdsn-77
 Content-type: message/delivery-status
@@ -99,7 +99,7 @@ Content-type: message/delivery-status
 Reporting-MTA: dns; mx.lab.example
 
 Action: failed
-Final-Recipient: rfc822;{READER}
+Final-Recipient: rfc822;{SUBSCRIBER}
 Status: 5.0.0
 Remote-MTA: dns; mx.home.example
 Diagnostic-Code: smtp; {words}
@@ -150,8 +150,8 @@ Content-Type: message/delivery-status
 Reporting-MTA: dns;EX01.home.example
 Received-From-MTA: dns;mx.lab.example
 
-Original-Recipient: rfc822;{READER}
-Final-Recipient: rfc822;{READER}
+Original-Recipient: rfc822;{SUBSCRIBER}
+Final-Recipient: rfc822;{SUBSCRIBER}
 Action: failed
 Status: 5.1.10
 Diagnostic-Code: smtp;550 5.1.10 no recipient by that SMTP address; it was looked up
@@ -194,7 +194,7 @@ Reporting-MTA: dns; mail.example
 Arrival-Date: Mon, 23 Nov 2026 01:16:25 -0800 (PST)
 X-Original-Message-ID: <{TOKEN}@lab.example>
 
-Final-Recipient: rfc822; {READER}
+Final-Recipient: rfc822; {SUBSCRIBER}
 Action: failed
 Status: 5.1.1
 Remote-MTA: dns; mx.home.example. (192.0.2.7, the server for the domain home.example.)
@@ -216,7 +216,7 @@ hello
 
 def vacation() -> bytes:
     """An auto-reply that quotes what it answers; it is no notification."""
-    answer = head().replace("Mail System <MAILER-DAEMON@mx.lab.example>", READER)
+    answer = head().replace("Mail System <MAILER-DAEMON@mx.lab.example>", SUBSCRIBER)
     text = f"""\
 {answer}In-Reply-To: <{TOKEN}@lab.example>
 References: <{TOKEN}@lab.example>
@@ -224,7 +224,7 @@ Content-Type: text/plain; charset=utf-8
 
 Away until Monday.
 
-Final-Recipient: rfc822; {READER}
+Final-Recipient: rfc822; {SUBSCRIBER}
 Action: failed
 Status: 5.1.1
 """

@@ -59,11 +59,11 @@ class _Reader(HTMLParser):
 
 def shown_html(document: str) -> Shown:
     """What an HTML document shows; its elements must be nested well."""
-    reader = _Reader()
-    reader.feed(document)
-    reader.close()
-    assert not reader.open
-    return reader.shown
+    subscriber = _Reader()
+    subscriber.feed(document)
+    subscriber.close()
+    assert not subscriber.open
+    return subscriber.shown
 
 
 def shown_markdown(text: str) -> Shown:

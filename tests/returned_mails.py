@@ -4,7 +4,7 @@ import random
 from base64 import b64encode
 from textwrap import dedent
 
-from tests.notifications import READER, TOKEN, returned
+from tests.notifications import SUBSCRIBER, TOKEN, returned
 
 TO = f"bounce+{TOKEN}@lab.example"
 
@@ -18,7 +18,7 @@ def mail(
     return f'{head}\nTo: {TO}\nContent-Type: {kind};\n\tboundary="=b0und"\n\n{inner}--=b0und--\n'.encode()
 
 
-def status(words: str, code: str = "5.1.1", action: str = "failed", recipient: str = READER) -> str:
+def status(words: str, code: str = "5.1.1", action: str = "failed", recipient: str = SUBSCRIBER) -> str:
     diagnostic = f"Diagnostic-Code: {words}\n" if words else ""
     return (
         f"Reporting-MTA: dns; mx.lab.example\n\nFinal-Recipient: rfc822; {recipient}\n"
@@ -29,7 +29,7 @@ def status(words: str, code: str = "5.1.1", action: str = "failed", recipient: s
 DSN = "message/delivery-status"
 DAEMON = "Return-Path: <>\nFrom: Mail Delivery <MAILER-DAEMON@mx.lab.example>\nSubject: Undelivered"
 COPY = ("message/rfc822", returned())
-TEXT = ("text/plain", f"Your mail to {READER} was not delivered.\n")
+TEXT = ("text/plain", f"Your mail to {SUBSCRIBER} was not delivered.\n")
 
 
 def base64(text: str) -> str:
@@ -40,39 +40,39 @@ DEAD: dict[str, bytes] = {
     "Postfix": mail(
         DAEMON,
         TEXT,
-        (DSN, status(f"smtp; 550 5.1.1 <{READER}>: nobody is called so here, user unknown")),
+        (DSN, status(f"smtp; 550 5.1.1 <{SUBSCRIBER}>: nobody is called so here, user unknown")),
         COPY,
     ),
     "Postfix, its own mailbox": mail(DAEMON, TEXT, (DSN, status('x-postfix; unknown user: "reader"')), COPY),
     "Sendmail": mail(
         DAEMON,
         TEXT,
-        (DSN, status(f"SMTP; 550 5.1.1 <{READER}>... User unknown").replace("rfc822; ", "RFC822; ")),
+        (DSN, status(f"SMTP; 550 5.1.1 <{SUBSCRIBER}>... User unknown").replace("rfc822; ", "RFC822; ")),
         ("text/rfc822-headers", returned()),
     ),
     "Exim": mail(
-        f"{DAEMON}\nX-Failed-Recipients: {READER}",
+        f"{DAEMON}\nX-Failed-Recipients: {SUBSCRIBER}",
         TEXT,
         (DSN, status("smtp; 550 5.1.1 no user of that name", "5.0.0")),
         COPY,
     ),
     "Exim, in prose": (
-        f"Return-path: <>\nX-Failed-Recipients: {READER}\nAuto-Submitted: auto-replied\n"
+        f"Return-path: <>\nX-Failed-Recipients: {SUBSCRIBER}\nAuto-Submitted: auto-replied\n"
         f"From: Mail Delivery System <Mailer-Daemon@mx.lab.example>\nTo: {TO}\nSubject: returned\n\n"
-        f"A mail of yours failed for good.\n\n  {READER}\n    host mx.home.example [192.0.2.7]\n"
-        f"    SMTP error from remote mail server after RCPT TO:<{READER}>:\n    550 5.1.1 User unknown\n\n"
+        f"A mail of yours failed for good.\n\n  {SUBSCRIBER}\n    host mx.home.example [192.0.2.7]\n"
+        f"    SMTP error from remote mail server after RCPT TO:<{SUBSCRIBER}>:\n    550 5.1.1 User unknown\n\n"
         f"------ a copy, with all its headers ------\n\n{returned()}"
     ).encode(),
     "qmail": (
         f"Return-Path: <>\nFrom: MAILER-DAEMON@mx.lab.example\nTo: {TO}\nSubject: failure notice\n\n"
         f"Hi. This is the qmail-send program at mx.lab.example.\nI could not deliver your mail.\n\n"
-        f"<{READER}>:\n192.0.2.7 does not like recipient.\nRemote host said: 550 5.1.1 User unknown\n\n"
+        f"<{SUBSCRIBER}>:\n192.0.2.7 does not like recipient.\nRemote host said: 550 5.1.1 User unknown\n\n"
         f"--- Below this line is a copy of the mail.\n\n{returned()}"
     ).encode(),
     "qmail, its own mailbox": (
         f"Return-Path: <>\nFrom: MAILER-DAEMON@home.example\nTo: {TO}\nSubject: failure notice\n\n"
         f"Hi. This is the qmail-send program at home.example.\nIt did not work out.\n\n"
-        f"<{READER}>:\nSorry, no mailbox here by that name. (#5.1.1)\n\n"
+        f"<{SUBSCRIBER}>:\nSorry, no mailbox here by that name. (#5.1.1)\n\n"
         f"--- Below this line is a copy of the mail.\n\n{returned()}"
     ).encode(),
     "Courier": mail(
@@ -85,7 +85,7 @@ DEAD: dict[str, bytes] = {
         DAEMON,
         (
             "text/plain; charset=us-ascii",
-            f"    Hi!\n\n    This is the daemon.\n\n    {READER}: 550 5.1.1 <{READER}>: no such user\n",
+            f"    Hi!\n\n    This is the daemon.\n\n    {SUBSCRIBER}: 550 5.1.1 <{SUBSCRIBER}>: no such user\n",
         ),
         (DSN, status("", "5.0.0")),
         COPY,
@@ -151,7 +151,7 @@ DEAD: dict[str, bytes] = {
         TEXT,
         (
             "message/global-delivery-status",
-            status("smtp; 550 5.1.1 user unknown").replace(f"rfc822; {READER}", f"utf-8; {READER}"),
+            status("smtp; 550 5.1.1 user unknown").replace(f"rfc822; {SUBSCRIBER}", f"utf-8; {SUBSCRIBER}"),
         ),
         ("message/global-headers", returned()),
     ),
@@ -256,7 +256,7 @@ NO_FAILURE: dict[str, bytes] = {
 def answer(*lines: str, subject: str = "Out of office") -> bytes:
     head = "".join(f"{line}\n" for line in lines)
     return (
-        f"From: {READER}\nTo: {TO}\nSubject: {subject}\n{head}In-Reply-To: <{TOKEN}@lab.example>\n\n"
+        f"From: {SUBSCRIBER}\nTo: {TO}\nSubject: {subject}\n{head}In-Reply-To: <{TOKEN}@lab.example>\n\n"
         "I am away until Monday. 550 5.1.1 user unknown\n"
     ).encode()
 

@@ -12,9 +12,9 @@ from digest.model.digest import Digest
 from digest.pipeline.compose import compose
 from digest.storage.base import Store
 from digest.storage.sqlite.migrations import migrations
-from digest.storage.values import Conclusion, Mailing, MailingState, Matched, Served
+from digest.storage.values import DeliveryResult, Mailing, MailingState, Matched, Served
 from digest.subscribers.subscriber import Subscriber
-from tests.factories import invented_paper, moment, reader
+from tests.factories import invented_paper, make_subscriber, moment
 
 NOW = moment("2026-06-16 07:00")
 LONG_AGO = moment("2026-01-01 00:00")
@@ -46,28 +46,28 @@ def new_for(store: Store, email: str = "ada@example.org") -> set[tuple[str, str]
     return {(hit.paper.id, hit.query_key) for hit in hits}
 
 
-def serve(store: Store, subscriber: Subscriber, now: datetime = NOW) -> Digest | None:
+def enqueue(store: Store, subscriber: Subscriber, now: datetime = NOW) -> Digest | None:
     news = store.news(subscriber.email, backlog_since=LONG_AGO)
     digest = compose(subscriber, news.hits, planned_at=now, is_first=False, revisions=news.revisions)
     served = Served(email=subscriber.email, slot_at=now, frontier=news.frontier, digest=digest)
-    assert store.serve([served]) == (digest is not None)
+    assert store.enqueue([served]) == (digest is not None)
     return digest
 
 
 def with_news(store: Store, *emails: str) -> set[str]:
-    standings = store.standings(emails or ("ada@example.org", "bo@example.org"))
-    return {email for email, standing in standings.items() if standing.has_news}
+    subscriber_statuses = store.subscriber_statuses(emails or ("ada@example.org", "bo@example.org"))
+    return {email for email, subscriber_status in subscriber_statuses.items() if subscriber_status.has_news}
 
 
 def claim(store: Store, *, now: datetime = NOW, limit: int = 5) -> tuple[Mailing, ...]:
     return store.claim(now=now, until=now + LEASE, limit=limit)
 
 
-def conclude(
+def record_results(
     store: Store, mailing: Mailing, state: MailingState, reply: str, *, due_at: datetime | None = None
 ) -> None:
-    one = Conclusion(number=mailing.number, state=state, reply=reply, due_at=due_at)
-    store.conclude([one], now=NOW)
+    one = DeliveryResult(number=mailing.number, state=state, reply=reply, due_at=due_at)
+    store.record_results([one], now=NOW)
 
 
 def ids(digest: Digest | None) -> set[str]:
@@ -75,11 +75,11 @@ def ids(digest: Digest | None) -> set[str]:
 
 
 def outbox_of(store: Store, *emails: str) -> None:
-    readers = [reader(email, "tea") for email in emails]
-    store.enrol(readers, now=NOW, current_since=NOW)
+    subscribers = [make_subscriber(email, "tea") for email in emails]
+    store.enrol(subscribers, now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    for one in readers:
-        serve(store, one)
+    for one in subscribers:
+        enqueue(store, one)
 
 
 def lines(digest: Digest | None) -> set[tuple[str, int, int]]:

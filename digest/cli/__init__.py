@@ -68,7 +68,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Begin": (init.init, doctor.doctor, demo.demo, docs.docs),
     "Work": (run.run, daemon.daemon, web.web),
     "Look": (status.status, why.why, keywords.keywords, preview.preview, page.page),
-    "Readers": (
+    "Subscriptions": (
         subscriptions.subscribe,
         subscriptions.unsubscribe,
         subscriptions.rename,
@@ -108,7 +108,7 @@ def _digest(
         ),
     ] = False,
 ) -> None:
-    """Mails each reader, every day, the new arXiv papers that match their keywords."""
+    """Mails each subscriber, every day, the new arXiv papers that match their keywords."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     begin_log(level, os.environ)
     ctx.obj = Context(config=config, is_verbose=verbose > 0)

@@ -12,7 +12,7 @@ from digest.pipeline.explain import Explanation, Verdict, explain
 from digest.pipeline.schedule import is_paused, mailing_after
 from digest.sources.arxiv.calendar import earliest_announcement
 from digest.storage.base import Store
-from digest.storage.values import Fate, MailingState, Posting, Sighting
+from digest.storage.values import DeliveryHistory, MailingRecord, MailingState, PaperHistory
 from digest.subscribers.preferences import adapted
 from digest.subscribers.subscriber import Keyword, Subscriber
 
@@ -21,58 +21,60 @@ _WORDS_SHOWN = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """How a paper stands to one reader's keywords, and in a line each what became of it."""
+    """How a paper stands to one subscriber's keywords, and in a line each what became of it."""
 
-    reader: Subscriber
+    subscriber: Subscriber
     explanation: Explanation
     outcome: tuple[str, ...]
 
 
 def answer_for(
-    reader: Subscriber,
+    subscriber: Subscriber,
     paper: Paper,
-    sighting: Sighting | None,
+    paper_history: PaperHistory | None,
     store: Store,
     *,
     lookback: timedelta,
     now: datetime,
 ) -> Answer:
     """`reader` is as subscribers.toml has them. Raises `StateError` when the state cannot be read."""
-    preferences = store.preferences_of(reader.email)
-    reader = adapted(reader, preferences) or reader
-    explanation = explain(reader, paper)
-    fate = store.fate(paper.id, reader.email)
-    standing = store.standings([reader.email]).get(address_key(reader.email))
-    if fate.postings:
-        outcome = tuple(map(_posted, fate.postings))
+    preferences = store.preferences_of(subscriber.email)
+    subscriber = adapted(subscriber, preferences) or subscriber
+    explanation = explain(subscriber, paper)
+    delivery_history = store.delivery_history(paper.id, subscriber.email)
+    subscriber_status = store.subscriber_statuses([subscriber.email]).get(address_key(subscriber.email))
+    if delivery_history.postings:
+        outcome = tuple(map(_posted, delivery_history.postings))
     elif preferences.left_at is not None:
         outcome = (f"Not mailed: they unsubscribed {tell_moment(preferences.left_at)}",)
-    elif fate.is_seen_elsewhere:
+    elif delivery_history.is_seen_elsewhere:
         outcome = ("Not mailed: it was counted as seen by `digest import`; it will not come",)
     elif not explanation.is_wanted:
         outcome = tuple(_unwanted(explanation))
-    elif muted := _muted(reader, explanation):
+    elif muted := _muted(subscriber, explanation):
         outcome = (f"Not mailed: they muted {_listed(muted)}",)
-    elif standing is None:
+    elif subscriber_status is None:
         outcome = ("Not mailed: they were added since the last run, and the next one takes them up",)
-    elif standing.is_suppressed:
-        outcome = (f"Not mailed: the address takes no mail; `digest resume {reader.email}` lifts that",)
+    elif subscriber_status.is_suppressed:
+        outcome = (f"Not mailed: the address takes no mail; `digest resume {subscriber.email}` lifts that",)
     else:
-        outcome = _unposted(_Case(reader, paper, explanation, fate, sighting), store, lookback, now)
-    return Answer(reader=reader, explanation=explanation, outcome=outcome)
+        outcome = _unposted(
+            _Case(subscriber, paper, explanation, delivery_history, paper_history), store, lookback, now
+        )
+    return Answer(subscriber=subscriber, explanation=explanation, outcome=outcome)
 
 
-def history(paper: Paper, sighting: Sighting | None) -> tuple[str, ...]:
+def history(paper: Paper, paper_history: PaperHistory | None) -> tuple[str, ...]:
     """When the paper was submitted, announced and first seen."""
     lines = [paper.abs_url]
     if paper.submitted_at:
         announced_at = earliest_announcement(paper.submitted_at)
         lines.append(f"submitted {tell_moment(paper.submitted_at)}")
         lines.append(f"announced {tell_moment(announced_at)} by arXiv's calendar, unless it was held back")
-    if sighting is None:
+    if paper_history is None:
         lines.append("never seen here")
-    elif sighting.seen_at:
-        lines.append(f"first seen here {tell_moment(sighting.seen_at)}")
+    elif paper_history.seen_at:
+        lines.append(f"first seen here {tell_moment(paper_history.seen_at)}")
     else:
         lines.append("seen here")
     return tuple(lines)
@@ -85,7 +87,7 @@ def evidence(verdict: Verdict) -> str:
     return f"{', '.join(verdict.match.fields)}: {_listed(verdict.match.words)}"
 
 
-def _posted(posting: Posting) -> str:
+def _posted(posting: MailingRecord) -> str:
     digest = f"the digest of {tell_moment(posting.planned_at)} (v{posting.version})"
     said = f"; the last answer: {posting.reply}" if posting.reply else ""
     match posting.state:
@@ -118,31 +120,35 @@ def _unwanted(explanation: Explanation) -> list[str]:
     return lines
 
 
-def _muted(reader: Subscriber, explanation: Explanation) -> list[str]:
+def _muted(subscriber: Subscriber, explanation: Explanation) -> list[str]:
     """The muted keywords that find the paper, unless another one does too."""
     found = [verdict.keyword for verdict in explanation.verdicts if verdict.match]
-    muted = [keyword.text for keyword in found if keyword.query.key in reader.muted]
+    muted = [keyword.text for keyword in found if keyword.query.key in subscriber.muted]
     return muted if len(muted) == len(found) else []
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A paper that is for a reader, and that no mailing on record brought."""
+    """A paper that is for a subscriber, and that no mailing on record brought."""
 
-    reader: Subscriber
+    subscriber: Subscriber
     paper: Paper
     explanation: Explanation
-    fate: Fate
-    sighting: Sighting | None
+    delivery_history: DeliveryHistory
+    paper_history: PaperHistory | None
 
 
 def _unposted(case: _Case, store: Store, lookback: timedelta, now: datetime) -> tuple[str, ...]:
-    if case.fate.pending_keys and _is_next(case, store, lookback, now):
-        reader = case.reader
-        pause = f", after their pause until {reader.rhythm.paused_until}" if is_paused(now, reader) else ""
-        at = tell_moment(mailing_after(now, reader))
+    if case.delivery_history.pending_keys and _is_next(case, store, lookback, now):
+        subscriber = case.subscriber
+        pause = (
+            f", after their pause until {subscriber.send_schedule.paused_until}"
+            if is_paused(now, subscriber)
+            else ""
+        )
+        at = tell_moment(mailing_after(now, subscriber))
         return (f"Coming in the next digest: they are mailed next {at}{pause}",)
-    if set(case.fate.backlog_keys) - case.reader.muted:
+    if set(case.delivery_history.backlog_keys) - case.subscriber.muted:
         first = f"a first digest brings the newest {WELCOME_PAPERS} of what was there"
         return (f"Not mailed: it was there before they followed this; {first}",)
     if missing := _not_found_yet(case):
@@ -154,9 +160,9 @@ def _unposted(case: _Case, store: Store, lookback: timedelta, now: datetime) -> 
 
 def _is_next(case: _Case, store: Store, lookback: timedelta, now: datetime) -> bool:
     """Whether the digest that would be written down now has it, as far as the state knows."""
-    news = store.news(case.reader.email, backlog_since=now - lookback)
+    news = store.news(case.subscriber.email, backlog_since=now - lookback)
     digest = compose(
-        case.reader,
+        case.subscriber,
         news.hits,
         planned_at=now,
         is_first=False,
@@ -169,9 +175,9 @@ def _is_next(case: _Case, store: Store, lookback: timedelta, now: datetime) -> b
 
 def _not_found_yet(case: _Case) -> list[Keyword]:
     """Their keywords that find the paper and that no fetch has brought it for; none if one has."""
-    known = case.sighting.query_keys if case.sighting else ()
+    known = case.paper_history.query_keys if case.paper_history else ()
     found = [verdict.keyword for verdict in case.explanation.verdicts if verdict.match]
-    heard = [keyword for keyword in found if keyword.query.key not in case.reader.muted]
+    heard = [keyword for keyword in found if keyword.query.key not in case.subscriber.muted]
     return heard if not any(keyword.query.key in known for keyword in heard) else []
 
 

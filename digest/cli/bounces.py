@@ -17,7 +17,7 @@ from digest.errors import ConfigurationError, DigestError, StateError
 
 if TYPE_CHECKING:
     from digest.config.settings import Settings
-    from digest.mail.bounces import Bounce, Complaint, Leaving, Unread
+    from digest.mail.bounces import Bounce, Complaint, Unread, UnsubscribeRequest
     from digest.storage.sqlite.store import SqliteStore
     from digest.storage.values import Bounced, Suppression
 
@@ -162,7 +162,7 @@ def _read_all() -> bytes:
 
 def _handled(context: Context, message: bytes, now: datetime) -> str:
     """Writes down what the mail says, and tells in one line what was done."""
-    from digest.mail.bounces import Bounce, Complaint, Leaving, read_returned
+    from digest.mail.bounces import Bounce, Complaint, UnsubscribeRequest, read_returned
 
     settings = context.settings()
     found = read_returned(message, bounce_address=settings.smtp.bounce_address)
@@ -174,7 +174,7 @@ def _handled(context: Context, message: bytes, now: datetime) -> str:
         match found:
             case Bounce():
                 return _counted(store, found, now)
-            case Leaving():
+            case UnsubscribeRequest():
                 return _left(store, found, now)
             case Complaint():
                 return _complained(store, found, now)
@@ -210,10 +210,11 @@ def _counted(store: "SqliteStore", found: "Bounce", now: datetime) -> str:
 
 
 def _noted(store: "SqliteStore", found: "Bounce", now: datetime) -> "tuple[Bounced | None, bool]":
-    """The bounce as the store counts it, and whether the address that failed is the reader's own.
+    """The bounce as the store counts it, and whether the address that failed is the subscriber's own.
 
-    Where it is another one, the reader's mailbox hands on to it, perhaps to others besides: that is counted
-    if the notification was sent to the mailing's own address, or names the reader's as the original one.
+    Where it is another one, the subscriber's mailbox hands on to it, perhaps to others besides: that is
+    counted if the notification was sent to the mailing's own address, or names the subscriber's as the
+    original one.
     """
     from digest.mail.delivery_reports import Concern
 
@@ -234,8 +235,8 @@ def _noted(store: "SqliteStore", found: "Bounce", now: datetime) -> "tuple[Bounc
     return None, False
 
 
-def _left(store: "SqliteStore", found: "Leaving", now: datetime) -> str:
-    email = _reader(store, found)
+def _left(store: "SqliteStore", found: "UnsubscribeRequest", now: datetime) -> str:
+    email = _subscriber(store, found)
     if email is None:
         return "Nothing done: a wish to unsubscribe, from nobody who was ever mailed from here."
     store.leave(email, now=now)
@@ -243,22 +244,22 @@ def _left(store: "SqliteStore", found: "Leaving", now: datetime) -> str:
 
 
 def _complained(store: "SqliteStore", found: "Complaint", now: datetime) -> str:
-    email = _reader(store, found)
+    email = _subscriber(store, found)
     if email is None:
         return "Nothing done: the complaint is about a mail that is none of ours."
     store.suppress(email, cause=f"marked as spam by the reader ({found.kind})", now=now)
     return f"{email} gets no more mail: it was marked as spam; to lift this: digest resume {email}"
 
 
-def _reader(store: "SqliteStore", found: "Leaving | Complaint") -> str | None:
-    known = store.leaver_of(found.reader) if found.reader else None
-    return known.email if known else store.reader_of_mailing(found.tokens)
+def _subscriber(store: "SqliteStore", found: "UnsubscribeRequest | Complaint") -> str | None:
+    known = store.unsubscribed_for(found.subscriber) if found.subscriber else None
+    return known.email if known else store.subscriber_of_mailing(found.tokens)
 
 
 def _put_by(store: "SqliteStore", found: "Unread", message: bytes, now: datetime) -> str:
     from digest.storage.values import UnreadMail
 
-    if store.reader_of_mailing(found.tokens) is None:
+    if store.subscriber_of_mailing(found.tokens) is None:
         return "Nothing done: the mail is about none of ours."
     mail = UnreadMail(number=0, received_at=now, sender=found.sender, subject=found.subject)
     store.keep_unread(mail, message)

@@ -37,10 +37,10 @@ def _serve(context: typer.Context, notifier: "Notifier") -> None:
     from digest.service.bootstrap import load_setup
     from digest.service.daemon import Daemon
     from digest.service.event_loop import run
-    from digest.service.mail_setup import stationery_of, writer_of
+    from digest.service.mail_setup import build_writer, writer_setup_for
 
     setup = load_setup(context_of(context).config)
-    writer_of(stationery_of(setup.settings))
+    build_writer(writer_setup_for(setup.settings))
     with open_state(setup.settings.state) as store:
         service = Daemon(setup, lambda: load_setup(context_of(context).config), store, notifier)
         run(service.run())

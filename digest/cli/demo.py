@@ -19,7 +19,7 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """Show the whole path with no network and no set-up: a small built-in arXiv, two readers, two days.
+    """Show the whole path with no network and no set-up: a small built-in arXiv, two subscribers, two days.
 
     All papers and people are invented. Nothing is sent: the mails go into a Maildir.
 

@@ -1,4 +1,4 @@
-"""`digest import`: from a "Daily Papers" README to a reader who goes on from there."""
+"""`digest import`: from a "Daily Papers" README to a subscriber who goes on from there."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def import_(
 ) -> None:
     """Take over a "Daily Papers" README: its headings as keywords, its papers as seen.
 
-    The reader's first digest then brings nothing that stands on the page. Tells for each heading how many
+    The subscriber's first digest then brings nothing that stands on the page. Tells for each heading how many
     of the papers under it match it. Doing it twice is the same as once.
     """
     from digest.cli.daily_papers.matching import judge

@@ -65,15 +65,17 @@ def keywords(
 
 
 def _queries(settings: "Settings", email: str | None, texts: list[str]) -> "Mapping[str, Query]":
-    """Those to try with those of the reader; without a reader, all readers' if nothing is to be tried."""
-    from digest.cli.opening import reader_called
+    """Those to try with those of the subscriber; without a subscriber, all subscribers' if nothing is to be
+    tried.
+    """
+    from digest.cli.opening import subscriber_called
     from digest.keywords.query import parse
     from digest.subscribers.subscriber import load_subscribers
 
     found = {text: parse(text) for text in texts}
     if email or not texts:
-        readers = load_subscribers(settings.subscribers, settings.defaults)
-        chosen = [reader_called(email, readers, settings.subscribers)] if email else readers
+        subscribers = load_subscribers(settings.subscribers, settings.defaults)
+        chosen = [subscriber_called(email, subscribers, settings.subscribers)] if email else subscribers
         found |= {keyword.text: keyword.query for one in chosen for keyword in one.keywords}
     if not found:
         raise ConfigurationError(f"{settings.subscribers} has no keywords yet; try one with -k KEYWORD")
@@ -94,18 +96,18 @@ async def _asked(
     from digest.cli.opening import open_asking, progress
     from digest.keywords.spelling import respellings
     from digest.sources.arxiv.search_api import SearchApi
-    from digest.sources.window import Ground
+    from digest.sources.window import Window
 
     since = now - _SPAN - _HELD
-    ground = Ground(announced_since=since, submitted_since=since, until=now)
+    window = Window(announced_since=since, submitted_since=since, until=now)
     async with open_asking(settings) as client:
         api = SearchApi(client, settings.arxiv.api_url)
         with progress() as notice:
             notice("asking arXiv")
-            papers = await api.search(tuple(queries.values()), ground)
+            papers = await api.search(tuple(queries.values()), window)
             tried = {query.key: respellings(query, papers) for query in queries.values()}
             others = tuple(one.query for some in tried.values() for one in some)
-            more = await api.search(others, ground) if others else ()
+            more = await api.search(others, window) if others else ()
             total = await api.count(since=since, until=now)
     found = {paper.id: paper for paper in (*more, *papers)}
     return tuple(found.values()), tried, round(total * len(days) / _workdays(since, now))

@@ -1,4 +1,4 @@
-"""`digest subscribers`, and how a reader's times, keywords and filters are said."""
+"""`digest subscribers`, and how a subscriber's times, keywords and filters are said."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ def subscribers(
     ctx: typer.Context,
     as_json: AsList = False,
 ) -> None:
-    """List the readers with their keywords, times and filters, and what they chose for themselves."""
+    """List the subscribers with their keywords, times and filters, and what they chose for themselves."""
     from digest.subscribers.subscriber import load_subscribers
 
     settings = context_of(ctx).settings()
@@ -38,7 +38,7 @@ def subscribers(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """A reader as the file has them, as they are mailed, and what the state knows of them besides."""
+    """A subscriber as the file has them, as they are mailed, and what the state knows of them besides."""
 
     written: "Subscriber"
     mailed: "Subscriber"
@@ -51,24 +51,24 @@ class _Known:
 
     @property
     def has_own_time(self) -> bool:
-        return replace(self.mailed.rhythm, paused_until=None) != self.written.rhythm
+        return replace(self.mailed.send_schedule, paused_until=None) != self.written.send_schedule
 
 
 def listed(keywords: tuple[str, ...]) -> str:
     return ", ".join(f'"{keyword}"' for keyword in keywords)
 
 
-def times(reader: "Subscriber") -> str:
+def times(subscriber: "Subscriber") -> str:
     from digest.config.parsing import WEEKDAYS
 
-    rhythm = reader.rhythm
-    day = "every day" if rhythm.weekly is None else f"every {WEEKDAYS[rhythm.weekly].title()}"
-    return f"{day} at {rhythm.send_at:%H:%M} {rhythm.timezone.key}"
+    send_schedule = subscriber.send_schedule
+    day = "every day" if send_schedule.weekly is None else f"every {WEEKDAYS[send_schedule.weekly].title()}"
+    return f"{day} at {send_schedule.send_at:%H:%M} {send_schedule.timezone.key}"
 
 
-def filters(reader: "Subscriber") -> str:
+def filters(subscriber: "Subscriber") -> str:
     parts: list[str] = []
-    wanted = reader.filters
+    wanted = subscriber.filters
     if wanted.categories:
         parts.append(
             f"only {', '.join(wanted.categories)}" + ("" if wanted.crosslists else " as primary category")
@@ -80,7 +80,7 @@ def filters(reader: "Subscriber") -> str:
     return "; ".join(parts)
 
 
-def own_choices(reader: "Subscriber", preferences: "Preferences", now: datetime) -> str:
+def own_choices(subscriber: "Subscriber", preferences: "Preferences", now: datetime) -> str:
     """What they chose online that goes before the file, and how that is taken back; empty for nothing.
 
     `reader` is as the file has them.
@@ -88,13 +88,13 @@ def own_choices(reader: "Subscriber", preferences: "Preferences", now: datetime)
     from digest.subscribers.preferences import Preferences, differences
 
     until = preferences.paused_until
-    if until and until <= now.astimezone(reader.rhythm.timezone).date():
+    if until and until <= now.astimezone(subscriber.send_schedule.timezone).date():
         preferences = replace(preferences, paused_until=None)
-    if not (chosen := differences(reader, Preferences(), preferences, was="in the file")):
+    if not (chosen := differences(subscriber, Preferences(), preferences, was="in the file")):
         return ""
     return (
-        f"{reader.email} chose online, which goes before subscribers.toml: {'; '.join(chosen)}."
-        f" {_take_back(reader.email)}"
+        f"{subscriber.email} chose online, which goes before subscribers.toml: {'; '.join(chosen)}."
+        f" {_take_back(subscriber.email)}"
     )
 
 
@@ -103,7 +103,7 @@ def _take_back(email: str = "EMAIL") -> str:
 
 
 def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known]:
-    """What readers chose is shown where the state can be read; else it is said that it is not."""
+    """What subscribers chose is shown where the state can be read; else it is said that it is not."""
     from digest.cli.opening import open_beside
     from digest.config.parsing import address_key
     from digest.errors import StateError
@@ -133,7 +133,7 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
 
 
 def _choices(known: _Known) -> str:
-    """What the reader chose, or an end to all mail."""
+    """What the subscriber chose, or an end to all mail."""
     mailed = known.mailed
     muted = tuple(keyword.text for keyword in mailed.keywords if keyword.query.key in mailed.muted)
     parts = (
@@ -146,29 +146,29 @@ def _choices(known: _Known) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _pause(reader: "Subscriber") -> date | None:
+def _pause(subscriber: "Subscriber") -> date | None:
     """The day that ends it, where that is still to come."""
-    until = reader.rhythm.paused_until
-    return until if until and until > datetime.now(reader.rhythm.timezone).date() else None
+    until = subscriber.send_schedule.paused_until
+    return until if until and until > datetime.now(subscriber.send_schedule.timezone).date() else None
 
 
 def _as_object(known: _Known) -> dict[str, Any]:
     from digest.config.parsing import WEEKDAYS
 
-    reader, rhythm = known.mailed, known.mailed.rhythm
-    until = _pause(reader)
+    subscriber, send_schedule = known.mailed, known.mailed.send_schedule
+    until = _pause(subscriber)
     return {
-        "email": reader.email,
-        "name": reader.name,
-        "keywords": [keyword.text for keyword in reader.keywords],
-        "at": f"{rhythm.send_at:%H:%M}",
-        "timezone": rhythm.timezone.key,
-        "weekly": None if rhythm.weekly is None else WEEKDAYS[rhythm.weekly],
-        "exclude": [keyword.text for keyword in reader.filters.exclude],
-        "categories": list(reader.filters.categories),
-        "crosslists": reader.filters.crosslists,
-        "replacements": reader.filters.replacements,
-        "muted": [keyword.text for keyword in reader.keywords if keyword.query.key in reader.muted],
+        "email": subscriber.email,
+        "name": subscriber.name,
+        "keywords": [keyword.text for keyword in subscriber.keywords],
+        "at": f"{send_schedule.send_at:%H:%M}",
+        "timezone": send_schedule.timezone.key,
+        "weekly": None if send_schedule.weekly is None else WEEKDAYS[send_schedule.weekly],
+        "exclude": [keyword.text for keyword in subscriber.filters.exclude],
+        "categories": list(subscriber.filters.categories),
+        "crosslists": subscriber.filters.crosslists,
+        "replacements": subscriber.filters.replacements,
+        "muted": [keyword.text for keyword in subscriber.keywords if keyword.query.key in subscriber.muted],
         "has_own_time": known.has_own_time,
         "paused_until": until and until.isoformat(),
         "left_at": known.left_at and known.left_at.isoformat(),
@@ -180,12 +180,26 @@ def _print_table(found: Sequence[_Known]) -> None:
     from digest.cli.screen import print_table
 
     choices = [_choices(known) for known in found]
-    columns = ("Address", "Name", "Keywords", "Mailed", "Filters", *(["Choices"] if any(choices) else []))
+    columns = (
+        "Address",
+        "Name",
+        "Keywords",
+        "Mailed",
+        "Filters",
+        *(["SavedPreferences"] if any(choices) else []),
+    )
     rows = []
     for known, choice in zip(found, choices, strict=True):
-        reader = known.mailed
-        keywords = ", ".join(keyword.text for keyword in reader.keywords)
-        cells = (reader.email, reader.name or "", keywords, times(reader), filters(reader), choice)
+        subscriber = known.mailed
+        keywords = ", ".join(keyword.text for keyword in subscriber.keywords)
+        cells = (
+            subscriber.email,
+            subscriber.name or "",
+            keywords,
+            times(subscriber),
+            filters(subscriber),
+            choice,
+        )
         rows.append(cells[: len(columns)])
     print_table(columns, rows)
     if any(known.has_own_choices for known in found):

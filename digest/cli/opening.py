@@ -1,4 +1,4 @@
-"""What several commands open or look up: the state, or a copy of it, a reader, and the progress line."""
+"""What several commands open or look up: the state, or a copy of it, a subscriber, and the progress line."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ import typer
 
 from digest.config.parsing import address_key, parse_address
 from digest.errors import AlreadyRunning, ConfigurationError
-from digest.storage.lock import sole_worker
+from digest.storage.lock import hold_state
 from digest.storage.sqlite.errors import is_there
 from digest.storage.sqlite.store import SqliteStore, copy_state, is_of_this_version
 from digest.subscribers.subscriber import Subscriber
@@ -35,7 +35,7 @@ _PATIENCE = timedelta(minutes=1)
 @contextmanager
 def open_state(path: Path) -> Iterator[SqliteStore]:
     """The state, for this process alone. Raises `AlreadyRunning` and `StateError`."""
-    with sole_worker(path), SqliteStore(path) as store:
+    with hold_state(path), SqliteStore(path) as store:
         yield store
 
 
@@ -84,13 +84,13 @@ def is_at_work(path: Path) -> bool:
     if not is_there(path):
         return False
     try:
-        with sole_worker(path, patience=0):
+        with hold_state(path, patience=0):
             return False
     except AlreadyRunning:
         return True
 
 
-def reader_called(email: str, subscribers: Sequence[Subscriber], path: Path) -> Subscriber:
+def subscriber_called(email: str, subscribers: Sequence[Subscriber], path: Path) -> Subscriber:
     """The one of `subscribers`, who come from `path`. Raises `ConfigurationError` if there is none."""
     try:
         email = parse_address(email)
@@ -105,9 +105,9 @@ def reader_called(email: str, subscribers: Sequence[Subscriber], path: Path) -> 
 @asynccontextmanager
 async def open_asking(settings: "Settings") -> "AsyncIterator[PoliteClient]":
     """For a command that asks for one thing: it gives up after a minute, and tells a person what goes on."""
-    from digest.service.bootstrap import manners_of, open_client
+    from digest.service.bootstrap import client_settings_for, open_client
 
-    async with open_client(settings, manners_of(settings, patience=_PATIENCE)) as client:
+    async with open_client(settings, client_settings_for(settings, patience=_PATIENCE)) as client:
         client.tell = tell_person
         yield client
 

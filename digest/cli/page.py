@@ -49,7 +49,7 @@ def page(
     It shows what was fetched. Keywords that were not fetched yet are asked of arXiv now, for the look-back;
     nothing is sent or marked. Where only the date would change, the file stays untouched.
     """
-    from digest.cli.daily_papers.writer import html_of, markdown_of, says_the_same
+    from digest.cli.daily_papers.writer import says_the_same, write_html, write_markdown
 
     if keyword and subscriber:
         raise typer.BadParameter("give either keywords with -k, or a reader with --subscriber")
@@ -58,7 +58,7 @@ def page(
     keywords = _keywords(settings, keyword or (), subscriber)
     before = _former(path)
     made = _made(settings, keywords, now or datetime.now(UTC))
-    text = html_of(made) if as_html else markdown_of(made)
+    text = write_html(made) if as_html else write_markdown(made)
     papers = sum(len(section.papers) for section in made.sections)
     counts = f"{counted(len(keywords), 'keyword')}, {counted(papers, 'paper')}"
     told = f"{path.absolute()}: {counts}"
@@ -85,8 +85,8 @@ def _keywords(settings: "Settings", texts: Sequence[str], email: str | None) -> 
     if not asked and email:
         asked = list(subscriber_named(settings, email).keywords)
     elif not asked:
-        readers = load_subscribers(settings.subscribers, settings.defaults)
-        asked = [one for reader in readers for one in reader.keywords]
+        subscribers = load_subscribers(settings.subscribers, settings.defaults)
+        asked = [one for subscriber in subscribers for one in subscriber.keywords]
     if not asked:
         raise ConfigurationError(f"{settings.subscribers}: nobody is subscribed; name keywords with -k")
     distinct: dict[str, Keyword] = {}
@@ -115,7 +115,7 @@ def _former(path: Path) -> str | None:
 
 
 def _made(settings: "Settings", keywords: "Sequence[Keyword]", now: datetime) -> "Page":
-    from digest.cli.daily_papers.page import MOST_PAPERS, Page, section_of
+    from digest.cli.daily_papers.page import MOST_PAPERS, Page, build_section
     from digest.cli.opening import open_copy
     from digest.storage.sqlite.errors import is_there
     from digest.storage.sqlite.store import SqliteStore
@@ -130,7 +130,7 @@ def _made(settings: "Settings", keywords: "Sequence[Keyword]", now: datetime) ->
             store = opened.enter_context(open_copy(settings.state))
             _fetch(settings, store, missing, now)
         sections = tuple(
-            section_of(one, store.newest_papers(one.query.key, limit=MOST_PAPERS)) for one in keywords
+            build_section(one, store.newest_papers(one.query.key, limit=MOST_PAPERS)) for one in keywords
         )
     return Page(sections=sections, updated_on=now.astimezone(settings.defaults.timezone).date())
 
@@ -140,17 +140,17 @@ def _fetch(settings: "Settings", store: "Store", texts: Iterable[str], now: date
     import asyncio
 
     from digest.cli.opening import open_asking, progress
-    from digest.cli.preview import trial_reader
+    from digest.cli.preview import trial_subscriber
     from digest.pipeline.fetch import FetchReport, fetch
-    from digest.service.bootstrap import sources_of
+    from digest.service.bootstrap import build_sources
 
-    nobody = trial_reader(settings, tuple(texts))
+    nobody = trial_subscriber(settings, tuple(texts))
     store.enrol([nobody], now=now, current_since=now)
 
     async def ask() -> FetchReport:
         async with open_asking(settings) as client:
             lookback = timedelta(days=settings.arxiv.lookback_days)
-            return await fetch(sources_of(settings, client), store, [nobody], now=now, lookback=lookback)
+            return await fetch(build_sources(settings, client), store, [nobody], now=now, lookback=lookback)
 
     with progress() as notice:
         notice("asking arXiv")

@@ -18,7 +18,7 @@ _LOOKS_UNTOLD = 240
 """So many of them, an hour, and it is told again."""
 
 
-def persist(serve: Callable[[], None], notifier: "Notifier") -> None:
+def persist(enqueue: Callable[[], None], notifier: "Notifier") -> None:
     """Serves to the end. Where the state cannot be had, which may be otherwise after a while, it tries again.
 
     Raises `StateError` for what only a person can mend.
@@ -26,7 +26,7 @@ def persist(serve: Callable[[], None], notifier: "Notifier") -> None:
     waits = 0
     while True:
         try:
-            return serve()
+            return enqueue()
         except (AlreadyRunning, StateError) as error:
             if isinstance(error, StateError) and not error.is_passing:
                 raise

@@ -44,7 +44,7 @@ def preview(
 
     from digest.config.loader import load_settings
     from digest.keywords.broad_terms import cautions
-    from digest.service.mail_setup import mail_writer, stationery_of
+    from digest.service.mail_setup import build_mail_writer, writer_setup_for
 
     if bool(email) == bool(keyword):
         raise typer.BadParameter("give either a subscriber's address, or keywords with -k")
@@ -52,11 +52,13 @@ def preview(
         raise typer.BadParameter(f"{output} is to be an HTML file; name one that ends in .html")
     tell_failures_once(context)
     settings = load_settings(context_of(context).config, os.environ)
-    subscriber = subscriber_named(settings, email) if email else trial_reader(settings, tuple(keyword or ()))
+    subscriber = (
+        subscriber_named(settings, email) if email else trial_subscriber(settings, tuple(keyword or ()))
+    )
     for followed in subscriber.keywords:
         for caution in cautions(followed.query):
             typer.echo(f"note: {caution}", err=True)
-    writer = mail_writer(stationery_of(settings))
+    writer = build_mail_writer(writer_setup_for(settings))
     digest, is_next = asyncio.run(_compose(settings, subscriber, now or datetime.now(UTC)))
     if digest is None:
         typer.echo(f"no paper of the last {settings.arxiv.lookback_days} days matches; nothing was written")
@@ -71,24 +73,24 @@ def preview(
 
 
 def subscriber_named(settings: "Settings", email: str) -> "Subscriber":
-    """The reader with this address. Raises `ConfigurationError` where there is none."""
-    from digest.cli.opening import reader_called
+    """The subscriber with this address. Raises `ConfigurationError` where there is none."""
+    from digest.cli.opening import subscriber_called
     from digest.subscribers.subscriber import load_subscribers
 
     found = load_subscribers(settings.subscribers, settings.defaults)
-    return reader_called(email, found, settings.subscribers)
+    return subscriber_called(email, found, settings.subscribers)
 
 
-def trial_reader(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":
+def trial_subscriber(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":
     """Somebody who follows these keywords, and is nobody. Raises `QueryError`."""
     from digest.keywords.query import parse
-    from digest.subscribers.subscriber import Keyword, Rhythm, Subscriber
+    from digest.subscribers.subscriber import Keyword, SendSchedule, Subscriber
 
     return Subscriber(
         email=_NOBODY,
         name=None,
         keywords=tuple(Keyword(text=text, query=parse(text)) for text in keywords),
-        rhythm=Rhythm(send_at=settings.defaults.at, timezone=settings.defaults.timezone),
+        send_schedule=SendSchedule(send_at=settings.defaults.at, timezone=settings.defaults.timezone),
     )
 
 
@@ -98,7 +100,7 @@ async def _compose(
     """What they would get now, else (second value false) what a newcomer with their keywords would."""
     from digest.cli.opening import open_asking, open_copy, progress
     from digest.pipeline.fetch import fetch
-    from digest.service.bootstrap import sources_of
+    from digest.service.bootstrap import build_sources
     from digest.subscribers.preferences import adapted
 
     lookback = timedelta(days=settings.arxiv.lookback_days)
@@ -111,7 +113,7 @@ async def _compose(
         store.enrol([subscriber, newcomer], now=now, current_since=now)
         notice("asking arXiv")
         async with open_asking(settings) as client:
-            sources = sources_of(settings, client)
+            sources = build_sources(settings, client)
             report = await fetch(sources, store, [subscriber], now=now, lookback=lookback)
         if report.errors:
             typer.echo("\n".join(f"error: {error}" for error in report.errors), err=True)

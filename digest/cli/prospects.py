@@ -1,4 +1,4 @@
-"""Of a paper that no fetch has brought for a reader: whether one will, and what was asked so far."""
+"""Of a paper that no fetch has brought for a subscriber: whether one will, and what was asked so far."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta

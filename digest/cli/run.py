@@ -75,14 +75,14 @@ async def _cycle(
     import signal
 
     from digest.cli.opening import open_copy, open_state, progress, tell_person
-    from digest.mail.link_builder import links_of
+    from digest.mail.link_builder import links_for
     from digest.pipeline.confirm import confirm_changes
     from digest.pipeline.cycle import Cycle
-    from digest.service.bootstrap import limits_of, open_client, sources_of, transport_of
-    from digest.service.mail_setup import stationery_of, writer_of
+    from digest.service.bootstrap import build_sources, build_transport, limits_for, open_client
+    from digest.service.mail_setup import build_writer, writer_setup_for
     from digest.service.notify_operator import tell_operator
-    from digest.service.worker_pool import hired
-    from digest.subscribers.preferences import lay_over
+    from digest.service.worker_pool import started_worker
+    from digest.subscribers.preferences import apply_preferences
 
     settings = setup.settings
     opened = open_copy if dry_run else open_state
@@ -98,16 +98,16 @@ async def _cycle(
                 notice(f"asking arXiv: request {requests}") if requests > 1 else None
             )
             cycle = Cycle(
-                sources=sources_of(settings, client),
+                sources=build_sources(settings, client),
                 store=store,
-                transport=None if dry_run else transport_of(settings),
-                write=writer_of(stationery_of(settings), links_of(settings.web.base_url, store)),
+                transport=None if dry_run else build_transport(settings),
+                write=build_writer(writer_setup_for(settings), links_for(settings.web.base_url, store)),
                 subscribers=setup.subscribers,
                 file=str(setup.fingerprint),
                 lookback=setup.lookback,
                 clock=lambda: now or datetime.now(UTC),
-                limits=limits_of(settings),
-                hire=lambda: hired(stationery_of(settings), settings.state),
+                limits=limits_for(settings),
+                start_worker=lambda: started_worker(writer_setup_for(settings), settings.state),
                 notice=notice,
                 stop=stop,
             )
@@ -115,17 +115,17 @@ async def _cycle(
         if not dry_run:
             await confirm_changes(
                 store,
-                transport_of(settings),
-                stationery_of(settings).letterhead,
+                build_transport(settings),
+                writer_setup_for(settings).sender_identity,
                 settings.web.base_url,
                 setup.subscribers,
                 now=now or datetime.now(UTC),
             )
             await tell_operator(
                 store,
-                transport_of(settings),
-                lay_over(setup.subscribers, store.preferences()),
-                stationery_of(settings).letterhead,
+                build_transport(settings),
+                apply_preferences(setup.subscribers, store.preferences()),
+                writer_setup_for(settings).sender_identity,
                 settings.operator,
                 brakes=report.brakes,
                 now=now or datetime.now(UTC),
@@ -162,7 +162,7 @@ def _summary(report: "CycleReport | None", requests: int) -> dict[str, Any]:
         "requests": requests,
         **{name: getattr(report, name) if report else 0 for name in counts},
         "errors": list(report.errors) if report else [],
-        "notes": [*report.notes, *filter(None, [report.silence])] if report else [],
+        "notes": [*report.notes, *filter(None, [report.missing_news])] if report else [],
     }
 
 
@@ -184,7 +184,7 @@ def _tell(
     typer.echo(
         f"{counted(report.papers_new, 'new paper')} in {counted(requests, 'request')} to arXiv; "
         f"{counted(report.subscribers_nothing_new, 'subscriber')} with nothing new"
-        + (f"\n{report.silence}" if report.silence else "")
+        + (f"\n{report.missing_news}" if report.missing_news else "")
     )
     if report.subscribers_not_due:
         had = "not due: had today's digest, waits for a weekday, or pauses"

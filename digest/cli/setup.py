@@ -38,7 +38,7 @@ class MailServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What the operator, who is the first reader, wants. Without a `server` mails go into a Maildir."""
+    """What the operator, who is the first subscriber, wants. Without a `server` mails go into a Maildir."""
 
     email: str
     keywords: tuple[str, ...]

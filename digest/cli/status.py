@@ -33,7 +33,7 @@ def status(
     from digest.errors import ConfigurationError
     from digest.service.bootstrap import load_setup
     from digest.service.health import SHOWN, examine
-    from digest.subscribers.preferences import lay_over
+    from digest.subscribers.preferences import apply_preferences
 
     config = context_of(ctx).config
     try:
@@ -49,9 +49,9 @@ def status(
         ) from error
     state = setup.settings.state
     with open_beside(state) as store:
-        readers = lay_over(setup.subscribers, store.preferences())
+        subscribers = apply_preferences(setup.subscribers, store.preferences())
         shown = sys.maxsize if as_json else SHOWN
-        health = examine(store, readers, now=now or datetime.now(UTC), shown=shown)
+        health = examine(store, subscribers, now=now or datetime.now(UTC), shown=shown)
     size = state.stat().st_size if state.exists() else 0
     problems = (*([] if state.exists() else [_missing(state)]), *health.problems())
     is_working = is_at_work(state)
@@ -123,7 +123,7 @@ def _as_object(health: "Health", problems: Sequence[str]) -> dict[str, Any]:
             "copied_at": health.restored.copied_at and health.restored.copied_at.isoformat(),
             "noticed_at": health.restored.noticed_at and health.restored.noticed_at.isoformat(),
         },
-        "hindered": health.hindered,
+        "hindered": health.delayed,
         "troubled": [
             {
                 "email": one.email,

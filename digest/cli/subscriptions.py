@@ -68,7 +68,7 @@ def subscribe(
         ),
     ] = False,
 ) -> None:
-    """Add a reader, or give one that exists more keywords or other settings.
+    """Add a subscriber, or give one that exists more keywords or other settings.
 
     [cyan]digest subscribe you@example.org -k 'graph neural network' -k 'neural operator' --at 07:30[/cyan]
 
@@ -113,7 +113,7 @@ def unsubscribe(
         ),
     ] = None,
 ) -> None:
-    """Remove a reader, or with [b]-k[/b] one of their keywords."""
+    """Remove a subscriber, or with [b]-k[/b] one of their keywords."""
     from digest.subscribers import editor
 
     settings = context_of(ctx).settings()
@@ -143,7 +143,7 @@ def rename(
         ),
     ] = False,
 ) -> None:
-    """Give a reader another address: no paper comes again, and what they chose stays.
+    """Give a subscriber another address: no paper comes again, and what they chose stays.
 
     The links in their earlier mails end: the old mailbox may be somebody else's by now.
 
@@ -179,7 +179,7 @@ def rename(
 
 
 def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:
-    """Whether the state knew the reader. Raises `ConfigurationError` where the new address is taken."""
+    """Whether the state knew the subscriber. Raises `ConfigurationError` where the new address is taken."""
     from digest.config.parsing import parse_address
     from digest.storage.sqlite.errors import is_there
     from digest.storage.sqlite.store import SqliteStore
@@ -193,13 +193,13 @@ def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:
     with SqliteStore(settings.state) as store:
         if store.rename(email, new, now=datetime.now(UTC)):
             return True
-        if store.standings([email]):
+        if store.subscriber_statuses([email]):
             raise ConfigurationError(f"{new} was mailed as a reader of its own; nothing was changed")
         return False
 
 
 def _in_state(
-    settings: "Settings", reader: "Subscriber", *, forget_choices: bool
+    settings: "Settings", subscriber: "Subscriber", *, forget_choices: bool
 ) -> "tuple[bool, Preferences]":
     """Takes back that they left, and on demand their choices; whether they had left, and what they chose.
 
@@ -216,8 +216,8 @@ def _in_state(
     try:
         with SqliteStore(settings.state) as store:
             if forget_choices:
-                store.prefer(reader.email, nothing)
-            return store.rejoin(reader.email), store.preferences_of(reader.email)
+                store.save_preferences(subscriber.email, nothing)
+            return store.rejoin(subscriber.email), store.preferences_of(subscriber.email)
     except StateError as error:
         if forget_choices:
             raise
@@ -229,25 +229,25 @@ def told(done: "Subscribed", path: str, mailed: "Subscriber | None" = None) -> s
     """What the operator is told of it, and what they can do next; `mailed`: as they chose."""
     from digest.keywords.broad_terms import cautions
 
-    reader = done.subscriber
+    subscriber = done.subscriber
     lines: list[str] = []
     if done.is_new:
-        lines.append(f"Added {reader.email} with {listed(done.added)} to {path}.")
+        lines.append(f"Added {subscriber.email} with {listed(done.added)} to {path}.")
     elif done.added:
-        lines.append(f"{reader.email} now follows {listed(done.added)} too, in {path}.")
+        lines.append(f"{subscriber.email} now follows {listed(done.added)} too, in {path}.")
     if done.changed:
-        lines.append(f"Changed {', '.join(done.changed)} of {reader.email} in {path}.")
+        lines.append(f"Changed {', '.join(done.changed)} of {subscriber.email} in {path}.")
     if done.already:
-        lines.append(f"{reader.email} follows {listed(done.already)} already.")
+        lines.append(f"{subscriber.email} follows {listed(done.already)} already.")
     if not lines:
-        lines.append(f"{reader.email} is as you want it already, in {path}.")
-    for keyword in reader.keywords:
+        lines.append(f"{subscriber.email} is as you want it already, in {path}.")
+    for keyword in subscriber.keywords:
         if keyword.text in done.added:
             lines += [f"Note: {caution}." for caution in cautions(keyword.query)]
-    if refused := filters(reader):
+    if refused := filters(subscriber):
         lines.append(f"Filters: {refused}.")
-    lines.append(f"Mail goes out {times(mailed or reader)}, when there is something new.")
+    lines.append(f"Mail goes out {times(mailed or subscriber)}, when there is something new.")
     lines.append(
-        f"Next: `digest preview {reader.email}` shows what it brings; `digest run` or the daemon mails it."
+        f"Next: `digest preview {subscriber.email}` shows what it brings; `digest run` or the daemon mails it."
     )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`digest why`: what became of one paper, for the installation and for one reader."""
+"""`digest why`: what became of one paper, for the installation and for one subscriber."""
 
 import json
 from datetime import UTC, datetime
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from digest.cli.answers import Answer
     from digest.model.paper import ArxivId, Paper
     from digest.service.bootstrap import Setup
-    from digest.storage.values import Sighting
+    from digest.storage.values import PaperHistory
 
-_READERS_SHOWN = 10
+_SUBSCRIBERS_SHOWN = 10
 
 
 def why(
@@ -45,7 +45,7 @@ def why(
     went out; or what stood against it. A paper that was never fetched is asked for at arXiv.
     """
     from digest.cli.answers import answer_for
-    from digest.cli.opening import open_beside, reader_called
+    from digest.cli.opening import open_beside, subscriber_called
     from digest.model.paper import parse_identifier
     from digest.service.bootstrap import load_setup
 
@@ -55,19 +55,19 @@ def why(
         raise typer.BadParameter(str(error), param_hint="ARXIV_ID") from error
     setup = load_setup(context_of(ctx).config)
     path = setup.settings.subscribers
-    readers = [reader_called(email, setup.subscribers, path)] if email else setup.subscribers
+    subscribers = [subscriber_called(email, setup.subscribers, path)] if email else setup.subscribers
     with open_beside(setup.settings.state) as store:
-        sighting = store.sighting(wanted)
-        paper = sighting.paper if sighting else _asked_for(setup, wanted)
+        paper_history = store.paper_history(wanted)
+        paper = paper_history.paper if paper_history else _asked_for(setup, wanted)
         moment = now or datetime.now(UTC)
         answers = [
-            answer_for(reader, paper, sighting, store, lookback=setup.lookback, now=moment)
-            for reader in readers
+            answer_for(subscriber, paper, paper_history, store, lookback=setup.lookback, now=moment)
+            for subscriber in subscribers
         ]
     if as_json:
-        typer.echo(json.dumps(_as_object(paper, sighting, answers), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(_as_object(paper, paper_history, answers), ensure_ascii=False, indent=2))
     else:
-        _tell(paper, sighting, answers)
+        _tell(paper, paper_history, answers)
 
 
 def _asked_for(setup: "Setup", arxiv_id: "ArxivId") -> "Paper":
@@ -91,7 +91,7 @@ def _asked_for(setup: "Setup", arxiv_id: "ArxivId") -> "Paper":
     return paper
 
 
-def _tell(paper: "Paper", sighting: "Sighting | None", answers: "Sequence[Answer]") -> None:
+def _tell(paper: "Paper", paper_history: "PaperHistory | None", answers: "Sequence[Answer]") -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -100,10 +100,10 @@ def _tell(paper: "Paper", sighting: "Sighting | None", answers: "Sequence[Answer
 
     console = screen()
     console.print(Text(f"{paper.id}v{paper.version}  {paper.title}", style="bold"))
-    for line in history(paper, sighting):
+    for line in history(paper, paper_history):
         console.print(indented(line))
-    for answer in answers[:_READERS_SHOWN]:
-        console.print(Text(f"\n{answer.reader.email}", style="bold"))
+    for answer in answers[:_SUBSCRIBERS_SHOWN]:
+        console.print(Text(f"\n{answer.subscriber.email}", style="bold"))
         table = Table.grid(padding=(0, 2))
         for _ in range(4):
             table.add_column(overflow="fold")
@@ -113,22 +113,24 @@ def _tell(paper: "Paper", sighting: "Sighting | None", answers: "Sequence[Answer
         console.print(table)
         for line in answer.outcome:
             console.print(indented(line))
-    if len(answers) > _READERS_SHOWN:
+    if len(answers) > _SUBSCRIBERS_SHOWN:
         console.print(
-            f"\nand {counted(len(answers) - _READERS_SHOWN, 'more subscriber')}: name one to see theirs"
+            f"\nand {counted(len(answers) - _SUBSCRIBERS_SHOWN, 'more subscriber')}: name one to see theirs"
         )
 
 
-def _as_object(paper: "Paper", sighting: "Sighting | None", answers: "Sequence[Answer]") -> dict[str, Any]:
+def _as_object(
+    paper: "Paper", paper_history: "PaperHistory | None", answers: "Sequence[Answer]"
+) -> dict[str, Any]:
     return {
         "id": paper.id,
         "version": paper.version,
         "title": paper.title,
         "submitted_at": paper.submitted_at and paper.submitted_at.isoformat(),
-        "seen_at": sighting and sighting.seen_at and sighting.seen_at.isoformat(),
+        "seen_at": paper_history and paper_history.seen_at and paper_history.seen_at.isoformat(),
         "subscribers": [
             {
-                "email": answer.reader.email,
+                "email": answer.subscriber.email,
                 "keywords": [
                     {
                         "keyword": verdict.keyword.text,

@@ -42,7 +42,7 @@ PROVIDERS = {
     "mailgun": Provider(host="smtp.mailgun.org"),
     # www.twilio.com/docs/sendgrid, "Integrating with the SMTP API".
     "sendgrid": Provider(host="smtp.sendgrid.net", messages_per_connection=5_000),
-    # postmarkapp.com/support/article/811: what goes to many readers belongs to the broadcast stream.
+    # postmarkapp.com/support/article/811: what goes to many subscribers belongs to the broadcast stream.
     "postmark": Provider(host="smtp-broadcasts.postmarkapp.com"),
 }
 """Every provider that `smtp.provider` may name."""

@@ -11,8 +11,8 @@ from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, FIRST_MORNING, SECOND_MORNING
 from digest.model.paper import ArxivId
 from digest.pipeline.cycle import Cycle, CycleReport
-from digest.service.bootstrap import Setup, load_setup, open_client, sources_of, transport_of
-from digest.service.mail_setup import stationery_of, writer_of
+from digest.service.bootstrap import Setup, build_sources, build_transport, load_setup, open_client
+from digest.service.mail_setup import build_writer, writer_setup_for
 from digest.storage.sqlite.store import SqliteStore
 
 MAILDIR = "Maildir"
@@ -103,10 +103,10 @@ def _install(folder: Path, url: str) -> Setup:
 async def _cycle(setup: Setup, store: SqliteStore, now: datetime, *, force: bool) -> CycleReport:
     async with open_client(setup.settings) as client:
         cycle = Cycle(
-            sources=sources_of(setup.settings, client),
+            sources=build_sources(setup.settings, client),
             store=store,
-            transport=transport_of(setup.settings),
-            write=writer_of(stationery_of(setup.settings)),
+            transport=build_transport(setup.settings),
+            write=build_writer(writer_setup_for(setup.settings)),
             subscribers=setup.subscribers,
             lookback=setup.lookback,
             clock=lambda: now,
@@ -130,12 +130,12 @@ def _mail(file: Path, folder: Path) -> Mail:
     message = message_from_bytes(file.read_bytes(), policy=policy.default)
     part = message.get_body(("html",))
     html = part.get_content() if part else ""
-    reader = message["To"].addresses[0]
-    page = folder / f"{message['Date'].datetime:%Y-%m-%d}-{reader.username}.html"
+    subscriber = message["To"].addresses[0]
+    page = folder / f"{message['Date'].datetime:%Y-%m-%d}-{subscriber.username}.html"
     page.write_text(html, encoding="utf-8")
     return Mail(
         file=file,
-        email=reader.addr_spec,
+        email=subscriber.addr_spec,
         subject=message["Subject"],
         papers=frozenset(ArxivId(found) for found in _ABS_URL.findall(html)),
         page=page,

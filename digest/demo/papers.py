@@ -308,7 +308,9 @@ REPLACEMENT = replace(
     updated_at=datetime(2026, 6, 1, 12, 30, tzinfo=UTC),
     comment="9 pages; v2 corrects Table 2 and thanks the laundry",
 )
-"""A second version, announced on the second evening, of a paper that both readers had on the first day."""
+"""A second version, announced on the second evening, of a paper that both subscribers had on the first
+day.
+"""
 
 ANNOUNCEMENTS = (
     *_EARLIER,

@@ -9,7 +9,7 @@ from digest.keywords.query import Query
 
 
 def cautions(query: Query) -> tuple[str, ...]:
-    """What a reader should know before they follow `query`: a line each, none for most keywords."""
+    """What a subscriber should know before they follow `query`: a line each, none for most keywords."""
     return tuple(dict.fromkeys(line for phrase in _deciding(query.root) if (line := _caution(phrase))))
 
 

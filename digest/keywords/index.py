@@ -16,7 +16,7 @@ from digest.keywords.matchers import AnalysedPaper, Evidence, Finder, Kind, find
 from digest.keywords.query import Query
 from digest.model.paper import ArxivId, Paper
 
-# Readers of one day share papers and keywords.
+# Subscribers of one day share papers and keywords.
 _QUERIES_KEPT = 2_000
 _TITLES_OF_ONE = 50
 _TITLES_KEPT = 1_000

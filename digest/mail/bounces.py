@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 
-from digest.mail.delivery_reports import Concern, Report, reports_of
+from digest.mail.delivery_reports import Concern, Report, parse_reports
 from digest.mail.message import wire_address
 from digest.mail.mime import Part, cut, decoded_words, read_fields, read_mail
 from digest.model.paper import one_line
@@ -99,19 +99,21 @@ class Bounce:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaving:
-    """A wish to get no more mail: `reader` names the reader, or where that is empty `tokens` a mailing."""
+class UnsubscribeRequest:
+    """A wish to get no more mail: `reader` names the subscriber, or where that is empty `tokens` a
+    mailing.
+    """
 
-    reader: str
+    subscriber: str
     tokens: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """A reader's provider reports that they marked a mail as spam (RFC 5965); as `Leaving`."""
+    """A subscriber's provider reports that they marked a mail as spam (RFC 5965); as `UnsubscribeRequest`."""
 
     kind: str
-    reader: str
+    subscriber: str
     tokens: tuple[str, ...]
 
 
@@ -124,7 +126,7 @@ class Unread:
     subject: str
 
 
-Returned = Bounce | Leaving | Complaint | Unread
+Returned = Bounce | UnsubscribeRequest | Complaint | Unread
 
 
 def verp(address: str, token: str) -> str:
@@ -142,14 +144,16 @@ def unverp(text: str, address: str) -> str | None:
     return found[1] if found else None
 
 
-def leave_address(address: str, reader: str) -> str:
-    """Where a mail unsubscribes the reader of this token; in small letters, as some servers make it so."""
-    raw = urlsafe_b64decode(reader)
+def leave_address(address: str, subscriber: str) -> str:
+    """Where a mail unsubscribes the subscriber of this token; in small letters, as some servers make it
+    so.
+    """
+    raw = urlsafe_b64decode(subscriber)
     return verp(address, _LEAVE + b32encode(raw).decode().rstrip("=").lower())
 
 
-def _reader_in(name: str) -> str:
-    """The token of the reader that `leave_address` names, or nothing."""
+def _subscriber_in(name: str) -> str:
+    """The token of the subscriber that `leave_address` names, or nothing."""
     if not name.lower().startswith(_LEAVE):
         return ""
     code = name[len(_LEAVE) :].upper()
@@ -172,24 +176,24 @@ def read_returned(message: bytes, *, bounce_address: str | None) -> Returned | N
     """
     mail = read_mail(message[:LONGEST_BOUNCE])
     addressed = _addressed(mail, bounce_address) if bounce_address else None
-    reader = _reader_in(addressed or "")
-    if reader:
+    subscriber = _subscriber_in(addressed or "")
+    if subscriber:
         addressed = None
     tokens = _tokens(mail, addressed, bounce_address)
-    reports = reports_of(mail)
+    reports = parse_reports(mail)
     if reports and tokens:
         return _bounce(reports, tokens[0], is_addressed=addressed is not None)
-    if complaint := _complaint(mail, reader, tokens, bounce_address):
+    if complaint := _complaint(mail, subscriber, tokens, bounce_address):
         return complaint
     if reports or _is_receipt(mail):
         return None
     subject = decoded_words(mail.first("Subject"))
-    if reader:
-        return Leaving(reader=reader, tokens=())
+    if subscriber:
+        return UnsubscribeRequest(subscriber=subscriber, tokens=())
     if not tokens or _is_automatic(mail, subject):
         return None
     if _UNSUBSCRIBE.match(subject):
-        return Leaving(reader="", tokens=tokens)
+        return UnsubscribeRequest(subscriber="", tokens=tokens)
     sender = decoded_words(mail.first("From"))
     return Unread(tokens=tokens, sender=sender[:_LONGEST_REPLY], subject=subject[:_LONGEST_REPLY])
 
@@ -197,9 +201,9 @@ def read_returned(message: bytes, *, bounce_address: str | None) -> Returned | N
 def cause_to_suppress(
     found: Bounce, *, is_their_own: bool, bounces: int, doubted_for: timedelta, is_one_of_many: bool = False
 ) -> str | None:
-    """Why the reader gets no more mail after this bounce, if so.
+    """Why the subscriber gets no more mail after this bounce, if so.
 
-    `is_their_own`: it is the reader's address that failed, and not one that their mailbox hands on to.
+    `is_their_own`: it is the subscriber's address that failed, and not one that their mailbox hands on to.
     The others are those of `digest.storage.Bounced`. What speaks of anything but the mailbox suppresses
     nobody, however often it comes, and nor does a server that calls very many dead at once.
     """
@@ -231,24 +235,24 @@ def _bounce(reports: tuple[Report, ...], token: str, *, is_addressed: bool) -> B
 
 
 def _complaint(
-    mail: Part, reader: str, tokens: tuple[str, ...], bounce_address: str | None
+    mail: Part, subscriber: str, tokens: tuple[str, ...], bounce_address: str | None
 ) -> Complaint | None:
     for part in mail.walk():
         if part.kind == "message/feedback-report":
             fields = dict(reversed(read_fields(part.content)))
             kind = fields.get("feedback-type", "").strip().lower()
-            named = _reader_of_returned(mail, bounce_address) if bounce_address else ""
-            if kind in _COMPLAINTS and (reader or named or tokens):
-                return Complaint(kind=kind, reader=reader or named, tokens=tokens)
+            named = _subscriber_of_returned(mail, bounce_address) if bounce_address else ""
+            if kind in _COMPLAINTS and (subscriber or named or tokens):
+                return Complaint(kind=kind, subscriber=subscriber or named, tokens=tokens)
     return None
 
 
-def _reader_of_returned(mail: Part, bounce_address: str) -> str:
+def _subscriber_of_returned(mail: Part, bounce_address: str) -> str:
     for part in mail.walk():
         if part.kind in _RETURNED:
             for value in _headers(part).all("List-Unsubscribe"):
-                if reader := _reader_in(unverp(value.replace("mailto:", " "), bounce_address) or ""):
-                    return reader
+                if subscriber := _subscriber_in(unverp(value.replace("mailto:", " "), bounce_address) or ""):
+                    return subscriber
     return ""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from email.utils import format_datetime
 
-from digest.mail.message import Letterhead, mailbox, quoted_printable, wire_address
+from digest.mail.message import SenderIdentity, mailbox, quoted_printable, wire_address
 from digest.mail.transport import Outgoing
 from digest.storage.values import Confirmation, PageChange
 
@@ -39,19 +39,19 @@ _TOLD = {
 
 
 def write_confirmation(
-    one: Confirmation, letterhead: Letterhead, base_url: str, changes: Sequence[str] = ()
+    one: Confirmation, sender_identity: SenderIdentity, base_url: str, changes: Sequence[str] = ()
 ) -> Outgoing:
-    """The mail; the same bytes each time. Only its reader gets the address to take the change back.
+    """The mail; the same bytes each time. Only its subscriber gets the address to take the change back.
 
     `changes` are the lines that say what was `CHANGED`.
     """
     token = f"c{one.number}.{one.written_at:%Y%m%d%H%M%S}"
     headers = (
-        ("From", mailbox("From", letterhead.sender_name, letterhead.sender)),
+        ("From", mailbox("From", sender_identity.sender_name, sender_identity.sender)),
         ("To", mailbox("To", None, one.email)),
         ("Subject", _SUBJECTS[one.change]),
         ("Date", format_datetime(one.written_at)),
-        ("Message-ID", f"<{token}@{wire_address(letterhead.sender).rpartition('@')[2]}>"),
+        ("Message-ID", f"<{token}@{wire_address(sender_identity.sender).rpartition('@')[2]}>"),
         ("Auto-Submitted", "auto-generated"),
         ("MIME-Version", "1.0"),
         ("Content-Type", "text/plain; charset=utf-8"),
@@ -61,11 +61,11 @@ def write_confirmation(
     lines = (
         _TOLD[one.change].format(email=one.email, changes="\n".join(f"- {line}" for line in changes)),
         f"{base_url}/b/{one.token}",
-        f"Did others get your mails? Make new links on your page of preferences.\n{letterhead.contact}",
+        f"Did others get your mails? Make new links on your page of preferences.\n{sender_identity.contact}",
     )
     body = quoted_printable("\n\n".join(lines) + "\n")
     return Outgoing(
-        sender=letterhead.sender,
+        sender=sender_identity.sender,
         recipient=one.email,
         message=f"{head}\r\n".encode() + body,
         token=token,

@@ -94,7 +94,7 @@ class Report:
         return Reply(code=int(code[1]) if code else 550, text=text)
 
 
-def reports_of(mail: Part) -> tuple[Report, ...]:
+def parse_reports(mail: Part) -> tuple[Report, ...]:
     """One for each recipient that the notification names; none where `mail` is no notification."""
     parts = tuple(mail.walk())
     prose = "\n".join(part.text[:_LONGEST_PROSE] for part in parts if part.kind == "text/plain")
@@ -197,7 +197,7 @@ def _of_prose(address: str, text: str) -> Report:
 
 
 def address_in(value: str) -> str | None:
-    """An address behind its type, as in `rfc822; reader@example.org` or `utf-8; …` (RFC 6533)."""
+    """An address behind its type, as in `rfc822; subscriber@example.org` or `utf-8; …` (RFC 6533)."""
     bare = one_line(value.rpartition(";")[2])[:1_000].strip().strip("<>")
     try:
         return parse_address(_XTEXT.sub(lambda found: chr(int(found[1], 16)), bare))

@@ -26,7 +26,7 @@ class Leading:
             return NO_LINKS
         return Links(
             unsubscribe=f"{self._base_url}/u/{mailing.pages.leave}",
-            manage=f"{self._base_url}/p/{mailing.pages.reader}",
+            manage=f"{self._base_url}/p/{mailing.pages.subscriber}",
             online=f"{self._base_url}/d/{mailing.pages.digest}",
             keyword_pages=self.keyword_pages(mailing.digest.keywords),
         )
@@ -43,7 +43,7 @@ class Leading:
         return {text: f"{self._base_url}/k/{self._tokens[text]}" for text in wanted if text in self._tokens}
 
 
-def links_of(base_url: str | None, store: Store) -> Callable[[Mailing], Links]:
+def links_for(base_url: str | None, store: Store) -> Callable[[Mailing], Links]:
     """For a `Writer`; without a base address mails lead nowhere."""
     return Leading(base_url, store).links if base_url else lambda mailing: NO_LINKS
 

@@ -64,7 +64,7 @@ def _make_folders(path: Path) -> None:
 
 
 def _deliver(path: Path, mail: Outgoing) -> Path:
-    """Where the mail lies: in `new`, or in `cur` if a mail reader took an earlier attempt there."""
+    """Where the mail lies: in `new`, or in `cur` if a mail subscriber took an earlier attempt there."""
     name = quote(mail.token, safe="") + ".arxiv-digest"
     if seen := _in_cur(path, name):
         return seen

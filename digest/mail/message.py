@@ -39,7 +39,7 @@ _PLAIN, _HTML = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letterhead:
+class SenderIdentity:
     """Who writes: `sender` is the From address, `contact` takes calls for help.
 
     `bounce_address` is where returned mail is read, and wishes to leave.
@@ -53,7 +53,7 @@ class Letterhead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """A digest as the reader sees it: subject line, plain text, HTML. Line breaks are `\\n`."""
+    """A digest as the subscriber sees it: subject line, plain text, HTML. Line breaks are `\\n`."""
 
     subject: str
     text: str
@@ -63,7 +63,7 @@ class Rendered:
 def join_message(
     digest: Digest,
     subject: str,
-    letterhead: Letterhead,
+    sender_identity: SenderIdentity,
     token: str,
     *,
     text: Iterable[bytes],
@@ -80,7 +80,7 @@ def join_message(
     if not _TOKEN.fullmatch(token):
         raise ValueError(f"not usable in a Message-ID: {token!r}")
     boundary = "=_" + sha256(token.encode()).hexdigest()[:32]  # "=_" never occurs in quoted-printable text
-    headers = _headers(digest, subject, letterhead, token, boundary, links)
+    headers = _headers(digest, subject, sender_identity, token, boundary, links)
     head = "".join([f"{name}: {value}\r\n" for name, value in headers])
     delimiter = f"\r\n--{boundary}".encode()
     pieces = (head.encode(), delimiter, _PLAIN, *text, delimiter, _HTML, *html, delimiter, b"--\r\n")
@@ -99,13 +99,13 @@ def quoted_printable(text: str) -> bytes:
     return encoded
 
 
-def contact_url(digest: Digest, letterhead: Letterhead) -> str:
-    """A `mailto:` address that asks a person to take this reader off the list."""
-    return _mailto(letterhead.contact, f"unsubscribe {one_line(digest.email)}")
+def contact_url(digest: Digest, sender_identity: SenderIdentity) -> str:
+    """A `mailto:` address that asks a person to take this subscriber off the list."""
+    return _mailto(sender_identity.contact, f"unsubscribe {one_line(digest.email)}")
 
 
 def leave_url(links: Links) -> str | None:
-    """A `mailto:` address (RFC 6068) that takes this reader off the list, where such mails are read."""
+    """A `mailto:` address (RFC 6068) that takes this subscriber off the list, where such mails are read."""
     return _mailto(wire_address(links.leave_by_mail), "unsubscribe") if links.leave_by_mail else None
 
 
@@ -125,19 +125,19 @@ def wire_address(address: str) -> str:
 
 
 def _headers(
-    digest: Digest, subject: str, letterhead: Letterhead, token: str, boundary: str, links: Links
+    digest: Digest, subject: str, sender_identity: SenderIdentity, token: str, boundary: str, links: Links
 ) -> tuple[tuple[str, str], ...]:
     """Addresses stand unfolded, up to the 998 characters of RFC 5322: not every program unfolds them well."""
-    domain = wire_address(letterhead.sender).rpartition("@")[2]
+    domain = wire_address(sender_identity.sender).rpartition("@")[2]
     return (
-        ("From", mailbox("From", letterhead.sender_name, letterhead.sender)),
+        ("From", mailbox("From", sender_identity.sender_name, sender_identity.sender)),
         ("To", mailbox("To", digest.name, digest.email)),
         ("Subject", _unstructured("Subject", one_line(subject))),
         ("Date", _date(digest.planned_at)),
         ("Message-ID", f"<{token}@{domain}>"),
         ("List-Id", f"<arxiv-digest.{domain}>"),
         *_unsubscribe(leave_url(links), links.unsubscribe),
-        ("List-Help", f"<{_mailto(letterhead.contact, 'help')}>"),
+        ("List-Help", f"<{_mailto(sender_identity.contact, 'help')}>"),
         ("Auto-Submitted", "auto-generated"),
         ("Precedence", "bulk"),
         ("MIME-Version", "1.0"),

@@ -22,7 +22,7 @@ class Limits:
 UNLIMITED = Limits()
 
 
-class Pace:
+class RateLimit:
     """Keeps `limits` over one delivery. Times are aware; the moments given go forward, or nearly so.
 
     Between `wait_for` and `sent` nothing may be awaited where several sessions share a pace.
@@ -33,15 +33,15 @@ class Pace:
         self._sent: deque[datetime] = deque()
 
     @classmethod
-    def resumed(cls, limits: Limits, *, now: datetime, sent_since: Callable[[datetime], int]) -> "Pace":
+    def resumed(cls, limits: Limits, *, now: datetime, sent_since: Callable[[datetime], int]) -> "RateLimit":
         """A pace that knows what was sent before; `sent_since` counts the mails sent since a moment.
 
         Mails of the last minute count as sent now, and earlier ones at the end of their hour: it may wait
         longer than it must, by up to an hour, but never less.
         """
-        pace = cls(limits)
+        rate_limit = cls(limits)
         if limits.per_day is None and limits.per_minute is None:
-            return pace
+            return rate_limit
         counted = 0
         newest_first: list[datetime] = []
         spans = [_MINUTE, *(_HOUR * hours for hours in range(1, 25))] if limits.per_day else [_MINUTE]
@@ -50,8 +50,8 @@ class Pace:
             count = sent_since(now - begin)
             newest_first += [now - end] * (count - counted)
             counted = max(count, counted)
-        pace._sent.extend(reversed(newest_first))
-        return pace
+        rate_limit._sent.extend(reversed(newest_first))
+        return rate_limit
 
     def wait_for(self, now: datetime) -> timedelta:
         """How long to wait before the next mail; nothing where it may go now."""

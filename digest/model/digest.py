@@ -9,9 +9,9 @@ from digest.model.paper import Paper
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A paper that one of a reader's queries found and that they have not been served.
+    """A paper that one of a subscriber's queries found and that they have not been served.
 
-    `is_backlog`: it was there before the reader asked for this query.
+    `is_backlog`: it was there before the subscriber asked for this query.
     """
 
     number: int
@@ -21,7 +21,9 @@ class Hit:
 
 
 class Entry(NamedTuple):
-    """A paper in a digest, with all of the reader's keywords that it matches, as the reader wrote them."""
+    """A paper in a digest, with all of the subscriber's keywords that it matches, as the subscriber wrote
+    them.
+    """
 
     paper: Paper
     keywords: tuple[str, ...]
@@ -29,7 +31,9 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """A new version of a paper that a reader had: `paper` is the new one, `from_version` what they had."""
+    """A new version of a paper that a subscriber had: `paper` is the new one, `from_version` what they
+    had.
+    """
 
     paper: Paper
     from_version: int
@@ -37,7 +41,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A paper that one of a reader's queries had found, and whose text or categories became others."""
+    """A paper that one of a subscriber's queries had found, and whose text or categories became others."""
 
     query_key: str
     before: Paper
@@ -46,10 +50,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """What one reader gets: every paper once, either as an entry or as a new version of one they had.
+    """What one subscriber gets: every paper once, either as an entry or as a new version of one they had.
 
-    `planned_at` (aware, UTC) is when it was due, `dated_on` that day where the reader lives.
-    `keywords` are all that the reader follows, also those which brought nothing.
+    `planned_at` (aware, UTC) is when it was due, `dated_on` that day where the subscriber lives.
+    `keywords` are all that the subscriber follows, also those which brought nothing.
     """
 
     email: str

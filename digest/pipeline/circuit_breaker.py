@@ -57,7 +57,7 @@ class Tally:
         return self.dead <= _ALONE or (few and self.accepted >= self.dead)
 
 
-class Brake:
+class CircuitBreaker:
     """What was said in one batch, in the order in which it was said, of each recipient's domain.
 
     Behind one server there may be many: of a domain whose mail goes astray all are called dead, and the rest

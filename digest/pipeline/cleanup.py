@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from digest.storage.base import Store
 
 
-def tidy(store: Store, *, now: datetime, lookback: timedelta) -> None:
+def clean_up(store: Store, *, now: datetime, lookback: timedelta) -> None:
     """Puts old papers away, and forgets the mailings that ended long ago.
 
     Raises `StateError` when the state cannot be read or written.
     """
-    store.shelve(now=now, lookback=lookback)
+    store.archive(now=now, lookback=lookback)
     while store.prune(now=now):
         pass

@@ -1,4 +1,4 @@
-"""From hits and new versions to one reader's digest, or to nothing."""
+"""From hits and new versions to one subscriber's digest, or to nothing."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ def compose(
     revisions: Sequence[Revision] = (),
     changes: Sequence[Change] = (),
 ) -> Digest | None:
-    """The reader's digest of `hits` and `revisions`, or `None` when there is nothing for them.
+    """The subscriber's digest of `hits` and `revisions`, or `None` when there is nothing for them.
 
     What their filters refuse is left out, until it has changed so that they let it through. Of the backlog
     it takes the newest `WELCOME_PAPERS` of each query. Papers come in the order of `by_relevance`; of a paper
@@ -45,7 +45,7 @@ def compose(
         email=subscriber.email,
         name=subscriber.name,
         planned_at=planned_at,
-        dated_on=planned_at.astimezone(subscriber.rhythm.timezone).date(),
+        dated_on=planned_at.astimezone(subscriber.send_schedule.timezone).date(),
         keywords=tuple(keyword.text for keyword in subscriber.heard),
         entries=entries,
         is_first=is_first,
@@ -116,7 +116,7 @@ def _entries(subscriber: Subscriber, hits: Sequence[Hit], changes: Sequence[Chan
 
 
 def _let_through_late(subscriber: Subscriber, changes: Sequence[Change]) -> dict[ArxivId, Paper]:
-    """Papers that the reader's filters refused and do not refuse any more, as they are now."""
+    """Papers that the subscriber's filters refused and do not refuse any more, as they are now."""
     before: dict[ArxivId, Paper] = {}
     after: dict[ArxivId, Paper] = {}
     for change in changes:
@@ -143,7 +143,7 @@ def _latest_revisions(subscriber: Subscriber, revisions: Sequence[Revision]) -> 
 
 
 def _let_through(subscriber: Subscriber, papers: Iterable[Paper]) -> list[Paper]:
-    """Those of the reader's categories that nothing excludes."""
+    """Those of the subscriber's categories that nothing excludes."""
     found = list(papers)
     if subscriber.filters.categories:
         found = [paper for paper in found if is_in_categories(subscriber, paper)]
@@ -155,7 +155,9 @@ def _let_through(subscriber: Subscriber, papers: Iterable[Paper]) -> list[Paper]
 
 @lru_cache(maxsize=_FILTERS_KEPT)
 def _refused(exclude: tuple[Keyword, ...]) -> QueryIndex:
-    """Readers like to refuse the same things, and each of them is asked for papers and for new versions."""
+    """Subscribers like to refuse the same things, and each of them is asked for papers and for new
+    versions.
+    """
     return QueryIndex(keyword.query for keyword in exclude)
 
 

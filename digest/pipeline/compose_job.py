@@ -1,4 +1,4 @@
-"""Writes down a digest for each reader who is due one."""
+"""Writes down a digest for each subscriber who is due one."""
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
@@ -9,18 +9,18 @@ from digest.pipeline.compose import compose
 from digest.pipeline.merge import merge
 from digest.pipeline.schedule import is_paused
 from digest.storage.base import Store
-from digest.storage.values import Served, Standing
+from digest.storage.values import Served, SubscriberStatus
 from digest.subscribers.subscriber import Subscriber
 
-Due = Callable[[Subscriber, Standing], datetime | None]
-"""Tells for when a digest that a reader is due was planned, or `None` if they are due none."""
+Due = Callable[[Subscriber, SubscriberStatus], datetime | None]
+"""Tells for when a digest that a subscriber is due was planned, or `None` if they are due none."""
 
-_READERS_AT_ONCE = 200
+_SUBSCRIBERS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeReport:
-    """How many digests were written down, and how many readers get none, and why."""
+    """How many digests were written down, and how many subscribers get none, and why."""
 
     composed: int = 0
     nothing_new: int = 0
@@ -44,15 +44,15 @@ def compose_due(
     backlog_since: datetime,
     stale: Set[str] = frozenset(),
 ) -> ComposeReport:
-    """Writes down a digest for each reader who is due one and has something new.
+    """Writes down a digest for each subscriber who is due one and has something new.
 
     Papers of earlier digests that have not arrived go into it. For others who are due it notes that there
     was nothing. Not so where one of their queries is `stale`, its last fetch having failed: their sending
     time stays open for what the next fetch brings. Whoever is suppressed waits as they are.
     """
     report = ComposeReport()
-    for begin in range(0, len(subscribers), _READERS_AT_ONCE):
-        some = subscribers[begin : begin + _READERS_AT_ONCE]
+    for begin in range(0, len(subscribers), _SUBSCRIBERS_AT_ONCE):
+        some = subscribers[begin : begin + _SUBSCRIBERS_AT_ONCE]
         report += _compose_some(store, some, due, backlog_since, stale)
     return report
 
@@ -60,43 +60,47 @@ def compose_due(
 def _compose_some(
     store: Store, subscribers: Sequence[Subscriber], due: Due, backlog_since: datetime, stale: Set[str]
 ) -> ComposeReport:
-    standings = store.standings([subscriber.email for subscriber in subscribers])
+    subscriber_statuses = store.subscriber_statuses([subscriber.email for subscriber in subscribers])
     served: list[Served] = []
     nothing_new = not_due = suppressed = 0
     for subscriber in subscribers:
-        standing = standings.get(address_key(subscriber.email))
-        if standing is None:
+        subscriber_status = subscriber_statuses.get(address_key(subscriber.email))
+        if subscriber_status is None:
             continue
-        planned_at = due(subscriber, standing)
+        planned_at = due(subscriber, subscriber_status)
         if planned_at and is_paused(planned_at, subscriber):
             planned_at = None
         is_current = stale.isdisjoint(keyword.query.key for keyword in subscriber.keywords)
-        if standing.is_suppressed:
+        if subscriber_status.is_suppressed:
             suppressed += 1
-        elif not standing.has_news:
+        elif not subscriber_status.has_news:
             nothing_new += is_current
             if planned_at is not None and is_current:
                 served.append(Served(email=subscriber.email, slot_at=planned_at))
         elif planned_at is None:
             not_due += 1
         else:
-            one = _composed(store, subscriber, standing, planned_at, backlog_since)
+            one = _composed(store, subscriber, subscriber_status, planned_at, backlog_since)
             nothing_new += one.digest is None and is_current
             if one.digest is not None or is_current:
                 served.append(one)
-    composed = store.serve(served) if served else 0
+    composed = store.enqueue(served) if served else 0
     return ComposeReport(composed=composed, nothing_new=nothing_new, not_due=not_due, suppressed=suppressed)
 
 
 def _composed(
-    store: Store, subscriber: Subscriber, standing: Standing, planned_at: datetime, backlog_since: datetime
+    store: Store,
+    subscriber: Subscriber,
+    subscriber_status: SubscriberStatus,
+    planned_at: datetime,
+    backlog_since: datetime,
 ) -> Served:
     news = store.news(subscriber.email, backlog_since=backlog_since)
     digest = compose(
         subscriber,
         news.hits,
         planned_at=planned_at,
-        is_first=standing.last_digest_at is None,
+        is_first=subscriber_status.last_digest_at is None,
         revisions=news.revisions,
         changes=news.changes,
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from digest.config.parsing import address_key
 from digest.errors import ServerUnavailable
 from digest.mail.confirmation import write_confirmation
-from digest.mail.message import Letterhead
+from digest.mail.message import SenderIdentity
 from digest.mail.transport import Outcome, Transport
 from digest.storage.base import Store
 from digest.storage.values import Confirmation, PageChange
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 async def confirm_changes(
     store: Store,
     transport: Transport,
-    letterhead: Letterhead,
+    sender_identity: SenderIdentity,
     base_url: str | None,
     subscribers: Sequence[Subscriber],
     *,
@@ -38,7 +38,7 @@ async def confirm_changes(
     try:
         async with transport.session() as session:
             for one, changes in waiting:
-                receipt = await session.send(write_confirmation(one, letterhead, base_url, changes))
+                receipt = await session.send(write_confirmation(one, sender_identity, base_url, changes))
                 if receipt.outcome in {Outcome.SENT, Outcome.UNKNOWN}:
                     sent += 1
                     await asyncio.to_thread(store.note_confirmed, one.number, now=now)

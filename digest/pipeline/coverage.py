@@ -7,23 +7,23 @@ from digest.storage.base import Store
 from digest.subscribers.subscriber import Subscriber
 
 
-def covered_until(store: Store, readers: Sequence[Subscriber], *, now: datetime) -> datetime | None:
+def covered_until(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -> datetime | None:
     """When the stalest keyword was last covered; `None` when one never was, `now` when there is none.
 
     One that was covered at a moment to come, by a clock that was wrong, never was. Raises `StateError`.
     """
     covered_at = store.covered_at()
-    keys = _keys(readers)
+    keys = _keys(subscribers)
     if any(key not in covered_at or covered_at[key] > now for key in keys):
         return None
     return min((covered_at[key] for key in keys), default=now)
 
 
-def uncovered_since(store: Store, readers: Sequence[Subscriber], moment: datetime) -> frozenset[str]:
+def uncovered_since(store: Store, subscribers: Sequence[Subscriber], moment: datetime) -> frozenset[str]:
     """The keys of all queries that were not covered since that moment. Raises `StateError`."""
     covered_at = store.covered_at()
-    return frozenset(key for key in _keys(readers) if key not in covered_at or covered_at[key] < moment)
+    return frozenset(key for key in _keys(subscribers) if key not in covered_at or covered_at[key] < moment)
 
 
-def _keys(readers: Sequence[Subscriber]) -> set[str]:
-    return {keyword.query.key for reader in readers for keyword in reader.keywords}
+def _keys(subscribers: Sequence[Subscriber]) -> set[str]:
+    return {keyword.query.key for subscriber in subscribers for keyword in subscriber.keywords}

@@ -8,20 +8,20 @@ from datetime import datetime, timedelta
 from digest.config.heap import trim_heap
 from digest.mail.rate_limit import UNLIMITED, Limits
 from digest.mail.transport import Transport
-from digest.pipeline.cleanup import tidy
+from digest.pipeline.cleanup import clean_up
 from digest.pipeline.compose_job import ComposeReport, Due, compose_due
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.fetch import FetchReport, fetch
 from digest.pipeline.outlook import Outlook, outlook
 from digest.pipeline.renames import take_up_renames
-from digest.pipeline.render_queue import Hire, Write
+from digest.pipeline.render_queue import StartWorker, Write
 from digest.pipeline.restore import take_up_restored
 from digest.pipeline.schedule import due_today
 from digest.sources.arxiv.calendar import last_announcement, why_quiet
 from digest.sources.base import Source
 from digest.storage.base import Store
-from digest.storage.values import Standing
-from digest.subscribers.preferences import lay_over
+from digest.storage.values import SubscriberStatus
+from digest.subscribers.preferences import apply_preferences
 from digest.subscribers.subscriber import Subscriber
 
 
@@ -30,11 +30,11 @@ class CycleReport:
     """What a cycle did; the fields are those of `digest run --json`, `requests` apart.
 
     `digests_deferred` counts all that wait to be sent when the cycle ends, `digests_failed` those that were
-    given up because their reader has left, `digests_suppressed` those whose address turned out to be dead,
-    `subscribers_not_due` the readers who have something new but had their digest already, or wait for their
-    weekday, and `subscribers_suppressed` those whose address is dead. `silence` is why nothing is new, where
-    the calendar explains it. `waits` tells more of the deferred ones. `brakes` are those of the deliveries,
-    and `errors` have them too.
+    given up because their subscriber has left, `digests_suppressed` those whose address turned out to be
+    dead, `subscribers_not_due` the subscribers who have something new but had their digest already, or wait
+    for their weekday, and `subscribers_suppressed` those whose address is dead. `silence` is why nothing is
+    new, where the calendar explains it. `waits` tells more of the deferred ones. `brakes` are those of the
+    deliveries, and `errors` have them too.
     """
 
     papers_new: int
@@ -48,7 +48,7 @@ class CycleReport:
     subscribers_suppressed: int
     errors: tuple[str, ...]
     notes: tuple[str, ...]
-    silence: str | None
+    missing_news: str | None
     is_unreached: bool
     brakes: tuple[str, ...] = ()
     waits: Outlook = field(default_factory=Outlook)
@@ -79,7 +79,7 @@ class Cycle:
     clock: Callable[[], datetime]
     file: str | None = None
     limits: Limits = UNLIMITED
-    hire: Hire | None = None
+    start_worker: StartWorker | None = None
     notice: Callable[[str], None] = lambda text: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -90,21 +90,21 @@ class Cycle:
         renamed = await asyncio.to_thread(
             take_up_renames, self.store, self.subscribers, file=self.file, now=now
         )
-        readers = lay_over(self.subscribers, await asyncio.to_thread(self.store.preferences))
+        subscribers = apply_preferences(self.subscribers, await asyncio.to_thread(self.store.preferences))
         given_up = await asyncio.to_thread(
-            self.store.enrol, readers, now=now, current_since=last_announcement(now)
+            self.store.enrol, subscribers, now=now, current_since=last_announcement(now)
         )
         if force:
-            await asyncio.to_thread(self.store.hasten, now=now)
+            await asyncio.to_thread(self.store.retry_now, now=now)
         earlier = await self._deliver()
-        fetched = await self._fetch(readers, now)
+        fetched = await self._fetch(subscribers, now)
         trim_heap()
         composed = ComposeReport()
         if fetched is not None and not fetched.is_clock_wrong:
-            composed = await self._compose(readers, now, fetched, force=force)
+            composed = await self._compose(subscribers, now, fetched, force=force)
         is_useless = (earlier.is_server_down and not earlier.is_braked) or earlier.limited_until
         later = DeliveryReport() if is_useless else await self._deliver()
-        await asyncio.to_thread(tidy, self.store, now=now, lookback=self.lookback)
+        await asyncio.to_thread(clean_up, self.store, now=now, lookback=self.lookback)
         waits = await asyncio.to_thread(outlook, self.store, now=now) if self.transport else Outlook()
         stopped = (
             () if fetched is not None else ("stopped before arXiv had answered; the next run asks again",)
@@ -126,19 +126,19 @@ class Cycle:
                 *(fetched.notes if fetched else ()),
                 *dict.fromkeys((*earlier.notes, *later.notes)),
             ),
-            silence=why_quiet(now) if fetched and not (fetched.papers_new or fetched.errors) else None,
+            missing_news=why_quiet(now) if fetched and not (fetched.papers_new or fetched.errors) else None,
             brakes=(*earlier.brakes, *later.brakes),
             waits=waits,
             is_unreached=fetched is not None and fetched.is_unreached and not fetched.is_clock_wrong,
         )
 
-    async def _fetch(self, readers: Sequence[Subscriber], now: datetime) -> FetchReport | None:
+    async def _fetch(self, subscribers: Sequence[Subscriber], now: datetime) -> FetchReport | None:
         """`None` when the cycle was stopped before it was done."""
         fetching = asyncio.ensure_future(
             fetch(
                 self.sources,
                 self.store,
-                readers,
+                subscribers,
                 now=now,
                 lookback=self.lookback,
                 notice=self.notice,
@@ -154,13 +154,13 @@ class Cycle:
         return None
 
     async def _compose(
-        self, readers: Sequence[Subscriber], now: datetime, fetched: FetchReport, *, force: bool
+        self, subscribers: Sequence[Subscriber], now: datetime, fetched: FetchReport, *, force: bool
     ) -> ComposeReport:
         self.notice("composing")
         return await asyncio.to_thread(
             compose_due,
             self.store,
-            readers,
+            subscribers,
             _forced(now) if force else _today(now),
             backlog_since=now - self.lookback,
             stale=fetched.unserved,
@@ -175,21 +175,21 @@ class Cycle:
             self.write,
             self.clock,
             limits=self.limits,
-            hire=self.hire,
+            start_worker=self.start_worker,
             stop=self.stop,
             notice=lambda report: self.notice(f"mailing: {report.sent} sent"),
         )
 
 
 def _today(now: datetime) -> Due:
-    def due(subscriber: Subscriber, standing: Standing) -> datetime | None:
-        return due_today(now, subscriber, standing)
+    def due(subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
+        return due_today(now, subscriber, subscriber_status)
 
     return due
 
 
 def _forced(now: datetime) -> Due:
-    def due(subscriber: Subscriber, standing: Standing) -> datetime | None:
+    def due(subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
         return now
 
     return due

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from digest.config.heap import trim_heap
-from digest.errors import ScribeGone, ServerUnavailable, StateError
+from digest.errors import ServerUnavailable, StateError, WorkerGone
 from digest.keywords.index import forget
-from digest.mail.rate_limit import UNLIMITED, Limits, Pace
+from digest.mail.rate_limit import UNLIMITED, Limits, RateLimit
 from digest.mail.transport import Outcome, Receipt, Session, Transport
 from digest.pipeline.circuit_breaker import Decision
-from digest.pipeline.receipt_writer import Ledger
+from digest.pipeline.receipt_writer import ReceiptWriter
 from digest.pipeline.refusals import Refusals
-from digest.pipeline.render_queue import Draft, Drafting, Hire, Write, draft
+from digest.pipeline.render_queue import RenderedMessage, RenderQueue, StartWorker, Write, draft
 from digest.pipeline.schedule import LONGEST_RETRY, retry_at
 from digest.storage.base import Store
-from digest.storage.values import Conclusion, MailingState
+from digest.storage.values import DeliveryResult, MailingState
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class DeliveryReport:
     limited_until: datetime | None = None
 
 
-_Queue = asyncio.Queue[Draft | None]
+_Queue = asyncio.Queue[RenderedMessage | None]
 
 
 async def deliver(
@@ -73,23 +73,23 @@ async def deliver(
     clock: Callable[[], datetime],
     *,
     limits: Limits = UNLIMITED,
-    hire: Hire | None = None,
+    start_worker: StartWorker | None = None,
     stop: asyncio.Event | None = None,
     notice: Callable[[DeliveryReport], None] = lambda report: None,
 ) -> DeliveryReport:
     """Sends what is due in the outbox, over as many sessions as the transport has and within `limits`.
 
     What an earlier delivery left in the middle is taken up again: one delivery runs at a time.
-    When the server as a whole cannot be used, the batch ends and no reader is blamed. `stop` lets
+    When the server as a whole cannot be used, the batch ends and no subscriber is blamed. `stop` lets
     the mails in hand be finished and no other be begun. `notice` is told after each mail. Where very many
     wait, the process that `hire` opens writes them, as long as it lives.
     Raises `StateError` when the outbox cannot be read or written.
     """
     await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + 2 * LONGEST_RETRY)
-    pace = await asyncio.to_thread(Pace.resumed, limits, now=clock(), sent_since=store.sent_since)
+    rate_limit = await asyncio.to_thread(RateLimit.resumed, limits, now=clock(), sent_since=store.sent_since)
     notes: list[str] = []
-    async with _drafting(store, write, hire, notes) as drafting:
-        delivery = _Delivery(store, transport, drafting, clock, pace, stop or asyncio.Event(), notice)
+    async with _drafting(store, write, start_worker, notes) as drafting:
+        delivery = _Delivery(store, transport, drafting, clock, rate_limit, stop or asyncio.Event(), notice)
         try:
             await delivery.run()
         except ExceptionGroup as errors:
@@ -100,18 +100,18 @@ async def deliver(
 
 @asynccontextmanager
 async def _drafting(
-    store: Store, write: Write, hire: Hire | None, notes: list[str]
-) -> AsyncIterator[Drafting]:
-    async def own(now: datetime, until: datetime, limit: int) -> Sequence[Draft]:
+    store: Store, write: Write, start_worker: StartWorker | None, notes: list[str]
+) -> AsyncIterator[RenderQueue]:
+    async def own(now: datetime, until: datetime, limit: int) -> Sequence[RenderedMessage]:
         return await asyncio.to_thread(draft, store, write, now=now, until=until, limit=limit)
 
     async with AsyncExitStack() as stack:
-        theirs: Drafting = own
-        if hire is not None and await asyncio.to_thread(store.waiting) >= MANY:
+        theirs: RenderQueue = own
+        if start_worker is not None and await asyncio.to_thread(store.waiting) >= MANY:
             await asyncio.to_thread(_make_room, store)
             try:
-                theirs = await stack.enter_async_context(hire())
-            except ScribeGone as error:
+                theirs = await stack.enter_async_context(start_worker())
+            except WorkerGone as error:
                 notes.append(_alone(error))
         yield _followed(theirs, own, notes)
 
@@ -121,7 +121,7 @@ def _over_quota(failures: Sequence[ServerUnavailable]) -> ServerUnavailable | No
     return next((one for one in failures if one.wait is not None), None)
 
 
-def _alone(error: ScribeGone) -> str:
+def _alone(error: WorkerGone) -> str:
     return f"the mails were written by one process instead of two, which takes longer: {error}"
 
 
@@ -132,14 +132,14 @@ def _make_room(store: Store) -> None:
     trim_heap()
 
 
-def _followed(theirs: Drafting, own: Drafting, notes: list[str]) -> Drafting:
+def _followed(theirs: RenderQueue, own: RenderQueue, notes: list[str]) -> RenderQueue:
     """`theirs` until that is gone, and then `own`. What it held comes back when the lease ends."""
 
-    async def drafting(now: datetime, until: datetime, limit: int) -> Sequence[Draft]:
+    async def drafting(now: datetime, until: datetime, limit: int) -> Sequence[RenderedMessage]:
         nonlocal theirs
         try:
             return await theirs(now, until, limit)
-        except ScribeGone as error:
+        except WorkerGone as error:
             notes.append(_alone(error))
             theirs = own
             return await own(now, until, limit)
@@ -154,9 +154,9 @@ class _Delivery:
         self,
         store: Store,
         transport: Transport,
-        drafting: Drafting,
+        drafting: RenderQueue,
         clock: Callable[[], datetime],
-        pace: Pace,
+        rate_limit: RateLimit,
         stop: asyncio.Event,
         notice: Callable[[DeliveryReport], None],
     ) -> None:
@@ -165,14 +165,14 @@ class _Delivery:
         self._transport = transport
         self._drafting = drafting
         self._clock = clock
-        self._pace = pace
+        self._pace = rate_limit
         self._began = clock(), time.monotonic()
         self._stop = stop
         self._notice = notice
-        self._ledger = Ledger(store, clock, stop, sessions=transport.sessions)
+        self._ledger = ReceiptWriter(store, clock, stop, sessions=transport.sessions)
         self._held: set[int] = set()
-        self._claiming: asyncio.Future[Sequence[Draft]] | None = None
-        self._returned: list[Draft] = []
+        self._claiming: asyncio.Future[Sequence[RenderedMessage]] | None = None
+        self._returned: list[RenderedMessage] = []
         self._refusals = Refusals(store, began_at=self._began[0])
         self._state_error: StateError | None = None
         self._working = 0
@@ -198,7 +198,7 @@ class _Delivery:
 
     def _is_over(self, failures: Sequence[ServerUnavailable]) -> bool:
         is_limited = self.report.limited_until is not None or _over_quota(failures) is not None
-        return is_limited or self._refusals.brake.is_pulled
+        return is_limited or self._refusals.circuit_breaker.is_pulled
 
     async def _round(self) -> tuple[list[ServerUnavailable], int]:
         """Sends until nothing is due: what ended sessions, and how many sessions had something to send."""
@@ -230,14 +230,14 @@ class _Delivery:
         for _ in range(self._transport.sessions):
             await queue.put(None)
 
-    def _claim(self) -> asyncio.Future[Sequence[Draft]]:
+    def _claim(self) -> asyncio.Future[Sequence[RenderedMessage]]:
         """Goes on to its end, whatever becomes of who waits for it: what it claims has to be given back."""
         now = self._clock()
         self._claiming = asyncio.ensure_future(self._drafting(now, now + LEASE, _AT_ONCE))
         self._claiming.add_done_callback(self._hold)
         return self._claiming
 
-    def _hold(self, claimed: asyncio.Future[Sequence[Draft]]) -> None:
+    def _hold(self, claimed: asyncio.Future[Sequence[RenderedMessage]]) -> None:
         if not claimed.cancelled() and claimed.exception() is None:
             self._held.update(one.number for one in claimed.result())
 
@@ -287,7 +287,7 @@ class _Delivery:
             return f"other sessions go on: {self._working}"
         return "a new session at once" if self._has_ended_well else "what is left waits"
 
-    async def _next(self, queue: _Queue) -> Draft | None:
+    async def _next(self, queue: _Queue) -> RenderedMessage | None:
         """What another session had to give back comes before the end."""
         while not self._stop.is_set():
             one = await queue.get()
@@ -300,7 +300,7 @@ class _Delivery:
 
     async def _may_go(self) -> bool:
         """Waits as the limits want; false when a day's mails are used up, or when told to stop."""
-        if self._refusals.brake.is_pulled:
+        if self._refusals.circuit_breaker.is_pulled:
             return False
         while not self._pace.is_spent(now := self._now()):
             wait = self._pace.wait_for(now).total_seconds()
@@ -318,7 +318,7 @@ class _Delivery:
         began_at, began = self._began
         return began_at + timedelta(seconds=time.monotonic() - began)
 
-    async def _handle(self, session: Session, one: Draft) -> None:
+    async def _handle(self, session: Session, one: RenderedMessage) -> None:
         if one.outgoing is None:
             receipt = Receipt(outcome=Outcome.DEFERRED, reply=one.failure)
         else:
@@ -345,10 +345,10 @@ class _Delivery:
         self.report.brakes += settlement.causes
         self.report.errors += settlement.causes
         self.report.deferred += settlement.released
-        self.report.is_braked = bool(settlement.causes) and self._refusals.brake.is_of_server
+        self.report.is_braked = bool(settlement.causes) and self._refusals.circuit_breaker.is_of_server
         self.report.is_server_down |= self.report.is_braked
 
-    def _count(self, one: Draft, receipt: Receipt, *, is_given_up: bool = False) -> None:
+    def _count(self, one: RenderedMessage, receipt: Receipt, *, is_given_up: bool = False) -> None:
         if receipt.outcome is Outcome.SENT:
             self.report.sent += 1
             _log.debug("mailing sent number=%d to=%s", one.number, one.email)
@@ -368,8 +368,10 @@ class _Delivery:
             self.report.errors.append(f"the digest for {one.email} waits: {receipt.reply}")
 
 
-def _conclusion(one: Draft, receipt: Receipt, now: datetime, decision: Decision | None = None) -> Conclusion:
-    conclusion = Conclusion(
+def _conclusion(
+    one: RenderedMessage, receipt: Receipt, now: datetime, decision: Decision | None = None
+) -> DeliveryResult:
+    conclusion = DeliveryResult(
         number=one.number,
         state=MailingState.SUPPRESSED if decision is Decision.SUPPRESS else _STATES[receipt.outcome],
         reply=receipt.reply,

@@ -1,4 +1,4 @@
-"""Why a paper is for a reader, or why not: each of their keywords held against it."""
+"""Why a paper is for a subscriber, or why not: each of their keywords held against it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """How a paper stands to a reader's keywords and filters.
+    """How a paper stands to a subscriber's keywords and filters.
 
     `excluded_by` are matches of what they exclude. `is_elsewhere`: it is in none of their categories.
     """

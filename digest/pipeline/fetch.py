@@ -1,4 +1,4 @@
-"""Asks arXiv for what the readers follow, and writes down what is new."""
+"""Asks arXiv for what the subscribers follow, and writes down what is new."""
 
 import asyncio
 import hashlib
@@ -21,9 +21,9 @@ from digest.sources.arxiv.calendar import (
     not_announced,
 )
 from digest.sources.base import Source
-from digest.sources.planner import Errand, plan
-from digest.sources.plausibility import INDEX_LAG, covered_without_news, left_out, lie, silence
-from digest.sources.window import Coverage, Ground
+from digest.sources.planner import FetchBatch, plan
+from digest.sources.plausibility import INDEX_LAG, covered_without_news, inconsistency, left_out, missing_news
+from digest.sources.window import Coverage, Window
 from digest.storage.base import Store
 from digest.storage.values import Matched, Restored
 from digest.subscribers.subscriber import Subscriber
@@ -68,7 +68,9 @@ async def fetch(
     What one source does not answer, or answers unbelievably, the next one is asked for. Keywords that
     none of them serves move nowhere: the next fetch covers the same ground.
     """
-    queries = {keyword.query.key: keyword.query for reader in subscribers for keyword in reader.keywords}
+    queries = {
+        keyword.query.key: keyword.query for subscriber in subscribers for keyword in subscriber.keywords
+    }
     coverage = await asyncio.to_thread(store.coverage)
     # What was searched since a moment to come was written down by a clock that was wrong, and says nothing.
     coverage = {key: one for key, one in coverage.items() if key in queries and one.searched_since <= now}
@@ -77,7 +79,7 @@ async def fetch(
     }
     restored = await asyncio.to_thread(store.restored)
     known = await asyncio.to_thread(store.recent_hits, since=min(since.values(), default=now))
-    errands = plan(
+    fetch_batches = plan(
         tuple(queries.values()),
         sources,
         coverage=coverage,
@@ -86,10 +88,10 @@ async def fetch(
         lookback=lookback,
     )
     fetching = _Fetching(store, known, coverage, now, lookback, _newest_before(restored, coverage))
-    planned = sum(errand.requests for errand in errands)
+    planned = sum(fetch_batch.requests for fetch_batch in fetch_batches)
     notice(f"asking arXiv for {counted(len(queries), 'keyword')}: about {counted(planned, 'request')}")
-    for errand in errands:
-        await fetching.run(errand)
+    for fetch_batch in fetch_batches:
+        await fetching.run(fetch_batch)
     for source in fetching.answered:
         await asyncio.to_thread(store.note_fetch, source, now=now)
     return fetching.report()
@@ -146,18 +148,18 @@ class _Fetching:
         self._silent: dict[str, None] = {}
         self._doubts: dict[str, SourceError] = {}
 
-    async def run(self, errand: Errand) -> None:
-        first, *_ = errand.sources
+    async def run(self, fetch_batch: FetchBatch) -> None:
+        first, *_ = fetch_batch.sources
         _log.info(
             "fetch planned source=%s queries=%d requests=%d since=%s",
-            first.name, len(errand.queries), errand.requests, errand.ground.announced_since,
+            first.name, len(fetch_batch.queries), fetch_batch.requests, fetch_batch.window.announced_since,
         )  # fmt: skip
-        pending, news_before = errand.queries, self._papers_new
+        pending, news_before = fetch_batch.queries, self._papers_new
         self._silent = {}
-        for source in errand.sources:
+        for source in fetch_batch.sources:
             left = [query for query in pending if not source.can_answer(query)]
             for batch in source.batches([query for query in pending if source.can_answer(query)]):
-                if self._is_clock_wrong or not await self._ask(source, batch, errand.ground):
+                if self._is_clock_wrong or not await self._ask(source, batch, fetch_batch.window):
                     left += batch
             pending = tuple(left)
             if not pending:
@@ -165,8 +167,8 @@ class _Fetching:
         is_silent = self._papers_new == news_before
         missing_at = left_out(
             silent=self._silent if is_silent else (),
-            since=errand.ground.announced_since,
-            until=errand.ground.until,
+            since=fetch_batch.window.announced_since,
+            until=fetch_batch.window.until,
         )
         if missing_at is None:
             self._unserved += pending
@@ -179,14 +181,14 @@ class _Fetching:
             )
             self.answered |= self._silent
 
-    async def _ask(self, source: Source, batch: Sequence[Query], ground: Ground) -> bool:
+    async def _ask(self, source: Source, batch: Sequence[Query], window: Window) -> bool:
         """Whether the source served these queries. An answer that cannot be true is asked for twice."""
         is_missing = False
         for _ in range(2):
             try:
-                papers = await source.search(batch, ground)
+                papers = await source.search(batch, window)
                 held = await asyncio.to_thread(self._hold, batch, papers)
-                self._judge(source, batch, ground, papers, [one.matched for one in held if one.is_match])
+                self._judge(source, batch, window, papers, [one.matched for one in held if one.is_match])
             except SourceError as error:
                 self._doubts.setdefault(f"{source.name}: {error}", error)
                 _log.warning("fetch failed source=%s queries=%d cause=%s", source.name, len(batch), error)
@@ -194,7 +196,7 @@ class _Fetching:
                     return False
                 is_missing = isinstance(error, MissingNews)
             else:
-                self._papers_new += await asyncio.to_thread(self._record, source, batch, held, ground)
+                self._papers_new += await asyncio.to_thread(self._record, source, batch, held, window)
                 self._served += len(batch)
                 self.answered[source.name] = None
                 _log.info("fetched source=%s queries=%d papers=%d", source.name, len(batch), len(papers))
@@ -219,18 +221,18 @@ class _Fetching:
             held.append(_Held(fingerprint, matched, bool(keys) if is_match is None else is_match))
         return tuple(held)
 
-    def _record(self, source: Source, batch: Sequence[Query], held: "Sequence[_Held]", ground: Ground) -> int:
+    def _record(self, source: Source, batch: Sequence[Query], held: "Sequence[_Held]", window: Window) -> int:
         """How many papers are new."""
-        now = ground.until
+        now = window.until
         covered = [one.covered_at for query in batch if (one := self._coverage.get(query.key))]
         if not self._news(batch, [one.matched.paper for one in held if one.is_match]):
             now = covered_without_news(max(covered, default=_LONG_AGO), now)
-        self._newest = max(self._newest, _newest_whole([one.matched.paper for one in held], ground, now))
-        timely = [(one, self._in_time(one.matched, ground)) for one in held]
+        self._newest = max(self._newest, _newest_whole([one.matched.paper for one in held], window, now))
+        timely = [(one, self._in_time(one.matched, window)) for one in held]
         found = [matched for _, matched in timely if matched.query_keys or matched.past_keys]
         since_copy = [matched for matched in found if self._is_since_copy(matched.paper)]
         before = [matched for matched in found if not self._is_since_copy(matched.paper)]
-        searched = {query.key: self._searched_since(source, ground) for query in batch}
+        searched = {query.key: self._searched_since(source, window) for query in batch}
         # The first look-back of a keyword ends with what is written down first.
         newest = self._newest_restored or "" if since_copy else self._newest
         papers_new = self._store.record(before, covered=searched, now=now, newest=newest)
@@ -244,7 +246,7 @@ class _Fetching:
         self._store.note_examined((query.key for query in batch), whole)
         return papers_new
 
-    def _in_time(self, matched: Matched, ground: Ground) -> Matched:
+    def _in_time(self, matched: Matched, window: Window) -> Matched:
         """The paper with the queries for which it is news, and those for which it is of the past."""
         news, past = [], []
         paper = matched.paper
@@ -256,7 +258,7 @@ class _Fetching:
                 is_news = one.is_news(paper, self._now, self._lookback)
             if is_news:
                 news.append(key)
-            elif paper.submitted_at and paper.submitted_at >= ground.submitted_since:
+            elif paper.submitted_at and paper.submitted_at >= window.submitted_since:
                 past.append(key)
         return Matched(paper=paper, query_keys=tuple(news), past_keys=tuple(past))
 
@@ -270,20 +272,20 @@ class _Fetching:
         return not paper.submitted_at or paper.submitted_at >= self._now - self._lookback
 
     @staticmethod
-    def _searched_since(source: Source, ground: Ground) -> datetime:
+    def _searched_since(source: Source, window: Window) -> datetime:
         """Since which submission all is known, after an answer.
 
         A list of what changed has all that was submitted since it begins, and of what is older only a part.
         """
         if source.lists_again:
-            return ground.submitted_since
-        return max(ground.announced_since, ground.submitted_since)
+            return window.submitted_since
+        return max(window.announced_since, window.submitted_since)
 
     def _judge(
         self,
         source: Source,
         batch: Sequence[Query],
-        ground: Ground,
+        window: Window,
         papers: Sequence[Paper],
         matched: Sequence[Matched],
     ) -> None:
@@ -291,21 +293,21 @@ class _Fetching:
         known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
         # Of a keyword that was never fetched, or rested, nothing is awaited, however far back it asks.
         covered = (one.covered_at for query in batch if (one := self._coverage.get(query.key)))
-        span = announcements_between(ground.until - self._lookback, ground.until)
-        doubt = lie(
+        span = announcements_between(window.until - self._lookback, window.until)
+        doubt = inconsistency(
             papers,
             matched=[one.paper for one in matched],
             known=self._expected_again(batch) if source.lists_again else (),
             is_exact=source.lists_again and all(map(is_asked_exactly, batch)),
-            ground=ground,
+            window=window,
         )
         if doubt:
             raise Unbelievable(source.name, doubt)
-        missing = silence(
+        missing = missing_news(
             news=self._news(batch, [one.paper for one in matched]),
             usual=len(known) / max(1, len(span)),
-            since=min(covered, default=ground.until),
-            until=ground.until,
+            since=min(covered, default=window.until),
+            until=window.until,
         )
         if missing:
             raise MissingNews(source.name, missing)
@@ -367,14 +369,14 @@ def _fingerprint(paper: Paper) -> bytes:
     return hashlib.blake2b(f"{__version__} {paper!r}".encode(), digest_size=16).digest()
 
 
-def _newest_whole(papers: Sequence[Paper], ground: Ground, now: datetime) -> str:
+def _newest_whole(papers: Sequence[Paper], window: Window, now: datetime) -> str:
     """Up to which place in the order of announcements all has been shown, as far as these papers tell.
 
     So soon after an announcement, arXiv may not show all of it yet: then that is where the one before began.
     """
-    if not announcements_between(ground.until - INDEX_LAG, ground.until):
+    if not announcements_between(window.until - INDEX_LAG, window.until):
         return max((_place(paper, now) for paper in papers), default="")
-    before = last_announcement(ground.until - INDEX_LAG)
+    before = last_announcement(window.until - INDEX_LAG)
     places = (
         _place(paper, now)
         for paper in papers

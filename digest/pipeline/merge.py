@@ -12,11 +12,11 @@ from digest.pipeline.compose import by_relevance
 
 
 def merge(digest: Digest, earlier: Sequence[Digest]) -> Digest:
-    """`digest` with all that `earlier` ones of the same reader brought, every paper once.
+    """`digest` with all that `earlier` ones of the same subscriber brought, every paper once.
 
     A paper keeps the keywords for which it was written down. A new version of a paper that never arrived
     takes that paper's place; of several new versions of one paper the last is told of, against the first
-    that the reader knows.
+    that the subscriber knows.
     """
     if not earlier:
         return digest
@@ -43,7 +43,7 @@ def merge(digest: Digest, earlier: Sequence[Digest]) -> Digest:
 
 
 def _revisions(digests: Sequence[Digest]) -> dict[ArxivId, Revision]:
-    """The latest of each paper, from the version that the reader had."""
+    """The latest of each paper, from the version that the subscriber had."""
     found: dict[ArxivId, Revision] = {}
     for revision in (revision for one in digests for revision in one.revisions):
         known = found.pop(revision.paper.id, revision)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from digest.errors import StateError
 from digest.storage.base import Store
-from digest.storage.values import Conclusion
+from digest.storage.values import DeliveryResult
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ LONGEST_WAIT = 3600.0
 """For how many seconds a state that cannot be written is waited for."""
 
 
-class Ledger:
+class ReceiptWriter:
     """What became of mails, for sessions that each wait until theirs is safely on the disk.
 
     So at most one mail a session is ever sent and not yet written down. Whoever comes first waits a moment,
@@ -34,10 +34,10 @@ class Ledger:
         self._clock = clock
         self._stop = stop
         self._sessions = sessions
-        self._waiting: list[Conclusion] = []
+        self._waiting: list[DeliveryResult] = []
         self._writing = asyncio.Lock()
 
-    async def write(self, conclusion: Conclusion) -> None:
+    async def write(self, conclusion: DeliveryResult) -> None:
         """Returns once `conclusion` is on the disk.
 
         Where the state cannot be written it tries again, for an hour or until told to stop, since a mail
@@ -52,13 +52,13 @@ class Ledger:
                 await self._insist(written)
                 del self._waiting[: len(written)]
 
-    async def _insist(self, conclusions: tuple[Conclusion, ...]) -> None:
+    async def _insist(self, conclusions: tuple[DeliveryResult, ...]) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + LONGEST_WAIT
         told = False
         while True:
             try:
-                await asyncio.to_thread(self._store.conclude, conclusions, now=self._clock())
+                await asyncio.to_thread(self._store.record_results, conclusions, now=self._clock())
             except StateError as error:
                 if self._stop.is_set() or loop.time() > until:
                     raise

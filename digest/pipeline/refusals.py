@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from digest.config.parsing import address_key
 from digest.mail.transport import Outcome, Receipt
-from digest.pipeline.circuit_breaker import Brake, Decision, Refused, Tally, domain_of
-from digest.pipeline.render_queue import Draft
+from digest.pipeline.circuit_breaker import CircuitBreaker, Decision, Refused, Tally, domain_of
+from digest.pipeline.render_queue import RenderedMessage
 from digest.storage.base import Store
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _LATELY = timedelta(days=1)
 class Settlement:
     """Which refusals count, and for what; `causes` say why others do not, and `released` mailings wait."""
 
-    counted: list[tuple[Draft, Receipt, Decision]] = field(default_factory=list)
+    counted: list[tuple[RenderedMessage, Receipt, Decision]] = field(default_factory=list)
     released: int = 0
     causes: list[str] = field(default_factory=list)
 
@@ -34,10 +34,10 @@ class Refusals:
     """What is to be decided when all of the batch is known."""
 
     def __init__(self, store: Store, *, began_at: datetime) -> None:
-        self.brake = Brake()
+        self.circuit_breaker = CircuitBreaker()
         self._store = store
         self._began_at = began_at
-        self._refused: list[tuple[Draft, Receipt]] = []
+        self._refused: list[tuple[RenderedMessage, Receipt]] = []
         self._held_back: defaultdict[str, list[int]] = defaultdict(list)
 
     @property
@@ -46,17 +46,17 @@ class Refusals:
         held_back = (number for numbers in self._held_back.values() for number in numbers)
         return (*(one.number for one, _ in self._refused), *held_back)
 
-    def accept(self, one: Draft) -> None:
-        self.brake.accept(address_key(one.email))
+    def accept(self, one: RenderedMessage) -> None:
+        self.circuit_breaker.accept(address_key(one.email))
 
-    def refuse(self, one: Draft, receipt: Receipt) -> None:
+    def refuse(self, one: RenderedMessage, receipt: Receipt) -> None:
         self._refused.append((one, receipt))
-        self.brake.refuse(_refused(one, receipt))
+        self.circuit_breaker.refuse(_refused(one, receipt))
 
-    def holds_back(self, one: Draft) -> bool:
+    def holds_back(self, one: RenderedMessage) -> bool:
         """Whether too many of its domain were called dead for it to be tried. Then it is kept here."""
         domain = _domain(one)
-        if not self.brake.is_stopped(domain):
+        if not self.circuit_breaker.is_stopped(domain):
             return False
         self._held_back[domain].append(one.number)
         return True
@@ -68,13 +68,15 @@ class Refusals:
             return settlement
         lately = await asyncio.to_thread(self._lately, now)
         decisions = await asyncio.to_thread(self._decide, now, lately)
-        released: defaultdict[str, list[tuple[Draft, Receipt]]] = defaultdict(list)
+        released: defaultdict[str, list[tuple[RenderedMessage, Receipt]]] = defaultdict(list)
         for (one, receipt), decision in zip(self._refused, decisions, strict=True):
             if decision is Decision.RELEASE:
                 released[_domain(one)].append((one, receipt))
             else:
                 settlement.counted.append((one, receipt, decision))
-        is_of_all = self.brake.accepted == 0 or any(self.brake.believes(one, lately) for one in released)
+        is_of_all = self.circuit_breaker.accepted == 0 or any(
+            self.circuit_breaker.believes(one, lately) for one in released
+        )
         if released and is_of_all:
             released = defaultdict(list, {"": [one for refused in released.values() for one in refused]})
         for domain, refused in released.items():
@@ -84,7 +86,7 @@ class Refusals:
 
     def _decide(self, now: datetime, lately: Mapping[str, Tally]) -> Sequence[Decision]:
         doubted = self._store.doubted()
-        return self.brake.decide(
+        return self.circuit_breaker.decide(
             [_refused(one, receipt) for one, receipt in self._refused],
             now=now,
             doubted=doubted,
@@ -106,7 +108,11 @@ class Refusals:
             await asyncio.to_thread(self._store.release, rest, now=now)
 
     async def _release(
-        self, settlement: Settlement, domain: str, refused: Sequence[tuple[Draft, Receipt]], now: datetime
+        self,
+        settlement: Settlement,
+        domain: str,
+        refused: Sequence[tuple[RenderedMessage, Receipt]],
+        now: datetime,
     ) -> None:
         """Without a `domain`, those of all."""
         domains = [domain] if domain else [*self._held_back]
@@ -116,17 +122,17 @@ class Refusals:
         await asyncio.to_thread(self._store.release, numbers, now=now + _AFTER_THE_BRAKE, reply=cause)
         _log.error(
             "nobody suppressed domain=%s refused=%d accepted=%d",
-            domain or "any", len(refused), self.brake.accepted,
+            domain or "any", len(refused), self.circuit_breaker.accepted,
         )  # fmt: skip
         settlement.causes.append(cause)
         settlement.released += len(numbers)
 
 
-def _domain(one: Draft) -> str:
+def _domain(one: RenderedMessage) -> str:
     return domain_of(address_key(one.email))
 
 
-def _refused(one: Draft, receipt: Receipt) -> Refused:
+def _refused(one: RenderedMessage, receipt: Receipt) -> Refused:
     return Refused(address=address_key(one.email), is_certain=receipt.outcome is Outcome.DEAD)
 
 

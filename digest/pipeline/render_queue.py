@@ -15,7 +15,7 @@ Write = Callable[[Mailing], Outgoing]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class RenderedMessage:
     """A claimed mailing and its message, or why it could not be written.
 
     `attempts` were made before, and `token` is in all of them.
@@ -29,25 +29,27 @@ class Draft:
     failure: str = ""
 
 
-Drafting = Callable[[datetime, datetime, int], Awaitable[Sequence[Draft]]]
+RenderQueue = Callable[[datetime, datetime, int], Awaitable[Sequence[RenderedMessage]]]
 """Claims up to so many mailings that are due at the first moment, until the second one, and writes them."""
 
-Hire = Callable[[], AbstractAsyncContextManager[Drafting]]
-"""Opens a second process that drafts; that, and what it does, may raise `ScribeGone`."""
+StartWorker = Callable[[], AbstractAsyncContextManager[RenderQueue]]
+"""Opens a second process that drafts; that, and what it does, may raise `WorkerGone`."""
 
 
-def draft(store: Store, write: Write, *, now: datetime, until: datetime, limit: int) -> tuple[Draft, ...]:
+def draft(
+    store: Store, write: Write, *, now: datetime, until: datetime, limit: int
+) -> tuple[RenderedMessage, ...]:
     """Raises `StateError` when the state cannot be read or written."""
     return tuple(_draft(mailing, write) for mailing in store.claim(now=now, until=until, limit=limit))
 
 
-def _draft(mailing: Mailing, write: Write) -> Draft:
+def _draft(mailing: Mailing, write: Write) -> RenderedMessage:
     outgoing, failure = None, ""
     try:
         outgoing = write(mailing)
     except Unwritable as error:
         failure = str(error)
-    return Draft(
+    return RenderedMessage(
         number=mailing.number,
         token=mailing.token,
         attempts=mailing.attempts,

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from digest.sources.arxiv.calendar import last_announcement, next_announcement, next_evening
 from digest.sources.plausibility import INDEX_LAG
-from digest.storage.values import Standing
+from digest.storage.values import SubscriberStatus
 from digest.subscribers.subscriber import Subscriber
 
 FIRST_RETRY = timedelta(minutes=30)
@@ -29,14 +29,14 @@ _DAY = timedelta(days=1)
 
 
 def slot_before(now: datetime, subscriber: Subscriber) -> datetime:
-    """The reader's latest sending time that is not after `now`."""
-    rhythm = subscriber.rhythm
-    return _latest_slot(now, rhythm.send_at, rhythm.timezone, rhythm.weekly)
+    """The subscriber's latest sending time that is not after `now`."""
+    send_schedule = subscriber.send_schedule
+    return _latest_slot(now, send_schedule.send_at, send_schedule.timezone, send_schedule.weekly)
 
 
 @lru_cache(maxsize=4096)
 def _latest_slot(now: datetime, send_at: time, timezone: ZoneInfo, weekly: int | None) -> datetime:
-    """Many readers share theirs."""
+    """Many subscribers share theirs."""
     day = now.astimezone(timezone).date() + _DAY
     while not _is_sending_day(day, weekly) or (slot := _slot_on(day, send_at, timezone)) > now:
         day -= _DAY
@@ -44,9 +44,9 @@ def _latest_slot(now: datetime, send_at: time, timezone: ZoneInfo, weekly: int |
 
 
 def slot_after(now: datetime, subscriber: Subscriber) -> datetime:
-    """The reader's first sending time after `now`."""
-    send_at, timezone = subscriber.rhythm.send_at, subscriber.rhythm.timezone
-    weekly = subscriber.rhythm.weekly
+    """The subscriber's first sending time after `now`."""
+    send_at, timezone = subscriber.send_schedule.send_at, subscriber.send_schedule.timezone
+    weekly = subscriber.send_schedule.weekly
     day = now.astimezone(timezone).date() - _DAY
     while not _is_sending_day(day, weekly) or (slot := _slot_on(day, send_at, timezone)) <= now:
         day += _DAY
@@ -54,40 +54,44 @@ def slot_after(now: datetime, subscriber: Subscriber) -> datetime:
 
 
 def mailing_after(now: datetime, subscriber: Subscriber) -> datetime:
-    """The first sending time after `now` that no pause of the reader leaves out."""
+    """The first sending time after `now` that no pause of the subscriber leaves out."""
     slot = slot_after(now, subscriber)
     while is_paused(slot, subscriber):
         slot = slot_after(slot, subscriber)
     return slot
 
 
-def due_at_slot(now: datetime, subscriber: Subscriber, standing: Standing) -> datetime | None:
+def due_at_slot(
+    now: datetime, subscriber: Subscriber, subscriber_status: SubscriberStatus
+) -> datetime | None:
     """The sending time that still wants a digest, or `None`: the rule of the daemon.
 
     It is the latest one, however many were missed, so that one digest catches up.
     """
     slot = slot_before(now, subscriber)
-    dealt_with = _past(standing.slot_at, now)
-    since = _past(standing.since_at, now)
+    dealt_with = _past(subscriber_status.slot_at, now)
+    since = _past(subscriber_status.since_at, now)
     is_new = (since is None or slot >= since) and (dealt_with is None or slot > dealt_with)
-    return slot if is_new and _may_have_one(slot, now, subscriber, standing) else None
+    return slot if is_new and _may_have_one(slot, now, subscriber, subscriber_status) else None
 
 
-def due_today(now: datetime, subscriber: Subscriber, standing: Standing) -> datetime | None:
-    """`now` if today (for a weekly reader: any day since theirs) wants a digest: the rule of one cycle."""
-    zone, weekly = subscriber.rhythm.timezone, subscriber.rhythm.weekly
+def due_today(now: datetime, subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
+    """`now` if today (for a weekly subscriber: any day since theirs) wants a digest: the rule of one
+    cycle.
+    """
+    zone, weekly = subscriber.send_schedule.timezone, subscriber.send_schedule.weekly
     midnight = _latest_slot(now, time(0), zone, weekly)
-    since = _past(standing.since_at, now)
+    since = _past(subscriber_status.since_at, now)
     came_after = since is not None and midnight.astimezone(zone).date() < since.astimezone(zone).date()
     if weekly is not None and came_after:
         return None
-    return now if _may_have_one(midnight, now, subscriber, standing) else None
+    return now if _may_have_one(midnight, now, subscriber, subscriber_status) else None
 
 
 def is_paused(slot: datetime, subscriber: Subscriber) -> bool:
-    """Whether the reader wants nothing on that day, where they live."""
-    until = subscriber.rhythm.paused_until
-    return until is not None and slot.astimezone(subscriber.rhythm.timezone).date() < until
+    """Whether the subscriber wants nothing on that day, where they live."""
+    until = subscriber.send_schedule.paused_until
+    return until is not None and slot.astimezone(subscriber.send_schedule.timezone).date() < until
 
 
 def retry_at(now: datetime, *, attempts: int, token: str) -> datetime:
@@ -139,9 +143,11 @@ def _slot_on(day: date, send_at: time, timezone: ZoneInfo) -> datetime:
     return datetime.combine(day, send_at, timezone).astimezone(UTC)
 
 
-def _may_have_one(slot: datetime, now: datetime, subscriber: Subscriber, standing: Standing) -> bool:
+def _may_have_one(
+    slot: datetime, now: datetime, subscriber: Subscriber, subscriber_status: SubscriberStatus
+) -> bool:
     """One digest a day at most."""
-    zone, last = subscriber.rhythm.timezone, _past(standing.last_digest_at, now)
+    zone, last = subscriber.send_schedule.timezone, _past(subscriber_status.last_digest_at, now)
     return last is None or last.astimezone(zone).date() < slot.astimezone(zone).date()
 
 

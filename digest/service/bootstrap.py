@@ -22,7 +22,7 @@ from digest.sources.arxiv.oai_pmh import OaiPmh
 from digest.sources.arxiv.search_api import SearchApi
 from digest.sources.base import Source
 from digest.sources.http_client import ClientSettings, PoliteClient
-from digest.sources.rate_limiter import Turnstile
+from digest.sources.rate_limiter import RateLimiter
 from digest.storage.sqlite.errors import state_error
 from digest.subscribers.subscriber import Subscriber, load_subscribers
 
@@ -92,7 +92,7 @@ def _problems_of_subscribers(config: Path | None, environ: Mapping[str, str]) ->
     return ()
 
 
-def manners_of(settings: Settings, *, patience: timedelta | None = None) -> ClientSettings:
+def client_settings_for(settings: Settings, *, patience: timedelta | None = None) -> ClientSettings:
     """How arXiv is asked."""
     arxiv = settings.arxiv
     return ClientSettings(
@@ -100,7 +100,7 @@ def manners_of(settings: Settings, *, patience: timedelta | None = None) -> Clie
     )
 
 
-def turnstile_file(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
+def rate_limiter_file(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
     """The file by which processes keep their requests to arXiv apart.
 
     It is the same for all processes of a user, whatever state they work on. It lies beside the state for who
@@ -134,16 +134,16 @@ async def open_client(
 ) -> AsyncIterator[PoliteClient]:
     """The one client for everything that arXiv is asked, for as long as it is needed."""
     interval = settings.arxiv.interval_for(settings.arxiv.api_url)
-    turnstile = Turnstile(turnstile_file(settings), interval)
+    rate_limiter = RateLimiter(rate_limiter_file(settings), interval)
     try:
         make_private_folder(settings.state.parent)
     except OSError as error:
         raise state_error(settings.state, error) from error
-    async with PoliteClient(manners or manners_of(settings), turnstile) as client:
+    async with PoliteClient(manners or client_settings_for(settings), rate_limiter) as client:
         yield client
 
 
-def sources_of(settings: Settings, client: PoliteClient) -> tuple[Source, ...]:
+def build_sources(settings: Settings, client: PoliteClient) -> tuple[Source, ...]:
     """arXiv's interfaces; of two that cost the same, the first is asked.
 
     An arXiv on this machine is never mixed with the real one: those of the other side are left out.
@@ -162,13 +162,13 @@ def _is_on_this_machine(url: str) -> bool:
     return is_loopback(urlsplit(url).hostname)
 
 
-def transport_of(settings: Settings) -> Transport:
+def build_transport(settings: Settings) -> Transport:
     """Where mails go. Opens nothing yet."""
-    server = server_of(settings)
+    server = server_for(settings)
     return SmtpTransport(server) if server else MaildirTransport(settings.delivery.maildir)
 
 
-def server_of(settings: Settings) -> SmtpServer | None:
+def server_for(settings: Settings) -> SmtpServer | None:
     """The mail server; `None` where mails go into a Maildir."""
     smtp = settings.smtp
     if settings.delivery.transport == "maildir" or smtp.host is None:
@@ -188,7 +188,7 @@ def server_of(settings: Settings) -> SmtpServer | None:
     )
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_for(settings: Settings) -> Limits:
     """How many mails the mail server takes in a time; a Maildir takes all at once."""
     smtp = settings.smtp
     if settings.delivery.transport != "smtp":

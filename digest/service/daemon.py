@@ -1,4 +1,4 @@
-"""The long-running process: asks arXiv after its announcements, mails each reader at their time."""
+"""The long-running process: asks arXiv after its announcements, mails each subscriber at their time."""
 
 import asyncio
 import logging
@@ -12,8 +12,8 @@ from typing import TypeVar
 from digest.config.heap import trim_heap
 from digest.config.parsing import counted
 from digest.errors import ConfigurationError, DigestError
-from digest.mail.link_builder import links_of
-from digest.pipeline.cleanup import tidy
+from digest.mail.link_builder import links_for
+from digest.pipeline.cleanup import clean_up
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.confirm import confirm_changes
 from digest.pipeline.coverage import covered_until, uncovered_since
@@ -23,15 +23,15 @@ from digest.pipeline.outlook import Outlook, outlook
 from digest.pipeline.renames import take_up_renames
 from digest.pipeline.restore import take_up_restored
 from digest.pipeline.schedule import due_at_slot, next_fetch_at, slot_after
-from digest.service.bootstrap import Setup, limits_of, open_client, sources_of, transport_of
-from digest.service.mail_setup import stationery_of, writer_of
+from digest.service.bootstrap import Setup, build_sources, build_transport, limits_for, open_client
+from digest.service.mail_setup import build_writer, writer_setup_for
 from digest.service.notify_operator import tell_operator
 from digest.service.operator_mail import last_heartbeat
 from digest.service.sd_notify import Notifier
-from digest.service.worker_pool import hired
+from digest.service.worker_pool import started_worker
 from digest.sources.arxiv.calendar import last_announcement, not_announced, why_quiet
 from digest.storage.base import Store
-from digest.subscribers.preferences import Preferences, lay_over
+from digest.subscribers.preferences import Preferences, apply_preferences
 from digest.web.metrics import Metrics
 from digest.web.server import serving
 
@@ -71,7 +71,7 @@ class Daemon:
         self.is_interrupted = False
         self._setup = setup
         self._preferences: Mapping[str, Preferences] = {}
-        self._readers = setup.subscribers
+        self._subscribers = setup.subscribers
         self._load = load
         self._store = store
         self._notifier = notifier
@@ -92,7 +92,7 @@ class Daemon:
         self._first_due_at: datetime | None = None
         self._told = "digests wait count=0"
         self._metrics = Metrics()
-        self._links = links_of(setup.settings.web.base_url, store)
+        self._links = links_for(setup.settings.web.base_url, store)
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, then finishes the mail in hand. SIGHUP rereads the files."""
@@ -171,7 +171,7 @@ class Daemon:
     # Fetching.
 
     async def _fetch_step(self) -> datetime:
-        fetched_at = await asyncio.to_thread(covered_until, self._store, self._readers, now=self._clock())
+        fetched_at = await asyncio.to_thread(covered_until, self._store, self._subscribers, now=self._clock())
         if any(moment and moment > self._clock() for moment in (self._asked_at, self._fetch_failed_at)):
             self._asked_at = self._missed_at = self._fetch_failed_at = None
         if self._asked_at:
@@ -189,11 +189,11 @@ class Daemon:
             self._notifier.status(status)
             _log.info(status)
             return due_at
-        began_at, asked_for = self._clock(), self._readers
+        began_at, asked_for = self._clock(), self._subscribers
         report = await self._fetch_once()
         self._fetch_failed_at = self._clock() if report.errors else None
         # Who came meanwhile, by an edit, is to be asked for at once.
-        self._asked_at = began_at if not report.errors and self._readers is asked_for else None
+        self._asked_at = began_at if not report.errors and self._subscribers is asked_for else None
         self._missed_at = began_at if report.missing_at else None
         if report.missing_at:
             _log.warning(not_announced(report.missing_at))
@@ -206,9 +206,9 @@ class Daemon:
     async def _fetch_once(self) -> FetchReport:
         setup = self._setup
         async with open_client(setup.settings) as client:
-            sources = sources_of(setup.settings, client)
+            sources = build_sources(setup.settings, client)
             report = await fetch(
-                sources, self._store, self._readers, now=self._clock(), lookback=setup.lookback
+                sources, self._store, self._subscribers, now=self._clock(), lookback=setup.lookback
             )
         self._metrics.fetched(report, client.requests)
         trim_heap()
@@ -249,11 +249,11 @@ class Daemon:
             composed = await asyncio.to_thread(
                 compose_due,
                 self._store,
-                self._readers,
-                lambda subscriber, standing: due_at_slot(now, subscriber, standing),
+                self._subscribers,
+                lambda subscriber, subscriber_status: due_at_slot(now, subscriber, subscriber_status),
                 backlog_since=now - setup.lookback,
                 stale=await asyncio.to_thread(
-                    uncovered_since, self._store, self._readers, last_announcement(now)
+                    uncovered_since, self._store, self._subscribers, last_announcement(now)
                 ),
             )
         report = DeliveryReport(limited_until=self._limited_until)
@@ -261,22 +261,22 @@ class Daemon:
         if not (self._limited_until and now < self._limited_until <= now + timedelta(days=1)):
             report = await deliver(
                 self._store,
-                transport_of(setup.settings),
-                writer_of(stationery_of(setup.settings), self._links),
+                build_transport(setup.settings),
+                build_writer(writer_setup_for(setup.settings), self._links),
                 self._clock,
-                limits=limits_of(setup.settings),
-                hire=lambda: hired(stationery_of(setup.settings), setup.settings.state),
+                limits=limits_for(setup.settings),
+                start_worker=lambda: started_worker(writer_setup_for(setup.settings), setup.settings.state),
                 stop=self._stop,
             )
             self._limited_until = report.limited_until
         self._metrics.mailed(composed, report)
-        await asyncio.to_thread(tidy, self._store, now=now, lookback=setup.lookback)
+        await asyncio.to_thread(clean_up, self._store, now=now, lookback=setup.lookback)
         await self._confirm(now)
         await tell_operator(
             self._store,
-            transport_of(setup.settings),
-            self._readers,
-            stationery_of(setup.settings).letterhead,
+            build_transport(setup.settings),
+            self._subscribers,
+            writer_setup_for(setup.settings).sender_identity,
             setup.settings.operator,
             brakes=report.brakes,
             now=now,
@@ -291,13 +291,15 @@ class Daemon:
 
     async def _confirm(self, now: datetime) -> None:
         settings = self._setup.settings
-        letterhead, base_url = stationery_of(settings).letterhead, settings.web.base_url
+        sender_identity, base_url = writer_setup_for(settings).sender_identity, settings.web.base_url
         subscribers = self._setup.subscribers
-        await confirm_changes(self._store, transport_of(settings), letterhead, base_url, subscribers, now=now)
+        await confirm_changes(
+            self._store, build_transport(settings), sender_identity, base_url, subscribers, now=now
+        )
 
     def _next_mail_at(self, since: datetime, retry_at: datetime | None) -> datetime:
-        readers = {reader.rhythm: reader for reader in self._readers}
-        moments = [slot_after(since, reader) for reader in readers.values()]
+        subscribers = {subscriber.send_schedule: subscriber for subscriber in self._subscribers}
+        moments = [slot_after(since, subscriber) for subscriber in subscribers.values()]
         if retry_at:
             moments.append(retry_at)
         operator = self._setup.settings.operator
@@ -308,7 +310,7 @@ class Daemon:
     # Files, preferences, signals and the watchdog.
 
     async def _watch(self) -> None:
-        """Rereads the files on SIGHUP, and by itself when one was edited; and what readers chose."""
+        """Rereads the files on SIGHUP, and by itself when one was edited; and what subscribers chose."""
         seen = self._setup.fingerprint
         while True:
             with suppress(TimeoutError):
@@ -339,7 +341,9 @@ class Daemon:
         _log.info("reloaded subscribers=%d", len(setup.subscribers))
 
     async def _heed_preferences(self) -> None:
-        """Takes up what readers chose since it last looked; enrols anew where somebody left or came back."""
+        """Takes up what subscribers chose since it last looked; enrols anew where somebody left or came
+        back.
+        """
         async with self._heeding:
             preferences = await asyncio.to_thread(self._store.preferences)
             if preferences == self._preferences:
@@ -349,7 +353,7 @@ class Daemon:
                 self._fetch_now.set()
             else:
                 self._preferences = preferences
-                self._readers = lay_over(self._setup.subscribers, preferences)
+                self._subscribers = apply_preferences(self._setup.subscribers, preferences)
             self._mail_now.set()
 
     async def _heed_confirmations(self) -> None:
@@ -385,12 +389,12 @@ class Daemon:
                 take_up_renames, self._store, setup.subscribers, file=str(setup.fingerprint), now=now
             )
             preferences = await asyncio.to_thread(self._store.preferences)
-            readers = lay_over(setup.subscribers, preferences)
+            subscribers = apply_preferences(setup.subscribers, preferences)
             given_up = await asyncio.to_thread(
-                self._store.enrol, readers, now=now, current_since=last_announcement(now)
+                self._store.enrol, subscribers, now=now, current_since=last_announcement(now)
             )
             self._metrics.gave_up(given_up)
-            self._preferences, self._readers = preferences, readers
+            self._preferences, self._subscribers = preferences, subscribers
             self._limited_until = None
             self._asked_at = self._missed_at = None  # now: a fetch may have ended since the lines above
 

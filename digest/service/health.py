@@ -11,7 +11,7 @@ from digest.pipeline.schedule import is_paused, mailing_after, next_fetch_at, sl
 from digest.sources.arxiv.calendar import last_announcement, next_announcement, not_announced, why_quiet
 from digest.sources.plausibility import INDEX_LAG
 from digest.storage.base import Store
-from digest.storage.values import Hindrance, Restored, Standing, Suppression, Waiting
+from digest.storage.values import Delay, Restored, SubscriberStatus, Suppression, Waiting
 from digest.subscribers.subscriber import Keyword, Subscriber
 
 FRESH = timedelta(days=7)
@@ -37,7 +37,7 @@ SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quiet:
+class QuietKeyword:
     """A keyword that brings nothing: `usual` papers in the four weeks before the last one, perhaps none."""
 
     keyword: str
@@ -77,13 +77,13 @@ class Health:
     waiting: int
     restored: Restored | None
     troubled: tuple[Waiting, ...]
-    hindered: int
-    refused: Hindrance
-    blocked: Hindrance
+    delayed: int
+    refused: Delay
+    blocked: Delay
     suppressed: tuple[Suppression, ...]
     lost: tuple[Suppression, ...]
     unread_mails: int
-    silent: tuple[Quiet, ...]
+    silent: tuple[QuietKeyword, ...]
     alike: tuple[tuple[str, ...], ...]
 
     def problems(self) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime, s
     seen_at = min((covered_at[key] for key in keywords if key in covered_at), default=None)
     expected_at = last_announcement(now)
     missing = not_announced(expected_at) if _is_missing(expected_at, covered_at, sources) else None
-    standings = _standings(store, subscribers)
+    subscriber_statuses = _standings(store, subscribers)
     found = store.recent_hits(since=now - _USUAL)
     suppressed = store.suppressions()
     blocked = store.blocked(now=now)
@@ -154,14 +154,14 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime, s
             failed_at=None,
             missed_at=max(sources.values()) if missing else None,
         ),
-        unseen=tuple(_unseen(keywords, covered_at, sources, standings, now)),
+        unseen=tuple(_unseen(keywords, covered_at, sources, subscriber_statuses, now)),
         mail_at=tuple(sorted(((one.email, mailing_after(now, one)) for one in subscribers), key=_moment)),
-        overdue=tuple(_overdue(subscribers, standings, now)),
+        overdue=tuple(_overdue(subscribers, subscriber_statuses, now)),
         undelivered=store.unserved(since=now - _PATIENCE),
         waiting=store.waiting(),
         restored=_restored_lately(store, now),
         troubled=store.troubled(limit=shown),
-        hindered=store.hindered(),
+        delayed=store.delayed(),
         refused=store.refused(least=_ATTEMPTS),
         blocked=blocked,
         suppressed=suppressed,
@@ -174,8 +174,8 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime, s
     )
 
 
-def _standings(store: Store, subscribers: Sequence[Subscriber]) -> Mapping[str, Standing]:
-    return store.standings([one.email for one in subscribers])
+def _standings(store: Store, subscribers: Sequence[Subscriber]) -> Mapping[str, SubscriberStatus]:
+    return store.subscriber_statuses([one.email for one in subscribers])
 
 
 def _restored_lately(store: Store, now: datetime) -> Restored | None:
@@ -204,7 +204,7 @@ def _unseen(
     keywords: Mapping[str, Keyword],
     covered_at: Mapping[str, datetime],
     sources: Mapping[str, datetime],
-    standings: Mapping[str, Standing],
+    subscriber_statuses: Mapping[str, SubscriberStatus],
     now: datetime,
 ) -> Iterator[str]:
     """A keyword that was never covered may be new, unless nothing was covered since."""
@@ -212,23 +212,25 @@ def _unseen(
     if covered_at and _is_missing(since, covered_at, sources):
         return
     is_dead = all(moment < since for moment in covered_at.values())
-    is_old = any(standing.since_at < since for standing in standings.values())
+    is_old = any(subscriber_status.since_at < since for subscriber_status in subscriber_statuses.values())
     for key, keyword in keywords.items():
         if covered_at[key] < since if key in covered_at else is_dead and is_old:
             yield keyword.text
 
 
 def _overdue(
-    subscribers: Sequence[Subscriber], standings: Mapping[str, Standing], now: datetime
+    subscribers: Sequence[Subscriber], subscriber_statuses: Mapping[str, SubscriberStatus], now: datetime
 ) -> Iterator[str]:
     for subscriber in subscribers:
-        standing = standings.get(address_key(subscriber.email))
-        if standing is None or standing.is_suppressed or not standing.has_news:
+        subscriber_status = subscriber_statuses.get(address_key(subscriber.email))
+        if subscriber_status is None or subscriber_status.is_suppressed or not subscriber_status.has_news:
             continue
         slot = slot_before(now - _PATIENCE, subscriber)
         if is_paused(slot, subscriber):
             continue
-        if standing.since_at <= slot and (standing.slot_at is None or standing.slot_at < slot):
+        if subscriber_status.since_at <= slot and (
+            subscriber_status.slot_at is None or subscriber_status.slot_at < slot
+        ):
             yield subscriber.email
 
 
@@ -237,11 +239,11 @@ def _silent(
     covered_at: Mapping[str, datetime],
     found: Mapping[str, frozenset[ArxivId]],
     lately: Mapping[str, frozenset[ArxivId]],
-) -> Iterator[Quiet]:
+) -> Iterator[QuietKeyword]:
     for key, keyword in keywords.items():
         usual = len(found.get(key, ()))
         if key in covered_at and not lately.get(key) and (usual == 0 or usual >= _USUALLY):
-            yield Quiet(keyword=keyword.text, usual=usual)
+            yield QuietKeyword(keyword=keyword.text, usual=usual)
 
 
 def _alike(

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from digest.config.settings import Operator
 from digest.errors import ServerUnavailable
-from digest.mail.message import Letterhead
+from digest.mail.message import SenderIdentity
 from digest.mail.transport import Outcome, Transport
 from digest.service.health import examine
-from digest.service.operator_mail import Bulletin, due_bulletin, write_bulletin
+from digest.service.operator_mail import OperatorNotice, due_notice, write_notice
 from digest.storage.base import Store
 from digest.subscribers.subscriber import Subscriber
 
@@ -21,12 +21,12 @@ async def tell_operator(
     store: Store,
     transport: Transport,
     subscribers: Sequence[Subscriber],
-    letterhead: Letterhead,
+    sender_identity: SenderIdentity,
     operator: Operator,
     *,
     brakes: Sequence[str] = (),
     now: datetime,
-) -> Bulletin | None:
+) -> OperatorNotice | None:
     """Sends what the operator wants to know and has not been told; what fails is sent by the next call.
 
     `brakes` are those of the deliveries since the last call.
@@ -35,24 +35,24 @@ async def tell_operator(
     if operator.email is None:
         return None
     health = await asyncio.to_thread(examine, store, subscribers, now=now)
-    told_at = {Bulletin(name): at for name, at in (await asyncio.to_thread(store.bulletins)).items()}
-    bulletin = due_bulletin(health, told_at, heartbeat=operator.heartbeat, brakes=brakes)
-    if bulletin is None:
-        if operator.heartbeat is not None and Bulletin.HEARTBEAT not in told_at:  # the weeks begin now
-            await asyncio.to_thread(store.note_bulletin, Bulletin.HEARTBEAT, ends=None, now=now)
+    told_at = {OperatorNotice(name): at for name, at in (await asyncio.to_thread(store.notices)).items()}
+    notice = due_notice(health, told_at, heartbeat=operator.heartbeat, brakes=brakes)
+    if notice is None:
+        if operator.heartbeat is not None and OperatorNotice.HEARTBEAT not in told_at:  # the weeks begin now
+            await asyncio.to_thread(store.record_notice, OperatorNotice.HEARTBEAT, ends=None, now=now)
         return None
     try:
         async with transport.session() as session:
-            mail = write_bulletin(bulletin, health, letterhead, operator.email, brakes)
+            mail = write_notice(notice, health, sender_identity, operator.email, brakes)
             receipt = await session.send(mail)
     except ServerUnavailable as error:
-        _log.warning("operator not told bulletin=%s cause=%s", bulletin, error)
+        _log.warning("operator not told bulletin=%s cause=%s", notice, error)
         return None
     if receipt.outcome not in {Outcome.SENT, Outcome.UNKNOWN}:
         # A server likes to quote the address, and a log is not the place for it.
         reply = receipt.reply.replace(operator.email, "the operator")
-        _log.warning("operator not told bulletin=%s cause=%s", bulletin, reply)
+        _log.warning("operator not told bulletin=%s cause=%s", notice, reply)
         return None
-    ends = Bulletin.OUTAGE if bulletin is Bulletin.RECOVERY else None
-    await asyncio.to_thread(store.note_bulletin, bulletin, ends=ends, now=now)
-    return bulletin
+    ends = OperatorNotice.OUTAGE if notice is OperatorNotice.RECOVERY else None
+    await asyncio.to_thread(store.record_notice, notice, ends=ends, now=now)
+    return notice

@@ -7,7 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 
 from digest.config.parsing import counted
-from digest.mail.message import Letterhead, mailbox, quoted_printable, wire_address
+from digest.mail.message import SenderIdentity, mailbox, quoted_printable, wire_address
 from digest.mail.transport import Outgoing
 from digest.service.health import Health
 from digest.storage.values import Restored
@@ -15,7 +15,7 @@ from digest.storage.values import Restored
 _MOST_LINES = 8
 
 
-class Bulletin(StrEnum):
+class OperatorNotice(StrEnum):
     """A mail to the operator.
 
     Too many addresses were called dead to be given up, fetching fails for over a day or works again, or how
@@ -32,40 +32,40 @@ _AGAIN = timedelta(days=1)
 """What is told each time it happens is told again no sooner."""
 
 _SUBJECTS = {
-    Bulletin.BRAKE: "arXiv digest: a mail server calls many addresses dead",
-    Bulletin.OUTAGE: "arXiv digest: no fetch has succeeded for over a day",
-    Bulletin.RECOVERY: "arXiv digest: fetching works again",
-    Bulletin.HEARTBEAT: "arXiv digest: this week",
+    OperatorNotice.BRAKE: "arXiv digest: a mail server calls many addresses dead",
+    OperatorNotice.OUTAGE: "arXiv digest: no fetch has succeeded for over a day",
+    OperatorNotice.RECOVERY: "arXiv digest: fetching works again",
+    OperatorNotice.HEARTBEAT: "arXiv digest: this week",
 }
 
 
-def due_bulletin(
+def due_notice(
     health: Health,
-    told_at: Mapping[Bulletin, datetime],
+    told_at: Mapping[OperatorNotice, datetime],
     *,
     heartbeat: int | None,
     brakes: Sequence[str] = (),
-) -> Bulletin | None:
+) -> OperatorNotice | None:
     """What to tell the operator now, if anything; `heartbeat` is the weekday (0 is Monday, UTC) of that mail.
 
     An outage is told once; `told_at` has one until its end is told. The first heartbeat waits for its
     weekday, as the later ones do; of these, one that could not be sent on its day comes after it. `brakes`
     say where nobody was given up, as too many were called dead: that is told once a day.
     """
-    braked_at = told_at.get(Bulletin.BRAKE)
+    braked_at = told_at.get(OperatorNotice.BRAKE)
     if brakes and not (braked_at and braked_at <= health.now < braked_at + _AGAIN):
-        return Bulletin.BRAKE
-    if bool(health.unseen) != (Bulletin.OUTAGE in told_at):
-        return Bulletin.OUTAGE if health.unseen else Bulletin.RECOVERY
+        return OperatorNotice.BRAKE
+    if bool(health.unseen) != (OperatorNotice.OUTAGE in told_at):
+        return OperatorNotice.OUTAGE if health.unseen else OperatorNotice.RECOVERY
     if heartbeat is None:
         return None
-    last = told_at.get(Bulletin.HEARTBEAT)
+    last = told_at.get(OperatorNotice.HEARTBEAT)
     is_due = (
         health.now.astimezone(UTC).weekday() == heartbeat
         if last is None
         else last < last_heartbeat(heartbeat, health.now)
     )
-    return Bulletin.HEARTBEAT if is_due else None
+    return OperatorNotice.HEARTBEAT if is_due else None
 
 
 def last_heartbeat(weekday: int, now: datetime) -> datetime:
@@ -75,21 +75,21 @@ def last_heartbeat(weekday: int, now: datetime) -> datetime:
     return midnight - timedelta(days=(now.weekday() - weekday) % 7)
 
 
-def write_bulletin(
-    bulletin: Bulletin,
+def write_notice(
+    notice: OperatorNotice,
     health: Health,
-    letterhead: Letterhead,
+    sender_identity: SenderIdentity,
     operator: str,
     brakes: Sequence[str] = (),
 ) -> Outgoing:
     """The mail that tells it."""
-    token = sha256(f"{bulletin}/{health.now.isoformat()}/{operator}".encode()).hexdigest()[:24]
+    token = sha256(f"{notice}/{health.now.isoformat()}/{operator}".encode()).hexdigest()[:24]
     headers = (
-        ("From", mailbox("From", letterhead.sender_name, letterhead.sender)),
+        ("From", mailbox("From", sender_identity.sender_name, sender_identity.sender)),
         ("To", mailbox("To", None, operator)),
-        ("Subject", _SUBJECTS[bulletin]),
+        ("Subject", _SUBJECTS[notice]),
         ("Date", format_datetime(health.now)),
-        ("Message-ID", f"<{token}@{wire_address(letterhead.sender).rpartition('@')[2]}>"),
+        ("Message-ID", f"<{token}@{wire_address(sender_identity.sender).rpartition('@')[2]}>"),
         ("Auto-Submitted", "auto-generated"),
         ("MIME-Version", "1.0"),
         ("Content-Type", "text/plain; charset=utf-8"),
@@ -97,11 +97,13 @@ def write_bulletin(
     )
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     lines = [f"{name:<12}{line}" for name, line in _labelled(health)]
-    told_too = [one for one in health.problems() if not any(brake in one for brake in brakes)]
+    told_too = [
+        one for one in health.problems() if not any(circuit_breaker in one for circuit_breaker in brakes)
+    ]
     problems = [f"needs you: {problem}" for problem in (*brakes, *told_too)] or ["all is well"]
     body = quoted_printable("\n".join((*problems, "", *lines, "")))
     message = f"{head}\r\n".encode() + body
-    return Outgoing(sender=letterhead.sender, recipient=operator, message=message, token=token)
+    return Outgoing(sender=sender_identity.sender, recipient=operator, message=message, token=token)
 
 
 def _labelled(health: Health) -> Iterator[tuple[str, str]]:
@@ -160,7 +162,7 @@ def _waiting(health: Health) -> list[str]:
     if not health.waiting:
         return []
     lines = [f"{one.email}: {_tried(one.attempts)} {_at(one.due_at)}: {one.reply}" for one in health.troubled]
-    return [f"{health.waiting} in all", *_few(lines, "mailing", health.hindered)]
+    return [f"{health.waiting} in all", *_few(lines, "mailing", health.delayed)]
 
 
 def _tried(attempts: int) -> str:

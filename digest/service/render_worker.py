@@ -15,10 +15,10 @@ from typing import IO, Any
 
 from digest.config.heap import collect_rarely, keep_what_is_there, trim_heap
 from digest.errors import StateError
-from digest.mail.link_builder import links_of
-from digest.mail.message import Letterhead
-from digest.pipeline.render_queue import Draft, Write, draft
-from digest.service.mail_setup import Stationery, writer_of
+from digest.mail.link_builder import links_for
+from digest.mail.message import SenderIdentity
+from digest.pipeline.render_queue import RenderedMessage, Write, draft
+from digest.service.mail_setup import WriterSetup, build_writer
 from digest.storage.base import Store
 from digest.storage.sqlite.store import SqliteStore
 
@@ -34,13 +34,13 @@ def main() -> None:
     with suppress(OSError):  # a service may be forbidden it
         os.nice(10)  # what is written waits to be sent: sending goes first
     told = json.loads(sys.argv[1])
-    stationery = Stationery(
-        letterhead=Letterhead(**told["letterhead"]),
+    writer_setup = WriterSetup(
+        sender_identity=SenderIdentity(**told["letterhead"]),
         templates=Path(told["templates"]) if told["templates"] else None,
         base_url=told["base_url"],
     )
     with os.fdopen(told["desk"], "wb") as desk, SqliteStore(Path(told["state"])) as store:
-        write = writer_of(stationery, links_of(stationery.base_url, store))
+        write = build_writer(writer_setup, links_for(writer_setup.base_url, store))
         collect_rarely()
         keep_what_is_there()
         for answered, line in enumerate(sys.stdin.buffer, start=1):
@@ -67,7 +67,7 @@ def _answer(store: Store, write: Write, line: bytes, desk: IO[bytes]) -> dict[st
     return {"drafts": [_told(one) for one in drafts]}
 
 
-def _told(one: Draft) -> dict[str, Any]:
+def _told(one: RenderedMessage) -> dict[str, Any]:
     outgoing = one.outgoing
     return {
         "number": one.number,

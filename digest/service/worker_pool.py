@@ -17,10 +17,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from digest.errors import ScribeGone, StateError
+from digest.errors import StateError, WorkerGone
 from digest.mail.transport import Outgoing
-from digest.pipeline.render_queue import Draft, Drafting
-from digest.service.mail_setup import Stationery
+from digest.pipeline.render_queue import RenderedMessage, RenderQueue
+from digest.service.mail_setup import WriterSetup
 
 _LONGEST_LINE = 1 << 20
 """Thirty drafts are told in some ten thousand bytes."""
@@ -34,8 +34,8 @@ PATIENCE = 120.0
 
 
 @asynccontextmanager
-async def hired(stationery: Stationery, state: Path) -> AsyncIterator[Drafting]:
-    """A scribe for the state, with the stationery. Raises `ScribeGone`."""
+async def started_worker(writer_setup: WriterSetup, state: Path) -> AsyncIterator[RenderQueue]:
+    """A scribe for the state, with the stationery. Raises `WorkerGone`."""
     with _desk() as desk:
         try:
             process = await asyncio.create_subprocess_exec(
@@ -43,7 +43,7 @@ async def hired(stationery: Stationery, state: Path) -> AsyncIterator[Drafting]:
                 "-P",  # modules are not looked for in the folder that one happens to be in
                 "-m",
                 "digest.service.render_worker",
-                json.dumps({"state": state, "desk": desk.fileno(), **asdict(stationery)}, default=str),
+                json.dumps({"state": state, "desk": desk.fileno(), **asdict(writer_setup)}, default=str),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=_LONGEST_LINE,
@@ -51,9 +51,9 @@ async def hired(stationery: Stationery, state: Path) -> AsyncIterator[Drafting]:
                 pass_fds=[desk.fileno()],
             )
         except OSError as error:
-            raise ScribeGone(f"it cannot be begun: {error}") from error
+            raise WorkerGone(f"it cannot be begun: {error}") from error
         try:
-            yield _Correspondence(process, desk.fileno(), state).drafting
+            yield _WorkerConnection(process, desk.fileno(), state).drafting
         finally:
             if process.stdin:
                 with suppress(OSError, RuntimeError):  # it is closed where the scribe has ended
@@ -86,7 +86,7 @@ def _desk() -> IO[bytes]:
     return tempfile.TemporaryFile()
 
 
-class _Correspondence:
+class _WorkerConnection:
     def __init__(self, process: asyncio.subprocess.Process, desk: int, state: Path) -> None:
         if process.stdin is None or process.stdout is None:
             raise ValueError("a scribe is spoken to over pipes")
@@ -94,21 +94,21 @@ class _Correspondence:
         self._desk = desk
         self._state = state
 
-    async def drafting(self, now: datetime, until: datetime, limit: int) -> Sequence[Draft]:
-        """Raises `StateError` as `draft` does, and `ScribeGone`."""
+    async def drafting(self, now: datetime, until: datetime, limit: int) -> Sequence[RenderedMessage]:
+        """Raises `StateError` as `draft` does, and `WorkerGone`."""
         try:
             async with asyncio.timeout(PATIENCE):
                 answer = await self._ask([now.isoformat(), until.isoformat(), limit])
         except TimeoutError as error:
             _kill(self._process)  # it may hold the state
-            raise ScribeGone("it does not answer") from error
+            raise WorkerGone("it does not answer") from error
         except (asyncio.IncompleteReadError, OSError) as error:
-            raise ScribeGone("it has ended") from error
+            raise WorkerGone("it has ended") from error
         except RuntimeError as error:  # uvloop's word for a pipe that was closed
-            raise ScribeGone(f"it has ended ({error})") from error
+            raise WorkerGone(f"it has ended ({error})") from error
         except (asyncio.LimitOverrunError, ValueError) as error:
             _kill(self._process)
-            raise ScribeGone("what it says is no answer") from error
+            raise WorkerGone("what it says is no answer") from error
         if "error" in answer:
             raise StateError(str(self._state), answer["error"], is_passing=answer["is_passing"])
         return self._taken(answer["drafts"])
@@ -119,7 +119,7 @@ class _Correspondence:
         answer: dict[str, Any] = json.loads(await self._in.readuntil(b"\n"))
         return answer
 
-    def _taken(self, told: Sequence[dict[str, Any]]) -> Sequence[Draft]:
+    def _taken(self, told: Sequence[dict[str, Any]]) -> Sequence[RenderedMessage]:
         """All from the desk, which the next answer needs."""
         drafts, place = [], 0
         for one in told:
@@ -131,5 +131,5 @@ class _Correspondence:
                     sender=sender, recipient=recipient, message=message, token=one["token"], is_dotless=True
                 )
                 place += size
-            drafts.append(Draft(**one, outgoing=outgoing))
+            drafts.append(RenderedMessage(**one, outgoing=outgoing))
         return drafts

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from digest.keywords.query import Query
 from digest.model.paper import Paper
-from digest.sources.window import Ground
+from digest.sources.window import Window
 
 
 class Source(Protocol):
@@ -25,7 +25,7 @@ class Source(Protocol):
         """Whether it can find all papers of this query at all."""
         ...
 
-    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
+    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
         """How many requests it takes to find `expected` papers; `None` if it cannot cover the ground."""
         ...
 
@@ -33,7 +33,7 @@ class Source(Protocol):
         """Splits `queries` into groups that may succeed or fail apart."""
         ...
 
-    async def search(self, queries: Sequence[Query], ground: Ground) -> tuple[Paper, ...]:
+    async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
         """All papers of `ground` that may match one of `queries`, each once; others may be among them.
 
         Raises `SourceError` unless the answer is whole and can be believed.

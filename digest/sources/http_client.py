@@ -20,7 +20,7 @@ from digest.errors import BadDocument, Refused, SourceError, Throttled, Unreacha
 from digest.sources.arxiv.search_api_parser import error_reason
 from digest.sources.network_errors import no_answer
 from digest.sources.proxies import proxy_for
-from digest.sources.rate_limiter import Turnstile
+from digest.sources.rate_limiter import RateLimiter
 
 _log = logging.getLogger(__name__)
 
@@ -97,14 +97,14 @@ class PoliteClient:
     `clock_lead` is how far this machine's clock was ahead of the server's at the last answer that told it.
     """
 
-    def __init__(self, settings: ClientSettings, turnstile: Turnstile) -> None:
+    def __init__(self, settings: ClientSettings, rate_limiter: RateLimiter) -> None:
         self.requests = 0
         self.notice: Callable[[int], None] = lambda requests: None
         self.tell: Callable[[str], None] = lambda text: None
         self.clock_lead: timedelta | None = None
         self._last_heard: float | None = None
         self._settings = settings
-        self._turnstile = turnstile
+        self._turnstile = rate_limiter
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:

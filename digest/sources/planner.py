@@ -7,7 +7,7 @@ from operator import itemgetter
 
 from digest.keywords.query import Query, is_asked_exactly
 from digest.sources.base import Source
-from digest.sources.window import HELD, Coverage, Ground
+from digest.sources.window import HELD, Coverage, Window
 
 _UNKNOWN_RESULTS = 50
 """What a keyword of which nothing is known is taken to find within the look-back."""
@@ -22,14 +22,14 @@ person by the surname.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class FetchBatch:
     """Keywords with the same ground to cover, and the sources that can cover it, the cheapest first.
 
     `requests` is what the first of them is thought to take.
     """
 
     queries: tuple[Query, ...]
-    ground: Ground
+    window: Window
     sources: tuple[Source, ...]
     requests: int
 
@@ -39,7 +39,7 @@ class _Demand:
     """What an errand is to bring: `expected` papers."""
 
     queries: tuple[Query, ...]
-    ground: Ground
+    window: Window
     expected: int = field(default=0)
 
 
@@ -51,7 +51,7 @@ def plan(
     results: Mapping[str, int],
     now: datetime,
     lookback: timedelta,
-) -> tuple[Errand, ...]:
+) -> tuple[FetchBatch, ...]:
     """One errand for all keywords, or one for the known and one for those that need the whole look-back.
 
     `coverage` and `results` tell by query key how far a keyword was fetched, if ever, and how many papers of
@@ -59,15 +59,15 @@ def plan(
     """
     deep, known = _parted(queries, coverage, now, lookback)
     recent = _recent([coverage[query.key] for query in known], now, lookback)
-    backlog = Ground(announced_since=now - lookback, submitted_since=now - lookback, until=now)
+    backlog = Window(announced_since=now - lookback, submitted_since=now - lookback, until=now)
     # For keywords whose look-back has grown, also what they ask for without that.
     if shallow := [coverage[query.key] for query in deep if query.key in coverage]:
         backlog = _both(_recent(shallow, now, lookback), backlog)
     expected = {query.key: _expected(query, results) for query in queries}
     share = (now - recent.submitted_since) / lookback
     demands = [
-        _Demand(queries=some, ground=ground, expected=round(times * sum(expected[one.key] for one in some)))
-        for some, ground, times in ((known, recent, share), (deep, backlog, 1.0))
+        _Demand(queries=some, window=window, expected=round(times * sum(expected[one.key] for one in some)))
+        for some, window, times in ((known, recent, share), (deep, backlog, 1.0))
         if some
     ]
     apart = tuple(_errand(sources, demand) for demand in demands)
@@ -76,15 +76,15 @@ def plan(
     wide = _both(recent, backlog)
     together = _errand(
         sources,
-        _Demand(queries=(*known, *deep), ground=wide, expected=round(share * sum(expected.values()))),
+        _Demand(queries=(*known, *deep), window=wide, expected=round(share * sum(expected.values()))),
     )
     return (together,) if together.requests < sum(one.requests for one in apart) else apart
 
 
-def _recent(covered: Sequence[Coverage], now: datetime, lookback: timedelta) -> Ground:
+def _recent(covered: Sequence[Coverage], now: datetime, lookback: timedelta) -> Window:
     """All since they were last fetched, and what was held back by then."""
     since = min((min(one.covered_at, now) for one in covered), default=now)
-    return Ground(
+    return Window(
         announced_since=since,
         submitted_since=since - max(HELD, lookback),
         until=now,
@@ -92,7 +92,7 @@ def _recent(covered: Sequence[Coverage], now: datetime, lookback: timedelta) -> 
     )
 
 
-def _both(recent: Ground, backlog: Ground) -> Ground:
+def _both(recent: Window, backlog: Window) -> Window:
     return replace(
         recent,
         announced_since=min(recent.announced_since, backlog.announced_since),
@@ -118,17 +118,17 @@ def _expected(query: Query, results: Mapping[str, int]) -> int:
     return found if is_asked_exactly(query) else max(_WIDER * found, _WIDEST)
 
 
-def _errand(sources: Sequence[Source], demand: _Demand) -> Errand:
+def _errand(sources: Sequence[Source], demand: _Demand) -> FetchBatch:
     costs = []
     for source in sources:
         able = tuple(query for query in demand.queries if source.can_answer(query))
-        cost = source.cost(able, demand.ground, expected=demand.expected) if able else None
+        cost = source.cost(able, demand.window, expected=demand.expected) if able else None
         if cost is not None:
             costs.append((len(able) < len(demand.queries), cost, source))
     ordered = sorted(costs, key=itemgetter(0, 1))
-    return Errand(
+    return FetchBatch(
         queries=demand.queries,
-        ground=demand.ground,
+        window=demand.window,
         sources=tuple(source for _, _, source in ordered),
         requests=ordered[0][1] if ordered else 0,
     )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from digest.errors import WrongClock
 from digest.model.paper import ArxivId, Paper
 from digest.sources.arxiv.calendar import announcements_between
-from digest.sources.window import Ground
+from digest.sources.window import Window
 
 _FEW = 2
 """So many known papers may be missing from an answer: some are withdrawn, or change their text."""
@@ -34,13 +34,13 @@ MOST_MISSING = 2
 _NEW_STYLE = re.compile(r"(\d\d)(\d\d)\.")
 
 
-def lie(
+def inconsistency(
     papers: Sequence[Paper],
     *,
     matched: Sequence[Paper],
     known: Collection[ArxivId],
     is_exact: bool,
-    ground: Ground,
+    window: Window,
 ) -> str | None:
     """Why an answer cannot be the whole truth, or `None`.
 
@@ -53,13 +53,13 @@ def lie(
         return f"{len(missing)} of {len(known)} papers that it listed before are missing, as {missing[-1]}"
     if is_exact and len(papers) >= _ENOUGH_TO_JUDGE and len(matched) < _SHARE_MATCHING * len(papers):
         return f"only {len(matched)} of its {len(papers)} papers match what was asked for"
-    old = sum(1 for paper in matched if _is_old(paper, ground))
+    old = sum(1 for paper in matched if _is_old(paper, window))
     if old > OLD_PAPERS:
-        return f"{old} papers from before {ground.submitted_since:%F}, where {OLD_PAPERS} may be"
+        return f"{old} papers from before {window.submitted_since:%F}, where {OLD_PAPERS} may be"
     return None
 
 
-def silence(*, news: int, usual: float, since: datetime, until: datetime) -> str | None:
+def missing_news(*, news: int, usual: float, since: datetime, until: datetime) -> str | None:
     """Why an answer without news is too quiet for what was announced, or `None`.
 
     `usual` is how many new papers one announcement brings for these queries, and `since` when they were
@@ -101,10 +101,10 @@ def check_clock(url: str, made_at: datetime, now: datetime) -> None:
         raise WrongClock(url, f"{said}; set the clock (or leave out --now). Nothing was changed")
 
 
-def _is_old(paper: Paper, ground: Ground) -> bool:
+def _is_old(paper: Paper, window: Window) -> bool:
     """Whether it is no news there, by its identifier's month where its submission is not known."""
-    since = ground.submitted_since
+    since = window.submitted_since
     if paper.submitted_at is not None:
-        return not ground.holds(paper)
+        return not window.holds(paper)
     found = _NEW_STYLE.match(paper.id)
     return found is None or (int(found[1]), int(found[2])) < (since.year % 100, since.month)

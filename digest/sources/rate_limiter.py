@@ -23,7 +23,7 @@ TOLD_AFTER = timedelta(minutes=1)
 """A turn lasts as long as arXiv takes to answer. A longer wait is told, and told again so much later."""
 
 
-class Turnstile:
+class RateLimiter:
     """A turn begins when no other one is taken and `interval` has passed since the last one ended.
 
     `path` is a small file, the same for all processes: its lock is held during a turn, and in it stands when

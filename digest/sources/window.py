@@ -12,7 +12,7 @@ _SLACK = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class Window:
     """All papers announced after `announced_since`, up to `until`, and submitted since `submitted_since`.
 
     The submission meant is that of the first version: an old paper with a new version, or with edited

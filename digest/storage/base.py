@@ -10,21 +10,21 @@ from digest.sources.window import Coverage
 from digest.storage.values import (
     AddressChange,
     Bounced,
-    Conclusion,
     Confirmation,
-    Fate,
+    Delay,
+    DeliveryHistory,
+    DeliveryResult,
     Figures,
-    Hindrance,
     KeywordPage,
-    KnownReader,
+    KnownSubscriber,
     Mailing,
     Matched,
     News,
     PageChange,
+    PaperHistory,
     Restored,
     Served,
-    Sighting,
-    Standing,
+    SubscriberStatus,
     Suppression,
     UnreadMail,
     Waiting,
@@ -36,17 +36,17 @@ from digest.subscribers.subscriber import Subscriber
 class Store(Protocol):
     """Each method is one intent and one transaction: it happens whole or not at all.
 
-    Readers are named by any address that has the `address_key` of theirs. Every method raises
+    Subscribers are named by any address that has the `address_key` of theirs. Every method raises
     `StateError` when the state cannot be read or written.
     """
 
     def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime, current_since: datetime) -> int:
-        """Makes the enrolled readers and their subscriptions those of `subscribers`; ends all others.
+        """Makes the enrolled subscribers and their subscriptions those of `subscribers`; ends all others.
 
-        What a reader got stays known, so a keyword that is dropped and taken up again repeats nothing.
-        Mailings of readers who have left are given up; returns how many. Those who return get them after
+        What a subscriber got stays known, so a keyword that is dropped and taken up again repeats nothing.
+        Mailings of subscribers who have left are given up; returns how many. Those who return get them after
         all. A new subscription's backlog ends here if its query was covered since `current_since`, else
-        with its next fetch. Readers who unsubscribed themselves are not enrolled until `rejoin`.
+        with its next fetch. Subscribers who unsubscribed themselves are not enrolled until `rejoin`.
         """
         ...
 
@@ -90,7 +90,7 @@ class Store(Protocol):
         """
         ...
 
-    def shelve(self, *, now: datetime, lookback: timedelta) -> int:
+    def archive(self, *, now: datetime, lookback: timedelta) -> int:
         """Puts some of the papers away that fetches with this look-back no more ask for, in less room.
 
         Returns how many shelves it filled; when that is none, there is nothing to do. What is put away is
@@ -103,8 +103,8 @@ class Store(Protocol):
 
         Ago means before the newest paper, where that is before `now`: the clock may be wrong.
 
-        Those of readers who are told of new versions stay, for they say which versions a reader had, and so
-        do suppressed ones, which `resume` sends.
+        Those of subscribers who are told of new versions stay, for they say which versions a subscriber had,
+        and so do suppressed ones, which `resume` sends.
         """
         ...
 
@@ -120,25 +120,25 @@ class Store(Protocol):
         ...
 
     def count_as_seen(self, email: str, papers: Iterable[ArxivId]) -> int:
-        """These papers were brought to this reader by something else: they are no news for them, ever.
+        """These papers were brought to this subscriber by something else: they are no news for them, ever.
 
         It may be said of anybody and of any paper, known or not, and as often as one likes. Returns of how
         many papers it had not been said.
         """
         ...
 
-    def standings(self, emails: Sequence[str]) -> Mapping[str, Standing]:
-        """Where those of these readers stand who are enrolled, by `address_key`."""
+    def subscriber_statuses(self, emails: Sequence[str]) -> Mapping[str, SubscriberStatus]:
+        """Where those of these subscribers stand who are enrolled, by `address_key`."""
         ...
 
     def news(self, email: str, *, backlog_since: datetime) -> News:
-        """What a reader has not been served; of the backlog, what was submitted since `backlog_since`."""
+        """What a subscriber has not been served; of the backlog, what was submitted since `backlog_since`."""
         ...
 
-    def serve(self, served: Sequence[Served]) -> int:
-        """Closes these readers' sending times: puts the digests in the outbox and moves the cursors.
+    def enqueue(self, served: Sequence[Served]) -> int:
+        """Closes these subscribers' sending times: puts the digests in the outbox and moves the cursors.
 
-        Returns how many digests that were. A reader is left as they were if one of the mailings that
+        Returns how many digests that were. A subscriber is left as they were if one of the mailings that
         their digest takes over is being sent by now.
         """
         ...
@@ -166,7 +166,7 @@ class Store(Protocol):
         """
         ...
 
-    def hasten(self, *, now: datetime) -> None:
+    def retry_now(self, *, now: datetime) -> None:
         """Makes every mailing that waits for another attempt due at `now`."""
         ...
 
@@ -174,7 +174,7 @@ class Store(Protocol):
         """Marks up to `limit` mailings that are due as being sent, the longest due first, and returns them.
 
         They are nobody else's `until` that moment (the lease). Then whoever asks next gets them. Those of a
-        reader who pauses are put off to the end of the pause.
+        subscriber who pauses are put off to the end of the pause.
         """
         ...
 
@@ -182,7 +182,7 @@ class Store(Protocol):
         """Makes the lease of claimed mailings last longer."""
         ...
 
-    def conclude(self, conclusions: Sequence[Conclusion], *, now: datetime) -> None:
+    def record_results(self, conclusions: Sequence[DeliveryResult], *, now: datetime) -> None:
         """Writes down what became of claimed mailings; the address of a `SUPPRESSED` one gets no more."""
         ...
 
@@ -220,14 +220,14 @@ class Store(Protocol):
     def note_bounce(
         self, token: str, *, recipient: str | None, concern: str, reply: str, now: datetime
     ) -> Bounced | None:
-        """Counts a mailing as come back; `None` if none is called so, or `recipient` is not its reader.
+        """Counts a mailing as come back; `None` if none is called so, or `recipient` is not its subscriber.
 
         Where `recipient` is given, the mailing did not arrive: it goes again, in the next digest if it can.
         `concern` is "dead", "doubtful" or "full" where the mailbox is why, else "other", which counts not.
         """
         ...
 
-    def reader_of_mailing(self, tokens: Sequence[str]) -> str | None:
+    def subscriber_of_mailing(self, tokens: Sequence[str]) -> str | None:
         """The address of whom the first of these tokens that names a mailing was mailed to."""
         ...
 
@@ -271,27 +271,27 @@ class Store(Protocol):
         """For each source that ever answered well: when it last did."""
         ...
 
-    def sighting(self, arxiv_id: ArxivId) -> Sighting | None:
+    def paper_history(self, arxiv_id: ArxivId) -> PaperHistory | None:
         """A paper as it was seen; `None` if it never was."""
         ...
 
-    def fate(self, arxiv_id: ArxivId, email: str) -> Fate:
-        """What became of a paper for a reader, as far as mailings are not forgotten (`prune`)."""
+    def delivery_history(self, arxiv_id: ArxivId, email: str) -> DeliveryHistory:
+        """What became of a paper for a subscriber, as far as mailings are not forgotten (`prune`)."""
         ...
 
     def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
         """Up to `limit` of the mailings in whose way something stood, the most often tried first."""
         ...
 
-    def hindered(self) -> int:
+    def delayed(self) -> int:
         """How many mailings something stood in the way of. Not those that wait for the end of a pause."""
         ...
 
-    def refused(self, *, least: int) -> Hindrance:
+    def refused(self, *, least: int) -> Delay:
         """Those of them that a server refused last, each for itself, tried `least` times or more."""
         ...
 
-    def blocked(self, *, now: datetime) -> Hindrance:
+    def blocked(self, *, now: datetime) -> Delay:
         """The mailings that wait since a server could not be used at all, or called too many addresses dead.
 
         All that are due do so, then. Not those that wait for the end of a pause.
@@ -299,26 +299,30 @@ class Store(Protocol):
         ...
 
     def unserved(self, *, since: datetime) -> tuple[str, ...]:
-        """The readers for whom papers were written down by `since` and have not been sent in any mailing yet.
+        """The subscribers for whom papers were written down by `since` and have not been sent in any mailing
+        yet.
 
         Not those who pause, nor those whose mailing was sent and came back.
         """
         ...
 
     def preferences(self) -> Mapping[str, Preferences]:
-        """The choices of those readers who made any, by `address_key`."""
+        """The choices of those subscribers who made any, by `address_key`."""
         ...
 
     def preferences_of(self, email: str) -> Preferences:
-        """The choices of one reader."""
+        """The choices of one subscriber."""
         ...
 
-    def prefer(self, email: str, preferences: Preferences) -> None:
-        """Replaces a reader's choices; `left_at` alone stays as it is. Nothing where nobody is called so."""
+    def save_preferences(self, email: str, preferences: Preferences) -> None:
+        """Replaces a subscriber's choices; `left_at` alone stays as it is. Nothing where nobody is called
+        so.
+        """
         ...
 
     def leave(self, email: str, *, now: datetime) -> None:
-        """The reader unsubscribed themselves: they are enrolled no more, and what waits for them is given up.
+        """The subscriber unsubscribed themselves: they are enrolled no more, and what waits for them is given
+        up.
 
         Their choices are kept, and so is what was given up, for when they return. Once is as good as twice.
         """
@@ -328,7 +332,7 @@ class Store(Protocol):
         """As `leave`, and the subscriber is to be told by mail."""
         ...
 
-    def prefer_and_tell(self, email: str, preferences: Preferences, *, now: datetime) -> None:
+    def save_preferences_and_tell(self, email: str, preferences: Preferences, *, now: datetime) -> None:
         """As `prefer`, and the subscriber is to be told by mail: of all changes of an hour by one."""
         ...
 
@@ -375,16 +379,16 @@ class Store(Protocol):
         """
         ...
 
-    def reader_of(self, token: str) -> KnownReader | None:
+    def subscriber_for(self, token: str) -> KnownSubscriber | None:
         """Whose preferences `token` opens; `None` if nobody's."""
         ...
 
-    def leaver_of(self, token: str) -> KnownReader | None:
+    def unsubscribed_for(self, token: str) -> KnownSubscriber | None:
         """Whose page to leave `token` opens, and no other one; `None` if nobody's."""
         ...
 
     def renew_links(self, email: str) -> None:
-        """From now on other tokens open this reader's own pages and feed, and all of before open nothing.
+        """From now on other tokens open this subscriber's own pages and feed, and all of before open nothing.
 
         Pages of digests keep theirs. Nothing where nobody is called so.
         """
@@ -407,17 +411,19 @@ class Store(Protocol):
         ...
 
     def digests_of(self, feed: str) -> tuple[Mailing, ...] | None:
-        """The last twenty digests of the reader whose feed this is, the newest first; `None` if nobody's."""
+        """The last twenty digests of the subscriber whose feed this is, the newest first; `None` if
+        nobody's.
+        """
         ...
 
     def figures(self) -> Figures:
         """What a monitor wants to know."""
         ...
 
-    def bulletins(self) -> Mapping[str, datetime]:
+    def notices(self) -> Mapping[str, datetime]:
         """What the operator was told, by name, and when."""
         ...
 
-    def note_bulletin(self, name: str, *, ends: str | None, now: datetime) -> None:
+    def record_notice(self, name: str, *, ends: str | None, now: datetime) -> None:
         """Remembers what the operator was told; it is the end of `ends`, if of anything."""
         ...

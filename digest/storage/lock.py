@@ -14,7 +14,7 @@ _PATIENCE = 1.0
 
 
 @contextmanager
-def sole_worker(state: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
+def hold_state(state: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
     """Holds the right to work on `state`; a process that dies gives it up.
 
     Raises `AlreadyRunning`, which names the holder, when another holds it for longer than `patience` seconds,

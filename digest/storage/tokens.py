@@ -20,9 +20,9 @@ _MOST_ROWS = 10**9
 class Kind(StrEnum):
     """What a token leads to; one of one kind is worth nothing as one of another."""
 
-    READER = "reader"
+    SUBSCRIBER = "reader"
     LEAVING = "leaving"
-    READER_FEED = "reader feed"
+    SUBSCRIBER_FEED = "reader feed"
     DIGEST = "digest"
     KEYWORD = "keyword"
 
@@ -52,8 +52,8 @@ def is_seal(token: str, secret: str, kind: Kind, number: int, about: str) -> boo
     return hmac.compare_digest(seal(secret, kind, number, about), token)
 
 
-def reader_links(address: str, links: int) -> str:
-    """What a reader's own tokens are about; others once `links` were made anew so often."""
+def subscriber_links(address: str, links: int) -> str:
+    """What a subscriber's own tokens are about; others once `links` were made anew so often."""
     return f"{address} {links}" if links else address
 
 

@@ -13,8 +13,8 @@ class MailingState(StrEnum):
     """Where a mailing is in its life (docs/delivery.md); the last four are the ends of it.
 
     `UNKNOWN`: the connection was lost when the server may already have taken it (RFC 1047).
-    `SUPPRESSED`: its address is dead. `MERGED`: its papers went into the reader's next digest. `FAILED`: its
-    reader has left.
+    `SUPPRESSED`: its address is dead. `MERGED`: its papers went into the subscriber's next digest. `FAILED`:
+    its subscriber has left.
     """
 
     PENDING = "pending"
@@ -51,8 +51,8 @@ class Matched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """Where a reader stands: known since when, and when (if ever) their last digest was planned.
+class SubscriberStatus:
+    """Where a subscriber stands: known since when, and when (if ever) their last digest was planned.
 
     `slot_at` is the last sending time that was dealt with, be it by a digest or by "nothing new".
     `has_news`: there may be something new for them; there is nothing if it is false.
@@ -67,7 +67,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frontier:
+class Progress:
     """How far this installation has seen at one moment: the numbers of its last hit, revision and change."""
 
     hit: int
@@ -77,13 +77,14 @@ class Frontier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """The tokens of web pages: to leave, of a reader's preferences, and of the page that shows a digest.
+    """The tokens of web pages: to leave, of a subscriber's preferences, and of the page that shows a digest.
 
-    They follow from the state's secret and never expire. A reader's own ones change with `renew_links` alone.
+    They follow from the state's secret and never expire. A subscriber's own ones change with `renew_links`
+    alone.
     """
 
     leave: str
-    reader: str
+    subscriber: str
     digest: str
 
 
@@ -100,16 +101,16 @@ class Mailing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """All that a reader has not been served, as of `frontier`.
+    """All that a subscriber has not been served, as of `frontier`.
 
-    `revisions` come in the order in which they were seen, and only where the reader asks for new
+    `revisions` come in the order in which they were seen, and only where the subscriber asks for new
     versions: those of papers that a mailing brought them, and that one of their keywords still finds.
-    `changes`, in the same order, come where the reader has filters, of papers that no mailing brought them.
-    `undelivered` are mailings written down for them that certainly have not arrived, the oldest first.
+    `changes`, in the same order, come where the subscriber has filters, of papers that no mailing brought
+    them. `undelivered` are mailings written down for them that certainly have not arrived, the oldest first.
     """
 
     hits: tuple[Hit, ...]
-    frontier: Frontier
+    frontier: Progress
     revisions: tuple[Revision, ...] = ()
     changes: tuple[Change, ...] = ()
     undelivered: tuple[Mailing, ...] = ()
@@ -117,7 +118,7 @@ class News:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """How a reader's sending time was dealt with: by `digest`, or where it is `None` by nothing new.
+    """How a subscriber's sending time was dealt with: by `digest`, or where it is `None` by nothing new.
 
     `frontier` is where their cursors go, if anywhere; `merges` are the undelivered mailings whose papers
     the digest took over.
@@ -125,13 +126,13 @@ class Served:
 
     email: str
     slot_at: datetime
-    frontier: Frontier | None = None
+    frontier: Progress | None = None
     digest: Digest | None = None
     merges: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
+class DeliveryResult:
     """What became of a claimed mailing; `due_at` is when it is tried again, unless this is the end of it.
 
     `is_doubted`: the server called the address dead, and it is not believed yet.
@@ -155,7 +156,7 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounced:
-    """A reader one of whose mailings came back.
+    """A subscriber one of whose mailings came back.
 
     `bounces` is how often notifications said in the last thirty days that mailings did not arrive because of
     their mailbox, and `doubted_for` how far apart those of two mailings are that say there may be none.
@@ -179,7 +180,7 @@ class UnreadMail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class PaperHistory:
     """A paper that this installation has seen, in its newest version, and the keys of what found it.
 
     `seen_at` is the end of the fetch that first brought it, where that is known.
@@ -191,7 +192,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Posting:
+class MailingRecord:
     """A version of a paper in a mailing, and what became of that: the last `reply`, and when it came."""
 
     planned_at: datetime
@@ -204,14 +205,14 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
-    """What became of a paper for one reader: the mailings that brought it, the first one first.
+class DeliveryHistory:
+    """What became of a paper for one subscriber: the mailings that brought it, the first one first.
 
     `backlog_keys` are their queries that had found it before they asked for these, `pending_keys` those
     by which their next digest may bring it. `is_seen_elsewhere`: it was counted as seen (`count_as_seen`).
     """
 
-    postings: tuple[Posting, ...] = ()
+    postings: tuple[MailingRecord, ...] = ()
     backlog_keys: tuple[str, ...] = ()
     pending_keys: tuple[str, ...] = ()
     is_seen_elsewhere: bool = False
@@ -232,7 +233,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hindrance:
+class Delay:
     """How many mailings something stands in the way of, and what a server said of the last one."""
 
     count: int = 0
@@ -240,8 +241,8 @@ class Hindrance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownReader:
-    """A reader who was enrolled once; `feed` is the token of the feed of their digests."""
+class KnownSubscriber:
+    """A subscriber who was enrolled once; `feed` is the token of the feed of their digests."""
 
     email: str
     feed: str
@@ -249,7 +250,9 @@ class KnownReader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeywordPage:
-    """A keyword as a reader wrote it, and the newest papers it found; `covered_at`: its last good fetch."""
+    """A keyword as a subscriber wrote it, and the newest papers it found; `covered_at`: its last good
+    fetch.
+    """
 
     keyword: str
     papers: tuple[Paper, ...]
@@ -258,9 +261,11 @@ class KeywordPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """How many readers there are, how many addresses are suppressed, and how many mailings are `waiting`."""
+    """How many subscribers there are, how many addresses are suppressed, and how many mailings are
+    `waiting`.
+    """
 
-    readers: int
+    subscribers: int
     suppressed: int
     waiting: int
     fetched_at: datetime | None

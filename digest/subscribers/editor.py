@@ -32,8 +32,8 @@ from digest.subscribers.subscriber import (
     parse_category,
     parse_keyword,
     parse_replacements,
+    parse_subscriber,
     parse_subscribers,
-    subscriber_of,
 )
 from digest.subscribers.toml import HEADER, all_entries
 
@@ -351,7 +351,7 @@ class _File:
 
     def _only(self, block: str) -> tuple[Subscriber, Any]:
         raw = parse_toml(block, self._path)["subscriber"][0]
-        return subscriber_of(raw, f"{self._path}, {raw['email']}", self._defaults), raw
+        return parse_subscriber(raw, f"{self._path}, {raw['email']}", self._defaults), raw
 
     def _replace(self, text: str, expected: list[Any]) -> None:
         """Takes `text` if it says what is expected, entry by entry, each of which has been checked."""

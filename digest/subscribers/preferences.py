@@ -1,4 +1,4 @@
-"""What readers chose for themselves, laid over what subscribers.toml says of them."""
+"""What subscribers chose for themselves, laid over what subscribers.toml says of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ NEVER = "never"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """One reader's own choices; what is `None` or empty is as subscribers.toml has it.
+    """One subscriber's own choices; what is `None` or empty is as subscribers.toml has it.
 
     `muted` are the keys of queries that bring nothing. `weekly` is a weekday as
     `digest.config.parsing.WEEKDAYS` has it, or `NEVER`. Until the day `paused_until` nothing is sent.
@@ -28,17 +28,17 @@ class Preferences:
 
 
 def adapted(subscriber: Subscriber, preferences: Preferences) -> Subscriber | None:
-    """The reader as they want to be mailed, or `None` where they have left."""
+    """The subscriber as they want to be mailed, or `None` where they have left."""
     if preferences.left_at is not None:
         return None
-    written, chosen = subscriber.rhythm, preferences.weekly
-    rhythm = replace(
+    written, chosen = subscriber.send_schedule, preferences.weekly
+    send_schedule = replace(
         written,
         send_at=preferences.send_at or written.send_at,
         weekly=written.weekly if chosen is None else parse_weekday(chosen),
         paused_until=preferences.paused_until,
     )
-    return replace(subscriber, rhythm=rhythm, muted=frozenset(preferences.muted))
+    return replace(subscriber, send_schedule=send_schedule, muted=frozenset(preferences.muted))
 
 
 def differences(
@@ -56,17 +56,17 @@ def differences(
 
 def _said(subscriber: Subscriber, preferences: Preferences) -> dict[str, str]:
     chosen = adapted(subscriber, preferences) or subscriber
-    rhythm, until = chosen.rhythm, preferences.paused_until
+    send_schedule, until = chosen.send_schedule, preferences.paused_until
     muted = (f'"{one.text}"' for one in chosen.keywords if one.query.key in chosen.muted)
     return {
         "muted keywords": ", ".join(muted) or "none",
-        "day": "every day" if rhythm.weekly is None else WEEKDAYS[rhythm.weekly].title(),
-        "time": f"{rhythm.send_at:%H:%M} {rhythm.timezone.key}",
+        "day": "every day" if send_schedule.weekly is None else WEEKDAYS[send_schedule.weekly].title(),
+        "time": f"{send_schedule.send_at:%H:%M} {send_schedule.timezone.key}",
         "pause": f"until {until.isoformat()}" if until else "none",
     }
 
 
-def lay_over(
+def apply_preferences(
     subscribers: Sequence[Subscriber], preferences: Mapping[str, Preferences]
 ) -> tuple[Subscriber, ...]:
     """Those who have not left, in their order; `preferences` are by `address_key`."""

@@ -45,25 +45,28 @@ KEYS = (
 """What an entry of subscribers.toml may hold; the first and `keywords` it must."""
 
 Replacements: TypeAlias = Literal["never", "section"]
-"""What becomes of new versions of papers that the reader had: nothing, or a section with a line for each."""
+"""What becomes of new versions of papers that the subscriber had: nothing, or a section with a line for
+each.
+"""
 
 _SHARED = 1_000
-"""How many rhythms and filters readers share."""
+"""How many rhythms and filters subscribers share."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyword:
-    """What is looked for: `text` in the reader's words, `query` what it means."""
+    """What is looked for: `text` in the subscriber's words, `query` what it means."""
 
     text: str
     query: Query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rhythm:
-    """When a reader is mailed: at `send_at` in `timezone`, every day or on the day `weekly` (0 is Monday).
+class SendSchedule:
+    """When a subscriber is mailed: at `send_at` in `timezone`, every day or on the day `weekly` (0 is
+    Monday).
 
     Nothing comes before the day `paused_until`, which is never in the file
     (`digest.subscribers.preferences`).
@@ -77,7 +80,7 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What of that which keywords bring is for a reader: by itself everything but new versions.
+    """What of that which keywords bring is for a subscriber: by itself everything but new versions.
 
     No paper that any of `exclude` matches is for them. `categories` (codes, or an archive with `.*`) are
     the only ones they want, or empty for all; without `crosslists` the primary one must be among them.
@@ -94,17 +97,17 @@ EVERYTHING = Filters()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
-    """One reader. Most share their rhythm and filters with many others, and are a small thing so.
+    """One subscriber. Most share their rhythm and filters with many others, and are a small thing so.
 
     `email` is as it was written; `digest.config.parsing.address_key` tells whether two are the same.
-    `muted` are keys of queries, and never in the file: the reader chose them
+    `muted` are keys of queries, and never in the file: the subscriber chose them
     (`digest.subscribers.preferences`).
     """
 
     email: str
     name: str | None
     keywords: tuple[Keyword, ...]
-    rhythm: Rhythm
+    send_schedule: SendSchedule
     filters: Filters = EVERYTHING
     muted: frozenset[str] = frozenset()
 
@@ -154,7 +157,7 @@ def parse_subscribers(text: str, path: Path, defaults: "Defaults") -> tuple[Subs
     return _subscribers(entries, text, path, defaults, problems)
 
 
-def subscriber_of(raw: dict[str, Any], place: str, defaults: "Defaults") -> Subscriber:
+def parse_subscriber(raw: dict[str, Any], place: str, defaults: "Defaults") -> Subscriber:
     """The same from one entry alone, of which `place` tells where it stands."""
     wrong: list[str] = []
     subscriber = _subscriber(raw, defaults, wrong)
@@ -228,14 +231,14 @@ def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> 
         email=email,
         name=name,
         keywords=keywords,
-        rhythm=_rhythm(send_at, timezone, weekly),
+        send_schedule=_rhythm(send_at, timezone, weekly),
         filters=_filters(exclude, categories, crosslists, replacements),
     )
 
 
 @lru_cache(maxsize=_SHARED)
-def _rhythm(send_at: time, timezone: ZoneInfo, weekly: int | None) -> Rhythm:
-    return Rhythm(send_at=send_at, timezone=timezone, weekly=weekly)
+def _rhythm(send_at: time, timezone: ZoneInfo, weekly: int | None) -> SendSchedule:
+    return SendSchedule(send_at=send_at, timezone=timezone, weekly=weekly)
 
 
 @lru_cache(maxsize=_SHARED)
@@ -364,6 +367,6 @@ def parse_keyword(value: object) -> Keyword:
 
 @lru_cache(maxsize=50_000)
 def _keyword(value: str) -> Keyword:
-    """Readers share keywords, and so do what is read now and what was read before."""
+    """Subscribers share keywords, and so do what is read now and what was read before."""
     text = one_line(value)
     return Keyword(text=text, query=query.parse(text))

@@ -21,7 +21,7 @@ from aiohttp.typedefs import Middleware
 from digest.config.web_settings import Web
 from digest.errors import StateError
 from digest.storage.base import Store
-from digest.web.clients import Guesses, client_of, hops_of, network_of
+from digest.web.clients import TokenGuesses, client_for, network_for, parse_hops
 from digest.web.connections import Connection, where_of
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
@@ -78,7 +78,7 @@ class Application:
         self._pages = pages
         self._store = store
         self._metrics = metrics
-        self._guesses = Guesses()
+        self._guesses = TokenGuesses()
         self._bodies: Counter[str] = Counter()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="web")
         # Changes wait for others who write; whoever only reads is not to wait behind them.
@@ -103,7 +103,7 @@ class Application:
                 web.get("/d/{token}/feed.atom", self._showing(site.digest_feed)),
                 web.get("/k/{token}", self._showing(site.keyword)),
                 web.get("/k/{token}/feed.atom", self._showing(site.keyword_feed)),
-                web.get("/f/{token}/feed.atom", self._showing(site.reader_feed)),
+                web.get("/f/{token}/feed.atom", self._showing(site.subscriber_feed)),
                 web.get("/robots.txt", self._robots),
                 web.get("/healthz", self._health(clock)),
                 web.get("/metrics", self._figures),
@@ -129,11 +129,13 @@ class Application:
         """A token is looked at before the body is waited for: a stranger holds no place here."""
         if request.content_type != _FORM:
             raise web.HTTPUnsupportedMediaType
-        await self._found(request, self._site.is_of_reader)
+        await self._found(request, self._site.is_of_subscriber)
         async with self._place_for_body(self._network(request)):
             body = await _body_of(request)
         sent = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
-        return await self._found(request, lambda token: self._site.prefer(token, sent), asking=self._in_turn)
+        return await self._found(
+            request, lambda token: self._site.save_preferences(token, sent), asking=self._in_turn
+        )
 
     async def _found(
         self,
@@ -179,8 +181,10 @@ class Application:
 
     def _network(self, request: web.Request) -> str:
         """The network that asks; empty where a proxy of ours does not tell."""
-        hops = hops_of(request.headers.getall("X-Forwarded-For", []), request.headers.getall("Forwarded", []))
-        return network_of(client_of(request.remote, hops, self._settings.trusted_proxies))
+        hops = parse_hops(
+            request.headers.getall("X-Forwarded-For", []), request.headers.getall("Forwarded", [])
+        )
+        return network_for(client_for(request.remote, hops, self._settings.trusted_proxies))
 
     # For machines.
 

@@ -13,7 +13,7 @@ SECONDS_PER_GUESS = 30.0
 _NETWORKS_KEPT = 10_000
 
 
-def hops_of(forwarded_for: Sequence[str], forwarded: Sequence[str]) -> tuple[str, ...]:
+def parse_hops(forwarded_for: Sequence[str], forwarded: Sequence[str]) -> tuple[str, ...]:
     """Whom each proxy on the way was asked by, the nearest to us last.
 
     From the values of X-Forwarded-For, and where there is none, from those of Forwarded (RFC 7239). Lists are
@@ -34,7 +34,7 @@ def _named_in(element: str) -> str:
     return ""
 
 
-def client_of(peer: str | None, hops: Sequence[str], trusted: Sequence[Network]) -> str:
+def client_for(peer: str | None, hops: Sequence[str], trusted: Sequence[Network]) -> str:
     """The address that asked; empty where a proxy does not tell it, who must not count as one client.
 
     Each hop names the address that it was asked by, so what a trusted proxy says is believed, and of what it
@@ -69,7 +69,7 @@ def address_in(node: str) -> str:
     return str(found.ipv4_mapped or found) if isinstance(found, IPv6Address) else str(found)
 
 
-def network_of(address: str) -> str:
+def network_for(address: str) -> str:
     """What counts as one asker: an IPv4 address, or the /64 that one line has of IPv6 (RFC 6177).
 
     Empty where `address` is none: such askers are nobody in particular, and never one.
@@ -91,7 +91,7 @@ def _is_in(address: str, networks: Sequence[Network]) -> bool:
     return any(found in network for network in networks)
 
 
-class Guesses:
+class TokenGuesses:
     """Counts wrong tokens by network, in a bounded room. Times are seconds of any steady clock."""
 
     def __init__(self) -> None:

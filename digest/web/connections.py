@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from digest.config.web_settings import Network
-from digest.web.clients import is_trusted, network_of
+from digest.web.clients import is_trusted, network_for
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def where_of(error: object) -> str:
     return f"{type(error).__name__}{place}"
 
 
-class Doorkeeper:
+class ConnectionLimiter:
     """Takes connections for a server of aiohttp, as many as may be."""
 
     def __init__(
@@ -148,7 +148,7 @@ class Doorkeeper:
 
     async def _take(self, taken: socket.socket, peer: str, *, is_private: bool) -> None:
         self._forget_ended()
-        network = "" if is_trusted(peer, self._trusted) else network_of(peer)
+        network = "" if is_trusted(peer, self._trusted) else network_for(peer)
         of_that_network = sum(one.network == network for one in self._transports)
         if network and of_that_network >= min(MOST_OF_ONE_NETWORK, self._limit // 2):
             taken.close()

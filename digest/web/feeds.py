@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from digest.mail.rendering.paper_view import card_of
+from digest.mail.rendering.paper_view import build_card
 from digest.model.paper import Paper, month_of
 
 _ATOM = "http://www.w3.org/2005/Atom"
@@ -28,7 +28,7 @@ class Item:
 
 
 def paper_item(paper: Paper) -> Item:
-    card = card_of(paper)
+    card = build_card(paper)
     return Item(
         url=card.abs_url,
         title=str(card.title),

@@ -1,6 +1,6 @@
 """Figures for Prometheus: counted while this process runs, or read from the state when they are asked for.
 
-None of them names a reader, an address or a keyword.
+None of them names a subscriber, an address or a keyword.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class Metrics:
         self._fetched_at = Gauge(
             "digest_last_fetch_timestamp_seconds", "The last good fetch.", registry=registry
         )
-        self._readers = Gauge("digest_subscribers", "Readers who are mailed.", registry=registry)
+        self._subscribers = Gauge("digest_subscribers", "Readers who are mailed.", registry=registry)
         self._suppressed = Gauge(
             "digest_suppressed_addresses", "Addresses that get no mail.", registry=registry
         )
@@ -70,14 +70,14 @@ class Metrics:
         self._server_failures.inc(report.is_server_down)
 
     def gave_up(self, mailings: int) -> None:
-        """Mailings whose reader has left."""
+        """Mailings whose subscriber has left."""
         self._mailings.labels("failed").inc(mailings)
 
     def exposition(self, figures: Figures, fetched_at: Mapping[str, datetime]) -> bytes:
         """All of it in Prometheus' text format; `fetched_at` is when each source last answered well."""
         for source, moment in fetched_at.items():
             self._source.labels(source).set(moment.timestamp())
-        self._readers.set(figures.readers)
+        self._subscribers.set(figures.subscribers)
         self._suppressed.set(figures.suppressed)
         self._waiting.set(figures.waiting)
         self._fetched_at.set(figures.fetched_at.timestamp() if figures.fetched_at else 0)

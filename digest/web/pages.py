@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from digest.errors import ConfigurationError
-from digest.mail.rendering.paper_view import card_of, line_of
+from digest.mail.rendering.paper_view import build_card, line_for
 from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest
 from digest.model.paper import one_line
@@ -22,8 +22,8 @@ _NAMES = ("message", "leave", "preferences", "keyword", "digest", "undo")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReaderUrls:
-    """The addresses of one reader's own pages; of who may only leave, the one for that alone."""
+class SubscriberUrls:
+    """The addresses of one subscriber's own pages; of who may only leave, the one for that alone."""
 
     leave: str
     manage: str | None = None
@@ -64,7 +64,7 @@ class Pages:
     def message(self, title: str, text: str) -> str:
         return self._render("message", title=title, text=text)
 
-    def leave(self, *, email: str, is_enrolled: bool, may_return: bool, urls: ReaderUrls) -> str:
+    def leave(self, *, email: str, is_enrolled: bool, may_return: bool, urls: SubscriberUrls) -> str:
         """The page with the button to unsubscribe, or for who is not subscribed, to come back."""
         return self._render(
             "leave",
@@ -80,7 +80,7 @@ class Pages:
         return self._render("undo", title=button, email=one_line(email), what=what, button=button, url=url)
 
     def preferences(
-        self, *, email: str, form: Form | None, may_return: bool, told: str, urls: ReaderUrls
+        self, *, email: str, form: Form | None, may_return: bool, told: str, urls: SubscriberUrls
     ) -> str:
         """`form` is `None` for who is not subscribed; `told` is what has just been done."""
         return self._render(
@@ -100,7 +100,7 @@ class Pages:
             "keyword",
             title=f"New papers: {keyword}",
             keyword=keyword,
-            cards=[card_of(paper) for paper in page.papers],
+            cards=[build_card(paper) for paper in page.papers],
             feed_url=feed_url,
             is_public=True,
         )
@@ -112,8 +112,8 @@ class Pages:
             "digest",
             title=headline(digest),
             dated_on=digest.dated_on,
-            entries=[(card_of(entry.paper), entry.keywords) for entry in digest.entries],
-            revisions=list(map(line_of, digest.revisions)),
+            entries=[(build_card(entry.paper), entry.keywords) for entry in digest.entries],
+            revisions=list(map(line_for, digest.revisions)),
             pages=pages,
             feed_url=feed_url,
             is_public=True,

@@ -46,21 +46,21 @@ class Form:
     errors: Mapping[str, str]
 
 
-def form_of(
+def build_form(
     subscriber: Subscriber, preferences: Preferences, now: datetime, errors: Mapping[str, str] | None = None
 ) -> Form:
     """`subscriber` is as subscribers.toml has them."""
     chosen = adapted(subscriber, preferences) or subscriber
-    today = now.astimezone(subscriber.rhythm.timezone).date()
+    today = now.astimezone(subscriber.send_schedule.timezone).date()
     until = preferences.paused_until
     return Form(
         keywords=tuple(
             KeywordField(name=_name(one), text=one.text, is_muted=one.query.key in preferences.muted)
             for one in subscriber.keywords
         ),
-        at=f"{chosen.rhythm.send_at:%H:%M}",
-        timezone=chosen.rhythm.timezone.key,
-        weekly=_word(chosen.rhythm.weekly),
+        at=f"{chosen.send_schedule.send_at:%H:%M}",
+        timezone=chosen.send_schedule.timezone.key,
+        weekly=_word(chosen.send_schedule.weekly),
         paused_until=until.isoformat() if until and until > today else "",
         first_day=(today + timedelta(days=1)).isoformat(),
         last_day=(today + LONGEST_PAUSE).isoformat(),
@@ -83,12 +83,12 @@ def is_return(sent: Mapping[str, Sequence[str]]) -> bool:
     return list(sent.get("return", ())) == ["yes"]
 
 
-def choices_of(
+def parse_choices(
     sent: Mapping[str, Sequence[str]], subscriber: Subscriber, now: datetime
 ) -> tuple[Preferences, Mapping[str, str]]:
-    """What the reader chose where it differs from the file, and what of it cannot be, by field."""
+    """What the subscriber chose where it differs from the file, and what of it cannot be, by field."""
     errors: dict[str, str] = {}
-    written = subscriber.rhythm
+    written = subscriber.send_schedule
     at, weekly, until = ((sent.get(name) or [""])[0].strip() for name in ("at", "weekly", "paused_until"))
     muted = set(sent.get("mute[]") or ())
     try:

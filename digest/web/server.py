@@ -16,7 +16,7 @@ from digest.config.web_settings import Web
 from digest.errors import ConfigurationError
 from digest.storage.sqlite.store import SqliteStore
 from digest.web.app import Application
-from digest.web.connections import Doorkeeper, connections_for, listener_at
+from digest.web.connections import ConnectionLimiter, connections_for, listener_at
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
 from digest.web.site import Site, Subscribers
@@ -79,7 +79,7 @@ async def serving(
                 private = _listening("metrics_listen", settings.metrics_listen, settings.metrics_address)
                 listeners.append((stack.enter_context(private), True))
                 _log.info("figures at %s/metrics", _url_of(listeners[-1][0]))
-            doorkeeper = Doorkeeper(
+            doorkeeper = ConnectionLimiter(
                 _server_of(runner),
                 limit=connections_for(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
                 trusted=settings.trusted_proxies,

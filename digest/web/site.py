@@ -10,16 +10,16 @@ from datetime import datetime
 from digest.config.parsing import address_key
 from digest.errors import StateError
 from digest.mail.link_builder import Leading
-from digest.mail.rendering.paper_view import title_of
+from digest.mail.rendering.paper_view import title_for
 from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest
 from digest.storage.base import Store
-from digest.storage.values import Confirmation, KnownReader, PageChange
+from digest.storage.values import Confirmation, KnownSubscriber, PageChange
 from digest.subscribers.preferences import Preferences, differences
 from digest.subscribers.subscriber import Subscriber
 from digest.web.feeds import Item, atom, paper_item
-from digest.web.pages import Pages, ReaderUrls, headline
-from digest.web.preferences_form import choices_of, form_of, is_renewal, is_return, is_whole
+from digest.web.pages import Pages, SubscriberUrls, headline
+from digest.web.preferences_form import build_form, is_renewal, is_return, is_whole, parse_choices
 
 NEW_LINKS = (
     "All links to your own pages and feed that were sent before, this page's included, lead nowhere any more."
@@ -84,20 +84,20 @@ class Site:
             self._changing.leave_and_tell(known.email, now=self._clock())
         return self._after("You are unsubscribed.", lambda: self._leave_page(token, known))
 
-    def is_of_reader(self, token: str) -> Found | None:
-        """An empty page where the token opens a reader's preferences."""
-        return Found(body=b"") if self._store.reader_of(token) else None
+    def is_of_subscriber(self, token: str) -> Found | None:
+        """An empty page where the token opens a subscriber's preferences."""
+        return Found(body=b"") if self._store.subscriber_for(token) else None
 
     def preferences(self, token: str) -> Found | None:
-        known = self._store.reader_of(token)
+        known = self._store.subscriber_for(token)
         return self._preferences_page(token, known) if known else None
 
-    def prefer(self, token: str, sent: Mapping[str, Sequence[str]]) -> Found | None:
+    def save_preferences(self, token: str, sent: Mapping[str, Sequence[str]]) -> Found | None:
         """Takes up what the form says, or where it is not whole or something in it cannot be, nothing of it.
 
         So nothing changes by what other programs send here, as a mail program's one-click (RFC 8058).
         """
-        known = self._store.reader_of(token)
+        known = self._store.subscriber_for(token)
         if known is None:
             return None
         subscriber = self._subscriber(known.email)
@@ -112,14 +112,14 @@ class Site:
             return self._preferences_page(
                 token, known, "Nothing was saved: the form came incomplete.", is_refused=True
             )
-        chosen, errors = choices_of(sent, subscriber, self._clock())
+        chosen, errors = parse_choices(sent, subscriber, self._clock())
         if errors:
             return self._preferences_page(token, known, "Nothing was saved.", chosen, errors)
         if chosen != replace(self._chosen(known), left_at=None):
-            self._changing.prefer_and_tell(known.email, chosen, now=self._clock())
+            self._changing.save_preferences_and_tell(known.email, chosen, now=self._clock())
         return self._preferences_after(token, known, "Saved.")
 
-    def _ask_owner(self, token: str, known: KnownReader) -> Found:
+    def _ask_owner(self, token: str, known: KnownSubscriber) -> Found:
         """Whoever has a forwarded mail can ask; only who reads the subscriber's mail can return."""
         if self._subscriber(known.email) is None or self._chosen(known).left_at is None:
             return self._preferences_page(token, known)
@@ -152,12 +152,12 @@ class Site:
         chosen = self._store.preferences_of(one.email)
         if one.change is PageChange.PAUSED:
             if chosen.paused_until is not None:
-                self._changing.prefer(one.email, replace(chosen, paused_until=None))
+                self._changing.save_preferences(one.email, replace(chosen, paused_until=None))
             return _page(
                 self._pages.message("Done", "The pause has ended. Your next digest comes at its time.")
             )
         if one.change is PageChange.CHANGED:
-            self._changing.prefer(one.email, one.former)
+            self._changing.save_preferences(one.email, one.former)
             return _page(self._pages.message("Done", "Your preferences are as they were before."))
         if chosen.left_at is not None:
             self._changing.rejoin(one.email)
@@ -205,8 +205,8 @@ class Site:
             page.covered_at or self._clock(),
         )
 
-    def reader_feed(self, token: str) -> Found | None:
-        """The digests of one reader."""
+    def subscriber_feed(self, token: str) -> Found | None:
+        """The digests of one subscriber."""
         mailings = self._store.digests_of(token)
         if mailings is None:
             return None
@@ -217,11 +217,11 @@ class Site:
         ]
         return self._feed(f"/f/{token}", "arXiv digest", items, self._clock(), has_page=False)
 
-    def _leaver(self, token: str) -> KnownReader | None:
+    def _leaver(self, token: str) -> KnownSubscriber | None:
         """By a token that is for leaving alone; or, as in mails of before there were such, for all."""
-        return self._store.leaver_of(token) or self._store.reader_of(token)
+        return self._store.unsubscribed_for(token) or self._store.subscriber_for(token)
 
-    def _leave_page(self, token: str, known: KnownReader) -> Found:
+    def _leave_page(self, token: str, known: KnownSubscriber) -> Found:
         subscriber, left_at = self._subscriber(known.email), self._chosen(known).left_at
         return _page(
             self._pages.leave(
@@ -232,7 +232,7 @@ class Site:
             )
         )
 
-    def _preferences_after(self, token: str, known: KnownReader, told: str) -> Found:
+    def _preferences_after(self, token: str, known: KnownSubscriber, told: str) -> Found:
         return self._after(told, lambda: self._preferences_page(token, known, told))
 
     def _after(self, told: str, page: Callable[[], Found]) -> Found:
@@ -245,7 +245,7 @@ class Site:
     def _preferences_page(
         self,
         token: str,
-        known: KnownReader,
+        known: KnownSubscriber,
         told: str = "",
         sent: Preferences | None = None,
         errors: Mapping[str, str] | None = None,
@@ -254,9 +254,11 @@ class Site:
     ) -> Found:
         """`sent` is what was not saved because of `errors`."""
         subscriber, chosen = self._subscriber(known.email), self._chosen(known)
-        is_reader = subscriber is not None and chosen.left_at is None
+        is_subscriber = subscriber is not None and chosen.left_at is None
         form = (
-            form_of(subscriber, sent or chosen, self._clock(), errors) if subscriber and is_reader else None
+            build_form(subscriber, sent or chosen, self._clock(), errors)
+            if subscriber and is_subscriber
+            else None
         )
         html = self._pages.preferences(
             email=known.email,
@@ -268,7 +270,7 @@ class Site:
         return Found(body=html.encode(), is_refused=is_refused or bool(errors))
 
     def _subscriber(self, email: str) -> Subscriber | None:
-        """The reader as subscribers.toml has them. Most are found by the first, quick look."""
+        """The subscriber as subscribers.toml has them. Most are found by the first, quick look."""
         everybody = self._subscribers()
         for one in everybody:
             if one.email == email:
@@ -276,13 +278,13 @@ class Site:
         address = address_key(email)
         return next((one for one in everybody if address_key(one.email) == address), None)
 
-    def _chosen(self, known: KnownReader) -> Preferences:
+    def _chosen(self, known: KnownSubscriber) -> Preferences:
         return self._store.preferences_of(known.email)
 
-    def _urls(self, token: str, known: KnownReader) -> ReaderUrls:
-        if self._store.reader_of(token) is None:
-            return ReaderUrls(leave=f"{self._base_url}/u/{token}")
-        return ReaderUrls(
+    def _urls(self, token: str, known: KnownSubscriber) -> SubscriberUrls:
+        if self._store.subscriber_for(token) is None:
+            return SubscriberUrls(leave=f"{self._base_url}/u/{token}")
+        return SubscriberUrls(
             leave=f"{self._base_url}/u/{token}",
             manage=f"{self._base_url}/p/{token}",
             feed=f"{self._base_url}/f/{known.feed}/feed.atom",
@@ -311,7 +313,7 @@ def _digest_item(url: str, digest: Digest) -> Item:
     return Item(
         url=url,
         title=f"{headline(digest)}, {long_date(digest.dated_on)}",
-        summary="\n".join(str(title_of(paper)) for paper in papers),
+        summary="\n".join(str(title_for(paper)) for paper in papers),
         updated_at=digest.planned_at,
         published_at=digest.planned_at,
     )

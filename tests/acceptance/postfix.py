@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from tests.processes import started
 from tests.waiting import LIMIT
 
-READERS_DOMAIN, DEAD_DOMAIN = "readers.example", "gone.example"
+SUBSCRIBERS_DOMAIN, DEAD_DOMAIN = "readers.example", "gone.example"
 BOUNCE_ADDRESS = "bounce@lab.example"
 REFUSAL = "550 5.1.1 no such mailbox"
 
@@ -98,14 +98,16 @@ def why_not() -> str | None:
 
 
 class Postfix:
-    """A mail server for `READERS_DOMAIN`; the next hop of `DEAD_DOMAIN` refuses every recipient."""
+    """A mail server for `SUBSCRIBERS_DOMAIN`; the next hop of `DEAD_DOMAIN` refuses every recipient."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.port = port
         self._folder = folder
 
     def mailbox(self, name: str) -> list[bytes]:
-        """The mails of `name`@`READERS_DOMAIN`, as they were before a mail server wrote on top of them."""
+        """The mails of `name`@`SUBSCRIBERS_DOMAIN`, as they were before a mail server wrote on top of
+        them.
+        """
         return [_ON_TOP.sub(b"", mail, count=1) for mail in self.delivered(name)]
 
     def delivered(self, name: str) -> list[bytes]:
@@ -170,7 +172,7 @@ def _lay_out(folder: Path, mailboxes: tuple[str, ...], port: int, sink_port: int
     (folder / "etc" / "main.cf").write_text(
         _MAIN.format(
             folder=folder,
-            readers_domain=READERS_DOMAIN,
+            subscribers_domain=SUBSCRIBERS_DOMAIN,
             dead_domain=DEAD_DOMAIN,
             bounce_address=BOUNCE_ADDRESS,
             sink_port=sink_port,
@@ -180,7 +182,7 @@ def _lay_out(folder: Path, mailboxes: tuple[str, ...], port: int, sink_port: int
     )
     (folder / "etc" / "master.cf").write_text(_MASTER.format(folder=folder, port=port))
     (folder / "take").write_text(_TAKE)
-    (folder / "mailboxes").write_text("".join(f"{name}@{READERS_DOMAIN} {name}/\n" for name in mailboxes))
+    (folder / "mailboxes").write_text("".join(f"{name}@{SUBSCRIBERS_DOMAIN} {name}/\n" for name in mailboxes))
 
 
 def _tell(folder: Path, what: str) -> None:

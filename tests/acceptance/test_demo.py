@@ -85,7 +85,7 @@ def output(demo: Demo) -> str:
 
 
 def mails(folder: Path) -> dict[str, str]:
-    """`day reader` → the text of the mail."""
+    """`day subscriber` → the text of the mail."""
     found = {}
     for file in (folder / "Maildir" / "new").iterdir():
         message = message_from_bytes(file.read_bytes(), policy=policy.default)
@@ -104,7 +104,7 @@ def papers(text: str) -> set[str]:
     return {found[-3:] for found in re.findall(r"arxiv\.org/abs/(260[56]\.99\d{3})", text)}
 
 
-def test_each_reader_gets_a_mail_a_day_with_what_is_new_for_them(demo: Demo, output: str) -> None:
+def test_each_subscriber_gets_a_mail_a_day_with_what_is_new_for_them(demo: Demo, output: str) -> None:
     assert {name: papers(text) for name, text in mails(demo.folder).items()} == {
         "02 ada": {"101", "102", "108", "113", "114"},
         "02 bruno": {"103", "107", "108", "114", "115"},
@@ -137,7 +137,7 @@ def test_output_that_is_piped_is_plain(output: str) -> None:
     assert "\x1b" not in output
 
 
-def test_the_readers_own_settings_and_state_are_left_alone(demo: Demo, output: str) -> None:
+def test_the_subscribers_own_settings_and_state_are_left_alone(demo: Demo, output: str) -> None:
     assert list(demo.home.rglob("*")) == []
     assert [file.name for file in demo.cwd.iterdir()] == ["digest.toml"]
     assert "precious" not in output

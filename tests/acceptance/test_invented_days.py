@@ -1,4 +1,5 @@
-"""Day by day over invented papers: each reader gets what was announced and matches, once, whatever failed.
+"""Day by day over invented papers: each subscriber gets what was announced and matches, once, whatever
+failed.
 
 Which paper matches which keyword is known from how its text was put together, not from the matching rule.
 """
@@ -17,8 +18,8 @@ import pytest
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.model.paper import ArxivId, Paper
 from digest.pipeline.cycle import Cycle, CycleReport
-from digest.service.bootstrap import load_setup, open_client, sources_of, transport_of
-from digest.service.mail_setup import stationery_of, writer_of
+from digest.service.bootstrap import build_sources, build_transport, load_setup, open_client
+from digest.service.mail_setup import build_writer, writer_setup_for
 from digest.storage.sqlite.store import SqliteStore
 
 # Eleven days from a Monday: nine with a listing, and a weekend.
@@ -138,10 +139,10 @@ class House:
         with SqliteStore(settings.state) as store:
             async with open_client(settings) as client:
                 cycle = Cycle(
-                    sources=sources_of(settings, client),
+                    sources=build_sources(settings, client),
                     store=store,
-                    transport=transport_of(settings),
-                    write=writer_of(stationery_of(settings)),
+                    transport=build_transport(settings),
+                    write=build_writer(writer_setup_for(settings)),
                     subscribers=self.setup.subscribers,
                     lookback=self.setup.lookback,
                     clock=lambda: now,
@@ -149,7 +150,7 @@ class House:
                 return await cycle.run()
 
     def take_mails(self) -> dict[str, list[str]]:
-        """The papers in the mails that came since the last call, by reader."""
+        """The papers in the mails that came since the last call, by subscriber."""
         found: dict[str, list[str]] = {}
         new = self.folder / "Maildir" / "new"
         for file in sorted(new.iterdir()) if new.exists() else ():
@@ -194,7 +195,7 @@ def welcome(world: World, name: str, now: datetime) -> set[str]:
 async def live(
     world: World, folder: Path, *, fails_on: Collection[int] = ()
 ) -> AsyncIterator[tuple[int, CycleReport, dict[str, list[str]]]]:
-    """Each day's number, the report of its run, and the papers mailed to each reader."""
+    """Each day's number, the report of its run, and the papers mailed to each subscriber."""
     async with LocalArxiv(world.announcements, MORNINGS[0]) as arxiv:
         house = House(folder, arxiv)
         for day, morning in enumerate(MORNINGS):

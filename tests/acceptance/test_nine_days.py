@@ -52,7 +52,7 @@ def lab(tmp_path: Path, arxiv: Simulator, server: tuple[int, Inbox]) -> Installa
 
 
 @pytest.mark.long
-def test_each_reader_is_mailed_exactly_what_was_announced_and_matches(
+def test_each_subscriber_is_mailed_exactly_what_was_announced_and_matches(
     lab: Installation, arxiv: Simulator, server: tuple[int, Inbox], oracle: Oracle
 ) -> None:
     inbox = server[1]
@@ -92,7 +92,7 @@ def test_days_that_were_missed_come_in_one_digest(
         assert set(mailed[email]) == set().union(*(oracle.announced(day, email) for day in missed))
 
 
-def test_a_reader_whose_mailbox_refuses_gets_everything_later_and_the_others_wait_for_nothing(
+def test_a_subscriber_whose_mailbox_refuses_gets_everything_later_and_the_others_wait_for_nothing(
     lab: Installation, arxiv: Simulator, server: tuple[int, Inbox], oracle: Oracle
 ) -> None:
     inbox = server[1]

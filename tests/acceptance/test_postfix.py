@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from digest.service.bootstrap import load_setup
-from digest.service.mail_setup import stationery_of, writer_of
+from digest.service.mail_setup import build_writer, writer_setup_for
 from digest.storage.sqlite.store import SqliteStore
 from tests.acceptance.installation import Installation
 from tests.acceptance.postfix import (
     BOUNCE_ADDRESS,
     DEAD_DOMAIN,
-    READERS_DOMAIN,
+    SUBSCRIBERS_DOMAIN,
     Postfix,
     postfix,
     wait_for,
@@ -50,7 +50,9 @@ def test_500_digests_arrive_as_they_were_written_down_and_a_dead_address_is_supp
         written = _written_down(lab)
         assert len(written) == len(READERS) + 1
         for name in READERS:
-            assert server.mailbox(name) == [written[f"{name}@{READERS_DOMAIN}"].replace(b"\r\n", b"\n")], name
+            assert server.mailbox(name) == [
+                written[f"{name}@{SUBSCRIBERS_DOMAIN}"].replace(b"\r\n", b"\n")
+            ], name
         wait_for(server.came_back, server)
         (notification,) = server.came_back()
     told = subprocess.run(
@@ -69,8 +71,8 @@ def test_500_digests_arrive_as_they_were_written_down_and_a_dead_address_is_supp
 
 
 async def _mailed(folder: Path, server: Postfix) -> Installation:
-    """An installation that has sent one digest to each reader, and one to the dead address."""
-    addresses = (*(f"{name}@{READERS_DOMAIN}" for name in READERS), DEAD)
+    """An installation that has sent one digest to each subscriber, and one to the dead address."""
+    addresses = (*(f"{name}@{SUBSCRIBERS_DOMAIN}" for name in READERS), DEAD)
     async with arxiv_server(says(feed(*PAPERS))) as arxiv:
         lab = Installation(
             folder,
@@ -95,7 +97,7 @@ def _written_down(lab: Installation) -> dict[str, bytes]:
         state.execute("UPDATE mailing SET state = 'pending', due_at = planned_at")
         state.commit()
     setup = load_setup(None, lab.environ)
-    write = writer_of(stationery_of(setup.settings))
+    write = build_writer(writer_setup_for(setup.settings))
     with SqliteStore(copy) as store:
         outgoing = [write(mailing) for mailing in store.claim(now=NOW, until=NOW, limit=sys.maxsize)]
     return {mail.recipient: mail.message for mail in outgoing}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from digest.cli.daily_papers.matching import alike, judge
-from digest.cli.daily_papers.page import Page, Section, section_of
+from digest.cli.daily_papers.page import Page, Section, build_section
 from digest.cli.daily_papers.parser import parse_page
-from digest.cli.daily_papers.writer import html_of, markdown_of
+from digest.cli.daily_papers.writer import write_html, write_markdown
 from digest.keywords.index import matches
 from digest.keywords.query import parse
 from digest.model.paper import ArxivId, Paper, one_line
@@ -55,8 +55,8 @@ def test_every_real_title_abstract_and_comment_shows_as_it_is_written(papers: tu
         for paper in papers
     ]
     addresses = [f"{paper.abs_url}v1" for paper in papers]
-    text = markdown_of(page)
-    for seen in (shown_markdown(text), shown_github(text), shown_html(html_of(page))):
+    text = write_markdown(page)
+    for seen in (shown_markdown(text), shown_github(text), shown_html(write_html(page))):
         assert seen.tables[0][1:] == expected
         papers_linked = [link for link in seen.links if link in set(addresses)]
         assert papers_linked == addresses
@@ -71,11 +71,11 @@ def test_a_page_of_real_papers_has_what_matches_and_says_so_when_it_is_read(
     papers: tuple[Paper, ...],
 ) -> None:
     words = ("reinforcement learning", "compiler", "performance")
-    sections = tuple(section_of(keyword(word), papers) for word in words)
+    sections = tuple(build_section(keyword(word), papers) for word in words)
     assert [len(one.papers) for one in sections] == [
         min(100, sum(matches(parse(word), paper) for paper in papers)) for word in words
     ]
-    listings = parse_page(markdown_of(Page(sections=sections, updated_on=TODAY))).listings
+    listings = parse_page(write_markdown(Page(sections=sections, updated_on=TODAY))).listings
     verdicts = tuple(map(judge, listings))
     for verdict, section in zip(verdicts, sections, strict=True):
         assert (len(verdict.matching), verdict.strays, verdict.unclear) == (len(section.papers), (), ())
@@ -86,7 +86,7 @@ def test_the_same_papers_under_each_heading_are_told_as_such(papers: tuple[Paper
     """As on a page whose program asked arXiv for `… AND ti:"K" OR abs:"K"`."""
     words = ("reinforcement learning", "compiler", "performance")
     same = tuple(Section(keyword=keyword(word), papers=papers[:20]) for word in words)
-    verdicts = tuple(map(judge, parse_page(markdown_of(Page(sections=same, updated_on=TODAY))).listings))
+    verdicts = tuple(map(judge, parse_page(write_markdown(Page(sections=same, updated_on=TODAY))).listings))
     assert [[one.listing.heading for one in group] for group in alike(verdicts)] == [list(words)]
     for word, verdict in zip(words, verdicts, strict=True):
         strays = {paper.id for paper in papers[:20] if not matches(parse(word), paper)}

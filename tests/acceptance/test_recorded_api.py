@@ -10,7 +10,7 @@ from digest.errors import Refused
 from digest.model.paper import Paper
 from digest.sources.arxiv.search_api_parser import parse_search_answer
 from digest.sources.http_client import ClientSettings, PoliteClient
-from digest.sources.rate_limiter import Turnstile
+from digest.sources.rate_limiter import RateLimiter
 from tests.integration.arxiv_server import arxiv_server, says
 
 RECORDED = Path(__file__).parents[3] / "shared" / "arxiv" / "recorded"
@@ -75,7 +75,7 @@ async def test_a_refusal_says_why_whatever_its_status(tmp_path: Path, path: Path
     settings = ClientSettings(contact=None, version="1", retry_pause=timedelta(0), tries=1)
     async with (
         arxiv_server(says(document, status if as_recorded else 200)) as server,
-        PoliteClient(settings, Turnstile(tmp_path / "turnstile", timedelta(0))) as client,
+        PoliteClient(settings, RateLimiter(tmp_path / "turnstile", timedelta(0))) as client,
     ):
         with pytest.raises(Refused) as refused:
             await client.ask(server.url, {"search_query": "x"}, parse_search_answer)

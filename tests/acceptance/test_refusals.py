@@ -95,7 +95,7 @@ def test_an_argument_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
     assert "is not UTF-8 text; set a UTF-8 locale" in one_line(done)
 
 
-def test_a_reader_that_has_enough_ends_the_output_without_a_word(tmp_path: Path) -> None:
+def test_a_subscriber_that_has_enough_ends_the_output_without_a_word(tmp_path: Path) -> None:
     (tmp_path / "subscribers.toml").touch()
     dead = {f"DIGEST_ARXIV__{name}_URL": "http://127.0.0.1:9/" for name in ("API", "OAI", "FEED")}
     for command in ("--help", "doctor"):

@@ -17,8 +17,8 @@ from digest.sources.arxiv.daily_feed import DailyFeed
 from digest.sources.arxiv.oai_pmh import OaiPmh
 from digest.sources.arxiv.search_api import SearchApi
 from digest.sources.http_client import ClientSettings, PoliteClient
-from digest.sources.rate_limiter import Turnstile
-from digest.sources.window import Ground
+from digest.sources.rate_limiter import RateLimiter
+from digest.sources.window import Window
 from tests.acceptance.installation import SHARED, Simulator, needs_simulator, simulator
 
 pytestmark = needs_simulator
@@ -62,18 +62,18 @@ def ids_announced() -> dict[str, set[str]]:
     return {day: {paper["id"] for paper in papers if paper["announced"] == day} for day in DAYS}
 
 
-async def brought(arxiv: Simulator, folder: Path, name: str, ground: Ground) -> tuple[tuple[Paper, ...], int]:
+async def brought(arxiv: Simulator, folder: Path, name: str, window: Window) -> tuple[tuple[Paper, ...], int]:
     """What the source of this name brings, and how many requests it took."""
     settings = ClientSettings(contact=None, version="1", retry_pause=timedelta(0), tries=1)
-    turnstile = Turnstile(folder / "turnstile", timedelta(seconds=0.025))
-    async with PoliteClient(settings, turnstile) as client:
+    rate_limiter = RateLimiter(folder / "turnstile", timedelta(seconds=0.025))
+    async with PoliteClient(settings, rate_limiter) as client:
         sources = (
             SearchApi(client, f"{arxiv.url}/api/query"),
             OaiPmh(client, f"{arxiv.url}/oai"),
             DailyFeed(client, f"{arxiv.url}/atom"),
         )
         source = next(source for source in sources if source.name == name)
-        return await source.search(QUERIES, ground), client.requests
+        return await source.search(QUERIES, window), client.requests
 
 
 def matched(papers: tuple[Paper, ...]) -> dict[str, set[str]]:
@@ -85,16 +85,16 @@ def matched(papers: tuple[Paper, ...]) -> dict[str, set[str]]:
 def test_the_three_sources_bring_the_same_new_papers(arxiv: Simulator, tmp_path: Path, day: str) -> None:
     now = datetime.fromisoformat(day).replace(hour=12, tzinfo=UTC)
     since = now - (3 * DAY if now.weekday() == 0 else DAY)
-    long_ago = Ground(announced_since=since - LOOKBACK, submitted_since=since - 2 * LOOKBACK, until=since)
+    long_ago = Window(announced_since=since - LOOKBACK, submitted_since=since - 2 * LOOKBACK, until=since)
     arxiv.tell(now=since.isoformat(), reset=True)
     before, _ = asyncio.run(brought(arxiv, tmp_path, "OAI-PMH", long_ago))
     seen = {paper.id for paper in before}
 
-    ground = Ground(announced_since=since, submitted_since=now - LOOKBACK, until=now)
+    window = Window(announced_since=since, submitted_since=now - LOOKBACK, until=now)
     arxiv.tell(now=now.isoformat())
     news, requests, texts = {}, {}, {}
     for name in ("search API", "OAI-PMH", "daily feed"):
-        papers, requests[name] = asyncio.run(brought(arxiv, tmp_path, name, ground))
+        papers, requests[name] = asyncio.run(brought(arxiv, tmp_path, name, window))
         news[name] = {key: queries for key, queries in matched(papers).items() if key not in seen}
         if name != "search API":
             assert {paper.id for paper in papers} - seen == ids_announced()[day]

@@ -1,4 +1,6 @@
-"""TeX of real papers as a reader sees it: hand-picked cases, and what holds for all papers of ../shared."""
+"""TeX of real papers as a subscriber sees it: hand-picked cases, and what holds for all papers of
+../shared.
+"""
 
 import gzip
 import json

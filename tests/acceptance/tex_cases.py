@@ -1,4 +1,4 @@
-"""TeX from the papers of ../shared, picked because it is hard, and what a reader should see of it.
+"""TeX from the papers of ../shared, picked because it is hard, and what a subscriber should see of it.
 
 Each case: the paper, where in it, the source, and its plain text. The judgement is by hand.
 """

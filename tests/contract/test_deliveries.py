@@ -10,19 +10,19 @@ import pytest
 from digest.pipeline.merge import merge
 from digest.storage.base import Store
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import Conclusion, Mailing, MailingState, Served
-from tests.factories import reader
+from digest.storage.values import DeliveryResult, Mailing, MailingState, Served
+from tests.factories import make_subscriber
 from tests.stores import (
     LEASE,
     LONG_AGO,
     NOW,
     claim,
-    conclude,
+    enqueue,
     found,
     ids,
     outbox_of,
     record,
-    serve,
+    record_results,
     with_news,
 )
 
@@ -42,14 +42,14 @@ def undelivered(store: Store, email: str = ADA) -> list[int]:
 
 
 def merged(store: Store, mailing: Mailing) -> int:
-    """Composes what is new for the mailing's reader, with that mailing in it."""
-    reader_ = reader(mailing.digest.email, "tea")
-    news = store.news(reader_.email, backlog_since=LONG_AGO)
+    """Composes what is new for the mailing's subscriber, with that mailing in it."""
+    subscriber_ = make_subscriber(mailing.digest.email, "tea")
+    news = store.news(subscriber_.email, backlog_since=LONG_AGO)
     digest = merge(replace(mailing.digest, entries=()), [mailing.digest])
     served = Served(
-        email=reader_.email, slot_at=NOW, frontier=news.frontier, digest=digest, merges=(mailing.number,)
+        email=subscriber_.email, slot_at=NOW, frontier=news.frontier, digest=digest, merges=(mailing.number,)
     )
-    return store.serve([served])
+    return store.enqueue([served])
 
 
 # Leases
@@ -91,7 +91,7 @@ def test_a_lease_that_is_renewed_does_not_end(store: Store, other: Store) -> Non
 def test_a_lease_is_not_renewed_once_the_mail_is_sent(store: Store) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.SENT, "250 taken")
+    record_results(store, mailing, MailingState.SENT, "250 taken")
     store.renew([mailing.number], until=NOW + LEASE)
     assert store.next_due_at() is None
 
@@ -100,8 +100,8 @@ def test_whoever_comes_too_late_does_not_undo_what_another_did(store: Store, oth
     outbox_of(store, ADA)
     (late,) = claim(store)
     (mailing,) = claim(other, now=NOW + LEASE)
-    conclude(other, mailing, MailingState.SENT, "250 taken")
-    conclude(store, late, MailingState.DEFERRED, "451", due_at=LATER)
+    record_results(other, mailing, MailingState.SENT, "250 taken")
+    record_results(store, late, MailingState.DEFERRED, "451", due_at=LATER)
     store.release([late.number], now=LATER)
     assert store.waiting() == 0
 
@@ -109,10 +109,10 @@ def test_whoever_comes_too_late_does_not_undo_what_another_did(store: Store, oth
 def test_conclusions_are_written_down_together(store: Store) -> None:
     outbox_of(store, ADA, BO)
     one, two = claim(store)
-    store.conclude(
+    store.record_results(
         [
-            Conclusion(number=one.number, state=MailingState.SENT, reply="250"),
-            Conclusion(number=two.number, state=MailingState.DEFERRED, reply="451", due_at=LATER),
+            DeliveryResult(number=one.number, state=MailingState.SENT, reply="250"),
+            DeliveryResult(number=two.number, state=MailingState.DEFERRED, reply="451", due_at=LATER),
         ],
         now=NOW,
     )
@@ -130,7 +130,7 @@ def test_what_certainly_has_not_arrived_can_be_merged(store: Store, state: Maili
     if state is MailingState.PENDING:
         store.release([mailing.number], now=NOW)
     else:
-        conclude(store, mailing, state, "451", due_at=LATER)
+        record_results(store, mailing, state, "451", due_at=LATER)
     assert undelivered(store) == [mailing.number]
     assert merged(store, mailing) == 1
     (next_,) = claim(store, now=LATER)
@@ -141,10 +141,10 @@ def test_what_certainly_has_not_arrived_can_be_merged(store: Store, state: Maili
 def test_what_may_have_arrived_is_never_merged(store: Store) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.UNKNOWN, "lost", due_at=NOW)
+    record_results(store, mailing, MailingState.UNKNOWN, "lost", due_at=NOW)
     assert undelivered(store) == []
     (again,) = claim(store)
-    conclude(store, again, MailingState.DEFERRED, "451", due_at=NOW)
+    record_results(store, again, MailingState.DEFERRED, "451", due_at=NOW)
     assert undelivered(store) == []
     assert merged(store, mailing) == 0
 
@@ -175,11 +175,11 @@ def test_a_digest_whose_papers_are_being_sent_by_now_is_not_written_down(store: 
 def test_a_dead_address_gets_nothing_more_until_it_is_resumed(store: Store) -> None:
     outbox_of(store, ADA, BO)
     ada, bo = claim(store)
-    conclude(store, ada, MailingState.SUPPRESSED, "550 5.1.1 nobody here")
-    conclude(store, bo, MailingState.SENT, "250")
+    record_results(store, ada, MailingState.SUPPRESSED, "550 5.1.1 nobody here")
+    record_results(store, bo, MailingState.SENT, "250")
     assert [(one.email, one.cause) for one in store.suppressions()] == [(ADA, "550 5.1.1 nobody here")]
-    assert store.standings([ADA])[ADA].is_suppressed
-    assert not store.standings([BO])[BO].is_suppressed
+    assert store.subscriber_statuses([ADA])[ADA].is_suppressed
+    assert not store.subscriber_statuses([BO])[BO].is_suppressed
     assert (store.waiting(), claim(store, now=NOW + timedelta(days=9))) == (0, ())
     assert store.resume("ADA@example.org", now=LATER)
     assert store.suppressions() == ()
@@ -199,13 +199,13 @@ def test_the_record_of_a_domain_goes_back_to_its_last_accepted_mail(store: Store
     since, weeks = NOW - timedelta(days=1), timedelta(weeks=1)
     outbox_of(store, ADA, BO, "cy@lab.example.org", "di@other.example")
     ada, bo, cy, di = claim(store)
-    conclude(store, ada, MailingState.SUPPRESSED, "550 5.1.1 nobody here")
+    record_results(store, ada, MailingState.SUPPRESSED, "550 5.1.1 nobody here")
     for one in (bo, cy, di):
-        conclude(store, one, MailingState.DEFERRED, "451", due_at=NOW)
+        record_results(store, one, MailingState.DEFERRED, "451", due_at=NOW)
     assert store.record_of("example.org", since=since) == (0, 1)
     assert store.record_of("example.org", since=since + weeks) == (0, 1)
     assert store.record_of("lab.example.org", since=since) == (0, 0)
-    conclude(store, claim(store)[0], MailingState.SENT, "250")
+    record_results(store, claim(store)[0], MailingState.SENT, "250")
     store.suppress("fay@example.org", cause="came back", now=NOW - timedelta(days=3))
     assert store.record_of("example.org", since=since) == (1, 1)
     store.suppress("ed@example.org", cause="came back", now=NOW + weeks)
@@ -215,7 +215,7 @@ def test_the_record_of_a_domain_goes_back_to_its_last_accepted_mail(store: Store
 def test_what_may_have_arrived_before_is_not_merged_after_resuming(store: Store) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.UNKNOWN, "lost", due_at=NOW)
+    record_results(store, mailing, MailingState.UNKNOWN, "lost", due_at=NOW)
     store.suppress(ADA, cause="came back", now=NOW)
     store.resume(ADA, now=NOW)
     assert undelivered(store) == []
@@ -228,7 +228,7 @@ def test_what_is_being_sent_when_its_address_is_suppressed_is_not_tried_again(st
     (mailing,) = claim(store)
     store.suppress(ADA, cause="came back", now=NOW)
     if way == "concluded":
-        conclude(store, mailing, MailingState.DEFERRED, "451", due_at=LATER)
+        record_results(store, mailing, MailingState.DEFERRED, "451", due_at=LATER)
     elif way == "reclaimed":
         store.reclaim(now=NOW, latest=NOW + timedelta(days=1))
     assert claim(store, now=LATER) == ()
@@ -237,7 +237,7 @@ def test_what_is_being_sent_when_its_address_is_suppressed_is_not_tried_again(st
     assert [again.token for again in claim(store, now=LATER)] == [mailing.token]
 
 
-def test_what_was_being_sent_to_a_reader_who_left_is_given_up(store: Store) -> None:
+def test_what_was_being_sent_to_a_subscriber_who_left_is_given_up(store: Store) -> None:
     outbox_of(store, ADA)
     claim(store)
     store.enrol([], now=NOW, current_since=NOW)
@@ -247,13 +247,13 @@ def test_what_was_being_sent_to_a_reader_who_left_is_given_up(store: Store) -> N
 
 
 @pytest.mark.parametrize("is_claimed", [False, True])
-def test_what_was_given_up_is_sent_to_the_reader_who_returns(store: Store, is_claimed: bool) -> None:
+def test_what_was_given_up_is_sent_to_the_subscriber_who_returns(store: Store, is_claimed: bool) -> None:
     outbox_of(store, ADA)
     if is_claimed:
         claim(store)
     store.enrol([], now=NOW, current_since=NOW)
     assert claim(store, now=LATER) == ()
-    store.enrol([reader(ADA, "tea")], now=NOW, current_since=NOW)
+    store.enrol([make_subscriber(ADA, "tea")], now=NOW, current_since=NOW)
     assert undelivered(store) == ([] if is_claimed else [1])
     (mailing,) = claim(store, now=LATER)
     assert ids(mailing.digest) == {"2606.00001"}
@@ -262,7 +262,7 @@ def test_what_was_given_up_is_sent_to_the_reader_who_returns(store: Store, is_cl
 def test_what_is_given_up_again_stays_so_for_those_who_stay_away(store: Store) -> None:
     outbox_of(store, ADA, BO)
     store.enrol([], now=NOW, current_since=NOW)
-    store.enrol([reader(BO, "tea")], now=NOW, current_since=NOW)
+    store.enrol([make_subscriber(BO, "tea")], now=NOW, current_since=NOW)
     assert [mailing.digest.email for mailing in claim(store, now=LATER)] == [BO]
 
 
@@ -279,16 +279,16 @@ def test_papers_found_while_an_address_is_suppressed_are_kept_for_it(store: Stor
     record(store, found("2606.00002", "tea"), covered=("tea",))
     store.resume(ADA, now=NOW)
     assert with_news(store) == {ADA}
-    assert ids(serve(store, reader(ADA, "tea"))) == {"2606.00002"}
+    assert ids(enqueue(store, make_subscriber(ADA, "tea"))) == {"2606.00002"}
 
 
 # Bounces
 
 
-def test_a_bounce_names_the_reader_and_their_count(store: Store) -> None:
+def test_a_bounce_names_the_subscriber_and_their_count(store: Store) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.SENT, "250")
+    record_results(store, mailing, MailingState.SENT, "250")
     bounced = store.note_bounce(
         mailing.token, recipient="ADA@example.org", concern="full", reply="5.2.2", now=NOW
     )
@@ -299,7 +299,7 @@ def test_a_bounce_names_the_reader_and_their_count(store: Store) -> None:
 def test_what_came_back_goes_into_the_next_digest(store: Store) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.SENT, "250")
+    record_results(store, mailing, MailingState.SENT, "250")
     assert undelivered(store) == []
     store.note_bounce(mailing.token, recipient=ADA, concern="full", reply="5.2.2 full", now=NOW)
     assert undelivered(store) == [mailing.number]
@@ -311,9 +311,9 @@ def test_of_a_mail_sent_twice_one_may_come_back_and_the_other_arrive_so_it_is_no
 ) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.UNKNOWN, "lost", due_at=NOW)
+    record_results(store, mailing, MailingState.UNKNOWN, "lost", due_at=NOW)
     claim(store)
-    conclude(store, mailing, MailingState.SENT, "250")
+    record_results(store, mailing, MailingState.SENT, "250")
     store.note_bounce(mailing.token, recipient=ADA, concern="full", reply="5.2.2 full", now=NOW)
     assert undelivered(store) == []
     assert [again.token for again in claim(store, now=NOW + timedelta(days=1))] == [mailing.token]
@@ -322,7 +322,7 @@ def test_of_a_mail_sent_twice_one_may_come_back_and_the_other_arrive_so_it_is_no
 def test_a_notification_that_comes_twice_counts_once(store: Store) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.SENT, "250")
+    record_results(store, mailing, MailingState.SENT, "250")
     for recipient in (ADA, ADA, None, None):
         bounced = store.note_bounce(
             mailing.token, recipient=recipient, concern="full", reply="5.2.2", now=NOW
@@ -334,7 +334,7 @@ def test_a_notification_that_comes_twice_counts_once(store: Store) -> None:
 def test_where_it_may_have_arrived_elsewhere_it_is_counted_and_not_repeated(store: Store) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.SENT, "250")
+    record_results(store, mailing, MailingState.SENT, "250")
     bounced = store.note_bounce(mailing.token, recipient=None, concern="full", reply="5.1.1", now=NOW)
     assert bounced
     assert (bounced.bounces, undelivered(store), store.waiting()) == (1, [], 0)
@@ -343,7 +343,7 @@ def test_where_it_may_have_arrived_elsewhere_it_is_counted_and_not_repeated(stor
 def test_bounces_are_forgotten_after_thirty_days_and_on_resuming(store: Store) -> None:
     outbox_of(store, ADA, BO)
     for mailing in claim(store):
-        conclude(store, mailing, MailingState.SENT, "250")
+        record_results(store, mailing, MailingState.SENT, "250")
         store.note_bounce(
             mailing.token, recipient=mailing.digest.email, concern="full", reply="5.2.2", now=NOW
         )
@@ -362,7 +362,7 @@ def test_bounces_are_forgotten_after_thirty_days_and_on_resuming(store: Store) -
 def test_a_bounce_of_something_else_changes_nothing(store: Store, token: str, recipient: str | None) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.SENT, "250")
+    record_results(store, mailing, MailingState.SENT, "250")
     named = mailing.token if token == "theirs" else token
     assert store.note_bounce(named, recipient=recipient, concern="full", reply="5.1.1", now=NOW) is None
     assert store.waiting() == 0
@@ -379,7 +379,7 @@ def arxiv_goes_on(store: Store) -> None:
 def test_mailings_that_ended_are_forgotten_after_ninety_days_but_for_the_last(store: Store) -> None:
     outbox_of(store, ADA, BO)
     for mailing in claim(store):
-        conclude(store, mailing, MailingState.SENT, "250")
+        record_results(store, mailing, MailingState.SENT, "250")
     arxiv_goes_on(store)
     assert store.prune(now=NOW + timedelta(days=90)) == 0
     assert store.prune(now=NOW + timedelta(days=91)) == 1
@@ -389,7 +389,7 @@ def test_mailings_that_ended_are_forgotten_after_ninety_days_but_for_the_last(st
 def test_a_clock_that_is_far_ahead_forgets_no_mailing(store: Store) -> None:
     outbox_of(store, ADA, BO)
     for mailing in claim(store):
-        conclude(store, mailing, MailingState.SENT, "250")
+        record_results(store, mailing, MailingState.SENT, "250")
     assert store.prune(now=NOW + timedelta(days=365)) == 0
     arxiv_goes_on(store)
     assert store.prune(now=NOW + timedelta(days=365)) == 1
@@ -399,19 +399,19 @@ def test_a_clock_that_is_far_ahead_forgets_no_mailing(store: Store) -> None:
 def test_what_may_yet_be_sent_is_not_forgotten(store: Store, state: MailingState) -> None:
     outbox_of(store, ADA, BO)
     for mailing in claim(store):
-        conclude(store, mailing, state, "", due_at=None if state is MailingState.SUPPRESSED else LATER)
+        record_results(store, mailing, state, "", due_at=None if state is MailingState.SUPPRESSED else LATER)
     arxiv_goes_on(store)
     assert store.prune(now=NOW + timedelta(days=1000)) == 0
 
 
-def test_what_was_brought_to_a_reader_of_new_versions_is_not_forgotten(store: Store) -> None:
-    readers = [reader(email, "tea", replacements="section") for email in (ADA, BO)]
-    store.enrol(readers, now=NOW, current_since=NOW)
+def test_what_was_brought_to_a_subscriber_of_new_versions_is_not_forgotten(store: Store) -> None:
+    subscribers = [make_subscriber(email, "tea", replacements="section") for email in (ADA, BO)]
+    store.enrol(subscribers, now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    for one in readers:
-        serve(store, one)
+    for one in subscribers:
+        enqueue(store, one)
     for mailing in claim(store):
-        conclude(store, mailing, MailingState.SENT, "250")
+        record_results(store, mailing, MailingState.SENT, "250")
     arxiv_goes_on(store)
     assert store.prune(now=NOW + timedelta(days=1000)) == 0
 
@@ -419,7 +419,7 @@ def test_what_was_brought_to_a_reader_of_new_versions_is_not_forgotten(store: St
 def test_a_paper_of_a_forgotten_mailing_is_not_brought_again(store: Store) -> None:
     outbox_of(store, ADA, BO)
     for mailing in claim(store):
-        conclude(store, mailing, MailingState.SENT, "250")
+        record_results(store, mailing, MailingState.SENT, "250")
     arxiv_goes_on(store)
     assert store.prune(now=NOW + timedelta(days=91)) == 1
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from digest.config.package_data import templates_folder
-from digest.mail.message import Letterhead
+from digest.mail.message import SenderIdentity
 from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.writer import Writer
 from digest.model.paper import ArxivId
@@ -30,20 +30,20 @@ from digest.pipeline.deliver import LEASE
 from digest.pipeline.schedule import LONGEST_RETRY, retry_at
 from digest.storage.sqlite import outbox
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import Conclusion, Mailing, MailingState, Matched
+from digest.storage.values import DeliveryResult, Mailing, MailingState, Matched
 from tests.examples import examples
-from tests.factories import invented_paper, reader
+from tests.factories import invented_paper, make_subscriber
 from tests.stores import LONG_AGO, NOW, key
 
 TEA, MILK = "tea", "milk"
-READERS = {
+SUBSCRIBERS = {
     one.email: one
     for one in (
-        reader("ada@example.org", TEA),
-        reader("bo@example.org", TEA, MILK),
+        make_subscriber("ada@example.org", TEA),
+        make_subscriber("bo@example.org", TEA, MILK),
     )
 }
-SENDER = Letterhead(sender="digest@example.org", contact="digest@example.org")
+SENDER = SenderIdentity(sender="digest@example.org", contact="digest@example.org")
 WRITER = Writer(Renderer(templates_folder()), SENDER)
 
 Name = Literal["one", "other"]
@@ -61,7 +61,7 @@ STATES = {
 """How an attempt may end, and what the worker makes of it."""
 
 workers = st.sampled_from(["one", "other"])
-addresses = st.sampled_from(sorted(READERS))
+addresses = st.sampled_from(sorted(SUBSCRIBERS))
 endings = st.sampled_from([*STATES, "sent", "lost and arrived", "refused for now", "refused for now"])
 waits = st.sampled_from(
     [timedelta(minutes=11), timedelta(minutes=31), timedelta(hours=13), timedelta(days=2)]
@@ -93,7 +93,7 @@ class Deliveries(RuleBasedStateMachine):
         self.held: dict[str, dict[int, Mailing]] = {"one": {}, "other": {}}
         self.orphans: dict[int, datetime] = {}
         self.papers = 0
-        self.enrolled = set(READERS)
+        self.enrolled = set(SUBSCRIBERS)
         self.suppressed: set[str] = set()
         self.due: dict[str, set[str]] = defaultdict(set)
         self.brought: dict[str, dict[str, str]] = defaultdict(dict)
@@ -109,8 +109,8 @@ class Deliveries(RuleBasedStateMachine):
 
     def enrol(self) -> None:
         """As at the beginning of each cycle, and a fetch that brings nothing."""
-        readers = [READERS[email] for email in sorted(self.enrolled)]
-        self.stores["one"].enrol(readers, now=self.now, current_since=self.now - timedelta(days=1))
+        subscribers = [SUBSCRIBERS[email] for email in sorted(self.enrolled)]
+        self.stores["one"].enrol(subscribers, now=self.now, current_since=self.now - timedelta(days=1))
         self.record()
 
     def record(self, *papers: Matched) -> None:
@@ -129,10 +129,10 @@ class Deliveries(RuleBasedStateMachine):
             paper = invented_paper(f"2606.{self.papers:05}", f"Of {' and '.join(keywords)}")
             self.record(Matched(paper=paper, query_keys=tuple(map(key, keywords))))
             for email in self.enrolled:
-                if {keyword.text for keyword in READERS[email].keywords} & set(keywords):
+                if {keyword.text for keyword in SUBSCRIBERS[email].keywords} & set(keywords):
                     self.due[email].add(paper.id)
         if is_composed:
-            self.compose("one", set(READERS))
+            self.compose("one", set(SUBSCRIBERS))
 
     @rule(wait=waits)
     def time_passes(self, wait: timedelta) -> None:
@@ -144,7 +144,7 @@ class Deliveries(RuleBasedStateMachine):
         email=addresses,
         change=st.sampled_from(["leaves or returns", "leaves and returns", "is suppressed", "is resumed"]),
     )
-    def reader_changes(self, email: str, change: str) -> None:
+    def subscriber_changes(self, email: str, change: str) -> None:
         if change == "is suppressed":
             self.stores["other"].suppress(email, cause="came back", now=self.now)
             self.suppressed.add(email)
@@ -164,27 +164,27 @@ class Deliveries(RuleBasedStateMachine):
 
     def is_written_down(self, paper: str, email: str) -> bool:
         """Then it comes with that mailing, if need be after a return; else at most with a first digest."""
-        return bool(self.stores["one"].fate(ArxivId(paper), email).postings)
+        return bool(self.stores["one"].delivery_history(ArxivId(paper), email).postings)
 
     @precondition(lambda self: self.returned)
-    @rule(names_the_reader=st.booleans(), data=st.data())
-    def notification_comes(self, names_the_reader: bool, data: st.DataObject) -> None:
+    @rule(names_the_subscriber=st.booleans(), data=st.data())
+    def notification_comes(self, names_the_subscriber: bool, data: st.DataObject) -> None:
         one = data.draw(st.sampled_from(self.returned))
         self.returned.remove(one)
-        recipient = one.email if names_the_reader else None
+        recipient = one.email if names_the_subscriber else None
         bounced = self.stores["other"].note_bounce(
             one.token, recipient=recipient, concern="full", reply="5.2.2 full", now=self.now
         )
         assert bounced is not None
-        if not names_the_reader:  # it may have arrived by another way, so it is not repeated
+        if not names_the_subscriber:  # it may have arrived by another way, so it is not repeated
             self.due[one.email] -= one.papers
 
     # What workers do
 
-    @rule(name=workers, emails=st.just(set(READERS)) | st.sets(addresses, min_size=1))
+    @rule(name=workers, emails=st.just(set(SUBSCRIBERS)) | st.sets(addresses, min_size=1))
     def compose(self, name: Name, emails: set[str]) -> None:
-        readers = [READERS[email] for email in sorted(emails & self.enrolled)]
-        compose_due(self.stores[name], readers, lambda *_: self.now, backlog_since=LONG_AGO)
+        subscribers = [SUBSCRIBERS[email] for email in sorted(emails & self.enrolled)]
+        compose_due(self.stores[name], subscribers, lambda *_: self.now, backlog_since=LONG_AGO)
 
     @rule(name=workers, limit=st.integers(1, 3))
     def claim(self, name: Name, limit: int) -> None:
@@ -229,11 +229,11 @@ class Deliveries(RuleBasedStateMachine):
             return
         is_end = state in {MailingState.SENT, MailingState.SUPPRESSED}
         due_at = None if is_end else retry_at(self.now, attempts=mailing.attempts + 1, token=token)
-        conclusion = Conclusion(number=mailing.number, state=state, reply=ending, due_at=due_at)
-        store.conclude([conclusion], now=self.now)
+        conclusion = DeliveryResult(number=mailing.number, state=state, reply=ending, due_at=due_at)
+        store.record_results([conclusion], now=self.now)
 
     def arrive(self, mailing: Mailing) -> None:
-        """Into the reader's mailbox, which knows what it got before."""
+        """Into the subscriber's mailbox, which knows what it got before."""
         token, brought = mailing.token, self.brought[mailing.digest.email]
         for entry in mailing.digest.entries:
             earlier = brought.setdefault(entry.paper.id, token)
@@ -299,7 +299,7 @@ class Deliveries(RuleBasedStateMachine):
         self.crash("one", is_in_flight=True)
         self.crash("other", is_in_flight=False)
         for email in sorted(self.suppressed):
-            self.reader_changes(email, "is resumed")
+            self.subscriber_changes(email, "is resumed")
         for one in self.returned:
             self.stores["one"].note_bounce(
                 one.token, recipient=one.email, concern="full", reply="5.2.2 full", now=self.now
@@ -308,7 +308,7 @@ class Deliveries(RuleBasedStateMachine):
         for _ in range(2):
             self.now += timedelta(days=2)
             self.reclaim()
-            self.compose("one", set(READERS))
+            self.compose("one", set(SUBSCRIBERS))
             self.claim("one", 1000)
             while self.held["one"]:
                 self.send("one", "sent")

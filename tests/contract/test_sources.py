@@ -19,8 +19,8 @@ from digest.sources.arxiv.oai_pmh import OaiPmh
 from digest.sources.arxiv.search_api import SearchApi
 from digest.sources.base import Source
 from digest.sources.http_client import ClientSettings, PoliteClient
-from digest.sources.rate_limiter import Turnstile
-from digest.sources.window import Ground
+from digest.sources.rate_limiter import RateLimiter
+from digest.sources.window import Window
 from tests.integration.arxiv_harvest_server import Catalogue, harvest_server
 from tests.integration.arxiv_server import says
 
@@ -106,7 +106,7 @@ async def source_called(
     async with (
         LocalArxiv(ANNOUNCEMENTS, now) as local,
         harvest_server(says("", 503) if is_down else catalogue.answer) as server,
-        PoliteClient(settings, Turnstile(folder / "turnstile", timedelta(0))) as client,
+        PoliteClient(settings, RateLimiter(folder / "turnstile", timedelta(0))) as client,
     ):
         local.is_overloaded = is_down
         sources: tuple[Source, ...] = (
@@ -117,9 +117,9 @@ async def source_called(
         yield next(source for source in sources if source.name == name)
 
 
-def ground_of(morning: datetime) -> Ground:
+def ground_of(morning: datetime) -> Window:
     """What was announced since the morning before."""
-    return Ground(
+    return Window(
         announced_since=morning - timedelta(days=1), submitted_since=morning - LOOKBACK, until=morning
     )
 

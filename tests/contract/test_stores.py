@@ -9,12 +9,12 @@ from digest.model.digest import Revision
 from digest.model.paper import ArxivId
 from digest.storage.base import Store
 from digest.storage.values import MailingState, Served
-from tests.factories import moment, reader
+from tests.factories import make_subscriber, moment
 from tests.stores import (
     LONG_AGO,
     NOW,
     claim,
-    conclude,
+    enqueue,
     found,
     ids,
     key,
@@ -22,24 +22,24 @@ from tests.stores import (
     new_for,
     outbox_of,
     record,
-    serve,
+    record_results,
     with_news,
 )
 
 
 def test_a_paper_is_new_once_whatever_comes_later(store: Store) -> None:
-    ada = reader("ada@example.org", "tea", "milk")
+    ada = make_subscriber("ada@example.org", "tea", "milk")
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea", "milk"))
-    assert ids(serve(store, ada)) == {"2606.00001"}
+    assert ids(enqueue(store, ada)) == {"2606.00001"}
     assert record(store, found("2606.00001", "tea"), covered=("tea", "milk")) == 0
     assert record(store, found("2606.00001", "tea", "milk", version=2), covered=("tea", "milk")) == 0
     assert new_for(store) == set()
-    assert serve(store, ada) is None
+    assert enqueue(store, ada) is None
 
 
 def test_new_papers_are_counted_once_for_the_installation(store: Store) -> None:
-    store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
+    store.enrol([make_subscriber("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
     assert (
         record(store, found("2606.00001", "tea", "milk"), found("2606.00002", "tea"), covered=("tea",)) == 2
     )
@@ -47,7 +47,7 @@ def test_new_papers_are_counted_once_for_the_installation(store: Store) -> None:
 
 
 def test_a_keyword_has_no_news_before_it_was_fetched(store: Store) -> None:
-    store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+    store.enrol([make_subscriber("ada@example.org", "tea")], now=NOW, current_since=NOW)
     assert with_news(store) == set()
     assert store.covered_at() == {}
     record(store, covered=("tea",))
@@ -55,18 +55,18 @@ def test_a_keyword_has_no_news_before_it_was_fetched(store: Store) -> None:
 
 
 def test_what_was_there_before_the_subscription_is_backlog(store: Store) -> None:
-    bo = reader("bo@example.org", "tea")
+    bo = make_subscriber("bo@example.org", "tea")
     store.enrol([bo], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    serve(store, bo)
-    store.enrol([bo, reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+    enqueue(store, bo)
+    store.enrol([bo, make_subscriber("ada@example.org", "tea")], now=NOW, current_since=NOW)
     record(store, found("2606.00002", "tea"), covered=("tea",))
     hits = store.news("ada@example.org", backlog_since=LONG_AGO).hits
     assert {(hit.paper.id, hit.is_backlog) for hit in hits} == {("2606.00001", True), ("2606.00002", False)}
 
 
 def test_the_first_fetch_of_a_keyword_is_all_backlog(store: Store) -> None:
-    store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+    store.enrol([make_subscriber("ada@example.org", "tea")], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
     record(store, found("2606.00002", "tea"), covered=("tea",))
     hits = store.news("ada@example.org", backlog_since=LONG_AGO).hits
@@ -74,19 +74,19 @@ def test_the_first_fetch_of_a_keyword_is_all_backlog(store: Store) -> None:
 
 
 def test_backlog_older_than_asked_for_counts_as_seen(store: Store) -> None:
-    ada = reader("ada@example.org", "tea")
+    ada = make_subscriber("ada@example.org", "tea")
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2601.00001", "tea", submitted="2026-01-05 00:00"), covered=("tea",))
     since = moment("2026-06-01 00:00")
     news = store.news(ada.email, backlog_since=since)
     assert news.hits == ()
-    store.serve([Served(email=ada.email, slot_at=NOW, frontier=news.frontier)])
+    store.enqueue([Served(email=ada.email, slot_at=NOW, frontier=news.frontier)])
     assert new_for(store) == set()
     assert with_news(store) == set()
 
 
 def test_a_paper_that_comes_while_one_is_subscribed_is_news_however_old(store: Store) -> None:
-    ada = reader("ada@example.org", "tea")
+    ada = make_subscriber("ada@example.org", "tea")
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, covered=("tea",))
     record(store, found("2601.00001", "tea", submitted="2026-01-05 00:00"), covered=("tea",))
@@ -95,75 +95,75 @@ def test_a_paper_that_comes_while_one_is_subscribed_is_news_however_old(store: S
 
 
 def test_nobody_misses_papers_that_came_while_there_was_nothing_to_send(store: Store) -> None:
-    ada = reader("ada@example.org", "tea")
+    ada = make_subscriber("ada@example.org", "tea")
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, covered=("tea",))
-    serve(store, ada)
+    enqueue(store, ada)
     many = [found(f"2606.{number:05}", "tea") for number in range(25)]
     record(store, *many, covered=("tea",))
-    assert len(ids(serve(store, ada))) == 25
+    assert len(ids(enqueue(store, ada))) == 25
 
 
 def test_another_keyword_brings_no_paper_that_was_brought(store: Store) -> None:
-    ada = reader("ada@example.org", "tea")
+    ada = make_subscriber("ada@example.org", "tea")
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    serve(store, ada)
-    more = reader("ada@example.org", "tea", "milk")
+    enqueue(store, ada)
+    more = make_subscriber("ada@example.org", "tea", "milk")
     store.enrol([more], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea", "milk"), found("2606.00002", "milk"), covered=("tea", "milk"))
-    assert ids(serve(store, more)) == {"2606.00002"}
+    assert ids(enqueue(store, more)) == {"2606.00002"}
 
 
 def test_a_keyword_that_is_dropped_and_taken_up_again_repeats_nothing(store: Store) -> None:
-    both, one = reader("ada@example.org", "tea", "milk"), reader("ada@example.org", "milk")
+    both, one = make_subscriber("ada@example.org", "tea", "milk"), make_subscriber("ada@example.org", "milk")
     store.enrol([both], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea", "milk"))
-    serve(store, both)
+    enqueue(store, both)
     store.enrol([one], now=NOW, current_since=NOW)
     record(store, found("2606.00002", "tea"), covered=("tea", "milk"))
     assert new_for(store) == set()
     store.enrol([both], now=NOW, current_since=NOW)
-    assert ids(serve(store, both)) == {"2606.00002"}
+    assert ids(enqueue(store, both)) == {"2606.00002"}
 
 
-def test_a_reader_who_leaves_and_returns_gets_nothing_twice(store: Store) -> None:
-    ada = reader("ada@example.org", "tea")
+def test_a_subscriber_who_leaves_and_returns_gets_nothing_twice(store: Store) -> None:
+    ada = make_subscriber("ada@example.org", "tea")
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    serve(store, ada)
+    enqueue(store, ada)
     store.enrol([], now=NOW, current_since=NOW)
-    assert store.standings(["ada@example.org"]) == {}
+    assert store.subscriber_statuses(["ada@example.org"]) == {}
     assert with_news(store) == set()
-    store.enrol([reader("ADA@example.org", "tea")], now=NOW, current_since=NOW)
+    store.enrol([make_subscriber("ADA@example.org", "tea")], now=NOW, current_since=NOW)
     assert new_for(store) == set()
 
 
-def test_readers_do_not_share_what_was_brought(store: Store) -> None:
-    ada, bo = reader("ada@example.org", "tea"), reader("bo@example.org", "tea")
+def test_subscribers_do_not_share_what_was_brought(store: Store) -> None:
+    ada, bo = make_subscriber("ada@example.org", "tea"), make_subscriber("bo@example.org", "tea")
     store.enrol([ada, bo], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    serve(store, ada)
+    enqueue(store, ada)
     assert with_news(store) == {"bo@example.org"}
-    assert ids(serve(store, bo)) == {"2606.00001"}
+    assert ids(enqueue(store, bo)) == {"2606.00001"}
 
 
 def test_a_digest_comes_out_of_the_outbox_as_it_went_in(store: Store) -> None:
-    ada = reader("ada@example.org", "tea", "milk")
+    ada = make_subscriber("ada@example.org", "tea", "milk")
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea", "milk"), found("2606.00002", "milk"), covered=("tea", "milk"))
-    digest = serve(store, ada)
+    digest = enqueue(store, ada)
     (mailing,) = claim(store, limit=10)
     assert mailing.digest == digest
     assert mailing.attempts == 0
 
 
 def test_a_later_version_does_not_change_what_was_written_down(store: Store) -> None:
-    ada = reader("ada@example.org", "tea")
+    ada = make_subscriber("ada@example.org", "tea")
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    digest = serve(store, ada)
-    store.enrol([reader("ada@example.org", "milk")], now=NOW, current_since=NOW)
+    digest = enqueue(store, ada)
+    store.enrol([make_subscriber("ada@example.org", "milk")], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea", "milk", version=2), covered=("milk",))
     (mailing,) = claim(store, limit=10)
     assert mailing.digest == digest
@@ -178,7 +178,7 @@ def newest(store: Store, keyword: str, limit: int = 100) -> list[tuple[str, int]
 
 def test_the_newest_papers_of_a_keyword_come_by_submission_and_then_by_id(store: Store) -> None:
     assert newest(store, "tea") == []
-    store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
+    store.enrol([make_subscriber("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
     record(
         store,
         found("2606.00003", "tea", submitted="2026-06-03 10:00"),
@@ -193,7 +193,7 @@ def test_the_newest_papers_of_a_keyword_come_by_submission_and_then_by_id(store:
 
 
 def test_the_newest_papers_come_in_their_latest_versions_whoever_found_those(store: Store) -> None:
-    store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
+    store.enrol([make_subscriber("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
     record(store, found("2606.00001", "milk", version=2), covered=("milk",))
     record(store, found("2606.00001", "milk", version=3), covered=("milk",))
@@ -201,7 +201,7 @@ def test_the_newest_papers_come_in_their_latest_versions_whoever_found_those(sto
 
 
 def test_a_paper_without_a_time_is_as_old_as_the_month_of_its_id(store: Store) -> None:
-    store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+    store.enrol([make_subscriber("ada@example.org", "tea")], now=NOW, current_since=NOW)
     undated = found("2606.00002", "tea")
     undated = replace(undated, paper=replace(undated.paper, submitted_at=None, updated_at=None))
     record(
@@ -220,8 +220,8 @@ def test_a_paper_without_a_time_is_as_old_as_the_month_of_its_id(store: Store) -
 # Papers that something else brought
 
 
-def test_what_counts_as_seen_is_no_news_for_that_reader_before_or_after_it_is_found(store: Store) -> None:
-    ada, bo = reader("ada@example.org", "tea"), reader("bo@example.org", "tea")
+def test_what_counts_as_seen_is_no_news_for_that_subscriber_before_or_after_it_is_found(store: Store) -> None:
+    ada, bo = make_subscriber("ada@example.org", "tea"), make_subscriber("bo@example.org", "tea")
     early, late, other = (ArxivId(f"2606.0000{number}") for number in (1, 2, 3))
     assert store.count_as_seen("Ada@Example.org", [early, early]) == 1
     store.enrol([ada, bo], now=NOW, current_since=NOW)
@@ -229,16 +229,16 @@ def test_what_counts_as_seen_is_no_news_for_that_reader_before_or_after_it_is_fo
     assert store.count_as_seen(ada.email, [early, late]) == 1
     assert new_for(store) == {("2606.00003", key("tea"))}
     assert len(new_for(store, bo.email)) == 3
-    assert ids(serve(store, ada)) == {"2606.00003"}
+    assert ids(enqueue(store, ada)) == {"2606.00003"}
     record(store, found(early, "tea", version=2), covered=("tea",))
-    assert serve(store, ada) is None
+    assert enqueue(store, ada) is None
 
 
 def test_what_counts_as_seen_shows_nowhere(store: Store) -> None:
     store.count_as_seen("ada@example.org", [ArxivId("2606.00001")])
-    assert store.fate(ArxivId("2606.00001"), "Ada@example.org").is_seen_elsewhere
-    assert not store.fate(ArxivId("2606.00001"), "bo@example.org").is_seen_elsewhere
-    store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+    assert store.delivery_history(ArxivId("2606.00001"), "Ada@example.org").is_seen_elsewhere
+    assert not store.delivery_history(ArxivId("2606.00001"), "bo@example.org").is_seen_elsewhere
+    store.enrol([make_subscriber("ada@example.org", "tea")], now=NOW, current_since=NOW)
     assert newest(store, "tea") == []
     assert store.recent_hits(since=LONG_AGO) == {}
     assert record(store, found("2606.00001", "tea"), covered=("tea",)) == 1
@@ -249,24 +249,24 @@ def test_what_counts_as_seen_shows_nowhere(store: Store) -> None:
 
 
 def test_a_new_version_is_told_of_once_and_is_no_new_paper(store: Store) -> None:
-    ada = reader("ada@example.org", "tea", replacements="section")
+    ada = make_subscriber("ada@example.org", "tea", replacements="section")
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    serve(store, ada)
+    enqueue(store, ada)
     assert record(store, found("2606.00001", "tea", version=2), covered=("tea",)) == 0
     assert with_news(store) == {"ada@example.org"}
-    digest = serve(store, ada)
+    digest = enqueue(store, ada)
     assert (ids(digest), lines(digest)) == (set(), {("2606.00001", 1, 2)})
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     assert with_news(store) == set()
-    assert serve(store, ada) is None
+    assert enqueue(store, ada) is None
 
 
 def test_versions_between_two_digests_are_told_in_the_order_in_which_they_were_seen(store: Store) -> None:
-    ada = reader("ada@example.org", "tea", replacements="section")
+    ada = make_subscriber("ada@example.org", "tea", replacements="section")
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    serve(store, ada)
+    enqueue(store, ada)
     second, third = (found("2606.00001", "tea", version=version) for version in (2, 3))
     record(store, second, covered=("tea",))
     record(store, third, covered=("tea",))
@@ -274,105 +274,105 @@ def test_versions_between_two_digests_are_told_in_the_order_in_which_they_were_s
         Revision(paper=second.paper, from_version=1),
         Revision(paper=third.paper, from_version=1),
     )
-    assert lines(serve(store, ada)) == {("2606.00001", 1, 3)}
+    assert lines(enqueue(store, ada)) == {("2606.00001", 1, 3)}
     record(store, found("2606.00001", "tea", version=4), covered=("tea",))
-    assert lines(serve(store, ada)) == {("2606.00001", 3, 4)}
+    assert lines(enqueue(store, ada)) == {("2606.00001", 3, 4)}
 
 
 def test_an_older_version_that_comes_late_is_no_new_one(store: Store) -> None:
-    ada = reader("ada@example.org", "tea", replacements="section")
+    ada = make_subscriber("ada@example.org", "tea", replacements="section")
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea", version=3), covered=("tea",))
-    serve(store, ada)
+    enqueue(store, ada)
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     assert with_news(store) == set()
 
 
 def test_who_did_not_ask_for_new_versions_has_none(store: Store) -> None:
-    ada = reader("ada@example.org", "tea")
+    ada = make_subscriber("ada@example.org", "tea")
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    serve(store, ada)
+    enqueue(store, ada)
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     assert with_news(store) == set()
     assert store.news(ada.email, backlog_since=LONG_AGO).revisions == ()
 
 
-def test_versions_seen_before_a_reader_asked_for_them_are_not_told(store: Store) -> None:
-    never = reader("ada@example.org", "tea")
-    section = reader("ada@example.org", "tea", replacements="section")
+def test_versions_seen_before_a_subscriber_asked_for_them_are_not_told(store: Store) -> None:
+    never = make_subscriber("ada@example.org", "tea")
+    section = make_subscriber("ada@example.org", "tea", replacements="section")
     store.enrol([never], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    serve(store, never)
+    enqueue(store, never)
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     for asking in (section, never, section):
         store.enrol([asking], now=NOW, current_since=NOW)
         assert with_news(store) == set()
     record(store, found("2606.00001", "tea", version=3), covered=("tea",))
-    assert lines(serve(store, section)) == {("2606.00001", 1, 3)}
+    assert lines(enqueue(store, section)) == {("2606.00001", 1, 3)}
 
 
-def test_versions_seen_while_a_reader_was_away_are_not_told(store: Store) -> None:
-    ada = reader("ada@example.org", "tea", replacements="section")
-    bo = reader("bo@example.org", "tea")
+def test_versions_seen_while_a_subscriber_was_away_are_not_told(store: Store) -> None:
+    ada = make_subscriber("ada@example.org", "tea", replacements="section")
+    bo = make_subscriber("bo@example.org", "tea")
     store.enrol([ada, bo], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    serve(store, ada)
+    enqueue(store, ada)
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.SENT, "250 taken")
+    record_results(store, mailing, MailingState.SENT, "250 taken")
     store.enrol([bo], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     store.enrol([ada, bo], now=NOW, current_since=NOW)
     assert store.news(ada.email, backlog_since=LONG_AGO).revisions == ()
     record(store, found("2606.00001", "tea", version=3), covered=("tea",))
-    assert lines(serve(store, ada)) == {("2606.00001", 1, 3)}
+    assert lines(enqueue(store, ada)) == {("2606.00001", 1, 3)}
 
 
-def test_a_paper_that_a_reader_did_not_get_has_no_new_versions_for_them(store: Store) -> None:
-    cy = reader("cy@example.org", "tea", categories=("math.*",), replacements="section")
-    di = reader("di@example.org", "tea", replacements="section")
+def test_a_paper_that_a_subscriber_did_not_get_has_no_new_versions_for_them(store: Store) -> None:
+    cy = make_subscriber("cy@example.org", "tea", categories=("math.*",), replacements="section")
+    di = make_subscriber("di@example.org", "tea", replacements="section")
     store.enrol([cy, di], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    assert serve(store, cy) is None
-    serve(store, di)
+    assert enqueue(store, cy) is None
+    enqueue(store, di)
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.FAILED, "550 no")
+    record_results(store, mailing, MailingState.FAILED, "550 no")
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     for one in (cy, di):
         assert store.news(one.email, backlog_since=LONG_AGO).revisions == ()
 
 
 def test_a_dropped_keyword_brings_no_new_versions(store: Store) -> None:
-    ada = reader("ada@example.org", "tea", "milk", replacements="section")
-    store.enrol([ada, reader("bo@example.org", "tea")], now=NOW, current_since=NOW)
+    ada = make_subscriber("ada@example.org", "tea", "milk", replacements="section")
+    store.enrol([ada, make_subscriber("bo@example.org", "tea")], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), found("2606.00002", "milk"), covered=("tea", "milk"))
-    serve(store, ada)
-    fewer = reader("ada@example.org", "milk", replacements="section")
-    store.enrol([fewer, reader("bo@example.org", "tea")], now=NOW, current_since=NOW)
+    enqueue(store, ada)
+    fewer = make_subscriber("ada@example.org", "milk", replacements="section")
+    store.enrol([fewer, make_subscriber("bo@example.org", "tea")], now=NOW, current_since=NOW)
     versions = [found("2606.00001", "tea", version=2), found("2606.00002", "milk", version=2)]
     record(store, *versions, covered=("tea", "milk"))
-    assert lines(serve(store, fewer)) == {("2606.00002", 1, 2)}
+    assert lines(enqueue(store, fewer)) == {("2606.00002", 1, 2)}
 
 
 def test_a_version_that_brings_the_paper_to_others_is_told_to_those_who_had_it(store: Store) -> None:
-    ada = reader("ada@example.org", "tea", replacements="section")
-    bo = reader("bo@example.org", "milk", replacements="section")
+    ada = make_subscriber("ada@example.org", "tea", replacements="section")
+    bo = make_subscriber("bo@example.org", "milk", replacements="section")
     store.enrol([ada, bo], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea", "milk"))
-    serve(store, ada)
+    enqueue(store, ada)
     record(store, found("2606.00001", "tea", "milk", version=2), covered=("tea", "milk"))
     for one, entries, told in ((ada, set(), {("2606.00001", 1, 2)}), (bo, {"2606.00001"}, set())):
-        digest = serve(store, one)
+        digest = enqueue(store, one)
         assert (ids(digest), lines(digest)) == (entries, told)
 
 
 def test_new_versions_come_out_of_the_outbox_as_they_went_in(store: Store) -> None:
-    ada = reader("ada@example.org", "tea", replacements="section")
+    ada = make_subscriber("ada@example.org", "tea", replacements="section")
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    serve(store, ada)
+    enqueue(store, ada)
     record(store, found("2606.00001", "tea", version=2), found("2606.00002", "tea"), covered=("tea",))
-    digest = serve(store, ada)
+    digest = enqueue(store, ada)
     record(store, found("2606.00001", "tea", version=3), covered=("tea",))
     assert [mailing.digest for mailing in claim(store)][-1] == digest
 
@@ -395,7 +395,7 @@ def test_tokens_differ_and_stay(store: Store) -> None:
 def test_a_sent_mailing_is_never_claimed_again(store: Store) -> None:
     outbox_of(store, "ada@example.org")
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.SENT, "250 taken")
+    record_results(store, mailing, MailingState.SENT, "250 taken")
     assert store.waiting() == 0
     assert store.next_due_at() is None
     assert claim(store, now=NOW + timedelta(days=9)) == ()
@@ -407,7 +407,7 @@ def test_a_refused_mailing_waits_for_its_time_and_keeps_its_place(store: Store, 
     outbox_of(store, "ada@example.org")
     (mailing,) = claim(store)
     later = NOW + timedelta(minutes=30)
-    conclude(store, mailing, state, "451 later", due_at=later)
+    record_results(store, mailing, state, "451 later", due_at=later)
     assert claim(store, now=later - timedelta(seconds=1)) == ()
     assert store.waiting() == 1
     assert store.next_due_at() == later
@@ -418,8 +418,8 @@ def test_a_refused_mailing_waits_for_its_time_and_keeps_its_place(store: Store, 
 def test_waiting_mailings_can_be_hastened(store: Store) -> None:
     outbox_of(store, "ada@example.org")
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.DEFERRED, "451", due_at=NOW + timedelta(days=1))
-    store.hasten(now=NOW)
+    record_results(store, mailing, MailingState.DEFERRED, "451", due_at=NOW + timedelta(days=1))
+    store.retry_now(now=NOW)
     assert len(claim(store)) == 1
 
 
@@ -440,12 +440,12 @@ def test_a_released_mailing_was_not_tried(store: Store) -> None:
 def test_a_mailing_given_up_is_done_with(store: Store) -> None:
     outbox_of(store, "ada@example.org")
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.FAILED, "550 no")
+    record_results(store, mailing, MailingState.FAILED, "550 no")
     assert store.waiting() == 0
 
 
 def test_standings_tell_what_was_planned(store: Store) -> None:
     outbox_of(store, "ada@example.org")
-    stands = store.standings(["ada@example.org"])["ada@example.org"]
+    stands = store.subscriber_statuses(["ada@example.org"])["ada@example.org"]
     assert (stands.since_at, stands.last_digest_at, stands.slot_at) == (NOW, NOW, NOW)
     assert datetime.now(UTC) > stands.since_at

@@ -1,4 +1,6 @@
-"""The real command in an invented place: its readers, an arXiv that goes on day by day, and their mailbox."""
+"""The real command in an invented place: its subscribers, an arXiv that goes on day by day, and their
+mailbox.
+"""
 
 import random
 import sys
@@ -25,7 +27,7 @@ CONNECTIONS = 2
 class Lab:
     """`readers` are topics by address. The process is started as of the day that it is in `days`."""
 
-    readers: dict[str, tuple[str, ...]]
+    subscribers: dict[str, tuple[str, ...]]
     days: Days
     arxiv: ArxivServer
     inbox: Mailbox
@@ -70,21 +72,21 @@ class Lab:
         return copies
 
     def everybody_has_all_and_once(self) -> None:
-        """Each reader got each paper on their topics up to today, in one digest only."""
+        """Each subscriber got each paper on their topics up to today, in one digest only."""
         got: dict[str, list[str]] = defaultdict(list)
         for copy, *_ in self.digests().values():
             got[copy.recipient] += copy.papers()
         known = [paper for paper in self.days.papers if paper.at <= self.days.now]
-        for email, topics in self.readers.items():
+        for email, topics in self.subscribers.items():
             expected = [paper.id for paper in known if set(topics) & set(paper.topics)]
             assert sorted(got[email]) == sorted(expected), email
 
 
 @asynccontextmanager
 async def laboratory(
-    folder: Path, chance: random.Random, *, readers: int, state: Path | None = None
+    folder: Path, chance: random.Random, *, subscribers: int, state: Path | None = None
 ) -> AsyncIterator[Lab]:
-    topics = {f"reader{number}@example.org": tuple(chance.sample(TOPICS, 2)) for number in range(readers)}
+    topics = {f"reader{number}@example.org": tuple(chance.sample(TOPICS, 2)) for number in range(subscribers)}
     days = Days(invented_days(FIRST_DAY, DAYS, chance), FIRST_DAY, chance)
     with mailbox(chance) as (port, inbox):
         async with arxiv_server(days.reply()) as arxiv, AsyncExitStack() as processes:
@@ -98,7 +100,7 @@ async def laboratory(
                 **({"state": state} if state else {}),
             }
             yield Lab(
-                readers=topics,
+                subscribers=topics,
                 days=days,
                 arxiv=arxiv,
                 inbox=inbox,
@@ -107,8 +109,8 @@ async def laboratory(
             )
 
 
-def _subscribers_toml(readers: dict[str, tuple[str, ...]]) -> str:
+def _subscribers_toml(subscribers: dict[str, tuple[str, ...]]) -> str:
     return "".join(
         f'[[subscriber]]\nemail = "{email}"\nkeywords = ["{topics[0]}", "{topics[1]}"]\n'
-        for email, topics in readers.items()
+        for email, topics in subscribers.items()
     )

@@ -21,7 +21,7 @@ from tests.waiting import LIMIT
 
 pytestmark = pytest.mark.long
 
-READERS = 60
+SUBSCRIBERS = 60
 DISK = 16 << 20
 ROOMS = range(0, 240_000, 16_000)
 LOCKED_SECONDS = 33
@@ -40,7 +40,7 @@ async def test_a_disk_that_fills_up_in_mid_run_loses_no_digest_and_repeats_none(
     """The less room is left when arXiv answers, the earlier in the rest of the run it is used up."""
     met: Counter[str] = Counter()
     state = disk.folder / "digest.db"
-    async with laboratory(tmp_path, random.Random(1), readers=READERS, state=state) as lab:
+    async with laboratory(tmp_path, random.Random(1), subscribers=SUBSCRIBERS, state=state) as lab:
         await lab.run_well()
         for room in ROOMS:
             lab.next_day()
@@ -64,7 +64,7 @@ async def test_a_state_that_is_read_only_is_told_and_the_next_run_does_the_work(
     tmp_path: Path, disk: Disk
 ) -> None:
     state = disk.folder / "digest.db"
-    async with laboratory(tmp_path, random.Random(2), readers=READERS, state=state) as lab:
+    async with laboratory(tmp_path, random.Random(2), subscribers=SUBSCRIBERS, state=state) as lab:
         await lab.run_well()
         lab.next_day()
         disk.remount("ro")
@@ -90,7 +90,7 @@ async def test_a_state_that_is_locked_for_long_is_told_and_nothing_is_lost(tmp_p
 
 
 async def _locked(folder: Path, moment: Callable[[Lab], Callable[[], bool]]) -> tuple[int | None, str]:
-    async with laboratory(_made(folder), random.Random(3), readers=READERS) as lab:
+    async with laboratory(_made(folder), random.Random(3), subscribers=SUBSCRIBERS) as lab:
         await lab.run_well()
         lab.next_day()
         has_come = moment(lab)
@@ -121,7 +121,7 @@ def _is_asked(lab: Lab) -> Callable[[], bool]:
 
 def _is_half_mailed(lab: Lab) -> Callable[[], bool]:
     before = len(lab.inbox.delivered)
-    return lambda: len(lab.inbox.delivered) > before + READERS // 2
+    return lambda: len(lab.inbox.delivered) > before + SUBSCRIBERS // 2
 
 
 async def _until(process: Process, has_come: Callable[[], bool]) -> None:

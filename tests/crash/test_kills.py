@@ -27,7 +27,7 @@ from tests.waiting import LIMIT
 pytestmark = pytest.mark.long
 
 KILLS = 200
-READERS = 300
+SUBSCRIBERS = 300
 PHASES = ("start", "fetch", "compose", "delivery")
 SHARE_OF_DOWN = 0.3
 """Of the runs that find no mail server at work: then papers of a digest that waits go into the next one."""
@@ -123,7 +123,7 @@ async def test_a_run_killed_at_200_moments_loses_nothing_and_repeats_only_what_w
     seed = int(os.environ.get("CRASH_SEED") or random.randrange(2**32))
     print(f"CRASH_SEED={seed}")  # noqa: T201 (pytest shows it where the test fails)
     chance = random.Random(seed)
-    async with laboratory(tmp_path, chance, readers=READERS) as lab:
+    async with laboratory(tmp_path, chance, subscribers=SUBSCRIBERS) as lab:
         harness = Harness(lab, chance)
         while harness.kills.total() < KILLS:
             await harness.run_and_kill()

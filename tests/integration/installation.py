@@ -9,7 +9,7 @@ from digest.pipeline.cycle import Cycle, CycleReport
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing
 from digest.subscribers.subscriber import Subscriber
-from tests.factories import invented_paper, moment, reader
+from tests.factories import invented_paper, make_subscriber, moment
 from tests.fakes import FakeSource, FakeTransport
 
 MONDAY, TUESDAY, WEDNESDAY = (moment(f"2026-06-{day} 12:00") for day in (15, 16, 17))
@@ -33,7 +33,10 @@ class Installation:
         self.write = plain
         self.lookback = LOOKBACK
         self.stop = asyncio.Event()
-        self.subscribers = subscribers or (reader("ada@example.org", "tea"), reader("bo@example.org", "milk"))
+        self.subscribers = subscribers or (
+            make_subscriber("ada@example.org", "tea"),
+            make_subscriber("bo@example.org", "milk"),
+        )
 
     async def run(self, now: datetime, *papers: Paper, force: bool = False) -> CycleReport:
         self.source.papers = papers or self.source.papers

@@ -52,7 +52,7 @@ class Accepted:
 
 @dataclass(kw_only=True)
 class MailServer:
-    """`answers` are by verb, or by verb and address as in `RCPT reader@example.org`.
+    """`answers` are by verb, or by verb and address as in `RCPT subscriber@example.org`.
 
     A sequence is used up one by one over all connections; then the default holds, which for RCPT and DATA
     is 503 after a refusal. `GREETING` is on connecting, `HANDSHAKE` in place of the one that TLS begins with,
@@ -102,7 +102,7 @@ class _Conversation:
         self, server: MailServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self._server = server
-        self._reader = reader
+        self._subscriber = reader
         self._writer = writer
         self._sender = ""
         self._recipient = ""
@@ -111,7 +111,7 @@ class _Conversation:
         if self._server.is_tls_from_start and self._server.is_scripted("HANDSHAKE"):
             await self._encrypt()
         await self._say(self._server.answer("GREETING"))
-        while line := (await self._reader.readline()).decode(errors="replace").rstrip("\r\n"):
+        while line := (await self._subscriber.readline()).decode(errors="replace").rstrip("\r\n"):
             self._server.commands.append(line)
             await self._react(line)
 
@@ -142,7 +142,7 @@ class _Conversation:
             assert self._server.tls is not None
             await self._writer.start_tls(self._server.tls)
             return
-        hello = await self._reader.read(1 << 14)
+        hello = await self._subscriber.read(1 << 14)
         answer = self._server.answer("HANDSHAKE")
         if answer in {Do.CUT, Do.ALERT}:
             assert self._server.tls is not None
@@ -157,7 +157,7 @@ class _Conversation:
 
     async def _take_message(self) -> None:
         lines: list[bytes] = []
-        while (line := await self._reader.readline()) != b".\r\n":
+        while (line := await self._subscriber.readline()) != b".\r\n":
             if not line:
                 raise _Gone
             if len(lines) == 3 and self._server.is_scripted("BODY"):
@@ -178,7 +178,7 @@ class _Conversation:
         if isinstance(answer, Do) and answer is not Do.HANG:
             raise _Gone
         if answer is Do.HANG:
-            await self._reader.read()
+            await self._subscriber.read()
             raise _Gone
         for byte in str(answer).replace("\n", "\r\n").encode() + b"\r\n":
             self._writer.write(bytes([byte]))

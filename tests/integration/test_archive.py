@@ -20,17 +20,17 @@ from digest.storage.sqlite.migrations import migrations
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Matched, Served
 from digest.subscribers.subscriber import Subscriber
-from tests.factories import invented_paper, moment, reader
+from tests.factories import invented_paper, make_subscriber, moment
 from tests.stores import (
     LONG_AGO,
     claim,
+    enqueue,
     found,
     ids,
     key,
     lines,
     new_for,
     record,
-    serve,
 )
 
 DAY = timedelta(days=1)
@@ -42,8 +42,8 @@ LATE = "2026-06-15 10:00"
 
 _places = count(90_001)
 
-ADA = reader("ada@example.org", "tea")
-ASKING = reader("ada@example.org", "tea", replacements="section")
+ADA = make_subscriber("ada@example.org", "tea")
+ASKING = make_subscriber("ada@example.org", "tea", replacements="section")
 
 
 @pytest.fixture(autouse=True)
@@ -62,20 +62,20 @@ def store(path: Path) -> Iterator[SqliteStore]:
         yield store
 
 
-def enrol(store: SqliteStore, *readers: Subscriber, now: datetime = SPRING) -> None:
+def enrol(store: SqliteStore, *subscribers: Subscriber, now: datetime = SPRING) -> None:
     """These, and one whom what comes last is for."""
-    store.enrol([*readers, reader("zoe@example.org", "last")], now=now, current_since=now - DAY)
+    store.enrol([*subscribers, make_subscriber("zoe@example.org", "last")], now=now, current_since=now - DAY)
 
 
 def old(*places: int, keywords: Sequence[str] = ("tea",), version: int = 1) -> list[Matched]:
     return [found(f"2603.0000{place}", *keywords, version=version, submitted=EARLY) for place in places]
 
 
-def shelve(store: SqliteStore, *, now: datetime = SUMMER) -> int:
+def archive(store: SqliteStore, *, now: datetime = SUMMER) -> int:
     """With a recent paper after all others: the last one always stays."""
     last = found(f"2606.{next(_places):05}", "last", submitted=LATE)
     record(store, last, covered=("last",))
-    return store.shelve(now=now, lookback=LOOKBACK)
+    return store.archive(now=now, lookback=LOOKBACK)
 
 
 def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
@@ -86,12 +86,12 @@ def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
 def test_old_papers_leave_the_tables_that_every_run_reads(store: SqliteStore, path: Path) -> None:
     enrol(store, ADA)
     record(store, *old(1, 2, 3), covered=("tea",))
-    serve(store, ADA)
-    assert shelve(store) == 2
+    enqueue(store, ADA)
+    assert archive(store) == 2
     assert rows(path, "SELECT number FROM edition") == [(4,)]
     assert rows(path, "SELECT edition FROM hit") == [(4,)]
     assert rows(path, "SELECT edition FROM past_hit ORDER BY 1") == [(1,), (2,), (3,)]
-    assert store.shelve(now=SUMMER, lookback=LOOKBACK) == 0
+    assert store.archive(now=SUMMER, lookback=LOOKBACK) == 0
 
 
 def test_what_was_put_away_can_be_read_to_the_letter(path: Path) -> None:
@@ -107,8 +107,8 @@ def test_what_was_put_away_can_be_read_to_the_letter(path: Path) -> None:
         record(store, covered=("tea",))
         matched = [Matched(paper=paper, query_keys=(key("tea"),)) for paper in (full, bare)]
         record(store, *matched, *old(2), covered=("tea",))
-        digest = serve(store, ADA)
-        assert shelve(store) == 2
+        digest = enqueue(store, ADA)
+        assert archive(store) == 2
     with SqliteStore(path) as store:
         (mailing,) = claim(store, now=SUMMER)
     assert mailing.digest == digest
@@ -118,100 +118,100 @@ def test_what_was_put_away_can_be_read_to_the_letter(path: Path) -> None:
 def test_an_undelivered_digest_of_what_was_put_away_can_be_merged(store: SqliteStore) -> None:
     enrol(store, ADA)
     record(store, *old(1, 2), covered=("tea",))
-    digest = serve(store, ADA)
+    digest = enqueue(store, ADA)
     assert digest is not None
-    assert shelve(store) == 1
+    assert archive(store) == 1
     news = store.news(ADA.email, backlog_since=LONG_AGO)
     (undelivered,) = news.undelivered
     again = replace(undelivered.digest, planned_at=SUMMER)
     served = Served(email=ADA.email, slot_at=SUMMER, digest=again, merges=(undelivered.number,))
-    assert store.serve([served]) == 1
+    assert store.enqueue([served]) == 1
     assert [mailing.digest for mailing in claim(store, now=SUMMER)] == [again]
 
 
 def test_a_paper_that_was_put_away_is_new_to_nobody_who_had_it(store: SqliteStore) -> None:
     enrol(store, ADA)
     record(store, *old(1, 2, 3), covered=("tea",))
-    serve(store, ADA)
-    assert shelve(store) == 2
+    enqueue(store, ADA)
+    assert archive(store) == 2
     assert record(store, *old(1, 2, 3), covered=("tea",)) == 0
-    both = reader(ADA.email, "tea", "milk")
+    both = make_subscriber(ADA.email, "tea", "milk")
     enrol(store, both)
     record(store, covered=("milk",))
     assert record(store, *old(1, 4, keywords=("tea", "milk")), covered=("tea", "milk")) == 1
-    assert ids(serve(store, both)) == {"2603.00004"}
+    assert ids(enqueue(store, both)) == {"2603.00004"}
 
 
 def test_a_former_keyword_brought_only_what_it_found_while_it_was_followed(store: SqliteStore) -> None:
-    bo = reader("bo@example.org", "tea")
+    bo = make_subscriber("bo@example.org", "tea")
     enrol(store, ADA, bo)
     record(store, *old(1), covered=("tea",))
-    serve(store, ADA)
-    milk = reader(ADA.email, "milk")
+    enqueue(store, ADA)
+    milk = make_subscriber(ADA.email, "milk")
     enrol(store, milk, bo)
     record(store, *old(2, 3), covered=("tea", "milk"))
-    serve(store, bo)
-    serve(store, milk)
-    assert shelve(store) == 2
+    enqueue(store, bo)
+    enqueue(store, milk)
+    assert archive(store) == 2
     record(store, *old(1, 2, 3, keywords=("milk",)), covered=("milk",))
-    assert ids(serve(store, milk)) == {"2603.00002", "2603.00003"}
+    assert ids(enqueue(store, milk)) == {"2603.00002", "2603.00003"}
 
 
-def test_what_a_reader_has_not_been_served_stays_at_hand(store: SqliteStore, path: Path) -> None:
-    bo = reader("bo@example.org", "tea")
+def test_what_a_subscriber_has_not_been_served_stays_at_hand(store: SqliteStore, path: Path) -> None:
+    bo = make_subscriber("bo@example.org", "tea")
     enrol(store, ADA, bo)
     record(store, covered=("tea",))
     record(store, *old(1, 2, 3), covered=("tea",))
-    serve(store, ADA)
-    assert shelve(store) == 0
-    assert ids(serve(store, bo)) == {"2603.00001", "2603.00002", "2603.00003"}
-    assert shelve(store) == 2
+    enqueue(store, ADA)
+    assert archive(store) == 0
+    assert ids(enqueue(store, bo)) == {"2603.00001", "2603.00002", "2603.00003"}
+    assert archive(store) == 2
 
 
 def test_who_gets_no_mail_for_long_holds_nothing_up_and_misses_nothing(store: SqliteStore) -> None:
     enrol(store, ADA)
     record(store, covered=("tea",))
-    serve(store, ADA)
+    enqueue(store, ADA)
     store.suppress(ADA.email, cause="550 5.1.1", now=SPRING)
     record(store, *old(1, 2, 3), covered=("tea",))
-    assert shelve(store) == 2
+    assert archive(store) == 2
     store.resume(ADA.email, now=SUMMER)
-    assert ids(serve(store, ADA)) == {"2603.00001", "2603.00002", "2603.00003"}
-    assert serve(store, ADA) is None
+    assert ids(enqueue(store, ADA)) == {"2603.00001", "2603.00002", "2603.00003"}
+    assert enqueue(store, ADA) is None
 
 
 def test_who_gets_no_mail_is_welcomed_with_nothing_from_before_their_time(store: SqliteStore) -> None:
-    bo = reader("bo@example.org", "tea")
+    bo = make_subscriber("bo@example.org", "tea")
     enrol(store, bo)
     record(store, *old(1), covered=("tea",))
     enrol(store, bo, ADA)
     store.suppress(ADA.email, cause="550 5.1.1", now=SPRING)
     record(store, *old(2, 3), covered=("tea",))
-    serve(store, bo)
-    assert shelve(store) == 2
+    enqueue(store, bo)
+    assert archive(store) == 2
     store.resume(ADA.email, now=SUMMER)
-    assert ids(serve(store, ADA)) == {"2603.00002", "2603.00003"}
+    assert ids(enqueue(store, ADA)) == {"2603.00002", "2603.00003"}
 
 
 def test_what_new_hits_and_editions_are_numbered_after_stays(store: SqliteStore) -> None:
-    both = reader(ADA.email, "tea", "milk")
+    both = make_subscriber(ADA.email, "tea", "milk")
     enrol(store, both)
     recent = found("2606.00001", "tea", submitted=LATE)
     record(store, recent, *old(2, 3, 4, 5), covered=("tea", "milk"))
     record(store, *old(3, keywords=("milk",)), covered=("tea", "milk"))
-    serve(store, both)
-    assert store.shelve(now=SUMMER, lookback=LOOKBACK) == 0
+    enqueue(store, both)
+    assert store.archive(now=SUMMER, lookback=LOOKBACK) == 0
     record(store, *old(6, 7), covered=("tea",))
-    serve(store, both)
-    assert store.shelve(now=SUMMER, lookback=LOOKBACK) == 2
+    enqueue(store, both)
+    assert store.archive(now=SUMMER, lookback=LOOKBACK) == 2
 
 
 def test_what_was_put_away_is_no_backlog_and_counts_as_seen(store: SqliteStore) -> None:
-    bo, ada = reader("bo@example.org", "tea"), reader("ada@example.org", "tea", "milk")
+    bo, ada = make_subscriber("bo@example.org", "tea"), make_subscriber("ada@example.org", "tea", "milk")
     enrol(store, bo)
     record(store, *old(1, 2, 3), covered=("tea",))
-    serve(store, bo)
-    assert shelve(store) == 2
+    enqueue(store, bo)
+    assert archive(store) == 2
     enrol(store, bo, ada)
     record(store, *old(1, keywords=("milk",)), covered=("milk",))
     assert new_for(store) == {("2603.00001", key("milk"))}
@@ -220,26 +220,26 @@ def test_what_was_put_away_is_no_backlog_and_counts_as_seen(store: SqliteStore) 
 def test_a_new_version_of_a_paper_that_was_put_away_is_told_to_who_had_it(store: SqliteStore) -> None:
     enrol(store, ASKING)
     record(store, *old(1, 2, 3), covered=("tea",))
-    serve(store, ASKING)
-    assert shelve(store) == 2
+    enqueue(store, ASKING)
+    assert archive(store) == 2
     record(store, *old(1, 2, version=2), *old(5), covered=("tea",))
-    assert lines(serve(store, ASKING)) == {("2603.00001", 1, 2), ("2603.00002", 1, 2)}
-    assert shelve(store) == 1
+    assert lines(enqueue(store, ASKING)) == {("2603.00001", 1, 2), ("2603.00002", 1, 2)}
+    assert archive(store) == 1
     assert record(store, *old(2, version=2), covered=("tea",)) == 0
-    assert serve(store, ASKING) is None
+    assert enqueue(store, ASKING) is None
     record(store, *old(2, version=3), covered=("tea",))
-    assert lines(serve(store, ASKING)) == {("2603.00002", 2, 3)}
+    assert lines(enqueue(store, ASKING)) == {("2603.00002", 2, 3)}
 
 
 def test_a_longer_look_back_finds_again_what_was_put_away(store: SqliteStore) -> None:
     enrol(store, ADA)
     record(store, *old(1, 2, 3, keywords=("tea", "milk")), covered=("tea",))
-    enrol(store, reader(ADA.email, "tea", "milk"))
+    enrol(store, make_subscriber(ADA.email, "tea", "milk"))
     record(store, *old(1, 2, 3, keywords=("tea", "milk")), covered=("tea", "milk"))
-    serve(store, ADA)
+    enqueue(store, ADA)
     before = store.recent_hits(since=LONG_AGO)
     assert set(before) == {key("tea"), key("milk")}
-    assert shelve(store) == 2
+    assert archive(store) == 2
     after = dict(store.recent_hits(since=LONG_AGO))
     after.pop(key("last"), None)
     assert after == before
@@ -249,8 +249,8 @@ def test_a_longer_look_back_finds_again_what_was_put_away(store: SqliteStore) ->
 def test_the_newest_papers_of_a_keyword_may_have_been_put_away(store: SqliteStore) -> None:
     enrol(store, ADA)
     record(store, *old(2, 1, 3), found("2602.00009", "tea", submitted="2026-02-01 10:00"), covered=("tea",))
-    serve(store, ADA)
-    assert shelve(store) == 2
+    enqueue(store, ADA)
+    assert archive(store) == 2
     record(store, *old(1, version=2), found("2606.00001", "tea", submitted=LATE), covered=("tea",))
     expected = [("2606.00001", 1), ("2603.00003", 1), ("2603.00002", 1), ("2603.00001", 2), ("2602.00009", 1)]
     for limit in (1, 2, 3, 4, 5, 100):
@@ -259,13 +259,13 @@ def test_the_newest_papers_of_a_keyword_may_have_been_put_away(store: SqliteStor
 
 
 def test_a_shelf_may_hold_newer_papers_than_those_of_the_keyword(store: SqliteStore) -> None:
-    both = reader(ADA.email, "tea", "milk")
+    both = make_subscriber(ADA.email, "tea", "milk")
     enrol(store, both)
     record(store, *old(1, keywords=("milk",)), covered=("tea", "milk"))
     oldest = found("2601.00001", "tea", submitted="2026-01-05 10:00")
     record(store, *old(2, keywords=("milk",)), oldest, covered=("tea", "milk"))
-    serve(store, both)
-    assert shelve(store) == 2
+    enqueue(store, both)
+    assert archive(store) == 2
     record(store, found("2602.00001", "tea", submitted="2026-02-05 10:00"), covered=("tea",))
     assert [paper.id for paper in store.newest_papers(key("tea"), limit=1)] == ["2602.00001"]
 
@@ -275,8 +275,8 @@ def test_what_the_look_back_reaches_stays_at_hand(store: SqliteStore, recent: st
     enrol(store, ADA)
     record(store, found("2606.00001", "tea", submitted=recent), *old(1, 2), covered=("tea",))
     record(store, found("2606.00002", "tea", submitted=recent), *old(3, 4), covered=("tea",))
-    serve(store, ADA)
-    assert shelve(store) == 1
+    enqueue(store, ADA)
+    assert archive(store) == 1
     assert len(store.recent_hits(since=moment(recent))[key("tea")]) == 2
 
 
@@ -287,29 +287,29 @@ def test_a_paper_without_a_time_is_as_old_as_its_id(store: SqliteStore, arxiv_id
     paper = replace(invented_paper(arxiv_id), submitted_at=None)
     enrol(store, ADA)
     record(store, Matched(paper=paper, query_keys=(key("tea"),)), covered=("tea",))
-    bo = reader("bo@example.org", "tea")
+    bo = make_subscriber("bo@example.org", "tea")
     enrol(store, ADA, bo)
     hits = store.news(bo.email, backlog_since=SUMMER - LOOKBACK).hits
     assert len(hits) == 1 - expected
     for one in (ADA, bo):
-        serve(store, one)
-    assert shelve(store) == expected
+        enqueue(store, one)
+    assert archive(store) == expected
 
 
 def test_a_clock_that_is_years_ahead_puts_nothing_away(store: SqliteStore) -> None:
     enrol(store, ADA)
     recent = [found(f"2606.0000{place}", "tea", submitted=LATE) for place in range(1, 6)]
     record(store, *recent, covered=("tea",))
-    serve(store, ADA)
-    assert shelve(store, now=SUMMER + 4_000 * DAY) == 0
+    enqueue(store, ADA)
+    assert archive(store, now=SUMMER + 4_000 * DAY) == 0
 
 
 def test_a_call_does_a_bounded_part_of_the_work(store: SqliteStore) -> None:
     enrol(store, ADA)
     many = [found(f"2603.{place:05}", "tea", submitted=EARLY) for place in range(1, 40)]
     record(store, *many, covered=("tea",))
-    serve(store, ADA)
-    assert [shelve(store) for _ in range(4)] == [8, 8, 4, 0]
+    enqueue(store, ADA)
+    assert [archive(store) for _ in range(4)] == [8, 8, 4, 0]
     assert len(store.recent_hits(since=LONG_AGO)[key("tea")]) == 39
 
 
@@ -318,15 +318,15 @@ def test_a_call_that_is_cut_off_leaves_everything_as_it_was(
 ) -> None:
     enrol(store, ADA)
     record(store, *old(1, 2, 3), covered=("tea",))
-    serve(store, ADA)
+    enqueue(store, ADA)
     with monkeypatch.context() as patched:
         calls = iter([b"first shelf"])
         patched.setattr(module, "packed", lambda rows: next(calls))
         with pytest.raises(StopIteration):
-            shelve(store)
+            archive(store)
     assert rows(path, "SELECT number FROM shelf") == []
     assert rows(path, "SELECT count(*) FROM hit") == [(4,)]
-    assert shelve(store) == 2
+    assert archive(store) == 2
 
 
 def test_papers_and_versions_of_an_older_file_are_known_by_their_ids(path: Path) -> None:

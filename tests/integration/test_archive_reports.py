@@ -15,10 +15,10 @@ from digest.model.paper import Paper
 from digest.pipeline.compose import compose
 from digest.storage.sqlite import archive
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import MailingState, Matched, Served, Standing
+from digest.storage.values import MailingState, Matched, Served, SubscriberStatus
 from tests.examples import examples
-from tests.factories import invented_paper, moment, reader
-from tests.stores import LONG_AGO, claim, conclude, key
+from tests.factories import invented_paper, make_subscriber, moment
+from tests.stores import LONG_AGO, claim, key, record_results
 
 if TYPE_CHECKING:
     from digest.subscribers.subscriber import Subscriber
@@ -72,7 +72,7 @@ class Twins:
         self.stores = (self.plain, self.shelved)
         self.now = SPRING
         self.fetches = 0
-        self.readers: dict[str, Subscriber] = {}
+        self.subscribers: dict[str, Subscriber] = {}
         self.follow([("tea", "milk", True), ("tea", "tea", False), None])
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ class Twins:
 
     def fetch(self, found: list[tuple[int, int, set[str]]]) -> None:
         """Of the keywords that are followed, as a fetch does; and one paper of today, for somebody else."""
-        keys = {keyword.query.key for one in self.readers.values() for keyword in one.keywords}
+        keys = {keyword.query.key for one in self.subscribers.values() for keyword in one.keywords}
         matched = [
             Matched(paper=edition(place, version), query_keys=tuple(sorted(keys & set(map(key, words)))))
             for place, version, words in found
@@ -96,13 +96,15 @@ class Twins:
         assert len(counts) == 1
 
     def follow(self, followed: list[tuple[str, str, bool] | None]) -> None:
-        self.readers = {
-            email: reader(email, *sorted({one[0], one[1]}), replacements="section" if one[2] else "never")
+        self.subscribers = {
+            email: make_subscriber(
+                email, *sorted({one[0], one[1]}), replacements="section" if one[2] else "never"
+            )
             for email, one in zip(EMAILS, followed, strict=True)
             if one
         }
         for store in self.stores:
-            everybody = (*self.readers.values(), reader("zoe@example.org", "last"))
+            everybody = (*self.subscribers.values(), make_subscriber("zoe@example.org", "last"))
             store.enrol(everybody, now=self.now, current_since=self.now - 3 * DAY)
 
     def wait(self, days: int) -> None:
@@ -116,37 +118,41 @@ class Twins:
         for store in self.stores:
             store.resume(email, now=self.now)
 
-    def serve(self, email: str) -> None:
-        if email not in self.readers or self.standings(self.plain)[email].is_suppressed:
+    def enqueue(self, email: str) -> None:
+        if email not in self.subscribers or self.subscriber_statuses(self.plain)[email].is_suppressed:
             return
         for store in self.stores:
             news = store.news(email, backlog_since=self.now - LOOKBACK)
             digest = compose(
-                self.readers[email], news.hits, planned_at=self.now, is_first=False, revisions=news.revisions
+                self.subscribers[email],
+                news.hits,
+                planned_at=self.now,
+                is_first=False,
+                revisions=news.revisions,
             )
-            store.serve([Served(email=email, slot_at=self.now, frontier=news.frontier, digest=digest)])
+            store.enqueue([Served(email=email, slot_at=self.now, frontier=news.frontier, digest=digest)])
 
     def deliver(self, state: MailingState) -> None:
         plain, shelved = (claim(store, now=self.now, limit=2) for store in self.stores)
         assert [mailing.digest for mailing in plain] == [mailing.digest for mailing in shelved]
         for store, mailings in zip(self.stores, (plain, shelved), strict=True):
             for mailing in mailings:
-                conclude(store, mailing, state, "so be it")
+                record_results(store, mailing, state, "so be it")
 
-    def standings(self, store: SqliteStore) -> dict[str, Standing]:
-        return dict(store.standings(EMAILS))
+    def subscriber_statuses(self, store: SqliteStore) -> dict[str, SubscriberStatus]:
+        return dict(store.subscriber_statuses(EMAILS))
 
     def compare(self) -> None:
-        while self.shelved.shelve(now=self.now, lookback=LOOKBACK):
+        while self.shelved.archive(now=self.now, lookback=LOOKBACK):
             pass
-        assert self.standings(self.plain) == self.standings(self.shelved)
+        assert self.subscriber_statuses(self.plain) == self.subscriber_statuses(self.shelved)
         for since in (self.now - LOOKBACK, LONG_AGO):
             assert self.plain.recent_hits(since=since) == self.shelved.recent_hits(since=since)
         for keyword in WORDS:
             for limit in (1, 100):
                 first, second = (store.newest_papers(key(keyword), limit=limit) for store in self.stores)
                 assert first == second
-        for email in self.readers:
+        for email in self.subscribers:
             plain, shelved = (store.news(email, backlog_since=self.now - LOOKBACK) for store in self.stores)
             assert (plain.hits, plain.frontier, plain.revisions) == (
                 shelved.hits,

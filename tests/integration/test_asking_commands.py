@@ -62,7 +62,7 @@ async def test_a_keyword_can_be_tried_without_a_state(tmp_path: Path, arxiv: Loc
     assert not (tmp_path / "digest.db").exists()
 
 
-async def test_a_readers_keywords_are_those_of_the_file(tmp_path: Path, arxiv: LocalArxiv) -> None:
+async def test_a_subscribers_keywords_are_those_of_the_file(tmp_path: Path, arxiv: LocalArxiv) -> None:
     entry = '[[subscriber]]\nemail = "{}@example.org"\nkeywords = ["{}"]\n'
     (tmp_path / "subscribers.toml").write_text(entry.format("ada", "learning") + entry.format("bo", "tea"))
     ran = await answer(tmp_path, arxiv, "keywords", "bo@example.org")
@@ -168,7 +168,9 @@ async def test_a_preview_says_what_its_subscriber_chose_online(tmp_path: Path, a
     now = datetime.fromisoformat(NOW)
     with SqliteStore(tmp_path / "digest.db") as store:
         store.enrol(found, now=now, current_since=now)
-        store.prefer("ada@example.org", Preferences(muted=(parse("tea").key,), paused_until=date(2026, 6, 1)))
+        store.save_preferences(
+            "ada@example.org", Preferences(muted=(parse("tea").key,), paused_until=date(2026, 6, 1))
+        )
         store.leave("ada@example.org", now=now)
     done = await digest(tmp_path, arxiv, "preview", "ada@example.org")
     assert done.returncode == 0, done.stderr

@@ -21,16 +21,16 @@ from digest import cli
 from digest.config.package_data import templates_folder
 from digest.keywords.query import parse
 from digest.mail.bounces import MOST_BOUNCES
-from digest.mail.message import Letterhead
+from digest.mail.message import SenderIdentity
 from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.writer import Writer
 from digest.pipeline.compose import compose
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import Conclusion, MailingState, Matched, Served
-from tests.factories import invented_paper, reader
+from digest.storage.values import DeliveryResult, MailingState, Matched, Served
+from tests.factories import invented_paper, make_subscriber
 from tests.notifications import (
     FIELDS,
-    READER,
+    SUBSCRIBER,
     TOKEN,
     exchange,
     exim,
@@ -103,10 +103,10 @@ def machine(
         yield found
 
 
-def sent(machine: Machine, email: str = READER, mailings: int = 1) -> list[str]:
-    """The tokens of so many digests that were sent to this reader."""
+def sent(machine: Machine, email: str = SUBSCRIBER, mailings: int = 1) -> list[str]:
+    """The tokens of so many digests that were sent to this subscriber."""
     tokens = []
-    subscribers = [reader(email, "neural operator"), reader(OTHER, "neural operator")]
+    subscribers = [make_subscriber(email, "neural operator"), make_subscriber(OTHER, "neural operator")]
     with SqliteStore(machine.state) as store:
         for number in range(mailings):
             paper = invented_paper(f"2606.{number + 1:05}", submitted="2026-06-15 10:00")
@@ -115,10 +115,10 @@ def sent(machine: Machine, email: str = READER, mailings: int = 1) -> list[str]:
             store.record([Matched(paper=paper, query_keys=(query,))], covered={query: LONG_AGO}, now=LONG_AGO)
             news = store.news(email, backlog_since=LONG_AGO - timedelta(days=3650))
             digest = compose(subscribers[0], news.hits, planned_at=NOW, is_first=False)
-            store.serve([Served(email=email, slot_at=NOW, frontier=news.frontier, digest=digest)])
+            store.enqueue([Served(email=email, slot_at=NOW, frontier=news.frontier, digest=digest)])
             (mailing,) = store.claim(now=NOW, until=NOW + timedelta(hours=1), limit=5)
-            done = Conclusion(number=mailing.number, state=MailingState.SENT, reply="250 ok")
-            store.conclude([done], now=NOW)
+            done = DeliveryResult(number=mailing.number, state=MailingState.SENT, reply="250 ok")
+            store.record_results([done], now=NOW)
             tokens.append(mailing.token)
     return tokens
 
@@ -128,8 +128,8 @@ def test_a_dead_address_gets_no_more_mail_at_once(machine: Machine, message: byt
     (token,) = sent(machine)
     ended = machine.bounce(message, token)
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out.startswith(f"{READER} gets no more mail (550")
-    assert machine.suppressed() == [READER]
+    assert ended.out.startswith(f"{SUBSCRIBER} gets no more mail (550")
+    assert machine.suppressed() == [SUBSCRIBER]
 
 
 def test_another_failure_is_counted_until_there_are_too_many(machine: Machine) -> None:
@@ -139,7 +139,7 @@ def test_another_failure_is_counted_until_there_are_too_many(machine: Machine) -
         assert f"still mailed: {number} of {MOST_BOUNCES} mailings came back" in ended.out
     assert machine.suppressed() == []
     assert "5 mailings came back in 30 days" in machine.bounce(postfix(fields=FULL), tokens[-1]).out
-    assert machine.suppressed() == [READER]
+    assert machine.suppressed() == [SUBSCRIBER]
 
 
 def test_one_notification_many_times_is_one_bounce(machine: Machine) -> None:
@@ -181,54 +181,58 @@ def test_a_guessed_token_harms_nobody(machine: Machine, message: bytes) -> None:
     assert (machine.suppressed(), machine.counted(token)) == ([], 0)
 
 
-def test_a_reader_cannot_stop_the_mails_of_another(machine: Machine) -> None:
+def test_a_subscriber_cannot_stop_the_mails_of_another(machine: Machine) -> None:
     """They know the names of their own mailings alone."""
     (token,) = sent(machine)
-    forged = postfix(fields=FIELDS.replace(READER, OTHER))
+    forged = postfix(fields=FIELDS.replace(SUBSCRIBER, OTHER))
     for _ in range(2):
         machine.bounce(forged, token)
     assert OTHER not in machine.suppressed()
 
 
 def test_a_message_id_of_ours_does_not_make_a_foreign_notification_ours(machine: Machine) -> None:
-    """As when a reader answers a digest to a list, and somebody on the list has left."""
+    """As when a subscriber answers a digest to a list, and somebody on the list has left."""
     (token,) = sent(machine)
-    foreign = postfix(head=head("digest@lab.example"), fields=FIELDS.replace(READER, "someone@list.example"))
+    foreign = postfix(
+        head=head("digest@lab.example"), fields=FIELDS.replace(SUBSCRIBER, "someone@list.example")
+    )
     ended = machine.bounce(foreign, token)
     assert ended.out.startswith("Nothing done")
     assert machine.counted(token) == 0
 
 
-def test_where_a_mailbox_hands_on_the_failure_counts_and_the_reader_is_not_dead(machine: Machine) -> None:
+def test_where_a_mailbox_hands_on_the_failure_counts_and_the_subscriber_is_not_dead(machine: Machine) -> None:
     (token,) = sent(machine)
-    ended = machine.bounce(postfix(fields=FIELDS.replace(READER, "new@far.example")), token)
-    assert f"{READER} is still mailed: 1 of" in ended.out
+    ended = machine.bounce(postfix(fields=FIELDS.replace(SUBSCRIBER, "new@far.example")), token)
+    assert f"{SUBSCRIBER} is still mailed: 1 of" in ended.out
     assert machine.suppressed() == []
 
 
-def test_so_it_does_where_the_notification_names_the_reader_as_the_original_one(machine: Machine) -> None:
+def test_so_it_does_where_the_notification_names_the_subscriber_as_the_original_one(machine: Machine) -> None:
     (token,) = sent(machine)
-    fields = FIELDS.replace(f"Final-Recipient: rfc822; {READER}", "Final-Recipient: rfc822; new@far.example")
+    fields = FIELDS.replace(
+        f"Final-Recipient: rfc822; {SUBSCRIBER}", "Final-Recipient: rfc822; new@far.example"
+    )
     ended = machine.bounce(postfix(head=head("digest@lab.example"), fields=fields), token)
-    assert f"{READER} is still mailed: 1 of" in ended.out
+    assert f"{SUBSCRIBER} is still mailed: 1 of" in ended.out
     assert machine.suppressed() == []
 
 
 def test_an_address_is_the_same_in_other_letters(machine: Machine) -> None:
     (token,) = sent(machine)
     machine.bounce(
-        postfix(head=head("digest@lab.example"), fields=FIELDS.replace(READER, READER.upper())), token
+        postfix(head=head("digest@lab.example"), fields=FIELDS.replace(SUBSCRIBER, SUBSCRIBER.upper())), token
     )
-    assert machine.suppressed() == [READER]
+    assert machine.suppressed() == [SUBSCRIBER]
 
 
 def test_the_daemon_may_be_at_work_meanwhile(machine: Machine) -> None:
-    from digest.storage.lock import sole_worker
+    from digest.storage.lock import hold_state
 
     (token,) = sent(machine)
-    with sole_worker(machine.state), SqliteStore(machine.state):
+    with hold_state(machine.state), SqliteStore(machine.state):
         assert machine.bounce(postfix(), token).code == 0
-    assert machine.suppressed() == [READER]
+    assert machine.suppressed() == [SUBSCRIBER]
 
 
 def test_a_mail_server_is_to_try_again_when_the_state_is_locked(
@@ -243,7 +247,7 @@ def test_a_mail_server_is_to_try_again_when_the_state_is_locked(
     assert (ended.code, ended.out) == (75, "")
     assert ended.err.startswith("error: ")
     assert machine.bounce(postfix(), token).code == 0
-    assert machine.suppressed() == [READER]
+    assert machine.suppressed() == [SUBSCRIBER]
 
 
 def test_a_mail_server_is_to_try_again_when_the_state_is_missing(machine: Machine) -> None:
@@ -267,7 +271,7 @@ def test_the_whole_mail_is_taken_from_the_mail_server(machine: Machine) -> None:
     stdin = io.BytesIO(postfix().replace(TOKEN.encode(), token.encode()) + b"x\n" * 3_000_000)
     assert machine.run("bounce", stdin=stdin).code == 0
     assert stdin.read() == b""
-    assert machine.suppressed() == [READER]
+    assert machine.suppressed() == [SUBSCRIBER]
 
 
 def test_suppressed_addresses_are_listed_with_their_cause(machine: Machine) -> None:
@@ -275,9 +279,9 @@ def test_suppressed_addresses_are_listed_with_their_cause(machine: Machine) -> N
     assert json.loads(machine.run("suppressions", "--json").out) == []
     (token,) = sent(machine)
     machine.bounce(postfix(), token)
-    assert f"{READER}  {NOW:%Y-%m-%d}" in machine.run("suppressions").out
+    assert f"{SUBSCRIBER}  {NOW:%Y-%m-%d}" in machine.run("suppressions").out
     (listed,) = json.loads(machine.run("suppressions", "--json").out)
-    assert (listed["email"], listed["cause"][:9]) == (READER, "550 5.1.1")
+    assert (listed["email"], listed["cause"][:9]) == (SUBSCRIBER, "550 5.1.1")
     assert datetime.fromisoformat(listed["since"]).tzinfo is not None
 
 
@@ -290,7 +294,7 @@ def test_without_a_state_nobody_is_suppressed_and_none_is_made(machine: Machine)
 def test_an_address_is_mailed_again_when_that_is_wished(machine: Machine) -> None:
     (token,) = sent(machine)
     machine.bounce(postfix(), token)
-    ended = machine.run("resume", READER.upper())
+    ended = machine.run("resume", SUBSCRIBER.upper())
     assert (ended.code, machine.suppressed()) == (0, [])
     assert "is mailed again. The digest that waited goes with the next `digest run`" in ended.out
 
@@ -317,13 +321,13 @@ def test_every_server_ends_the_mails_to_a_mailbox_that_is_gone(machine: Machine,
     for encoding in (bytes, b64encode):
         message = message.replace(encoding(returned().encode()), encoding(returned(token).encode()))
     assert machine.bounce(message, token).code == 0
-    assert machine.suppressed() == [READER]
+    assert machine.suppressed() == [SUBSCRIBER]
 
 
 @pytest.mark.parametrize("name", [name for name in ALIVE if "full" not in name])
 def test_what_is_not_about_the_mailbox_suppresses_nobody_however_often(machine: Machine, name: str) -> None:
     for token in sent(machine, mailings=2 * MOST_BOUNCES):
-        assert f"{READER} is still mailed: 0 of" in machine.bounce(ALIVE[name], token).out
+        assert f"{SUBSCRIBER} is still mailed: 0 of" in machine.bounce(ALIVE[name], token).out
     assert machine.suppressed() == []
 
 
@@ -337,14 +341,14 @@ def test_a_doubtful_address_takes_two_mailings_days_apart(machine: Machine) -> N
     with closing(sqlite3.connect(machine.state)) as db, db:
         db.execute("UPDATE returned SET returned_at = replace(returned_at, ?, ?)", [days(0), days(2)])
     assert "mailings came back for days" in machine.bounce(doubtful, third).out
-    assert machine.suppressed() == [READER]
+    assert machine.suppressed() == [SUBSCRIBER]
 
 
 def test_a_server_that_sends_back_every_mail_is_not_believed(machine: Machine) -> None:
     emails = [f"reader{number}@home.example" for number in range(12)]
     tokens = {email: sent(machine, email)[0] for email in emails}
     for email, token in tokens.items():
-        ended = machine.bounce(postfix().replace(READER.encode(), email.encode()), token)
+        ended = machine.bounce(postfix().replace(SUBSCRIBER.encode(), email.encode()), token)
     assert "a mail server seems to be at fault" in ended.out
     assert machine.suppressed() == emails[:3]
 
@@ -354,7 +358,7 @@ def test_a_domain_whose_mails_come_back_all_keeps_the_rest_of_it(machine: Machin
     emails = [*(f"reader{number}@home.example" for number in range(60)), *astray]
     tokens = {email: sent(machine, email)[0] for email in emails}
     for email in (*astray, emails[0]):
-        ended = machine.bounce(postfix().replace(READER.encode(), email.encode()), tokens[email])
+        ended = machine.bounce(postfix().replace(SUBSCRIBER.encode(), email.encode()), tokens[email])
         assert ("a mail server seems to be at fault" in ended.out) == (email in astray[2:])
     assert set(machine.suppressed()) == {*astray[:2], emails[0]}
 
@@ -363,7 +367,7 @@ def test_a_few_that_died_among_many_are_given_up(machine: Machine) -> None:
     emails = [f"reader{number}@home.example" for number in range(50)]
     tokens = {email: sent(machine, email)[0] for email in emails}
     for email in emails[::12]:
-        machine.bounce(postfix().replace(READER.encode(), email.encode()), tokens[email])
+        machine.bounce(postfix().replace(SUBSCRIBER.encode(), email.encode()), tokens[email])
     assert machine.suppressed() == sorted(emails[::12])
 
 
@@ -372,13 +376,13 @@ def days(ago: int) -> str:
 
 
 def leaving(machine: Machine) -> str:
-    """The address in the header of a reader's mail."""
+    """The address in the header of a subscriber's mail."""
     with SqliteStore(machine.state) as store:
         (mailing,) = store.claim(now=NOW + timedelta(days=2), until=NOW + timedelta(days=3), limit=1)
-        letterhead = Letterhead(
+        sender_identity = SenderIdentity(
             sender="d@lab.example", contact="c@lab.example", bounce_address="bounce@lab.example"
         )
-        outgoing = Writer(Renderer(templates_folder()), letterhead).write(mailing)
+        outgoing = Writer(Renderer(templates_folder()), sender_identity).write(mailing)
     header = re.search(rb"\r\nList-Unsubscribe: <mailto:([^?]+)\?subject=unsubscribe>\r\n", outgoing.message)
     assert header
     return header[1].decode()
@@ -389,11 +393,11 @@ def test_whoever_writes_to_the_address_in_their_mail_is_unsubscribed(machine: Ma
     machine.bounce(postfix(fields=FULL), token)  # so that there is a mail to write again
     address = leaving(machine)
     for _ in range(2):
-        ended = machine.bounce(f"From: {READER}\nTo: {address}\nSubject: unsubscribe\n\n".encode(), token)
-        assert ended.out == f"{READER} is unsubscribed, as they asked by mail.\n"
+        ended = machine.bounce(f"From: {SUBSCRIBER}\nTo: {address}\nSubject: unsubscribe\n\n".encode(), token)
+        assert ended.out == f"{SUBSCRIBER} is unsubscribed, as they asked by mail.\n"
     with SqliteStore(machine.state) as store:
-        assert store.preferences_of(READER).left_at is not None
-    forged = f"From: {READER}\nTo: bounce+leave-{'a' * 29}@lab.example\n\n".encode()
+        assert store.preferences_of(SUBSCRIBER).left_at is not None
+    forged = f"From: {SUBSCRIBER}\nTo: bounce+leave-{'a' * 29}@lab.example\n\n".encode()
     assert machine.bounce(forged, token).out.startswith("Nothing done")
 
 
@@ -402,7 +406,7 @@ def test_a_complaint_ends_the_mails(machine: Machine) -> None:
     assert machine.bounce(complaint("not-spam"), token).code == 0
     assert machine.suppressed() == []
     assert "marked as spam" in machine.bounce(complaint(), token).out
-    assert machine.suppressed() == [READER]
+    assert machine.suppressed() == [SUBSCRIBER]
     assert machine.bounce(complaint(), FORGED).out.startswith("Nothing done")
 
 
@@ -418,7 +422,7 @@ def test_what_is_not_understood_is_kept_and_told(machine: Machine) -> None:
     assert "It failed." in machine.run("bounce", "--show", str(kept[-1].number)).out
     assert machine.run("bounce", "--show", "9999").code == 2
     Path("subscribers.toml").write_text(
-        f'[[subscriber]]\nemail = "{READER}"\nkeywords = ["neural operator"]\n'
+        f'[[subscriber]]\nemail = "{SUBSCRIBER}"\nkeywords = ["neural operator"]\n'
     )
     Path("digest.toml").write_text("[smtp]\nhost = 'localhost'\nsender = 'd@lab.example'\n")
     status = machine.run("status")
@@ -465,7 +469,7 @@ def test_what_was_done_is_done_though_nobody_can_be_told(machine: Machine) -> No
             check=False,
         )
     assert (done.returncode, done.stderr) == (0, b"")
-    assert machine.suppressed() == [READER]
+    assert machine.suppressed() == [SUBSCRIBER]
 
 
 def test_looking_at_what_was_kept_leaves_an_older_state_as_it_is(machine: Machine) -> None:

@@ -20,7 +20,7 @@ from digest.sources.window import HELD
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing
 from digest.subscribers.preferences import Preferences
-from tests.factories import invented_paper, moment, reader
+from tests.factories import invented_paper, make_subscriber, moment
 from tests.fakes import FakeTransport
 from tests.integration.installation import LOOKBACK, MONDAY, TEA, TUESDAY, WEDNESDAY, Installation, plain
 
@@ -44,7 +44,7 @@ BOTH = invented_paper("2606.00003", "Tea with milk", submitted="2026-06-10 10:00
 COFFEE = invented_paper("2606.00004", "Coffee", submitted="2026-06-12 10:00")
 
 
-async def test_each_reader_gets_what_matches_and_nobody_what_does_not(store: SqliteStore) -> None:
+async def test_each_subscriber_gets_what_matches_and_nobody_what_does_not(store: SqliteStore) -> None:
     lab = Installation(store)
     report = await lab.run(TUESDAY, TEA, MILK, BOTH, COFFEE)
     assert lab.mails() == [
@@ -65,7 +65,7 @@ async def test_a_second_run_sends_nothing(store: SqliteStore) -> None:
 
 
 async def test_more_than_one_digest_a_day_only_by_force(store: SqliteStore) -> None:
-    lab = Installation(store, reader("ada@example.org", "tea"))
+    lab = Installation(store, make_subscriber("ada@example.org", "tea"))
     await lab.run(MONDAY, TEA)
     lab.mails()
     await lab.run(MONDAY, TEA, BOTH)
@@ -75,14 +75,14 @@ async def test_more_than_one_digest_a_day_only_by_force(store: SqliteStore) -> N
 
 
 async def test_a_paper_announced_two_weeks_after_its_submission_still_comes(store: SqliteStore) -> None:
-    lab = Installation(store, reader("ada@example.org", "tea"))
+    lab = Installation(store, make_subscriber("ada@example.org", "tea"))
     await lab.run(MONDAY, TEA)
     await lab.run(TUESDAY, TEA, invented_paper("2606.00009", "Late tea", submitted="2026-06-02 00:00"))
     assert lab.mails()[-1] == ("ada@example.org", "2606.00009")
 
 
 async def test_the_first_digest_brings_ten_papers_a_keyword(store: SqliteStore) -> None:
-    lab = Installation(store, reader("ada@example.org", "tea"))
+    lab = Installation(store, make_subscriber("ada@example.org", "tea"))
     papers = [invented_paper(f"2606.{n:05}", "Tea", submitted=f"2026-06-{n:02} 00:00") for n in range(1, 16)]
     await lab.run(TUESDAY, *papers)
     newest = " ".join(f"2606.{n:05}" for n in range(15, 5, -1))
@@ -92,20 +92,20 @@ async def test_the_first_digest_brings_ten_papers_a_keyword(store: SqliteStore) 
 
 
 async def test_a_fetch_covers_the_lookback_before_the_last_good_one(store: SqliteStore) -> None:
-    lab = Installation(store, reader("ada@example.org", "tea"))
+    lab = Installation(store, make_subscriber("ada@example.org", "tea"))
     await lab.run(MONDAY, TEA)
     lab.source.failing = lambda queries: Unreachable("http://arxiv", "no answer")
     await lab.run(TUESDAY)
     lab.source.failing = lambda queries: None
     await lab.run(MONDAY + timedelta(days=30))
-    assert [ground.submitted_since for _, ground in lab.source.asked] == [
+    assert [window.submitted_since for _, window in lab.source.asked] == [
         MONDAY - LOOKBACK,
         *[MONDAY - HELD] * 2,
     ]
 
 
 async def test_a_failed_fetch_is_no_quiet_day(store: SqliteStore) -> None:
-    lab = Installation(store, reader("ada@example.org", "tea"))
+    lab = Installation(store, make_subscriber("ada@example.org", "tea"))
     await lab.run(MONDAY, TEA)
     lab.mails()
     lab.source.failing = lambda queries: Unreachable("http://arxiv", "no answer")
@@ -149,7 +149,7 @@ async def test_a_mail_that_fails_waits_and_the_others_go(store: SqliteStore, out
 
 
 async def test_a_digest_that_waits_when_the_next_is_due_goes_into_it(store: SqliteStore) -> None:
-    lab = Installation(store, reader("ada@example.org", "tea"))
+    lab = Installation(store, make_subscriber("ada@example.org", "tea"))
     normal = lab.transport.answer
     lab.transport.answer = lambda mail: Receipt(outcome=Outcome.DEFERRED, reply="451 later")
     await lab.run(MONDAY, TEA)
@@ -161,7 +161,7 @@ async def test_a_digest_that_waits_when_the_next_is_due_goes_into_it(store: Sqli
 
 
 async def test_force_tries_at_once_what_waits(store: SqliteStore) -> None:
-    lab = Installation(store, reader("ada@example.org", "tea"))
+    lab = Installation(store, make_subscriber("ada@example.org", "tea"))
     normal = lab.transport.answer
     lab.transport.answer = lambda mail: Receipt(outcome=Outcome.DEFERRED, reply="451 later")
     await lab.run(MONDAY, TEA)
@@ -183,8 +183,8 @@ async def test_a_server_that_is_down_is_nobodys_fault(store: SqliteStore, sessio
 
 
 async def test_a_server_that_goes_down_in_the_middle_leaves_the_rest_untried(store: SqliteStore) -> None:
-    readers = [reader(f"reader{number}@example.org", "tea") for number in range(5)]
-    lab = Installation(store, *readers)
+    subscribers = [make_subscriber(f"reader{number}@example.org", "tea") for number in range(5)]
+    lab = Installation(store, *subscribers)
     normal = lab.transport.answer
     lab.transport.answer = lambda mail: DOWN if len(lab.transport.taken) == 2 else normal(mail)
     report = await lab.run(MONDAY, TEA)
@@ -195,17 +195,17 @@ async def test_a_server_that_goes_down_in_the_middle_leaves_the_rest_untried(sto
 
 
 async def test_many_sessions_send_each_mail_once(store: SqliteStore) -> None:
-    readers = [reader(f"reader{number}@example.org", "tea") for number in range(40)]
-    lab = Installation(store, *readers)
+    subscribers = [make_subscriber(f"reader{number}@example.org", "tea") for number in range(40)]
+    lab = Installation(store, *subscribers)
     lab.transport.sessions = 7
     await lab.run(MONDAY, TEA)
-    assert sorted(recipient for recipient, _ in lab.mails()) == sorted(one.email for one in readers)
+    assert sorted(recipient for recipient, _ in lab.mails()) == sorted(one.email for one in subscribers)
     assert lab.transport.opened <= 7
 
 
 async def test_when_told_to_stop_the_mail_in_hand_is_finished_and_no_other_begun(store: SqliteStore) -> None:
-    readers = [reader(f"reader{number}@example.org", "tea") for number in range(5)]
-    lab = Installation(store, *readers)
+    subscribers = [make_subscriber(f"reader{number}@example.org", "tea") for number in range(5)]
+    lab = Installation(store, *subscribers)
     lab.transport.refusing = DOWN
     await lab.run(MONDAY, TEA)
     lab.transport.refusing = None
@@ -220,17 +220,17 @@ async def test_when_told_to_stop_the_mail_in_hand_is_finished_and_no_other_begun
     assert (report.sent, store.waiting()) == (1, 4)
 
 
-async def test_a_reader_in_another_case_is_the_same_reader(store: SqliteStore) -> None:
-    lab = Installation(store, reader("Ada@Example.org", "tea"))
+async def test_a_subscriber_in_another_case_is_the_same_subscriber(store: SqliteStore) -> None:
+    lab = Installation(store, make_subscriber("Ada@Example.org", "tea"))
     await lab.run(MONDAY, TEA)
-    lab.subscribers = (reader("ada@example.org", "tea"),)
+    lab.subscribers = (make_subscriber("ada@example.org", "tea"),)
     await lab.run(TUESDAY)
     assert lab.mails() == [("Ada@Example.org", "2606.00001")]
 
 
 async def test_a_keyword_that_rested_floods_nobody_when_it_is_taken_up_again(store: SqliteStore) -> None:
-    ada, bo = reader("ada@example.org", "tea"), reader("bo@example.org", "milk")
-    cy = reader("cy@example.org", "milk")
+    ada, bo = make_subscriber("ada@example.org", "tea"), make_subscriber("bo@example.org", "milk")
+    cy = make_subscriber("cy@example.org", "milk")
     lab = Installation(store, ada, bo)
     await lab.run(
         MONDAY - timedelta(days=40), invented_paper("2604.00001", "Tea", submitted="2026-05-01 00:00")
@@ -242,13 +242,13 @@ async def test_a_keyword_that_rested_floods_nobody_when_it_is_taken_up_again(sto
     old_tea = invented_paper("2604.00009", "Tea long ago", submitted="2026-04-01 00:00")
     milks = [invented_paper(f"2606.1{n:04}", "Milk", submitted=f"2026-06-{n:02} 00:00") for n in range(1, 13)]
     await lab.run(TUESDAY, TEA, old_tea, *milks)
-    ((reader_, papers),) = lab.mails()
-    assert reader_ == "cy@example.org"
+    ((subscriber_, papers),) = lab.mails()
+    assert subscriber_ == "cy@example.org"
     assert len(papers.split()) == 10
 
 
 async def test_a_longer_lookback_makes_no_old_paper_new(store: SqliteStore) -> None:
-    lab = Installation(store, reader("ada@example.org", "tea"))
+    lab = Installation(store, make_subscriber("ada@example.org", "tea"))
     await lab.run(MONDAY, TEA)
     lab.mails()
     lab.lookback = timedelta(days=60)
@@ -257,7 +257,7 @@ async def test_a_longer_lookback_makes_no_old_paper_new(store: SqliteStore) -> N
 
 
 async def test_the_first_digest_is_short_also_where_others_follow_the_keyword(store: SqliteStore) -> None:
-    ada, bo = reader("ada@example.org", "tea"), reader("bo@example.org", "tea")
+    ada, bo = make_subscriber("ada@example.org", "tea"), make_subscriber("bo@example.org", "tea")
     lab = Installation(store, ada)
     await lab.run(MONDAY, TEA)
     lab.mails()
@@ -270,8 +270,8 @@ async def test_the_first_digest_is_short_also_where_others_follow_the_keyword(st
     ]
 
 
-async def test_a_reader_who_has_left_is_not_mailed_what_still_waits(store: SqliteStore) -> None:
-    ada, bo = reader("ada@example.org", "tea"), reader("bo@example.org", "tea")
+async def test_a_subscriber_who_has_left_is_not_mailed_what_still_waits(store: SqliteStore) -> None:
+    ada, bo = make_subscriber("ada@example.org", "tea"), make_subscriber("bo@example.org", "tea")
     lab = Installation(store, ada, bo)
     lab.transport.refusing = DOWN
     await lab.run(MONDAY, TEA)
@@ -288,7 +288,7 @@ async def test_while_arxiv_is_down_nobody_is_said_to_have_nothing_new(store: Sql
     assert (await lab.run(MONDAY)).subscribers_nothing_new == 0
 
 
-async def test_readers_who_had_their_digest_are_told_apart_from_those_with_nothing_new(
+async def test_subscribers_who_had_their_digest_are_told_apart_from_those_with_nothing_new(
     store: SqliteStore,
 ) -> None:
     lab = Installation(store)
@@ -298,15 +298,15 @@ async def test_readers_who_had_their_digest_are_told_apart_from_those_with_nothi
 
 
 async def test_a_server_that_takes_one_session_gets_all_mails_over_it(store: SqliteStore) -> None:
-    readers = [reader(f"reader{number}@example.org", "tea") for number in range(10)]
-    lab = Installation(store, *readers)
+    subscribers = [make_subscriber(f"reader{number}@example.org", "tea") for number in range(10)]
+    lab = Installation(store, *subscribers)
     lab.transport = OneSession(sessions=3)
     report = await lab.run(MONDAY, TEA)
     assert (report.digests_sent, report.errors) == (10, ())
 
 
 async def test_a_delivery_takes_up_what_an_earlier_one_left_in_the_middle(store: SqliteStore) -> None:
-    lab = Installation(store, reader("ada@example.org", "tea"))
+    lab = Installation(store, make_subscriber("ada@example.org", "tea"))
     lab.transport.refusing = DOWN
     await lab.run(MONDAY, TEA)
     lab.transport.refusing = None
@@ -333,7 +333,7 @@ async def test_a_state_that_cannot_be_written_for_longer_than_a_lease_repeats_no
 ) -> None:
     lab = Installation(store)
     writable_from = time.monotonic() + 0.6
-    conclude, renew = store.conclude, store.renew
+    record_results, renew = store.record_results, store.renew
     refused = 0
 
     def once_writable(method: Callable[..., None], *args: object, **named: object) -> None:
@@ -343,7 +343,7 @@ async def test_a_state_that_cannot_be_written_for_longer_than_a_lease_repeats_no
             raise StateError("digest.db", "the disk is full")
         method(*args, **named)
 
-    monkeypatch.setattr(store, "conclude", partial(once_writable, conclude))
+    monkeypatch.setattr(store, "conclude", partial(once_writable, record_results))
     monkeypatch.setattr(store, "renew", partial(once_writable, renew))
     monkeypatch.setattr(deliver_module, "LEASE", timedelta(seconds=1))
     monkeypatch.setattr(receipt_writer, "_PAUSE", 0.02)
@@ -379,20 +379,20 @@ async def test_a_digest_put_off_by_a_pause_is_no_failure(store: SqliteStore) -> 
     lab.transport.refusing = ServerUnavailable("mx.example.org:25", "nothing listens there", "start it")
     assert (await lab.run(MONDAY, TEA)).exit_code == 1
     lab.transport.refusing = None
-    store.prefer("ada@example.org", Preferences(paused_until=date(2027, 3, 1)))
-    store.prefer("bo@example.org", Preferences(paused_until=date(2027, 3, 1)))
+    store.save_preferences("ada@example.org", Preferences(paused_until=date(2027, 3, 1)))
+    store.save_preferences("bo@example.org", Preferences(paused_until=date(2027, 3, 1)))
     report = await lab.run(TUESDAY)
     assert (report.digests_sent, report.digests_deferred, report.exit_code) == (0, 0, 0)
 
 
 async def test_no_weekend_is_told_of_where_arxiv_could_not_be_asked(store: SqliteStore) -> None:
-    lab = Installation(store, reader("ada@example.org", "tea"))
+    lab = Installation(store, make_subscriber("ada@example.org", "tea"))
     await lab.run(moment("2026-06-12 12:00"), TEA)
     sunday = moment("2026-06-14 12:00")
-    assert str((await lab.run(sunday)).silence).endswith("the weekend")
+    assert str((await lab.run(sunday)).missing_news).endswith("the weekend")
     lab.source.failing = lambda _: Unreachable("http://arxiv", "no answer")
     report = await lab.run(sunday + timedelta(hours=1))
-    assert (report.exit_code, report.silence) == (3, None)
+    assert (report.exit_code, report.missing_news) == (3, None)
 
 
 async def test_the_monday_after_a_friday_holiday_is_quiet_and_all_comes_on_tuesday(
@@ -401,16 +401,16 @@ async def test_the_monday_after_a_friday_holiday_is_quiet_and_all_comes_on_tuesd
     def teas(first: int, submitted: str) -> list[Paper]:
         return [invented_paper(f"2606.{first + n:05}", "Tea", submitted=submitted) for n in range(300)]
 
-    lab = Installation(store, reader("ada@example.org", "tea"))
+    lab = Installation(store, make_subscriber("ada@example.org", "tea"))
     thursday, weekend = teas(1, "2026-06-17 12:00"), teas(1001, "2026-06-19 12:00")
     await lab.run(moment("2026-06-19 12:00"), *thursday)
     reason = "no announcement follows a holiday on a Friday (Juneteenth)"
     for day, evening in (("21", "Saturday"), ("22", "Sunday")):
         report = await lab.run(moment(f"2026-06-{day} 12:00"))
         assert (report.exit_code, report.errors, report.papers_new) == (0, (), 0)
-        assert evening in str(report.silence)
-    assert str(report.silence).endswith(reason)
+        assert evening in str(report.missing_news)
+    assert str(report.missing_news).endswith(reason)
     health = examine(store, lab.subscribers, now=moment("2026-06-22 12:30"))
-    assert (health.quiet, health.expected_at) == (report.silence, moment("2026-06-19 00:00"))
+    assert (health.quiet, health.expected_at) == (report.missing_news, moment("2026-06-19 00:00"))
     report = await lab.run(moment("2026-06-23 12:00"), *thursday, *weekend)
-    assert (report.exit_code, report.papers_new, report.notes, report.silence) == (0, 300, (), None)
+    assert (report.exit_code, report.papers_new, report.notes, report.missing_news) == (0, 300, (), None)

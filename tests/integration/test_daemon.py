@@ -58,7 +58,9 @@ class Town:
         self._heard: list[str] = []
 
     async def settle(self) -> None:
-        """Until the daemon has looked at its files and at what readers chose, and has nothing more to do."""
+        """Until the daemon has looked at its files and at what subscribers chose, and has nothing more to
+        do.
+        """
         looked = self.service.looked
         await until(lambda: self.service.looked >= looked + 2 and self.service.rests)
 
@@ -157,7 +159,7 @@ async def running(folder: Path, ear: socket.socket, start: str, **more: str) -> 
                     await task
 
 
-async def test_a_reader_is_mailed_at_their_time_what_was_announced_the_night_before(
+async def test_a_subscriber_is_mailed_at_their_time_what_was_announced_the_night_before(
     tmp_path: Path, ear: socket.socket
 ) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
@@ -197,7 +199,7 @@ async def test_when_arxiv_is_down_at_the_time_the_digest_comes_as_soon_as_it_is_
         assert town.mails() == ["Tue, 09 Jun 2026 07:00:00 +0000 <ada@example.org>"]
 
 
-async def test_a_new_reader_takes_part_without_a_restart(tmp_path: Path, ear: socket.socket) -> None:
+async def test_a_new_subscriber_takes_part_without_a_restart(tmp_path: Path, ear: socket.socket) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
         await until(lambda: town.store.covered_at())
         more = SUBSCRIBER + SUBSCRIBER.replace("ada@", "bo@").replace('"tea"', '"day 8"')
@@ -270,7 +272,7 @@ async def test_a_failing_store_does_not_end_the_daemon(
         await until(town.mails)
 
 
-async def test_a_daemon_without_readers_waits_for_the_first(
+async def test_a_daemon_without_subscribers_waits_for_the_first(
     tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "subscribers.toml").write_text("")
@@ -329,12 +331,12 @@ async def test_a_clock_that_was_ahead_once_does_not_stop_the_fetching(
         await until(town.mails)
 
 
-async def test_a_reader_who_chooses_another_time_is_mailed_then_without_a_restart(
+async def test_a_subscriber_who_chooses_another_time_is_mailed_then_without_a_restart(
     tmp_path: Path, ear: socket.socket
 ) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
         await until(lambda: town.store.covered_at())
-        town.store.prefer("ada@example.org", Preferences(send_at=time(9)))
+        town.store.save_preferences("ada@example.org", Preferences(send_at=time(9)))
         town.set_clock("2026-06-09 07:01")
         await town.settle()
         assert town.mails() == []
@@ -348,7 +350,7 @@ async def test_what_came_in_a_pause_is_in_the_first_digest_after_it(
 ) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
         await until(lambda: town.store.covered_at())
-        town.store.prefer("ada@example.org", Preferences(paused_until=date(2026, 6, 10)))
+        town.store.save_preferences("ada@example.org", Preferences(paused_until=date(2026, 6, 10)))
         for clock in ("2026-06-09 07:01", "2026-06-10 00:45", "2026-06-10 06:59"):
             town.set_clock(clock)
             await town.settle()
@@ -418,7 +420,7 @@ def mails_in(town: Town) -> list[Message]:
 async def test_choices_survive_a_restart(tmp_path: Path, ear: socket.socket) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
         await until(lambda: town.store.covered_at())
-        town.store.prefer("ada@example.org", Preferences(send_at=time(9)))
+        town.store.save_preferences("ada@example.org", Preferences(send_at=time(9)))
     async with running(tmp_path, ear, "2026-06-09 07:01") as town:
         await town.settle()
         assert town.mails() == []
@@ -574,7 +576,7 @@ async def test_the_sign_of_life_comes_on_its_weekday_though_nobody_is_mailed_the
     more = {"DIGEST_OPERATOR__EMAIL": "op@example.org", "DIGEST_OPERATOR__HEARTBEAT": "sat"}
     async with running(tmp_path, ear, "2026-06-12 12:00", **more) as town:
         await until(lambda: town.store.covered_at())
-        await until(lambda: "heartbeat" in town.store.bulletins())
+        await until(lambda: "heartbeat" in town.store.notices())
         assert mails_in(town) == []
         town.set_clock("2026-06-13 00:01")
         await until(lambda: [str(mail["Subject"]) for mail in mails_in(town)])

@@ -1,4 +1,4 @@
-"""For everything that a mail server may do: what becomes of the digest, of its reader and of the others.
+"""For everything that a mail server may do: what becomes of the digest, of its subscriber and of the others.
 
 In each row the server fails while a cycle mails Ada and then Bo over one connection; then it is well, and the
 next run delivers what waits: each mail once, under the Message-ID that it had from the beginning.
@@ -21,7 +21,7 @@ import trustme
 
 from digest.config.package_data import templates_folder
 from digest.errors import ServerUnavailable
-from digest.mail.message import Letterhead
+from digest.mail.message import SenderIdentity
 from digest.mail.rate_limit import Limits
 from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.writer import Writer
@@ -31,7 +31,7 @@ from digest.pipeline.cycle import CycleReport
 from digest.pipeline.deliver import deliver
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing
-from tests.factories import reader
+from tests.factories import make_subscriber
 from tests.fakes import FakeTransport
 from tests.integration import mail_server
 from tests.integration.installation import MONDAY, TEA, TUESDAY, WEDNESDAY, Installation, plain
@@ -41,7 +41,7 @@ from tests.waiting import LIMIT
 
 ADA, BO = "ada@example.org", "bo@example.org"
 SOON = MONDAY + timedelta(minutes=31)
-LETTERHEAD = Letterhead(sender="digest@example.org", contact="digest@example.org")
+LETTERHEAD = SenderIdentity(sender="digest@example.org", contact="digest@example.org")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +114,12 @@ TABLE = {
 
 
 class Lab:
-    """An installation with a state file, its readers, and a mail server on loopback."""
+    """An installation with a state file, its subscribers, and a mail server on loopback."""
 
     def __init__(self, folder: Path, store: SqliteStore, server: MailServer, row: Row) -> None:
         self.path = folder / "digest.db"
         self.server = server
-        self._cycle = Installation(store, reader(ADA, "tea"), reader(BO, "tea"))
+        self._cycle = Installation(store, make_subscriber(ADA, "tea"), make_subscriber(BO, "tea"))
         self._cycle.write = Writer(Renderer(templates_folder()), LETTERHEAD).write
         self._cycle.transport = SmtpTransport(  # type: ignore[assignment]
             SmtpServer(
@@ -137,7 +137,7 @@ class Lab:
         return await self._cycle.run(now, TEA)
 
     def mailings(self) -> dict[str, tuple[str, str, int]]:
-        """Of each reader's only mailing: its state, its name, and how often it was tried."""
+        """Of each subscriber's only mailing: its state, its name, and how often it was tried."""
         with closing(sqlite3.connect(self.path)) as state:
             rows = state.execute("SELECT email, state, token, attempts FROM mailing").fetchall()
         assert len(rows) == 2
@@ -160,7 +160,7 @@ def pipelining(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(mail_server, "OFFERS_PIPELINING", request.param)
 
 
-def server_of(row: Row, authority: trustme.CA) -> MailServer:
+def server_for(row: Row, authority: trustme.CA) -> MailServer:
     extensions = ("SIZE 10000000", "AUTH PLAIN")
     server = MailServer(answers=row.answers, seconds_per_byte=row.seconds_per_byte, extensions=extensions)
     if row.certificate:
@@ -189,7 +189,7 @@ def mend(server: MailServer, authority: trustme.CA) -> None:
 async def test_what_a_mail_server_does_loses_no_digest_and_repeats_none(
     tmp_path: Path, store: SqliteStore, authority: trustme.CA, row: Row
 ) -> None:
-    async with serving(server_of(row, authority)) as server:
+    async with serving(server_for(row, authority)) as server:
         lab = Lab(tmp_path, store, server, row)
         first = await lab.run(MONDAY)
         before = lab.mailings()
@@ -263,7 +263,7 @@ class OneAtATime(FakeTransport):
 async def test_a_server_that_refuses_a_connection_is_left_alone_once_the_days_mails_are_used_up(
     store: SqliteStore,
 ) -> None:
-    lab = Installation(store, *(reader(f"reader{number}@example.org", "tea") for number in range(9)))
+    lab = Installation(store, *(make_subscriber(f"reader{number}@example.org", "tea") for number in range(9)))
     lab.transport.refusing = ServerUnavailable("mx.example.org:25", "nothing listens there", "start it")
     await lab.run(MONDAY, TEA)
     transport = OneAtATime(sessions=3)

@@ -53,7 +53,7 @@ THERE_BEFORE: Mapping[str, Mapping[str, str]] = {
         "subscribers.toml": '[[subscriber]]\nemail = "you@example.org"\nkeywords = ["tea"]\n',
     },
 }
-"""What a page takes for granted: the files of its reader's folder."""
+"""What a page takes for granted: the files of its subscriber's folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ LOGIN = ("STARTTLS", "AUTH PLAIN LOGIN")
 IDENTITY = """<OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/">
 <responseDate>2026-06-16T12:00:00Z</responseDate><Identify><repositoryName>arXiv</repositoryName></Identify>
 </OAI-PMH>"""
-READER = '[[subscriber]]\nemail = "reader@example.org"\nkeywords = ["tea"]\ntimezone = "Europe/Berlin"\n'
+SUBSCRIBER = '[[subscriber]]\nemail = "reader@example.org"\nkeywords = ["tea"]\ntimezone = "Europe/Berlin"\n'
 
 
 @dataclass(kw_only=True)
@@ -58,7 +58,7 @@ class Place:
         self.folder = folder
         self.state = folder / "state" / "digest.db"
         self.resolver = Records()
-        (folder / "subscribers.toml").write_text(READER)
+        (folder / "subscribers.toml").write_text(SUBSCRIBER)
         self.write()
 
     def write(self, *, smtp: str = "", api_url: str = NOTHING_LISTENS, more: str = "") -> None:
@@ -485,7 +485,7 @@ async def test_keywords_that_find_far_more_than_they_seem_to_are_a_warning(place
     assert "and 1 more" in found.said
 
 
-async def test_the_zones_of_readers_are_shown_with_their_time(place: Place) -> None:
+async def test_the_zones_of_subscribers_are_shown_with_their_time(place: Place) -> None:
     assert "in Europe/Berlin" in named(await place.examine(), "time zones").said
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from digest.config.loader import load_settings
-from digest.errors import ScribeGone
+from digest.errors import WorkerGone
 from digest.service.event_loop import run
-from digest.service.mail_setup import stationery_of
-from digest.service.worker_pool import hired
+from digest.service.mail_setup import writer_setup_for
+from digest.service.worker_pool import started_worker
 from digest.storage.sqlite.store import SqliteStore
 from tests.stores import NOW
 
@@ -41,18 +41,18 @@ def test_what_goes_wrong_is_raised() -> None:
 
 
 async def _lose_the_scribe(state: Path) -> str:
-    stationery = stationery_of(load_settings(None, {"DIGEST_STATE": str(state)}))
-    async with hired(stationery, state) as drafting:
+    writer_setup = writer_setup_for(load_settings(None, {"DIGEST_STATE": str(state)}))
+    async with started_worker(writer_setup, state) as drafting:
         await drafting(NOW, NOW, 1)
-        (scribe,) = [pid for pid in _children() if "digest.service.render_worker" in _command(pid)]
-        os.kill(scribe, signal.SIGKILL)
+        (worker,) = [pid for pid in _children() if "digest.service.render_worker" in _command(pid)]
+        os.kill(worker, signal.SIGKILL)
         for _ in range(3):  # its pipe may still take the first question
-            with suppress(ScribeGone):
+            with suppress(WorkerGone):
                 await drafting(NOW, NOW, 1)
                 continue
         try:
             await drafting(NOW, NOW, 1)
-        except ScribeGone as gone:
+        except WorkerGone as gone:
             return str(gone)
     return "it answered"
 

@@ -29,7 +29,7 @@ from tests.integration.installation import plain
 from tests.integration.mail_server import Answer, Do, MailServer, serving
 from tests.stores import NOW, outbox_of
 
-READERS = [f"reader{number}@example.org" for number in range(5)]
+SUBSCRIBERS = [f"reader{number}@example.org" for number in range(5)]
 OPERATOR = "the server's operator has to"
 
 
@@ -43,7 +43,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def store(store: SqliteStore) -> SqliteStore:
-    outbox_of(store, *READERS)
+    outbox_of(store, *SUBSCRIBERS)
     return store
 
 
@@ -222,7 +222,7 @@ def test_all_mails_wait_and_nobody_is_blamed(
     run(delivery())
     assert server.connections <= 2
     assert not [line for line in server.commands if line.startswith(("AUTH", "MAIL"))]
-    assert (store.suppressions(), store.doubted(), store.waiting()) == ((), {}, len(READERS))
+    assert (store.suppressions(), store.doubted(), store.waiting()) == ((), {}, len(SUBSCRIBERS))
     assert {one.attempts for one in store.troubled(limit=20)} == {0}
     assert failure.cause in store.blocked(now=NOW).reply
 

@@ -15,8 +15,8 @@ from digest.model.categories import NAMES
 from digest.sources.arxiv.daily_feed import DailyFeed
 from digest.sources.arxiv.daily_feed_parser import AnnounceType
 from digest.sources.http_client import ClientSettings, PoliteClient
-from digest.sources.rate_limiter import Turnstile
-from digest.sources.window import Ground
+from digest.sources.rate_limiter import RateLimiter
+from digest.sources.window import Window
 from tests.factories import invented_paper
 from tests.integration.arxiv_harvest_server import (
     Catalogue,
@@ -31,7 +31,7 @@ GNOMES = (parse("lost gnomes"),)
 EVENING = datetime(2026, 6, 16, tzinfo=UTC)  # 20:00 US Eastern on Monday, 15 June
 NOW = EVENING + timedelta(hours=12)
 DAY = timedelta(days=1)
-GROUND = Ground(announced_since=NOW - DAY, submitted_since=NOW - 14 * DAY, until=NOW)
+GROUND = Window(announced_since=NOW - DAY, submitted_since=NOW - 14 * DAY, until=NOW)
 CATEGORIES = ("cs.LG", "cs.AI", "math.CO", "stat.ML", "hep-th", "quant-ph")
 
 
@@ -42,7 +42,7 @@ async def daily_feeds(
     settings = ClientSettings(contact=None, version="1", retry_pause=timedelta(0), tries=tries)
     async with (
         harvest_server(*replies) as server,
-        PoliteClient(settings, Turnstile(tmp_path / "turnstile", timedelta(0))) as client,
+        PoliteClient(settings, RateLimiter(tmp_path / "turnstile", timedelta(0))) as client,
     ):
         yield server, DailyFeed(client, f"{server.url}/atom", most_entries)
 
@@ -151,8 +151,8 @@ SATURDAY = datetime(2026, 6, 13, 16, tzinfo=UTC)
 async def test_on_a_weekend_nothing_is_announced(tmp_path: Path) -> None:
     weekend = says(daily_feed(made_at=SATURDAY.isoformat()))
     async with daily_feeds(tmp_path, weekend) as (_, feed):
-        ground = replace(GROUND, announced_since=SATURDAY - DAY, until=SATURDAY)
-        assert await feed.search(GNOMES, ground) == ()
+        window = replace(GROUND, announced_since=SATURDAY - DAY, until=SATURDAY)
+        assert await feed.search(GNOMES, window) == ()
         assert (await feed.announcement()).listed_on is None
 
 

@@ -8,16 +8,16 @@ from digest.errors import Unreachable
 from digest.model.paper import Paper
 from digest.pipeline.fetch import FetchReport, fetch
 from digest.storage.sqlite.store import SqliteStore
-from tests.factories import invented_paper, moment, reader
+from tests.factories import invented_paper, make_subscriber, moment
 from tests.fakes import FakeSource
 
 MONDAY, TUESDAY, WEDNESDAY = (moment(f"2026-06-{day} 12:00") for day in (15, 16, 17))
-READERS = [reader("ada@example.org", "tea", "milk")]
+SUBSCRIBERS = [make_subscriber("ada@example.org", "tea", "milk")]
 
 
 @pytest.fixture
 def store(store: SqliteStore) -> SqliteStore:
-    store.enrol(READERS, now=MONDAY, current_since=MONDAY)
+    store.enrol(SUBSCRIBERS, now=MONDAY, current_since=MONDAY)
     return store
 
 
@@ -32,7 +32,9 @@ class Sources:
         self.dear.price = 5
 
     async def fetch(self, now: datetime) -> FetchReport:
-        return await fetch((self.dear, self.cheap), self.store, READERS, now=now, lookback=timedelta(days=16))
+        return await fetch(
+            (self.dear, self.cheap), self.store, SUBSCRIBERS, now=now, lookback=timedelta(days=16)
+        )
 
     def covered_at(self) -> set[datetime]:
         return set(self.store.covered_at().values())
@@ -177,7 +179,7 @@ async def test_a_keyword_that_finds_what_others_had_found_is_no_silence(
     sources.cheap.papers = teas(0, 300)
     await sources.fetch(MONDAY)
     later = MONDAY + timedelta(hours=1)
-    more = [*READERS, reader("bo@example.org", "te*")]
+    more = [*SUBSCRIBERS, make_subscriber("bo@example.org", "te*")]
     store.enrol(more, now=later, current_since=MONDAY)
     report = await fetch((sources.cheap,), store, more, now=later, lookback=timedelta(days=16))
     assert (report.errors, report.notes) == ((), ())
@@ -191,7 +193,7 @@ async def test_a_keyword_that_rested_for_an_hour_has_nothing_new_to_bring(
     await sources.fetch(MONDAY)
     later = MONDAY + timedelta(hours=1)
     store.enrol([], now=later, current_since=MONDAY)
-    store.enrol(READERS, now=later, current_since=MONDAY)
+    store.enrol(SUBSCRIBERS, now=later, current_since=MONDAY)
     report = await sources.fetch(later)
     assert (report.errors, report.notes) == ((), ())
 
@@ -213,7 +215,7 @@ async def test_a_source_that_lists_everything_may_hold_much_that_does_not_match(
 async def test_a_keyword_that_is_fetched_by_its_stem_may_find_much_that_does_not_match(
     store: SqliteStore,
 ) -> None:
-    exact = [reader("ada@example.org", "=compiler")]
+    exact = [make_subscriber("ada@example.org", "=compiler")]
     store.enrol(exact, now=MONDAY, current_since=MONDAY)
     source = FakeSource(*(invented_paper(f"2606.{number:05}", "Compiled") for number in range(30)))
     report = await fetch((source,), store, exact, now=MONDAY, lookback=timedelta(days=16))

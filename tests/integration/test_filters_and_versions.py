@@ -1,4 +1,4 @@
-"""What a reader is brought, held against a simple account of what they should be, over any history."""
+"""What a subscriber is brought, held against a simple account of what they should be, over any history."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.config.package_data import templates_folder
-from digest.mail.message import Letterhead
+from digest.mail.message import SenderIdentity
 from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.writer import Writer
 from digest.model.digest import Digest
@@ -19,16 +19,16 @@ from digest.model.paper import ArxivId, Paper
 from digest.pipeline.compose import compose
 from digest.pipeline.compose_job import compose_due
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import Conclusion, Mailing, MailingState, Matched, Served
+from digest.storage.values import DeliveryResult, Mailing, MailingState, Matched, Served
 from digest.subscribers.subscriber import Subscriber
 from tests.examples import examples
-from tests.factories import invented_paper, moment, reader
+from tests.factories import invented_paper, make_subscriber, moment
 from tests.integration.installation import MONDAY, TUESDAY, WEDNESDAY, Installation
 
 NOW = moment("2026-06-16 07:00")
 LONG_AGO = moment("2026-01-01 00:00")
 EMAIL = "ada@example.org"
-LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
+LETTERHEAD = SenderIdentity(sender="digest@example.org", contact="library@example.org")
 RENDERER = Renderer(templates_folder())
 
 DAY = timedelta(days=1)
@@ -58,7 +58,7 @@ def has_filters(subscriber: Subscriber) -> bool:
 
 
 def settings_of(excludes: bool, chooses: bool, crosslists: bool, replacements: bool) -> Subscriber:
-    return reader(
+    return make_subscriber(
         EMAIL,
         "tea",
         "milk",
@@ -88,7 +88,7 @@ class Account:
             self.changed.setdefault(paper.id, self.last[paper.id])
             self.last[paper.id] = self.revised[paper.id] = paper
 
-    def serve(self, subscriber: Subscriber) -> tuple[set[Paper], set[tuple[Paper, int]]]:
+    def enqueue(self, subscriber: Subscriber) -> tuple[set[Paper], set[tuple[Paper, int]]]:
         late = {
             id_: self.last[id_]
             for id_, before in self.changed.items()
@@ -128,7 +128,7 @@ _steps = st.lists(
 )
 
 
-class History:
+class Reports:
     """A store through any steps, and the account kept beside it. Each step opens the state file anew."""
 
     def __init__(self, path: Path) -> None:
@@ -163,8 +163,8 @@ class History:
         self.subscriber = subscriber
         self._write([], subscriber)
 
-    def serve(self, fails: bool) -> None:
-        entries, lines = self.account.serve(self.subscriber)
+    def enqueue(self, fails: bool) -> None:
+        entries, lines = self.account.enqueue(self.subscriber)
         with SqliteStore(self.path) as store:
             compose_due(store, [self.subscriber], lambda *_: NOW, backlog_since=LONG_AGO)
         with SqliteStore(self.path) as store:
@@ -175,8 +175,8 @@ class History:
             assert len(digests) == bool(entries or lines)
             for mailing in mailings:
                 state = MailingState.FAILED if fails else MailingState.SENT
-                conclusion = Conclusion(number=mailing.number, state=state, reply="so be it")
-                store.conclude([conclusion], now=NOW)
+                conclusion = DeliveryResult(number=mailing.number, state=state, reply="so be it")
+                store.record_results([conclusion], now=NOW)
         brought = {paper.id for paper in entries}
         assert not brought & self.account.served
         self.account.served |= brought
@@ -189,7 +189,7 @@ class History:
 @given(steps=_steps)
 def test_over_any_history_each_paper_comes_once_and_each_new_version_in_one_line(steps: list[Step]) -> None:
     with TemporaryDirectory() as folder:
-        history = History(Path(folder, "digest.db"))
+        history = Reports(Path(folder, "digest.db"))
         for name, value in [*steps, ("serve", False)]:
             getattr(history, name)(value)
 
@@ -200,7 +200,7 @@ def written(mailing: Mailing) -> bytes:
 
 def test_a_digest_with_new_versions_is_the_same_bytes_after_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "digest.db"
-    ada = reader(EMAIL, "tea", replacements="section")
+    ada = make_subscriber(EMAIL, "tea", replacements="section")
     (key,) = (keyword.query.key for keyword in ada.keywords)
 
     def fetch(store: SqliteStore, *papers: Paper) -> None:
@@ -210,7 +210,7 @@ def test_a_digest_with_new_versions_is_the_same_bytes_after_a_restart(tmp_path: 
         news = store.news(EMAIL, backlog_since=LONG_AGO)
         digest = compose(ada, news.hits, planned_at=NOW, is_first=False, revisions=news.revisions)
         assert digest
-        store.serve([Served(email=EMAIL, slot_at=NOW, frontier=news.frontier, digest=digest)])
+        store.enqueue([Served(email=EMAIL, slot_at=NOW, frontier=news.frontier, digest=digest)])
         return digest
 
     with SqliteStore(path) as store:
@@ -253,16 +253,16 @@ async def mailed(lab: Installation, now: datetime, subscriber: Subscriber, *pape
 @pytest.mark.parametrize(
     ("subscriber", "expected"),
     [
-        (reader(EMAIL, "tea", exclude=("survey",)), [OTHER, TEA]),
-        (reader(EMAIL, "tea", exclude=("surveys AND leaves",)), [OTHER, SURVEY, TEA]),
-        (reader(EMAIL, "tea", "survey", exclude=("survey of tea",)), [OTHER, TEA]),
-        (reader(EMAIL, "tea", categories=("math.*",)), [TEA]),
-        (reader(EMAIL, "tea", categories=("cs.LG",)), [OTHER, SURVEY, TEA]),
-        (reader(EMAIL, "tea", categories=("cs.LG",), crosslists=False), [OTHER, SURVEY]),
-        (reader(EMAIL, "tea", categories=("cs.*",), exclude=("again",)), [SURVEY, TEA]),
+        (make_subscriber(EMAIL, "tea", exclude=("survey",)), [OTHER, TEA]),
+        (make_subscriber(EMAIL, "tea", exclude=("surveys AND leaves",)), [OTHER, SURVEY, TEA]),
+        (make_subscriber(EMAIL, "tea", "survey", exclude=("survey of tea",)), [OTHER, TEA]),
+        (make_subscriber(EMAIL, "tea", categories=("math.*",)), [TEA]),
+        (make_subscriber(EMAIL, "tea", categories=("cs.LG",)), [OTHER, SURVEY, TEA]),
+        (make_subscriber(EMAIL, "tea", categories=("cs.LG",), crosslists=False), [OTHER, SURVEY]),
+        (make_subscriber(EMAIL, "tea", categories=("cs.*",), exclude=("again",)), [SURVEY, TEA]),
     ],
 )
-async def test_a_reader_gets_what_their_filters_let_through(
+async def test_a_subscriber_gets_what_their_filters_let_through(
     lab: Installation, subscriber: Subscriber, expected: list[Paper]
 ) -> None:
     found = await mailed(lab, MONDAY, subscriber, TEA, SURVEY, OTHER)
@@ -272,19 +272,19 @@ async def test_a_reader_gets_what_their_filters_let_through(
 @pytest.mark.parametrize(
     "narrow",
     [
-        reader(EMAIL, "tea", exclude=("survey", "leaves")),
-        reader(EMAIL, "tea", categories=("cs.LG",), crosslists=False, exclude=("survey",)),
+        make_subscriber(EMAIL, "tea", exclude=("survey", "leaves")),
+        make_subscriber(EMAIL, "tea", categories=("cs.LG",), crosslists=False, exclude=("survey",)),
     ],
 )
 async def test_wider_filters_bring_no_backlog(lab: Installation, narrow: Subscriber) -> None:
     assert await mailed(lab, MONDAY, narrow, TEA, SURVEY, OTHER) == [OTHER.id]
-    assert await mailed(lab, TUESDAY, reader(EMAIL, "tea", "survey"), TEA, SURVEY, OTHER) == []
+    assert await mailed(lab, TUESDAY, make_subscriber(EMAIL, "tea", "survey"), TEA, SURVEY, OTHER) == []
 
 
 async def test_what_was_refused_counts_as_seen_even_if_there_was_no_digest(lab: Installation) -> None:
-    assert await mailed(lab, MONDAY, reader(EMAIL, "tea", exclude=("survey",)), SURVEY) == []
-    assert await mailed(lab, TUESDAY, reader(EMAIL, "tea"), SURVEY) == []
-    assert await mailed(lab, WEDNESDAY, reader(EMAIL, "tea"), SURVEY, TEA) == [TEA.id]
+    assert await mailed(lab, MONDAY, make_subscriber(EMAIL, "tea", exclude=("survey",)), SURVEY) == []
+    assert await mailed(lab, TUESDAY, make_subscriber(EMAIL, "tea"), SURVEY) == []
+    assert await mailed(lab, WEDNESDAY, make_subscriber(EMAIL, "tea"), SURVEY, TEA) == [TEA.id]
 
 
 async def test_refused_papers_take_no_places_in_the_first_digest(lab: Installation) -> None:
@@ -292,13 +292,13 @@ async def test_refused_papers_take_no_places_in_the_first_digest(lab: Installati
     new = [
         invented_paper(f"2606.{n:05}", "A survey of tea", submitted="2026-06-12 10:00") for n in range(16, 31)
     ]
-    found = await mailed(lab, MONDAY, reader(EMAIL, "tea", exclude=("survey",)), *old, *new)
+    found = await mailed(lab, MONDAY, make_subscriber(EMAIL, "tea", exclude=("survey",)), *old, *new)
     assert len(found) == 10
     assert set(found) <= {paper.id for paper in old}
 
 
 async def test_filters_hold_for_new_versions_too(lab: Installation) -> None:
-    asking = reader(EMAIL, "tea", exclude=("survey",), replacements="section")
+    asking = make_subscriber(EMAIL, "tea", exclude=("survey",), replacements="section")
     assert await mailed(lab, MONDAY, asking, TEA) == [TEA.id]
     lab.source.papers = (replace(TEA, version=2, title="Tea leaves, a survey"),)
     assert (await lab.run(TUESDAY)).digests_sent == 0
@@ -307,7 +307,7 @@ async def test_filters_hold_for_new_versions_too(lab: Installation) -> None:
 
 
 async def test_a_refused_paper_of_the_past_does_not_come_when_its_text_passes(lab: Installation) -> None:
-    choosy = reader(EMAIL, "tea", exclude=("survey",))
+    choosy = make_subscriber(EMAIL, "tea", exclude=("survey",))
     past = replace(SURVEY, id=ArxivId("2605.00001"), submitted_at=MONDAY - 40 * DAY)
     assert await mailed(lab, MONDAY, choosy, OTHER) == [OTHER.id]
     assert await mailed(lab, TUESDAY, choosy, past, OTHER) == []
@@ -315,7 +315,7 @@ async def test_a_refused_paper_of_the_past_does_not_come_when_its_text_passes(la
 
 
 async def test_a_paper_that_was_seen_elsewhere_does_not_come_when_its_text_passes(lab: Installation) -> None:
-    choosy = reader(EMAIL, "tea", exclude=("survey",))
+    choosy = make_subscriber(EMAIL, "tea", exclude=("survey",))
     assert await mailed(lab, MONDAY, choosy, OTHER) == [OTHER.id]
     lab.store.count_as_seen(EMAIL, [SURVEY.id])
     assert await mailed(lab, TUESDAY, choosy, SURVEY, OTHER) == []
@@ -323,7 +323,10 @@ async def test_a_paper_that_was_seen_elsewhere_does_not_come_when_its_text_passe
 
 
 async def test_new_versions_alone_make_a_digest_for_those_who_ask_for_them(lab: Installation) -> None:
-    asking, other = reader(EMAIL, "tea", replacements="section"), reader("bo@example.org", "tea")
+    asking, other = (
+        make_subscriber(EMAIL, "tea", replacements="section"),
+        make_subscriber("bo@example.org", "tea"),
+    )
     lab.subscribers = (asking, other)
     await lab.run(MONDAY, TEA, OTHER)
     lab.mails()

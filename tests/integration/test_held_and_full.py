@@ -18,9 +18,9 @@ from digest.config import os_errors
 from digest.config.file_lock import LockFile, make_private_folder
 from digest.config.loader import load_settings
 from digest.errors import AlreadyRunning, StateError
-from digest.service.bootstrap import turnstile_file
-from digest.sources.rate_limiter import Turnstile
-from digest.storage.lock import sole_worker
+from digest.service.bootstrap import rate_limiter_file
+from digest.sources.rate_limiter import RateLimiter
+from digest.storage.lock import hold_state
 from digest.storage.sqlite import errors
 from digest.storage.sqlite.store import SqliteStore, copy_state, look_into
 from tests.disk import Disk, mounted
@@ -91,7 +91,7 @@ def test_a_read_only_disk_is_for_a_person_to_mend(disk: Disk) -> None:
     with SqliteStore(path):
         pass
     disk.remount("ro")
-    with pytest.raises(StateError, match="mount that file system writable") as caught, sole_worker(path):
+    with pytest.raises(StateError, match="mount that file system writable") as caught, hold_state(path):
         pass
     assert not caught.value.is_passing
 
@@ -140,7 +140,7 @@ def test_whatever_the_umask_nobody_else_can_open_a_lock_or_the_state(tmp_path: P
     path = tmp_path / "state" / "digest.db"
     before = os.umask(umask)
     try:
-        with sole_worker(path), SqliteStore(path):
+        with hold_state(path), SqliteStore(path):
             modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
     finally:
         os.umask(before)
@@ -163,7 +163,7 @@ def test_a_lock_file_of_an_earlier_version_is_made_private(tmp_path: Path) -> No
 def test_what_root_makes_in_a_users_folder_belongs_to_that_user(tmp_path: Path) -> None:
     path = tmp_path / "digest.db"
     os.chown(tmp_path, 65534, 65534)
-    with sole_worker(path), SqliteStore(path):
+    with hold_state(path), SqliteStore(path):
         assert {file.stat().st_uid for file in tmp_path.iterdir()} == {65534}
 
 
@@ -173,7 +173,7 @@ def test_who_holds_the_state_is_named(tmp_path: Path) -> None:
     with held(tmp_path / "digest.db.lock") as pid:
         user = os_errors.this_user()
         told = rf"another digest is running on .*digest.db \(process {pid} of user {user}\)"
-        with pytest.raises(AlreadyRunning, match=told), sole_worker(path, patience=0):
+        with pytest.raises(AlreadyRunning, match=told), hold_state(path, patience=0):
             pass
 
 
@@ -190,7 +190,7 @@ def test_a_lock_that_is_held_for_a_moment_is_waited_for(tmp_path: Path) -> None:
 
     timer = Timer(0.2, release)
     timer.start()
-    with sole_worker(path, patience=LIMIT):
+    with hold_state(path, patience=LIMIT):
         assert released
     timer.join()
 
@@ -199,17 +199,17 @@ def test_a_lock_that_is_held_for_a_moment_is_waited_for(tmp_path: Path) -> None:
 async def test_a_long_wait_for_a_turn_names_who_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "arxiv-requests"
     told: list[str] = []
-    turnstile = Turnstile(path, timedelta(0), told_after=timedelta(seconds=0.1))
-    turnstile.tell = told.append
+    rate_limiter = RateLimiter(path, timedelta(0), told_after=timedelta(seconds=0.1))
+    rate_limiter.tell = told.append
     with held(path) as pid:
-        waiting = asyncio.create_task(_turn(turnstile))
+        waiting = asyncio.create_task(_turn(rate_limiter))
         await until(lambda: len(told) >= 2)
     await asyncio.wait_for(waiting, LIMIT)
     assert f"process {pid} of user {os_errors.this_user()} holds {path}" in told[0]
 
 
-async def _turn(turnstile: Turnstile) -> None:
-    async with turnstile.turn():
+async def _turn(rate_limiter: RateLimiter) -> None:
+    async with rate_limiter.turn():
         pass
 
 
@@ -251,7 +251,7 @@ def test_two_states_of_one_user_share_a_turnstile(tmp_path: Path) -> None:
     """arXiv's pace is over all processes of a user, whatever state they work on."""
     environ = {"STATE_DIRECTORY": str(tmp_path / "own")}
     files = {
-        turnstile_file(load_settings(None, {"DIGEST_STATE": str(tmp_path / name / "digest.db")}), environ)
+        rate_limiter_file(load_settings(None, {"DIGEST_STATE": str(tmp_path / name / "digest.db")}), environ)
         for name in ("one", "two")
     }
     assert files == {tmp_path / "own" / "arxiv-requests"}
@@ -269,7 +269,7 @@ def test_else_the_turnstile_is_beside_the_state(tmp_path: Path, variables: dict[
     (tmp_path / "file").touch()
     environ = {"STATE_DIRECTORY": str(tmp_path / variables.pop("own", "own"))}
     variables["DIGEST_STATE"] = str(tmp_path / "one" / "digest.db")
-    assert turnstile_file(load_settings(None, variables), environ) == tmp_path / "one" / "arxiv-requests"
+    assert rate_limiter_file(load_settings(None, variables), environ) == tmp_path / "one" / "arxiv-requests"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can work on the state of another user")
@@ -277,5 +277,5 @@ def test_who_works_on_another_users_state_keeps_apart_from_that_one(tmp_path: Pa
     (tmp_path / "theirs").mkdir()
     os.chown(tmp_path / "theirs", 65534, 65534)
     settings = load_settings(None, {"DIGEST_STATE": str(tmp_path / "theirs" / "digest.db")})
-    found = turnstile_file(settings, {"STATE_DIRECTORY": str(tmp_path / "own")})
+    found = rate_limiter_file(settings, {"STATE_DIRECTORY": str(tmp_path / "own")})
     assert found == tmp_path / "theirs" / "arxiv-requests"

@@ -23,12 +23,12 @@ from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Served
 from digest.subscribers.subscriber import Subscriber
 from tests.examples import examples
-from tests.factories import invented_paper, moment, reader
+from tests.factories import invented_paper, make_subscriber, moment
 from tests.fakes import FakeSource
 
 BEGUN = moment("2026-06-15 12:00")
 LOOKBACK = timedelta(days=16)
-READERS = (reader("ada@example.org", "tea", "milk"),)
+SUBSCRIBERS = (make_subscriber("ada@example.org", "tea", "milk"),)
 TEA = invented_paper("2606.00001", "Tea")
 SAND = invented_paper("2606.00002", "Sand")
 
@@ -50,13 +50,13 @@ def held(monkeypatch: pytest.MonkeyPatch) -> list[Paper]:
 async def fetched(
     store: SqliteStore,
     *papers: Paper,
-    readers: Sequence[Subscriber] = READERS,
+    subscribers: Sequence[Subscriber] = SUBSCRIBERS,
     lookback: timedelta = LOOKBACK,
 ) -> FetchReport:
-    store.enrol(readers, now=BEGUN, current_since=BEGUN)
+    store.enrol(subscribers, now=BEGUN, current_since=BEGUN)
     source = FakeSource(*papers)
     source.lists_again = False
-    return await fetch((source,), store, readers, now=BEGUN, lookback=lookback)
+    return await fetch((source,), store, subscribers, now=BEGUN, lookback=lookback)
 
 
 async def test_what_came_before_is_not_held_against_the_same_queries_again(
@@ -79,8 +79,8 @@ async def test_a_text_that_changed_is_held_against_them_again(store: SqliteStore
 
 async def test_another_keyword_is_held_against_all(store: SqliteStore, held: list[Paper]) -> None:
     await fetched(store, TEA, SAND)
-    readers = (reader("ada@example.org", "tea", "milk", "sand"),)
-    report = await fetched(store, TEA, SAND, readers=readers)
+    subscribers = (make_subscriber("ada@example.org", "tea", "milk", "sand"),)
+    report = await fetched(store, TEA, SAND, subscribers=subscribers)
     assert held.count(SAND) == 2
     assert report.papers_new == 1
 
@@ -118,36 +118,36 @@ def contents(path: Path) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize(
     "changed",
     [
-        reader("Ada@example.org", "tea", "milk"),
-        reader("ada@example.org", "tea", "milk", replacements="section"),
-        reader("ada@example.org", "tea"),
-        reader("bo@example.org", "tea", "milk"),
+        make_subscriber("Ada@example.org", "tea", "milk"),
+        make_subscriber("ada@example.org", "tea", "milk", replacements="section"),
+        make_subscriber("ada@example.org", "tea"),
+        make_subscriber("bo@example.org", "tea", "milk"),
     ],
 )
-def test_every_change_of_the_readers_is_enrolled(tmp_path: Path, changed: Subscriber) -> None:
+def test_every_change_of_the_subscribers_is_enrolled(tmp_path: Path, changed: Subscriber) -> None:
     for name, before in (("with.db", lambda store: None), ("without.db", without_memory)):
         with SqliteStore(tmp_path / name) as store:
-            store.enrol(READERS, now=BEGUN, current_since=BEGUN)
+            store.enrol(SUBSCRIBERS, now=BEGUN, current_since=BEGUN)
             before(store)
             store.enrol((changed,), now=BEGUN, current_since=BEGUN)
     assert contents(tmp_path / "with.db") == contents(tmp_path / "without.db")
 
 
-def test_readers_who_leave_and_come_back_are_enrolled_again(store: SqliteStore) -> None:
-    both = (*READERS, reader("bo@example.org", "tea"))
-    for readers in (both, READERS, both, both):
-        store.enrol(readers, now=BEGUN, current_since=BEGUN)
-        assert len(store.standings(["ada@example.org", "bo@example.org"])) == len(readers)
+def test_subscribers_who_leave_and_come_back_are_enrolled_again(store: SqliteStore) -> None:
+    both = (*SUBSCRIBERS, make_subscriber("bo@example.org", "tea"))
+    for subscribers in (both, SUBSCRIBERS, both, both):
+        store.enrol(subscribers, now=BEGUN, current_since=BEGUN)
+        assert len(store.subscriber_statuses(["ada@example.org", "bo@example.org"])) == len(subscribers)
 
 
-def test_a_query_without_readers_that_was_covered_meanwhile_counts_as_never_fetched(
+def test_a_query_without_subscribers_that_was_covered_meanwhile_counts_as_never_fetched(
     store: SqliteStore,
 ) -> None:
     key = query.parse("sand").key
-    store.enrol((reader("ada@example.org", "sand"),), now=BEGUN, current_since=BEGUN)
-    store.enrol(READERS, now=BEGUN, current_since=BEGUN)
+    store.enrol((make_subscriber("ada@example.org", "sand"),), now=BEGUN, current_since=BEGUN)
+    store.enrol(SUBSCRIBERS, now=BEGUN, current_since=BEGUN)
     store.record((), covered={key: BEGUN - LOOKBACK}, now=BEGUN)
-    store.enrol(READERS, now=BEGUN, current_since=BEGUN)
+    store.enrol(SUBSCRIBERS, now=BEGUN, current_since=BEGUN)
     assert key not in store.covered_at()
 
 
@@ -157,16 +157,16 @@ def test_a_query_without_readers_that_was_covered_meanwhile_counts_as_never_fetc
 class Step(NamedTuple):
     """A run some days after the one before."""
 
-    readers: tuple[Subscriber, ...]
+    subscribers: tuple[Subscriber, ...]
     papers: tuple[Paper, ...]
     lookback_days: int
     is_mailed: bool
     later: int
 
 
-_readers = st.lists(
+_subscribers = st.lists(
     st.builds(
-        lambda name, keywords, asks: reader(
+        lambda name, keywords, asks: make_subscriber(
             f"{name}@example.org", *keywords, replacements="section" if asks else "never"
         ),
         st.sampled_from(["ada", "Ada", "bo"]),
@@ -188,7 +188,7 @@ _papers = st.lists(
     unique_by=lambda one: one.id,
 ).map(tuple)
 _steps = st.lists(
-    st.builds(Step, _readers, _papers, st.sampled_from([3, 16]), st.booleans(), st.integers(0, 2)),
+    st.builds(Step, _subscribers, _papers, st.sampled_from([3, 16]), st.booleans(), st.integers(0, 2)),
     max_size=6,
 )
 
@@ -201,16 +201,16 @@ async def lived(path: Path, steps: Sequence[Step], before_each: Callable[[Sqlite
         for step in steps:
             before_each(store)
             now += timedelta(days=step.later)
-            store.enrol(step.readers, now=now, current_since=now - timedelta(hours=1))
+            store.enrol(step.subscribers, now=now, current_since=now - timedelta(hours=1))
             source = FakeSource(*step.papers)
             source.lists_again = False
             lookback = timedelta(days=step.lookback_days)
-            report = await fetch((source,), store, step.readers, now=now, lookback=lookback)
+            report = await fetch((source,), store, step.subscribers, now=now, lookback=lookback)
             found.append(report.papers_new)
-            for one in step.readers if step.is_mailed else ():
+            for one in step.subscribers if step.is_mailed else ():
                 news = store.news(one.email, backlog_since=now - LOOKBACK)
                 digest = compose(one, news.hits, planned_at=now, is_first=False, revisions=news.revisions)
-                store.serve([Served(email=one.email, slot_at=now, frontier=news.frontier, digest=digest)])
+                store.enqueue([Served(email=one.email, slot_at=now, frontier=news.frontier, digest=digest)])
     return found
 
 

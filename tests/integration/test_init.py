@@ -65,10 +65,13 @@ def test_an_address_and_keywords_are_enough(init: Init, tmp_path: Path) -> None:
     ended = init("--email", "a@lab.example", "-k", "graph neural network", "-k", "=compiler")
     assert (ended.code, ended.err) == (0, "")
     setup = written(tmp_path)
-    (reader,) = setup.subscribers
-    assert reader.email == "a@lab.example"
-    assert [one.text for one in reader.keywords] == ["graph neural network", "=compiler"]
-    assert (f"{reader.rhythm.send_at:%H:%M}", reader.rhythm.timezone.key) == ("07:00", "Europe/Berlin")
+    (subscriber,) = setup.subscribers
+    assert subscriber.email == "a@lab.example"
+    assert [one.text for one in subscriber.keywords] == ["graph neural network", "=compiler"]
+    assert (f"{subscriber.send_schedule.send_at:%H:%M}", subscriber.send_schedule.timezone.key) == (
+        "07:00",
+        "Europe/Berlin",
+    )
     assert setup.settings.delivery.transport == "maildir"
     assert setup.settings.arxiv.contact == "a@lab.example"
     assert "failed" not in ended.out
@@ -89,7 +92,7 @@ def test_a_provider_and_a_login_are_written_with_the_place_of_the_password(
     assert (smtp.host, smtp.username, smtp.sender) == ("smtp.gmail.com", "a@lab.example", "a@lab.example")
     assert smtp.password is not None
     assert smtp.password.get_secret_value() == PASSWORD
-    assert written(tmp_path).subscribers[0].rhythm.timezone.key == "Asia/Tokyo"
+    assert written(tmp_path).subscribers[0].send_schedule.timezone.key == "Asia/Tokyo"
 
 
 def test_a_server_of_ones_own_with_and_without_a_login(init: Init, tmp_path: Path) -> None:
@@ -211,7 +214,7 @@ def test_on_a_terminal_questions_are_asked_again_until_the_answer_can_be_used(tm
     assert PASSWORD not in shown
     setup = written(tmp_path)
     assert [one.text for one in setup.subscribers[0].keywords] == ["graph neural network", "compiler"]
-    assert f"{setup.subscribers[0].rhythm.send_at:%H:%M}" == "06:30"
+    assert f"{setup.subscribers[0].send_schedule.send_at:%H:%M}" == "06:30"
     assert setup.settings.smtp.host == "smtp.gmail.com"
     assert PASSWORD not in (tmp_path / "digest.toml").read_text()
     secret = tmp_path / "smtp-password"

@@ -19,8 +19,8 @@ from digest.sources.arxiv.authors import author_name
 from digest.sources.arxiv.search_api import SearchApi
 from digest.sources.arxiv.search_api_parser import SearchAnswer, parse_search_answer
 from digest.sources.http_client import ClientSettings, PoliteClient
-from digest.sources.rate_limiter import Turnstile
-from digest.sources.window import Ground
+from digest.sources.rate_limiter import RateLimiter
+from digest.sources.window import Window
 
 EVERYTHING = "submittedDate:[202605010000 TO 202612310000]"
 
@@ -144,12 +144,12 @@ async def test_a_window_holds_both_of_its_minutes_and_counts_the_first_version()
 
 async def test_the_search_api_source_gets_page_after_page(arxiv: LocalArxiv, tmp_path: Path) -> None:
     manners = ClientSettings(contact=None, version="0", retry_pause=timedelta(0), tries=1)
-    async with PoliteClient(manners, Turnstile(tmp_path / "turns", timedelta(0))) as client:
+    async with PoliteClient(manners, RateLimiter(tmp_path / "turns", timedelta(0))) as client:
         source = SearchApi(client, arxiv.url, page_size=2)
         since = SECOND_MORNING - timedelta(days=16)
         found = await source.search(
             [parse("reinforcement learning")],
-            Ground(announced_since=since, submitted_since=since, until=SECOND_MORNING),
+            Window(announced_since=since, submitted_since=since, until=SECOND_MORNING),
         )
     assert [one.id for one in found] == ["2606.99121", "2606.99114", "2605.99108", "2606.99122"]
     assert client.requests > 1

@@ -1,4 +1,4 @@
-"""What the Maildir holds after second attempts, mail readers and full disks."""
+"""What the Maildir holds after second attempts, mail subscribers and full disks."""
 
 import errno
 from pathlib import Path
@@ -34,7 +34,7 @@ async def test_a_second_attempt_replaces_the_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flags", ["", ":2,", ":2,FS"])
-async def test_a_mail_that_a_reader_has_taken_is_not_delivered_again(tmp_path: Path, flags: str) -> None:
+async def test_a_mail_that_a_subscriber_has_taken_is_not_delivered_again(tmp_path: Path, flags: str) -> None:
     await deliver(tmp_path, mail("m11"))
     delivered = tmp_path / "new" / "m11.arxiv-digest"
     seen = delivered.rename(tmp_path / "cur" / f"{delivered.name}{flags}")

@@ -9,7 +9,7 @@ from digest.errors import WrongClock
 from digest.model.paper import ArxivId, Paper, announcement_order
 from digest.sources.window import HELD
 from digest.storage.sqlite.store import SqliteStore
-from tests.factories import invented_paper, moment, reader
+from tests.factories import invented_paper, make_subscriber, moment
 from tests.integration.installation import MONDAY, TEA, TUESDAY, WEDNESDAY, Installation
 
 ADA = "ada@example.org"
@@ -28,7 +28,7 @@ def test_identifiers_are_in_the_order_of_announcements() -> None:
 
 @pytest.mark.parametrize("days", [17, 67, 400])
 async def test_a_paper_that_was_held_back_comes_when_it_is_announced(store: SqliteStore, days: int) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     lab.source.lists_again = False  # as OAI-PMH
     await lab.run(MONDAY, TEA)
     lab.mails()
@@ -40,7 +40,7 @@ async def test_a_paper_that_was_held_back_comes_when_it_is_announced(store: Sqli
 
 
 async def test_an_old_paper_whose_metadata_were_edited_is_no_news(store: SqliteStore) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     lab.source.lists_again = False
     await lab.run(MONDAY, TEA)
     lab.mails()
@@ -52,7 +52,7 @@ async def test_an_old_paper_whose_metadata_were_edited_is_no_news(store: SqliteS
 async def test_an_old_paper_is_no_news_for_a_keyword_that_was_first_fetched_with_known_ones(
     store: SqliteStore,
 ) -> None:
-    ada, bo = reader(ADA, "tea"), reader("bo@example.org", "milk")
+    ada, bo = make_subscriber(ADA, "tea"), make_subscriber("bo@example.org", "milk")
     lab = Installation(store, ada)
     lab.source.lists_again = False  # as OAI-PMH, which asks once for known and for new keywords
     await lab.run(MONDAY, TEA)
@@ -65,7 +65,7 @@ async def test_an_old_paper_is_no_news_for_a_keyword_that_was_first_fetched_with
 
 
 async def test_a_held_paper_comes_though_the_keyword_was_not_fetched_for_days(store: SqliteStore) -> None:
-    ada, bo = reader(ADA, "tea"), reader("bo@example.org", "milk")
+    ada, bo = make_subscriber(ADA, "tea"), make_subscriber("bo@example.org", "milk")
     lab = Installation(store, ada, bo, group=1)
     lab.source.lists_again = False
     await lab.run(MONDAY, TEA)
@@ -82,7 +82,7 @@ async def test_a_held_paper_comes_though_the_keyword_was_not_fetched_for_days(st
 async def test_a_held_paper_comes_though_each_fetch_was_soon_after_an_announcement(
     store: SqliteStore,
 ) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     lab.source.lists_again = False
     friday = invented_paper("2606.00100", "Tea of Friday", submitted="2026-06-11 20:00")
     await lab.run(
@@ -98,7 +98,7 @@ async def test_a_held_paper_comes_though_each_fetch_was_soon_after_an_announceme
 async def test_a_source_that_lists_again_makes_nothing_new_of_the_time_before_the_first_look(
     store: SqliteStore,
 ) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     await lab.run(MONDAY, TEA)
     lab.mails()
     before = invented_paper("2605.00001", "Tea of May", submitted="2026-05-01 10:00")
@@ -111,8 +111,10 @@ async def test_a_source_that_lists_again_makes_nothing_new_of_the_time_before_th
     assert lab.source.asked[-1][1].submitted_since == TUESDAY - HELD
 
 
-async def test_a_paper_comes_once_it_is_listed_where_the_reader_looks(store: SqliteStore) -> None:
-    lab = Installation(store, reader(ADA, "tea", categories=("cs.CL",)), reader("bo@example.org", "tea"))
+async def test_a_paper_comes_once_it_is_listed_where_the_subscriber_looks(store: SqliteStore) -> None:
+    lab = Installation(
+        store, make_subscriber(ADA, "tea", categories=("cs.CL",)), make_subscriber("bo@example.org", "tea")
+    )
     await lab.run(MONDAY, TEA)
     assert lab.mails() == [("bo@example.org", TEA.id)]
     listed = replace(TEA, categories=(*TEA.categories, "cs.CL"))
@@ -124,7 +126,7 @@ async def test_a_paper_comes_once_it_is_listed_where_the_reader_looks(store: Sql
 
 
 async def test_a_new_version_that_passes_a_filter_comes_once(store: SqliteStore) -> None:
-    lab = Installation(store, reader(ADA, "tea", exclude=("abs:little",)))
+    lab = Installation(store, make_subscriber(ADA, "tea", exclude=("abs:little",)))
     await lab.run(MONDAY, TEA)
     assert lab.mails() == []
     second = replace(TEA, version=2, abstract="We say much.")
@@ -134,10 +136,10 @@ async def test_a_new_version_that_passes_a_filter_comes_once(store: SqliteStore)
 
 
 async def test_a_change_brings_nothing_that_came_before_the_filter_was_set(store: SqliteStore) -> None:
-    lab = Installation(store, reader(ADA, "tea", categories=("cs.LG",)))
+    lab = Installation(store, make_subscriber(ADA, "tea", categories=("cs.LG",)))
     await lab.run(MONDAY, TEA)
     assert lab.mails() == [(ADA, TEA.id)]
-    lab.subscribers = (reader(ADA, "tea", categories=("cs.CL",)),)
+    lab.subscribers = (make_subscriber(ADA, "tea", categories=("cs.CL",)),)
     await lab.run(TUESDAY, TEA)
     await lab.run(WEDNESDAY, replace(TEA, categories=(*TEA.categories, "cs.CL")))
     assert lab.mails() == []
@@ -145,7 +147,9 @@ async def test_a_change_brings_nothing_that_came_before_the_filter_was_set(store
 
 async def test_a_filter_sees_what_the_same_keyword_with_a_category_sees(store: SqliteStore) -> None:
     lab = Installation(
-        store, reader(ADA, "tea", categories=("cs.CL",)), reader("bo@example.org", "tea AND cat:cs.CL")
+        store,
+        make_subscriber(ADA, "tea", categories=("cs.CL",)),
+        make_subscriber("bo@example.org", "tea AND cat:cs.CL"),
     )
     await lab.run(MONDAY, TEA)
     await lab.run(TUESDAY, replace(TEA, categories=(*TEA.categories, "cs.CL")))
@@ -153,7 +157,7 @@ async def test_a_filter_sees_what_the_same_keyword_with_a_category_sees(store: S
 
 
 async def test_a_text_that_was_stored_as_tex_is_mended_and_does_not_come_again(store: SqliteStore) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     await lab.run(MONDAY, replace(TEA, title=r"Tea of Schr\"odinger", submitted_at=None))
     assert lab.mails() == [(ADA, TEA.id)]
     mended = replace(TEA, title="Tea of Schrödinger")
@@ -164,7 +168,7 @@ async def test_a_text_that_was_stored_as_tex_is_mended_and_does_not_come_again(s
 
 
 async def test_what_one_source_does_not_tell_is_kept_from_the_other(store: SqliteStore) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     await lab.run(MONDAY, replace(TEA, comment="5 pages"))
     told = replace(TEA, title="Tea leaves again", submitted_at=None, comment=None)
     await lab.run(TUESDAY, told)
@@ -173,7 +177,7 @@ async def test_what_one_source_does_not_tell_is_kept_from_the_other(store: Sqlit
 
 
 async def test_comments_that_changed_are_no_cause_for_disbelief(store: SqliteStore) -> None:
-    lab = Installation(store, reader(ADA, "co:submitted"))
+    lab = Installation(store, make_subscriber(ADA, "co:submitted"))
     await lab.run(MONDAY, *(replace(one, comment="Submitted") for one in teas(100, 40)))
     report = await lab.run(TUESDAY, *teas(200, 1))
     assert (report.errors, report.exit_code) == ((), 0)
@@ -184,16 +188,16 @@ async def evening_and_morning(lab: Installation, *between: str) -> list[tuple[st
     evening = TUESDAY.replace(hour=1)
     await lab.run(MONDAY, TEA)
     lab.mails()
-    bo = reader("bo@example.org", "tea")
+    bo = make_subscriber("bo@example.org", "tea")
     papers = [TEA, *teas(100, 15)]
     # Nobody but Bo is due at that hour, so Ada's papers wait.
     lab.subscribers = (*lab.subscribers, bo)
-    away = [replace(one, rhythm=replace(one.rhythm, weekly=5)) for one in lab.subscribers[:1]]
+    away = [replace(one, send_schedule=replace(one.send_schedule, weekly=5)) for one in lab.subscribers[:1]]
     lab.subscribers = (*away, bo)
     await lab.run(evening, *papers)
     lab.mails()
     for keyword in between:
-        lab.subscribers = (reader(ADA, keyword), bo)
+        lab.subscribers = (make_subscriber(ADA, keyword), bo)
         store_of(lab).enrol(lab.subscribers, now=evening, current_since=evening)
     await lab.run(TUESDAY, *papers)
     return [mail for mail in lab.mails() if mail[0] == ADA]
@@ -209,24 +213,24 @@ def store_of(lab: Installation) -> SqliteStore:
 async def test_what_was_found_while_a_keyword_was_followed_comes_whatever_becomes_of_it(
     store: SqliteStore, between: tuple[str, ...]
 ) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     ((_, ids),) = await evening_and_morning(lab, *between)
     assert sorted(ids.split()) == [paper.id for paper in teas(100, 15)]
 
 
 async def test_an_edit_that_narrows_brings_nothing_old(store: SqliteStore) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     papers = teas(100, 30)
     await lab.run(MONDAY, *papers)
     lab.mails()
-    lab.subscribers = (reader(ADA, "tea AND cat:cs.LG"),)
+    lab.subscribers = (make_subscriber(ADA, "tea AND cat:cs.LG"),)
     await lab.run(TUESDAY, *papers)
     assert lab.mails() == []
 
 
 @pytest.mark.parametrize("is_raised_later", [False, True])
 async def test_a_longer_lookback_looks_further_back_once(store: SqliteStore, is_raised_later: bool) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     lab.source.lists_again = False
     old = invented_paper("2605.00001", "Old tea", submitted="2026-05-01 10:00")
     if is_raised_later:
@@ -236,20 +240,20 @@ async def test_a_longer_lookback_looks_further_back_once(store: SqliteStore, is_
     await lab.run(TUESDAY, TEA, old)
     assert lab.mails() == ([] if is_raised_later else [(ADA, f"{TEA.id} {old.id}")])
     await lab.run(WEDNESDAY, TEA)
-    grounds = [ground for _, ground in lab.source.asked]
+    grounds = [window for _, window in lab.source.asked]
     assert grounds[-2].announced_since == TUESDAY - timedelta(days=60)
     assert grounds[-1].announced_since == TUESDAY
     (key,) = store.covered_at()
     assert set(store.newest_papers(key, limit=5)) == {TEA, old}
     # Who follows the keyword from now on finds the old paper in their first digest.
-    lab.subscribers = (*lab.subscribers, reader("cy@example.org", "tea"))
+    lab.subscribers = (*lab.subscribers, make_subscriber("cy@example.org", "tea"))
     await lab.run(WEDNESDAY, TEA)
     assert lab.mails() == [("cy@example.org", f"{TEA.id} {old.id}")]
 
 
 @pytest.mark.parametrize("days", [-365, 365])
 async def test_a_wrong_clock_moves_nothing_and_is_told(store: SqliteStore, days: int) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     await lab.run(MONDAY, TEA)
     lab.mails()
     covered = store.covered_at()
@@ -261,7 +265,7 @@ async def test_a_wrong_clock_moves_nothing_and_is_told(store: SqliteStore, days:
 
 
 async def test_a_moment_before_the_last_one_moves_no_coverage_back(store: SqliteStore) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     await lab.run(TUESDAY, TEA)
     report = await lab.run(TUESDAY - timedelta(hours=20), TEA, *teas(10, 1))
     assert set(store.covered_at().values()) == {TUESDAY}
@@ -269,7 +273,7 @@ async def test_a_moment_before_the_last_one_moves_no_coverage_back(store: Sqlite
 
 
 async def test_a_coverage_of_a_time_to_come_is_corrected(store: SqliteStore) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     await lab.run(MONDAY, TEA)
     await lab.run(MONDAY + timedelta(days=365), TEA)
     await lab.run(TUESDAY, TEA, *teas(10, 2))
@@ -278,7 +282,7 @@ async def test_a_coverage_of_a_time_to_come_is_corrected(store: SqliteStore) -> 
 
 
 async def test_a_held_paper_comes_that_the_first_part_of_its_announcement_lacks(store: SqliteStore) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     lab.source.lists_again = False
     await lab.run(MONDAY, TEA)
     lab.mails()
@@ -290,7 +294,7 @@ async def test_a_held_paper_comes_that_the_first_part_of_its_announcement_lacks(
 
 
 async def test_old_papers_of_a_wider_search_hide_no_silence(store: SqliteStore) -> None:
-    lab = Installation(store, reader(ADA, "tea"))
+    lab = Installation(store, make_subscriber(ADA, "tea"))
     papers = teas(1, 60, submitted=f"{MONDAY - timedelta(days=2):%F %R}")
     await lab.run(MONDAY, *papers)
     older = [invented_paper(f"2605.{n:05}", "Tea", submitted="2026-05-02 10:00") for n in range(1, 30)]

@@ -11,8 +11,8 @@ from digest.errors import BadDocument, Implausible, MissingNews, Refused, Source
 from digest.keywords.query import parse
 from digest.sources.arxiv.oai_pmh import OaiPmh
 from digest.sources.http_client import ClientSettings, PoliteClient
-from digest.sources.rate_limiter import Turnstile
-from digest.sources.window import Ground
+from digest.sources.rate_limiter import RateLimiter
+from digest.sources.window import Window
 from tests.factories import invented_paper
 from tests.integration.arxiv_harvest_server import (
     Catalogue,
@@ -28,7 +28,7 @@ from tests.integration.arxiv_server import Reply, breaks_off, resets, says
 
 GNOMES = (parse("lost gnomes"),)
 NOW = datetime(2026, 6, 16, 12, tzinfo=UTC)
-GROUND = Ground(announced_since=NOW - timedelta(days=1), submitted_since=NOW - timedelta(days=16), until=NOW)
+GROUND = Window(announced_since=NOW - timedelta(days=1), submitted_since=NOW - timedelta(days=16), until=NOW)
 
 
 @asynccontextmanager
@@ -38,7 +38,7 @@ async def oai_pmh(
     settings = ClientSettings(contact=None, version="1", retry_pause=timedelta(0), tries=tries)
     async with (
         harvest_server(*replies) as server,
-        PoliteClient(settings, Turnstile(tmp_path / "turnstile", timedelta(0))) as client,
+        PoliteClient(settings, RateLimiter(tmp_path / "turnstile", timedelta(0))) as client,
     ):
         yield server, OaiPmh(client, f"{server.url}/oai")
 
@@ -102,9 +102,9 @@ async def test_a_list_without_the_last_announcement_is_not_believed(tmp_path: Pa
 async def test_a_weekend_and_the_first_hours_after_an_announcement_may_be_empty(
     tmp_path: Path, now: datetime
 ) -> None:
-    ground = replace(GROUND, announced_since=now - timedelta(hours=26), until=now)
+    window = replace(GROUND, announced_since=now - timedelta(hours=26), until=now)
     async with oai_pmh(tmp_path, says(oai_error("noRecordsMatch"))) as (_, oai):
-        assert await oai.search(GNOMES, ground) == ()
+        assert await oai.search(GNOMES, window) == ()
 
 
 def at(hours: float) -> str:
@@ -265,17 +265,17 @@ def announcements() -> Sequence[Announcement]:
 async def test_the_cost_grows_with_the_days_and_not_with_the_queries(
     tmp_path: Path, days: int, requests: int
 ) -> None:
-    ground = replace(GROUND, announced_since=NOW - timedelta(days=days))
+    window = replace(GROUND, announced_since=NOW - timedelta(days=days))
     async with oai_pmh(tmp_path, *pages(None)) as (_, oai):
-        assert oai.cost(GNOMES, ground, expected=1) == requests
-        assert oai.cost(GNOMES * 1_000, ground, expected=100_000) == requests
+        assert oai.cost(GNOMES, window, expected=1) == requests
+        assert oai.cost(GNOMES * 1_000, window, expected=100_000) == requests
 
 
 async def test_pages_of_a_real_list_bring_every_record_once(tmp_path: Path) -> None:
     catalogue = Catalogue(announcements=announcements(), now=NOW, oai_page=4)
-    ground = replace(GROUND, announced_since=NOW - timedelta(days=6))
+    window = replace(GROUND, announced_since=NOW - timedelta(days=6))
     async with oai_pmh(tmp_path, catalogue.answer) as (server, oai):
-        found = (await oai.harvest(ground)).papers
+        found = (await oai.harvest(window)).papers
     assert len(found) == 28
     assert len(server.asked) == 7
     assert list(found) == sorted(found, key=lambda paper: (paper.submitted_at, paper.id), reverse=True)

@@ -9,19 +9,21 @@ import pytest
 
 from digest.config.settings import Operator
 from digest.errors import ServerUnavailable
-from digest.mail.message import Letterhead
+from digest.mail.message import SenderIdentity
 from digest.mail.transport import Outcome, Outgoing, Receipt, Session
 from digest.service.health import examine
 from digest.service.notify_operator import tell_operator
-from digest.service.operator_mail import Bulletin, due_bulletin, write_bulletin
+from digest.service.operator_mail import OperatorNotice, due_notice, write_notice
 from digest.storage.sqlite.store import SqliteStore
-from tests.factories import moment, reader
+from tests.factories import make_subscriber, moment
 from tests.stores import LONG_AGO, NOW, claim, key, outbox_of
 
-ADA = reader("ada@example.org", "tea")
+ADA = make_subscriber("ada@example.org", "tea")
 TUESDAY = moment("2026-06-16 07:00")
 BRAKE = "the server calls 8 addresses dead at once, so none of them is given up: 550 5.1.1 no such user"
-LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org", sender_name="Papers, new")
+LETTERHEAD = SenderIdentity(
+    sender="digest@example.org", contact="library@example.org", sender_name="Papers, new"
+)
 
 
 @pytest.fixture
@@ -36,37 +38,40 @@ def fetch(store: SqliteStore, now: datetime) -> None:
 
 
 def due(
-    store: SqliteStore, now: datetime, told: dict[Bulletin, datetime], heartbeat: int | None = None
+    store: SqliteStore, now: datetime, told: dict[OperatorNotice, datetime], heartbeat: int | None = None
 ) -> object:
-    return due_bulletin(examine(store, [ADA], now=now), told, heartbeat=heartbeat)
+    return due_notice(examine(store, [ADA], now=now), told, heartbeat=heartbeat)
 
 
 def test_an_outage_is_told_once_and_so_is_its_end(store: SqliteStore) -> None:
     later = TUESDAY + timedelta(days=3)
     assert due(store, TUESDAY, {}) is None
-    assert due(store, later, {}) is Bulletin.OUTAGE
-    assert due(store, later + timedelta(days=5), {Bulletin.OUTAGE: later}) is None
+    assert due(store, later, {}) is OperatorNotice.OUTAGE
+    assert due(store, later + timedelta(days=5), {OperatorNotice.OUTAGE: later}) is None
     fetch(store, later)
-    assert due(store, later, {Bulletin.OUTAGE: later}) is Bulletin.RECOVERY
+    assert due(store, later, {OperatorNotice.OUTAGE: later}) is OperatorNotice.RECOVERY
     assert due(store, later, {}) is None
 
 
 def test_a_heartbeat_comes_once_on_its_weekday_or_as_soon_as_there_is_a_run(store: SqliteStore) -> None:
     monday = 0
-    told = {Bulletin.HEARTBEAT: moment("2026-06-15 08:00")}
+    told = {OperatorNotice.HEARTBEAT: moment("2026-06-15 08:00")}
     assert due(store, TUESDAY, {}, monday) is None
-    assert due(store, TUESDAY, {}, monday + 1) is Bulletin.HEARTBEAT
-    assert due(store, TUESDAY, {Bulletin.HEARTBEAT: moment("2026-06-14 08:00")}, monday) is Bulletin.HEARTBEAT
+    assert due(store, TUESDAY, {}, monday + 1) is OperatorNotice.HEARTBEAT
+    assert (
+        due(store, TUESDAY, {OperatorNotice.HEARTBEAT: moment("2026-06-14 08:00")}, monday)
+        is OperatorNotice.HEARTBEAT
+    )
     assert due(store, TUESDAY, told, monday) is None
     assert due(store, moment("2026-06-16 08:00"), told, heartbeat=None) is None
     fetch(store, moment("2026-06-22 01:00"))
     assert due(store, moment("2026-06-21 23:59"), told, monday) is None
-    assert due(store, moment("2026-06-22 08:00"), told, monday) is Bulletin.HEARTBEAT
+    assert due(store, moment("2026-06-22 08:00"), told, monday) is OperatorNotice.HEARTBEAT
 
 
 def test_the_mail_says_what_needs_a_person_first(store: SqliteStore) -> None:
     health = examine(store, [ADA], now=TUESDAY + timedelta(days=3))
-    outgoing = write_bulletin(Bulletin.OUTAGE, health, LETTERHEAD, "op@example.org")
+    outgoing = write_notice(OperatorNotice.OUTAGE, health, LETTERHEAD, "op@example.org")
     message = message_from_bytes(outgoing.message, policy=policy.default)
     assert [one.addr_spec for one in message["To"].addresses] == ["op@example.org"]
     assert message["Subject"] == "arXiv digest: no fetch has succeeded for over a day"
@@ -75,15 +80,15 @@ def test_the_mail_says_what_needs_a_person_first(store: SqliteStore) -> None:
     first, *rest = message.get_content().splitlines()
     assert first == "needs you: no fetch has succeeded for over a day for tea: run digest doctor"
     assert any(line.startswith("seen        up to Tue 2026-06-16") for line in rest)
-    assert outgoing == write_bulletin(Bulletin.OUTAGE, health, LETTERHEAD, "op@example.org")
+    assert outgoing == write_notice(OperatorNotice.OUTAGE, health, LETTERHEAD, "op@example.org")
 
 
 def test_addresses_beyond_ascii_are_written_as_in_digests(store: SqliteStore) -> None:
     health = examine(store, [ADA], now=TUESDAY)
-    letterhead = Letterhead(
+    sender_identity = SenderIdentity(
         sender="digest@bücher.example", contact="op@bücher.example", sender_name="Fakultät, neu"
     )
-    outgoing = write_bulletin(Bulletin.HEARTBEAT, health, letterhead, "op@bücher.example")
+    outgoing = write_notice(OperatorNotice.HEARTBEAT, health, sender_identity, "op@bücher.example")
     assert b"\r\nTo: <op@xn--bcher-kva.example>\r\n" in outgoing.message
     message = message_from_bytes(outgoing.message, policy=policy.default)
     (sender,) = message["From"].addresses
@@ -114,7 +119,7 @@ class Desk:
 
 async def tell(
     store: SqliteStore, desk: Desk, now: datetime, brakes: tuple[str, ...] = (), **operator: str
-) -> Bulletin | None:
+) -> OperatorNotice | None:
     settings = Operator(**{"email": "op@example.org", **operator})  # type: ignore[arg-type]
     return await tell_operator(store, desk, [ADA], LETTERHEAD, settings, brakes=brakes, now=now)
 
@@ -145,7 +150,7 @@ def test_the_mail_of_a_brake_begins_with_its_cause_and_has_it_once(store: Sqlite
     store.release([mailing.number], now=NOW, reply=BRAKE)
     health = examine(store, [ADA], now=NOW)
     assert any(BRAKE in problem for problem in health.problems())
-    outgoing = write_bulletin(Bulletin.BRAKE, health, LETTERHEAD, "op@example.org", (BRAKE,))
+    outgoing = write_notice(OperatorNotice.BRAKE, health, LETTERHEAD, "op@example.org", (BRAKE,))
     text = message_from_bytes(outgoing.message, policy=policy.default).get_content()
     assert text.splitlines()[0] == f"needs you: {BRAKE}"
     assert text.count("needs you") == 1
@@ -155,7 +160,7 @@ def test_the_mail_of_a_brake_begins_with_its_cause_and_has_it_once(store: Sqlite
 async def test_what_could_not_be_sent_is_sent_by_the_next_run(store: SqliteStore, outcome: Outcome) -> None:
     later = TUESDAY + timedelta(days=3)
     assert await tell(store, Desk(outcome), later) is None
-    assert await tell(store, Desk(), later) is Bulletin.OUTAGE
+    assert await tell(store, Desk(), later) is OperatorNotice.OUTAGE
 
 
 async def test_nobody_is_told_where_nobody_is_named(store: SqliteStore) -> None:

@@ -16,7 +16,7 @@ from digest.model.paper import ArxivId
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Matched
 from tests.acceptance.installation import Installation
-from tests.factories import invented_paper, moment, reader
+from tests.factories import invented_paper, make_subscriber, moment
 from tests.integration.arxiv_server import arxiv_server, entry, feed, says
 from tests.pages import shown_html, shown_markdown
 from tests.stores import key
@@ -54,7 +54,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DIGEST_STATE", str(tmp_path / "digest.db"))
     (tmp_path / "subscribers.toml").write_text(SUBSCRIBERS)
     with SqliteStore(tmp_path / "digest.db") as store:
-        store.enrol([reader("x@example.org", "tea", "milk", "salt")], now=NOW, current_since=NOW)
+        store.enrol([make_subscriber("x@example.org", "tea", "milk", "salt")], now=NOW, current_since=NOW)
         see(store, "2606.00001", "On tea", "tea")
         see(store, "2606.00002", "On tea and milk", "tea", "milk")
         see(store, "2606.00003", "A title that says nothing any more", "tea")
@@ -95,7 +95,7 @@ def on_page(path: Path) -> dict[str, list[str]]:
 # The page
 
 
-def test_the_page_has_the_keywords_of_all_readers_each_once(digest: Digest, tmp_path: Path) -> None:
+def test_the_page_has_the_keywords_of_all_subscribers_each_once(digest: Digest, tmp_path: Path) -> None:
     ended = digest("page", "README.md", *TODAY)
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == f"{tmp_path}/README.md: 3 keywords, 3 papers\n"
@@ -107,7 +107,7 @@ def test_the_page_has_the_keywords_of_all_readers_each_once(digest: Digest, tmp_
     assert "Last update: 2026-06-16" in (tmp_path / "README.md").read_text()
 
 
-def test_the_page_has_the_keywords_of_one_reader_or_those_named(digest: Digest, tmp_path: Path) -> None:
+def test_the_page_has_the_keywords_of_one_subscriber_or_those_named(digest: Digest, tmp_path: Path) -> None:
     assert digest("page", "a.md", "--subscriber", "ADA@example.org", *TODAY).code == 0
     assert list(on_page(tmp_path / "a.md")) == ["tea", "milk"]
     assert digest("page", "b.md", "-k", "Milk", "-k", "milks", *TODAY).code == 0
@@ -256,7 +256,7 @@ Last update: 2026-06-15
 
 def new_for(state: Path, email: str, *keywords: str) -> set[str]:
     with SqliteStore(state) as store:
-        store.enrol([reader(email, *keywords)], now=NOW, current_since=NOW)
+        store.enrol([make_subscriber(email, *keywords)], now=NOW, current_since=NOW)
         for number in (1, 2, 3, 9):
             see(store, f"2606.0000{number}", "Tea leaves", *keywords)
         return {hit.paper.id for hit in store.news(email, backlog_since=LONG_AGO).hits}

@@ -19,7 +19,7 @@ from digest.service.worker_pool import _environment
 from digest.sources import http_client
 from digest.sources.http_client import ClientSettings, PoliteClient
 from digest.sources.proxies import proxy_for
-from digest.sources.rate_limiter import Turnstile
+from digest.sources.rate_limiter import RateLimiter
 from digest.storage.sqlite.store import SqliteStore
 from tests.integration.arxiv_server import arxiv_server, hangs, says
 from tests.processes import started_here
@@ -39,7 +39,7 @@ def client(folder: Path, *, patience: float | None, pause: float = 0.2, tries: i
         tries=tries,
         patience=None if patience is None else timedelta(seconds=patience),
     )
-    return PoliteClient(settings, Turnstile(folder / "turnstile", timedelta(0)))
+    return PoliteClient(settings, RateLimiter(folder / "turnstile", timedelta(0)))
 
 
 async def test_what_fails_is_told_at_once_with_the_time_of_the_next_try(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ async def proxy_that_says(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]
     """A proxy on loopback, and the first lines that it was sent; the host behind it need not exist."""
     asked: list[bytes] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def enqueue(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readline())
         while (await reader.readline()).strip():
             pass
@@ -145,7 +145,7 @@ async def proxy_that_says(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(enqueue, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
 
 

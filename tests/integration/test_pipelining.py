@@ -160,7 +160,7 @@ async def test_the_first_refusal_counts_whatever_follows(replies: bytes, outcome
     ],
     ids=["farewell", "gone", "out of step", "nonsense", "endless", "nothing", "no continuation", "half"],
 )
-async def test_for_a_server_of_no_use_no_reader_is_blamed(replies: bytes, told: str) -> None:
+async def test_for_a_server_of_no_use_no_subscriber_is_blamed(replies: bytes, told: str) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await verbs_at_once(reader)
         writer.write(replies)

@@ -24,7 +24,7 @@ from digest.config.file_lock import LockFile
 from digest.errors import BadDocument, Implausible, Refused, SourceError, StateError, Throttled, Unreachable
 from digest.sources.http_client import ClientSettings, PoliteClient
 from digest.sources.network_errors import no_answer
-from digest.sources.rate_limiter import Turnstile
+from digest.sources.rate_limiter import RateLimiter
 from tests.integration.arxiv_server import (
     ArxivServer,
     Reply,
@@ -62,7 +62,7 @@ def settings(
 async def asking(
     tmp_path: Path, chosen: ClientSettings | None = None, interval: timedelta = timedelta(0)
 ) -> AsyncIterator[PoliteClient]:
-    async with PoliteClient(chosen or settings(), Turnstile(tmp_path / "turnstile", interval)) as client:
+    async with PoliteClient(chosen or settings(), RateLimiter(tmp_path / "turnstile", interval)) as client:
         yield client
 
 
@@ -385,19 +385,19 @@ async def test_a_process_that_starts_again_keeps_the_interval(tmp_path: Path) ->
 
 async def test_a_killed_process_leaves_no_lock_but_the_interval(tmp_path: Path) -> None:
     path = tmp_path / "turnstile"
-    turnstile = Turnstile(path, INTERVAL)
+    rate_limiter = RateLimiter(path, INTERVAL)
     async with started_here(sys.executable, "-c", HOLD, path, cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert await process.stdout.readline() == b"held\n"
-        waiting = asyncio.create_task(one_turn(turnstile))
-        await until(lambda: turnstile.waits_for)
+        waiting = asyncio.create_task(one_turn(rate_limiter))
+        await until(lambda: rate_limiter.waits_for)
         killed = time.monotonic()
     assert await waiting - killed >= INTERVAL.total_seconds() * 0.99
 
 
-async def one_turn(turnstile: Turnstile) -> float:
+async def one_turn(rate_limiter: RateLimiter) -> float:
     """Waits for a turn; the moment at which it began, on the monotonic clock."""
-    async with asyncio.timeout(LIMIT), turnstile.turn():
+    async with asyncio.timeout(LIMIT), rate_limiter.turn():
         return time.monotonic()
 
 
@@ -411,11 +411,11 @@ def is_taken(path: Path) -> bool:
 
 async def test_a_waiter_that_is_cancelled_lets_the_others_pass(tmp_path: Path) -> None:
     path = tmp_path / "turnstile"
-    await one_turn(Turnstile(path, INTERVAL))
-    turnstile = Turnstile(path, timedelta(hours=1))
+    await one_turn(RateLimiter(path, INTERVAL))
+    rate_limiter = RateLimiter(path, timedelta(hours=1))
 
     async def wait() -> None:
-        async with turnstile.turn():
+        async with rate_limiter.turn():
             pytest.fail("came too early")
 
     waiting = [asyncio.create_task(wait()) for _ in range(2)]
@@ -423,7 +423,7 @@ async def test_a_waiter_that_is_cancelled_lets_the_others_pass(tmp_path: Path) -
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)
-    await one_turn(Turnstile(path, INTERVAL))
+    await one_turn(RateLimiter(path, INTERVAL))
 
 
 @pytest.mark.parametrize(
@@ -442,17 +442,17 @@ def test_whatever_the_file_says_nobody_waits_longer_than_the_interval(
 ) -> None:
     path = tmp_path / "turnstile"
     path.write_text(record, encoding="utf-8")
-    pause = Turnstile(path, timedelta(hours=1))._pause()
+    pause = RateLimiter(path, timedelta(hours=1))._pause()
     assert (3590 < pause <= 3600) if waits else pause == 0
 
 
 async def test_a_clock_that_jumps_forward_opens_no_gap_within_a_process(tmp_path: Path) -> None:
     path = tmp_path / "turnstile"
-    turnstile = Turnstile(path, INTERVAL)
-    async with turnstile.turn():
+    rate_limiter = RateLimiter(path, INTERVAL)
+    async with rate_limiter.turn():
         ended = time.monotonic()
     path.write_text("2001-01-01T00:00:00+00:00\n", encoding="ascii")
-    async with turnstile.turn():
+    async with rate_limiter.turn():
         assert time.monotonic() - ended >= INTERVAL.total_seconds() * 0.99
 
 
@@ -468,8 +468,8 @@ async def test_a_failed_request_counts_for_the_interval_too(tmp_path: Path) -> N
 
 async def test_the_event_loop_is_free_while_one_waits(tmp_path: Path) -> None:
     path = tmp_path / "turnstile"
-    await one_turn(Turnstile(path, INTERVAL))
-    waiting = asyncio.create_task(one_turn(Turnstile(path, timedelta(seconds=30))))
+    await one_turn(RateLimiter(path, INTERVAL))
+    waiting = asyncio.create_task(one_turn(RateLimiter(path, timedelta(seconds=30))))
     for _ in range(10):
         await asyncio.sleep(0.01)
     assert not waiting.done()
@@ -484,7 +484,7 @@ async def test_the_event_loop_is_free_while_one_waits(tmp_path: Path) -> None:
 async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, place: str, remedy: str) -> None:
     (tmp_path / "file").touch()
     path = tmp_path if place == "a directory" else tmp_path / "file" / "turnstile"
-    async with arxiv_server(GOOD) as server, PoliteClient(settings(), Turnstile(path, INTERVAL)) as client:
+    async with arxiv_server(GOOD) as server, PoliteClient(settings(), RateLimiter(path, INTERVAL)) as client:
         with pytest.raises(StateError, match=remedy) as failure:
             await client.ask(server.url, FIELDS, text)
     assert failure.value.path == str(path)

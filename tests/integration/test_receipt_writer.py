@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import cast
+from typing import cast, TYPE_CHECKING
 
 import pytest
 
-from digest.pipeline.receipt_writer import Ledger
-from digest.storage.base import Store
-from digest.storage.values import Conclusion, MailingState
+from digest.pipeline.receipt_writer import ReceiptWriter
+from digest.storage.values import DeliveryResult, MailingState
 from tests.waiting import LIMIT
+
+if TYPE_CHECKING:
+    from digest.storage.base import Store
 
 
 class Book:
@@ -19,7 +21,7 @@ class Book:
     def __init__(self) -> None:
         self.written: list[tuple[int, ...]] = []
 
-    def conclude(self, conclusions: Sequence[Conclusion], *, now: datetime) -> None:
+    def record_results(self, conclusions: Sequence[DeliveryResult], *, now: datetime) -> None:
         self.written.append(tuple(sorted(one.number for one in conclusions)))
 
 
@@ -28,20 +30,20 @@ def book() -> Book:
     return Book()
 
 
-def ledger_of(book: Book, sessions: int) -> Ledger:
-    return Ledger(cast("Store", book), lambda: datetime.now(UTC), asyncio.Event(), sessions=sessions)
+def ledger_of(book: Book, sessions: int) -> ReceiptWriter:
+    return ReceiptWriter(cast("Store", book), lambda: datetime.now(UTC), asyncio.Event(), sessions=sessions)
 
 
-def conclusion(number: int) -> Conclusion:
-    return Conclusion(number=number, state=MailingState.SENT, reply="250 ok")
+def conclusion(number: int) -> DeliveryResult:
+    return DeliveryResult(number=number, state=MailingState.SENT, reply="250 ok")
 
 
 async def test_those_who_come_within_a_moment_are_written_down_together(book: Book) -> None:
-    ledger = ledger_of(book, 20)
+    receipt_writer = ledger_of(book, 20)
 
     async def session(number: int) -> None:
         await asyncio.sleep(0.0001 * number)
-        await ledger.write(conclusion(number))
+        await receipt_writer.write(conclusion(number))
         assert any(number in some for some in book.written)
 
     await asyncio.gather(*map(session, range(10)))
@@ -51,8 +53,8 @@ async def test_those_who_come_within_a_moment_are_written_down_together(book: Bo
 
 async def test_the_only_session_waits_for_nobody(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("digest.pipeline.receipt_writer._GATHERING", 3600)
-    ledger = ledger_of(book, 1)
+    receipt_writer = ledger_of(book, 1)
     async with asyncio.timeout(LIMIT):
-        await ledger.write(conclusion(1))
-        await ledger.write(conclusion(2))
+        await receipt_writer.write(conclusion(1))
+        await receipt_writer.write(conclusion(2))
     assert book.written == [(1,), (2,)]

@@ -1,4 +1,6 @@
-"""A server that calls its readers dead, one, some or all of them: who gets no more mail, and what is told."""
+"""A server that calls its subscribers dead, one, some or all of them: who gets no more mail, and what is
+told.
+"""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -44,9 +46,9 @@ async def test_a_server_that_calls_everybody_dead_is_not_believed(store: SqliteS
         assert report.is_server_down
         assert any("calls 8 addresses dead at once" in error for error in report.errors)
         assert {one.attempts for one in store.troubled(limit=20)} == {0}
-        hindered = store.blocked(now=NOW)
-        assert hindered.count >= 8
-        assert "calls 8 addresses dead at once" in hindered.reply
+        delayed = store.blocked(now=NOW)
+        assert delayed.count >= 8
+        assert "calls 8 addresses dead at once" in delayed.reply
 
 
 async def test_a_few_dead_ones_of_a_small_group_are_given_up(store: SqliteStore) -> None:
@@ -60,7 +62,7 @@ async def test_a_few_dead_ones_of_a_small_group_are_given_up(store: SqliteStore)
     assert suppressed(store) == set()
 
 
-async def test_the_only_reader_is_given_up_on_the_second_day(store: SqliteStore) -> None:
+async def test_the_only_subscriber_is_given_up_on_the_second_day(store: SqliteStore) -> None:
     outbox_of(store, *addresses(1))
     await delivered(store, {"RCPT": GONE})
     await delivered(store, {"RCPT": GONE}, at=NOW + timedelta(hours=2))
@@ -98,8 +100,8 @@ async def test_a_domain_whose_mail_goes_astray_loses_nobody_and_the_others_are_m
     (cause,) = report.brakes
     assert "the server calls 8 addresses of lab.example dead, too many at once" in cause
     assert "none of them is given up: 550 5.1.1 no such user" in cause
-    hindered = store.blocked(now=NOW)
-    assert (hindered.count, hindered.reply) == (20, cause)
+    delayed = store.blocked(now=NOW)
+    assert (delayed.count, delayed.reply) == (20, cause)
     for day in range(1, 4):
         report, _ = await delivered(store, refused, at=NOW + timedelta(days=day))
         assert report.suppressed == 0
@@ -133,8 +135,8 @@ async def test_a_brake_is_told_also_where_all_were_refused_before(store: SqliteS
     assert {one.attempts for one in store.troubled(limit=9)} == {1}
     report, _ = await delivered(store, {f"RCPT {email}": GONE for email in astray}, at=LATER)
     assert suppressed(store) == set()
-    hindered = store.blocked(now=NOW)
-    assert (hindered.count, [hindered.reply]) == (4, report.brakes)
+    delayed = store.blocked(now=NOW)
+    assert (delayed.count, [delayed.reply]) == (4, report.brakes)
 
 
 @pytest.mark.parametrize(

@@ -14,18 +14,18 @@ from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import MailingState
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.subscriber import Subscriber
-from tests.factories import reader
-from tests.stores import NOW, claim, conclude, found, key, record, serve
+from tests.factories import make_subscriber
+from tests.stores import NOW, claim, enqueue, found, key, record, record_results
 
 OLD, NEW = "ada@example.org", "ada@new.example"
-ADA, ADA_NOW = reader(OLD, "tea"), reader(NEW, "tea")
+ADA, ADA_NOW = make_subscriber(OLD, "tea"), make_subscriber(NEW, "tea")
 
 
 @pytest.fixture
 def store(store: SqliteStore) -> SqliteStore:
     store.enrol([ADA], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
-    serve(store, ADA)
+    enqueue(store, ADA)
     return store
 
 
@@ -35,13 +35,13 @@ def papers_of(store: SqliteStore, email: str) -> list[str]:
 
 def mailed(store: SqliteStore) -> None:
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.SENT, "250")
+    record_results(store, mailing, MailingState.SENT, "250")
 
 
 def test_no_paper_comes_again_and_choices_stay(store: SqliteStore) -> None:
     mailed(store)
     chosen = Preferences(muted=(key("tea"),), send_at=time(9), paused_until=date(2027, 1, 1))
-    store.prefer(OLD, chosen)
+    store.save_preferences(OLD, chosen)
     assert store.rename(OLD, NEW, now=NOW)
     store.enrol([ADA_NOW], now=NOW, current_since=NOW)
     assert papers_of(store, NEW) == []
@@ -76,13 +76,13 @@ def test_it_may_come_after_the_edit_of_the_file(store: SqliteStore) -> None:
 
 def test_nobody_takes_the_place_of_another(store: SqliteStore) -> None:
     mailed(store)
-    bo = reader("bo@example.org", "tea")
+    bo = make_subscriber("bo@example.org", "tea")
     store.enrol([ADA, bo], now=NOW, current_since=NOW)
-    serve(store, bo)
+    enqueue(store, bo)
     mailed(store)
     assert not store.rename(OLD, bo.email, now=NOW)
     assert not store.rename("nobody@example.org", NEW, now=NOW)
-    assert set(store.standings([OLD, bo.email])) == {OLD, bo.email}
+    assert set(store.subscriber_statuses([OLD, bo.email])) == {OLD, bo.email}
 
 
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -132,10 +132,10 @@ def test_what_cannot_be_renamed_changes_nothing(
     (tmp_path / "subscribers.toml").write_text(text)
     assert run(tmp_path, monkeypatch, "rename", *arguments) == 2
     assert (tmp_path / "subscribers.toml").read_text() == text
-    assert set(store.standings([OLD, NEW, "bo@example.org"])) == {OLD}
+    assert set(store.subscriber_statuses([OLD, NEW, "bo@example.org"])) == {OLD}
 
 
-BO = reader("bo@example.org", "=compiler")
+BO = make_subscriber("bo@example.org", "=compiler")
 
 
 def read(store: SqliteStore, *subscribers: Subscriber, file: str | None = None) -> tuple[str, ...]:
@@ -157,7 +157,7 @@ def test_an_edit_of_the_address_alone_is_known_as_one(
     known: SqliteStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     chosen = Preferences(muted=(key("tea"),), send_at=time(9))
-    known.prefer(OLD, chosen)
+    known.save_preferences(OLD, chosen)
     with caplog.at_level(logging.INFO):
         (note,) = read(known, ADA_NOW, BO)
     assert f"`digest rename {NEW} {OLD} --keep-file`" in note
@@ -166,7 +166,7 @@ def test_an_edit_of_the_address_alone_is_known_as_one(
     assert NEW not in caplog.text
     assert papers_of(known, NEW) == []
     assert known.preferences() == {NEW: chosen}
-    assert known.standings([OLD]) == {}
+    assert known.subscriber_statuses([OLD]) == {}
     assert read(known, ADA_NOW, BO) == ()
 
 
@@ -179,9 +179,9 @@ def test_a_file_that_was_taken_up_is_not_looked_at_again(known: SqliteStore) -> 
 @pytest.mark.parametrize(
     "other",
     [
-        reader(NEW, "tea", "coffee"),
-        reader(NEW, "tea", at=time(8)),
-        reader(NEW, "tea", exclude=("coffee",)),
+        make_subscriber(NEW, "tea", "coffee"),
+        make_subscriber(NEW, "tea", at=time(8)),
+        make_subscriber(NEW, "tea", exclude=("coffee",)),
         replace(ADA_NOW, name="Ada"),
     ],
 )
@@ -192,7 +192,7 @@ def test_who_differs_in_more_than_the_address_is_somebody_else(known: SqliteStor
 
 
 def test_of_several_nobody_is_taken_for_another(known: SqliteStore) -> None:
-    (note,) = read(known, ADA_NOW, reader("cy@example.org", "tea"), BO)
+    (note,) = read(known, ADA_NOW, make_subscriber("cy@example.org", "tea"), BO)
     assert "gone from subscribers.toml: 1, new: 2" in note
     assert papers_of(known, NEW) == ["2606.00001"]
 
@@ -207,7 +207,7 @@ def test_nobody_takes_over_that_another_left(known: SqliteStore) -> None:
 
 
 def test_nobody_takes_the_place_of_who_got_nothing_yet(store: SqliteStore) -> None:
-    never = reader("cy@example.org", "=compiler")
+    never = make_subscriber("cy@example.org", "=compiler")
     assert read(store, ADA, never) == ()
     assert read(store, ADA, BO) == ()
 
@@ -217,7 +217,7 @@ def test_what_was_wrongly_known_is_taken_back(
 ) -> None:
     (tmp_path / "subscribers.toml").write_text(f'[[subscriber]]\nemail = "{NEW}"\nkeywords = ["tea"]\n')
     chosen = Preferences(muted=(key("tea"),))
-    known.prefer(OLD, chosen)
+    known.save_preferences(OLD, chosen)
     read(known, ADA_NOW, BO)
     before = (tmp_path / "subscribers.toml").read_text()
     assert run(tmp_path, monkeypatch, "rename", NEW, OLD, "--keep-file") == 0
@@ -231,13 +231,13 @@ def test_what_was_wrongly_known_is_taken_back(
 def test_who_was_mailed_at_the_new_address_meanwhile_is_joined_without_a_repetition(
     known: SqliteStore,
 ) -> None:
-    other = reader(NEW, "tea", "coffee")
+    other = make_subscriber(NEW, "tea", "coffee")
     read(known, other, BO)
     record(known, found("2606.00002", "tea"), found("2606.00003", "tea"), covered=("tea", "coffee"))
-    serve(known, other)
+    enqueue(known, other)
     mailed(known)
     record(known, found("2606.00004", "tea"), covered=("tea", "coffee"))
     assert known.rename(OLD, NEW, now=NOW)
     assert read(known, other, BO) == ()
     assert papers_of(known, NEW) == ["2606.00004"]
-    assert len(known.standings([NEW])) == 1
+    assert len(known.subscriber_statuses([NEW])) == 1

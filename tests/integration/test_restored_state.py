@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from digest.config.package_data import templates_folder
 from digest.mail.maildir import MaildirTransport
-from digest.mail.message import Letterhead
+from digest.mail.message import SenderIdentity
 from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.writer import Writer
 from digest.mail.transport import Transport
@@ -26,25 +26,25 @@ from digest.storage.sqlite.migrations import migrations
 from digest.storage.sqlite.store import SqliteStore, back_up, restored_in
 from digest.storage.values import Mailing, MailingState, Restored
 from digest.subscribers.subscriber import Subscriber
-from tests.factories import invented_paper, moment, reader
+from tests.factories import invented_paper, make_subscriber, moment
 from tests.fakes import FakeSource
 from tests.stores import (
     LONG_AGO,
     NOW,
     claim,
-    conclude,
+    enqueue,
     found,
     ids,
     key,
     outbox_of,
     record,
-    serve,
+    record_results,
 )
 
-ADA, BO = reader("ada@example.org", "tea"), reader("bo@example.org", "tea")
+ADA, BO = make_subscriber("ada@example.org", "tea"), make_subscriber("bo@example.org", "tea")
 MONDAY = moment("2026-06-15 12:00")
 WRITER = Writer(
-    Renderer(templates_folder()), Letterhead(sender="digest@example.org", contact="digest@example.org")
+    Renderer(templates_folder()), SenderIdentity(sender="digest@example.org", contact="digest@example.org")
 )
 
 Copy = Callable[[Path, Path], object]
@@ -98,7 +98,7 @@ class Installation:
         return Counter(message["Message-ID"] for message in self._messages())
 
     def papers(self, email: str) -> Counter[str]:
-        """How many of the reader's mails bring each paper."""
+        """How many of the subscriber's mails bring each paper."""
         brought: Counter[str] = Counter()
         for message in self._messages():
             text = message.get_body(("plain",))
@@ -147,7 +147,7 @@ async def test_a_keyword_that_the_copy_does_not_have_misses_no_paper_that_was_he
         by_command(lab.state, tmp_path / "copy.db")
         await lab.day(2)
         lab.put_back(tmp_path / "copy.db")
-    lab.subscribers += (reader("cy@example.org", "coffee"),)
+    lab.subscribers += (make_subscriber("cy@example.org", "coffee"),)
     lab.source.papers += (invented_paper("2606.00077", "Coffee", submitted="2026-05-10 10:00"),)
     await lab.day(3)
     assert lab.papers("cy@example.org") == ({"2606.00077": 1} if is_restored else {})
@@ -182,38 +182,38 @@ def lost_and_new(folder: Path) -> tuple[SqliteStore, Mailing, Mailing]:
 
 def sent(store: SqliteStore, *papers: str) -> tuple[Mailing, ...]:
     record(store, *(found(paper, "tea") for paper in papers), covered=("tea",))
-    serve(store, ADA)
+    enqueue(store, ADA)
     mailings = claim(store)
     for mailing in mailings:
-        conclude(store, mailing, MailingState.SENT, "250")
+        record_results(store, mailing, MailingState.SENT, "250")
     return mailings
 
 
-def test_links_to_a_readers_pages_stay_and_no_link_shows_another_digest(tmp_path: Path) -> None:
+def test_links_to_a_subscribers_pages_stay_and_no_link_shows_another_digest(tmp_path: Path) -> None:
     store, lost, new = lost_and_new(tmp_path)
     with store:
         assert lost.pages is not None
         assert new.pages is not None
-        assert lost.pages.reader == new.pages.reader
-        assert store.reader_of(lost.pages.reader) is not None
+        assert lost.pages.subscriber == new.pages.subscriber
+        assert store.subscriber_for(lost.pages.subscriber) is not None
         assert store.digest_page(lost.pages.digest) is None
         assert store.digest_page(new.pages.digest) == new.digest
 
 
-def test_links_in_mails_lead_to_the_same_reader_and_keyword_though_all_came_after_the_copy(
+def test_links_in_mails_lead_to_the_same_subscriber_and_keyword_though_all_came_after_the_copy(
     tmp_path: Path,
 ) -> None:
-    cy = reader("cy@example.org", "milk")
+    cy = make_subscriber("cy@example.org", "milk")
     with SqliteStore(tmp_path / "digest.db") as store:
         store.enrol([ADA], now=NOW, current_since=NOW)
         by_command(tmp_path / "digest.db", tmp_path / "copy.db")
-        links = {one.email: links_of(store, ADA, one) for one in (BO, cy)}
+        links = {one.email: links_for(store, ADA, one) for one in (BO, cy)}
     shutil.copyfile(tmp_path / "copy.db", tmp_path / "digest.db")
     with SqliteStore(tmp_path / "digest.db") as store:
         for one in (cy, BO):  # the other way round
-            assert links_of(store, ADA, one) != links[one.email]
+            assert links_for(store, ADA, one) != links[one.email]
         for email, (own, feed, keyword, text) in links.items():
-            known = store.reader_of(own)
+            known = store.subscriber_for(own)
             assert known is not None
             assert known.email == email
             mailings = store.digests_of(feed)
@@ -224,22 +224,24 @@ def test_links_in_mails_lead_to_the_same_reader_and_keyword_though_all_came_afte
             assert page.keyword == text
         strange = SqliteStore(tmp_path / "strange.db")
         with strange:
-            assert strange.reader_of(links[BO.email][0]) is None
+            assert strange.subscriber_for(links[BO.email][0]) is None
 
 
-def links_of(store: SqliteStore, *readers: Subscriber) -> tuple[str, str, str, str]:
-    """The tokens of the last reader's pages, of their feed and of their keyword's page, and the keyword."""
-    newest = readers[-1]
-    store.enrol(readers, now=NOW, current_since=NOW)
+def links_for(store: SqliteStore, *subscribers: Subscriber) -> tuple[str, str, str, str]:
+    """The tokens of the last subscriber's pages, of their feed and of their keyword's page, and the
+    keyword.
+    """
+    newest = subscribers[-1]
+    store.enrol(subscribers, now=NOW, current_since=NOW)
     (text,) = (keyword.text for keyword in newest.keywords)
     record(store, found(f"2606.0000{len(newest.email)}", text), covered=(text,))
-    serve(store, newest)
+    enqueue(store, newest)
     (mailing,) = claim(store)
-    conclude(store, mailing, MailingState.SENT, "250")
+    record_results(store, mailing, MailingState.SENT, "250")
     assert mailing.pages is not None
-    known = store.reader_of(mailing.pages.reader)
+    known = store.subscriber_for(mailing.pages.subscriber)
     assert known is not None
-    return mailing.pages.reader, known.feed, store.keyword_tokens({text: key(text)})[text], text
+    return mailing.pages.subscriber, known.feed, store.keyword_tokens({text: key(text)})[text], text
 
 
 def test_a_mail_that_the_state_forgot_comes_back_for_nobody(tmp_path: Path) -> None:
@@ -325,7 +327,7 @@ def test_what_waited_in_the_copy_is_repeated_as_the_same_mail_and_never_merged(
     with SqliteStore(state) as store:
         store.reclaim(now=NOW, latest=NOW)
         (waiting,) = claim(store)
-        conclude(store, waiting, MailingState.SENT, "250")
+        record_results(store, waiting, MailingState.SENT, "250")
         sent(store, "2606.00002")
         store.reclaim(now=NOW, latest=NOW)
     shutil.copyfile(tmp_path / "copy.db", state)

@@ -13,8 +13,8 @@ from digest.keywords.query import Query, any_of, parse
 from digest.sources.arxiv.search_api import SearchApi
 from digest.sources.base import Source
 from digest.sources.http_client import ClientSettings, PoliteClient
-from digest.sources.rate_limiter import Turnstile
-from digest.sources.window import Ground
+from digest.sources.rate_limiter import RateLimiter
+from digest.sources.window import Window
 from tests.integration.arxiv_server import (
     FIRST_SUBMITTED_AT,
     ArxivServer,
@@ -34,7 +34,7 @@ from tests.waiting import LIMIT
 GNOMES = (parse("lost gnomes"),)
 SINCE = FIRST_SUBMITTED_AT - timedelta(days=1)
 UNTIL = FIRST_SUBMITTED_AT + timedelta(days=14)
-GROUND = Ground(announced_since=SINCE, submitted_since=SINCE, until=UNTIL)
+GROUND = Window(announced_since=SINCE, submitted_since=SINCE, until=UNTIL)
 HOUR = timedelta(hours=1)
 
 
@@ -51,7 +51,7 @@ async def search_api(
     )
     async with (
         arxiv_server(*replies) as server,
-        PoliteClient(settings, Turnstile(tmp_path / "turnstile", timedelta(0))) as client,
+        PoliteClient(settings, RateLimiter(tmp_path / "turnstile", timedelta(0))) as client,
     ):
         yield server, SearchApi(client, server.url, page_size)
 
@@ -75,7 +75,7 @@ async def test_a_window_in_another_zone_is_asked_for_in_gmt(tmp_path: Path) -> N
     async with search_api(tmp_path, says(feed())) as (server, api):
         await api.search(
             GNOMES,
-            Ground(
+            Window(
                 announced_since=SINCE, submitted_since=SINCE.astimezone(zone), until=UNTIL.astimezone(zone)
             ),
         )

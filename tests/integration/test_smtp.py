@@ -364,18 +364,18 @@ async def test_silence_after_the_final_dot_leaves_the_outcome_unknown(deed: Do) 
 
 async def test_a_mail_of_which_a_part_never_left_waits_and_the_rest_never_follows() -> None:
     large = b"a line of a mail\r\n" * 1_000_000
-    late_reader = LateReader()
-    async with late_reader.serving() as port:
+    late_subscriber = LateSubscriber()
+    async with late_subscriber.serving() as port:
         async with reach(MailServer(port=port), seconds=0.1).session() as session:
             receipt = await session.send(outgoing(message=large))
-        late_reader.wakes.set()
-        await late_reader.has_read.wait()
+        late_subscriber.wakes.set()
+        await late_subscriber.has_read.wait()
     assert receipt.outcome is Outcome.DEFERRED
     assert "stopped reading" in receipt.reply
-    assert late_reader.octets < len(large)
+    assert late_subscriber.octets < len(large)
 
 
-class LateReader:
+class LateSubscriber:
     """A server that reads a message only when it is woken, and then all that comes."""
 
     def __init__(self) -> None:

@@ -15,12 +15,12 @@ from sqlite_utils import Database
 
 from digest.errors import AlreadyRunning, StateError
 from digest.model.paper import ArxivId
-from digest.storage.lock import sole_worker
+from digest.storage.lock import hold_state
 from digest.storage.sqlite import connection as connection_module
 from digest.storage.sqlite.migrations import migrations, names
 from digest.storage.sqlite.revisions import Edition
 from digest.storage.sqlite.store import SqliteStore, copy_state, look_into
-from tests.factories import reader
+from tests.factories import make_subscriber
 from tests.processes import started
 from tests.stores import NOW, claim, found, key, with_news
 from tests.waiting import LIMIT
@@ -89,7 +89,7 @@ def test_a_lock_of_another_program_is_passing_and_a_strange_file_is_not(
 def test_the_file_opens_again_with_everything_in_it(tmp_path: Path) -> None:
     path = tmp_path / "digest.db"
     with SqliteStore(path) as store:
-        store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+        store.enrol([make_subscriber("ada@example.org", "tea")], now=NOW, current_since=NOW)
         store.record([found("2606.00001", "tea")], covered={key("tea"): NOW}, now=NOW)
     with SqliteStore(path) as store:
         assert with_news(store) == {"ada@example.org"}
@@ -97,7 +97,7 @@ def test_the_file_opens_again_with_everything_in_it(tmp_path: Path) -> None:
 
 def test_a_transaction_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with SqliteStore(tmp_path / "digest.db") as store:
-        store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+        store.enrol([make_subscriber("ada@example.org", "tea")], now=NOW, current_since=NOW)
 
         def cut_off() -> object:
             yield found("2606.00001", "tea")
@@ -128,7 +128,7 @@ class Beside(SqliteStore):
 
 def test_nobody_is_refused_since_another_wrote_meanwhile(tmp_path: Path) -> None:
     with Beside(tmp_path / "digest.db") as store:
-        store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+        store.enrol([make_subscriber("ada@example.org", "tea")], now=NOW, current_since=NOW)
         assert store.record([found("2606.00001", "tea")], covered={key("tea"): NOW}, now=NOW) == 1
         store.other.join()
         assert store.preferences_of("ada@example.org").left_at == NOW
@@ -149,12 +149,12 @@ def test_processes_that_begin_at_once_make_one_file(tmp_path: Path) -> None:
 
 def test_a_copy_goes_its_own_way(tmp_path: Path) -> None:
     with SqliteStore(tmp_path / "digest.db") as store:
-        store.enrol([reader("bo@example.org", "tea")], now=NOW, current_since=NOW)
+        store.enrol([make_subscriber("bo@example.org", "tea")], now=NOW, current_since=NOW)
         copy_state(tmp_path / "digest.db", tmp_path / "copy.db")
         with SqliteStore(tmp_path / "copy.db") as copy:
-            assert set(copy.standings(BOTH)) == {"bo@example.org"}
-            copy.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
-        assert set(store.standings(BOTH)) == {"bo@example.org"}
+            assert set(copy.subscriber_statuses(BOTH)) == {"bo@example.org"}
+            copy.enrol([make_subscriber("ada@example.org", "tea")], now=NOW, current_since=NOW)
+        assert set(store.subscriber_statuses(BOTH)) == {"bo@example.org"}
 
 
 def test_migrations_are_only_ever_added() -> None:
@@ -215,7 +215,7 @@ def test_without_room_for_the_copy_nothing_is_migrated(tmp_path: Path) -> None:
 
 def test_a_file_of_an_older_version_keeps_its_outbox(tmp_path: Path) -> None:
     path = tmp_path / "digest.db"
-    ada = reader("ada@example.org", "tea", replacements="section")
+    ada = make_subscriber("ada@example.org", "tea", replacements="section")
     paper = found("2606.00001", "tea").paper
     older = Database(path)
     migrations.apply(older, stop_before="m002_revisions")
@@ -250,10 +250,10 @@ def test_a_file_of_an_older_version_keeps_its_outbox(tmp_path: Path) -> None:
 def test_one_process_at_a_time_works_on_a_state_file(tmp_path: Path) -> None:
     path = tmp_path / "digest.db"
     with (
-        sole_worker(path),
+        hold_state(path),
         pytest.raises(AlreadyRunning, match="another digest is running"),
-        sole_worker(path),
+        hold_state(path),
     ):
         pass
-    with sole_worker(path):
+    with hold_state(path):
         pass

@@ -12,17 +12,17 @@ from digest.cli.doctor_checks.examination import SUBSCRIBERS, examine_here, exit
 from digest.config import loader
 from digest.model.paper import Paper
 from digest.pipeline.compose_job import compose_due
-from digest.service.health import Quiet, examine
+from digest.service.health import QuietKeyword, examine
 from digest.service.operator_mail import told
-from digest.storage.lock import sole_worker
+from digest.storage.lock import hold_state
 from digest.storage.sqlite.store import SqliteStore, back_up
-from digest.storage.values import Conclusion, MailingState, Matched
+from digest.storage.values import DeliveryResult, MailingState, Matched
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.subscriber import Subscriber
-from tests.factories import at_other_times, invented_paper, moment, reader
+from tests.factories import at_other_times, invented_paper, make_subscriber, moment
 from tests.stores import LONG_AGO, key, older_state
 
-ADA = reader("ada@example.org", "tea", "milk")
+ADA = make_subscriber("ada@example.org", "tea", "milk")
 TUESDAY = moment("2026-06-16 07:00")
 
 
@@ -120,10 +120,10 @@ def test_a_mail_that_is_refused_again_and_again_needs_somebody(store: SqliteStor
     for attempt in range(3):
         now = TUESDAY + timedelta(minutes=attempt)
         (mailing,) = store.claim(now=now, until=now + timedelta(minutes=10), limit=1)
-        refused = Conclusion(
+        refused = DeliveryResult(
             number=mailing.number, state=MailingState.DEFERRED, reply="451 later", due_at=now
         )
-        store.conclude([refused], now=now)
+        store.record_results([refused], now=now)
         told.append(problems(store, now))
     assert told[:2] == [(), ()]
     assert told[2] == ("1 digest was refused 3 times or more, last: 451 later",)
@@ -152,7 +152,9 @@ def test_digests_that_no_server_takes_need_somebody_at_once_and_all_the_more_aft
     (waiting,) = examine(store, [ADA], now=now).troubled
     assert (waiting.attempts, waiting.reply) == (0, "mx.example.org: login refused")
     (mailing,) = store.claim(now=now, until=now + timedelta(minutes=10), limit=1)
-    store.conclude([Conclusion(number=mailing.number, state=MailingState.SENT, reply="250")], now=now)
+    store.record_results(
+        [DeliveryResult(number=mailing.number, state=MailingState.SENT, reply="250")], now=now
+    )
     assert problems(store, now + timedelta(hours=1)) == ()
 
 
@@ -162,13 +164,15 @@ def test_what_waits_for_the_end_of_a_pause_or_came_back_needs_nobody(store: Sqli
     compose_due(store, [ADA], lambda *_: TUESDAY, backlog_since=LONG_AGO)
     later = TUESDAY + timedelta(days=2)
     assert store.unserved(since=later - timedelta(days=1)) == (ADA.email,)
-    store.prefer(ADA.email, Preferences(paused_until=date(2026, 6, 25)))
+    store.save_preferences(ADA.email, Preferences(paused_until=date(2026, 6, 25)))
     assert store.claim(now=later, until=later + timedelta(minutes=10), limit=1) == ()
     assert store.unserved(since=later - timedelta(days=1)) == ()
-    store.prefer(ADA.email, Preferences())
-    store.hasten(now=later)
+    store.save_preferences(ADA.email, Preferences())
+    store.retry_now(now=later)
     (mailing,) = store.claim(now=moment("2026-06-26 07:00"), until=moment("2026-06-26 07:10"), limit=1)
-    store.conclude([Conclusion(number=mailing.number, state=MailingState.SENT, reply="250")], now=later)
+    store.record_results(
+        [DeliveryResult(number=mailing.number, state=MailingState.SENT, reply="250")], now=later
+    )
     store.note_bounce(mailing.token, recipient=ADA.email, concern="full", reply="5.2.2 full", now=later)
     assert store.waiting() == 1
     assert store.unserved(since=later - timedelta(days=1)) == ()
@@ -200,8 +204,8 @@ def test_keywords_that_went_quiet_or_never_brought_anything_are_named(store: Sql
     fetch(store, *of_days(1, 2, 3, 4), now=moment("2026-06-05 07:00"))
     fetch(store, now=TUESDAY)
     assert examine(store, [ADA], now=TUESDAY).silent == (
-        Quiet(keyword="tea", usual=4),
-        Quiet(keyword="milk", usual=0),
+        QuietKeyword(keyword="tea", usual=4),
+        QuietKeyword(keyword="milk", usual=0),
     )
 
 
@@ -253,7 +257,7 @@ def test_the_command_ends_with_one_when_something_needs_a_person(
         fetch(store, now=TUESDAY)
     assert run(monkeypatch, "--now", "2026-06-16T08:00:00Z") == 0
     assert "all is well" in capsys.readouterr().out
-    with sole_worker(tmp_path / "digest.db"):
+    with hold_state(tmp_path / "digest.db"):
         assert run(monkeypatch, "--now", "2026-06-20T08:00:00Z", "--json") == 1
     found = json.loads(capsys.readouterr().out)
     assert found["is_running"]
@@ -265,79 +269,81 @@ def test_the_command_ends_with_one_when_something_needs_a_person(
 
 
 def waiting_for_all(store: SqliteStore, count: int, *, reply: str) -> list[Subscriber]:
-    readers = [reader(f"reader{number}@example.org", "tea") for number in range(count)]
-    store.enrol(readers, now=TUESDAY, current_since=TUESDAY)
+    subscribers = [make_subscriber(f"reader{number}@example.org", "tea") for number in range(count)]
+    store.enrol(subscribers, now=TUESDAY, current_since=TUESDAY)
     fetch(store, *of_days(15), now=TUESDAY)
-    compose_due(store, readers, lambda *_: TUESDAY, backlog_since=LONG_AGO)
+    compose_due(store, subscribers, lambda *_: TUESDAY, backlog_since=LONG_AGO)
     claimed = store.claim(now=TUESDAY, until=TUESDAY + timedelta(minutes=10), limit=count)
     store.release([one.number for one in claimed], now=TUESDAY, reply=reply)
-    return readers
+    return subscribers
 
 
 def test_what_waits_is_counted_whole_and_not_by_the_rows_shown(store: SqliteStore) -> None:
-    readers = waiting_for_all(store, 25, reply="mx.example.org: certificate expired")
-    health = examine(store, readers, now=TUESDAY)
+    subscribers = waiting_for_all(store, 25, reply="mx.example.org: certificate expired")
+    health = examine(store, subscribers, now=TUESDAY)
     assert health.problems() == ("25 digests wait: mx.example.org: certificate expired",)
     assert dict(told(health))["waiting"][-1] == "and 17 more mailings: see --json"
-    assert len(examine(store, readers, now=TUESDAY, shown=1000).troubled) == 25
+    assert len(examine(store, subscribers, now=TUESDAY, shown=1000).troubled) == 25
 
 
 def test_one_more_is_told_in_the_singular(store: SqliteStore) -> None:
-    readers = waiting_for_all(store, 9, reply="mx.example.org: certificate expired")
-    health = examine(store, readers, now=TUESDAY)
+    subscribers = waiting_for_all(store, 9, reply="mx.example.org: certificate expired")
+    health = examine(store, subscribers, now=TUESDAY)
     assert dict(told(health))["waiting"][-1] == "and 1 more mailing: see --json"
-    later = examine(store, readers[:4], now=TUESDAY + timedelta(days=9))
+    later = examine(store, subscribers[:4], now=TUESDAY + timedelta(days=9))
     assert any(problem.endswith("and 6 more subscribers: run digest doctor") for problem in later.problems())
-    store.conclude(
-        [Conclusion(number=number, state=MailingState.SENT, reply="250") for number in range(1, 6)],
+    store.record_results(
+        [DeliveryResult(number=number, state=MailingState.SENT, reply="250") for number in range(1, 6)],
         now=TUESDAY,
     )
-    later = examine(store, readers[:4], now=TUESDAY + timedelta(days=9))
+    later = examine(store, subscribers[:4], now=TUESDAY + timedelta(days=9))
     assert any(problem.endswith("and 1 more subscriber: run digest doctor") for problem in later.problems())
 
 
 def test_what_was_refused_for_itself_first_is_counted_where_the_server_then_refuses_all(
     store: SqliteStore,
 ) -> None:
-    readers = waiting_for_all(store, 3, reply="mx.example.org: greylisting")
+    subscribers = waiting_for_all(store, 3, reply="mx.example.org: greylisting")
     later = TUESDAY + timedelta(hours=1)
     claimed = store.claim(now=TUESDAY, until=later, limit=3)
     for one in claimed:
-        deferred = Conclusion(
+        deferred = DeliveryResult(
             number=one.number, state=MailingState.DEFERRED, reply="451 greylisted", due_at=later
         )
-        store.conclude([deferred], now=TUESDAY)
-    assert examine(store, readers, now=TUESDAY).problems() == ()
+        store.record_results([deferred], now=TUESDAY)
+    assert examine(store, subscribers, now=TUESDAY).problems() == ()
     (first,) = store.claim(now=later, until=later + timedelta(minutes=10), limit=1)
     store.release([first.number], now=later, reply="mx.example.org: login refused")
-    health = examine(store, readers, now=later)
+    health = examine(store, subscribers, now=later)
     assert health.problems() == ("3 digests wait: mx.example.org: login refused",)  # two were not even tried
-    assert (health.waiting, health.hindered) == (3, 3)
+    assert (health.waiting, health.delayed) == (3, 3)
     store.claim(now=later, until=later, limit=3)
-    sent = [Conclusion(number=one.number, state=MailingState.SENT, reply="250") for one in claimed]
-    store.conclude(sent, now=later)
-    assert examine(store, readers, now=later).problems() == ()
+    sent = [DeliveryResult(number=one.number, state=MailingState.SENT, reply="250") for one in claimed]
+    store.record_results(sent, now=later)
+    assert examine(store, subscribers, now=later).problems() == ()
 
 
 def test_many_refusals_of_a_mail_are_not_told_where_the_server_refuses_all(store: SqliteStore) -> None:
-    readers = waiting_for_all(store, 1, reply="mx.example.org: greylisting")
+    subscribers = waiting_for_all(store, 1, reply="mx.example.org: greylisting")
     for _ in range(3):
         (one,) = store.claim(now=TUESDAY, until=TUESDAY, limit=1)
-        refused = Conclusion(number=one.number, state=MailingState.DEFERRED, reply="451 no", due_at=TUESDAY)
-        store.conclude([refused], now=TUESDAY)
-    assert examine(store, readers, now=TUESDAY).problems() == (
+        refused = DeliveryResult(
+            number=one.number, state=MailingState.DEFERRED, reply="451 no", due_at=TUESDAY
+        )
+        store.record_results([refused], now=TUESDAY)
+    assert examine(store, subscribers, now=TUESDAY).problems() == (
         "1 digest was refused 3 times or more, last: 451 no",
     )
     (one,) = store.claim(now=TUESDAY, until=TUESDAY, limit=1)
     store.release([one.number], now=TUESDAY, reply="mx.example.org: certificate expired")
-    assert examine(store, readers, now=TUESDAY).problems() == (
+    assert examine(store, subscribers, now=TUESDAY).problems() == (
         "1 digest waits: mx.example.org: certificate expired",
     )
 
 
 def test_what_waits_for_the_end_of_a_pause_is_no_problem(store: SqliteStore) -> None:
     (paused,) = waiting_for_all(store, 1, reply="mx.example.org: login refused")
-    store.prefer(paused.email, Preferences(paused_until=date(2026, 6, 25)))
+    store.save_preferences(paused.email, Preferences(paused_until=date(2026, 6, 25)))
     store.claim(now=TUESDAY, until=TUESDAY + timedelta(minutes=10), limit=1)
     assert examine(store, [paused], now=TUESDAY).problems() == ()
 

@@ -357,9 +357,9 @@ def test_six_commands_at_once_all_take_effect(path: Path) -> None:
     surroundings = {"env": environ, "cwd": path.parent, "stdout": subprocess.DEVNULL}
     with ExitStack() as stack:
         running = [
-            stack.enter_context(started(*command, f"keyword {n}", reader, **surroundings))
+            stack.enter_context(started(*command, f"keyword {n}", subscriber, **surroundings))
             for n in range(6)
-            for reader in ("new@example.org" if n % 2 else f"new{n}@example.org",)
+            for subscriber in ("new@example.org" if n % 2 else f"new{n}@example.org",)
         ]
         assert [one.wait(LIMIT) for one in running] == [0] * 6
     assert sorted(keywords_of(path, "new@example.org")) == [

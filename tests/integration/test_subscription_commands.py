@@ -187,7 +187,7 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
     ]
 
 
-def test_what_readers_chose_and_who_is_suppressed_is_listed(digest: Digest, tmp_path: Path) -> None:
+def test_what_subscribers_chose_and_who_is_suppressed_is_listed(digest: Digest, tmp_path: Path) -> None:
     digest("subscribe", "a@example.org", "-k", "neural operator", "-k", "x ray")
     digest("subscribe", "b@example.org", "-k", "x ray")
     found = load_subscribers(tmp_path / "subscribers.toml", Defaults())
@@ -196,11 +196,11 @@ def test_what_readers_chose_and_who_is_suppressed_is_listed(digest: Digest, tmp_
     )
     with SqliteStore(tmp_path / "digest.db") as store:
         store.enrol(found, now=moment("2026-06-16 07:00"), current_since=moment("2026-06-16 07:00"))
-        store.prefer("a@example.org", chosen)
+        store.save_preferences("a@example.org", chosen)
         store.leave("b@example.org", now=moment("2026-06-16 07:00"))
         store.suppress("b@example.org", cause="550 5.1.1", now=moment("2026-06-16 07:00"))
     header, first, second, note = digest("subscribers").out.splitlines()
-    assert header.split()[-1] == "Choices"
+    assert header.split()[-1] == "SavedPreferences"
     assert "`digest subscribe EMAIL --forget-choices`" in note
     assert "every Fri at 18:05 UTC" in first
     assert first.rstrip().endswith(
@@ -218,7 +218,7 @@ def test_a_pause_that_is_over_is_not_listed(digest: Digest, tmp_path: Path) -> N
     found = load_subscribers(tmp_path / "subscribers.toml", Defaults())
     with SqliteStore(tmp_path / "digest.db") as store:
         store.enrol(found, now=moment("2026-06-16 07:00"), current_since=moment("2026-06-16 07:00"))
-        store.prefer("a@example.org", Preferences(paused_until=date(2026, 1, 1)))
+        store.save_preferences("a@example.org", Preferences(paused_until=date(2026, 1, 1)))
     assert "paused" not in digest("subscribers").out
     assert json.loads(digest("subscribers", "--json").out)[0]["paused_until"] is None
 
@@ -234,7 +234,7 @@ def test_who_chose_something_else_than_the_operator_sets_is_told_of_and_can_be_o
     )
     with SqliteStore(tmp_path / "digest.db") as store:
         store.enrol(found, now=moment("2026-06-16 07:00"), current_since=moment("2026-06-16 07:00"))
-        store.prefer("a@example.org", chosen)
+        store.save_preferences("a@example.org", chosen)
     out = digest("subscribe", "a@example.org", "--at", "08:00").out
     assert "Mail goes out every day at 18:05 UTC" in out
     assert (
@@ -264,7 +264,9 @@ def test_the_operator_subscribes_someone_again_who_left(digest: Digest, tmp_path
     assert "left" not in digest("subscribers").out
 
 
-def test_readers_are_added_and_listed_though_the_state_cannot_be_read(digest: Digest, tmp_path: Path) -> None:
+def test_subscribers_are_added_and_listed_though_the_state_cannot_be_read(
+    digest: Digest, tmp_path: Path
+) -> None:
     digest("subscribe", "a@example.org", "-k", "x ray")
     (tmp_path / "digest.db").write_text("no database")
     ended = digest("subscribe", "b@example.org", "-k", "tea")

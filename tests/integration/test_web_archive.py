@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 import feedparser
 import pytest
 
-from digest.mail.link_builder import links_of
+from digest.mail.link_builder import links_for
 from digest.model.paper import Paper, one_line
-from digest.storage.values import Conclusion, MailingState
+from digest.storage.values import DeliveryResult, MailingState
 from digest.web.feeds import dated_at
-from tests.factories import invented_paper, moment, reader
+from tests.factories import invented_paper, make_subscriber, moment
 from tests.integration.web_site import ADA, BASE, BO, NOW, Town, serving_town, told, written
 
 _TAGS = ("img", "svg", "body", "iframe", "video", "details", "input", "object", "math", "a", "style", "base")
@@ -131,28 +131,28 @@ def feed_titles(body: str) -> list[str]:
 def town_links(town: Town, paper: Paper) -> dict[str, str]:
     town.found(paper)
     mailing = town.mail()
-    sent = Conclusion(number=mailing.number, state=MailingState.SENT, reply="250 taken")
-    town.store.conclude([sent], now=town.now)
+    sent = DeliveryResult(number=mailing.number, state=MailingState.SENT, reply="250 taken")
+    town.store.record_results([sent], now=town.now)
     assert mailing.pages
     tokens = town.store.keyword_tokens({"tea": ADA.keywords[0].query.key})
     return {"/d/": f"/d/{mailing.pages.digest}", "/k/": f"/k/{tokens['tea']}"}
 
 
 async def test_a_keyword_is_text_wherever_it_is_shown(tmp_path: Path) -> None:
-    ada = reader("ada@example.org", '"<b>tea</b>" OR "&lt;i&gt;"')
+    ada = make_subscriber("ada@example.org", '"<b>tea</b>" OR "&lt;i&gt;"')
     async with serving_town(tmp_path, [ada]) as town:
         text = ada.keywords[0].text
         town.found(invented_paper("2606.00001"), keyword=text)
         mailing = town.mail(ada)
         assert mailing.pages
         token = town.store.keyword_tokens({text: ada.keywords[0].query.key})[text]
-        for url in (f"/d/{mailing.pages.digest}", f"/k/{token}", f"/p/{mailing.pages.reader}"):
+        for url in (f"/d/{mailing.pages.digest}", f"/k/{token}", f"/p/{mailing.pages.subscriber}"):
             page = Structure((await town.get(url)).body)
             assert not {tag for tag, _ in page.elements} & {"b", "i"}
             assert text in "".join(page.texts)
 
 
-async def test_a_digest_online_has_all_its_papers_and_says_nothing_of_its_reader(town: Town) -> None:
+async def test_a_digest_online_has_all_its_papers_and_says_nothing_of_its_subscriber(town: Town) -> None:
     town.found(*(invented_paper(f"2606.{number:05}", f"On tea, part {number}") for number in range(1, 11)))
     mailing = town.mail()
     assert mailing.pages
@@ -160,11 +160,11 @@ async def test_a_digest_online_has_all_its_papers_and_says_nothing_of_its_reader
     assert all(f"On tea, part {number}" in told(page.body) for number in range(1, 11))
     assert "10 new papers" in told(page.body)
     assert "16 June 2026" in told(page.body)
-    for personal in ("ada@example.org", mailing.pages.reader, mailing.token, "milk"):
+    for personal in ("ada@example.org", mailing.pages.subscriber, mailing.token, "milk"):
         assert personal not in page.body
 
 
-async def test_a_digest_can_be_read_online_after_its_reader_left(town: Town) -> None:
+async def test_a_digest_can_be_read_online_after_its_subscriber_left(town: Town) -> None:
     links = town.links()
     assert links.online
     before = await town.get(links.online)
@@ -174,7 +174,7 @@ async def test_a_digest_can_be_read_online_after_its_reader_left(town: Town) -> 
 
 
 async def test_new_versions_are_on_the_page_too(tmp_path: Path) -> None:
-    ada = reader("ada@example.org", "tea", replacements="section")
+    ada = make_subscriber("ada@example.org", "tea", replacements="section")
     async with serving_town(tmp_path, [ada]) as town:
         town.found(invented_paper("2606.00001", "On tea"))
         town.mail(ada)
@@ -234,14 +234,14 @@ async def test_papers_that_were_put_away_are_shown_as_before(town: Town) -> None
     links["/k/"] = f"/k/{tokens['tea']}"
     before = {url: (await town.get(url)).body for url in links.values()}
     assert "Part 20." in before[links["/k/"]]
-    assert town.store.shelve(now=NOW, lookback=timedelta(days=16)) > 0
+    assert town.store.archive(now=NOW, lookback=timedelta(days=16)) > 0
     for url, body in before.items():
         assert (await town.get(url)).body == body
         assert (await town.get(url)).body == body
 
 
-async def test_readers_who_write_a_keyword_otherwise_have_pages_of_their_own(tmp_path: Path) -> None:
-    ada, bo = reader("ada@example.org", "green tea"), reader("bo@example.org", "GREEN teas")
+async def test_subscribers_who_write_a_keyword_otherwise_have_pages_of_their_own(tmp_path: Path) -> None:
+    ada, bo = make_subscriber("ada@example.org", "green tea"), make_subscriber("bo@example.org", "GREEN teas")
     assert ada.keywords[0].query.key == bo.keywords[0].query.key
     async with serving_town(tmp_path, [ada, bo]) as town:
         town.found(invented_paper("2606.00001", "On tea"), keyword="green tea")
@@ -255,7 +255,7 @@ async def test_readers_who_write_a_keyword_otherwise_have_pages_of_their_own(tmp
         assert town.store.keyword_tokens({"coffee": "no such key"}) == {}
 
 
-async def test_the_feeds_are_atom_that_a_reader_can_follow(town: Town) -> None:
+async def test_the_feeds_are_atom_that_a_subscriber_can_follow(town: Town) -> None:
     links = town.links()
     assert links.online
     assert links.manage
@@ -285,7 +285,7 @@ async def test_a_feed_leaves_out_what_xml_has_no_place_for(town: Town) -> None:
     assert feed_titles(feed) == ["On tea "]
 
 
-async def test_the_feed_of_a_readers_digests_opens_nothing_else(town: Town) -> None:
+async def test_the_feed_of_a_subscribers_digests_opens_nothing_else(town: Town) -> None:
     manage = town.links().manage
     assert manage
     own = (await town.get(manage)).body.partition(f'href="{BASE}/f/')[2].partition("/")[0]
@@ -313,7 +313,7 @@ def test_a_paper_whose_source_gave_no_date_has_that_of_its_id(arxiv_id: str, dat
 
 async def test_tex_reads_on_pages_and_in_feeds_as_it_does_in_mails(town: Town) -> None:
     town.found(written(r"Tea in $O(n^2)$ cups, by Erd\H{o}s"))
-    online = links_of(BASE, town.store)(town.mail()).online
+    online = links_for(BASE, town.store)(town.mail()).online
     assert online is not None
     page, feed = await town.get(online), await town.get(f"{online}/feed.atom")
     assert "O(n<sup>2</sup>) cups, by Erdős" in page.body

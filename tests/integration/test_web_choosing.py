@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from digest.errors import StateError
-from digest.subscribers.preferences import Preferences, lay_over
+from digest.subscribers.preferences import Preferences, apply_preferences
 from tests.factories import at_other_times, invented_paper
 from tests.integration.web_site import ADA, BO, Town, serving_town, told
 from tests.waiting import LIMIT
@@ -56,14 +56,14 @@ async def test_the_form_as_it_stands_chooses_nothing(town: Town) -> None:
     assert town.store.preferences() == {}
 
 
-async def test_a_weekly_reader_can_choose_every_day(town: Town) -> None:
+async def test_a_weekly_subscriber_can_choose_every_day(town: Town) -> None:
     url = manage(town)
     town.subscribers[0] = at_other_times(ADA, weekly=4)
     assert 'value="fri" selected' in (await town.get(url)).body
     await town.post(url, AS_IT_IS)
     assert town.store.preferences() == {ADA.email: Preferences(weekly="never")}
-    (ada, _) = lay_over(town.subscribers, town.store.preferences())
-    assert ada.rhythm.weekly is None
+    (ada, _) = apply_preferences(town.subscribers, town.store.preferences())
+    assert ada.send_schedule.weekly is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ async def test_what_cannot_be_is_told_at_its_field_and_nothing_is_saved(
     town: Town, field: str, value: str
 ) -> None:
     url = manage(town)
-    town.store.prefer(ADA.email, Preferences(muted=(MILK,)))
+    town.store.save_preferences(ADA.email, Preferences(muted=(MILK,)))
     answer = await town.post(url, {**AS_IT_IS, field: value})
     assert answer.status == 422
     assert 'aria-invalid="true"' in answer.body
@@ -103,11 +103,11 @@ async def test_a_muted_keyword_brings_nothing_to_the_next_digest_and_no_backlog_
     await town.post(url, {**AS_IT_IS, "mute[]": milk})
     town.found(invented_paper("2606.00002", "On milk"), keyword="milk")
     town.found(invented_paper("2606.00003", "On tea again"))
-    (ada, _) = lay_over(town.subscribers, town.store.preferences())
+    (ada, _) = apply_preferences(town.subscribers, town.store.preferences())
     assert [entry.paper.id for entry in town.mail(ada).digest.entries] == ["2606.00003"]
     await town.post(url, AS_IT_IS)
     town.found(invented_paper("2606.00004", "On milk again"), keyword="milk")
-    (ada, _) = lay_over(town.subscribers, town.store.preferences())
+    (ada, _) = apply_preferences(town.subscribers, town.store.preferences())
     assert [entry.paper.id for entry in town.mail(ada).digest.entries] == ["2606.00004"]
 
 
@@ -149,7 +149,7 @@ async def test_what_is_not_the_whole_form_changes_nothing_and_is_told(
 ) -> None:
     """RFC 8058: a mail program's one-click may be sent to an address that is not for it."""
     url = manage(town)
-    town.store.prefer(ADA.email, CHOSEN)
+    town.store.save_preferences(ADA.email, CHOSEN)
     state = town.state()
     answer = await town.post(url, sent)
     assert answer.status == 422
@@ -160,7 +160,7 @@ async def test_what_is_not_the_whole_form_changes_nothing_and_is_told(
 @pytest.mark.parametrize("kind", ["multipart/form-data; boundary=b", "application/json", "text/plain", ""])
 async def test_a_form_of_another_kind_changes_nothing(town: Town, kind: str) -> None:
     url = manage(town)
-    town.store.prefer(ADA.email, CHOSEN)
+    town.store.save_preferences(ADA.email, CHOSEN)
     state = town.state()
     body = b"at=07:00&weekly=never&paused_until="
     answer = await town.ask("POST", url, data=body, headers={"Content-Type": kind})

@@ -83,7 +83,7 @@ async def test_a_network_that_asks_directly_has_its_share_alone(tmp_path: Path) 
         holding(town, MOST_OF_ONE_NETWORK + 5, b"") as held,
     ):
         assert [await status_of(streams) for streams in held[-5:]] == [0] * 5
-        assert not any(reader.at_eof() for reader, _ in held[:MOST_OF_ONE_NETWORK])
+        assert not any(subscriber.at_eof() for subscriber, _ in held[:MOST_OF_ONE_NETWORK])
 
 
 async def test_who_has_no_token_is_not_waited_for(tmp_path: Path) -> None:

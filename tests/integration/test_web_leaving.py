@@ -8,7 +8,7 @@ from email.policy import default
 import pytest
 from aiohttp import FormData
 
-from digest.mail.message import Letterhead
+from digest.mail.message import SenderIdentity
 from digest.pipeline.confirm import confirm_changes
 from digest.storage.values import Confirmation, PageChange
 from digest.subscribers.preferences import Preferences
@@ -90,7 +90,7 @@ async def test_who_left_comes_back_by_a_mail_that_only_they_get(town: Town) -> N
     assert town.store.preferences() == {}
     assert (await town.post(page)).status == 200
     town.enrol()
-    assert set(town.store.standings([ADA.email, BO.email])) == {ADA.email, BO.email}
+    assert set(town.store.subscriber_statuses([ADA.email, BO.email])) == {ADA.email, BO.email}
 
 
 async def test_who_has_left_is_told_and_can_take_it_back(town: Town) -> None:
@@ -111,8 +111,8 @@ AS_BEFORE = {"weekly": "never", "at": "07:00", "paused_until": ""}
 async def texts_sent(town: Town) -> list[str]:
     """What the mails say that are sent now."""
     transport = FakeTransport()
-    letterhead = Letterhead(sender="digest@lab.example", contact="help@lab.example")
-    await confirm_changes(town.store, transport, letterhead, BASE, town.subscribers, now=town.now)
+    sender_identity = SenderIdentity(sender="digest@lab.example", contact="help@lab.example")
+    await confirm_changes(town.store, transport, sender_identity, BASE, town.subscribers, now=town.now)
     mails = (message_from_bytes(one.message, policy=default) for one in transport.taken)
     return [str(mail.get_content()).replace("\r\n", "\n") for mail in mails]
 
@@ -120,7 +120,7 @@ async def texts_sent(town: Town) -> list[str]:
 async def test_who_chooses_is_told_what_and_can_take_it_back(town: Town) -> None:
     links = town.links()
     assert links.manage
-    town.store.prefer(ADA.email, Preferences(send_at=time(9)))
+    town.store.save_preferences(ADA.email, Preferences(send_at=time(9)))
     page = (await town.get(links.manage)).body
     (name,) = re.findall(r'name="mute\[\]" value="(\w+)"', page)[:1]
     for _ in range(2):
@@ -216,7 +216,7 @@ async def test_a_mail_about_a_change_is_not_sent_to_an_address_that_is_dead_and_
 async def test_leaving_does_not_forget_what_was_chosen(town: Town) -> None:
     links = town.links()
     assert links.unsubscribe
-    town.store.prefer(ADA.email, Preferences(weekly="fri"))
+    town.store.save_preferences(ADA.email, Preferences(weekly="fri"))
     await town.post(links.unsubscribe)
     town.store.rejoin(ADA.email)
     assert town.store.preferences() == {ADA.email: Preferences(weekly="fri")}
@@ -291,7 +291,7 @@ async def test_new_links_end_all_that_were_sent_and_are_told_by_mail_alone(town:
     assert (await town.get(links.manage)).status == 404
 
 
-async def test_new_links_of_one_reader_are_nothing_to_others(town: Town) -> None:
+async def test_new_links_of_one_subscriber_are_nothing_to_others(town: Town) -> None:
     ada, bo = town.links(), town.links(BO, "2606.00002")
     assert ada.manage
     assert bo.manage

@@ -16,7 +16,14 @@ from digest.cli.doctor_checks.check import Verdict
 from digest.cli.doctor_checks.web import check_pages, judge_answer
 from digest.config.web_settings import Web
 from digest.errors import ConfigurationError
-from digest.web.clients import GUESSES_AT_ONCE, SECONDS_PER_GUESS, Guesses, client_of, hops_of, network_of
+from digest.web.clients import (
+    GUESSES_AT_ONCE,
+    SECONDS_PER_GUESS,
+    TokenGuesses,
+    client_for,
+    network_for,
+    parse_hops,
+)
 from digest.web.metrics import Metrics
 from digest.web.server import serving
 from tests.factories import invented_paper
@@ -135,7 +142,7 @@ async def test_what_a_stranger_says_of_whom_they_ask_for_is_not_believed(tmp_pat
 def test_the_client_is_the_last_one_that_no_trusted_proxy_is(
     peer: str | None, forwarded: list[str], client: str
 ) -> None:
-    assert client_of(peer, hops_of(forwarded, []), TRUSTED) == client
+    assert client_for(peer, parse_hops(forwarded, []), TRUSTED) == client
 
 
 @pytest.mark.parametrize(
@@ -155,16 +162,16 @@ def test_the_client_is_the_last_one_that_no_trusted_proxy_is(
     ],
 )
 def test_the_header_of_rfc_7239_tells_the_client_too(forwarded: list[str], client: str) -> None:
-    assert client_of("127.0.0.1", hops_of([], forwarded), TRUSTED) == client
-    assert client_of("127.0.0.1", hops_of(["203.0.113.5"], forwarded), TRUSTED) == "203.0.113.5"
-    assert client_of("192.0.2.1", hops_of([], forwarded), TRUSTED) == "192.0.2.1"
+    assert client_for("127.0.0.1", parse_hops([], forwarded), TRUSTED) == client
+    assert client_for("127.0.0.1", parse_hops(["203.0.113.5"], forwarded), TRUSTED) == "203.0.113.5"
+    assert client_for("192.0.2.1", parse_hops([], forwarded), TRUSTED) == "192.0.2.1"
 
 
 def test_one_line_of_ipv6_counts_as_one_and_one_address_of_ipv4() -> None:
-    assert network_of("2001:db8:1:2:3::4") == network_of("2001:db8:1:2:ffff::") == "2001:db8:1:2::/64"
-    assert network_of("2001:db8:1:3::4") == "2001:db8:1:3::/64"
-    assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1") == "192.0.2.1"
-    assert network_of("nonsense") == network_of("") == ""
+    assert network_for("2001:db8:1:2:3::4") == network_for("2001:db8:1:2:ffff::") == "2001:db8:1:2::/64"
+    assert network_for("2001:db8:1:3::4") == "2001:db8:1:3::/64"
+    assert network_for("::ffff:192.0.2.1") == network_for("192.0.2.1") == "192.0.2.1"
+    assert network_for("nonsense") == network_for("") == ""
 
 
 async def test_doctor_finds_the_pages_and_what_is_no_page_of_ours(town: Town) -> None:
@@ -188,7 +195,7 @@ async def test_doctor_tells_of_a_proxy_that_hides_its_clients(town: Town) -> Non
 
 
 def test_guesses_are_forgiven_one_by_one() -> None:
-    guesses = Guesses()
+    guesses = TokenGuesses()
     for _ in range(GUESSES_AT_ONCE):
         assert guesses.wait("a", 100.0) == 0
         guesses.count("a", 100.0)
@@ -200,7 +207,7 @@ def test_guesses_are_forgiven_one_by_one() -> None:
 
 
 def test_guesses_of_the_whole_world_fit_into_a_bounded_room() -> None:
-    guesses = Guesses()
+    guesses = TokenGuesses()
     for number in range(20_001):
         guesses.count(str(number), 0.0)
     assert len(guesses._paid_at) == 10_000
@@ -229,7 +236,7 @@ async def test_every_answer_has_the_headers_that_keep_it_safe(town: Town, path: 
         assert answer.status == (404 if path == "/nowhere" else 405)
 
 
-async def test_search_engines_see_nothing_unless_the_operator_wants_it_and_never_a_reader(
+async def test_search_engines_see_nothing_unless_the_operator_wants_it_and_never_a_subscriber(
     tmp_path: Path,
 ) -> None:
     async with serving_town(tmp_path) as town:

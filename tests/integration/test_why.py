@@ -1,4 +1,4 @@
-"""`digest why`: what became of a paper for a reader."""
+"""`digest why`: what became of a paper for a subscriber."""
 
 import json
 import sys
@@ -14,21 +14,21 @@ from digest.model.paper import Paper
 from digest.pipeline.compose_job import compose_due
 from digest.sources.arxiv.calendar import earliest_announcement
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import Conclusion, MailingState, Matched
+from digest.storage.values import DeliveryResult, MailingState, Matched
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.subscriber import Subscriber
-from tests.factories import invented_paper, moment, reader
+from tests.factories import invented_paper, make_subscriber, moment
 from tests.stores import LONG_AGO, NOW, key
 
-ADA = reader("ada@example.org", "tea", exclude=("salt",), categories=("cs.*",))
+ADA = make_subscriber("ada@example.org", "tea", exclude=("salt",), categories=("cs.*",))
 TEA = invented_paper("2606.00001", "Green tea")
 LOOKBACK = timedelta(days=16)
 
 Tell = Callable[..., tuple[str, ...]]
 
 
-def enrol(store: SqliteStore, *readers: Subscriber) -> None:
-    store.enrol(readers, now=NOW, current_since=NOW)
+def enrol(store: SqliteStore, *subscribers: Subscriber) -> None:
+    store.enrol(subscribers, now=NOW, current_since=NOW)
 
 
 def bring(store: SqliteStore, *papers: Paper, keyword: str = "tea") -> None:
@@ -37,19 +37,21 @@ def bring(store: SqliteStore, *papers: Paper, keyword: str = "tea") -> None:
     store.note_fetch("search API", now=NOW)
 
 
-def mail(store: SqliteStore, reader: Subscriber = ADA) -> None:
-    compose_due(store, [reader], lambda *_: NOW, backlog_since=LONG_AGO)
+def mail(store: SqliteStore, subscriber: Subscriber = ADA) -> None:
+    compose_due(store, [subscriber], lambda *_: NOW, backlog_since=LONG_AGO)
 
 
-def told(store: SqliteStore, paper: Paper = TEA, reader: Subscriber = ADA) -> tuple[str, ...]:
-    answer = answer_for(reader, paper, store.sighting(paper.id), store, lookback=LOOKBACK, now=NOW)
+def told(store: SqliteStore, paper: Paper = TEA, subscriber: Subscriber = ADA) -> tuple[str, ...]:
+    answer = answer_for(subscriber, paper, store.paper_history(paper.id), store, lookback=LOOKBACK, now=NOW)
     return answer.outcome
 
 
-def conclude(store: SqliteStore, state: MailingState, reply: str, *, again: bool = False) -> None:
+def record_results(store: SqliteStore, state: MailingState, reply: str, *, again: bool = False) -> None:
     (mailing,) = store.claim(now=NOW, until=NOW + timedelta(minutes=10), limit=5)
     due_at = NOW + timedelta(minutes=30) if again else None
-    store.conclude([Conclusion(number=mailing.number, state=state, reply=reply, due_at=due_at)], now=NOW)
+    store.record_results(
+        [DeliveryResult(number=mailing.number, state=state, reply=reply, due_at=due_at)], now=NOW
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_a_paper_that_went_out_is_told_with_the_last_answer(
     enrol(store, ADA)
     bring(store, TEA)
     mail(store)
-    conclude(store, state, reply, again=state in {MailingState.DEFERRED, MailingState.UNKNOWN})
+    record_results(store, state, reply, again=state in {MailingState.DEFERRED, MailingState.UNKNOWN})
     (line,) = told(store)
     assert line.startswith(begins)
     assert reply in line
@@ -151,8 +153,8 @@ def test_a_keyword_that_was_never_fetched_brings_the_newest_of_what_was_there(st
     assert told(store)[0].startswith("Not fetched yet: the first fetch for tea looks for it")
 
 
-def test_a_paper_that_only_another_keyword_found_is_told_by_the_readers_own(store: SqliteStore) -> None:
-    enrol(store, ADA, reader("bo@example.org", "green"))
+def test_a_paper_that_only_another_keyword_found_is_told_by_the_subscribers_own(store: SqliteStore) -> None:
+    enrol(store, ADA, make_subscriber("bo@example.org", "green"))
     bring(store, TEA, keyword="green")
     fetched(store, NOW)
     assert told(store)[0].startswith("Not mailed so far: the last fetch for tea")
@@ -168,13 +170,15 @@ def test_a_paper_that_was_counted_as_seen_will_not_come(store: SqliteStore) -> N
 
 
 def test_a_hit_whose_keyword_is_muted_is_not_coming(store: SqliteStore) -> None:
-    both = reader("ada@example.org", "tea", "green")
+    both = make_subscriber("ada@example.org", "tea", "green")
     enrol(store, both)
     bring(store, TEA)
-    store.prefer(both.email, Preferences(muted=(key("tea"),)))
-    assert told(store, reader=both)[0].startswith("Not fetched yet: the first fetch for green looks for it")
-    store.prefer(both.email, Preferences(muted=(key("tea"), key("green"))))
-    assert told(store, reader=both) == ("Not mailed: they muted tea, green",)
+    store.save_preferences(both.email, Preferences(muted=(key("tea"),)))
+    assert told(store, subscriber=both)[0].startswith(
+        "Not fetched yet: the first fetch for green looks for it"
+    )
+    store.save_preferences(both.email, Preferences(muted=(key("tea"), key("green"))))
+    assert told(store, subscriber=both) == ("Not mailed: they muted tea, green",)
 
 
 def test_backlog_that_the_first_digest_leaves_out_is_told_so(store: SqliteStore) -> None:
@@ -189,14 +193,14 @@ def test_backlog_that_the_first_digest_leaves_out_is_told_so(store: SqliteStore)
     assert told(store, older[0])[0].startswith("Not mailed: it was there before they followed this")
 
 
-def test_a_suppressed_reader_is_told_so(store: SqliteStore) -> None:
+def test_a_suppressed_subscriber_is_told_so(store: SqliteStore) -> None:
     enrol(store, ADA)
     bring(store, TEA)
     store.suppress(ADA.email, cause="550", now=NOW)
     assert "digest resume ada@example.org" in told(store)[0]
 
 
-def test_a_reader_who_was_just_added_is_told_so(store: SqliteStore) -> None:
+def test_a_subscriber_who_was_just_added_is_told_so(store: SqliteStore) -> None:
     assert told(store)[0].startswith("Not mailed: they were added since the last run")
 
 
@@ -205,9 +209,9 @@ def test_the_first_fetch_that_brought_a_paper_is_remembered(store: SqliteStore) 
     bring(store, TEA)
     store.note_fetch("OAI-PMH", now=NOW + timedelta(hours=3))
     bring(store, invented_paper("2606.00009", "More tea"))
-    sighting = store.sighting(TEA.id)
-    assert sighting is not None
-    assert (sighting.seen_at, sighting.query_keys) == (NOW, (key("tea"),))
+    paper_history = store.paper_history(TEA.id)
+    assert paper_history is not None
+    assert (paper_history.seen_at, paper_history.query_keys) == (NOW, (key("tea"),))
     assert store.fetched_at() == {"search API": NOW, "OAI-PMH": NOW + timedelta(hours=3)}
 
 
@@ -232,7 +236,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: Sequence[str] | str) -> int
     return int(ended.value.code or 0)
 
 
-def test_the_command_answers_for_all_readers_and_as_json(
+def test_the_command_answers_for_all_subscribers_and_as_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

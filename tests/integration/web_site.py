@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import ClientSession
 
 from digest.config.web_settings import Web
-from digest.mail.link_builder import links_of
+from digest.mail.link_builder import links_for
 from digest.mail.links import Links
 from digest.model.paper import Paper
 from digest.pipeline.compose import compose
@@ -20,11 +20,11 @@ from digest.storage.values import Mailing, Matched, Served
 from digest.subscribers.subscriber import Subscriber
 from digest.web.metrics import Metrics
 from digest.web.server import serving
-from tests.factories import invented_paper, moment, reader
+from tests.factories import invented_paper, make_subscriber, moment
 
 BASE = "https://digest.example.org"
-ADA = reader("ada@example.org", "tea", "milk")
-BO = reader("bo@example.org", "tea")
+ADA = make_subscriber("ada@example.org", "tea", "milk")
+BO = make_subscriber("bo@example.org", "tea")
 NOW = moment("2026-06-16 07:00")
 
 
@@ -77,9 +77,12 @@ class Town:
 
     def found(self, *papers: Paper, keyword: str = "tea") -> None:
         """These papers turn up."""
-        keys = {one.query.key for reader in self.subscribers for one in reader.keywords}
+        keys = {one.query.key for subscriber in self.subscribers for one in subscriber.keywords}
         key = next(
-            one.query.key for reader in self.subscribers for one in reader.keywords if one.text == keyword
+            one.query.key
+            for subscriber in self.subscribers
+            for one in subscriber.keywords
+            if one.text == keyword
         )
         self.store.record(
             [Matched(paper=paper, query_keys=(key,)) for paper in papers],
@@ -88,10 +91,10 @@ class Town:
         )
 
     def mail(self, subscriber: Subscriber = ADA) -> Mailing:
-        """The next digest of that reader, as it is claimed for sending; it waits on."""
+        """The next digest of that subscriber, as it is claimed for sending; it waits on."""
         news = self.store.news(subscriber.email, backlog_since=moment("2026-01-01 00:00"))
         digest = compose(subscriber, news.hits, planned_at=self.now, is_first=False, revisions=news.revisions)
-        self.store.serve(
+        self.store.enqueue(
             [Served(email=subscriber.email, slot_at=self.now, frontier=news.frontier, digest=digest)]
         )
         claimed = self.store.claim(now=self.now, until=self.now, limit=1_000)
@@ -99,18 +102,18 @@ class Town:
         return next(one for one in reversed(claimed) if one.digest.email == subscriber.email)
 
     def links(self, subscriber: Subscriber = ADA, number: str = "2606.00001") -> Links:
-        """Where a mail to that reader leads."""
+        """Where a mail to that subscriber leads."""
         self.found(invented_paper(number, "On tea"))
-        return links_of(BASE, self.store)(self.mail(subscriber))
+        return links_for(BASE, self.store)(self.mail(subscriber))
 
 
 @asynccontextmanager
 async def serving_town(
-    folder: Path, readers: Sequence[Subscriber] = (ADA, BO), **web: object
+    folder: Path, all_subscribers: Sequence[Subscriber] = (ADA, BO), **web: object
 ) -> AsyncIterator[Town]:
     path, metrics = folder / "digest.db", Metrics()
     settings = Web.model_validate({"base_url": BASE, "listen": "127.0.0.1:0", **web})
-    subscribers = list(readers)
+    subscribers = list(all_subscribers)
     with SqliteStore(path) as store:
         town: Town
         async with (

@@ -14,7 +14,7 @@ Step = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Papers:
     """What was there after a step; `html` as the server sent it, `violations` where axe was asked."""
 
     address: str
@@ -30,12 +30,12 @@ class Seen:
 class Visit:
     """Steps from a fresh browser on; `errors` are all that its console and its dialogs said."""
 
-    seen: tuple[Seen, ...]
+    seen: tuple[Papers, ...]
     errors: tuple[str, ...]
     hosts: tuple[str, ...]
 
     @property
-    def last(self) -> Seen:
+    def last(self) -> Papers:
         return self.seen[-1]
 
 
@@ -77,7 +77,7 @@ def visits(site: Website, wanted: Mapping[str, Sequence[Step]], *, is_dark: bool
     told = ask("browse", question)
     return {
         name: Visit(
-            seen=tuple(Seen(**seen) for seen in one["seen"]),
+            seen=tuple(Papers(**seen) for seen in one["seen"]),
             errors=tuple(one["errors"]),
             hosts=tuple(one["hosts"]),
         )

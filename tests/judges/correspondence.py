@@ -1,4 +1,6 @@
-"""The mails that are judged: three days of an installation, its readers chosen for short and long digests."""
+"""The mails that are judged: three days of an installation, its subscribers chosen for short and long
+digests.
+"""
 
 import asyncio
 import json
@@ -18,12 +20,12 @@ BASE = "https://digest.example.org"
 SENDER = "digest@lab.example"
 
 _SIZES = (1, 20, 120)
-_INVENTED_READERS = {
+_INVENTED_SUBSCRIBERS = {
     "ada@readers.example": ["umbrella"],
     "bruno@readers.example": ["lullaby", "exoplanet"],
     "cy@readers.example": ["cartography", "reinforcement learning", "graph neural network", "honey bee"],
 }
-_REAL_READERS = {
+_REAL_SUBSCRIBERS = {
     "ada@readers.example": ["exoplanet"],
     "bruno@readers.example": ["graph neural network", "point cloud", "neutrino", "neural operator"],
     "cy@readers.example": ["agent", "federated learning", "compiler"],
@@ -73,18 +75,18 @@ async def _invented_days(folder: Path) -> Correspondence:
     days = [FIRST_MORNING + timedelta(days=number) for number in range(3)]
     announcements = (*ANNOUNCEMENTS, *_a_full_evening(days[-1] - timedelta(hours=7)))
     async with LocalArxiv(announcements, FIRST_MORNING) as arxiv:
-        installation = _installation(folder, _INVENTED_READERS, arxiv__api_url=arxiv.url)
+        installation = _installation(folder, _INVENTED_SUBSCRIBERS, arxiv__api_url=arxiv.url)
         for arxiv.now in days:
             await asyncio.to_thread(installation.run, arxiv.now.isoformat())
     return _correspondence(installation)
 
 
 def real_days(folder: Path) -> Correspondence:
-    """Four days of real papers, the first of which only brings what readers are welcomed with."""
+    """Four days of real papers, the first of which only brings what subscribers are welcomed with."""
     with simulator() as arxiv:
         installation = _installation(
             folder,
-            _REAL_READERS,
+            _REAL_SUBSCRIBERS,
             arxiv__api_url=f"{arxiv.url}/api/query",
             arxiv__oai_url=f"{arxiv.url}/oai",
             arxiv__feed_url=f"{arxiv.url}/atom",
@@ -112,10 +114,10 @@ def _a_full_evening(announced_at: datetime) -> list[Announcement]:
     ]
 
 
-def _installation(folder: Path, readers: Mapping[str, Sequence[str]], **arxiv: str) -> Installation:
+def _installation(folder: Path, all_subscribers: Mapping[str, Sequence[str]], **arxiv: str) -> Installation:
     subscribers = "".join(
         f'[[subscriber]]\nemail = "{email}"\nkeywords = {json.dumps(keywords)}\nreplacements = "section"\n'
-        for email, keywords in readers.items()
+        for email, keywords in all_subscribers.items()
     )
     return Installation(
         folder,

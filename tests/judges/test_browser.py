@@ -1,4 +1,4 @@
-"""A reader with a browser: from a link in a mail to what they wanted, by clicks alone."""
+"""A subscriber with a browser: from a link in a mail to what they wanted, by clicks alone."""
 
 import re
 from collections.abc import Iterator
@@ -58,16 +58,16 @@ def test_the_button_of_the_page_unsubscribes_and_mails_take_it_back(
 ) -> None:
     asked = visit(site, opening(page), following("Unsubscribe"))
     assert "Nothing has changed yet" in asked.last.text
-    assert site.reader(_email(mail))["left_at"] is None
+    assert site.subscriber(_email(mail))["left_at"] is None
     left = visit(site, opening(page), following("Unsubscribe"), pressing("Unsubscribe"))
     assert "is not subscribed" in left.last.text
-    assert site.reader(_email(mail))["left_at"] is not None
+    assert site.subscriber(_email(mail))["left_at"] is not None
     manage = "Change keywords, time or frequency"
     asked = visit(site, opening(page), following(manage), pressing("Subscribe again"))
     assert "A mail is on its way" in asked.last.text
-    assert site.reader(_email(mail))["left_at"] is not None
+    assert site.subscriber(_email(mail))["left_at"] is not None
     visit(site, opening(site.confirmation("return")), pressing("Subscribe again"))
-    assert site.reader(_email(mail))["left_at"] is None
+    assert site.subscriber(_email(mail))["left_at"] is None
 
 
 def test_new_links_end_those_of_the_mail(site: Website, mail: Mail, page: str) -> None:
@@ -94,11 +94,11 @@ def test_one_click_unsubscribes_without_a_page(site: Website, mail: Mail) -> Non
     for _ in range(2):
         with urlopen(request, timeout=10) as answer:
             assert (answer.status, answer.url) == (200, request.full_url)
-    assert site.reader(_email(mail))["left_at"] is not None
+    assert site.subscriber(_email(mail))["left_at"] is not None
 
 
 def test_a_keyword_is_muted(site: Website, mail: Mail, page: str) -> None:
-    keyword = site.reader(_email(mail))["keywords"][0]
+    keyword = site.subscriber(_email(mail))["keywords"][0]
     saved = visit(
         site,
         opening(page),
@@ -107,14 +107,14 @@ def test_a_keyword_is_muted(site: Website, mail: Mail, page: str) -> None:
         pressing("Save"),
     )
     assert "Saved." in saved.last.text
-    assert site.reader(_email(mail))["muted"] == [keyword]
+    assert site.subscriber(_email(mail))["muted"] == [keyword]
 
 
 def test_mail_is_paused(site: Website, mail: Mail, page: str) -> None:
     until = (datetime.now(UTC) + timedelta(days=14)).date().isoformat()
     pause, manage = "Pause: first day with mail again", "Change keywords, time or frequency"
     visit(site, opening(page), following(manage), filling(pause, until), pressing("Save"))
-    assert site.reader(_email(mail))["paused_until"] == until
+    assert site.subscriber(_email(mail))["paused_until"] == until
 
 
 def test_the_digest_is_read_online_with_all_its_papers_and_as_a_feed(
@@ -129,5 +129,5 @@ def test_the_digest_is_read_online_with_all_its_papers_and_as_a_feed(
 
 
 def test_a_keyword_leads_to_its_page(site: Website, mail: Mail, page: str) -> None:
-    keyword = site.reader(_email(mail))["keywords"][0]
+    keyword = site.subscriber(_email(mail))["keywords"][0]
     assert keyword in visit(site, opening(page), following(keyword)).last.title

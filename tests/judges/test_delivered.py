@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.acceptance.installation import ROOT
-from tests.acceptance.postfix import READERS_DOMAIN, postfix, wait_for
+from tests.acceptance.postfix import SUBSCRIBERS_DOMAIN, postfix, wait_for
 from tests.judges.correspondence import SENDER, Correspondence, Mail
 from tests.judges.presence import requires
 
@@ -26,7 +26,7 @@ EXCEPTIONS = {
 _DOCUMENTED = re.compile(r"^SignHeaders (.+)$", re.MULTILINE)
 _SCORE = re.compile(r"^X-Spam-Status: .*?score=(-?[\d.]+) .*?tests=(.*?) autolearn", re.MULTILINE | re.DOTALL)
 
-# Written by the reader's own server. An address for documentation would be taken for a forgery.
+# Written by the subscriber's own server. An address for documentation would be taken for a forgery.
 _RECEIVED = """\
 Received: from mx.lab.example (mx.lab.example [8.8.8.8])
  by mx.{domain} (Postfix) with ESMTPS id 4A1B2C3D4E
@@ -47,7 +47,7 @@ def delivered(correspondence: Correspondence, key: RSAPrivateKey) -> tuple[bytes
     with postfix(mailboxes) as server:
         with SMTP("127.0.0.1", server.port) as client:
             for mailbox, mail in zip(mailboxes, correspondence.mails, strict=True):
-                client.sendmail(SENDER, [f"{mailbox}@{READERS_DOMAIN}"], _signed(mail, key))
+                client.sendmail(SENDER, [f"{mailbox}@{SUBSCRIBERS_DOMAIN}"], _signed(mail, key))
         wait_for(lambda: all(server.delivered(mailbox) for mailbox in mailboxes), server)
         return tuple(server.delivered(mailbox)[0] for mailbox in mailboxes)
 
@@ -99,7 +99,9 @@ def test_spamassassin_scores_at_most_nothing(
     names = [mail.name for mail in correspondence.mails]
     for name, content, mail in zip(names, delivered, correspondence.mails, strict=True):
         date = format_datetime(mail.message["Date"].datetime)
-        (tmp_path / name).write_bytes(_RECEIVED.format(domain=READERS_DOMAIN, date=date).encode() + content)
+        (tmp_path / name).write_bytes(
+            _RECEIVED.format(domain=SUBSCRIBERS_DOMAIN, date=date).encode() + content
+        )
     scores = dict(zip(names, _scores([tmp_path / name for name in names], tmp_path), strict=True))
     assert {name: found for name, found in scores.items() if found[0] > 0.0} == {}
     assert not [name for name, found in scores.items() if re.search("NO_RECEIVED|ALL_TRUSTED", found[1])]

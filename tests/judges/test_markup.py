@@ -47,13 +47,13 @@ def _mails(correspondence: Correspondence, folder: Path) -> dict[str, list[Step]
 
 
 def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[str, list[Step]]:
-    """Each kind of page, in each of its states; the reader has left at the end."""
+    """Each kind of page, in each of its states; the subscriber has left at the end."""
     mail = correspondence.longest
     links = re.findall(rf'"({re.escape(BASE)}/[^"]*)"', mail.part("html"))
     leave, manage, online, keyword = (
         next(link for link in links if link.startswith(f"{BASE}/{kind}/")) for kind in "updk"
     )
-    known = site.reader(mail.message["To"].addresses[0].addr_spec)
+    known = site.subscriber(mail.message["To"].addresses[0].addr_spec)
     name = known["keywords"][0]
     if known["left_at"]:  # in the test before
         back = site.confirmation("return").replace(BASE, site.address)
@@ -80,7 +80,7 @@ def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[
 
 
 def _refused(manage: str) -> str:
-    """The page that says what is wrong; a browser would not let its reader send such a form."""
+    """The page that says what is wrong; a browser would not let its subscriber send such a form."""
     form = urlencode({"at": "25:00", "weekly": "never ever", "paused_until": "1999-01-01"})
     with pytest.raises(HTTPError) as refusal:
         urlopen(manage, data=form.encode(), timeout=10)

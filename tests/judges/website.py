@@ -1,4 +1,4 @@
-"""The pages of an installation as readers reach them: `digest web` on a copy of its state, behind TLS."""
+"""The pages of an installation as subscribers reach them: `digest web` on a copy of its state, behind TLS."""
 
 import asyncio
 import json
@@ -41,8 +41,8 @@ class Website:
             ).fetchone()
         return f"{BASE}/b/{token}"
 
-    def reader(self, email: str) -> dict[str, Any]:
-        """What `digest subscribers --json` tells of a reader."""
+    def subscriber(self, email: str) -> dict[str, Any]:
+        """What `digest subscribers --json` tells of a subscriber."""
         done = self._installation("subscribers", "--json", DIGEST_STATE=str(self._path))
         return next(one for one in json.loads(done.stdout) if one["email"] == email)
 
@@ -74,14 +74,14 @@ def _behind_tls(port: int) -> Iterator[int]:
     stop = asyncio.Event()
     ready: Future[int] = Future()
 
-    async def serve() -> None:
+    async def enqueue() -> None:
         server = await asyncio.start_server(partial(_pass_on, port), "127.0.0.1", 0, ssl=context)
         async with server:
             ready.set_result(server.sockets[0].getsockname()[1])
             await stop.wait()
 
     with ThreadPoolExecutor(1) as thread:
-        ended = thread.submit(loop.run_until_complete, serve())
+        ended = thread.submit(loop.run_until_complete, enqueue())
         try:
             yield ready.result(timeout=10)
         finally:

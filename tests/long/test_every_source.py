@@ -219,7 +219,7 @@ def nine_days(
     *,
     down: Callable[[int], Sequence[str]] = lambda number: (),
 ) -> Mailed:
-    """What each keyword's reader was mailed on each day but the first.
+    """What each keyword's subscriber was mailed on each day but the first.
 
     `down` tells the paths of the sources that fail on the day of this number. Unless it is all of them, the
     run ends with 0 and doubts no answer.

@@ -22,7 +22,7 @@ from digest.sources.arxiv.daily_feed_parser import parse_feed_page
 from digest.sources.arxiv.oai_pmh_parser import parse_record_page
 from digest.sources.arxiv.search_api_parser import error_reason, parse_search_answer
 from digest.sources.http_client import ClientSettings, PoliteClient
-from digest.sources.rate_limiter import Turnstile
+from digest.sources.rate_limiter import RateLimiter
 from tests.integration.arxiv_harvest_server import (
     daily_feed,
     deleted_record,
@@ -338,7 +338,7 @@ async def test_an_answer_of_200_mb_is_given_up_at_the_limit(
     settings = ClientSettings(contact=None, version="1", retry_pause=timedelta(0), tries=1)
     async with (
         arxiv_server(reply) as server,  # type: ignore[arg-type]
-        PoliteClient(settings, Turnstile(tmp_path / "turnstile", timedelta(0))) as client,
+        PoliteClient(settings, RateLimiter(tmp_path / "turnstile", timedelta(0))) as client,
         asyncio.timeout(60),
     ):
         limit = settings.max_bytes * 5 // 4 + 16 * MIB

@@ -27,7 +27,7 @@ def documented(name: str) -> str:
     return found[1]
 
 
-def reader(email: str, at: datetime | None = None) -> str:
+def make_subscriber(email: str, at: datetime | None = None) -> str:
     """A [[subscriber]]; without `at` their time is ten minutes ago, so that nothing comes for long."""
     at = at or datetime.now(UTC) - timedelta(minutes=10)
     return f'[[subscriber]]\nemail = "{email}"\nkeywords = ["tea"]\nat = "{at:%H:%M}"\n'
@@ -57,12 +57,12 @@ class Service:
 
     @contextmanager
     def in_town(
-        self, *readers: str, answers: Mapping[str, Answer | Sequence[Answer]] = MappingProxyType({})
+        self, *subscribers: str, answers: Mapping[str, Answer | Sequence[Answer]] = MappingProxyType({})
     ) -> Iterator[Town]:
         """Its files name an arXiv and a mail server that are there; the latter gives these `answers`."""
         with town_at(self.machine.leader, answers) as town:
             self.write("digest.toml", town.configuration())
-            self.write("subscribers.toml", *readers)
+            self.write("subscribers.toml", *subscribers)
             yield town
 
     def write(self, name: str, *parts: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.systemd.service import ADA, BO, Service, documented, reader
+from tests.systemd.service import ADA, BO, Service, documented, make_subscriber
 
 pytestmark = pytest.mark.long
 
@@ -12,7 +12,7 @@ COMMAND = "/usr/local/sbin/arxiv-digest"
 
 
 def test_the_timer_takes_the_place_of_the_daemon(service: Service) -> None:
-    with service.in_town(reader(ADA)) as town:
+    with service.in_town(make_subscriber(ADA)) as town:
         service.start()
         service.machine.shell(documented("timer"))
         assert service.show("ActiveState") == "inactive"
@@ -34,7 +34,7 @@ def by_hand(service: Service) -> Iterator[Service]:
 
 def test_cron_runs_a_cycle_and_says_nothing(by_hand: Service) -> None:
     *_, user, command = documented("cron").strip().split(maxsplit=6)
-    with by_hand.in_town(reader(ADA)) as town:
+    with by_hand.in_town(make_subscriber(ADA)) as town:
         # All that cron gives a job, crontab(5).
         environ = ("env", "-i", "SHELL=/bin/sh", "PATH=/usr/bin:/bin", "HOME=/root", f"LOGNAME={user}")
         for _ in range(3):
@@ -47,10 +47,10 @@ def test_cron_runs_a_cycle_and_says_nothing(by_hand: Service) -> None:
 
 def test_a_supervisor_can_run_the_daemon_in_the_foreground(by_hand: Service) -> None:
     supervised = Service(machine=by_hand.machine, unit="supervised.service")
-    with by_hand.in_town(reader(ADA)):
+    with by_hand.in_town(make_subscriber(ADA)):
         by_hand.machine("systemd-run", "--quiet", f"--unit={supervised.unit}", COMMAND, "daemon")
         supervised.wait_for("ready subscribers=1 transport=smtp")
-        by_hand.write("subscribers.toml", reader(ADA), reader(BO))
+        by_hand.write("subscribers.toml", make_subscriber(ADA), make_subscriber(BO))
         by_hand.machine("systemctl", "kill", "--signal=HUP", supervised.unit)
         supervised.wait_for("reloaded subscribers=2", 5)
         by_hand.machine("systemctl", "stop", supervised.unit)

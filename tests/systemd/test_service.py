@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.mail_server import Do
 from tests.systemd.machine import Machine, wait_until
-from tests.systemd.service import ADA, BO, Service, documented, next_minute, reader
+from tests.systemd.service import ADA, BO, Service, documented, make_subscriber, next_minute
 from tests.systemd.town import PASSWORD, USERNAME
 
 pytestmark = pytest.mark.long
@@ -28,7 +28,7 @@ def status_of(machine: Machine, pid: str) -> dict[str, str]:
 
 
 def test_it_starts_with_the_machine_and_is_active_once_it_is_ready(service: Service) -> None:
-    with service.in_town(reader(ADA)):
+    with service.in_town(make_subscriber(ADA)):
         service.start()
         assert "ready subscribers=1 transport=smtp" in service.journal
         assert (service.show("ActiveState"), service.show("SubState")) == ("active", "running")
@@ -70,7 +70,7 @@ def test_a_mistake_in_the_files_is_named_and_not_tried_again(service: Service) -
 
 
 def test_the_state_is_kept_and_handed_over_whoever_owned_it(service: Service) -> None:
-    with service.in_town(reader(ADA)) as town:
+    with service.in_town(make_subscriber(ADA)) as town:
         service.machine("systemctl", "start", "arxiv-digest-run")
         assert town.mails_to(ADA) == 1
         service.machine("chown", "-R", "root:root", STATE)
@@ -85,7 +85,7 @@ def test_the_state_is_kept_and_handed_over_whoever_owned_it(service: Service) ->
 
 
 def test_a_state_that_was_lost_and_restored_knows_who_was_mailed(service: Service) -> None:
-    with service.in_town(reader(ADA)) as town:
+    with service.in_town(make_subscriber(ADA)) as town:
         service.machine("systemctl", "start", "arxiv-digest-run")
         service.start()
         service.machine.shell(documented("backup"))
@@ -98,7 +98,7 @@ def test_a_state_that_was_lost_and_restored_knows_who_was_mailed(service: Servic
 
 
 def test_the_password_reaches_the_service_and_nobody_else(service: Service) -> None:
-    with service.in_town(reader(ADA)) as town:
+    with service.in_town(make_subscriber(ADA)) as town:
         service.machine("systemctl", "start", "arxiv-digest-run")
         assert town.mails_to(ADA) == 1
         assert town.logins == {f"\0{USERNAME}\0{PASSWORD}"}
@@ -118,7 +118,7 @@ def test_the_password_reaches_the_service_and_nobody_else(service: Service) -> N
 
 def test_a_mail_comes_at_the_set_time(service: Service) -> None:
     at = next_minute(after=timedelta(seconds=8))
-    with service.in_town(reader(ADA, at)) as town:
+    with service.in_town(make_subscriber(ADA, at)) as town:
         service.start()
         just_before = at - timedelta(seconds=0.5)
         wait_until(lambda: datetime.now(UTC) >= just_before, 100, "the set time")
@@ -131,7 +131,9 @@ def test_after_a_sigkill_it_goes_on_and_repeats_no_mail(service: Service) -> Non
     at = next_minute(after=timedelta(seconds=8))
     service.add("RestartSec=1s")
     # The mail to Bo is under way when the process dies, that to Ada has arrived and is written down.
-    with service.in_town(reader(ADA, at), reader(BO, at), answers={f"RCPT {BO}": [Do.HANG]}) as town:
+    with service.in_town(
+        make_subscriber(ADA, at), make_subscriber(BO, at), answers={f"RCPT {BO}": [Do.HANG]}
+    ) as town:
         service.start()
         killed = service.show("MainPID")
         wait_until(lambda: town.mails_to(ADA) and f"RCPT TO:<{BO}>" in town.post.commands, 100, "both mails")
@@ -147,7 +149,7 @@ def test_after_a_sigkill_it_goes_on_and_repeats_no_mail(service: Service) -> Non
 
 def test_a_thousand_mails_are_written_by_a_second_process_within_the_same_bounds(service: Service) -> None:
     addresses = [f"reader{number}@example.org" for number in range(1_000)]
-    with service.in_town(*map(reader, addresses)) as town:
+    with service.in_town(*map(make_subscriber, addresses)) as town:
         service.machine("systemctl", "start", "arxiv-digest-run")
         assert all(town.mails_to(address) == 1 for address in addresses)
     told = service.machine("journalctl", "--quiet", "--output=cat", "--unit=arxiv-digest-run")
@@ -159,23 +161,23 @@ def test_a_thousand_mails_are_written_by_a_second_process_within_the_same_bounds
 
 
 def test_a_reload_rereads_the_files_at_once(service: Service) -> None:
-    with service.in_town(reader(ADA)):
+    with service.in_town(make_subscriber(ADA)):
         service.start()
         pid = service.show("MainPID")
         service.wait_for(FETCHED)
-        service.write("subscribers.toml", reader(ADA), reader(BO))
+        service.write("subscribers.toml", make_subscriber(ADA), make_subscriber(BO))
         service.machine("systemctl", "reload", "arxiv-digest")
         service.wait_for("reloaded subscribers=2", 5)
         assert service.show("MainPID") == pid
 
 
 def test_an_edit_is_noticed_by_itself_and_a_mistake_is_refused(service: Service) -> None:
-    with service.in_town(reader(ADA)):
+    with service.in_town(make_subscriber(ADA)):
         service.start()
-        service.write("subscribers.toml", reader(ADA), "[[subscriber]]\nemial = 1\n")
+        service.write("subscribers.toml", make_subscriber(ADA), "[[subscriber]]\nemial = 1\n")
         service.wait_for("reload refused", 25)
         assert "emial" in service.journal
-        service.write("subscribers.toml", reader(ADA), reader(BO))
+        service.write("subscribers.toml", make_subscriber(ADA), make_subscriber(BO))
         service.machine("systemctl", "reload", "arxiv-digest")
         service.wait_for("reloaded subscribers=2", 5)
         assert (service.show("ActiveState"), service.show("NRestarts")) == ("active", "0")
@@ -183,7 +185,7 @@ def test_an_edit_is_noticed_by_itself_and_a_mistake_is_refused(service: Service)
 
 def test_one_that_hangs_is_started_again_by_the_watchdog(service: Service) -> None:
     service.add("WatchdogSec=4s", "RestartSec=100ms")
-    with service.in_town(reader(ADA)):
+    with service.in_town(make_subscriber(ADA)):
         service.start()
         service.wait_for(FETCHED)
         time.sleep(6)
@@ -197,7 +199,7 @@ def test_one_that_hangs_is_started_again_by_the_watchdog(service: Service) -> No
 
 
 def test_it_stops_cleanly_and_soon(service: Service) -> None:
-    with service.in_town(reader(ADA)):
+    with service.in_town(make_subscriber(ADA)):
         service.start()
         service.wait_for(FETCHED)
         began = time.monotonic()

@@ -64,7 +64,7 @@ def town_at(leader: int, answers: Mapping[str, Answer | Sequence[Answer]]) -> It
     founded, stop = threading.Event(), asyncio.Event()
     towns: list[Town] = []
 
-    async def serve() -> None:
+    async def enqueue() -> None:
         _enter_network(leader)
         extensions = ("SIZE 10000000", "8BITMIME", "ENHANCEDSTATUSCODES", "AUTH PLAIN")
         post = MailServer(answers=answers, extensions=extensions)
@@ -73,7 +73,7 @@ def town_at(leader: int, answers: Mapping[str, Answer | Sequence[Answer]]) -> It
             founded.set()
             await stop.wait()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread = threading.Thread(target=loop.run_until_complete, args=(enqueue(),))
     thread.start()
     try:
         assert founded.wait(10)

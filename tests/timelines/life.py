@@ -25,12 +25,12 @@ from digest.service.daemon import Daemon
 from digest.service.sd_notify import Notifier
 from digest.storage.sqlite.store import SqliteStore, back_up
 from digest.storage.values import Mailing
-from digest.subscribers.preferences import lay_over
+from digest.subscribers.preferences import apply_preferences
 from digest.subscribers.subscriber import Subscriber
-from tests.factories import reader
+from tests.factories import make_subscriber
 from tests.fakes import FakeTransport
 from tests.timelines.arxiv import CATEGORIES, DAY, UNWANTED, Client
-from tests.timelines.plan import KEYWORDS, READERS, ZONES, Action, Run, Timeline
+from tests.timelines.plan import KEYWORDS, SUBSCRIBERS, ZONES, Action, Run, Timeline
 
 DOWN = ServerUnavailable("mx.example.org:25", "connection refused", "check smtp.host")
 _MINUTE = timedelta(minutes=1)
@@ -70,7 +70,7 @@ class Record:
     """
 
     timeline: Timeline
-    readers: dict[str, list[tuple[datetime, Subscriber | None]]] = field(
+    subscribers: dict[str, list[tuple[datetime, Subscriber | None]]] = field(
         default_factory=lambda: defaultdict(list)
     )
     good: list[datetime] = field(default_factory=list)
@@ -83,7 +83,7 @@ class Record:
 
 
 class Town:
-    """An installation's surroundings: its file of readers, its arXiv, its mail server and its clock."""
+    """An installation's surroundings: its file of subscribers, its arXiv, its mail server and its clock."""
 
     def __init__(self, folder: Path, timeline: Timeline) -> None:
         self.path = folder / "digest.db"
@@ -95,8 +95,8 @@ class Town:
         self.client = Client(self.world, self.now)
         self.sources = self.world.sources(timeline.sources, self.client)
         self.names = timeline.sources
-        self.written = {email: Written(keywords=[KEYWORDS[at]]) for at, email in enumerate(READERS)}
-        self.written[READERS[2]].is_there = False
+        self.written = {email: Written(keywords=[KEYWORDS[at]]) for at, email in enumerate(SUBSCRIBERS)}
+        self.written[SUBSCRIBERS[2]].is_there = False
         self.lookback = 16 * DAY
         self.store = SqliteStore(self.path)
         self.transport = FakeTransport()
@@ -146,12 +146,12 @@ class Town:
         self.note(f"mail {number} to {mail.recipient}: {' '.join(papers)}")
         return Receipt(outcome=Outcome.SENT, reply="250 taken")
 
-    # Readers.
+    # Subscribers.
 
     def file(self) -> tuple[Subscriber, ...]:
         """As subscribers.toml is now."""
         return tuple(
-            reader(
+            make_subscriber(
                 email,
                 *one.keywords,
                 at=one.at,
@@ -166,17 +166,17 @@ class Town:
 
     def enrolled(self) -> None:
         """Notes who follows what from now on."""
-        there = {one.email: one for one in lay_over(self.file(), self.store.preferences())}
-        for email in READERS:
-            history = self.record.readers[email]
+        there = {one.email: one for one in apply_preferences(self.file(), self.store.preferences())}
+        for email in SUBSCRIBERS:
+            history = self.record.subscribers[email]
             if not history or history[-1][1] != there.get(email):
                 history.append((self.now, there.get(email)))
                 self.note(f"enrolled {email}: {_shown(there.get(email))}")
 
     def act(self, action: Action) -> bool:
         """Whether a file was edited, not only the state."""
-        one, number = self.written[action.reader], action.number
-        self.note(f"{action.reader} {action.kind} {number}")
+        one, number = self.written[action.subscriber], action.number
+        self.note(f"{action.subscriber} {action.kind} {number}")
         match action.kind:
             case "keyword":
                 one.keywords = _toggled(one.keywords, KEYWORDS[number % len(KEYWORDS)])
@@ -201,22 +201,24 @@ class Town:
         return True
 
     def _prefer(self, action: Action) -> None:
-        chosen = self.store.preferences_of(action.reader)
+        chosen = self.store.preferences_of(action.subscriber)
         match action.kind:
             case "mute":
-                keywords = reader(action.reader, *self.written[action.reader].keywords).keywords
+                keywords = make_subscriber(
+                    action.subscriber, *self.written[action.subscriber].keywords
+                ).keywords
                 key = keywords[action.number % len(keywords)].query.key
                 chosen = replace(chosen, muted=() if chosen.muted else (key,))
-                self.store.prefer(action.reader, chosen)
+                self.store.save_preferences(action.subscriber, chosen)
             case "pause":
                 until = self.now.date() + (1 + action.number) * DAY
                 paused = None if chosen.paused_until else until
-                self.store.prefer(action.reader, replace(chosen, paused_until=paused))
+                self.store.save_preferences(action.subscriber, replace(chosen, paused_until=paused))
             case "leave":
                 if chosen.left_at is None:
-                    self.store.leave(action.reader, now=self.clock())
+                    self.store.leave(action.subscriber, now=self.clock())
                 else:
-                    self.store.rejoin(action.reader)
+                    self.store.rejoin(action.subscriber)
             case other:
                 raise AssertionError(other)
 
@@ -278,12 +280,12 @@ def _toggled(keywords: Sequence[str], keyword: str) -> list[str]:
 def _shown(one: Subscriber | None) -> str:
     if one is None:
         return "not there"
-    rhythm = one.rhythm
+    send_schedule = one.send_schedule
     texts = [keyword.text + "!" * (keyword.query.key in one.muted) for keyword in one.keywords]
     excluded = [keyword.text for keyword in one.filters.exclude]
     return (
-        f"{texts} but {excluded} in {one.filters.categories} at {rhythm.send_at:%H:%M} {rhythm.timezone}"
-        f" weekly {rhythm.weekly} paused {rhythm.paused_until}"
+        f"{texts} but {excluded} in {one.filters.categories} at {send_schedule.send_at:%H:%M} {send_schedule.timezone}"
+        f" weekly {send_schedule.weekly} paused {send_schedule.paused_until}"
     )
 
 
@@ -383,7 +385,7 @@ class Service:
         await self.daemon._heed_preferences()
         self.town.enrolled()
 
-    async def serve(self, until: datetime) -> None:
+    async def enqueue(self, until: datetime) -> None:
         """Takes the steps that fall due before that moment, by the true time."""
         town = self.town
         while True:
@@ -446,7 +448,7 @@ async def live_by_daemon(timeline: Timeline, folder: Path) -> Record:
         service = Service(town, folder)
         await service.begin()
         for at, event in _events(timeline):
-            await service.serve(at)
+            await service.enqueue(at)
             match event:
                 case Action():
                     await service.reread(is_file=town.act(event))
@@ -464,6 +466,6 @@ async def live_by_daemon(timeline: Timeline, folder: Path) -> Record:
         town.heed(Run(minute=0))
         if town.clock() < before:
             service.clock_was_set_back()
-        await service.serve(_ending(timeline)[-1])
+        await service.enqueue(_ending(timeline)[-1])
     town.store.close()
     return town.record

@@ -1,4 +1,6 @@
-"""Who was to get what, by what arXiv announced and what readers followed, not by what the product decided."""
+"""Who was to get what, by what arXiv announced and what subscribers followed, not by what the product
+decided.
+"""
 
 from collections import defaultdict
 from collections.abc import Set
@@ -16,7 +18,7 @@ _WELCOME_PAPERS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
-    """A keyword that a reader followed from `since` until `until`, as enrolments took note of it.
+    """A keyword that a subscriber followed from `since` until `until`, as enrolments took note of it.
 
     `is_certain`: no older state that was put back has another memory of it.
     """
@@ -35,7 +37,7 @@ class Followed:
         return found
 
 
-History = list[tuple[datetime, Subscriber | None]]
+Reports = list[tuple[datetime, Subscriber | None]]
 
 
 class Judge:
@@ -45,12 +47,12 @@ class Judge:
         self.record = record
         self.world = record.timeline.world()
         self.ended_at = record.timeline.ended_at
-        self.followed = {email: self._followed(history) for email, history in record.readers.items()}
+        self.followed = {email: self._followed(history) for email, history in record.subscribers.items()}
         self.posted: defaultdict[str, list[Posted]] = defaultdict(list)
         for mail in record.posted:
             self.posted[mail.email].append(mail)
 
-    def _followed(self, history: History) -> list[Followed]:
+    def _followed(self, history: Reports) -> list[Followed]:
         far = self.ended_at + 1_000 * DAY
         found: list[Followed] = []
         since: dict[str, datetime] = {}
@@ -123,8 +125,8 @@ class Judge:
         return one.since <= at and any(one.finds(edition) and edition.at <= at for edition in item.editions)
 
     def _let_through_at(self, email: str, editions: list[Edition], at: datetime) -> datetime | None:
-        """When a text came that a filter of the reader let through which had refused the one before."""
-        ways = [way for _, way in self.record.readers[email] if way is not None]
+        """When a text came that a filter of the subscriber let through which had refused the one before."""
+        ways = [way for _, way in self.record.subscribers[email] if way is not None]
         turns = [
             after.at
             for before, after in pairwise(editions)
@@ -134,7 +136,9 @@ class Judge:
         return max(turns, default=None)
 
     def _is_news(self, email: str, one: Followed, item: Item, at: datetime) -> bool:
-        """Announced, found or let through first when the reader followed it: since arXiv was last seen."""
+        """Announced, found or let through first when the subscriber followed it: since arXiv was last
+        seen.
+        """
         seen = max((good for good in self.record.good if good < one.since), default=None)
         finding = [edition for edition in item.editions if one.finds(edition)]
         first = self._let_through_at(email, finding, at) or finding[0].at
@@ -168,7 +172,7 @@ class Judge:
     # Too little.
 
     def due(self, email: str) -> Set[str]:
-        """What the reader must have got by the end."""
+        """What the subscriber must have got by the end."""
         return {item.id for item in self.world.items if self._is_due(email, item)}
 
     def lost(self) -> list[str]:
@@ -177,15 +181,15 @@ class Judge:
         }
         return [
             f"{email}: {paper} of {self.world.by_id[paper].announced_at:%a %F %R}"
-            for email in self.record.readers
+            for email in self.record.subscribers
             for paper in sorted(self.due(email) - came.get(email, set()))
         ]
 
     def _is_due(self, email: str, item: Item) -> bool:
-        at, history = item.announced_at, self.record.readers[email]
+        at, history = item.announced_at, self.record.subscribers[email]
         if at + SHOWN_WITHIN > self.ended_at or item.submitted_at < at - 75 * DAY or history[-1][1] is None:
             return False
-        # As the reader was from then on, and as they were then.
+        # As the subscriber was from then on, and as they were then.
         before = [one for moment, one in history if moment <= at][-1:]
         ways = [*before, *(one for moment, one in history if moment > at)]
         for copied_at, restored_at in self.record.restored:

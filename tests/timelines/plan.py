@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.timelines.arxiv import DAY, URLS, World
 
-READERS = ("ada@example.org", "bo@example.org", "cy@example.org")
+SUBSCRIBERS = ("ada@example.org", "bo@example.org", "cy@example.org")
 
 KEYWORDS = (
     "gnome",
@@ -38,11 +38,11 @@ SHIFTS = (timedelta(hours=-30), timedelta(hours=-5), timedelta(hours=3), 40 * DA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """What a reader, or who runs the installation, does at a minute of a day."""
+    """What a subscriber, or who runs the installation, does at a minute of a day."""
 
     minute: int
     kind: str
-    reader: str
+    subscriber: str
     number: int
 
 
@@ -104,13 +104,13 @@ stormy = st.builds(
     minute=minutes,
     faults=faults,
     shift=st.one_of(st.just(timedelta(0)), st.just(timedelta(0)), st.sampled_from(SHIFTS)),
-    refusal=st.sampled_from(["", "", "", "server", *READERS]),
+    refusal=st.sampled_from(["", "", "", "server", *SUBSCRIBERS]),
 )
 actions = st.builds(
     Action,
     minute=minutes,
     kind=st.sampled_from(["keyword", "keyword", *KINDS]),
-    reader=st.sampled_from(READERS),
+    subscriber=st.sampled_from(SUBSCRIBERS),
     number=st.integers(0, 5),
 )
 days = st.builds(

@@ -6,13 +6,13 @@ from html.parser import HTMLParser
 from typing import Any
 
 from digest.config.package_data import templates_folder
-from digest.mail.message import Letterhead, Rendered
+from digest.mail.message import Rendered, SenderIdentity
 from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.writer import Writer
 from digest.model.digest import Digest, Entry, Revision
 from digest.model.paper import ArxivId, Paper
 
-LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
+LETTERHEAD = SenderIdentity(sender="digest@example.org", contact="library@example.org")
 WRITER = Writer(Renderer(templates_folder()), LETTERHEAD)
 
 

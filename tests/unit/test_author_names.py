@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.sources.arxiv.authors import author_name, author_names
+from digest.sources.arxiv.authors import author_name, parse_author_names
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from digest.sources.arxiv.authors import author_name, author_names
     ],
 )
 def test_names_are_told_apart_by_commas_and_the_word_and(line: str, names: str) -> None:
-    assert author_names(line) == tuple(filter(None, names.split("|")))
+    assert parse_author_names(line) == tuple(filter(None, names.split("|")))
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ def test_names_are_told_apart_by_commas_and_the_word_and(line: str, names: str) 
     ],
 )
 def test_affiliations_are_no_authors(line: str) -> None:
-    assert author_names(line) == ("Ada Example", "Bo Sample")
+    assert parse_author_names(line) == ("Ada Example", "Bo Sample")
 
 
 def test_a_bracket_that_is_not_closed_hides_no_author() -> None:
-    assert author_names("Ada Example (Gnomes, Bo Sample")[-1] == "Bo Sample"
+    assert parse_author_names("Ada Example (Gnomes, Bo Sample")[-1] == "Bo Sample"
 
 
 TEX = [
@@ -79,7 +79,7 @@ TEX = [
 
 @pytest.mark.parametrize(("line", "names"), TEX)
 def test_tex_accents_and_letters_come_out_as_characters(line: str, names: str) -> None:
-    found = author_names(line)
+    found = parse_author_names(line)
     assert found == tuple(names.split("|"))
     assert all(unicodedata.is_normalized("NFC", name) for name in found)
 
@@ -93,13 +93,13 @@ def test_tex_that_is_not_known_stays_as_written(name: str) -> None:
 
 @given(st.text(st.sampled_from("ab ,;:()\\{}'\"~ovcHLandJr.\n"), max_size=60))
 def test_any_line_gives_names_without_separators_or_blank_ends(line: str) -> None:
-    for name in author_names(line):
+    for name in parse_author_names(line):
         assert name == " ".join(name.split())
         assert any(map(str.isalnum, name))
         assert not set(name) & set("(),;:")
 
 
 def test_a_line_of_only_brackets_is_read_in_no_time() -> None:
-    assert author_names("(" * 300_000 + ")" * 300_000 + "Ada") == ("Ada",)
-    assert author_names("()" * 300_000 + "Ada") == ("Ada",)
-    assert author_names("\\{" * 300_000 + " and " * 100_000)[:1]
+    assert parse_author_names("(" * 300_000 + ")" * 300_000 + "Ada") == ("Ada",)
+    assert parse_author_names("()" * 300_000 + "Ada") == ("Ada",)
+    assert parse_author_names("\\{" * 300_000 + " and " * 100_000)[:1]

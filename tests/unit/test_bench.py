@@ -67,11 +67,11 @@ def test_too_few_papers_for_the_keywords_are_said_so() -> None:
         papers.keywords(papers.papers(2), 5_000)
 
 
-def test_each_keyword_has_one_reader() -> None:
+def test_each_keyword_has_one_subscriber() -> None:
     texts = papers.keywords(papers.papers(300), 25)
-    readers = parse_subscribers(installation.subscribers(texts), Path("subscribers.toml"), Defaults())
-    assert [len(reader.keywords) for reader in readers] == [10, 10, 5]
-    assert tuple(keyword.text for reader in readers for keyword in reader.keywords) == texts
+    subscribers = parse_subscribers(installation.subscribers(texts), Path("subscribers.toml"), Defaults())
+    assert [len(subscriber.keywords) for subscriber in subscribers] == [10, 10, 5]
+    assert tuple(keyword.text for subscriber in subscribers for keyword in subscriber.keywords) == texts
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_filled_store_knows_its_papers_as_if_it_had_seen_them(filled: Path) ->
 
 def test_a_filled_store_has_put_away_all_that_the_daemon_would(filled: Path) -> None:
     with SqliteStore(filled) as store:
-        assert store.shelve(now=seen.NOW, lookback=filling.LOOKBACK) == 0
+        assert store.archive(now=seen.NOW, lookback=filling.LOOKBACK) == 0
 
 
 def test_matching_is_measured_at_each_number_of_queries() -> None:
@@ -109,10 +109,12 @@ def test_writing_is_measured_beside_a_loop_that_shares_nothing() -> None:
     assert "× the naive loop" in figure.ours
 
 
-def test_readers_share_some_hundreds_of_keywords() -> None:
-    readers = parse_subscribers(subscribers.text_of(300, known=300), Path("subscribers.toml"), Defaults())
-    followed = {keyword.text for reader in readers for keyword in reader.keywords}
-    assert {len(reader.keywords) for reader in readers} == {3}
+def test_subscribers_share_some_hundreds_of_keywords() -> None:
+    all_subscribers = parse_subscribers(
+        subscribers.text_of(300, known=300), Path("subscribers.toml"), Defaults()
+    )
+    followed = {keyword.text for subscriber in all_subscribers for keyword in subscriber.keywords}
+    assert {len(subscriber.keywords) for subscriber in all_subscribers} == {3}
     assert 300 < len(followed) <= 600
 
 
@@ -122,7 +124,7 @@ def test_reading_and_editing_subscribers_are_measured() -> None:
     assert "tomlkit" in editing.naive
 
 
-def test_each_reader_of_a_day_follows_three_keywords_that_bring_some_twenty_papers() -> None:
+def test_each_subscriber_of_a_day_follows_three_keywords_that_bring_some_twenty_papers() -> None:
     announced = day()
     followed = tuple(announced.followed(50))
     assert followed == tuple(day().followed(50))

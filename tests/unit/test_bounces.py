@@ -11,7 +11,7 @@ from digest.mail.bounces import LONGEST_BOUNCE, Bounce, read_bounce, unverp, ver
 from tests.examples import examples
 from tests.notifications import (
     BOUNCES,
-    READER,
+    SUBSCRIBER,
     TOKEN,
     exchange,
     exim,
@@ -35,7 +35,7 @@ def the(message: bytes, bounce_address: str | None = BOUNCES) -> Bounce:
     return found
 
 
-def about(status: str, diagnostic: str = "", action: str = "failed", recipient: str = READER) -> str:
+def about(status: str, diagnostic: str = "", action: str = "failed", recipient: str = SUBSCRIBER) -> str:
     words = f"Diagnostic-Code: {diagnostic}\n" if diagnostic else ""
     return f"Final-Recipient: rfc822; {recipient}\nAction: {action}\nStatus: {status}\n{words}"
 
@@ -46,7 +46,7 @@ def about(status: str, diagnostic: str = "", action: str = "failed", recipient: 
 @pytest.mark.parametrize("bounce_address", [BOUNCES, None])
 def test_a_dead_address_is_told_by_every_common_server(message: bytes, bounce_address: str | None) -> None:
     found = the(message, bounce_address)
-    assert (found.token, found.action, found.recipient) == (TOKEN, "failed", READER)
+    assert (found.token, found.action, found.recipient) == (TOKEN, "failed", SUBSCRIBER)
     assert found.status in {"5.1.1", "5.1.10"}
     assert found.is_dead
 
@@ -129,9 +129,9 @@ def test_at_last_what_the_notification_answers_tells_the_mailing() -> None:
 
 
 def test_who_has_failed_and_whom_it_was_sent_to_are_told_apart() -> None:
-    fields = about("5.1.1", recipient="next@far.example") + f"Original-Recipient: rfc822;{READER}\n"
+    fields = about("5.1.1", recipient="next@far.example") + f"Original-Recipient: rfc822;{SUBSCRIBER}\n"
     found = the(postfix(fields=fields))
-    assert (found.recipient, found.original) == ("next@far.example", READER)
+    assert (found.recipient, found.original) == ("next@far.example", SUBSCRIBER)
     assert the(postfix(fields=about("5.1.1", recipient="no address"))).recipient is None
 
 

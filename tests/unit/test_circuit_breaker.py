@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
-from digest.pipeline.circuit_breaker import IN_A_ROW, Brake, Refused, Tally
+from digest.pipeline.circuit_breaker import IN_A_ROW, CircuitBreaker, Refused, Tally
 from tests.stores import NOW
 
 DAY = timedelta(days=1)
@@ -26,18 +26,18 @@ def decisions(
     All are of one domain, or of the one whose number stands behind them, as in `d1 a2`. `doubted` more
     addresses are in doubt.
     """
-    brake = Brake()
+    circuit_breaker = CircuitBreaker()
     refused = []
     for place, (kind, domain) in enumerate(re.findall(r"([adp])(\d*)", said)):
         address = f"reader{place}@lab{domain}.example"
         if kind == "a":
-            brake.accept(address)
+            circuit_breaker.accept(address)
             continue
         refused.append(Refused(address=address, is_certain=kind == "d"))
-        brake.refuse(refused[-1])
+        circuit_breaker.refuse(refused[-1])
     since_at = {} if days is None else {one.address: NOW - days * DAY for one in refused}
     others = {f"other{number}@lab.example": NOW - DAY for number in range(doubted)}
-    found = brake.decide(
+    found = circuit_breaker.decide(
         refused, now=NOW, doubted={**since_at, **others}, accepted_since=since, lately=lately
     )
     return "".join(one.name[0] for one in found)
@@ -112,27 +112,27 @@ def test_a_domain_that_is_not_believed_keeps_nobody_else_in_doubt() -> None:
     assert decisions("a3a3a3 d1d1d1d1d1 p2", days=4, since=1) == "RRRRRS"
 
 
-def refuse(brake: Brake, domain: str, count: int) -> None:
+def refuse(circuit_breaker: CircuitBreaker, domain: str, count: int) -> None:
     for number in range(count):
-        brake.refuse(Refused(address=f"reader{number}@{domain}", is_certain=number % 2 == 0))
+        circuit_breaker.refuse(Refused(address=f"reader{number}@{domain}", is_certain=number % 2 == 0))
 
 
 def test_a_domain_is_not_tried_any_more_after_so_many_in_a_row() -> None:
-    brake = Brake()
-    refuse(brake, "lab.example", IN_A_ROW - 1)
-    brake.accept("ada@uni.example")
-    assert not brake.is_stopped("lab.example")
-    refuse(brake, "lab.example", 1)
-    assert brake.is_stopped("lab.example")
-    assert not brake.is_stopped("uni.example")
-    assert not brake.is_of_server
+    circuit_breaker = CircuitBreaker()
+    refuse(circuit_breaker, "lab.example", IN_A_ROW - 1)
+    circuit_breaker.accept("ada@uni.example")
+    assert not circuit_breaker.is_stopped("lab.example")
+    refuse(circuit_breaker, "lab.example", 1)
+    assert circuit_breaker.is_stopped("lab.example")
+    assert not circuit_breaker.is_stopped("uni.example")
+    assert not circuit_breaker.is_of_server
 
 
 def test_the_batch_ends_after_so_many_in_a_row_of_several_domains() -> None:
-    brake = Brake()
-    refuse(brake, "lab.example", IN_A_ROW)
-    assert (brake.is_pulled, brake.is_of_server) == (False, True)
-    refuse(brake, "uni.example", IN_A_ROW // 2 - 1)
-    assert not brake.is_pulled
-    refuse(brake, "college.example", 1)
-    assert brake.is_pulled
+    circuit_breaker = CircuitBreaker()
+    refuse(circuit_breaker, "lab.example", IN_A_ROW)
+    assert (circuit_breaker.is_pulled, circuit_breaker.is_of_server) == (False, True)
+    refuse(circuit_breaker, "uni.example", IN_A_ROW // 2 - 1)
+    assert not circuit_breaker.is_pulled
+    refuse(circuit_breaker, "college.example", 1)
+    assert circuit_breaker.is_pulled

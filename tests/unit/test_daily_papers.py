@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.cli.daily_papers.matching import alike, judge, keyword_of
-from digest.cli.daily_papers.page import MOST_PAPERS, Page, Section, dated, section_of
+from digest.cli.daily_papers.matching import alike, judge, keyword_for
+from digest.cli.daily_papers.page import MOST_PAPERS, Page, Section, build_section, dated
 from digest.cli.daily_papers.parser import Listing, parse_page
-from digest.cli.daily_papers.writer import html_of, is_page, markdown_of, says_the_same
+from digest.cli.daily_papers.writer import is_page, says_the_same, write_html, write_markdown
 from digest.keywords.query import parse
 from digest.model.paper import ArxivId, Paper, month_of, one_line
 from digest.subscribers.subscriber import Keyword
@@ -22,9 +22,9 @@ from tests.pages import Shown, shown_github, shown_html, shown_markdown
 JUNE = date(2026, 6, 16)
 HEADER = ["Title", "Date", "Abstract", "Comment"]
 FORMS: tuple[Callable[[Page], Shown], ...] = (
-    lambda page: shown_markdown(markdown_of(page)),
-    lambda page: shown_github(markdown_of(page)),
-    lambda page: shown_html(html_of(page)),
+    lambda page: shown_markdown(write_markdown(page)),
+    lambda page: shown_github(write_markdown(page)),
+    lambda page: shown_html(write_html(page)),
 )
 ORDINARY_TAGS = set(
     "html head meta title style body h1 p h2 table thead tbody tr th td strong a details summary span".split()  # noqa: SIM905
@@ -66,9 +66,9 @@ def test_only_papers_that_match_their_heading_are_shown_the_latest_first_and_at_
     old, new = (invented_paper(f"2606.0000{n}", "On tea", submitted=f"2026-06-0{n} 10:00") for n in (1, 2))
     revised = replace(old, version=2, updated_at=moment("2026-06-09 10:00"))
     stray = invented_paper("2606.00003", "On milk")
-    assert section_of(keyword(), [revised, stray, new]).papers == (revised, new)
+    assert build_section(keyword(), [revised, stray, new]).papers == (revised, new)
     many = [invented_paper(f"2606.{n:05}", "On tea") for n in range(1, 120)]
-    shown = section_of(keyword(), many).papers
+    shown = build_section(keyword(), many).papers
     assert [paper.id for paper in shown] == [paper.id for paper in reversed(many)][:MOST_PAPERS]
 
 
@@ -84,7 +84,7 @@ def test_the_date_is_that_of_the_version_or_the_month_of_the_id() -> None:
 # What is seen
 
 
-@pytest.mark.parametrize("written", [markdown_of, html_of])
+@pytest.mark.parametrize("written", [write_markdown, write_html])
 def test_a_paper_without_a_title_is_called_by_its_identifier(written: Callable[[Page], str]) -> None:
     paper = saying("")
     assert re.search(rf"\[{paper.id}\]\(|>{paper.id}</a>", written(page_of(paper)))
@@ -96,7 +96,7 @@ def test_a_page_is_a_daily_papers_readme() -> None:
         version=3,
         updated_at=moment("2026-06-15 10:00"),
     )
-    lines = markdown_of(page_of(paper, replace(paper, comment="Twelve pages of tea."))).splitlines()
+    lines = write_markdown(page_of(paper, replace(paper, comment="Twelve pages of tea."))).splitlines()
     assert lines[0] == "# Daily Papers"
     assert "Last update: 2026-06-16" in lines
     start = lines.index("## tea")
@@ -143,7 +143,7 @@ def test_any_text_shows_as_it_is_written(shown: Callable[[Page], Shown], text: s
 
 
 def test_no_dollar_signs_stand_in_one_text_where_github_would_see_a_formula() -> None:
-    text = markdown_of(page_of(saying("On $x$ and \\$y\\$", "$z$", "$1 + 2 + 3 + 4 + 5$ tea")))
+    text = write_markdown(page_of(saying("On $x$ and \\$y\\$", "$z$", "$1 + 2 + 3 + 4 + 5$ tea")))
     assert text.count("$") == text.count("<span>$</span>") == 9
 
 
@@ -154,12 +154,12 @@ def test_a_heading_shows_the_keyword_as_it_is_written_and_is_read_as_that(text: 
     page = page_of(saying("On tea"), text=text)
     for shown in FORMS:
         assert shown(page).headings == [text]
-    (listing,) = parse_page(markdown_of(page)).listings
+    (listing,) = parse_page(write_markdown(page)).listings
     assert listing.heading == text
 
 
 def test_only_the_day_of_the_last_update_is_no_change() -> None:
-    for form in (markdown_of, html_of):
+    for form in (write_markdown, write_html):
         one = form(page_of(saying("On tea", "Last update: 2026-01-01")))
         later = form(
             replace(page_of(saying("On tea", "Last update: 2026-01-01")), updated_on=date(2026, 6, 17))
@@ -179,7 +179,7 @@ def ids(listings: Iterable[Listing]) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("text", HARD_TEXTS)
 def test_what_was_written_is_read_again(text: str) -> None:
-    (listing,) = parse_page(markdown_of(page_of(saying(text, text, text)))).listings
+    (listing,) = parse_page(write_markdown(page_of(saying(text, text, text)))).listings
     (listed,) = listing.papers
     assert (listed.title, listed.abstract, listed.comment) == (one_line(text),) * 3
     assert (listed.id, listing.unread) == ("2606.00001", ())
@@ -317,7 +317,7 @@ def test_a_table_of_html_is_read() -> None:
 @pytest.mark.parametrize("text", HARD_TEXTS)
 def test_the_page_as_html_is_read_as_the_markdown_is(text: str) -> None:
     page = page_of(saying(text, text, text), text="black tea")
-    assert parse_page(html_of(page)).listings == parse_page(markdown_of(page)).listings
+    assert parse_page(write_html(page)).listings == parse_page(write_markdown(page)).listings
 
 
 FENCES = ["```", "````", "`````", "~~~", "~~~~", "``` md", "~~~ a`b", "``` a`b", "   ```", "````  ", "```` x"]
@@ -388,7 +388,7 @@ def test_what_seems_to_be_a_paper_and_is_not_read_is_told_with_its_line() -> Non
 
 
 def test_a_page_that_breaks_off_loses_no_more_than_its_last_row() -> None:
-    whole = markdown_of(page_of(*(replace(saying("On tea"), id=ArxivId(f"2606.0000{n}")) for n in (1, 2))))
+    whole = write_markdown(page_of(*(replace(saying("On tea"), id=ArxivId(f"2606.0000{n}")) for n in (1, 2))))
     last = whole.index("2606.00002")
     for end in range(last, len(whole)):
         (listing,) = parse_page(whole[:end]).listings
@@ -455,7 +455,7 @@ def test_nothing_is_said_of_papers_that_the_page_tells_too_little_of(heading: st
     ],
 )
 def test_a_heading_is_a_keyword_or_a_phrase_in_quotes_or_none(heading: str, meant: str | None) -> None:
-    found = keyword_of(heading)
+    found = keyword_for(heading)
     assert (found and found.text) == (meant and one_line(meant))
     if found is None:
         listing = listing_of(heading, "On tea: x")

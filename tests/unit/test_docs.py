@@ -64,7 +64,7 @@ def test_exit_codes_are_told_in_the_same_words(page: str) -> None:
 
 
 @pytest.mark.parametrize("key", SUBSCRIBER_KEYS)
-def test_every_key_of_a_reader_is_documented(key: str) -> None:
+def test_every_key_of_a_subscriber_is_documented(key: str) -> None:
     table = (DOCS / "configuration.md").read_text(encoding="utf-8").partition("## subscribers.toml")[2]
     assert any(f"`{key}`" in row.split("|")[1] for row in table.splitlines() if row.startswith("|"))
 

@@ -3,13 +3,13 @@
 import pytest
 
 from digest.pipeline.explain import explain
-from tests.factories import invented_paper, reader
+from tests.factories import invented_paper, make_subscriber
 
 PAPER = invented_paper("2606.00001", "Brewing green tea with milk", categories=("cs.LG", "stat.ML"))
 
 
 def missing(keyword: str) -> tuple[str, ...]:
-    (verdict,) = explain(reader("ada@example.org", keyword), PAPER).verdicts
+    (verdict,) = explain(make_subscriber("ada@example.org", keyword), PAPER).verdicts
     return verdict.missing
 
 
@@ -35,14 +35,16 @@ def test_the_part_that_is_not_met_is_named(keyword: str, lines: tuple[str, ...])
 
 
 def test_words_and_fields_of_a_match_are_told() -> None:
-    (verdict,) = explain(reader("ada@example.org", "teas"), PAPER).verdicts
+    (verdict,) = explain(make_subscriber("ada@example.org", "teas"), PAPER).verdicts
     assert verdict.match is not None
     assert (verdict.match.fields, verdict.match.words) == (("title",), ("tea",))
 
 
 def test_filters_are_told_apart_from_keywords() -> None:
-    explanation = explain(reader("ada@example.org", "tea", exclude=("milk",), categories=("math.*",)), PAPER)
+    explanation = explain(
+        make_subscriber("ada@example.org", "tea", exclude=("milk",), categories=("math.*",)), PAPER
+    )
     assert [match.query.text for match in explanation.excluded_by] == ["milk"]
     assert explanation.is_elsewhere
     assert not explanation.is_wanted
-    assert explain(reader("ada@example.org", "tea", categories=("stat.*",)), PAPER).is_wanted
+    assert explain(make_subscriber("ada@example.org", "tea", categories=("stat.*",)), PAPER).is_wanted

@@ -1,4 +1,4 @@
-"""The words that a reader's keywords meet are marked where the reader sees them."""
+"""The words that a subscriber's keywords meet are marked where the subscriber sees them."""
 
 from datetime import UTC, datetime
 

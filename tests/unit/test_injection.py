@@ -74,7 +74,7 @@ def test_every_string_in_every_field_is_only_text(count: int, links: Links) -> N
 
 
 @pytest.mark.parametrize("text", STRINGS[:40:4])
-def test_a_readers_own_name_and_address_are_only_text(text: str) -> None:
+def test_a_subscribers_own_name_and_address_are_only_text(text: str) -> None:
     usual = WRITER.rendered(digest(entry(1))).html
     strange = replace(digest(entry(1)), email=f"{text}@example.org", name=text)
     assert shape(WRITER.rendered(strange).html) == shape(usual)

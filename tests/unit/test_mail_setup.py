@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from digest.config.loader import load_settings
-from digest.service.mail_setup import stationery_of
+from digest.service.mail_setup import writer_setup_for
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_whom_subscribers_may_ask_is_not_whom_arxiv_may_ask(
         "DIGEST_SMTP__SENDER": "digest@lab.example",
     }
     settings = load_settings(None, {**environ, **more})
-    assert stationery_of(settings).letterhead.contact == contact
+    assert writer_setup_for(settings).sender_identity.contact == contact

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.mail.links import Links
-from digest.mail.message import Letterhead, Rendered, wire_address
+from digest.mail.message import Rendered, SenderIdentity, wire_address
 from digest.model.digest import Digest
 from tests.factories import message_of
 
-LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
+LETTERHEAD = SenderIdentity(sender="digest@example.org", contact="library@example.org")
 RENDERED = Rendered(
     subject="2 new papers: compilers (2)", text="text\n", html="<!DOCTYPE html>\n<p>html</p>\n"
 )
@@ -146,14 +146,14 @@ def test_line_ends_of_any_kind_become_crlf() -> None:
 )
 def test_nothing_in_a_name_a_subject_or_an_address_makes_a_header(hostile: str) -> None:
     plain = parse(message_of(digest(), RENDERED, LETTERHEAD, "m1"))
-    letterhead = Letterhead(
+    sender_identity = SenderIdentity(
         sender=f"digest{hostile}@example.org", sender_name=hostile, contact=f"{hostile}@example.org"
     )
     for changed in (
         message_of(digest(name=hostile), RENDERED, LETTERHEAD, "m1"),
         message_of(digest(), rendered(subject=hostile), LETTERHEAD, "m1"),
         message_of(digest(email=f"a{hostile}@example.org"), RENDERED, LETTERHEAD, "m1"),
-        message_of(digest(), RENDERED, letterhead, "m1"),
+        message_of(digest(), RENDERED, sender_identity, "m1"),
     ):
         message = parse(changed)
         assert message.keys() == plain.keys()
@@ -171,7 +171,7 @@ def test_a_name_arrives_as_it_was_written(name: str) -> None:
     assert defects(message) == []
 
 
-def test_a_reader_without_a_name_is_addressed_by_address() -> None:
+def test_a_subscriber_without_a_name_is_addressed_by_address() -> None:
     message = parse(message_of(digest(name=None), RENDERED, LETTERHEAD, "m1"))
     assert str(message["To"]) == "reader@example.org"
 
@@ -202,8 +202,8 @@ def test_a_long_address_is_neither_broken_nor_encoded() -> None:
 
 
 def test_a_domain_beyond_ascii_is_written_in_ascii() -> None:
-    letterhead = Letterhead(sender="digest@bücher.example", contact="help@bücher.example")
-    message = message_of(digest(email="leser@straße.example"), RENDERED, letterhead, "m1")
+    sender_identity = SenderIdentity(sender="digest@bücher.example", contact="help@bücher.example")
+    message = message_of(digest(email="leser@straße.example"), RENDERED, sender_identity, "m1")
     assert message.isascii()
     parsed = parse(message)
     assert parsed["To"].addresses[0].addr_spec == "leser@xn--strae-oqa.example"

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from digest.keywords.query import Query, parse
 from digest.sources.base import Source
-from digest.sources.planner import Errand, plan
-from digest.sources.window import HELD, Coverage, Ground
+from digest.sources.planner import FetchBatch, plan
+from digest.sources.window import HELD, Coverage, Window
 from tests.factories import moment
 from tests.fakes import FakeSource
 
@@ -20,15 +20,15 @@ COVERED = Coverage(covered_at=YESTERDAY, searched_since=NOW - timedelta(days=400
 class PerKeyword(FakeSource):
     """Asks once for each ten keywords, and once more for each 2,000 papers."""
 
-    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
+    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
         return -(-len(queries) // 10) + expected // 2_000
 
 
 class PerDay(FakeSource):
     """Asks twice, and once more for each day."""
 
-    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
-        return 2 + (ground.until - ground.announced_since).days
+    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
+        return 2 + (window.until - window.announced_since).days
 
 
 BY_KEYWORD, BY_DAY = PerKeyword(name="by keyword"), PerDay(name="by day")
@@ -39,7 +39,9 @@ def words(count: int, word: str = "known") -> list[Query]:
     return [parse(f"{word}{number}") for number in range(count)]
 
 
-def planned(known: Sequence[Query] = (), fresh: Sequence[Query] = (), results: int = 5) -> tuple[Errand, ...]:
+def planned(
+    known: Sequence[Query] = (), fresh: Sequence[Query] = (), results: int = 5
+) -> tuple[FetchBatch, ...]:
     return plan(
         (*known, *fresh),
         SOURCES,
@@ -50,8 +52,8 @@ def planned(known: Sequence[Query] = (), fresh: Sequence[Query] = (), results: i
     )
 
 
-def first_names(errands: Sequence[Errand]) -> list[tuple[int, str]]:
-    return [(len(errand.queries), errand.sources[0].name) for errand in errands]
+def first_names(fetch_batches: Sequence[FetchBatch]) -> list[tuple[int, str]]:
+    return [(len(fetch_batch.queries), fetch_batch.sources[0].name) for fetch_batch in fetch_batches]
 
 
 def test_few_keywords_are_asked_for_by_name_and_many_by_day() -> None:
@@ -64,31 +66,31 @@ def test_few_keywords_that_find_very_much_are_asked_for_by_day() -> None:
 
 
 def test_every_other_source_stands_by() -> None:
-    (errand,) = planned(words(100))
-    assert errand.sources == (BY_DAY, BY_KEYWORD)
-    assert errand.requests == 3
+    (fetch_batch,) = planned(words(100))
+    assert fetch_batch.sources == (BY_DAY, BY_KEYWORD)
+    assert fetch_batch.requests == 3
 
 
 def test_a_new_keyword_has_its_own_errand_over_the_lookback() -> None:
     known, fresh = planned(words(100), words(1, "fresh"))
     assert first_names((known, fresh)) == [(100, "by day"), (1, "by keyword")]
-    assert known.ground == Ground(
+    assert known.window == Window(
         announced_since=YESTERDAY, submitted_since=YESTERDAY - HELD, until=NOW, newest="2606.00900"
     )
-    assert fresh.ground == Ground(announced_since=NOW - LOOKBACK, submitted_since=NOW - LOOKBACK, until=NOW)
+    assert fresh.window == Window(announced_since=NOW - LOOKBACK, submitted_since=NOW - LOOKBACK, until=NOW)
 
 
 def test_one_errand_does_where_it_is_cheaper_and_it_covers_the_ground_of_both() -> None:
-    (errand,) = planned(words(3), words(3, "fresh"))
-    assert len(errand.queries) == 6
-    assert errand.ground.announced_since == NOW - LOOKBACK
-    assert errand.ground.submitted_since == YESTERDAY - HELD
+    (fetch_batch,) = planned(words(3), words(3, "fresh"))
+    assert len(fetch_batch.queries) == 6
+    assert fetch_batch.window.announced_since == NOW - LOOKBACK
+    assert fetch_batch.window.submitted_since == YESTERDAY - HELD
 
 
 def test_after_weeks_of_downtime_the_ground_begins_before_them() -> None:
     query = parse("known")
     long_ago = NOW - timedelta(days=40)
-    (errand,) = plan(
+    (fetch_batch,) = plan(
         [query],
         SOURCES,
         coverage={query.key: replace(COVERED, covered_at=long_ago)},
@@ -96,7 +98,7 @@ def test_after_weeks_of_downtime_the_ground_begins_before_them() -> None:
         now=NOW,
         lookback=LOOKBACK,
     )
-    assert errand.ground == Ground(
+    assert fetch_batch.window == Window(
         announced_since=long_ago, submitted_since=long_ago - HELD, until=NOW, newest="2606.00900"
     )
 
@@ -104,7 +106,7 @@ def test_after_weeks_of_downtime_the_ground_begins_before_them() -> None:
 def test_a_clock_that_was_set_back_asks_for_no_time_to_come() -> None:
     query = parse("known")
     tomorrow = NOW + timedelta(days=1)
-    (errand,) = plan(
+    (fetch_batch,) = plan(
         [query],
         SOURCES,
         coverage={query.key: replace(COVERED, covered_at=tomorrow)},
@@ -112,7 +114,7 @@ def test_a_clock_that_was_set_back_asks_for_no_time_to_come() -> None:
         now=NOW,
         lookback=LOOKBACK,
     )
-    assert errand.ground.announced_since == NOW
+    assert fetch_batch.window.announced_since == NOW
 
 
 def test_without_keywords_nothing_is_asked() -> None:
@@ -121,11 +123,13 @@ def test_without_keywords_nothing_is_asked() -> None:
 
 def test_a_source_that_cannot_cover_the_ground_is_left_out() -> None:
     class Unable(FakeSource):
-        def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
+        def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
             return None
 
-    (errand,) = plan(words(3), (Unable(), BY_KEYWORD), coverage={}, results={}, now=NOW, lookback=LOOKBACK)
-    assert errand.sources == (BY_KEYWORD,)
+    (fetch_batch,) = plan(
+        words(3), (Unable(), BY_KEYWORD), coverage={}, results={}, now=NOW, lookback=LOOKBACK
+    )
+    assert fetch_batch.sources == (BY_KEYWORD,)
 
 
 def test_a_keyword_whose_lookback_has_grown_is_asked_for_as_a_new_one() -> None:
@@ -133,7 +137,7 @@ def test_a_keyword_whose_lookback_has_grown_is_asked_for_as_a_new_one() -> None:
     shallow = replace(COVERED, searched_since=NOW - LOOKBACK - timedelta(days=3))
     asked = {}
     for days in (16, 60):
-        (errand,) = plan(
+        (fetch_batch,) = plan(
             [query],
             SOURCES,
             coverage={query.key: shallow},
@@ -141,7 +145,7 @@ def test_a_keyword_whose_lookback_has_grown_is_asked_for_as_a_new_one() -> None:
             now=NOW,
             lookback=timedelta(days=days),
         )
-        asked[days] = errand.ground.announced_since
+        asked[days] = fetch_batch.window.announced_since
     assert asked == {16: YESTERDAY, 60: NOW - timedelta(days=60)}
 
 
@@ -151,8 +155,10 @@ def test_a_source_is_asked_first_only_where_it_can_answer_all_keywords() -> None
             return query.text != "fresh0"
 
     unable = Unable(name="unable")
-    (errand,) = plan(words(2, "fresh"), (unable, BY_DAY), coverage={}, results={}, now=NOW, lookback=LOOKBACK)
-    assert errand.sources == (BY_DAY, unable)
+    (fetch_batch,) = plan(
+        words(2, "fresh"), (unable, BY_DAY), coverage={}, results={}, now=NOW, lookback=LOOKBACK
+    )
+    assert fetch_batch.sources == (BY_DAY, unable)
 
 
 def test_what_arxiv_is_asked_for_widely_is_asked_for_by_day() -> None:
@@ -164,10 +170,10 @@ def test_what_arxiv_is_asked_for_widely_is_asked_for_by_day() -> None:
 def test_a_keyword_whose_lookback_has_grown_is_still_asked_for_what_was_held_back() -> None:
     (query,) = words(1)
     shallow = replace(COVERED, searched_since=NOW - LOOKBACK)
-    (errand,) = plan(
+    (fetch_batch,) = plan(
         (query,), SOURCES, coverage={query.key: shallow}, results={}, now=NOW, lookback=timedelta(days=30)
     )
-    assert errand.ground == Ground(
+    assert fetch_batch.window == Window(
         announced_since=NOW - timedelta(days=30),
         submitted_since=YESTERDAY - HELD,
         until=NOW,

@@ -3,12 +3,12 @@
 import pytest
 
 from digest.model.paper import Paper
-from digest.sources.plausibility import OLD_PAPERS, lie, silence
-from digest.sources.window import Ground
+from digest.sources.plausibility import OLD_PAPERS, inconsistency, missing_news
+from digest.sources.window import Window
 from tests.factories import invented_paper, moment
 
 # A Tuesday noon, everything covered the day before: one announcement lies between, on Monday evening.
-GROUND = Ground(
+GROUND = Window(
     announced_since=moment("2026-06-15 12:00"),
     submitted_since=moment("2026-05-30 12:00"),
     until=moment("2026-06-16 12:00"),
@@ -23,12 +23,12 @@ def judged(
     found: list[Paper], *, matched: list[Paper] | None = None, known: int = 0, is_exact: bool = True
 ) -> str | None:
     """Of an answer that was to hold the first `known` papers again."""
-    return lie(
+    return inconsistency(
         found,
         matched=found if matched is None else matched,
         known={paper.id for paper in papers(known)},
         is_exact=is_exact,
-        ground=GROUND,
+        window=GROUND,
     )
 
 
@@ -71,14 +71,14 @@ def test_many_old_papers_at_once_are_an_outage_and_no_news() -> None:
 
 
 def test_silence_after_an_announcement_is_not_a_quiet_day() -> None:
-    doubt = silence(news=0, usual=5, since=GROUND.announced_since, until=GROUND.until)
+    doubt = missing_news(news=0, usual=5, since=GROUND.announced_since, until=GROUND.until)
     assert doubt is not None
     assert "2026-06-16" in doubt
 
 
 @pytest.mark.parametrize(("news", "usual"), [(1, 50.0), (0, 3.0), (0, 4.9), (0, 0.0)])
 def test_a_rare_keyword_or_some_news_is_believed(news: int, usual: float) -> None:
-    doubt = silence(news=news, usual=usual, since=GROUND.announced_since, until=GROUND.until)
+    doubt = missing_news(news=news, usual=usual, since=GROUND.announced_since, until=GROUND.until)
     assert doubt is None
 
 
@@ -91,4 +91,4 @@ def test_a_rare_keyword_or_some_news_is_believed(news: int, usual: float) -> Non
     ],
 )
 def test_silence_is_believed_where_nothing_was_announced(since: str, until: str) -> None:
-    assert silence(news=0, usual=100, since=moment(since), until=moment(until)) is None
+    assert missing_news(news=0, usual=100, since=moment(since), until=moment(until)) is None

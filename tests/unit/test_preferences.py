@@ -1,4 +1,4 @@
-"""What readers chose goes before what subscribers.toml says."""
+"""What subscribers chose goes before what subscribers.toml says."""
 
 from dataclasses import replace
 from datetime import date, datetime, time
@@ -7,11 +7,11 @@ from digest.keywords.query import parse
 from digest.model.digest import Digest, Hit, Revision
 from digest.pipeline.compose import compose
 from digest.storage.tokens import Kind, is_seal, number_in, seal
-from digest.subscribers.preferences import NEVER, Preferences, adapted, lay_over
-from tests.factories import at_other_times, invented_paper, moment, reader
+from digest.subscribers.preferences import NEVER, Preferences, adapted, apply_preferences
+from tests.factories import at_other_times, invented_paper, make_subscriber, moment
 
 TEA, MILK = parse("tea").key, parse("milk").key
-ADA = reader("ada@example.org", "tea", "milk", weekly=4)
+ADA = make_subscriber("ada@example.org", "tea", "milk", weekly=4)
 
 
 def composed(muted: str, *hits: Hit, revisions: tuple[Revision, ...] = ()) -> Digest | None:
@@ -34,15 +34,17 @@ def test_what_is_not_chosen_is_as_the_file_has_it() -> None:
     )
 
 
-def test_who_left_is_no_reader() -> None:
+def test_who_left_is_no_subscriber() -> None:
     chosen = {"ada@example.org": Preferences(left_at=datetime.fromisoformat("2026-06-16T07:00:00+00:00"))}
-    bo = reader("Bo@example.org")
-    assert lay_over([ADA, bo], chosen) == (bo,)
+    bo = make_subscriber("Bo@example.org")
+    assert apply_preferences([ADA, bo], chosen) == (bo,)
 
 
 def test_choices_are_found_however_the_address_is_written() -> None:
-    (found,) = lay_over([replace(ADA, email="ADA@example.org")], {ADA.email: Preferences(send_at=time(9))})
-    assert found.rhythm.send_at == time(9)
+    (found,) = apply_preferences(
+        [replace(ADA, email="ADA@example.org")], {ADA.email: Preferences(send_at=time(9))}
+    )
+    assert found.send_schedule.send_at == time(9)
 
 
 def test_a_muted_keyword_brings_nothing_and_is_not_named() -> None:
@@ -67,9 +69,9 @@ def test_a_token_is_short_and_tells_nothing_but_to_its_maker() -> None:
     tokens = [seal("secret", kind, number, "ada") for kind in Kind for number in (1, 2, 2**48 - 1)]
     assert {len(token) for token in tokens} == {24}
     assert len(set(tokens)) == len(tokens)
-    assert number_in("secret", Kind.READER, tokens[0]) == 1
-    assert is_seal(tokens[0], "secret", Kind.READER, 1, "ada")
-    assert not is_seal(tokens[0], "secret", Kind.READER, 1, "bo")
+    assert number_in("secret", Kind.SUBSCRIBER, tokens[0]) == 1
+    assert is_seal(tokens[0], "secret", Kind.SUBSCRIBER, 1, "ada")
+    assert not is_seal(tokens[0], "secret", Kind.SUBSCRIBER, 1, "bo")
     assert not is_seal(tokens[0], "secret", Kind.DIGEST, 1, "ada")
-    assert not is_seal(tokens[0], "other", Kind.READER, 1, "ada")
-    assert number_in("secret", Kind.READER, "…" * 24) is None
+    assert not is_seal(tokens[0], "other", Kind.SUBSCRIBER, 1, "ada")
+    assert number_in("secret", Kind.SUBSCRIBER, "…" * 24) is None

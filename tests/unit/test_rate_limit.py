@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.rate_limit import Limits, Pace
+from digest.mail.rate_limit import Limits, RateLimit
 
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 NOTHING = timedelta(0)
@@ -32,72 +32,72 @@ def test_without_limits_nothing_waits_and_nobody_is_asked() -> None:
     def refuse(moment: datetime) -> int:
         raise AssertionError(moment)
 
-    pace = Pace.resumed(Limits(), now=NOW, sent_since=refuse)
+    rate_limit = RateLimit.resumed(Limits(), now=NOW, sent_since=refuse)
     for _ in range(10_000):
-        pace.sent(NOW)
-    assert pace.wait_for(NOW) == NOTHING
+        rate_limit.sent(NOW)
+    assert rate_limit.wait_for(NOW) == NOTHING
 
 
 def test_a_minute_takes_so_many_and_then_the_next_one_waits_for_its_end() -> None:
-    pace = Pace(Limits(per_minute=3))
+    rate_limit = RateLimit(Limits(per_minute=3))
     for second in (0, 10, 20):
-        assert pace.wait_for(NOW + timedelta(seconds=second)) == NOTHING
-        pace.sent(NOW + timedelta(seconds=second))
-    assert pace.wait_for(NOW + timedelta(seconds=20)) == timedelta(seconds=40)
-    assert pace.wait_for(NOW + MINUTE) == NOTHING
-    assert not pace.is_spent(NOW + timedelta(seconds=20))
+        assert rate_limit.wait_for(NOW + timedelta(seconds=second)) == NOTHING
+        rate_limit.sent(NOW + timedelta(seconds=second))
+    assert rate_limit.wait_for(NOW + timedelta(seconds=20)) == timedelta(seconds=40)
+    assert rate_limit.wait_for(NOW + MINUTE) == NOTHING
+    assert not rate_limit.is_spent(NOW + timedelta(seconds=20))
 
 
 def test_a_day_takes_so_many_and_then_says_until_when_the_rest_waits() -> None:
-    pace = Pace(Limits(per_day=2, provider="gmail"))
-    pace.sent(NOW)
-    pace.sent(NOW + HOUR)
+    rate_limit = RateLimit(Limits(per_day=2, provider="gmail"))
+    rate_limit.sent(NOW)
+    rate_limit.sent(NOW + HOUR)
     later = NOW + 2 * HOUR
-    assert pace.is_spent(later)
-    assert pace.free_at(later) == NOW + DAY
-    assert pace.note(later, waiting=7) == (
+    assert rate_limit.is_spent(later)
+    assert rate_limit.free_at(later) == NOW + DAY
+    assert rate_limit.note(later, waiting=7) == (
         "daily limit of gmail (2) reached; 7 mails wait until 2026-11-24 07:00 UTC"
     )
     assert "limit (2) reached; 1 mail waits" in _without_provider(later)
-    assert not pace.is_spent(NOW + DAY)
-    assert pace.wait_for(NOW + DAY) == NOTHING
+    assert not rate_limit.is_spent(NOW + DAY)
+    assert rate_limit.wait_for(NOW + DAY) == NOTHING
 
 
 def _without_provider(now: datetime) -> str:
-    pace = Pace(Limits(per_day=2))
-    pace.sent(now)
-    pace.sent(now)
-    return pace.note(now, waiting=1)
+    rate_limit = RateLimit(Limits(per_day=2))
+    rate_limit.sent(now)
+    rate_limit.sent(now)
+    return rate_limit.note(now, waiting=1)
 
 
 def test_what_was_sent_before_a_restart_counts() -> None:
     store = sent_at(*[NOW - 23 * HOUR] * 300, *[NOW - 90 * MINUTE] * 150, *[NOW - DAY - MINUTE] * 999)
-    pace = Pace.resumed(Limits(per_day=500), now=NOW, sent_since=store.sent_since)
+    rate_limit = RateLimit.resumed(Limits(per_day=500), now=NOW, sent_since=store.sent_since)
     for _ in range(50):
-        assert pace.wait_for(NOW) == NOTHING
-        pace.sent(NOW)
-    assert pace.is_spent(NOW)
-    assert HOUR <= pace.wait_for(NOW) <= 2 * HOUR
+        assert rate_limit.wait_for(NOW) == NOTHING
+        rate_limit.sent(NOW)
+    assert rate_limit.is_spent(NOW)
+    assert HOUR <= rate_limit.wait_for(NOW) <= 2 * HOUR
 
 
 def test_what_the_last_minute_sent_counts_too() -> None:
     store = sent_at(*[NOW - timedelta(seconds=5)] * 30)
-    pace = Pace.resumed(Limits(per_minute=30), now=NOW, sent_since=store.sent_since)
-    assert NOTHING < pace.wait_for(NOW) <= MINUTE
+    rate_limit = RateLimit.resumed(Limits(per_minute=30), now=NOW, sent_since=store.sent_since)
+    assert NOTHING < rate_limit.wait_for(NOW) <= MINUTE
 
 
 def test_a_clock_that_was_set_back_makes_nobody_wait_longer_than_the_span() -> None:
-    pace = Pace(Limits(per_minute=1, per_day=5))
-    pace.sent(NOW + 400 * DAY)
-    assert pace.wait_for(NOW) == MINUTE
+    rate_limit = RateLimit(Limits(per_minute=1, per_day=5))
+    rate_limit.sent(NOW + 400 * DAY)
+    assert rate_limit.wait_for(NOW) == MINUTE
 
 
 def test_a_mail_at_the_edge_of_a_span_is_not_counted_twice() -> None:
     store = sent_at(NOW - HOUR, NOW - MINUTE)
-    pace = Pace.resumed(Limits(per_day=3), now=NOW, sent_since=store.sent_since)
-    assert pace.wait_for(NOW) == NOTHING
-    pace.sent(NOW)
-    assert pace.is_spent(NOW)
+    rate_limit = RateLimit.resumed(Limits(per_day=3), now=NOW, sent_since=store.sent_since)
+    assert rate_limit.wait_for(NOW) == NOTHING
+    rate_limit.sent(NOW)
+    assert rate_limit.is_spent(NOW)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
@@ -110,12 +110,12 @@ def test_no_24_hours_and_no_minute_ever_see_more_than_the_limit(
 ) -> None:
     store = sent_at(*(NOW - timedelta(seconds=second) for second in before))
     limits = Limits(per_minute=limit, per_day=2 * limit)
-    pace = Pace.resumed(limits, now=NOW, sent_since=store.sent_since)
+    rate_limit = RateLimit.resumed(limits, now=NOW, sent_since=store.sent_since)
     now, ours = NOW, []
     for pause in pauses:
         now += timedelta(seconds=pause)
-        now = pace.free_at(now)
-        pace.sent(now)
+        now = rate_limit.free_at(now)
+        rate_limit.sent(now)
         ours.append(now)
     everything = [*store.moments, *ours]
     for moment in ours:

@@ -1,4 +1,4 @@
-"""Papers come in the order in which a reader is likely to want them."""
+"""Papers come in the order in which a subscriber is likely to want them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from digest.keywords.query import parse
 from digest.model.digest import Digest, Entry, Hit
 from digest.pipeline.compose import by_relevance, compose
 from digest.pipeline.merge import merge
-from tests.factories import invented_paper, reader
+from tests.factories import invented_paper, make_subscriber
 
 NOW = datetime(2026, 6, 16, 7, tzinfo=UTC)
 
@@ -54,7 +54,7 @@ def test_composing_and_merging_give_one_order() -> None:
     )
     key = parse("tea").key
     hits = [Hit(number=n, query_key=key, paper=paper, is_backlog=False) for n, paper in enumerate(papers)]
-    whole = compose(reader("ada@example.org", "tea"), hits, planned_at=NOW, is_first=False)
+    whole = compose(make_subscriber("ada@example.org", "tea"), hits, planned_at=NOW, is_first=False)
     assert isinstance(whole, Digest)
     assert [one.paper.title for one in whole.entries] == ["Tea", "Void", "Nothing"]
     first, rest = replace(whole, entries=whole.entries[1:]), replace(whole, entries=whole.entries[:1])

@@ -1,4 +1,6 @@
-"""Both parts of a digest show the same papers, whatever is in them, and say what the reader wants to know."""
+"""Both parts of a digest show the same papers, whatever is in them, and say what the subscriber wants to
+know.
+"""
 
 import re
 import unicodedata
@@ -324,7 +326,7 @@ def test_a_paper_without_a_title_is_called_by_its_identifier() -> None:
 
 
 def test_a_paper_looks_the_same_whatever_else_is_in_the_digest() -> None:
-    """So that its block can be made once for all readers who share it."""
+    """So that its block can be made once for all subscribers who share it."""
     alone, among = render(entry(1)), render(entry(2), entry(1), entry(3), is_first=True)
     block = re.search(r'<h2 dir="auto".*?HTML</a></p>\n', alone.html, re.DOTALL)
     assert block

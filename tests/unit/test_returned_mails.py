@@ -6,11 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.bounces import Bounce, Complaint, Leaving, Returned, Unread, leave_address, read_returned
+from digest.mail.bounces import (
+    Bounce,
+    Complaint,
+    Returned,
+    Unread,
+    UnsubscribeRequest,
+    leave_address,
+    read_returned,
+)
 from digest.mail.delivery_reports import Concern
 from digest.mail.mime import read_mail
 from tests.examples import examples
-from tests.notifications import BOUNCES, READER, TOKEN
+from tests.notifications import BOUNCES, SUBSCRIBER, TOKEN
 from tests.returned_mails import (
     ALIVE,
     ANSWERS,
@@ -26,7 +34,7 @@ from tests.returned_mails import (
     status,
 )
 
-READERS_TOKEN = "AAECAwQFBgcICQoLDA0ODxAR"
+SUBSCRIBERS_TOKEN = "AAECAwQFBgcICQoLDA0ODxAR"
 
 
 def read(message: bytes) -> Returned | None:
@@ -42,7 +50,7 @@ def bounce(message: bytes) -> Bounce:
 @pytest.mark.parametrize("server", DEAD)
 def test_a_mailbox_that_is_gone_is_told_in_every_form(server: str) -> None:
     found = bounce(DEAD[server])
-    assert (found.token, found.action, found.recipient) == (TOKEN, "failed", READER)
+    assert (found.token, found.action, found.recipient) == (TOKEN, "failed", SUBSCRIBER)
     assert found.concern is Concern.DEAD
 
 
@@ -72,7 +80,7 @@ def test_what_names_a_mailing_and_is_not_understood_is_for_a_person(what: str) -
 
 def test_an_address_in_letters_of_the_world_is_read() -> None:
     fields = status("smtp; 550 5.1.1 user unknown").replace(
-        f"rfc822; {READER}", r"utf-8; j\x{F6}rg@home.example"
+        f"rfc822; {SUBSCRIBER}", r"utf-8; j\x{F6}rg@home.example"
     )
     assert (
         bounce(mail(DAEMON, TEXT, ("message/global-delivery-status", fields))).recipient
@@ -101,25 +109,25 @@ def test_other_feedback_is_no_complaint(kind: str) -> None:
 @pytest.mark.parametrize("make", [str, str.lower, str.upper])
 @pytest.mark.parametrize("lines", ["", "Auto-Submitted: auto-generated\n", "Subject: unsubscribe\n"])
 def test_any_mail_to_the_address_to_leave_is_a_wish_to_leave(lines: str, make: type[str]) -> None:
-    address = make(leave_address(BOUNCES, READERS_TOKEN))
+    address = make(leave_address(BOUNCES, SUBSCRIBERS_TOKEN))
     assert len(address.partition("@")[0]) <= 64  # RFC 5321, section 4.5.3.1.1
-    found = read(f"From: {READER}\nTo: <{address}>\n{lines}\n".encode())
-    assert found == Leaving(reader=READERS_TOKEN, tokens=())
+    found = read(f"From: {SUBSCRIBER}\nTo: <{address}>\n{lines}\n".encode())
+    assert found == UnsubscribeRequest(subscriber=SUBSCRIBERS_TOKEN, tokens=())
 
 
 def test_a_notification_or_receipt_to_that_address_is_none() -> None:
-    address = leave_address(BOUNCES, READERS_TOKEN)
+    address = leave_address(BOUNCES, SUBSCRIBERS_TOKEN)
     for message in (
         *DEAD.values(),
         mail(DAEMON, ("message/disposition-notification", "Disposition: displayed")),
     ):
         moved = message.replace(f"bounce+{TOKEN}@lab.example".encode(), address.encode())
-        assert not isinstance(read(moved), Leaving)
+        assert not isinstance(read(moved), UnsubscribeRequest)
 
 
 def test_a_subject_that_says_so_is_a_wish_to_leave_too() -> None:
-    found = read(f"From: {READER}\nTo: bounce+{TOKEN}@lab.example\nSubject: Unsubscribe\n\n".encode())
-    assert found == Leaving(reader="", tokens=(TOKEN,))
+    found = read(f"From: {SUBSCRIBER}\nTo: bounce+{TOKEN}@lab.example\nSubject: Unsubscribe\n\n".encode())
+    assert found == UnsubscribeRequest(subscriber="", tokens=(TOKEN,))
 
 
 HOSTILE = {

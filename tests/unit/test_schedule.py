@@ -1,4 +1,4 @@
-"""When readers are mailed, mailings are tried again, and arXiv is asked."""
+"""When subscribers are mailed, mailings are tried again, and arXiv is asked."""
 
 from datetime import date, time, timedelta
 
@@ -14,18 +14,18 @@ from digest.pipeline.schedule import (
     slot_after,
     slot_before,
 )
-from digest.storage.values import Standing
-from tests.factories import at_other_times, moment, reader
+from digest.storage.values import SubscriberStatus
+from tests.factories import at_other_times, make_subscriber, moment
 
 FRIDAY = 4
 
 
-def standing(
+def subscriber_status(
     since: str = "2026-06-01 00:00",
     last_digest: str | None = None,
     slot: str | None = None,
-) -> Standing:
-    return Standing(
+) -> SubscriberStatus:
+    return SubscriberStatus(
         since_at=moment(since),
         last_digest_at=moment(last_digest) if last_digest else None,
         slot_at=moment(slot) if slot else None,
@@ -46,26 +46,28 @@ def standing(
         ("Europe/Berlin", "2026-03-29 04:59", "2026-03-28 06:00", "2026-03-29 05:00"),
     ],
 )
-def test_a_reader_is_mailed_at_their_time_in_their_zone(zone: str, now: str, before: str, after: str) -> None:
-    subscriber = reader(timezone=zone)
+def test_a_subscriber_is_mailed_at_their_time_in_their_zone(
+    zone: str, now: str, before: str, after: str
+) -> None:
+    subscriber = make_subscriber(timezone=zone)
     assert slot_before(moment(now), subscriber) == moment(before)
     assert slot_after(moment(now), subscriber) == moment(after)
 
 
 def test_an_hour_that_the_clocks_skip_still_has_its_digest() -> None:
-    subscriber = reader(timezone="Europe/Berlin", at=time(2, 30))
+    subscriber = make_subscriber(timezone="Europe/Berlin", at=time(2, 30))
     slot = slot_after(moment("2026-03-28 12:00"), subscriber)
     assert moment("2026-03-29 00:30") <= slot <= moment("2026-03-29 01:30")
 
 
-def test_a_weekly_reader_is_mailed_on_their_weekday_where_they_live() -> None:
-    subscriber = reader(timezone="Asia/Tokyo", weekly=FRIDAY)
+def test_a_weekly_subscriber_is_mailed_on_their_weekday_where_they_live() -> None:
+    subscriber = make_subscriber(timezone="Asia/Tokyo", weekly=FRIDAY)
     assert slot_after(moment("2026-06-16 00:00"), subscriber) == moment("2026-06-18 22:00")
     assert slot_before(moment("2026-06-16 00:00"), subscriber) == moment("2026-06-11 22:00")
 
 
 def test_the_next_mail_comes_after_a_pause() -> None:
-    pausing = reader("a@example.org", "tea", weekly=FRIDAY, paused_until=date(2026, 6, 20))
+    pausing = make_subscriber("a@example.org", "tea", weekly=FRIDAY, paused_until=date(2026, 6, 20))
     now = moment("2026-06-16 12:00")
     assert mailing_after(now, pausing) == moment("2026-06-26 07:00")
     assert mailing_after(now, at_other_times(pausing, paused_until=date(2026, 6, 19))) == moment(
@@ -76,42 +78,44 @@ def test_the_next_mail_comes_after_a_pause() -> None:
 
 def test_missed_sending_times_want_one_digest() -> None:
     now = moment("2026-06-16 12:00")
-    assert due_at_slot(now, reader(), standing(slot="2026-06-12 07:00")) == moment("2026-06-16 07:00")
+    assert due_at_slot(now, make_subscriber(), subscriber_status(slot="2026-06-12 07:00")) == moment(
+        "2026-06-16 07:00"
+    )
 
 
 @pytest.mark.parametrize(
     "stands",
     [
-        standing(slot="2026-06-16 07:00"),
-        standing(last_digest="2026-06-16 06:00"),
-        standing(since="2026-06-16 07:01"),
+        subscriber_status(slot="2026-06-16 07:00"),
+        subscriber_status(last_digest="2026-06-16 06:00"),
+        subscriber_status(since="2026-06-16 07:01"),
     ],
     ids=["dealt with", "had one today", "came after it"],
 )
-def test_a_sending_time_is_over_when(stands: Standing) -> None:
-    assert due_at_slot(moment("2026-06-16 12:00"), reader(), stands) is None
+def test_a_sending_time_is_over_when(stands: SubscriberStatus) -> None:
+    assert due_at_slot(moment("2026-06-16 12:00"), make_subscriber(), stands) is None
 
 
-def test_a_cycle_serves_a_new_reader_at_any_hour() -> None:
+def test_a_cycle_serves_a_new_subscriber_at_any_hour() -> None:
     now = moment("2026-06-16 03:00")
-    assert due_today(now, reader(), standing(since="2026-06-16 03:00")) == now
+    assert due_today(now, make_subscriber(), subscriber_status(since="2026-06-16 03:00")) == now
 
 
-def test_a_cycle_serves_a_reader_once_a_day_of_their_own() -> None:
-    tokyo = reader(timezone="Asia/Tokyo")
-    had_one = standing(last_digest="2026-06-16 14:59")
+def test_a_cycle_serves_a_subscriber_once_a_day_of_their_own() -> None:
+    tokyo = make_subscriber(timezone="Asia/Tokyo")
+    had_one = subscriber_status(last_digest="2026-06-16 14:59")
     assert due_today(moment("2026-06-16 14:59"), tokyo, had_one) is None
     assert due_today(moment("2026-06-16 15:00"), tokyo, had_one) == moment("2026-06-16 15:00")
 
 
-def test_a_cycle_serves_a_weekly_reader_on_their_day_or_once_after_it() -> None:
-    subscriber = reader(weekly=FRIDAY)
+def test_a_cycle_serves_a_weekly_subscriber_on_their_day_or_once_after_it() -> None:
+    subscriber = make_subscriber(weekly=FRIDAY)
     thursday, friday, saturday = (moment(f"2026-06-{day} 12:00") for day in (18, 19, 20))
-    new = standing(since="2026-06-15 00:00")
+    new = subscriber_status(since="2026-06-15 00:00")
     assert due_today(thursday, subscriber, new) is None
     assert due_today(friday, subscriber, new) == friday
-    assert due_today(saturday, subscriber, standing(last_digest="2026-06-12 12:00")) == saturday
-    assert due_today(saturday, subscriber, standing(last_digest="2026-06-19 12:00")) is None
+    assert due_today(saturday, subscriber, subscriber_status(last_digest="2026-06-12 12:00")) == saturday
+    assert due_today(saturday, subscriber, subscriber_status(last_digest="2026-06-19 12:00")) is None
 
 
 def test_the_waits_between_attempts_grow_to_a_limit_and_never_end() -> None:
@@ -131,14 +135,17 @@ def test_mails_refused_together_do_not_come_back_together_again_and_again() -> N
 
 def test_what_a_wrong_clock_wrote_down_as_to_come_silences_nobody() -> None:
     now = moment("2026-06-16 12:00")
-    ahead = standing(last_digest="2026-07-20 12:00", slot="2026-07-20 07:00")
-    assert due_today(now, reader(), ahead) == now
-    assert due_at_slot(now, reader(), ahead) == moment("2026-06-16 07:00")
+    ahead = subscriber_status(last_digest="2026-07-20 12:00", slot="2026-07-20 07:00")
+    assert due_today(now, make_subscriber(), ahead) == now
+    assert due_at_slot(now, make_subscriber(), ahead) == moment("2026-06-16 07:00")
 
 
-def test_a_weekly_reader_who_came_when_the_clock_was_ahead_is_due_on_their_day() -> None:
+def test_a_weekly_subscriber_who_came_when_the_clock_was_ahead_is_due_on_their_day() -> None:
     friday = moment("2026-06-19 12:00")
-    assert due_today(friday, reader(weekly=FRIDAY), standing(since="2026-08-01 12:00")) == friday
+    assert (
+        due_today(friday, make_subscriber(weekly=FRIDAY), subscriber_status(since="2026-08-01 12:00"))
+        == friday
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from digest.config.package_data import templates_folder
 from digest.mail.links import NO_LINKS, Links
-from digest.mail.message import Letterhead, quoted_printable
+from digest.mail.message import SenderIdentity, quoted_printable
 from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.size_budget import HTML_LIMIT, Level, levels
 from digest.mail.rendering.writer import Writer
 from digest.model.digest import Digest, Entry
 from digest.model.paper import ArxivId, Paper
 
-LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
+LETTERHEAD = SenderIdentity(sender="digest@example.org", contact="library@example.org")
 WRITER = Writer(Renderer(templates_folder()), LETTERHEAD)
 SENTENCE = "We watched the kettle until the kettle boiled, and wrote down how long that took. "
 ONLINE = Links(online="https://digest.example.org/d/abc")

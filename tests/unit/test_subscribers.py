@@ -34,7 +34,11 @@ def test_what_is_left_out_comes_from_the_defaults() -> None:
     assert subscriber.email == "reader@example.org"
     assert subscriber.name is None
     assert [keyword.text for keyword in subscriber.keywords] == ["neural operator"]
-    assert (subscriber.rhythm.send_at, subscriber.rhythm.timezone.key, subscriber.rhythm.weekly) == (
+    assert (
+        subscriber.send_schedule.send_at,
+        subscriber.send_schedule.timezone.key,
+        subscriber.send_schedule.weekly,
+    ) == (
         time(6, 30),
         "Europe/Berlin",
         2,
@@ -43,12 +47,12 @@ def test_what_is_left_out_comes_from_the_defaults() -> None:
 
 def test_an_entry_can_say_all_of_it() -> None:
     (subscriber,) = parse(f'{GOOD}name = "A Reader"\nat = "23:59"\ntimezone = "UTC"\nweekly = "Sun"\n')
-    assert (subscriber.name, subscriber.rhythm.send_at, subscriber.rhythm.timezone.key) == (
+    assert (subscriber.name, subscriber.send_schedule.send_at, subscriber.send_schedule.timezone.key) == (
         "A Reader",
         time(23, 59),
         "UTC",
     )
-    assert subscriber.rhythm.weekly == 6
+    assert subscriber.send_schedule.weekly == 6
 
 
 def test_filters_are_off_unless_an_entry_asks_for_them() -> None:
@@ -77,11 +81,11 @@ def test_empty_filters_are_none() -> None:
 
 
 def test_an_entry_can_ask_for_every_day_where_the_default_is_weekly() -> None:
-    assert parse(f'{GOOD}weekly = "never"')[0].rhythm.weekly is None
+    assert parse(f'{GOOD}weekly = "never"')[0].send_schedule.weekly is None
 
 
 def test_a_time_can_be_one_of_tomls_own() -> None:
-    assert parse(f"{GOOD}at = 18:05:00")[0].rhythm.send_at == time(18, 5)
+    assert parse(f"{GOOD}at = 18:05:00")[0].send_schedule.send_at == time(18, 5)
 
 
 def test_names_and_keywords_are_one_line() -> None:
@@ -230,7 +234,7 @@ def test_the_example_that_is_shipped_works() -> None:
     path = Path(__file__).parents[2] / "subscribers.toml"
     first, second = load_subscribers(path, DEFAULTS)
     assert [keyword.text for keyword in first.keywords] == ["reinforcement learning", "graph neural network"]
-    assert (second.rhythm.send_at, second.rhythm.weekly) == (time(8, 30), 4)
+    assert (second.send_schedule.send_at, second.send_schedule.weekly) == (time(8, 30), 4)
 
 
 # Addresses

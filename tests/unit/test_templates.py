@@ -7,13 +7,13 @@ import pytest
 from digest.config.package_data import templates_folder
 from digest.errors import ConfigurationError, Unwritable
 from digest.mail.links import Links
-from digest.mail.message import Letterhead
+from digest.mail.message import SenderIdentity
 from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.template_check import try_out
 from digest.mail.rendering.writer import Writer
 from tests.unit.rendered import digest, entry, render
 
-LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
+LETTERHEAD = SenderIdentity(sender="digest@example.org", contact="library@example.org")
 
 
 def writer(folder: Path) -> Writer:
@@ -103,7 +103,7 @@ def test_links_lead_from_both_parts() -> None:
     assert "mailto:" not in shown.html
 
 
-def test_a_template_that_lets_readers_leave_by_mail_has_an_address_for_it(tmp_path: Path) -> None:
+def test_a_template_that_lets_subscribers_leave_by_mail_has_an_address_for_it(tmp_path: Path) -> None:
     (tmp_path / "digest.txt.j2").write_text("{{ papers }}\n{{ leave_url }}\n", encoding="utf-8")
     own = writer(tmp_path)
     asked = "mailto:library@example.org?subject=unsubscribe%20reader%40example.org"

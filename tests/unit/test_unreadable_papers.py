@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from digest.config.package_data import templates_folder
 from digest.errors import Unwritable
 from digest.mail.rendering import highlight, paper_view, richtext
-from digest.mail.rendering.paper_view import card_of
+from digest.mail.rendering.paper_view import build_card
 from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.tex import prose
 from digest.mail.rendering.tex.convert import plain
@@ -32,10 +32,10 @@ ODD = r"Of $x \not\mathrel{}$ and \not\mbox{} things"
 @pytest.fixture(autouse=True)
 def no_memory() -> Iterator[None]:
     """What is kept of a text holds no longer than a test that breaks the converter."""
-    for kept in (card_of, richtext._converted_before, highlight._abstract):
+    for kept in (build_card, richtext._converted_before, highlight._abstract):
         kept.cache_clear()
     yield
-    for kept in (card_of, richtext._converted_before, highlight._abstract):
+    for kept in (build_card, richtext._converted_before, highlight._abstract):
         kept.cache_clear()
 
 
@@ -75,7 +75,7 @@ def page(one: Paper) -> str:
 @pytest.mark.parametrize("title", [r"\par", "$ $", r"\!", r"$\,$"])
 def test_a_title_of_which_nothing_would_be_seen_is_shown_as_written(title: str) -> None:
     one = paper(1, title=title)
-    assert (str(card_of(one).title), paper_item(one).title) == (title, title)
+    assert (str(build_card(one).title), paper_item(one).title) == (title, title)
     assert f">{title}</a>" in WRITER.rendered(digest(Entry(paper=one, keywords=()))).html
 
 

@@ -1,15 +1,15 @@
-"""Where a mailing leads: the same each time, and without a look at the state for each reader."""
+"""Where a mailing leads: the same each time, and without a look at the state for each subscriber."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from digest.mail.link_builder import Leading, links_of
+from digest.mail.link_builder import Leading, links_for
 from digest.mail.links import NO_LINKS
 from digest.model.digest import Digest
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing, Pages
-from tests.factories import moment, reader
+from tests.factories import make_subscriber, moment
 
 NOW = moment("2026-06-16 07:00")
 
@@ -26,7 +26,7 @@ class CountingStore(SqliteStore):
         return super().keyword_tokens(keys, make=make)
 
 
-def mailing(*keywords: str, pages: Pages | None = Pages(leave="L", reader="R", digest="D")) -> Mailing:  # noqa: B008
+def mailing(*keywords: str, pages: Pages | None = Pages(leave="L", subscriber="R", digest="D")) -> Mailing:  # noqa: B008
     digest = Digest(
         email="ada@example.org",
         name=None,
@@ -40,19 +40,19 @@ def mailing(*keywords: str, pages: Pages | None = Pages(leave="L", reader="R", d
 
 def test_a_mailing_leads_to_its_pages_and_to_those_of_its_keywords(tmp_path: Path) -> None:
     with CountingStore(tmp_path / "digest.db") as store:
-        store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
-        links = links_of("https://d.example.org/lab", store)(mailing("tea", "milk"))
+        store.enrol([make_subscriber("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
+        links = links_for("https://d.example.org/lab", store)(mailing("tea", "milk"))
         assert links.unsubscribe == "https://d.example.org/lab/u/L"
         assert links.manage == "https://d.example.org/lab/p/R"
         assert links.online == "https://d.example.org/lab/d/D"
         assert links.keyword_pages
         assert set(links.keyword_pages) == {"tea", "milk"}
-        assert links == links_of("https://d.example.org/lab", store)(mailing("tea", "milk"))
+        assert links == links_for("https://d.example.org/lab", store)(mailing("tea", "milk"))
 
 
 def test_each_keyword_is_looked_up_once(tmp_path: Path) -> None:
     with CountingStore(tmp_path / "digest.db") as store:
-        store.enrol([reader("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
+        store.enrol([make_subscriber("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
         leading = Leading("https://d.example.org", store)
         first = leading.links(mailing("tea"))
         for _ in range(50):
@@ -63,12 +63,12 @@ def test_each_keyword_is_looked_up_once(tmp_path: Path) -> None:
 
 def test_a_keyword_of_an_older_language_or_that_nobody_follows_has_no_page(tmp_path: Path) -> None:
     with CountingStore(tmp_path / "digest.db") as store:
-        store.enrol([reader("ada@example.org", "tea")], now=NOW, current_since=NOW)
+        store.enrol([make_subscriber("ada@example.org", "tea")], now=NOW, current_since=NOW)
         pages = Leading("https://d.example.org", store).keyword_pages(("tea", "(broken", "coffee"))
         assert set(pages) == {"tea"}
 
 
 def test_without_a_base_address_or_pages_a_mailing_leads_nowhere(tmp_path: Path) -> None:
     with CountingStore(tmp_path / "digest.db") as store:
-        assert links_of(None, store)(mailing("tea")) == NO_LINKS
-        assert links_of("https://d.example.org", store)(replace(mailing("tea"), pages=None)) == NO_LINKS
+        assert links_for(None, store)(mailing("tea")) == NO_LINKS
+        assert links_for("https://d.example.org", store)(replace(mailing("tea"), pages=None)) == NO_LINKS

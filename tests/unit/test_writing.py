@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from digest.config.package_data import templates_folder
 from digest.errors import Unwritable
-from digest.mail.message import Letterhead, quoted_printable
+from digest.mail.message import SenderIdentity, quoted_printable
 from digest.mail.rendering.renderer import Block, Renderer
 from digest.mail.rendering.writer import Writer
 from digest.model.digest import Digest, Entry, Revision
@@ -28,7 +28,7 @@ from digest.storage.values import Mailing
 from tests.examples import examples
 from tests.factories import message_of
 
-LETTERHEAD = Letterhead(sender="digest@example.org", contact="library@example.org")
+LETTERHEAD = SenderIdentity(sender="digest@example.org", contact="library@example.org")
 RENDERER = Renderer(templates_folder())
 KEYWORDS = ("tea", "Erdős graphs", "a = b.", "kettle " * 6, "")
 WORDS = ("plain", "x" * 90, "=3D", ".", "..", "From", "naïve", "深度学习", "a=b", "<b>", "tab\there", "end ")
@@ -184,7 +184,7 @@ def test_a_paper_that_comes_with_another_text_is_written_anew() -> None:
         assert f"How kettles {words} sing" in parts(writer.write(one).message)[1]
 
 
-def test_a_paper_is_rendered_once_for_all_its_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_paper_is_rendered_once_for_all_its_subscribers(monkeypatch: pytest.MonkeyPatch) -> None:
     rendered: list[Paper] = []
     renderer = Renderer(templates_folder())
     of_paper = renderer.paper

@@ -27,7 +27,7 @@ class Verdict:
     unclear: tuple[Listed, ...] = ()
 
 
-def keyword_of(heading: str) -> Keyword | None:
+def keyword_for(heading: str) -> Keyword | None:
     """The keyword that a heading is; as a phrase in quotes where it is not of the keyword language."""
     for text in (heading, f'"{heading.replace(chr(34), " ")}"'):
         with suppress(ValueError, QueryError):
@@ -37,7 +37,7 @@ def keyword_of(heading: str) -> Keyword | None:
 
 def judge(listing: Listing) -> Verdict:
     """Holds the papers under a heading against the keyword that it is."""
-    keyword = keyword_of(listing.heading)
+    keyword = keyword_for(listing.heading)
     if keyword is None:
         return Verdict(listing=listing, keyword=None, unclear=listing.papers)
     found: dict[str, list[Listed]] = defaultdict(list)

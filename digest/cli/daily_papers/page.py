@@ -33,7 +33,7 @@ class Page:
     updated_on: date
 
 
-def section_of(keyword: Keyword, papers: Iterable[Paper]) -> Section:
+def build_section(keyword: Keyword, papers: Iterable[Paper]) -> Section:
     """Those of `papers` that match, as they are now, by the date that is shown, the newest first."""
     matching = (paper for paper in papers if matches(keyword.query, paper))
     newest_first = sorted(matching, key=lambda paper: (dated(paper), paper.id), reverse=True)

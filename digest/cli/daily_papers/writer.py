@@ -36,13 +36,13 @@ td:nth-child(2) { white-space: nowrap; }
 :root { color-scheme: light dark; }"""
 
 
-def markdown_of(page: Page) -> str:
+def write_markdown(page: Page) -> str:
     """The page in GitHub's Markdown. All that comes from papers and keywords shows as it is written."""
     head = f"# {_TITLE}\n\n{_INTRODUCTION}\n\n{_last_update(page)}\n"
     return "\n".join([head, *map(_markdown_section, page.sections)])
 
 
-def html_of(page: Page) -> str:
+def write_html(page: Page) -> str:
     """The same as one HTML document, which loads and runs nothing."""
     sections = "\n".join(map(_html_section, page.sections))
     return f"""\

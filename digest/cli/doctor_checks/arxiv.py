@@ -13,7 +13,7 @@ from digest.cli.doctor_checks.clock import judge_clock
 from digest.config.parsing import is_loopback
 from digest.config.settings import Settings
 from digest.errors import BadDocument, Implausible, SourceError, StateError, Throttled, Unreachable
-from digest.service.bootstrap import manners_of, open_client, turnstile_file
+from digest.service.bootstrap import client_settings_for, open_client, rate_limiter_file
 from digest.sources.arxiv.daily_feed_parser import parse_feed_page
 from digest.sources.arxiv.search_api_parser import parse_search_answer
 from digest.sources.http_client import PoliteClient
@@ -42,7 +42,7 @@ async def check_arxiv(settings: Settings) -> AsyncIterator[Finding]:
         return
     for proxied in _proxies(settings):
         yield proxied
-    manners = replace(manners_of(settings, patience=_PATIENCE), tries=1, timeout=_PATIENCE)
+    manners = replace(client_settings_for(settings, patience=_PATIENCE), tries=1, timeout=_PATIENCE)
     try:
         async with open_client(settings, manners) as client:
             for name, url, ask in _interfaces(settings):
@@ -72,7 +72,7 @@ def _proxies(settings: Settings) -> Iterator[Finding]:
 
 def _someone_elses(settings: Settings) -> int | None:
     """The user in whose state folder a request would leave a file that they cannot write."""
-    file = turnstile_file(settings)
+    file = rate_limiter_file(settings)
     if file.exists() or not file.parent.exists():
         return None
     owner = _owner(file.parent)

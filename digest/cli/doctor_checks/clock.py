@@ -14,7 +14,10 @@ _ARXIVS_OWN = "America/New_York"
 
 def check_zones(setup: Setup, now: datetime) -> Iterator[Finding]:
     """Whether every zone in use is known, and what time it is in each: that is for the operator to judge."""
-    zones = {setup.settings.defaults.timezone.key, *(one.rhythm.timezone.key for one in setup.subscribers)}
+    zones = {
+        setup.settings.defaults.timezone.key,
+        *(one.send_schedule.timezone.key for one in setup.subscribers),
+    }
     missing = [zone for zone in sorted(zones | {_ARXIVS_OWN}) if not _is_known(zone)]
     if missing:
         said = f"no rules for {', '.join(missing)}"

@@ -17,7 +17,7 @@ from digest.config.loader import find_config, load_settings
 from digest.errors import ConfigurationError
 from digest.keywords.broad_terms import cautions
 from digest.model.paper import one_line
-from digest.service.bootstrap import Setup, server_of
+from digest.service.bootstrap import Setup, server_for
 from digest.subscribers.subscriber import load_subscribers
 
 CONFIGURATION = "configuration"
@@ -55,21 +55,21 @@ def exit_code(findings: Iterable[Finding]) -> int:
 
 
 def _read(config: Path | None, environ: Mapping[str, str]) -> tuple[Setup | None, tuple[Finding, ...]]:
-    """Both files and all of their problems: without readers where subscribers.toml cannot be used."""
+    """Both files and all of their problems: without subscribers where subscribers.toml cannot be used."""
     try:
         file = find_config(config, environ)
         settings = load_settings(config, environ)
     except ConfigurationError as error:
         return None, _broken(CONFIGURATION, error)
     where = file.absolute() if file else "no digest.toml, so the defaults hold"
-    how = f"mails go to {settings.smtp.host}" if server_of(settings) else "mails go into a Maildir"
+    how = f"mails go to {settings.smtp.host}" if server_for(settings) else "mails go into a Maildir"
     told = ok(CONFIGURATION, f"{where}: {how}")
     try:
-        readers = load_subscribers(settings.subscribers, settings.defaults)
+        subscribers = load_subscribers(settings.subscribers, settings.defaults)
     except ConfigurationError as error:
         setup = Setup(config_file=file, settings=settings, subscribers=(), fingerprint=())
         return setup, (told, *_broken(SUBSCRIBERS, error))
-    setup = Setup(config_file=file, settings=settings, subscribers=readers, fingerprint=())
+    setup = Setup(config_file=file, settings=settings, subscribers=subscribers, fingerprint=())
     return setup, (told, _subscribers(setup))
 
 
@@ -100,7 +100,7 @@ def _here(setup: Setup | None) -> Iterator[Finding]:
 async def _asking_others(setup: Setup, resolver: Resolver, send_to: str | None) -> AsyncIterator[Finding]:
     settings = setup.settings
     is_sound = True
-    if server := server_of(settings):
+    if server := server_for(settings):
         async for finding in check_mail_server(server, settings.smtp.sender):
             is_sound = is_sound and finding.verdict is not Verdict.FAILED
             yield finding

@@ -14,7 +14,7 @@ from digest.config.settings import Settings
 from digest.errors import ConfigurationError, StateError, Unwritable
 from digest.model.paper import one_line
 from digest.service.bootstrap import Setup
-from digest.service.mail_setup import mail_writer, stationery_of
+from digest.service.mail_setup import build_mail_writer, writer_setup_for
 from digest.storage.sqlite.store import look_into, restored_in
 
 A_YEAR = 300_000_000
@@ -66,7 +66,7 @@ def _holds_password(config: Path) -> bool:
 def _templates(settings: Settings, folder: Path) -> Finding:
     """Whether those of one's own can be used, by a digest with invented papers."""
     try:
-        mail_writer(stationery_of(settings))
+        build_mail_writer(writer_setup_for(settings))
     except (ConfigurationError, Unwritable) as error:
         return failed(
             "templates",

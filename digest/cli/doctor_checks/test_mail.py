@@ -11,8 +11,8 @@ from digest.demo.papers import ANNOUNCEMENTS
 from digest.errors import DigestError, ServerUnavailable
 from digest.mail.transport import Outcome, Receipt
 from digest.model.digest import Digest, Entry
-from digest.service.bootstrap import transport_of
-from digest.service.mail_setup import stationery_of, writer_of
+from digest.service.bootstrap import build_transport
+from digest.service.mail_setup import build_writer, writer_setup_for
 from digest.storage.values import Mailing
 
 _NAME = "test digest"
@@ -25,8 +25,8 @@ async def send_test(settings: Settings, email: str, now: datetime) -> AsyncItera
     smtp = settings.smtp.model_copy(update={"sender_name": f"{settings.smtp.sender_name} (test)"})
     marked = settings.model_copy(update={"smtp": smtp})
     try:
-        mail = writer_of(stationery_of(marked))(_mailing(email, settings, now))
-        async with asyncio.timeout(_PATIENCE.total_seconds()), transport_of(settings).session() as session:
+        mail = build_writer(writer_setup_for(marked))(_mailing(email, settings, now))
+        async with asyncio.timeout(_PATIENCE.total_seconds()), build_transport(settings).session() as session:
             receipt = await session.send(mail)
     except ServerUnavailable as error:
         yield failed(_NAME, error.reason, error.remedy)

@@ -1,4 +1,4 @@
-"""The web pages, asked for as their readers ask: through the proxy."""
+"""The web pages, asked for as their subscribers ask: through the proxy."""
 
 import asyncio
 import json

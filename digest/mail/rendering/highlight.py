@@ -1,4 +1,4 @@
-"""Which words of an abstract a reader's keywords meet, found anew from the paper and the keywords alone.
+"""Which words of an abstract a subscriber's keywords meet, found anew from the paper and the keywords alone.
 
 That the paper matches is settled; only phrases can be seen in an abstract, and each is looked for by itself.
 """

@@ -64,7 +64,7 @@ class RevisionLine:
 
 
 @lru_cache(maxsize=_CARDS_KEPT)
-def card_of(paper: Paper) -> Card:
+def build_card(paper: Paper) -> Card:
     """Never fails: a paper that cannot be taken apart is its title, as it is written, and its addresses.
 
     What fails is logged with the paper's id and the cause.
@@ -76,7 +76,7 @@ def card_of(paper: Paper) -> Card:
             str(text), text.__html__()
     except Exception as error:  # strangers write the texts: none of them stops a mail or a page
         _log.warning("paper shown as its title paper=%s cause=%s: %s", paper.id, type(error).__name__, error)
-        return bare_card(paper)
+        return build_bare_card(paper)
     for name, text in texts.items():
         if text.failure:
             _log.warning("text shown as written paper=%s text=%s cause=%s", paper.id, name, text.failure)
@@ -95,7 +95,7 @@ def _texts(card: Card) -> dict[str, RichText]:
     return {name: text for name, text in named.items() if text is not None}
 
 
-def bare_card(paper: Paper) -> Card:
+def build_bare_card(paper: Paper) -> Card:
     """The paper by its title, as it is written, and its addresses alone."""
     return Card(
         title=RichText(shortened(paper.title, 400) or paper.id, is_literal=True),
@@ -122,7 +122,7 @@ def _card(paper: Paper) -> Card:
     venue, comment = _venue(shortened(paper.comment or "", 600))
     doi = _DOI.search(one_line(paper.doi or ""))
     return Card(
-        title=title_of(paper),
+        title=title_for(paper),
         authors=tuple(RichText(shortened(author, 80)) for author in paper.authors[:_AUTHORS_SHOWN]),
         more_authors=max(0, len(paper.authors) - _AUTHORS_SHOWN),
         primary_category=categories[0] if categories else None,
@@ -141,7 +141,7 @@ def _card(paper: Paper) -> Card:
     )
 
 
-def title_of(paper: Paper) -> RichText:
+def title_for(paper: Paper) -> RichText:
     """As it is written where it is TeX of which nothing would be seen; without a title the id."""
     title = RichText(shortened(paper.title, 400) or paper.id)
     return title if str(title).strip() else replace(title, is_literal=True)
@@ -152,10 +152,10 @@ def shown_abstract(paper: Paper) -> str:
     return shortened(paper.abstract, 6000)
 
 
-def line_of(revision: Revision) -> RevisionLine:
+def line_for(revision: Revision) -> RevisionLine:
     paper = revision.paper
     return RevisionLine(
-        title=title_of(paper),
+        title=title_for(paper),
         versions=f"v{revision.from_version} → v{paper.version}",
         url=f"{paper.abs_url}v{paper.version}",
     )

@@ -1,7 +1,7 @@
-"""From a digest to the pieces of what the reader sees: the frame of one reader, and the papers in it.
+"""From a digest to the pieces of what the subscriber sees: the frame of one subscriber, and the papers in it.
 
 A paper's block follows from the paper and its keywords alone, so that it can be rendered once for all
-readers who share them. Templates are given cleaned values only: one line each, of bounded length.
+subscribers who share them. Templates are given cleaned values only: one line each, of bounded length.
 """
 
 import logging
@@ -14,8 +14,15 @@ from typing import NamedTuple
 
 from digest.errors import Unwritable
 from digest.mail.links import Links
-from digest.mail.message import Letterhead, contact_url, leave_url
-from digest.mail.rendering.paper_view import Card, bare_card, card_of, line_of, shortened, shown_abstract
+from digest.mail.message import SenderIdentity, contact_url, leave_url
+from digest.mail.rendering.paper_view import (
+    Card,
+    build_bare_card,
+    build_card,
+    line_for,
+    shortened,
+    shown_abstract,
+)
 from digest.mail.rendering.richtext import RichText, converted, opening, to_html
 from digest.mail.rendering.templates import Cut, Templates
 from digest.model.digest import Digest
@@ -72,7 +79,7 @@ class Renderer:
         self.style = templates.load("style.css.j2").render({}).filled()
 
     def keywords(self, keywords: tuple[str, ...]) -> Block:
-        """The lines that tell which of a reader's keywords a paper matches."""
+        """The lines that tell which of a subscriber's keywords a paper matches."""
         text, html = (template.render({"keywords": _shown(keywords)}) for template in self._keywords)
         return Block(text=text, html=html)
 
@@ -88,7 +95,7 @@ class Renderer:
         )
 
     def abstract(self, paper: Paper, words: tuple[str, ...], *, is_short: bool = False) -> str:
-        """The HTML of an abstract, with the `words` that a reader's keywords meet marked."""
+        """The HTML of an abstract, with the `words` that a subscriber's keywords meet marked."""
         pieces = converted(shown_abstract(paper))
         return to_html(opening(pieces) if is_short else pieces, words) + "\n"
 
@@ -106,11 +113,11 @@ class Renderer:
         An operator's own have to be mended, and so has what fails whatever the paper is.
         """
         try:
-            return render(card_of(paper))
+            return render(build_card(paper))
         except Unwritable as error:
             if self._is_customised:
                 raise
-            block = render(bare_card(paper))
+            block = render(build_bare_card(paper))
             _log.warning("paper shown as its title paper=%s cause=%s", paper.id, error)
             return block
 
@@ -118,7 +125,7 @@ class Renderer:
         self,
         digest: Digest,
         *,
-        letterhead: Letterhead,
+        sender_identity: SenderIdentity,
         links: Links,
         has_cards: bool,
         has_lines: bool,
@@ -131,20 +138,20 @@ class Renderer:
         shown = digest.entries or digest.revisions
         values = {
             "subject": subject,
-            "sender_name": one_line(letterhead.sender_name),
+            "sender_name": one_line(sender_identity.sender_name),
             "dated_on": digest.dated_on,
             "announced_on": _announced_on(digest.planned_at),
             "is_first": digest.is_first,
             "headline": headline,
             "first_title": _first_title(shown[0].paper) if shown else "",
             "more_titles": len(shown) - 1,
-            "revisions": tuple(map(line_of, digest.revisions)),
+            "revisions": tuple(map(line_for, digest.revisions)),
             "counts": [count for count in counts if count.papers],
             "silent_keywords": [count.keyword for count in counts if not count.papers],
             "counted": counted,
             "email": one_line(digest.email),
-            "contact": one_line(letterhead.contact),
-            "leave_url": leave_url(links) or contact_url(digest, letterhead),
+            "contact": one_line(sender_identity.contact),
+            "leave_url": leave_url(links) or contact_url(digest, sender_identity),
             "links": links,
         }
         block = Block(
@@ -198,7 +205,7 @@ def _announced_on(planned_at: datetime) -> date:
 
 
 def _count(digest: Digest, links: Links) -> list[KeywordCount]:
-    """Each keyword of the reader, the one with most papers first, otherwise in the reader's order."""
+    """Each keyword of the subscriber, the one with most papers first, otherwise in the subscriber's order."""
     brought = dict.fromkeys(digest.keywords, 0)
     for entry in digest.entries:
         for keyword in entry.keywords:

@@ -1,8 +1,8 @@
 """From mailings to messages, many in a row: what several of them share is rendered and encoded once.
 
 A paper is rendered and put into quoted-printable once, around the places for its keywords and its abstract.
-The keywords are so once for all papers that match the same ones, and an abstract once for all readers for
-whom the same words are marked in it. The frame around the papers is rendered for each reader and encoded
+The keywords are so once for all papers that match the same ones, and an abstract once for all subscribers for
+whom the same words are marked in it. The frame around the papers is rendered for each subscriber and encoded
 line by line: most of its lines are everybody's. Texts of whole lines can be encoded apart and joined
 (RFC 2045, section 6.7), so the bytes do not depend on what was written before.
 """
@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from digest.mail.bounces import leave_address
 from digest.mail.links import NO_LINKS, Links
-from digest.mail.message import Letterhead, Rendered, join_message, quoted_printable
+from digest.mail.message import Rendered, SenderIdentity, join_message, quoted_printable
 from digest.mail.rendering.highlight import matched_words
 from digest.mail.rendering.renderer import Frame, Renderer
 from digest.mail.rendering.size_budget import HTML_LIMIT, Level, levels
@@ -49,7 +49,7 @@ _Encoded: TypeAlias = tuple[tuple[bytes, ...] | str, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A paper as a reader gets it: its encoded pieces, and the bytes of the HTML."""
+    """A paper as a subscriber gets it: its encoded pieces, and the bytes of the HTML."""
 
     text: tuple[bytes, ...]
     html: tuple[bytes, ...]
@@ -74,10 +74,13 @@ class Writer:
     """
 
     def __init__(
-        self, renderer: Renderer, letterhead: Letterhead, links: Callable[[Mailing], Links] = _no_links
+        self,
+        renderer: Renderer,
+        sender_identity: SenderIdentity,
+        links: Callable[[Mailing], Links] = _no_links,
     ) -> None:
         self._renderer = renderer
-        self._letterhead = letterhead
+        self._letterhead = sender_identity
         self._links = links
         self._style = [quoted_printable(renderer.style)]
         # Of functions, not of its own methods: those would hold the writer, and what is kept, long after use.
@@ -181,7 +184,7 @@ class Writer:
     ) -> Frame:
         return self._renderer.frame(
             digest,
-            letterhead=self._letterhead,
+            sender_identity=self._letterhead,
             links=links,
             has_cards=has_cards and bool(digest.entries),
             has_lines=has_lines,

@@ -19,7 +19,7 @@ _BETWEEN = re.compile(r" ?[,;:] ?(?:and )?| (?:and|&) ")
 _SUFFIX = re.compile(r"(?:Jr|Sr|II|III|IV)\.?")
 
 
-def author_names(line: str) -> tuple[str, ...]:
+def parse_author_names(line: str) -> tuple[str, ...]:
     """The names on `line`, in its order, with TeX accents in Unicode; TeX that is not known stays as it is.
 
     Affiliations and notes, which stand in parentheses, are left out. A collaboration before a colon is an

@@ -16,7 +16,7 @@ from digest.sources.arxiv.calendar import announcements_between, evenings_betwee
 from digest.sources.arxiv.daily_feed_parser import Announced, AnnounceType, FeedPage, parse_feed_page
 from digest.sources.http_client import PoliteClient
 from digest.sources.plausibility import check_clock
-from digest.sources.window import Ground
+from digest.sources.window import Window
 
 # All 20 archives. On a busy day, with replacements, each group but the first stays well below the limit;
 # computer science may reach it, and is then asked for in parts.
@@ -63,31 +63,31 @@ class DailyFeed:
         """It tells nothing of comments and references."""
         return not asks_for_remarks(query)
 
-    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int | None:
+    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
         """A request for each group of archives, if today's list covers the ground."""
-        return len(_GROUPS) if _most_lists(ground) <= 1 else None
+        return len(_GROUPS) if _most_lists(window) <= 1 else None
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
         """All together: one list has the papers for all."""
         return (tuple(queries),) if queries else ()
 
-    async def search(self, queries: Sequence[Query], ground: Ground) -> tuple[Paper, ...]:
+    async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
         """All papers of `ground`, the highest identifier first: those that match `queries` are among them.
 
         Their comments and references are not known. Raises `SourceError` unless the feed shows every
         announcement that was made in that time; of two it never does.
         """
-        if (most := _most_lists(ground)) > 1:
+        if (most := _most_lists(window)) > 1:
             reason = f"the daily feed shows one announcement only, and {most} may have been made meanwhile"
             raise SourceError(self._url, f"{reason}; another source has them")
-        awaited = _lists_of(ground)
+        awaited = _lists_of(window)
         announcement = await self.announcement()
-        check_clock(self._url, datetime.combine(announcement.made_on, _NOON, _EASTERN), ground.until)
+        check_clock(self._url, datetime.combine(announcement.made_on, _NOON, _EASTERN), window.until)
         if awaited and announcement.listed_on != awaited[0]:
             shown = announcement.listed_on or "none"
             reason = f"the daily feed shows the list of {shown}, not that of {awaited[0]}"
             # On any other day an empty feed says nothing of it.
-            is_its_day = ground.until.astimezone(_EASTERN).date() == awaited[0]
+            is_its_day = window.until.astimezone(_EASTERN).date() == awaited[0]
             is_missing = announcement.listed_on is None and is_its_day
             raise (MissingNews if is_missing else Implausible)(self._url, reason)
         new = (one.paper for one in announcement.entries if one.kind is AnnounceType.NEW)
@@ -126,15 +126,15 @@ class DailyFeed:
         return [*await self._whole(smaller[:middle]), *await self._whole(smaller[middle:])]
 
 
-def _lists_of(ground: Ground) -> list[date]:
+def _lists_of(window: Window) -> list[date]:
     """The days whose lists were announced on `ground`, or just before it and perhaps not seen by anyone."""
-    made = announcements_between(ground.announced_since - _LAG, ground.until)
+    made = announcements_between(window.announced_since - _LAG, window.until)
     return [at.astimezone(_EASTERN).date() + _DAY for at in made]
 
 
-def _most_lists(ground: Ground) -> int:
+def _most_lists(window: Window) -> int:
     """How many they are if arXiv announces on holidays too: the calendar may be wrong."""
-    return len(evenings_between(ground.announced_since - _LAG, ground.until))
+    return len(evenings_between(window.announced_since - _LAG, window.until))
 
 
 def _merged(pages: Sequence[FeedPage]) -> tuple[Announced, ...]:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from digest.errors import Refused
 from digest.model.paper import Paper, one_line, parse_identifier
-from digest.sources.arxiv.authors import author_names
+from digest.sources.arxiv.authors import parse_author_names
 from digest.sources.xml import incomplete, moment_of, read_entries, root_of, text_of, text_or_empty
 
 FEED_URL = "https://rss.arxiv.org/atom"
@@ -115,7 +115,7 @@ def _announced(entry: ElementTree.Element) -> Announced:
         version=version or 1,
         title=one_line(text_or_empty(entry, f"{_ATOM}title")),
         abstract=one_line(_LEAD.sub("", text_or_empty(entry, f"{_ATOM}summary"), count=1)),
-        authors=author_names(text_or_empty(entry, f"{_DC}creator")),
+        authors=parse_author_names(text_or_empty(entry, f"{_DC}creator")),
         categories=categories,
     )
     return Announced(paper=paper, kind=AnnounceType(text_of(entry, f"{_ARXIV}announce_type").strip()))

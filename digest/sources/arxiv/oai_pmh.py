@@ -15,7 +15,7 @@ from digest.sources.arxiv.calendar import announcements_between
 from digest.sources.arxiv.oai_pmh_parser import RecordPage, TokenExpired, parse_record_page
 from digest.sources.http_client import PoliteClient
 from digest.sources.plausibility import INDEX_LAG, check_clock
-from digest.sources.window import Ground
+from digest.sources.window import Window
 
 # A datestamp is the UTC date of a paper's last change. 20:00 US Eastern, when papers are announced, is past
 # midnight UTC, and they are listed some two hours later. A fetch in between does not see them, but is on the
@@ -62,36 +62,36 @@ class OaiPmh:
         """It lists all that there is of a paper."""
         return True
 
-    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
+    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int:
         """A request for each page of what is usual since then, however many papers are expected."""
-        listed_from = datetime.combine(_first_day(ground), time(), UTC) - timedelta(microseconds=1)
-        announcements = announcements_between(listed_from, ground.until)
+        listed_from = datetime.combine(_first_day(window), time(), UTC) - timedelta(microseconds=1)
+        announcements = announcements_between(listed_from, window.until)
         return max(1, ceil(len(announcements) * _USUAL_RECORDS / _PAGE))
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
         """All together: one list has the papers for all."""
         return (tuple(queries),) if queries else ()
 
-    async def search(self, queries: Sequence[Query], ground: Ground) -> tuple[Paper, ...]:
+    async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
         """All papers of `ground`, newest first: those that match `queries` are among them.
 
         Raises `SourceError` unless all pages came and can be true.
         """
-        harvest = await self.harvest(ground)
-        announced = announcements_between(ground.announced_since, ground.until - INDEX_LAG)
+        harvest = await self.harvest(window)
+        announced = announcements_between(window.announced_since, window.until - INDEX_LAG)
         listed_on = harvest.newest_datestamp
         if announced and (listed_on is None or listed_on < announced[-1].date()):
             due = f"the announcement of {announced[-1]:%F}"
             raise MissingNews(self._url, f"arXiv lists nothing of {due}; it will be asked again")
         return harvest.papers
 
-    async def harvest(self, ground: Ground) -> Harvest:
+    async def harvest(self, window: Window) -> Harvest:
         """All that changed since the ground's announcements began. Raises `SourceError` as `search` does."""
-        first_day = _first_day(ground)
+        first_day = _first_day(window)
         for _ in range(_MOST_STARTS):
-            pages = await self._pages(first_day, ground.until)
+            pages = await self._pages(first_day, window.until)
             if pages:
-                return _gathered(pages, ground)
+                return _gathered(pages, window)
         raise Refused(
             self._url, f"arXiv took back its resumption token {_MOST_STARTS} times; try again later"
         )
@@ -146,8 +146,8 @@ class OaiPmh:
             raise Implausible(self._url, f"only {came} of {counted[-1]} records came; it will be asked again")
 
 
-def _first_day(ground: Ground) -> date:
-    return ground.announced_since.astimezone(UTC).date() - _OVERLAP
+def _first_day(window: Window) -> date:
+    return window.announced_since.astimezone(UTC).date() - _OVERLAP
 
 
 def _doubt(page: RecordPage, first_day: date, is_resumed: bool) -> str | None:
@@ -160,14 +160,14 @@ def _doubt(page: RecordPage, first_day: date, is_resumed: bool) -> str | None:
     return None
 
 
-def _gathered(pages: Sequence[RecordPage], ground: Ground) -> Harvest:
+def _gathered(pages: Sequence[RecordPage], window: Window) -> Harvest:
     records = [record for page in pages for record in page.records]
     latest: dict[ArxivId, Paper] = {}
     for paper in sorted((record.paper for record in records), key=lambda paper: paper.version):
         latest[paper.id] = paper
     changed = tuple(sorted(latest.values(), key=_submission, reverse=True))
     return Harvest(
-        papers=tuple(paper for paper in changed if _is_within(paper, ground)),
+        papers=tuple(paper for paper in changed if _is_within(paper, window)),
         changed=changed,
         newest_datestamp=max((record.datestamp_on for record in records), default=None),
         responded_at=pages[0].responded_at,
@@ -180,6 +180,6 @@ def _submission(paper: Paper) -> tuple[datetime, ArxivId]:
     return paper.submitted_at, paper.id
 
 
-def _is_within(paper: Paper, ground: Ground) -> bool:
+def _is_within(paper: Paper, window: Window) -> bool:
     # arXiv's clock and ours may differ, and no paper may fall out at the recent end.
-    return ground.holds(paper) and _submission(paper)[0] <= ground.until + _TOLERANCE
+    return window.holds(paper) and _submission(paper)[0] <= window.until + _TOLERANCE

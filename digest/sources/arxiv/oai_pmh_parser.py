@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from digest.errors import Refused
 from digest.model.paper import Paper, one_line, parse_identifier
-from digest.sources.arxiv.authors import author_names
+from digest.sources.arxiv.authors import parse_author_names
 from digest.sources.arxiv.tex_to_unicode import tex_to_unicode
 from digest.sources.xml import (
     in_utc,
@@ -142,7 +142,7 @@ def _paper(raw: ElementTree.Element) -> Paper:
         version=current,
         title=_in_unicode(text_or_empty(raw, f"{_RAW}title")),
         abstract=_in_unicode(text_or_empty(raw, f"{_RAW}abstract")),
-        authors=author_names(text_or_empty(raw, f"{_RAW}authors")),
+        authors=parse_author_names(text_or_empty(raw, f"{_RAW}authors")),
         categories=categories,
         submitted_at=versions[1],
         updated_at=versions[current],

@@ -14,7 +14,7 @@ from digest.model.paper import ArxivId, Paper
 from digest.sources.arxiv.search_api_parser import SearchAnswer, parse_search_answer
 from digest.sources.http_client import PoliteClient
 from digest.sources.plausibility import check_clock
-from digest.sources.window import Ground
+from digest.sources.window import Window
 
 # Elasticsearch, which answers for arXiv, takes 1,024 clauses in one query by default, and a term can need
 # several: 200 terms, about a hundred keywords, keep well away from that. 16,000 characters are a small form.
@@ -70,11 +70,11 @@ class SearchApi:
             characters, terms = characters + more_characters, terms + more_terms
         return (*batches, tuple(batch)) if batch else ()
 
-    def cost(self, queries: Sequence[Query], ground: Ground, *, expected: int) -> int:
+    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int:
         """A request for each batch, and one more for each page that `expected` papers fill."""
         return len(self.batches(queries)) + expected // self._page_size
 
-    async def search(self, queries: Sequence[Query], ground: Ground) -> tuple[Paper, ...]:
+    async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
         """All papers submitted since `ground.submitted_since` that match one of `queries`, newest first.
 
         Each comes once; some may be newer than `ground.until`.
@@ -82,7 +82,7 @@ class SearchApi:
         """
         found: dict[ArxivId, Paper] = {}
         for batch in self.batches(queries):
-            found |= await self._search_batch(any_of(batch), ground)
+            found |= await self._search_batch(any_of(batch), window)
         return tuple(sorted(found.values(), key=_submission, reverse=True))
 
     async def paper(self, arxiv_id: ArxivId) -> Paper | None:
@@ -105,12 +105,12 @@ class SearchApi:
         )
         return answer.total
 
-    async def _search_batch(self, text: str, ground: Ground) -> dict[ArxivId, Paper]:
+    async def _search_batch(self, text: str, window: Window) -> dict[ArxivId, Paper]:
         """Page after page, each ending where the one before began, until one holds all of its window."""
-        since, upper = ground.submitted_since, _whole_minute_after(ground.until + _MARGIN)
+        since, upper = window.submitted_since, _whole_minute_after(window.until + _MARGIN)
         answer = await self._page(text, since, upper, None)
         if answer.made_at:
-            check_clock(self._url, answer.made_at, ground.until)
+            check_clock(self._url, answer.made_at, window.until)
         promised, unreadable = answer.total, answer.unreadable
         found = {paper.id: paper for paper in answer.papers}
         while answer.came < answer.total and answer.papers:

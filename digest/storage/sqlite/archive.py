@@ -15,14 +15,14 @@ from typing import Any
 from sqlite_utils import Database
 
 from digest.model.paper import ArxivId, Paper
-from digest.storage.sqlite.codec import LAST_CODE, Code, code_of, first_code, moment_of, paper_of, text_of
+from digest.storage.sqlite.codec import LAST_CODE, Code, code_of, first_code, moment_of, parse_paper, text_of
 from digest.storage.sqlite.connection import StateFile
 
 PLACES = 512
 """About 900 KB of text, which is as much as bz2 compresses in one block."""
 
 Row = Sequence[Any]
-"""The columns of `COLUMNS`, as `paper_of` takes them."""
+"""The columns of `COLUMNS`, as `parse_paper` takes them."""
 
 COLUMNS = (
     "arxiv_id, version, title, abstract, authors, categories, submitted_at, updated_at, comment,"
@@ -45,7 +45,7 @@ def kept_since(now: datetime, lookback: timedelta) -> datetime:
     return now - lookback - _MARGIN
 
 
-class Shelves(StateFile):
+class Archive(StateFile):
     """The part of the store that knows the texts of papers."""
 
     def __init__(self, path: Path, *, patience: float | None = None, keeps_former: bool = True) -> None:
@@ -58,7 +58,7 @@ class Shelves(StateFile):
         self._numbers.clear()
         self._db.execute("PRAGMA shrink_memory")
 
-    def shelve(self, *, now: datetime, lookback: timedelta) -> int:
+    def archive(self, *, now: datetime, lookback: timedelta) -> int:
         with self._transaction() as db:
             shelves = self._old_shelves(now, lookback)
             served = self._served_up_to() if shelves else {}
@@ -75,7 +75,9 @@ class Shelves(StateFile):
             return shelved
 
     def _served_up_to(self) -> dict[int, int]:
-        """For each query: the hit up to which all its readers were served, but for those who get no mail."""
+        """For each query: the hit up to which all its subscribers were served, but for those who get no
+        mail.
+        """
         return dict(
             self._rows(
                 """
@@ -136,7 +138,7 @@ class Shelves(StateFile):
             db.execute(statement, span)
 
     def _papers(self, numbers: Iterable[int]) -> Mapping[int, Paper]:
-        """The papers of these editions; the latest used are kept, since readers share them."""
+        """The papers of these editions; the latest used are kept, since subscribers share them."""
         wanted = set(numbers)
         known = {number: self._editions[number] for number in wanted if number in self._editions}
         missing = sorted(wanted - known.keys())
@@ -145,7 +147,7 @@ class Shelves(StateFile):
         found.update(self._shelved(number for number in missing if number not in found))
         if len(self._editions) + len(found) > _CACHED_EDITIONS:
             self._editions.clear()
-        fresh = {number: paper_of(row) for number, row in found.items()}
+        fresh = {number: parse_paper(row) for number, row in found.items()}
         self._editions.update(fresh)
         return known | fresh
 

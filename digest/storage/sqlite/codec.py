@@ -15,7 +15,7 @@ LAST_CODE = 999_999_999
 """The highest number that an id has; ids of the old style, as `math/0309136`, are text."""
 
 
-def paper_of(row: Sequence[Any]) -> Paper:
+def parse_paper(row: Sequence[Any]) -> Paper:
     arxiv_id, version, title, abstract, authors, categories, submitted_at, updated_at, *rest = row
     comment, journal_ref, doi = rest
     return Paper(

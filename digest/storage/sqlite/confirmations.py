@@ -10,7 +10,7 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.storage.sqlite.codec import moment_of, text_of
-from digest.storage.sqlite.restore_detection import Restorable
+from digest.storage.sqlite.restore_detection import RestoreDetection
 from digest.storage.values import Confirmation, PageChange
 from digest.subscribers.preferences import Preferences
 
@@ -31,7 +31,7 @@ FROM confirmation JOIN subscriber ON subscriber.number = confirmation.subscriber
 """
 
 
-class Confirmations(Restorable):
+class Confirmations(RestoreDetection):
     """The part of the store that knows what to tell subscribers, and how they take it back."""
 
     def leave_and_tell(self, email: str, *, now: datetime) -> None:
@@ -39,10 +39,10 @@ class Confirmations(Restorable):
             self.leave(email, now=now)
             self._write(db, email, PageChange.LEFT, now)
 
-    def prefer_and_tell(self, email: str, preferences: Preferences, *, now: datetime) -> None:
+    def save_preferences_and_tell(self, email: str, preferences: Preferences, *, now: datetime) -> None:
         with self._transaction() as db:
             former = _as_json(self.preferences_of(email))
-            self.prefer(email, preferences)
+            self.save_preferences(email, preferences)
             db.execute(
                 """
                 INSERT INTO confirmation (subscriber, change, token, written_at, former)

@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from digest.storage.sqlite.papers import Seen
+from digest.storage.sqlite.papers import Papers
 
 _SIZE = 16
 
 
-class Examined(Seen):
+class FetchCache(Papers):
     """The part of the store that spares a fetch the papers that an earlier one brought as well."""
 
     def examined(self, query_keys: Iterable[str]) -> Mapping[bytes, bool]:

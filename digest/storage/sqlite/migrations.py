@@ -85,7 +85,7 @@ def m001_main_job(db: Database) -> None:
         ) STRICT
         """,
         # began_after: the last hit of the backlog, known once the query was covered.
-        # ended_after: the reader's cursor when they dropped the keyword.
+        # ended_after: the subscriber's cursor when they dropped the keyword.
         """
         CREATE TABLE subscription (
             number INTEGER PRIMARY KEY,
@@ -128,7 +128,7 @@ def m001_main_job(db: Database) -> None:
 
 @migrations()
 def m002_revisions(db: Database) -> None:
-    """New versions of papers, and the second cursor of the readers who ask for them."""
+    """New versions of papers, and the second cursor of the subscribers who ask for them."""
     for statement in (
         """
         CREATE TABLE revision (
@@ -139,7 +139,7 @@ def m002_revisions(db: Database) -> None:
         """,
         # The last revision of a paper that the query found.
         "ALTER TABLE query ADD COLUMN newest_revision INTEGER",
-        # NULL: the reader asks for no new versions.
+        # NULL: the subscriber asks for no new versions.
         "ALTER TABLE subscriber ADD COLUMN revision_cursor INTEGER",
         "ALTER TABLE mailing ADD COLUMN revisions TEXT NOT NULL DEFAULT '[]'",
     ):
@@ -271,9 +271,9 @@ def m004_delivery(db: Database) -> None:
 def m005_idle_runs(db: Database) -> None:
     """What an earlier run did already, so that one with nothing new does little."""
     for statement in (
-        # The fingerprint of the readers who were enrolled last.
+        # The fingerprint of the subscribers who were enrolled last.
         "ALTER TABLE installation ADD COLUMN enrolled BLOB",
-        # What a reader had is looked for by reader: a keyword may have thousands of them.
+        # What a subscriber had is looked for by subscriber: a keyword may have thousands of them.
         "DROP INDEX subscription_of_query",
         "CREATE INDEX subscription_of_subscriber ON subscription (subscriber, query)",
         # Those of which the backlog's end is not known yet: few, and looked for by every fetch.
@@ -315,7 +315,7 @@ def m007_fetches(db: Database) -> None:
 
 @migrations()
 def m008_seen_elsewhere(db: Database) -> None:
-    """Papers that a reader had before they came here, by the address_key of the reader."""
+    """Papers that a subscriber had before they came here, by the address_key of the subscriber."""
     db.execute(
         """
         CREATE TABLE seen_elsewhere (
@@ -329,7 +329,7 @@ def m008_seen_elsewhere(db: Database) -> None:
 
 @migrations()
 def m009_web(db: Database) -> None:
-    """What readers chose for themselves, and the keywords that have a page of their own."""
+    """What subscribers chose for themselves, and the keywords that have a page of their own."""
     for statement in (
         # Whoever chose nothing has no row. muted: a list of the keys of queries. weekly: 'mon', …, 'never'.
         """
@@ -342,7 +342,8 @@ def m009_web(db: Database) -> None:
             left_at TEXT
         ) STRICT
         """,
-        # A keyword as readers wrote it. Each has its own page: whoever writes it otherwise is not seen there.
+        # A keyword as subscribers wrote it. Each has its own page: whoever writes it otherwise is not seen
+        # there.
         """
         CREATE TABLE wording (
             number INTEGER PRIMARY KEY,
@@ -406,7 +407,7 @@ def m012_changes(db: Database) -> None:
         """,
         "CREATE INDEX change_of_paper ON change (paper)",
         "ALTER TABLE query ADD COLUMN newest_change INTEGER",
-        # NULL: the reader has no filter, and a change is nothing to them.
+        # NULL: the subscriber has no filter, and a change is nothing to them.
         "ALTER TABLE subscriber ADD COLUMN change_cursor INTEGER",
         # is_past: the paper was announced before the query was followed. It is no news for anybody.
         "ALTER TABLE hit ADD COLUMN is_past INTEGER NOT NULL DEFAULT 0",
@@ -419,7 +420,7 @@ def m012_changes(db: Database) -> None:
 
 @migrations()
 def m013_links(db: Database) -> None:
-    # How often the reader had new links made: tokens of before open nothing any more.
+    # How often the subscriber had new links made: tokens of before open nothing any more.
     db.execute("ALTER TABLE subscriber ADD COLUMN links INTEGER NOT NULL DEFAULT 0")
 
 

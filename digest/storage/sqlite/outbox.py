@@ -13,8 +13,8 @@ from digest.config.parsing import address_key
 from digest.model.digest import Digest, Entry, Revision
 from digest.storage.sqlite.codec import moment_of, text_of
 from digest.storage.sqlite.renaming import Renaming
-from digest.storage.tokens import Kind, reader_links, seal
-from digest.storage.values import Conclusion, Mailing, MailingState, News, Pages, Served
+from digest.storage.tokens import Kind, seal, subscriber_links
+from digest.storage.values import DeliveryResult, Mailing, MailingState, News, Pages, Served
 
 MAILING_COLUMNS = (
     "number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries,"
@@ -55,7 +55,7 @@ class Outbox(Renaming):
             )
             return replace(news, undelivered=tuple(map(self._mailing, rows)))
 
-    def serve(self, served: Sequence[Served]) -> int:
+    def enqueue(self, served: Sequence[Served]) -> int:
         with self._transaction() as db:
             written = 0
             for one in served:
@@ -142,7 +142,7 @@ class Outbox(Renaming):
             db.execute("UPDATE mailing SET due_at = ? WHERE due_at > ?", [text_of(now), text_of(latest)])
             return int(taken)
 
-    def hasten(self, *, now: datetime) -> None:
+    def retry_now(self, *, now: datetime) -> None:
         with self._transaction() as db:
             db.execute(
                 "UPDATE mailing SET due_at = ?1 WHERE due_at > ?1 AND state IN ('unknown', 'deferred')",
@@ -173,7 +173,7 @@ class Outbox(Renaming):
 
     @staticmethod
     def _withhold(db: Database, now: datetime, limit: int) -> bool:
-        """Ends those of the next mailings whose reader was suppressed, or left, while they were sent."""
+        """Ends those of the next mailings whose subscriber was suppressed, or left, while they were sent."""
         withheld = db.execute(
             """
             UPDATE mailing
@@ -218,15 +218,15 @@ class Outbox(Renaming):
                 Revision(paper=papers[edition], from_version=version) for edition, version in revised
             ),
         )
-        secret, about = self._secret, reader_links(address_key(email), links)
+        secret, about = self._secret, subscriber_links(address_key(email), links)
         pages = Pages(
             leave=seal(secret, Kind.LEAVING, subscriber, about),
-            reader=seal(secret, Kind.READER, subscriber, about),
+            subscriber=seal(secret, Kind.SUBSCRIBER, subscriber, about),
             digest=seal(secret, Kind.DIGEST, number, token),
         )
         return Mailing(number=number, token=token, attempts=attempts, digest=digest, pages=pages)
 
-    def conclude(self, conclusions: Sequence[Conclusion], *, now: datetime) -> None:
+    def record_results(self, conclusions: Sequence[DeliveryResult], *, now: datetime) -> None:
         with self._transaction() as db:
             db.conn.executemany(
                 """
@@ -247,7 +247,7 @@ class Outbox(Renaming):
                     email = self._one("SELECT email FROM mailing WHERE number = ?", [one.number])
                     self._suppress(db, email, one.reply, now)
 
-    def _keep_doubts(self, db: Database, conclusions: Sequence[Conclusion], now: datetime) -> None:
+    def _keep_doubts(self, db: Database, conclusions: Sequence[DeliveryResult], now: datetime) -> None:
         """Of an address that a server takes mail for there is no doubt any more, nor of a suppressed one."""
         doubted = [one.number for one in conclusions if one.is_doubted]
         settled = {MailingState.SENT, MailingState.SUPPRESSED}
@@ -305,7 +305,7 @@ class Outbox(Renaming):
     def prune(self, *, now: datetime) -> int:
         # The last one stays whatever it is: mailings are numbered from it, and named by their numbers.
         with self._transaction() as db:
-            # By the newest paper, even if the clock is far ahead of arXiv's: they tell what a reader had.
+            # By the newest paper, even if the clock is far ahead of arXiv's: they tell what a subscriber had.
             newest = self._one("SELECT max(submitted_at) FROM edition")
             now = min(now, moment_of(newest)) if newest else now
             pruned = db.execute(

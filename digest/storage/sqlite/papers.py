@@ -22,7 +22,7 @@ _ALWAYS = "9999"
 """After every moment: an edition of which it is not known how old it is has to be looked at."""
 
 
-class Seen(Revisions):
+class Papers(Revisions):
     """The part of the store that knows the hits."""
 
     def covered_at(self) -> Mapping[str, datetime]:

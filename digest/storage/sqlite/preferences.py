@@ -1,4 +1,4 @@
-"""What readers chose for themselves; and who left, and came back."""
+"""What subscribers chose for themselves; and who left, and came back."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,14 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.storage.sqlite.codec import moment_of, text_of
-from digest.storage.sqlite.subscriptions import Readers
+from digest.storage.sqlite.subscriptions import Subscriptions
 from digest.storage.tokens import Kind, is_seal, number_in, seal
-from digest.storage.values import KnownReader
+from digest.storage.values import KnownSubscriber
 from digest.subscribers.preferences import Preferences
 
 
-class Choices(Readers):
-    """The part of the store that readers write themselves; most of them nothing, who then have no row."""
+class SavedPreferences(Subscriptions):
+    """The part of the store that subscribers write themselves; most of them nothing, who then have no row."""
 
     def preferences(self) -> Mapping[str, Preferences]:
         rows = self._rows(
@@ -37,7 +37,7 @@ class Choices(Readers):
         )
         return _preferences(rows[0]) if rows else Preferences()
 
-    def prefer(self, email: str, preferences: Preferences) -> None:
+    def save_preferences(self, email: str, preferences: Preferences) -> None:
         with self._transaction() as db:
             db.execute(
                 """
@@ -93,22 +93,22 @@ class Choices(Readers):
         with self._transaction() as db:
             db.execute("UPDATE subscriber SET links = links + 1 WHERE address = ?", [address_key(email)])
 
-    def reader_of(self, token: str) -> KnownReader | None:
-        return self._known_by(Kind.READER, token)
+    def subscriber_for(self, token: str) -> KnownSubscriber | None:
+        return self._known_by(Kind.SUBSCRIBER, token)
 
-    def leaver_of(self, token: str) -> KnownReader | None:
+    def unsubscribed_for(self, token: str) -> KnownSubscriber | None:
         return self._known_by(Kind.LEAVING, token)
 
-    def _known_by(self, kind: Kind, token: str) -> KnownReader | None:
-        found = self._reader_of(kind, token)
+    def _known_by(self, kind: Kind, token: str) -> KnownSubscriber | None:
+        found = self._subscriber_of(kind, token)
         if found is None:
             return None
         about, number, email = found
-        return KnownReader(email=email, feed=seal(self._secret, Kind.READER_FEED, number, about))
+        return KnownSubscriber(email=email, feed=seal(self._secret, Kind.SUBSCRIBER_FEED, number, about))
 
-    def _reader_of(self, kind: Kind, token: str) -> tuple[Any, ...] | None:
-        """What the reader's tokens are about, their number and email."""
-        about = "CASE links WHEN 0 THEN address ELSE address || ' ' || links END"  # as `reader_links`
+    def _subscriber_of(self, kind: Kind, token: str) -> tuple[Any, ...] | None:
+        """What the subscriber's tokens are about, their number and email."""
+        about = "CASE links WHEN 0 THEN address ELSE address || ' ' || links END"  # as `subscriber_links`
         return self._named_by(token, kind, f"SELECT {about}, number, email FROM subscriber")  # noqa: S608
 
     def _named_by(self, token: str, kind: Kind, select: str) -> tuple[Any, ...] | None:
@@ -137,7 +137,7 @@ class Choices(Readers):
 
     @staticmethod
     def _put_off(db: Database, now: datetime, limit: int) -> bool:
-        """Lets those of the next mailings wait that are from before their reader's pause.
+        """Lets those of the next mailings wait that are from before their subscriber's pause.
 
         The first digest after it takes them along; else they are due at noon UTC of the day, which has then
         begun everywhere on earth.

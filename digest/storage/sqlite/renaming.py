@@ -138,11 +138,11 @@ def _note_entries(db: Database, subscribers: Sequence[Subscriber]) -> None:
 
 def _mark(one: Subscriber) -> bytes:
     """The same for two who have all in common but the address."""
-    rhythm, filters = one.rhythm, one.filters
+    send_schedule, filters = one.send_schedule, one.filters
     said = (
         one.name,
         [keyword.text for keyword in one.keywords],
-        (rhythm.send_at, rhythm.timezone.key, rhythm.weekly),
+        (send_schedule.send_at, send_schedule.timezone.key, send_schedule.weekly),
         [keyword.text for keyword in filters.exclude],
         (filters.categories, filters.crosslists, filters.replacements),
     )

@@ -8,7 +8,7 @@ from digest.config.parsing import address_key
 from digest.model.paper import ArxivId
 from digest.storage.sqlite.codec import code_of, moment_of, text_of
 from digest.storage.sqlite.outbox import Outbox
-from digest.storage.values import Fate, Hindrance, MailingState, Posting, Sighting, Waiting
+from digest.storage.values import Delay, DeliveryHistory, MailingRecord, MailingState, PaperHistory, Waiting
 
 _EDITIONS = """
     wanted AS (SELECT number AS paper FROM paper WHERE arxiv_id = ?1),
@@ -24,7 +24,7 @@ _EDITIONS = """
 """
 
 
-class History(Outbox):
+class Reports(Outbox):
     """The part of the store that answers people's questions."""
 
     def note_fetch(self, source: str, *, now: datetime) -> None:
@@ -42,7 +42,7 @@ class History(Outbox):
         rows = self._rows("SELECT source, max(ended_at) FROM fetch GROUP BY source ORDER BY source")
         return {source: moment_of(ended_at) for source, ended_at in rows}
 
-    def sighting(self, arxiv_id: ArxivId) -> Sighting | None:
+    def paper_history(self, arxiv_id: ArxivId) -> PaperHistory | None:
         with self._snapshot():
             code = [code_of(arxiv_id)]
             editions = self._rows(
@@ -60,7 +60,7 @@ class History(Outbox):
                 code,
             )
             ((newest,),) = editions[-1:]
-            return Sighting(
+            return PaperHistory(
                 paper=self._papers([newest])[newest],
                 query_keys=tuple(key for key, _ in hits),
                 seen_at=self._first_fetch_of(hits[0][1]) if hits else None,
@@ -72,7 +72,7 @@ class History(Outbox):
         )
         return moment_of(rows[0][0]) if rows else None
 
-    def fate(self, arxiv_id: ArxivId, email: str) -> Fate:
+    def delivery_history(self, arxiv_id: ArxivId, email: str) -> DeliveryHistory:
         asked = [code_of(arxiv_id), address_key(email)]
         with self._snapshot():
             hits = self._rows(
@@ -116,19 +116,19 @@ class History(Outbox):
                 """,
                 asked,
             )
-        return Fate(
+        return DeliveryHistory(
             postings=tuple(_posting(*row) for row in postings),
             backlog_keys=tuple(key for key, is_backlog, _ in hits if is_backlog),
             pending_keys=tuple(key for key, _, is_pending in hits if is_pending),
             is_seen_elsewhere=bool(elsewhere),
         )
 
-    def bulletins(self) -> Mapping[str, datetime]:
+    def notices(self) -> Mapping[str, datetime]:
         return {
             name: moment_of(told_at) for name, told_at in self._rows("SELECT name, told_at FROM bulletin")
         }
 
-    def note_bulletin(self, name: str, *, ends: str | None, now: datetime) -> None:
+    def record_notice(self, name: str, *, ends: str | None, now: datetime) -> None:
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO bulletin (name, told_at) VALUES (?, ?)", [name, text_of(now)])
             db.execute("DELETE FROM bulletin WHERE name = ?", [ends])
@@ -152,20 +152,20 @@ class History(Outbox):
             for email, state, attempts, reply, due_at in rows
         )
 
-    def hindered(self) -> int:
+    def delayed(self) -> int:
         return self._hindrance("TRUE").count
 
-    def refused(self, *, least: int) -> Hindrance:
+    def refused(self, *, least: int) -> Delay:
         return self._hindrance("NOT is_blocked AND attempts >= ?", least)
 
-    def blocked(self, *, now: datetime) -> Hindrance:
+    def blocked(self, *, now: datetime) -> Delay:
         found = self._hindrance("is_blocked")
         if not found.count:
             return found
         behind = "SELECT count(*) FROM mailing WHERE due_at <= ? AND NOT is_blocked AND state <> 'sending'"
         return replace(found, count=found.count + int(self._one(behind, [text_of(now)])))
 
-    def _hindrance(self, condition: str, *values: object) -> Hindrance:
+    def _hindrance(self, condition: str, *values: object) -> Delay:
         # Beside max(), the other columns are of the same row (https://sqlite.org/lang_select.html#bareagg).
         rows = self._rows(
             f"""
@@ -177,7 +177,7 @@ class History(Outbox):
             list(values),
         )
         count, reply, _ = rows[0]
-        return Hindrance(count=count, reply=reply or "")
+        return Delay(count=count, reply=reply or "")
 
     def unserved(self, *, since: datetime) -> tuple[str, ...]:
         # What merged took their papers over: the first since the last that was sent tells how long they wait.
@@ -213,8 +213,8 @@ def _posting(
     reply: str | None,
     concluded_at: str | None,
     due_at: str | None,
-) -> Posting:
-    return Posting(
+) -> MailingRecord:
+    return MailingRecord(
         planned_at=moment_of(planned_at),
         version=version,
         state=MailingState(state),

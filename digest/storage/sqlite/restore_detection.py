@@ -9,13 +9,13 @@ from sqlite_utils import Database
 
 from digest.config.atomic_write import replace_text
 from digest.storage.sqlite.codec import moment_of, text_of
-from digest.storage.sqlite.web_pages import Archive
+from digest.storage.sqlite.web_pages import WebPages
 from digest.storage.values import Restored
 
 _LAST_MAILING = "SELECT coalesce(max(number), 0) FROM mailing"
 
 
-class Restorable(Archive):
+class RestoreDetection(WebPages):
     """The part of the store that is older than it should be."""
 
     def restored(self) -> Restored | None:

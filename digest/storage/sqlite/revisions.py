@@ -8,7 +8,7 @@ from sqlite_utils import Database
 
 from digest.model.digest import Change, Revision
 from digest.model.paper import Paper
-from digest.storage.sqlite.archive import Shelves
+from digest.storage.sqlite.archive import Archive
 from digest.storage.sqlite.codec import checksum_of, code_of, text_of
 
 
@@ -23,10 +23,11 @@ class Edition(NamedTuple):
         return paper.version >= self.version and self.checksum != checksum_of(paper)
 
 
-class Revisions(Shelves):
+class Revisions(Archive):
     """The part of the store that knows a paper's versions.
 
-    A reader's `revision_cursor` is NULL while they ask for no new versions: then nothing here concerns them.
+    A subscriber's `revision_cursor` is NULL while they ask for no new versions: then nothing here concerns
+    them.
     """
 
     def _keep_edition(self, db: Database, paper: Paper, changed: "Edition | None") -> int:
@@ -135,7 +136,7 @@ class Revisions(Shelves):
         )
 
     def _changes(self, address: str) -> tuple[Change, ...]:
-        """The changes after a reader's cursor of papers that no mailing brought them, by query.
+        """The changes after a subscriber's cursor of papers that no mailing brought them, by query.
 
         None of papers of the past, which are no news whatever becomes of them.
         """
@@ -162,7 +163,9 @@ class Revisions(Shelves):
         )
 
     def _revisions(self, address: str) -> tuple[Revision, ...]:
-        """The versions after a reader's cursor of papers that they had and that a keyword of theirs finds."""
+        """The versions after a subscriber's cursor of papers that they had and that a keyword of theirs
+        finds.
+        """
         rows = self._rows(
             """
             SELECT DISTINCT revision.number, revision.paper, revision.edition
@@ -188,9 +191,10 @@ class Revisions(Shelves):
         return tuple(Revision(paper=papers[edition], from_version=version) for edition, version in editions)
 
     def _versions_had(self, address: str, papers: set[int], *, given_up: bool = False) -> dict[int, int]:
-        """Of these papers, those that mailings brought the reader, with the last version that one told of.
+        """Of these papers, those that mailings brought the subscriber, with the last version that one told
+        of.
 
-        With `given_up` also those of mailings that wait until the reader returns.
+        With `given_up` also those of mailings that wait until the subscriber returns.
         """
         if not papers:
             return {}

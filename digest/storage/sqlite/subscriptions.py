@@ -11,8 +11,8 @@ from digest.config.parsing import address_key
 from digest.model.digest import Hit
 from digest.model.paper import ArxivId
 from digest.storage.sqlite.codec import LAST_CODE, code_of, first_code, moment_of, text_of
-from digest.storage.sqlite.fetch_cache import Examined
-from digest.storage.values import Frontier, News, Served, Standing
+from digest.storage.sqlite.fetch_cache import FetchCache
+from digest.storage.values import News, Progress, Served, SubscriberStatus
 from digest.subscribers.subscriber import Subscriber
 
 _NEW_HITS = """
@@ -68,14 +68,15 @@ WHERE NOT EXISTS (
     )
 ORDER BY number
 """
-"""Of a reader (?1): hits after their cursor, less papers that an earlier hit or something else brought them.
+"""Of a subscriber (?1): hits after their cursor, less papers that an earlier hit or something else brought
+them.
 
 Of the backlog it has what was submitted since ?2, or where the source told no time, has an id from ?3 to ?4.
 A keyword that was dropped brings what was found while it was followed. ?5 is the last hit.
 """
 
 
-class Readers(Examined):
+class Subscriptions(FetchCache):
     """The part of the store before a digest is written down."""
 
     def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime, current_since: datetime) -> int:
@@ -94,7 +95,7 @@ class Readers(Examined):
 
     @staticmethod
     def _give_up(db: Database, now: datetime) -> int:
-        """Ends the mailings of readers who have left; returns how many."""
+        """Ends the mailings of subscribers who have left; returns how many."""
         return db.execute(
             """
             UPDATE mailing
@@ -107,7 +108,7 @@ class Readers(Examined):
 
     @staticmethod
     def _take_up_again(db: Database, now: datetime) -> None:
-        """What was given up when readers left is tried again for those who are about to return.
+        """What was given up when subscribers left is tried again for those who are about to return.
 
         Their cursors are past its papers, so that nothing else would bring them.
         """
@@ -126,7 +127,7 @@ class Readers(Examined):
 
     @staticmethod
     def _enrol_anew(db: Database) -> None:
-        """The next enrolment looks at all readers, though they may be those of the last one."""
+        """The next enrolment looks at all subscribers, though they may be those of the last one."""
         db.execute("UPDATE installation SET enrolled = NULL")
 
     def _enrol(
@@ -155,7 +156,7 @@ class Readers(Examined):
 
     @staticmethod
     def _note_wanted(db: Database, subscribers: Sequence[Subscriber]) -> None:
-        """Puts what `subscribers` follow into a table of this connection, but for readers who left."""
+        """Puts what `subscribers` follow into a table of this connection, but for subscribers who left."""
         db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS wanted"
             " (address TEXT, email TEXT, query TEXT, with_revisions INTEGER, has_filters INTEGER)"
@@ -227,7 +228,7 @@ class Readers(Examined):
             [text_of(current_since)],
         )
 
-    def standings(self, emails: Sequence[str]) -> Mapping[str, Standing]:
+    def subscriber_statuses(self, emails: Sequence[str]) -> Mapping[str, SubscriberStatus]:
         rows = self._rows(
             """
             SELECT subscriber.address, subscriber.since_at, last_digest_at, slot_at,
@@ -255,7 +256,7 @@ class Readers(Examined):
             [json.dumps([address_key(email) for email in emails], ensure_ascii=False)],
         )
         return {
-            address: Standing(
+            address: SubscriberStatus(
                 since_at=moment_of(since_at),
                 last_digest_at=last_digest_at and moment_of(last_digest_at),
                 slot_at=slot_at and moment_of(slot_at),
@@ -267,7 +268,7 @@ class Readers(Examined):
 
     def news(self, email: str, *, backlog_since: datetime) -> News:
         with self._snapshot():
-            frontier = Frontier(
+            frontier = Progress(
                 hit=self._one("SELECT coalesce(max(number), 0) FROM hit"),
                 revision=self._one("SELECT coalesce(max(number), 0) FROM revision"),
                 change=self._one("SELECT coalesce(max(number), 0) FROM change"),

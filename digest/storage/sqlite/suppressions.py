@@ -7,7 +7,7 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.storage.sqlite.codec import moment_of, text_of
-from digest.storage.sqlite.preferences import Choices
+from digest.storage.sqlite.preferences import SavedPreferences
 from digest.storage.values import Bounced, Suppression, UnreadMail
 
 _DOUBTS_LAST_FOR = timedelta(days=30)
@@ -22,10 +22,12 @@ _UNREAD_KEPT = 50
 _UNREAD_BYTES = 100_000
 
 _BOUNCED_AGAIN_AFTER = timedelta(days=1)
-"""When a digest that came back is tried again, unless the reader's next one takes over its papers before."""
+"""When a digest that came back is tried again, unless the subscriber's next one takes over its papers
+before.
+"""
 
 
-class Suppressions(Choices):
+class Suppressions(SavedPreferences):
     """The part of the store that knows whom not to mail."""
 
     def note_bounce(
@@ -95,7 +97,7 @@ class Suppressions(Choices):
         )
         return bool(counted.rowcount)
 
-    def reader_of_mailing(self, tokens: Sequence[str]) -> str | None:
+    def subscriber_of_mailing(self, tokens: Sequence[str]) -> str | None:
         for token in tokens:
             for (email,) in self._rows("SELECT email FROM mailing WHERE token = ?", [token]):
                 return str(email)

@@ -6,7 +6,7 @@ from pathlib import Path
 from digest.model.digest import Digest
 from digest.storage.sqlite.codec import moment_of
 from digest.storage.sqlite.outbox import MAILING_COLUMNS
-from digest.storage.sqlite.reports import History
+from digest.storage.sqlite.reports import Reports
 from digest.storage.tokens import Kind, is_seal, number_in, seal
 from digest.storage.values import Figures, KeywordPage, Mailing
 
@@ -15,7 +15,7 @@ _DIGESTS_LISTED = 20
 _PAST_KEPT = 1_000
 
 
-class Archive(History):
+class WebPages(Reports):
     """The part of the store that shows what was sent and found."""
 
     def __init__(self, path: Path, *, patience: float | None = None, keeps_former: bool = True) -> None:
@@ -85,7 +85,7 @@ class Archive(History):
         return self._mailing(rows[0]).digest
 
     def digests_of(self, feed: str) -> tuple[Mailing, ...] | None:
-        found = self._reader_of(Kind.READER_FEED, feed)
+        found = self._subscriber_of(Kind.SUBSCRIBER_FEED, feed)
         if found is None:
             return None
         _, number, _ = found
@@ -98,7 +98,7 @@ class Archive(History):
 
     def figures(self) -> Figures:
         with self._snapshot():
-            readers, suppressed, covered_at = self._rows(
+            subscribers, suppressed, covered_at = self._rows(
                 """
                 SELECT (SELECT count(*) FROM subscriber WHERE is_enrolled),
                     (SELECT count(*) FROM suppression),
@@ -106,7 +106,7 @@ class Archive(History):
                 """
             )[0]
             return Figures(
-                readers=readers,
+                subscribers=subscribers,
                 suppressed=suppressed,
                 waiting=self.waiting(),
                 fetched_at=covered_at and moment_of(covered_at),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from digest.mail.rendering.tex import symbols
 from digest.mail.rendering.tex.fractions import bracketed, fraction
 from digest.mail.rendering.tex.letters import MARKS, Alphabet, in_alphabet, marked
-from digest.mail.rendering.tex.spacing import Atom, Kind, kind_of, spaced
+from digest.mail.rendering.tex.spacing import Atom, Kind, kind_for, spaced
 from digest.mail.rendering.tex.spans import Script, Span, Spans, as_text
 from digest.mail.rendering.tex.tokens import DEEPEST, Unreadable, partners, tokens
 
@@ -107,7 +107,7 @@ class _Reader:
             return Atom((Span(" "),), Kind.BLANK)
         if part in "}$":
             raise Unreadable(f"unexpected {part}")
-        return Atom((Span(self._set(part)),), kind_of(part))
+        return Atom((Span(self._set(part)),), kind_for(part))
 
     def _set(self, text: str) -> str:
         alphabet = self._alphabet
@@ -205,7 +205,7 @@ class _Reader:
             return self._unknown(name)
         if name == "colon":
             return Atom((Span(":"),), Kind.PUNCTUATION, is_named=True)
-        kind = Kind.RELATION if name == "mid" else kind_of(character[0])
+        kind = Kind.RELATION if name == "mid" else kind_for(character[0])
         return Atom((Span(self._set(character)),), kind, is_named=True)
 
     def _unknown(self, name: str) -> Atom:
@@ -355,7 +355,7 @@ class _Reader:
             raise Unreadable(f"no character {code}") from error
         if not character.isprintable():
             raise Unreadable(f"no character to be seen: {code}")
-        return Atom((Span(character),), kind_of(character))
+        return Atom((Span(character),), kind_for(character))
 
     def _as_words(self, name: str) -> Atom:
         """A command that is one of words, with its arguments."""

@@ -19,7 +19,7 @@ from digest.mail.rendering.tex.signs import (
     shown_dashes,
     shown_tie,
 )
-from digest.mail.rendering.tex.spacing import Kind, kind_of
+from digest.mail.rendering.tex.spacing import Kind, kind_for
 from digest.mail.rendering.tex.spans import Script, Span, Spans, joined
 from digest.mail.rendering.tex.tokens import Unreadable, survives
 
@@ -251,7 +251,7 @@ class _Reader(Words):
         self._at = self._extent(name, 0)
         written = self._source[start : self._at]
         spans = self._maths(written.removesuffix("{}"), written)
-        is_relation = kind_of(symbols.symbol(name) or " ") is Kind.RELATION
+        is_relation = kind_for(symbols.symbol(name) or " ") is Kind.RELATION
         is_glued = is_relation and after.isspace() and (before.isalnum() or before in (")", "]", "}"))
         return (Span(" "), *spans) if is_glued and before else spans
 

@@ -66,7 +66,7 @@ _ENDS_OPERAND = frozenset({Kind.PLAIN, Kind.CLOSING, Kind.FRACTION, Kind.FUNCTIO
 _BEGINS_OPERAND = frozenset({Kind.PLAIN, Kind.OPENING, Kind.FRACTION, Kind.FUNCTION, Kind.LARGE, Kind.BINARY})
 
 
-def kind_of(character: str) -> Kind:
+def kind_for(character: str) -> Kind:
     for kind, characters in (
         (Kind.OPENING, _OPENING),
         (Kind.CLOSING, _CLOSING),
