@@ -60,7 +60,8 @@ DEAD: dict[str, bytes] = {
         f"Return-path: <>\nX-Failed-Recipients: {SUBSCRIBER}\nAuto-Submitted: auto-replied\n"
         f"From: Mail Delivery System <Mailer-Daemon@mx.lab.example>\nTo: {TO}\nSubject: returned\n\n"
         f"A mail of yours failed for good.\n\n  {SUBSCRIBER}\n    host mx.home.example [192.0.2.7]\n"
-        f"    SMTP error from remote mail server after RCPT TO:<{SUBSCRIBER}>:\n    550 5.1.1 User unknown\n\n"
+        f"    SMTP error from remote mail server after RCPT TO:<{SUBSCRIBER}>:\n"
+        "    550 5.1.1 User unknown\n\n"
         f"------ a copy, with all its headers ------\n\n{returned()}"
     ).encode(),
     "qmail": (
@@ -85,7 +86,10 @@ DEAD: dict[str, bytes] = {
         DAEMON,
         (
             "text/plain; charset=us-ascii",
-            f"    Hi!\n\n    This is the daemon.\n\n    {SUBSCRIBER}: 550 5.1.1 <{SUBSCRIBER}>: no such user\n",
+            (
+                "    Hi!\n\n    This is the daemon.\n\n"
+                f"    {SUBSCRIBER}: 550 5.1.1 <{SUBSCRIBER}>: no such user\n"
+            ),
         ),
         (DSN, status("", "5.0.0")),
         COPY,

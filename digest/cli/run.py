@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from digest.model.digest import Digest
     from digest.pipeline.cycle import CycleReport
-    from digest.pipeline.outlook import Outlook
+    from digest.pipeline.progress import Outlook
     from digest.service.bootstrap import Setup
 
 
@@ -75,7 +75,7 @@ async def _cycle(
     import signal
 
     from digest.cli.opening import open_copy, open_state, progress, tell_person
-    from digest.mail.link_builder import links_for
+    from digest.mail.links import links_for
     from digest.pipeline.confirm import confirm_changes
     from digest.pipeline.cycle import Cycle
     from digest.service.bootstrap import build_sources, build_transport, limits_for, open_client

@@ -248,6 +248,7 @@ def told(done: "Subscribed", path: str, mailed: "Subscriber | None" = None) -> s
         lines.append(f"Filters: {refused}.")
     lines.append(f"Mail goes out {times(mailed or subscriber)}, when there is something new.")
     lines.append(
-        f"Next: `digest preview {subscriber.email}` shows what it brings; `digest run` or the daemon mails it."
+        f"Next: `digest preview {subscriber.email}` shows what it brings;"
+        " `digest run` or the daemon mails it."
     )
     return "\n".join(lines)

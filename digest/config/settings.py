@@ -22,7 +22,6 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from digest.config.base import Section, parse_url
 from digest.config.os_errors import explain
 from digest.config.parsing import (
     is_full_name,
@@ -35,7 +34,7 @@ from digest.config.parsing import (
     parse_zone,
 )
 from digest.config.providers import PROVIDERS
-from digest.config.web_settings import Web
+from digest.config.web_settings import Section, Web, parse_url
 from digest.model.paper import one_line
 
 ARXIV_INTERVAL = timedelta(seconds=3)

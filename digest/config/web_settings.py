@@ -1,14 +1,32 @@
 """`[web]`: where the web pages are, and whose word is taken for who asks."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from digest.config.base import Section, parse_url
 from digest.config.parsing import is_loopback
+
+
+class Section(BaseModel):
+    """A table of digest.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def parse_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bad port or IPv6 address
+        is_good = False
+    if not is_good or re.search(r"[\s\x00-\x1f\x7f]", value):
+        raise ValueError("allowed is an http or https address")
+    return value
+
 
 Network: TypeAlias = IPv4Network | IPv6Network
 

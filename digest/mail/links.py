@@ -1,7 +1,12 @@
-"""Where a digest may lead its subscriber on the web; without a web server, nowhere."""
+"""Where the links of a digest lead on the web; without a web server, nowhere."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+
+from digest.errors import QueryError
+from digest.storage.base import Store
+from digest.storage.values import Mailing
+from digest.subscribers.subscriber import parse_keyword
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +26,50 @@ class Links:
 
 
 NO_LINKS = Links()
+
+_KEYWORDS_KEPT = 50_000
+
+
+class Leading:
+    """Tells for each mailing where it leads, the same each time. Keywords are looked up once."""
+
+    def __init__(self, base_url: str, store: Store, *, makes_pages: bool = True) -> None:
+        """Without `makes_pages` it only reads the state: keywords that never had a page have none."""
+        self._makes_pages = makes_pages
+        self._base_url = base_url
+        self._store = store
+        self._tokens: dict[str, str] = {}
+
+    def links(self, mailing: Mailing) -> Links:
+        if mailing.pages is None:
+            return NO_LINKS
+        return Links(
+            unsubscribe=f"{self._base_url}/u/{mailing.pages.leave}",
+            manage=f"{self._base_url}/p/{mailing.pages.subscriber}",
+            online=f"{self._base_url}/d/{mailing.pages.digest}",
+            keyword_pages=self.keyword_pages(mailing.digest.keywords),
+        )
+
+    def keyword_pages(self, keywords: Iterable[str]) -> Mapping[str, str]:
+        """The page of each of these keywords that has one."""
+        wanted = tuple(keywords)
+        keys = {text: key for text in wanted if text not in self._tokens and (key := _key(text))}
+        if keys:
+            if len(self._tokens) > _KEYWORDS_KEPT:
+                self._tokens.clear()
+                keys = {text: key for text in wanted if (key := _key(text))}
+            self._tokens.update(self._store.keyword_tokens(keys, make=self._makes_pages))
+        return {text: f"{self._base_url}/k/{self._tokens[text]}" for text in wanted if text in self._tokens}
+
+
+def links_for(base_url: str | None, store: Store) -> Callable[[Mailing], Links]:
+    """For a `Writer`; without a base address mails lead nowhere."""
+    return Leading(base_url, store).links if base_url else lambda mailing: NO_LINKS
+
+
+def _key(text: str) -> str | None:
+    """`None` for what an earlier version took for a keyword and this one does not."""
+    try:
+        return parse_keyword(text).query.key
+    except (QueryError, ValueError):
+        return None

@@ -12,10 +12,9 @@ from digest.pipeline.cleanup import clean_up
 from digest.pipeline.compose_job import ComposeReport, Due, compose_due
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.fetch import FetchReport, fetch
-from digest.pipeline.outlook import Outlook, outlook
-from digest.pipeline.renames import take_up_renames
+from digest.pipeline.progress import Outlook, outlook
+from digest.pipeline.reconcile import take_up_renames, take_up_restored
 from digest.pipeline.render_queue import StartWorker, Write
-from digest.pipeline.restore import take_up_restored
 from digest.pipeline.schedule import due_today
 from digest.sources.arxiv.calendar import last_announcement, why_quiet
 from digest.sources.base import Source

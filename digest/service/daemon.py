@@ -12,16 +12,14 @@ from typing import TypeVar
 from digest.config.heap import trim_heap
 from digest.config.parsing import counted
 from digest.errors import ConfigurationError, DigestError
-from digest.mail.link_builder import links_for
+from digest.mail.links import links_for
 from digest.pipeline.cleanup import clean_up
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.confirm import confirm_changes
-from digest.pipeline.coverage import covered_until, uncovered_since
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.fetch import FetchReport, fetch
-from digest.pipeline.outlook import Outlook, outlook
-from digest.pipeline.renames import take_up_renames
-from digest.pipeline.restore import take_up_restored
+from digest.pipeline.progress import Outlook, covered_until, outlook, uncovered_since
+from digest.pipeline.reconcile import take_up_renames, take_up_restored
 from digest.pipeline.schedule import due_at_slot, next_fetch_at, slot_after
 from digest.service.bootstrap import Setup, build_sources, build_transport, limits_for, open_client
 from digest.service.mail_setup import build_writer, writer_setup_for

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from digest.config.heap import collect_rarely, keep_what_is_there, trim_heap
 from digest.errors import StateError
-from digest.mail.link_builder import links_for
+from digest.mail.links import links_for
 from digest.mail.message import SenderIdentity
 from digest.pipeline.render_queue import RenderedMessage, Write, draft
 from digest.service.mail_setup import WriterSetup, build_writer
@@ -35,7 +35,7 @@ def main() -> None:
         os.nice(10)  # what is written waits to be sent: sending goes first
     told = json.loads(sys.argv[1])
     writer_setup = WriterSetup(
-        sender_identity=SenderIdentity(**told["letterhead"]),
+        sender_identity=SenderIdentity(**told["sender_identity"]),
         templates=Path(told["templates"]) if told["templates"] else None,
         base_url=told["base_url"],
     )

@@ -52,9 +52,9 @@ _PARSERS: Mapping[str, Callable[[object], object]] = {
 }
 
 _PLACES: Mapping[str, tuple[str, str]] = {
-    "at": ("rhythm", "send_at"),
-    "timezone": ("rhythm", "timezone"),
-    "weekly": ("rhythm", "weekly"),
+    "at": ("send_schedule", "send_at"),
+    "timezone": ("send_schedule", "timezone"),
+    "weekly": ("send_schedule", "weekly"),
     "exclude": ("filters", "exclude"),
     "categories": ("filters", "categories"),
     "crosslists": ("filters", "crosslists"),

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from digest.config.parsing import address_key
 from digest.errors import StateError
-from digest.mail.link_builder import Leading
+from digest.mail.links import Leading
 from digest.mail.rendering.paper_view import title_for
 from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest

@@ -75,7 +75,7 @@ async def test_a_refusal_says_why_whatever_its_status(tmp_path: Path, path: Path
     settings = ClientSettings(contact=None, version="1", retry_pause=timedelta(0), tries=1)
     async with (
         arxiv_server(says(document, status if as_recorded else 200)) as server,
-        PoliteClient(settings, RateLimiter(tmp_path / "turnstile", timedelta(0))) as client,
+        PoliteClient(settings, RateLimiter(tmp_path / "requests", timedelta(0))) as client,
     ):
         with pytest.raises(Refused) as refused:
             await client.ask(server.url, {"search_query": "x"}, parse_search_answer)

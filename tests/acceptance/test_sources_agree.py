@@ -65,7 +65,7 @@ def ids_announced() -> dict[str, set[str]]:
 async def brought(arxiv: Simulator, folder: Path, name: str, window: Window) -> tuple[tuple[Paper, ...], int]:
     """What the source of this name brings, and how many requests it took."""
     settings = ClientSettings(contact=None, version="1", retry_pause=timedelta(0), tries=1)
-    rate_limiter = RateLimiter(folder / "turnstile", timedelta(seconds=0.025))
+    rate_limiter = RateLimiter(folder / "requests", timedelta(seconds=0.025))
     async with PoliteClient(settings, rate_limiter) as client:
         sources = (
             SearchApi(client, f"{arxiv.url}/api/query"),

@@ -106,7 +106,7 @@ async def source_called(
     async with (
         LocalArxiv(ANNOUNCEMENTS, now) as local,
         harvest_server(says("", 503) if is_down else catalogue.answer) as server,
-        PoliteClient(settings, RateLimiter(folder / "turnstile", timedelta(0))) as client,
+        PoliteClient(settings, RateLimiter(folder / "requests", timedelta(0))) as client,
     ):
         local.is_overloaded = is_down
         sources: tuple[Source, ...] = (

@@ -322,7 +322,7 @@ async def test_a_state_that_fails_while_mailing_is_named_plainly(
     def full(*args: object, **named: object) -> None:
         raise StateError("digest.db", "the disk is full")
 
-    monkeypatch.setattr(store, "conclude", full)
+    monkeypatch.setattr(store, "record_results", full)
     monkeypatch.setattr(receipt_writer, "LONGEST_WAIT", 0)
     with pytest.raises(StateError, match="the disk is full"):
         await lab.run(MONDAY, TEA, MILK)
@@ -343,7 +343,7 @@ async def test_a_state_that_cannot_be_written_for_longer_than_a_lease_repeats_no
             raise StateError("digest.db", "the disk is full")
         method(*args, **named)
 
-    monkeypatch.setattr(store, "conclude", partial(once_writable, record_results))
+    monkeypatch.setattr(store, "record_results", partial(once_writable, record_results))
     monkeypatch.setattr(store, "renew", partial(once_writable, renew))
     monkeypatch.setattr(deliver_module, "LEASE", timedelta(seconds=1))
     monkeypatch.setattr(receipt_writer, "_PAUSE", 0.02)

@@ -307,7 +307,7 @@ async def test_after_a_clock_that_was_ahead_arxiv_is_asked_once_and_soon(
 ) -> None:
     now, right = moment(wrong), moment("2026-06-09 07:30")
     source = FakeSource(invented_paper("2606.00008", "Tea", submitted="2026-06-08 12:00"))
-    monkeypatch.setattr(daemon_module, "sources_of", lambda *_: (source,))
+    monkeypatch.setattr(daemon_module, "build_sources", lambda *_: (source,))
     if wrong.startswith("2027"):
         source.failing = lambda _: WrongClock("http://arxiv", "another time") if now > right else None
     with SqliteStore(tmp_path / "digest.db") as store:
@@ -476,7 +476,7 @@ async def test_what_arxiv_left_out_is_told_and_asked_for_every_six_hours(
 ) -> None:
     teas = [invented_paper(f"2606.{n:05}", "Tea", submitted="2026-06-12 10:00") for n in range(300)]
     sources = [FakeSource(*teas, name=name) for name in ("one", "another")]
-    monkeypatch.setattr(daemon_module, "sources_of", lambda settings, client: sources)
+    monkeypatch.setattr(daemon_module, "build_sources", lambda settings, client: sources)
     caplog.set_level(logging.INFO)
 
     def said(text: str) -> bool:

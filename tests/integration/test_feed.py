@@ -42,7 +42,7 @@ async def daily_feeds(
     settings = ClientSettings(contact=None, version="1", retry_pause=timedelta(0), tries=tries)
     async with (
         harvest_server(*replies) as server,
-        PoliteClient(settings, RateLimiter(tmp_path / "turnstile", timedelta(0))) as client,
+        PoliteClient(settings, RateLimiter(tmp_path / "requests", timedelta(0))) as client,
     ):
         yield server, DailyFeed(client, f"{server.url}/atom", most_entries)
 

@@ -121,8 +121,8 @@ _steps = st.lists(
             st.just("change"),
             st.builds(settings_of, *[st.booleans()] * 3, st.sampled_from([True, True, False])),
         ),
-        st.tuples(st.just("serve"), st.booleans()),
-        st.tuples(st.just("serve"), st.just(False)),
+        st.tuples(st.just("enqueue"), st.booleans()),
+        st.tuples(st.just("enqueue"), st.just(False)),
     ),
     max_size=14,
 )
@@ -190,7 +190,7 @@ class Reports:
 def test_over_any_history_each_paper_comes_once_and_each_new_version_in_one_line(steps: list[Step]) -> None:
     with TemporaryDirectory() as folder:
         history = Reports(Path(folder, "digest.db"))
-        for name, value in [*steps, ("serve", False)]:
+        for name, value in [*steps, ("enqueue", False)]:
             getattr(history, name)(value)
 
 

@@ -32,7 +32,7 @@ HAS_PROC_LOCKS = Path("/proc/locks").exists()
 HOLD = """
 import sys, time
 from pathlib import Path
-from digest.locking import LockFile
+from digest.config.file_lock import LockFile
 lock = LockFile(Path(sys.argv[1]))
 assert lock.acquire()
 print("held", flush=True)

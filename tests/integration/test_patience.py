@@ -39,7 +39,7 @@ def client(folder: Path, *, patience: float | None, pause: float = 0.2, tries: i
         tries=tries,
         patience=None if patience is None else timedelta(seconds=patience),
     )
-    return PoliteClient(settings, RateLimiter(folder / "turnstile", timedelta(0)))
+    return PoliteClient(settings, RateLimiter(folder / "requests", timedelta(0)))
 
 
 async def test_what_fails_is_told_at_once_with_the_time_of_the_next_try(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ async def test_a_server_that_says_nothing_is_given_up_too(
 async def test_another_process_that_asks_is_named_when_the_patience_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock = LockFile(tmp_path / "turnstile")
+    lock = LockFile(tmp_path / "requests")
     assert lock.acquire()
     monkeypatch.setattr(http_client, "_SHORT_TRY", 0.3)
     try:

@@ -62,7 +62,7 @@ def settings(
 async def asking(
     tmp_path: Path, chosen: ClientSettings | None = None, interval: timedelta = timedelta(0)
 ) -> AsyncIterator[PoliteClient]:
-    async with PoliteClient(chosen or settings(), RateLimiter(tmp_path / "turnstile", interval)) as client:
+    async with PoliteClient(chosen or settings(), RateLimiter(tmp_path / "requests", interval)) as client:
         yield client
 
 
@@ -335,12 +335,12 @@ ASK_THRICE = """
 import asyncio, sys
 from datetime import timedelta
 from pathlib import Path
-from digest.arxiv.http import ClientSettings, PoliteClient
-from digest.arxiv.turnstile import Turnstile
+from digest.sources.http_client import ClientSettings, PoliteClient
+from digest.sources.rate_limiter import RateLimiter
 
 async def ask(url, path):
     settings = ClientSettings(contact=None, version="1", retry_pause=timedelta(0), tries=1)
-    async with PoliteClient(settings, Turnstile(Path(path), timedelta(seconds=0.1))) as client:
+    async with PoliteClient(settings, RateLimiter(Path(path), timedelta(seconds=0.1))) as client:
         for _ in range(3):
             await client.ask(url, {}, bytes)
 
@@ -350,10 +350,10 @@ HOLD = """
 import asyncio, sys
 from datetime import timedelta
 from pathlib import Path
-from digest.arxiv.turnstile import Turnstile
+from digest.sources.rate_limiter import RateLimiter
 
 async def hold(path):
-    async with Turnstile(Path(path), timedelta(0)).turn():
+    async with RateLimiter(Path(path), timedelta(0)).turn():
         print("held", flush=True)
         await asyncio.sleep(600)
 
@@ -364,7 +364,7 @@ ROOT = Path(__file__).parents[2]
 
 async def test_requests_of_two_processes_keep_the_interval(tmp_path: Path) -> None:
     async with arxiv_server(GOOD) as server:
-        command = (sys.executable, "-c", ASK_THRICE, server.url, str(tmp_path / "turnstile"))
+        command = (sys.executable, "-c", ASK_THRICE, server.url, str(tmp_path / "requests"))
         async with (
             started_here(*command, cwd=ROOT) as one,
             started_here(*command, cwd=ROOT) as another,
@@ -384,7 +384,7 @@ async def test_a_process_that_starts_again_keeps_the_interval(tmp_path: Path) ->
 
 
 async def test_a_killed_process_leaves_no_lock_but_the_interval(tmp_path: Path) -> None:
-    path = tmp_path / "turnstile"
+    path = tmp_path / "requests"
     rate_limiter = RateLimiter(path, INTERVAL)
     async with started_here(sys.executable, "-c", HOLD, path, cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -410,7 +410,7 @@ def is_taken(path: Path) -> bool:
 
 
 async def test_a_waiter_that_is_cancelled_lets_the_others_pass(tmp_path: Path) -> None:
-    path = tmp_path / "turnstile"
+    path = tmp_path / "requests"
     await one_turn(RateLimiter(path, INTERVAL))
     rate_limiter = RateLimiter(path, timedelta(hours=1))
 
@@ -440,14 +440,14 @@ async def test_a_waiter_that_is_cancelled_lets_the_others_pass(tmp_path: Path) -
 def test_whatever_the_file_says_nobody_waits_longer_than_the_interval(
     tmp_path: Path, record: str, waits: bool
 ) -> None:
-    path = tmp_path / "turnstile"
+    path = tmp_path / "requests"
     path.write_text(record, encoding="utf-8")
     pause = RateLimiter(path, timedelta(hours=1))._pause()
     assert (3590 < pause <= 3600) if waits else pause == 0
 
 
 async def test_a_clock_that_jumps_forward_opens_no_gap_within_a_process(tmp_path: Path) -> None:
-    path = tmp_path / "turnstile"
+    path = tmp_path / "requests"
     rate_limiter = RateLimiter(path, INTERVAL)
     async with rate_limiter.turn():
         ended = time.monotonic()
@@ -467,7 +467,7 @@ async def test_a_failed_request_counts_for_the_interval_too(tmp_path: Path) -> N
 
 
 async def test_the_event_loop_is_free_while_one_waits(tmp_path: Path) -> None:
-    path = tmp_path / "turnstile"
+    path = tmp_path / "requests"
     await one_turn(RateLimiter(path, INTERVAL))
     waiting = asyncio.create_task(one_turn(RateLimiter(path, timedelta(seconds=30))))
     for _ in range(10):
@@ -483,7 +483,7 @@ async def test_the_event_loop_is_free_while_one_waits(tmp_path: Path) -> None:
 )
 async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, place: str, remedy: str) -> None:
     (tmp_path / "file").touch()
-    path = tmp_path if place == "a directory" else tmp_path / "file" / "turnstile"
+    path = tmp_path if place == "a directory" else tmp_path / "file" / "requests"
     async with arxiv_server(GOOD) as server, PoliteClient(settings(), RateLimiter(path, INTERVAL)) as client:
         with pytest.raises(StateError, match=remedy) as failure:
             await client.ask(server.url, FIELDS, text)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from digest import cli
-from digest.pipeline.renames import take_up_renames
+from digest.pipeline.reconcile import take_up_renames
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import MailingState
 from digest.subscribers.preferences import Preferences

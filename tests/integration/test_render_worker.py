@@ -15,7 +15,7 @@ import pytest
 
 from digest.config.loader import load_settings
 from digest.errors import StateError, WorkerGone
-from digest.mail.link_builder import links_for
+from digest.mail.links import links_for
 from digest.mail.maildir import MaildirTransport
 from digest.pipeline import deliver as deliver_module
 from digest.pipeline.deliver import deliver

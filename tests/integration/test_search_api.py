@@ -51,7 +51,7 @@ async def search_api(
     )
     async with (
         arxiv_server(*replies) as server,
-        PoliteClient(settings, RateLimiter(tmp_path / "turnstile", timedelta(0))) as client,
+        PoliteClient(settings, RateLimiter(tmp_path / "requests", timedelta(0))) as client,
     ):
         yield server, SearchApi(client, server.url, page_size)
 

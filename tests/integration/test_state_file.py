@@ -135,7 +135,10 @@ def test_nobody_is_refused_since_another_wrote_meanwhile(tmp_path: Path) -> None
 
 
 def test_processes_that_begin_at_once_make_one_file(tmp_path: Path) -> None:
-    begin = "import sys, pathlib, digest.store.sqlite as s; input(); s.SqliteStore(pathlib.Path(sys.argv[1]))"
+    begin = (
+        "import sys, pathlib; from digest.storage.sqlite.store import SqliteStore;"
+        " input(); SqliteStore(pathlib.Path(sys.argv[1]))"
+    )
     command = (sys.executable, "-W", "ignore", "-c", begin, tmp_path / "digest.db")
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with ExitStack() as stack:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import feedparser
 import pytest
 
-from digest.mail.link_builder import links_for
+from digest.mail.links import links_for
 from digest.model.paper import Paper, one_line
 from digest.storage.values import DeliveryResult, MailingState
 from digest.web.feeds import dated_at

@@ -11,8 +11,7 @@ from pathlib import Path
 from aiohttp import ClientSession
 
 from digest.config.web_settings import Web
-from digest.mail.link_builder import links_for
-from digest.mail.links import Links
+from digest.mail.links import Links, links_for
 from digest.model.paper import Paper
 from digest.pipeline.compose import compose
 from digest.storage.sqlite.store import SqliteStore

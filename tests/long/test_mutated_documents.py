@@ -338,7 +338,7 @@ async def test_an_answer_of_200_mb_is_given_up_at_the_limit(
     settings = ClientSettings(contact=None, version="1", retry_pause=timedelta(0), tries=1)
     async with (
         arxiv_server(reply) as server,  # type: ignore[arg-type]
-        PoliteClient(settings, RateLimiter(tmp_path / "turnstile", timedelta(0))) as client,
+        PoliteClient(settings, RateLimiter(tmp_path / "requests", timedelta(0))) as client,
         asyncio.timeout(60),
     ):
         limit = settings.max_bytes * 5 // 4 + 16 * MIB

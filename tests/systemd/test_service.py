@@ -207,4 +207,4 @@ def test_it_stops_cleanly_and_soon(service: Service) -> None:
         assert time.monotonic() - began < 5
     assert (service.show("ActiveState"), service.show("Result")) == ("inactive", "success")
     assert service.show("ExecMainStatus") == "0"
-    assert "INFO digest.daemon: stopped" in service.journal
+    assert "INFO digest.service.daemon: stopped" in service.journal

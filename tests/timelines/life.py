@@ -18,7 +18,7 @@ from digest.pipeline import cycle as cycle_module
 from digest.pipeline.compose_job import ComposeReport, compose_due
 from digest.pipeline.cycle import Cycle
 from digest.pipeline.fetch import FetchReport, fetch
-from digest.pipeline.restore import take_up_restored
+from digest.pipeline.reconcile import take_up_restored
 from digest.service import daemon as daemon_module
 from digest.service.bootstrap import Setup, load_setup
 from digest.service.daemon import Daemon
@@ -284,8 +284,8 @@ def _shown(one: Subscriber | None) -> str:
     texts = [keyword.text + "!" * (keyword.query.key in one.muted) for keyword in one.keywords]
     excluded = [keyword.text for keyword in one.filters.exclude]
     return (
-        f"{texts} but {excluded} in {one.filters.categories} at {send_schedule.send_at:%H:%M} {send_schedule.timezone}"
-        f" weekly {send_schedule.weekly} paused {send_schedule.paused_until}"
+        f"{texts} but {excluded} in {one.filters.categories} at {send_schedule.send_at:%H:%M}"
+        f" {send_schedule.timezone} weekly {send_schedule.weekly} paused {send_schedule.paused_until}"
     )
 
 
@@ -429,10 +429,10 @@ def _surroundings(town: Town) -> Iterator[None]:
 
     given: dict[str, Callable[..., object]] = {
         "open_client": client,
-        "sources_of": lambda *_: town.sources,
-        "transport_of": lambda *_: town.transport,
-        "limits_of": lambda *_: UNLIMITED,
-        "writer_of": lambda *_: town.write,
+        "build_sources": lambda *_: town.sources,
+        "build_transport": lambda *_: town.transport,
+        "limits_for": lambda *_: UNLIMITED,
+        "build_writer": lambda *_: town.write,
         "tell_operator": nothing,
     }
     with town.watching(daemon_module), ExitStack() as stack:

@@ -3,7 +3,7 @@
 import pytest
 
 from digest.config.parsing import is_full_name
-from digest.mail.smtp.helo import greeting_name
+from digest.mail.smtp.connect import greeting_name
 
 SENDER = "digest@lab.example"
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from digest.mail.link_builder import Leading, links_for
-from digest.mail.links import NO_LINKS
+from digest.mail.links import NO_LINKS, Leading, links_for
 from digest.model.digest import Digest
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing, Pages

@@ -13,8 +13,16 @@ from digest.cli.doctor_checks.check import Finding, failed, ok, warning
 from digest.errors import ServerUnavailable
 from digest.mail.bounces import verp
 from digest.mail.message import wire_address
-from digest.mail.smtp.connect import SmtpServer, encrypt, explained, greet, log_in, name_for, refused
-from digest.mail.smtp.helo import machine_name
+from digest.mail.smtp.connect import (
+    SmtpServer,
+    encrypt,
+    explained,
+    greet,
+    log_in,
+    machine_name,
+    name_for,
+    refused,
+)
 from digest.mail.smtp.reply_codes import Reply, ReplyClass, Stage, judge
 
 _PATIENCE = timedelta(seconds=30)

@@ -2,19 +2,23 @@
 
 import asyncio
 import base64
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from ipaddress import ip_address
 from typing import Literal
 
 import aiosmtplib
 
+from digest.config.parsing import is_full_name
 from digest.errors import ServerUnavailable
-from digest.mail.smtp.helo import greeting_name, machine_name
 from digest.mail.smtp.reply_codes import Reply, Stage, judge
 from digest.mail.smtp.unreached import explain_unreached
+
+_NOWHERE = ("arpa", "home", "internal", "invalid", "lan", "local", "localdomain", "localhost")
 
 Security = Literal["starttls", "tls", "none"]
 
@@ -25,7 +29,7 @@ class SmtpServer:
 
     After `messages_per_connection` mails a connection is closed and another one opened. With a
     `bounce_address` that, with the mailing's name, is the envelope sender (`digest.mail.bounces.verp`).
-    The server is greeted as `helo`, or as `digest.mail.smtp.helo` finds by the machine and `sender`.
+    The server is greeted as `helo`, or as `greeting_name` finds by the machine and `sender`.
 
     `starttls` and `tls` demand a certificate that this machine trusts, valid for `host`.
     """
@@ -169,3 +173,21 @@ def refused(server: SmtpServer, stage: Stage, reply: Reply) -> ServerUnavailable
     """The error for a reply that concerns every mail."""
     verdict = judge(stage, reply)
     return ServerUnavailable(str(server), f"{verdict.cause} ({reply})", verdict.remedy, verdict.wait)
+
+
+def greeting_name(machine: str, sender: str) -> str | None:
+    """The name for EHLO (RFC 5321, section 4.1.1.1); `None` if neither will do.
+
+    It is `machine` where others can know that name, else the domain of `sender`.
+    """
+    for name in (machine.rstrip("."), sender.rpartition("@")[2]):
+        if is_full_name(name) and name.lower().rpartition(".")[2] not in _NOWHERE:
+            return name
+    return None
+
+
+@cache
+def machine_name() -> str:
+    """The full name of this machine, as far as it knows it. It may ask the name service."""
+    name = socket.gethostname()
+    return name if "." in name else socket.getfqdn()

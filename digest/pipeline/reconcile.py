@@ -1,4 +1,4 @@
-"""Finds in an edit of subscribers.toml that somebody's address was changed."""
+"""Takes up what changed outside of a cycle: an older copy of the state, an address in subscribers.toml."""
 
 import logging
 from collections.abc import Sequence
@@ -9,6 +9,23 @@ from digest.storage.values import AddressChange
 from digest.subscribers.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)
+
+
+def take_up_restored(store: Store, *, now: datetime) -> tuple[str, ...]:
+    """What to tell the operator of it, once. To be called before anything is composed or sent.
+
+    Raises `StateError` when the state cannot be read or written.
+    """
+    found = store.take_up_restored(now=now)
+    if found is None:
+        return ()
+    made = f" (of {found.copied_at:%Y-%m-%d %H:%M} UTC)" if found.copied_at else ""
+    note = (
+        f"an older copy of the state{made} was put in its place: papers that were mailed since then may come"
+        " once more, and what readers chose since then is not known (digest docs delivery)"
+    )
+    _log.warning(note)
+    return (note,)
 
 
 def take_up_renames(

@@ -1,6 +1,7 @@
-"""Up to which moment the keywords of all subscribers were fetched."""
+"""How far a run came: up to when keywords were fetched, how many digests wait, why, and until when."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from digest.storage.base import Store
@@ -27,3 +28,19 @@ def uncovered_since(store: Store, subscribers: Sequence[Subscriber], moment: dat
 
 def _keys(subscribers: Sequence[Subscriber]) -> set[str]:
     return {keyword.query.key for subscriber in subscribers for keyword in subscriber.keywords}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """`waiting` digests, what stands in their way, and when the first mailing is due, also after a pause."""
+
+    waiting: int = 0
+    cause: str = ""
+    due_at: datetime | None = None
+
+
+def outlook(store: Store, *, now: datetime) -> Outlook:
+    """Raises `StateError`."""
+    waiting = store.waiting()
+    cause = (store.blocked(now=now).reply or store.refused(least=0).reply) if waiting else ""
+    return Outlook(waiting=waiting, cause=cause, due_at=store.next_due_at())
