@@ -97,6 +97,12 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 @EVERY_PAGE
+def test_only_tests_that_exist_are_named(page: Path) -> None:
+    named = re.findall(r"tests/[\w/]+\.py", page.read_text(encoding="utf-8"))
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
+@EVERY_PAGE
 def test_only_commands_and_options_that_exist_are_named(page: Path) -> None:
     code = [block for block in blocks("sh", "console", "yaml", "") if block.page == page]
     lines = [line for block in code for line in block.typed]
