@@ -25,8 +25,7 @@ def backup(
     from datetime import UTC, datetime
 
     from digest.errors import StateError
-    from digest.storage.sqlite.errors import is_there
-    from digest.storage.sqlite.store import back_up
+    from digest.storage.factory import back_up, is_there
 
     state = context_of(ctx).settings().state
     if not is_there(state):

@@ -16,9 +16,11 @@ from digest.config import os_errors
 from digest.errors import ConfigurationError, DigestError, StateError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from digest.config.settings import Settings
     from digest.mail.bounces import Bounce, Complaint, Unread, UnsubscribeRequest
-    from digest.storage.sqlite.store import SqliteStore
+    from digest.storage.base import Store
     from digest.storage.values import Bounced, Suppression
 
 EX_TEMPFAIL = 75
@@ -66,9 +68,8 @@ def suppressions(
     as_json: AsList = False,
 ) -> None:
     """List the addresses that get no mail, since when, and why."""
-    from digest.cli.opening import open_beside
     from digest.cli.screen import print_table
-    from digest.storage.sqlite.errors import is_there
+    from digest.storage.factory import is_there, open_beside
 
     settings = context_of(ctx).settings()
     found: tuple[Suppression, ...] = ()
@@ -182,7 +183,7 @@ def _handled(context: Context, message: bytes, now: datetime) -> str:
                 return _put_by(store, found, message, now)
 
 
-def _counted(store: "SqliteStore", found: "Bounce", now: datetime) -> str:
+def _counted(store: "Store", found: "Bounce", now: datetime) -> str:
     from digest.mail.bounces import MOST_BOUNCES, cause_to_suppress
 
     bounced, is_their_own = _noted(store, found, now)
@@ -209,7 +210,7 @@ def _counted(store: "SqliteStore", found: "Bounce", now: datetime) -> str:
     return f"{bounced.email} gets no more mail ({cause}); to lift this: digest resume {bounced.email}"
 
 
-def _noted(store: "SqliteStore", found: "Bounce", now: datetime) -> "tuple[Bounced | None, bool]":
+def _noted(store: "Store", found: "Bounce", now: datetime) -> "tuple[Bounced | None, bool]":
     """The bounce as the store counts it, and whether the address that failed is the subscriber's own.
 
     Where it is another one, the subscriber's mailbox hands on to it, perhaps to others besides: that is
@@ -235,7 +236,7 @@ def _noted(store: "SqliteStore", found: "Bounce", now: datetime) -> "tuple[Bounc
     return None, False
 
 
-def _left(store: "SqliteStore", found: "UnsubscribeRequest", now: datetime) -> str:
+def _left(store: "Store", found: "UnsubscribeRequest", now: datetime) -> str:
     email = _subscriber(store, found)
     if email is None:
         return "Nothing done: a wish to unsubscribe, from nobody who was ever mailed from here."
@@ -243,7 +244,7 @@ def _left(store: "SqliteStore", found: "UnsubscribeRequest", now: datetime) -> s
     return f"{email} is unsubscribed, as they asked by mail."
 
 
-def _complained(store: "SqliteStore", found: "Complaint", now: datetime) -> str:
+def _complained(store: "Store", found: "Complaint", now: datetime) -> str:
     email = _subscriber(store, found)
     if email is None:
         return "Nothing done: the complaint is about a mail that is none of ours."
@@ -251,12 +252,12 @@ def _complained(store: "SqliteStore", found: "Complaint", now: datetime) -> str:
     return f"{email} gets no more mail: it was marked as spam; to lift this: digest resume {email}"
 
 
-def _subscriber(store: "SqliteStore", found: "UnsubscribeRequest | Complaint") -> str | None:
+def _subscriber(store: "Store", found: "UnsubscribeRequest | Complaint") -> str | None:
     known = store.unsubscribed_for(found.subscriber) if found.subscriber else None
     return known.email if known else store.subscriber_of_mailing(found.tokens)
 
 
-def _put_by(store: "SqliteStore", found: "Unread", message: bytes, now: datetime) -> str:
+def _put_by(store: "Store", found: "Unread", message: bytes, now: datetime) -> str:
     from digest.storage.values import UnreadMail
 
     if store.subscriber_of_mailing(found.tokens) is None:
@@ -268,8 +269,8 @@ def _put_by(store: "SqliteStore", found: "Unread", message: bytes, now: datetime
 
 def _kept(context: Context, *, show: int | None, clears: bool) -> None:
     """What `digest status` tells to look at."""
-    from digest.cli.opening import open_beside
     from digest.cli.screen import print_table
+    from digest.storage.factory import open_beside
 
     if clears:
         with _state(context.settings()) as store:
@@ -293,15 +294,15 @@ def _kept(context: Context, *, show: int | None, clears: bool) -> None:
         typer.echo("No mail is kept.")
 
 
-def _state(settings: "Settings") -> "SqliteStore":
+def _state(settings: "Settings") -> "AbstractContextManager[Store]":
     """The state, beside a daemon that may be at work on it. Raises `StateError` where there is none yet."""
-    from digest.storage.sqlite.store import SqliteStore
+    from digest.storage.factory import open_store
 
-    return SqliteStore(_existing(settings))
+    return open_store(_existing(settings))
 
 
 def _existing(settings: "Settings") -> Path:
-    from digest.storage.sqlite.errors import is_there
+    from digest.storage.factory import is_there
 
     if not is_there(settings.state):
         raise StateError(

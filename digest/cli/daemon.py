@@ -33,15 +33,15 @@ def daemon(context: typer.Context) -> None:
 
 
 def _serve(context: typer.Context, notifier: "Notifier") -> None:
-    from digest.cli.opening import open_state
     from digest.service.bootstrap import load_setup
     from digest.service.daemon import Daemon
     from digest.service.event_loop import run
     from digest.service.mail_setup import build_writer, writer_setup_for
+    from digest.storage.factory import open_alone
 
     setup = load_setup(context_of(context).config)
     build_writer(writer_setup_for(setup.settings))
-    with open_state(setup.settings.state) as store:
+    with open_alone(setup.settings.state) as store:
         service = Daemon(setup, lambda: load_setup(context_of(context).config), store, notifier)
         run(service.run())
     if service.is_interrupted:

@@ -82,13 +82,13 @@ def _take_over(
     """First what was seen, then the subscription: a daemon must not mail what lies between the two."""
     from digest.cli.subscriptions import told
     from digest.errors import ConfigurationError
-    from digest.storage.sqlite.store import SqliteStore
+    from digest.storage.factory import open_store
     from digest.subscribers import editor
 
     if not keywords:
         raise ConfigurationError("none of the headings can be a keyword; nothing was written")
     papers = {listed.id for verdict in verdicts for listed in verdict.listing.papers}
-    with SqliteStore(settings.state) as store:
+    with open_store(settings.state) as store:
         fresh = store.count_as_seen(email, papers)
     done = editor.subscribe(settings.subscribers, settings.defaults, email=email, keywords=keywords)
     known = f", {len(papers) - fresh} of them did already" if fresh < len(papers) else ""

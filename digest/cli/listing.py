@@ -104,10 +104,9 @@ def _take_back(email: str = "EMAIL") -> str:
 
 def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known]:
     """What subscribers chose is shown where the state can be read; else it is said that it is not."""
-    from digest.cli.opening import open_beside
     from digest.config.parsing import address_key
     from digest.errors import StateError
-    from digest.storage.sqlite.errors import is_there
+    from digest.storage.factory import is_there, open_beside
     from digest.subscribers.preferences import Preferences, adapted
 
     chosen: Mapping[str, Preferences] = {}

@@ -116,14 +116,12 @@ def _former(path: Path) -> str | None:
 
 def _made(settings: "Settings", keywords: "Sequence[Keyword]", now: datetime) -> "Page":
     from digest.cli.daily_papers.page import MOST_PAPERS, Page, build_section
-    from digest.cli.opening import open_copy
-    from digest.storage.sqlite.errors import is_there
-    from digest.storage.sqlite.store import SqliteStore
+    from digest.storage.factory import is_there, open_copy, open_store
 
     with ExitStack() as opened:
         store: Store | None = None
         if is_there(settings.state):
-            store = opened.enter_context(SqliteStore(settings.state))
+            store = opened.enter_context(open_store(settings.state))
         covered = store.covered_at() if store else {}
         missing = [one.text for one in keywords if one.query.key not in covered]
         if missing or store is None:

@@ -98,9 +98,10 @@ async def _compose(
     settings: "Settings", subscriber: "Subscriber", now: datetime
 ) -> "tuple[Digest | None, bool]":
     """What they would get now, else (second value false) what a newcomer with their keywords would."""
-    from digest.cli.opening import open_asking, open_copy, progress
+    from digest.cli.opening import open_asking, progress
     from digest.pipeline.fetch import fetch
     from digest.service.bootstrap import build_sources
+    from digest.storage.factory import open_copy
     from digest.subscribers.preferences import adapted
 
     lookback = timedelta(days=settings.arxiv.lookback_days)

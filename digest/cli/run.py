@@ -74,7 +74,7 @@ async def _cycle(
     import asyncio
     import signal
 
-    from digest.cli.opening import open_copy, open_state, progress, tell_person
+    from digest.cli.opening import progress, tell_person
     from digest.mail.links import links_for
     from digest.pipeline.confirm import confirm_changes
     from digest.pipeline.cycle import Cycle
@@ -82,10 +82,11 @@ async def _cycle(
     from digest.service.mail_setup import build_writer, writer_setup_for
     from digest.service.notify_operator import tell_operator
     from digest.service.worker_pool import started_worker
+    from digest.storage.factory import open_alone, open_copy
     from digest.subscribers.preferences import apply_preferences
 
     settings = setup.settings
-    opened = open_copy if dry_run else open_state
+    opened = open_copy if dry_run else open_alone
     stop = asyncio.Event()
     task = asyncio.current_task()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -28,11 +28,11 @@ def status(
     Asks nobody: it reads the state and arXiv's calendar. Who has no state of their own is shown
     the service's. Ends with 1 when something needs a person, and with 2 when a file has a mistake.
     """
-    from digest.cli.opening import is_at_work, open_beside
     from digest.config.loader import SYSTEM_CONFIG, is_of_the_service, of_the_service
     from digest.errors import ConfigurationError
     from digest.service.bootstrap import load_setup
     from digest.service.health import SHOWN, examine
+    from digest.storage.factory import is_at_work, open_beside
     from digest.subscribers.preferences import apply_preferences
 
     config = context_of(ctx).config

@@ -181,8 +181,7 @@ def rename(
 def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:
     """Whether the state knew the subscriber. Raises `ConfigurationError` where the new address is taken."""
     from digest.config.parsing import parse_address
-    from digest.storage.sqlite.errors import is_there
-    from digest.storage.sqlite.store import SqliteStore
+    from digest.storage.factory import is_there, open_store
 
     try:
         parse_address(new)
@@ -190,7 +189,7 @@ def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:
         raise typer.BadParameter(f"{new}: {error}") from error
     if not is_there(settings.state):
         return False
-    with SqliteStore(settings.state) as store:
+    with open_store(settings.state) as store:
         if store.rename(email, new, now=datetime.now(UTC)):
             return True
         if store.subscriber_statuses([email]):
@@ -206,15 +205,14 @@ def _in_state(
     Where the state cannot be read, that is said.
     """
     from digest.errors import StateError
-    from digest.storage.sqlite.errors import is_there
-    from digest.storage.sqlite.store import SqliteStore
+    from digest.storage.factory import is_there, open_store
     from digest.subscribers.preferences import Preferences
 
     nothing = Preferences()
     if not is_there(settings.state):
         return False, nothing
     try:
-        with SqliteStore(settings.state) as store:
+        with open_store(settings.state) as store:
             if forget_choices:
                 store.save_preferences(subscriber.email, nothing)
             return store.rejoin(subscriber.email), store.preferences_of(subscriber.email)

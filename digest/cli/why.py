@@ -45,9 +45,10 @@ def why(
     went out; or what stood against it. A paper that was never fetched is asked for at arXiv.
     """
     from digest.cli.answers import answer_for
-    from digest.cli.opening import open_beside, subscriber_called
+    from digest.cli.opening import subscriber_called
     from digest.model.paper import parse_identifier
     from digest.service.bootstrap import load_setup
+    from digest.storage.factory import open_beside
 
     try:
         wanted, _ = parse_identifier(arxiv_id)

@@ -13,7 +13,8 @@ from digest.model.paper import ArxivId
 from digest.pipeline.cycle import Cycle, CycleReport
 from digest.service.bootstrap import Setup, build_sources, build_transport, load_setup, open_client
 from digest.service.mail_setup import build_writer, writer_setup_for
-from digest.storage.sqlite.store import SqliteStore
+from digest.storage.base import Store
+from digest.storage.factory import open_store
 
 MAILDIR = "Maildir"
 SUBSCRIBERS = "subscribers.toml"
@@ -83,7 +84,7 @@ async def live_through(folder: Path) -> tuple[Run, ...]:
     runs: list[Run] = []
     async with LocalArxiv(ANNOUNCEMENTS, FIRST_MORNING) as arxiv:
         setup = _install(folder, arxiv.url)
-        with SqliteStore(setup.settings.state) as store:
+        with open_store(setup.settings.state) as store:
             for arxiv.now in moments:
                 report = await _cycle(setup, store, arxiv.now, force=arxiv.now == moments[-1])
                 runs.append(_told(folder, arxiv.now, report, runs))
@@ -100,7 +101,7 @@ def _install(folder: Path, url: str) -> Setup:
     return load_setup(config, {})
 
 
-async def _cycle(setup: Setup, store: SqliteStore, now: datetime, *, force: bool) -> CycleReport:
+async def _cycle(setup: Setup, store: Store, now: datetime, *, force: bool) -> CycleReport:
     async with open_client(setup.settings) as client:
         cycle = Cycle(
             sources=build_sources(setup.settings, client),

@@ -23,7 +23,7 @@ from digest.sources.arxiv.search_api import SearchApi
 from digest.sources.base import Source
 from digest.sources.http_client import ClientSettings, PoliteClient
 from digest.sources.rate_limiter import RateLimiter
-from digest.storage.sqlite.errors import state_error
+from digest.storage.factory import make_folder
 from digest.subscribers.subscriber import Subscriber, load_subscribers
 
 _TURNSTILE = "arxiv-requests"
@@ -135,10 +135,7 @@ async def open_client(
     """The one client for everything that arXiv is asked, for as long as it is needed."""
     interval = settings.arxiv.interval_for(settings.arxiv.api_url)
     rate_limiter = RateLimiter(rate_limiter_file(settings), interval)
-    try:
-        make_private_folder(settings.state.parent)
-    except OSError as error:
-        raise state_error(settings.state, error) from error
+    make_folder(settings.state)
     async with PoliteClient(manners or client_settings_for(settings), rate_limiter) as client:
         yield client
 

@@ -20,7 +20,7 @@ from digest.mail.message import SenderIdentity
 from digest.pipeline.render_queue import RenderedMessage, Write, draft
 from digest.service.mail_setup import WriterSetup, build_writer
 from digest.storage.base import Store
-from digest.storage.sqlite.store import SqliteStore
+from digest.storage.factory import open_store
 
 _BETWEEN_TRIMS = 100
 """Answers of some dozens of mails, in which what is kept is exchanged and leaves gaps: 5 MB of 76."""
@@ -39,7 +39,7 @@ def main() -> None:
         templates=Path(told["templates"]) if told["templates"] else None,
         base_url=told["base_url"],
     )
-    with os.fdopen(told["desk"], "wb") as desk, SqliteStore(Path(told["state"])) as store:
+    with os.fdopen(told["desk"], "wb") as desk, open_store(Path(told["state"])) as store:
         write = build_writer(writer_setup, links_for(writer_setup.base_url, store))
         collect_rarely()
         keep_what_is_there()

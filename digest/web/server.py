@@ -14,7 +14,7 @@ from aiohttp import web
 from digest.config.package_data import templates_folder
 from digest.config.web_settings import Web
 from digest.errors import ConfigurationError
-from digest.storage.sqlite.store import SqliteStore
+from digest.storage.factory import open_store
 from digest.web.app import Application
 from digest.web.connections import ConnectionLimiter, connections_for, listener_at
 from digest.web.metrics import Metrics
@@ -55,7 +55,7 @@ async def serving(
     pages = Pages(templates_folder(), is_indexed=settings.robots)
     with ExitStack() as stack:
         # Who reads has a connection of its own, and never waits for a change that waits for others.
-        store, changing = (stack.enter_context(SqliteStore(state, patience=_PATIENCE)) for _ in range(2))
+        store, changing = (stack.enter_context(open_store(state, patience=_PATIENCE)) for _ in range(2))
         site = Site(
             base_url=settings.base_url,
             store=store,

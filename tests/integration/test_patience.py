@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from digest.cli.opening import open_copy
 from digest.config.file_lock import LockFile
 from digest.errors import Throttled, Unreachable
 from digest.service.worker_pool import _environment
@@ -20,6 +19,7 @@ from digest.sources import http_client
 from digest.sources.http_client import ClientSettings, PoliteClient
 from digest.sources.proxies import proxy_for
 from digest.sources.rate_limiter import RateLimiter
+from digest.storage.factory import open_copy
 from digest.storage.sqlite.store import SqliteStore
 from tests.integration.arxiv_server import arxiv_server, hangs, says
 from tests.processes import started_here

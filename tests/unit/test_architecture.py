@@ -69,6 +69,12 @@ def test_imports_point_back(module: str) -> None:
     assert not {name for name in ours if name.split(".")[0] in PLACE and place_of(name) > place_of(module)}
 
 
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith("storage.")])
+def test_only_storage_knows_which_database_it_is(module: str) -> None:
+    hidden = ("digest.storage.sqlite", "digest.storage.lock", "sqlite3", "sqlite_utils")
+    assert not {name for name in imported(MODULES[module]) if name.startswith(hidden)}
+
+
 @pytest.mark.parametrize("module", [name for name in MODULES if PURE.match(name)])
 def test_decisions_touch_no_network_no_disk_and_no_clock(module: str) -> None:
     assert not {name.split(".")[0] for name in imported(MODULES[module])} & IMPURE

@@ -15,7 +15,7 @@ from digest.errors import ConfigurationError, StateError, Unwritable
 from digest.model.paper import one_line
 from digest.service.bootstrap import Setup
 from digest.service.mail_setup import build_mail_writer, writer_setup_for
-from digest.storage.sqlite.store import look_into, restored_in
+from digest.storage.factory import look_into, restored_in
 
 A_YEAR = 300_000_000
 """Bytes: all that arXiv announces in a year takes half of it (docs/benchmarks.md), copying it the rest."""
