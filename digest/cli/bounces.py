@@ -184,19 +184,13 @@ def _handled(context: Context, message: bytes, now: datetime) -> str:
 
 
 def _counted(store: "Store", found: "Bounce", now: datetime) -> str:
-    from digest.mail.bounces import MOST_BOUNCES, cause_to_suppress
+    from digest.pipeline.policy import MOST_BOUNCES, cause_to_suppress, is_one_of_many
 
     bounced, is_their_own = _noted(store, found, now)
     if bounced is None:
         return "Nothing done: the notification is about a mail that is none of ours."
-    cause = cause_to_suppress(
-        found,
-        is_their_own=is_their_own,
-        bounces=bounced.bounces,
-        doubted_for=bounced.doubted_for,
-        is_one_of_many=bounced.is_one_of_many,
-    )
-    if bounced.is_one_of_many:
+    cause = cause_to_suppress(found, bounced, is_their_own=is_their_own)
+    if is_one_of_many(bounced):
         return (
             f"{bounced.email} is still mailed: many others came back on the same day, so a mail server seems"
             f" to be at fault ({found.reply}); digest resume --since DATE lifts what the first of them began"
@@ -218,19 +212,26 @@ def _noted(store: "Store", found: "Bounce", now: datetime) -> "tuple[Bounced | N
     original one.
     """
     from digest.mail.delivery_reports import Concern
+    from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 
+    retry_at = now + RETRY_BOUNCED_AFTER
     for address in filter(None, (found.recipient, found.original)):
         is_their_own = address == found.recipient
         concern = found.concern if is_their_own or found.concern is Concern.OTHER else Concern.FULL
         bounced = store.note_bounce(
-            found.token, recipient=address, concern=concern.value, reply=found.reply, now=now
+            found.token,
+            recipient=address,
+            concern=concern.value,
+            reply=found.reply,
+            now=now,
+            retry_at=retry_at,
         )
         if bounced is not None:
             return bounced, is_their_own
     if found.is_addressed or not (found.recipient or found.original):
         concern = Concern.FULL if found.recipient and found.concern is not Concern.OTHER else found.concern
         bounced = store.note_bounce(
-            found.token, recipient=None, concern=concern.value, reply=found.reply, now=now
+            found.token, recipient=None, concern=concern.value, reply=found.reply, now=now, retry_at=retry_at
         )
         return bounced, False
     return None, False

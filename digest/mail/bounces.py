@@ -9,7 +9,6 @@ from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase32
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import islice
 
 from digest.mail.delivery_reports import Concern, Report, parse_reports
@@ -19,17 +18,6 @@ from digest.model.paper import one_line
 
 LONGEST_BOUNCE = 1_000_000
 """How many bytes are looked at: the report stands before the returned mail, whose end is not needed."""
-
-MOST_BOUNCES = 5
-"""At so many mailings that came back in 30 days because of the mailbox no more are sent to an address.
-
-A mailbox may be full over a holiday. Who gets a daily digest is given a working week for that; providers, on
-the other side, count mails to addresses that do not take them.
-"""
-
-DOUBTED_FOR = timedelta(hours=40)
-"""So far apart are the notifications of two mailings that make a doubtful address a dead one: two days, less
-the hours by which the time of delivery differs."""
 
 _LONGEST_REPLY = 300
 _MOST_TOKENS = 20
@@ -196,26 +184,6 @@ def read_returned(message: bytes, *, bounce_address: str | None) -> Returned | N
         return UnsubscribeRequest(subscriber="", tokens=tokens)
     sender = decoded_words(mail.first("From"))
     return Unread(tokens=tokens, sender=sender[:_LONGEST_REPLY], subject=subject[:_LONGEST_REPLY])
-
-
-def cause_to_suppress(
-    found: Bounce, *, is_their_own: bool, bounces: int, doubted_for: timedelta, is_one_of_many: bool = False
-) -> str | None:
-    """Why the subscriber gets no more mail after this bounce, if so.
-
-    `is_their_own`: it is the subscriber's address that failed, and not one that their mailbox hands on to.
-    The others are those of `digest.storage.Bounced`. What speaks of anything but the mailbox suppresses
-    nobody, however often it comes, and nor does a server that calls very many dead at once.
-    """
-    if found.concern is Concern.OTHER or is_one_of_many:
-        return None
-    if found.is_dead and is_their_own:
-        return found.reply
-    if doubted_for >= DOUBTED_FOR:
-        return f"mailings came back for days, the last: {found.reply}"
-    if bounces >= MOST_BOUNCES:
-        return f"{bounces} mailings came back in 30 days, the last: {found.reply}"
-    return None
 
 
 def _bounce(reports: tuple[Report, ...], token: str, *, is_addressed: bool) -> Bounce:

@@ -14,11 +14,10 @@ from digest.errors import ServerUnavailable, StateError, WorkerGone
 from digest.keywords.index import forget
 from digest.mail.rate_limit import UNLIMITED, Limits, RateLimit
 from digest.mail.transport import Outcome, Receipt, Session, Transport
-from digest.pipeline.circuit_breaker import Decision
+from digest.pipeline.policy import LATEST_RETRY, Decision, retry_at
 from digest.pipeline.receipt_writer import ReceiptWriter
 from digest.pipeline.refusals import Refusals
 from digest.pipeline.render_queue import RenderedMessage, RenderQueue, StartWorker, Write, draft
-from digest.pipeline.schedule import LONGEST_RETRY, retry_at
 from digest.storage.base import Store
 from digest.storage.values import DeliveryResult, MailingState
 
@@ -85,7 +84,7 @@ async def deliver(
     wait, the process that `hire` opens writes them, as long as it lives.
     Raises `StateError` when the outbox cannot be read or written.
     """
-    await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + 2 * LONGEST_RETRY)
+    await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + LATEST_RETRY)
     rate_limit = await asyncio.to_thread(RateLimit.resumed, limits, now=clock(), sent_since=store.sent_since)
     notes: list[str] = []
     async with _drafting(store, write, start_worker, notes) as drafting:

@@ -5,20 +5,23 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from digest.config.parsing import address_key
 from digest.mail.transport import Outcome, Receipt
-from digest.pipeline.circuit_breaker import CircuitBreaker, Decision, Refused, Tally, domain_of
+from digest.pipeline.policy import (
+    LATELY,
+    RETRY_RELEASED_AFTER,
+    CircuitBreaker,
+    Decision,
+    Refused,
+    Tally,
+    domain_of,
+)
 from digest.pipeline.render_queue import RenderedMessage
 from digest.storage.base import Store
 
 _log = logging.getLogger(__name__)
-
-_AFTER_THE_BRAKE = timedelta(hours=1)
-"""When an address is tried again that was called dead together with too many others."""
-
-_LATELY = timedelta(days=1)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,7 +99,7 @@ class Refusals:
 
     def _lately(self, now: datetime) -> Mapping[str, Tally]:
         records = {
-            domain: self._store.record_of(domain, since=now - _LATELY)
+            domain: self._store.record_of(domain, since=now - LATELY)
             for domain in {_domain(one) for one, _ in self._refused}
         }
         return {domain: Tally(accepted=accepted, dead=dead) for domain, (accepted, dead) in records.items()}
@@ -119,7 +122,7 @@ class Refusals:
         held_back = [number for one in domains for number in self._held_back.pop(one, ())]
         numbers = (*(one.number for one, _ in refused), *held_back)
         cause = _cause(domain, len(refused), refused[-1][1].reply)
-        await asyncio.to_thread(self._store.release, numbers, now=now + _AFTER_THE_BRAKE, reply=cause)
+        await asyncio.to_thread(self._store.release, numbers, now=now + RETRY_RELEASED_AFTER, reply=cause)
         _log.error(
             "nobody suppressed domain=%s refused=%d accepted=%d",
             domain or "any", len(refused), self.circuit_breaker.accepted,

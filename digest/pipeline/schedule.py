@@ -1,18 +1,13 @@
-"""When: whom to mail, when to try again, and when to ask arXiv. Nothing here reads the clock."""
+"""When: whom to mail, and when to ask arXiv. Nothing here reads the clock."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from digest.sources.arxiv.calendar import last_announcement, next_announcement, next_evening
 from digest.sources.plausibility import INDEX_LAG
 from digest.storage.values import SubscriberStatus
 from digest.subscribers.subscriber import Subscriber
-
-FIRST_RETRY = timedelta(minutes=30)
-LONGEST_RETRY = timedelta(hours=12)
-"""The waits between attempts at a mailing, which double from the one to the other."""
 
 POLLS = (timedelta(minutes=30), timedelta(hours=3), timedelta(hours=6))
 """How long after an announcement arXiv is asked; the last time only if the one before brought nothing.
@@ -92,17 +87,6 @@ def is_paused(slot: datetime, subscriber: Subscriber) -> bool:
     """Whether the subscriber wants nothing on that day, where they live."""
     until = subscriber.send_schedule.paused_until
     return until is not None and slot.astimezone(subscriber.send_schedule.timezone).date() < until
-
-
-def retry_at(now: datetime, *, attempts: int, token: str) -> datetime:
-    """When a mailing is tried again after `attempts` (1 or more) of them. It is never given up.
-
-    To each wait after the first comes up to a tenth of it, which follows from the mailing's `token`: mails
-    that were refused together do not come back together again and again.
-    """
-    wait = min(FIRST_RETRY * (1 << min(attempts - 1, 10)), LONGEST_RETRY)
-    jitter = crc32(f"{token}/{attempts}".encode()) / 2**32 / 10 if attempts > 1 else 0
-    return now + wait * (1 + jitter)
 
 
 def next_fetch_at(

@@ -18,6 +18,7 @@ from digest.pipeline.compose_job import compose_due
 from digest.pipeline.confirm import confirm_changes
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.fetch import FetchReport, fetch
+from digest.pipeline.policy import pause_after
 from digest.pipeline.progress import Outlook, covered_until, outlook, uncovered_since
 from digest.pipeline.reconcile import take_up_renames, take_up_restored
 from digest.pipeline.schedule import due_at_slot, next_fetch_at, slot_after
@@ -39,9 +40,6 @@ _T = TypeVar("_T")
 
 _LOOK_UP = timedelta(seconds=20)
 """The longest sleep: a suspended machine, a clock that was set or an edited file is noticed within it."""
-
-_PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60))
-"""The waits after mailing failed as a whole; the last one repeats."""
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -164,7 +162,7 @@ class Daemon:
             wake.clear()
             next_at = await self._guarded(name, step)
             failures = 0 if next_at else failures + 1
-            await self._sleep(next_at or self._clock() + _pause(failures), wake)
+            await self._sleep(next_at or self._clock() + pause_after(failures), wake)
 
     # Fetching.
 
@@ -223,7 +221,7 @@ class Daemon:
         self._server_failures = self._server_failures + 1 if report.is_server_down else 0
         retry_at = waits.due_at and max(waits.due_at, report.limited_until or waits.due_at)
         if report.is_server_down:
-            retry_at = self._clock() + _pause(self._server_failures)
+            retry_at = self._clock() + pause_after(self._server_failures)
         self._tell(waits, retry_at)
         if report.is_server_down and retry_at:
             return retry_at
@@ -431,7 +429,3 @@ class Daemon:
 
 def _left(preferences: Mapping[str, Preferences]) -> frozenset[str]:
     return frozenset(address for address, chosen in preferences.items() if chosen.left_at)
-
-
-def _pause(failures: int) -> timedelta:
-    return _PAUSES[min(failures, len(_PAUSES)) - 1]

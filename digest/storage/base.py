@@ -218,11 +218,19 @@ class Store(Protocol):
         ...
 
     def note_bounce(
-        self, token: str, *, recipient: str | None, concern: str, reply: str, now: datetime
+        self,
+        token: str,
+        *,
+        recipient: str | None,
+        concern: str,
+        reply: str,
+        now: datetime,
+        retry_at: datetime,
     ) -> Bounced | None:
         """Counts a mailing as come back; `None` if none is called so, or `recipient` is not its subscriber.
 
-        Where `recipient` is given, the mailing did not arrive: it goes again, in the next digest if it can.
+        Where `recipient` is given, the mailing did not arrive: it goes again at
+        `retry_at`, or before in the next digest if it can.
         `concern` is "dead", "doubtful" or "full" where the mailbox is why, else "other", which counts not.
         """
         ...

@@ -155,18 +155,27 @@ class Suppression:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """How many other subscribers were called dead within a day, and how many were `mailed` lately."""
+
+    others: int = 0
+    mailed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bounced:
     """A subscriber one of whose mailings came back.
 
     `bounces` is how often notifications said in the last thirty days that mailings did not arrive because of
     their mailbox, and `doubted_for` how far apart those of two mailings are that say there may be none.
-    `is_one_of_many`: within a day it was said of so many others that a server has to be at fault.
+    `of_all` is what was said of all subscribers, and `of_domain` of those of the same domain.
     """
 
     email: str
     bounces: int
     doubted_for: timedelta = timedelta(0)
-    is_one_of_many: bool = False
+    of_all: Returned = Returned()
+    of_domain: Returned = Returned()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

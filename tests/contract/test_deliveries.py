@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from digest.pipeline.merge import merge
+from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 from digest.storage.base import Store
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import DeliveryResult, Mailing, MailingState, Served
@@ -290,7 +291,12 @@ def test_a_bounce_names_the_subscriber_and_their_count(store: Store) -> None:
     (mailing,) = claim(store)
     record_results(store, mailing, MailingState.SENT, "250")
     bounced = store.note_bounce(
-        mailing.token, recipient="ADA@example.org", concern="full", reply="5.2.2", now=NOW
+        mailing.token,
+        recipient="ADA@example.org",
+        concern="full",
+        reply="5.2.2",
+        now=NOW,
+        retry_at=NOW + RETRY_BOUNCED_AFTER,
     )
     assert bounced
     assert (bounced.email, bounced.bounces) == (ADA, 1)
@@ -301,7 +307,14 @@ def test_what_came_back_goes_into_the_next_digest(store: Store) -> None:
     (mailing,) = claim(store)
     record_results(store, mailing, MailingState.SENT, "250")
     assert undelivered(store) == []
-    store.note_bounce(mailing.token, recipient=ADA, concern="full", reply="5.2.2 full", now=NOW)
+    store.note_bounce(
+        mailing.token,
+        recipient=ADA,
+        concern="full",
+        reply="5.2.2 full",
+        now=NOW,
+        retry_at=NOW + RETRY_BOUNCED_AFTER,
+    )
     assert undelivered(store) == [mailing.number]
     assert claim(store, now=LATER) == ()
 
@@ -314,7 +327,14 @@ def test_of_a_mail_sent_twice_one_may_come_back_and_the_other_arrive_so_it_is_no
     record_results(store, mailing, MailingState.UNKNOWN, "lost", due_at=NOW)
     claim(store)
     record_results(store, mailing, MailingState.SENT, "250")
-    store.note_bounce(mailing.token, recipient=ADA, concern="full", reply="5.2.2 full", now=NOW)
+    store.note_bounce(
+        mailing.token,
+        recipient=ADA,
+        concern="full",
+        reply="5.2.2 full",
+        now=NOW,
+        retry_at=NOW + RETRY_BOUNCED_AFTER,
+    )
     assert undelivered(store) == []
     assert [again.token for again in claim(store, now=NOW + timedelta(days=1))] == [mailing.token]
 
@@ -325,7 +345,12 @@ def test_a_notification_that_comes_twice_counts_once(store: Store) -> None:
     record_results(store, mailing, MailingState.SENT, "250")
     for recipient in (ADA, ADA, None, None):
         bounced = store.note_bounce(
-            mailing.token, recipient=recipient, concern="full", reply="5.2.2", now=NOW
+            mailing.token,
+            recipient=recipient,
+            concern="full",
+            reply="5.2.2",
+            now=NOW,
+            retry_at=NOW + RETRY_BOUNCED_AFTER,
         )
         assert bounced
         assert bounced.bounces == 1
@@ -335,7 +360,14 @@ def test_where_it_may_have_arrived_elsewhere_it_is_counted_and_not_repeated(stor
     outbox_of(store, ADA)
     (mailing,) = claim(store)
     record_results(store, mailing, MailingState.SENT, "250")
-    bounced = store.note_bounce(mailing.token, recipient=None, concern="full", reply="5.1.1", now=NOW)
+    bounced = store.note_bounce(
+        mailing.token,
+        recipient=None,
+        concern="full",
+        reply="5.1.1",
+        now=NOW,
+        retry_at=NOW + RETRY_BOUNCED_AFTER,
+    )
     assert bounced
     assert (bounced.bounces, undelivered(store), store.waiting()) == (1, [], 0)
 
@@ -345,13 +377,25 @@ def test_bounces_are_forgotten_after_thirty_days_and_on_resuming(store: Store) -
     for mailing in claim(store):
         record_results(store, mailing, MailingState.SENT, "250")
         store.note_bounce(
-            mailing.token, recipient=mailing.digest.email, concern="full", reply="5.2.2", now=NOW
+            mailing.token,
+            recipient=mailing.digest.email,
+            concern="full",
+            reply="5.2.2",
+            now=NOW,
+            retry_at=NOW + RETRY_BOUNCED_AFTER,
         )
         if mailing.digest.email == BO:
             store.suppress(BO, cause="full", now=NOW)
             store.resume(BO, now=NOW)
         at = NOW + timedelta(days=1 if mailing.digest.email == BO else 31)
-        bounced = store.note_bounce(mailing.token, recipient=None, concern="full", reply="5.2.2", now=at)
+        bounced = store.note_bounce(
+            mailing.token,
+            recipient=None,
+            concern="full",
+            reply="5.2.2",
+            now=at,
+            retry_at=at + RETRY_BOUNCED_AFTER,
+        )
         assert bounced
         assert bounced.bounces == 1
 
@@ -364,7 +408,17 @@ def test_a_bounce_of_something_else_changes_nothing(store: Store, token: str, re
     (mailing,) = claim(store)
     record_results(store, mailing, MailingState.SENT, "250")
     named = mailing.token if token == "theirs" else token
-    assert store.note_bounce(named, recipient=recipient, concern="full", reply="5.1.1", now=NOW) is None
+    assert (
+        store.note_bounce(
+            named,
+            recipient=recipient,
+            concern="full",
+            reply="5.1.1",
+            now=NOW,
+            retry_at=NOW + RETRY_BOUNCED_AFTER,
+        )
+        is None
+    )
     assert store.waiting() == 0
 
 

@@ -27,7 +27,7 @@ from digest.mail.rendering.writer import Writer
 from digest.model.paper import ArxivId
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.deliver import LEASE
-from digest.pipeline.schedule import LONGEST_RETRY, retry_at
+from digest.pipeline.policy import LATEST_RETRY, RETRY_BOUNCED_AFTER, retry_at
 from digest.storage.sqlite import outbox
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import DeliveryResult, Mailing, MailingState, Matched
@@ -173,7 +173,12 @@ class Deliveries(RuleBasedStateMachine):
         self.returned.remove(one)
         recipient = one.email if names_the_subscriber else None
         bounced = self.stores["other"].note_bounce(
-            one.token, recipient=recipient, concern="full", reply="5.2.2 full", now=self.now
+            one.token,
+            recipient=recipient,
+            concern="full",
+            reply="5.2.2 full",
+            now=self.now,
+            retry_at=self.now + RETRY_BOUNCED_AFTER,
         )
         assert bounced is not None
         if not names_the_subscriber:  # it may have arrived by another way, so it is not repeated
@@ -277,7 +282,7 @@ class Deliveries(RuleBasedStateMachine):
     @rule()
     def reclaim(self) -> None:
         """As at the beginning of each delivery: nobody else is sending then."""
-        self.stores["one"].reclaim(now=self.now, latest=self.now + 2 * LONGEST_RETRY)
+        self.stores["one"].reclaim(now=self.now, latest=self.now + LATEST_RETRY)
         self.orphans.clear()
 
     # What must hold
@@ -302,7 +307,12 @@ class Deliveries(RuleBasedStateMachine):
             self.subscriber_changes(email, "is resumed")
         for one in self.returned:
             self.stores["one"].note_bounce(
-                one.token, recipient=one.email, concern="full", reply="5.2.2 full", now=self.now
+                one.token,
+                recipient=one.email,
+                concern="full",
+                reply="5.2.2 full",
+                now=self.now,
+                retry_at=self.now + RETRY_BOUNCED_AFTER,
             )
         self.enrol()
         for _ in range(2):

@@ -20,11 +20,11 @@ import pytest
 from digest import cli
 from digest.config.package_data import templates_folder
 from digest.keywords.query import parse
-from digest.mail.bounces import MOST_BOUNCES
 from digest.mail.message import SenderIdentity
 from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.writer import Writer
 from digest.pipeline.compose import compose
+from digest.pipeline.policy import MOST_BOUNCES
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import DeliveryResult, MailingState, Matched, Served
 from tests.factories import invented_paper, make_subscriber

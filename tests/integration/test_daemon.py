@@ -22,6 +22,7 @@ from aiohttp import ClientSession
 
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.errors import WrongClock
+from digest.pipeline import policy
 from digest.service import daemon as daemon_module
 from digest.service.bootstrap import load_setup
 from digest.service.daemon import Daemon
@@ -259,7 +260,7 @@ async def test_systemd_hears_ready_alive_and_stopping(tmp_path: Path, ear: socke
 async def test_a_failing_store_does_not_end_the_daemon(
     tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daemon_module, "_PAUSES", (timedelta(minutes=1),))
+    monkeypatch.setattr(policy, "SERVER_PAUSES", (timedelta(minutes=1),))
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
         await until(lambda: town.store.covered_at())
         await town.settle()

@@ -29,6 +29,7 @@ from digest.mail.smtp.session import Security, SmtpServer, SmtpTransport
 from digest.mail.transport import Outcome, Outgoing, Receipt
 from digest.pipeline.cycle import CycleReport
 from digest.pipeline.deliver import deliver
+from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing
 from tests.factories import make_subscriber
@@ -236,7 +237,14 @@ async def test_a_250_that_was_a_lie_is_made_good_once_the_notification_tells(
         server.accepted.remove(lost)
         assert (await lab.run(SOON)).digests_sent == 0
         _, token, _ = lab.mailings()[ADA]
-        assert store.note_bounce(token, recipient=ADA, concern="full", reply="5.2.2 full", now=SOON)
+        assert store.note_bounce(
+            token,
+            recipient=ADA,
+            concern="full",
+            reply="5.2.2 full",
+            now=SOON,
+            retry_at=SOON + RETRY_BOUNCED_AFTER,
+        )
         assert (await lab.run(TUESDAY)).digests_sent == 0
         assert (await lab.run(WEDNESDAY)).digests_sent == 1
         assert [mail.message for mail in server.accepted if mail.recipient == ADA] == [lost.message]

@@ -21,6 +21,7 @@ from digest.mail.rendering.writer import Writer
 from digest.mail.transport import Transport
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.cycle import Cycle, CycleReport
+from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 from digest.storage.sqlite import restore_detection
 from digest.storage.sqlite.migrations import migrations
 from digest.storage.sqlite.store import SqliteStore, back_up, restored_in
@@ -248,9 +249,24 @@ def test_a_mail_that_the_state_forgot_comes_back_for_nobody(tmp_path: Path) -> N
     store, lost, new = lost_and_new(tmp_path)
     with store:
         assert (
-            store.note_bounce(lost.token, recipient=ADA.email, concern="full", reply="5.2.2", now=NOW) is None
+            store.note_bounce(
+                lost.token,
+                recipient=ADA.email,
+                concern="full",
+                reply="5.2.2",
+                now=NOW,
+                retry_at=NOW + RETRY_BOUNCED_AFTER,
+            )
+            is None
         )
-        bounced = store.note_bounce(new.token, recipient=ADA.email, concern="full", reply="5.2.2", now=NOW)
+        bounced = store.note_bounce(
+            new.token,
+            recipient=ADA.email,
+            concern="full",
+            reply="5.2.2",
+            now=NOW,
+            retry_at=NOW + RETRY_BOUNCED_AFTER,
+        )
         assert bounced is not None
         assert bounced.bounces == 1
 

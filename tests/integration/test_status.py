@@ -12,6 +12,7 @@ from digest.cli.doctor_checks.examination import SUBSCRIBERS, examine_here, exit
 from digest.config import loader
 from digest.model.paper import Paper
 from digest.pipeline.compose_job import compose_due
+from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 from digest.service.health import QuietKeyword, examine
 from digest.service.operator_mail import told
 from digest.storage.lock import hold_state
@@ -173,7 +174,14 @@ def test_what_waits_for_the_end_of_a_pause_or_came_back_needs_nobody(store: Sqli
     store.record_results(
         [DeliveryResult(number=mailing.number, state=MailingState.SENT, reply="250")], now=later
     )
-    store.note_bounce(mailing.token, recipient=ADA.email, concern="full", reply="5.2.2 full", now=later)
+    store.note_bounce(
+        mailing.token,
+        recipient=ADA.email,
+        concern="full",
+        reply="5.2.2 full",
+        now=later,
+        retry_at=later + RETRY_BOUNCED_AFTER,
+    )
     assert store.waiting() == 1
     assert store.unserved(since=later - timedelta(days=1)) == ()
 

@@ -34,7 +34,7 @@ PURE = re.compile(
     r"|storage\.(values|tokens)"
     r"|mail\.(message|links|rate_limit|mime|bounces|delivery_reports)|mail\.smtp\.reply_(codes|text)"
     r"|mail\.rendering\.(?!templates|renderer|template_check)"
-    r"|pipeline\.(compose|merge|schedule|explain|circuit_breaker)$"
+    r"|pipeline\.(compose|merge|schedule|explain|policy)$"
     r"|web\.(clients|preferences_form|feeds)"
     r"|cli\.doctor_checks\.dns_records|cli\.daily_papers\."
 )

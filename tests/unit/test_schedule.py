@@ -1,16 +1,14 @@
-"""When subscribers are mailed, mailings are tried again, and arXiv is asked."""
+"""When subscribers are mailed, and arXiv is asked."""
 
-from datetime import date, time, timedelta
+from datetime import date, time
 
 import pytest
 
 from digest.pipeline.schedule import (
-    LONGEST_RETRY,
     due_at_slot,
     due_today,
     mailing_after,
     next_fetch_at,
-    retry_at,
     slot_after,
     slot_before,
 )
@@ -116,21 +114,6 @@ def test_a_cycle_serves_a_weekly_subscriber_on_their_day_or_once_after_it() -> N
     assert due_today(friday, subscriber, new) == friday
     assert due_today(saturday, subscriber, subscriber_status(last_digest="2026-06-12 12:00")) == saturday
     assert due_today(saturday, subscriber, subscriber_status(last_digest="2026-06-19 12:00")) is None
-
-
-def test_the_waits_between_attempts_grow_to_a_limit_and_never_end() -> None:
-    now = moment("2026-06-16 07:00")
-    waits = [retry_at(now, attempts=attempts, token="a1") - now for attempts in range(1, 500)]
-    doubling = [timedelta(minutes=30), timedelta(hours=1), timedelta(hours=2)]
-    assert all(least <= wait <= least * 1.1 for least, wait in zip(doubling, waits, strict=False))
-    assert all(LONGEST_RETRY <= wait <= LONGEST_RETRY * 1.1 for wait in waits[9:])
-
-
-def test_mails_refused_together_do_not_come_back_together_again_and_again() -> None:
-    now = moment("2026-06-16 07:00")
-    moments = {retry_at(now, attempts=2, token=f"token{number}") for number in range(100)}
-    assert len(moments) == 100
-    assert max(moments) - min(moments) > timedelta(minutes=4)
 
 
 def test_what_a_wrong_clock_wrote_down_as_to_come_silences_nobody() -> None:

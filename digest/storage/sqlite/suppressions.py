@@ -8,30 +8,29 @@ from sqlite_utils import Database
 from digest.config.parsing import address_key
 from digest.storage.sqlite.codec import moment_of, text_of
 from digest.storage.sqlite.preferences import SavedPreferences
-from digest.storage.values import Bounced, Suppression, UnreadMail
+from digest.storage.values import Bounced, Returned, Suppression, UnreadMail
 
 _DOUBTS_LAST_FOR = timedelta(days=30)
 _BOUNCES_COUNT_FOR = timedelta(days=30)
 _DOUBTS_COUNT_FOR = timedelta(days=10)
 """Two weekly mailings lie within it; what was doubted before that has been mailed since."""
 
-_A_FEW = 3
-"""So many addresses may die in a day, however small the group is."""
-
 _UNREAD_KEPT = 50
 _UNREAD_BYTES = 100_000
-
-_BOUNCED_AGAIN_AFTER = timedelta(days=1)
-"""When a digest that came back is tried again, unless the subscriber's next one takes over its papers
-before.
-"""
 
 
 class Suppressions(SavedPreferences):
     """The part of the store that knows whom not to mail."""
 
     def note_bounce(
-        self, token: str, *, recipient: str | None, concern: str, reply: str, now: datetime
+        self,
+        token: str,
+        *,
+        recipient: str | None,
+        concern: str,
+        reply: str,
+        now: datetime,
+        retry_at: datetime,
     ) -> Bounced | None:
         with self._transaction() as db:
             found = db.execute(
@@ -40,7 +39,11 @@ class Suppressions(SavedPreferences):
             if found is None or (recipient and address_key(recipient) != address_key(found[2])):
                 return None
             number, subscriber, email = found
-            is_new = self._take_back(db, number, reply, now) if recipient else self._count(db, number, now)
+            is_new = (
+                self._take_back(db, number, reply, now, retry_at)
+                if recipient
+                else self._count(db, number, now)
+            )
             if is_new:
                 db.execute(
                     "INSERT INTO returned (subscriber, token, concern, returned_at) VALUES (?, ?, ?, ?)",
@@ -61,16 +64,18 @@ class Suppressions(SavedPreferences):
             for token, concern, when in rows
             if concern in {"dead", "doubtful"} and moment_of(when) > since
         ]
+        (address,) = db.execute("SELECT address FROM subscriber WHERE number = ?", [subscriber]).fetchone()
         apart = [late - early for one, early in doubts for other, late in doubts if one != other]
         return Bounced(
             email=email,
             bounces=len(rows),
             doubted_for=max([*apart, timedelta(0)]),
-            is_one_of_many=_is_one_of_many(db, subscriber, now),
+            of_all=_returned(db, subscriber, "", now),
+            of_domain=_returned(db, subscriber, f"@{address.rpartition('@')[2]}", now),
         )
 
     @staticmethod
-    def _take_back(db: Database, number: int, reply: str, now: datetime) -> bool:
+    def _take_back(db: Database, number: int, reply: str, now: datetime, retry_at: datetime) -> bool:
         """It was sent and did not arrive. A notification that comes twice changes nothing more.
 
         Of a mail that was sent twice, since an attempt was cut off, one may come back and the other arrive.
@@ -81,7 +86,7 @@ class Suppressions(SavedPreferences):
                 bounces = bounces + 1, bounced_at = ?
             WHERE number = ? AND state IN ('sent', 'unknown')
             """,
-            [text_of(now + _BOUNCED_AGAIN_AFTER), reply, text_of(now), number],
+            [text_of(retry_at), reply, text_of(now), number],
         )
         return bool(taken.rowcount)
 
@@ -208,28 +213,8 @@ class Suppressions(SavedPreferences):
         return bool(lifted)
 
 
-def _is_one_of_many(db: Database, subscriber: int, now: datetime) -> bool:
-    """Whether more than a few others, and more than a tenth of those mailed, were called dead in a day.
-
-    So of all subscribers, and of those of the same domain; there also where that would be most of them.
-    """
-    (address,) = db.execute("SELECT address FROM subscriber WHERE number = ?", [subscriber]).fetchone()
-    others, mailed = _returned_and_mailed(db, subscriber, "", now)
-    if _is_many(others, mailed):
-        return True
-    others, mailed = _returned_and_mailed(db, subscriber, f"@{address.rpartition('@')[2]}", now)
-    return _is_many(others, mailed) or (others >= _A_FEW - 1 and (others + 1) * 2 > mailed)
-
-
-def _is_many(others: int, mailed: int) -> bool:
-    return others >= _A_FEW and others * 10 > mailed
-
-
-def _returned_and_mailed(db: Database, subscriber: int, tail: str, now: datetime) -> tuple[int, int]:
-    """How many other subscribers were called dead in a day, and how many were mailed lately.
-
-    Those whose addresses end in `tail`.
-    """
+def _returned(db: Database, subscriber: int, tail: str, now: datetime) -> Returned:
+    """Of those whose addresses end in `tail`."""
     (others,) = db.execute(
         """
         SELECT count(DISTINCT returned.subscriber)
@@ -247,4 +232,4 @@ def _returned_and_mailed(db: Database, subscriber: int, tail: str, now: datetime
         """,
         [text_of(now - timedelta(days=2)), tail],
     ).fetchone()
-    return others, mailed
+    return Returned(others=others, mailed=mailed)

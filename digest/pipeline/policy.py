@@ -1,10 +1,53 @@
-"""Whether a server that calls addresses dead is believed: a decision, of what it said to all of a batch."""
+"""When a mailing is tried again, when an address is suppressed, and when a batch stops.
+
+Nothing here reads the clock or the state. How long the state remembers bounces and doubts stands with the
+statements that forget them (`storage/sqlite/suppressions`), and what a reply of a mail server means in
+`mail/smtp/reply_codes`.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from zlib import crc32
+
+from digest.mail.bounces import Bounce
+from digest.mail.delivery_reports import Concern
+from digest.storage.values import Bounced, Returned
+
+FIRST_RETRY = timedelta(minutes=30)
+LONGEST_RETRY = timedelta(hours=12)
+"""The waits between attempts at a mailing, which double from the one to the other."""
+
+LATEST_RETRY = 2 * LONGEST_RETRY
+"""A mailing that is due later than this was put off by a clock that was wrong."""
+
+RETRY_RELEASED_AFTER = timedelta(hours=1)
+"""When an address is tried again that was called dead together with too many others."""
+
+RETRY_BOUNCED_AFTER = timedelta(days=1)
+"""When a mailing that came back is tried again, unless the subscriber's next digest takes over its papers."""
+
+SERVER_PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60))
+"""The waits after the mail server, or a step of the daemon, failed as a whole; the last one repeats."""
+
+MOST_BOUNCES = 5
+"""At so many mailings that came back in 30 days because of the mailbox no more are sent to an address.
+
+A mailbox may be full over a holiday. Who gets a daily digest is given a working week for that; providers, on
+the other side, count mails to addresses that do not take them.
+"""
+
+DOUBTED_FOR = timedelta(hours=40)
+"""So far apart are the notifications of two mailings that make a doubtful address a dead one: two days, less
+the hours by which the time of delivery differs."""
+
+_FEW_BOUNCED = 3
+"""So many addresses may bounce in a day, however small the group is."""
+
+LATELY = timedelta(days=1)
+"""What a server said of a domain within this time counts with what it says now."""
 
 IN_A_ROW = 8
 """After so many dead addresses with nothing accepted between, a batch, or a domain's part of it, ends."""
@@ -22,6 +65,55 @@ _OF_ONE_DOMAIN = 4
 _NEXT_DAY = timedelta(hours=20)
 _DAYS = timedelta(days=3)
 """For so long a server has to say so that tells it nowhere else, or in words that may mean another thing."""
+
+
+def retry_at(now: datetime, *, attempts: int, token: str) -> datetime:
+    """When a mailing is tried again after `attempts` (1 or more) of them. It is never given up.
+
+    To each wait after the first comes up to a tenth of it, which follows from the mailing's `token`: mails
+    that were refused together do not come back together again and again.
+    """
+    wait = min(FIRST_RETRY * (1 << min(attempts - 1, 10)), LONGEST_RETRY)
+    jitter = crc32(f"{token}/{attempts}".encode()) / 2**32 / 10 if attempts > 1 else 0
+    return now + wait * (1 + jitter)
+
+
+def pause_after(failures: int) -> timedelta:
+    """How long to wait after the mail server could not be used `failures` (1 or more) times in a row."""
+    return SERVER_PAUSES[min(failures, len(SERVER_PAUSES)) - 1]
+
+
+def cause_to_suppress(found: Bounce, bounced: Bounced, *, is_their_own: bool) -> str | None:
+    """Why the subscriber gets no more mail after this bounce, if so.
+
+    `is_their_own`: it is the subscriber's address that failed, and not one that their mailbox hands on to.
+    What speaks of anything but the mailbox suppresses nobody, however often it comes, and nor does a server
+    that calls very many dead at once.
+    """
+    if found.concern is Concern.OTHER or is_one_of_many(bounced):
+        return None
+    if found.is_dead and is_their_own:
+        return found.reply
+    if bounced.doubted_for >= DOUBTED_FOR:
+        return f"mailings came back for days, the last: {found.reply}"
+    if bounced.bounces >= MOST_BOUNCES:
+        return f"{bounced.bounces} mailings came back in 30 days, the last: {found.reply}"
+    return None
+
+
+def is_one_of_many(bounced: Bounced) -> bool:
+    """Whether so many others bounced within a day that a server has to be at fault.
+
+    More than a few others, and more than a tenth of those mailed: of all subscribers, or of those of the same
+    domain; there also where that would be most of them.
+    """
+    of_domain = bounced.of_domain
+    most_of_domain = of_domain.others >= _FEW_BOUNCED - 1 and (of_domain.others + 1) * 2 > of_domain.mailed
+    return _are_many(bounced.of_all) or _are_many(of_domain) or most_of_domain
+
+
+def _are_many(returned: Returned) -> bool:
+    return returned.others >= _FEW_BOUNCED and returned.others * 10 > returned.mailed
 
 
 class Decision(Enum):

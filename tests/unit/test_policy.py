@@ -1,4 +1,4 @@
-"""Where many are called dead at once, it is not they; where few are, they are given up."""
+"""When a mailing is tried again; where many are called dead at once, it is not they; few are given up."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,19 @@ from types import MappingProxyType
 
 import pytest
 
-from digest.pipeline.circuit_breaker import IN_A_ROW, CircuitBreaker, Refused, Tally
+from digest.pipeline.policy import (
+    IN_A_ROW,
+    LONGEST_RETRY,
+    SERVER_PAUSES,
+    CircuitBreaker,
+    Refused,
+    Tally,
+    is_one_of_many,
+    pause_after,
+    retry_at,
+)
+from digest.storage.values import Bounced, Returned
+from tests.factories import moment
 from tests.stores import NOW
 
 DAY = timedelta(days=1)
@@ -136,3 +148,50 @@ def test_the_batch_ends_after_so_many_in_a_row_of_several_domains() -> None:
     assert not circuit_breaker.is_pulled
     refuse(circuit_breaker, "college.example", 1)
     assert circuit_breaker.is_pulled
+
+
+def test_the_waits_between_attempts_grow_to_a_limit_and_never_end() -> None:
+    now = moment("2026-06-16 07:00")
+    waits = [retry_at(now, attempts=attempts, token="a1") - now for attempts in range(1, 500)]
+    doubling = [timedelta(minutes=30), timedelta(hours=1), timedelta(hours=2)]
+    assert all(least <= wait <= least * 1.1 for least, wait in zip(doubling, waits, strict=False))
+    assert all(LONGEST_RETRY <= wait <= LONGEST_RETRY * 1.1 for wait in waits[9:])
+
+
+def test_mails_refused_together_do_not_come_back_together_again_and_again() -> None:
+    now = moment("2026-06-16 07:00")
+    moments = {retry_at(now, attempts=2, token=f"token{number}") for number in range(100)}
+    assert len(moments) == 100
+    assert max(moments) - min(moments) > timedelta(minutes=4)
+
+
+def test_a_server_that_fails_again_and_again_is_left_alone_for_an_hour_at_most() -> None:
+    assert [pause_after(failures) for failures in (1, 2, 5, 99)] == [
+        timedelta(minutes=minutes) for minutes in (1, 5, 60, 60)
+    ]
+    assert sorted(SERVER_PAUSES) == list(SERVER_PAUSES)
+
+
+@pytest.mark.parametrize(
+    ("others", "mailed", "domain_others", "domain_mailed", "expected"),
+    [
+        (0, 0, 0, 0, False),
+        (2, 3, 0, 9, False),
+        (3, 30, 0, 9, False),
+        (3, 29, 0, 9, True),
+        (3, 999, 3, 29, True),
+        (2, 999, 2, 5, True),
+        (2, 999, 2, 6, False),
+        (1, 999, 1, 2, False),
+    ],
+)
+def test_an_address_that_bounced_with_many_others_is_one_of_many(
+    others: int, mailed: int, domain_others: int, domain_mailed: int, expected: bool
+) -> None:
+    bounced = Bounced(
+        email="ada@example.org",
+        bounces=1,
+        of_all=Returned(others=others, mailed=mailed),
+        of_domain=Returned(others=domain_others, mailed=domain_mailed),
+    )
+    assert is_one_of_many(bounced) is expected
