@@ -11,7 +11,7 @@ def parse_moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter("not a moment; allowed is a form such as 2026-06-16T12:30:00Z") from None
+        raise typer.BadParameter("must be a time, for example 2026-06-16T12:30:00Z") from None
     return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
 
 

@@ -95,7 +95,7 @@ def parse_provider(text: str) -> None:
     near = nearest(text.casefold(), PROVIDERS)
     if near:
         raise ValueError(f'did you mean "{near}"? No provider is called so')
-    raise ValueError(f"allowed is one of {', '.join(PROVIDERS)}, or {NONE}")
+    raise ValueError(f"must be one of {', '.join(PROVIDERS)}, or {NONE}")
 
 
 def parse_provider_or_host(text: str) -> None:
@@ -114,13 +114,13 @@ def parse_provider_or_host(text: str) -> None:
 def parse_port(text: str) -> None:
     """Raises `ValueError`."""
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= 65535):
-        raise ValueError("allowed is a whole number from 1 to 65535")
+        raise ValueError("must be a whole number from 1 to 65535")
 
 
 def parse_line(text: str) -> None:
     """Raises `ValueError`."""
     if not text or not text.isprintable():
-        raise ValueError("allowed is text in one line")
+        raise ValueError("must be text in one line")
 
 
 def parse_password_file(text: str, folder: Path, *, is_to_be_written: bool) -> None:

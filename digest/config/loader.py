@@ -291,7 +291,7 @@ def _problem(detail: ErrorDetails, sources: _Sources) -> str:
         return f"{sources.place(key)}: {name}: {_unknown(key)}"
     value = "" if name in _SECRETS else f" = {shown(sources.value(key), is_cut=key not in _PATHS)}"
     # Only our own rules give exceptions; what pydantic gives is its own text, which `_allowed` replaces.
-    reason = cause if isinstance(cause, ValueError) else f"allowed is {_allowed(key)}"
+    reason = cause if isinstance(cause, ValueError) else f"must be {_allowed(key)}"
     return f"{sources.place(key)}: {name}{value}: {reason}"
 
 

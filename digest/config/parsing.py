@@ -49,7 +49,7 @@ def parse_time(value: object) -> time:
         return value
     found = _TIME.fullmatch(value) if isinstance(value, str) else None
     if not found:
-        raise ValueError('allowed is "HH:MM" from "00:00" to "23:59", as in "07:30"')
+        raise ValueError("must be HH:MM, for example 07:30")
     return time(int(found[1]), int(found[2]))
 
 
@@ -64,7 +64,7 @@ def parse_zone(value: object) -> ZoneInfo:
         if _ABBREVIATED.fullmatch(str(value).strip()):
             hint = "; an abbreviation or a distance from UTC knows no summer time: name a city of that zone"
         raise ValueError(
-            f'allowed is the name of a time zone, as in "Europe/Berlin" or "UTC"{hint}'
+            f'must be the name of a time zone, for example "Europe/Berlin" or "UTC"{hint}'
         ) from error
 
 
@@ -76,7 +76,7 @@ def parse_weekday(value: object) -> int | None:
     for names in (WEEKDAYS, _WEEKDAY_NAMES):
         if word in names:
             return names.index(word)
-    raise ValueError(f'allowed is one of {", ".join(WEEKDAYS)}, or "never" for every day')
+    raise ValueError(f'must be one of {", ".join(WEEKDAYS)}, or "never" for every day')
 
 
 def parse_address(value: object) -> str:
@@ -103,7 +103,7 @@ def _examine(value: object) -> tuple[str, str]:
     try:
         found = validate_email(text + suffix, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError as error:
-        raise ValueError(f"allowed is a mail address, as in reader@example.org. {error}") from error
+        raise ValueError(f"must be a mail address, for example reader@example.org. {error}") from error
     domain = (found.ascii_domain or found.domain).removesuffix(suffix)
     return text, f"{found.local_part.casefold()}@{domain.lower()}"
 
@@ -124,7 +124,7 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     choices = list(known)
     near = nearest(key, choices)
     meant = f"did you mean {near}?" if near else ""
-    return f"unknown key; {meant or 'allowed is ' + ', '.join(choices)}"
+    return f"unknown key; {meant or 'known keys are ' + ', '.join(choices)}"
 
 
 def shown(value: object, *, is_cut: bool = True) -> str:
@@ -185,11 +185,11 @@ def parse_host(value: str) -> str:
         return value
     found = _PLACE.fullmatch(value.strip())
     if found is None:
-        raise ValueError('allowed is the name or address of a server, as in "mail.example.org"')
+        raise ValueError('must be the name or address of a server, for example "mail.example.org"')
     name, port = found["address"] or found["name"], found["port"]
     if name != value:
         also = f" and port = {port}" if port else ""
-        raise ValueError(f'allowed is the name or address alone: write host = "{name}"{also}')
+        raise ValueError(f'must be only the name or address: write host = "{name}"{also}')
     return value
 
 

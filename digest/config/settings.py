@@ -64,7 +64,7 @@ def read_secret(path: Path) -> str:
         raise ValueError(f"{path} is not UTF-8 text") from None  # the cause would carry the secret
     if re.search(r"[\x00-\x1f\x7f]", secret):
         raise ValueError(
-            f"{path} holds more than one line or control characters; allowed is the password alone"
+            f"{path} must hold only the password: it holds more than one line, or control characters"
         )
     return secret
 
@@ -88,7 +88,7 @@ def _provider(value: object) -> str:
     if name not in PROVIDERS:
         near = nearest(name, PROVIDERS)
         hint = f'; did you mean "{near}"?' if near else "; for another one set smtp.host"
-        raise ValueError(f"allowed is one of {', '.join(PROVIDERS)}{hint}")
+        raise ValueError(f"must be one of {', '.join(PROVIDERS)}{hint}")
     return name
 
 
@@ -96,7 +96,7 @@ def _bounce_address(value: object) -> str:
     address = parse_address(value)
     if len(address.rpartition("@")[0]) > _LONGEST_BOUNCE_NAME:
         raise ValueError(
-            f"allowed is a mail address with at most {_LONGEST_BOUNCE_NAME} characters before the @,"
+            f"must be a mail address with at most {_LONGEST_BOUNCE_NAME} characters before the @,"
             " as the name of each mailing is added there"
         )
     return address
@@ -112,7 +112,7 @@ def _path(value: str | Path) -> Path:
 
 def _host_name(value: str | None) -> str | None:
     if value is not None and not is_full_name(value):
-        raise ValueError('allowed is the full name of this machine, as in "mail.lab.example"')
+        raise ValueError('must be the full name of this machine, for example "mail.lab.example"')
     return value
 
 
@@ -156,7 +156,7 @@ class Smtp(Section):
     )
     username: Line | None = Field(default=None, description="the name to log in with, in one line")
     password_file: FilePath | None = Field(
-        default=None, description="the path of a file that holds the password alone"
+        default=None, description="the path of a file that holds only the password"
     )
     password: SecretStr | None = Field(default=None, min_length=1, validate_default=True, description="text")
     sender: Address = Field(
@@ -167,7 +167,7 @@ class Smtp(Section):
         default=None, description="a mail address"
     )
     helo: Annotated[str | None, AfterValidator(_host_name)] = Field(
-        default=None, description='the full name of this machine, as in "mail.lab.example"'
+        default=None, description='the full name of this machine, for example "mail.lab.example"'
     )
     connections: int = Field(default=2, ge=1, le=50, description="a whole number from 1 to 50")
     messages_per_connection: Count | None = Field(default=None, description="a whole number from 1")
@@ -216,7 +216,7 @@ class Smtp(Section):
             and info.data.get("allow_plaintext") is False
         ):
             raise ValueError(
-                'allowed is "starttls" or "tls"; "none" lets anyone on the way read mails and password: it'
+                'must be "starttls" or "tls"; "none" lets anyone on the way read mails and password: it'
                 " is for a server on this machine; set smtp.allow_plaintext = true if the network is yours"
             )
         return security
@@ -228,7 +228,7 @@ class Smtp(Section):
             return password  # what is wrong there is said there
         username, file = info.data["username"], info.data["password_file"]
         if file and password:
-            raise WrongKey("smtp.password_file", "smtp.password is given too; allowed is one of the two")
+            raise WrongKey("smtp.password_file", "smtp.password is given too; use only one of the two")
         if file:
             try:
                 password = SecretStr(read_secret(file))
@@ -236,7 +236,7 @@ class Smtp(Section):
                 raise WrongKey("smtp.password_file", str(error)) from error
             if not password.get_secret_value():
                 raise WrongKey(
-                    "smtp.password_file", f"{file} is empty; allowed is a file that holds the password alone"
+                    "smtp.password_file", f"{file} is empty; it must hold the password and nothing else"
                 )
         if username and not password:
             remedy = (
@@ -246,8 +246,7 @@ class Smtp(Section):
         if password and _is_readable_on_the_way(info.data):
             raise WrongKey(
                 "smtp.security",
-                'a password would go unencrypted to another machine; allowed is "starttls" or "tls",'
-                " or no login",
+                'a password would go unencrypted to another machine; set "starttls" or "tls", or no login',
             )
         if password and not username:
             raise WrongKey(
@@ -304,7 +303,7 @@ class Arxiv(Section):
         named = chosen or [f"arxiv.{key}" for key in foreign if len(foreign) == len(urls)]
         if interval < ARXIV_INTERVAL and named:
             raise ValueError(
-                "allowed is a number of seconds from 3 to 3600, as arXiv's terms of use demand;"
+                "must be a number of seconds from 3 to 3600, as arXiv's terms of use demand;"
                 f" less is only for a loopback address, not for {', '.join(named)}"
             )
         return interval
@@ -339,7 +338,7 @@ class Mail(Section):
         except PermissionError as error:
             raise ValueError(f"it cannot be read: {explain(error, folder)}") from error
         except OSError:
-            raise ValueError(f"allowed is the path of a folder; {folder} is none") from None
+            raise ValueError(f"must be the path of a folder; {folder} is not a folder") from None
         return folder
 
 

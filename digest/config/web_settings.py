@@ -24,7 +24,7 @@ def parse_url(value: str) -> str:
     except ValueError:  # a bad port or IPv6 address
         is_good = False
     if not is_good or re.search(r"[\s\x00-\x1f\x7f]", value):
-        raise ValueError("allowed is an http or https address")
+        raise ValueError("must be an http or https address")
     return value
 
 
@@ -35,9 +35,11 @@ def _base_url(value: str) -> str:
     """Without a slash at its end, so that paths can be added to it."""
     parts = urlsplit(parse_url(value))
     if parts.query or parts.fragment:
-        raise ValueError("allowed is an address without ? and #, to which paths can be added")
+        raise ValueError("must be an address without ? and #, because paths are added to it")
     if parts.scheme != "https" and not is_loopback(parts.hostname):
-        raise ValueError("allowed is an https address: links in mails carry a secret; http only on loopback")
+        raise ValueError(
+            "must be an https address, because links in mails carry a secret; http only on loopback"
+        )
     return value.rstrip("/")
 
 
@@ -47,10 +49,10 @@ def _listen(value: str) -> str:
         ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError as error:
         raise ValueError(
-            'allowed is an address and a port, as in "127.0.0.1:8345" or "[::1]:8345"'
+            'must be an address and a port, for example "127.0.0.1:8345" or "[::1]:8345"'
         ) from error
     if not port.isascii() or not port.isdigit() or int(port) > 65535 or (":" in host and host[0] != "["):
-        raise ValueError('allowed is an address and a port up to 65535, as in "127.0.0.1:8345"')
+        raise ValueError('must be an address and a port up to 65535, for example "127.0.0.1:8345"')
     return value
 
 
@@ -58,18 +60,20 @@ def _networks(value: object) -> tuple[Network, ...]:
     """From a list, or from the environment with commas between."""
     listed = value.split(",") if isinstance(value, str) else value
     if not isinstance(listed, list | tuple):
-        raise ValueError("allowed is a list of addresses or networks")  # noqa: TRY004 - it is no bug
+        raise ValueError("must be a list of addresses or networks")  # noqa: TRY004 - it is no bug
     try:
         return tuple(ip_network(str(one).strip()) for one in listed)
     except ValueError as error:
-        raise ValueError(f"allowed is a list of addresses or networks, as in 10.0.0.0/8: {error}") from error
+        raise ValueError(
+            f"must be a list of addresses or networks, for example 10.0.0.0/8: {error}"
+        ) from error
 
 
 def _metrics_token(value: SecretStr) -> SecretStr:
     """Never quotes it."""
     token = value.get_secret_value()
     if len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError("allowed is a token of 16 or more ASCII characters without spaces")
+        raise ValueError("must be a token of 16 or more ASCII characters without spaces")
     return value
 
 

@@ -151,7 +151,7 @@ def parse_subscribers(text: str, path: Path, defaults: "Defaults") -> tuple[Subs
     entries = tables.get("subscriber", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         problems.append(
-            f"{path}: subscriber: allowed is one table [[subscriber]], in double brackets, for each"
+            f"{path}: subscriber: must be one table [[subscriber]], in double brackets, for each subscriber"
         )
         entries = []
     return _subscribers(entries, text, path, defaults, problems)
@@ -185,7 +185,7 @@ def _subscribers(
             first = first_entries.setdefault(address_key(subscriber.email), number)
             if first != number:
                 wrong.append(
-                    f"email: the same address as in entry {first}; allowed is one entry for each address"
+                    f"email: the same address as in entry {first}; each address may have only one entry"
                 )
             subscribers.append(subscriber)
         if wrong:
@@ -213,10 +213,7 @@ def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> 
     categories = _categories(raw["categories"], wrong) if "categories" in raw else ()
     crosslists = _read(raw, "crosslists", _parse_flag, True, wrong)
     if not crosslists and not raw.get("categories"):
-        wrong.append(
-            'crosslists = false: needs categories, as in categories = ["cs.LG"]; without them a paper is'
-            " wanted whatever its categories are"
-        )
+        wrong.append('crosslists = false: needs categories, for example categories = ["cs.LG"]')
     replacements: Replacements = _read(raw, "replacements", parse_replacements, "never", wrong)
     send_at = _read(raw, "at", parse_time, defaults.at, wrong)
     timezone = _read(raw, "timezone", parse_zone, defaults.timezone, wrong)
@@ -224,7 +221,7 @@ def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> 
     name = _read(raw, "name", _parse_name, None, wrong)
     email = _read(raw, "email", parse_address, None, wrong)
     if "email" not in raw:
-        wrong.append('email: missing; every entry needs one, as in email = "reader@example.org"')
+        wrong.append('email: missing; every entry needs one, for example email = "reader@example.org"')
     if email is None:
         return None
     return Subscriber(
@@ -260,13 +257,13 @@ def _read(raw: dict[str, Any], key: str, parse: Callable[[object], _T], default:
 
 def _parse_name(value: object) -> str | None:
     if not isinstance(value, str):
-        raise ValueError("allowed is text in quotes")  # noqa: TRY004 - a bad value in a file is no bug
+        raise ValueError("must be text in quotes")  # noqa: TRY004 - a bad value in a file is no bug
     return one_line(value) or None
 
 
 def _parse_flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("allowed is true or false")  # noqa: TRY004 - a bad value in a file is no bug
+        raise ValueError("must be true or false")  # noqa: TRY004 - a bad value in a file is no bug
     return value
 
 
@@ -275,27 +272,33 @@ def parse_replacements(value: object) -> Replacements:
     for word in get_args(Replacements):
         if value == word:
             return cast("Replacements", word)
-    raise ValueError('allowed is "never", or "section" for a line about each new version')
+    raise ValueError('must be "never", or "section" for a line about each new version')
 
 
 def _keywords(value: object, wrong: list[str]) -> tuple[Keyword, ...]:
     if isinstance(value, list) and value:
         return _queries("keywords", value, wrong)
     found = (
-        "missing" if value is None else f"{shown(value)} is no list of keywords" if value != [] else "empty"
+        "missing"
+        if value is None
+        else f"{shown(value)} is not a list of keywords"
+        if value != []
+        else "empty"
     )
-    wrong.append(f'keywords: {found}; every entry needs one or more, as in keywords = ["neural operator"]')
+    wrong.append(
+        f'keywords: {found}; every entry needs one or more, for example keywords = ["neural operator"]'
+    )
     return ()
 
 
 def _excluded(value: object, keywords: Sequence[Keyword], wrong: list[str]) -> tuple[Keyword, ...]:
     if not isinstance(value, list):
-        wrong.append(f'exclude: {shown(value)} is no list of keywords; allowed is exclude = ["survey"]')
+        wrong.append(f'exclude: {shown(value)} is not a list of keywords; write exclude = ["survey"]')
         return ()
     excluded = _queries("exclude", value, wrong)
     wanted = {keyword.query.key for keyword in keywords}
     wrong += [
-        f"exclude: {shown(one.text)} is a keyword too, which then brings nothing; keep one of the two"
+        f"exclude: {shown(one.text)} is also a keyword, which then finds nothing; remove one of the two"
         for one in excluded
         if one.query.key in wanted
     ]
@@ -315,7 +318,7 @@ def _queries(key: str, texts: list[object], wrong: list[str]) -> tuple[Keyword, 
         if same is not keyword:
             wrong.append(
                 f"{key}, number {number}: {shown(keyword.text)} is the same as {shown(same.text)};"
-                " allowed is each once"
+                " list each only once"
             )
     return tuple(found.values())
 
@@ -323,7 +326,7 @@ def _queries(key: str, texts: list[object], wrong: list[str]) -> tuple[Keyword, 
 def _categories(value: object, wrong: list[str]) -> tuple[str, ...]:
     if not isinstance(value, list):
         wrong.append(
-            f'categories: {shown(value)} is no list; allowed is codes, as in categories = ["cs.LG", "stat.*"]'
+            f'categories: {shown(value)} is not a list; write codes: categories = ["cs.LG", "stat.*"]'
         )
         return ()
     found: list[str] = []
@@ -334,7 +337,7 @@ def _categories(value: object, wrong: list[str]) -> tuple[str, ...]:
             wrong.append(f"categories, number {number}: {error}")
             continue
         if code in found:
-            wrong.append(f"categories, number {number}: {shown(text)} is there already; allowed is each once")
+            wrong.append(f"categories, number {number}: {shown(text)} is there already; list each only once")
         found.append(code)
     return tuple(found)
 
@@ -355,13 +358,13 @@ def parse_category(value: object) -> str:
         hint = f'did you mean "{near}" ({NAMES[near]})?'
     else:
         hint = "see https://arxiv.org/category_taxonomy"
-    raise ValueError(f'{shown(value)}: allowed is a category of arXiv, as in "cs.LG" or "stat.*"; {hint}')
+    raise ValueError(f'{shown(value)}: must be a category of arXiv, for example "cs.LG" or "stat.*"; {hint}')
 
 
 def parse_keyword(value: object) -> Keyword:
     """Raises `ValueError` for what is no text, `QueryError` for what is not of the keyword language."""
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f'{shown(value)}: allowed is text in quotes, as in "neural operator"')
+        raise ValueError(f'{shown(value)}: must be text in quotes, for example "neural operator"')
     return _keyword(value)
 
 

@@ -303,23 +303,23 @@ def test_the_configuration_named_before_the_command_is_used(digest: Digest, tmp_
         (["subscribers"], "no such file; `digest subscribe EMAIL -k KEYWORD` makes one"),
         (["--config", "gone.toml", "subscribers"], "gone.toml: no such file, though --config names it"),
         (["subscribe", "a@example.org"], "is new and needs a keyword"),
-        (["subscribe", "a", "-k", "x ray"], 'email = "a": allowed is a mail address'),
-        (["subscribe", "a@example.org", "-k", ""], 'keyword "": allowed is text'),
-        (["subscribe", "a@example.org", "-k", "x ray", "--at", "noon"], 'at = "noon": allowed is "HH:MM"'),
+        (["subscribe", "a", "-k", "x ray"], 'email = "a": must be a mail address'),
+        (["subscribe", "a@example.org", "-k", ""], 'keyword "": must be text'),
+        (["subscribe", "a@example.org", "-k", "x ray", "--at", "noon"], 'at = "noon": must be HH:MM'),
         (
             ["subscribe", "a@example.org", "-k", "x ray", "--timezone", "Mars"],
-            'timezone = "Mars": allowed is',
+            'timezone = "Mars": must be',
         ),
-        (["subscribe", "a@example.org", "-k", "x ray", "--weekly", "x"], 'weekly = "x": allowed is'),
+        (["subscribe", "a@example.org", "-k", "x ray", "--weekly", "x"], 'weekly = "x": must be'),
         (["unsubscribe", "a@example.org"], "nobody is subscribed"),
         (["subscribe", "a@example.org", "-k", "x ray", "--exclude", "a AND"], "error: exclude: "),
         (
             ["subscribe", "a@example.org", "-k", "x ray", "--category", "cs.LK"],
-            'category "cs.LK": allowed is a category of arXiv',
+            'category "cs.LK": must be a category of arXiv',
         ),
         (
             ["subscribe", "a@example.org", "-k", "x ray", "--replacements", "yes"],
-            'replacements = "yes": allowed is "never"',
+            'replacements = "yes": must be "never"',
         ),
         (
             ["subscribe", "a@example.org", "-k", "x ray", "--no-crosslists"],
@@ -327,7 +327,7 @@ def test_the_configuration_named_before_the_command_is_used(digest: Digest, tmp_
         ),
         (
             ["subscribe", "a@example.org", "-k", "x ray", "--exclude", "X-Rays"],
-            'subscribers.toml, a@example.org: exclude: "X-Rays" is a keyword too',
+            'subscribers.toml, a@example.org: exclude: "X-Rays" is also a keyword',
         ),
     ],
 )

@@ -155,15 +155,15 @@ def test_every_key_can_come_from_the_environment() -> None:
 @pytest.mark.parametrize(
     ("toml", "problem"),
     [
-        ('base_url = "http://digest.example.org"', "allowed is an https address"),
-        ('base_url = "https://digest.example.org/?a"', "to which paths can be added"),
-        ('base_url = "digest.example.org"', "allowed is an http or https address"),
-        ('listen = "8345"', 'as in "127.0.0.1:8345"'),
-        ('listen = "localhost:8345"', 'as in "127.0.0.1:8345"'),
-        ('listen = "::1:8345"', 'as in "127.0.0.1:8345"'),
+        ('base_url = "http://digest.example.org"', "must be an https address"),
+        ('base_url = "https://digest.example.org/?a"', "because paths are added to it"),
+        ('base_url = "digest.example.org"', "must be an http or https address"),
+        ('listen = "8345"', 'for example "127.0.0.1:8345"'),
+        ('listen = "localhost:8345"', 'for example "127.0.0.1:8345"'),
+        ('listen = "::1:8345"', 'for example "127.0.0.1:8345"'),
         ('listen = "127.0.0.1:65536"', "up to 65535"),
         ('trusted_proxies = ["10.0.0.1/8"]', "10.0.0.1/8 has host bits set"),
-        ("trusted_proxies = 1", "allowed is a list of addresses or networks"),
+        ("trusted_proxies = 1", "must be a list of addresses or networks"),
     ],
 )
 def test_what_the_web_pages_cannot_be_set_to_is_explained(toml: str, problem: str) -> None:
@@ -183,8 +183,8 @@ def test_what_the_web_pages_cannot_be_set_to_is_explained(toml: str, problem: st
         ("you@mail.example.org", 'write host = "mail.example.org"'),
         (" mail.example.org ", 'write host = "mail.example.org"'),
         ("[2001:db8::1]:25", 'write host = "2001:db8::1" and port = 25'),
-        ("mail example org", 'as in "mail.example.org"'),
-        ("http://", 'as in "mail.example.org"'),
+        ("mail example org", 'for example "mail.example.org"'),
+        ("http://", 'for example "mail.example.org"'),
     ],
 )
 def test_what_is_no_name_of_a_server_gets_the_name_to_write(host: str, advice: str) -> None:
@@ -340,7 +340,7 @@ def test_arxiv_itself_is_never_asked_faster() -> None:
 )
 def test_for_any_other_host_less_than_three_seconds_is_an_error(toml: str) -> None:
     (problem,) = problems(f"[arxiv]\nrequest_interval = 2.9\n{toml}\n")
-    assert "arxiv.request_interval = 2.9: allowed is a number of seconds from 3" in problem
+    assert "arxiv.request_interval = 2.9: must be a number of seconds from 3" in problem
 
 
 # Plaintext and passwords
@@ -407,7 +407,7 @@ def test_a_password_is_never_shown(tmp_path: Path) -> None:
         ('password = "x"', "smtp.password: smtp.username is missing"),
         ('username = "me"\npassword_file = "gone"', "smtp.password_file: "),
         ('username = "me"\npassword_file = "empty"', "is empty"),
-        ('username = "me"\npassword_file = "empty"\npassword = "x"', "allowed is one of the two"),
+        ('username = "me"\npassword_file = "empty"\npassword = "x"', "use only one of the two"),
         ('username = "me"\npassword_file = "binary"', "is not UTF-8 text"),
     ],
 )
@@ -429,9 +429,9 @@ def test_half_a_login_is_an_error(toml: str, problem: str, tmp_path: Path) -> No
         ('[smpt]\nhost = "x"', "smpt", "did you mean smtp?"),
         ('[smtp]\nhots = "x"', "smtp.hots", "did you mean host?"),
         ('host = "x"', "host", "did you mean smtp.host?"),
-        ("[defaults]\nzzz = 1", "defaults.zzz", "allowed is at, timezone, weekly"),
+        ("[defaults]\nzzz = 1", "defaults.zzz", "known keys are at, timezone, weekly"),
         ("smtp = 5", "smtp = 5", "[smtp]"),
-        ("state = 5", "state = 5", "allowed is the path of the state file"),
+        ("state = 5", "state = 5", "must be the path of the state file"),
         ("[smtp]\nport = 70000", "smtp.port = 70000", "from 1 to 65535"),
         ('[smtp]\nport = "smtp"', 'smtp.port = "smtp"', "from 1 to 65535"),
         ('[smtp]\nsecurity = "ssl"', 'smtp.security = "ssl"', '"starttls", "tls" or "none"'),
@@ -448,7 +448,7 @@ def test_half_a_login_is_an_error(toml: str, problem: str, tmp_path: Path) -> No
         ('[arxiv]\ncontact = "me"', 'arxiv.contact = "me"', "mail address"),
         ('[delivery]\ntransport = "fax"', 'delivery.transport = "fax"', '"smtp" or "maildir"'),
         ('[delivery]\ntransport = "smtp"', "delivery.transport", "set smtp.host"),
-        ('[defaults]\nat = "7am"', 'defaults.at = "7am"', '"HH:MM"'),
+        ('[defaults]\nat = "7am"', 'defaults.at = "7am"', "HH:MM"),
         ('[defaults]\ntimezone = "Europe/Berln"', "defaults.timezone", "did you mean Europe/Berlin?"),
         ('[defaults]\nweekly = "fry"', 'defaults.weekly = "fry"', "mon, tue"),
     ],
@@ -485,7 +485,7 @@ def test_a_user_without_a_home_has_to_name_the_state(monkeypatch: pytest.MonkeyP
 
 def test_a_mistake_in_the_environment_names_the_variable() -> None:
     (problem,) = problems('[smtp]\nport = 25\nhost = "localhost"', {"DIGEST_SMTP__PORT": "abc"})
-    assert problem.startswith('DIGEST_SMTP__PORT: smtp.port = "abc": allowed is')
+    assert problem.startswith('DIGEST_SMTP__PORT: smtp.port = "abc": must be')
 
 
 def test_an_unknown_variable_is_a_problem_in_a_known_section_only(caplog: pytest.LogCaptureFixture) -> None:
@@ -542,8 +542,8 @@ def test_a_file_that_cannot_be_read_is_an_error() -> None:
     ("toml", "named"),
     [
         ('provider = "gmial"', ('smtp.provider = "gmial"', 'did you mean "gmail"?', "fastmail")),
-        ('provider = "the basement"', ("allowed is one of gmail", "set smtp.host")),
-        ("provider = 7", ("smtp.provider = 7", "allowed is one of gmail")),
+        ('provider = "the basement"', ("must be one of gmail", "set smtp.host")),
+        ("provider = 7", ("smtp.provider = 7", "must be one of gmail")),
         ('provider = "ses"', ("smtp.provider", "a server for each region", "set smtp.host")),
         ("messages_per_day = 0", ("smtp.messages_per_day = 0", "a whole number from 1")),
         ("messages_per_minute = 1.5", ("smtp.messages_per_minute = 1.5", "a whole number from 1")),
