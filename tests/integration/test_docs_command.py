@@ -24,7 +24,7 @@ def test_the_list_names_each_page_and_what_is_in_it(tmp_path: Path) -> None:
     assert ended.returncode == 0
     assert "\n  keywords" in ended.stdout
     assert "\n  decisions/restored-state" in ended.stdout
-    assert "what a keyword can say, and what it finds." in ended.stdout
+    assert "how to write a keyword, and what it finds." in ended.stdout
 
 
 @pytest.mark.parametrize("name", ["service", "service.md", "docs/service.md"])
