@@ -23,8 +23,8 @@ LEASE = timedelta(minutes=10)
 
 def older_state(path: Path) -> None:
     """As a version of before the last migration left it."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        last = migrations.pending(Database(memory=True))[-1].name
+    with closing(sqlite3.connect(path)) as connection, connection, closing(Database(memory=True)) as empty:
+        last = migrations.pending(empty)[-1].name
         migrations.apply(Database(connection), stop_before=last)
 
 
