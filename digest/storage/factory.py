@@ -12,15 +12,10 @@ from digest.config.file_lock import make_private_folder
 from digest.errors import AlreadyRunning
 from digest.storage.base import Store
 from digest.storage.lock import hold_state
+from digest.storage.sqlite.backup import back_up, copy_state
 from digest.storage.sqlite.errors import is_there, state_error
-from digest.storage.sqlite.store import (
-    SqliteStore,
-    back_up,
-    copy_state,
-    is_of_this_version,
-    look_into,
-    restored_in,
-)
+from digest.storage.sqlite.inspection import is_of_this_version, look_into, restored_in
+from digest.storage.sqlite.store import SqliteStore
 
 __all__ = [
     "back_up",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlite_utils import Database
 
 from digest.model.paper import ArxivId
-from digest.storage.sqlite import archive as module
+from digest.storage.sqlite import editions as module
 from digest.storage.sqlite.codec import code_of, id_of
 from digest.storage.sqlite.migrations import migrations
 from digest.storage.sqlite.store import SqliteStore

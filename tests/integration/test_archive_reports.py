@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from digest.model.paper import Paper
 from digest.pipeline.compose import compose
-from digest.storage.sqlite import archive
+from digest.storage.sqlite import editions
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import MailingState, Matched, Served, SubscriberStatus
 from tests.examples import examples
@@ -164,7 +164,7 @@ class Twins:
 
 @pytest.fixture(autouse=True)
 def _one_place_to_a_shelf(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "PLACES", 1)
+    monkeypatch.setattr(editions, "PLACES", 1)
 
 
 @examples(60)

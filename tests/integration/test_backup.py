@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from digest.cli import app
 from digest.errors import StateError
-from digest.storage.sqlite.store import SqliteStore, back_up
+from digest.storage.sqlite.backup import back_up
+from digest.storage.sqlite.store import SqliteStore
 from tests.stores import NOW, claim, outbox_of
 
 ADA = "ada@example.org"

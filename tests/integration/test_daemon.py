@@ -27,7 +27,8 @@ from digest.service import daemon as daemon_module
 from digest.service.bootstrap import load_setup
 from digest.service.daemon import Daemon
 from digest.service.sd_notify import Notifier
-from digest.storage.sqlite.store import SqliteStore, back_up
+from digest.storage.sqlite.backup import back_up
+from digest.storage.sqlite.store import SqliteStore
 from digest.subscribers.preferences import Preferences
 from tests.factories import invented_paper, moment
 from tests.fakes import FakeSource
@@ -264,10 +265,10 @@ async def test_a_failing_store_does_not_end_the_daemon(
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
         await until(lambda: town.store.covered_at())
         await town.settle()
-        town.store._rows("ALTER TABLE mailing RENAME TO mislaid")
+        town.store._connection.rows("ALTER TABLE mailing RENAME TO mislaid")
         town.set_clock("2026-06-09 07:01")
         await until(lambda: "mailing failed" in caplog.text)
-        town.store._rows("ALTER TABLE mislaid RENAME TO mailing")
+        town.store._connection.rows("ALTER TABLE mislaid RENAME TO mailing")
         await town.settle()  # an attempt that had begun before waits from its own moment on
         town.set_clock("2026-06-09 07:03")
         await until(town.mails)

@@ -22,7 +22,8 @@ from digest.cli.doctor_checks.check import Finding, Verdict
 from digest.cli.doctor_checks.dns import Missing
 from digest.cli.doctor_checks.examination import examine, exit_code
 from digest.mail.smtp import connect
-from digest.storage.sqlite.store import SqliteStore, back_up
+from digest.storage.sqlite.backup import back_up
+from digest.storage.sqlite.store import SqliteStore
 from tests.integration.arxiv_harvest_server import daily_feed, harvest_server
 from tests.integration.arxiv_server import arxiv_server, entry, feed, hangs, resets, says
 from tests.integration.mail_server import Answer, Do, MailServer, serving
@@ -415,7 +416,7 @@ async def test_a_state_too_large_to_look_through_is_no_failure(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("digest.cli.doctor_checks.files._PATIENCE", timedelta(seconds=-1))
-    monkeypatch.setattr("digest.storage.sqlite.store._STEPS_BETWEEN_LOOKS", 1)
+    monkeypatch.setattr("digest.storage.sqlite.inspection._STEPS_BETWEEN_LOOKS", 1)
     SqliteStore(place.state).close()
     assert named(await place.examine(), "state").verdict is Verdict.WARNING
 

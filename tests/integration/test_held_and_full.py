@@ -22,7 +22,9 @@ from digest.service.bootstrap import rate_limiter_file
 from digest.sources.rate_limiter import RateLimiter
 from digest.storage.lock import hold_state
 from digest.storage.sqlite import errors
-from digest.storage.sqlite.store import SqliteStore, copy_state, look_into
+from digest.storage.sqlite.backup import copy_state
+from digest.storage.sqlite.inspection import look_into
+from digest.storage.sqlite.store import SqliteStore
 from tests.disk import Disk, mounted
 from tests.processes import started, started_here
 from tests.waiting import LIMIT, until

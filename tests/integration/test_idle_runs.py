@@ -102,8 +102,8 @@ async def test_an_answer_that_is_not_believed_is_not_remembered(
 
 
 def without_memory(store: SqliteStore) -> None:
-    store._db.execute("UPDATE installation SET enrolled = NULL")
-    store._db.execute("DELETE FROM examined")
+    store._connection._db.execute("UPDATE installation SET enrolled = NULL")
+    store._connection._db.execute("DELETE FROM examined")
 
 
 def contents(path: Path) -> list[tuple[object, ...]]:

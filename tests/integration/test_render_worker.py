@@ -74,7 +74,7 @@ async def test_its_mails_lead_to_the_same_pages(store: SqliteStore, web_config: 
 
 async def test_what_goes_wrong_there_is_told_here(store: SqliteStore, config: Path) -> None:
     async with started_worker(writer_setup(config), config.parent / "digest.db") as drafting:
-        store._db.execute("DROP TABLE mailing")
+        store._connection._db.execute("DROP TABLE mailing")
         with pytest.raises(StateError, match="no such table"):
             await drafting(NOW, UNTIL, 4)
 
@@ -85,7 +85,7 @@ def test_it_tells_whether_that_may_pass(
     monkeypatch.setattr(connection, "_BUSY_SECONDS", 0.05)
     write = build_writer(writer_setup(config))
     line = json.dumps([NOW.isoformat(), UNTIL.isoformat(), 4]).encode()
-    store._db.execute("BEGIN IMMEDIATE")
+    store._connection._db.execute("BEGIN IMMEDIATE")
     with SqliteStore(config.parent / "digest.db") as other:
         answer = render_worker._answer(other, write, line, io.BytesIO())
     assert answer == {"error": "is locked by another program; close that and run again", "is_passing": True}
@@ -169,5 +169,5 @@ async def test_it_is_hired_where_very_many_wait(
     write = build_writer(writer_setup(config))
     report = await deliver(store, transport, write, lambda: NOW, start_worker=start_worker)
     assert (report.sent, hirings, report.notes) == (7, is_hired, [])
-    assert bool(store._editions) is not is_hired, "who does not write keeps no papers"
+    assert bool(store._editions._papers) is not is_hired, "who does not write keeps no papers"
     assert len(await asyncio.to_thread(lambda: list((config.parent / "Maildir/new").iterdir()))) == 7

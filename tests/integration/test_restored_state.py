@@ -23,8 +23,10 @@ from digest.pipeline.compose_job import compose_due
 from digest.pipeline.cycle import Cycle, CycleReport
 from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 from digest.storage.sqlite import restore_detection
+from digest.storage.sqlite.backup import back_up
+from digest.storage.sqlite.inspection import restored_in
 from digest.storage.sqlite.migrations import migrations
-from digest.storage.sqlite.store import SqliteStore, back_up, restored_in
+from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing, MailingState, Restored
 from digest.subscribers.subscriber import Subscriber
 from tests.factories import invented_paper, make_subscriber, moment

@@ -17,9 +17,11 @@ from digest.errors import AlreadyRunning, StateError
 from digest.model.paper import ArxivId
 from digest.storage.lock import hold_state
 from digest.storage.sqlite import connection as connection_module
+from digest.storage.sqlite.backup import copy_state
+from digest.storage.sqlite.inspection import look_into
 from digest.storage.sqlite.migrations import migrations, names
 from digest.storage.sqlite.revisions import Edition
-from digest.storage.sqlite.store import SqliteStore, copy_state, look_into
+from digest.storage.sqlite.store import SqliteStore
 from tests.factories import make_subscriber
 from tests.processes import started
 from tests.stores import NOW, claim, found, key, with_news
@@ -122,7 +124,7 @@ class Beside(SqliteStore):
         return seen
 
     def _leave(self) -> None:
-        with SqliteStore(self._path) as store:
+        with SqliteStore(self._connection.path) as store:
             store.leave("ada@example.org", now=NOW)
 
 

@@ -16,7 +16,8 @@ from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 from digest.service.health import QuietKeyword, examine
 from digest.service.operator_mail import told
 from digest.storage.lock import hold_state
-from digest.storage.sqlite.store import SqliteStore, back_up
+from digest.storage.sqlite.backup import back_up
+from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import DeliveryResult, MailingState, Matched
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.subscriber import Subscriber

@@ -321,11 +321,11 @@ async def test_figures_are_there_at_the_address_that_is_for_them_alone(
 async def test_a_state_that_cannot_be_read_is_said_to_be_for_a_while(town: Town) -> None:
     url = town.links().manage
     assert url
-    town.store._rows("ALTER TABLE preference RENAME TO mislaid")
+    town.store._connection.rows("ALTER TABLE preference RENAME TO mislaid")
     answer = await town.get(url)
     assert (answer.status, "Later, please" in told(answer.body)) == (503, True)
     assert "mislaid" not in answer.body
-    town.store._rows("ALTER TABLE mislaid RENAME TO preference")
+    town.store._connection.rows("ALTER TABLE mislaid RENAME TO preference")
     assert (await town.get(url)).status == 200
 
 

@@ -23,7 +23,8 @@ from digest.service import daemon as daemon_module
 from digest.service.bootstrap import Setup, load_setup
 from digest.service.daemon import Daemon
 from digest.service.sd_notify import Notifier
-from digest.storage.sqlite.store import SqliteStore, back_up
+from digest.storage.sqlite.backup import back_up
+from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing
 from digest.subscribers.preferences import apply_preferences
 from digest.subscribers.subscriber import Subscriber
@@ -251,7 +252,7 @@ class Town:
 
     def compose_due(self, store: SqliteStore, *args: Any, **more: Any) -> ComposeReport:
         def last() -> int:
-            return int(store._one("SELECT coalesce(max(number), 0) FROM mailing"))
+            return int(store._connection.one("SELECT coalesce(max(number), 0) FROM mailing"))
 
         before = last()
         report = compose_due(store, *args, **more)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.store import SqliteStore
 from tests.documents import spans
 
 PACKAGE = Path(__file__).parents[2] / "digest"
@@ -95,6 +97,13 @@ def test_no_pattern_has_a_possessive_or_atomic_group(module: str) -> None:
     nodes = ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))
     texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     assert not [text for text in texts if re.search(r"(?:^|[^(])\)(?:[*+?]|\{[\d,]+\})\+|\(\?>", text)]
+
+
+def test_the_parts_of_the_store_do_not_inherit_each_other() -> None:
+    parts = SqliteStore.__bases__
+    assert {part.__bases__ for part in parts} == {(Part,)}
+    names = [name for part in parts for name in vars(part) if not name.startswith("__")]
+    assert len(names) == len(set(names))
 
 
 def test_the_docs_tell_the_same_order() -> None:

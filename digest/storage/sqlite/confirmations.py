@@ -10,7 +10,9 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.storage.sqlite.codec import moment_of, text_of
-from digest.storage.sqlite.restore_detection import RestoreDetection
+from digest.storage.sqlite.connection import Connection
+from digest.storage.sqlite.editions import Editions, Part
+from digest.storage.sqlite.preferences import SavedPreferences
 from digest.storage.values import Confirmation, PageChange
 from digest.subscribers.preferences import Preferences
 
@@ -31,18 +33,22 @@ FROM confirmation JOIN subscriber ON subscriber.number = confirmation.subscriber
 """
 
 
-class Confirmations(RestoreDetection):
+class Confirmations(Part):
     """The part of the store that knows what to tell subscribers, and how they take it back."""
 
+    def __init__(self, connection: Connection, editions: Editions) -> None:
+        super().__init__(connection, editions)
+        self._preferences = SavedPreferences(connection, editions)
+
     def leave_and_tell(self, email: str, *, now: datetime) -> None:
-        with self._transaction() as db:
-            self.leave(email, now=now)
+        with self._connection.transaction() as db:
+            self._preferences.leave(email, now=now)
             self._write(db, email, PageChange.LEFT, now)
 
     def save_preferences_and_tell(self, email: str, preferences: Preferences, *, now: datetime) -> None:
-        with self._transaction() as db:
-            former = _as_json(self.preferences_of(email))
-            self.save_preferences(email, preferences)
+        with self._connection.transaction() as db:
+            former = _as_json(self._preferences.preferences_of(email))
+            self._preferences.save_preferences(email, preferences)
             db.execute(
                 """
                 INSERT INTO confirmation (subscriber, change, token, written_at, former)
@@ -63,19 +69,8 @@ class Confirmations(RestoreDetection):
                 ],
             )
 
-    def rejoin(self, email: str) -> bool:
-        with self._transaction() as db:
-            has_returned = super().rejoin(email)
-            if has_returned:
-                db.execute(
-                    "UPDATE confirmation SET is_taken_back = 1"
-                    " WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)",
-                    [address_key(email)],
-                )
-            return has_returned
-
     def tell(self, email: str, change: PageChange, *, now: datetime) -> None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             self._write(db, email, change, now)
 
     @staticmethod
@@ -101,7 +96,7 @@ class Confirmations(RestoreDetection):
         )
 
     def confirmations(self, *, now: datetime) -> tuple[Confirmation, ...]:
-        rows = self._rows(
+        rows = self._connection.rows(
             f"""
             {_SELECT}
             WHERE sent_at IS NULL AND written_at > ?1
@@ -118,11 +113,11 @@ class Confirmations(RestoreDetection):
         return tuple(map(_confirmation, rows))
 
     def note_confirmed(self, number: int, *, now: datetime) -> None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             db.execute("UPDATE confirmation SET sent_at = ? WHERE number = ?", [text_of(now), number])
 
     def confirmation_of(self, token: str, *, now: datetime) -> Confirmation | None:
-        rows = self._rows(
+        rows = self._connection.rows(
             f"{_SELECT} WHERE token = ? AND written_at > ?",
             [token, text_of(now - _UNDONE_WITHIN)],
         )

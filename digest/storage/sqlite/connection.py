@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -23,8 +23,8 @@ _BUSY_SECONDS = 30.0
 """How long a change waits for others who write, if nothing else is said."""
 
 
-class StateFile:
-    """The state file, for calls from any thread, one at a time."""
+class Connection:
+    """The connection that all parts of the store share, for calls from any thread, one at a time."""
 
     def __init__(self, path: Path, *, patience: float | None = None, keeps_former: bool = True) -> None:
         """Opens or makes the file; from then on calls wait for others who write, `patience` seconds if given.
@@ -34,7 +34,7 @@ class StateFile:
         Raises `StateError` for a folder, another's file or a newer version's.
         """
         refuse_folder(path)
-        self._path = path
+        self.path = path
         self._keeps_former = keeps_former
         self._lock = threading.RLock()
         with self._wrapping_errors():
@@ -53,12 +53,6 @@ class StateFile:
                 connection.close()
                 raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def close(self) -> None:
         with self._lock:
             self._db.conn.close()
@@ -66,20 +60,20 @@ class StateFile:
     def _prepare(self) -> None:
         """Brings the file to the present shape, after making sure that it is ours."""
         db = self._db
-        refuse_foreign(self._path, db)
+        refuse_foreign(self.path, db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         # A migration may put another table in the place of one that is referred to.
         if migrations.pending(db):
-            with self._transaction():  # of two processes that begin at once, one waits and finds it done
+            with self.transaction():  # of two processes that begin at once, one waits and finds it done
                 pending = migrations.pending(db)
                 if self._keeps_former and pending and migrations.applied(db):
-                    _keep_former(self._path, pending[0].name)
+                    _keep_former(self.path, pending[0].name)
                 migrations.apply(db)
         db.execute("PRAGMA foreign_keys = ON")
 
     @contextmanager
-    def _transaction(self) -> Iterator[Database]:
+    def transaction(self) -> Iterator[Database]:
         """All of it, or nothing. Waits for others who write, rather than be refused half-way.
 
         One that reads before it writes would be, where they wrote meanwhile
@@ -89,10 +83,10 @@ class StateFile:
             yield db
 
     @contextmanager
-    def _snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[Database]:
         """For reading only: what one moment had. Waits for nobody."""
-        with self._begun("BEGIN"):
-            yield
+        with self._begun("BEGIN") as db:
+            yield db
 
     @contextmanager
     def _begun(self, begin: str) -> Iterator[Database]:
@@ -110,19 +104,19 @@ class StateFile:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise state_error(self._path, error) from error
+            raise state_error(self.path, error) from error
 
-    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._lock, self._wrapping_errors():
             return list(self._db.execute(sql, list(values)).fetchall())
 
-    def _one(self, sql: str, values: Sequence[object] = ()) -> Any:
-        return self._rows(sql, values)[0][0]
+    def one(self, sql: str, values: Sequence[object] = ()) -> Any:
+        return self.rows(sql, values)[0][0]
 
     @cached_property
-    def _secret(self) -> str:
+    def secret(self) -> str:
         """What only this installation knows."""
-        return str(self._one("SELECT secret FROM installation"))
+        return str(self.one("SELECT secret FROM installation"))
 
 
 def former_of(path: Path, migration: str) -> Path:

@@ -3,16 +3,16 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from digest.storage.sqlite.papers import Papers
+from digest.storage.sqlite.editions import Part
 
 _SIZE = 16
 
 
-class FetchCache(Papers):
+class FetchCache(Part):
     """The part of the store that spares a fetch the papers that an earlier one brought as well."""
 
     def examined(self, query_keys: Iterable[str]) -> Mapping[bytes, bool]:
-        rows = self._rows(
+        rows = self._connection.rows(
             "SELECT matching, others FROM examined WHERE queries = ?", [_fingerprint(query_keys)]
         )
         return {
@@ -27,7 +27,7 @@ class FetchCache(Papers):
             b"".join(paper for paper, is_match in papers.items() if is_match is wanted)
             for wanted in (True, False)
         )
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             db.execute("DELETE FROM examined")
             db.execute("INSERT INTO examined VALUES (?, ?, ?)", [_fingerprint(query_keys), matching, others])
 

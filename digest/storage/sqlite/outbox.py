@@ -2,24 +2,21 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from secrets import token_hex
-from typing import Any
 
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
-from digest.model.digest import Digest, Entry, Revision
+from digest.model.digest import Digest
 from digest.storage.sqlite.codec import moment_of, text_of
-from digest.storage.sqlite.renaming import Renaming
-from digest.storage.tokens import Kind, seal, subscriber_links
-from digest.storage.values import DeliveryResult, Mailing, MailingState, News, Pages, Served
-
-MAILING_COLUMNS = (
-    "number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries,"
-    " revisions, (SELECT links FROM subscriber WHERE subscriber.number = mailing.subscriber)"
-)
+from digest.storage.sqlite.connection import Connection
+from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
+from digest.storage.sqlite.restore_detection import note_last_mailing
+from digest.storage.sqlite.subscriptions import close_slot
+from digest.storage.sqlite.suppressions import note_doubts, suppress_address
+from digest.storage.values import DeliveryResult, Mailing, MailingState, Served
 
 _TOKEN_BYTES = 12
 """A token names the mailing to the world: at random, so that no two mailings ever have the same one.
@@ -33,37 +30,22 @@ _PRUNED_AT_ONCE = 10_000
 """Several days of most installations, and half a second of writing."""
 
 
-class Outbox(Renaming):
+class Outbox(Part):
     """The part of the store from the moment a digest is written down.
 
     A mailing's `due_at` is when it is to be tried, and while it is claimed the end of the lease; it is NULL
     when the mailing has come to its end. One that `may_have_arrived` is never merged into another.
     """
 
-    def news(self, email: str, *, backlog_since: datetime) -> News:
-        with self._snapshot():
-            news = super().news(email, backlog_since=backlog_since)
-            rows = self._rows(
-                f"""
-                SELECT {MAILING_COLUMNS}
-                FROM mailing
-                WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
-                    AND due_at IS NOT NULL AND state IN ('pending', 'deferred') AND NOT may_have_arrived
-                ORDER BY number
-                """,  # noqa: S608 (written here)
-                [address_key(email)],
-            )
-            return replace(news, undelivered=tuple(map(self._mailing, rows)))
-
     def enqueue(self, served: Sequence[Served]) -> int:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             written = 0
             for one in served:
                 if self._merge(db, one.merges):
                     if one.digest is not None:
                         self._write_down(db, one.digest, one)
                         written += 1
-                    self._close_slot(db, one)
+                    close_slot(db, one)
             return written
 
     @staticmethod
@@ -92,16 +74,16 @@ class Outbox(Renaming):
         """What stood in the way of those that it merges stands in its way."""
         place = {text: place for place, text in enumerate(digest.keywords)}
         entries = [
-            [self._edition_number(entry.paper), [place[text] for text in entry.keywords]]
+            [self._editions.number_of(entry.paper), [place[text] for text in entry.keywords]]
             for entry in digest.entries
         ]
         revisions = [
-            [self._edition_number(revision.paper), revision.from_version] for revision in digest.revisions
+            [self._editions.number_of(revision.paper), revision.from_version] for revision in digest.revisions
         ]
         number, cursor = db.execute(
             "SELECT number, cursor FROM subscriber WHERE address = ?", [address_key(digest.email)]
         ).fetchone()
-        mailing = self._one("SELECT coalesce(max(number), 0) + 1 FROM mailing")
+        mailing = self._connection.one("SELECT coalesce(max(number), 0) + 1 FROM mailing")
         db.execute(
             """
             INSERT INTO mailing (number, subscriber, token, email, name, planned_at, dated_on, is_first,
@@ -133,24 +115,25 @@ class Outbox(Renaming):
         )
 
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             taken = db.execute(
                 "UPDATE mailing SET state = 'unknown', may_have_arrived = 1, due_at = ?"
                 " WHERE state = 'sending' AND due_at IS NOT NULL",  # so the index of what is open is used
                 [text_of(now)],
             ).rowcount
             db.execute("UPDATE mailing SET due_at = ? WHERE due_at > ?", [text_of(now), text_of(latest)])
-            return int(taken)
+        note_last_mailing(self._connection)
+        return int(taken)
 
     def retry_now(self, *, now: datetime) -> None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             db.execute(
                 "UPDATE mailing SET due_at = ?1 WHERE due_at > ?1 AND state IN ('unknown', 'deferred')",
                 [text_of(now)],
             )
 
     def claim(self, *, now: datetime, until: datetime, limit: int) -> tuple[Mailing, ...]:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             while self._withhold(db, now, limit) or self._put_off(db, now, limit):
                 pass
             rows = db.execute(
@@ -169,7 +152,7 @@ class Outbox(Renaming):
                 """,
                 ((text_of(until), row[0]) for row in rows),
             )
-            return tuple(map(self._mailing, rows))
+            return tuple(read_mailing(row, self._editions, self._connection.secret) for row in rows)
 
     @staticmethod
     def _withhold(db: Database, now: datetime, limit: int) -> bool:
@@ -190,44 +173,39 @@ class Outbox(Renaming):
         )
         return withheld.rowcount > 0
 
+    @staticmethod
+    def _put_off(db: Database, now: datetime, limit: int) -> bool:
+        """Lets those of the next mailings wait that are from before their subscriber's pause.
+
+        The first digest after it takes them along; else they are due at noon UTC of the day, which has then
+        begun everywhere on earth.
+        """
+        put_off = db.execute(
+            """
+            UPDATE mailing
+            SET may_have_arrived = max(may_have_arrived, state = 'sending'),
+                state = CASE state WHEN 'sending' THEN 'unknown' ELSE state END,
+                due_at = paused_until || 'T12:00:00+00:00'
+            FROM preference
+            WHERE mailing.number IN (
+                    SELECT number FROM mailing WHERE due_at <= ?1 ORDER BY due_at, number LIMIT ?2
+                )
+                AND preference.subscriber = mailing.subscriber
+                AND dated_on < paused_until AND paused_until || 'T12:00:00+00:00' > ?1
+            """,
+            [text_of(now), limit],
+        )
+        return put_off.rowcount > 0
+
     def renew(self, numbers: Sequence[int], *, until: datetime) -> None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             db.conn.executemany(
                 "UPDATE mailing SET due_at = ? WHERE number = ? AND state = 'sending'",
                 ((text_of(until), number) for number in numbers),
             )
 
-    def _mailing(self, row: Sequence[Any]) -> Mailing:
-        number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *lists, links = row
-        texts, placed, revised = map(json.loads, lists)
-        papers = self._papers({edition for edition, _ in (*placed, *revised)})
-        digest = Digest(
-            email=email,
-            name=name,
-            planned_at=moment_of(planned_at),
-            dated_on=date.fromisoformat(dated_on),
-            keywords=tuple(texts),
-            entries=tuple(
-                [
-                    Entry(papers[edition], tuple([texts[place] for place in places]))
-                    for edition, places in placed
-                ]
-            ),
-            is_first=bool(is_first),
-            revisions=tuple(
-                Revision(paper=papers[edition], from_version=version) for edition, version in revised
-            ),
-        )
-        secret, about = self._secret, subscriber_links(address_key(email), links)
-        pages = Pages(
-            leave=seal(secret, Kind.LEAVING, subscriber, about),
-            subscriber=seal(secret, Kind.SUBSCRIBER, subscriber, about),
-            digest=seal(secret, Kind.DIGEST, number, token),
-        )
-        return Mailing(number=number, token=token, attempts=attempts, digest=digest, pages=pages)
-
     def record_results(self, conclusions: Sequence[DeliveryResult], *, now: datetime) -> None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             db.conn.executemany(
                 """
                 UPDATE mailing
@@ -244,18 +222,18 @@ class Outbox(Renaming):
             self._keep_doubts(db, conclusions, now)
             for one in conclusions:
                 if one.state is MailingState.SUPPRESSED:
-                    email = self._one("SELECT email FROM mailing WHERE number = ?", [one.number])
-                    self._suppress(db, email, one.reply, now)
+                    email = self._connection.one("SELECT email FROM mailing WHERE number = ?", [one.number])
+                    suppress_address(db, email, one.reply, now)
 
     def _keep_doubts(self, db: Database, conclusions: Sequence[DeliveryResult], now: datetime) -> None:
         """Of an address that a server takes mail for there is no doubt any more, nor of a suppressed one."""
         doubted = [one.number for one in conclusions if one.is_doubted]
         settled = {MailingState.SENT, MailingState.SUPPRESSED}
         others = [one.number for one in conclusions if one.state in settled]
-        if others and self._one("SELECT count(*) FROM doubt"):
+        if others and self._connection.one("SELECT count(*) FROM doubt"):
             db.conn.executemany("DELETE FROM doubt WHERE address = ?", self._addresses(db, others))
         if doubted:
-            self._note_doubts(db, [address for (address,) in self._addresses(db, doubted)], now)
+            note_doubts(db, [address for (address,) in self._addresses(db, doubted)], now)
 
     @staticmethod
     def _addresses(db: Database, numbers: Sequence[int]) -> list[tuple[str]]:
@@ -268,14 +246,14 @@ class Outbox(Renaming):
 
     def accepted_since(self, moment: datetime) -> int:
         return int(
-            self._one(
+            self._connection.one(
                 "SELECT count(*) FROM mailing WHERE concluded_at >= ? AND state = 'sent'", [text_of(moment)]
             )
         )
 
     def record_of(self, domain: str, *, since: datetime) -> tuple[int, int]:
         tail = f"@{domain}"
-        accepted, last_at = self._rows(
+        accepted, last_at = self._connection.rows(
             """
             SELECT count(*) FILTER (WHERE concluded_at >= ?1), max(concluded_at)
             FROM mailing JOIN subscriber ON subscriber.number = mailing.subscriber
@@ -283,14 +261,14 @@ class Outbox(Renaming):
             """,
             [text_of(since), tail],
         )[0]
-        dead = self._one(
+        dead = self._connection.one(
             "SELECT count(*) FROM suppression WHERE substr(address, -length(?1)) = ?1 AND since_at >= ?2",
             [tail, min(last_at or "", text_of(since))],
         )
         return int(accepted), int(dead)
 
     def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             db.conn.executemany(
                 """
                 UPDATE mailing
@@ -304,9 +282,9 @@ class Outbox(Renaming):
 
     def prune(self, *, now: datetime) -> int:
         # The last one stays whatever it is: mailings are numbered from it, and named by their numbers.
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             # By the newest paper, even if the clock is far ahead of arXiv's: they tell what a subscriber had.
-            newest = self._one("SELECT max(submitted_at) FROM edition")
+            newest = self._connection.one("SELECT max(submitted_at) FROM edition")
             now = min(now, moment_of(newest)) if newest else now
             pruned = db.execute(
                 """
@@ -323,23 +301,27 @@ class Outbox(Renaming):
             return int(pruned.rowcount)
 
     def waiting(self) -> int:
-        return int(
-            self._one(
-                """
-                SELECT count(*) FROM mailing LEFT JOIN preference USING (subscriber)
-                WHERE due_at IS NOT NULL
-                    AND (paused_until IS NULL OR due_at <> paused_until || 'T12:00:00+00:00')
-                """
-            )
-        )
+        return count_waiting(self._connection)
 
     def next_due_at(self) -> datetime | None:
-        due_at = self._one("SELECT min(due_at) FROM mailing WHERE due_at IS NOT NULL")
+        due_at = self._connection.one("SELECT min(due_at) FROM mailing WHERE due_at IS NOT NULL")
         return due_at and moment_of(due_at)
 
     def sent_since(self, moment: datetime) -> int:
         return int(
-            self._one(
+            self._connection.one(
                 "SELECT count(*) FROM mailing WHERE concluded_at >= ? AND attempts > 0", [text_of(moment)]
             )
         )
+
+
+def count_waiting(connection: Connection) -> int:
+    return int(
+        connection.one(
+            """
+            SELECT count(*) FROM mailing LEFT JOIN preference USING (subscriber)
+            WHERE due_at IS NOT NULL
+                AND (paused_until IS NULL OR due_at <> paused_until || 'T12:00:00+00:00')
+            """
+        )
+    )

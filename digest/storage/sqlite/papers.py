@@ -11,8 +11,9 @@ from sqlite_utils import Database
 
 from digest.model.paper import ArxivId, Paper, month_of
 from digest.sources.window import Coverage
-from digest.storage.sqlite import archive
+from digest.storage.sqlite import editions
 from digest.storage.sqlite.codec import Code, checksum_of, code_of, id_of, moment_of, text_of
+from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.revisions import Edition, Revisions
 from digest.storage.values import Matched
 
@@ -22,16 +23,16 @@ _ALWAYS = "9999"
 """After every moment: an edition of which it is not known how old it is has to be looked at."""
 
 
-class Papers(Revisions):
+class Papers(Part):
     """The part of the store that knows the hits."""
 
     def covered_at(self) -> Mapping[str, datetime]:
-        rows = self._rows("SELECT key, covered_at FROM query WHERE covered_at IS NOT NULL")
+        rows = self._connection.rows("SELECT key, covered_at FROM query WHERE covered_at IS NOT NULL")
         return {key: moment_of(covered_at) for key, covered_at in rows}
 
     def recent_hits(self, *, since: datetime) -> Mapping[str, frozenset[ArxivId]]:
         found: dict[str, set[ArxivId]] = defaultdict(set)
-        rows = self._rows(
+        rows = self._connection.rows(
             """
             SELECT query.key, paper.arxiv_id
             FROM edition
@@ -48,8 +49,8 @@ class Papers(Revisions):
 
     def _past_hits(self, since: datetime) -> list[tuple[str, Code]]:
         """None, unless the look-back grew or a fetch failed for weeks; then it reads whole shelves."""
-        editions = self._shelved_since(since)
-        return self._rows(
+        shelved = self._editions.shelved_since(since)
+        return self._connection.rows(
             """
             SELECT query.key, paper.arxiv_id
             FROM json_each(?) AS asked
@@ -58,11 +59,11 @@ class Papers(Revisions):
                 ON past_hit.paper = paper.number AND past_hit.edition = json_extract(asked.value, '$[0]')
             CROSS JOIN query ON query.number = past_hit.query
             """,
-            [json.dumps(editions)],
+            [json.dumps(shelved)],
         )
 
     def coverage(self) -> Mapping[str, Coverage]:
-        rows = self._rows(
+        rows = self._connection.rows(
             """
             SELECT key, covered_at, searched_since_at, newest_place FROM query
             WHERE covered_at IS NOT NULL AND searched_since_at IS NOT NULL
@@ -77,8 +78,8 @@ class Papers(Revisions):
 
     def newest_papers(self, query_key: str, *, limit: int) -> tuple[Paper, ...]:
         """Reads editions until no other can be newer; of a shelved one its shelf tells how new it may be."""
-        with self._snapshot():
-            rows = self._rows(
+        with self._connection.snapshot():
+            rows = self._connection.rows(
                 """
                 WITH found AS (
                     SELECT paper, edition FROM hit
@@ -103,14 +104,14 @@ class Papers(Revisions):
                 LEFT JOIN edition ON edition.number = latest.number
                 LEFT JOIN shelf ON shelf.number = latest.number / ?2
                 """,
-                [query_key, archive.PLACES],
+                [query_key, editions.PLACES],
             )
             newest: list[Paper] = []
             later = sorted(((bound or _ALWAYS, number) for number, bound in rows), reverse=True)
             for bound, group in groupby(later, key=itemgetter(0)):
                 if len(newest) == limit and _age(newest[-1])[0] > bound:
                     break
-                papers = self._papers(number for _, number in group)
+                papers = self._editions.read(number for _, number in group)
                 newest = sorted((*newest, *papers.values()), key=_age, reverse=True)[:limit]
             return tuple(newest)
 
@@ -122,7 +123,7 @@ class Papers(Revisions):
         now: datetime,
         newest: str = "",
     ) -> int:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             papers_new = self._record_papers(db, tuple(papers))
             db.conn.executemany(
                 """
@@ -151,9 +152,10 @@ class Papers(Revisions):
     def _record_papers(self, db: Database, papers: Sequence[Matched]) -> int:
         """A query's first hit on a paper stands for good: a later version is a revision of the paper."""
         papers_new = 0
-        versions, editions, known = self._seen_of([one.paper.id for one in papers])
+        revisions = Revisions(self._connection, self._editions)
+        versions, latest_editions, known = self._seen_of([one.paper.id for one in papers])
         for one in papers:
-            paper, latest = one.paper, editions.get(one.paper.id)
+            paper, latest = one.paper, latest_editions.get(one.paper.id)
             seen = versions.get(paper.id)
             fresh = [
                 (key, is_past)
@@ -168,12 +170,12 @@ class Papers(Revisions):
             papers_new += seen is None and bool(one.query_keys)
             versions[paper.id] = max(seen or 0, paper.version)
             known[paper.id].update(key for key, _ in fresh)
-            edition = self._keep_edition(db, paper, latest if is_changed else None)
+            edition = revisions.keep_edition(db, paper, latest if is_changed else None)
             if latest is None or paper.version >= latest.version:
-                editions[paper.id] = Edition(edition, paper.version, checksum_of(paper))
+                latest_editions[paper.id] = Edition(edition, paper.version, checksum_of(paper))
             self._keep_hits(db, paper, edition, fresh)
             if is_revision:
-                self._keep_revision(db, paper, edition)
+                revisions.keep_revision(db, paper, edition)
         return papers_new
 
     @staticmethod
@@ -202,10 +204,10 @@ class Papers(Revisions):
         (https://sqlite.org/optoverview.html).
         """
         newest: dict[ArxivId, int] = {}
-        editions: dict[ArxivId, Edition] = {}
+        latest_editions: dict[ArxivId, Edition] = {}
         known: defaultdict[ArxivId, set[str]] = defaultdict(set)
         asked = {code_of(one): one for one in ids}
-        rows = self._rows(
+        rows = self._connection.rows(
             """
             WITH seen AS MATERIALIZED (
                 SELECT number, arxiv_id
@@ -235,10 +237,10 @@ class Papers(Revisions):
             if key is not None:
                 known[id_].add(key)
             elif number is not None:
-                latest = editions.get(id_)
+                latest = latest_editions.get(id_)
                 if latest is None or (latest.version, latest.number) < (version, number):
-                    editions[id_] = Edition(number, version, checksum)
-        return newest, editions, known
+                    latest_editions[id_] = Edition(number, version, checksum)
+        return newest, latest_editions, known
 
 
 def _age(paper: Paper) -> tuple[str, ArxivId]:

@@ -9,17 +9,19 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.storage.sqlite.codec import moment_of, text_of
-from digest.storage.sqlite.subscriptions import Subscriptions
+from digest.storage.sqlite.connection import Connection
+from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.subscriptions import enrol_anew, give_up
 from digest.storage.tokens import Kind, is_seal, number_in, seal
 from digest.storage.values import KnownSubscriber
 from digest.subscribers.preferences import Preferences
 
 
-class SavedPreferences(Subscriptions):
+class SavedPreferences(Part):
     """The part of the store that subscribers write themselves; most of them nothing, who then have no row."""
 
     def preferences(self) -> Mapping[str, Preferences]:
-        rows = self._rows(
+        rows = self._connection.rows(
             """
             SELECT address, muted, send_at, weekly, paused_until, left_at
             FROM preference JOIN subscriber ON subscriber.number = preference.subscriber
@@ -28,7 +30,7 @@ class SavedPreferences(Subscriptions):
         return {address: _preferences(row) for address, *row in rows}
 
     def preferences_of(self, email: str) -> Preferences:
-        rows = self._rows(
+        rows = self._connection.rows(
             """
             SELECT muted, send_at, weekly, paused_until, left_at FROM preference
             WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
@@ -38,7 +40,7 @@ class SavedPreferences(Subscriptions):
         return _preferences(rows[0]) if rows else Preferences()
 
     def save_preferences(self, email: str, preferences: Preferences) -> None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             db.execute(
                 """
                 INSERT INTO preference (subscriber, muted, send_at, weekly, paused_until)
@@ -54,10 +56,10 @@ class SavedPreferences(Subscriptions):
                     address_key(email),
                 ],
             )
-            self._forget_defaults(db)
+            _forget_defaults(db)
 
     def leave(self, email: str, *, now: datetime) -> None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             address = address_key(email)
             left = db.execute(
                 """
@@ -72,11 +74,11 @@ class SavedPreferences(Subscriptions):
                     "UPDATE subscriber SET is_enrolled = 0, revision_cursor = NULL WHERE address = ?",
                     [address],
                 )
-                self._give_up(db, now)
-                self._enrol_anew(db)
+                give_up(db, now)
+                enrol_anew(db)
 
     def rejoin(self, email: str) -> bool:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             returned = db.execute(
                 """
                 UPDATE preference SET left_at = NULL
@@ -85,12 +87,18 @@ class SavedPreferences(Subscriptions):
                 """,
                 [address_key(email)],
             ).rowcount
-            self._forget_defaults(db)
-            self._enrol_anew(db)
+            if returned > 0:
+                db.execute(
+                    "UPDATE confirmation SET is_taken_back = 1"
+                    " WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)",
+                    [address_key(email)],
+                )
+            _forget_defaults(db)
+            enrol_anew(db)
             return returned > 0
 
     def renew_links(self, email: str) -> None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             db.execute("UPDATE subscriber SET links = links + 1 WHERE address = ?", [address_key(email)])
 
     def subscriber_for(self, token: str) -> KnownSubscriber | None:
@@ -100,64 +108,44 @@ class SavedPreferences(Subscriptions):
         return self._known_by(Kind.LEAVING, token)
 
     def _known_by(self, kind: Kind, token: str) -> KnownSubscriber | None:
-        found = self._subscriber_of(kind, token)
+        found = subscriber_of(self._connection, kind, token)
         if found is None:
             return None
         about, number, email = found
-        return KnownSubscriber(email=email, feed=seal(self._secret, Kind.SUBSCRIBER_FEED, number, about))
+        return KnownSubscriber(
+            email=email, feed=seal(self._connection.secret, Kind.SUBSCRIBER_FEED, number, about)
+        )
 
-    def _subscriber_of(self, kind: Kind, token: str) -> tuple[Any, ...] | None:
-        """What the subscriber's tokens are about, their number and email."""
-        about = "CASE links WHEN 0 THEN address ELSE address || ' ' || links END"  # as `subscriber_links`
-        return self._named_by(token, kind, f"SELECT {about}, number, email FROM subscriber")  # noqa: S608
 
-    def _named_by(self, token: str, kind: Kind, select: str) -> tuple[Any, ...] | None:
-        """The row that `token` is of; the first of its columns is what it is about.
+def subscriber_of(connection: Connection, kind: Kind, token: str) -> tuple[Any, ...] | None:
+    """What the subscriber's tokens are about, their number and email."""
+    about = "CASE links WHEN 0 THEN address ELSE address || ' ' || links END"  # as `subscriber_links`
+    return row_named_by(connection, token, kind, f"SELECT {about}, number, email FROM subscriber")  # noqa: S608
 
-        In a state that was restored, rows written after the copy was made may have other numbers by now.
-        """
-        secret = self._secret
-        claimed = number_in(secret, kind, token)
-        if claimed is None:
-            return None
-        for condition in ("number = ?", "number <> ?"):
-            for row in self._rows(f"{select} WHERE {condition}", [claimed]):
-                if is_seal(token, secret, kind, claimed, row[0]):
-                    return row
+
+def row_named_by(connection: Connection, token: str, kind: Kind, select: str) -> tuple[Any, ...] | None:
+    """The row that `token` is of; the first of its columns is what it is about.
+
+    In a state that was restored, rows written after the copy was made may have other numbers by now.
+    """
+    secret = connection.secret
+    claimed = number_in(secret, kind, token)
+    if claimed is None:
         return None
+    for condition in ("number = ?", "number <> ?"):
+        for row in connection.rows(f"{select} WHERE {condition}", [claimed]):
+            if is_seal(token, secret, kind, claimed, row[0]):
+                return row
+    return None
 
-    @staticmethod
-    def _forget_defaults(db: Database) -> None:
-        db.execute(
-            """
-            DELETE FROM preference
-            WHERE muted = '[]' AND coalesce(send_at, weekly, paused_until, left_at) IS NULL
-            """
-        )
 
-    @staticmethod
-    def _put_off(db: Database, now: datetime, limit: int) -> bool:
-        """Lets those of the next mailings wait that are from before their subscriber's pause.
-
-        The first digest after it takes them along; else they are due at noon UTC of the day, which has then
-        begun everywhere on earth.
+def _forget_defaults(db: Database) -> None:
+    db.execute(
         """
-        put_off = db.execute(
-            """
-            UPDATE mailing
-            SET may_have_arrived = max(may_have_arrived, state = 'sending'),
-                state = CASE state WHEN 'sending' THEN 'unknown' ELSE state END,
-                due_at = paused_until || 'T12:00:00+00:00'
-            FROM preference
-            WHERE mailing.number IN (
-                    SELECT number FROM mailing WHERE due_at <= ?1 ORDER BY due_at, number LIMIT ?2
-                )
-                AND preference.subscriber = mailing.subscriber
-                AND dated_on < paused_until AND paused_until || 'T12:00:00+00:00' > ?1
-            """,
-            [text_of(now), limit],
-        )
-        return put_off.rowcount > 0
+        DELETE FROM preference
+        WHERE muted = '[]' AND coalesce(send_at, weekly, paused_until, left_at) IS NULL
+        """
+    )
 
 
 def _preferences(row: Sequence[Any]) -> Preferences:

@@ -7,25 +7,27 @@ from hashlib import blake2b
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
-from digest.storage.sqlite.suppressions import Suppressions
+from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.subscriptions import enrol_anew, note_seen
+from digest.storage.sqlite.suppressions import resume_address
 from digest.storage.values import AddressChange
 from digest.subscribers.subscriber import Subscriber
 
 _MARK_BYTES = 8
 
 
-class Renaming(Suppressions):
+class Renaming(Part):
     """The part of the store that knows one person under two addresses."""
 
     def rename(self, email: str, new: str, *, now: datetime) -> bool:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             return self._rename(db, address_key(email), new, now)
 
     def take_up_entries(
         self, subscribers: Sequence[Subscriber], *, file: str | None, now: datetime
     ) -> AddressChange | None:
-        with self._transaction() as db:
-            if file is not None and self._one("SELECT entries_of FROM installation") == file:
+        with self._connection.transaction() as db:
+            if file is not None and self._connection.one("SELECT entries_of FROM installation") == file:
                 return None
             _note_entries(db, subscribers)
             change = self._change_of_address(db, now)
@@ -66,7 +68,7 @@ class Renaming(Suppressions):
         number, other = numbers.get(old_address), numbers.get(address)
         if number is None or (other not in (None, number) and not self._give_way(db, other, new, number)):
             return False
-        self._resume(db, old_address, now)
+        resume_address(db, old_address, now)
         db.execute("UPDATE subscriber SET address = ?, email = ? WHERE number = ?", [address, new, number])
         db.execute(
             "UPDATE OR IGNORE seen_elsewhere SET address = ? WHERE address = ?", [address, old_address]
@@ -74,7 +76,7 @@ class Renaming(Suppressions):
         db.execute("UPDATE mailing SET email = ? WHERE subscriber = ? AND due_at IS NOT NULL", [new, number])
         # What was mailed to the old address opens nothing any more.
         db.execute("DELETE FROM confirmation WHERE subscriber = ? AND sent_at IS NOT NULL", [number])
-        self._enrol_anew(db)
+        enrol_anew(db)
         return True
 
     def _give_way(self, db: Database, other: int, new: str, number: int) -> bool:
@@ -106,8 +108,8 @@ class Renaming(Suppressions):
             " WHERE subscriber = ? AND state <> 'failed'",
             [other],
         ).fetchall()
-        papers = self._papers({edition for (edition,) in editions})
-        self.count_as_seen(new, [paper.id for paper in papers.values()])
+        papers = self._editions.read({edition for (edition,) in editions})
+        note_seen(db, new, [paper.id for paper in papers.values()])
         db.execute("UPDATE mailing SET subscriber = ? WHERE subscriber = ?", [number, other])
         db.execute(
             "UPDATE subscriber SET (last_digest_at, slot_at) ="

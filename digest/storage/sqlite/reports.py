@@ -7,8 +7,17 @@ from datetime import datetime
 from digest.config.parsing import address_key
 from digest.model.paper import ArxivId
 from digest.storage.sqlite.codec import code_of, moment_of, text_of
-from digest.storage.sqlite.outbox import Outbox
-from digest.storage.values import Delay, DeliveryHistory, MailingRecord, MailingState, PaperHistory, Waiting
+from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.outbox import count_waiting
+from digest.storage.values import (
+    Delay,
+    DeliveryHistory,
+    Figures,
+    MailingRecord,
+    MailingState,
+    PaperHistory,
+    Waiting,
+)
 
 _EDITIONS = """
     wanted AS (SELECT number AS paper FROM paper WHERE arxiv_id = ?1),
@@ -24,11 +33,11 @@ _EDITIONS = """
 """
 
 
-class Reports(Outbox):
+class Reports(Part):
     """The part of the store that answers people's questions."""
 
     def note_fetch(self, source: str, *, now: datetime) -> None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             (last_hit,) = db.execute("SELECT coalesce(max(number), 0) FROM hit").fetchone()
             db.execute(
                 """
@@ -39,19 +48,21 @@ class Reports(Outbox):
             )
 
     def fetched_at(self) -> Mapping[str, datetime]:
-        rows = self._rows("SELECT source, max(ended_at) FROM fetch GROUP BY source ORDER BY source")
+        rows = self._connection.rows(
+            "SELECT source, max(ended_at) FROM fetch GROUP BY source ORDER BY source"
+        )
         return {source: moment_of(ended_at) for source, ended_at in rows}
 
     def paper_history(self, arxiv_id: ArxivId) -> PaperHistory | None:
-        with self._snapshot():
+        with self._connection.snapshot():
             code = [code_of(arxiv_id)]
-            editions = self._rows(
+            editions = self._connection.rows(
                 f"WITH {_EDITIONS} SELECT edition FROM known ORDER BY version, edition",  # noqa: S608 (as below)
                 code,
             )
             if not editions:
                 return None
-            hits = self._rows(
+            hits = self._connection.rows(
                 f"""
                 WITH {_EDITIONS}
                 SELECT key, found.number FROM found JOIN query ON query.number = found.query
@@ -61,21 +72,21 @@ class Reports(Outbox):
             )
             ((newest,),) = editions[-1:]
             return PaperHistory(
-                paper=self._papers([newest])[newest],
+                paper=self._editions.read([newest])[newest],
                 query_keys=tuple(key for key, _ in hits),
                 seen_at=self._first_fetch_of(hits[0][1]) if hits else None,
             )
 
     def _first_fetch_of(self, hit: int) -> datetime | None:
-        rows = self._rows(
+        rows = self._connection.rows(
             "SELECT began_at FROM fetch WHERE last_hit >= ? ORDER BY last_hit, began_at LIMIT 1", [hit]
         )
         return moment_of(rows[0][0]) if rows else None
 
     def delivery_history(self, arxiv_id: ArxivId, email: str) -> DeliveryHistory:
         asked = [code_of(arxiv_id), address_key(email)]
-        with self._snapshot():
-            hits = self._rows(
+        with self._connection.snapshot():
+            hits = self._connection.rows(
                 f"""
                 WITH {_EDITIONS}
                 SELECT key, found.number <= began_after OR is_past,
@@ -90,7 +101,7 @@ class Reports(Outbox):
                 """,  # noqa: S608 (all of it is written here)
                 asked,
             )
-            postings = self._rows(
+            postings = self._connection.rows(
                 f"""
                 WITH {_EDITIONS},
                 theirs AS (
@@ -109,7 +120,7 @@ class Reports(Outbox):
                 """,  # noqa: S608 (all of it is written here)
                 asked,
             )
-            elsewhere = self._rows(
+            elsewhere = self._connection.rows(
                 """
                 SELECT 1 FROM seen_elsewhere
                 WHERE address = ?2 AND paper = (SELECT number FROM paper WHERE arxiv_id = ?1)
@@ -123,18 +134,35 @@ class Reports(Outbox):
             is_seen_elsewhere=bool(elsewhere),
         )
 
+    def figures(self) -> Figures:
+        with self._connection.snapshot():
+            subscribers, suppressed, covered_at = self._connection.rows(
+                """
+                SELECT (SELECT count(*) FROM subscriber WHERE is_enrolled),
+                    (SELECT count(*) FROM suppression),
+                    (SELECT max(covered_at) FROM query)
+                """
+            )[0]
+            return Figures(
+                subscribers=subscribers,
+                suppressed=suppressed,
+                waiting=count_waiting(self._connection),
+                fetched_at=covered_at and moment_of(covered_at),
+            )
+
     def notices(self) -> Mapping[str, datetime]:
         return {
-            name: moment_of(told_at) for name, told_at in self._rows("SELECT name, told_at FROM bulletin")
+            name: moment_of(told_at)
+            for name, told_at in self._connection.rows("SELECT name, told_at FROM bulletin")
         }
 
     def record_notice(self, name: str, *, ends: str | None, now: datetime) -> None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             db.execute("INSERT OR REPLACE INTO bulletin (name, told_at) VALUES (?, ?)", [name, text_of(now)])
             db.execute("DELETE FROM bulletin WHERE name = ?", [ends])
 
     def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
-        rows = self._rows(
+        rows = self._connection.rows(
             """
             SELECT email, state, attempts, reply, due_at FROM mailing
             WHERE due_at IS NOT NULL AND reply IS NOT NULL ORDER BY attempts DESC, number LIMIT ?
@@ -163,11 +191,11 @@ class Reports(Outbox):
         if not found.count:
             return found
         behind = "SELECT count(*) FROM mailing WHERE due_at <= ? AND NOT is_blocked AND state <> 'sending'"
-        return replace(found, count=found.count + int(self._one(behind, [text_of(now)])))
+        return replace(found, count=found.count + int(self._connection.one(behind, [text_of(now)])))
 
     def _hindrance(self, condition: str, *values: object) -> Delay:
         # Beside max(), the other columns are of the same row (https://sqlite.org/lang_select.html#bareagg).
-        rows = self._rows(
+        rows = self._connection.rows(
             f"""
             SELECT count(*), reply, max(due_at)
             FROM mailing LEFT JOIN preference USING (subscriber)
@@ -181,7 +209,7 @@ class Reports(Outbox):
 
     def unserved(self, *, since: datetime) -> tuple[str, ...]:
         # What merged took their papers over: the first since the last that was sent tells how long they wait.
-        rows = self._rows(
+        rows = self._connection.rows(
             """
             SELECT mailing.email
             FROM mailing

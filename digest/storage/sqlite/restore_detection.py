@@ -9,22 +9,23 @@ from sqlite_utils import Database
 
 from digest.config.atomic_write import replace_text
 from digest.storage.sqlite.codec import moment_of, text_of
-from digest.storage.sqlite.web_pages import WebPages
+from digest.storage.sqlite.connection import Connection
+from digest.storage.sqlite.editions import Part
 from digest.storage.values import Restored
 
 _LAST_MAILING = "SELECT coalesce(max(number), 0) FROM mailing"
 
 
-class RestoreDetection(WebPages):
+class RestoreDetection(Part):
     """The part of the store that is older than it should be."""
 
     def restored(self) -> Restored | None:
-        with self._snapshot():
-            return found_in(self._db, self._path)
+        with self._connection.snapshot() as db:
+            return found_in(db, self._connection.path)
 
     def take_up_restored(self, *, now: datetime) -> Restored | None:
-        with self._transaction() as db:
-            found = found_in(db, self._path)
+        with self._connection.transaction() as db:
+            found = found_in(db, self._connection.path)
             if found is None or found.noticed_at is not None:
                 return None
             # Those that were not at their end may have been sent after the copy was made.
@@ -36,21 +37,17 @@ class RestoreDetection(WebPages):
                 """
             )
             db.execute("UPDATE installation SET copied_at = NULL, restored_at = ?", [text_of(now)])
-        self._note_last_mailing()
+        note_last_mailing(self._connection)
         return found
 
-    def reclaim(self, *, now: datetime, latest: datetime) -> int:
-        reclaimed = super().reclaim(now=now, latest=latest)
-        self._note_last_mailing()
-        return reclaimed
 
-    def _note_last_mailing(self) -> None:
-        """Before the mailing is sent, so that no copy without it is taken for the newest state."""
-        noted = f"{_fingerprint(self._secret)} {self._one(_LAST_MAILING)}\n"
-        file = _file_beside(self._path)
-        if _text_of(file) != noted:
-            with suppress(OSError):  # a full disk is met, and told of, where the state is written
-                replace_text(file, noted)
+def note_last_mailing(connection: Connection) -> None:
+    """Before the mailing is sent, so that no copy without it is taken for the newest state."""
+    noted = f"{_fingerprint(connection.secret)} {connection.one(_LAST_MAILING)}\n"
+    file = _file_beside(connection.path)
+    if _text_of(file) != noted:
+        with suppress(OSError):  # a full disk is met, and told of, where the state is written
+            replace_text(file, noted)
 
 
 def found_in(db: Database, path: Path) -> Restored | None:

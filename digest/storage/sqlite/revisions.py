@@ -8,8 +8,8 @@ from sqlite_utils import Database
 
 from digest.model.digest import Change, Revision
 from digest.model.paper import Paper
-from digest.storage.sqlite.archive import Archive
 from digest.storage.sqlite.codec import checksum_of, code_of, text_of
+from digest.storage.sqlite.editions import Part
 
 
 class Edition(NamedTuple):
@@ -23,14 +23,14 @@ class Edition(NamedTuple):
         return paper.version >= self.version and self.checksum != checksum_of(paper)
 
 
-class Revisions(Archive):
-    """The part of the store that knows a paper's versions.
+class Revisions(Part):
+    """What the other parts ask of a paper's versions.
 
     A subscriber's `revision_cursor` is NULL while they ask for no new versions: then nothing here concerns
     them.
     """
 
-    def _keep_edition(self, db: Database, paper: Paper, changed: "Edition | None") -> int:
+    def keep_edition(self, db: Database, paper: Paper, changed: "Edition | None") -> int:
         """The number of an edition with this version: the latest there is, unless that has `changed`."""
         code = code_of(paper.id)
         db.execute("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", [code])
@@ -44,7 +44,7 @@ class Revisions(Archive):
         if edition is not None and changed is None:
             return int(edition)
         if changed is not None:
-            paper = _completed(paper, self._papers([changed.number])[changed.number])
+            paper = _completed(paper, self._editions.read([changed.number])[changed.number])
         number = db.execute(
             """
             INSERT INTO edition (paper, version, title, abstract, authors, categories,
@@ -76,7 +76,7 @@ class Revisions(Archive):
         """Hits of the same version show the new text; filters that refused the old one are asked again."""
         if paper.version == before.version:
             db.execute("UPDATE hit SET edition = ? WHERE edition = ?", [after, before.number])
-            self._numbers.pop((paper.id, paper.version), None)
+            self._editions.forget_number(paper)
         db.execute(
             "INSERT INTO change (paper, before, after) SELECT number, ?, ? FROM paper WHERE arxiv_id = ?",
             [before.number, after, code_of(paper.id)],
@@ -92,7 +92,7 @@ class Revisions(Archive):
         )
 
     @staticmethod
-    def _keep_revision(db: Database, paper: Paper, edition: int) -> None:
+    def keep_revision(db: Database, paper: Paper, edition: int) -> None:
         """To be called when the hits on this version are written down."""
         db.execute(
             "INSERT INTO revision (paper, edition, version)"
@@ -111,36 +111,12 @@ class Revisions(Archive):
             [code_of(paper.id)],
         )
 
-    @staticmethod
-    def _set_revision_cursors(db: Database) -> None:
-        """Whoever asks for new versions from now on gets none of those that were seen before.
-
-        The same holds for changes, which concern those alone who have filters.
-        """
-        db.execute(
-            """
-            UPDATE subscriber
-            SET change_cursor = CASE WHEN has_filters THEN (SELECT coalesce(max(number), 0) FROM change) END
-            FROM wanted
-            WHERE wanted.address = subscriber.address AND has_filters <> (change_cursor IS NOT NULL)
-            """
-        )
-        db.execute(
-            """
-            UPDATE subscriber
-            SET revision_cursor =
-                CASE WHEN with_revisions THEN (SELECT coalesce(max(number), 0) FROM revision) END
-            FROM wanted
-            WHERE wanted.address = subscriber.address AND with_revisions <> (revision_cursor IS NOT NULL)
-            """
-        )
-
-    def _changes(self, address: str) -> tuple[Change, ...]:
+    def changes(self, address: str) -> tuple[Change, ...]:
         """The changes after a subscriber's cursor of papers that no mailing brought them, by query.
 
         None of papers of the past, which are no news whatever becomes of them.
         """
-        rows = self._rows(
+        rows = self._connection.rows(
             """
             SELECT key, change.paper, change.before, change.after
             FROM subscriber
@@ -156,17 +132,17 @@ class Revisions(Archive):
         )
         had = self._versions_had(address, {paper for _, paper, *_ in rows}, given_up=True)
         changed = [(key, before, after) for key, paper, before, after in rows if paper not in had]
-        papers = self._papers({edition for _, *editions in changed for edition in editions})
+        papers = self._editions.read({edition for _, *editions in changed for edition in editions})
         return tuple(
             Change(query_key=key, before=papers[before], after=papers[after])
             for key, before, after in changed
         )
 
-    def _revisions(self, address: str) -> tuple[Revision, ...]:
+    def revisions(self, address: str) -> tuple[Revision, ...]:
         """The versions after a subscriber's cursor of papers that they had and that a keyword of theirs
         finds.
         """
-        rows = self._rows(
+        rows = self._connection.rows(
             """
             SELECT DISTINCT revision.number, revision.paper, revision.edition
             FROM subscriber
@@ -187,7 +163,7 @@ class Revisions(Archive):
         )
         had = self._versions_had(address, {paper for _, paper, _ in rows})
         editions = [(edition, had[paper]) for _, paper, edition in rows if paper in had]
-        papers = self._papers({edition for edition, _ in editions})
+        papers = self._editions.read({edition for edition, _ in editions})
         return tuple(Revision(paper=papers[edition], from_version=version) for edition, version in editions)
 
     def _versions_had(self, address: str, papers: set[int], *, given_up: bool = False) -> dict[int, int]:
@@ -199,7 +175,7 @@ class Revisions(Archive):
         if not papers:
             return {}
         return dict(
-            self._rows(
+            self._connection.rows(
                 """
                 WITH received AS (
                     SELECT entries, revisions FROM mailing
@@ -223,6 +199,30 @@ class Revisions(Archive):
                 [address, json.dumps(sorted(papers)), given_up],
             )
         )
+
+
+def set_revision_cursors(db: Database) -> None:
+    """Whoever asks for new versions from now on gets none of those that were seen before.
+
+    The same holds for changes, which concern those alone who have filters.
+    """
+    db.execute(
+        """
+        UPDATE subscriber
+        SET change_cursor = CASE WHEN has_filters THEN (SELECT coalesce(max(number), 0) FROM change) END
+        FROM wanted
+        WHERE wanted.address = subscriber.address AND has_filters <> (change_cursor IS NOT NULL)
+        """
+    )
+    db.execute(
+        """
+        UPDATE subscriber
+        SET revision_cursor =
+            CASE WHEN with_revisions THEN (SELECT coalesce(max(number), 0) FROM revision) END
+        FROM wanted
+        WHERE wanted.address = subscriber.address AND with_revisions <> (revision_cursor IS NOT NULL)
+        """
+    )
 
 
 def _completed(paper: Paper, known: Paper) -> Paper:

@@ -1,170 +1,55 @@
-"""The store in one SQLite file."""
+"""The store in one SQLite file: all parts over one connection."""
 
-import os
-import sqlite3
-import tempfile
-from contextlib import closing
-from datetime import datetime, timedelta
 from pathlib import Path
-from time import monotonic
+from typing import Self
 
-from sqlite_utils import Database
-
-from digest.errors import StateError
+from digest.storage.sqlite.archive import Archive
 from digest.storage.sqlite.confirmations import Confirmations
-from digest.storage.sqlite.connection import refuse_folder, refuse_foreign
-from digest.storage.sqlite.errors import state_error
-from digest.storage.sqlite.migrations import migrations
-from digest.storage.sqlite.restore_detection import found_in, mark_copy
-from digest.storage.values import Restored
+from digest.storage.sqlite.connection import Connection
+from digest.storage.sqlite.editions import Editions
+from digest.storage.sqlite.fetch_cache import FetchCache
+from digest.storage.sqlite.news import NewsReader
+from digest.storage.sqlite.outbox import Outbox
+from digest.storage.sqlite.papers import Papers
+from digest.storage.sqlite.preferences import SavedPreferences
+from digest.storage.sqlite.renaming import Renaming
+from digest.storage.sqlite.reports import Reports
+from digest.storage.sqlite.restore_detection import RestoreDetection
+from digest.storage.sqlite.subscriptions import Subscriptions
+from digest.storage.sqlite.suppressions import Suppressions
+from digest.storage.sqlite.web_pages import WebPages
 
-_STEPS_BETWEEN_LOOKS = 100_000
-"""Of SQLite's machine, between two looks at the clock: some milliseconds."""
 
+class SqliteStore(
+    Papers,
+    Archive,
+    FetchCache,
+    Subscriptions,
+    NewsReader,
+    SavedPreferences,
+    Confirmations,
+    Renaming,
+    Suppressions,
+    Outbox,
+    Reports,
+    WebPages,
+    RestoreDetection,
+):
+    """A `Store`; its calls may come from any thread, one at a time.
 
-class SqliteStore(Confirmations):
-    """A `Store`; its calls may come from any thread, one at a time."""
-
-
-def copy_state(path: Path, copy: Path) -> None:
-    """Copies the state as it is now, while others may be writing it, and only reads `path`.
-
-    Raises `StateError`, also where `path` is not ours.
+    It inherits its parts, which do not inherit each other, so that no method has to be passed on by hand.
     """
-    refuse_folder(path)
-    try:
-        with (
-            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as original,
-            closing(sqlite3.connect(copy)) as target,
-        ):
-            refuse_foreign(path, Database(original, execute_plugins=False))
-            original.backup(target)
-    except sqlite3.Error as error:
-        raise state_error(path, error) from error
 
+    def __init__(self, path: Path, *, patience: float | None = None, keeps_former: bool = True) -> None:
+        """As `Connection`."""
+        connection = Connection(path, patience=patience, keeps_former=keeps_former)
+        super().__init__(connection, Editions(connection))
 
-def back_up(path: Path, backup: Path, *, now: datetime) -> int:
-    """Copies the state to `backup`, checks the copy, and returns its size in bytes.
+    def __enter__(self) -> Self:
+        return self
 
-    The copy says that it is one, and of which moment, for when it is put in the place of the state.
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
-    What was in `backup` stays there until the copy is whole and on the disk. Raises `StateError`, also where
-    `backup` is the state itself, a folder, or anything else that is no earlier copy.
-    """
-    _refuse_to_lose(backup, path)
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{backup.name}.", dir=backup.absolute().parent)
-        os.close(descriptor)
-        draft = Path(name)
-        try:
-            copy_state(path, draft)
-            _mark(draft, now)
-            _check(draft)
-            size = draft.stat().st_size
-            draft.replace(backup)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise state_error(backup, error) from error
-    return size
-
-
-def _mark(copy: Path, now: datetime) -> None:
-    try:
-        with closing(sqlite3.connect(copy)) as connection, connection:
-            mark_copy(Database(connection, execute_plugins=False), now=now)
-    except sqlite3.Error as error:
-        raise state_error(copy, error) from error
-
-
-def _refuse_to_lose(backup: Path, state: Path) -> None:
-    if backup.is_dir():
-        raise StateError(str(backup), "is a folder; name a file in it")
-    if not backup.exists():
-        return
-    if backup.samefile(state):
-        raise StateError(str(backup), "is the state itself; name another file")
-    if not (backup.is_file() and _is_copy(backup)):
-        raise StateError(str(backup), "is no earlier copy of a state; name another file, or remove it")
-
-
-def _is_copy(path: Path) -> bool:
-    """Whether a newer copy may take its place: it is a state file, or empty."""
-    if not path.stat().st_size:
-        return True
-    # Immutable: not even the files beside it are made.
-    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-    try:
-        with closing(sqlite3.connect(uri, uri=True)) as found:
-            return bool(migrations.applied(Database(found, execute_plugins=False)))
-    except sqlite3.Error:
-        return False
-
-
-def _check(path: Path) -> None:
-    """Raises `StateError` unless SQLite finds the file whole; what it read is then on the disk."""
-    try:
-        with closing(sqlite3.connect(path)) as copy:
-            (verdict,) = copy.execute("PRAGMA integrity_check").fetchone()
-    except sqlite3.Error as error:
-        raise state_error(path, error) from error
-    if verdict != "ok":
-        raise StateError(str(path), f"the copy is damaged ({verdict}); look at the disk of the state itself")
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def is_of_this_version(path: Path) -> bool:
-    """Whether the state has its present shape, so that opening it would change nothing; it is only read.
-
-    Raises `StateError`, also where `path` is not ours.
-    """
-    refuse_folder(path)
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            db = Database(connection, execute_plugins=False)
-            refuse_foreign(path, db)
-            return not migrations.pending(db)
-    except sqlite3.Error as error:
-        raise state_error(path, error) from error
-
-
-def restored_in(path: Path) -> Restored | None:
-    """What `Store.restored` tells of the state, which is only read. Raises `StateError`."""
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            return found_in(Database(connection, execute_plugins=False), path)
-    except sqlite3.Error as error:
-        raise state_error(path, error) from error
-
-
-def look_into(path: Path, *, busy: timedelta, within: timedelta) -> bool:
-    """Whether the state was found whole; false where looking took longer than `within`. Changes nothing.
-
-    Raises `StateError` where it is damaged, not ours, of a newer version, cannot be written, or is still
-    locked by another after `busy`.
-    """
-    refuse_folder(path)
-    end = monotonic() + within.total_seconds()
-    try:
-        with closing(
-            sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=rw",
-                uri=True,
-                timeout=busy.total_seconds(),
-                isolation_level=None,
-            )
-        ) as connection:
-            refuse_foreign(path, Database(connection, execute_plugins=False))
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
-            connection.set_progress_handler(lambda: monotonic() > end, _STEPS_BETWEEN_LOOKS)
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
-            return False
-        raise state_error(path, error) from error
-    if verdict != "ok":
-        raise StateError(str(path), f"is damaged ({verdict}); put back a backup (digest docs delivery)")
-    return True
+    def close(self) -> None:
+        self._connection.close()

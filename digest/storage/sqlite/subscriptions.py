@@ -1,4 +1,4 @@
-"""Who reads what, and what is new for whom."""
+"""Who follows what, and since when."""
 
 import hashlib
 import json
@@ -8,82 +8,22 @@ from datetime import datetime
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
-from digest.model.digest import Hit
 from digest.model.paper import ArxivId
-from digest.storage.sqlite.codec import LAST_CODE, code_of, first_code, moment_of, text_of
-from digest.storage.sqlite.fetch_cache import FetchCache
-from digest.storage.values import News, Progress, Served, SubscriberStatus
+from digest.storage.sqlite.codec import code_of, moment_of, text_of
+from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.revisions import set_revision_cursors
+from digest.storage.values import Served, SubscriberStatus
 from digest.subscribers.subscriber import Subscriber
 
-_NEW_HITS = """
-WITH followed AS (
-    SELECT subscription.query, key, began_after, subscriber.number AS reader, cursor, newest_past_hit,
-        CASE WHEN is_welcomed THEN cursor WHEN ended_after IS NULL THEN 0 ELSE began_after END AS served,
-        NOT is_welcomed AND ended_after IS NULL AS has_backlog, coalesce(ended_after, ?5) AS last
-    FROM subscriber
-    JOIN subscription ON subscription.subscriber = subscriber.number
-        AND (ended_after IS NULL OR ended_after > cursor)
-    JOIN query ON query.number = subscription.query
-    WHERE address = ?1 AND began_after IS NOT NULL
-),
-candidate AS (
-    SELECT hit.number, key, hit.paper, hit.edition, hit.number <= began_after OR is_past AS is_backlog,
-        reader, cursor
-    FROM followed
-    JOIN hit ON hit.query = followed.query AND hit.number > served AND hit.number <= last
-    JOIN edition ON edition.number = hit.edition
-    JOIN paper ON paper.number = hit.paper
-    WHERE (hit.number > began_after AND NOT is_past)
-        OR has_backlog AND (
-            submitted_at >= ?2 OR submitted_at IS NULL AND arxiv_id BETWEEN ?3 AND ?4
-        )
-    UNION ALL
-    -- Reads all past hits, for readers who were without mail so long that some are news.
-    SELECT past_hit.number, key, past_hit.paper, past_hit.edition, 0, reader, cursor
-    FROM followed
-    CROSS JOIN past_hit ON past_hit.query = followed.query
-    WHERE newest_past_hit > max(served, began_after) AND NOT is_past
-        AND past_hit.number > max(served, began_after) AND past_hit.number <= last
-),
--- What the reader was served by hits: all up to their cursor of what they follow, and of what they dropped
--- all that was there by then, if its first digest had come, else what was news.
-served AS (
-    SELECT query, CASE WHEN is_welcomed THEN 0 ELSE began_after END AS first,
-        min(coalesce(ended_after, cursor), cursor) AS last
-    FROM subscriber JOIN subscription ON subscription.subscriber = subscriber.number
-    WHERE address = ?1 AND began_after IS NOT NULL AND (is_welcomed OR ended_after IS NOT NULL)
-)
-SELECT number, key, edition, is_backlog
-FROM candidate
-WHERE NOT EXISTS (
-        SELECT 1 FROM served JOIN hit AS earlier ON earlier.query = served.query
-        WHERE earlier.paper = candidate.paper AND earlier.number > first AND earlier.number <= last
-    )
-    AND NOT EXISTS (
-        SELECT 1 FROM served JOIN past_hit AS earlier ON earlier.query = served.query
-        WHERE earlier.paper = candidate.paper AND earlier.number > first AND earlier.number <= last
-    )
-    AND NOT EXISTS (
-        SELECT 1 FROM seen_elsewhere WHERE address = ?1 AND paper = candidate.paper
-    )
-ORDER BY number
-"""
-"""Of a subscriber (?1): hits after their cursor, less papers that an earlier hit or something else brought
-them.
 
-Of the backlog it has what was submitted since ?2, or where the source told no time, has an id from ?3 to ?4.
-A keyword that was dropped brings what was found while it was followed. ?5 is the last hit.
-"""
-
-
-class Subscriptions(FetchCache):
-    """The part of the store before a digest is written down."""
+class Subscriptions(Part):
+    """The part of the store that knows who follows which queries."""
 
     def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime, current_since: datetime) -> int:
         fingerprint = _fingerprint(subscribers)
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             # Nothing else begins or ends subscriptions: they are as the last enrolment left them.
-            if self._one("SELECT enrolled FROM installation") != fingerprint:
+            if self._connection.one("SELECT enrolled FROM installation") != fingerprint:
                 self._enrol(db, subscribers, now, current_since)
                 db.execute("UPDATE installation SET enrolled = ?", [fingerprint])
             db.execute(
@@ -91,20 +31,7 @@ class Subscriptions(FetchCache):
                 " WHERE covered_at IS NOT NULL"
                 " AND number NOT IN (SELECT query FROM subscription WHERE ended_after IS NULL)"
             )
-            return self._give_up(db, now)
-
-    @staticmethod
-    def _give_up(db: Database, now: datetime) -> int:
-        """Ends the mailings of subscribers who have left; returns how many."""
-        return db.execute(
-            """
-            UPDATE mailing
-            SET state = 'failed', due_at = NULL, reply = 'the reader has left', concluded_at = ?
-            WHERE state IN ('pending', 'unknown', 'deferred')
-                AND subscriber IN (SELECT number FROM subscriber WHERE NOT is_enrolled)
-            """,
-            [text_of(now)],
-        ).rowcount
+            return give_up(db, now)
 
     @staticmethod
     def _take_up_again(db: Database, now: datetime) -> None:
@@ -125,11 +52,6 @@ class Subscriptions(FetchCache):
             [text_of(now)],
         )
 
-    @staticmethod
-    def _enrol_anew(db: Database) -> None:
-        """The next enrolment looks at all subscribers, though they may be those of the last one."""
-        db.execute("UPDATE installation SET enrolled = NULL")
-
     def _enrol(
         self, db: Database, subscribers: Sequence[Subscriber], now: datetime, current_since: datetime
     ) -> None:
@@ -149,7 +71,7 @@ class Subscriptions(FetchCache):
             "UPDATE subscriber SET is_enrolled = 0, revision_cursor = NULL, change_cursor = NULL"
             " WHERE is_enrolled AND address NOT IN (SELECT address FROM wanted)"
         )
-        self._set_revision_cursors(db)
+        set_revision_cursors(db)
         self._end_subscriptions(db)
         self._begin_subscriptions(db, current_since)
         db.execute("DELETE FROM wanted")
@@ -229,7 +151,7 @@ class Subscriptions(FetchCache):
         )
 
     def subscriber_statuses(self, emails: Sequence[str]) -> Mapping[str, SubscriberStatus]:
-        rows = self._rows(
+        rows = self._connection.rows(
             """
             SELECT subscriber.address, subscriber.since_at, last_digest_at, slot_at,
                 EXISTS (
@@ -266,56 +188,60 @@ class Subscriptions(FetchCache):
             for address, since_at, last_digest_at, slot_at, has_news, is_suppressed in rows
         }
 
-    def news(self, email: str, *, backlog_since: datetime) -> News:
-        with self._snapshot():
-            frontier = Progress(
-                hit=self._one("SELECT coalesce(max(number), 0) FROM hit"),
-                revision=self._one("SELECT coalesce(max(number), 0) FROM revision"),
-                change=self._one("SELECT coalesce(max(number), 0) FROM change"),
-            )
-            since = backlog_since
-            asked = [address_key(email), text_of(since), first_code(since), LAST_CODE, frontier.hit]
-            rows = self._rows(_NEW_HITS, asked)
-            papers = self._papers({edition for _, _, edition, _ in rows})
-            revisions = self._revisions(address_key(email))
-            changes = self._changes(address_key(email))
-        hits = tuple(
-            Hit(number=number, query_key=key, paper=papers[edition], is_backlog=bool(is_backlog))
-            for number, key, edition, is_backlog in rows
-        )
-        return News(hits=hits, frontier=frontier, revisions=revisions, changes=changes)
-
     def count_as_seen(self, email: str, papers: Iterable[ArxivId]) -> int:
-        codes = [(code_of(arxiv_id),) for arxiv_id in papers]
-        with self._transaction() as db:
-            db.conn.executemany("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", codes)
-            return db.conn.executemany(
-                "INSERT OR IGNORE INTO seen_elsewhere SELECT ?, number FROM paper WHERE arxiv_id = ?",
-                [(address_key(email), code) for (code,) in codes],
-            ).rowcount
+        with self._connection.transaction() as db:
+            return note_seen(db, email, papers)
 
-    @staticmethod
-    def _close_slot(db: Database, served: Served) -> None:
-        address, frontier = address_key(served.email), served.frontier
-        db.execute("UPDATE subscriber SET slot_at = ? WHERE address = ?", [text_of(served.slot_at), address])
-        if frontier is not None:
-            db.execute(
-                """
-                UPDATE subscriber
-                SET cursor = ?1, revision_cursor = CASE WHEN revision_cursor IS NOT NULL THEN ?2 END,
-                    change_cursor = CASE WHEN change_cursor IS NOT NULL THEN ?3 END
-                WHERE address = ?4
-                """,
-                [frontier.hit, frontier.revision, frontier.change, address],
-            )
-            db.execute(
-                """
-                UPDATE subscription SET is_welcomed = 1
-                WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
-                    AND ended_after IS NULL AND began_after IS NOT NULL AND NOT is_welcomed
-                """,
-                [address],
-            )
+
+def give_up(db: Database, now: datetime) -> int:
+    """Ends the mailings of subscribers who have left; returns how many."""
+    return db.execute(
+        """
+        UPDATE mailing
+        SET state = 'failed', due_at = NULL, reply = 'the reader has left', concluded_at = ?
+        WHERE state IN ('pending', 'unknown', 'deferred')
+            AND subscriber IN (SELECT number FROM subscriber WHERE NOT is_enrolled)
+        """,
+        [text_of(now)],
+    ).rowcount
+
+
+def enrol_anew(db: Database) -> None:
+    """The next enrolment looks at all subscribers, though they may be those of the last one."""
+    db.execute("UPDATE installation SET enrolled = NULL")
+
+
+def note_seen(db: Database, email: str, papers: Iterable[ArxivId]) -> int:
+    """Something else brought these papers to this subscriber; returns of how many that is new."""
+    codes = [(code_of(arxiv_id),) for arxiv_id in papers]
+    db.conn.executemany("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", codes)
+    return db.conn.executemany(
+        "INSERT OR IGNORE INTO seen_elsewhere SELECT ?, number FROM paper WHERE arxiv_id = ?",
+        [(address_key(email), code) for (code,) in codes],
+    ).rowcount
+
+
+def close_slot(db: Database, served: Served) -> None:
+    address, frontier = address_key(served.email), served.frontier
+    db.execute("UPDATE subscriber SET slot_at = ? WHERE address = ?", [text_of(served.slot_at), address])
+    if frontier is not None:
+        db.execute(
+            """
+            UPDATE subscriber
+            SET cursor = ?1, revision_cursor = CASE WHEN revision_cursor IS NOT NULL THEN ?2 END,
+                change_cursor = CASE WHEN change_cursor IS NOT NULL THEN ?3 END
+            WHERE address = ?4
+            """,
+            [frontier.hit, frontier.revision, frontier.change, address],
+        )
+        db.execute(
+            """
+            UPDATE subscription SET is_welcomed = 1
+            WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
+                AND ended_after IS NULL AND began_after IS NOT NULL AND NOT is_welcomed
+            """,
+            [address],
+        )
 
 
 def _fingerprint(subscribers: Sequence[Subscriber]) -> bytes:

@@ -7,7 +7,7 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.storage.sqlite.codec import moment_of, text_of
-from digest.storage.sqlite.preferences import SavedPreferences
+from digest.storage.sqlite.editions import Part
 from digest.storage.values import Bounced, Returned, Suppression, UnreadMail
 
 _DOUBTS_LAST_FOR = timedelta(days=30)
@@ -19,7 +19,7 @@ _UNREAD_KEPT = 50
 _UNREAD_BYTES = 100_000
 
 
-class Suppressions(SavedPreferences):
+class Suppressions(Part):
     """The part of the store that knows whom not to mail."""
 
     def note_bounce(
@@ -32,7 +32,7 @@ class Suppressions(SavedPreferences):
         now: datetime,
         retry_at: datetime,
     ) -> Bounced | None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             found = db.execute(
                 "SELECT number, subscriber, email FROM mailing WHERE token = ?", [token]
             ).fetchone()
@@ -104,12 +104,12 @@ class Suppressions(SavedPreferences):
 
     def subscriber_of_mailing(self, tokens: Sequence[str]) -> str | None:
         for token in tokens:
-            for (email,) in self._rows("SELECT email FROM mailing WHERE token = ?", [token]):
+            for (email,) in self._connection.rows("SELECT email FROM mailing WHERE token = ?", [token]):
                 return str(email)
         return None
 
     def keep_unread(self, mail: UnreadMail, content: bytes) -> None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             db.execute(
                 "INSERT INTO unread_mail (received_at, sender, subject, content) VALUES (?, ?, ?, ?)",
                 [text_of(mail.received_at), mail.sender, mail.subject, content[:_UNREAD_BYTES]],
@@ -120,97 +120,101 @@ class Suppressions(SavedPreferences):
             )
 
     def unread_mails(self) -> tuple[UnreadMail, ...]:
-        rows = self._rows("SELECT number, received_at, sender, subject FROM unread_mail ORDER BY number")
+        rows = self._connection.rows(
+            "SELECT number, received_at, sender, subject FROM unread_mail ORDER BY number"
+        )
         return tuple(
             UnreadMail(number=number, received_at=moment_of(at), sender=sender, subject=subject)
             for number, at, sender, subject in rows
         )
 
     def unread_content(self, number: int) -> bytes | None:
-        rows = self._rows("SELECT content FROM unread_mail WHERE number = ?", [number])
+        rows = self._connection.rows("SELECT content FROM unread_mail WHERE number = ?", [number])
         return bytes(rows[0][0]) if rows else None
 
     def clear_unread(self) -> None:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             db.execute("DELETE FROM unread_mail")
 
     def suppress(self, email: str, *, cause: str, now: datetime) -> None:
-        with self._transaction() as db:
-            self._suppress(db, email, cause, now)
-
-    @staticmethod
-    def _suppress(db: Database, email: str, cause: str, now: datetime) -> None:
-        address = address_key(email)
-        db.execute(
-            "INSERT OR IGNORE INTO suppression (address, email, since_at, cause) VALUES (?, ?, ?, ?)",
-            [address, email, text_of(now), cause],
-        )
-        db.execute(
-            """
-            UPDATE mailing SET state = 'suppressed', due_at = NULL
-            WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
-                AND state IN ('pending', 'unknown', 'deferred')
-            """,
-            [address],
-        )
+        with self._connection.transaction() as db:
+            suppress_address(db, email, cause, now)
 
     def suppressions(self) -> tuple[Suppression, ...]:
-        rows = self._rows("SELECT email, since_at, cause FROM suppression ORDER BY since_at, address")
+        rows = self._connection.rows(
+            "SELECT email, since_at, cause FROM suppression ORDER BY since_at, address"
+        )
         return tuple(
             Suppression(email=email, since_at=moment_of(since_at), cause=cause)
             for email, since_at, cause in rows
         )
 
     def resume(self, email: str, *, now: datetime) -> bool:
-        with self._transaction() as db:
-            return self._resume(db, address_key(email), now)
+        with self._connection.transaction() as db:
+            return resume_address(db, address_key(email), now)
 
     def resume_since(self, moment: datetime | None, *, now: datetime) -> tuple[str, ...]:
-        with self._transaction() as db:
+        with self._connection.transaction() as db:
             rows = db.execute(
                 "SELECT address, email FROM suppression WHERE since_at >= ? ORDER BY since_at, address",
                 [text_of(moment) if moment else ""],
             ).fetchall()
             for address, _ in rows:
-                self._resume(db, address, now)
+                resume_address(db, address, now)
             return tuple(email for _, email in rows)
 
     def doubted(self) -> Mapping[str, datetime]:
-        rows = self._rows("SELECT address, since_at FROM doubt")
+        rows = self._connection.rows("SELECT address, since_at FROM doubt")
         return {address: moment_of(since_at) for address, since_at in rows}
 
-    @staticmethod
-    def _note_doubts(db: Database, addresses: Sequence[str], now: datetime) -> None:
-        db.conn.executemany(
-            """
-            INSERT INTO doubt (address, since_at, last_at) VALUES (?1, ?2, ?2)
-            ON CONFLICT (address) DO UPDATE
-            SET since_at = CASE WHEN last_at < ?3 THEN ?2 ELSE since_at END, last_at = ?2
-            """,
-            ((address, text_of(now), text_of(now - _DOUBTS_LAST_FOR)) for address in addresses),
-        )
 
-    @staticmethod
-    def _resume(db: Database, address: str, now: datetime) -> bool:
-        lifted = db.execute("DELETE FROM suppression WHERE address = ?", [address]).rowcount
-        db.execute("DELETE FROM doubt WHERE address = ?", [address])
-        if lifted:
-            db.execute(
-                "DELETE FROM returned WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)",
-                [address],
-            )
-            db.execute(
-                """
-                UPDATE mailing
-                SET bounced_at = NULL, bounces = 0,
-                    due_at = CASE state WHEN 'suppressed' THEN ?1 ELSE due_at END,
-                    state = CASE WHEN state <> 'suppressed' THEN state
-                        WHEN may_have_arrived THEN 'unknown' ELSE 'deferred' END
-                WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?2)
-                """,
-                [text_of(now), address],
-            )
-        return bool(lifted)
+def suppress_address(db: Database, email: str, cause: str, now: datetime) -> None:
+    address = address_key(email)
+    db.execute(
+        "INSERT OR IGNORE INTO suppression (address, email, since_at, cause) VALUES (?, ?, ?, ?)",
+        [address, email, text_of(now), cause],
+    )
+    db.execute(
+        """
+        UPDATE mailing SET state = 'suppressed', due_at = NULL
+        WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
+            AND state IN ('pending', 'unknown', 'deferred')
+        """,
+        [address],
+    )
+
+
+def note_doubts(db: Database, addresses: Sequence[str], now: datetime) -> None:
+    db.conn.executemany(
+        """
+        INSERT INTO doubt (address, since_at, last_at) VALUES (?1, ?2, ?2)
+        ON CONFLICT (address) DO UPDATE
+        SET since_at = CASE WHEN last_at < ?3 THEN ?2 ELSE since_at END, last_at = ?2
+        """,
+        ((address, text_of(now), text_of(now - _DOUBTS_LAST_FOR)) for address in addresses),
+    )
+
+
+def resume_address(db: Database, address: str, now: datetime) -> bool:
+    lifted = db.execute("DELETE FROM suppression WHERE address = ?", [address]).rowcount
+    db.execute("DELETE FROM doubt WHERE address = ?", [address])
+    if lifted:
+        db.execute(
+            "DELETE FROM returned WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)",
+            [address],
+        )
+        db.execute(
+            """
+            UPDATE mailing
+            SET bounced_at = NULL, bounces = 0,
+                due_at = CASE state WHEN 'suppressed' THEN ?1 ELSE due_at END,
+                state = CASE WHEN state <> 'suppressed' THEN state
+                    WHEN may_have_arrived THEN 'unknown' ELSE 'deferred' END
+            WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?2)
+            """,
+            [text_of(now), address],
+        )
+    return bool(lifted)
 
 
 def _returned(db: Database, subscriber: int, tail: str, now: datetime) -> Returned:

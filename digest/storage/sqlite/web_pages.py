@@ -1,52 +1,58 @@
 """What the web pages show of the state, each named by a token."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from digest.model.digest import Digest
 from digest.storage.sqlite.codec import moment_of
-from digest.storage.sqlite.outbox import MAILING_COLUMNS
-from digest.storage.sqlite.reports import Reports
+from digest.storage.sqlite.connection import Connection
+from digest.storage.sqlite.editions import Editions, Part
+from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
+from digest.storage.sqlite.preferences import row_named_by, subscriber_of
 from digest.storage.tokens import Kind, is_seal, number_in, seal
-from digest.storage.values import Figures, KeywordPage, Mailing
+from digest.storage.values import KeywordPage, Mailing
 
 _PAPERS_SHOWN = 100
 _DIGESTS_LISTED = 20
 _PAST_KEPT = 1_000
 
 
-class WebPages(Reports):
+class WebPages(Part):
     """The part of the store that shows what was sent and found."""
 
-    def __init__(self, path: Path, *, patience: float | None = None, keeps_former: bool = True) -> None:
+    def __init__(self, connection: Connection, editions: Editions) -> None:
         self._past: dict[int, tuple[int, list[tuple[int, int]]]] = {}
-        super().__init__(path, patience=patience, keeps_former=keeps_former)
+        super().__init__(connection, editions)
 
     def keyword_tokens(self, keys: Mapping[str, str], *, make: bool = True) -> Mapping[str, str]:
         numbers = self._wordings(keys)
         if make and (missing := {text: key for text, key in keys.items() if text not in numbers}):
-            with self._transaction() as db:
+            with self._connection.transaction() as db:
                 db.conn.executemany(
                     "INSERT OR IGNORE INTO wording (text, query) SELECT ?, number FROM query WHERE key = ?",
                     missing.items(),
                 )
             numbers = {**numbers, **self._wordings(missing)}
-        return {text: seal(self._secret, Kind.KEYWORD, number, text) for text, number in numbers.items()}
+        return {
+            text: seal(self._connection.secret, Kind.KEYWORD, number, text)
+            for text, number in numbers.items()
+        }
 
     def _wordings(self, texts: Iterable[str]) -> Mapping[str, int]:
-        found = {text: self._rows("SELECT number FROM wording WHERE text = ?", [text]) for text in texts}
+        found = {
+            text: self._connection.rows("SELECT number FROM wording WHERE text = ?", [text]) for text in texts
+        }
         return {text: rows[0][0] for text, rows in found.items() if rows}
 
     def keyword_page(self, token: str) -> KeywordPage | None:
-        found = self._named_by(token, Kind.KEYWORD, "SELECT text, query FROM wording")
+        found = row_named_by(self._connection, token, Kind.KEYWORD, "SELECT text, query FROM wording")
         if found is None:
             return None
         text, query = found
-        ((covered_at, newest_past_hit),) = self._rows(
+        ((covered_at, newest_past_hit),) = self._connection.rows(
             "SELECT covered_at, newest_past_hit FROM query WHERE number = ?", [query]
         )
         editions = self._newest_editions(query, newest_past_hit)
-        papers = self._papers(editions)
+        papers = self._editions.read(editions)
         return KeywordPage(
             keyword=text,
             papers=tuple(papers[edition] for edition in editions),
@@ -55,7 +61,7 @@ class WebPages(Reports):
 
     def _newest_editions(self, query: int, newest_past_hit: int | None) -> list[int]:
         """Those seen last. `newest_papers`, by submission, reads all that the query ever found."""
-        hits = self._rows(
+        hits = self._connection.rows(
             "SELECT number, edition FROM hit WHERE query = ? ORDER BY number DESC LIMIT ?",
             [query, _PAPERS_SHOWN],
         )
@@ -67,7 +73,7 @@ class WebPages(Reports):
         """The newest of them; kept, since it takes a look at all past hits there are."""
         mark, found = self._past.get(query, (0, []))
         if mark != newest:
-            found = self._rows(
+            found = self._connection.rows(
                 "SELECT number, edition FROM past_hit WHERE query = ? ORDER BY number DESC LIMIT ?",
                 [query, _PAPERS_SHOWN],
             )
@@ -77,37 +83,21 @@ class WebPages(Reports):
         return found
 
     def digest_page(self, token: str) -> Digest | None:
-        number = number_in(self._secret, Kind.DIGEST, token)
-        rows = self._rows(f"SELECT {MAILING_COLUMNS} FROM mailing WHERE number = ?", [number])  # noqa: S608
+        number = number_in(self._connection.secret, Kind.DIGEST, token)
+        rows = self._connection.rows(f"SELECT {MAILING_COLUMNS} FROM mailing WHERE number = ?", [number])  # noqa: S608
         name = rows[0][2] if rows else ""
-        if number is None or not is_seal(token, self._secret, Kind.DIGEST, number, name):
+        if number is None or not is_seal(token, self._connection.secret, Kind.DIGEST, number, name):
             return None
-        return self._mailing(rows[0]).digest
+        return read_mailing(rows[0], self._editions, self._connection.secret).digest
 
     def digests_of(self, feed: str) -> tuple[Mailing, ...] | None:
-        found = self._subscriber_of(Kind.SUBSCRIBER_FEED, feed)
+        found = subscriber_of(self._connection, Kind.SUBSCRIBER_FEED, feed)
         if found is None:
             return None
         _, number, _ = found
-        rows = self._rows(
+        rows = self._connection.rows(
             f"SELECT {MAILING_COLUMNS} FROM mailing WHERE subscriber = ? AND state <> 'merged'"  # noqa: S608
             " ORDER BY number DESC LIMIT ?",
             [number, _DIGESTS_LISTED],
         )
-        return tuple(map(self._mailing, rows))
-
-    def figures(self) -> Figures:
-        with self._snapshot():
-            subscribers, suppressed, covered_at = self._rows(
-                """
-                SELECT (SELECT count(*) FROM subscriber WHERE is_enrolled),
-                    (SELECT count(*) FROM suppression),
-                    (SELECT max(covered_at) FROM query)
-                """
-            )[0]
-            return Figures(
-                subscribers=subscribers,
-                suppressed=suppressed,
-                waiting=self.waiting(),
-                fetched_at=covered_at and moment_of(covered_at),
-            )
+        return tuple(read_mailing(row, self._editions, self._connection.secret) for row in rows)

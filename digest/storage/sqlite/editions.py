@@ -1,0 +1,141 @@
+"""The texts of papers, as the state has them: the recent ones as rows, the old ones on shelves.
+
+A *shelf* holds `PLACES` editions in a row: edition `e` stands on shelf `e // PLACES`, at place
+`e % PLACES`. Its papers can be read as before, and its hits, now *past hits*, count as before.
+"""
+
+import bz2
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from digest.model.paper import ArxivId, Paper
+from digest.storage.sqlite.codec import Code, code_of, parse_paper, text_of
+from digest.storage.sqlite.connection import Connection
+
+PLACES = 512
+"""About 900 KB of text, which is as much as bz2 compresses in one block."""
+
+Row = Sequence[Any]
+"""The columns of `COLUMNS`, as `parse_paper` takes them."""
+
+COLUMNS = (
+    "arxiv_id, version, title, abstract, authors, categories, submitted_at, updated_at, comment,"
+    " journal_ref, doi"
+)
+SUBMITTED_AT = 6
+
+_CACHED_EDITIONS = 5_000
+
+
+def packed(rows: Sequence[Row | None]) -> bytes:
+    """The editions of one shelf, in the order of their places."""
+    return bz2.compress(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+class Editions:
+    """Reads editions, wherever they lie, and keeps the latest used in memory."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._papers: dict[int, Paper] = {}
+        self._numbers: dict[tuple[ArxivId, int], int] = {}
+
+    def forget(self) -> None:
+        self._papers.clear()
+        self._numbers.clear()
+
+    def read(self, numbers: Iterable[int]) -> Mapping[int, Paper]:
+        """The papers of these editions; the latest used are kept, since subscribers share them."""
+        wanted = set(numbers)
+        known = {number: self._papers[number] for number in wanted if number in self._papers}
+        missing = sorted(wanted - known.keys())
+        chosen = "edition.number IN (SELECT value FROM json_each(?))"
+        found = dict(self.live([json.dumps(missing)], chosen))
+        found.update(self._shelved(number for number in missing if number not in found))
+        if len(self._papers) + len(found) > _CACHED_EDITIONS:
+            self._papers.clear()
+        fresh = {number: parse_paper(row) for number, row in found.items()}
+        self._papers.update(fresh)
+        return known | fresh
+
+    def live(self, values: Sequence[object], chosen: str) -> Iterator[tuple[int, Row]]:
+        rows = self._connection.rows(
+            f"""
+            SELECT edition.number, {COLUMNS}
+            FROM edition JOIN paper ON paper.number = edition.paper
+            WHERE {chosen}
+            """,  # noqa: S608 (both are written here)
+            values,
+        )
+        return ((row[0], row[1:]) for row in rows)
+
+    def _shelved(self, numbers: Iterable[int]) -> Iterator[tuple[int, Row]]:
+        for shelf, wanted in groupby(sorted(numbers), key=lambda number: number // PLACES):
+            rows = _unpacked(self._connection.one("SELECT papers FROM shelf WHERE number = ?", [shelf]))
+            yield from ((number, rows[number % PLACES]) for number in wanted)
+
+    def shelved_since(self, moment: datetime) -> list[tuple[int, Code]]:
+        """The shelved editions of papers that were submitted since then, with the codes of their ids."""
+        since = text_of(moment)
+        shelves = self._connection.rows(
+            "SELECT number, papers FROM shelf WHERE newest_submitted_at >= ?", [since]
+        )
+        return [
+            (shelf * PLACES + place, row[0])
+            for shelf, papers in shelves
+            for place, row in enumerate(_unpacked(papers))
+            if row and row[SUBMITTED_AT] and row[SUBMITTED_AT] >= since
+        ]
+
+    def number_of(self, paper: Paper) -> int:
+        """An edition of this version; the latest used are kept, since a day's digests share them."""
+        name = paper.id, paper.version
+        if name not in self._numbers:
+            if len(self._numbers) >= _CACHED_EDITIONS:
+                self._numbers.clear()
+            self._numbers[name] = self._newest_edition(paper)
+        return self._numbers[name]
+
+    def _newest_edition(self, paper: Paper) -> int:
+        """The later one, where it was seen again after it was put away."""
+        return int(
+            self._connection.one(
+                """
+                WITH wanted AS (SELECT number AS paper, ?2 AS version FROM paper WHERE arxiv_id = ?1)
+                SELECT max(edition) FROM (
+                    SELECT edition.number AS edition FROM wanted CROSS JOIN edition USING (paper, version)
+                    UNION ALL SELECT edition FROM wanted CROSS JOIN past_hit USING (paper, version)
+                    UNION ALL SELECT edition FROM wanted CROSS JOIN revision USING (paper, version)
+                )
+                """,
+                [code_of(paper.id), paper.version],
+            )
+        )
+
+    def forget_number(self, paper: Paper) -> None:
+        """To be called when its version has got another edition."""
+        self._numbers.pop((paper.id, paper.version), None)
+
+
+class Part:
+    """A part of the store: one subject, over the connection and the editions that all parts share.
+
+    No part inherits another one. What several parts do within their transactions are functions, which take
+    the database of the transaction and stand in the module of their subject.
+    """
+
+    def __init__(self, connection: Connection, editions: Editions) -> None:
+        self._connection = connection
+        self._editions = editions
+
+
+def span_of(shelf: int) -> tuple[int, int]:
+    return shelf * PLACES, (shelf + 1) * PLACES - 1
+
+
+def _unpacked(papers: bytes) -> list[Any]:
+    rows: list[Any] = json.loads(bz2.decompress(papers))
+    return rows
