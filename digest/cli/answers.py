@@ -11,7 +11,7 @@ from digest.pipeline.compose import WELCOME_PAPERS, compose
 from digest.pipeline.explain import Explanation, Verdict, explain
 from digest.pipeline.schedule import is_paused, mailing_after
 from digest.sources.arxiv.calendar import earliest_announcement
-from digest.storage.base import Store
+from digest.storage.report_stores import HistoryStore
 from digest.storage.values import DeliveryHistory, MailingRecord, MailingState, PaperHistory
 from digest.subscribers.preferences import adapted
 from digest.subscribers.subscriber import Keyword, Subscriber
@@ -32,7 +32,7 @@ def answer_for(
     subscriber: Subscriber,
     paper: Paper,
     paper_history: PaperHistory | None,
-    store: Store,
+    store: HistoryStore,
     *,
     lookback: timedelta,
     now: datetime,
@@ -138,7 +138,7 @@ class _Case:
     paper_history: PaperHistory | None
 
 
-def _unposted(case: _Case, store: Store, lookback: timedelta, now: datetime) -> tuple[str, ...]:
+def _unposted(case: _Case, store: HistoryStore, lookback: timedelta, now: datetime) -> tuple[str, ...]:
     if case.delivery_history.pending_keys and _is_next(case, store, lookback, now):
         subscriber = case.subscriber
         pause = (
@@ -158,7 +158,7 @@ def _unposted(case: _Case, store: Store, lookback: timedelta, now: datetime) -> 
     return ("Dealt with: a filter of that time refused it, or its mailing is forgotten, after 90 days",)
 
 
-def _is_next(case: _Case, store: Store, lookback: timedelta, now: datetime) -> bool:
+def _is_next(case: _Case, store: HistoryStore, lookback: timedelta, now: datetime) -> bool:
     """Whether the digest that would be written down now has it, as far as the state knows."""
     news = store.news(case.subscriber.email, backlog_since=now - lookback)
     digest = compose(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from digest.config.settings import Settings
     from digest.mail.bounces import Bounce, Complaint, Unread, UnsubscribeRequest
     from digest.storage.base import Store
+    from digest.storage.subscriber_stores import BounceStore
     from digest.storage.values import Bounced, Suppression
 
 EX_TEMPFAIL = 75
@@ -183,7 +184,7 @@ def _handled(context: Context, message: bytes, now: datetime) -> str:
                 return _put_by(store, found, message, now)
 
 
-def _counted(store: "Store", found: "Bounce", now: datetime) -> str:
+def _counted(store: "BounceStore", found: "Bounce", now: datetime) -> str:
     from digest.pipeline.policy import MOST_BOUNCES, cause_to_suppress, is_one_of_many
 
     bounced, is_their_own = _noted(store, found, now)
@@ -204,7 +205,7 @@ def _counted(store: "Store", found: "Bounce", now: datetime) -> str:
     return f"{bounced.email} gets no more mail ({cause}); to lift this: digest resume {bounced.email}"
 
 
-def _noted(store: "Store", found: "Bounce", now: datetime) -> "tuple[Bounced | None, bool]":
+def _noted(store: "BounceStore", found: "Bounce", now: datetime) -> "tuple[Bounced | None, bool]":
     """The bounce as the store counts it, and whether the address that failed is the subscriber's own.
 
     Where it is another one, the subscriber's mailbox hands on to it, perhaps to others besides: that is
@@ -237,7 +238,7 @@ def _noted(store: "Store", found: "Bounce", now: datetime) -> "tuple[Bounced | N
     return None, False
 
 
-def _left(store: "Store", found: "UnsubscribeRequest", now: datetime) -> str:
+def _left(store: "BounceStore", found: "UnsubscribeRequest", now: datetime) -> str:
     email = _subscriber(store, found)
     if email is None:
         return "Nothing done: a wish to unsubscribe, from nobody who was ever mailed from here."
@@ -245,7 +246,7 @@ def _left(store: "Store", found: "UnsubscribeRequest", now: datetime) -> str:
     return f"{email} is unsubscribed, as they asked by mail."
 
 
-def _complained(store: "Store", found: "Complaint", now: datetime) -> str:
+def _complained(store: "BounceStore", found: "Complaint", now: datetime) -> str:
     email = _subscriber(store, found)
     if email is None:
         return "Nothing done: the complaint is about a mail that is none of ours."
@@ -253,12 +254,12 @@ def _complained(store: "Store", found: "Complaint", now: datetime) -> str:
     return f"{email} gets no more mail: it was marked as spam; to lift this: digest resume {email}"
 
 
-def _subscriber(store: "Store", found: "UnsubscribeRequest | Complaint") -> str | None:
+def _subscriber(store: "BounceStore", found: "UnsubscribeRequest | Complaint") -> str | None:
     known = store.unsubscribed_for(found.subscriber) if found.subscriber else None
     return known.email if known else store.subscriber_of_mailing(found.tokens)
 
 
-def _put_by(store: "Store", found: "Unread", message: bytes, now: datetime) -> str:
+def _put_by(store: "BounceStore", found: "Unread", message: bytes, now: datetime) -> str:
     from digest.storage.values import UnreadMail
 
     if store.subscriber_of_mailing(found.tokens) is None:

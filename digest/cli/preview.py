@@ -14,7 +14,7 @@ from digest.config.parsing import counted
 if TYPE_CHECKING:
     from digest.config.settings import Settings
     from digest.model.digest import Digest
-    from digest.storage.base import Store
+    from digest.storage.pipeline_stores import NewsStore
     from digest.subscribers.preferences import Preferences
     from digest.subscribers.subscriber import Subscriber
 
@@ -140,7 +140,7 @@ def _tell_choices(subscriber: "Subscriber", chosen: "Preferences", now: datetime
 
 
 def _digest(
-    store: "Store", subscriber: "Subscriber", now: datetime, lookback: timedelta, *, is_first: bool
+    store: "NewsStore", subscriber: "Subscriber", now: datetime, lookback: timedelta, *, is_first: bool
 ) -> "Digest | None":
     from digest.pipeline.compose import compose
 

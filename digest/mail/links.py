@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from digest.errors import QueryError
-from digest.storage.base import Store
+from digest.storage.subscriber_stores import LinkStore
 from digest.storage.values import Mailing
 from digest.subscribers.subscriber import parse_keyword
 
@@ -33,7 +33,7 @@ _KEYWORDS_KEPT = 50_000
 class Leading:
     """Tells for each mailing where it leads, the same each time. Keywords are looked up once."""
 
-    def __init__(self, base_url: str, store: Store, *, makes_pages: bool = True) -> None:
+    def __init__(self, base_url: str, store: LinkStore, *, makes_pages: bool = True) -> None:
         """Without `makes_pages` it only reads the state: keywords that never had a page have none."""
         self._makes_pages = makes_pages
         self._base_url = base_url
@@ -62,7 +62,7 @@ class Leading:
         return {text: f"{self._base_url}/k/{self._tokens[text]}" for text in wanted if text in self._tokens}
 
 
-def links_for(base_url: str | None, store: Store) -> Callable[[Mailing], Links]:
+def links_for(base_url: str | None, store: LinkStore) -> Callable[[Mailing], Links]:
     """For a `Writer`; without a base address mails lead nowhere."""
     return Leading(base_url, store).links if base_url else lambda mailing: NO_LINKS
 

@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from digest.storage.base import Store
+from digest.storage.pipeline_stores import CleanupStore
 
 
-def clean_up(store: Store, *, now: datetime, lookback: timedelta) -> None:
+def clean_up(store: CleanupStore, *, now: datetime, lookback: timedelta) -> None:
     """Puts old papers away, and forgets the mailings that ended long ago.
 
     Raises `StateError` when the state cannot be read or written.

@@ -8,7 +8,7 @@ from digest.config.parsing import address_key
 from digest.pipeline.compose import compose
 from digest.pipeline.merge import merge
 from digest.pipeline.schedule import is_paused
-from digest.storage.base import Store
+from digest.storage.pipeline_stores import ComposeStore, NewsStore
 from digest.storage.values import Served, SubscriberStatus
 from digest.subscribers.subscriber import Subscriber
 
@@ -37,7 +37,7 @@ class ComposeReport:
 
 
 def compose_due(
-    store: Store,
+    store: ComposeStore,
     subscribers: Sequence[Subscriber],
     due: Due,
     *,
@@ -58,7 +58,7 @@ def compose_due(
 
 
 def _compose_some(
-    store: Store, subscribers: Sequence[Subscriber], due: Due, backlog_since: datetime, stale: Set[str]
+    store: ComposeStore, subscribers: Sequence[Subscriber], due: Due, backlog_since: datetime, stale: Set[str]
 ) -> ComposeReport:
     subscriber_statuses = store.subscriber_statuses([subscriber.email for subscriber in subscribers])
     served: list[Served] = []
@@ -89,7 +89,7 @@ def _compose_some(
 
 
 def _composed(
-    store: Store,
+    store: NewsStore,
     subscriber: Subscriber,
     subscriber_status: SubscriberStatus,
     planned_at: datetime,

@@ -10,7 +10,7 @@ from digest.errors import ServerUnavailable
 from digest.mail.confirmation import write_confirmation
 from digest.mail.message import SenderIdentity
 from digest.mail.transport import Outcome, Transport
-from digest.storage.base import Store
+from digest.storage.subscriber_stores import ConfirmStore
 from digest.storage.values import Confirmation, PageChange
 from digest.subscribers.preferences import differences
 from digest.subscribers.subscriber import Subscriber
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 async def confirm_changes(
-    store: Store,
+    store: ConfirmStore,
     transport: Transport,
     sender_identity: SenderIdentity,
     base_url: str | None,
@@ -51,7 +51,7 @@ async def confirm_changes(
 
 
 def _waiting(
-    store: Store, subscribers: Sequence[Subscriber], now: datetime
+    store: ConfirmStore, subscribers: Sequence[Subscriber], now: datetime
 ) -> tuple[tuple[Confirmation, tuple[str, ...]], ...]:
     """The mails, each with what was changed; of what is as it was before there is none."""
     waiting = store.confirmations(now=now)

@@ -18,7 +18,7 @@ from digest.pipeline.policy import LATEST_RETRY, Decision, retry_at
 from digest.pipeline.receipt_writer import ReceiptWriter
 from digest.pipeline.refusals import Refusals
 from digest.pipeline.render_queue import RenderedMessage, RenderQueue, StartWorker, Write, draft
-from digest.storage.base import Store
+from digest.storage.pipeline_stores import DeliverStore
 from digest.storage.values import DeliveryResult, MailingState
 
 _log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ _Queue = asyncio.Queue[RenderedMessage | None]
 
 
 async def deliver(
-    store: Store,
+    store: DeliverStore,
     transport: Transport,
     write: Write,
     clock: Callable[[], datetime],
@@ -99,7 +99,7 @@ async def deliver(
 
 @asynccontextmanager
 async def _drafting(
-    store: Store, write: Write, start_worker: StartWorker | None, notes: list[str]
+    store: DeliverStore, write: Write, start_worker: StartWorker | None, notes: list[str]
 ) -> AsyncIterator[RenderQueue]:
     async def own(now: datetime, until: datetime, limit: int) -> Sequence[RenderedMessage]:
         return await asyncio.to_thread(draft, store, write, now=now, until=until, limit=limit)
@@ -124,7 +124,7 @@ def _alone(error: WorkerGone) -> str:
     return f"the mails were written by one process instead of two, which takes longer: {error}"
 
 
-def _make_room(store: Store) -> None:
+def _make_room(store: DeliverStore) -> None:
     """Gives up what only writing would need: another process is about to do that."""
     store.forget()
     forget()
@@ -151,7 +151,7 @@ class _Delivery:
 
     def __init__(
         self,
-        store: Store,
+        store: DeliverStore,
         transport: Transport,
         drafting: RenderQueue,
         clock: Callable[[], datetime],

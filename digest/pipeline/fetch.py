@@ -24,7 +24,7 @@ from digest.sources.base import Source
 from digest.sources.planner import FetchBatch, plan
 from digest.sources.plausibility import INDEX_LAG, covered_without_news, inconsistency, left_out, missing_news
 from digest.sources.window import Coverage, Window
-from digest.storage.base import Store
+from digest.storage.pipeline_stores import FetchStore
 from digest.storage.values import Matched, Restored
 from digest.subscribers.subscriber import Subscriber
 
@@ -56,7 +56,7 @@ class FetchReport:
 
 async def fetch(
     sources: Sequence[Source],
-    store: Store,
+    store: FetchStore,
     subscribers: Sequence[Subscriber],
     *,
     now: datetime,
@@ -123,7 +123,7 @@ class _Fetching:
 
     def __init__(
         self,
-        store: Store,
+        store: FetchStore,
         known: Mapping[str, frozenset[ArxivId]],
         coverage: Mapping[str, Coverage],
         now: datetime,

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from digest.storage.base import Store
+from digest.storage.pipeline_stores import CoverageStore, QueueStore
 from digest.subscribers.subscriber import Subscriber
 
 
-def covered_until(store: Store, subscribers: Sequence[Subscriber], *, now: datetime) -> datetime | None:
+def covered_until(
+    store: CoverageStore, subscribers: Sequence[Subscriber], *, now: datetime
+) -> datetime | None:
     """When the stalest keyword was last covered; `None` when one never was, `now` when there is none.
 
     One that was covered at a moment to come, by a clock that was wrong, never was. Raises `StateError`.
@@ -20,7 +22,9 @@ def covered_until(store: Store, subscribers: Sequence[Subscriber], *, now: datet
     return min((covered_at[key] for key in keys), default=now)
 
 
-def uncovered_since(store: Store, subscribers: Sequence[Subscriber], moment: datetime) -> frozenset[str]:
+def uncovered_since(
+    store: CoverageStore, subscribers: Sequence[Subscriber], moment: datetime
+) -> frozenset[str]:
     """The keys of all queries that were not covered since that moment. Raises `StateError`."""
     covered_at = store.covered_at()
     return frozenset(key for key in _keys(subscribers) if key not in covered_at or covered_at[key] < moment)
@@ -39,7 +43,7 @@ class Outlook:
     due_at: datetime | None = None
 
 
-def outlook(store: Store, *, now: datetime) -> Outlook:
+def outlook(store: QueueStore, *, now: datetime) -> Outlook:
     """Raises `StateError`."""
     waiting = store.waiting()
     cause = (store.blocked(now=now).reply or store.refused(least=0).reply) if waiting else ""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from digest.errors import StateError
-from digest.storage.base import Store
+from digest.storage.pipeline_stores import DeliverStore
 from digest.storage.values import DeliveryResult
 
 _log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class ReceiptWriter:
     """
 
     def __init__(
-        self, store: Store, clock: Callable[[], datetime], stop: asyncio.Event, *, sessions: int
+        self, store: DeliverStore, clock: Callable[[], datetime], stop: asyncio.Event, *, sessions: int
     ) -> None:
         self._store = store
         self._clock = clock

@@ -4,14 +4,14 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from digest.storage.base import Store
+from digest.storage.pipeline_stores import EnrolStore, RestoreStore
 from digest.storage.values import AddressChange
 from digest.subscribers.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)
 
 
-def take_up_restored(store: Store, *, now: datetime) -> tuple[str, ...]:
+def take_up_restored(store: RestoreStore, *, now: datetime) -> tuple[str, ...]:
     """What to tell the operator of it, once. To be called before anything is composed or sent.
 
     Raises `StateError` when the state cannot be read or written.
@@ -29,7 +29,7 @@ def take_up_restored(store: Store, *, now: datetime) -> tuple[str, ...]:
 
 
 def take_up_renames(
-    store: Store, subscribers: Sequence[Subscriber], *, file: str | None = None, now: datetime
+    store: EnrolStore, subscribers: Sequence[Subscriber], *, file: str | None = None, now: datetime
 ) -> tuple[str, ...]:
     """What to tell the operator of it; to be called before those subscribers are enrolled.
 

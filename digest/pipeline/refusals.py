@@ -19,7 +19,7 @@ from digest.pipeline.policy import (
     domain_of,
 )
 from digest.pipeline.render_queue import RenderedMessage
-from digest.storage.base import Store
+from digest.storage.pipeline_stores import DeliverStore
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Settlement:
 class Refusals:
     """What is to be decided when all of the batch is known."""
 
-    def __init__(self, store: Store, *, began_at: datetime) -> None:
+    def __init__(self, store: DeliverStore, *, began_at: datetime) -> None:
         self.circuit_breaker = CircuitBreaker()
         self._store = store
         self._began_at = began_at

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from digest.errors import Unwritable
 from digest.mail.transport import Outgoing
-from digest.storage.base import Store
+from digest.storage.pipeline_stores import RenderStore
 from digest.storage.values import Mailing
 
 Write = Callable[[Mailing], Outgoing]
@@ -37,7 +37,7 @@ StartWorker = Callable[[], AbstractAsyncContextManager[RenderQueue]]
 
 
 def draft(
-    store: Store, write: Write, *, now: datetime, until: datetime, limit: int
+    store: RenderStore, write: Write, *, now: datetime, until: datetime, limit: int
 ) -> tuple[RenderedMessage, ...]:
     """Raises `StateError` when the state cannot be read or written."""
     return tuple(_draft(mailing, write) for mailing in store.claim(now=now, until=until, limit=limit))

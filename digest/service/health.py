@@ -10,7 +10,8 @@ from digest.model.paper import ArxivId
 from digest.pipeline.schedule import is_paused, mailing_after, next_fetch_at, slot_before
 from digest.sources.arxiv.calendar import last_announcement, next_announcement, not_announced, why_quiet
 from digest.sources.plausibility import INDEX_LAG
-from digest.storage.base import Store
+from digest.storage.pipeline_stores import NewsStore, RestoreStore
+from digest.storage.report_stores import HealthStore
 from digest.storage.values import Delay, Restored, SubscriberStatus, Suppression, Waiting
 from digest.subscribers.subscriber import Keyword, Subscriber
 
@@ -126,7 +127,9 @@ class Health:
             yield f"{mails} not understood: see digest bounce --kept, then digest bounce --clear"
 
 
-def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime, shown: int = SHOWN) -> Health:
+def examine(
+    store: HealthStore, subscribers: Sequence[Subscriber], *, now: datetime, shown: int = SHOWN
+) -> Health:
     """Names up to `shown` mailings that something stands in the way of. Raises `StateError`."""
     keywords = {keyword.query.key: keyword for one in subscribers for keyword in one.keywords}
     covered_at = store.covered_at()
@@ -174,11 +177,11 @@ def examine(store: Store, subscribers: Sequence[Subscriber], *, now: datetime, s
     )
 
 
-def _standings(store: Store, subscribers: Sequence[Subscriber]) -> Mapping[str, SubscriberStatus]:
+def _standings(store: NewsStore, subscribers: Sequence[Subscriber]) -> Mapping[str, SubscriberStatus]:
     return store.subscriber_statuses([one.email for one in subscribers])
 
 
-def _restored_lately(store: Store, now: datetime) -> Restored | None:
+def _restored_lately(store: RestoreStore, now: datetime) -> Restored | None:
     found = store.restored()
     is_old = found is not None and found.noticed_at is not None and found.noticed_at < now - FRESH
     return None if is_old else found

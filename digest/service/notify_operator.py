@@ -11,14 +11,14 @@ from digest.mail.message import SenderIdentity
 from digest.mail.transport import Outcome, Transport
 from digest.service.health import examine
 from digest.service.operator_mail import OperatorNotice, due_notice, write_notice
-from digest.storage.base import Store
+from digest.storage.report_stores import OperatorStore
 from digest.subscribers.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)
 
 
 async def tell_operator(
-    store: Store,
+    store: OperatorStore,
     transport: Transport,
     subscribers: Sequence[Subscriber],
     sender_identity: SenderIdentity,

@@ -19,8 +19,8 @@ from digest.mail.links import links_for
 from digest.mail.message import SenderIdentity
 from digest.pipeline.render_queue import RenderedMessage, Write, draft
 from digest.service.mail_setup import WriterSetup, build_writer
-from digest.storage.base import Store
 from digest.storage.factory import open_store
+from digest.storage.pipeline_stores import RenderStore
 
 _BETWEEN_TRIMS = 100
 """Answers of some dozens of mails, in which what is kept is exchanged and leaves gaps: 5 MB of 76."""
@@ -52,7 +52,7 @@ def main() -> None:
     os._exit(0)  # what it remembers is large, and need not be given back piece by piece
 
 
-def _answer(store: Store, write: Write, line: bytes, desk: IO[bytes]) -> dict[str, Any]:
+def _answer(store: RenderStore, write: Write, line: bytes, desk: IO[bytes]) -> dict[str, Any]:
     """What is told of the drafts, whose messages are on the desk then."""
     now, until, limit = json.loads(line)
     try:

@@ -20,7 +20,7 @@ from aiohttp.typedefs import Middleware
 
 from digest.config.web_settings import Web
 from digest.errors import StateError
-from digest.storage.base import Store
+from digest.storage.report_stores import FiguresStore
 from digest.web.clients import TokenGuesses, client_for, network_for, parse_hops
 from digest.web.connections import Connection, where_of
 from digest.web.metrics import Metrics
@@ -72,7 +72,9 @@ _UNCERTAIN = "This takes long, and may have been done or not. Look at your page 
 class Application:
     """Answers requests, with the slow parts in threads of its own, so that it holds up nobody's mail."""
 
-    def __init__(self, *, settings: Web, site: Site, pages: Pages, store: Store, metrics: Metrics) -> None:
+    def __init__(
+        self, *, settings: Web, site: Site, pages: Pages, store: FiguresStore, metrics: Metrics
+    ) -> None:
         self._settings = settings
         self._site = site
         self._pages = pages

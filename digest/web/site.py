@@ -13,7 +13,7 @@ from digest.mail.links import Leading
 from digest.mail.rendering.paper_view import title_for
 from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest
-from digest.storage.base import Store
+from digest.storage.subscriber_stores import PageChangeStore, PageStore
 from digest.storage.values import Confirmation, KnownSubscriber, PageChange
 from digest.subscribers.preferences import Preferences, differences
 from digest.subscribers.subscriber import Subscriber
@@ -55,8 +55,8 @@ class Site:
         self,
         *,
         base_url: str,
-        store: Store,
-        changing: Store,
+        store: PageStore,
+        changing: PageChangeStore,
         pages: Pages,
         subscribers: Subscribers,
         clock: Callable[[], datetime],

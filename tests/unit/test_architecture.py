@@ -99,6 +99,11 @@ def test_no_pattern_has_a_possessive_or_atomic_group(module: str) -> None:
     assert not [text for text in texts if re.search(r"(?:^|[^(])\)(?:[*+?]|\{[\d,]+\})\+|\(\?>", text)]
 
 
+@pytest.mark.parametrize("module", [name for name in MODULES if re.match(r"(mail|pipeline|web)\.", name)])
+def test_a_job_names_the_narrow_protocol_of_the_store_that_it_uses(module: str) -> None:
+    assert module == "pipeline.cycle" or "digest.storage.base" not in imported(MODULES[module])
+
+
 def test_the_parts_of_the_store_do_not_inherit_each_other() -> None:
     parts = SqliteStore.__bases__
     assert {part.__bases__ for part in parts} == {(Part,)}
