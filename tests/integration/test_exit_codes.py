@@ -45,6 +45,7 @@ READ_NO_FILES = {"init", "demo", "docs"}
 INTERRUPT = """
 import signal, sys
 from digest import cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background ignores it
 bodies = {command.__code__ for commands in cli._COMMANDS.values() for command in commands}
 left, has_begun = int(sys.argv.pop(1)), False
 def count(frame, event, argument):
