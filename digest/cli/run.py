@@ -75,15 +75,8 @@ async def _cycle(
     import signal
 
     from digest.cli.opening import progress, tell_person
-    from digest.mail.links import links_for
-    from digest.pipeline.confirm import confirm_changes
-    from digest.pipeline.cycle import Cycle
-    from digest.service.bootstrap import build_sources, build_transport, limits_for, open_client
-    from digest.service.mail_setup import build_writer, writer_setup_for
-    from digest.service.notify_operator import tell_operator
-    from digest.service.worker_pool import started_worker
+    from digest.service.bootstrap import build_cycle, open_client
     from digest.storage.factory import open_alone, open_copy
-    from digest.subscribers.preferences import apply_preferences
 
     settings = setup.settings
     opened = open_copy if dry_run else open_alone
@@ -98,39 +91,17 @@ async def _cycle(
             client.notice = lambda requests: (
                 notice(f"asking arXiv: request {requests}") if requests > 1 else None
             )
-            cycle = Cycle(
-                sources=build_sources(settings, client),
-                store=store,
-                transport=None if dry_run else build_transport(settings),
-                write=build_writer(writer_setup_for(settings), links_for(settings.web.base_url, store)),
-                subscribers=setup.subscribers,
-                file=str(setup.fingerprint),
-                lookback=setup.lookback,
+            cycle = build_cycle(
+                setup,
+                store,
                 clock=lambda: now or datetime.now(UTC),
-                limits=limits_for(settings),
-                start_worker=lambda: started_worker(writer_setup_for(settings), settings.state),
+                client=client,
+                is_dry=dry_run,
                 notice=notice,
                 stop=stop,
             )
+            cycle.writer()
             report = await cycle.run(force=force)
-        if not dry_run:
-            await confirm_changes(
-                store,
-                build_transport(settings),
-                writer_setup_for(settings).sender_identity,
-                settings.web.base_url,
-                setup.subscribers,
-                now=now or datetime.now(UTC),
-            )
-            await tell_operator(
-                store,
-                build_transport(settings),
-                apply_preferences(setup.subscribers, store.preferences()),
-                writer_setup_for(settings).sender_identity,
-                settings.operator,
-                brakes=report.brakes,
-                now=now or datetime.now(UTC),
-            )
         moment = now or datetime.now(UTC)
         planned = store.claim(now=moment, until=moment, limit=sys.maxsize) if dry_run else ()
         return report, client.requests, tuple(mailing.digest for mailing in planned), stop.is_set()

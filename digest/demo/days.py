@@ -10,9 +10,8 @@ from pathlib import Path
 from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, FIRST_MORNING, SECOND_MORNING
 from digest.model.paper import ArxivId
-from digest.pipeline.cycle import Cycle, CycleReport
-from digest.service.bootstrap import Setup, build_sources, build_transport, load_setup, open_client
-from digest.service.mail_setup import build_writer, writer_setup_for
+from digest.pipeline.cycle import CycleReport
+from digest.service.bootstrap import Setup, build_cycle, load_setup, open_client
 from digest.storage.base import Store
 from digest.storage.factory import open_store
 
@@ -103,15 +102,7 @@ def _install(folder: Path, url: str) -> Setup:
 
 async def _cycle(setup: Setup, store: Store, now: datetime, *, force: bool) -> CycleReport:
     async with open_client(setup.settings) as client:
-        cycle = Cycle(
-            sources=build_sources(setup.settings, client),
-            store=store,
-            transport=build_transport(setup.settings),
-            write=build_writer(writer_setup_for(setup.settings)),
-            subscribers=setup.subscribers,
-            lookback=setup.lookback,
-            clock=lambda: now,
-        )
+        cycle = build_cycle(setup, store, clock=lambda: now, client=client)
         return await cycle.run(force=force)
 
 

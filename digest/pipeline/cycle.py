@@ -1,26 +1,31 @@
-"""One cycle: send what waits, fetch, compose, send."""
+"""One cycle, step by step: begin, fetch, compose, deliver, finish.
+
+`digest run` takes all steps once (`Cycle.run`). The daemon takes each when it is due.
+"""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from digest.config.heap import trim_heap
+from digest.mail.message import SenderIdentity
 from digest.mail.rate_limit import UNLIMITED, Limits
 from digest.mail.transport import Transport
 from digest.pipeline.cleanup import clean_up
 from digest.pipeline.compose_job import ComposeReport, Due, compose_due
+from digest.pipeline.confirm import confirm_changes
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.fetch import FetchReport, fetch
 from digest.pipeline.progress import Outlook, outlook
 from digest.pipeline.reconcile import take_up_renames, take_up_restored
 from digest.pipeline.render_queue import StartWorker, Write
-from digest.pipeline.schedule import due_today
+from digest.pipeline.schedule import due_at_slot, due_today
 from digest.sources.arxiv.calendar import last_announcement, why_quiet
 from digest.sources.base import Source
 from digest.storage.base import Store
 from digest.storage.values import SubscriberStatus
-from digest.subscribers.preferences import apply_preferences
+from digest.subscribers.preferences import Preferences, apply_preferences
 from digest.subscribers.subscriber import Subscriber
 
 
@@ -60,50 +65,66 @@ class CycleReport:
         return 1 if self.errors or self.digests_deferred else 0
 
 
+TellOperator = Callable[[Sequence[Subscriber], Sequence[str], datetime], Awaitable[object]]
+"""Mails the operator what they have not been told; the texts are the `brakes` of the last deliveries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """Whom to serve: those of subscribers.toml with what they chose on their pages laid over.
+
+    `given_up` is how many mailings ended since their subscriber has left, and `notes` are for the operator.
+    """
+
+    subscribers: tuple[Subscriber, ...]
+    preferences: Mapping[str, Preferences]
+    given_up: int
+    notes: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
-    """Everything that a cycle works with; `transport` is `None` where nothing is to be sent.
+    """The steps, and everything that they work with; `transport` is `None` where nothing is to be sent.
 
-    `subscribers` are those of subscribers.toml, and `file` says which state of it; what they chose for
-    themselves is laid over. `stop` ends the cycle early: a fetch is broken off, the mails in hand are
-    finished.
+    `subscribers` are those of subscribers.toml, and `file` says which state of it. `writer` is called when
+    something may have to be sent. `stop` ends a step early: a fetch is broken off, the mails in hand are
+    finished. `digest.service.bootstrap.build_cycle` makes one from settings.
     """
 
     sources: Sequence[Source]
     store: Store
     transport: Transport | None
-    write: Write
+    writer: Callable[[], Write]
     subscribers: Sequence[Subscriber]
     lookback: timedelta
     clock: Callable[[], datetime]
     file: str | None = None
     limits: Limits = UNLIMITED
     start_worker: StartWorker | None = None
+    sender_identity: SenderIdentity | None = None
+    base_url: str | None = None
+    tell_operator: TellOperator | None = None
     notice: Callable[[str], None] = lambda text: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, *, force: bool = False) -> CycleReport:
         """Mails everybody who has something new, at most one digest a day each unless `force` lifts that."""
         now = self.clock()
-        restored = await asyncio.to_thread(take_up_restored, self.store, now=now)
-        renamed = await asyncio.to_thread(
-            take_up_renames, self.store, self.subscribers, file=self.file, now=now
-        )
-        subscribers = apply_preferences(self.subscribers, await asyncio.to_thread(self.store.preferences))
-        given_up = await asyncio.to_thread(
-            self.store.enrol, subscribers, now=now, current_since=last_announcement(now)
-        )
+        restored = await self.reconcile()
+        enrolled = await self.enrol()
         if force:
             await asyncio.to_thread(self.store.retry_now, now=now)
-        earlier = await self._deliver()
-        fetched = await self._fetch(subscribers, now)
-        trim_heap()
+        earlier = await self.deliver()
+        fetched = await self.fetch(enrolled.subscribers)
         composed = ComposeReport()
         if fetched is not None and not fetched.is_clock_wrong:
-            composed = await self._compose(subscribers, now, fetched, force=force)
+            due = due_now(now) if force else due_by_day(now)
+            composed = await self.compose(enrolled.subscribers, due, now=now, stale=fetched.unserved)
         is_useless = (earlier.is_server_down and not earlier.is_braked) or earlier.limited_until
-        later = DeliveryReport() if is_useless else await self._deliver()
-        await asyncio.to_thread(clean_up, self.store, now=now, lookback=self.lookback)
+        later = DeliveryReport() if is_useless else await self.deliver()
+        brakes = (*earlier.brakes, *later.brakes)
+        preferences = await asyncio.to_thread(self.store.preferences)
+        await self.finish(apply_preferences(self.subscribers, preferences), brakes=brakes, now=self.clock())
         waits = await asyncio.to_thread(outlook, self.store, now=now) if self.transport else Outlook()
         stopped = (
             () if fetched is not None else ("stopped before arXiv had answered; the next run asks again",)
@@ -113,7 +134,7 @@ class Cycle:
             digests_composed=composed.composed,
             digests_sent=earlier.sent + later.sent,
             digests_deferred=waits.waiting,
-            digests_failed=given_up,
+            digests_failed=enrolled.given_up,
             digests_suppressed=earlier.suppressed + later.suppressed,
             subscribers_nothing_new=composed.nothing_new,
             subscribers_not_due=composed.not_due,
@@ -121,57 +142,72 @@ class Cycle:
             errors=(*(fetched.errors if fetched else stopped), *earlier.errors, *later.errors),
             notes=(
                 *restored,
-                *renamed,
+                *enrolled.notes,
                 *(fetched.notes if fetched else ()),
                 *dict.fromkeys((*earlier.notes, *later.notes)),
             ),
             missing_news=why_quiet(now) if fetched and not (fetched.papers_new or fetched.errors) else None,
-            brakes=(*earlier.brakes, *later.brakes),
+            brakes=brakes,
             waits=waits,
             is_unreached=fetched is not None and fetched.is_unreached and not fetched.is_clock_wrong,
         )
 
-    async def _fetch(self, subscribers: Sequence[Subscriber], now: datetime) -> FetchReport | None:
-        """`None` when the cycle was stopped before it was done."""
+    async def reconcile(self) -> tuple[str, ...]:
+        """Takes up a state that was put back, once, before anything else is done; notes for the operator."""
+        return await asyncio.to_thread(take_up_restored, self.store, now=self.clock())
+
+    async def enrol(self) -> Enrolled:
+        """Makes the state know the subscribers of now, and nobody else."""
+        now = self.clock()
+        notes = await asyncio.to_thread(
+            take_up_renames, self.store, self.subscribers, file=self.file, now=now
+        )
+        preferences = await asyncio.to_thread(self.store.preferences)
+        subscribers = apply_preferences(self.subscribers, preferences)
+        given_up = await asyncio.to_thread(
+            self.store.enrol, subscribers, now=now, current_since=last_announcement(now)
+        )
+        return Enrolled(subscribers=subscribers, preferences=preferences, given_up=given_up, notes=notes)
+
+    async def fetch(self, subscribers: Sequence[Subscriber]) -> FetchReport | None:
+        """`None` when told to stop before it was done."""
         fetching = asyncio.ensure_future(
             fetch(
                 self.sources,
                 self.store,
                 subscribers,
-                now=now,
+                now=self.clock(),
                 lookback=self.lookback,
                 notice=self.notice,
             )
         )
         stopping = asyncio.ensure_future(self.stop.wait())
-        await asyncio.wait((fetching, stopping), return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if fetching.done():
-            return await fetching
-        fetching.cancel()
-        await asyncio.wait((fetching,))
-        return None
+        try:
+            await asyncio.wait((fetching, stopping), return_when=asyncio.FIRST_COMPLETED)
+            return await fetching if fetching.done() else None
+        finally:
+            stopping.cancel()
+            fetching.cancel()
+            await asyncio.wait((fetching,))
+            trim_heap()
 
-    async def _compose(
-        self, subscribers: Sequence[Subscriber], now: datetime, fetched: FetchReport, *, force: bool
+    async def compose(
+        self, subscribers: Sequence[Subscriber], due: Due, *, now: datetime, stale: Set[str]
     ) -> ComposeReport:
+        """Writes down the digests that are due; not of queries that are `stale`, as their fetch failed."""
         self.notice("composing")
         return await asyncio.to_thread(
-            compose_due,
-            self.store,
-            subscribers,
-            _forced(now) if force else _today(now),
-            backlog_since=now - self.lookback,
-            stale=fetched.unserved,
+            compose_due, self.store, subscribers, due, backlog_since=now - self.lookback, stale=stale
         )
 
-    async def _deliver(self) -> DeliveryReport:
+    async def deliver(self) -> DeliveryReport:
+        """Sends what is due."""
         if self.transport is None:
             return DeliveryReport()
         return await deliver(
             self.store,
             self.transport,
-            self.write,
+            self.writer(),
             self.clock,
             limits=self.limits,
             start_worker=self.start_worker,
@@ -179,15 +215,45 @@ class Cycle:
             notice=lambda report: self.notice(f"mailing: {report.sent} sent"),
         )
 
+    async def finish(
+        self, subscribers: Sequence[Subscriber], *, brakes: Sequence[str], now: datetime
+    ) -> None:
+        """Makes room, confirms by mail what was changed on the pages, and tells the operator what is wrong.
 
-def _today(now: datetime) -> Due:
+        `subscribers` are with their preferences.
+        """
+        await asyncio.to_thread(clean_up, self.store, now=now, lookback=self.lookback)
+        if self.transport is None:
+            return
+        if self.sender_identity:
+            await confirm_changes(
+                self.store, self.transport, self.sender_identity, self.base_url, self.subscribers, now=now
+            )
+        if self.tell_operator:
+            await self.tell_operator(subscribers, brakes, now)
+
+
+def due_by_day(now: datetime) -> Due:
+    """One digest a day, at any hour: the rule of `digest run`."""
+
     def due(subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
         return due_today(now, subscriber, subscriber_status)
 
     return due
 
 
-def _forced(now: datetime) -> Due:
+def due_by_time(now: datetime) -> Due:
+    """A digest for the latest sending time: the rule of the daemon."""
+
+    def due(subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
+        return due_at_slot(now, subscriber, subscriber_status)
+
+    return due
+
+
+def due_now(now: datetime) -> Due:
+    """A digest for everybody: `digest run --force`."""
+
     def due(subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
         return now
 

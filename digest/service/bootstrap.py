@@ -1,10 +1,12 @@
-"""From settings to the things that work: source, store, transport, and the writer of messages."""
+"""From settings to the things that work: sources, transport, and the cycle with all that it needs."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,17 +15,24 @@ from digest.config.file_lock import make_private_folder
 from digest.config.loader import Defaults, Settings, find_config, load_settings, state_folder
 from digest.config.parsing import is_loopback
 from digest.errors import ConfigurationError
+from digest.mail.links import Links, links_for
 from digest.mail.maildir import MaildirTransport
 from digest.mail.rate_limit import Limits
 from digest.mail.smtp.session import SmtpServer, SmtpTransport
 from digest.mail.transport import Transport
+from digest.pipeline.cycle import Cycle
+from digest.service.mail_setup import build_writer, writer_setup_for
+from digest.service.notify_operator import tell_operator
+from digest.service.worker_pool import started_worker
 from digest.sources.arxiv.daily_feed import DailyFeed
 from digest.sources.arxiv.oai_pmh import OaiPmh
 from digest.sources.arxiv.search_api import SearchApi
 from digest.sources.base import Source
 from digest.sources.http_client import ClientSettings, PoliteClient
 from digest.sources.rate_limiter import RateLimiter
+from digest.storage.base import Store
 from digest.storage.factory import make_folder
+from digest.storage.values import Mailing
 from digest.subscribers.subscriber import Subscriber, load_subscribers
 
 _TURNSTILE = "arxiv-requests"
@@ -191,3 +200,46 @@ def limits_for(settings: Settings) -> Limits:
     if settings.delivery.transport != "smtp":
         return Limits()
     return Limits(per_minute=smtp.messages_per_minute, per_day=smtp.messages_per_day, provider=smtp.provider)
+
+
+def build_cycle(
+    setup: Setup,
+    store: Store,
+    *,
+    clock: Callable[[], datetime],
+    client: PoliteClient | None = None,
+    links: Callable[[Mailing], Links] | None = None,
+    is_dry: bool = False,
+    notice: Callable[[str], None] = lambda text: None,
+    stop: asyncio.Event | None = None,
+) -> Cycle:
+    """Everything that a cycle works with. Without a `client` nothing can be fetched, and `is_dry` sends none.
+
+    Calling its `writer` raises `ConfigurationError` when the operator's templates cannot be used.
+    """
+    settings = setup.settings
+    writer_setup = writer_setup_for(settings)
+    links = links or links_for(settings.web.base_url, store)
+    transport = build_transport(settings)
+
+    async def operator_told(subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime) -> None:
+        sender = writer_setup.sender_identity
+        await tell_operator(store, transport, subscribers, sender, settings.operator, brakes=brakes, now=now)
+
+    return Cycle(
+        sources=build_sources(settings, client) if client else (),
+        store=store,
+        transport=None if is_dry else transport,
+        writer=cache(partial(build_writer, writer_setup, links)),
+        subscribers=setup.subscribers,
+        file=str(setup.fingerprint),
+        lookback=setup.lookback,
+        clock=clock,
+        limits=limits_for(settings),
+        start_worker=lambda: started_worker(writer_setup, settings.state),
+        sender_identity=writer_setup.sender_identity,
+        base_url=settings.web.base_url,
+        tell_operator=operator_told,
+        notice=notice,
+        stop=stop or asyncio.Event(),
+    )

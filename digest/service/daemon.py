@@ -3,32 +3,27 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, closing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
-from digest.config.heap import trim_heap
 from digest.config.parsing import counted
-from digest.errors import ConfigurationError, DigestError
+from digest.errors import ConfigurationError
 from digest.mail.links import links_for
-from digest.pipeline.cleanup import clean_up
-from digest.pipeline.compose_job import compose_due
-from digest.pipeline.confirm import confirm_changes
-from digest.pipeline.deliver import DeliveryReport, deliver
-from digest.pipeline.fetch import FetchReport, fetch
+from digest.pipeline.cycle import Cycle, due_by_time
+from digest.pipeline.deliver import DeliveryReport
+from digest.pipeline.fetch import FetchReport
 from digest.pipeline.policy import pause_after
 from digest.pipeline.progress import Outlook, covered_until, outlook, uncovered_since
-from digest.pipeline.reconcile import take_up_renames, take_up_restored
-from digest.pipeline.schedule import due_at_slot, next_fetch_at, slot_after
-from digest.service.bootstrap import Setup, build_sources, build_transport, limits_for, open_client
-from digest.service.mail_setup import build_writer, writer_setup_for
-from digest.service.notify_operator import tell_operator
+from digest.pipeline.schedule import next_fetch_at, slot_after
+from digest.service import long_tasks
+from digest.service.bootstrap import Setup, build_cycle, open_client
+from digest.service.long_tasks import LongTasks
 from digest.service.operator_mail import last_heartbeat
 from digest.service.sd_notify import Notifier
-from digest.service.worker_pool import started_worker
 from digest.sources.arxiv.calendar import last_announcement, not_announced, why_quiet
+from digest.sources.http_client import PoliteClient
 from digest.storage.base import Store
 from digest.subscribers.preferences import Preferences, apply_preferences
 from digest.web.metrics import Metrics
@@ -36,21 +31,13 @@ from digest.web.server import serving
 
 _log = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
-
-_LOOK_UP = timedelta(seconds=20)
-"""The longest sleep: a suspended machine, a clock that was set or an edited file is noticed within it."""
-
 _NEVER = datetime.max.replace(tzinfo=UTC)
-
-_BREATH = timedelta(seconds=5)
-"""How long a task that an error ended rests before it begins anew."""
 
 _GRACE = timedelta(seconds=10)
 """How long the mail in hand may take once the process was told to stop."""
 
 
-class Daemon:
+class Daemon(LongTasks):
     """Two tasks share one store: one fetches, one composes and delivers; a third watches files and signals.
 
     `load` rereads configuration and subscribers. While they are broken the last good ones serve.
@@ -64,6 +51,7 @@ class Daemon:
         notifier: Notifier,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        super().__init__(clock)
         self.is_interrupted = False
         self._setup = setup
         self._preferences: Mapping[str, Preferences] = {}
@@ -71,8 +59,6 @@ class Daemon:
         self._load = load
         self._store = store
         self._notifier = notifier
-        self._clock = clock
-        self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._fetch_now = asyncio.Event()
         self._mail_now = asyncio.Event()
@@ -97,7 +83,7 @@ class Daemon:
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         with closing(self._notifier):
-            await asyncio.to_thread(take_up_restored, self._store, now=self._clock())
+            await self._cycle().reconcile()
             await self._enrol()
             await self._serve()
         _log.info("stopped")
@@ -144,26 +130,6 @@ class Daemon:
         for task in unfinished:
             task.cancel()
 
-    async def _kept(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
-        """Begins a task anew that an error ended: the others cannot do without it."""
-        while True:
-            try:
-                return await task()
-            except Exception:
-                _log.exception("%s ended by an error, it begins anew", name)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), _BREATH.total_seconds())
-                return None
-
-    async def _forever(self, name: str, step: Callable[[], Awaitable[datetime]], wake: asyncio.Event) -> None:
-        """`step` does what is due and tells when there is more; one that fails is tried again soon."""
-        failures = 0
-        while not self._stop.is_set():
-            wake.clear()
-            next_at = await self._guarded(name, step)
-            failures = 0 if next_at else failures + 1
-            await self._sleep(next_at or self._clock() + pause_after(failures), wake)
-
     # Fetching.
 
     async def _fetch_step(self) -> datetime:
@@ -187,6 +153,8 @@ class Daemon:
             return due_at
         began_at, asked_for = self._clock(), self._subscribers
         report = await self._fetch_once()
+        if report is None:  # told to stop
+            return self._clock()
         self._fetch_failed_at = self._clock() if report.errors else None
         # Who came meanwhile, by an edit, is to be asked for at once.
         self._asked_at = began_at if not report.errors and self._subscribers is asked_for else None
@@ -199,15 +167,11 @@ class Daemon:
         self._mail_now.set()
         return self._clock()
 
-    async def _fetch_once(self) -> FetchReport:
-        setup = self._setup
-        async with open_client(setup.settings) as client:
-            sources = build_sources(setup.settings, client)
-            report = await fetch(
-                sources, self._store, self._subscribers, now=self._clock(), lookback=setup.lookback
-            )
-        self._metrics.fetched(report, client.requests)
-        trim_heap()
+    async def _fetch_once(self) -> FetchReport | None:
+        async with open_client(self._setup.settings) as client:
+            report = await self._cycle(client).fetch(self._subscribers)
+        if report:
+            self._metrics.fetched(report, client.requests)
         return report
 
     # Mailing.
@@ -240,43 +204,19 @@ class Daemon:
 
     async def _mail_once(self) -> DeliveryReport:
         await self._heed_preferences()
-        setup, now = self._setup, self._clock()
+        cycle, now = self._cycle(), self._clock()
         async with self._composing:
-            composed = await asyncio.to_thread(
-                compose_due,
-                self._store,
-                self._subscribers,
-                lambda subscriber, subscriber_status: due_at_slot(now, subscriber, subscriber_status),
-                backlog_since=now - setup.lookback,
-                stale=await asyncio.to_thread(
-                    uncovered_since, self._store, self._subscribers, last_announcement(now)
-                ),
+            stale = await asyncio.to_thread(
+                uncovered_since, self._store, self._subscribers, last_announcement(now)
             )
+            composed = await cycle.compose(self._subscribers, due_by_time(now), now=now, stale=stale)
         report = DeliveryReport(limited_until=self._limited_until)
         # A clock that was set back makes no wait longer than a provider's day.
         if not (self._limited_until and now < self._limited_until <= now + timedelta(days=1)):
-            report = await deliver(
-                self._store,
-                build_transport(setup.settings),
-                build_writer(writer_setup_for(setup.settings), self._links),
-                self._clock,
-                limits=limits_for(setup.settings),
-                start_worker=lambda: started_worker(writer_setup_for(setup.settings), setup.settings.state),
-                stop=self._stop,
-            )
+            report = await cycle.deliver()
             self._limited_until = report.limited_until
         self._metrics.mailed(composed, report)
-        await asyncio.to_thread(clean_up, self._store, now=now, lookback=setup.lookback)
-        await self._confirm(now)
-        await tell_operator(
-            self._store,
-            build_transport(setup.settings),
-            self._subscribers,
-            writer_setup_for(setup.settings).sender_identity,
-            setup.settings.operator,
-            brakes=report.brakes,
-            now=now,
-        )
+        await self._cycle().finish(self._subscribers, brakes=report.brakes, now=now)
         for note in report.notes:
             _log.warning(note)
         if composed.composed or report.sent or report.errors:
@@ -284,14 +224,6 @@ class Daemon:
                 "mailed composed=%d sent=%d deferred=%d", composed.composed, report.sent, report.deferred
             )
         return report
-
-    async def _confirm(self, now: datetime) -> None:
-        settings = self._setup.settings
-        sender_identity, base_url = writer_setup_for(settings).sender_identity, settings.web.base_url
-        subscribers = self._setup.subscribers
-        await confirm_changes(
-            self._store, build_transport(settings), sender_identity, base_url, subscribers, now=now
-        )
 
     def _next_mail_at(self, since: datetime, retry_at: datetime | None) -> datetime:
         subscribers = {subscriber.send_schedule: subscriber for subscriber in self._subscribers}
@@ -310,7 +242,7 @@ class Daemon:
         seen = self._setup.fingerprint
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._reload.wait(), _LOOK_UP.total_seconds())
+                await asyncio.wait_for(self._reload.wait(), long_tasks.LOOK_UP.total_seconds())
             found = await asyncio.to_thread(self._setup.fingerprint_now)
             if self._reload.is_set() or found != seen:
                 self._reload.clear()
@@ -376,52 +308,21 @@ class Daemon:
 
     # What they share.
 
+    def _cycle(self, client: PoliteClient | None = None) -> Cycle:
+        """By the files of now; what it logs is not told twice."""
+        return build_cycle(
+            self._setup, self._store, clock=self._clock, client=client, links=self._links, stop=self._stop
+        )
+
     async def _enrol(self, setup: Setup | None = None) -> None:
         """Makes a setup the one in force, never while digests are composed: those are of what was before."""
         async with self._composing:
-            now = self._clock()
-            self._setup = setup = setup or self._setup
-            await asyncio.to_thread(
-                take_up_renames, self._store, setup.subscribers, file=str(setup.fingerprint), now=now
-            )
-            preferences = await asyncio.to_thread(self._store.preferences)
-            subscribers = apply_preferences(setup.subscribers, preferences)
-            given_up = await asyncio.to_thread(
-                self._store.enrol, subscribers, now=now, current_since=last_announcement(now)
-            )
-            self._metrics.gave_up(given_up)
-            self._preferences, self._subscribers = preferences, subscribers
+            self._setup = setup or self._setup
+            enrolled = await self._cycle().enrol()
+            self._metrics.gave_up(enrolled.given_up)
+            self._preferences, self._subscribers = enrolled.preferences, enrolled.subscribers
             self._limited_until = None
             self._asked_at = self._missed_at = None  # now: a fetch may have ended since the lines above
-
-    async def _guarded(self, name: str, job: Callable[[], Awaitable[_T]]) -> _T | None:
-        """The job's result, or `None` where it failed: that is logged, and the daemon goes on."""
-        try:
-            return await job()
-        except DigestError as error:
-            _log.error("%s failed: %s", name, error)
-        except Exception:
-            _log.exception("%s failed by a mistake in the program", name)
-        return None
-
-    async def _sleep(self, until: datetime, wake: asyncio.Event) -> None:
-        """Until that moment by the clock, or until `wake` is set or the process is told to stop.
-
-        A clock that is set back ends it too: it may have been far ahead when that moment was reckoned.
-        """
-        began_at = self._clock()
-        while (now := self._clock()) < until and now >= began_at:
-            left, began_at = until - now, now
-            waits = [asyncio.ensure_future(event.wait()) for event in (wake, self._stop)]
-            try:
-                done, _ = await asyncio.wait(
-                    waits, timeout=min(left, _LOOK_UP).total_seconds(), return_when=asyncio.FIRST_COMPLETED
-                )
-            finally:
-                for wait in waits:
-                    wait.cancel()
-            if done:
-                return
 
     def _status(self) -> str:
         return counted(len(self._setup.subscribers), "subscriber")

@@ -17,9 +17,8 @@ import pytest
 
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.model.paper import ArxivId, Paper
-from digest.pipeline.cycle import Cycle, CycleReport
-from digest.service.bootstrap import build_sources, build_transport, load_setup, open_client
-from digest.service.mail_setup import build_writer, writer_setup_for
+from digest.pipeline.cycle import CycleReport
+from digest.service.bootstrap import build_cycle, load_setup, open_client
 from digest.storage.sqlite.store import SqliteStore
 
 # Eleven days from a Monday: nine with a listing, and a weekend.
@@ -138,15 +137,7 @@ class House:
         settings = self.setup.settings
         with SqliteStore(settings.state) as store:
             async with open_client(settings) as client:
-                cycle = Cycle(
-                    sources=build_sources(settings, client),
-                    store=store,
-                    transport=build_transport(settings),
-                    write=build_writer(writer_setup_for(settings)),
-                    subscribers=self.setup.subscribers,
-                    lookback=self.setup.lookback,
-                    clock=lambda: now,
-                )
+                cycle = build_cycle(self.setup, store, clock=lambda: now, client=client)
                 return await cycle.run()
 
     def take_mails(self) -> dict[str, list[str]]:

@@ -44,7 +44,7 @@ class Installation:
             sources=(self.source,),
             store=self.store,
             transport=self.transport,
-            write=self.write,
+            writer=lambda: self.write,
             stop=self.stop,
             subscribers=self.subscribers,
             lookback=self.lookback,

@@ -23,7 +23,7 @@ from aiohttp import ClientSession
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.errors import WrongClock
 from digest.pipeline import policy
-from digest.service import daemon as daemon_module
+from digest.service import bootstrap, long_tasks
 from digest.service.bootstrap import load_setup
 from digest.service.daemon import Daemon
 from digest.service.sd_notify import Notifier
@@ -115,7 +115,7 @@ class Watched(Daemon):
 
 @pytest.fixture(autouse=True)
 def _watchful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon_module, "_LOOK_UP", timedelta(seconds=0.02))
+    monkeypatch.setattr(long_tasks, "LOOK_UP", timedelta(seconds=0.02))
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ async def test_sighup_rereads_the_files_at_once(
 ) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
         await until(lambda: town.store.covered_at())
-        monkeypatch.setattr(daemon_module, "_LOOK_UP", timedelta(hours=1))
+        monkeypatch.setattr(long_tasks, "LOOK_UP", timedelta(hours=1))
         looked = town.service.looked
         await until(lambda: town.service.looked > looked)
         (tmp_path / "subscribers.toml").write_text(SUBSCRIBER.replace('"tea"', '"tea", "milk"'))
@@ -309,7 +309,7 @@ async def test_after_a_clock_that_was_ahead_arxiv_is_asked_once_and_soon(
 ) -> None:
     now, right = moment(wrong), moment("2026-06-09 07:30")
     source = FakeSource(invented_paper("2606.00008", "Tea", submitted="2026-06-08 12:00"))
-    monkeypatch.setattr(daemon_module, "build_sources", lambda *_: (source,))
+    monkeypatch.setattr(bootstrap, "build_sources", lambda *_: (source,))
     if wrong.startswith("2027"):
         source.failing = lambda _: WrongClock("http://arxiv", "another time") if now > right else None
     with SqliteStore(tmp_path / "digest.db") as store:
@@ -478,7 +478,7 @@ async def test_what_arxiv_left_out_is_told_and_asked_for_every_six_hours(
 ) -> None:
     teas = [invented_paper(f"2606.{n:05}", "Tea", submitted="2026-06-12 10:00") for n in range(300)]
     sources = [FakeSource(*teas, name=name) for name in ("one", "another")]
-    monkeypatch.setattr(daemon_module, "build_sources", lambda settings, client: sources)
+    monkeypatch.setattr(bootstrap, "build_sources", lambda settings, client: sources)
     caplog.set_level(logging.INFO)
 
     def said(text: str) -> bool:

@@ -80,7 +80,7 @@ class Installation:
                 sources=(self.source,),
                 store=store,
                 transport=transport or MaildirTransport(self.maildir),
-                write=WRITER.write,
+                writer=lambda: WRITER.write,
                 subscribers=self.subscribers,
                 lookback=timedelta(days=16),
                 clock=lambda: now,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from digest.service import daemon as daemon_module
+from digest.service import long_tasks
 from digest.service.daemon import Daemon
 from digest.service.sd_notify import Notifier
 from digest.storage.sqlite.store import SqliteStore
@@ -156,7 +156,7 @@ def test_systemd_hears_where_no_file_can_be_opened_any_more(
 async def test_a_task_that_an_error_ended_begins_anew_and_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(daemon_module, "_BREATH", timedelta(seconds=0.01))
+    monkeypatch.setattr(long_tasks, "RESTART_AFTER", timedelta(seconds=0.01))
     began: list[int] = []
 
     async def task() -> None:
@@ -176,7 +176,7 @@ async def test_a_task_that_an_error_ended_begins_anew_and_is_told(
 async def test_no_long_task_ends_the_daemon(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(daemon_module, "_BREATH", timedelta(seconds=0.01))
+    monkeypatch.setattr(long_tasks, "RESTART_AFTER", timedelta(seconds=0.01))
     began: list[str] = []
     whole: Callable[..., Any] = getattr(Daemon, broken)
 

@@ -7,7 +7,6 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -19,6 +18,7 @@ from digest.pipeline.compose_job import ComposeReport, compose_due
 from digest.pipeline.cycle import Cycle
 from digest.pipeline.fetch import FetchReport, fetch
 from digest.pipeline.reconcile import take_up_restored
+from digest.service import bootstrap
 from digest.service import daemon as daemon_module
 from digest.service.bootstrap import Setup, load_setup
 from digest.service.daemon import Daemon
@@ -242,11 +242,11 @@ class Town:
         self.note(f"restored the state of {self.copied_at:%F %H:%M}")
 
     @contextmanager
-    def watching(self, module: ModuleType) -> Iterator[None]:
-        """Notes what the fetches and the composing of that module do."""
+    def watching(self) -> Iterator[None]:
+        """Notes what the fetches and the composing of a cycle do."""
         with (
-            patch.object(module, "fetch", self.fetch),
-            patch.object(module, "compose_due", self.compose_due),
+            patch.object(cycle_module, "fetch", self.fetch),
+            patch.object(cycle_module, "compose_due", self.compose_due),
         ):
             yield
 
@@ -298,7 +298,7 @@ def _ending(timeline: Timeline) -> tuple[datetime, ...]:
 async def live_by_cycle(timeline: Timeline, folder: Path) -> Record:
     """As `digest run` by a timer, at irregular times."""
     town = Town(folder, timeline)
-    with town.watching(cycle_module):
+    with town.watching():
         for at, event in _events(timeline):
             town.now = at
             match event:
@@ -339,7 +339,7 @@ async def _run(town: Town) -> None:
         sources=town.sources,
         store=town.store,
         transport=town.transport,
-        write=town.write,
+        writer=lambda: town.write,
         subscribers=town.file(),
         lookback=town.lookback,
         clock=town.clock,
@@ -429,16 +429,15 @@ def _surroundings(town: Town) -> Iterator[None]:
         """The operator is told of nothing."""
 
     given: dict[str, Callable[..., object]] = {
-        "open_client": client,
         "build_sources": lambda *_: town.sources,
         "build_transport": lambda *_: town.transport,
         "limits_for": lambda *_: UNLIMITED,
         "build_writer": lambda *_: town.write,
         "tell_operator": nothing,
     }
-    with town.watching(daemon_module), ExitStack() as stack:
+    with town.watching(), patch.object(daemon_module, "open_client", client), ExitStack() as stack:
         for name, instead in given.items():
-            stack.enter_context(patch.object(daemon_module, name, instead))
+            stack.enter_context(patch.object(bootstrap, name, instead))
         yield
 
 
