@@ -13,6 +13,8 @@ from digest.cli import app
 from digest.cli.context import EXIT_CODES
 from digest.config.loader import KEYS, load_settings
 from digest.config.settings import Defaults
+from digest.errors import QueryError
+from digest.keywords.query import parse
 from digest.subscribers.subscriber import KEYS as SUBSCRIBER_KEYS
 from digest.subscribers.subscriber import parse_subscribers
 from tests.documents import PAGES, ROOT, Block, anchors, blocks, links, spans
@@ -167,6 +169,20 @@ def test_help_names_pages_by_the_command_that_prints_them(command: Command) -> N
     texts = (*command.help, *(one.help for one in command.parameters))
     assert not [text for text in texts if re.search(r"docs/[\w/-]+\.md", text)]
     assert {f"{name}.md" for text in texts for name in PAGE_NAMED.findall(text)} <= set(INDEX)
+
+
+MESSAGES = [block for block in blocks("") if re.search(r"^ +\^$", block.text, re.MULTILINE)]
+
+
+def test_there_are_examples_of_refused_keywords() -> None:
+    assert len(MESSAGES) > 2
+
+
+@pytest.mark.parametrize("block", MESSAGES, ids=str)
+def test_a_refused_keyword_is_shown_with_the_message_of_the_program(block: Block) -> None:
+    with pytest.raises(QueryError) as refused:
+        parse(block.lines[1].strip())
+    assert str(refused.value) == block.text.rstrip("\n")
 
 
 # TOML
