@@ -10,11 +10,14 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from enum import StrEnum
 from hashlib import blake2b
+from secrets import token_hex
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{24}", re.ASCII)
 _CODE_BYTES = 12
 _NUMBER_BYTES = 6
 _MOST_ROWS = 10**9
+
+_MAILING_BYTES = 12
 
 
 class Kind(StrEnum):
@@ -25,6 +28,15 @@ class Kind(StrEnum):
     SUBSCRIBER_FEED = "reader feed"
     DIGEST = "digest"
     KEYWORD = "keyword"
+
+
+def new_mailing_token() -> str:
+    """Names a mailing to the world: at random, so that no two mailings ever have the same one.
+
+    Its number is no name: a state that was restored gives the numbers of lost mailings to new ones
+    (docs/decisions/restored-state.md).
+    """
+    return token_hex(_MAILING_BYTES)
 
 
 def seal(secret: str, kind: Kind, number: int, about: str) -> str:

@@ -1,16 +1,13 @@
 """What every store promises of mailings: leases, merging, bounces and suppressed addresses."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from digest.pipeline.merge import merge
 from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 from digest.storage.base import Store
-from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import DeliveryResult, Mailing, MailingState, Served
 from tests.factories import make_subscriber
 from tests.stores import (
@@ -29,13 +26,6 @@ from tests.stores import (
 
 ADA, BO = "ada@example.org", "bo@example.org"
 LATER = NOW + timedelta(minutes=30)
-
-
-@pytest.fixture
-def other(store: Store, tmp_path: Path) -> Iterator[Store]:
-    """The same state, as another process has it."""
-    with SqliteStore(tmp_path / "digest.db") as other:
-        yield other
 
 
 def undelivered(store: Store, email: str = ADA) -> list[int]:

@@ -4,9 +4,8 @@ Nobody gets a paper twice, but as the same mail again; nobody misses one; one di
 time; no two workers hold the same mailing; whoever has left or is suppressed gets nothing.
 """
 
-import sqlite3
 from collections import defaultdict
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -18,7 +17,13 @@ from unittest.mock import patch
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from digest.config.package_data import templates_folder
 from digest.mail.message import SenderIdentity
@@ -28,9 +33,10 @@ from digest.model.paper import ArxivId
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.deliver import LEASE
 from digest.pipeline.policy import LATEST_RETRY, RETRY_BOUNCED_AFTER, retry_at
-from digest.storage.sqlite import outbox
-from digest.storage.sqlite.store import SqliteStore
+from digest.storage import tokens as tokens_module
+from digest.storage.base import Store
 from digest.storage.values import DeliveryResult, Mailing, MailingState, Matched
+from tests.contract.back_ends import BackEnd
 from tests.examples import examples
 from tests.factories import invented_paper, make_subscriber
 from tests.stores import LONG_AGO, NOW, key
@@ -78,17 +84,18 @@ class Returned:
 
 
 class Deliveries(RuleBasedStateMachine):
-    """Two workers on one state file; what they should do is kept beside it in sets."""
+    """Two workers on one state; what they should do is kept beside it in sets."""
 
-    def __init__(self) -> None:
+    def __init__(self, back_end: BackEnd) -> None:
         super().__init__()
+        self.back_end = back_end
         self.folder = TemporaryDirectory()
-        self.path = Path(self.folder.name) / "digest.db"
+        self.opened = {name: ExitStack() for name in ("one", "other")}
         self.now = NOW
-        self.stores = {"one": SqliteStore(self.path), "other": SqliteStore(self.path)}
+        self.stores = {name: self.open(name) for name in self.opened}
         # When a mail is tried again follows from its token: the same trial has to give the same ones.
         tokens = count(1)
-        self.tokens = patch.object(outbox, "token_hex", lambda size: f"{next(tokens):0{2 * size}x}")
+        self.tokens = patch.object(tokens_module, "token_hex", lambda size: f"{next(tokens):0{2 * size}x}")
         self.tokens.start()
         self.held: dict[str, dict[int, Mailing]] = {"one": {}, "other": {}}
         self.orphans: dict[int, datetime] = {}
@@ -100,6 +107,9 @@ class Deliveries(RuleBasedStateMachine):
         self.messages: dict[str, bytes] = {}
         self.may_come_again: set[str] = set()
         self.returned: list[Returned] = []
+
+    def open(self, name: str) -> Store:
+        return self.opened[name].enter_context(self.back_end.open(Path(self.folder.name)))
 
     # What the world does
 
@@ -257,8 +267,8 @@ class Deliveries(RuleBasedStateMachine):
             self.may_come_again.add(mailing.token)
         self.orphans |= dict.fromkeys(held, self.now + LEASE)
         held.clear()
-        self.stores[name].close()
-        self.stores[name] = SqliteStore(self.path)
+        self.opened[name].close()
+        self.stores[name] = self.open(name)
 
     @rule(name=workers, ending=endings)
     def sleeps_over_the_lease(self, name: Name, ending: str) -> None:
@@ -290,13 +300,11 @@ class Deliveries(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self.drain()
-            with closing(sqlite3.connect(self.path)) as state:
-                assert state.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-                assert state.execute("PRAGMA foreign_key_check").fetchall() == []
+            self.back_end.check(Path(self.folder.name))
         finally:
             self.tokens.stop()
-            for store in self.stores.values():
-                store.close()
+            for opened in self.opened.values():
+                opened.close()
             self.folder.cleanup()
 
     def drain(self) -> None:
@@ -327,15 +335,20 @@ class Deliveries(RuleBasedStateMachine):
             assert self.due[email] <= self.brought[email].keys(), "a paper was missed"
 
 
-@examples(200, stateful_step_count=50)
-class FewDeliveries(Deliveries):
-    pass
+def with_back_end(chosen: BackEnd) -> type[Deliveries]:
+    class ChosenDeliveries(Deliveries):
+        def __init__(self) -> None:
+            super().__init__(chosen)
+
+    return ChosenDeliveries
 
 
-@settings(max_examples=500, stateful_step_count=80)
-class ManyDeliveries(Deliveries):
-    pass
+def test_whatever_happens_each_paper_comes_once(back_end: BackEnd) -> None:
+    limits = examples(200, stateful_step_count=50)
+    run_state_machine_as_test(with_back_end(back_end), settings=limits)
 
 
-TestDeliveries = FewDeliveries.TestCase
-TestDeliveriesAtLength = pytest.mark.long(ManyDeliveries.TestCase)
+@pytest.mark.long
+def test_whatever_happens_each_paper_comes_once_at_length(back_end: BackEnd) -> None:
+    limits = settings(max_examples=500, stateful_step_count=80)
+    run_state_machine_as_test(with_back_end(back_end), settings=limits)

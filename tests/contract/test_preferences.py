@@ -8,9 +8,9 @@ import pytest
 
 from digest.pipeline.compose_job import compose_due
 from digest.storage.base import Store
-from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import DeliveryResult, Mailing, MailingState
 from digest.subscribers.preferences import Preferences, adapted
+from tests.contract.back_ends import BackEnd
 from tests.factories import make_subscriber, moment
 from tests.stores import LEASE, NOW, enqueue, found, new_for, record
 
@@ -175,8 +175,8 @@ def test_any_other_token_opens_nothing(store: Store, change: str) -> None:
     assert store.subscriber_for(wrong) is None
 
 
-def test_tokens_of_two_installations_differ(store: Store, tmp_path: Path) -> None:
-    with SqliteStore(tmp_path / "other.db") as other:
+def test_tokens_of_two_installations_differ(store: Store, back_end: BackEnd, tmp_path: Path) -> None:
+    with back_end.open(tmp_path / "other") as other:
         other.enrol([make_subscriber(ADA, "tea"), make_subscriber(BO, "tea")], now=NOW, current_since=NOW)
         assert other.subscriber_for(token_of(mail(store))) is None
         assert token_of(mail(other)) != token_of(mail(store, BO, "2606.00002"))

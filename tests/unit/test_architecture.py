@@ -11,6 +11,7 @@ from digest.storage.sqlite.store import SqliteStore
 from tests.documents import spans
 
 PACKAGE = Path(__file__).parents[2] / "digest"
+CONTRACT = Path(__file__).parents[1] / "contract"
 DOC = PACKAGE.parent / "docs" / "architecture.md"
 
 # A folder may import from itself and from those before it.
@@ -97,6 +98,11 @@ def test_no_pattern_has_a_possessive_or_atomic_group(module: str) -> None:
     nodes = ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))
     texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     assert not [text for text in texts if re.search(r"(?:^|[^(])\)(?:[*+?]|\{[\d,]+\})\+|\(\?>", text)]
+
+
+@pytest.mark.parametrize("path", sorted(CONTRACT.glob("test_*.py")), ids=lambda path: path.stem)
+def test_what_every_store_promises_is_tested_without_knowing_which_one(path: Path) -> None:
+    assert not {name for name in imported(path) if name.startswith(("digest.storage.sqlite", "sqlite3"))}
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if re.match(r"(mail|pipeline|web)\.", name)])

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from secrets import token_hex
 
 from sqlite_utils import Database
 
@@ -16,14 +15,8 @@ from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
 from digest.storage.sqlite.restore_detection import note_last_mailing
 from digest.storage.sqlite.subscriptions import close_slot
 from digest.storage.sqlite.suppressions import note_doubts, suppress_address
+from digest.storage.tokens import new_mailing_token
 from digest.storage.values import DeliveryResult, Mailing, MailingState, Served
-
-_TOKEN_BYTES = 12
-"""A token names the mailing to the world: at random, so that no two mailings ever have the same one.
-
-Its number is no name: a state that was restored gives the numbers of lost mailings to new ones
-(docs/decisions/restored-state.md).
-"""
 
 _KEPT = timedelta(days=90)
 _PRUNED_AT_ONCE = 10_000
@@ -95,7 +88,7 @@ class Outbox(Part):
             [
                 mailing,
                 number,
-                token_hex(_TOKEN_BYTES),
+                new_mailing_token(),
                 digest.email,
                 digest.name,
                 text_of(digest.planned_at),
