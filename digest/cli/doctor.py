@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from digest.cli.doctor_checks.check import Finding
+    from digest.service.finding import Finding
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 

@@ -146,6 +146,8 @@ def _tell(
     *,
     now: datetime,
 ) -> None:
+    from digest.service.transports.base import transport_kind
+
     for error in report.errors:
         typer.echo(f"error: {error}", err=True)
     for note in report.notes:
@@ -170,8 +172,7 @@ def _tell(
             typer.echo(f"would send {counted(len(digest.entries), 'paper')} to {digest.email}")
         typer.echo("nothing was sent and nothing was marked")
         return
-    delivery = setup.settings.delivery
-    where = f" into {delivery.maildir}" if delivery.transport == "maildir" else ""
+    where = transport_kind(setup.settings).label(setup.settings)
     typer.echo(f"{counted(report.digests_sent, 'digest')} sent{where}")
     if report.digests_deferred:
         typer.echo(f"{counted(report.digests_deferred, 'digest')} waiting: {_waits(report.waits, now)}")

@@ -34,6 +34,7 @@ from digest.config.parsing import (
     parse_zone,
 )
 from digest.config.providers import PROVIDERS
+from digest.config.transports import ALLOWED, missing_for, transport_name
 from digest.config.web_settings import Section, Web, parse_url
 from digest.model.paper import one_line
 
@@ -318,7 +319,7 @@ class Arxiv(Section):
 class Delivery(Section):
     """`[delivery]`: by which way mails leave."""
 
-    transport: Literal["smtp", "maildir"] = Field(default="maildir", description='"smtp" or "maildir"')
+    transport: Annotated[str, AfterValidator(transport_name)] = Field(default="maildir", description=ALLOWED)
     maildir: FilePath = Field(default=Path("Maildir"), description="the path of a Maildir")
 
 
@@ -402,8 +403,8 @@ class Settings(BaseSettings):
         smtp, state = info.data.get("smtp"), info.data.get("state")
         if smtp is None or state is None:
             return delivery
-        if delivery.transport == "smtp" and not smtp.host:
-            raise WrongKey("delivery.transport", '"smtp" needs a server: set smtp.host')
+        if missing := missing_for(delivery.transport, info.data):
+            raise WrongKey("delivery.transport", missing)
         chosen: dict[str, object] = {}
         if smtp.host and "transport" not in delivery.model_fields_set:
             chosen["transport"] = "smtp"

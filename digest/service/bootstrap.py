@@ -16,13 +16,10 @@ from digest.config.loader import Defaults, Settings, find_config, load_settings,
 from digest.config.parsing import is_loopback
 from digest.errors import ConfigurationError
 from digest.mail.links import Links, links_for
-from digest.mail.maildir import MaildirTransport
-from digest.mail.rate_limit import Limits
-from digest.mail.smtp.session import SmtpServer, SmtpTransport
-from digest.mail.transport import Transport
 from digest.pipeline.cycle import Cycle
 from digest.service.mail_setup import build_writer, writer_setup_for
 from digest.service.notify_operator import tell_operator
+from digest.service.transports.base import transport_kind
 from digest.service.worker_pool import started_worker
 from digest.sources.arxiv.daily_feed import DailyFeed
 from digest.sources.arxiv.oai_pmh import OaiPmh
@@ -168,40 +165,6 @@ def _is_on_this_machine(url: str) -> bool:
     return is_loopback(urlsplit(url).hostname)
 
 
-def build_transport(settings: Settings) -> Transport:
-    """Where mails go. Opens nothing yet."""
-    server = server_for(settings)
-    return SmtpTransport(server) if server else MaildirTransport(settings.delivery.maildir)
-
-
-def server_for(settings: Settings) -> SmtpServer | None:
-    """The mail server; `None` where mails go into a Maildir."""
-    smtp = settings.smtp
-    if settings.delivery.transport == "maildir" or smtp.host is None:
-        return None
-    return SmtpServer(
-        host=smtp.host,
-        port=smtp.port,
-        security=smtp.security,
-        username=smtp.username,
-        password=smtp.password.get_secret_value() if smtp.password else None,
-        connections=smtp.connections,
-        timeout=smtp.timeout,
-        messages_per_connection=smtp.messages_per_connection,
-        bounce_address=smtp.bounce_address,
-        helo=smtp.helo,
-        sender=smtp.sender,
-    )
-
-
-def limits_for(settings: Settings) -> Limits:
-    """How many mails the mail server takes in a time; a Maildir takes all at once."""
-    smtp = settings.smtp
-    if settings.delivery.transport != "smtp":
-        return Limits()
-    return Limits(per_minute=smtp.messages_per_minute, per_day=smtp.messages_per_day, provider=smtp.provider)
-
-
 def build_cycle(
     setup: Setup,
     store: Store,
@@ -220,7 +183,8 @@ def build_cycle(
     settings = setup.settings
     writer_setup = writer_setup_for(settings)
     links = links or links_for(settings.web.base_url, store)
-    transport = build_transport(settings)
+    kind = transport_kind(settings)
+    transport = kind.build(settings)
 
     async def operator_told(subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime) -> None:
         sender = writer_setup.sender_identity
@@ -235,7 +199,7 @@ def build_cycle(
         file=str(setup.fingerprint),
         lookback=setup.lookback,
         clock=clock,
-        limits=limits_for(settings),
+        limits=kind.limits(settings),
         start_worker=lambda: started_worker(writer_setup, settings.state),
         sender_identity=writer_setup.sender_identity,
         base_url=settings.web.base_url,

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from digest.errors import ServerUnavailable
+from digest.config.loader import load_settings
+from digest.config.transports import TRANSPORTS
+from digest.errors import ConfigurationError, ServerUnavailable
 from digest.mail.maildir import MaildirTransport
 from digest.mail.smtp.session import SmtpServer, SmtpTransport
 from digest.mail.transport import Outcome, Outgoing, Transport
+from digest.service.finding import Verdict
+from digest.service.transports.base import transport_kind
 from tests.integration.mail_server import MailServer, serving
 from tests.ports import unused_port
 from tests.waiting import LIMIT
@@ -124,3 +128,21 @@ async def test_an_error_within_a_session_comes_through(case: Case) -> None:
     with pytest.raises(LookupError):
         async with case.transport.session():
             raise LookupError
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_each_name_of_the_settings_has_a_transport_and_says_what_it_needs(name: str, tmp_path: Path) -> None:
+    path, need = tmp_path / "digest.toml", TRANSPORTS[name]
+    path.write_text(f'[delivery]\ntransport = "{name}"\n')
+    environ = {"DIGEST_STATE": str(tmp_path / "digest.db")}
+    if need:
+        with pytest.raises(ConfigurationError, match=f"set {need.table}.{need.key}"):
+            load_settings(path, environ)
+        environ[f"DIGEST_{need.table}__{need.key}".upper()] = "mail.lab.example"
+    settings = load_settings(path, environ)
+    kind = transport_kind(settings)
+    assert kind.build(settings).sessions >= 1
+    assert kind.summary(settings).startswith("mails go ")
+    assert kind.label(settings) == "" or kind.label(settings).startswith(" ")
+    assert kind.limits(settings).per_day is None
+    assert not [one for one in kind.check_files(settings) if one.verdict is not Verdict.OK]

@@ -17,11 +17,11 @@ import pytest
 import trustme
 
 from digest import cli
-from digest.cli.doctor_checks import smtp as checks_of_smtp
-from digest.cli.doctor_checks.check import Finding, Verdict
 from digest.cli.doctor_checks.dns import Missing
 from digest.cli.doctor_checks.examination import examine, exit_code
 from digest.mail.smtp import connect
+from digest.service.finding import Finding, Verdict
+from digest.service.transports import smtp_checks as checks_of_smtp
 from digest.storage.sqlite.backup import back_up
 from digest.storage.sqlite.store import SqliteStore
 from tests.integration.arxiv_harvest_server import daily_feed, harvest_server

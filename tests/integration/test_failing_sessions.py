@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import trustme
 
-from digest.cli.doctor_checks import smtp as checks_of_smtp
-from digest.cli.doctor_checks.check import Finding, Verdict
 from digest.cli.doctor_checks.examination import exit_code
-from digest.cli.doctor_checks.smtp import check_mail_server
 from digest.mail.smtp.connect import Security, SmtpServer
 from digest.mail.smtp.session import SmtpTransport
 from digest.pipeline.deliver import deliver
 from digest.service.event_loop import run
+from digest.service.finding import Finding, Verdict
+from digest.service.transports import smtp_checks as checks_of_smtp
+from digest.service.transports.smtp_checks import check_mail_server
 from digest.storage.sqlite.store import SqliteStore
 from tests.integration.certificates import (
     issued,

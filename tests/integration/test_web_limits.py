@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from digest.cli.doctor_checks.check import Verdict
 from digest.cli.doctor_checks.web import check_pages, judge_answer
 from digest.config.web_settings import Web
 from digest.errors import ConfigurationError
+from digest.service.finding import Verdict
 from digest.web.clients import (
     GUESSES_AT_ONCE,
     SECONDS_PER_GUESS,

@@ -7,6 +7,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -428,10 +429,10 @@ def _surroundings(town: Town) -> Iterator[None]:
     async def nothing(*_: object, **__: object) -> None:
         """The operator is told of nothing."""
 
+    kind = SimpleNamespace(build=lambda *_: town.transport, limits=lambda *_: UNLIMITED)
     given: dict[str, Callable[..., object]] = {
         "build_sources": lambda *_: town.sources,
-        "build_transport": lambda *_: town.transport,
-        "limits_for": lambda *_: UNLIMITED,
+        "transport_kind": lambda *_: kind,
         "build_writer": lambda *_: town.write,
         "tell_operator": nothing,
     }

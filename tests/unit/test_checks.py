@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from digest.cli.doctor_checks.arxiv import doubt_about
-from digest.cli.doctor_checks.check import Finding, Verdict, failed, ok, warning
 from digest.cli.doctor_checks.clock import judge_clock
 from digest.cli.doctor_checks.dns_records import include_of, judge_dkim, judge_dmarc, judge_spf
 from digest.cli.doctor_checks.examination import exit_code
 from digest.cli.doctor_checks.files import A_YEAR, judge_room, judge_secret
-from digest.cli.doctor_checks.smtp import judge_expiry, login_hint
 from digest.cli.doctor_checks.systemd import judge_units, parse_units
+from digest.service.finding import Finding, Verdict, failed, ok, warning
+from digest.service.transports.smtp_checks import judge_expiry, login_hint
 from tests.factories import moment
 
 GOOD = "v=spf1 include:_spf.google.com ~all"

@@ -8,12 +8,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from digest.cli.doctor_checks.check import Finding, failed, ok, warning
 from digest.cli.doctor_checks.clock import judge_clock
 from digest.config.parsing import is_loopback
 from digest.config.settings import Settings
 from digest.errors import BadDocument, Implausible, SourceError, StateError, Throttled, Unreachable
 from digest.service.bootstrap import client_settings_for, open_client, rate_limiter_file
+from digest.service.finding import Finding, failed, ok, warning
 from digest.sources.arxiv.daily_feed_parser import parse_feed_page
 from digest.sources.arxiv.search_api_parser import parse_search_answer
 from digest.sources.http_client import PoliteClient

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from digest.cli.doctor_checks.check import Finding, failed, ok, warning
 from digest.service.bootstrap import Setup
+from digest.service.finding import Finding, failed, ok, warning
 
 _NOTICEABLE = timedelta(minutes=2)
 _HARMFUL = timedelta(minutes=30)

@@ -9,7 +9,6 @@ import dns.asyncresolver
 import dns.exception
 import dns.resolver
 
-from digest.cli.doctor_checks.check import Finding, warning
 from digest.cli.doctor_checks.dns_records import (
     USUAL_SELECTORS,
     include_of,
@@ -21,6 +20,7 @@ from digest.cli.doctor_checks.dns_records import (
 from digest.config.parsing import is_loopback
 from digest.config.settings import Smtp
 from digest.mail.message import wire_address
+from digest.service.finding import Finding, warning
 
 _SECONDS = 5.0
 _AT_ONCE = 5

@@ -6,7 +6,7 @@ RFC 7208, RFC 6376 and RFC 7489. Here they are judged; `digest.cli.doctor_checks
 import re
 from collections.abc import Mapping, Sequence
 
-from digest.cli.doctor_checks.check import Finding, failed, ok, warning
+from digest.service.finding import Finding, failed, ok, warning
 
 USUAL_SELECTORS = (
     *("default", "dkim", "mail", "smtp", "google", "selector1", "selector2", "s1", "s2", "k1", "k2", "k3"),

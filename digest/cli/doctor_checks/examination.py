@@ -5,11 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from digest.cli.doctor_checks.arxiv import check_arxiv
-from digest.cli.doctor_checks.check import Finding, Verdict, failed, ok, warning
 from digest.cli.doctor_checks.clock import check_zones
 from digest.cli.doctor_checks.dns import Resolver, check_domain
 from digest.cli.doctor_checks.files import check_files
-from digest.cli.doctor_checks.smtp import check_mail_server
 from digest.cli.doctor_checks.systemd import check_service
 from digest.cli.doctor_checks.test_mail import send_test
 from digest.cli.doctor_checks.web import check_pages
@@ -17,7 +15,9 @@ from digest.config.loader import find_config, load_settings
 from digest.errors import ConfigurationError
 from digest.keywords.broad_terms import cautions
 from digest.model.paper import one_line
-from digest.service.bootstrap import Setup, server_for
+from digest.service.bootstrap import Setup
+from digest.service.finding import Finding, Verdict, failed, ok, warning
+from digest.service.transports.base import transport_kind
 from digest.subscribers.subscriber import load_subscribers
 
 CONFIGURATION = "configuration"
@@ -62,7 +62,7 @@ def _read(config: Path | None, environ: Mapping[str, str]) -> tuple[Setup | None
     except ConfigurationError as error:
         return None, _broken(CONFIGURATION, error)
     where = file.absolute() if file else "no digest.toml, so the defaults hold"
-    how = f"mails go to {settings.smtp.host}" if server_for(settings) else "mails go into a Maildir"
+    how = transport_kind(settings).summary(settings)
     told = ok(CONFIGURATION, f"{where}: {how}")
     try:
         subscribers = load_subscribers(settings.subscribers, settings.defaults)
@@ -100,10 +100,11 @@ def _here(setup: Setup | None) -> Iterator[Finding]:
 async def _asking_others(setup: Setup, resolver: Resolver, send_to: str | None) -> AsyncIterator[Finding]:
     settings = setup.settings
     is_sound = True
-    if server := server_for(settings):
-        async for finding in check_mail_server(server, settings.smtp.sender):
-            is_sound = is_sound and finding.verdict is not Verdict.FAILED
-            yield finding
+    kind = transport_kind(settings)
+    async for finding in kind.check_server(settings):
+        is_sound = is_sound and finding.verdict is not Verdict.FAILED
+        yield finding
+    if kind.is_public:
         async for finding in check_domain(settings.smtp, resolver):
             yield finding
     async for finding in check_arxiv(settings):

@@ -1,20 +1,20 @@
 """The files of this machine: who may read and write them, room on the disk, and the state."""
 
-import os
 import shutil
 import stat
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from digest.cli.doctor_checks.check import Finding, failed, ok, warning
 from digest.config.package_data import templates_folder
 from digest.config.parsing import parse_toml, read_text
 from digest.config.settings import Settings
 from digest.errors import ConfigurationError, StateError, Unwritable
 from digest.model.paper import one_line
 from digest.service.bootstrap import Setup
+from digest.service.finding import Finding, failed, nearest_folder, ok, warning, writable
 from digest.service.mail_setup import build_mail_writer, writer_setup_for
+from digest.service.transports.base import transport_kind
 from digest.storage.factory import look_into, restored_in
 
 A_YEAR = 300_000_000
@@ -29,9 +29,8 @@ def check_files(setup: Setup) -> Iterator[Finding]:
     """Rights, room and state."""
     settings = setup.settings
     yield from _secrets(setup.config_file, settings)
-    yield _writable("state folder", settings.state.parent)
-    if settings.delivery.transport == "maildir":
-        yield _writable("Maildir", settings.delivery.maildir)
+    yield writable("state folder", settings.state.parent)
+    yield from transport_kind(settings).check_files(settings)
     yield _room(settings.state.parent)
     if settings.mail.templates:
         yield _templates(settings, settings.mail.templates)
@@ -81,23 +80,8 @@ def _templates(settings: Settings, folder: Path) -> Finding:
     return ok("templates", f"{folder}: can be used")
 
 
-def _nearest(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    return next((one for one in (folder, *folder.absolute().parents) if one.exists()), Path("/"))
-
-
-def _writable(name: str, folder: Path) -> Finding:
-    there = _nearest(folder)
-    if not there.is_dir():
-        return failed(name, f"{there} is a file, and should be a folder", "move it, or name another place")
-    if not os.access(there, os.W_OK | os.X_OK):
-        remedy = f"run digest as the user whom {there} belongs to, or name another place"
-        return failed(name, f"{there} cannot be written by this user", remedy)
-    return ok(name, f"{folder} can be written" if there == folder else f"{folder} will be made")
-
-
 def _room(folder: Path) -> Finding:
-    return judge_room(shutil.disk_usage(_nearest(folder)).free)
+    return judge_room(shutil.disk_usage(nearest_folder(folder)).free)
 
 
 def judge_room(free: int) -> Finding:

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from digest.cli.doctor_checks.check import Finding, failed, ok, warning
+from digest.service.finding import Finding, failed, ok, warning
 
 UNITS = ("arxiv-digest.service", "arxiv-digest-run.timer")
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "Result")

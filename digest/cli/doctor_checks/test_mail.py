@@ -5,14 +5,14 @@ import secrets
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
-from digest.cli.doctor_checks.check import Finding, failed, ok
 from digest.config.settings import Settings
 from digest.demo.papers import ANNOUNCEMENTS
 from digest.errors import DigestError, ServerUnavailable
 from digest.mail.transport import Outcome, Receipt
 from digest.model.digest import Digest, Entry
-from digest.service.bootstrap import build_transport
+from digest.service.finding import Finding, failed, ok
 from digest.service.mail_setup import build_writer, writer_setup_for
+from digest.service.transports.base import transport_kind
 from digest.storage.values import Mailing
 
 _NAME = "test digest"
@@ -26,7 +26,8 @@ async def send_test(settings: Settings, email: str, now: datetime) -> AsyncItera
     marked = settings.model_copy(update={"smtp": smtp})
     try:
         mail = build_writer(writer_setup_for(marked))(_mailing(email, settings, now))
-        async with asyncio.timeout(_PATIENCE.total_seconds()), build_transport(settings).session() as session:
+        transport = transport_kind(settings).build(settings)
+        async with asyncio.timeout(_PATIENCE.total_seconds()), transport.session() as session:
             receipt = await session.send(mail)
     except ServerUnavailable as error:
         yield failed(_NAME, error.reason, error.remedy)
@@ -42,8 +43,9 @@ def _judge(receipt: Receipt, email: str, settings: Settings) -> Finding:
     if receipt.outcome is not Outcome.SENT:
         what, _, remedy = receipt.reply.rpartition("; ")
         return failed(_NAME, what or receipt.reply, remedy.rstrip(")"))
-    if settings.delivery.transport == "maildir":
-        return ok(_NAME, f"put into {settings.delivery.maildir}, as no mail server is set")
+    kind = transport_kind(settings)
+    if not kind.is_public:
+        return ok(_NAME, f"put{kind.label(settings)}, as no mail server is set")
     return ok(_NAME, f"taken for {email} ({receipt.reply}); if it does not come, look among the spam")
 
 

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from digest.cli.doctor_checks.check import Finding, failed, ok, warning
 from digest.config.web_settings import Web
+from digest.service.finding import Finding, failed, ok, warning
 
 _NAME = "web pages"
 _SECONDS = 10.0

@@ -4,8 +4,10 @@ A check yields its findings in the order in which an operator would look. It cha
 limit for everything that it waits for, and goes on after a failure where that makes sense.
 """
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 class Verdict(StrEnum):
@@ -36,3 +38,19 @@ def warning(name: str, said: str, remedy: str) -> Finding:
 
 def failed(name: str, said: str, remedy: str) -> Finding:
     return Finding(name=name, verdict=Verdict.FAILED, said=said, remedy=remedy)
+
+
+def nearest_folder(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next((one for one in (folder, *folder.absolute().parents) if one.exists()), Path("/"))
+
+
+def writable(name: str, folder: Path) -> Finding:
+    """Whether this user can write in a folder, or make it."""
+    there = nearest_folder(folder)
+    if not there.is_dir():
+        return failed(name, f"{there} is a file, and should be a folder", "move it, or name another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        remedy = f"run digest as the user whom {there} belongs to, or name another place"
+        return failed(name, f"{there} cannot be written by this user", remedy)
+    return ok(name, f"{folder} can be written" if there == folder else f"{folder} will be made")

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 import aiosmtplib
 
-from digest.cli.doctor_checks.check import Finding, failed, ok, warning
 from digest.errors import ServerUnavailable
 from digest.mail.bounces import verp
 from digest.mail.message import wire_address
@@ -24,6 +23,7 @@ from digest.mail.smtp.connect import (
     refused,
 )
 from digest.mail.smtp.reply_codes import Reply, ReplyClass, Stage, judge
+from digest.service.finding import Finding, failed, ok, warning
 
 _PATIENCE = timedelta(seconds=30)
 _PROBE_SECONDS = 5.0
