@@ -1,19 +1,19 @@
-"""Everything that can go wrong on purpose: one hierarchy, rooted in `DigestError`.
+"""All expected errors: one hierarchy below `DigestError`.
 
-An error carries its facts as fields; its text says what happened and what to do about it.
+An error has its facts as fields; its text says what happened and what to do.
 """
 
 from datetime import timedelta
 
 
 class DigestError(Exception):
-    """The root: whatever this project raises knowingly is one of these."""
+    """The base of all errors that this project raises intentionally."""
 
 
 class ConfigurationError(DigestError):
-    """Settings or subscribers cannot be used; `problems` names each, with file, place and remedy.
+    """Settings or subscribers cannot be used; `problems` describes each, with file, place and remedy.
 
-    `is_passing`: it may be over by itself, as a full disk is.
+    `is_passing`: it can end by itself, for example a full disk.
     """
 
     def __init__(self, *problems: str, is_passing: bool = False) -> None:
@@ -23,9 +23,9 @@ class ConfigurationError(DigestError):
 
 
 class QueryError(DigestError):
-    """A keyword is not of the language; `position` (0-based) is where in `text`.
+    """A keyword is not in the keyword language; `position` (0-based) is the place in `text`.
 
-    `remedies` are whole keywords to write instead, the likeliest first.
+    `remedies` are complete keywords to write instead, the likeliest first.
     """
 
     def __init__(
@@ -37,9 +37,9 @@ class QueryError(DigestError):
         *,
         remedies: tuple[str, ...] = (),
     ) -> None:
-        told = [expected, text, f"{' ' * position}^", *([hint] if hint else [])]
-        told += [f"{'or' if at else 'write'} {remedy}" for at, remedy in enumerate(remedies)]
-        super().__init__("\n  ".join(told))
+        lines = [expected, text, f"{' ' * position}^", *([hint] if hint else [])]
+        lines += [f"{'or' if at else 'write'} {remedy}" for at, remedy in enumerate(remedies)]
+        super().__init__("\n  ".join(lines))
         self.remedies = remedies
         self.text = text
         self.position = position
@@ -48,7 +48,7 @@ class QueryError(DigestError):
 
 
 class SourceError(DigestError):
-    """arXiv gave no answer that can be used. What was asked must be asked again."""
+    """arXiv gave no usable answer. The request must be repeated."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(f"{reason} ({url})")
@@ -57,11 +57,11 @@ class SourceError(DigestError):
 
 
 class Unreachable(SourceError):
-    """No answer at all: no connection, a reset, a time-out."""
+    """No answer: no connection, a reset, a time-out."""
 
 
 class Throttled(SourceError):
-    """The server is overloaded or wants fewer requests; `retry_after` if it said for how long."""
+    """The server is overloaded or wants fewer requests; `retry_after` is its Retry-After, if any."""
 
     def __init__(self, url: str, reason: str, retry_after: timedelta | None = None) -> None:
         super().__init__(url, reason)
@@ -69,11 +69,11 @@ class Throttled(SourceError):
 
 
 class Refused(SourceError):
-    """The server understood and said no; `reason` holds its words."""
+    """The server refused the request; `reason` has its words."""
 
 
 class BadDocument(SourceError):
-    """The answer is cut off, too large, or not a document of the kind asked for."""
+    """The answer is cut off, too large, or not a document of the expected kind."""
 
 
 class Implausible(SourceError):
@@ -81,19 +81,19 @@ class Implausible(SourceError):
 
 
 class Unbelievable(SourceError):
-    """An answer that contradicts what this installation knows, such as silence after an announcement."""
+    """An answer that contradicts what this installation knows, such as no papers after an announcement."""
 
 
 class MissingNews(Unbelievable):
-    """A well-formed answer that has nothing of an announcement that was due."""
+    """A well-formed answer without the papers of an announcement that was due."""
 
 
 class WrongClock(SourceError):
-    """arXiv's answer was made at another time than it is here: nothing that goes by the time can be right."""
+    """The date of arXiv's answer differs from this machine's clock: decisions by time would be wrong."""
 
 
 class StateError(DigestError):
-    """The state file cannot be used; it is left as it is. `is_passing`: it may be over by itself."""
+    """The state file cannot be used; it is not changed. `is_passing`: it can end by itself."""
 
     def __init__(self, path: str, reason: str, *, is_passing: bool = False) -> None:
         super().__init__(f"{path}: {reason}")
@@ -103,31 +103,31 @@ class StateError(DigestError):
 
 
 class AlreadyRunning(DigestError):
-    """Another process is at work on the same state file."""
+    """Another process uses the same state file."""
 
     def __init__(self, path: str, holder: str = "") -> None:
         by = f" ({holder})" if holder else ""
-        super().__init__(f"another digest is running on {path}{by}; wait for it to end, or stop it")
+        super().__init__(f"another digest process uses {path}{by}; wait until it ends, or stop it")
         self.path = path
         self.holder = holder
 
 
 class WorkerGone(DigestError):
-    """The second process cannot be had, has ended, or does not answer: its work is to be done here."""
+    """The render worker cannot start, has ended or does not answer: this process must do its work."""
 
     def __init__(self, cause: str) -> None:
-        super().__init__(f"the process that writes mails is gone: {cause}")
+        super().__init__(f"the render worker failed: {cause}")
         self.cause = cause
 
 
 class Unwritable(DigestError):
-    """A digest could not be made into a message: its template does not fit it."""
+    """A digest cannot be rendered: the template does not fit it."""
 
 
 class ServerUnavailable(DigestError):
-    """The mail server as a whole cannot be used now: no recipient is to blame.
+    """The mail server cannot be used now for any recipient.
 
-    `wait` is for how long it had better not be asked, where a provider's quota is used up.
+    `wait` is how long to wait if a provider's quota is used up.
     """
 
     def __init__(self, server: str, reason: str, remedy: str, wait: timedelta | None = None) -> None:

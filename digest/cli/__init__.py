@@ -1,8 +1,8 @@
-"""The `digest` command. Commands live in modules beside this one and import what is heavy when they run.
+"""The `digest` command. Each command is a module in this folder; it imports heavy modules only when it runs.
 
 To add one: write a function in `digest/cli/NAME.py` (its docstring is its help, `context_of(ctx).settings()`
-gives the settings), import the module here, and name it in `_COMMANDS`. An error of this project may be
-raised; `main` says it and ends with the exit code that `exit_code` gives.
+gives the settings), import the module here, and name it in `_COMMANDS`. It may raise a `DigestError`:
+`main` prints it and exits with the code that `exit_code` gives.
 """
 
 import logging
@@ -46,13 +46,15 @@ _MOST_PROBLEMS = 50
 
 _CODES = "\n".join(f"{code}  {meaning}" for code, meaning in EXIT_CODES.items())
 _EPILOG = (
-    "[b]First steps:[/b] [cyan]digest demo[/cyan] shows it all with invented papers;"
-    " [cyan]digest init[/cyan] asks a few questions and makes both files;"
-    " [cyan]digest doctor[/cyan] says whether all is well;"
-    " [cyan]digest run[/cyan] fetches and mails; [cyan]digest daemon[/cyan] does so every day.\n\n"
+    "[b]First steps:[/b] [cyan]digest demo[/cyan] shows how it works, with invented papers;"
+    " [cyan]digest init[/cyan] asks a few questions and writes both files;"
+    " [cyan]digest doctor[/cyan] checks the installation;"
+    " [cyan]digest run[/cyan] fetches papers and sends mails once;"
+    " [cyan]digest daemon[/cyan] does it every day.\n\n"
     "[b]Exit codes:[/b]\n" + re.sub("`(.+?)`", r"[cyan]\1[/cyan]", _CODES) + "\n\n"
-    "[b]Settings:[/b] digest.toml, found by --config, DIGEST_CONFIG, ./digest.toml,"
-    " /etc/arxiv-digest/digest.toml; every key also from the environment, as in DIGEST_SMTP__HOST."
+    "[b]Settings:[/b] the first of --config, DIGEST_CONFIG, ./digest.toml and"
+    " /etc/arxiv-digest/digest.toml. An environment variable overrides a key, as"
+    " DIGEST_SMTP__HOST does for smtp.host."
 )
 
 app = typer.Typer(
@@ -65,9 +67,9 @@ app = typer.Typer(
 )
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Begin": (init.init, doctor.doctor, demo.demo, docs.docs),
-    "Work": (run.run, daemon.daemon, web.web),
-    "Look": (status.status, why.why, keywords.keywords, preview.preview, page.page),
+    "First steps": (init.init, doctor.doctor, demo.demo, docs.docs),
+    "Run": (run.run, daemon.daemon, web.web),
+    "Inspect": (status.status, why.why, keywords.keywords, preview.preview, page.page),
     "Subscriptions": (
         subscriptions.subscribe,
         subscriptions.unsubscribe,
@@ -98,26 +100,31 @@ def _digest(
     verbose: Annotated[
         int,
         typer.Option(
-            "--verbose", "-v", count=True, metavar="", help="Say more; twice: everything.", show_default=False
+            "--verbose",
+            "-v",
+            count=True,
+            metavar="",
+            help="Write more to the log; twice: everything.",
+            show_default=False,
         ),
     ] = 0,
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, metavar="", help="Print the version, and end."
+            "--version", callback=_show_version, is_eager=True, metavar="", help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Mails each subscriber, every day, the new arXiv papers that match their keywords."""
+    """Mail each subscriber, every day, the new arXiv papers that match their keywords."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     begin_log(level, os.environ)
     ctx.obj = Context(config=config, is_verbose=verbose > 0)
 
 
 def main() -> None:
-    """The entry point: runs the command that the arguments name, and ends the process."""
+    """The entry point: runs the command that the arguments name and ends the process."""
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # titles and names have letters that few encodings know
+        sys.stdout.reconfigure(errors="replace")  # few encodings have all letters of titles and names
     collect_rarely()
     _refuse_other_encodings()
     try:
@@ -129,25 +136,25 @@ def main() -> None:
             sys.exit(INTERRUPTED)
         raise
     except DigestError as error:
-        _tell_problems(problems_of(error))
+        _print_problems(problems_of(error))
         sys.exit(exit_code(error))
     except OSError as error:
         if not _is_output_lost():
             _end_refused(error)
-        if isinstance(error, BrokenPipeError):  # as of `head`, which has all that it wants
+        if isinstance(error, BrokenPipeError):  # for example `head`, which has read enough
             sys.exit(1)
-        sys.stderr.write(f"error: the output cannot be written: {error.strerror}\n")
+        sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
         sys.exit(1)
 
 
-def _tell_problems(problems: Sequence[str]) -> None:
+def _print_problems(problems: Sequence[str]) -> None:
     sys.stderr.writelines(f"error: {problem}\n" for problem in problems[:_MOST_PROBLEMS])
     if len(problems) > _MOST_PROBLEMS:
         sys.stderr.write(f"error: and {len(problems) - _MOST_PROBLEMS:,} more; correct these first\n")
 
 
 def _refuse_other_encodings() -> None:
-    """Ends the process where an argument or a setting is no text: what is not UTF-8 has no letters here."""
+    """Ends the process if an argument or a setting is not UTF-8 text."""
     given = {
         "the argument": sys.argv[1:],
         "a variable": [v for k, v in os.environ.items() if k[:7] == "DIGEST_"],
@@ -155,22 +162,23 @@ def _refuse_other_encodings() -> None:
     for kind, values in given.items():
         for value in values:
             if any("\udc80" <= letter <= "\udcff" for letter in value):
-                told = value.encode("utf-8", "surrogateescape").decode("latin-1")
+                printable = value.encode("utf-8", "surrogateescape").decode("latin-1")
                 sys.stderr.write(
-                    f"error: {kind} {told!r} is not UTF-8 text; set a UTF-8 locale, as LANG=C.UTF-8, and type"
-                    " it again\n"
+                    f"error: {kind} {printable!r} is not UTF-8 text; "
+                    "set a UTF-8 locale, for example LANG=C.UTF-8, and"
+                    " type it again\n"
                 )
                 sys.exit(2)
 
 
 def _end_refused(error: OSError) -> NoReturn:
-    """Of what the system refused and no command expected: one line that says what to do."""
-    sys.stderr.write(f"error: {os_errors.told(error)}\n")
+    """Reports an error of the operating system that no command expected, with its remedy in one line."""
+    sys.stderr.write(f"error: {os_errors.explain_with_path(error)}\n")
     sys.exit(1 if os_errors.is_passing(error) else 2)
 
 
 def _was_interrupted(ending: SystemExit) -> bool:
-    """Whether Ctrl-C is behind it, which the library of commands ends with 1."""
+    """Whether Ctrl-C caused it; typer then exits with 1."""
     cause: BaseException | None = ending
     while cause is not None:
         if isinstance(cause, KeyboardInterrupt):
@@ -180,7 +188,7 @@ def _was_interrupted(ending: SystemExit) -> bool:
 
 
 def _is_output_lost() -> bool:
-    """Whether standard output takes nothing; then what waits for it is dropped, or its end would fail too."""
+    """Whether standard output is closed; then it is replaced, or Python would fail once more at exit."""
     try:
         sys.stdout.write("\n")
         sys.stdout.flush()

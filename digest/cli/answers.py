@@ -1,10 +1,10 @@
-"""What `digest why` answers, in words."""
+"""The answers of `digest why`, in words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digest.cli.prospects import prospects, tell_moment
+from digest.cli.prospects import format_moment, prospects
 from digest.config.parsing import address_key
 from digest.model.paper import Paper
 from digest.pipeline.compose import WELCOME_PAPERS, compose
@@ -21,7 +21,7 @@ _WORDS_SHOWN = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """How a paper stands to one subscriber's keywords, and in a line each what became of it."""
+    """Which of a subscriber's keywords match a paper, and what happened to it, one line for each fact."""
 
     subscriber: Subscriber
     explanation: Explanation
@@ -37,7 +37,7 @@ def answer_for(
     lookback: timedelta,
     now: datetime,
 ) -> Answer:
-    """`reader` is as subscribers.toml has them. Raises `StateError` when the state cannot be read."""
+    """`subscriber` is as in subscribers.toml. Raises `StateError` when the state cannot be read."""
     preferences = store.preferences_of(subscriber.email)
     subscriber = adapted(subscriber, preferences) or subscriber
     explanation = explain(subscriber, paper)
@@ -46,17 +46,17 @@ def answer_for(
     if delivery_history.postings:
         outcome = tuple(map(_posted, delivery_history.postings))
     elif preferences.left_at is not None:
-        outcome = (f"Not mailed: they unsubscribed {tell_moment(preferences.left_at)}",)
+        outcome = (f"Not mailed: this subscriber unsubscribed {format_moment(preferences.left_at)}",)
     elif delivery_history.is_seen_elsewhere:
-        outcome = ("Not mailed: it was counted as seen by `digest import`; it will not come",)
+        outcome = ("Not mailed: `digest import` marked it as seen; it will not be sent",)
     elif not explanation.is_wanted:
         outcome = tuple(_unwanted(explanation))
     elif muted := _muted(subscriber, explanation):
-        outcome = (f"Not mailed: they muted {_listed(muted)}",)
+        outcome = (f"Not mailed: this subscriber muted {_listed(muted)}",)
     elif subscriber_status is None:
-        outcome = ("Not mailed: they were added since the last run, and the next one takes them up",)
+        outcome = ("Not mailed: this subscriber was added after the last run; the next run includes them",)
     elif subscriber_status.is_suppressed:
-        outcome = (f"Not mailed: the address takes no mail; `digest resume {subscriber.email}` lifts that",)
+        outcome = (f"Not mailed: the address is suppressed; `digest resume {subscriber.email}` ends that",)
     else:
         outcome = _unposted(
             _Case(subscriber, paper, explanation, delivery_history, paper_history), store, lookback, now
@@ -69,59 +69,61 @@ def history(paper: Paper, paper_history: PaperHistory | None) -> tuple[str, ...]
     lines = [paper.abs_url]
     if paper.submitted_at:
         announced_at = earliest_announcement(paper.submitted_at)
-        lines.append(f"submitted {tell_moment(paper.submitted_at)}")
-        lines.append(f"announced {tell_moment(announced_at)} by arXiv's calendar, unless it was held back")
+        lines.append(f"submitted {format_moment(paper.submitted_at)}")
+        lines.append(
+            f"announced {format_moment(announced_at)} by arXiv's calendar, unless arXiv held it back"
+        )
     if paper_history is None:
-        lines.append("never seen here")
+        lines.append("not fetched yet")
     elif paper_history.seen_at:
-        lines.append(f"first seen here {tell_moment(paper_history.seen_at)}")
+        lines.append(f"first fetched {format_moment(paper_history.seen_at)}")
     else:
-        lines.append("seen here")
+        lines.append("fetched")
     return tuple(lines)
 
 
 def evidence(verdict: Verdict) -> str:
-    """Where a keyword finds the paper and by which words, or what is missing."""
+    """In which fields and by which words a keyword matches the paper, or what is missing."""
     if verdict.match is None:
         return "; ".join(verdict.missing)
     return f"{', '.join(verdict.match.fields)}: {_listed(verdict.match.words)}"
 
 
 def _posted(posting: MailingRecord) -> str:
-    digest = f"the digest of {tell_moment(posting.planned_at)} (v{posting.version})"
-    said = f"; the last answer: {posting.reply}" if posting.reply else ""
+    digest = f"the digest of {format_moment(posting.planned_at)} (v{posting.version})"
+    said = f"; last reply of the mail server: {posting.reply}" if posting.reply else ""
     match posting.state:
         case MailingState.SENT:
-            at = f" at {tell_moment(posting.concluded_at)}" if posting.concluded_at else ""
+            at = f" at {format_moment(posting.concluded_at)}" if posting.concluded_at else ""
             return f"Sent in {digest}{at}{said}"
         case MailingState.MERGED:
-            return f"Merged: {digest} was not delivered, and its papers went into the next one{said}"
+            return f"Merged: {digest} was not delivered; its papers went into the next digest{said}"
         case MailingState.FAILED:
-            return f"Given up: {digest} was not delivered before they left{said}"
+            return f"Cancelled: {digest} was not delivered before the subscriber left{said}"
         case MailingState.SUPPRESSED:
-            return f"Suppressed: {digest} waits, since the address takes no mail{said}"
+            return f"Suppressed: {digest} waits because the address is suppressed{said}"
         case _ if not posting.attempts:
-            return f"Waiting in {digest}, which was not tried yet{said}"
+            return f"Waiting in {digest}, not tried yet{said}"
         case _:
             times = "once" if posting.attempts == 1 else f"{posting.attempts} times"
-            again = f", again due {tell_moment(posting.due_at)}" if posting.due_at else ""
+            again = f", next try {format_moment(posting.due_at)}" if posting.due_at else ""
             return f"Waiting in {digest}, tried {times}{again}{said}"
 
 
 def _unwanted(explanation: Explanation) -> list[str]:
     if not any(verdict.match for verdict in explanation.verdicts):
-        return ["Not mailed: no keyword of theirs finds it"]
+        return ["Not mailed: no keyword matches it"]
     lines = [
-        f"Not mailed: they exclude {match.query.text}, and it has {_listed(match.words)}"
+        f"Not mailed: excluded by {match.query.text}; it contains {_listed(match.words)}"
         for match in explanation.excluded_by
     ]
     if explanation.is_elsewhere:
-        lines.append("Not mailed: it is in none of the categories that they want")
+        lines.append("Not mailed: it is in none of the subscriber's categories")
     return lines
 
 
 def _muted(subscriber: Subscriber, explanation: Explanation) -> list[str]:
-    """The muted keywords that find the paper, unless another one does too."""
+    """The muted keywords that match the paper; none if another keyword matches too."""
     found = [verdict.keyword for verdict in explanation.verdicts if verdict.match]
     muted = [keyword.text for keyword in found if keyword.query.key in subscriber.muted]
     return muted if len(muted) == len(found) else []
@@ -129,7 +131,7 @@ def _muted(subscriber: Subscriber, explanation: Explanation) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A paper that is for a subscriber, and that no mailing on record brought."""
+    """A paper that a subscriber wants and that no stored mailing contains."""
 
     subscriber: Subscriber
     paper: Paper
@@ -142,24 +144,24 @@ def _unposted(case: _Case, store: HistoryStore, lookback: timedelta, now: dateti
     if case.delivery_history.pending_keys and _is_next(case, store, lookback, now):
         subscriber = case.subscriber
         pause = (
-            f", after their pause until {subscriber.send_schedule.paused_until}"
+            f", after the pause until {subscriber.send_schedule.paused_until}"
             if is_paused(now, subscriber)
             else ""
         )
-        at = tell_moment(mailing_after(now, subscriber))
-        return (f"Coming in the next digest: they are mailed next {at}{pause}",)
+        at = format_moment(mailing_after(now, subscriber))
+        return (f"Coming in the next digest, {at}{pause}",)
     if set(case.delivery_history.backlog_keys) - case.subscriber.muted:
-        first = f"a first digest brings the newest {WELCOME_PAPERS} of what was there"
-        return (f"Not mailed: it was there before they followed this; {first}",)
+        first = f"a first digest has only the newest {WELCOME_PAPERS} of the older papers"
+        return (f"Not mailed: it is older than this subscription; {first}",)
     if missing := _not_found_yet(case):
         return prospects(
             case.paper, missing, store.coverage(), store.fetched_at(), lookback=lookback, now=now
         )
-    return ("Dealt with: a filter of that time refused it, or its mailing is forgotten, after 90 days",)
+    return ("Handled earlier: a filter excluded it then, or its mailing was deleted after 90 days",)
 
 
 def _is_next(case: _Case, store: HistoryStore, lookback: timedelta, now: datetime) -> bool:
-    """Whether the digest that would be written down now has it, as far as the state knows."""
+    """Whether a digest that is composed now contains it, as far as the state knows."""
     news = store.news(case.subscriber.email, backlog_since=now - lookback)
     digest = compose(
         case.subscriber,
@@ -174,7 +176,7 @@ def _is_next(case: _Case, store: HistoryStore, lookback: timedelta, now: datetim
 
 
 def _not_found_yet(case: _Case) -> list[Keyword]:
-    """Their keywords that find the paper and that no fetch has brought it for; none if one has."""
+    """The keywords that match the paper, if no fetch has found it for any of them; else none."""
     known = case.paper_history.query_keys if case.paper_history else ()
     found = [verdict.keyword for verdict in case.explanation.verdicts if verdict.match]
     heard = [keyword for keyword in found if keyword.query.key not in case.subscriber.muted]

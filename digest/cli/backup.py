@@ -1,4 +1,4 @@
-"""`digest backup`: a copy of the state, taken while a daemon may be at work."""
+"""`digest backup`: a copy of the state, also while the daemon runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,14 +13,14 @@ def backup(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="PATH", help="The file to write; an earlier copy is replaced.", show_default=False
+            metavar="PATH", help="The file to write. It is replaced if it exists.", show_default=False
         ),
     ],
 ) -> None:
-    """Copy the state to a file, whole and checked, also while the daemon runs.
+    """Copy the state to a file and check the copy. The daemon may run meanwhile.
 
-    To restore it: stop the daemon, put the copy in the place of the state file, and remove the files beside
-    it whose names end in -wal and -shm.
+    To restore it: stop the daemon, replace the state file by the copy, and remove the files in its folder
+    whose names end in -wal and -shm.
     """
     from datetime import UTC, datetime
 
@@ -29,6 +29,6 @@ def backup(
 
     state = context_of(ctx).settings().state
     if not is_there(state):
-        raise StateError(str(state), "does not exist yet; name the state of the service with DIGEST_STATE")
+        raise StateError(str(state), "does not exist yet; for the state of the service set DIGEST_STATE")
     size = back_up(state, path, now=datetime.now(UTC))
-    typer.echo(f"{path.absolute()}: {size / 1e6:,.1f} MB, whole and checked")
+    typer.echo(f"{path.absolute()}: {size / 1e6:,.1f} MB, checked")

@@ -1,4 +1,4 @@
-"""`digest bounce`, `digest suppressions` and `digest resume`: addresses that take no mail."""
+"""`digest bounce`, `digest suppressions` and `digest resume`: returned mail and suppressed addresses."""
 
 import json
 import os
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from digest.storage.values import Bounced, Suppression
 
 EX_TEMPFAIL = 75
-"""Of sysexits.h: a mail server that pipes a mail into a command keeps it and tries again later."""
+"""From sysexits.h: a mail server that pipes a mail into a command keeps it and tries again later."""
 
 _CHUNK = 65_536
 
@@ -33,42 +33,41 @@ _CHUNK = 65_536
 def bounce(
     ctx: typer.Context,
     lists: Annotated[
-        bool, typer.Option("--kept", help="List the mails that were kept for you, and read nothing.")
+        bool, typer.Option("--kept", help="List the mails that were kept for you; read no input.")
     ] = False,
     show: Annotated[
-        int | None, typer.Option(metavar="NUMBER", help="Print a kept mail as it came, and read nothing.")
+        int | None, typer.Option(metavar="NUMBER", help="Print a kept mail as it arrived; read no input.")
     ] = None,
     clears: Annotated[
-        bool, typer.Option("--clear", help="Forget the mails that were kept, and read nothing.")
+        bool, typer.Option("--clear", help="Delete the mails that were kept; read no input.")
     ] = False,
 ) -> None:
-    """Take a mail that came back, a complaint, or a wish to unsubscribe, from standard input.
+    """Read a returned mail, a complaint, or a request to unsubscribe from standard input.
 
-    Meant for your mail server: [cyan]digest docs mail-servers[/cyan] tells how. An address gets no more
-    mail when the server there says that it does not exist, and when 5 mailings came back within 30 days
-    because of it. Who
-    unsubscribes by mail, or marks a digest as spam, gets none either. What is about a digest and not
-    understood is kept for you: see --kept. Any other mail is left alone.
+    Your mail server runs this command: see [cyan]digest docs mail-servers[/cyan]. An address gets no more
+    mail if its server says that it does not exist, or if 5 mailings came back within 30 days because of
+    it. The same holds for a subscriber who unsubscribes by mail or marks a digest as spam. A mail about a
+    digest that this command does not understand is kept for you: see --kept. It ignores all other mails.
 
-    Ends with 75, which makes the mail server try again, when settings or state cannot be used now.
+    Exits with 75 if settings or state cannot be used now. The mail server then tries again.
     """
     if lists or show is not None or clears:
         _kept(context_of(ctx), show=show, clears=clears)
         return
     try:
-        told = _handled(context_of(ctx), _read_all(), datetime.now(UTC))
+        summary = _handled(context_of(ctx), _read_all(), datetime.now(UTC))
     except (DigestError, OSError) as error:
-        with suppress(OSError):  # the code tells the mail server all that it needs
-            sys.stderr.writelines(f"error: {problem}\n" for problem in _told(error))
+        with suppress(OSError):  # the exit code is enough for the mail server
+            sys.stderr.writelines(f"error: {problem}\n" for problem in _problems(error))
         raise typer.Exit(EX_TEMPFAIL) from error
-    _echo(told)
+    _echo(summary)
 
 
 def suppressions(
     ctx: typer.Context,
     as_json: AsList = False,
 ) -> None:
-    """List the addresses that get no mail, since when, and why."""
+    """List the suppressed addresses, since when and why they get no mail."""
     from digest.cli.screen import print_table
     from digest.storage.factory import is_there, open_beside
 
@@ -102,11 +101,11 @@ def resume(
     ] = None,
     every: Annotated[bool, typer.Option("--all", metavar="", help="All suppressed addresses.")] = False,
 ) -> None:
-    """Mail a suppressed address again, or many of them, from their next digest on."""
+    """Mail one or more suppressed addresses again, from their next digest on."""
     from digest.config.parsing import parse_address
 
     if (email is not None) + (since is not None) + every != 1:
-        raise typer.BadParameter("name one address, or give --since DATE or --all")
+        raise typer.BadParameter("give one address, --since DATE or --all")
     if email is None:
         with _state(context_of(ctx).settings()) as store:
             before = store.waiting()
@@ -117,7 +116,7 @@ def resume(
         if lifted:
             typer.echo(_coming(waiting))
         if not lifted:
-            typer.echo("No address is suppressed since then." if since else "No address is suppressed.")
+            typer.echo("No address was suppressed since then." if since else "No address is suppressed.")
         return
     try:
         email = parse_address(email)
@@ -132,19 +131,19 @@ def resume(
 
 
 def _coming(waiting: int) -> str:
-    """When what waited goes; `waiting` digests had been written down when the addresses were given up."""
+    """When the digests go that waited; `waiting` is their number."""
     if waiting <= 0:
-        return "Nothing waited: the next digest comes at its usual time."
-    old = "The digest that waited goes" if waiting == 1 else f"The {waiting} digests that waited go"
-    return f"{old} with the next `digest run`; a daemon that is running takes it up within half a minute."
+        return "No digest waited: the next one comes at its usual time."
+    old = "The waiting digest goes" if waiting == 1 else f"The {waiting} waiting digests go"
+    return f"{old} with the next `digest run`; a running daemon sends within half a minute."
 
 
-def _told(error: DigestError | OSError) -> tuple[str, ...]:
-    return problems_of(error) if isinstance(error, DigestError) else (os_errors.told(error),)
+def _problems(error: DigestError | OSError) -> tuple[str, ...]:
+    return problems_of(error) if isinstance(error, DigestError) else (os_errors.explain_with_path(error),)
 
 
 def _echo(text: str) -> None:
-    """Says what was done. It is done also where nobody can be told, and is not to be tried again."""
+    """Prints what was done. A closed output is no error: the work is done and must not be repeated."""
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
@@ -153,7 +152,7 @@ def _echo(text: str) -> None:
 
 
 def _read_all() -> bytes:
-    """The beginning of standard input. The rest is read too, as some mail servers want all to be taken."""
+    """The beginning of standard input. The rest is read too: some mail servers require it."""
     from digest.mail.bounces import LONGEST_BOUNCE
 
     message = sys.stdin.buffer.read(LONGEST_BOUNCE)
@@ -163,15 +162,15 @@ def _read_all() -> bytes:
 
 
 def _handled(context: Context, message: bytes, now: datetime) -> str:
-    """Writes down what the mail says, and tells in one line what was done."""
+    """Records what the mail says. Returns one line about what was done."""
     from digest.mail.bounces import Bounce, Complaint, UnsubscribeRequest, read_returned
 
     settings = context.settings()
     found = read_returned(message, bounce_address=settings.smtp.bounce_address)
     if found is None:
-        return "Nothing done: neither a notification about a digest nor a wish to unsubscribe."
+        return "Nothing done: the mail is not a notification about a digest and not a request to unsubscribe."
     if isinstance(found, Bounce) and found.action != "failed":
-        return f"Nothing done: the notification says {found.action!r}, and only 'failed' counts."
+        return f"Nothing done: the notification says {found.action!r}; only 'failed' counts."
     with _state(settings) as store:
         match found:
             case Bounce():
@@ -189,12 +188,12 @@ def _counted(store: "BounceStore", found: "Bounce", now: datetime) -> str:
 
     bounced, is_their_own = _noted(store, found, now)
     if bounced is None:
-        return "Nothing done: the notification is about a mail that is none of ours."
+        return "Nothing done: the notification is about a mail that digest did not send."
     cause = cause_to_suppress(found, bounced, is_their_own=is_their_own)
     if is_one_of_many(bounced):
         return (
-            f"{bounced.email} is still mailed: many others came back on the same day, so a mail server seems"
-            f" to be at fault ({found.reply}); digest resume --since DATE lifts what the first of them began"
+            f"{bounced.email} is still mailed: many mails came back that day, so probably a mail server"
+            f" is the cause ({found.reply}); digest resume --since DATE ends earlier suppressions"
         )
     if cause is None:
         return (
@@ -202,15 +201,15 @@ def _counted(store: "BounceStore", found: "Bounce", now: datetime) -> str:
             f" in 30 days because of the mailbox ({found.reply})"
         )
     store.suppress(bounced.email, cause=cause, now=now)
-    return f"{bounced.email} gets no more mail ({cause}); to lift this: digest resume {bounced.email}"
+    return f"{bounced.email} gets no more mail ({cause}); to mail it again: digest resume {bounced.email}"
 
 
 def _noted(store: "BounceStore", found: "Bounce", now: datetime) -> "tuple[Bounced | None, bool]":
     """The bounce as the store counts it, and whether the address that failed is the subscriber's own.
 
-    Where it is another one, the subscriber's mailbox hands on to it, perhaps to others besides: that is
-    counted if the notification was sent to the mailing's own address, or names the subscriber's as the
-    original one.
+    If another address failed, the subscriber's mailbox forwards to it, and perhaps to others. This counts
+    if the notification was sent to the mailing's own address, or names the subscriber's address as the
+    original recipient.
     """
     from digest.mail.delivery_reports import Concern
     from digest.pipeline.policy import RETRY_BOUNCED_AFTER
@@ -241,17 +240,17 @@ def _noted(store: "BounceStore", found: "Bounce", now: datetime) -> "tuple[Bounc
 def _left(store: "BounceStore", found: "UnsubscribeRequest", now: datetime) -> str:
     email = _subscriber(store, found)
     if email is None:
-        return "Nothing done: a wish to unsubscribe, from nobody who was ever mailed from here."
+        return "Nothing done: a request to unsubscribe, but this installation never mailed that address."
     store.leave(email, now=now)
-    return f"{email} is unsubscribed, as they asked by mail."
+    return f"{email} is unsubscribed, as requested by mail."
 
 
 def _complained(store: "BounceStore", found: "Complaint", now: datetime) -> str:
     email = _subscriber(store, found)
     if email is None:
-        return "Nothing done: the complaint is about a mail that is none of ours."
+        return "Nothing done: the complaint is about a mail that digest did not send."
     store.suppress(email, cause=f"marked as spam by the reader ({found.kind})", now=now)
-    return f"{email} gets no more mail: it was marked as spam; to lift this: digest resume {email}"
+    return f"{email} gets no more mail: it was marked as spam; to mail it again: digest resume {email}"
 
 
 def _subscriber(store: "BounceStore", found: "UnsubscribeRequest | Complaint") -> str | None:
@@ -263,21 +262,21 @@ def _put_by(store: "BounceStore", found: "Unread", message: bytes, now: datetime
     from digest.storage.values import UnreadMail
 
     if store.subscriber_of_mailing(found.tokens) is None:
-        return "Nothing done: the mail is about none of ours."
+        return "Nothing done: the mail is about a mail that digest did not send."
     mail = UnreadMail(number=0, received_at=now, sender=found.sender, subject=found.subject)
     store.keep_unread(mail, message)
     return "Kept for the operator: about a digest, but not understood; see digest bounce --kept"
 
 
 def _kept(context: Context, *, show: int | None, clears: bool) -> None:
-    """What `digest status` tells to look at."""
+    """The mails that `digest status` points to."""
     from digest.cli.screen import print_table
     from digest.storage.factory import open_beside
 
     if clears:
         with _state(context.settings()) as store:
             store.clear_unread()
-        typer.echo("No mail is kept any more.")
+        typer.echo("All kept mails are deleted.")
         return
     with open_beside(_existing(context.settings())) as store:
         if show is not None:
@@ -297,7 +296,7 @@ def _kept(context: Context, *, show: int | None, clears: bool) -> None:
 
 
 def _state(settings: "Settings") -> "AbstractContextManager[Store]":
-    """The state, beside a daemon that may be at work on it. Raises `StateError` where there is none yet."""
+    """The state, also while a daemon runs. Raises `StateError` if there is none yet."""
     from digest.storage.factory import open_store
 
     return open_store(_existing(settings))
@@ -307,7 +306,5 @@ def _existing(settings: "Settings") -> Path:
     from digest.storage.factory import is_there
 
     if not is_there(settings.state):
-        raise StateError(
-            str(settings.state), "does not exist; name the state of the service with DIGEST_STATE"
-        )
+        raise StateError(str(settings.state), "does not exist; for the state of the service set DIGEST_STATE")
     return settings.state

@@ -1,4 +1,4 @@
-"""What every command shares: the options given before its name, and the settings they lead to."""
+"""What every command shares: the options before its name, and the settings."""
 
 import logging
 from collections.abc import Mapping
@@ -21,21 +21,20 @@ if TYPE_CHECKING:
     from digest.config.settings import Settings
 
 EXIT_CODES: Mapping[int, str] = {
-    0: "done, also when there was nothing to do",
-    1: "a part failed and will be tried again, or the state is in use by another program, or a disk full;"
-    " from `digest status` and `digest doctor`: something needs you",
-    2: "something to correct: usage or configuration (nothing was fetched or sent), or a state file that"
-    " cannot be used",
-    3: "arXiv could not be reached at all; nothing is lost, the next run covers the same time",
-    75: "from `digest bounce` alone: settings or state cannot be used now, try again later",
-    130: "interrupted; the mail in hand was finished, unless interrupted twice",
+    0: "success, also when there was nothing to do",
+    1: "a step failed and will be tried again, or another process uses the state, or a disk is full;"
+    " from `digest status` and `digest doctor`: a problem needs your attention",
+    2: "wrong usage or configuration (nothing was fetched or sent), or a state file that cannot be used",
+    3: "arXiv could not be reached; nothing is lost, the next run covers the same time",
+    75: "only from `digest bounce`: settings or state cannot be used now, try again later",
+    130: "interrupted; the current mail was finished, unless you interrupted twice",
 }
-"""What commands end with, in the words of `digest --help`, the manual page and the docs."""
+"""The exit codes, as `digest --help`, the manual page and the docs describe them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """`config` is the digest.toml named with --config, if one was."""
+    """`config` is the value of --config, if given."""
 
     config: Path | None
     is_verbose: bool = False
@@ -50,7 +49,7 @@ class Context:
 
 
 INTERRUPTED = 130
-"""What a command ends with after Ctrl-C, as shells have it: 128 and the number of the signal."""
+"""The exit code after Ctrl-C, as in shells: 128 plus the number of the signal."""
 
 
 def context_of(ctx: typer.Context) -> Context:
@@ -58,20 +57,20 @@ def context_of(ctx: typer.Context) -> Context:
     return ctx.ensure_object(Context)
 
 
-def tell_failures_once(ctx: typer.Context) -> None:
-    """For a command that says itself what failed: the log lines of the same come with -v alone."""
+def log_errors_only(ctx: typer.Context) -> None:
+    """For a command that prints failures itself: logs warnings only with -v."""
     if not context_of(ctx).is_verbose:
         for name in ("digest.sources", "digest.pipeline"):
             logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def problems_of(error: DigestError) -> tuple[str, ...]:
-    """What is wrong, one text for each thing."""
+    """One text for each problem."""
     return error.problems if isinstance(error, ConfigurationError) else (str(error),)
 
 
 def exit_code(error: DigestError) -> int:
-    """What the command ends with: 1 tried again later, 2 something to correct, 3 no arXiv."""
+    """The exit code: 1 is tried again later, 2 must be corrected, 3 means that arXiv was not reached."""
     if isinstance(error, SourceError):
         return 3
     if isinstance(error, StateError | ConfigurationError):

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def daemon(context: typer.Context) -> None:
-    """Run as a service: ask arXiv after its announcements, mail everyone at their own time.
+    """Run as a service: fetch after each announcement of arXiv, and mail each subscriber at their own time.
 
-    SIGHUP rereads digest.toml and subscribers.toml; an edit is also noticed by itself.
+    Changes of digest.toml and subscribers.toml take effect by themselves; SIGHUP reads both files at once.
 
-    SIGTERM finishes the mail in hand and stops. The log goes to standard error. Where the disk is full, or
-    another process is at work on the state, the daemon waits until that is over.
+    SIGTERM finishes the current mail and stops. The log goes to standard error. While the disk is full, or
+    another process uses the state, the daemon waits.
     """
     import os
 

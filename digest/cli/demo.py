@@ -1,4 +1,4 @@
-"""`digest demo`: the whole path on this machine alone, and what happened on it."""
+"""`digest demo`: all steps on this machine, with invented papers."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,15 +15,15 @@ def demo(
     into: Annotated[
         Path | None,
         typer.Option(
-            "--into", metavar="FOLDER", help="Keep everything there instead of in a temporary folder."
+            "--into", metavar="FOLDER", help="Write all files there instead of into a temporary folder."
         ),
     ] = None,
 ) -> None:
-    """Show the whole path with no network and no set-up: a small built-in arXiv, two subscribers, two days.
+    """Show all steps without network and set-up: a small built-in arXiv, two subscribers, two days.
 
     All papers and people are invented. Nothing is sent: the mails go into a Maildir.
 
-    Your own configuration and state are neither read nor changed.
+    Your own configuration and state are not read and not changed.
     """
     import asyncio
 
@@ -32,15 +32,15 @@ def demo(
 
     folder = _made(into)
     console = screen()
-    console.print("A small arXiv with invented papers now runs on this machine; two readers have subscribed.")
+    console.print("A small arXiv with invented papers now runs on this machine. It has two subscribers.")
     runs = asyncio.run(live_through(folder))
-    _tell_days(console, runs)
-    _tell_where(console, folder)
+    _print_days(console, runs)
+    _print_files(console, folder)
     raise typer.Exit(max(run.report.exit_code for run in runs))
 
 
 def _made(into: Path | None) -> Path:
-    """The folder to use, which is empty. Raises `typer.BadParameter` for one that cannot be."""
+    """The empty folder to use. Raises `typer.BadParameter` if it cannot be used."""
     from tempfile import mkdtemp
 
     try:
@@ -57,25 +57,26 @@ def _made(into: Path | None) -> Path:
     return into.resolve()
 
 
-def _tell_days(console: "Console", runs: "tuple[Run, ...]") -> None:
+def _print_days(console: "Console", runs: "tuple[Run, ...]") -> None:
     from digest.demo.papers import LATE, REPLACEMENT
 
     first, second, third = runs
-    _tell(console, first, f"{first.announced} papers were announced over the last evenings")
-    console.print("A first digest brings the newest papers of the last days, up to 10 for each keyword.")
-    _tell(console, second, f"{second.announced} more announcements last night")
+    _print_run(console, first, f"{first.announced} papers were announced over the last evenings")
+    console.print("A first digest has the newest papers of the last days, up to 10 for each keyword.")
+    _print_run(console, second, f"{second.announced} more announcements last night")
     console.print(
         f"Late: {LATE.id} was submitted on {LATE.submitted_at:%d %B} and announced only last night."
-        f" {_share(second, LATE.id)}: what is new is decided by what was seen, never by dates."
+        f" {_share(second, LATE.id)}: a paper is new if a subscriber has not received it; "
+        " its date does not matter."
     )
     console.print(
-        f"Replaced: version {REPLACEMENT.version} of {REPLACEMENT.id} was announced last night too."
-        f" {_share(second, REPLACEMENT.id)}: they had the paper the day before."
+        f"Replaced: version {REPLACEMENT.version} of {REPLACEMENT.id} was also announced last night."
+        f" {_share(second, REPLACEMENT.id)}: both had received the paper the day before."
     )
-    _tell(console, third, "once more, as with digest run --force")
+    _print_run(console, third, "once more, as with digest run --force")
 
 
-def _tell(console: "Console", run: "Run", news: str) -> None:
+def _print_run(console: "Console", run: "Run", news: str) -> None:
     from rich.table import Table
 
     from digest.cli.screen import indented
@@ -90,23 +91,23 @@ def _tell(console: "Console", run: "Run", news: str) -> None:
     for error in run.report.errors:
         console.print(indented(f"error: {error}", "red"))
     if not run.mails:
-        console.print(indented("nobody was mailed, since there is nothing that they have not had"))
+        console.print(indented("no mail was sent: both subscribers have received all papers"))
 
 
 def _share(run: "Run", paper: str) -> str:
     brought = sum(paper in mail.papers for mail in run.mails)
-    return f"{brought} of {len(run.mails)} readers got it"
+    return f"{brought} of {len(run.mails)} subscribers got it"
 
 
-def _tell_where(console: "Console", folder: Path) -> None:
+def _print_files(console: "Console", folder: Path) -> None:
     from digest.demo.days import MAILDIR, SUBSCRIBERS
 
-    console.print("\nWhere to look", style="bold")
+    console.print("\nThe files", style="bold")
     for page in sorted(folder.glob("*.html")):
         console.print(f"  {page}", soft_wrap=True)
-    console.print(f"  {folder / MAILDIR}  (the mails themselves)", soft_wrap=True)
+    console.print(f"  {folder / MAILDIR}  (the mails)", soft_wrap=True)
     console.print(f"  {folder / SUBSCRIBERS}  (who follows what)", soft_wrap=True)
-    console.print("\nWhat to do next", style="bold")
+    console.print("\nNext steps", style="bold")
     console.print('  digest subscribe you@example.org -k "graph neural network"')
     console.print("  digest run")
-    console.print("That asks the real arXiv. While no mail server is set, mails go into a Maildir.")
+    console.print("This asks the real arXiv. Until you set a mail server, mails go into a Maildir.")

@@ -12,14 +12,14 @@ def docs(
     page: Annotated[
         str | None,
         typer.Argument(
-            metavar="PAGE", help="The page to print. Without it: a list of all.", show_default=False
+            metavar="PAGE", help="The page to print. Without it: a list of all pages.", show_default=False
         ),
     ] = None,
 ) -> None:
     """Print a page of the documentation, or list the pages.
 
-    The pages are those of this version of the program. At a terminal, a page is shown in the pager that the
-    variable PAGER names.
+    The pages belong to this version of the program. A terminal shows the page in the pager that the
+    environment variable PAGER names.
     """
     from digest.config.package_data import docs_folder
 
@@ -39,7 +39,7 @@ def _contents(index: str) -> Iterator[str]:
 
 
 def _find(page: str, folder: Path) -> Path:
-    """Its file. Raises `ConfigurationError`, which tells of names that are spelled like it."""
+    """The file of a page. Raises `ConfigurationError`, which names pages with a similar name."""
     names = sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.md"))
     name = page.removeprefix("docs/").removesuffix(".md")
     if name not in names:
@@ -58,7 +58,7 @@ def _refuse(page: str, names: list[str]) -> None:
 
 
 def _show(text: str) -> None:
-    """Prints it, through a pager at a terminal, without the comments that are meant for programs."""
+    """Prints the text, in a pager at a terminal, without comments for programs."""
     from pydoc import pager
 
     pager(re.sub(r"(?m)^<!--.*-->\n+", "", text))

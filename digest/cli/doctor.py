@@ -1,4 +1,4 @@
-"""`digest doctor`: what works, what does not, and what to do about it."""
+"""`digest doctor`: checks the installation and says what to correct."""
 
 import json
 import os
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.context import Context, context_of, tell_failures_once
+from digest.cli.context import Context, context_of, log_errors_only
 from digest.cli.options import AsObject
 
 if TYPE_CHECKING:
@@ -29,19 +29,19 @@ def doctor(
 ) -> None:
     """Check configuration, files, clock, disk, state, mail server, DNS records, arXiv and service.
 
-    Each check says ok, warning or failed, and in one line what to do.
+    Each check prints ok, warning or failed, and what to do in one line.
 
-    Nothing is changed, no mail is sent but with [b]--send[/b], and arXiv is asked three small questions.
+    Nothing is changed. Mail is sent only with [b]--send[/b]. arXiv gets three small requests.
 
-    Ends with 1 when something failed, and with 2 when the configuration is broken.
+    Exits with 1 if a check failed, and with 2 if the configuration is wrong.
     """
     import asyncio
 
     from digest.cli.doctor_checks.examination import exit_code
 
-    tell_failures_once(ctx)
+    log_errors_only(ctx)
     email = _address(send) if send else None
-    findings = asyncio.run(_examine(context_of(ctx), email, is_told=not as_json))
+    findings = asyncio.run(_examine(context_of(ctx), email, is_printed=not as_json))
     code = exit_code(findings)
     if as_json:
         typer.echo(json.dumps(as_object(findings, code), ensure_ascii=False, indent=2))
@@ -59,8 +59,8 @@ def _address(text: str) -> str:
         raise typer.BadParameter(f"{text}: {error}") from error
 
 
-async def _examine(context: Context, email: str | None, *, is_told: bool) -> "tuple[Finding, ...]":
-    """All findings; each is told as it comes, since some are long in coming."""
+async def _examine(context: Context, email: str | None, *, is_printed: bool) -> "tuple[Finding, ...]":
+    """All findings. Each is printed at once, because some checks take long."""
 
     from digest.cli.doctor_checks.dns import DnsResolver
     from digest.cli.doctor_checks.examination import examine
@@ -70,16 +70,16 @@ async def _examine(context: Context, email: str | None, *, is_told: bool) -> "tu
     found = []
     async for finding in examine(context.config, os.environ, DnsResolver(), send_to=email):
         found.append(finding)
-        if is_told:
+        if is_printed:
             try:
-                tell(console, finding)
+                print_finding(console, finding)
             except BrokenPipeError:
-                os._exit(1)  # `head` has all that it wants: what is being asked need not be finished
+                os._exit(1)  # for example `head` has read enough: do not wait for the open checks
     return tuple(found)
 
 
-def tell(console: "Console", finding: "Finding") -> None:
-    """A row of a table on a terminal, with the remedy below it; elsewhere one line."""
+def print_finding(console: "Console", finding: "Finding") -> None:
+    """A row of a table at a terminal, with the remedy below it; elsewhere one line."""
     from rich.table import Table
     from rich.text import Text
 
@@ -110,5 +110,7 @@ def as_object(findings: "Iterable[Finding]", code: int) -> dict[str, object]:
 
 
 def _summary(findings: "tuple[Finding, ...]") -> str:
+    from digest.config.parsing import counted
+
     counts = {verdict: sum(one.verdict == verdict for one in findings) for verdict in _COLOURS}
-    return f"{counts['ok']} ok, {counts['warning']} to look at, {counts['failed']} failed"
+    return f"{counts['ok']} ok, {counted(counts['warning'], 'warning')}, {counts['failed']} failed"

@@ -1,4 +1,4 @@
-"""`digest import`: from a "Daily Papers" README to a subscriber who goes on from there."""
+"""`digest import`: makes a subscriber from a "Daily Papers" README."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,18 +21,18 @@ _TITLE_SHOWN = 60
 
 def import_(
     ctx: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="README.md", help="The page.", show_default=False)],
+    path: Annotated[Path, typer.Argument(metavar="README.md", help="The page to read.", show_default=False)],
     email: Annotated[
-        str, typer.Option(metavar="EMAIL", help="The reader, a new one or not.", show_default=False)
+        str, typer.Option(metavar="EMAIL", help="The subscriber, new or existing.", show_default=False)
     ],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", metavar="", help="Only tell what the page says; write nothing.")
+        bool, typer.Option("--dry-run", metavar="", help="Only report what the page contains; write nothing.")
     ] = False,
 ) -> None:
-    """Take over a "Daily Papers" README: its headings as keywords, its papers as seen.
+    """Import a "Daily Papers" README: headings become keywords, papers are marked as seen.
 
-    The subscriber's first digest then brings nothing that stands on the page. Tells for each heading how many
-    of the papers under it match it. Doing it twice is the same as once.
+    The subscriber's first digest then has no paper of that page. The command reports for each heading how
+    many of its papers match it. Idempotent.
     """
     from digest.cli.daily_papers.matching import judge
     from digest.config.parsing import parse_address
@@ -48,7 +48,7 @@ def import_(
     verdicts = [judge(listing) for listing in listings]
     papers = {listed.id for listing in listings for listed in listing.papers}
     typer.echo(f"{path}: {counted(len(listings), 'heading')}, {counted(len(papers), 'different paper')}")
-    typer.echo("\n".join([*map(_told, verdicts), *_elsewhere(contents.unread), *_suspicions(verdicts)]))
+    typer.echo("\n".join([*map(_summary, verdicts), *_elsewhere(contents.unread), *_suspicions(verdicts)]))
     keywords = [verdict.keyword.text for verdict in verdicts if verdict.keyword]
     if dry_run:
         found = [
@@ -67,10 +67,12 @@ def _contents(path: Path) -> "Contents":
     try:
         contents = parse_page(read_text(path))
     except FileNotFoundError as error:
-        raise ConfigurationError(f"{path}: no such file; name the page's README.md") from error
+        raise ConfigurationError(
+            f"{path}: no such file; give the path of the page, for example README.md"
+        ) from error
     if not contents.listings:
         raise ConfigurationError(
-            f"{path}: no page of papers; wanted are headings, each with a table below it that has a column"
+            f"{path}: not a page of papers; it needs headings, each with a table below that has a column"
             f" Title and links to arXiv{''.join(f'. {line}' for line in _elsewhere(contents.unread))}"
         )
     return contents
@@ -79,37 +81,37 @@ def _contents(path: Path) -> "Contents":
 def _take_over(
     settings: "Settings", email: str, keywords: Sequence[str], verdicts: "Sequence[Verdict]"
 ) -> None:
-    """First what was seen, then the subscription: a daemon must not mail what lies between the two."""
-    from digest.cli.subscriptions import told
+    """First marks papers as seen, then subscribes: a daemon must not mail them in between."""
+    from digest.cli.subscriptions import describe
     from digest.errors import ConfigurationError
     from digest.storage.factory import open_store
     from digest.subscribers import editor
 
     if not keywords:
-        raise ConfigurationError("none of the headings can be a keyword; nothing was written")
+        raise ConfigurationError("no heading can be used as a keyword; nothing was written")
     papers = {listed.id for verdict in verdicts for listed in verdict.listing.papers}
     with open_store(settings.state) as store:
         fresh = store.count_as_seen(email, papers)
     done = editor.subscribe(settings.subscribers, settings.defaults, email=email, keywords=keywords)
-    known = f", {len(papers) - fresh} of them did already" if fresh < len(papers) else ""
-    verb = "paper counts" if len(papers) == 1 else "papers count"
-    typer.echo(f"{len(papers)} {verb} as seen by {email}{known}.")
-    typer.echo(told(done, str(settings.subscribers.absolute())))
+    known = f", {len(papers) - fresh} of them already before" if fresh < len(papers) else ""
+    verb = "paper is" if len(papers) == 1 else "papers are"
+    typer.echo(f"{len(papers)} {verb} marked as seen by {email}{known}.")
+    typer.echo(describe(done, str(settings.subscribers.absolute())))
 
 
-def _told(verdict: "Verdict") -> str:
+def _summary(verdict: "Verdict") -> str:
     listing, keyword = verdict.listing, verdict.keyword
     heading = f'"{listing.heading}"'
     if keyword is None:
-        return f"{heading}: can be no keyword, and is left out"
+        return f"{heading}: cannot be a keyword, ignored"
     meant = "" if keyword.text == listing.heading else f" (as the phrase {keyword.text})"
     parts = [f"papers {len(listing.papers)}, matching {len(verdict.matching)}"]
     if verdict.strays:
         parts.append(f"not matching {len(verdict.strays)}: {_examples(verdict.strays)}")
     if verdict.unclear:
-        parts.append(f"of which the page tells too little {len(verdict.unclear)}")
+        parts.append(f"with too little text on the page {len(verdict.unclear)}")
     if listing.unread:
-        parts.append(f"rows that name no paper of arXiv {len(listing.unread)}: {_places(listing.unread)}")
+        parts.append(f"rows without a paper of arXiv {len(listing.unread)}: {_places(listing.unread)}")
     return f"{heading}{meant}: {'; '.join(parts)}"
 
 
@@ -120,7 +122,7 @@ def _examples(strays: "Sequence[Listed]") -> str:
 
 def _elsewhere(unread: "Sequence[Unread]") -> "Iterator[str]":
     if unread:
-        yield f"Links to papers in no such table, which are left out ({len(unread)}): {_places(unread)}"
+        yield f"Links to papers outside of such tables, ignored ({len(unread)}): {_places(unread)}"
 
 
 def _places(unread: "Sequence[Unread]") -> str:
@@ -137,4 +139,7 @@ def _suspicions(verdicts: "Sequence[Verdict]") -> "Iterator[str]":
 
     for same in alike(verdicts):
         headings = ", ".join(f'"{verdict.listing.heading}"' for verdict in same)
-        yield f"Under {headings} stand the same {len(same[0].listing.papers)} papers: arXiv was asked wrongly"
+        yield (
+            f"{headings} have the same {len(same[0].listing.papers)} papers:"
+            f" the page was made with a wrong search"
+        )

@@ -1,4 +1,4 @@
-"""`digest init`: a few questions, and an installation that can be tried at once."""
+"""`digest init`: asks a few questions and writes the configuration."""
 
 import sys
 from dataclasses import dataclass
@@ -33,42 +33,47 @@ def init(
     ] = None,
     keyword: Followed = None,
     at: Annotated[
-        str | None, typer.Option(metavar="HH:MM", help="When to mail; else 07:00.", show_default=False)
+        str | None,
+        typer.Option(metavar="HH:MM", help="Time of the daily mail. Default: 07:00.", show_default=False),
     ] = None,
     timezone: Annotated[
         str | None,
-        typer.Option(metavar="ZONE", help="Where that time holds; else this machine's.", show_default=False),
+        typer.Option(metavar="ZONE", help="Time zone. Default: that of this machine.", show_default=False),
     ] = None,
     provider: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="A mail provider by name, as gmail, or [b]none[/b].", show_default=False
+            metavar="NAME", help="A mail provider, for example gmail, or [b]none[/b].", show_default=False
         ),
     ] = None,
     host: Annotated[
-        str | None, typer.Option(metavar="HOST", help="Another mail server.", show_default=False)
+        str | None,
+        typer.Option(metavar="HOST", help="Your mail server, if no provider is set.", show_default=False),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(metavar="PORT", help="Its port; else 587.", show_default=False)
+        int | None,
+        typer.Option(metavar="PORT", help="Port of the mail server. Default: 587.", show_default=False),
     ] = None,
     username: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="The name to log in with, or [b]none[/b]; else EMAIL.", show_default=False
+            metavar="NAME", help="Name for the login, or [b]none[/b]. Default: EMAIL.", show_default=False
         ),
     ] = None,
     password_file: Annotated[
         str | None,
         typer.Option(
-            metavar="PATH", help="The file with the password alone; else smtp-password.", show_default=False
+            metavar="PATH",
+            help="File that holds only the password. Default: smtp-password.",
+            show_default=False,
         ),
     ] = None,
-    folder: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to write.")] = Path(),
+    folder: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write to.")] = Path(),
 ) -> None:
-    """Make digest.toml and subscribers.toml by a few questions, and check them.
+    """Ask a few questions, write digest.toml and subscribers.toml, and check them.
 
-    Each option answers its question beforehand. Where standard input is no terminal nothing is asked: then
-    [b]--email[/b] and [b]--keyword[/b] are needed, and the rest has defaults. Nothing is ever overwritten.
+    Each option answers its question in advance. Without a terminal, nothing is asked: then [b]--email[/b]
+    and [b]--keyword[/b] are required, and all others have defaults. No file is ever overwritten.
     """
     from digest.cli.setup import install, refuse_folder, refuse_to_overwrite
     from digest.errors import ConfigurationError
@@ -83,12 +88,12 @@ def init(
         install(folder, answers)
     except (typer.Abort, KeyboardInterrupt, ConfigurationError):
         if command := questions.command(folder):
-            typer.echo(f"\nTo go on from your answers: {command}", err=True)
+            typer.echo(f"\nTo continue with your answers: {command}", err=True)
         raise
     typer.echo(f"\nWrote digest.toml and subscribers.toml in {folder.absolute()}.")
     is_ready = _settle_password(folder, answers)
     _check(folder)
-    _tell_next(folder, answers, is_ready=is_ready)
+    _print_next(folder, answers, is_ready=is_ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ class _Given:
 
 
 def _check_given(given: _Given, folder: Path) -> None:
-    """Before the first question, so that no answer is typed in vain."""
+    """Runs before the first question, so that no answer is lost."""
     from digest.config.parsing import parse_address, parse_host, parse_time, parse_zone
 
     named: tuple[tuple[str, str | None, Callable[[str], object]], ...] = (
@@ -138,19 +143,19 @@ def _answers(questions: Questions, given: _Given, folder: Path) -> "Answers":
     return Answers(
         email=email,
         keywords=_keywords(questions, given.keywords),
-        at=questions.answer(given.at, "--at", "When to mail, HH:MM", "07:00", parse_time),
-        timezone=questions.answer(given.timezone, "--timezone", "Where that time holds", zone, parse_zone),
+        at=questions.answer(given.at, "--at", "Time of the daily mail, HH:MM", "07:00", parse_time),
+        timezone=questions.answer(given.timezone, "--timezone", "Time zone", zone, parse_zone),
         server=_server(questions, given, email, folder),
     )
 
 
 def _keywords(questions: Questions, given: tuple[str, ...]) -> tuple[str, ...]:
-    """Those given; else one after the other, until a blank answer ends them."""
+    """The given keywords; else asks for one after the other, until a blank answer."""
     if given:
         return tuple(questions.answer(one, "--keyword", "", None, parse_keyword) for one in given)
-    first = "What to look for, as graph neural network"
+    first = "Keyword, for example graph neural network"
     found = [questions.answer(None, "--keyword", first, None, parse_keyword)]
-    while more := questions.answer(None, "--keyword", "What else (nothing more: Enter)", "", parse_keyword):
+    while more := questions.answer(None, "--keyword", "Another keyword (Enter to finish)", "", parse_keyword):
         found.append(more)
     return tuple(found)
 
@@ -167,9 +172,9 @@ def _server(questions: Questions, given: _Given, email: str, folder: Path) -> "M
     provider, host, port = given.provider, given.host, given.port
     if provider is None and host is None:
         if sys.stdin.isatty():
-            typer.echo("Mails go by a mail server, or into a Maildir on this machine.")
-            typer.echo(f"Known by name: {', '.join(PROVIDERS)}")
-        question = "Provider, host of your own server, or none"
+            typer.echo("Mails go to a mail server, or into a Maildir on this machine.")
+            typer.echo(f"Providers: {', '.join(PROVIDERS)}")
+        question = "Provider, host of your mail server, or none"
         provider, host = questions.ask_either("--provider", "--host", question, NONE, parse_provider_or_host)
     elif provider is not None:
         questions.answer(provider, "--provider", "", None, parse_provider)
@@ -180,16 +185,16 @@ def _server(questions: Questions, given: _Given, email: str, folder: Path) -> "M
         host = questions.answer(host, "--host", "Its server in your region", None, parse_host)
     if port is not None or provider is None:
         asked = None if port is None else str(port)
-        port = int(questions.answer(asked, "--port", "Port, 587 or 465", "587", parse_port))
+        port = int(questions.answer(asked, "--port", "Port, usually 587 or 465", "587", parse_port))
     usual = "apikey" if provider == "sendgrid" else email
-    question = "Name to log in with, or none"
+    question = "Name for the login, or none"
     username = questions.answer(given.username, "--username", question, usual, parse_line)
     if username == NONE:
         return MailServer(provider=provider, host=host, port=port)
     file = questions.answer(
         given.password_file,
         "--password-file",
-        "File for the password alone",
+        "File for the password",
         "smtp-password",
         partial(_parse_file, folder, is_to_be_written=given.password_file is None),
     )
@@ -197,7 +202,7 @@ def _server(questions: Questions, given: _Given, email: str, folder: Path) -> "M
 
 
 def _settle_password(folder: Path, answers: "Answers") -> bool:
-    """Whether the password is where it belongs; on a terminal it may be typed, and goes into its file."""
+    """Whether the password file exists. At a terminal, asks for the password and writes it."""
     from digest.cli.setup import write_password
     from digest.errors import ConfigurationError
 
@@ -207,7 +212,7 @@ def _settle_password(folder: Path, answers: "Answers") -> bool:
     if file.exists() or not sys.stdin.isatty():
         return file.exists()
     password = typer.prompt(
-        f"Password, to be kept in {file} (Enter: write that file yourself)",
+        f"Password, stored in {file} (Enter: write that file yourself)",
         default="",
         hide_input=True,
         show_default=False,
@@ -225,18 +230,18 @@ def _settle_password(folder: Path, answers: "Answers") -> bool:
 def _check(folder: Path) -> None:
     import os
 
-    from digest.cli.doctor import tell
+    from digest.cli.doctor import print_finding
     from digest.cli.doctor_checks.examination import examine_here
     from digest.cli.screen import screen
     from digest.cli.setup import CONFIG
 
-    typer.echo("\nChecked, without asking anybody:")
+    typer.echo("\nChecks of this machine:")
     console = screen()
     for finding in examine_here(folder / CONFIG, os.environ):
-        tell(console, finding)
+        print_finding(console, finding)
 
 
-def _tell_next(folder: Path, answers: "Answers", *, is_ready: bool) -> None:
+def _print_next(folder: Path, answers: "Answers", *, is_ready: bool) -> None:
     import shlex
 
     from digest.cli.setup import CONFIG
@@ -245,19 +250,17 @@ def _tell_next(folder: Path, answers: "Answers", *, is_ready: bool) -> None:
     command = "digest" if is_here else f"digest --config {shlex.quote(str(folder / CONFIG))}"
     typer.echo("\nNext:")
     if not is_ready and (file := _password_file(folder, answers)):
-        typer.echo(
-            f"  write the password, and nothing else, into {file}; then: chmod 600 {shlex.quote(str(file))}"
-        )
+        typer.echo(f"  write only the password into {file}; then: chmod 600 {shlex.quote(str(file))}")
     typer.echo(f"  {command} doctor --send {answers.email}")
-    typer.echo("      checks everything, the mail server and arXiv too, and mails you a test")
+    typer.echo("      checks everything, also the mail server and arXiv, and sends you a test mail")
     typer.echo(f"  {command} run --dry-run")
-    typer.echo("      asks arXiv, and tells what would be sent")
-    _tell_service(folder.absolute(), answers)
+    typer.echo("      asks arXiv and shows what would be sent")
+    _print_service(folder.absolute(), answers)
 
 
-def _tell_service(folder: Path, answers: "Answers") -> None:
-    """Where it goes as a service. There the password is a credential of systemd, and stands in no setting."""
-    typer.echo("  as root, when both are right, to make it a service:")
+def _print_service(folder: Path, answers: "Answers") -> None:
+    """The commands that make it a service. There the password is a credential of systemd."""
+    typer.echo("  if both succeed, make it a service, as root:")
     from digest.cli.service_lines import service_lines
 
     for line in service_lines(folder, _password_file(folder, answers)):

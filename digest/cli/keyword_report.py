@@ -1,4 +1,4 @@
-"""Whether a keyword is any good: how much it brings, through which words, and what would make it narrower."""
+"""What a keyword finds: how many papers, by which words, and narrower alternatives."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,23 +18,23 @@ from digest.model.paper import ArxivId, Paper, announcement_order
 from digest.sources.arxiv.calendar import earliest_announcement
 
 BROAD = 50
-"""More papers a day than anybody reads."""
+"""More papers a day than a person can read."""
 
 _SAMPLES = 3
 _PROPOSALS = 3
 _FORMS_SHOWN = 4
-# What narrows a keyword keeps a share of its papers that is worth having and leaves out the most.
+# A narrower keyword is proposed if it keeps a share of the papers between these two.
 _LEAST_SHARE, _MOST_SHARE = 0.03, 0.5
-# A word of titles distinguishes if it is so much more usual there than elsewhere.
+# A word of titles distinguishes if it is this many times more frequent there than elsewhere.
 _DISTINCT = 1.5
 _SHORTEST = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forms:
-    """Of `papers`, how many a keyword finds only through other `words` than those it is written with.
+    """How many of `papers` a keyword finds only by other `words` than those it is written with.
 
-    `exact` is the keyword that finds none of these, and `kept` how many it keeps.
+    `exact` is the keyword without these matches; it keeps `kept` papers.
     """
 
     papers: int
@@ -54,11 +54,11 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """What a keyword brought on `days`: papers of each, oldest first, beside all that arXiv announced.
+    """What a keyword found on `days`: papers of each day, oldest first.
 
-    `total` is the number of all of arXiv's papers of these days, if it is known. `overlaps` tells for other
-    keywords how many of the papers they find too, the most first. `readings` tell how its phrases were
-    understood, and `asked` what arXiv is asked for; `spellings` are those of its words that it does not find.
+    `total` is the number of all papers of arXiv on these days, if known. `overlaps`: how many of the papers
+    other keywords find too, the most first. `readings`: how its phrases were understood. `asked`: the query
+    for arXiv. `spellings`: other spellings of its words, which it does not find.
     """
 
     keyword: str
@@ -95,9 +95,9 @@ def advise(
     total: int | None,
     tried: Mapping[str, Sequence[Respelling]] = MappingProxyType({}),
 ) -> tuple[Advice, ...]:
-    """For each keyword (its text, and its query), by the `papers` that were announced on `days`.
+    """A report for each keyword (text and query) about the `papers` that were announced on `days`.
 
-    `tried` has, by the key of a query, the other spellings for which `papers` was searched too.
+    `tried` has, by query key, the other spellings that `papers` was searched for too.
     """
     index = QueryIndex(queries.values())
     found: dict[str, list[tuple[Paper, Match]]] = {query.key: [] for query in queries.values()}
@@ -127,12 +127,12 @@ def advise(
 
 
 def announcement_days(papers: Iterable[Paper]) -> dict[ArxivId, date]:
-    """When each of `papers` was announced, as far as these tell; not of those without a submission time.
+    """When each of `papers` was announced, as far as known; without papers that have no submission time.
 
-    arXiv numbers papers when it announces them: none was announced before one with a lower number, and none
-    before the first announcement after its submission. So each counts on the latest of these days, its own
-    and those of lower numbers, which is right for a paper that was held back, too, if one of the others of
-    its announcement has a lower number and was not.
+    arXiv numbers papers when it announces them. So a paper is not announced before a paper with a lower
+    number, and not before the first announcement after its submission. The result is the latest of these
+    days. It is also right for a paper that arXiv held back, if its announcement has a paper with a lower
+    number that was not held back.
     """
     days: dict[ArxivId, date] = {}
     latest = date.min
@@ -161,7 +161,7 @@ def _overlaps(
 
 
 def _forms(query: Query, hits: Sequence[tuple[Paper, Match]]) -> Forms | None:
-    """Of a phrase alone, since a longer keyword cannot be told in one word; nothing if it finds itself."""
+    """Only for a keyword that is one phrase; `None` if no other word forms are found."""
     root = query.root
     if not isinstance(root, Phrase) or root.exact or root.has_wildcard or root.prefix == "all":
         return None
@@ -182,29 +182,29 @@ def _forms(query: Query, hits: Sequence[tuple[Paper, Match]]) -> Forms | None:
 def _proposals(
     query: Query, hits: Sequence[tuple[Paper, Match]], papers: Sequence[Paper]
 ) -> Iterator[Proposal]:
-    """The keyword and a phrase that its titles have more often than others', the most telling first."""
+    """The keyword AND a phrase that is frequent in its titles and rare in others, the most specific first."""
     own = [paper for paper, _ in hits]
     ids = {paper.id for paper in own}
     here = _usage(own)
     elsewhere = _usage(paper for paper in papers if paper.id not in ids)
     others = max(1, sum(1 for paper in papers if paper.id not in ids))
     asked = {stem(word) for word in words(query.text)}
-    told: set[str] = set()
+    used: set[str] = set()
     for phrase, count in sorted(here.items(), key=lambda item: (-len(item[0].split()), -item[1], item[0])):
         share = count / len(own)
-        is_telling = share >= _DISTINCT * elsewhere[phrase] / others
+        is_specific = share >= _DISTINCT * elsewhere[phrase] / others
         stems = {found for word in phrase.split() if (found := stem(word))}
-        if not _LEAST_SHARE <= share <= _MOST_SHARE or not is_telling or stems & (asked | told):
+        if not _LEAST_SHARE <= share <= _MOST_SHARE or not is_specific or stems & (asked | used):
             continue
         narrower = parse(f'({query.text}) AND "{phrase}"')
         kept = sum(1 for paper in own if matches(narrower, paper))
         if kept <= _MOST_SHARE * len(own):
-            told |= stems
+            used |= stems
             yield Proposal(keyword=narrower.text, papers=kept)
 
 
 def _usage(papers: Iterable[Paper]) -> Counter[str]:
-    """In how many titles each pair of neighbouring words stands, and each long word."""
+    """In how many titles each pair of neighbouring words occurs, and each long word."""
     usage: Counter[str] = Counter()
     for paper in papers:
         found = words(paper.title)

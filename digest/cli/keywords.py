@@ -1,4 +1,4 @@
-"""`digest keywords`: what keywords bring, and how to better them."""
+"""`digest keywords`: what keywords find, and how to improve them."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.context import context_of, tell_failures_once
+from digest.cli.context import context_of, log_errors_only
 from digest.cli.options import AsList, Moment, Tried
 from digest.errors import ConfigurationError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from digest.model.paper import Paper
 
 _SPAN = timedelta(days=14)
-# Of papers that were held back, the longest seen; those before also tell on which day others were announced.
+# The longest time that arXiv was seen to hold papers back; such papers help to date other papers.
 _HELD = timedelta(days=14)
 _MOST_KEYWORDS = 20
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -33,24 +33,24 @@ def keywords(
     ctx: typer.Context,
     email: Annotated[
         str | None,
-        typer.Argument(metavar="EMAIL", help="A subscriber: looks at their keywords.", show_default=False),
+        typer.Argument(metavar="EMAIL", help="A subscriber: check their keywords.", show_default=False),
     ] = None,
     keyword: Tried = None,
     now: Moment = None,
     as_json: AsList = False,
 ) -> None:
-    """Tell whether keywords are any good, by the papers of the last two weeks.
+    """Check keywords against the papers of the last two weeks.
 
-    How each was understood and what arXiv is asked, papers a day, the share of all of arXiv, samples, what
-    other keywords find too, through which word forms papers are found, spellings that are not found, and
-    narrower keywords for one that finds too many. Marks nothing as seen.
+    Shows for each keyword: how it was understood, the query for arXiv, papers per day, the share of all of
+    arXiv, samples, overlaps with other keywords, the word forms that match, spellings that it does not
+    find, and narrower keywords if it finds too many. Marks nothing as seen.
     """
     import asyncio
 
     from digest.cli.keyword_report import advise
     from digest.sources.arxiv.calendar import announcements_between
 
-    tell_failures_once(ctx)
+    log_errors_only(ctx)
     settings = context_of(ctx).settings()
     queries = _queries(settings, email, keyword or [])
     moment = now or datetime.now(UTC)
@@ -61,13 +61,11 @@ def keywords(
         typer.echo(json.dumps([_as_object(one) for one in found], ensure_ascii=False, indent=2))
     else:
         for one in found:
-            _tell(one)
+            _print(one)
 
 
 def _queries(settings: "Settings", email: str | None, texts: list[str]) -> "Mapping[str, Query]":
-    """Those to try with those of the subscriber; without a subscriber, all subscribers' if nothing is to be
-    tried.
-    """
+    """The given keywords and those of the subscriber; those of all subscribers if neither is given."""
     from digest.cli.opening import subscriber_called
     from digest.keywords.query import parse
     from digest.subscribers.subscriber import load_subscribers
@@ -78,10 +76,10 @@ def _queries(settings: "Settings", email: str | None, texts: list[str]) -> "Mapp
         chosen = [subscriber_called(email, subscribers, settings.subscribers)] if email else subscribers
         found |= {keyword.text: keyword.query for one in chosen for keyword in one.keywords}
     if not found:
-        raise ConfigurationError(f"{settings.subscribers} has no keywords yet; try one with -k KEYWORD")
+        raise ConfigurationError(f"{settings.subscribers} has no keywords yet; give one with -k KEYWORD")
     if len(found) > _MOST_KEYWORDS:
         raise ConfigurationError(
-            f"{len(found)} keywords are more than can be told; name a subscriber, or keywords with -k"
+            f"{len(found)} keywords; at most {_MOST_KEYWORDS} are possible: give a subscriber, or -k KEYWORD"
         )
     return found
 
@@ -89,7 +87,7 @@ def _queries(settings: "Settings", email: str | None, texts: list[str]) -> "Mapp
 async def _asked(
     settings: "Settings", queries: "Mapping[str, Query]", days: list[date], now: datetime
 ) -> "tuple[tuple[Paper, ...], dict[str, tuple[Respelling, ...]], int]":
-    """The papers that any of the queries finds, or any other spelling of it; how many there are in all.
+    """The papers that a query or another spelling of it finds, and the number of all papers of arXiv.
 
     Raises `SourceError`.
     """
@@ -119,7 +117,7 @@ def _workdays(since: datetime, until: datetime) -> int:
     return max(1, len(announcements_between(since, until)))
 
 
-def _tell(advice: "Advice") -> None:
+def _print(advice: "Advice") -> None:
     from digest.cli.screen import indented, screen
 
     console = screen()
@@ -134,22 +132,24 @@ def _tell(advice: "Advice") -> None:
 def _lines(advice: "Advice") -> list[str]:
     share = f", {advice.papers / advice.total:.1%} of arXiv" if advice.total else ""
     lines = [*map(_understood, advice.readings), f"arXiv is asked for {_short(advice.asked)}"]
-    lines.append(f"{_chart(advice)}  {advice.a_day:.1f} papers a day{share}")
+    lines.append(f"{_chart(advice)}  {advice.a_day:.1f} papers per day{share}")
     lines += [f"{paper.id}  {paper.title}" for paper in advice.samples]
     if advice.forms:
         forms = advice.forms
         through = ", ".join(forms.words)
-        lines.append(f"{forms.others} of {forms.papers} through {through}; {forms.exact} keeps {forms.kept}")
+        lines.append(
+            f"{forms.others} of {forms.papers} match only by {through}; {forms.exact} keeps {forms.kept}"
+        )
     for other, count in advice.overlaps[:_OVERLAPS_SHOWN]:
-        lines.append(f"{count} of {advice.papers} found by {other} too")
+        lines.append(f"{count} of {advice.papers} also found by {other}")
     return lines
 
 
 def _understood(reading: "Reading") -> str:
     said = " ".join(reading.words)
-    left_out = f"; left out: {', '.join(dict.fromkeys(reading.left_out))}" if reading.left_out else ""
+    left_out = f"; ignored: {', '.join(dict.fromkeys(reading.left_out))}" if reading.left_out else ""
     compared = " ".join(reading.compared)
-    by = f", compared by {compared}" if compared != said else ""
+    by = f", compared as {compared}" if compared != said else ""
     return f"understood as {said}, in {reading.where}{by}{left_out}"
 
 
@@ -170,16 +170,18 @@ def _warnings(advice: "Advice") -> list[str]:
 def _spelt(one: "OtherSpelling") -> str:
     hyphens = f' or "{one.written.replace(" ", "-")}"' if " " in one.written else ""
     verb = "paper writes" if one.papers == 1 else "papers write"
-    return f'{one.papers} {verb} "{one.written}"{hyphens}, which it does not find; {one.keyword} does'
+    return (
+        f'{one.papers} {verb} "{one.written}"{hyphens}, which this keyword does not find; use {one.keyword}'
+    )
 
 
 def _rates(advice: "Advice") -> list[str]:
     if advice.is_dead:
-        return ["dead: not one paper in two weeks; look for a more usual word, or drop it"]
+        return ["no paper in two weeks; use a more common word, or remove the keyword"]
     if not advice.is_broad:
         return []
     found = "; ".join(f"{one.keyword} keeps {one.papers}" for one in advice.proposals)
-    return ["too broad: nobody reads that many", *([f"narrower: {found}"] if found else [])]
+    return ["too broad: more papers than a person can read", *([f"narrower: {found}"] if found else [])]
 
 
 def _as_object(advice: "Advice") -> dict[str, Any]:

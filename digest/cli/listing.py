@@ -1,4 +1,4 @@
-"""`digest subscribers`, and how a subscriber's times, keywords and filters are said."""
+"""`digest subscribers`, and the texts about times, keywords and filters."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ def subscribers(
     ctx: typer.Context,
     as_json: AsList = False,
 ) -> None:
-    """List the subscribers with their keywords, times and filters, and what they chose for themselves."""
+    """List the subscribers with their keywords, times and filters, and what they chose online."""
     from digest.subscribers.subscriber import load_subscribers
 
     settings = context_of(ctx).settings()
@@ -32,13 +32,13 @@ def subscribers(
         _print_table(found)
     else:
         typer.echo(
-            f"Nobody yet in {settings.subscribers}: `digest subscribe EMAIL -k KEYWORD` adds a reader."
+            f"No subscribers yet in {settings.subscribers}: `digest subscribe EMAIL -k KEYWORD` adds one."
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """A subscriber as the file has them, as they are mailed, and what the state knows of them besides."""
+    """A subscriber as in the file and with online choices, and what the state knows of them."""
 
     written: "Subscriber"
     mailed: "Subscriber"
@@ -74,16 +74,16 @@ def filters(subscriber: "Subscriber") -> str:
             f"only {', '.join(wanted.categories)}" + ("" if wanted.crosslists else " as primary category")
         )
     if wanted.exclude:
-        parts.append(f"nothing on {listed(tuple(keyword.text for keyword in wanted.exclude))}")
+        parts.append(f"without {listed(tuple(keyword.text for keyword in wanted.exclude))}")
     if wanted.replacements == "section":
-        parts.append("new versions too")
+        parts.append("with new versions")
     return "; ".join(parts)
 
 
 def own_choices(subscriber: "Subscriber", preferences: "Preferences", now: datetime) -> str:
-    """What they chose online that goes before the file, and how that is taken back; empty for nothing.
+    """What they chose online, which overrides the file, and how to undo it; empty for nothing.
 
-    `reader` is as the file has them.
+    `subscriber` is as in the file.
     """
     from digest.subscribers.preferences import Preferences, differences
 
@@ -93,17 +93,17 @@ def own_choices(subscriber: "Subscriber", preferences: "Preferences", now: datet
     if not (chosen := differences(subscriber, Preferences(), preferences, was="in the file")):
         return ""
     return (
-        f"{subscriber.email} chose online, which goes before subscribers.toml: {'; '.join(chosen)}."
+        f"{subscriber.email} chose online, which overrides subscribers.toml: {'; '.join(chosen)}."
         f" {_take_back(subscriber.email)}"
     )
 
 
 def _take_back(email: str = "EMAIL") -> str:
-    return f"`digest subscribe {email} --forget-choices` takes that back."
+    return f"`digest subscribe {email} --forget-choices` removes this."
 
 
 def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known]:
-    """What subscribers chose is shown where the state can be read; else it is said that it is not."""
+    """All subscribers; without their online choices, and with a note, if the state cannot be read."""
     from digest.config.parsing import address_key
     from digest.errors import StateError
     from digest.storage.factory import is_there, open_beside
@@ -117,7 +117,7 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
                 chosen = store.preferences()
                 suppressed = frozenset(address_key(one.email) for one in store.suppressions())
     except StateError as error:
-        typer.echo(f"note: what readers chose for themselves is not shown: {error}", err=True)
+        typer.echo(f"note: online choices of subscribers are not shown: {error}", err=True)
     nothing = Preferences()
     own = [(one, chosen.get(address_key(one.email), nothing)) for one in found]
     return [
@@ -132,7 +132,7 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
 
 
 def _choices(known: _Known) -> str:
-    """What the subscriber chose, or an end to all mail."""
+    """What the subscriber chose online, and whether they get no mail."""
     mailed = known.mailed
     muted = tuple(keyword.text for keyword in mailed.keywords if keyword.query.key in mailed.muted)
     parts = (
@@ -146,7 +146,7 @@ def _choices(known: _Known) -> str:
 
 
 def _pause(subscriber: "Subscriber") -> date | None:
-    """The day that ends it, where that is still to come."""
+    """The day on which the pause ends, if it is in the future."""
     until = subscriber.send_schedule.paused_until
     return until if until and until > datetime.now(subscriber.send_schedule.timezone).date() else None
 
@@ -185,7 +185,7 @@ def _print_table(found: Sequence[_Known]) -> None:
         "Keywords",
         "Mailed",
         "Filters",
-        *(["SavedPreferences"] if any(choices) else []),
+        *(["Choices"] if any(choices) else []),
     )
     rows = []
     for known, choice in zip(found, choices, strict=True):
@@ -202,4 +202,4 @@ def _print_table(found: Sequence[_Known]) -> None:
         rows.append(cells[: len(columns)])
     print_table(columns, rows)
     if any(known.has_own_choices for known in found):
-        typer.echo(f"Choices are made online and go before subscribers.toml. {_take_back()}")
+        typer.echo(f"Choices are made online and override subscribers.toml. {_take_back()}")

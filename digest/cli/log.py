@@ -11,7 +11,7 @@ _STDERR = 2
 
 
 def begin_log(level: int, environ: Mapping[str, str]) -> None:
-    """Lines say when they were written, in UTC, unless the journal notes that itself."""
+    """Lines begin with their time in UTC, unless the journal adds it."""
     if is_in_journal(environ, _STDERR):
         formatter = logging.Formatter(_FORMAT)
     else:
@@ -23,9 +23,9 @@ def begin_log(level: int, environ: Mapping[str, str]) -> None:
 
 
 def is_in_journal(environ: Mapping[str, str], descriptor: int) -> bool:
-    """Whether that output is the one that systemd connected to the journal (JOURNAL_STREAM, systemd.exec(5)).
+    """Whether systemd connected this output to the journal (JOURNAL_STREAM, systemd.exec(5)).
 
-    A process below a service may have the variable of its parent, and write elsewhere.
+    A child of a service may inherit the variable and write elsewhere.
     """
     try:
         status = os.fstat(descriptor)

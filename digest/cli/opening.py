@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from digest.sources.http_client import PoliteClient
 
 _PATIENCE = timedelta(minutes=1)
-"""How long a command that asks for one thing waits without any answer of arXiv."""
+"""How long an interactive command waits for an answer of arXiv."""
 
 
 def subscriber_called(email: str, subscribers: Sequence[Subscriber], path: Path) -> Subscriber:
@@ -30,28 +30,28 @@ def subscriber_called(email: str, subscribers: Sequence[Subscriber], path: Path)
     for subscriber in subscribers:
         if address_key(subscriber.email) == address_key(email):
             return subscriber
-    raise ConfigurationError(f"{path}: {email} is no subscriber; see digest subscribers")
+    raise ConfigurationError(f"{path}: {email} is not a subscriber; `digest subscribers` lists them")
 
 
 @asynccontextmanager
 async def open_asking(settings: "Settings") -> "AsyncIterator[PoliteClient]":
-    """For a command that asks for one thing: it gives up after a minute, and tells a person what goes on."""
+    """For an interactive command: gives up after a minute, and prints what goes on at a terminal."""
     from digest.service.bootstrap import client_settings_for, open_client
 
     async with open_client(settings, client_settings_for(settings, patience=_PATIENCE)) as client:
-        client.tell = tell_person
+        client.tell = print_note
         yield client
 
 
-def tell_person(text: str) -> None:
-    """Says at once what fails, to who sits at a terminal; a log or a mail gets the outcome alone."""
+def print_note(text: str) -> None:
+    """Prints a failure at once, at a terminal only; a log or a mail needs just the outcome."""
     if sys.stderr.isatty():
         typer.echo(f"note: {text}", err=True)
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """Shows what is being done on a terminal; elsewhere shows nothing."""
+    """Shows the current step at a terminal; elsewhere nothing."""
     if not sys.stderr.isatty():
         yield lambda text: None
         return

@@ -7,7 +7,7 @@ import typer
 
 
 def parse_moment(text: str) -> datetime:
-    """An ISO 8601 moment, UTC where it names no zone. Raises `typer.BadParameter`."""
+    """An ISO 8601 time, in UTC if it has no time zone. Raises `typer.BadParameter`."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -19,8 +19,8 @@ Moment = Annotated[
     datetime | None,
     typer.Option(
         parser=parse_moment,
-        metavar="MOMENT",
-        help="As of that moment, as in 2026-06-16T12:30:00Z: for replays.",
+        metavar="TIME",
+        help="Act as if it were this time, for example 2026-06-16T12:30:00Z.",
         show_default=False,
     ),
 ]
@@ -31,7 +31,7 @@ Followed = Annotated[
         "--keyword",
         "-k",
         metavar="KEYWORD",
-        help="What to look for in titles and abstracts. May be repeated.",
+        help="A keyword to look for in titles and abstracts. May be repeated.",
         show_default=False,
     ),
 ]
@@ -42,7 +42,7 @@ Tried = Annotated[
         "-k",
         "--keyword",
         metavar="KEYWORD",
-        help="A keyword to try; may be repeated.",
+        help="A keyword to try. May be repeated.",
         show_default=False,
     ),
 ]

@@ -1,4 +1,4 @@
-"""`digest page`: the newest papers of each keyword as one page."""
+"""`digest page`: the newest papers of each keyword on one page."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.context import context_of, tell_failures_once
+from digest.cli.context import context_of, log_errors_only
 from digest.cli.options import Moment
 from digest.config.parsing import counted
 
@@ -31,29 +31,29 @@ def page(
             "-k",
             "--keyword",
             metavar="KEYWORD",
-            help="A keyword to show; may be repeated. Without any: those of all readers.",
+            help="A keyword to show. May be repeated. Default: those of all subscribers.",
             show_default=False,
         ),
     ] = None,
     subscriber: Annotated[
         str | None,
-        typer.Option(metavar="EMAIL", help="Show the keywords of this reader.", show_default=False),
+        typer.Option(metavar="EMAIL", help="Show the keywords of this subscriber.", show_default=False),
     ] = None,
     as_html: Annotated[
-        bool, typer.Option("--html", metavar="", help="Write an HTML document, not Markdown.")
+        bool, typer.Option("--html", metavar="", help="Write HTML instead of Markdown.")
     ] = False,
     now: Moment = None,
 ) -> None:
-    """Write a "Daily Papers" page: for each keyword a table of its newest papers, a hundred at most.
+    """Write a "Daily Papers" page: for each keyword a table of its newest papers, at most 100.
 
-    It shows what was fetched. Keywords that were not fetched yet are asked of arXiv now, for the look-back;
-    nothing is sent or marked. Where only the date would change, the file stays untouched.
+    It shows fetched papers. For keywords that were not fetched yet, it asks arXiv for the papers of the
+    look-back. Nothing is sent or marked. If only the date would change, the file is not written.
     """
     from digest.cli.daily_papers.writer import says_the_same, write_html, write_markdown
 
     if keyword and subscriber:
-        raise typer.BadParameter("give either keywords with -k, or a reader with --subscriber")
-    tell_failures_once(context)
+        raise typer.BadParameter("give either keywords with -k, or a subscriber with --subscriber")
+    log_errors_only(context)
     settings = context_of(context).settings()
     keywords = _keywords(settings, keyword or (), subscriber)
     before = _former(path)
@@ -61,15 +61,15 @@ def page(
     text = write_html(made) if as_html else write_markdown(made)
     papers = sum(len(section.papers) for section in made.sections)
     counts = f"{counted(len(keywords), 'keyword')}, {counted(papers, 'paper')}"
-    told = f"{path.absolute()}: {counts}"
+    line = f"{path.absolute()}: {counts}"
     if before is not None and says_the_same(before, text):
-        typer.echo(f"{told}; nothing new, so the file is as it was")
+        typer.echo(f"{line}; no new papers, the file is unchanged")
         return
     _write(path, text)
-    typer.echo(told)
+    typer.echo(line)
     if len(text.encode()) > _MOST_SHOWN and not as_html:
         typer.echo(
-            "note: GitHub shows the first 500 KiB only; make several pages, each with -k or --subscriber"
+            "note: GitHub shows only the first 500 KiB; write several pages, each with -k or --subscriber"
         )
 
 
@@ -88,7 +88,7 @@ def _keywords(settings: "Settings", texts: Sequence[str], email: str | None) -> 
         subscribers = load_subscribers(settings.subscribers, settings.defaults)
         asked = [one for subscriber in subscribers for one in subscriber.keywords]
     if not asked:
-        raise ConfigurationError(f"{settings.subscribers}: nobody is subscribed; name keywords with -k")
+        raise ConfigurationError(f"{settings.subscribers}: there are no subscribers; give keywords with -k")
     distinct: dict[str, Keyword] = {}
     for one in asked:
         distinct.setdefault(one.query.key, one)
@@ -96,20 +96,20 @@ def _keywords(settings: "Settings", texts: Sequence[str], email: str | None) -> 
 
 
 def _former(path: Path) -> str | None:
-    """The page that is there. Raises `ConfigurationError` where something else is."""
+    """The existing page. Raises `ConfigurationError` if the file is something else."""
     from digest.cli.daily_papers.writer import is_page
     from digest.config.parsing import read_text
     from digest.errors import ConfigurationError
 
     if path.exists() and not path.is_file() and not path.is_dir():
-        raise ConfigurationError(f"{path}: is no file; name another")
+        raise ConfigurationError(f"{path}: is not a regular file; choose another path")
     try:
         text = read_text(path)
     except FileNotFoundError:
         return None
     if text.strip() and not is_page(text):
         raise ConfigurationError(
-            f"{path}: is no such page, for it has no line `Last update: …`; name another file, or remove it"
+            f"{path}: not a page of papers, it lacks `Last update: …`; remove it, or choose another path"
         )
     return text
 
@@ -134,7 +134,7 @@ def _made(settings: "Settings", keywords: "Sequence[Keyword]", now: datetime) ->
 
 
 def _fetch(settings: "Settings", store: "Store", texts: Iterable[str], now: datetime) -> None:
-    """Brings the papers of the look-back into `store`. Ends the command where arXiv cannot be asked."""
+    """Fetches the papers of the look-back into `store`. Ends the command if arXiv cannot be asked."""
     import asyncio
 
     from digest.cli.opening import open_asking, progress

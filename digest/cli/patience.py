@@ -1,4 +1,4 @@
-"""How a service waits for a state that it cannot have now, rather than end."""
+"""Lets a service wait, instead of ending, while the state cannot be used."""
 
 import logging
 from collections.abc import Callable
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 _log = logging.getLogger("digest.service.daemon")
 
 _LOOK_SECONDS = 15.0
-"""Between two looks whether the state can be used."""
+"""Between two tries to use the state."""
 
-_LOOKS_UNTOLD = 240
-"""So many of them, an hour, and it is told again."""
+_TRIES_PER_LOG = 240
+"""The wait is logged again after this many tries, an hour."""
 
 
-def persist(enqueue: Callable[[], None], notifier: "Notifier") -> None:
-    """Serves to the end. Where the state cannot be had, which may be otherwise after a while, it tries again.
+def persist(serve: Callable[[], None], notifier: "Notifier") -> None:
+    """Calls `serve` until it returns. While the state cannot be used for a passing reason, tries again.
 
-    Raises `StateError` for what only a person can mend.
+    Raises `StateError` for an error that only a person can correct.
     """
     waits = 0
     while True:
         try:
-            return enqueue()
+            return serve()
         except (AlreadyRunning, StateError) as error:
             if isinstance(error, StateError) and not error.is_passing:
                 raise
@@ -35,12 +35,12 @@ def persist(enqueue: Callable[[], None], notifier: "Notifier") -> None:
 
 
 def _wait(error: AlreadyRunning | StateError, notifier: "Notifier", waits: int) -> None:
-    """A while, in which the service manager takes the process for started and alive."""
+    """Waits; meanwhile the service manager sees a process that is started and alive."""
     import signal
     from time import sleep
 
-    if waits % _LOOKS_UNTOLD == 0:
-        _log.error("waiting, and looking again every %.0f s: %s", _LOOK_SECONDS, error)
+    if waits % _TRIES_PER_LOG == 0:
+        _log.error("waiting, trying again every %.0f s: %s", _LOOK_SECONDS, error)
     notifier.ready(f"waiting: {error}")
     notifier.alive()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the files are read again anyway

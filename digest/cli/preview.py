@@ -1,4 +1,4 @@
-"""`digest preview`: a digest to look at, before anybody gets it."""
+"""`digest preview`: writes the next digest as an HTML file."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.context import context_of, tell_failures_once
+from digest.cli.context import context_of, log_errors_only
 from digest.cli.options import Moment, Tried
 from digest.config.parsing import counted
 
@@ -25,18 +25,18 @@ def preview(
     context: typer.Context,
     email: Annotated[
         str | None,
-        typer.Argument(metavar="EMAIL", help="A subscriber: shows their next digest.", show_default=False),
+        typer.Argument(metavar="EMAIL", help="A subscriber: show their next digest.", show_default=False),
     ] = None,
     keyword: Tried = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="PATH", help="The HTML file to write.")
     ] = Path("digest-preview.html"),
-    show: Annotated[bool, typer.Option("--open", metavar="", help="Show it in the browser.")] = False,
+    show: Annotated[bool, typer.Option("--open", metavar="", help="Open the file in the browser.")] = False,
     now: Moment = None,
 ) -> None:
-    """Fetch now and write a digest as an HTML file. Sends nothing and marks nothing.
+    """Fetch now and write a digest as an HTML file. Nothing is sent or marked.
 
-    For keywords, and for a subscriber who has nothing new, it shows the newest papers of the look-back.
+    For keywords, and for a subscriber without new papers, it shows the newest papers of the look-back.
     """
     import asyncio
     import os
@@ -49,8 +49,8 @@ def preview(
     if bool(email) == bool(keyword):
         raise typer.BadParameter("give either a subscriber's address, or keywords with -k")
     if output.suffix.lower() not in {".html", ".htm"}:
-        raise typer.BadParameter(f"{output} is to be an HTML file; name one that ends in .html")
-    tell_failures_once(context)
+        raise typer.BadParameter(f"{output}: must end in .html")
+    log_errors_only(context)
     settings = load_settings(context_of(context).config, os.environ)
     subscriber = (
         subscriber_named(settings, email) if email else trial_subscriber(settings, tuple(keyword or ()))
@@ -61,11 +61,11 @@ def preview(
     writer = build_mail_writer(writer_setup_for(settings))
     digest, is_next = asyncio.run(_compose(settings, subscriber, now or datetime.now(UTC)))
     if digest is None:
-        typer.echo(f"no paper of the last {settings.arxiv.lookback_days} days matches; nothing was written")
+        typer.echo(f"no paper of the last {settings.arxiv.lookback_days} days matches; no file was written")
         return
     _write(writer.rendered(digest).html, output)
     if email and not is_next:
-        typer.echo(f"{email} has nothing new; this shows their newest papers")
+        typer.echo(f"{email} has no new papers; this digest shows the newest ones")
     count = len(digest.entries)
     typer.echo(f"{counted(count, 'paper')} written to {output.resolve()}")
     if show:
@@ -73,7 +73,7 @@ def preview(
 
 
 def subscriber_named(settings: "Settings", email: str) -> "Subscriber":
-    """The subscriber with this address. Raises `ConfigurationError` where there is none."""
+    """The subscriber with this address. Raises `ConfigurationError` if there is none."""
     from digest.cli.opening import subscriber_called
     from digest.subscribers.subscriber import load_subscribers
 
@@ -82,7 +82,7 @@ def subscriber_named(settings: "Settings", email: str) -> "Subscriber":
 
 
 def trial_subscriber(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":
-    """Somebody who follows these keywords, and is nobody. Raises `QueryError`."""
+    """An invented subscriber with these keywords. Raises `QueryError`."""
     from digest.keywords.query import parse
     from digest.subscribers.subscriber import Keyword, SendSchedule, Subscriber
 
@@ -97,7 +97,7 @@ def trial_subscriber(settings: "Settings", keywords: tuple[str, ...]) -> "Subscr
 async def _compose(
     settings: "Settings", subscriber: "Subscriber", now: datetime
 ) -> "tuple[Digest | None, bool]":
-    """What they would get now, else (second value false) what a newcomer with their keywords would."""
+    """The digest for now; else (second value false) that of a new subscriber with these keywords."""
     from digest.cli.opening import open_asking, progress
     from digest.pipeline.fetch import fetch
     from digest.service.bootstrap import build_sources
@@ -107,7 +107,7 @@ async def _compose(
     lookback = timedelta(days=settings.arxiv.lookback_days)
     with open_copy(settings.state) as store, progress() as notice:
         chosen = store.preferences_of(subscriber.email)
-        _tell_choices(subscriber, chosen, now)
+        _print_choices(subscriber, chosen, now)
         chosen = replace(chosen, left_at=None)
         subscriber = adapted(subscriber, chosen) or subscriber
         newcomer = replace(subscriber, email=_NOBODY)
@@ -125,14 +125,14 @@ async def _compose(
         return _digest(store, newcomer, now, lookback, is_first=True), False
 
 
-def _tell_choices(subscriber: "Subscriber", chosen: "Preferences", now: datetime) -> None:
-    """What they chose online shapes the digest, or keeps it from being sent."""
+def _print_choices(subscriber: "Subscriber", chosen: "Preferences", now: datetime) -> None:
+    """Online choices change the digest, or prevent that it is sent."""
     from digest.cli.listing import own_choices
 
     if chosen.left_at:
         typer.echo(
             f"note: {subscriber.email} unsubscribed {chosen.left_at:%Y-%m-%d} and gets no mail;"
-            f" `digest subscribe {subscriber.email}` takes that back",
+            f" `digest subscribe {subscriber.email}` subscribes them again",
             err=True,
         )
     if choices := own_choices(subscriber, chosen, now):
@@ -152,7 +152,7 @@ def _write(html: str, output: Path) -> None:
     from digest.config.atomic_write import replace_text, unwritable
 
     try:
-        if output.exists() and not output.is_file():  # such as /dev/stdout
+        if output.exists() and not output.is_file():  # for example /dev/stdout
             output.write_text(html, encoding="utf-8")
         else:
             replace_text(output.resolve(), html)

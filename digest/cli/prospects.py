@@ -1,4 +1,4 @@
-"""Of a paper that no fetch has brought for a subscriber: whether one will, and what was asked so far."""
+"""Whether a later fetch will find a paper that no fetch has found for a subscriber, and why."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -19,54 +19,54 @@ def prospects(
     lookback: timedelta,
     now: datetime,
 ) -> tuple[str, ...]:
-    """A line for each of the `keywords`, all of which find `paper`, and one for the sources.
+    """A line for each of the `keywords`, all of which match `paper`, and one for the sources.
 
-    `answered_at` has when each source last answered. "Coming" is said of nothing that no fetch will bring.
+    `answered_at` has when each source last answered. "Coming" means that a fetch will find it.
     """
     found = [(keyword.text, coverage.get(keyword.query.key)) for keyword in keywords]
-    told = [
+    lines = [
         _fetched(paper, keyword, one, lookback, now) if one else _never(paper, keyword, lookback, now)
         for keyword, one in found
     ]
     if any(one for _, one in found) and answered_at:
-        last = ", ".join(f"{source} {tell_moment(at)}" for source, at in answered_at.items())
-        told.append(f"The sources last answered: {last}")
-    return tuple(dict.fromkeys(told))
+        last = ", ".join(f"{source} {format_moment(at)}" for source, at in answered_at.items())
+        lines.append(f"The sources last answered: {last}")
+    return tuple(dict.fromkeys(lines))
 
 
 def _never(paper: Paper, keyword: str, lookback: timedelta, now: datetime) -> str:
-    """Of a keyword that was never fetched: what its first fetch finds is backlog."""
+    """For a keyword that was never fetched: everything that its first fetch finds is backlog."""
     if paper.submitted_at and paper.submitted_at < now - lookback:
-        return f"Not mailed: it is older than the {lookback.days} days that the first fetch looks back"
+        return f"Not mailed: it is older than the look-back of {lookback.days} days"
     return (
-        f"Not fetched yet: the first fetch for {keyword} looks for it, and the first digest brings the newest"
-        f" {WELCOME_PAPERS} of what was there"
+        f"Not fetched yet: the first fetch for {keyword} looks for it; the first digest has the newest"
+        f" {WELCOME_PAPERS} of the older papers"
     )
 
 
 def _fetched(paper: Paper, keyword: str, one: Coverage, lookback: timedelta, now: datetime) -> str:
     if not one.is_news(paper, now, lookback):
-        reason = f"papers for {keyword} are searched from {tell_moment(one.news_since(now, lookback))} on"
-        return f"Not mailed: it was submitted before, and {reason}"
-    last = f"the last fetch for {keyword}, {tell_moment(one.covered_at)}"
+        reason = f"papers for {keyword} are fetched from {format_moment(one.news_since(now, lookback))} on"
+        return f"Not mailed: it was submitted earlier; {reason}"
+    last = f"the last fetch for {keyword}, {format_moment(one.covered_at)}"
     announced_at = earliest_announcement(paper.submitted_at) if paper.submitted_at else None
     if announced_at and announced_at > now:
-        return f"Coming: it will be announced {tell_moment(announced_at)} at the earliest"
+        return f"Coming: arXiv announces it {format_moment(announced_at)} at the earliest"
     if _was_announced_after(paper, one, announced_at):
-        return f"Coming: {last}, was before its announcement, and the next one looks for it"
+        return f"Coming: {last}, was before its announcement; the next fetch looks for it"
     return (
-        f"Not mailed so far: {last}, was after its announcement by arXiv's calendar, and the answer did not"
-        " have it; it comes when an answer has it"
+        f"Not mailed so far: {last}, was after its announcement by arXiv's calendar, but arXiv's answer did"
+        " not contain it; it comes as soon as an answer contains it"
     )
 
 
 def _was_announced_after(paper: Paper, one: Coverage, announced_at: datetime | None) -> bool:
-    """X."""
+    """Whether arXiv announced it after the last fetch, by its identifier, else by the calendar."""
     place = announcement_order(paper.id)
     if one.newest and place:
         return place > one.newest
     return announced_at is not None and announced_at > one.covered_at
 
 
-def tell_moment(moment: datetime) -> str:
+def format_moment(moment: datetime) -> str:
     return f"{moment:%a %Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""The questions of `digest init`: each answer is checked at once, and none has to be typed twice."""
+"""The questions of `digest init`: each answer is checked at once, and nothing must be typed twice."""
 
 import os
 import shlex
@@ -12,7 +12,7 @@ NONE = "none"
 
 
 class Questions:
-    """Asks for what no option says; on a terminal again, with the reason, until `parse` takes the answer."""
+    """Asks for what no option answers. At a terminal, asks again until `parse` accepts the answer."""
 
     def __init__(self) -> None:
         self._answers: list[tuple[str, str]] = []
@@ -26,7 +26,7 @@ class Questions:
         default: str | None,
         parse: Callable[[str], object],
     ) -> str:
-        """What was given, else what is typed, else the default. Raises `typer.BadParameter`."""
+        """The given answer, else the typed one, else the default. Raises `typer.BadParameter`."""
         if given is not None:
             answer = check(given, option, parse)
         elif sys.stdin.isatty():
@@ -35,7 +35,7 @@ class Questions:
             )
             self._is_typed = True
         elif default is None:
-            raise typer.BadParameter("is missing, and nobody can be asked", param_hint=option)
+            raise typer.BadParameter("is required when standard input is not a terminal", param_hint=option)
         else:
             answer = check(default, option, parse)
         if answer:
@@ -45,17 +45,17 @@ class Questions:
     def ask_either(
         self, first: str, other: str, question: str, default: str, parse: Callable[[str], object]
     ) -> tuple[str | None, str | None]:
-        """The answer for one of two options: the first one's are the names of providers."""
+        """The answer for one of two options. A name of a provider belongs to the first."""
         from digest.config.providers import PROVIDERS
 
         answer = self.answer(None, first, question, default, parse)
         if answer.casefold() in {*PROVIDERS, NONE}:
             return answer.casefold(), None
-        self._answers.pop()  # it is asked for, and noted, as a host
+        self._answers.pop()  # it is asked for, and recorded, as a host
         return None, answer
 
     def command(self, folder: Path) -> str:
-        """The command that goes on from what was answered; empty where nothing was typed."""
+        """The command that continues with the answers; empty if nothing was typed."""
         if not self._is_typed:
             return ""
         given = [word for answer in self._answers for word in answer]
@@ -65,7 +65,7 @@ class Questions:
 
 
 def check(text: str, option: str, parse: Callable[[str], object]) -> str:
-    """`text`, where `parse` takes it. Raises `typer.BadParameter` with the reason."""
+    """`text`, if `parse` accepts it. Raises `typer.BadParameter` with the reason."""
     try:
         parse(text)
     except ValueError as error:
@@ -74,7 +74,7 @@ def check(text: str, option: str, parse: Callable[[str], object]) -> str:
 
 
 def parse_keyword(text: str) -> None:
-    """Raises `ValueError`, but not for a blank one, which is an answer too."""
+    """Raises `ValueError`, but not for an empty text, which is a valid answer."""
     from digest.errors import QueryError
     from digest.keywords.query import parse
 
@@ -94,12 +94,12 @@ def parse_provider(text: str) -> None:
         return
     near = nearest(text.casefold(), PROVIDERS)
     if near:
-        raise ValueError(f'did you mean "{near}"? No provider is called so')
+        raise ValueError(f'unknown provider; did you mean "{near}"?')
     raise ValueError(f"must be one of {', '.join(PROVIDERS)}, or {NONE}")
 
 
 def parse_provider_or_host(text: str) -> None:
-    """A name that looks like a provider's is no host: `gmial` would be one else. Raises `ValueError`."""
+    """A misspelt provider, for example `gmial`, is not taken as a host. Raises `ValueError`."""
     from digest.config.parsing import nearest, parse_host
     from digest.config.providers import PROVIDERS
 
@@ -108,7 +108,7 @@ def parse_provider_or_host(text: str) -> None:
         return
     parse_host(text)
     if "." not in text and ":" not in text and (near := nearest(name, [*PROVIDERS, NONE])):
-        raise ValueError(f'did you mean "{near}"? Of a host, write the full name')
+        raise ValueError(f'did you mean "{near}"? For a host, write its full name')
 
 
 def parse_port(text: str) -> None:
@@ -124,20 +124,20 @@ def parse_line(text: str) -> None:
 
 
 def parse_password_file(text: str, folder: Path, *, is_to_be_written: bool) -> None:
-    """Where it is to be written, a folder for it has to be there. Raises `ValueError`."""
+    """With `is_to_be_written`, its folder must exist. Raises `ValueError`."""
     parse_line(text)
     try:
         file = folder.absolute() / Path(text).expanduser()
         if file.is_dir():
-            raise ValueError("this is a folder; name the file in it")
+            raise ValueError("this is a folder; give the path of a file")
         if file.exists() and not os.access(file, os.R_OK):
-            raise ValueError("you may not read this file")
+            raise ValueError("you have no permission to read this file")
         place = file.parent
         if not is_to_be_written or file.exists() or place == folder.absolute():
             return
         if not place.is_dir():
-            raise ValueError(f"there is no folder {place}; make it first, or name another file")
+            raise ValueError(f"there is no folder {place}; create it first, or choose another file")
         if not os.access(place, os.W_OK | os.X_OK):
-            raise ValueError(f"you may not write in {place}; name another file")
+            raise ValueError(f"you have no permission to write to {place}; choose another file")
     except (OSError, RuntimeError) as error:  # a name too long, a home that is unknown
         raise ValueError(f"this path cannot be used: {getattr(error, 'strerror', None) or error}") from error

@@ -1,4 +1,4 @@
-"""`digest run`: one cycle now."""
+"""`digest run`: one cycle, now."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.context import INTERRUPTED, context_of, problems_of, tell_failures_once
+from digest.cli.context import INTERRUPTED, context_of, log_errors_only, problems_of
 from digest.cli.options import AsObject, Moment
 from digest.config.parsing import counted
 from digest.errors import DigestError
@@ -26,20 +26,22 @@ def run(
     force: Annotated[
         bool,
         typer.Option(
-            "--force", metavar="", help="Also mail those who had a digest today, and try what waits now."
+            "--force",
+            metavar="",
+            help="Also mail subscribers who had a digest today, and retry waiting digests now.",
         ),
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", metavar="", help="Fetch and compose, but send nothing and mark nothing."),
+        typer.Option("--dry-run", metavar="", help="Fetch and compose, but send and mark nothing."),
     ] = False,
     now: Moment = None,
     as_json: AsObject = False,
 ) -> None:
-    """Run one cycle now: fetch, then mail everyone who has something new.
+    """Run one cycle now: fetch, then mail each subscriber who has new papers.
 
-    Each subscriber gets at most one digest a day, whatever their hour; weekly ones from their weekday on.
-    What could not be sent waits and is tried again by a later run.
+    Each subscriber gets at most one digest a day, at any hour. Weekly digests go from their weekday on.
+    A digest that cannot be sent waits; a later run tries again.
     """
     import asyncio
 
@@ -49,7 +51,7 @@ def run(
 
     share_heap()
     keep_what_is_there()
-    tell_failures_once(context)
+    log_errors_only(context)
     try:
         setup = load_setup(context_of(context).config)
         report, requests, planned, is_stopped = run_to_end(_cycle(setup, now, force=force, dry_run=dry_run))
@@ -70,11 +72,11 @@ def run(
 async def _cycle(
     setup: "Setup", now: datetime | None, *, force: bool, dry_run: bool
 ) -> "tuple[CycleReport, int, tuple[Digest, ...], bool]":
-    """The report, the number of requests, what a dry run would send, and whether it was told to stop."""
+    """The report, the number of requests, what a dry run would send, and whether a signal stopped it."""
     import asyncio
     import signal
 
-    from digest.cli.opening import progress, tell_person
+    from digest.cli.opening import print_note, progress
     from digest.service.bootstrap import build_cycle, open_client
     from digest.storage.factory import open_alone, open_copy
 
@@ -86,7 +88,7 @@ async def _cycle(
         asyncio.get_running_loop().add_signal_handler(number, _stop, stop, task)
     with opened(settings.state) as store, progress() as notice:
         async with open_client(settings) as client:
-            client.tell = tell_person
+            client.tell = print_note
             # Requests are three seconds apart, and a first fetch may need a dozen.
             client.notice = lambda requests: (
                 notice(f"asking arXiv: request {requests}") if requests > 1 else None
@@ -108,13 +110,13 @@ async def _cycle(
 
 
 def _stop(stop: "asyncio.Event", task: "asyncio.Task[Any] | None") -> None:
-    """What a signal does: the first one lets the mails in hand be finished, another one does not."""
+    """Handles a signal: the first one lets the current mails finish, the second one does not."""
     if stop.is_set():
         if task:
             task.cancel()
     else:
         stop.set()
-        typer.echo("stopping; the mails in hand are finished first, or interrupt again", err=True)
+        typer.echo("stopping after the current mails; interrupt again to stop now", err=True)
 
 
 def _summary(report: "CycleReport | None", requests: int) -> dict[str, Any]:
@@ -154,34 +156,40 @@ def _tell(
         typer.echo(f"note: {note}", err=True)
     if not setup.subscribers:
         file = setup.settings.subscribers
-        typer.echo(f"note: nobody yet in {file}: `digest subscribe EMAIL -k KEYWORD` adds a reader", err=True)
+        typer.echo(
+            f"note: no subscribers yet in {file}: `digest subscribe EMAIL -k KEYWORD` adds one", err=True
+        )
     typer.echo(
         f"{counted(report.papers_new, 'new paper')} in {counted(requests, 'request')} to arXiv; "
-        f"{counted(report.subscribers_nothing_new, 'subscriber')} with nothing new"
+        f"{counted(report.subscribers_nothing_new, 'subscriber')} without new papers"
         + (f"\n{report.missing_news}" if report.missing_news else "")
     )
     if report.subscribers_not_due:
-        had = "not due: had today's digest, waits for a weekday, or pauses"
+        had = "not due: digest of today sent, weekday not reached, or paused"
         typer.echo(f"{counted(report.subscribers_not_due, 'subscriber')} {had}")
     if report.subscribers_suppressed:
         typer.echo(
-            f"{counted(report.subscribers_suppressed, 'subscriber')} suppressed: see digest suppressions"
+            f"{counted(report.subscribers_suppressed, 'subscriber')} suppressed: see `digest suppressions`"
         )
     if planned is not None:
         for digest in planned:
             typer.echo(f"would send {counted(len(digest.entries), 'paper')} to {digest.email}")
-        typer.echo("nothing was sent and nothing was marked")
+        typer.echo("nothing was sent or marked")
         return
     where = transport_kind(setup.settings).label(setup.settings)
     typer.echo(f"{counted(report.digests_sent, 'digest')} sent{where}")
     if report.digests_deferred:
         typer.echo(f"{counted(report.digests_deferred, 'digest')} waiting: {_waits(report.waits, now)}")
     if report.digests_failed:
-        typer.echo(f"{counted(report.digests_failed, 'digest')} given up, since the reader has left")
+        typer.echo(f"{counted(report.digests_failed, 'digest')} cancelled because the subscriber left")
 
 
 def _waits(waits: "Outlook", now: datetime) -> str:
-    """When they are tried again, and what stood in the way."""
+    """When the next try is, and what prevented the last one."""
     is_due = waits.due_at is None or waits.due_at <= now
-    again = "the next run tries again" if is_due else f"a run from {waits.due_at:%F %H:%M} UTC on tries again"
+    again = (
+        "the next run tries again"
+        if is_due
+        else f"the first run after {waits.due_at:%F %H:%M} UTC tries again"
+    )
     return f"{again}; {waits.cause}" if waits.cause else again

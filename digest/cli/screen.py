@@ -1,4 +1,4 @@
-"""What commands print on: as wide as the terminal, and elsewhere one line a thing, for grep and cut."""
+"""The output of commands: as wide as the terminal; elsewhere one line for each thing, for grep and cut."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ _NO_END = 10_000
 
 
 def screen() -> Console:
-    """Prints what it is given as it is, and breaks lines between words, where a terminal ends."""
+    """Prints text as it is, and wraps lines at the width of a terminal."""
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _NO_END
@@ -19,12 +19,12 @@ def screen() -> Console:
 
 
 def indented(line: str, style: str = "") -> Padding:
-    """A line that goes on below its own beginning."""
+    """A line whose continuation is indented as well."""
     return Padding(Text(line, style), (0, 0, 0, 2), expand=False)
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """The first column is an address, and is never broken."""
+    """Prints a table. The first column is an address and is never wrapped."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
         table.add_column(header, overflow="fold")

@@ -1,4 +1,4 @@
-"""What root types to make an installation a service of systemd (docs/service.md)."""
+"""The commands with which root makes an installation a systemd service (docs/service.md)."""
 
 import json
 import shlex
@@ -17,7 +17,7 @@ _DISTRIBUTION = "arxiv-digest-mailer"
 
 
 def service_lines(folder: Path, password_file: Path | None) -> list[str]:
-    """Commands that install all that the last one starts: the program, the files, the units."""
+    """Commands that install the program, the files and the units, and start the service."""
     from digest.cli.setup import CONFIG, SUBSCRIBERS
     from digest.config.package_data import systemd_folder
 
@@ -39,7 +39,7 @@ def service_lines(folder: Path, password_file: Path | None) -> list[str]:
 
 
 def _is_program_seen() -> bool:
-    """Whether the service finds a program, which must not lie in a home: it sees none."""
+    """Whether the service finds the program. It cannot see home folders."""
     found = shutil.which("digest", path=_SEARCHED)
     return found is not None and not _is_in_a_home(Path(found).resolve())
 
@@ -55,7 +55,7 @@ def _is_in_a_home(path: Path) -> bool:
 
 
 def _source() -> str:
-    """What this program was installed from: a wheel or a folder, if that is still there, else an index."""
+    """The wheel or folder that this program was installed from, if it still exists; else name and version."""
     try:
         installed = distribution(_DISTRIBUTION)
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""A new installation: from a few answers to digest.toml and subscribers.toml, both or neither."""
+"""Writes digest.toml and subscribers.toml from a few answers: both or none."""
 
 import json
 import os
@@ -27,7 +27,7 @@ _NO_SERVER = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailServer:
-    """`provider` or `host` says which; without a `username` nobody logs in."""
+    """Named by `provider` or `host`. Without a `username` there is no login."""
 
     provider: str | None = None
     host: str | None = None
@@ -38,7 +38,7 @@ class MailServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What the operator, who is the first subscriber, wants. Without a `server` mails go into a Maildir."""
+    """The answers of the operator, the first subscriber. Without a `server`, mails go into a Maildir."""
 
     email: str
     keywords: tuple[str, ...]
@@ -48,22 +48,21 @@ class Answers:
 
 
 def install(folder: Path, answers: Answers) -> None:
-    """Writes both files into `folder`, after reading them back.
+    """Writes both files into `folder`, after a trial in a temporary folder.
 
-    Raises `ConfigurationError` for what is not allowed, and where one of the files is there; then nothing
-    was written.
+    Raises `ConfigurationError` for a wrong answer, and if one of the files exists; then nothing was written.
     """
     refuse_to_overwrite(folder)
     with TemporaryDirectory(prefix="digest-") as place:
-        draft = Path(place)
+        trial = Path(place)
         try:
-            _write(draft, answers)
+            _write(trial, answers)
             # The file with the password may come later.
             has_login = answers.server is not None and answers.server.username is not None
-            load_setup(draft / CONFIG, {"DIGEST_SMTP__PASSWORD": "later"} if has_login else {})
+            load_setup(trial / CONFIG, {"DIGEST_SMTP__PASSWORD": "later"} if has_login else {})
         except ConfigurationError as error:
-            told = (problem.replace(f"{draft}{os.sep}", "") for problem in error.problems)
-            raise ConfigurationError(*told) from error
+            problems = (problem.replace(f"{trial}{os.sep}", "") for problem in error.problems)
+            raise ConfigurationError(*problems) from error
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -72,34 +71,34 @@ def install(folder: Path, answers: Answers) -> None:
 
 
 def refuse_to_overwrite(folder: Path) -> None:
-    """Raises `ConfigurationError` where one of the two files is there."""
+    """Raises `ConfigurationError` if one of the two files exists."""
     there = [name for name in (CONFIG, SUBSCRIBERS) if (folder / name).exists()]
     if there:
         raise ConfigurationError(
-            f"{folder / there[0]} is there already, and is never overwritten; edit it, or name another folder"
+            f"{folder / there[0]} exists already and is never overwritten; edit it, or choose another folder"
             " with --folder"
         )
 
 
 def refuse_folder(folder: Path) -> None:
-    """Raises `ConfigurationError` where the folder cannot be made, or nothing be written in it."""
+    """Raises `ConfigurationError` if the folder cannot be created or written to."""
     place = folder.absolute()
     while not place.exists() and place != place.parent:
         place = place.parent
     if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
         return
     reason = os.strerror(EACCES if place.is_dir() else ENOTDIR)
-    what = "cannot be written to" if folder.is_dir() else "cannot be made"
-    raise ConfigurationError(f"{folder} {what}: {reason}; name another folder with --folder")
+    what = "cannot be written to" if folder.is_dir() else "cannot be created"
+    raise ConfigurationError(f"{folder} {what}: {reason}; choose another folder with --folder")
 
 
 def write_password(file: Path, password: str) -> None:
-    """A new file for this user alone. Raises `ConfigurationError` where it cannot be made."""
+    """Creates a file that only this user can read. Raises `ConfigurationError`."""
     _create(file, f"{password}\n", mode=0o600)
 
 
 def _create(file: Path, text: str, *, mode: int) -> None:
-    """A new file, whole or not at all. Raises `ConfigurationError` where it cannot be made."""
+    """Creates a file, complete or not at all. Raises `ConfigurationError`."""
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
@@ -113,7 +112,7 @@ def _create(file: Path, text: str, *, mode: int) -> None:
 
 
 def _write(folder: Path, answers: Answers) -> None:
-    """Both files or none: what is there is never overwritten, so that a second try would be refused."""
+    """Writes both files or none: with one of them, a second try would be refused."""
     editor.subscribe(
         folder / SUBSCRIBERS,
         Defaults(),
@@ -152,6 +151,6 @@ def config_text(answers: Answers) -> str:
 
 
 def _table(name: str, **values: str | int | None) -> str:
-    """A TOML table; a string is written as JSON writes it, which TOML reads alike."""
+    """A TOML table. Strings are written as in JSON, which TOML reads in the same way."""
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value]
     return "\n".join(("", f"[{name}]", *lines, ""))

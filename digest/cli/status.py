@@ -1,4 +1,4 @@
-"""`digest status`: how the installation stands, on one screen."""
+"""`digest status`: the state of the installation on one screen."""
 
 import json
 import os
@@ -23,10 +23,10 @@ def status(
     now: Moment = None,
     as_json: AsObject = False,
 ) -> None:
-    """Tell whether all is well: what was announced and seen, what comes next, and what stands in the way.
+    """Show the state of the installation: last announcement and fetch, next steps, and problems.
 
-    Asks nobody: it reads the state and arXiv's calendar. Who has no state of their own is shown
-    the service's. Ends with 1 when something needs a person, and with 2 when a file has a mistake.
+    Uses no network: it reads the state and arXiv's calendar. A user without a state sees that of the
+    service. Exits with 1 if a problem needs your attention, and with 2 if a file has an error.
     """
     from digest.config.loader import SYSTEM_CONFIG, is_of_the_service, of_the_service
     from digest.errors import ConfigurationError
@@ -44,8 +44,8 @@ def status(
             raise
         raise ConfigurationError(
             *error.problems,
-            f"the service's password, in {SYSTEM_CONFIG.parent}, is for root alone: as root, or by sudo,"
-            " digest status reads it",
+            f"only root can read the service's password in {SYSTEM_CONFIG.parent}: run digest status as root"
+            " or with sudo",
         ) from error
     state = setup.settings.state
     with open_beside(state) as store:
@@ -64,18 +64,20 @@ def status(
 
 
 def _is_closed(path: Path) -> bool:
-    """Whether there is such a file and this user may not read it."""
+    """Whether the file exists and this user may not read it."""
     return path.exists() and not os.access(path, os.R_OK)
 
 
 def _missing(state: Path) -> str:
-    """What is to be looked at instead."""
+    """The problem that there is no state, and where the state of the service is."""
     from digest.config.loader import SERVICE_STATE
 
     service = ""
     if state != SERVICE_STATE and os.path.lexists(SERVICE_STATE.parent):
-        service = f"; that of the service is {SERVICE_STATE}, which root may look at"
-    return f"{state} is not there yet; the first run makes it. Name another with DIGEST_STATE{service}"
+        service = f"; the state of the service is {SERVICE_STATE}, which root can read"
+    return (
+        f"{state} does not exist yet; the first run creates it. For another state set DIGEST_STATE{service}"
+    )
 
 
 def _tell(setup: "Setup", health: "Health", problems: Sequence[str], size: int, *, is_running: bool) -> None:
@@ -89,7 +91,7 @@ def _tell(setup: "Setup", health: "Health", problems: Sequence[str], size: int, 
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    running = "a process is at work on it" if is_running else "no process is at work on it"
+    running = "in use by a process" if is_running else "not in use"
     state = f"{setup.settings.state}, {size / 1e6:.1f} MB; {running}"
     for name, lines in (*told(health), ("state", (state,))):
         for number, line in enumerate(lines):

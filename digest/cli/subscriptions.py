@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from digest.subscribers.preferences import Preferences
     from digest.subscribers.subscriber import Subscriber
 
-Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The reader's mail address.", show_default=False)]
+Email = Annotated[
+    str, typer.Argument(metavar="EMAIL", help="The subscriber's mail address.", show_default=False)
+]
 
 
 def subscribe(
@@ -26,29 +28,31 @@ def subscribe(
     email: Email,
     keyword: Followed = None,
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The reader's name, for the mail's To line.")
+        str | None, typer.Option(metavar="NAME", help="The subscriber's name, for the To line of mails.")
     ] = None,
-    at: Annotated[str | None, typer.Option(metavar="HH:MM", help="When to mail.")] = None,
+    at: Annotated[str | None, typer.Option(metavar="HH:MM", help="Time of the daily mail.")] = None,
     timezone: Annotated[
-        str | None, typer.Option(metavar="ZONE", help="Where that time holds, as in Europe/Berlin.")
+        str | None, typer.Option(metavar="ZONE", help="Time zone, for example Europe/Berlin.")
     ] = None,
     weekly: Annotated[
         str | None,
-        typer.Option(metavar="DAY", help="One mail a week, on mon, tue, …; [b]never[/b]: every day."),
+        typer.Option(metavar="DAY", help="One mail a week, on mon, tue, …; [b]never[/b] means every day."),
     ] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEYWORD", help="Leave out papers that match this. May be repeated."),
+        typer.Option(metavar="KEYWORD", help="Exclude papers that match this. May be repeated."),
     ] = None,
     category: Annotated[
         list[str] | None,
-        typer.Option(metavar="CODE", help="Only papers in cs.LG, stat.*, …. May be repeated."),
+        typer.Option(
+            metavar="CODE", help="Only papers in this category, for example cs.LG or stat.*. May be repeated."
+        ),
     ] = None,
     crosslists: Annotated[
         bool | None,
         typer.Option(
             "--crosslists/--no-crosslists",
-            help="Whether a paper counts in all of its categories, or in the primary one only.",
+            help="Compare all categories of a paper, or only the primary one.",
             show_default=False,
         ),
     ] = None,
@@ -56,7 +60,7 @@ def subscribe(
         str | None,
         typer.Option(
             metavar="HOW",
-            help="New versions of papers they had: [b]section[/b], a line for each; [b]never[/b].",
+            help="New versions of papers they received: [b]section[/b] lists them, [b]never[/b] does not.",
         ),
     ] = None,
     forget_choices: Annotated[
@@ -64,15 +68,15 @@ def subscribe(
         typer.Option(
             "--forget-choices",
             metavar="",
-            help="Take back what they chose online: muted keywords, a pause, another time or day.",
+            help="Remove their online choices: muted keywords, a pause, another time or day.",
         ),
     ] = False,
 ) -> None:
-    """Add a subscriber, or give one that exists more keywords or other settings.
+    """Add a subscriber, or add keywords to an existing one or change settings.
 
     [cyan]digest subscribe you@example.org -k 'graph neural network' -k 'neural operator' --at 07:30[/cyan]
 
-    Comments and order of subscribers.toml stay as they are.
+    Comments and the order of entries in subscribers.toml stay as they are.
     """
     from digest.subscribers import editor
     from digest.subscribers.preferences import adapted
@@ -94,11 +98,11 @@ def subscribe(
     )
     has_returned, chosen = _in_state(settings, done.subscriber, forget_choices=forget_choices)
     mailed = adapted(done.subscriber, chosen) or done.subscriber
-    typer.echo(told(done, str(settings.subscribers.absolute()), mailed))
+    typer.echo(describe(done, str(settings.subscribers.absolute()), mailed))
     if has_returned:
-        typer.echo(f"{done.subscriber.email} had unsubscribed, and is mailed again.")
+        typer.echo(f"{done.subscriber.email} had unsubscribed, and gets mails again.")
     if forget_choices:
-        typer.echo(f"What {done.subscriber.email} chose online is forgotten.")
+        typer.echo(f"The online choices of {done.subscriber.email} are removed.")
     if choices := own_choices(done.subscriber, chosen, datetime.now(UTC)):
         typer.echo(f"Note: {choices}")
 
@@ -108,12 +112,10 @@ def unsubscribe(
     email: Email,
     keyword: Annotated[
         list[str] | None,
-        typer.Option(
-            "--keyword", "-k", metavar="KEYWORD", help="Take away this keyword only. May be repeated."
-        ),
+        typer.Option("--keyword", "-k", metavar="KEYWORD", help="Remove only this keyword. May be repeated."),
     ] = None,
 ) -> None:
-    """Remove a subscriber, or with [b]-k[/b] one of their keywords."""
+    """Remove a subscriber, or with [b]-k[/b] only some of their keywords."""
     from digest.subscribers import editor
 
     settings = context_of(ctx).settings()
@@ -124,7 +126,7 @@ def unsubscribe(
         typer.echo(f"{address} no longer follows {removed}, in {path.absolute()}.")
     elif keyword:
         typer.echo(
-            f"{address} no longer follows {removed}. No keyword is left: removed from {path.absolute()}."
+            f"{address} no longer follows {removed}. No keywords are left: removed from {path.absolute()}."
         )
     else:
         typer.echo(f"Removed {address} from {path.absolute()}, with {removed}.")
@@ -139,16 +141,16 @@ def rename(
         typer.Option(
             "--keep-file",
             metavar="",
-            help="Leave subscribers.toml as it is: who has EMAIL there is somebody else, and begins anew.",
+            help="Do not change subscribers.toml: there, EMAIL is another person, a new subscriber.",
         ),
     ] = False,
 ) -> None:
-    """Give a subscriber another address: no paper comes again, and what they chose stays.
+    """Change the address of a subscriber. No paper is sent twice, and online choices stay.
 
-    The links in their earlier mails end: the old mailbox may be somebody else's by now.
+    The links in earlier mails stop working, because another person may use the old mailbox now.
 
-    It may also be run after the address was changed in subscribers.toml. A change of nothing else is known
-    as such by itself; [b]digest rename NEW EMAIL --keep-file[/b] takes that back.
+    You can also run this after you changed the address in subscribers.toml. If only the address of an
+    entry changed, digest detects this by itself; [b]digest rename NEW EMAIL --keep-file[/b] undoes it.
     """
     from digest.subscribers import editor
     from digest.subscribers.subscriber import load_subscribers
@@ -167,19 +169,19 @@ def rename(
             raise
     elif not is_known:
         raise ConfigurationError(
-            f"{email} is not known here, or {new} was mailed as a reader of its own; nothing was changed"
+            f"{email} is not known, or {new} was mailed as another subscriber; nothing was changed"
         )
     else:
         with suppress(OSError):
-            path.touch()  # a daemon looks at who is who when the file changes
+            path.touch()  # a daemon compares addresses when the file changes
     if keep_file:
-        typer.echo(f"What {email} had and chose is that of {new} again; {path.absolute()} stays as it is.")
+        typer.echo(f"{new} has the papers and choices of {email} again; {path.absolute()} is unchanged.")
     else:
-        typer.echo(f"{email} is {new} now, in {path.absolute()}; what they had and chose stays.")
+        typer.echo(f"Renamed {email} to {new} in {path.absolute()}; papers received and online choices stay.")
 
 
 def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:
-    """Whether the state knew the subscriber. Raises `ConfigurationError` where the new address is taken."""
+    """Whether the state knew the subscriber. Raises `ConfigurationError` if the new address is in use."""
     from digest.config.parsing import parse_address
     from digest.storage.factory import is_there, open_store
 
@@ -193,16 +195,16 @@ def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:
         if store.rename(email, new, now=datetime.now(UTC)):
             return True
         if store.subscriber_statuses([email]):
-            raise ConfigurationError(f"{new} was mailed as a reader of its own; nothing was changed")
+            raise ConfigurationError(f"{new} was mailed as another subscriber; nothing was changed")
         return False
 
 
 def _in_state(
     settings: "Settings", subscriber: "Subscriber", *, forget_choices: bool
 ) -> "tuple[bool, Preferences]":
-    """Takes back that they left, and on demand their choices; whether they had left, and what they chose.
+    """Subscribes them again, and removes their choices if asked: whether they had left, and the choices.
 
-    Where the state cannot be read, that is said.
+    Prints a note if the state cannot be read.
     """
     from digest.errors import StateError
     from digest.storage.factory import is_there, open_store
@@ -219,12 +221,12 @@ def _in_state(
     except StateError as error:
         if forget_choices:
             raise
-        typer.echo(f"note: had they unsubscribed themselves, they still have: {error}", err=True)
+        typer.echo(f"note: if they had unsubscribed, this did not change it: {error}", err=True)
         return False, nothing
 
 
-def told(done: "Subscribed", path: str, mailed: "Subscriber | None" = None) -> str:
-    """What the operator is told of it, and what they can do next; `mailed`: as they chose."""
+def describe(done: "Subscribed", path: str, mailed: "Subscriber | None" = None) -> str:
+    """The text about what was done, and the next steps. `mailed` is the subscriber with online choices."""
     from digest.keywords.broad_terms import cautions
 
     subscriber = done.subscriber
@@ -232,21 +234,21 @@ def told(done: "Subscribed", path: str, mailed: "Subscriber | None" = None) -> s
     if done.is_new:
         lines.append(f"Added {subscriber.email} with {listed(done.added)} to {path}.")
     elif done.added:
-        lines.append(f"{subscriber.email} now follows {listed(done.added)} too, in {path}.")
+        lines.append(f"{subscriber.email} now also follows {listed(done.added)}, in {path}.")
     if done.changed:
         lines.append(f"Changed {', '.join(done.changed)} of {subscriber.email} in {path}.")
     if done.already:
-        lines.append(f"{subscriber.email} follows {listed(done.already)} already.")
+        lines.append(f"{subscriber.email} already follows {listed(done.already)}.")
     if not lines:
-        lines.append(f"{subscriber.email} is as you want it already, in {path}.")
+        lines.append(f"No change of {subscriber.email} in {path}.")
     for keyword in subscriber.keywords:
         if keyword.text in done.added:
             lines += [f"Note: {caution}." for caution in cautions(keyword.query)]
     if refused := filters(subscriber):
         lines.append(f"Filters: {refused}.")
-    lines.append(f"Mail goes out {times(mailed or subscriber)}, when there is something new.")
+    lines.append(f"Mail goes out {times(mailed or subscriber)}, when there are new papers.")
     lines.append(
-        f"Next: `digest preview {subscriber.email}` shows what it brings;"
-        " `digest run` or the daemon mails it."
+        f"Next: `digest preview {subscriber.email}` shows the next digest;"
+        " `digest run` or the daemon sends it."
     )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`digest web`: the pages alone, for those who run `digest run` by a timer."""
+"""`digest web`: serves only the web pages, for installations that run `digest run` by a timer."""
 
 import typer
 
@@ -6,10 +6,10 @@ from digest.cli.context import context_of
 
 
 def web(context: typer.Context) -> None:
-    """Serve the pages to unsubscribe, to choose and to read online. The daemon does so by itself.
+    """Serve the web pages: unsubscribe, preferences, digests online. The daemon serves them as well.
 
-    Needs [cyan]web.base_url[/cyan] in digest.toml ([cyan]digest docs web[/cyan]). An edited
-    subscribers.toml is noticed. Where the disk is full, it waits until there is room.
+    Needs [cyan]web.base_url[/cyan] in digest.toml ([cyan]digest docs web[/cyan]). Changes of
+    subscribers.toml take effect by themselves. While the disk is full, the command waits.
     """
     import logging
 
@@ -31,7 +31,7 @@ def _serve(context: typer.Context) -> None:
     setup = load_setup(config)
     if setup.settings.web.base_url is None:
         raise ConfigurationError(
-            "web.base_url is not set; set it to the address that readers reach this server at,"
-            ' as in base_url = "https://digest.example.org"'
+            "web.base_url is not set; set it to the public address of this server,"
+            ' for example base_url = "https://digest.example.org"'
         )
     asyncio.run(serve_alone(setup, lambda: load_setup(config)))

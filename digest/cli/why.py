@@ -1,4 +1,4 @@
-"""`digest why`: what became of one paper, for the installation and for one subscriber."""
+"""`digest why`: what happened to one paper, for all subscribers or one of them."""
 
 import json
 from datetime import UTC, datetime
@@ -27,22 +27,20 @@ def why(
     arxiv_id: Annotated[
         str,
         typer.Argument(
-            metavar="ARXIV_ID", help="Such as 2606.01234, or an address or DOI.", show_default=False
+            metavar="ARXIV_ID", help="Identifier, address or DOI, for example 2606.01234.", show_default=False
         ),
     ],
     email: Annotated[
         str | None,
-        typer.Argument(
-            metavar="EMAIL", help="A subscriber; without one, all are told of.", show_default=False
-        ),
+        typer.Argument(metavar="EMAIL", help="A subscriber. Default: all.", show_default=False),
     ] = None,
     now: Moment = None,
     as_json: AsObject = False,
 ) -> None:
-    """Tell why a paper was mailed to a subscriber, or why not.
+    """Explain why a paper was mailed to a subscriber, or why not.
 
-    When it was announced and first seen, which keywords find it by which words, and in which digest it
-    went out; or what stood against it. A paper that was never fetched is asked for at arXiv.
+    Shows when it was announced and first fetched, which keywords match by which words, and which digest
+    had it, or why none had it. If the paper was never fetched, the command asks arXiv for it.
     """
     from digest.cli.answers import answer_for
     from digest.cli.opening import subscriber_called
@@ -59,7 +57,7 @@ def why(
     subscribers = [subscriber_called(email, setup.subscribers, path)] if email else setup.subscribers
     with open_beside(setup.settings.state) as store:
         paper_history = store.paper_history(wanted)
-        paper = paper_history.paper if paper_history else _asked_for(setup, wanted)
+        paper = paper_history.paper if paper_history else _fetch_paper(setup, wanted)
         moment = now or datetime.now(UTC)
         answers = [
             answer_for(subscriber, paper, paper_history, store, lookback=setup.lookback, now=moment)
@@ -68,11 +66,11 @@ def why(
     if as_json:
         typer.echo(json.dumps(_as_object(paper, paper_history, answers), ensure_ascii=False, indent=2))
     else:
-        _tell(paper, paper_history, answers)
+        _print(paper, paper_history, answers)
 
 
-def _asked_for(setup: "Setup", arxiv_id: "ArxivId") -> "Paper":
-    """The paper from arXiv. Raises `SourceError`, and `ConfigurationError` where there is none."""
+def _fetch_paper(setup: "Setup", arxiv_id: "ArxivId") -> "Paper":
+    """The paper from arXiv. Raises `SourceError`, and `ConfigurationError` if arXiv has none."""
     import asyncio
 
     from digest.cli.opening import open_asking, progress
@@ -87,12 +85,12 @@ def _asked_for(setup: "Setup", arxiv_id: "ArxivId") -> "Paper":
         paper = asyncio.run(ask())
     if paper is None:
         raise ConfigurationError(
-            f"arXiv has no paper {arxiv_id}: it is not announced yet, or the identifier is another"
+            f"arXiv has no paper {arxiv_id}: it is not announced yet, or the identifier is wrong"
         )
     return paper
 
 
-def _tell(paper: "Paper", paper_history: "PaperHistory | None", answers: "Sequence[Answer]") -> None:
+def _print(paper: "Paper", paper_history: "PaperHistory | None", answers: "Sequence[Answer]") -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -116,7 +114,7 @@ def _tell(paper: "Paper", paper_history: "PaperHistory | None", answers: "Sequen
             console.print(indented(line))
     if len(answers) > _SUBSCRIBERS_SHOWN:
         console.print(
-            f"\nand {counted(len(answers) - _SUBSCRIBERS_SHOWN, 'more subscriber')}: name one to see theirs"
+            f"\nand {counted(len(answers) - _SUBSCRIBERS_SHOWN, 'more subscriber')}: give an EMAIL to see one"
         )
 
 

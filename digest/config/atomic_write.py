@@ -1,4 +1,4 @@
-"""Changing a file that others read and write: one writer at a time, and never half of a text."""
+"""Replaces files that others read and write: one writer at a time, never half a text."""
 
 import os
 import tempfile
@@ -17,9 +17,9 @@ _LOOK_SECONDS = 0.05
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[Path]:
-    """The file that `path` is or links to, for this writer alone; its folder is made if missing.
+    """The file that `path` is or links to, locked for this writer; creates its folder.
 
-    Raises `ConfigurationError` where it cannot be had or written.
+    Raises `ConfigurationError` if it cannot be locked or written.
     """
     try:
         target = path.resolve()
@@ -30,7 +30,7 @@ def exclusive(path: Path) -> Iterator[Path]:
             if monotonic() >= end:
                 by = f" ({holder})" if (holder := lock.holder()) else ""
                 raise ConfigurationError(
-                    f"{path}: somebody else is editing it{by}; try again in a minute", is_passing=True
+                    f"{path}: another process is editing it{by}; try again in a minute", is_passing=True
                 )
             sleep(_LOOK_SECONDS)
         try:
@@ -42,14 +42,14 @@ def exclusive(path: Path) -> Iterator[Path]:
 
 
 def unwritable(path: Path, error: OSError) -> ConfigurationError:
-    """What to raise where the system does not let `path` be written."""
+    """The error for a `path` that cannot be written."""
     return ConfigurationError(
         f"{path}: cannot be written: {explain(error, path)}", is_passing=is_passing(error)
     )
 
 
 def replace_text(target: Path, text: str) -> None:
-    """Replaces the file at once: whoever reads it sees the old or the new text, also after a power cut."""
+    """Replaces the file atomically: it has the old or the new text, also after a power cut."""
     descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -76,6 +76,6 @@ def _keep_mode(descriptor: int, target: Path) -> None:
         os.umask(umask)
         os.fchmod(descriptor, 0o666 & ~umask)
         return
-    with suppress(PermissionError):  # only root may give a file away
+    with suppress(PermissionError):  # only root may change the owner
         os.fchown(descriptor, old.st_uid, old.st_gid)
     os.fchmod(descriptor, old.st_mode & 0o7777)

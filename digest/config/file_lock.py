@@ -19,7 +19,7 @@ _LOCKS = Path("/proc/locks")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """The process that holds a lock, as far as it can be told."""
+    """The process that holds a lock, as far as known."""
 
     pid: int
     user: str
@@ -29,14 +29,14 @@ class Holder:
 
 
 class LockFile:
-    """An exclusive lock on the file at `path`, which is made where it is missing, for this user alone."""
+    """An exclusive lock on the file at `path`, which is created for this user only."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Whether it was free, and is held now. Raises `OSError` where the file cannot be used."""
+        """Whether the lock was free and is held now. Raises `OSError` if the file cannot be used."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _PRIVATE)
         try:
             _make_private(descriptor, self.path.parent)
@@ -56,7 +56,7 @@ class LockFile:
             self._descriptor = None
 
     def holder(self) -> Holder | None:
-        """Who holds it now, where the system tells: Linux does, outside of some containers."""
+        """Who holds it now, if the system says so: Linux does, except in some containers."""
         with suppress(OSError):
             inode = self.path.stat().st_ino
             for pid, held in _HELD.findall(_LOCKS.read_text(encoding="ascii", errors="replace")):
@@ -66,7 +66,7 @@ class LockFile:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Makes the folder where it is missing, for this user alone, whatever the umask. Raises `OSError`."""
+    """Creates the folder for this user only, with any umask. Raises `OSError`."""
     if folder.is_dir():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def make_private_folder(folder: Path) -> None:
 
 
 def give_to_owner(descriptor: int, folder: Path) -> None:
-    """What root makes in another user's folder belongs to that user, who is to use it afterwards."""
+    """A file that root creates in another user's folder gets that user as owner."""
     if os.geteuid() == 0:
         owner = folder.stat()
         if owner.st_uid != 0:
@@ -84,7 +84,7 @@ def give_to_owner(descriptor: int, folder: Path) -> None:
 
 
 def _make_private(descriptor: int, folder: Path) -> None:
-    """Takes from others what an earlier version, or a wide umask, gave them."""
+    """Removes permissions of others, from an earlier version or a wide umask."""
     found = os.fstat(descriptor)
     if found.st_uid == os.geteuid():
         if found.st_mode & 0o777 != _PRIVATE:

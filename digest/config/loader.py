@@ -1,4 +1,4 @@
-"""Where settings come from: the environment, then digest.toml, then what this machine is like."""
+"""Loads settings: from the environment, then digest.toml, then defaults of this machine."""
 
 import logging
 import os
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 SYSTEM_CONFIG = Path("/etc/arxiv-digest/digest.toml")
 SERVICE_STATE = Path("/var/lib/arxiv-digest/digest.db")
-"""Where the units in systemd/ have the service's state."""
+"""The state of the service, as the units in systemd/ set it."""
 
 _PREFIX = "DIGEST_"
 _SECRETS = ("smtp.password",)
@@ -74,7 +74,7 @@ _SECTIONS = {key[0] for key in KEYS if len(key) == 2}
 def find_config(config: Path | None, environ: Mapping[str, str]) -> Path | None:
     """The digest.toml in use: `config`, `DIGEST_CONFIG`, `./digest.toml`, `SYSTEM_CONFIG`, or none.
 
-    Raises `ConfigurationError` where one was named that does not exist.
+    Raises `ConfigurationError` if the named file does not exist.
     """
     variable = environ.get("DIGEST_CONFIG")
     named = config or (Path(variable).expanduser() if variable else None)
@@ -82,9 +82,7 @@ def find_config(config: Path | None, environ: Mapping[str, str]) -> Path | None:
         return next((path for path in (Path("digest.toml"), SYSTEM_CONFIG) if _is_file(path)), None)
     if not _is_file(named):
         by = "--config" if config else "DIGEST_CONFIG"
-        raise ConfigurationError(
-            f"{named}: no such file, though {by} names it; correct the path, or leave it out"
-        )
+        raise ConfigurationError(f"{named}: no such file, named by {by}; correct the path or remove it")
     return named
 
 
@@ -96,18 +94,18 @@ def _is_file(path: Path) -> bool:
 
 
 def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
-    """The settings in force. `config` is a digest.toml named on the command line, if one was.
+    """The effective settings. `config` is the digest.toml from the command line, if given.
 
     Raises `ConfigurationError` with every problem of file and environment at once.
     """
     file = find_config(config, environ)
-    written = _anchored(parse_toml(read_text(file), file), file.parent) if file else {}
+    written = _with_absolute_paths(parse_toml(read_text(file), file), file.parent) if file else {}
     variables = _variables(environ)
     sources = _Sources(file=file, written=written, variables=variables)
     machine = _machine(
         environ,
         file,
-        has_password=sources.settle_password(),
+        has_password=sources.choose_password(),
         has_zone=sources.value(("defaults", "timezone")) is not None,
     )
     layers = (
@@ -122,7 +120,7 @@ def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
 
 
 class _Environment(EnvSettingsSource):
-    """pydantic-settings' reading of variables, from those given rather than the process's own."""
+    """pydantic-settings' reading of variables, from the given ones instead of the process's environment."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         super().__init__(Settings)
@@ -130,12 +128,12 @@ class _Environment(EnvSettingsSource):
 
 
 class _Sources:
-    """Who said what, so that a problem can name its place."""
+    """Where each value comes from, so that a problem can name its place."""
 
     def __init__(self, *, file: Path | None, written: dict[str, Any], variables: Mapping[str, str]) -> None:
         self.file, self._written, self._variables = file, written, variables
 
-    def settle_password(self) -> bool:
+    def choose_password(self) -> bool:
         """Whether a password is given. One from the environment, in either form, replaces the file's."""
         smtp = self._written.get("smtp")
         in_file = smtp if isinstance(smtp, dict) else {}
@@ -147,7 +145,7 @@ class _Sources:
         return True
 
     def place(self, key: tuple[str, ...]) -> str:
-        """What to correct: a variable, the file, or where neither has it, the credential."""
+        """What to correct: the variable, the file, or if neither has the key, the credential."""
         if _variable(key) in self._variables:
             return _variable(key)
         if self._in_file(key) is None and key == ("smtp", "password"):
@@ -155,7 +153,7 @@ class _Sources:
         return str(self.file or "settings")
 
     def value(self, key: tuple[str, ...]) -> object:
-        """What was written, before anything was made of it."""
+        """The value as written."""
         return self._variables.get(_variable(key), self._in_file(key))
 
     def _in_file(self, key: tuple[str, ...]) -> object:
@@ -170,7 +168,7 @@ def _variable(key: Iterable[str]) -> str:
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables meant for us. An empty one counts as not set; one of no known section gets a warning."""
+    """The variables of digest. An empty one counts as not set; an unknown one gets a warning."""
     ours: dict[str, str] = {}
     known = [_variable(key) for key in KEYS]
     for name, value in environ.items():
@@ -186,8 +184,8 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
     return ours
 
 
-def _anchored(written: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A relative path in the file is relative to the file."""
+def _with_absolute_paths(written: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Relative paths in the file are relative to the folder of the file."""
     for *sections, key in _PATHS:
         table: Any = written
         for section in sections:
@@ -200,7 +198,7 @@ def _anchored(written: dict[str, Any], folder: Path) -> dict[str, Any]:
 def _machine(
     environ: Mapping[str, str], file: Path | None, *, has_password: bool, has_zone: bool
 ) -> dict[str, Any]:
-    """What is not written anywhere follows from the machine: folders, time zone, systemd's credential."""
+    """Defaults from the machine: folders, time zone, systemd's credential."""
     found: dict[str, Any] = {
         "subscribers": (file.parent if file else Path()) / "subscribers.toml",
         "defaults": {"timezone": _zone_here(environ, is_needed=not has_zone)},
@@ -219,9 +217,9 @@ def _machine(
 
 
 def state_folder(environ: Mapping[str, str]) -> Path | None:
-    """Where the state of this user is by default.
+    """The default folder for the state of this user.
 
-    `None` for a user without a home, as some are in containers: then the state has to be named.
+    `None` for a user without a home, as in some containers: then the state must be set.
     """
     if folders := environ.get("STATE_DIRECTORY"):
         return Path(folders.split(":")[0])
@@ -238,9 +236,9 @@ def is_of_the_service(config: Path | None, environ: Mapping[str, str]) -> bool:
 
 
 def of_the_service(config: Path | None, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """`environ`, and for who looks at the service, without a state of their own, what systemd hands it.
+    """`environ`; for a user who has no own state, with the variables that systemd gives the service.
 
-    That is where its digest.toml is the one in use. Raises `ConfigurationError`.
+    Applies if digest.toml of the service is in use. Raises `ConfigurationError`.
     """
     if not is_of_the_service(config, environ):
         return environ
@@ -260,21 +258,21 @@ def _zone_here(environ: Mapping[str, str], *, is_needed: bool) -> str:
     if zone is None:
         said = f"TZ={environ['TZ']}" if environ.get("TZ") else "/etc/localtime"
         _log.warning(
-            "this machine's time zone cannot be told from %s: UTC is used; set defaults.timezone,"
-            ' as in "Europe/Berlin"',
+            "the time zone of this machine cannot be read from %s, using UTC; set defaults.timezone,"
+            ' for example "Europe/Berlin"',
             said,
         )
     return zone or "UTC"
 
 
 def system_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localtime")) -> str:
-    """The name of the machine's time zone, else UTC."""
+    """The name of the machine's time zone, or UTC."""
     return machine_zone(environ, localtime) or "UTC"
 
 
 def _problems(error: ValidationError, sources: _Sources) -> list[str]:
     details = error.errors(include_url=False)
-    # Such an entry only says that a default depends on another key, whose own entry is there too.
+    # Such an entry only says that a default depends on another key, which has its own entry.
     return [_problem(one, sources) for one in details if one["type"] != "default_factory_not_called"]
 
 
@@ -290,7 +288,7 @@ def _problem(detail: ErrorDetails, sources: _Sources) -> str:
     if detail["type"] == "extra_forbidden":
         return f"{sources.place(key)}: {name}: {_unknown(key)}"
     value = "" if name in _SECRETS else f" = {shown(sources.value(key), is_cut=key not in _PATHS)}"
-    # Only our own rules give exceptions; what pydantic gives is its own text, which `_allowed` replaces.
+    # Only our own rules raise exceptions; `_allowed` replaces the texts of pydantic.
     reason = cause if isinstance(cause, ValueError) else f"must be {_allowed(key)}"
     return f"{sources.place(key)}: {name}{value}: {reason}"
 

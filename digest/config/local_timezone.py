@@ -1,4 +1,4 @@
-"""The time zone of this machine by its name, which the system keeps in several places, or nowhere."""
+"""The name of this machine's time zone, which the system stores in several places, or nowhere."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,11 +19,11 @@ def machine_zone(
     timezone: Path = _TIMEZONE,
     now: datetime | None = None,
 ) -> str | None:
-    """`None` where it cannot be told; a machine without any setting is at UTC.
+    """`None` if it is not known; a machine without any setting has UTC.
 
-    `TZ` comes first (tzset(3)): a name, or a path, with or without a colon. Else it is where /etc/localtime
-    points. Where that is a copy, it is the zone that has the same hours for two years, preferably the one
-    that /etc/timezone names.
+    `TZ` comes first (tzset(3)): a name, or a path, with or without a colon. Then the target of
+    /etc/localtime. If that is a copy, it is a zone with the same offsets for two years, preferably the one in
+    /etc/timezone.
     """
     given = environ.get("TZ", "").removeprefix(":")
     if given and not given.startswith("/"):
@@ -69,10 +69,10 @@ def _zone_like(file: Path, named: str | None, now: datetime) -> str | None:
 
 
 def _hours(zone: tzinfo, now: datetime) -> tuple[timedelta | None, ...]:
-    """How far it is from UTC, each day for two years."""
+    """The offset from UTC on each day of two years."""
     return tuple((now + timedelta(days=day)).astimezone(zone).utcoffset() for day in range(730))
 
 
 def _rank(name: str) -> int:
-    """Zones of many people first; those that are no place last."""
+    """Zones of many people first; zones that are not places last."""
     return next((at for at, start in enumerate(_CONTINENTS) if name.startswith(start)), len(_CONTINENTS))

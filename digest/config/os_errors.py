@@ -1,4 +1,4 @@
-"""What the system's refusals mean to an operator, in the same words wherever a file is opened or written."""
+"""Explains errors of the operating system to an operator, with the same words for all files."""
 
 import errno
 import os
@@ -10,24 +10,24 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _PASSING = {*_FULL, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM}
 _PROBE = b"\0" * 65_536
-"""More than SQLite asks for at once, when it begins the files beside a database."""
+"""More than SQLite allocates at once for the files of a database."""
 
 
 def explain(error: OSError, path: Path | None = None) -> str:
-    """What failed and what to do about it, in one line; `path` is what could not be used."""
+    """What failed and what to do, in one line; `path` could not be used."""
     number = error.errno or 0
     said = error.strerror or str(error) or type(error).__name__
     if number == errno.ENOSPC:
-        return "the disk is full; make room and run again, nothing was half-written"
+        return "the disk is full; free some space and run again; no file is incomplete"
     if number == errno.EDQUOT:
-        return "the disk quota of this user is used up; make room and run again, nothing was half-written"
+        return "the disk quota of this user is used up; free some space and run again; no file is incomplete"
     if number in _FORBIDDEN:
         return f"{said}; {_who_may(path)}"
     return f"{said}; {_remedy(number)}" if _remedy(number) else said
 
 
-def told(error: OSError) -> str:
-    """As `explain`, behind the path that the error itself names, if any."""
+def explain_with_path(error: OSError) -> str:
+    """As `explain`, after the path that the error names, if any."""
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
     return f"{path}: {explain(error, path)}" if path else explain(error)
 
@@ -35,28 +35,28 @@ def told(error: OSError) -> str:
 def _remedy(number: int) -> str:
     match number:
         case errno.EROFS:
-            return "mount that file system writable, or name another place"
+            return "mount that file system writable, or choose another path"
         case errno.EIO | errno.ESTALE | errno.ETIMEDOUT:
-            return "the disk or its file server fails: see `dmesg`, and check that there is a backup"
+            return "the disk or its file server fails: see `dmesg`, and check your backup"
         case errno.EMFILE | errno.ENFILE:
             return "too many files are open: raise the limit (LimitNOFILE= of the service, `ulimit -n`)"
         case errno.ENOTDIR | errno.EEXIST:
-            return "a file is in the way where a folder is needed: move it, or name another place"
+            return "there is a file where a folder is needed: move it, or choose another path"
         case errno.EBUSY | errno.EXDEV:
-            return "the file is mounted by itself and cannot be replaced: mount its folder instead"
+            return "the file is a mount point and cannot be replaced: mount its folder instead"
         case errno.EISDIR:
-            return "name a file in that folder"
+            return "it is a folder: give the path of a file"
         case errno.ENOENT:
-            return "make its folder, or name another place"
+            return "create its folder, or choose another path"
         case errno.ELOOP:
-            return "symbolic links lead in a circle: correct them"
+            return "symbolic links form a loop: correct them"
         case errno.ENAMETOOLONG:
-            return "name a shorter path"
+            return "choose a shorter path"
     return ""
 
 
 def is_file(path: Path) -> bool:
-    """As `Path.is_file`, in all versions of Python alike. Raises `OSError` where this user may not look."""
+    """As `Path.is_file`, the same in all Python versions. Raises `OSError` if this user has no permission."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -64,7 +64,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_passing(error: OSError) -> bool:
-    """Whether it may be over without a change of settings or permissions, as a full disk is."""
+    """Whether it can end without a change of settings or permissions, for example a full disk."""
     return error.errno in _PASSING
 
 
@@ -85,17 +85,17 @@ def user_named(uid: int) -> str:
 
 
 def _who_may(path: Path | None) -> str:
-    """Names the folder that shuts this user out, and its owner, where that can be seen."""
+    """Names the folder that this user cannot enter, and its owner, if visible."""
     closed = path and _closed_part(path)
     if not closed:
-        return f"user {this_user()} may not: run this as the user that owns it, or change its mode"
+        return f"user {this_user()} has no permission: run this as the owner, or change the mode"
     try:
         owner = user_named(closed.stat().st_uid)
     except OSError:
-        return f"user {this_user()} may not use {closed}: run this as its owner"
+        return f"user {this_user()} has no permission for {closed}: run this as its owner"
     if owner == this_user():
-        return f"its mode keeps its owner {owner} from using {closed}: chmod u+rwX {closed}"
-    return f"user {this_user()} may not use {closed}: run this as {owner}, its owner, or change its mode"
+        return f"its owner {owner} has no permission for {closed}: chmod u+rwX {closed}"
+    return f"user {this_user()} has no permission for {closed}: run as its owner {owner}, or change its mode"
 
 
 def _closed_part(path: Path) -> Path | None:
@@ -110,8 +110,8 @@ def _closed_part(path: Path) -> Path | None:
 
 
 def probe(folder: Path) -> OSError | None:
-    """What the system says when some room is asked for in `folder`: nothing where it is given."""
-    import tempfile  # only in need: each command waits for what it imports
+    """The error of the system when it writes some data to `folder`; `None` if it works."""
+    import tempfile  # imported only when needed: it is slow
 
     try:
         with tempfile.TemporaryFile(dir=folder) as file:

@@ -1,4 +1,4 @@
-"""Where the files that are no Python live: in the installed package, or beside it in a checkout."""
+"""The folders of other files than Python: in the installed package, or beside it in a checkout."""
 
 from pathlib import Path
 

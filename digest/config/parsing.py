@@ -57,12 +57,12 @@ def parse_zone(value: object) -> ZoneInfo:
     """A time zone by its name in the IANA database."""
     try:
         return ZoneInfo(str(value))
-    except (OSError, KeyError, ValueError) as error:  # a folder of the database, unknown, or no relative path
+    except (OSError, KeyError, ValueError) as error:  # a folder of the database, unknown, or an absolute path
         known = {zone.casefold(): zone for zone in available_timezones()}
         near = nearest(str(value).casefold(), known)
         hint = f"; did you mean {known[near]}?" if near else ""
         if _ABBREVIATED.fullmatch(str(value).strip()):
-            hint = "; an abbreviation or a distance from UTC knows no summer time: name a city of that zone"
+            hint = "; an abbreviation or an offset from UTC has no summer time: use a city of that zone"
         raise ValueError(
             f'must be the name of a time zone, for example "Europe/Berlin" or "UTC"{hint}'
         ) from error
@@ -80,14 +80,14 @@ def parse_weekday(value: object) -> int | None:
 
 
 def parse_address(value: object) -> str:
-    """A mail address, as it was written. No DNS is asked; mail within a machine or a network counts too."""
+    """A mail address, as written. It is not looked up in DNS; local addresses are valid too."""
     if isinstance(value, str) and _PLAIN_ADDRESS.fullmatch(value):
         return value
     return _examine(value)[0]
 
 
 def address_key(address: str) -> str:
-    """What two ways to write one mailbox have in common; `address` has passed `parse_address`."""
+    """The same text for all ways to write one mailbox; `address` has passed `parse_address`."""
     if not _PLAIN_ADDRESS.fullmatch(address):
         return _examine(address)[1]
     return address if address.islower() else address.lower()
@@ -97,7 +97,7 @@ def _examine(value: object) -> tuple[str, str]:
     from email_validator import EmailNotValidError, validate_email
 
     text = value if isinstance(value, str) else ""
-    # The library refuses the names of local networks; under a public name it looks at the syntax alone.
+    # The library refuses names of local networks; under a public name it checks only the syntax.
     is_local = text.lower().rpartition("@")[2].rpartition(".")[2] in {"localhost", "local"}
     suffix = ".example.org" if is_local else ""
     try:
@@ -120,7 +120,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    """The words about a key that does not exist."""
+    """The message about a key that does not exist."""
     choices = list(known)
     near = nearest(key, choices)
     meant = f"did you mean {near}?" if near else ""
@@ -128,7 +128,7 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 
 
 def shown(value: object, *, is_cut: bool = True) -> str:
-    """A value as it looks in the file, cut where it is long; a path is no use when cut."""
+    """A value as in the file, cut if it is long; a path is not cut."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 80 or not is_cut else f"{text[:77]}…"
 
@@ -136,7 +136,7 @@ def shown(value: object, *, is_cut: bool = True) -> str:
 def read_text(path: Path) -> str:
     """The text of a configuration file. Raises `ConfigurationError`, or `FileNotFoundError`."""
     try:
-        return path.read_bytes().decode("utf-8-sig")  # some editors of Windows begin files with a mark
+        return path.read_bytes().decode("utf-8-sig")  # some Windows editors write a byte order mark
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigurationError(f"{path}, line {line}: not UTF-8 text; save it as UTF-8") from error
@@ -147,7 +147,7 @@ def read_text(path: Path) -> str:
 
 
 def unreadable(path: Path, error: OSError) -> ConfigurationError:
-    """What to raise where the system does not let the configuration file `path` be read."""
+    """The error for a configuration file `path` that cannot be read."""
     return ConfigurationError(f"{path}: cannot be read: {explain(error, path)}", is_passing=is_passing(error))
 
 
@@ -157,7 +157,7 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError as error:
         raise ConfigurationError(
-            f"{path}: arrays or tables are nested too deep; no key needs more than two levels"
+            f"{path}: arrays or tables are nested too deeply; no key needs more than two levels"
         ) from error
     except tomllib.TOMLDecodeError as error:
         found = _SYNTAX_PLACE.fullmatch(str(error))
@@ -179,7 +179,7 @@ def is_full_name(name: str) -> bool:
 
 
 def parse_host(value: str) -> str:
-    """The name or address of a server, alone. Of more than that, the error says what to write instead."""
+    """The name or address of a server, without port or scheme. The error says what to write instead."""
     with suppress(ValueError):
         ip_address(value)
         return value

@@ -1,6 +1,6 @@
-"""Mail providers by name: the server that takes mails for sending, and how many it takes.
+"""Mail providers by name: the mail server and its limits.
 
-`None` where a provider publishes no number, or one that goes by plan or account.
+A limit is `None` if the provider publishes none, or if it depends on plan or account.
 """
 
 from dataclasses import dataclass, fields
@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """What a provider's name stands for in `[smtp]`. The fields are the keys that it presets.
+    """The keys that a provider's name sets in `[smtp]`.
 
-    `host` is `None` where there is one for each region: then `smtp.host` has to be set too.
+    `host` is `None` if there is one for each region: then `smtp.host` must be set too.
     """
 
     host: str | None
@@ -36,13 +36,13 @@ PROVIDERS = {
     # support.apple.com/102198
     "icloud": Provider(host="smtp.mail.me.com", messages_per_day=1_000),
     "yahoo": Provider(host="smtp.mail.yahoo.com", port=465, security="tls"),
-    # docs.aws.amazon.com/ses, "Connecting to an Amazon SES SMTP endpoint"; how many depends on the account.
+    # docs.aws.amazon.com/ses, "Connecting to an Amazon SES SMTP endpoint"; limits depend on the account.
     "ses": Provider(host=None),
     # documentation.mailgun.com, "Send via SMTP"; smtp.eu.mailgun.org for a domain in the EU.
     "mailgun": Provider(host="smtp.mailgun.org"),
     # www.twilio.com/docs/sendgrid, "Integrating with the SMTP API".
     "sendgrid": Provider(host="smtp.sendgrid.net", messages_per_connection=5_000),
-    # postmarkapp.com/support/article/811: what goes to many subscribers belongs to the broadcast stream.
+    # postmarkapp.com/support/article/811: mail to many subscribers belongs to the broadcast stream.
     "postmark": Provider(host="smtp-broadcasts.postmarkapp.com"),
 }
 """Every provider that `smtp.provider` may name."""

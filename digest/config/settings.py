@@ -1,6 +1,6 @@
-"""What can be set, what each key may be, and the rules between keys. `digest.config.loader` loads it.
+"""All settings: the values of each key, and the rules between keys. `digest.config.loader` loads them.
 
-The `description` of a field is what its value may be; error texts quote it.
+The `description` of a field says what its value must be; error messages quote it.
 """
 
 import re
@@ -42,7 +42,7 @@ ARXIV_INTERVAL = timedelta(seconds=3)
 """The shortest time between two requests that arXiv's terms of use allow (info.arxiv.org/help/api/tou)."""
 
 _LONGEST_BOUNCE_NAME = 39
-"""With `+` and a mailing's name of 24 characters, the 64 that RFC 5321, 4.5.3.1.1, has before the @."""
+"""Together with `+` and a token of 24 characters: 64, the limit of RFC 5321, 4.5.3.1.1, before the @."""
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
@@ -71,7 +71,7 @@ def read_secret(path: Path) -> str:
 
 
 def _seconds(value: object) -> object:
-    """Seconds as a duration; what is no number is left for pydantic to refuse."""
+    """Seconds as a duration; pydantic refuses what is not a number."""
     try:
         return timedelta(seconds=float(value))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -79,16 +79,16 @@ def _seconds(value: object) -> object:
 
 
 def _feed_url(value: str) -> str:
-    """The address to which an archive's name is added; of a bare host, that of its Atom feeds."""
+    """The address to which the name of an archive is added; for a bare host, that of its Atom feeds."""
     return parse_url(value) if urlsplit(value).path.strip("/") else f"{parse_url(value).rstrip('/')}/atom"
 
 
 def _provider(value: object) -> str:
-    """The name of a provider, as the table has it."""
+    """The name of a provider, as in the table."""
     name = value.casefold() if isinstance(value, str) else ""
     if name not in PROVIDERS:
         near = nearest(name, PROVIDERS)
-        hint = f'; did you mean "{near}"?' if near else "; for another one set smtp.host"
+        hint = f'; did you mean "{near}"?' if near else "; for other servers set smtp.host"
         raise ValueError(f"must be one of {', '.join(PROVIDERS)}{hint}")
     return name
 
@@ -98,7 +98,7 @@ def _bounce_address(value: object) -> str:
     if len(address.rpartition("@")[0]) > _LONGEST_BOUNCE_NAME:
         raise ValueError(
             f"must be a mail address with at most {_LONGEST_BOUNCE_NAME} characters before the @,"
-            " as the name of each mailing is added there"
+            " because digest adds a token of each mailing there"
         )
     return address
 
@@ -133,10 +133,10 @@ Line = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class Smtp(Section):
-    """`[smtp]`: the server that takes the mails, and who sends them.
+    """`[smtp]`: the mail server, and the sender of the mails.
 
-    `provider` gives values to the keys that are not set. Of port and security one decides the other, so it
-    gives both or neither.
+    `provider` sets keys that are not set otherwise. Port and security depend on each other: it sets both or
+    none.
     """
 
     provider: Annotated[str | None, BeforeValidator(_provider)] = Field(
@@ -183,8 +183,8 @@ class Smtp(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _what_is_not_said(cls, given: Any) -> Any:
-        """What follows from provider and port, unless another key says otherwise."""
+    def _provider_defaults(cls, given: Any) -> Any:
+        """Defaults that follow from provider and port."""
         if not isinstance(given, dict):
             return given
         provider = PROVIDERS.get(str(given.get("provider")).casefold())
@@ -208,7 +208,7 @@ class Smtp(Section):
 
     @field_validator("security")
     @classmethod
-    def _plaintext_stays_here(cls, security: str, info: ValidationInfo) -> str:
+    def _plaintext_is_local(cls, security: str, info: ValidationInfo) -> str:
         host = info.data.get("host")
         if (
             security == "none"
@@ -217,19 +217,19 @@ class Smtp(Section):
             and info.data.get("allow_plaintext") is False
         ):
             raise ValueError(
-                'must be "starttls" or "tls"; "none" lets anyone on the way read mails and password: it'
-                " is for a server on this machine; set smtp.allow_plaintext = true if the network is yours"
+                'must be "starttls" or "tls"; "none" lets others on the network read mails and password:'
+                " use it only for this machine, or set smtp.allow_plaintext = true in a private network"
             )
         return security
 
     @field_validator("password")
     @classmethod
-    def _login_is_whole(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+    def _login_is_complete(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if not {"username", "password_file"} <= info.data.keys():
-            return password  # what is wrong there is said there
+            return password  # the errors of these keys are reported already
         username, file = info.data["username"], info.data["password_file"]
         if file and password:
-            raise WrongKey("smtp.password_file", "smtp.password is given too; use only one of the two")
+            raise WrongKey("smtp.password_file", "smtp.password is also set; use only one of the two")
         if file:
             try:
                 password = SecretStr(read_secret(file))
@@ -240,14 +240,13 @@ class Smtp(Section):
                     "smtp.password_file", f"{file} is empty; it must hold the password and nothing else"
                 )
         if username and not password:
-            remedy = (
-                "set smtp.password_file, or DIGEST_SMTP__PASSWORD, or leave both out to send without a login"
-            )
-            raise WrongKey("smtp.username", f"no password is given for it; {remedy}")
+            remedy = "set smtp.password_file or DIGEST_SMTP__PASSWORD; to send without a login, remove it"
+            raise WrongKey("smtp.username", f"it has no password; {remedy}")
         if password and _is_readable_on_the_way(info.data):
             raise WrongKey(
                 "smtp.security",
-                'a password would go unencrypted to another machine; set "starttls" or "tls", or no login',
+                'the password would go unencrypted to another machine; set "starttls" or "tls",'
+                " or remove the login",
             )
         if password and not username:
             raise WrongKey(
@@ -270,7 +269,7 @@ def _default_sender(known: dict[str, Any]) -> str:
 
 
 class Arxiv(Section):
-    """`[arxiv]`: where papers come from, and how gently arXiv is asked."""
+    """`[arxiv]`: the interfaces of arXiv, and the limits for requests."""
 
     api_url: Url = Field(default="https://export.arxiv.org/api/query", description="an http or https address")
     oai_url: Url = Field(default="https://oaipmh.arxiv.org/oai", description="an http or https address")
@@ -296,35 +295,35 @@ class Arxiv(Section):
 
     @field_validator("request_interval")
     @classmethod
-    def _arxiv_is_not_hurried(cls, interval: timedelta, info: ValidationInfo) -> timedelta:
+    def _interval_is_allowed(cls, interval: timedelta, info: ValidationInfo) -> timedelta:
         urls = {key: info.data[key] for key in ("api_url", "oai_url", "feed_url") if key in info.data}
         foreign = {key: url for key, url in urls.items() if not is_loopback(urlsplit(url).hostname)}
-        # A source left at its default is no obstacle: `interval_for` keeps it at 3 s.
+        # A source with its default address is no problem: `interval_for` keeps 3 s for it.
         chosen = [f"arxiv.{key}" for key, url in foreign.items() if url != cls.model_fields[key].default]
         named = chosen or [f"arxiv.{key}" for key in foreign if len(foreign) == len(urls)]
         if interval < ARXIV_INTERVAL and named:
             raise ValueError(
-                "must be a number of seconds from 3 to 3600, as arXiv's terms of use demand;"
-                f" less is only for a loopback address, not for {', '.join(named)}"
+                "must be a number of seconds from 3 to 3600, as arXiv's terms of use require;"
+                f" a shorter time is only for loopback addresses, not for {', '.join(named)}"
             )
         return interval
 
     def interval_for(self, url: str) -> timedelta:
-        """The least time between two requests if the next goes to `url`: 3 s or more but on loopback."""
+        """The time between two requests if the next goes to `url`: at least 3 s, except on loopback."""
         if is_loopback(urlsplit(url).hostname):
             return self.request_interval
         return max(self.request_interval, ARXIV_INTERVAL)
 
 
 class Delivery(Section):
-    """`[delivery]`: by which way mails leave."""
+    """`[delivery]`: how mails are delivered."""
 
     transport: Annotated[str, AfterValidator(transport_name)] = Field(default="maildir", description=ALLOWED)
     maildir: FilePath = Field(default=Path("Maildir"), description="the path of a Maildir")
 
 
 class Mail(Section):
-    """`[mail]`: how a digest looks, and whom its subscribers may ask."""
+    """`[mail]`: the templates of a digest, and the contact for its subscribers."""
 
     contact: Address | None = Field(default=None, description="a mail address")
     templates: FilePath | None = Field(default=None, description="the path of a folder")
@@ -344,7 +343,7 @@ class Mail(Section):
 
 
 class Defaults(Section):
-    """`[defaults]`: what holds for a subscriber who says nothing else."""
+    """`[defaults]`: for subscribers who have no other value."""
 
     at: Annotated[time, BeforeValidator(parse_time)] = Field(default=time(7), description='"HH:MM"')
     timezone: Annotated[ZoneInfo, BeforeValidator(parse_zone)] = Field(
@@ -356,7 +355,7 @@ class Defaults(Section):
 
 
 class Operator(Section):
-    """`[operator]`: whom to tell when fetching fails, and every week that all goes on."""
+    """`[operator]`: who gets a mail if fetching fails, and a weekly report."""
 
     email: Address | None = Field(default=None, description="a mail address")
     heartbeat: Annotated[int | None, BeforeValidator(parse_weekday)] = Field(
@@ -365,7 +364,7 @@ class Operator(Section):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set, as `digest.config.loader.load_settings` finds it."""
+    """All settings, as `digest.config.loader.load_settings` returns them."""
 
     model_config = SettingsConfigDict(
         frozen=True,

@@ -32,7 +32,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 
 def _base_url(value: str) -> str:
-    """Without a slash at its end, so that paths can be added to it."""
+    """Without a final slash, so that paths can be added."""
     parts = urlsplit(parse_url(value))
     if parts.query or parts.fragment:
         raise ValueError("must be an address without ? and #, because paths are added to it")
@@ -57,7 +57,7 @@ def _listen(value: str) -> str:
 
 
 def _networks(value: object) -> tuple[Network, ...]:
-    """From a list, or from the environment with commas between."""
+    """From a list, or from the environment, separated by commas."""
     listed = value.split(",") if isinstance(value, str) else value
     if not isinstance(listed, list | tuple):
         raise ValueError("must be a list of addresses or networks")  # noqa: TRY004 - it is no bug
@@ -78,7 +78,7 @@ def _metrics_token(value: SecretStr) -> SecretStr:
 
 
 class Web(Section):
-    """`[web]`: pages to unsubscribe, to choose and to read online; none without `base_url`."""
+    """`[web]`: the web pages; none without `base_url`."""
 
     base_url: Annotated[str, AfterValidator(_base_url)] | None = Field(
         default=None, description="an https address"

@@ -1,7 +1,7 @@
-"""What `digest doctor` looks at: a module for each subject, a function for each check.
+"""What the checks of `digest doctor` have in common.
 
-A check yields its findings in the order in which an operator would look. It changes nothing, has a time
-limit for everything that it waits for, and goes on after a failure where that makes sense.
+A check yields its findings in the order in which an operator would look. It changes nothing, limits every
+wait, and continues after a failure where this is useful.
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class Verdict(StrEnum):
-    """`WARNING` is for what works and may not stay so, and for what could not be looked at."""
+    """`WARNING`: it works now but may fail later, or it could not be checked."""
 
     OK = "ok"
     WARNING = "warning"
@@ -20,7 +20,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one check found: `said` is what it saw, `remedy` one line of what to do, empty if nothing."""
+    """The result of one check: `said` is what it found, `remedy` one line of what to do, or empty."""
 
     name: str
     verdict: Verdict
@@ -41,7 +41,7 @@ def failed(name: str, said: str, remedy: str) -> Finding:
 
 
 def nearest_folder(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
+    """The folder, or the nearest existing one above it."""
     return next((one for one in (folder, *folder.absolute().parents) if one.exists()), Path("/"))
 
 
@@ -49,8 +49,8 @@ def writable(name: str, folder: Path) -> Finding:
     """Whether this user can write in a folder, or make it."""
     there = nearest_folder(folder)
     if not there.is_dir():
-        return failed(name, f"{there} is a file, and should be a folder", "move it, or name another place")
+        return failed(name, f"{there} is a file and must be a folder", "move it, or choose another path")
     if not os.access(there, os.W_OK | os.X_OK):
-        remedy = f"run digest as the user whom {there} belongs to, or name another place"
-        return failed(name, f"{there} cannot be written by this user", remedy)
-    return ok(name, f"{folder} can be written" if there == folder else f"{folder} will be made")
+        remedy = f"run digest as the owner of {there}, or choose another path"
+        return failed(name, f"this user cannot write to {there}", remedy)
+    return ok(name, f"{folder} can be written to" if there == folder else f"{folder} will be created")

@@ -1,7 +1,7 @@
-"""Editing subscribers.toml: comments and order stay, and of two writers at the same time both take effect.
+"""Edits subscribers.toml: comments and order stay, and concurrent edits all take effect.
 
-An edit touches the text of one entry only. What comes out is read again and must be the same
-subscribers but for that edit before it replaces the file, in one step.
+An edit changes the text of one entry only. The result is parsed again; it must have the same subscribers
+except for that edit. Then it replaces the file atomically.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from digest.config.settings import Defaults
 
 _FIRST_LINES = """\
-# Who gets a digest of which new arXiv papers. Edit it here, or with `digest subscribe`
+# Who gets a digest of which new arXiv papers. Edit this file, or use `digest subscribe`
 # and `digest unsubscribe`.
 """
 _PARSERS: Mapping[str, Callable[[object], object]] = {
@@ -60,14 +60,14 @@ _PLACES: Mapping[str, tuple[str, str]] = {
     "crosslists": ("filters", "crosslists"),
     "replacements": ("filters", "replacements"),
 }
-"""Where a subscriber has what the file has under these keys."""
+"""The fields of a subscriber for these keys of the file."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """What was asked for: things to add, each once, and settings to have, as they are written in the file."""
+    """The requested change: things to add, each once, and settings, as they are written in the file."""
 
     keywords: tuple[Keyword, ...] = ()
     exclude: tuple[Keyword, ...] = ()
@@ -75,7 +75,7 @@ class _Wanted:
     options: Mapping[str, str | bool]
 
     def missing_from(self, subscriber: Subscriber) -> dict[str, list[str]]:
-        """By key, the things that the subscriber does not have."""
+        """By key, the things that the subscriber does not have yet."""
         followed = {keyword.query.key for keyword in subscriber.keywords}
         excluded = {keyword.query.key for keyword in subscriber.filters.exclude}
         missing = {
@@ -88,7 +88,7 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribed:
-    """What `subscribe` did. `subscriber` is as it is now; `already` are keywords as they were there."""
+    """What `subscribe` did. `subscriber` is the new value; `already` are keywords that existed."""
 
     subscriber: Subscriber
     is_new: bool
@@ -99,7 +99,7 @@ class Subscribed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsubscribed:
-    """What `unsubscribe` did. `subscriber` is as it was before; `is_gone`: nothing of it is left."""
+    """What `unsubscribe` did. `subscriber` is the old value; `is_gone`: the entry was removed."""
 
     subscriber: Subscriber
     removed: tuple[str, ...]
@@ -121,11 +121,11 @@ def subscribe(
     crosslists: bool | None = None,
     replacements: str | None = None,
 ) -> Subscribed:
-    """Adds a subscriber, or gives one that exists more keywords or other settings. Makes the file if need be.
+    """Adds a subscriber, or changes an existing one. Creates the file if needed.
 
-    `exclude` and `categories` add to what is there, as `keywords` do.
+    `exclude` and `categories` are added to the existing ones, like `keywords`.
 
-    Raises `ConfigurationError`, and then the file is as it was.
+    Raises `ConfigurationError`; then the file is unchanged.
     """
     given = {
         "name": name,
@@ -147,27 +147,27 @@ def subscribe(
 def unsubscribe(
     path: Path, defaults: "Defaults", *, email: str, keywords: Sequence[str] = ()
 ) -> Unsubscribed:
-    """Takes keywords from a subscriber, or without `keywords` (or with the last one) the whole entry.
+    """Removes keywords of a subscriber; without `keywords`, or with the last one, the whole entry.
 
-    Raises `ConfigurationError`, and then the file is as it was.
+    Raises `ConfigurationError`; then the file is unchanged.
     """
     unwanted = _checked(email, keywords, {}).keywords
     if not path.exists():
-        raise ConfigurationError(f"{path}: no such file, so nobody is subscribed")
+        raise ConfigurationError(f"{path}: no such file, so there are no subscribers")
     with _editing(path, defaults) as file:
         return file.remove(_index_of(file, path, email), unwanted)
 
 
 def rename(path: Path, defaults: "Defaults", *, email: str, new: str) -> Subscriber:
-    """Gives a subscriber another address; the rest of the entry stays. Returns them as they are now.
+    """Changes the address of a subscriber; the rest of the entry stays. Returns the new value.
 
-    Raises `ConfigurationError`, and then the file is as it was.
+    Raises `ConfigurationError`; then the file is unchanged.
     """
     _checked(new, (), {})
     with _editing(path, defaults) as file:
         there = file.find(new)
         if there is not None and address_key(new) != address_key(email):
-            raise ConfigurationError(f"{path}: {new} has an entry already; remove one of the two")
+            raise ConfigurationError(f"{path}: {new} already has an entry; remove one of the two")
         return file.readdress(_index_of(file, path, email), new)
 
 
@@ -175,8 +175,8 @@ def _index_of(file: "_File", path: Path, email: str) -> int:
     index = file.find(email)
     if index is None:
         near = nearest(email, [subscriber.email for subscriber in file.subscribers])
-        hint = f"; did you mean {near}?" if near else "; `digest subscribers` lists who has"
-        raise ConfigurationError(f"{path}: {email} has no subscription{hint}")
+        hint = f"; did you mean {near}?" if near else "; `digest subscribers` lists them"
+        raise ConfigurationError(f"{path}: {email} is not a subscriber{hint}")
     return index
 
 
@@ -188,7 +188,7 @@ def _checked(
     exclude: Sequence[str] = (),
     categories: Sequence[str] = (),
 ) -> _Wanted:
-    """What is asked for as values. Raises `ConfigurationError` with everything that is not allowed."""
+    """The requested change as values. Raises `ConfigurationError` with all problems."""
     problems: list[str] = []
     for key, value, parse in [
         ("email", email, parse_address),
@@ -217,7 +217,7 @@ def _each(
     identity: Callable[[_T], str],
     problems: list[str],
 ) -> tuple[_T, ...]:
-    """The values of `texts`, each once; adds to `problems` what is not allowed."""
+    """The values of `texts`, each once; adds to `problems`."""
     found: dict[str, _T] = {}
     for text in texts:
         try:
@@ -236,7 +236,7 @@ def _query_key(keyword: Keyword) -> str:
 
 
 class _File:
-    """The file's text while it is edited, with what it says."""
+    """The text of the file during an edit, with its subscribers."""
 
     def __init__(self, path: Path, text: str, defaults: "Defaults") -> None:
         self._path, self._defaults = path, defaults
@@ -251,7 +251,7 @@ class _File:
     def append(self, email: str, wanted: _Wanted) -> Subscribed:
         if not wanted.keywords:
             raise ConfigurationError(
-                f"{email} is new and needs a keyword: `digest subscribe {email} -k KEYWORD`"
+                f"{email} is a new subscriber and needs a keyword: `digest subscribe {email} -k KEYWORD`"
             )
         entry: dict[str, Any] = {"email": email}
         if "name" in wanted.options:
@@ -339,7 +339,7 @@ class _File:
         self._replace(before + gap + after, [*self._entries[:index], *self._entries[index + 1 :]])
 
     def _span(self, index: int) -> tuple[int, int]:
-        """Where an entry begins and ends; what stands above the next one, comments say, belongs to that."""
+        """Where an entry begins and ends; comments above the next entry belong to that one."""
         starts = [found.start() for found in HEADER.finditer(self.text)]
         if len(starts) != len(self.subscribers):
             raise self._unclear()
@@ -354,7 +354,7 @@ class _File:
         return parse_subscriber(raw, f"{self._path}, {raw['email']}", self._defaults), raw
 
     def _replace(self, text: str, expected: list[Any]) -> None:
-        """Takes `text` if it says what is expected, entry by entry, each of which has been checked."""
+        """Accepts `text` if its entries are the expected ones, which have been checked."""
         try:
             entries = all_entries(text, self._path)
         except ConfigurationError as error:
@@ -365,7 +365,7 @@ class _File:
 
     def _unclear(self) -> ConfigurationError:
         return ConfigurationError(
-            f"{self._path}: not written in the plain form that can be edited safely; change it by hand, or"
+            f"{self._path}: cannot be edited safely in this form; edit it by hand, or"
             " write each entry as a table that begins with the line [[subscriber]]"
         )
 
@@ -378,13 +378,13 @@ def _setting(subscriber: Subscriber, key: str) -> object:
 def _not_followed(subscriber: Subscriber, keyword: Keyword) -> str:
     known = [one.text for one in subscriber.keywords]
     near = nearest(keyword.text, known)
-    hint = f"did you mean {shown(near)}?" if near else f"known are {', '.join(map(shown, known))}"
+    hint = f"did you mean {shown(near)}?" if near else f"it follows {', '.join(map(shown, known))}"
     return f"{subscriber.email} does not follow {shown(keyword.text)}; {hint}"
 
 
 @contextmanager
 def _editing(path: Path, defaults: "Defaults") -> Iterator[_File]:
-    """The file, alone with it; at the end, and only if nothing was raised, it is replaced."""
+    """The locked file; it is replaced at the end, if nothing was raised."""
     with exclusive(path) as target:
         try:
             text = read_text(target)

@@ -1,4 +1,4 @@
-"""What subscribers chose for themselves, laid over what subscribers.toml says of them."""
+"""What subscribers chose online; this overrides subscribers.toml."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,15 +8,15 @@ from digest.config.parsing import WEEKDAYS, address_key, parse_weekday
 from digest.subscribers.subscriber import Subscriber
 
 NEVER = "never"
-"""Instead of a weekday: every day."""
+"""Stored instead of a weekday: every day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """One subscriber's own choices; what is `None` or empty is as subscribers.toml has it.
+    """One subscriber's online choices; if `None` or empty, subscribers.toml applies.
 
-    `muted` are the keys of queries that bring nothing. `weekly` is a weekday as
-    `digest.config.parsing.WEEKDAYS` has it, or `NEVER`. Until the day `paused_until` nothing is sent.
+    `muted` are the keys of muted queries. `weekly` is one of `digest.config.parsing.WEEKDAYS`, or `NEVER`.
+    Before the day `paused_until` nothing is sent.
     `left_at` is when they unsubscribed.
     """
 
@@ -28,7 +28,7 @@ class Preferences:
 
 
 def adapted(subscriber: Subscriber, preferences: Preferences) -> Subscriber | None:
-    """The subscriber as they want to be mailed, or `None` where they have left."""
+    """The subscriber with these choices, or `None` if they have left."""
     if preferences.left_at is not None:
         return None
     written, chosen = subscriber.send_schedule, preferences.weekly
@@ -44,17 +44,17 @@ def adapted(subscriber: Subscriber, preferences: Preferences) -> Subscriber | No
 def differences(
     subscriber: Subscriber, one: Preferences, other: Preferences, *, was: str = "before"
 ) -> tuple[str, ...]:
-    """A line for each thing that differs, with how it is by `other` and, after `was`, how it is by `one`.
+    """A line for each difference: the value of `other` and, after `was`, the value of `one`.
 
-    `subscriber` is as subscribers.toml has them; who left is told of as if they had not.
+    `subscriber` is as in subscribers.toml; that they left is ignored.
     """
-    before, after = (_said(subscriber, replace(chosen, left_at=None)) for chosen in (one, other))
+    before, after = (_described(subscriber, replace(chosen, left_at=None)) for chosen in (one, other))
     return tuple(
         f"{name}: {after[name]} ({was}: {former})" for name, former in before.items() if after[name] != former
     )
 
 
-def _said(subscriber: Subscriber, preferences: Preferences) -> dict[str, str]:
+def _described(subscriber: Subscriber, preferences: Preferences) -> dict[str, str]:
     chosen = adapted(subscriber, preferences) or subscriber
     send_schedule, until = chosen.send_schedule, preferences.paused_until
     muted = (f'"{one.text}"' for one in chosen.keywords if one.query.key in chosen.muted)
@@ -69,7 +69,7 @@ def _said(subscriber: Subscriber, preferences: Preferences) -> dict[str, str]:
 def apply_preferences(
     subscribers: Sequence[Subscriber], preferences: Mapping[str, Preferences]
 ) -> tuple[Subscriber, ...]:
-    """Those who have not left, in their order; `preferences` are by `address_key`."""
+    """The subscribers who have not left, in their order; `preferences` are by `address_key`."""
     if not preferences:
         return tuple(subscribers)
     chosen = ((one, preferences.get(address_key(one.email))) for one in subscribers)

@@ -1,4 +1,4 @@
-"""Who gets a digest of what: `subscribers.toml` as values."""
+"""The subscribers: `subscribers.toml` as values."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from digest.keywords import query
 from digest.keywords.query import Query
 from digest.model.categories import ARCHIVES, NAMES, category_code, nearest_category
 from digest.model.paper import one_line
-from digest.subscribers.toml import HEADER, Entangled, read_entries
+from digest.subscribers.toml import HEADER, NotSeparable, read_entries
 
 if TYPE_CHECKING:
     from digest.config.settings import Defaults
@@ -42,22 +42,21 @@ KEYS = (
     "crosslists",
     "replacements",
 )
-"""What an entry of subscribers.toml may hold; the first and `keywords` it must."""
+"""The keys of an entry of subscribers.toml; `email` and `keywords` are required."""
 
 Replacements: TypeAlias = Literal["never", "section"]
-"""What becomes of new versions of papers that the subscriber had: nothing, or a section with a line for
-each.
+"""New versions of papers that the subscriber received: not shown, or a section with a line for each.
 """
 
 _SHARED = 1_000
-"""How many rhythms and filters subscribers share."""
+"""How many send schedules and filters are cached, which subscribers share."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyword:
-    """What is looked for: `text` in the subscriber's words, `query` what it means."""
+    """A keyword: `text` as the subscriber wrote it, and its `query`."""
 
     text: str
     query: Query
@@ -68,7 +67,7 @@ class SendSchedule:
     """When a subscriber is mailed: at `send_at` in `timezone`, every day or on the day `weekly` (0 is
     Monday).
 
-    Nothing comes before the day `paused_until`, which is never in the file
+    No mail is sent before the day `paused_until`, which is never in the file
     (`digest.subscribers.preferences`).
     """
 
@@ -80,10 +79,10 @@ class SendSchedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What of that which keywords bring is for a subscriber: by itself everything but new versions.
+    """Which of the matching papers a subscriber wants. The default is everything except new versions.
 
-    No paper that any of `exclude` matches is for them. `categories` (codes, or an archive with `.*`) are
-    the only ones they want, or empty for all; without `crosslists` the primary one must be among them.
+    A paper that matches any of `exclude` is left out. `categories` (codes, or an archive with `.*`) are the
+    only wanted ones, or empty for all; without `crosslists` the primary category must be among them.
     """
 
     exclude: tuple[Keyword, ...] = ()
@@ -97,10 +96,10 @@ EVERYTHING = Filters()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
-    """One subscriber. Most share their rhythm and filters with many others, and are a small thing so.
+    """One subscriber. Many share one send schedule and one filter object, which saves memory.
 
-    `email` is as it was written; `digest.config.parsing.address_key` tells whether two are the same.
-    `muted` are keys of queries, and never in the file: the subscriber chose them
+    `email` is as written; two addresses are equal if `digest.config.parsing.address_key` is.
+    `muted` are keys of queries, never in the file: the subscriber chose them online
     (`digest.subscribers.preferences`).
     """
 
@@ -113,14 +112,14 @@ class Subscriber:
 
     @property
     def heard(self) -> tuple[Keyword, ...]:
-        """The keywords that bring papers: all but the muted ones."""
+        """The keywords in use: all except the muted ones."""
         if not self.muted:
             return self.keywords
         return tuple(keyword for keyword in self.keywords if keyword.query.key not in self.muted)
 
 
-class _Mistaken(NamedTuple):
-    """An entry with `problems`, and what it has for an address."""
+class _BadEntry(NamedTuple):
+    """An entry with `problems`, and the value of its address."""
 
     number: int
     email: object
@@ -136,16 +135,16 @@ def load_subscribers(path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]
         text = read_text(path)
     except FileNotFoundError as error:
         raise ConfigurationError(
-            f"{path}: no such file; `digest subscribe EMAIL -k KEYWORD` makes one, or set `subscribers`"
+            f"{path}: no such file; `digest subscribe EMAIL -k KEYWORD` creates it, or set `subscribers`"
         ) from error
     return parse_subscribers(text, path, defaults)
 
 
 def parse_subscribers(text: str, path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]:
-    """The same from the file's text; `path` is for what is said."""
+    """The same from the file's text; `path` is for messages."""
     try:
         return _subscribers(read_entries(text), text, path, defaults)
-    except Entangled:
+    except NotSeparable:
         tables = parse_toml(text, path)
     problems = [f"{path}: {key}: {unknown_key(key, ['subscriber'])}" for key in tables if key != "subscriber"]
     entries = tables.get("subscriber", [])
@@ -158,7 +157,7 @@ def parse_subscribers(text: str, path: Path, defaults: "Defaults") -> tuple[Subs
 
 
 def parse_subscriber(raw: dict[str, Any], place: str, defaults: "Defaults") -> Subscriber:
-    """The same from one entry alone, of which `place` tells where it stands."""
+    """The same from one entry; `place` is for messages."""
     wrong: list[str] = []
     subscriber = _subscriber(raw, defaults, wrong)
     if wrong or subscriber is None:
@@ -173,10 +172,10 @@ def _subscribers(
     defaults: "Defaults",
     problems: Sequence[str] = (),
 ) -> tuple[Subscriber, ...]:
-    """Raises `ConfigurationError` with `problems` and those of the entries, which `text` says."""
+    """Raises `ConfigurationError` with `problems` and those of the entries of `text`."""
     subscribers: list[Subscriber] = []
     first_entries: dict[str, int] = {}
-    mistaken: list[_Mistaken] = []
+    bad_entries: list[_BadEntry] = []
     number = 0
     for number, raw in enumerate(entries, start=1):
         wrong: list[str] = []
@@ -189,16 +188,16 @@ def _subscribers(
                 )
             subscribers.append(subscriber)
         if wrong:
-            mistaken.append(_Mistaken(number, raw.get("email"), wrong))
-    if problems or mistaken:
-        raise ConfigurationError(*problems, *_told(mistaken, text, path, entries=number))
+            bad_entries.append(_BadEntry(number, raw.get("email"), wrong))
+    if problems or bad_entries:
+        raise ConfigurationError(*problems, *_placed(bad_entries, text, path, entries=number))
     return tuple(subscribers)
 
 
-def _told(mistaken: Sequence[_Mistaken], text: str, path: Path, *, entries: int) -> Iterator[str]:
-    """Each problem with its place; the line only where each of the `entries` has a header."""
+def _placed(bad_entries: Sequence[_BadEntry], text: str, path: Path, *, entries: int) -> Iterator[str]:
+    """Each problem with its place; with the line only if each of the `entries` has a header."""
     starts = [found.start() for found in HEADER.finditer(text)]
-    for one in mistaken:
+    for one in bad_entries:
         is_placed = len(starts) == entries
         line = f" (line {text.count(chr(10), 0, starts[one.number - 1]) + 1})" if is_placed else ""
         email = f", {one_line(one.email)}" if one.email and isinstance(one.email, str) else ""
@@ -206,7 +205,7 @@ def _told(mistaken: Sequence[_Mistaken], text: str, path: Path, *, entries: int)
 
 
 def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> Subscriber | None:
-    """The entry as a value, or `None` where it has no good address; adds to `wrong` what is not allowed."""
+    """The entry as a value, or `None` without a valid address; adds problems to `wrong`."""
     wrong += [f"{key}: {unknown_key(key, KEYS)}" for key in raw if key not in KEYS]
     keywords = _keywords(raw.get("keywords"), wrong)
     exclude = _excluded(raw["exclude"], keywords, wrong) if "exclude" in raw else ()
@@ -228,13 +227,13 @@ def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> 
         email=email,
         name=name,
         keywords=keywords,
-        send_schedule=_rhythm(send_at, timezone, weekly),
+        send_schedule=_send_schedule(send_at, timezone, weekly),
         filters=_filters(exclude, categories, crosslists, replacements),
     )
 
 
 @lru_cache(maxsize=_SHARED)
-def _rhythm(send_at: time, timezone: ZoneInfo, weekly: int | None) -> SendSchedule:
+def _send_schedule(send_at: time, timezone: ZoneInfo, weekly: int | None) -> SendSchedule:
     return SendSchedule(send_at=send_at, timezone=timezone, weekly=weekly)
 
 
@@ -257,18 +256,18 @@ def _read(raw: dict[str, Any], key: str, parse: Callable[[object], _T], default:
 
 def _parse_name(value: object) -> str | None:
     if not isinstance(value, str):
-        raise ValueError("must be text in quotes")  # noqa: TRY004 - a bad value in a file is no bug
+        raise ValueError("must be text in quotes")  # noqa: TRY004 - a bad value in a file is not a bug
     return one_line(value) or None
 
 
 def _parse_flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("must be true or false")  # noqa: TRY004 - a bad value in a file is no bug
+        raise ValueError("must be true or false")  # noqa: TRY004 - a bad value in a file is not a bug
     return value
 
 
 def parse_replacements(value: object) -> Replacements:
-    """Raises `ValueError` for anything but the two words."""
+    """Raises `ValueError` for other values than the two words."""
     for word in get_args(Replacements):
         if value == word:
             return cast("Replacements", word)
@@ -362,7 +361,7 @@ def parse_category(value: object) -> str:
 
 
 def parse_keyword(value: object) -> Keyword:
-    """Raises `ValueError` for what is no text, `QueryError` for what is not of the keyword language."""
+    """Raises `ValueError` if it is not a text, `QueryError` if it is not in the keyword language."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f'{shown(value)}: must be text in quotes, for example "neural operator"')
     return _keyword(value)
@@ -370,6 +369,6 @@ def parse_keyword(value: object) -> Keyword:
 
 @lru_cache(maxsize=50_000)
 def _keyword(value: str) -> Keyword:
-    """Subscribers share keywords, and so do what is read now and what was read before."""
+    """Cached: subscribers share keywords, and a file is often read again."""
     text = one_line(value)
     return Keyword(text=text, query=query.parse(text))

@@ -1,7 +1,7 @@
-"""The text of subscribers.toml as entries, one after another: in little memory, and quick where it is plain.
+"""Reads subscribers.toml entry by entry: with little memory, and fast for its usual form.
 
-An entry begins at its header and knows nothing of the others, so each can be read alone. A file for which
-that is not so is entangled, and has to be read as a whole.
+An entry begins at its header and does not depend on others, so each can be parsed alone. A file in another
+form (`NotSeparable`) must be parsed as a whole.
 """
 
 import re
@@ -19,26 +19,26 @@ HEADER = re.compile(r"^[ \t]*\[\[[ \t]*subscriber[ \t]*\]\]", re.MULTILINE)
 
 _TEXT = r'"(?:[^"\\\x00-\x1f\x7f]++|\\["\\])*"'
 _LINE = rf"([a-z]+) = ({_TEXT}|\[{_TEXT}(?:, ?{_TEXT})*\])\n"
-# What `digest subscribe` writes, and most people: strings and lists of them, each on one line.
+# The usual form: strings and lists of strings, each on one line.
 _PLAIN = re.compile(rf"\[\[subscriber\]\]\n(?:{_LINE}|\n)*")
 _PAIR = re.compile(rf"^{_LINE}", re.MULTILINE)
-# Such a value means the same in JSON, whose decoder is the quickest there is.
+# Such a value means the same in JSON, whose decoder is the fastest.
 _DECODER = JSONDecoder()
 
 
-class Entangled(ValueError):
-    """The text cannot be told apart into entries: it has an error, another key or another form."""
+class NotSeparable(ValueError):
+    """The text cannot be separated into entries: it has an error, another key or another form."""
 
 
 def read_entries(text: str) -> Iterator[dict[str, Any]]:
-    """The entries of the file, each as TOML has it. Raises `Entangled`, possibly after some of them.
+    """The entries of the file, each as TOML has it. Raises `NotSeparable`, possibly after some of them.
 
-    Where what looks like a header stands within a string or a list, what is before it is no TOML by itself.
+    If a header is inside a string or a list, the text before it is not valid TOML by itself.
     """
     headers = (found.start() for found in HEADER.finditer(text))
     first = next(headers, len(text))
     if _parsed(text[:first]):
-        raise Entangled
+        raise NotSeparable
     for start, end in pairwise(chain((first,), headers, (len(text),))):
         block = text[start:end]
         entry = _plain_entry(block)
@@ -49,16 +49,16 @@ def read_entries(text: str) -> Iterator[dict[str, Any]]:
 
 
 def all_entries(text: str, path: Path) -> list[dict[str, Any]]:
-    """The entries of a file of any form. Raises `ConfigurationError` where it is no TOML."""
+    """The entries of a file of any form. Raises `ConfigurationError` if it is not TOML."""
     try:
         return list(read_entries(text))
-    except Entangled:
+    except NotSeparable:
         found = parse_toml(text, path).get("subscriber", [])
         return found if isinstance(found, list) else [found]
 
 
 def _plain_entry(block: str) -> dict[str, Any] | None:
-    """`None` where a closer look is needed, which takes ten times as long."""
+    """`None` if the full parser is needed, which takes ten times as long."""
     if not _PLAIN.fullmatch(block):
         return None
     pairs = _PAIR.findall(block)
@@ -70,7 +70,7 @@ def _parsed(block: str) -> dict[str, Any]:
     try:
         tables = tomllib.loads(block)
     except (ValueError, RecursionError) as error:  # not TOML, a number too long, or nested too deep
-        raise Entangled from error
+        raise NotSeparable from error
     if not tables.keys() <= {"subscriber"}:
-        raise Entangled
+        raise NotSeparable
     return tables

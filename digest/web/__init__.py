@@ -1,1 +1,1 @@
-"""Pages for subscribers: to leave, to choose, and to read online; and figures for machines (docs/web.md)."""
+"""Web pages for subscribers, feeds, and metrics for machines (docs/web.md)."""

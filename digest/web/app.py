@@ -1,4 +1,4 @@
-"""HTTP around the site: routes, limits, headers, and what is said when something is not there."""
+"""HTTP around the site: routes, limits, headers and error pages."""
 
 import asyncio
 import hmac
@@ -33,16 +33,16 @@ _T = TypeVar("_T")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 LONGEST_BODY = 64 * 1024
-"""A form with some hundred keywords; anything larger is refused (413)."""
+"""Enough for a form with some hundred keywords; larger bodies are refused (413)."""
 
 LONGEST_ANSWER = 30.0
-"""Seconds for reading a request's body and answering it, and for the other side to take in some of that."""
+"""Seconds to read and answer a request, and for the client to accept some of the answer."""
 
 LONGEST_UPLOAD = 10.0
-"""Seconds of these for the body alone."""
+"""Seconds of these for the body."""
 
 LONGEST_QUEUE = 5.0
-"""Seconds until a change has to have begun; one that has not by then is never made."""
+"""Seconds until a change must have begun; later it is not made."""
 
 BODIES_AT_ONCE = 32
 BODIES_OF_ONE_NETWORK = 8
@@ -51,26 +51,28 @@ _THREADS = 2
 _FORM = "application/x-www-form-urlencoded"
 
 _SAID = {
-    400: ("Not understood", "This is no request that a browser makes."),
+    400: ("Not understood", "This is not a request of a browser."),
     404: (
         "Not found",
-        "There is nothing at this address. Look whether the link in the mail was cut off, or is an old one.",
+        "There is no page at this address. Check whether the link in the mail is cut off, or old.",
     ),
-    405: ("Not possible", "This address does not take such a request."),
-    408: ("Too slow", "What was sent did not come to its end. Nothing was changed. Try again."),
-    413: ("Too large", "More was sent than this page takes. Nothing was changed."),
-    415: ("Not understood", "This page takes its own form alone. Nothing was changed."),
+    405: ("Not possible", "This address does not accept such a request."),
+    408: ("Too slow", "The request was not complete in time. Nothing was changed. Try again."),
+    413: ("Too large", "The request is larger than this page accepts. Nothing was changed."),
+    415: ("Not understood", "This page accepts only its own form. Nothing was changed."),
     429: ("Later, please", "Too many such requests came from your network. Try again in a few minutes."),
-    500: ("A mistake of ours", "The page cannot be made. The log of the server says where it failed."),
-    503: ("Later, please", "The page cannot be made now. Try again in a few minutes."),
+    500: ("Server error", "The page cannot be shown. The log of the server has the cause."),
+    503: ("Later, please", "The page cannot be shown now. Try again in a few minutes."),
 }
 
 _UNCHANGED = "Nothing was changed: the server is busy. Try again in a few minutes."
-_UNCERTAIN = "This takes long, and may have been done or not. Look at your page again in a few minutes."
+_UNCERTAIN = (
+    "This takes long, and it is not certain whether it was done. Check your page again in a few minutes."
+)
 
 
 class Application:
-    """Answers requests, with the slow parts in threads of its own, so that it holds up nobody's mail."""
+    """Answers requests. Slow parts run in threads of its own, so that mails are not delayed."""
 
     def __init__(
         self, *, settings: Web, site: Site, pages: Pages, store: FiguresStore, metrics: Metrics
@@ -83,11 +85,11 @@ class Application:
         self._guesses = TokenGuesses()
         self._bodies: Counter[str] = Counter()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="web")
-        # Changes wait for others who write; whoever only reads is not to wait behind them.
+        # Changes wait for other writers; requests that only read must not wait behind them.
         self._changes = ThreadPoolExecutor(1, thread_name_prefix="web-changes")
 
     def application(self, clock: Callable[[], datetime]) -> web.Application:
-        """`clock` tells the age of the last fetch."""
+        """`clock` is for the age of the last fetch."""
         site = self._site
         app = web.Application(client_max_size=LONGEST_BODY, middlewares=[self._answering()])
         app.on_response_prepare.append(self._add_headers)
@@ -95,7 +97,7 @@ class Application:
         app.add_routes(
             [
                 web.get("/u/{token}", self._showing(site.leaving)),
-                # RFC 8058, 3.2: whatever the form says, the request itself is the wish.
+                # RFC 8058, 3.2: the request itself unsubscribes, with any content of the form.
                 web.post("/u/{token}", self._leave),
                 web.get("/b/{token}", self._showing(site.undoing)),
                 web.post("/b/{token}", self._undo),
@@ -128,7 +130,7 @@ class Application:
         return await self._found(request, self._site.undo, asking=self._in_turn)
 
     async def _prefer(self, request: web.Request) -> web.StreamResponse:
-        """A token is looked at before the body is waited for: a stranger holds no place here."""
+        """Checks the token before it waits for the body, so that strangers take no place."""
         if request.content_type != _FORM:
             raise web.HTTPUnsupportedMediaType
         await self._found(request, self._site.is_of_subscriber)
@@ -146,7 +148,7 @@ class Application:
         *,
         asking: Callable[[Callable[[], Found | None]], Awaitable[Found | None]] | None = None,
     ) -> web.StreamResponse:
-        """What the token leads to; a wrong one is counted, and waits where its network sent many."""
+        """The page of a token. Wrong tokens are counted by network and limited."""
         token = request.match_info["token"]
         found = await (asking or self._in_thread)(lambda: page(token))
         if found is None:
@@ -168,7 +170,7 @@ class Application:
 
     @asynccontextmanager
     async def _place_for_body(self, network: str) -> AsyncIterator[None]:
-        """Raises where too many are being sent already, in all or by that network."""
+        """Raises if too many bodies are being sent already, in total or by that network."""
         if self._bodies.total() >= BODIES_AT_ONCE or (
             network and self._bodies[network] >= BODIES_OF_ONE_NETWORK
         ):
@@ -182,7 +184,7 @@ class Application:
                 del self._bodies[network]
 
     def _network(self, request: web.Request) -> str:
-        """The network that asks; empty where a proxy of ours does not tell."""
+        """The network of the client; empty if a trusted proxy does not send it."""
         hops = parse_hops(
             request.headers.getall("X-Forwarded-For", []), request.headers.getall("Forwarded", [])
         )
@@ -199,20 +201,20 @@ class Application:
         async def health(request: web.Request) -> web.StreamResponse:
             figures = await self._in_thread(self._store.figures)
             at = figures.fetched_at
-            told = {
+            answer = {
                 "status": "ok",
                 "last_fetch_at": at and at.isoformat(),
                 "last_fetch_age_seconds": at and round((clock() - at).total_seconds()),
                 "client_is_known": bool(self._network(request)),
             }
-            return web.Response(text=json.dumps(told), content_type="application/json")
+            return web.Response(text=json.dumps(answer), content_type="application/json")
 
         return health
 
     async def _figures(self, request: web.Request) -> web.StreamResponse:
-        """For who has the token, or asks at the address that is for figures; to all others it is not there.
+        """Needs the token or the address for metrics; for all others the page does not exist.
 
-        Whether a proxy stands between cannot be told from a request: not every one adds a header.
+        A request does not show whether it came through a proxy: not every proxy adds a header.
         """
         protocol = request.protocol
         is_private = isinstance(protocol, Connection) and protocol.is_private
@@ -231,8 +233,8 @@ class Application:
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
         if wanted is None or scheme.lower() != "bearer":
             return False
-        told, known = sent.strip(), wanted.get_secret_value()
-        return hmac.compare_digest(told.encode(errors="replace"), known.encode())
+        given, known = sent.strip(), wanted.get_secret_value()
+        return hmac.compare_digest(given.encode(errors="replace"), known.encode())
 
     # Around them all.
 
@@ -240,12 +242,12 @@ class Application:
         @web.middleware
         async def answer(request: web.Request, handler: _Handler) -> web.StreamResponse:
             _note_turn(request)
-            _drop_who_reads_nothing(request)
+            _limit_unread_answer(request)
             resource = request.match_info.route.resource
             page = resource.canonical if resource else "other"
             response = await self._answer(request, handler, page)
             if request.body_exists and not request.content.is_eof():
-                response.force_close()  # nobody is to go on sending what nobody reads
+                response.force_close()  # the client must stop sending what is not read
             self._metrics.answered(page, response.status)
             _note_turn(request)
             return response
@@ -265,25 +267,25 @@ class Application:
         except TimeoutError:
             _log.error("a page could not be made page=%s cause=it took too long", page)
             return self.saying(503, {"Retry-After": "120"}, _UNCERTAIN if is_change else None)
-        except Exception as error:  # whose text may hold what was asked for
+        except Exception as error:  # its text may hold parts of the request
             _log.error("a page could not be made page=%s cause=%s", page, where_of(error))
             return self.saying(500, {}, _UNCERTAIN if is_change else None)
 
     def saying(
         self, status: int, headers: dict[str, str] | None = None, text: str | None = None
     ) -> web.Response:
-        """A page that says why there is none; `text` instead of what is said of that status else."""
+        """An error page; `text` replaces the usual text of the status."""
         title, usual = _SAID.get(status, ("Not possible", "This request cannot be answered."))
         kept = {name: value for name, value in (headers or {}).items() if name in {"Allow", "Retry-After"}}
         html = self._pages.message(title, text or usual)
         return web.Response(text=html, status=status, content_type="text/html", headers=kept)
 
     def refusal(self, status: int) -> web.Response:
-        """The answer to what is no HTTP, with all its headers: none of the application's are added to it."""
+        """The answer to a request that is not HTTP, with all headers: the application adds none."""
         response = self.saying(status)
         response.headers.update(self._safe_headers())
         response.headers["X-Robots-Tag"] = "noindex, nofollow"
-        response.headers["Server"] = "digest"  # instead of the names and versions of what it runs on
+        response.headers["Server"] = "digest"  # instead of names and versions of libraries
         return response
 
     def _safe_headers(self) -> dict[str, str]:
@@ -307,12 +309,12 @@ class Application:
         return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
     async def _in_turn(self, change: Callable[[], _T]) -> _T:
-        """Makes a change, or none: one whose turn has not come in time is never made, and raises."""
+        """Makes a change. If it could not begin in time, it is not made, and this raises."""
         job = self._changes.submit(change)
         waiting = asyncio.wrap_future(job)
         done, _ = await asyncio.wait({waiting}, timeout=LONGEST_QUEUE)
         if not done and job.cancel():
-            raise StateError("the state", "others are writing it", is_passing=True)
+            raise StateError("the state", "other processes are writing it", is_passing=True)
         return await waiting
 
     async def _close(self, app: web.Application) -> None:
@@ -321,7 +323,7 @@ class Application:
 
 
 async def _body_of(request: web.Request) -> bytes:
-    """The body, whole. Raises `HTTPException` where it does not come, or not as HTTP has it."""
+    """The complete body. Raises `HTTPException` if it does not arrive or is not valid HTTP."""
     try:
         async with asyncio.timeout(LONGEST_UPLOAD):
             return await request.read()
@@ -336,8 +338,8 @@ def _note_turn(request: web.Request) -> None:
         request.protocol.turn_at = _now()
 
 
-def _drop_who_reads_nothing(request: web.Request) -> None:
-    """The system ends the connection where what was sent stays untaken (RFC 5482); only Linux can."""
+def _limit_unread_answer(request: web.Request) -> None:
+    """The system ends a connection whose client reads nothing (RFC 5482); Linux only."""
     connection = request.get_extra_info("socket")
     if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(LONGEST_ANSWER * 1000))

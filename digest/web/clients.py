@@ -1,4 +1,4 @@
-"""Who asks, and how many wrong tokens they may try."""
+"""The client address of a request, and a limit for wrong tokens."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ _NETWORKS_KEPT = 10_000
 
 
 def parse_hops(forwarded_for: Sequence[str], forwarded: Sequence[str]) -> tuple[str, ...]:
-    """Whom each proxy on the way was asked by, the nearest to us last.
+    """The address from which each proxy on the way got the request, the nearest to us last.
 
-    From the values of X-Forwarded-For, and where there is none, from those of Forwarded (RFC 7239). Lists are
-    cut at every comma: quotes that somebody leaves open must not swallow what a proxy adds after them.
+    From the values of X-Forwarded-For, or without it, of Forwarded (RFC 7239). Lists are split at every
+    comma: an open quote of a client must not hide what a proxy adds after it.
     """
     if any(line.strip() for line in forwarded_for):
         return tuple(hop.strip() for hop in ",".join(forwarded_for).split(",") if hop.strip())
@@ -26,7 +26,7 @@ def parse_hops(forwarded_for: Sequence[str], forwarded: Sequence[str]) -> tuple[
 
 
 def _named_in(element: str) -> str:
-    """The `for` of one element of Forwarded; empty where it has none."""
+    """The `for` of one element of Forwarded, or empty."""
     for pair in element.split(";"):
         name, _, value = pair.partition("=")
         if name.strip().lower() == "for":
@@ -35,10 +35,10 @@ def _named_in(element: str) -> str:
 
 
 def client_for(peer: str | None, hops: Sequence[str], trusted: Sequence[Network]) -> str:
-    """The address that asked; empty where a proxy does not tell it, who must not count as one client.
+    """The client address; empty if a proxy does not send it: its clients must not count as one.
 
-    Each hop names the address that it was asked by, so what a trusted proxy says is believed, and of what it
-    was told only as much as other trusted ones have said.
+    Each hop names the address that it got the request from. Values count only as far as trusted
+    proxies wrote them.
     """
     address = address_in(peer or "")
     if not address or not _is_in(address, trusted):
@@ -53,7 +53,7 @@ def client_for(peer: str | None, hops: Sequence[str], trusted: Sequence[Network]
 def address_in(node: str) -> str:
     """The IP address that `node` names, without port, brackets, quotes and zone; empty if it names none.
 
-    Forms: RFC 7239, section 6, and those without quotes or brackets that proxies write into X-Forwarded-For.
+    Forms: RFC 7239, section 6, and forms without quotes or brackets, as in X-Forwarded-For.
     """
     text = node.strip().strip('"').strip()
     if text.startswith("["):
@@ -70,9 +70,9 @@ def address_in(node: str) -> str:
 
 
 def network_for(address: str) -> str:
-    """What counts as one asker: an IPv4 address, or the /64 that one line has of IPv6 (RFC 6177).
+    """What counts as one client: an IPv4 address, or the /64 that one site has of IPv6 (RFC 6177).
 
-    Empty where `address` is none: such askers are nobody in particular, and never one.
+    Empty if `address` is not valid: such clients are never counted as one.
     """
     if not (known := address_in(address)):
         return ""
@@ -81,7 +81,7 @@ def network_for(address: str) -> str:
 
 
 def is_trusted(peer: str | None, trusted: Sequence[Network]) -> bool:
-    """Whether that is one of our proxies."""
+    """Whether the peer is a trusted proxy."""
     address = address_in(peer or "")
     return bool(address) and _is_in(address, trusted)
 
@@ -92,14 +92,14 @@ def _is_in(address: str, networks: Sequence[Network]) -> bool:
 
 
 class TokenGuesses:
-    """Counts wrong tokens by network, in a bounded room. Times are seconds of any steady clock."""
+    """Counts wrong tokens by network, with limited memory. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
-        # For each network: when it will have made up for all its wrong tokens.
+        # For each network: the time at which all its wrong tokens are compensated.
         self._paid_at: OrderedDict[str, float] = OrderedDict()
 
     def wait(self, network: str, now: float) -> float:
-        """For how many seconds no token of this network is looked at; 0 if it may try."""
+        """How many seconds this network must wait before another token; 0 if it may try now."""
         ahead = self._paid_at.get(network, now) - now
         return max(0.0, ahead - (GUESSES_AT_ONCE - 1) * SECONDS_PER_GUESS)
 

@@ -1,8 +1,8 @@
-"""Connections from the world: how many there may be, and who makes room for others.
+"""Limits connections, and closes the quietest ones when there are too many.
 
-Mail, state and pages share the files that a process may have open. So connections are taken one at a time,
-as long as enough files are left for the mail. Where all places are taken, the connection that has been quiet
-for longest makes room: that is a slow or an idle one, for a page is made within milliseconds.
+Mail, state and pages share the open files of the process. So connections are accepted one at a time, as long
+as enough files are left for mail. If all places are taken, the connection that was quiet for longest is
+closed: it is slow or idle, because a page takes only milliseconds.
 """
 
 import asyncio
@@ -24,15 +24,15 @@ FILES_FOR_MAIL = 64
 """Three for each connection to the state, one for each to a mail server, and those of the process itself."""
 
 MOST_OF_ONE_NETWORK = 32
-"""Connections of a network that asks us directly; those of a proxy are of many."""
+"""Connections of one network; a proxy is not limited, because it serves many networks."""
 
 _BACKLOG = 128
 _PAUSE = 0.5
-_TOLD_EVERY = 300.0
+_WARN_EVERY = 300.0
 
 
 def connections_for(files: int) -> int:
-    """How many connections there may be in a process that may have so many files open."""
+    """The most connections in a process with this limit of open files."""
     return max(FEWEST_CONNECTIONS, min(MOST_CONNECTIONS, files - FILES_FOR_MAIL))
 
 
@@ -54,7 +54,7 @@ def listener_at(host: str, port: int) -> socket.socket:
 
 
 class Connection(web.RequestHandler):
-    """One connection. Its errors reach no log, since what was asked for holds tokens, but for their kind."""
+    """One connection. The log has only the kind of its errors, because requests contain tokens."""
 
     __slots__ = ("is_private", "network", "refusal", "turn_at")
 
@@ -67,7 +67,7 @@ class Connection(web.RequestHandler):
         refusal: Callable[[int], web.Response],
         **options: Any,
     ) -> None:
-        """`turn_at` is when a request last began or ended; `network` is empty for one of our proxies."""
+        """`turn_at` is when a request last began or ended; `network` is empty for a trusted proxy."""
         super().__init__(server, **options)
         self.network = network
         self.is_private = is_private
@@ -81,7 +81,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """For what is no HTTP: 400, whoever asks in which way; and 500 for a mistake of ours."""
+        """400 for a request that is not HTTP, and 500 for an unexpected error."""
         if status >= 500:
             self.log_exception(exc_info=exc)
         if request.writer.output_size > 0:
@@ -94,7 +94,7 @@ class Connection(web.RequestHandler):
         _log.error("a request failed cause=%s", where_of(kw.get("exc_info")))
 
     def log_debug(self, *args: Any, **kw: Any) -> None:
-        """Says nothing: it would tell of requests."""
+        """Logs nothing: it would contain requests."""
 
 
 def where_of(error: object) -> str:
@@ -109,7 +109,7 @@ def where_of(error: object) -> str:
 
 
 class ConnectionLimiter:
-    """Takes connections for a server of aiohttp, as many as may be."""
+    """Accepts connections for an aiohttp server, up to a limit."""
 
     def __init__(
         self,
@@ -120,31 +120,31 @@ class ConnectionLimiter:
         refusal: Callable[[int], web.Response],
         **options: Any,
     ) -> None:
-        """`refusal` makes the answer to what is no HTTP; `options` are for each `web.RequestHandler`."""
+        """`refusal` answers a request that is not HTTP; `options` are for each `web.RequestHandler`."""
         self._server = server
         self._limit = limit
         self._trusted = trusted
         self._refusal = refusal
         self._options = options
         self._transports: dict[Connection, asyncio.Transport] = {}
-        self._told_at: float | None = None
+        self._warned_at: float | None = None
 
-    async def attend(self, listener: socket.socket, *, is_private: bool = False) -> None:
-        """Takes connections until it is cancelled. Nothing that goes wrong with one ends it."""
+    async def accept(self, listener: socket.socket, *, is_private: bool = False) -> None:
+        """Accepts connections until it is cancelled. An error of one connection does not end it."""
         loop = asyncio.get_running_loop()
         while True:
             try:
                 taken, peer = await loop.sock_accept(listener)
-            except OSError as error:  # no file is left, or who asked has gone again
-                self._tell(f"no connection can be taken: {error.strerror}")
+            except OSError as error:  # no file is left, or the client is gone
+                self._warn(f"cannot accept connections: {error.strerror}")
                 self._make_room(len(self._transports) // 2)
                 await asyncio.sleep(_PAUSE)
                 continue
             try:
                 await self._take(taken, str(peer[0]), is_private=is_private)
-            except Exception as error:  # whatever it was, the next one is to be served
+            except Exception as error:  # the next connection must still be served
                 taken.close()
-                self._tell(f"a connection was lost cause={where_of(error)}")
+                self._warn(f"a connection was lost cause={where_of(error)}")
 
     async def _take(self, taken: socket.socket, peer: str, *, is_private: bool) -> None:
         self._forget_ended()
@@ -155,7 +155,7 @@ class ConnectionLimiter:
             return
         surplus = len(self._transports) - self._limit + 1
         if surplus > 0:
-            self._tell(f"all {self._limit} places for connections are taken; the quietest ones make room")
+            self._warn(f"all {self._limit} connections are in use; closing the quietest ones")
             self._make_room(surplus)
             await asyncio.sleep(0)  # in which they are closed
         loop = asyncio.get_running_loop()
@@ -182,9 +182,9 @@ class ConnectionLimiter:
         for connection in quietest[:number]:
             self._transports.pop(connection).abort()
 
-    def _tell(self, what: str) -> None:
-        """Once in a while: a flood is not to fill the log as well."""
+    def _warn(self, what: str) -> None:
+        """Logs a warning, but not often: a flood must not fill the log."""
         now = asyncio.get_running_loop().time()
-        if self._told_at is None or now - self._told_at >= _TOLD_EVERY:
-            self._told_at = now
+        if self._warned_at is None or now - self._warned_at >= _WARN_EVERY:
+            self._warned_at = now
             _log.warning("%s", what)

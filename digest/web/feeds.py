@@ -11,12 +11,12 @@ from digest.model.paper import Paper, month_of
 
 _ATOM = "http://www.w3.org/2005/Atom"
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no place for (section 2.2)."""
+"""Characters that XML 1.0 does not allow (section 2.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """An entry; `url` is its page and names it for good."""
+    """An entry; `url` is its page and its permanent identifier."""
 
     url: str
     title: str
@@ -41,7 +41,7 @@ def paper_item(paper: Paper) -> Item:
 
 
 def dated_at(paper: Paper) -> datetime:
-    """When this version was made; where the source does not say, the month that its id begins with."""
+    """The time of this version; if the source has none, the month of its id."""
     if known := paper.updated_at or paper.submitted_at:
         return known
     year, month = map(int, month_of(paper.id).split("-"))
@@ -49,7 +49,7 @@ def dated_at(paper: Paper) -> datetime:
 
 
 def atom(*, url: str, page: str | None, title: str, items: Sequence[Item], updated_at: datetime) -> bytes:
-    """The document at `url`; `page` shows the same to people. Without items it is as of `updated_at`."""
+    """The document at `url`; `page` is its HTML form. Without items `updated_at` is used."""
     feed = Element("feed", {"xmlns": _ATOM})
     _add(feed, "id", url)
     _add(feed, "title", title)

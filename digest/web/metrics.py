@@ -1,6 +1,6 @@
-"""Figures for Prometheus: counted while this process runs, or read from the state when they are asked for.
+"""Metrics for Prometheus: counted while this process runs, or read from the state on request.
 
-None of them names a subscriber, an address or a keyword.
+No metric contains a subscriber, an address or a keyword.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from digest.storage.values import Figures
 
 
 class Metrics:
-    """All that is counted; the daemon tells what its cycles did."""
+    """All counters and gauges; the daemon reports the results of its cycles."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -26,32 +26,28 @@ class Metrics:
             registry=registry,
         )
         self._arxiv_requests = Counter("digest_arxiv_requests", "Requests to arXiv.", registry=registry)
-        self._papers = Counter("digest_papers_new", "Papers never seen before.", registry=registry)
-        self._fetches = Counter(
-            "digest_fetches", "Fetches, by how they ended.", ("outcome",), registry=registry
-        )
-        self._composed = Counter("digest_digests_composed", "Digests written down.", registry=registry)
+        self._papers = Counter("digest_papers_new", "New papers.", registry=registry)
+        self._fetches = Counter("digest_fetches", "Fetches, by outcome.", ("outcome",), registry=registry)
+        self._composed = Counter("digest_digests_composed", "Digests composed.", registry=registry)
         self._mailings = Counter(
-            "digest_digests", "Attempts to mail digests, by how they ended.", ("outcome",), registry=registry
+            "digest_digests", "Attempts to mail digests, by outcome.", ("outcome",), registry=registry
         )
         self._server_failures = Counter(
-            "digest_mail_server_failures", "Times that the mail server could not be used.", registry=registry
+            "digest_mail_server_failures", "Failures of the mail server as a whole.", registry=registry
         )
         self._source = Gauge(
             "digest_source_last_success_timestamp_seconds",
-            "When a source last answered well.",
+            "Last successful answer of a source.",
             ("source",),
             registry=registry,
         )
         self._fetched_at = Gauge(
-            "digest_last_fetch_timestamp_seconds", "The last good fetch.", registry=registry
+            "digest_last_fetch_timestamp_seconds", "Last successful fetch.", registry=registry
         )
-        self._subscribers = Gauge("digest_subscribers", "Readers who are mailed.", registry=registry)
-        self._suppressed = Gauge(
-            "digest_suppressed_addresses", "Addresses that get no mail.", registry=registry
-        )
+        self._subscribers = Gauge("digest_subscribers", "Subscribers who get mail.", registry=registry)
+        self._suppressed = Gauge("digest_suppressed_addresses", "Suppressed addresses.", registry=registry)
         self._waiting = Gauge(
-            "digest_mailings_waiting", "Digests that wait to be sent, but for pauses.", registry=registry
+            "digest_mailings_waiting", "Digests that wait to be sent, without paused ones.", registry=registry
         )
 
     def answered(self, page: str, status: int) -> None:
@@ -74,7 +70,7 @@ class Metrics:
         self._mailings.labels("failed").inc(mailings)
 
     def exposition(self, figures: Figures, fetched_at: Mapping[str, datetime]) -> bytes:
-        """All of it in Prometheus' text format; `fetched_at` is when each source last answered well."""
+        """All metrics in Prometheus' text format; `fetched_at`: the last successful answer of each source."""
         for source, moment in fetched_at.items():
             self._source.labels(source).set(moment.timestamp())
         self._subscribers.set(figures.subscribers)

@@ -1,4 +1,4 @@
-"""From what the state says to HTML, by the templates in `templates/web`."""
+"""Renders values as HTML, with the templates in `templates/web`."""
 
 from base64 import b64encode
 from collections import defaultdict
@@ -23,7 +23,7 @@ _NAMES = ("message", "leave", "preferences", "keyword", "digest", "undo")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberUrls:
-    """The addresses of one subscriber's own pages; of who may only leave, the one for that alone."""
+    """The addresses of one subscriber's own pages; only `leave` if the token only unsubscribes."""
 
     leave: str
     manage: str | None = None
@@ -33,7 +33,7 @@ class SubscriberUrls:
 class Pages:
     """Renders pages. Several threads may use it at once.
 
-    Raises `ConfigurationError` where a template is missing or is no valid template.
+    Raises `ConfigurationError` if a template is missing or not valid.
     """
 
     def __init__(self, templates: Path, *, is_indexed: bool) -> None:
@@ -51,7 +51,7 @@ class Pages:
             self._templates = {name: environment.get_template(f"{name}.html.j2") for name in _NAMES}
             style = (folder / "style.css").read_text(encoding="utf-8")
         except (jinja2.TemplateError, OSError) as error:
-            raise ConfigurationError(f"{folder}: {error}; mend the templates or install again") from error
+            raise ConfigurationError(f"{folder}: {error}; correct the templates or install again") from error
         self._style = Markup(style)  # noqa: S704 (it is ours)
         self._is_indexed = is_indexed
         digest = b64encode(sha256(style.encode()).digest()).decode()
@@ -59,13 +59,13 @@ class Pages:
             f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none';"
             " frame-ancestors 'none'"
         )
-        """The Content-Security-Policy that all pages keep to."""
+        """The Content-Security-Policy of all pages."""
 
     def message(self, title: str, text: str) -> str:
         return self._render("message", title=title, text=text)
 
     def leave(self, *, email: str, is_enrolled: bool, may_return: bool, urls: SubscriberUrls) -> str:
-        """The page with the button to unsubscribe, or for who is not subscribed, to come back."""
+        """The page with the button to unsubscribe; if not subscribed, to subscribe again."""
         return self._render(
             "leave",
             title="Unsubscribe" if is_enrolled else "Unsubscribed",
@@ -76,20 +76,20 @@ class Pages:
         )
 
     def undo(self, *, email: str, what: str, button: str, url: str) -> str:
-        """The page with the button that takes a change back, or confirms it."""
+        """The page with the button that undoes or confirms a change."""
         return self._render("undo", title=button, email=one_line(email), what=what, button=button, url=url)
 
     def preferences(
-        self, *, email: str, form: Form | None, may_return: bool, told: str, urls: SubscriberUrls
+        self, *, email: str, form: Form | None, may_return: bool, notice: str, urls: SubscriberUrls
     ) -> str:
-        """`form` is `None` for who is not subscribed; `told` is what has just been done."""
+        """`form` is `None` if not subscribed; `notice` says what was just done."""
         return self._render(
             "preferences",
             title="Your preferences",
             email=one_line(email),
             form=form,
             may_return=may_return,
-            told=told,
+            notice=notice,
             days=DAYS,
             urls=urls,
         )
@@ -106,7 +106,7 @@ class Pages:
         )
 
     def digest(self, digest: Digest, *, feed_url: str, keyword_pages: Mapping[str, str]) -> str:
-        """Says nothing of whose digest it is, and names only keywords that brought papers."""
+        """Does not show whose digest it is; shows only keywords that found papers."""
         pages: defaultdict[str, str] = defaultdict(str, keyword_pages)
         return self._render(
             "digest",
@@ -126,7 +126,7 @@ class Pages:
 
 
 def headline(digest: Digest) -> str:
-    """As in a mail, but for the world: of versions it does not say who had the papers."""
+    """As in a mail, but public: does not say that the reader received the earlier versions."""
     papers, versions = len(digest.entries), len(digest.revisions)
     if versions and not papers:
         return "1 new version" if versions == 1 else f"{versions} new versions"

@@ -1,4 +1,4 @@
-"""The form on the page of preferences: from choices to fields, and from what was sent back to choices."""
+"""The form on the preferences page: from choices to fields, and from the submitted form to choices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ DAYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeywordField:
-    """A keyword with the box that mutes it."""
+    """A keyword with the checkbox that mutes it."""
 
     name: str
     text: str
@@ -34,7 +34,7 @@ class KeywordField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """The fields as the page shows them; `errors` are by the name of the field."""
+    """The fields as shown; `errors` are by field name."""
 
     keywords: tuple[KeywordField, ...]
     at: str
@@ -49,7 +49,7 @@ class Form:
 def build_form(
     subscriber: Subscriber, preferences: Preferences, now: datetime, errors: Mapping[str, str] | None = None
 ) -> Form:
-    """`subscriber` is as subscribers.toml has them."""
+    """`subscriber` is as in subscribers.toml."""
     chosen = adapted(subscriber, preferences) or subscriber
     today = now.astimezone(subscriber.send_schedule.timezone).date()
     until = preferences.paused_until
@@ -69,7 +69,7 @@ def build_form(
 
 
 def is_whole(sent: Mapping[str, Sequence[str]]) -> bool:
-    """Whether that is the form: each field that a browser always sends is there, once."""
+    """Whether the form is complete: each field that a browser always sends is there once."""
     return all(len(sent.get(name, ())) == 1 for name in ("at", "weekly", "paused_until"))
 
 
@@ -86,7 +86,7 @@ def is_return(sent: Mapping[str, Sequence[str]]) -> bool:
 def parse_choices(
     sent: Mapping[str, Sequence[str]], subscriber: Subscriber, now: datetime
 ) -> tuple[Preferences, Mapping[str, str]]:
-    """What the subscriber chose where it differs from the file, and what of it cannot be, by field."""
+    """The choices that differ from the file, and the errors by field."""
     errors: dict[str, str] = {}
     written = subscriber.send_schedule
     at, weekly, until = ((sent.get(name) or [""])[0].strip() for name in ("at", "weekly", "paused_until"))
@@ -113,7 +113,7 @@ def parse_choices(
 
 
 def _name(keyword: Keyword) -> str:
-    """Stands for the keyword in the form, whatever comes before or after it in the file by then."""
+    """The name of the keyword in the form, independent of its place in the file."""
     return blake2b(keyword.query.key.encode(), digest_size=6).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The server itself: it listens while its context lasts."""
+"""The web server: it listens inside its context manager."""
 
 import asyncio
 import logging
@@ -24,16 +24,16 @@ from digest.web.site import Site, Subscribers
 _log = logging.getLogger(__name__)
 
 _KEEP_ALIVE = 30.0
-"""Seconds from the connection, or its last answer, until a request has to have come with all its headers."""
+"""Seconds from the connection, or its last answer, until all headers of a request must have arrived."""
 
 _GOODBYE = 5.0
-"""Seconds that requests in hand get when the server stops."""
+"""Seconds for open requests when the server stops."""
 
 _LINGERING = 1.0
-"""Seconds for who still sends what is not read, so that they get the answer."""
+"""Seconds for a client that still sends data that is not read, so that it gets the answer."""
 
 _PATIENCE = 2.5
-"""Seconds that a change waits for others who write the state."""
+"""Seconds that a change waits for other writers of the state."""
 
 
 @asynccontextmanager
@@ -45,16 +45,16 @@ async def serving(
     clock: Callable[[], datetime],
     metrics: Metrics,
 ) -> AsyncIterator[str]:
-    """Serves the pages, over a connection of its own to the state; gives the address that it listens at.
+    """Serves the pages, with its own connection to the state; yields the address that it listens at.
 
-    Without a base address it serves none. Raises `ConfigurationError` where it cannot listen.
+    Without a base address it serves nothing. Raises `ConfigurationError` if it cannot listen.
     """
     if settings.base_url is None:
         yield ""
         return
     pages = Pages(templates_folder(), is_indexed=settings.robots)
     with ExitStack() as stack:
-        # Who reads has a connection of its own, and never waits for a change that waits for others.
+        # Reading has its own connection, and never waits for a change that waits for other writers.
         store, changing = (stack.enter_context(open_store(state, patience=_PATIENCE)) for _ in range(2))
         site = Site(
             base_url=settings.base_url,
@@ -79,18 +79,18 @@ async def serving(
                 private = _listening("metrics_listen", settings.metrics_listen, settings.metrics_address)
                 listeners.append((stack.enter_context(private), True))
                 _log.info("figures at %s/metrics", _url_of(listeners[-1][0]))
-            doorkeeper = ConnectionLimiter(
+            limiter = ConnectionLimiter(
                 _server_of(runner),
                 limit=connections_for(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
                 trusted=settings.trusted_proxies,
                 refusal=answering.refusal,
-                access_log=None,  # it would hold tokens
+                access_log=None,  # it would contain tokens
                 keepalive_timeout=_KEEP_ALIVE,
                 lingering_time=_LINGERING,
                 auto_decompress=False,
             )
             tasks += [
-                asyncio.create_task(doorkeeper.attend(listener, is_private=is_private))
+                asyncio.create_task(limiter.accept(listener, is_private=is_private))
                 for listener, is_private in listeners
             ]
             yield _url_of(public)

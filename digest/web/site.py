@@ -1,6 +1,6 @@
-"""What is behind each address: from a token to a page, or to nothing. Nothing here knows HTTP.
+"""From a token to a page, or to nothing, without HTTP.
 
-All of it reads or writes the state, and is to be called off the event loop.
+All methods read or write the state: call them outside of the event loop.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,26 +22,26 @@ from digest.web.pages import Pages, SubscriberUrls, headline
 from digest.web.preferences_form import build_form, is_renewal, is_return, is_whole, parse_choices
 
 NEW_LINKS = (
-    "All links to your own pages and feed that were sent before, this page's included, lead nowhere any more."
-    " Your next digest has the new ones."
+    "All earlier links to your own pages and feed no longer work, also the link to this page."
+    " Your next digest has the new links."
 )
 
-ASKED = "A mail is on its way to your address: its link subscribes you again."
+ASKED = "A mail was sent to your address: its link subscribes you again."
 
 _UNDO = {
     PageChange.LEFT: ("the button subscribes you again.", "Subscribe again"),
     PageChange.RETURN: ("the button subscribes you again.", "Subscribe again"),
     PageChange.PAUSED: ("the button ends the pause.", "End the pause"),
-    PageChange.CHANGED: ("the button sets your preferences as they were before", "Take it back"),
+    PageChange.CHANGED: ("the button restores your earlier preferences", "Undo"),
 }
 
 Subscribers = Callable[[], Sequence[Subscriber]]
-"""Those of subscribers.toml, as it is in force now."""
+"""The subscribers in subscribers.toml, as it is now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A page, or a feed where `is_feed`; `is_refused`: it says what has to be corrected in what was sent."""
+    """A page, or with `is_feed` a feed; `is_refused`: it says what to correct in the form."""
 
     body: bytes
     is_feed: bool = False
@@ -49,7 +49,7 @@ class Found:
 
 
 class Site:
-    """The pages of one installation. Each gives `None` where the token is not one of them."""
+    """The pages of one installation. Each method returns `None` for an unknown token."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Site:
         subscribers: Subscribers,
         clock: Callable[[], datetime],
     ) -> None:
-        """`store` is only read; `changing` is the same state, for changes, which may have to wait."""
+        """`store` is only read; `changing` is the same state for changes, which may wait."""
         self._base_url = base_url
         self._store = store
         self._changing = changing
@@ -76,7 +76,7 @@ class Site:
         return self._leave_page(token, known) if known else None
 
     def leave(self, token: str) -> Found | None:
-        """Unsubscribes; once is as good as twice."""
+        """Unsubscribes. Idempotent."""
         known = self._leaver(token)
         if known is None:
             return None
@@ -85,7 +85,7 @@ class Site:
         return self._after("You are unsubscribed.", lambda: self._leave_page(token, known))
 
     def is_of_subscriber(self, token: str) -> Found | None:
-        """An empty page where the token opens a subscriber's preferences."""
+        """An empty page if the token opens a subscriber's preferences."""
         return Found(body=b"") if self._store.subscriber_for(token) else None
 
     def preferences(self, token: str) -> Found | None:
@@ -93,9 +93,9 @@ class Site:
         return self._preferences_page(token, known) if known else None
 
     def save_preferences(self, token: str, sent: Mapping[str, Sequence[str]]) -> Found | None:
-        """Takes up what the form says, or where it is not whole or something in it cannot be, nothing of it.
+        """Saves the form, or nothing of it if it is incomplete or has an error.
 
-        So nothing changes by what other programs send here, as a mail program's one-click (RFC 8058).
+        So requests of other programs, such as one-click unsubscribe (RFC 8058), change nothing here.
         """
         known = self._store.subscriber_for(token)
         if known is None:
@@ -110,7 +110,7 @@ class Site:
             return _page(self._pages.message("New links", NEW_LINKS))
         if not is_whole(sent):
             return self._preferences_page(
-                token, known, "Nothing was saved: the form came incomplete.", is_refused=True
+                token, known, "Nothing was saved: the form was incomplete.", is_refused=True
             )
         chosen, errors = parse_choices(sent, subscriber, self._clock())
         if errors:
@@ -120,14 +120,14 @@ class Site:
         return self._preferences_after(token, known, "Saved.")
 
     def _ask_owner(self, token: str, known: KnownSubscriber) -> Found:
-        """Whoever has a forwarded mail can ask; only who reads the subscriber's mail can return."""
+        """Anyone with a forwarded mail can ask; only the owner of the mailbox can confirm."""
         if self._subscriber(known.email) is None or self._chosen(known).left_at is None:
             return self._preferences_page(token, known)
         self._changing.tell(known.email, PageChange.RETURN, now=self._clock())
         return self._preferences_after(token, known, ASKED)
 
     def undoing(self, token: str) -> Found | None:
-        """The page with the button of a mail about a change. Changes nothing."""
+        """The page behind the link of a confirmation mail. Changes nothing."""
         one = self._store.confirmation_of(token, now=self._clock())
         if one is None:
             return None
@@ -138,14 +138,14 @@ class Site:
         return _page(self._pages.undo(email=one.email, what=what, button=button, url=url))
 
     def _restored_by(self, one: Confirmation) -> str:
-        """What differs from now, in words."""
+        """The differences from now, in words."""
         subscriber = self._subscriber(one.email)
         now = self._store.preferences_of(one.email)
         changes = differences(subscriber, now, one.former) if subscriber else ()
-        return f". {'; '.join(changes)}" if changes else ", which they are"
+        return f". {'; '.join(changes)}" if changes else ", and they are the same now"
 
     def undo(self, token: str) -> Found | None:
-        """Takes the change back; once is as good as twice."""
+        """Undoes the change. Idempotent."""
         one = self._store.confirmation_of(token, now=self._clock())
         if one is None:
             return None
@@ -154,11 +154,11 @@ class Site:
             if chosen.paused_until is not None:
                 self._changing.save_preferences(one.email, replace(chosen, paused_until=None))
             return _page(
-                self._pages.message("Done", "The pause has ended. Your next digest comes at its time.")
+                self._pages.message("Done", "The pause has ended. Your next digest comes at its usual time.")
             )
         if one.change is PageChange.CHANGED:
             self._changing.save_preferences(one.email, one.former)
-            return _page(self._pages.message("Done", "Your preferences are as they were before."))
+            return _page(self._pages.message("Done", "Your earlier preferences are restored."))
         if chosen.left_at is not None:
             self._changing.rejoin(one.email)
         return _page(self._pages.message("Done", "You are subscribed again."))
@@ -218,7 +218,7 @@ class Site:
         return self._feed(f"/f/{token}", "arXiv digest", items, self._clock(), has_page=False)
 
     def _leaver(self, token: str) -> KnownSubscriber | None:
-        """By a token that is for leaving alone; or, as in mails of before there were such, for all."""
+        """By a token that only unsubscribes; in mails of older versions, by a token for all pages."""
         return self._store.unsubscribed_for(token) or self._store.subscriber_for(token)
 
     def _leave_page(self, token: str, known: KnownSubscriber) -> Found:
@@ -236,7 +236,7 @@ class Site:
         return self._after(told, lambda: self._preferences_page(token, known, told))
 
     def _after(self, told: str, page: Callable[[], Found]) -> Found:
-        """`page`, or where it cannot be made now, only that what was asked for is done."""
+        """`page`, or if it cannot be made now, a message that the request is done."""
         try:
             return page()
         except StateError:
@@ -252,7 +252,7 @@ class Site:
         *,
         is_refused: bool = False,
     ) -> Found:
-        """`sent` is what was not saved because of `errors`."""
+        """`sent` was not saved because of `errors`."""
         subscriber, chosen = self._subscriber(known.email), self._chosen(known)
         is_subscriber = subscriber is not None and chosen.left_at is None
         form = (
@@ -264,13 +264,13 @@ class Site:
             email=known.email,
             form=form,
             may_return=subscriber is not None,
-            told=told,
+            notice=told,
             urls=self._urls(token, known),
         )
         return Found(body=html.encode(), is_refused=is_refused or bool(errors))
 
     def _subscriber(self, email: str) -> Subscriber | None:
-        """The subscriber as subscribers.toml has them. Most are found by the first, quick look."""
+        """The subscriber as in subscribers.toml. The first, fast comparison finds most."""
         everybody = self._subscribers()
         for one in everybody:
             if one.email == email:

@@ -292,7 +292,7 @@ async def test_the_second_of_two_runs_says_that_one_is_running(lab: Installation
         await until(lambda: arxiv.asked)
         done = await digest(lab, "run")
     assert done.returncode == 1
-    assert "another digest is running" in done.stderr
+    assert "another digest process uses" in done.stderr
     arxiv.replies[:] = [GOOD]
     code, report = await run(lab)
     assert (code, report["digests_sent"]) == (0, 2)
@@ -431,7 +431,7 @@ async def test_a_run_that_is_interrupted_twice_waits_for_no_mail_server(lab: Ins
             out, more = await asyncio.wait_for(process.communicate(), LIMIT)
         assert (process.returncode, out) == (130, b"")
         assert (said + more).decode().splitlines() == [
-            "stopping; the mails in hand are finished first, or interrupt again"
+            "stopping after the current mails; interrupt again to stop now"
         ]
         code, report = await run(lab, **smtp(server))
         assert (code, report["digests_sent"]) == (0, 2)

@@ -119,7 +119,7 @@ def test_the_output_tells_who_got_what_and_why(output: str) -> None:
     prose = " ".join(output.split())
     assert re.search(r"Late: 2606\.99122 .* 2 of 2 readers got it.* Replaced:", prose)
     assert re.search(r"Replaced: version 2 of 2605\.99108 .* 0 of 2 readers got it", prose)
-    assert "nobody was mailed" in prose
+    assert "no mail was sent" in prose
     assert "digest subscribe you@example.org -k" in output
     assert "digest run" in output
 

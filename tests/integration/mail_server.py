@@ -12,7 +12,7 @@ from enum import Enum
 
 
 class Do(Enum):
-    """What else than a reply may happen."""
+    """Another keyword than a reply may happen."""
 
     DROP = "close the connection"
     HANG = "say nothing more"

@@ -77,14 +77,14 @@ async def test_a_terminal_without_these_letters_shows_the_others(
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     done = await digest(tmp_path, arxiv, "keywords", "-k", "learning")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "papers a day" in done.stdout
+    assert "papers per day" in done.stdout
 
 
 async def test_without_any_keyword_it_says_how_to_try_one(tmp_path: Path, arxiv: LocalArxiv) -> None:
     (tmp_path / "subscribers.toml").write_text("")
     done = await digest(tmp_path, arxiv, "keywords")
     assert done.returncode == 2
-    assert "try one with -k KEYWORD" in done.stderr
+    assert "give one with -k KEYWORD" in done.stderr
 
 
 async def test_when_arxiv_does_not_answer_it_ends_with_three(tmp_path: Path, arxiv: LocalArxiv) -> None:

@@ -176,7 +176,7 @@ def test_a_guessed_token_harms_nobody(machine: Machine, message: bytes) -> None:
     ended = machine.bounce(message, FORGED)
     assert (ended.code, ended.out) == (
         0,
-        "Nothing done: the notification is about a mail that is none of ours.\n",
+        "Nothing done: the notification is about a mail that digest did not send.\n",
     )
     assert (machine.suppressed(), machine.counted(token)) == ([], 0)
 
@@ -296,7 +296,7 @@ def test_an_address_is_mailed_again_when_that_is_wished(machine: Machine) -> Non
     machine.bounce(postfix(), token)
     ended = machine.run("resume", SUBSCRIBER.upper())
     assert (ended.code, machine.suppressed()) == (0, [])
-    assert "is mailed again. The digest that waited goes with the next `digest run`" in ended.out
+    assert "is mailed again. The waiting digest goes with the next `digest run`" in ended.out
 
 
 def test_whoever_had_nothing_waiting_is_told_when_the_next_digest_comes(machine: Machine) -> None:
@@ -304,7 +304,7 @@ def test_whoever_had_nothing_waiting_is_told_when_the_next_digest_comes(machine:
         with SqliteStore(machine.state) as store:
             store.suppress("other@home.example", cause="550 5.1.1 no such user", now=NOW)
         ended = machine.run("resume", *arguments)
-        assert "Nothing waited: the next digest comes at its usual time." in ended.out
+        assert "No digest waited: the next one comes at its usual time." in ended.out
 
 
 @pytest.mark.parametrize("email", ["nobody@home.example", "no address"])
@@ -349,7 +349,7 @@ def test_a_server_that_sends_back_every_mail_is_not_believed(machine: Machine) -
     tokens = {email: sent(machine, email)[0] for email in emails}
     for email, token in tokens.items():
         ended = machine.bounce(postfix().replace(SUBSCRIBER.encode(), email.encode()), token)
-    assert "a mail server seems to be at fault" in ended.out
+    assert "probably a mail server is the cause" in ended.out
     assert machine.suppressed() == emails[:3]
 
 
@@ -359,7 +359,7 @@ def test_a_domain_whose_mails_come_back_all_keeps_the_rest_of_it(machine: Machin
     tokens = {email: sent(machine, email)[0] for email in emails}
     for email in (*astray, emails[0]):
         ended = machine.bounce(postfix().replace(SUBSCRIBER.encode(), email.encode()), tokens[email])
-        assert ("a mail server seems to be at fault" in ended.out) == (email in astray[2:])
+        assert ("probably a mail server is the cause" in ended.out) == (email in astray[2:])
     assert set(machine.suppressed()) == {*astray[:2], emails[0]}
 
 
@@ -394,7 +394,7 @@ def test_whoever_writes_to_the_address_in_their_mail_is_unsubscribed(machine: Ma
     address = leaving(machine)
     for _ in range(2):
         ended = machine.bounce(f"From: {SUBSCRIBER}\nTo: {address}\nSubject: unsubscribe\n\n".encode(), token)
-        assert ended.out == f"{SUBSCRIBER} is unsubscribed, as they asked by mail.\n"
+        assert ended.out == f"{SUBSCRIBER} is unsubscribed, as requested by mail.\n"
     with SqliteStore(machine.state) as store:
         assert store.preferences_of(SUBSCRIBER).left_at is not None
     forged = f"From: {SUBSCRIBER}\nTo: bounce+leave-{'a' * 29}@lab.example\n\n".encode()

@@ -271,7 +271,7 @@ async def test_a_resolver_that_does_not_answer_is_no_failure(place: Place, is_si
     place.write(smtp=smtp_of(MailServer(port=9)))
     found = named(await place.examine(), "SPF, DKIM, DMARC")
     assert found.verdict is Verdict.WARNING
-    assert ("not checked" if is_silent else "DNS knows no lab.example") in found.said
+    assert ("not checked" if is_silent else "DNS has no name lab.example") in found.said
     assert place.resolver.asked == ["lab.example"]
 
 
@@ -303,7 +303,7 @@ async def test_time_that_an_answer_lay_in_a_cache_is_no_difference(place: Place)
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (says(feed()), "cannot be without papers"),
+        (says(feed()), "must have papers"),
         (says(feed(entry())[:400]), "not a complete Atom feed"),
         (says("<html>come back later</html>"), "a web page"),
         (says("busy", status=503), "overloaded"),
@@ -326,7 +326,7 @@ async def test_the_interfaces_that_take_over_are_asked_once_each(place: Place) -
         place.write(api_url=f"{arxiv.url}/api/query", more=others_of(arxiv.url))
         findings = await place.examine()
     assert named(findings, "arXiv: OAI-PMH").said == "answers as arXiv"
-    assert named(findings, "arXiv: daily feed").said == "answers; it was made on 2026-06-16"
+    assert named(findings, "arXiv: daily feed").said == "answers; its date is 2026-06-16"
     assert [path for path, _ in arxiv.asked] == ["/api/query", "/oai", "/atom/math.HO"]
 
 
@@ -367,7 +367,7 @@ async def test_a_state_that_was_restored_is_told_of_and_left_as_it_is(place: Pla
     before = place.state.read_bytes()
     found = named(await place.examine(), "state")
     assert found.verdict is Verdict.OK
-    assert "an older copy that was put back, from which the next run goes on" in found.said
+    assert "restored from an older copy, the next run continues from it" in found.said
     assert place.state.read_bytes() == before
 
 
@@ -427,7 +427,7 @@ async def test_a_state_folder_that_cannot_be_written(place: Place, monkeypatch: 
     )  # root, as whom tests may run, may do anything
     found = named(await place.examine(), "state folder")
     assert found.verdict is Verdict.FAILED
-    assert "as the user" in found.remedy
+    assert "as the owner" in found.remedy
 
 
 async def test_root_leaves_no_file_of_its_own_in_the_folder_of_another(
@@ -463,7 +463,7 @@ async def test_broken_settings_are_named_all_at_once_and_the_rest_is_said_not_to
     place.write(smtp='prot = 25\nsecurity = "ssl"\n')
     findings = await place.examine()
     assert failures(findings) == ["configuration", "configuration"]
-    assert named(findings, "all else").verdict is Verdict.WARNING
+    assert named(findings, "other checks").verdict is Verdict.WARNING
     assert exit_code(findings) == 2
 
 

@@ -160,7 +160,7 @@ async def test_a_full_disk_is_none_of_the_users_mistakes_and_loses_nothing(
         ended = await Place(disk.folder)(command, *COMMANDS[command])
         assert (ended.code, ended.out) == (1, "")
         (line,) = ended.err.splitlines()
-        assert "the disk is full; make room" in line
+        assert "the disk is full; free some space" in line
         assert (disk.folder / "subscribers.toml").read_text() == before
         assert not list((disk.folder / "new").glob("*.toml"))
         disk.clear()

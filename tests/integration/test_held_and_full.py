@@ -66,7 +66,7 @@ def test_a_full_disk_is_named_wherever_sqlite_meets_it(disk: Disk, room: int) ->
         pass
     disk.fill(but=room)
     for name in ["other.db", *(["digest.db"] if room < 32_768 else [])]:
-        with pytest.raises(StateError, match="the disk is full; make room") as caught:
+        with pytest.raises(StateError, match="the disk is full; free some space") as caught:
             SqliteStore(disk.folder / name)
         assert caught.value.is_passing
     disk.clear()
@@ -111,7 +111,7 @@ def test_the_reason_that_sqlite_keeps_is_had_from_the_system(
     found = OSError(122, "Disk quota exceeded")
     monkeypatch.setattr(os_errors, "probe", lambda folder: found)
     told = errors.state_error(tmp_path / "digest.db", failing(code, "SQLITE_SOMETHING"))
-    assert "the disk quota of this user is used up; make room" in str(told)
+    assert "the disk quota of this user is used up; free some space" in str(told)
     assert told.is_passing
 
 
@@ -174,7 +174,7 @@ def test_who_holds_the_state_is_named(tmp_path: Path) -> None:
     path = tmp_path / "digest.db"
     with held(tmp_path / "digest.db.lock") as pid:
         user = os_errors.this_user()
-        told = rf"another digest is running on .*digest.db \(process {pid} of user {user}\)"
+        told = rf"another digest process uses .*digest.db \(process {pid} of user {user}\)"
         with pytest.raises(AlreadyRunning, match=told), hold_state(path, patience=0):
             pass
 
@@ -240,7 +240,7 @@ async def test_services_wait_for_a_full_disk_and_go_on_by_themselves(
     ):
         assert process.stderr is not None
         first = (await process.stderr.readline()).decode()
-        assert "waiting, and looking again every" in first
+        assert "waiting, trying again every" in first
         assert "No space left on device" in first or "the disk is full" in first
         disk.clear()
         second = (await process.stderr.readline()).decode()

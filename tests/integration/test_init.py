@@ -86,7 +86,7 @@ def test_a_provider_and_a_login_are_written_with_the_place_of_the_password(
     options = ("--provider", "gmail", "--at", "08:15", "--timezone", "Asia/Tokyo")
     ended = init("--email", "a@lab.example", "-k", "tea", *options)
     assert ended.code == 0
-    assert f"write the password, and nothing else, into {tmp_path}/smtp-password" in ended.out
+    assert f"write only the password into {tmp_path}/smtp-password" in ended.out
     (tmp_path / "smtp-password").write_text(f"{PASSWORD}\n")
     smtp = written(tmp_path).settings.smtp
     assert (smtp.host, smtp.username, smtp.sender) == ("smtp.gmail.com", "a@lab.example", "a@lab.example")
@@ -116,7 +116,7 @@ def test_nothing_is_overwritten(init: Init, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("# mine\n")
     ended = init("--email", "a@lab.example", "-k", "tea")
     assert ended.code == 2
-    assert f"{name} is there already, and is never overwritten" in ended.err
+    assert f"{name} exists already and is never overwritten" in ended.err
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "# mine\n"
 
@@ -147,7 +147,10 @@ def test_what_is_missing_or_not_allowed_is_named_and_nothing_written(
 def test_a_folder_that_cannot_be_made_is_named(init: Init, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     ended = init("--email", "a@lab.example", "-k", "tea", "--folder", "file/below")
-    assert (ended.code, "file/below cannot be made: Not a directory; name another folder" in ended.err) == (
+    assert (
+        ended.code,
+        "file/below cannot be created: Not a directory; choose another folder" in ended.err,
+    ) == (
         2,
         True,
     )
@@ -201,13 +204,13 @@ def test_on_a_terminal_questions_are_asked_again_until_the_answer_can_be_used(tm
         tmp_path,
         ("Your mail address", "nobody"),
         ("Your mail address", "a@lab.example"),
-        ("What to look for", "graph neural network"),
-        ("What else", "compiler"),
-        ("What else", ""),
-        ("When to mail", "06:30"),
-        ("Where that time holds", ""),
+        ("Keyword, for example", "graph neural network"),
+        ("Another keyword", "compiler"),
+        ("Another keyword", ""),
+        ("Time of the daily mail", "06:30"),
+        ("Time zone", ""),
         ("Provider", "gmail"),
-        ("Name to log in with", ""),
+        ("Name for the login", ""),
         ("File for the password", ""),
         ("Password", PASSWORD),
     )
@@ -241,21 +244,21 @@ def test_no_answer_is_taken_that_the_files_would_not_take(tmp_path: Path) -> Non
     shown = converse(
         tmp_path,
         ("Your mail address", "a@lab.example"),
-        ("What to look for", '"tea'),
-        ("What to look for", "tea"),
-        ("What else", "ti:"),
-        ("What else", ""),
-        ("When to mail", "7am"),
-        ("When to mail", ""),
-        ("Where that time holds", "CEST"),
-        ("Where that time holds", "Asia/Tokyo"),
+        ("Keyword, for example", '"tea'),
+        ("Keyword, for example", "tea"),
+        ("Another keyword", "ti:"),
+        ("Another keyword", ""),
+        ("Time of the daily mail", "7am"),
+        ("Time of the daily mail", ""),
+        ("Time zone", "CEST"),
+        ("Time zone", "Asia/Tokyo"),
         ("Provider", "gmial"),
         ("Provider", "https://mail.lab.example:587"),
         ("Provider", "mail.lab.example"),
         ("Port", "abc"),
         ("Port", "70000"),
         ("Port", "465"),
-        ("Name to log in with", ""),
+        ("Name for the login", ""),
         ("File for the password", "gone/smtp"),
         ("File for the password", "dir"),
         ("File for the password", "dir/smtp"),
@@ -267,7 +270,7 @@ def test_no_answer_is_taken_that_the_files_would_not_take(tmp_path: Path) -> Non
         "from 1 to 65535",
         f"there is no folder {tmp_path}/gone",
         "this is a folder",
-        "name a city",
+        "use a city",
     ):
         assert reason in shown
     settings = written(tmp_path).settings
@@ -279,11 +282,11 @@ def test_who_breaks_off_gets_the_command_that_goes_on(tmp_path: Path) -> None:
     shown = converse(
         tmp_path,
         ("Your mail address", "a@lab.example"),
-        ("What to look for", "graph neural network"),
-        ("What else", "tea"),
-        ("What else", ""),
-        ("When to mail", ""),
-        ("Where that time holds", "Asia/Tokyo"),
+        ("Keyword, for example", "graph neural network"),
+        ("Another keyword", "tea"),
+        ("Another keyword", ""),
+        ("Time of the daily mail", ""),
+        ("Time zone", "Asia/Tokyo"),
         ("Provider", "mail.lab.example"),
         ("Port", "\x04"),  # the end of input
         code=1,
@@ -304,7 +307,7 @@ def test_the_lines_for_a_service_install_all_that_the_last_one_starts(
     init: Init, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = init("--email", "a@lab.example", "-k", "tea", "--provider", "gmail", "--folder", "my place")
-    lines = [line.strip() for line in ended.out.partition("to make it a service:\n")[2].splitlines()]
+    lines = [line.strip() for line in ended.out.partition("make it a service, as root:\n")[2].splitlines()]
     assert lines[-1] == "systemctl enable --now arxiv-digest"
     program = next(line for line in lines if "pip install" in line)
     assert Path(shlex.split(program)[-1]).exists() or "==" in program

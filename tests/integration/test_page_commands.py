@@ -118,7 +118,7 @@ def test_what_is_no_file_is_never_replaced(digest: Digest, tmp_path: Path) -> No
     """As /dev/null would be, by root."""
     os.mkfifo(tmp_path / "pipe")
     ended = digest("page", "pipe", *TODAY)
-    assert (ended.code, "pipe: is no file" in ended.err) == (2, True)
+    assert (ended.code, "pipe: is not a regular file" in ended.err) == (2, True)
     assert (tmp_path / "pipe").is_fifo()
 
 
@@ -130,7 +130,7 @@ def test_what_is_unchanged_but_for_the_day_is_left_untouched(digest: Digest, tmp
         before = path.stat().st_ino
         ended = digest("page", name, *form, *TOMORROW)
         assert (ended.code, path.stat().st_ino, path.stat().st_mtime) == (0, before, 1)
-        assert "nothing new, so the file is as it was" in ended.out
+        assert "no new papers, the file is unchanged" in ended.out
     with SqliteStore(tmp_path / "digest.db") as store:
         see(store, "2606.00004", "More tea", "tea")
     digest("page", "README.md", *TOMORROW)
@@ -159,14 +159,14 @@ def test_a_page_too_long_for_github_is_told_of(
     digest: Digest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("digest.cli.page._MOST_SHOWN", 100)
-    assert "GitHub shows the first 500 KiB only" in digest("page", "README.md", *TODAY).out
+    assert "GitHub shows only the first 500 KiB" in digest("page", "README.md", *TODAY).out
 
 
 def test_another_file_is_never_replaced(digest: Digest, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# My project\n")
     ended = digest("page", "README.md", *TODAY)
     assert ended.code == 2
-    assert "is no such page" in ended.err
+    assert "not a page of papers" in ended.err
     assert (tmp_path / "README.md").read_text() == "# My project\n"
 
 
@@ -175,20 +175,20 @@ def test_another_file_is_never_replaced(digest: Digest, tmp_path: Path) -> None:
     [
         (
             ["page", "gone/README.md"],
-            "gone/README.md: cannot be written: No such file or directory; make its folder",
+            "gone/README.md: cannot be written: No such file or directory; create its folder",
         ),
         (["page", "."], "cannot be read: Is a directory"),
-        (["page", "x.md", "--subscriber", "cy@example.org"], "cy@example.org is no subscriber"),
+        (["page", "x.md", "--subscriber", "cy@example.org"], "cy@example.org is not a subscriber"),
         (["page", "x.md", "--subscriber", "cy@example.org", "-k", "tea"], "give either keywords"),
         (["page", "x.md", "-k", ""], "must be text in quotes"),
         (["page", "x.md", "-k", "tea AND"], "tea AND"),
         (["import", "gone.md", "--email", "ada@example.org"], "gone.md: no such file"),
         (["import", ".", "--email", "ada@example.org"], "cannot be read: Is a directory"),
-        (["import", "subscribers.toml", "--email", "ada@example.org"], "no page of papers; wanted are"),
+        (["import", "subscribers.toml", "--email", "ada@example.org"], "not a page of papers; it needs"),
         (["import", "bytes.md", "--email", "ada@example.org"], "bytes.md, line 1: not UTF-8 text"),
         (["import", "page.md", "--email", "nobody"], "nobody: must be a mail address"),
         (["import", "page.md"], "--email"),
-        (["import", "useless.md", "--email", "ada@example.org"], "none of the headings can be a keyword"),
+        (["import", "useless.md", "--email", "ada@example.org"], "no heading can be used as a keyword"),
     ],
 )
 def test_what_cannot_be_done_is_told_and_changes_nothing(
@@ -275,9 +275,9 @@ def test_headings_become_keywords_and_papers_count_as_seen(
             '"Roots (of tea)" (as the phrase "Roots (of tea)"): papers 2, matching 0; not matching 2:'
             ' 2606.00001 "Tea leaves", 2606.00002 "Roots"'
         ),
-        '"...": can be no keyword, and is left out',
-        'Under "Tea leaves", "Roots (of tea)" stand the same 2 papers: arXiv was asked wrongly',
-        "3 papers count as seen by cy@example.org.",
+        '"...": cannot be a keyword, ignored',
+        '"Tea leaves", "Roots (of tea)" have the same 2 papers: the page was made with a wrong search',
+        "3 papers are marked as seen by cy@example.org.",
     ]
     assert 'Added cy@example.org with "Tea leaves", ""Roots (of tea)""' in ended.out
     assert new_for(state, "cy@example.org", "tea leaves") == {"2606.00003"}
@@ -290,14 +290,14 @@ def test_what_could_not_be_read_is_counted_with_examples(digest: Digest, tmp_pat
     out = digest("import", "README.md", "--email", "cy@example.org").out.splitlines()
     assert out[1:3] == [
         (
-            '"Tea leaves": papers 0, matching 0; rows that name no paper of arXiv 3:'
+            '"Tea leaves": papers 0, matching 0; rows without a paper of arXiv 3:'
             ' line 4 "Tea 0 |", line 5 "Tea 1 |", …'
         ),
-        'Links to papers in no such table, which are left out (1): line 8 "- Milk"',
+        'Links to papers outside of such tables, ignored (1): line 8 "- Milk"',
     ]
     (tmp_path / "README.md").write_text(f"## Tea leaves\n{listed}")
     ended = digest("import", "README.md", "--email", "cy@example.org")
-    assert (ended.code, 'left out (1): line 2 "- Milk"' in " ".join(ended.err.split())) == (2, True)
+    assert (ended.code, 'ignored (1): line 2 "- Milk"' in " ".join(ended.err.split())) == (2, True)
 
 
 def test_importing_twice_is_the_same_as_once(digest: Digest, state: Path, tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_importing_twice_is_the_same_as_once(digest: Digest, state: Path, tmp_pa
     once = (tmp_path / "subscribers.toml").read_text()
     ended = digest("import", "README.md", "--email", "ADA@example.org")
     assert ended.code == 0
-    assert "3 papers count as seen by ADA@example.org, 3 of them did already." in ended.out
+    assert "3 papers are marked as seen by ADA@example.org, 3 of them already before." in ended.out
     assert (tmp_path / "subscribers.toml").read_text() == once
     assert 'keywords = ["tea", "milk", "Tea leaves", ' in once
 

@@ -479,7 +479,7 @@ async def test_the_event_loop_is_free_while_one_waits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("place", "remedy"),
-    [("a directory", "name a file in that folder"), ("under a file", "a file is in the way")],
+    [("a directory", "it is a folder: give the path of a file"), ("under a file", "a file is in the way")],
 )
 async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, place: str, remedy: str) -> None:
     (tmp_path / "file").touch()

@@ -109,5 +109,5 @@ def test_an_output_that_takes_nothing_is_told_in_a_line(tmp_path: Path, argument
             check=False,
             timeout=60,
         )
-    assert done.stderr == "error: the output cannot be written: No space left on device\n"
+    assert done.stderr == "error: cannot write the output: No space left on device\n"
     assert done.returncode == 1

@@ -139,7 +139,7 @@ async def test_an_expired_certificate_is_refused(trusted: trustme.CA) -> None:
     expired = certificate(trusted, not_after=datetime(2020, 1, 1, tzinfo=UTC))
     error = await refusal_to_open(MailServer(tls=expired, extensions=("STARTTLS",)), security="starttls")
     assert "certificate is not valid (certificate has expired)" in error.reason
-    assert "has to renew it" in error.remedy
+    assert "must renew it" in error.remedy
 
 
 async def test_a_certificate_for_another_name_is_refused(trusted: trustme.CA) -> None:

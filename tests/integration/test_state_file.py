@@ -256,7 +256,7 @@ def test_one_process_at_a_time_works_on_a_state_file(tmp_path: Path) -> None:
     path = tmp_path / "digest.db"
     with (
         hold_state(path),
-        pytest.raises(AlreadyRunning, match="another digest is running"),
+        pytest.raises(AlreadyRunning, match="another digest process uses"),
         hold_state(path),
     ):
         pass

@@ -454,8 +454,8 @@ def test_who_has_a_state_or_settings_of_their_own_is_shown_those(
     assert run(monkeypatch) == 1
     said = capsys.readouterr().out
     own = tmp_path / "home" / "state" / "arxiv-digest" / "digest.db"
-    assert f"{own} is not there yet" in said
-    assert f"that of the service is {state}" in said
+    assert f"{own} does not exist yet" in said
+    assert f"the state of the service is {state}" in said
     Path("digest.toml").unlink()
     with SqliteStore(own):
         pass
@@ -470,8 +470,8 @@ def test_whoever_may_not_read_what_the_service_reads_is_told_who_may(
     monkeypatch.setattr("os.access", lambda path, mode: False)
     assert run(monkeypatch) == 2
     said = capsys.readouterr().err
-    assert "smtp.username: no password is given for it" in said
-    assert "is for root alone" in said
+    assert "smtp.username: it has no password" in said
+    assert "only root can read" in said
 
 
 def test_an_installation_without_state_needs_somebody_and_is_told_how_to_name_one(
@@ -483,8 +483,8 @@ def test_an_installation_without_state_needs_somebody_and_is_told_how_to_name_on
     assert run(monkeypatch) == 1
     said = capsys.readouterr().out
     assert "nobody is subscribed" in said
-    assert f"needs you: {tmp_path}/digest.db is not there yet; the first run makes it." in said
+    assert f"needs you: {tmp_path}/digest.db does not exist yet; the first run creates it." in said
     assert "DIGEST_STATE" in said
     assert run(monkeypatch, "--json") == 1
-    assert "is not there yet" in json.loads(capsys.readouterr().out)["problems"][0]
+    assert "does not exist yet" in json.loads(capsys.readouterr().out)["problems"][0]
     assert not (tmp_path / "digest.db").exists()

@@ -91,7 +91,7 @@ def test_a_file_without_a_last_line_end_can_be_added_to(path: Path) -> None:
 
 
 def test_a_new_subscriber_needs_a_keyword(path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"cy@example\.org is new and needs a keyword"):
+    with pytest.raises(ConfigurationError, match=r"cy@example\.org is a new subscriber and needs a keyword"):
         subscribe(path, DEFAULTS, email="cy@example.org", at="08:00")
     assert path.read_text() == WRITTEN
 
@@ -201,9 +201,9 @@ def test_all_can_go(path: Path) -> None:
 @pytest.mark.parametrize(
     ("email", "keywords", "problem"),
     [
-        ("anne@example.org", [], "anne@example.org has no subscription; did you mean Ann@example.org?"),
+        ("anne@example.org", [], "anne@example.org is not a subscriber; did you mean Ann@example.org?"),
         ("ann@example.org", ["x rax"], 'does not follow "x rax"; did you mean "x ray"?'),
-        ("ann@example.org", ["zebra"], 'does not follow "zebra"; known are "neural operator", "x ray"'),
+        ("ann@example.org", ["zebra"], 'does not follow "zebra"; it follows "neural operator", "x ray"'),
     ],
 )
 def test_what_is_not_there_cannot_go(path: Path, email: str, keywords: list[str], problem: str) -> None:
@@ -274,7 +274,7 @@ def test_a_form_that_cannot_be_edited_safely_is_left_as_it_is(
     path: Path, text: str, edit: Callable[[Path], object]
 ) -> None:
     path.write_text(text)
-    with pytest.raises(ConfigurationError, match="change it by hand"):
+    with pytest.raises(ConfigurationError, match="edit it by hand"):
         edit(path)
     assert path.read_text() == text
 
@@ -323,14 +323,14 @@ def test_a_full_disk_is_told_as_such_and_leaves_the_file_as_it_was(
 
     before = path.read_text()
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ConfigurationError, match="the disk is full; make room"):
+    with pytest.raises(ConfigurationError, match="the disk is full; free some space"):
         subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"])
     assert path.read_text() == before
 
 
 def test_a_place_that_cannot_be_written_is_told_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match=r"cannot be written: .*; a file is in the way"):
+    with pytest.raises(ConfigurationError, match=r"cannot be written: .*; there is a file where"):
         subscribe(
             tmp_path / "file" / "subscribers.toml", DEFAULTS, email="cy@example.org", keywords=["graph"]
         )
@@ -340,7 +340,7 @@ def test_a_writer_who_does_not_let_go_is_told_of(path: Path, monkeypatch: pytest
     monkeypatch.setattr(atomic_write, "_LOCK_TIMEOUT", 0.1)
     with (
         FileLock(path.with_name(".subscribers.toml.lock"), is_singleton=False),
-        pytest.raises(ConfigurationError, match="somebody else is editing it"),
+        pytest.raises(ConfigurationError, match="another process is editing it"),
     ):
         subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"])
     assert path.read_text() == WRITTEN

@@ -298,7 +298,7 @@ async def test_a_keyword_without_papers_has_a_page_and_a_feed(town: Town) -> Non
     links = town.links()
     assert links.keyword_pages
     url = links.keyword_pages["milk"]
-    assert "No paper was found yet." in told((await town.get(url)).body)
+    assert "No papers found yet." in told((await town.get(url)).body)
     assert feedparser.parse((await town.get(f"{url}/feed.atom")).body).feed.updated == "2026-06-16T07:00:00Z"
 
 

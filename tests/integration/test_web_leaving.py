@@ -78,7 +78,7 @@ async def test_who_left_comes_back_by_a_mail_that_only_they_get(town: Town) -> N
     await town.post(links.unsubscribe)
     assert 'name="return"' in (await town.get(links.manage)).body
     answer = await town.post(links.manage, {"return": "yes"})
-    assert "A mail is on its way" in told(answer.body)
+    assert "A mail was sent to your address" in told(answer.body)
     assert town.store.preferences_of(ADA.email).left_at
     mail = written(town)
     assert (mail.email, mail.change) == (ADA.email, PageChange.RETURN)
@@ -139,7 +139,7 @@ async def test_who_chooses_is_told_what_and_can_take_it_back(town: Town) -> None
     undoing = told((await town.get(f"/b/{mail.token}")).body)
     assert "time: 09:00 UTC (before: 18:05 UTC)" in undoing
     assert town.store.preferences_of(ADA.email).weekly == "fri"
-    assert "as they were before" in told((await town.post(f"/b/{mail.token}")).body)
+    assert "earlier preferences are restored" in told((await town.post(f"/b/{mail.token}")).body)
     assert town.store.preferences() == {ADA.email: Preferences(send_at=time(9))}
 
 
@@ -275,7 +275,7 @@ async def test_new_links_end_all_that_were_sent_and_are_told_by_mail_alone(town:
     assert links.online
     feed = re.findall(r"/f/[^/]+/feed.atom", (await town.get(links.manage)).body)[0]
     answer = await town.post(links.manage, {"links": "new"})
-    assert (answer.status, "Your next digest has the new ones." in told(answer.body)) == (200, True)
+    assert (answer.status, "Your next digest has the new links." in told(answer.body)) == (200, True)
     own = (links.unsubscribe, links.manage, links.manage.replace("/p/", "/u/"), feed)
     assert [(await town.get(url)).status for url in own] == [404] * 4
     assert (await town.get(links.online)).status == 200

@@ -178,7 +178,7 @@ async def test_doctor_finds_the_pages_and_what_is_no_page_of_ours(town: Town) ->
     (found,) = [one async for one in check_pages(Web(base_url=town.address))]
     assert found.verdict is Verdict.OK
     (found,) = [one async for one in check_pages(Web(base_url=f"{town.address}/elsewhere"))]
-    assert (found.verdict, "not as these pages do" in found.said) == (Verdict.FAILED, True)
+    assert (found.verdict, "but not with these pages" in found.said) == (Verdict.FAILED, True)
     (found,) = [one async for one in check_pages(Web(base_url="http://127.0.0.1:1"))]
     assert found.verdict is Verdict.WARNING
     assert [one async for one in check_pages(Web())] == []
@@ -188,7 +188,7 @@ async def test_doctor_tells_of_a_proxy_that_hides_its_clients(town: Town) -> Non
     url = f"{BASE}/healthz"
     hidden, told = await town.get("/healthz"), await town.get("/healthz", X_Forwarded_For="192.0.2.1:80")
     found = judge_answer(url, hidden.status, hidden.body.encode())
-    assert (found.verdict, "does not tell who asks" in found.said) == (Verdict.WARNING, True)
+    assert (found.verdict, "sends no client address" in found.said) == (Verdict.WARNING, True)
     assert judge_answer(url, told.status, told.body.encode()).verdict is Verdict.OK
     for status, body in ((502, b"<html>"), (200, b"[]"), (200, b"\xff"), (404, b"{}"), (301, b"")):
         assert judge_answer(url, status, body).verdict is Verdict.FAILED

@@ -145,6 +145,6 @@ async def test_a_mistake_of_ours_is_told_by_its_kind_and_place_alone(
 
     monkeypatch.setattr("digest.storage.sqlite.store.SqliteStore.preferences_of", fail)
     answer = await town.get(f"/p/{token}")
-    assert (answer.status, "A mistake of ours" in answer.body) == (500, True)
+    assert (answer.status, "Server error" in answer.body) == (500, True)
     assert "page=/p/{token} cause=KeyError at " in caplog.text
     nothing_is_told(caplog, token)

@@ -64,7 +64,7 @@ def test_the_button_of_the_page_unsubscribes_and_mails_take_it_back(
     assert site.subscriber(_email(mail))["left_at"] is not None
     manage = "Change keywords, time or frequency"
     asked = visit(site, opening(page), following(manage), pressing("Subscribe again"))
-    assert "A mail is on its way" in asked.last.text
+    assert "A mail was sent to your address" in asked.last.text
     assert site.subscriber(_email(mail))["left_at"] is not None
     visit(site, opening(site.confirmation("return")), pressing("Subscribe again"))
     assert site.subscriber(_email(mail))["left_at"] is None
@@ -73,7 +73,7 @@ def test_the_button_of_the_page_unsubscribes_and_mails_take_it_back(
 def test_new_links_end_those_of_the_mail(site: Website, mail: Mail, page: str) -> None:
     manage = "Change keywords, time or frequency"
     made = visit(site, opening(page), following(manage), pressing("Make new links"))
-    assert "Your next digest has the new ones" in made.last.text
+    assert "Your next digest has the new links" in made.last.text
     found = visits(site, {link: [opening(link)] for link in _links(mail)})
     assert {link.removeprefix(BASE)[:3]: one.last.status for link, one in found.items()} == {
         "/u/": 404,

@@ -64,7 +64,7 @@ def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[
     urlopen(manage.replace(BASE, site.address), data=form.encode(), timeout=10).close()
     return {
         "choices to take back": [opening(site.confirmation("changed"))],
-        "choices taken back": [opening(site.confirmation("changed")), pressing("Take it back")],
+        "choices taken back": [opening(site.confirmation("changed")), pressing("Undo")],
         "unsubscribe": [opening(leave)],
         "preferences": [opening(manage)],
         "preferences, saved": [opening(manage), ticking(name), pressing("Save")],

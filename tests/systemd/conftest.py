@@ -44,7 +44,7 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def installed(machine: Machine, downloads: Path) -> Machine:
-    """The machine after somebody followed the documentation; nobody is subscribed yet."""
+    """The machine after somebody followed the documentation; there are no subscribers yet."""
     home = machine.path("/root")
     (home / "digest.toml").write_text(f'[smtp]\nhost = "127.0.0.1"\nusername = "{USERNAME}"\n')
     (home / "subscribers.toml").write_text("")

@@ -35,11 +35,11 @@ def verdict_and_said(finding: Finding) -> tuple[str, str]:
         ((), None, "warning", "no SPF record"),
         (("v=spf10 -all", "v=spf2.0/pra -all"), None, "warning", "no SPF record"),
         ((GOOD, "v=spf1 -all"), None, "failed", "2 SPF records"),
-        (("v=spf1 mx +all",), None, "warning", "lets everybody send"),
-        (("v=spf1 mx all",), None, "warning", "lets everybody send"),
-        (("v=spf1 mx",), None, "warning", "does not say what holds for other servers"),
-        (("v=spf1 mx ~all",), "_spf.google.com", "warning", "does not itself include _spf.google.com"),
-        ((f"v=spf1 {MANY} -all",), None, "warning", "11 look-ups, where 10 are allowed"),
+        (("v=spf1 mx +all",), None, "warning", "allows every server to send"),
+        (("v=spf1 mx all",), None, "warning", "allows every server to send"),
+        (("v=spf1 mx",), None, "warning", "has no rule for other servers"),
+        (("v=spf1 mx ~all",), "_spf.google.com", "warning", "does not include _spf.google.com"),
+        ((f"v=spf1 {MANY} -all",), None, "warning", "11 look-ups; at most 10 are allowed"),
     ],
 )
 def test_an_spf_record_is_one_that_names_the_server_and_ends_the_list(
@@ -62,7 +62,7 @@ def test_the_include_is_that_of_the_servers_owner() -> None:
         (("v=DMARC1;p=reject",), "ok", "p=reject"),
         ((), "warning", "no DMARC record"),
         (("p=none; v=DMARC1",), "warning", "no DMARC record"),
-        (("v=DMARC1; p=maybe",), "failed", "no policy"),
+        (("v=DMARC1; p=maybe",), "failed", "no valid policy"),
         (("v=DMARC1; p=none", "v=DMARC1; p=reject"), "failed", "2 records"),
     ],
 )
@@ -103,14 +103,14 @@ GOING = {"load": "loaded", "active": "active", "file": "enabled", "result": "suc
         (GOING, ABSENT, "ok", "arxiv-digest.service runs"),
         (ABSENT, GOING, "ok", "arxiv-digest-run.timer runs"),
         (GOING | {"active": "inactive", "file": "disabled"}, GOING, "ok", "arxiv-digest-run.timer runs"),
-        (GOING, GOING, "warning", "both in use"),
+        (GOING, GOING, "warning", "both active"),
         (
             GOING | {"active": "inactive", "file": "disabled"},
             ABSENT,
             "warning",
             "neither enabled nor running",
         ),
-        (GOING | {"file": "disabled"}, ABSENT, "warning", "not after a restart"),
+        (GOING | {"file": "disabled"}, ABSENT, "warning", "not start after a reboot"),
         (GOING | {"active": "failed", "result": "exit-code"}, ABSENT, "failed", "(failed, exit-code)"),
         (GOING | {"active": "activating"}, ABSENT, "failed", "does not run"),
         (GOING | {"load": "bad-setting"}, ABSENT, "failed", "cannot load"),
@@ -133,7 +133,7 @@ def test_a_file_with_a_password_is_closed_to_other_users() -> None:
 def test_the_disk_has_room_for_a_year() -> None:
     assert judge_room(A_YEAR).verdict is Verdict.OK
     assert verdict_and_said(judge_room(A_YEAR - 1))[0] == "warning"
-    assert verdict_and_said(judge_room(1_000_000)) == ("failed", "1 MB free beside the state")
+    assert verdict_and_said(judge_room(1_000_000)) == ("failed", "1 MB free for the state")
 
 
 @pytest.mark.parametrize(
@@ -163,9 +163,9 @@ def test_an_answer_without_a_paper_of_the_last_days_is_not_believed() -> None:
     now = moment("2026-06-16 12:00")
     assert doubt_about(now - timedelta(days=6), 9, now=now) is None
     assert doubt_about(now - timedelta(days=600), 9, now=None) is None
-    assert "said to be of 2024" in str(doubt_about(now - timedelta(days=800), 9, now=now))
-    assert "cannot be without" in str(doubt_about(None, 0, now=now))
-    assert "cannot be without" in str(doubt_about(now, 0, now=now))
+    assert "has the date 2024" in str(doubt_about(now - timedelta(days=800), 9, now=now))
+    assert "must have" in str(doubt_about(None, 0, now=now))
+    assert "must have" in str(doubt_about(now, 0, now=now))
 
 
 def test_what_a_provider_wants_is_known_by_its_server() -> None:

@@ -307,7 +307,7 @@ def test_tz_may_name_a_file_and_what_has_no_name_is_told(
     (tmp_path / "timezone").write_text("Asia/Tokyo\n")
     assert machine_zone({}, nothing, tmp_path / "timezone") == "Asia/Tokyo"
     load_settings(None, {"TZ": "XYZ-1XYT,M3.5.0,M10.5.0/3"})
-    assert "cannot be told from TZ=XYZ-1XYT,M3.5.0,M10.5.0/3: UTC is used" in caplog.text
+    assert "cannot be read from TZ=XYZ-1XYT,M3.5.0,M10.5.0/3, using UTC" in caplog.text
     caplog.clear()
     load_settings(None, {"TZ": "XYZ-1XYT", "DIGEST_DEFAULTS__TIMEZONE": "Asia/Tokyo"})
     assert not caplog.text
@@ -360,7 +360,7 @@ def test_plaintext_is_for_loopback_unless_said_so() -> None:
 def test_a_password_never_goes_unencrypted_to_another_machine() -> None:
     login = 'allow_plaintext = true\nusername = "me"\npassword = "hush"'
     with pytest.raises(
-        ConfigurationError, match=r"smtp\.security: a password would go unencrypted"
+        ConfigurationError, match=r"smtp\.security: the password would go unencrypted"
     ) as raised:
         load(f'[smtp]\nhost = "mail.lan"\nsecurity = "none"\n{login}')
     assert "hush" not in str(raised.value)
@@ -403,7 +403,7 @@ def test_a_password_is_never_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "problem"),
     [
-        ('username = "me"', "smtp.username: no password is given"),
+        ('username = "me"', "smtp.username: it has no password"),
         ('password = "x"', "smtp.password: smtp.username is missing"),
         ('username = "me"\npassword_file = "gone"', "smtp.password_file: "),
         ('username = "me"\npassword_file = "empty"', "is empty"),
@@ -583,5 +583,5 @@ def test_without_a_provider_there_are_no_limits() -> None:
 
 @pytest.mark.parametrize("zone", ["PST", "CEST", "GMT+2", "UTC-5", "+01:00", "UTC+5:30"])
 def test_an_abbreviated_zone_gets_the_advice_to_name_a_city(zone: str) -> None:
-    with pytest.raises(ConfigurationError, match="knows no summer time: name a city of that zone"):
+    with pytest.raises(ConfigurationError, match="has no summer time: use a city of that zone"):
         load_settings(None, {"DIGEST_DEFAULTS__TIMEZONE": zone})

@@ -229,7 +229,7 @@ def test_a_file_of_another_form_is_an_error(text: str, problem: str) -> None:
 
 
 def test_a_missing_file_says_what_makes_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="`digest subscribe EMAIL -k KEYWORD` makes one"):
+    with pytest.raises(ConfigurationError, match="`digest subscribe EMAIL -k KEYWORD` creates it"):
         load_subscribers(tmp_path / "who.toml", DEFAULTS)
 
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from digest.errors import ConfigurationError
-from digest.subscribers.toml import Entangled, all_entries, read_entries
+from digest.subscribers.toml import NotSeparable, all_entries, read_entries
 
 _PIECES = (
     "[[subscriber]]\n",
@@ -51,7 +51,7 @@ _PIECES = (
 def read(text: str) -> list[dict[str, object]] | None:
     try:
         return list(read_entries(text))
-    except Entangled:
+    except NotSeparable:
         return None
 
 

@@ -15,9 +15,9 @@ from digest.subscribers.subscriber import Keyword, parse_keyword
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A heading as a keyword, or `None` where it can be none, and what becomes of its papers.
+    """A heading as a keyword, or `None` if it cannot be one, and how its papers match.
 
-    `matching` and `strays` are those of which the page tells enough to say; `unclear` are the others.
+    `matching` and `strays` are decided by the text on the page; `unclear` are papers with too little text.
     """
 
     listing: Listing
@@ -28,7 +28,7 @@ class Verdict:
 
 
 def keyword_for(heading: str) -> Keyword | None:
-    """The keyword that a heading is; as a phrase in quotes where it is not of the keyword language."""
+    """The keyword of a heading; as a phrase in quotes if it is not in the keyword language."""
     for text in (heading, f'"{heading.replace(chr(34), " ")}"'):
         with suppress(ValueError, QueryError):
             return parse_keyword(text)
@@ -36,13 +36,13 @@ def keyword_for(heading: str) -> Keyword | None:
 
 
 def judge(listing: Listing) -> Verdict:
-    """Holds the papers under a heading against the keyword that it is."""
+    """Compares the papers under a heading with its keyword."""
     keyword = keyword_for(listing.heading)
     if keyword is None:
         return Verdict(listing=listing, keyword=None, unclear=listing.papers)
     found: dict[str, list[Listed]] = defaultdict(list)
     for listed in listing.papers:
-        found[_fate(keyword, listed)].append(listed)
+        found[_judgement(keyword, listed)].append(listed)
     return Verdict(
         listing=listing,
         keyword=keyword,
@@ -53,7 +53,7 @@ def judge(listing: Listing) -> Verdict:
 
 
 def alike(verdicts: Sequence[Verdict]) -> tuple[tuple[Verdict, ...], ...]:
-    """Groups of headings that mean different things and have the very same papers, two or more.
+    """Groups of headings with different meanings and exactly the same papers, two or more.
 
     Not all of them can be right, unless all of these papers match all of them.
     """
@@ -75,14 +75,14 @@ def _is_right(verdict: Verdict) -> bool:
     return len(verdict.matching) == len(verdict.listing.papers)
 
 
-def _fate(keyword: Keyword, listed: Listed) -> str:
+def _judgement(keyword: Keyword, listed: Listed) -> str:
     if matches(keyword.query, _as_far_as_known(listed)):
         return "matching"
     return "stray" if listed.abstract and not _asks_for_more(keyword.query.root) else "unclear"
 
 
 def _as_far_as_known(listed: Listed) -> Paper:
-    """A paper to be held against a keyword, and for nothing else: a page leaves out half of it."""
+    """A paper only for matching: a page has only part of its data."""
     return Paper(
         id=listed.id,
         version=1,
@@ -95,7 +95,7 @@ def _as_far_as_known(listed: Listed) -> Paper:
 
 
 def _asks_for_more(node: Node) -> bool:
-    """Whether authors, categories or a journal may decide, which a page does not tell."""
+    """Whether the match may depend on authors, categories or a journal, which a page does not have."""
     match node:
         case AnyOf():
             return any(map(_asks_for_more, node.operands))

@@ -1,8 +1,7 @@
 """Pages of papers: a heading for each keyword, and under it a table of its newest papers.
 
-That is the form of the README of a "Daily Papers" repository. `digest.cli.daily_papers.writer` makes such a
-page, `digest.cli.daily_papers.parser` reads one, and `digest.cli.daily_papers.matching` says which of its
-papers match their heading.
+This is the form of the README of a "Daily Papers" repository. `writer` writes such a page, `parser` reads
+one, and `matching` says which of its papers match their heading.
 """
 
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from digest.model.paper import Paper, month_of
 from digest.subscribers.subscriber import Keyword
 
 MOST_PAPERS = 100
-"""How many papers stand under a heading at most."""
+"""The most papers under a heading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,20 +26,20 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What a page says; `updated_on` is the day on which its papers were looked up."""
+    """The content of a page; `updated_on` is the day of its papers."""
 
     sections: tuple[Section, ...]
     updated_on: date
 
 
 def build_section(keyword: Keyword, papers: Iterable[Paper]) -> Section:
-    """Those of `papers` that match, as they are now, by the date that is shown, the newest first."""
+    """Those of `papers` that match now, by the date that the page shows, newest first."""
     matching = (paper for paper in papers if matches(keyword.query, paper))
     newest_first = sorted(matching, key=lambda paper: (dated(paper), paper.id), reverse=True)
     return Section(keyword=keyword, papers=tuple(newest_first[:MOST_PAPERS]))
 
 
 def dated(paper: Paper) -> str:
-    """The day of this version, as in `2026-06-15`; where its source told none, the month of the id."""
+    """The day of this version, as in `2026-06-15`; if the source has none, the month of the id."""
     moment = paper.updated_at or paper.submitted_at
     return f"{moment:%Y-%m-%d}" if moment else month_of(paper.id)

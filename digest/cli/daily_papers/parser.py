@@ -1,7 +1,7 @@
 """Reading the tables of a "Daily Papers" README, our own or one that another program wrote.
 
-Those differ in their columns, and few escape what stands in them: a row whose columns cannot be told apart
-is taken as one text, and a cell may go on in the next line. Tables are of Markdown or of HTML.
+Such pages differ in their columns, and few escape the text in them. A row whose columns cannot be separated
+is read as one text, and a cell may continue in the next line. Tables are in Markdown or HTML.
 """
 
 import re
@@ -16,7 +16,7 @@ from digest.model.paper import ArxivId, one_line, parse_identifier
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """What a page tells of a paper. `title` is empty where the row does not say which text it is."""
+    """What a page has of a paper. `title` is empty if the row does not show which text it is."""
 
     id: ArxivId
     title: str
@@ -26,7 +26,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """What seems to be of a paper and was not taken: its line, counted from 1, and what it shows."""
+    """What looks like a paper but was not read: its line, counted from 1, and its text."""
 
     line: int
     text: str
@@ -34,7 +34,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A heading with its papers, each once; `unread` are the rows that name no paper of arXiv."""
+    """A heading with its papers, each once; `unread` are rows without a paper of arXiv."""
 
     heading: str
     papers: tuple[Listed, ...]
@@ -247,17 +247,17 @@ def _listing(heading: str, table: _Table) -> Listing:
 def _listed(arxiv_id: ArxivId, columns: Sequence[str], row: _Row) -> Listed:
     if len(row.cells) != len(columns):
         return Listed(id=arxiv_id, title="", abstract=_text("|".join(row.cells)), comment="")
-    told: Mapping[str, str] = dict(zip(columns, map(_text, row.cells), strict=True))
+    texts: Mapping[str, str] = dict(zip(columns, map(_text, row.cells), strict=True))
     return Listed(
         id=arxiv_id,
-        title=told["title"],
-        abstract=told.get("abstract", ""),
-        comment=told.get("comment", ""),
+        title=texts["title"],
+        abstract=texts.get("abstract", ""),
+        comment=texts.get("comment", ""),
     )
 
 
 def _arxiv_id(row: str) -> ArxivId | None:
-    """Of the first link to a paper; an address that is no link may be a part of the abstract."""
+    """From the first link to a paper; an address that is not a link may be part of the abstract."""
     links = " ".join(found["markdown"] or found["html"] for found in _LINKED.finditer(row))
     for found in chain(_ADDRESS.finditer(f"{links} "), _ADDRESS.finditer(row)):
         with suppress(ValueError):

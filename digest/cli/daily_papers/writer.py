@@ -37,7 +37,7 @@ td:nth-child(2) { white-space: nowrap; }
 
 
 def write_markdown(page: Page) -> str:
-    """The page in GitHub's Markdown. All that comes from papers and keywords shows as it is written."""
+    """The page in GitHub's Markdown. Texts of papers and keywords appear as they are written."""
     head = f"# {_TITLE}\n\n{_INTRODUCTION}\n\n{_last_update(page)}\n"
     return "\n".join([head, *map(_markdown_section, page.sections)])
 
@@ -68,7 +68,7 @@ def write_html(page: Page) -> str:
 
 
 def is_page(text: str) -> bool:
-    """Whether `text` may be a page that somebody wrote earlier: it tells when it was updated last."""
+    """Whether `text` may be an earlier page: it has a line about its last update."""
     return _LAST_UPDATE.search(text) is not None
 
 

@@ -1,1 +1,1 @@
-"""What `digest doctor` looks at: a module for each subject, a function for each check."""
+"""The checks of `digest doctor`: a module for each subject, a function for each check."""

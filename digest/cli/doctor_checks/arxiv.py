@@ -1,4 +1,4 @@
-"""arXiv's interfaces: whether each answers, and can be believed, by one small request each."""
+"""arXiv's interfaces: whether each answers, and plausibly, with one small request each."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -32,11 +32,11 @@ Ask = Callable[[PoliteClient, str], Awaitable[str]]
 
 
 async def check_arxiv(settings: Settings) -> AsyncIterator[Finding]:
-    """The search API, then the two that take over for it, then this machine's clock beside arXiv's."""
-    if owner := _someone_elses(settings):
+    """The search API, then the two other interfaces, then this machine's clock compared with arXiv's."""
+    if owner := _other_owner(settings):
         yield warning(
             "arXiv",
-            f"not asked: a file made by this user would stop the digest of user {owner}",
+            f"not checked: a file of this user would stop the digest of user {owner}",
             f"run this as that user: sudo -u '#{owner}' digest doctor",
         )
         return
@@ -49,14 +49,14 @@ async def check_arxiv(settings: Settings) -> AsyncIterator[Finding]:
                 yield await _asked(name, client, url, ask)
             yield judge_clock(client.clock_lead)
     except (StateError, OSError) as error:
-        yield failed("arXiv", f"not asked: {error}", "see the state folder above")
+        yield failed("arXiv", f"not checked: {error}", "see the check of the state folder")
     if settings.arxiv.contact is None:
-        said = "no contact is set, and arXiv asks for one"
+        said = "no contact is set; arXiv asks for one"
         yield warning("arXiv: contact", said, "set arxiv.contact to your address")
 
 
 def _proxies(settings: Settings) -> Iterator[Finding]:
-    """The proxies that the environment names, and for which of arXiv's hosts."""
+    """The proxies from the environment, with the hosts of arXiv that use them."""
     hosts: dict[str, list[str]] = {}
     for _, url, _ in _interfaces(settings):
         try:
@@ -67,11 +67,11 @@ def _proxies(settings: Settings) -> Iterator[Finding]:
             yield failed("arXiv: proxy", what, remedy)
             return
     for proxy, names in hosts.items():
-        yield ok("arXiv: proxy", f"{', '.join(dict.fromkeys(names))} by {proxy}, as the environment says")
+        yield ok("arXiv: proxy", f"{', '.join(dict.fromkeys(names))} through {proxy}, from the environment")
 
 
-def _someone_elses(settings: Settings) -> int | None:
-    """The user in whose state folder a request would leave a file that they cannot write."""
+def _other_owner(settings: Settings) -> int | None:
+    """The user in whose state folder a request would create a file that they cannot write."""
     file = rate_limiter_file(settings)
     if file.exists() or not file.parent.exists():
         return None
@@ -84,7 +84,7 @@ def _owner(folder: Path) -> int:
 
 
 def _interfaces(settings: Settings) -> tuple[tuple[str, str, Ask], ...]:
-    """As they are used: an arXiv on this machine is never mixed with the real one."""
+    """The interfaces in use: an arXiv on this machine is never mixed with the real one."""
     arxiv = settings.arxiv
     found: tuple[tuple[str, str, Ask], ...] = (
         ("search API", arxiv.api_url, _search),
@@ -106,22 +106,24 @@ async def _asked(name: str, client: PoliteClient, url: str, ask: Ask) -> Finding
         said, remedy = f"{_cause(error)} ({url})", _remedy(error)
         if ask is _search:
             return failed(f"arXiv: {name}", said, remedy)
-        return warning(f"arXiv: {name}", said, f"{remedy}; it is only asked in need")
+        return warning(f"arXiv: {name}", said, f"{remedy}; it is used only when needed")
 
 
 def _cause(error: SourceError) -> str:
-    """The reason without its advice, which stands at its end and is about a single run."""
+    """The reason without the advice at its end, which is about a single run."""
     return error.reason.rpartition("; ")[0] or error.reason
 
 
 def _remedy(error: SourceError) -> str:
     match error:
         case Throttled():
-            return "wait an hour; if this goes on, see who else asks arXiv from this address"
+            return (
+                "wait an hour; if this continues, find out which other programs ask arXiv from this address"
+            )
         case Implausible() | BadDocument():
-            return "nothing is lost: such answers are not believed, and asked for again"
+            return "nothing is lost: digest does not use such an answer and asks again"
         case _:
-            return "try the address in a browser; check a proxy, the firewall and info.arxiv.org/status"
+            return "open the address in a browser; check proxy, firewall and info.arxiv.org/status"
 
 
 async def _search(client: PoliteClient, url: str) -> str:
@@ -145,14 +147,14 @@ async def _search(client: PoliteClient, url: str) -> str:
 
 
 def doubt_about(newest: datetime | None, total: int, *, now: datetime | None) -> str | None:
-    """Why these cannot be the newest paper of a busy category and the number of all; `None` if they can.
+    """Why this newest paper of a busy category, or the total, is not plausible; `None` if it is.
 
-    `now` is `None` for an arXiv on this machine, which may live at another time.
+    `now` is `None` for an arXiv on this machine, which may have another clock.
     """
     if newest is None or total < 1:
-        return f"arXiv cannot be without papers of {_BUSY_CATEGORY}"
+        return f"arXiv must have papers of {_BUSY_CATEGORY}"
     if now is not None and now - newest > _QUIET:
-        return f"the newest paper of {_BUSY_CATEGORY} is said to be of {newest:%F}"
+        return f"the newest paper of {_BUSY_CATEGORY} has the date {newest:%F}"
     return None
 
 
@@ -163,7 +165,7 @@ async def _identify(client: PoliteClient, url: str) -> str:
         root = root_of(document, url, tag=f"{_OAI}OAI-PMH", kind="OAI-PMH document")
         identity = root.find(f"{_OAI}Identify")
         if identity is None:
-            raise BadDocument(url, "the answer does not say whose it is")
+            raise BadDocument(url, "the answer does not name the repository")
         try:
             moment_of(text_of(root, f"{_OAI}responseDate"))
             return f"answers as {text_of(identity, f'{_OAI}repositoryName')}"
@@ -180,7 +182,7 @@ async def _feed(client: PoliteClient, url: str) -> str:
     def understand(document: bytes) -> str:
         page = parse_feed_page(document, url=address)
         if not _is_here(url) and abs(datetime.now(_EASTERN).date() - page.made_on) > _QUIET:
-            raise Implausible(address, f"the feed says that it was made on {page.made_on}")
-        return f"answers; it was made on {page.made_on}"
+            raise Implausible(address, f"the feed has the date {page.made_on}")
+        return f"answers; its date is {page.made_on}"
 
     return await client.ask(address, {}, understand)

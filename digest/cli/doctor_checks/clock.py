@@ -13,20 +13,20 @@ _ARXIVS_OWN = "America/New_York"
 
 
 def check_zones(setup: Setup, now: datetime) -> Iterator[Finding]:
-    """Whether every zone in use is known, and what time it is in each: that is for the operator to judge."""
+    """Whether every zone in use is known, and its time, which the operator can compare."""
     zones = {
         setup.settings.defaults.timezone.key,
         *(one.send_schedule.timezone.key for one in setup.subscribers),
     }
     missing = [zone for zone in sorted(zones | {_ARXIVS_OWN}) if not _is_known(zone)]
     if missing:
-        said = f"no rules for {', '.join(missing)}"
-        yield failed("time zones", said, "install tzdata, of the system or from PyPI")
+        said = f"no time zone data for {', '.join(missing)}"
+        yield failed("time zones", said, "install tzdata, from the system or from PyPI")
         return
-    yield ok("time zones", _told(sorted(zones), now))
+    yield ok("time zones", _times(sorted(zones), now))
 
 
-def _told(zones: Iterable[str], now: datetime, most: int = 4) -> str:
+def _times(zones: Iterable[str], now: datetime, most: int = 4) -> str:
     shown = [f"{now.astimezone(ZoneInfo(zone)):%H:%M} in {zone}" for zone in zones]
     more = f" and {len(shown) - most} more" if len(shown) > most else ""
     return f"it is {now.astimezone(UTC):%F %H:%M} UTC: {', '.join(shown[:most])}{more}"
@@ -41,12 +41,12 @@ def _is_known(zone: str) -> bool:
 
 
 def judge_clock(lead: timedelta | None) -> Finding:
-    """`lead`: how far this machine is ahead of the server that was asked; `None` where none told its time."""
+    """`lead`: how far this machine is ahead of the server; `None` if no server sent its time."""
     if lead is None:
-        return warning("clock", "not checked: no server told its time", "compare it with another clock")
+        return warning("clock", "not checked: no server sent its time", "compare it with another clock")
     minutes = f"{abs(lead).total_seconds() / 60:.0f} minutes"
     said = f"this machine is {minutes} {'ahead' if lead > timedelta(0) else 'behind'}"
-    remedy = "set the clock, and let it be kept right: timedatectl set-ntp true"
+    remedy = "set the clock and keep it synchronized: timedatectl set-ntp true"
     if abs(lead) > _HARMFUL:
         return failed("clock", said, remedy)
     if abs(lead) > _NOTICEABLE:

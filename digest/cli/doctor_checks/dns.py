@@ -30,20 +30,20 @@ _PRIVATE = (".local", ".localdomain", ".lan", ".internal", ".home.arpa", ".local
 class Missing(Enum):
     """Why there are no records: DNS knows no such name, or no name server answered."""
 
-    NAME = "DNS knows no"
+    NAME = "DNS has no name"
     ANSWER = "not checked: no name server answered for"
 
 
 class Resolver(Protocol):
-    """DNS, as far as it is needed here."""
+    """The part of DNS that the checks need."""
 
     async def texts(self, name: str) -> tuple[str, ...] | Missing:
-        """All TXT records of `name`, none if it has only others."""
+        """All TXT records of `name`; empty if it has only other records."""
         ...
 
 
 class DnsResolver:
-    """DNS as this machine is set up to use it."""
+    """DNS with the settings of this machine."""
 
     async def texts(self, name: str) -> tuple[str, ...] | Missing:
         try:
@@ -62,7 +62,7 @@ async def check_domain(smtp: Smtp, resolver: Resolver) -> AsyncIterator[Finding]
     host = smtp.host or ""
     domain = _domain(smtp.sender)
     if "." not in domain or domain.endswith(_PRIVATE):
-        said = f"{domain} is no public name, so many servers refuse its mails"
+        said = f"{domain} is not a public name; many servers refuse its mails"
         remedy = "set smtp.sender to an address of a public domain"
         if not is_loopback(host):
             yield warning("sender's domain", said, remedy)
@@ -79,7 +79,7 @@ async def check_domain(smtp: Smtp, resolver: Resolver) -> AsyncIterator[Finding]
 
 _REMEDIES = {
     Missing.NAME: "check smtp.sender and the name service of this machine",
-    Missing.ANSWER: "check the name service of this machine, or look the records up elsewhere",
+    Missing.ANSWER: "check the name service of this machine, or query the records elsewhere",
 }
 
 
@@ -102,7 +102,7 @@ async def _dkim(domain: str, resolver: Resolver) -> Finding:
 
 
 async def _dmarc(domain: str, resolver: Resolver) -> Finding:
-    """The record of the domain or of one above it: a policy holds for the names below it too."""
+    """The record of the domain or of one above it: a policy also applies to the names below it."""
     labels = domain.split(".")
     for first in range(len(labels) - 1):
         name = f"_dmarc.{'.'.join(labels[first:])}"

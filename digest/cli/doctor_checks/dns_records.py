@@ -1,6 +1,6 @@
-"""What the DNS records of a sender's domain tell those who receive its mails: SPF, DKIM and DMARC.
+"""Judges the DNS records of a sender's domain: SPF, DKIM and DMARC.
 
-RFC 7208, RFC 6376 and RFC 7489. Here they are judged; `digest.cli.doctor_checks.dns` asks for them.
+See RFC 7208, RFC 6376 and RFC 7489. `digest.cli.doctor_checks.dns` queries them.
 """
 
 import re
@@ -24,24 +24,24 @@ _INCLUDES = {
     "mailgun.org": "mailgun.org",
     "sendgrid.net": "sendgrid.net",
 }
-"""What a domain's SPF record has to include for a provider's servers, by the end of the server's name."""
+"""What a domain's SPF record must include for a provider's servers, by the end of the server's name."""
 
 
 def include_of(host: str) -> str | None:
-    """The include by which the owner of mail server `host` is let send."""
+    """The include that allows the mail server `host` to send."""
     return next((name for end, name in _INCLUDES.items() if host.lower().endswith(end)), None)
 
 
 def judge_spf(domain: str, texts: Sequence[str], include: str | None) -> Finding:
-    """`texts` are all TXT records of `domain`; `include` is what the mail server's provider wants there."""
+    """`texts` are all TXT records of `domain`; `include` is what the mail server's provider needs there."""
     records = [text for text in texts if re.match(r"v=spf1(?: |$)", text, re.I)]
     if not records:
         example = f'"v=spf1 {f"include:{include}" if include else "mx"} ~all"'
         remedy = f"add a TXT record at {domain} that names your mail server, such as {example}"
         return warning("SPF", f"{domain} has no SPF record", remedy)
     if len(records) > 1:
-        said = f"{domain} has {len(records)} SPF records, and then none counts"
-        return failed("SPF", said, "join them into one TXT record")
+        said = f"{domain} has {len(records)} SPF records; with more than one, receivers ignore all"
+        return failed("SPF", said, "merge them into one TXT record")
     (record,) = records
     problem = _spf_problem(record, include)
     if problem:
@@ -53,15 +53,18 @@ def _spf_problem(record: str, include: str | None) -> tuple[str, str] | None:
     terms = record.split()[1:]
     lower = [term.lower() for term in terms]
     if "+all" in lower or "all" in lower:
-        return "it lets everybody send", 'end it with "~all" or "-all"'
+        return "it allows every server to send", 'end it with "~all" or "-all"'
     lookups = sum(bool(_LOOKUP.match(term)) for term in terms)
     if lookups > _MOST_LOOKUPS:
-        return f"{lookups} look-ups, where {_MOST_LOOKUPS} are allowed", "take out what does not send"
+        return f"{lookups} look-ups; at most {_MOST_LOOKUPS} are allowed", "remove what does not send mail"
     is_elsewhere = any(term.startswith("redirect=") for term in lower)
     if include and not is_elsewhere and not any(term.endswith(f"include:{include}") for term in lower):
-        return f"it does not itself include {include}", f"add include:{include}, if no other one brings it"
+        return (
+            f"it does not include {include} directly",
+            f"add include:{include}, unless another include contains it",
+        )
     if not is_elsewhere and not any(re.fullmatch(r"[~?-]all", term) for term in lower):
-        return "it does not say what holds for other servers", 'end it with "~all"'
+        return "it has no rule for other servers", 'end it with "~all"'
     return None
 
 
@@ -72,11 +75,15 @@ def judge_dmarc(domain: str, found_at: str, texts: Sequence[str]) -> Finding:
         remedy = f'add a TXT record at _dmarc.{domain}: "v=DMARC1; p=none"'
         return warning("DMARC", f"{domain} has no DMARC record; Gmail and Yahoo ask for one", remedy)
     if len(records) > 1:
-        return failed("DMARC", f"{found_at} has {len(records)} records, and then none counts", "keep one")
+        return failed(
+            "DMARC",
+            f"{found_at} has {len(records)} records; with more than one, receivers ignore all",
+            "keep one",
+        )
     pairs = (part.partition("=") for part in records[0].split(";"))
     tags = {name.strip().lower(): value.strip().lower() for name, _, value in pairs}
     if tags.get("p") not in {"none", "quarantine", "reject"}:
-        said = f'{found_at}: "{_cut(records[0])}" has no policy that is one'
+        said = f'{found_at}: "{_cut(records[0])}" has no valid policy'
         return failed("DMARC", said, "set p=none, p=quarantine or p=reject in it")
     return ok("DMARC", f"{found_at}: p={tags['p']}")
 
@@ -93,8 +100,8 @@ def judge_dkim(domain: str, records: Mapping[str, Sequence[str]]) -> Finding:
         return ok("DKIM", f"{domain} has keys for {', '.join(found)}")
     return warning(
         "DKIM",
-        f"{domain} has no key among the usual selectors; it may have one that cannot be guessed",
-        "`digest doctor --send EMAIL`, then look for dkim=pass in that mail's Authentication-Results",
+        f"{domain} has no key under the usual selectors; it may have one under another selector",
+        "`digest doctor --send EMAIL`, then look for dkim=pass in the Authentication-Results of that mail",
     )
 
 

@@ -1,4 +1,4 @@
-"""All checks in their order, and what the command ends with."""
+"""All checks in their order, and the exit code."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -22,18 +22,20 @@ from digest.subscribers.subscriber import load_subscribers
 
 CONFIGURATION = "configuration"
 SUBSCRIBERS = "subscribers"
-_CORRECT = "correct it: digest docs configuration has every key"
+_CORRECT = "correct it; all keys: digest docs configuration"
 
 
 async def examine(
     config: Path | None, environ: Mapping[str, str], resolver: Resolver, *, send_to: str | None
 ) -> AsyncIterator[Finding]:
-    """Everything. With `send_to` a test digest is sent there, if the mail server was found in order."""
+    """All checks. With `send_to`, a test digest is sent there if the checks of the mail server passed."""
     setup, findings = _read(config, environ)
     for finding in (*findings, *_here(setup)):
         yield finding
     if setup is None:
-        yield warning("all else", "not checked: it follows from the configuration", "correct that first")
+        yield warning(
+            "other checks", "not done: they need the configuration", "correct the configuration first"
+        )
     else:
         async for finding in _asking_others(setup, resolver, send_to):
             yield finding
@@ -42,35 +44,35 @@ async def examine(
 
 
 def examine_here(config: Path | None, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """What can be told without a network."""
+    """The checks that need no network."""
     setup, findings = _read(config, environ)
     yield from findings
     yield from _here(setup)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """2 where the configuration is broken, 1 where something else failed."""
+    """2 if the configuration is wrong, 1 if another check failed."""
     wrong = {finding.name for finding in findings if finding.verdict is Verdict.FAILED}
     return 2 if wrong & {CONFIGURATION, SUBSCRIBERS} else int(bool(wrong))
 
 
 def _read(config: Path | None, environ: Mapping[str, str]) -> tuple[Setup | None, tuple[Finding, ...]]:
-    """Both files and all of their problems: without subscribers where subscribers.toml cannot be used."""
+    """Both files with all their problems; without subscribers if subscribers.toml cannot be used."""
     try:
         file = find_config(config, environ)
         settings = load_settings(config, environ)
     except ConfigurationError as error:
         return None, _broken(CONFIGURATION, error)
-    where = file.absolute() if file else "no digest.toml, so the defaults hold"
+    where = file.absolute() if file else "no digest.toml, defaults are used"
     how = transport_kind(settings).summary(settings)
-    told = ok(CONFIGURATION, f"{where}: {how}")
+    found = ok(CONFIGURATION, f"{where}: {how}")
     try:
         subscribers = load_subscribers(settings.subscribers, settings.defaults)
     except ConfigurationError as error:
         setup = Setup(config_file=file, settings=settings, subscribers=(), fingerprint=())
-        return setup, (told, *_broken(SUBSCRIBERS, error))
+        return setup, (found, *_broken(SUBSCRIBERS, error))
     setup = Setup(config_file=file, settings=settings, subscribers=subscribers, fingerprint=())
-    return setup, (told, _subscribers(setup))
+    return setup, (found, _subscribers(setup))
 
 
 def _broken(name: str, error: ConfigurationError) -> tuple[Finding, ...]:
@@ -80,9 +82,9 @@ def _broken(name: str, error: ConfigurationError) -> tuple[Finding, ...]:
 def _subscribers(setup: Setup) -> Finding:
     path, number = setup.settings.subscribers.absolute(), len(setup.subscribers)
     if not number:
-        return warning(SUBSCRIBERS, f"{path}: nobody yet", "digest subscribe EMAIL -k KEYWORD")
+        return warning(SUBSCRIBERS, f"{path}: no subscribers yet", "digest subscribe EMAIL -k KEYWORD")
     keywords = sum(len(one.keywords) for one in setup.subscribers)
-    counted = f"{path}: readers {number}, keywords {keywords}"
+    counted = f"{path}: subscribers {number}, keywords {keywords}"
     found = {keyword.text: keyword.query for one in setup.subscribers for keyword in one.keywords}
     broad = list(dict.fromkeys(line for query in found.values() for line in cautions(query)))
     if broad:
@@ -115,4 +117,4 @@ async def _asking_others(setup: Setup, resolver: Resolver, send_to: str | None) 
         async for finding in send_test(settings, send_to, datetime.now(UTC)):
             yield finding
     elif send_to:
-        yield warning("test digest", "not sent: the mail server is not in order", "see above")
+        yield warning("test digest", "not sent: a check of the mail server failed", "see that check")

@@ -1,4 +1,4 @@
-"""The files of this machine: who may read and write them, room on the disk, and the state."""
+"""The files of this machine: permissions, free space, and the state."""
 
 import shutil
 import stat
@@ -18,7 +18,7 @@ from digest.service.transports.base import transport_kind
 from digest.storage.factory import look_into, restored_in
 
 A_YEAR = 300_000_000
-"""Bytes: all that arXiv announces in a year takes half of it (docs/benchmarks.md), copying it the rest."""
+"""Bytes: half for all papers of arXiv in a year (docs/benchmarks.md), half for a copy."""
 
 _FULL = 50_000_000
 _PATIENCE = timedelta(seconds=20)
@@ -26,7 +26,7 @@ _BUSY = timedelta(seconds=3)
 
 
 def check_files(setup: Setup) -> Iterator[Finding]:
-    """Rights, room and state."""
+    """Permissions, free space and state."""
     settings = setup.settings
     yield from _secrets(setup.config_file, settings)
     yield writable("state folder", settings.state.parent)
@@ -38,7 +38,7 @@ def check_files(setup: Setup) -> Iterator[Finding]:
 
 
 def _secrets(config: Path | None, settings: Settings) -> Iterator[Finding]:
-    """Files that hold a password are for one user alone."""
+    """Only one user may read files that hold a password."""
     files = [file for file in (settings.smtp.password_file,) if file]
     if config and _holds_password(config):
         files.append(config)
@@ -47,36 +47,36 @@ def _secrets(config: Path | None, settings: Settings) -> Iterator[Finding]:
 
 
 def judge_secret(file: Path, mode: int) -> Finding:
-    """What the rights of a file with a password let others do."""
+    """What others may do with a file that holds a password."""
     if mode & (stat.S_IROTH | stat.S_IWOTH):
-        said = f"{file} holds a password, and every user of this machine may read or change it"
+        said = f"{file} holds a password, and every user of this machine can read or change it"
         return warning("password file", said, f"chmod o-rw {file}")
-    return ok("password file", f"{file} is closed to other users")
+    return ok("password file", f"other users cannot read {file}")
 
 
 def _holds_password(config: Path) -> bool:
     try:
         smtp = parse_toml(read_text(config), config).get("smtp", {})
-    except (ConfigurationError, FileNotFoundError):  # it was edited this very moment
+    except (ConfigurationError, FileNotFoundError):  # it was edited just now
         return False
     return isinstance(smtp, dict) and "password" in smtp
 
 
 def _templates(settings: Settings, folder: Path) -> Finding:
-    """Whether those of one's own can be used, by a digest with invented papers."""
+    """Whether the operator's own templates work, tried with a digest of invented papers."""
     try:
         build_mail_writer(writer_setup_for(settings))
     except (ConfigurationError, Unwritable) as error:
         return failed(
             "templates",
-            one_line(str(error)).removesuffix("; mend it"),
-            "mend it; the shipped one shows what it is given",
+            one_line(str(error)).removesuffix("; correct it"),
+            "correct it; the shipped template shows the available values",
         )
     shipped = {file.name for file in templates_folder().glob("*.j2")}
     others = sorted(file.name for file in folder.glob("*.j2") if file.name not in shipped)
     if others:
-        said = f"{folder}: {', '.join(others)}: no template has this name, so it is not used"
-        return warning("templates", said, f"the names are {', '.join(sorted(shipped))}")
+        said = f"{folder}: {', '.join(others)}: no template has this name, it is not used"
+        return warning("templates", said, f"possible names: {', '.join(sorted(shipped))}")
     return ok("templates", f"{folder}: can be used")
 
 
@@ -85,29 +85,29 @@ def _room(folder: Path) -> Finding:
 
 
 def judge_room(free: int) -> Finding:
-    """Free bytes, against what a year takes."""
-    said = f"{free / 1e6:,.0f} MB free beside the state"
+    """Free bytes, compared with the need of a year."""
+    said = f"{free / 1e6:,.0f} MB free for the state"
     if free < _FULL:
-        return failed("disk", said, "make room: a full disk stops everything")
+        return failed("disk", said, "free some space: a full disk stops everything")
     if free < A_YEAR:
-        return warning("disk", said, f"make room: a year may take {A_YEAR / 1e6:,.0f} MB")
+        return warning("disk", said, f"free some space: a year may need {A_YEAR / 1e6:,.0f} MB")
     return ok("disk", said)
 
 
 def _state(path: Path) -> Finding:
     if not path.exists():
-        return ok("state", f"{path} is not there yet; the first run makes it")
+        return ok("state", f"{path} does not exist yet; the first run creates it")
     try:
         is_whole = look_into(path, busy=_BUSY, within=_PATIENCE)
         restored = restored_in(path)
     except StateError as error:
         what, _, remedy = error.reason.partition("; ")
-        return failed("state", f"{path}: {what}", remedy or "look into the disk, or put back a backup")
+        return failed("state", f"{path}: {what}", remedy or "check the disk, or restore a backup")
     size = f"{path.stat().st_size / 1e6:,.1f} MB"
     if not is_whole:
-        said = f"{path}: {size}, too much to look through within {_PATIENCE.seconds} s"
-        return warning("state", said, "`digest backup PATH` looks through all of it")
+        said = f"{path}: {size}, too large to check within {_PATIENCE.seconds} s"
+        return warning("state", said, "`digest backup PATH` checks all of it")
     if restored and restored.noticed_at is None:
-        said = f"{path}: {size}, whole; an older copy that was put back, from which the next run goes on"
+        said = f"{path}: {size}, no errors; restored from an older copy, the next run continues from it"
         return ok("state", said)
-    return ok("state", f"{path}: {size}, whole")
+    return ok("state", f"{path}: {size}, no errors")

@@ -10,7 +10,7 @@ UNITS = ("arxiv-digest.service", "arxiv-digest-run.timer")
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "Result")
 _SECONDS = 10.0
 
-_INSTALL = "to have mails go out by themselves, make it a service (digest docs service)"
+_INSTALL = "to send mails every day, install the service (digest docs service)"
 
 
 async def check_service() -> AsyncIterator[Finding]:
@@ -50,7 +50,7 @@ def parse_units(shown: str) -> tuple[Mapping[str, str], ...]:
 
 
 def judge_units(units: Sequence[Mapping[str, str]]) -> Finding:
-    """The daemon or the timer, one of the two, is to run and to come back after a restart."""
+    """The daemon or the timer must run, and start after a reboot."""
     installed = [unit for unit in units if unit.get("LoadState") != "not-found"]
     used = [unit for unit in installed if _is_used(unit)]
     if not installed:
@@ -60,7 +60,7 @@ def judge_units(units: Sequence[Mapping[str, str]]) -> Finding:
             "service", "installed, but neither enabled nor running", f"systemctl enable --now {UNITS[0]}"
         )
     if len(used) > 1:
-        said = "the daemon and the timer are both in use, and stand in each other's way"
+        said = "the daemon and the timer are both active and block each other"
         return warning("service", said, f"systemctl disable --now {UNITS[1]}")
     return _judge_unit(used[0])
 
@@ -72,16 +72,16 @@ def _is_used(unit: Mapping[str, str]) -> bool:
 
 def _judge_unit(unit: Mapping[str, str]) -> Finding:
     name, state, result = unit.get("Id", UNITS[0]), unit.get("ActiveState", ""), unit.get("Result", "")
-    log = f"journalctl -u {name} -n 50 says why"
+    log = f"journalctl -u {name} -n 50 shows why"
     if unit.get("LoadState") != "loaded":
         said = f"systemd cannot load {name} ({unit.get('LoadState')})"
-        return failed("service", said, f"systemd-analyze verify {name} says why")
+        return failed("service", said, f"systemd-analyze verify {name} shows why")
     if state not in {"active", "reloading"}:
         cause = f", {result}" if result not in {"", "success"} else ""
         return failed(
             "service", f"{name} does not run ({state}{cause})", f"{log}; then systemctl start {name}"
         )
     if not unit.get("UnitFileState", "").startswith("enabled"):
-        said = f"{name} runs, but will not after a restart of this machine"
+        said = f"{name} runs, but does not start after a reboot"
         return warning("service", said, f"systemctl enable {name}")
     return ok("service", f"{name} runs, and starts with this machine")

@@ -1,4 +1,4 @@
-"""A test digest with invented papers, by the way that real ones take."""
+"""A test digest with invented papers, sent like a real one."""
 
 import asyncio
 import secrets
@@ -21,7 +21,7 @@ _PATIENCE = timedelta(minutes=3)
 
 
 async def send_test(settings: Settings, email: str, now: datetime) -> AsyncIterator[Finding]:
-    """Hands over one mail. It stands in no outbox, and is not tried again."""
+    """Sends one mail. It is not in the outbox, and there is no second try."""
     smtp = settings.smtp.model_copy(update={"sender_name": f"{settings.smtp.sender_name} (test)"})
     marked = settings.model_copy(update={"smtp": smtp})
     try:
@@ -32,9 +32,9 @@ async def send_test(settings: Settings, email: str, now: datetime) -> AsyncItera
     except ServerUnavailable as error:
         yield failed(_NAME, error.reason, error.remedy)
     except DigestError as error:
-        yield failed(_NAME, str(error), "see the templates")
+        yield failed(_NAME, str(error), "check the templates")
     except TimeoutError:
-        yield failed(_NAME, f"not taken within {_PATIENCE.seconds} s", "look into the mail server's log")
+        yield failed(_NAME, f"not accepted within {_PATIENCE.seconds} s", "check the log of the mail server")
     else:
         yield _judge(receipt, email, settings)
 
@@ -45,8 +45,8 @@ def _judge(receipt: Receipt, email: str, settings: Settings) -> Finding:
         return failed(_NAME, what or receipt.reply, remedy.rstrip(")"))
     kind = transport_kind(settings)
     if not kind.is_public:
-        return ok(_NAME, f"put{kind.label(settings)}, as no mail server is set")
-    return ok(_NAME, f"taken for {email} ({receipt.reply}); if it does not come, look among the spam")
+        return ok(_NAME, f"written{kind.label(settings)}, because no mail server is set")
+    return ok(_NAME, f"accepted for {email} ({receipt.reply}); if it does not arrive, check the spam folder")
 
 
 def _mailing(email: str, settings: Settings, now: datetime) -> Mailing:

@@ -1,4 +1,4 @@
-"""The web pages, asked for as their subscribers ask: through the proxy."""
+"""The web pages, requested through the proxy, as subscribers do."""
 
 import asyncio
 import json
@@ -14,11 +14,11 @@ _NAME = "web pages"
 _SECONDS = 10.0
 _LARGEST = 10_000
 
-_PROXY = "digest docs web has what nginx and Caddy need"
+_PROXY = "for nginx and Caddy see digest docs web"
 
 
 async def check_pages(web: Web) -> AsyncIterator[Finding]:
-    """Whether they are there at `web.base_url`, and the proxy tells who asks; nothing without pages."""
+    """Whether `web.base_url` answers and the proxy forwards the client address; nothing without pages."""
     if web.base_url is None:
         return
     url = f"{web.base_url}/healthz"
@@ -38,22 +38,22 @@ async def check_pages(web: Web) -> AsyncIterator[Finding]:
 
 
 def _not_there(url: str, why: str) -> Finding:
-    return warning(_NAME, f"{url}: {why}", f"start the service; else look at the proxy: {_PROXY}")
+    return warning(_NAME, f"{url}: {why}", f"start the service; if it runs, check the proxy: {_PROXY}")
 
 
 def judge_answer(url: str, status: int, body: bytes) -> Finding:
-    """What `/healthz` said, as it arrived at this end of the proxy."""
+    """Judges the answer of `/healthz`, as it came through the proxy."""
     try:
-        told = json.loads(body)
-        is_ours = isinstance(told, dict) and "last_fetch_at" in told
+        found = json.loads(body)
+        is_ours = isinstance(found, dict) and "last_fetch_at" in found
     except ValueError:
         is_ours = False
     if status in {502, 503, 504} and not is_ours:
-        return failed(_NAME, f"{url} answers {status}", "start the service; look at the port in the proxy")
+        return failed(_NAME, f"{url} answers {status}", "start the service; check the port in the proxy")
     if not is_ours:
-        said = f"{url} answers {status}, and not as these pages do"
-        return failed(_NAME, said, f"web.base_url, or the proxy, leads elsewhere: {_PROXY}")
-    if not told.get("client_is_known", True) and urlsplit(url).scheme == "https":
-        said = "they are there; the proxy does not tell who asks, so nobody who guesses links is held up"
-        return warning(_NAME, said, f"have it set X-Forwarded-For, or set web.trusted_proxies: {_PROXY}")
-    return ok(_NAME, f"they are there at {url.removesuffix('/healthz')}")
+        said = f"{url} answers {status}, but not with these pages"
+        return failed(_NAME, said, f"correct web.base_url or the proxy: {_PROXY}")
+    if not found.get("client_is_known", True) and urlsplit(url).scheme == "https":
+        said = "they work, but the proxy sends no client address, so guessing of links is not limited"
+        return warning(_NAME, said, f"set X-Forwarded-For in the proxy, or set web.trusted_proxies: {_PROXY}")
+    return ok(_NAME, f"they work at {url.removesuffix('/healthz')}")

@@ -28,28 +28,28 @@ from digest.service.finding import Finding, failed, ok, warning
 _PATIENCE = timedelta(seconds=30)
 _PROBE_SECONDS = 5.0
 _RENEWAL = timedelta(days=7)
-_MAILING = "0" * 24  # as long as a mailing's name
+_MAILING = "0" * 24  # as long as the token of a mailing
 
 _LOGINS = {
-    "gmail.com": "Gmail: turn on 2-Step Verification, then make an app password at"
+    "gmail.com": "Gmail: turn on 2-Step Verification, then create an app password at"
     " https://myaccount.google.com/apppasswords",
-    "office365.com": "Microsoft 365: an administrator turns on Authenticated SMTP for this user, and security"
+    "office365.com": "Microsoft 365: an administrator must turn on Authenticated SMTP for this user; security"
     " defaults or conditional access must not forbid it",
-    "smtp-mail.outlook.com": "private accounts of outlook.com take no passwords from programs: use another"
+    "smtp-mail.outlook.com": "private accounts of outlook.com accept no passwords from programs: use another"
     " server",
-    "fastmail.com": "Fastmail: make an app password in Settings, Privacy & Security",
-    "mail.me.com": "iCloud: make an app-specific password at https://account.apple.com",
-    "yahoo.com": "Yahoo: make an app password in Account security",
-    "amazonaws.com": "SES: name and password are SMTP credentials made in its console, no access keys",
+    "fastmail.com": "Fastmail: create an app password in Settings, Privacy & Security",
+    "mail.me.com": "iCloud: create an app-specific password at https://account.apple.com",
+    "yahoo.com": "Yahoo: create an app password in Account security",
+    "amazonaws.com": "SES: name and password are SMTP credentials from its console, not access keys",
     "mailgun.org": "Mailgun: name and password are SMTP credentials of your domain there",
     "sendgrid.net": 'SendGrid: the username is the word "apikey", the password an API key',
     "postmarkapp.com": "Postmark: a server token is both username and password",
 }
-"""What a provider wants for a login, by the end of its server's name."""
+"""What a provider needs for a login, by the end of its server's name."""
 
 
 async def check_mail_server(server: SmtpServer, sender: str) -> AsyncIterator[Finding]:
-    """Each step in its turn; the first that fails ends it. No mail is sent."""
+    """One step after the other, until one fails. No mail is sent."""
     server = replace(server, timeout=min(server.timeout, _PATIENCE))
     client: aiosmtplib.SMTP | None = None
     step = "name"
@@ -102,15 +102,17 @@ async def _knock(server: SmtpServer) -> None:
 async def _greeting(server: SmtpServer) -> Finding:
     name = await name_for(server)
     if name is None:
-        said = f"as {machine_name()}, which is no full name: many servers refuse it"
-        return warning(_named("greeting"), said, 'set smtp.helo to a full name, as in "mail.lab.example"')
+        said = f"as {machine_name()}, which is not a full name: many servers refuse it"
+        return warning(
+            _named("greeting"), said, 'set smtp.helo to a full name, for example "mail.lab.example"'
+        )
     return ok(_named("greeting"), f"as {name}")
 
 
 def _encryption(client: aiosmtplib.SMTP) -> Finding:
     tls = client.get_transport_info("ssl_object")
     if tls is None:
-        return ok(_named("encryption"), 'none, as smtp.security = "none" wants it')
+        return ok(_named("encryption"), 'none, because smtp.security = "none"')
     return ok(_named("encryption"), str(tls.version()))
 
 
@@ -126,17 +128,17 @@ def judge_expiry(ends: datetime, *, now: datetime) -> Finding:
     """A certificate that is valid now, and until `ends`."""
     said = f"valid until {ends:%F}"
     if ends - now < _RENEWAL:
-        return warning(_named("certificate"), said, "the server's operator has to renew it in time")
+        return warning(_named("certificate"), said, "the operator of the server must renew it")
     return ok(_named("certificate"), said)
 
 
 def _login(server: SmtpServer) -> Finding:
     name = _named("login")
-    return ok(name, f"accepted for {server.username}" if server.username else "none is set")
+    return ok(name, f"accepted for {server.username}" if server.username else "no login is set")
 
 
 async def _offer_sender(server: SmtpServer, client: aiosmtplib.SMTP, sender: str) -> str:
-    """Names the envelope sender and takes it back. Raises `ServerUnavailable` where it is refused."""
+    """Offers the envelope sender, without sending. Raises `ServerUnavailable` if it is refused."""
     envelope = wire_address(verp(server.bounce_address, _MAILING) if server.bounce_address else sender)
     options = [] if envelope.isascii() else [b"SMTPUTF8"]
     with explained(server, Stage.SENDER):
@@ -150,7 +152,7 @@ async def _offer_sender(server: SmtpServer, client: aiosmtplib.SMTP, sender: str
 async def _offer_recipient(
     server: SmtpServer, client: aiosmtplib.SMTP, address: str, options: list[bytes]
 ) -> None:
-    """Raises `ServerUnavailable` where no recipient would be taken, as of a machine with a wrong name."""
+    """Raises `ServerUnavailable` if no recipient is accepted, for example because of a wrong machine name."""
     if not address.isascii() and not options:
         return
     with explained(server, Stage.RECIPIENT):
@@ -182,7 +184,7 @@ async def _failure(server: SmtpServer, step: str, error: ServerUnavailable) -> F
 
 
 def login_hint(host: str) -> str | None:
-    """What is known to be wanted by the provider whom the server belongs to."""
+    """What the provider of this server needs for a login, if known."""
     return next((hint for end, hint in _LOGINS.items() if host.lower().endswith(end)), None)
 
 
@@ -196,9 +198,9 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 
 async def _mix_up(server: SmtpServer) -> str | None:
-    """What to set where the port begins in the other way than `smtp.security` says."""
+    """What to set if the port does not fit `smtp.security`."""
     if server.security == "tls" and await _speaks_first(server):
-        return f'set smtp.security = "starttls": port {server.port} begins without encryption'
+        return f'set smtp.security = "starttls": port {server.port} starts without encryption'
     if server.security != "tls" and await _is_encrypted(server):
         return f'set smtp.security = "tls": port {server.port} is encrypted from the start'
     return None
@@ -217,7 +219,7 @@ async def _speaks_first(server: SmtpServer) -> bool:
 
 
 async def _is_encrypted(server: SmtpServer) -> bool:
-    """Whether TLS begins at once. The certificate is of no interest, as nothing is told to that server."""
+    """Whether TLS begins at once. The certificate is not checked: nothing is sent to that server."""
     anything = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     anything.check_hostname = False
     anything.verify_mode = ssl.CERT_NONE

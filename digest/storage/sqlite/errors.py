@@ -36,7 +36,7 @@ def state_error(path: Path, error: sqlite3.Error | OSError) -> StateError:
         )
     if code in _OF_THE_SYSTEM:
         return _of_the_system(path, error, code)
-    return StateError(str(path), f"{error}; nothing was half-written")
+    return StateError(str(path), f"{error}; the state was not changed")
 
 
 def _of_the_system(path: Path, error: sqlite3.Error, code: int) -> StateError:
@@ -45,7 +45,7 @@ def _of_the_system(path: Path, error: sqlite3.Error, code: int) -> StateError:
     so the system is asked, by writing a little beside the database.
     """
     if code == sqlite3.SQLITE_FULL:
-        reason = "the disk is full; make room and run again, nothing was half-written"
+        reason = "the disk is full; free some space and run again; no file is incomplete"
         return StateError(str(path), reason, is_passing=True)
     if code == sqlite3.SQLITE_NOMEM:
         return StateError(str(path), "there is no memory left; run again when there is", is_passing=True)
@@ -55,7 +55,9 @@ def _of_the_system(path: Path, error: sqlite3.Error, code: int) -> StateError:
     name = getattr(error, "sqlite_errorname", "")
     if code == sqlite3.SQLITE_IOERR:
         # What a disk, or a file server, failed to do it may do again.
-        reason = f"{error} ({name}); the disk or its file server fails: see `dmesg`, nothing was half-written"
+        reason = (
+            f"{error} ({name}); the disk or its file server fails: see `dmesg`; the state was not changed"
+        )
         return StateError(str(path), reason, is_passing=found is None)
     remedy = (
         os_errors.explain(found, path) if found else f"check who owns it; this is {os_errors.this_user()}"
