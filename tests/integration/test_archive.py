@@ -1,5 +1,6 @@
 """What is put away takes less room, and counts as before."""
 
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -371,3 +372,25 @@ def test_an_id_comes_back_as_it_was(arxiv_id: ArxivId) -> None:
 def test_most_ids_are_numbers() -> None:
     kinds = ("2606.01234", "0704.0001", "1412.9999", "1501.00001", "math/0309136")
     assert [code_of(ArxivId(one)) for one in kinds] == [260601234, 7040001, 14129999, 150100001, kinds[-1]]
+
+
+def test_what_lies_in_the_archive_or_not_is_found_by_an_index(store: SqliteStore) -> None:
+    """A view that SQLite does not take apart would be read as a whole, for each subscriber."""
+    statements: list[str] = []
+    enrol(store, ASKING)
+    record(store, *old(1, 2), covered=("tea",))
+    enqueue(store, ASKING)
+    archive(store)
+    store._connection._db.conn.set_trace_callback(statements.append)
+    record(store, *old(1, version=2), covered=("tea",))
+    assert store.news(ASKING.email, backlog_since=LONG_AGO).revisions
+    enqueue(store, ASKING, SUMMER)
+    store.forget()
+    store.paper_history(ArxivId("2603.00001"))
+    store.delivery_history(ArxivId("2603.00001"), ASKING.email)
+    store._connection._db.conn.set_trace_callback(None)
+    asked = {one for one in statements if re.search(r"(FROM|JOIN) (seen_hit|known_edition)\b", one)}
+    assert len(asked) >= 5
+    plans = [store._connection.rows(f"EXPLAIN QUERY PLAN {one}") for one in asked]
+    read_whole = re.compile(r"SCAN (hit|past_hit|edition|revision|earlier|seen_hit|known_edition)\b")
+    assert not [step for plan in plans for *_, step in plan if read_whole.match(step)]

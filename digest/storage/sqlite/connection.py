@@ -19,6 +19,22 @@ from digest.storage.sqlite.migrations import migrations, names
 
 _log = logging.getLogger(__name__)
 
+_VIEWS = """
+CREATE TEMP VIEW seen_hit AS
+    SELECT query, paper, edition, number, is_past FROM hit
+    UNION ALL SELECT query, paper, edition, number, is_past FROM past_hit;
+CREATE TEMP VIEW known_edition AS
+    SELECT paper, version, number AS edition FROM edition
+    UNION ALL SELECT paper, version, edition FROM past_hit
+    UNION ALL SELECT paper, version, edition FROM revision;
+"""
+"""All hits, and all versions that were ever seen, whether their editions are recent or in the archive.
+
+`known_edition` may have one twice. Both are of this connection alone: without them in the state, an older
+version can still use it. A query that joins a view has no DISTINCT and no aggregate, and selects what it
+is ordered by: else SQLite reads the tables whole (https://sqlite.org/optoverview.html#flattening).
+"""
+
 _BUSY_SECONDS = 30.0
 """How long a change waits for others who write, if nothing else is said."""
 
@@ -71,6 +87,7 @@ class Connection:
                     _keep_former(self.path, pending[0].name)
                 migrations.apply(db)
         db.execute("PRAGMA foreign_keys = ON")
+        db.conn.executescript(_VIEWS)
 
     @contextmanager
     def transaction(self) -> Iterator[Database]:

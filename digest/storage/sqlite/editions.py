@@ -104,12 +104,8 @@ class Editions:
         return int(
             self._connection.one(
                 """
-                WITH wanted AS (SELECT number AS paper, ?2 AS version FROM paper WHERE arxiv_id = ?1)
-                SELECT max(edition) FROM (
-                    SELECT edition.number AS edition FROM wanted CROSS JOIN edition USING (paper, version)
-                    UNION ALL SELECT edition FROM wanted CROSS JOIN past_hit USING (paper, version)
-                    UNION ALL SELECT edition FROM wanted CROSS JOIN revision USING (paper, version)
-                )
+                SELECT edition FROM paper CROSS JOIN known_edition ON known_edition.paper = paper.number
+                WHERE arxiv_id = ? AND version = ? ORDER BY edition DESC LIMIT 1
                 """,
                 [code_of(paper.id), paper.version],
             )

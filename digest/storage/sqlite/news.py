@@ -48,6 +48,7 @@ served AS (
     FROM subscriber JOIN subscription ON subscription.subscriber = subscriber.number
     WHERE address = ?1 AND began_after IS NOT NULL AND (is_welcomed OR ended_after IS NOT NULL)
 )
+-- Two tables rather than `seen_hit`, with which it takes more than twice as long.
 SELECT number, key, edition, is_backlog
 FROM candidate
 WHERE NOT EXISTS (

@@ -26,10 +26,7 @@ _EDITIONS = """
         UNION SELECT edition, version FROM wanted CROSS JOIN past_hit USING (paper)
         UNION SELECT edition, version FROM wanted CROSS JOIN revision USING (paper)
     ),
-    found AS (
-        SELECT query, number, is_past FROM wanted CROSS JOIN hit USING (paper)
-        UNION ALL SELECT query, number, is_past FROM wanted CROSS JOIN past_hit USING (paper)
-    )
+    found AS (SELECT query, number, is_past FROM wanted CROSS JOIN seen_hit USING (paper))
 """
 
 
@@ -91,7 +88,8 @@ class Reports(Part):
                 WITH {_EDITIONS}
                 SELECT key, found.number <= began_after OR is_past,
                     found.number > CASE WHEN is_welcomed THEN cursor ELSE 0 END
-                        AND NOT (is_past AND is_welcomed)
+                        AND NOT (is_past AND is_welcomed),
+                    found.number
                 FROM found
                 CROSS JOIN query ON query.number = found.query
                 CROSS JOIN subscriber ON address = ?2
@@ -129,8 +127,8 @@ class Reports(Part):
             )
         return DeliveryHistory(
             postings=tuple(_posting(*row) for row in postings),
-            backlog_keys=tuple(key for key, is_backlog, _ in hits if is_backlog),
-            pending_keys=tuple(key for key, _, is_pending in hits if is_pending),
+            backlog_keys=tuple(key for key, is_backlog, _, _ in hits if is_backlog),
+            pending_keys=tuple(key for key, _, is_pending, _ in hits if is_pending),
             is_seen_elsewhere=bool(elsewhere),
         )
 

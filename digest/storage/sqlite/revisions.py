@@ -103,9 +103,7 @@ class Revisions(Part):
             """
             UPDATE query SET newest_revision = (SELECT max(number) FROM revision)
             WHERE number IN (
-                SELECT hit.query FROM hit JOIN paper ON paper.number = hit.paper WHERE arxiv_id = ?1
-                UNION ALL
-                SELECT query FROM past_hit JOIN paper ON paper.number = past_hit.paper WHERE arxiv_id = ?1
+                SELECT query FROM seen_hit WHERE paper = (SELECT number FROM paper WHERE arxiv_id = ?)
             )
             """,
             [code_of(paper.id)],
@@ -150,12 +148,9 @@ class Revisions(Part):
             JOIN query ON query.number = subscription.query AND newest_revision > revision_cursor
             CROSS JOIN revision ON revision.number > revision_cursor
             WHERE address = ?
-                AND (
-                    EXISTS (SELECT 1 FROM hit WHERE hit.query = query.number AND hit.paper = revision.paper)
-                    OR EXISTS (
-                        SELECT 1 FROM past_hit
-                        WHERE past_hit.paper = revision.paper AND past_hit.query = query.number
-                    )
+                AND EXISTS (
+                    SELECT 1 FROM seen_hit
+                    WHERE seen_hit.query = query.number AND seen_hit.paper = revision.paper
                 )
             ORDER BY revision.number
             """,
@@ -187,14 +182,9 @@ class Revisions(Part):
                     UNION ALL
                     SELECT json_extract(value, '$[0]') FROM received, json_each(revisions)
                 )
-                SELECT paper, max(version)
-                FROM (
-                    SELECT paper, version, number AS edition FROM edition
-                    UNION ALL SELECT paper, version, edition FROM past_hit
-                    UNION ALL SELECT paper, version, edition FROM revision
-                )
-                WHERE paper IN (SELECT value FROM json_each(?2)) AND edition IN (SELECT edition FROM told)
-                GROUP BY paper
+                SELECT paper, version
+                FROM json_each(?2) AS asked CROSS JOIN known_edition ON paper = asked.value
+                WHERE edition IN (SELECT edition FROM told) ORDER BY version
                 """,
                 [address, json.dumps(sorted(papers)), given_up],
             )
