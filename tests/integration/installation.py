@@ -40,7 +40,10 @@ class Installation:
 
     async def run(self, now: datetime, *papers: Paper, force: bool = False) -> CycleReport:
         self.source.papers = papers or self.source.papers
-        cycle = Cycle(
+        return await self.cycle(now).run(force=force)
+
+    def cycle(self, now: datetime) -> Cycle:
+        return Cycle(
             sources=(self.source,),
             store=self.store,
             transport=self.transport,
@@ -50,7 +53,6 @@ class Installation:
             lookback=self.lookback,
             clock=lambda: now,
         )
-        return await cycle.run(force=force)
 
     def mails(self) -> list[tuple[str, str]]:
         """Who was mailed what since the last call, in order of the addresses."""

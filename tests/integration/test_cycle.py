@@ -2,27 +2,31 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import pytest
 
 from digest.errors import ServerUnavailable, StateError, Unreachable, Unwritable
+from digest.keywords.query import Query
 from digest.mail.transport import Outcome, Outgoing, Receipt
 from digest.model.paper import Paper
 from digest.pipeline import deliver as deliver_module
 from digest.pipeline import receipt_writer
 from digest.pipeline.deliver import deliver
 from digest.service.health import examine
-from digest.sources.window import HELD
+from digest.sources.window import HELD, Window
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing
 from digest.subscribers.preferences import Preferences
+from digest.subscribers.subscriber import Subscriber
 from tests.factories import invented_paper, make_subscriber, moment
-from tests.fakes import FakeTransport
+from tests.fakes import FakeSource, FakeTransport
 from tests.integration.installation import LOOKBACK, MONDAY, TEA, TUESDAY, WEDNESDAY, Installation, plain
+from tests.waiting import LIMIT, until
 
 DOWN = ServerUnavailable("mx.example.org:25", "connection refused", "check smtp.host")
 
@@ -390,6 +394,7 @@ async def test_no_weekend_is_told_of_where_arxiv_could_not_be_asked(store: Sqlit
     await lab.run(moment("2026-06-12 12:00"), TEA)
     sunday = moment("2026-06-14 12:00")
     assert str((await lab.run(sunday)).missing_news).endswith("the weekend")
+    await lab.run(MONDAY, TEA)
     lab.source.failing = lambda _: Unreachable("http://arxiv", "no answer")
     report = await lab.run(sunday + timedelta(hours=1))
     assert (report.exit_code, report.missing_news) == (3, None)
@@ -414,3 +419,51 @@ async def test_the_monday_after_a_friday_holiday_is_quiet_and_all_comes_on_tuesd
     assert (health.quiet, health.expected_at) == (report.missing_news, moment("2026-06-19 00:00"))
     report = await lab.run(moment("2026-06-23 12:00"), *thursday, *weekend)
     assert (report.exit_code, report.papers_new, report.notes, report.missing_news) == (0, 300, (), None)
+
+
+class Silent(FakeSource):
+    """Never answers."""
+
+    async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
+        self.asked.append((queries, window))
+        await asyncio.sleep(LIMIT)
+        raise AssertionError("nobody ended it")
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+async def test_a_fetch_that_is_cancelled_or_told_to_stop_leaves_nothing_at_work(
+    store: SqliteStore, is_cancelled: bool
+) -> None:
+    lab = Installation(store)
+    lab.source = Silent()
+    cycle = lab.cycle(MONDAY)
+    subscribers = (await cycle.enrol()).subscribers
+    before = asyncio.all_tasks()
+    fetching = asyncio.create_task(cycle.fetch(subscribers))
+    await until(lambda: lab.source.asked)
+    if is_cancelled:
+        fetching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await fetching
+    else:
+        lab.stop.set()
+        assert await fetching is None
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_the_operator_is_told_at_the_end_also_when_arxiv_is_down_but_not_by_a_dry_run(
+    store: SqliteStore,
+) -> None:
+    lab = Installation(store)
+    told: list[tuple[list[str], Sequence[str], datetime]] = []
+
+    async def tell(subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime) -> None:
+        told.append(([one.email for one in subscribers], brakes, now))
+
+    await lab.run(MONDAY, TEA)
+    lab.source.failing = lambda _: Unreachable("http://arxiv", "no answer")
+    lab.store.leave("bo@example.org", now=MONDAY)
+    await replace(lab.cycle(TUESDAY), tell_operator=tell).run()
+    await replace(lab.cycle(TUESDAY), tell_operator=tell, transport=None).run()
+    assert told == [(["ada@example.org"], (), TUESDAY)]
