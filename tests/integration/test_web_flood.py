@@ -133,7 +133,7 @@ async def test_where_no_file_is_left_the_pages_are_there_again_when_one_is(
         async with holding(town, 3, b""):
             await until(lambda: failed == 3)
         assert (await town.get("/healthz")).status == 200
-    assert caplog.text.count("no connection can be taken: Too many open files") == 1
+    assert caplog.text.count("cannot accept connections: Too many open files") == 1
 
 
 def test_systemd_hears_where_no_file_can_be_opened_any_more(
