@@ -205,7 +205,7 @@ DEAD: dict[str, bytes] = {
         b'boundary="=b0und"', b'boundary*0="=b0";\n boundary*1*=%75nd'
     ),
 }
-"""Each says that there is no such mailbox, beyond doubt."""
+"""Each says that the mailbox does not exist, beyond doubt."""
 
 ALIVE: dict[str, bytes] = {
     "full behind a gateway": mail(DAEMON, TEXT, (DSN, status("smtp; 552 5.2.2 mailbox full", "5.0.0")), COPY),

@@ -35,7 +35,7 @@ _NEAR = re.compile(r"NEAR(?:/\d+)?|ADJ/?\d*|ONEAR/\d+|PRE/\d+|[WN]/\d+")
 _LIST = re.compile(r"\s*[,;]\s+(?:(?:and|or)\s+)?", re.IGNORECASE)
 _SMALL = re.compile(r"\b(?:and|or|not)\b", re.IGNORECASE)
 _VANISHING = re.compile(r"[+#]|^\.(?=[^\W\d_])")
-_ONE_LETTER_LEFT = "single letters are in 10 to 60 papers a day; quotes say that you mean it"
+_ONE_LETTER_LEFT = "single letters are in 10 to 60 papers a day; use quotes if you mean it"
 _NARROWED = {
     "c": "C AND (code OR library OR software)",
     "f": "F AND (cat:cs.PL OR cat:cs.SE)",
@@ -99,15 +99,15 @@ def _bare_names(value: str) -> Iterator[Misuse]:
     if code:
         yield Misuse(
             offset=0,
-            expected=f"{value} is a category, and would be looked for as a word of title and abstract",
-            hint="categories are asked for with cat:",
+            expected=f"{value} is a category; without cat: it is searched as a word in title and abstract",
+            hint="write cat: before a category",
             instead=(f"cat:{code}", _quoted(value)),
         )
     with suppress(ValueError):
         yield Misuse(
             offset=0,
-            expected="this is the identifier of one paper, and would be looked for as words",
-            hint="one paper is asked for with id:",
+            expected="this is the identifier of a paper; without id: it is searched as words",
+            hint="write id: before an identifier",
             instead=(f"id:{parse_identifier(value)[0]}", _quoted(value)),
         )
 
@@ -119,8 +119,8 @@ def _fields(value: str) -> Iterator[Misuse]:
         field = FIELD_NAMES[name.lower()]
         yield Misuse(
             offset=0,
-            expected=f"a field is asked for as {field}: and what to look for",
-            hint=f"the colon stands right behind {field}; quotes make a phrase of it",
+            expected=f"write a field as {field}: followed by the search words",
+            hint=f"put the colon directly after {field}; or use quotes to search for a phrase",
             instead=(f"{field}:{asked}", _quoted(value)),
         )
 
@@ -138,8 +138,8 @@ def _signs(value: str) -> Iterator[Misuse]:
     asked = " AND ".join(filter(None, (wanted, *required)))
     yield Misuse(
         offset=signed[0].start(),
-        expected=f"{sign} before a word is no operator",
-        hint="what papers must have is joined by AND, what they must not have comes after ANDNOT",
+        expected=f"{sign} before a word is not an operator",
+        hint="join required words by AND; write excluded words after ANDNOT",
         instead=("".join((asked, *(f" ANDNOT {word}" for word in refused))).strip(), _quoted(value)),
     )
 
@@ -158,8 +158,8 @@ def _joints(value: str, is_plain: bool) -> Iterator[Misuse]:
         same = rf"(?<!\S){re.escape(chunk[0])}(?!\S)"
         yield Misuse(
             offset=chunk.start(),
-            expected=f"{chunk[0]} is no operator: there are AND, OR and ANDNOT, in capitals",
-            hint="quotes make a phrase of it",
+            expected=f"{chunk[0]} is not an operator; the operators are AND, OR and ANDNOT, in capitals",
+            hint="use quotes to search for a phrase",
             instead=(re.sub(same, meant, value), _quoted(value)),
         )
 
@@ -171,17 +171,17 @@ def _within_words(value: str) -> Iterator[Misuse]:
         one, start, is_sentence = chunk[0], chunk.start(), len(chunks) > 1 and chunk is chunks[-1]
         if found := _FUZZY.search(one) or _BOOST.search(one):
             plain = f"{one[: found.start()]}{one[found.end() :]}"
-            expected = f"{found[0]} is of another search engine: neither likeness nor weight can be asked for"
+            expected = f"{found[0]} belongs to another search engine: similarity and weights are not possible"
             instead: tuple[str, ...] = (f"{value[:start]}{plain}{value[chunk.end() :]}", _quoted(value))
         elif (found := _ONE_LETTER.search(one)) and not (is_sentence and found.end() == len(one)):
-            expected = "? stands for no letter: only * at the end of a word leaves it open"
+            expected = "? is not a wildcard: only * at the end of a word is"
             instead = (f"{value[:start]}{one[: found.start()]}*{value[chunk.end() :]}", _quoted(value))
         else:
             continue
         yield Misuse(
             offset=start + found.start(),
             expected=expected,
-            hint="quotes make a phrase of it",
+            hint="use quotes to search for a phrase",
             instead=instead,
         )
 
@@ -193,8 +193,8 @@ def _lists(value: str, is_plain: bool) -> Iterator[Misuse]:
         together = " OR ".join(_quoted(part) if _SMALL.search(part) else part for part in parts)
         yield Misuse(
             offset=found.start() + len(found[0]) - len(found[0].lstrip()),
-            expected="a list would be looked for as one phrase",
-            hint="alternatives are joined by OR, or each is a keyword of its own; quotes make a phrase of it",
+            expected="a list is searched as one phrase",
+            hint="join alternatives by OR, or make each a keyword; use quotes to search for a phrase",
             instead=(together if is_plain else f"({together})", _quoted(value)),
         )
 
@@ -206,7 +206,7 @@ def _vanished(value: str) -> Iterator[Misuse]:
         narrower = narrowed(left)
         yield Misuse(
             offset=found.start(),
-            expected=f'arXiv\'s search leaves {found[0]} out: every paper with the word "{left}" is found',
-            hint=_ONE_LETTER_LEFT if len(left) == 1 else "quotes say that you mean it",
+            expected=f'arXiv\'s search ignores {found[0]}: it finds every paper with the word "{left}"',
+            hint=_ONE_LETTER_LEFT if len(left) == 1 else "use quotes if you mean it",
             instead=(*([narrower] if narrower else []), _quoted(value)),
         )

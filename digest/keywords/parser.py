@@ -53,7 +53,7 @@ def parse_tree(text: str) -> Node:
             text[:MAX_LENGTH],
             MAX_LENGTH,
             f"a keyword may have at most {MAX_LENGTH} characters",
-            "make several keywords of it",
+            "split it into several keywords",
         )
     try:
         return _Parser(text).whole()
@@ -128,9 +128,7 @@ class _Parser:
 
     def whole(self) -> Node:
         if self.sees("end"):
-            raise self.error(
-                0, "a keyword is expected here, and there is nothing", "for example: neural operator"
-            )
+            raise self.error(0, "the keyword is empty", "for example: neural operator")
         tree = self.alternatives("")
         if not self.sees("end"):
             raise self.no_operator()
@@ -156,8 +154,8 @@ class _Parser:
             else:
                 break
         if not wanted:
-            hint = "say first what you want, for example: cat:cs.LG ANDNOT survey"
-            raise self.error(start, "this only says what is not wanted: there is nothing to look for", hint)
+            hint = "begin with what you want, for example: cat:cs.LG ANDNOT survey"
+            raise self.error(start, "this only excludes papers: there is nothing to search for", hint)
         return all_of(tuple(wanted), tuple(unwanted))
 
     def operand(self, prefix: Prefix) -> Node:
@@ -173,7 +171,7 @@ class _Parser:
             close = difflib.get_close_matches(name, _PREFIXES, n=1)
             if close:
                 hint = f"did you mean {_PREFIXES[close[0]]}: ?"
-            expected = f"{token.value}: is no prefix; there are ti: abs: au: cat: co: jr: id: all:"
+            expected = f"{token.value}: is not a prefix; the prefixes are ti: abs: au: cat: co: jr: id: all:"
             raise self.error(token.start, expected, hint, *self.other_prefixes(token, close))
         self.at += 1
         return _PREFIXES[name]
@@ -194,12 +192,12 @@ class _Parser:
         opening = self.token.start
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise self.error(opening, f"brackets may be nested {MAX_DEPTH} deep at most", "make it simpler")
+            raise self.error(opening, f"brackets can be nested at most {MAX_DEPTH} deep", "make it simpler")
         self.at += 1
         tree = self.alternatives(prefix)
         if self.sees("end"):
-            hint = "add ) where its group ends"
-            raise self.error(opening, "this bracket is never closed", hint, f"{self.text})")
+            hint = "add ) at the end of the group"
+            raise self.error(opening, "this bracket is not closed", hint, f"{self.text})")
         if not self.take("bracket", ")"):
             raise self.no_operator()
         self.depth -= 1
@@ -214,7 +212,7 @@ class _Parser:
         value = token.value if quoted else self.words()
         self.leaves += 1
         if self.leaves > MAX_LEAVES:
-            hint = "make several keywords of it"
+            hint = "split it into several keywords"
             raise self.error(token.start, f"a keyword may have at most {MAX_LEAVES} parts", hint)
         written = Written(
             keyword=self.text,
@@ -249,20 +247,22 @@ class _Parser:
         meant = _MISTAKEN[word.lower()]
         hint = f"write {meant} for the operator, or put the phrase in quotes if {word} belongs to it"
         remedy = f"{self.text[: self.token.start]}{meant}{self.text[self.token.end :]}"
-        return self.error(self.token.start, f"{word} is no operator: operators are in capitals", hint, remedy)
+        return self.error(
+            self.token.start, f"{word} is not an operator: operators are in capitals", hint, remedy
+        )
 
     def no_operand(self, exact: bool) -> QueryError:
         token = self.token
         hint, remedies = "for example: neural operator", tuple[str, ...]()
         if exact:
-            hint = 'after = comes what to look for: =compiler, ti:="neural operator"'
+            hint = 'write a search word after =, for example =compiler, ti:="neural operator"'
         elif token.kind == "operator":
-            hint = f"{token.value} stands between two parts; if it belongs to a phrase, put that in quotes"
+            hint = f"{token.value} must be between two parts; if it belongs to a phrase, quote the phrase"
             remedies = (self.in_quotes(),)
         elif token.kind == "prefix":
             hint = "one prefix is enough"
         elif self.at:
-            hint = "write the missing part, or remove what comes before it"
+            hint = "write the missing part, or remove the part before it"
         expected = "a word, a phrase in quotes or a group in brackets is expected here"
         return self.error(token.start, expected, hint, *remedies)
 
@@ -276,8 +276,10 @@ class _Parser:
             return self.no_capitals()
         if token.kind == "word" and re.match(r"[~^][\d.]", token.value):
             remedy = f"{self.text[: token.start].rstrip()}{self.text[token.end :]}"
-            expected = f"{token.value} is of another search engine: a phrase's words stand side by side"
-            return self.error(token.start, expected, "leave it out", remedy)
+            expected = (
+                f"{token.value} belongs to another search engine: the words of a phrase are always adjacent"
+            )
+            return self.error(token.start, expected, "remove it", remedy)
         first, rest = self.text[: before.end], self.text[token.start :]
         remedies = [f"{first} AND {rest}", f"{first} OR {rest}"]
         hint = "write AND or OR between the two parts"

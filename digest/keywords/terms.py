@@ -65,11 +65,11 @@ def leaf(prefix: Prefix, written: Written) -> Leaf:
 def _check_marks(prefix: Prefix, written: Written) -> None:
     in_text = prefix in ("", "ti", "abs")
     if written.exact and not in_text:
-        expected = f"= asks for the exact words in title or abstract; {prefix}: does not take it"
+        expected = f"= searches for exact words in title or abstract; {prefix}: does not support it"
         raise written.error(expected, "remove the =")
     if "*" in written.value and not written.quoted and not in_text and prefix != "cat":
         hint = "* works in keywords without a prefix and after ti:, abs: and cat:"
-        raise written.error(f"{prefix}: does not take *", hint, offset=written.value.index("*"))
+        raise written.error(f"{prefix}: does not support *", hint, offset=written.value.index("*"))
 
 
 def _some_words(written: Written) -> tuple[str, ...]:
@@ -88,10 +88,10 @@ def _phrase(prefix: Literal["", "ti", "abs", "all"], written: Written) -> Phrase
     if exact:
         spoken = [(bare(word), False) for word, _ in spoken]
     elif not telling:
-        expected = "these words are so common that arXiv leaves them out: nothing could match"
-        hint, instead = "add a word that says more", tuple[str, ...]()
+        expected = "arXiv ignores these words because they are so common: nothing can match"
+        hint, instead = "add a more specific word", tuple[str, ...]()
         if len(spoken) > 1:
-            hint = "quotes ask for these very words, in this order"
+            hint = "use quotes to search for exactly these words"
             instead = (f'"{written.value}"',) if len(words(written.value)) > 1 else ()
         raise written.error(expected, hint, instead=instead)
     first, last = (0, len(spoken) - 1) if exact or prefix == "all" else (telling[0], telling[-1])
@@ -140,11 +140,11 @@ def _leaves_open(written: Written, start: int, chunk: str) -> bool:
         return False
     place = start + chunk.index("*")
     if written.exact:
-        expected = "= asks for a whole word, * for the beginning of one"
-        raise written.error(expected, "keep one of the two", offset=place)
+        expected = "= searches for a whole word, * for the beginning of a word"
+        raise written.error(expected, "use one of the two", offset=place)
     last = words(chunk)[-1:]  # none in signs such as ¼
     if not last or len(last[0]) < _SHORTEST_START:
-        hint = 'write more of the word, or put a name with a star in quotes, as in "A* search"'
+        hint = 'write more letters, or put a name with a star in quotes, for example "A* search"'
         instead = (f'"{written.value}"',) if len(words(written.value)) > 1 else ()
         raise written.error("* needs at least two letters before it", hint, offset=place, instead=instead)
     return True
@@ -179,8 +179,8 @@ def _remark(prefix: Literal["co", "jr"], written: Written) -> Remark:
             runs.append([])
     found = tuple(tuple(run) for run in runs if run)
     if not found:
-        expected = "these words are so common that arXiv leaves them out: nothing could match"
-        raise written.error(expected, "add a word that says more")
+        expected = "arXiv ignores these words because they are so common: nothing can match"
+        raise written.error(expected, "add a more specific word")
     return Remark(prefix=prefix, written=written.value, runs=found)
 
 
@@ -200,9 +200,9 @@ def _category(written: Written) -> Category:
     if start != value and start and (alike := starting_with(start)):
         return Category(written=f"{alike[0][: len(start)]}*")
     if value.lower() in ARCHIVES:
-        expected = f"no paper is in {value} itself: it is an archive of several categories"
+        expected = f"{value} is an archive of several categories; no paper is in the archive itself"
         whole = f"{value.lower()}.*"
-        raise written.error(expected, "a star stands for all of them", instead=(whole,))
+        raise written.error(expected, "use a star for all of them", instead=(whole,))
     nearest = nearest_category(start)
     if not nearest:
         raise written.error("unknown category", "see https://arxiv.org/category_taxonomy")

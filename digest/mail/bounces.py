@@ -75,7 +75,7 @@ class Bounce:
 
     @property
     def is_dead(self) -> bool:
-        """Whether there is no such mailbox, unmistakably."""
+        """Whether the mailbox does not exist, unmistakably."""
         return self.concern is Concern.DEAD
 
     @property

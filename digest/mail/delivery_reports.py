@@ -45,7 +45,7 @@ _AGREES = re.compile(r"|5\.0\.\d+|5\.\d+\.0|5\.1\.\d+|5\.2\.1|5\.4\.1|5\.5\.\d+"
 class Concern(Enum):
     """What a failure says of the mailbox.
 
-    `DEAD`: there is no such mailbox, unmistakably. `DOUBTFUL`: so it seems. `FULL`: it has no room. `OTHER`:
+    `DEAD`: the mailbox certainly does not exist. `DOUBTFUL`: probably. `FULL`: it is full. `OTHER`:
     it speaks of something else, such as the sender, a rule or a limit, or of nothing.
     """
 

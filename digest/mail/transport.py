@@ -10,7 +10,7 @@ class Outcome(Enum):
     """What became of one mail.
 
     `UNKNOWN`: the connection was lost after the final dot, so the server may have it (RFC 1047).
-    `REJECTED`: this mail is not wanted, now or ever. `DEAD`: there is no such mailbox.
+    `REJECTED`: this mail is not wanted, now or ever. `DEAD`: the mailbox does not exist.
     `DOUBTFUL`: it seems so.
     """
 

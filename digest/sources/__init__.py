@@ -1,1 +1,1 @@
-"""Where papers come from: `base.Source` is the seam, and each server has a folder."""
+"""The sources of papers: `base.Source` is the protocol; each server has a folder."""

@@ -1,4 +1,4 @@
-"""Where papers come from: one polite client, and the sources that ask through it. `Source` is the seam."""
+"""The protocol of a source of papers. All sources use one polite client."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,8 +11,8 @@ from digest.sources.window import Window
 class Source(Protocol):
     """One of arXiv's interfaces.
 
-    `lists_again`: it is asked for the queries alone, and each answer holds all that they find, also what
-    was found before; other sources list what changed, whatever it is.
+    `lists_again`: it searches for the queries, and each answer has all matching papers, known ones too. Other
+    sources list everything that changed.
     """
 
     @property
@@ -22,20 +22,20 @@ class Source(Protocol):
     def lists_again(self) -> bool: ...
 
     def can_answer(self, query: Query) -> bool:
-        """Whether it can find all papers of this query at all."""
+        """Whether it can find all papers of this query."""
         ...
 
     def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
-        """How many requests it takes to find `expected` papers; `None` if it cannot cover the ground."""
+        """How many requests it takes to find `expected` papers; `None` if it cannot cover the window."""
         ...
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
-        """Splits `queries` into groups that may succeed or fail apart."""
+        """Splits `queries` into groups that can succeed or fail separately."""
         ...
 
     async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
-        """All papers of `ground` that may match one of `queries`, each once; others may be among them.
+        """All papers of `window` that may match one of `queries`, each once, and perhaps others.
 
-        Raises `SourceError` unless the answer is whole and can be believed.
+        Raises `SourceError` unless the answer is complete and plausible.
         """
         ...

@@ -1,4 +1,4 @@
-"""The one client for all that is asked of arXiv: polite, patient, with limits on what it takes in."""
+"""The HTTP client for all requests to arXiv: with pauses, retries, and size limits."""
 
 import asyncio
 import logging
@@ -29,10 +29,10 @@ _T = TypeVar("_T")
 _LONGEST_URL = 2_000
 _MOST_REDIRECTS = 3
 _LONGEST_PAUSE = timedelta(minutes=10)
-"""Who is asked to wait for longer asks nothing more now; the next fetch does."""
+"""If arXiv asks to wait for longer, only the next fetch asks again."""
 
 _SHORT_TRY = 5.0
-"""Seconds for a request when the patience is over: another server of arXiv may answer where one does not."""
+"""Seconds for a request after the patience is used up: another server of arXiv may answer."""
 
 _CHUNK = 64 * 1024
 _BUSY = {
@@ -55,12 +55,12 @@ _ACCEPT = "application/atom+xml, application/xml, text/xml, application/rss+xml,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """How to ask. `contact` is the operator's mail address, which arXiv asks to be told.
+    """How to ask. `contact` is the operator's mail address, which arXiv asks for.
 
-    A failed request is sent again after `retry_pause`, which doubles each time, up to `tries` in all.
+    A failed request is repeated after `retry_pause`, which doubles each time, up to `tries` requests.
     `timeout` is for one whole answer: a 429 of arXiv may take two minutes to arrive.
-    `patience` is how long a person waits without any answer; then nothing is sent again, and what was not
-    sent yet gets a single short try. `None` waits for all tries.
+    `patience` is how long a person waits without any answer. Then nothing is repeated, and other requests get
+    one short try. `None` waits for all tries.
     """
 
     contact: str | None
@@ -74,7 +74,7 @@ class ClientSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
-    """One request; `url` is what was configured, for messages, and `address` where it is sent."""
+    """One request; `url` is the configured address, for messages; `address` is the full one."""
 
     url: str
     address: URL
@@ -89,12 +89,12 @@ class _Reply:
 
 
 class PoliteClient:
-    """Asks one question at a time, each request in its own turn of the turnstile.
+    """Sends one request at a time, each with a turn of the rate limiter.
 
     `requests` counts all that were sent, also those that failed, were redirected or were sent again.
-    `notice` is told of each before it is sent, and `tell` of each that failed and will be sent again, and of
-    another process that is waited for.
-    `clock_lead` is how far this machine's clock was ahead of the server's at the last answer that told it.
+    `notice` is called before each request. `tell` is called for each failure that will be repeated, and for
+    waiting on another process.
+    `clock_lead` is how far this machine's clock was ahead of the server's, from the last answer with a date.
     """
 
     def __init__(self, settings: ClientSettings, rate_limiter: RateLimiter) -> None:
@@ -104,13 +104,13 @@ class PoliteClient:
         self.clock_lead: timedelta | None = None
         self._last_heard: float | None = None
         self._settings = settings
-        self._turnstile = rate_limiter
+        self._rate_limiter = rate_limiter
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         contact = f" (+mailto:{self._settings.contact})" if self._settings.contact else ""
         self._session = aiohttp.ClientSession(
-            # A connection kept open between turns would be a second one next to another process's.
+            # A connection that stays open would be a second one beside another process's.
             connector=aiohttp.TCPConnector(limit=1, force_close=True),
             middlewares=(_send_once,),
             timeout=aiohttp.ClientTimeout(total=self._settings.timeout.total_seconds()),
@@ -125,11 +125,11 @@ class PoliteClient:
             await self._session.close()
 
     async def ask(self, url: str, fields: Mapping[str, str], understand: Callable[[bytes], _T]) -> _T:
-        """What `understand` makes of the answer to `fields` at `url`: a GET, or a POST if that is too long.
+        """The answer to `fields` at `url`, parsed by `understand`: by GET, or by POST if it is too long.
 
-        `understand` runs in a thread. It raises a `SourceError` for an answer that is unusable or unlikely;
-        then, as after any other failure, the same is asked again.
-        Raises the last `SourceError`, or `StateError` when the turnstile's file cannot be used.
+        `understand` runs in a thread. It raises a `SourceError` for an answer that is not usable or
+        not plausible; then the request is repeated, as after any failure.
+        Raises the last `SourceError`, or `StateError` when the file of the rate limiter cannot be used.
         """
         question = _question(url, fields)
         attempt = 1
@@ -142,7 +142,7 @@ class PoliteClient:
                     raise
                 again_at = datetime.now().astimezone() + timedelta(seconds=pause)
                 self.tell(
-                    f"{error.reason.rpartition('; ')[0] or error.reason} ({url}); asked again at"
+                    f"{error.reason.rpartition('; ')[0] or error.reason} ({url}); next try at"
                     f" {again_at:%H:%M:%S}, try {attempt + 1} of {self._settings.tries}"
                 )
                 _log.warning(
@@ -156,7 +156,7 @@ class PoliteClient:
             attempt += 1
 
     def _patience_left(self) -> float:
-        """Seconds; the patience begins anew with every good answer."""
+        """Seconds that are left; each good answer starts the patience again."""
         if self._settings.patience is None:
             return math.inf
         now = asyncio.get_running_loop().time()
@@ -165,14 +165,14 @@ class PoliteClient:
 
     async def _fetch_in_time(self, question: _Question) -> bytes:
         left = max(self._patience_left(), _SHORT_TRY)
-        self._turnstile.tell = self._told_of_turn
+        self._rate_limiter.tell = self._told_of_turn
         try:
             async with asyncio.timeout(left if left < math.inf else None):
                 return await self._fetch(question)
         except TimeoutError as error:
-            why = self._turnstile.waits_for or "arXiv does not answer"
+            why = self._rate_limiter.waits_for or "arXiv does not answer"
             raise Unreachable(
-                question.url, f"nothing came within {left:.0f} s ({why}); try again later"
+                question.url, f"no answer within {left:.0f} s ({why}); try again later"
             ) from error
 
     def _told_of_turn(self, text: str) -> None:
@@ -181,7 +181,7 @@ class PoliteClient:
 
     async def _fetch(self, question: _Question) -> bytes:
         for _ in range(1 + _MOST_REDIRECTS):
-            async with self._turnstile.turn():
+            async with self._rate_limiter.turn():
                 reply = await self._request(question)
             if reply.status not in _MOVED:
                 return _accepted(question.url, reply)
@@ -209,7 +209,7 @@ class PoliteClient:
                 question.url, f"no complete answer within {seconds:.0f} s; try again later"
             ) from error
         except aiohttp.ClientPayloadError as error:
-            raise BadDocument(question.url, "the answer was cut off on its way; try again later") from error
+            raise BadDocument(question.url, "the answer was cut off; try again later") from error
         except _Lost as lost:
             raise Unreachable(question.url, no_answer(lost.error)) from lost
         except (aiohttp.ClientError, OSError) as error:
@@ -221,7 +221,7 @@ class PoliteClient:
             body += chunk
             if len(body) > self._settings.max_bytes:
                 limit = self._settings.max_bytes // 1024
-                raise BadDocument(url, f"the answer is larger than {limit} KiB, which none of arXiv's is")
+                raise BadDocument(url, f"the answer is larger than {limit} KiB")
         return bytes(body)
 
 
@@ -236,7 +236,7 @@ class _Lost(Exception):
 async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keeps aiohttp from sending a GET again at once, uncounted and out of turn, if a connection is lost."""
+    """Prevents aiohttp from repeating a GET at once, uncounted, if a connection is lost."""
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
@@ -252,7 +252,7 @@ def _question(url: str, fields: Mapping[str, str]) -> _Question:
 
 
 def _accepted(url: str, reply: _Reply) -> bytes:
-    """The body of an answer that is one. Raises `SourceError` for all others."""
+    """The body of a successful answer. Raises `SourceError` for others."""
     if reply.status in _BUSY:
         said = f"arXiv is overloaded or wants fewer requests ({_status(reply)}"
         raise Throttled(url, f"{said}{_asked_wait(reply)}", _wait(reply))
@@ -265,7 +265,7 @@ def _accepted(url: str, reply: _Reply) -> bytes:
         raise Throttled(url, said, _wait(reply))
     if start.startswith((b"<!doctype html", b"<html")):
         raise BadDocument(
-            url, "the answer is a web page, as from an overloaded server or a proxy; try again later"
+            url, "the answer is a web page, for example of an overloaded server or a proxy; try again later"
         )
     return reply.body
 
@@ -278,7 +278,7 @@ def _status(reply: _Reply) -> str:
 
 
 def _wait(reply: _Reply) -> timedelta | None:
-    """For how long `Retry-After` asks to wait (RFC 9110, 10.2.3: seconds or a date), if it can be read."""
+    """The time in `Retry-After` (RFC 9110, 10.2.3: seconds or a date), if it is valid."""
     text = reply.headers.get("Retry-After", "").strip()
     try:
         if text.isdecimal():
@@ -292,15 +292,15 @@ def _wait(reply: _Reply) -> timedelta | None:
 
 
 def _asked_wait(reply: _Reply) -> str:
-    """The end of a sentence: for how long the server asks to wait, and what to do."""
+    """The end of a message: how long the server asks to wait, and what to do."""
     wait = _wait(reply)
     if wait is None or wait <= _LONGEST_PAUSE:
         return "); try again later"
-    # A year, or what is no time at all, is not waited for: that is a ban, or a mistake of the server.
-    told = f"{wait.days:,} days" if wait.days > 1 else f"{wait.total_seconds() / 3600:.1f} hours"
+    # A very long time is a ban, or an error of the server.
+    length = f"{wait.days:,} days" if wait.days > 1 else f"{wait.total_seconds() / 3600:.1f} hours"
     return (
-        f", and asks to wait for {told}); the next fetch asks again. See who else asks arXiv from this"
-        " address, and if this goes on write to arXiv (info.arxiv.org/help/contact)"
+        f", and asks to wait for {length}); the next fetch asks again. Find out which other programs ask"
+        " arXiv from this address; if this continues, write to arXiv (info.arxiv.org/help/contact)"
     )
 
 
@@ -323,7 +323,7 @@ def _lead(headers: Mapping[str, str]) -> timedelta | None:
 def _pause(first: timedelta, attempt: int, error: SourceError) -> float:
     """Seconds until the next try: doubling, a little uneven, and at least what the server asked for."""
     asked = error.retry_after if isinstance(error, Throttled) and error.retry_after else timedelta(0)
-    # Several installations that were refused at the same moment shall not come back at the same moment.
+    # Installations that were refused together must not try again together.
     growing = first * float(2 ** (attempt - 1))
     return min(max(growing, asked) * random.uniform(1, 1.1), _LONGEST_PAUSE).total_seconds()  # noqa: S311
 
@@ -333,9 +333,9 @@ def _new_address(question: _Question, reply: _Reply) -> URL:
     try:
         address = question.address.join(URL(location))
     except ValueError as error:
-        raise BadDocument(question.url, f"redirected to what is no address: {location[:200]!r}") from error
+        raise BadDocument(question.url, f"redirected to an invalid address: {location[:200]!r}") from error
     if address.scheme not in ("http", "https") or not address.host:
-        raise BadDocument(question.url, f"redirected to what cannot be asked: {location[:200]!r}")
+        raise BadDocument(question.url, f"redirected to an address that is not HTTP: {location[:200]!r}")
     if is_loopback(question.address.host) != is_loopback(address.host):
         # The interval between requests is that of the first address.
         raise BadDocument(question.url, f"redirected to or from this machine: {location[:200]!r}")

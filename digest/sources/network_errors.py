@@ -1,4 +1,4 @@
-"""Why there was no answer, in words for who has to do something about it."""
+"""Explains why there was no answer, and what to do."""
 
 import errno
 import os
@@ -11,19 +11,19 @@ from digest.model.paper import one_line
 
 _CLOSED = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE)
 _CONNECTION = "check this machine's connection, or try again later"
-_PROXY = "check HTTPS_PROXY (http://NAME:PASSWORD@HOST:PORT), or name the host in NO_PROXY"
+_PROXY = "check HTTPS_PROXY (http://NAME:PASSWORD@HOST:PORT), or add the host to NO_PROXY"
 _LOGIN_WANTED = 407
-_CERTIFICATE = "check this machine's clock, and whether a proxy stands between"
+_CERTIFICATE = "check this machine's clock, and whether there is a proxy"
 
 
 def no_answer(error: aiohttp.ClientError | OSError) -> str:
-    """The cause, with the host where none was reached; after a semicolon what to do."""
+    """The cause, with the host that was not reached; after a semicolon what to do."""
     remedy = _CONNECTION
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         cause = f"the proxy does not answer: {_unreached(error.host, error.os_error)}"
         remedy = _PROXY
     elif isinstance(error, aiohttp.ClientHttpProxyError):
-        wants = " and wants a name and password" if error.status == _LOGIN_WANTED else ""
+        wants = " and requires a name and password" if error.status == _LOGIN_WANTED else ""
         cause = f"the proxy refused the request (HTTP {error.status} {error.message}){wants}"
         remedy = _PROXY
     elif isinstance(error, aiohttp.ClientConnectorError):

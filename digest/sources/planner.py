@@ -1,4 +1,4 @@
-"""Which of arXiv's interfaces to ask for which keywords, so that the fewest requests bring everything."""
+"""Chooses the source for each keyword, so that the number of requests is minimal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from digest.sources.base import Source
 from digest.sources.window import HELD, Coverage, Window
 
 _UNKNOWN_RESULTS = 50
-"""What a keyword of which nothing is known is taken to find within the look-back."""
+"""The assumed number of papers in the look-back for an unknown keyword."""
 
 _WIDER = 5
 _WIDEST = 1_500
@@ -23,9 +23,9 @@ person by the surname.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchBatch:
-    """Keywords with the same ground to cover, and the sources that can cover it, the cheapest first.
+    """Keywords with the same window, and the sources that can cover it, the cheapest first.
 
-    `requests` is what the first of them is thought to take.
+    `requests` is the estimate for the first of them.
     """
 
     queries: tuple[Query, ...]
@@ -36,7 +36,7 @@ class FetchBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Demand:
-    """What an errand is to bring: `expected` papers."""
+    """The demand on a fetch batch: `expected` papers."""
 
     queries: tuple[Query, ...]
     window: Window
@@ -52,15 +52,15 @@ def plan(
     now: datetime,
     lookback: timedelta,
 ) -> tuple[FetchBatch, ...]:
-    """One errand for all keywords, or one for the known and one for those that need the whole look-back.
+    """One batch for all keywords, or one for the known and one for those that need the whole look-back.
 
-    `coverage` and `results` tell by query key how far a keyword was fetched, if ever, and how many papers of
-    the look-back it is known to find.
+    `coverage` has by query key how far a keyword was fetched, and `results` how many papers of the look-back
+    it finds.
     """
     deep, known = _parted(queries, coverage, now, lookback)
     recent = _recent([coverage[query.key] for query in known], now, lookback)
     backlog = Window(announced_since=now - lookback, submitted_since=now - lookback, until=now)
-    # For keywords whose look-back has grown, also what they ask for without that.
+    # For keywords whose look-back has grown, also their usual window.
     if shallow := [coverage[query.key] for query in deep if query.key in coverage]:
         backlog = _both(_recent(shallow, now, lookback), backlog)
     expected = {query.key: _expected(query, results) for query in queries}
@@ -70,11 +70,11 @@ def plan(
         for some, window, times in ((known, recent, share), (deep, backlog, 1.0))
         if some
     ]
-    apart = tuple(_errand(sources, demand) for demand in demands)
+    apart = tuple(_batch(sources, demand) for demand in demands)
     if len(apart) < 2:
         return apart
     wide = _both(recent, backlog)
-    together = _errand(
+    together = _batch(
         sources,
         _Demand(queries=(*known, *deep), window=wide, expected=round(share * sum(expected.values()))),
     )
@@ -82,7 +82,7 @@ def plan(
 
 
 def _recent(covered: Sequence[Coverage], now: datetime, lookback: timedelta) -> Window:
-    """All since they were last fetched, and what was held back by then."""
+    """The time since the last fetch, and papers that arXiv had held back."""
     since = min((min(one.covered_at, now) for one in covered), default=now)
     return Window(
         announced_since=since,
@@ -118,7 +118,7 @@ def _expected(query: Query, results: Mapping[str, int]) -> int:
     return found if is_asked_exactly(query) else max(_WIDER * found, _WIDEST)
 
 
-def _errand(sources: Sequence[Source], demand: _Demand) -> FetchBatch:
+def _batch(sources: Sequence[Source], demand: _Demand) -> FetchBatch:
     costs = []
     for source in sources:
         able = tuple(query for query in demand.queries if source.can_answer(query))

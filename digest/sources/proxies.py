@@ -8,7 +8,7 @@ from digest.errors import Unreachable
 
 
 def proxy_for(url: str) -> str | None:
-    """The address of the proxy for `url`; `None` where it is asked directly, as this machine always is.
+    """The address of the proxy for `url`; `None` for a direct request, as always for this machine.
 
     Raises `Unreachable` for a proxy that cannot be used.
     """
@@ -28,12 +28,12 @@ def proxy_for(url: str) -> str | None:
         raise Unreachable(
             url,
             f"the proxy {shown(proxy)} cannot be used; set {address.scheme.upper()}_PROXY to"
-            " http://HOST:PORT (no SOCKS), or name this host in NO_PROXY",
+            " http://HOST:PORT (no SOCKS), or add this host to NO_PROXY",
         )
     return proxy
 
 
 def shown(proxy: str) -> str:
-    """The proxy without the name and password that its address may have."""
+    """The address of the proxy, without name and password."""
     scheme, _, rest = proxy.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -1,4 +1,4 @@
-"""One request at a time, and a pause after each: kept by every process that shares the file.
+"""One request at a time with a pause after it, over all processes that share a file.
 
 arXiv's terms (https://info.arxiv.org/help/api/tou.html): no more than one request every three seconds and one
 connection at a time, for all of its services together.
@@ -19,25 +19,25 @@ _log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
 _UNDER_WAY = "under way since "
-TOLD_AFTER = timedelta(minutes=1)
-"""A turn lasts as long as arXiv takes to answer. A longer wait is told, and told again so much later."""
+REPORT_AFTER = timedelta(minutes=1)
+"""A wait for a turn is reported after this time, and again each time it has passed."""
 
 
 class RateLimiter:
     """A turn begins when no other one is taken and `interval` has passed since the last one ended.
 
-    `path` is a small file, the same for all processes: its lock is held during a turn, and in it stands when
-    the last one ended. The system gives the lock back when a process dies.
-    `tell` is told of a wait that has lasted for a minute, and who is waited for. `waits_for` says the same at
-    any time; it is empty when none is waited for.
+    `path` is a small file that all processes share. Its lock is held during a turn; it contains the end of
+    the last one. The system releases the lock when a process dies.
+    `tell` is called after a wait of a minute, with the process that holds the turn. `waits_for` names it at
+    any time, and is empty without a wait.
     """
 
-    def __init__(self, path: Path, interval: timedelta, told_after: timedelta = TOLD_AFTER) -> None:
+    def __init__(self, path: Path, interval: timedelta, report_after: timedelta = REPORT_AFTER) -> None:
         self.tell: Callable[[str], None] = _log.warning
         self.waits_for = ""
         self._path = path
         self._interval = interval
-        self._told_after = told_after.total_seconds()
+        self._report_after = report_after.total_seconds()
         self._lock = LockFile(path)
         self._queue = asyncio.Lock()
         self._ended: float | None = None
@@ -59,16 +59,17 @@ class RateLimiter:
                 self._lock.release()
 
     async def _acquire(self) -> None:
-        # Trying again and again without blocking keeps the event loop free, and can be cancelled.
+        # Polling keeps the event loop free and can be cancelled.
         clock = asyncio.get_running_loop().time
-        began, told = clock(), clock()
+        began, reported = clock(), clock()
         while not self._try():
             self.waits_for = f"{self._lock.holder() or 'another process'} is asking arXiv"
-            if clock() - told >= self._told_after:
-                told = clock()
+            if clock() - reported >= self._report_after:
+                reported = clock()
                 holder = self._lock.holder() or "another process"
                 self.tell(
-                    f"waiting for {told - began:.0f} s for a turn to ask arXiv: {holder} holds {self._path}"
+                    f"waiting for {reported - began:.0f} s for a turn to ask arXiv:"
+                    f" {holder} holds {self._path}"
                 )
             await asyncio.sleep(_POLL_SECONDS)
         self.waits_for = ""
@@ -80,7 +81,7 @@ class RateLimiter:
             raise self._unusable(error) from error
 
     def _pause(self) -> float:
-        """Seconds to wait, never more than the interval, however the clock was set meanwhile."""
+        """Seconds to wait; at most the interval, even if the clock was changed."""
         waits = [self._pause_after(self._read())]
         if self._ended is not None:
             waits.append(self._interval.total_seconds() - (asyncio.get_running_loop().time() - self._ended))

@@ -1,4 +1,4 @@
-"""XML documents of arXiv, without entities: read whole or not at all, but for an entry that is no paper."""
+"""Reads XML documents of arXiv: completely or not at all, except for entries that are not papers."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -63,7 +63,7 @@ def read_entries(
 ) -> tuple[tuple[T, ...], int]:
     """What `read` makes of each of `elements`, and how many are left out because it raised `ValueError`.
 
-    Each is told in the log, with the text at `id_path`. Raises `ValueError` where they are more than two and
+    Each is logged with the text at `id_path`. Raises `ValueError` where they are more than two and
     more than half: so many strange entries are another format.
     """
     entries: list[T] = []
@@ -75,11 +75,11 @@ def read_entries(
             strange.append((_short(element.findtext(id_path, "")) or "unknown", _short(str(error))))
     if len(strange) > max(_FEW, len(elements) // 2):
         raise ValueError(f"{len(strange)} of {len(elements)} entries cannot be read: {strange[0][1]}")
-    _tell(strange)
+    _log_strange(strange)
     return tuple(entries), len(strange)
 
 
-def _tell(strange: Iterable[tuple[str, str]]) -> None:
+def _log_strange(strange: Iterable[tuple[str, str]]) -> None:
     for identifier, cause in strange:
         _log.warning("entry left out id=%s cause=%s", identifier, cause)
 

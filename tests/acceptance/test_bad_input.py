@@ -237,8 +237,8 @@ async def test_a_server_that_fails_as_a_whole_makes_all_wait_with_cause_and_reme
 @pytest.mark.parametrize(
     ("answers", "told"),
     [
-        ({"STARTTLS": "250 ok"}, "offers encryption but does not begin it (250 ok)"),
-        ({"HANDSHAKE": Do.RESET}, "in the middle of the TLS handshake"),
+        ({"STARTTLS": "250 ok"}, "offers encryption but does not start it (250 ok)"),
+        ({"HANDSHAKE": Do.RESET}, "during the TLS handshake"),
         ({"HANDSHAKE": Do.HANG}, "no answer within 5 s at STARTTLS"),
     ],
 )

@@ -117,8 +117,8 @@ def test_the_output_tells_who_got_what_and_why(output: str) -> None:
     for email, count in (("ada", 5), ("bruno", 5), ("ada", 4), ("bruno", 3)):
         assert re.search(rf"^  {email}@example\.org +{count} new papers: ", output, re.MULTILINE)
     prose = " ".join(output.split())
-    assert re.search(r"Late: 2606\.99122 .* 2 of 2 readers got it.* Replaced:", prose)
-    assert re.search(r"Replaced: version 2 of 2605\.99108 .* 0 of 2 readers got it", prose)
+    assert re.search(r"Late: 2606\.99122 .* 2 of 2 subscribers got it.* Replaced:", prose)
+    assert re.search(r"Replaced: version 2 of 2605\.99108 .* 0 of 2 subscribers got it", prose)
     assert "no mail was sent" in prose
     assert "digest subscribe you@example.org -k" in output
     assert "digest run" in output

@@ -307,7 +307,7 @@ def test_whoever_had_nothing_waiting_is_told_when_the_next_digest_comes(machine:
         assert "No digest waited: the next one comes at its usual time." in ended.out
 
 
-@pytest.mark.parametrize("email", ["nobody@home.example", "no address"])
+@pytest.mark.parametrize("email", ["nobody@home.example", "an invalid address"])
 def test_what_is_not_suppressed_cannot_be_resumed(machine: Machine, email: str) -> None:
     ended = machine.run("resume", email)
     assert (ended.code, ended.out) == (2, "")

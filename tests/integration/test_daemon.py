@@ -525,8 +525,8 @@ async def test_a_provider_whose_quota_is_used_up_rests_until_it_may_be_free(
 @pytest.mark.parametrize(
     ("answers", "cause"),
     [
-        ({"STARTTLS": "250 ok"}, "offers encryption but does not begin it (250 ok)"),
-        ({"HANDSHAKE": Do.RESET}, "in the middle of the TLS handshake"),
+        ({"STARTTLS": "250 ok"}, "offers encryption but does not start it (250 ok)"),
+        ({"HANDSHAKE": Do.RESET}, "during the TLS handshake"),
     ],
 )
 async def test_mails_wait_for_encryption_and_go_when_there_is_some(

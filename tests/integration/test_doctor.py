@@ -180,7 +180,7 @@ async def test_a_certificate_of_nobody_known(place: Place, authority: trustme.CA
         ("534 5.7.9 Application-specific password required", "create an app password"),
         ("535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled", "SMTP AUTH"),
         ("550 5.7.30 Basic authentication is not supported for Client Submission", "SMTP AUTH"),
-        ("454 4.7.0 Temporary authentication failure", "tried again later"),
+        ("454 4.7.0 Temporary authentication failure", "tries again later"),
         (f"535 5.7.8 wrong: {PASSWORD}", "app password"),
     ],
 )
@@ -197,9 +197,9 @@ async def test_a_refused_login(place: Place, trusted: trustme.CA, reply: str, re
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        ("553 5.7.1 Sender address rejected: not owned by user", "does not take mail from this sender"),
+        ("553 5.7.1 Sender address rejected: not owned by user", "does not accept mail from this sender"),
         ("550 5.7.60 Client does not have permissions to send as this sender", "from this sender"),
-        ("421 4.7.0 try again later", "takes no mail for now"),
+        ("421 4.7.0 try again later", "accepts no mail for now"),
         (Do.DROP, "closed the connection at MAIL"),
         (Do.HANG, "no answer within 2 s at MAIL"),
     ],

@@ -30,7 +30,7 @@ from tests.integration.mail_server import Answer, Do, MailServer, serving
 from tests.stores import NOW, outbox_of
 
 SUBSCRIBERS = [f"reader{number}@example.org" for number in range(5)]
-OPERATOR = "the server's operator has to"
+OPERATOR = "the operator of the server must"
 
 
 pytestmark = pytest.mark.usefixtures("trusted")
@@ -81,8 +81,8 @@ EITHER = {
     ),
     "TLS 1.0 alone, and no word of it": Failure(
         server=offering(lambda authority, folder: only_tls_1_0(authority)),
-        cause="ended the connection in the middle of the TLS handshake",
-        remedy="the server may know no TLS 1.2",
+        cause="closed the connection during the TLS handshake",
+        remedy="the server may not support TLS 1.2",
     ),
     "weak ciphers": Failure(
         server=offering(lambda authority, folder: only_weak_ciphers(authority), HANDSHAKE=Do.ALERT),
@@ -104,7 +104,7 @@ EITHER = {
     "self-signed": Failure(
         server=offering(lambda authority, folder: self_signed(folder)),
         cause="its certificate is not valid (self",
-        remedy="if the server is yours, let SSL_CERT_FILE name",
+        remedy="if the server is yours, set SSL_CERT_FILE",
     ),
     "unknown authority": Failure(
         server=offering(lambda authority, folder: issued(trustme.CA())),
@@ -114,28 +114,28 @@ EITHER = {
     "another name": Failure(
         server=offering(lambda authority, folder: issued(authority, "mail.example.net")),
         cause="its certificate is not valid (IP address mismatch",
-        remedy="set smtp.host to a name that the certificate is made out to",
+        remedy="set smtp.host to a name in the certificate",
     ),
     "reset in the handshake": Failure(
         server=shaking(Do.RESET),
-        cause="ended the connection in the middle of the TLS handshake",
-        remedy="it is tried again later",
+        cause="closed the connection during the TLS handshake",
+        remedy="digest tries again later",
     ),
     "closed in the handshake": Failure(
         server=shaking(Do.DROP),
-        cause="ended the connection in the middle of the TLS handshake",
-        remedy="it is tried again later",
+        cause="closed the connection during the TLS handshake",
+        remedy="digest tries again later",
     ),
     "closed in the middle of a message of it": Failure(
         server=shaking(Do.CUT),
-        cause="ended the connection in the middle of the TLS handshake",
-        remedy="it is tried again later",
+        cause="closed the connection during the TLS handshake",
+        remedy="digest tries again later",
     ),
 }
 STARTTLS = {
     "STARTTLS answered 250": Failure(
         server=lambda *_: MailServer(extensions=("STARTTLS",), answers={"STARTTLS": "250 ok"}),
-        cause="offers encryption but does not begin it (250 ok)",
+        cause="offers encryption but does not start it (250 ok)",
         remedy='try port 465 with smtp.security = "tls"',
     ),
     "no STARTTLS": Failure(
@@ -148,7 +148,7 @@ STARTTLS = {
     ),
     "no encryption after STARTTLS": Failure(
         server=shaking("500 5.5.1 what is that"),
-        cause="agreed to STARTTLS and went on without encryption",
+        cause="agreed to STARTTLS and continued without encryption",
         remedy="try port 465",
     ),
     "a port of TLS": Failure(
@@ -159,14 +159,14 @@ STARTTLS = {
     ),
     "a greeting that is none": Failure(
         server=lambda *_: MailServer(answers={"GREETING": "250 ok"}),
-        cause="an answer that does not belong here (250 ok)",
+        cause="the server sent an unexpected reply (250 ok)",
         remedy="check smtp.host and smtp.port",
     ),
     "no way to log in behind TLS": Failure(
         server=offering(
             lambda authority, folder: issued(authority), EHLO="250-mail.example\n250 STARTTLS", QUIT=Do.DROP
         ),
-        cause="the server offers no way to log in",
+        cause="the server offers no login",
         remedy="check smtp.port",
     ),
 }

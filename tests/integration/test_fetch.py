@@ -89,7 +89,7 @@ async def test_a_stale_answer_is_named_asked_again_and_then_taken_from_elsewhere
     report = await sources.fetch(TUESDAY)
     assert [len(source.asked) for source in (sources.cheap, sources.dear)] == [3, 1]
     assert (report.papers_new, report.errors) == (2, ())
-    assert "10 of 30 papers that it listed before are missing" in report.notes[0]
+    assert "10 of 30 known papers are missing" in report.notes[0]
 
 
 async def test_a_stale_answer_that_was_a_slip_is_mended_by_asking_again(sources: Sources) -> None:
@@ -127,7 +127,7 @@ async def test_that_one_source_alone_has_nothing_is_an_error(sources: Sources) -
     sources.dear.failing = lambda queries: Unreachable("http://dear", "no answer")
     await sources.fetch(MONDAY)
     report = await sources.fetch(TUESDAY)
-    assert "nothing new, though arXiv was to announce" in report.errors[0]
+    assert "no new papers, although arXiv should have announced" in report.errors[0]
     assert (report.is_unreached, report.missing_at) == (True, None)
     assert sources.covered_at() == {MONDAY}
 
@@ -162,7 +162,7 @@ async def test_three_announcements_in_a_row_are_not_left_out_for_holidays(source
     assert (await sources.fetch(WEDNESDAY)).errors == ()
     report = await sources.fetch(WEDNESDAY + timedelta(days=1))
     assert report.is_unreached
-    assert "was to announce on 2026-06-18" in report.errors[0]
+    assert "should have announced on 2026-06-18" in report.errors[0]
 
 
 async def test_what_one_source_brings_was_announced_whatever_others_have(sources: Sources) -> None:
@@ -247,7 +247,7 @@ async def test_silence_is_noticed_in_the_long_run_too(sources: Sources) -> None:
     sources.dear.failing = lambda queries: Unreachable("http://dear", "no answer")
     # Tuesday, 14 July was the last day with papers.
     report = await fetch_on(MONDAY + timedelta(days=30))
-    assert "nothing new, though arXiv was to announce on 2026-07-15" in report.errors[0]
+    assert "no new papers, although arXiv should have announced on 2026-07-15" in report.errors[0]
 
 
 async def test_a_doubt_is_told_once(sources: Sources) -> None:

@@ -201,7 +201,7 @@ def test_a_lock_that_is_held_for_a_moment_is_waited_for(tmp_path: Path) -> None:
 async def test_a_long_wait_for_a_turn_names_who_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "arxiv-requests"
     told: list[str] = []
-    rate_limiter = RateLimiter(path, timedelta(0), told_after=timedelta(seconds=0.1))
+    rate_limiter = RateLimiter(path, timedelta(0), report_after=timedelta(seconds=0.1))
     rate_limiter.tell = told.append
     with held(path) as pid:
         waiting = asyncio.create_task(_turn(rate_limiter))

@@ -79,8 +79,8 @@ async def test_a_folder_that_vanishes_is_named(tmp_path: Path) -> None:
     [
         (errno.EACCES, "the right to write"),
         (errno.EROFS, "can be written"),
-        (errno.EEXIST, "a file is in the way"),
-        (errno.ENOTDIR, "a file is in the way"),
+        (errno.EEXIST, "there is a file where"),
+        (errno.ENOTDIR, "there is a file where"),
         (errno.EDQUOT, "quota"),
         (errno.EIO, "check delivery.maildir"),
     ],

@@ -299,4 +299,4 @@ async def test_old_papers_of_a_wider_search_hide_no_silence(store: SqliteStore) 
     await lab.run(MONDAY, *papers)
     older = [invented_paper(f"2605.{n:05}", "Tea", submitted="2026-05-02 10:00") for n in range(1, 30)]
     report = await lab.run(TUESDAY, *papers, *older)
-    assert any("nothing new" in error for error in report.errors), report
+    assert any("no new papers" in error for error in report.errors), report

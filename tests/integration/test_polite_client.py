@@ -94,9 +94,9 @@ FAILURES: list[tuple[Reply, type[SourceError], str]] = [
     (hangs, Unreachable, "no complete answer within 0 s"),
     (drips, Unreachable, "no complete answer within 0 s"),
     (redirects_for_ever, BadDocument, "redirected more than 3 times"),
-    (says("", 302, Location="file:///etc/hostname"), BadDocument, "cannot be asked"),
+    (says("", 302, Location="file:///etc/hostname"), BadDocument, "is not HTTP"),
     (says("", 302), BadDocument, "redirected more than 3 times"),
-    (says("", 302, Location="http://[broken"), BadDocument, "no address"),
+    (says("", 302, Location="http://[broken"), BadDocument, "an invalid address"),
 ]
 
 
@@ -479,7 +479,7 @@ async def test_the_event_loop_is_free_while_one_waits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("place", "remedy"),
-    [("a directory", "it is a folder: give the path of a file"), ("under a file", "a file is in the way")],
+    [("a directory", "it is a folder: give the path of a file"), ("under a file", "there is a file where")],
 )
 async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, place: str, remedy: str) -> None:
     (tmp_path / "file").touch()

@@ -132,7 +132,7 @@ def test_who_has_failed_and_whom_it_was_sent_to_are_told_apart() -> None:
     fields = about("5.1.1", recipient="next@far.example") + f"Original-Recipient: rfc822;{SUBSCRIBER}\n"
     found = the(postfix(fields=fields))
     assert (found.recipient, found.original) == ("next@far.example", SUBSCRIBER)
-    assert the(postfix(fields=about("5.1.1", recipient="no address"))).recipient is None
+    assert the(postfix(fields=about("5.1.1", recipient="an invalid address"))).recipient is None
 
 
 NOTHING = {

@@ -71,7 +71,7 @@ def test_every_other_source_stands_by() -> None:
     assert fetch_batch.requests == 3
 
 
-def test_a_new_keyword_has_its_own_errand_over_the_lookback() -> None:
+def test_a_new_keyword_has_its_own_batch_over_the_lookback() -> None:
     known, fresh = planned(words(100), words(1, "fresh"))
     assert first_names((known, fresh)) == [(100, "by day"), (1, "by keyword")]
     assert known.window == Window(
@@ -80,7 +80,7 @@ def test_a_new_keyword_has_its_own_errand_over_the_lookback() -> None:
     assert fresh.window == Window(announced_since=NOW - LOOKBACK, submitted_since=NOW - LOOKBACK, until=NOW)
 
 
-def test_one_errand_does_where_it_is_cheaper_and_it_covers_the_ground_of_both() -> None:
+def test_one_batch_does_where_it_is_cheaper_and_it_covers_the_window_of_both() -> None:
     (fetch_batch,) = planned(words(3), words(3, "fresh"))
     assert len(fetch_batch.queries) == 6
     assert fetch_batch.window.announced_since == NOW - LOOKBACK

@@ -40,7 +40,7 @@ def test_an_answer_with_all_that_was_there_before_is_believed() -> None:
 def test_papers_that_were_listed_before_do_not_vanish(missing: int) -> None:
     doubt = judged(papers(40)[missing:], known=40)
     assert doubt is not None
-    assert f"{missing} of 40 papers" in doubt
+    assert f"{missing} of 40 known papers" in doubt
 
 
 def test_a_few_papers_may_be_withdrawn() -> None:
@@ -55,7 +55,7 @@ def test_nothing_for_a_keyword_that_always_has_some_is_no_answer() -> None:
 
 def test_results_that_hardly_match_are_those_of_another_question() -> None:
     assert judged(papers(40), matched=papers(20)) is None
-    assert judged(papers(40), matched=papers(19)) == "only 19 of its 40 papers match what was asked for"
+    assert judged(papers(40), matched=papers(19)) == "only 19 of its 40 papers match the queries"
     assert judged(papers(3), matched=[]) is None
     assert judged(papers(40), matched=[], is_exact=False) is None
 

@@ -65,7 +65,7 @@ def test_a_reply_concerns_the_address_the_mail_or_the_server(
         (Stage.LOGIN, 535, "bad", "app password"),
         (Stage.LOGIN, 534, "5.7.9 application-specific password required", "create an app password"),
         (Stage.LOGIN, 538, "5.7.11 encryption required", 'set smtp.security to "starttls"'),
-        (Stage.LOGIN, 454, "4.7.0 temporary failure", "tried again later"),
+        (Stage.LOGIN, 454, "4.7.0 temporary failure", "tries again later"),
         (Stage.LOGIN, 504, "5.5.4 unknown mechanism", "check smtp.username"),
         (Stage.TLS, 454, "4.7.0 TLS not available", "port 465"),
         (Stage.SENDER, 530, "5.7.0 must issue STARTTLS first", "smtp.security"),

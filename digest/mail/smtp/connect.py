@@ -130,8 +130,8 @@ async def log_in(server: SmtpServer, client: aiosmtplib.SMTP) -> None:
     if not offered:
         raise ServerUnavailable(
             str(server),
-            "the server offers no way to log in with a password",
-            "check smtp.port (587 or 465), or leave out smtp.username",
+            "the server offers no login with a password",
+            "check smtp.port (587 or 465), or remove smtp.username",
         )
     try:
         with explained(server, Stage.LOGIN):

@@ -37,7 +37,7 @@ class Stage(Enum):
 class ReplyClass(Enum):
     """Who is concerned by a reply.
 
-    `TRANSIENT`: this recipient, for now. `DEAD_ADDRESS`: there is no such mailbox. `DOUBTFUL_ADDRESS`: so it
+    `TRANSIENT`: this recipient, for now. `DEAD_ADDRESS`: no such mailbox. `DOUBTFUL_ADDRESS`: so it
     seems, and is to be believed where it is said for days. `POLICY` and `SIZE`: this mail is not wanted, and
     the address is not to blame. `SERVER`: every mail would fare alike.
     """
@@ -202,62 +202,62 @@ def _verdict(reply_class: ReplyClass, cause: str, remedy: str) -> Verdict:
 
 _HELLO = _verdict(
     ReplyClass.SERVER,
-    "the server does not take the name by which this machine greets it",
-    'set smtp.helo to the full name of this machine, as in "mail.lab.example"',
+    "the server does not accept the name that this machine uses in its greeting",
+    'set smtp.helo to the full name of this machine, for example "mail.lab.example"',
 )
 _QUOTA = _verdict(
     ReplyClass.SERVER,
     "the provider's limit of mails is reached",
-    "it goes on by itself; to keep below the limit, set smtp.messages_per_day or smtp.messages_per_minute",
+    "digest continues by itself; to stay below it, set smtp.messages_per_day or smtp.messages_per_minute",
 )
 _DEAD = _verdict(
     ReplyClass.DEAD_ADDRESS,
-    "there is no such mailbox",
+    "the mailbox does not exist",
     "correct the address in subscribers.toml, or remove it with: digest unsubscribe",
 )
 _DOUBTFUL = _verdict(
     ReplyClass.DOUBTFUL_ADDRESS,
-    "the address may not exist any more",
-    "check the address; it is tried again, and given up where the server says so for days",
+    "the address may no longer exist",
+    "check the address; digest tries again, and suppresses it if the server repeats this for days",
 )
 _REFUSED = (
     "the server refuses mail for this recipient",
-    "if it speaks of relaying, set smtp.username and its password; if not, check the address",
+    "if the reply is about relaying, set smtp.username and its password; if not, check the address",
 )
-_LOGIN_WANTED = "set smtp.username and its password: the server hands on mail for those who log in"
+_LOGIN_WANTED = "set smtp.username and its password: the server forwards mail only after a login"
 _OTHERS = {
     ReplySubject.SENDER: _verdict(
         ReplyClass.POLICY,
-        "the server does not take mail from this sender",
+        "the server does not accept mail from this sender",
         "set smtp.sender to an address that this account may send from",
     ),
     ReplySubject.RELAY: _verdict(
-        ReplyClass.POLICY, "the server hands on no mail of ours to this recipient", _LOGIN_WANTED
+        ReplyClass.POLICY, "the server does not forward our mail to this recipient", _LOGIN_WANTED
     ),
     ReplySubject.AUTHENTICATION: _verdict(
         ReplyClass.POLICY,
-        "the server refuses this mail as long as nobody logs in, or signs it",
+        "the server refuses this mail without a login or a signature",
         _LOGIN_WANTED,
     ),
     ReplySubject.REPUTATION: _verdict(
         ReplyClass.POLICY,
-        "the server refuses mail from this sender, server or address by its rules",
+        "the rules of the server refuse this sender, server or address",
         "check SPF, DKIM, DMARC and PTR (digest docs mail-servers), and whether the server is on a block"
         " list",
     ),
     ReplySubject.MAILBOX_FULL: _verdict(
-        ReplyClass.SIZE, "the reader's mailbox is full", "the reader has to make room"
+        ReplyClass.SIZE, "the subscriber's mailbox is full", "the subscriber must free some space"
     ),
     ReplySubject.MAILBOX_BUSY: _verdict(
-        ReplyClass.POLICY, "the reader's mailbox gets too many mails", "it is tried again later"
+        ReplyClass.POLICY, "the subscriber's mailbox gets too many mails", "digest tries again later"
     ),
     ReplySubject.RATE: _verdict(
         ReplyClass.POLICY,
-        "the server takes no more mails of ours for now",
-        "it is tried again later; if this goes on, set smtp.messages_per_minute",
+        "the server accepts no more of our mails for now",
+        "digest tries again later; if this continues, set smtp.messages_per_minute",
     ),
     ReplySubject.SYSTEM: _verdict(
-        ReplyClass.POLICY, "the server has a fault of its own", "it is tried again later"
+        ReplyClass.POLICY, "the server has an internal error", "digest tries again later"
     ),
     ReplySubject.SIZE: _verdict(
         ReplyClass.SIZE,
@@ -272,29 +272,29 @@ _RULES = (
         _ANY,
         r"421 .*",
         ReplyClass.SERVER,
-        "the server takes no mail for now",
-        "it is tried again later; if this goes on, lower smtp.connections",
+        "the server accepts no mail for now",
+        "digest tries again later; if this continues, lower smtp.connections",
     ),
     _rule(
         _ANY,
         r"-1 .*",
         ReplyClass.SERVER,
-        "what answers does not speak SMTP",
+        "the server does not speak SMTP",
         "check smtp.host and smtp.port",
     ),
     _rule(
         _OPENING | _LOGIN,
         r"2.*",
         ReplyClass.SERVER,
-        "the server gives an answer that does not belong here",
-        "check smtp.host and smtp.port; if they are right, it is a fault of the server",
+        "the server sent an unexpected reply",
+        "check smtp.host and smtp.port; if they are right, the server has an error",
     ),
     _rule(
         _LOGIN,
         r"\d+ 5\.7\.(?:30|139)",  # of Microsoft alone, and for many a reason, which its words tell
         ReplyClass.SERVER,
         "login refused, perhaps because the account may not log in with a password",
-        "have the administrator turn on SMTP AUTH for this mailbox, then check name and password",
+        "let the administrator turn on SMTP AUTH for this mailbox, then check name and password",
     ),
     _rule(
         _LOGIN,
@@ -314,7 +314,7 @@ _RULES = (
         _LOGIN,
         r"538 .*|\d+ 5\.7\.11",
         ReplyClass.SERVER,
-        "the server takes a login only on an encrypted connection",
+        "the server accepts a login only on an encrypted connection",
         'set smtp.security to "starttls", or to "tls" for port 465',
     ),
     _rule(
@@ -322,7 +322,7 @@ _RULES = (
         r"4.*",
         ReplyClass.SERVER,
         "the server cannot check logins for now",
-        "it is tried again later; if this goes on, the provider may have blocked the account for a while",
+        "digest tries again later; if this continues, the provider may have blocked the account for a while",
     ),
     _rule(
         _LOGIN,
@@ -335,28 +335,28 @@ _RULES = (
         _TLS,
         r".*",
         ReplyClass.SERVER,
-        "the server offers encryption but does not begin it",
-        'it is tried again later; if this goes on, try port 465 with smtp.security = "tls"',
+        "the server offers encryption but does not start it",
+        'digest tries again later; if this continues, try port 465 with smtp.security = "tls"',
     ),
     _rule(
         _OPENING,
         r"4.*",
         ReplyClass.SERVER,
-        "the server takes no mail for now",
-        "it is tried again later",
+        "the server accepts no mail for now",
+        "digest tries again later",
     ),
     _rule(
         _OPENING,
         r".*",
         ReplyClass.SERVER,
-        "the server takes no mail from this machine",
-        "check smtp.host; send by your provider's server for outgoing mail, with a login",
+        "the server accepts no mail from this machine",
+        "check smtp.host; use your provider's server for outgoing mail, with a login",
     ),
     _rule(
         _ENVELOPE,
         r"530 .*",
         ReplyClass.SERVER,
-        "the server wants a login or encryption first",
+        "the server requires a login or encryption first",
         'set smtp.username and its password, and leave smtp.security at "starttls" or "tls"',
     ),
     _rule(
@@ -370,8 +370,8 @@ _RULES = (
         _ENVELOPE,
         r"5\d\d 5\.2\.2",
         ReplyClass.SIZE,
-        "the reader's mailbox is full",
-        "the reader has to make room",
+        "the subscriber's mailbox is full",
+        "the subscriber must free some space",
     ),
     _rule(
         _ENVELOPE,
@@ -384,14 +384,14 @@ _RULES = (
         _SENDER,
         r"4.*",
         ReplyClass.SERVER,
-        "the server takes no mail for now",
-        "it is tried again later; if this goes on, the provider's limit of mails may be reached",
+        "the server accepts no mail for now",
+        "digest tries again later; if this continues, the provider's limit of mails may be reached",
     ),
     _rule(
         _SENDER,
         r".*",
         ReplyClass.SERVER,
-        "the server does not take mail from this sender",
+        "the server does not accept mail from this sender",
         "set smtp.sender to an address that this account may send from",
     ),
     _rule(
@@ -399,14 +399,14 @@ _RULES = (
         r"5\d\d 5\.7\.60",  # of Microsoft alone
         ReplyClass.POLICY,
         "the account may not send as this sender",
-        "set smtp.sender to the account's own address, or have the administrator allow the other one",
+        "set smtp.sender to the account's own address, or let the administrator allow the other one",
     ),
     _rule(
         _MAIL,
         r"4.*",
         ReplyClass.TRANSIENT,
-        "not taken for now",
-        "it is tried again later",
+        "not accepted for now",
+        "digest tries again later",
     ),
     _rule(
         frozenset({Stage.RECIPIENT}),
@@ -418,7 +418,7 @@ _RULES = (
         _MAIL,
         r".*",
         ReplyClass.POLICY,
-        "the server refuses this mail by its rules",
+        "the rules of the server refuse this mail",
         "check that smtp.sender belongs to the account, and that its domain has SPF and DKIM records",
     ),
 )

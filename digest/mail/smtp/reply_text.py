@@ -20,7 +20,7 @@ _BY_THE_MINUTE = timedelta(minutes=5)
 class ReplySubject(Enum):
     """What a refusal speaks of.
 
-    `MAILBOX_GONE`: there is no such mailbox. `MAILBOX_CLOSED`: it was turned off. `MAILBOX_DOUBTFUL`: words
+    `MAILBOX_GONE`: the mailbox does not exist. `MAILBOX_CLOSED`: it was turned off. `MAILBOX_DOUBTFUL`: words
     that are used for a missing mailbox and for rules alike. `DOMAIN`: nothing takes mail for the recipient's
     domain. `QUOTA`: how many mails we may send. `UNSAID`: none of all these.
     """

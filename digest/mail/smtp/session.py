@@ -24,7 +24,7 @@ _LOST_AFTER_DOT = (
     "the connection was lost after the whole mail was sent, so the server may have it;"
     " it is tried again under the same Message-ID"
 )
-_NO_SMTPUTF8 = "the server takes no address with letters beyond ASCII before the @ (SMTPUTF8)"
+_NO_SMTPUTF8 = "the server accepts no address with non-ASCII letters before the @ (SMTPUTF8)"
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 _MAILBOX = re.compile(r'[^\s\x00-\x20\x7f<>()\[\],;:\\"@]+@[^\s\x00-\x20\x7f<>()\[\],;:\\"@]+')
 
@@ -97,7 +97,7 @@ class SmtpSession:
                     key = "smtp.bounce_address" if bounce_address else "smtp.sender"
                     raise ServerUnavailable(str(self._server), _NO_SMTPUTF8, f"set another {key}")
                 if not recipient.isascii():
-                    return _rejected(_NO_SMTPUTF8, "subscribe another address, or use a server with SMTPUTF8")
+                    return _rejected(_NO_SMTPUTF8, "use another address, or a server with SMTPUTF8")
             was_fresh, took_several = self._served == 0, self._takes_several
             self._served += 1
             try:
@@ -109,7 +109,7 @@ class SmtpSession:
 
     def _blame(self, loss: _ConnectionLost) -> Receipt:
         """Before a recipient is named, and at a 421, it is the server as a whole; later perhaps this mail."""
-        remedy = "it is tried again later; if this goes on, look into the mail server's log"
+        remedy = "digest tries again later; if this continues, check the log of the mail server"
         if loss.is_farewell or loss.stage is Stage.SENDER:
             raise ServerUnavailable(str(self._server), loss.cause, remedy) from loss
         return Receipt(outcome=Outcome.DEFERRED, reply=f"{loss.cause}; {remedy}")

@@ -9,12 +9,12 @@ import aiosmtplib
 
 from digest.mail.smtp.reply_codes import Stage
 
-_LATER = "it is tried again later; if this goes on, "
-_OPERATOR = "the server's operator has to "
-_UNTIL_THEN = "; until then send by another server"
+_LATER = "digest tries again later; if this continues, "
+_OPERATOR = "the operator of the server must "
+_UNTIL_THEN = "; until then use another server"
 _PORTS = 'use smtp.security = "tls" with port 465 and "starttls" with port 587'
 _OLD_TLS = (
-    "its TLS is older than 1.2, which is not safe any more",
+    "its TLS is older than 1.2, which is no longer safe",
     f"{_OPERATOR}turn on TLS 1.2 or 1.3{_UNTIL_THEN}",
 )
 
@@ -58,19 +58,19 @@ def _silence(stage: Stage, security: str, timeout: timedelta) -> tuple[str, str]
         return reason, f"check smtp.host, smtp.port and the firewall; {_other_port(security)}"
     if stage is Stage.TLS:
         return reason, f'{_LATER}try port 465 with smtp.security = "tls"'
-    return reason, "it is tried again later"
+    return reason, "digest tries again later"
 
 
 def _ended(stage: Stage, security: str) -> tuple[str, str]:
     if stage is Stage.TLS:
         return (
-            "the server ended the connection in the middle of the TLS handshake",
-            f"{_LATER}the server may know no TLS 1.2, or {_other_port(security)}",
+            "the server closed the connection during the TLS handshake",
+            f"{_LATER}the server may not support TLS 1.2, or {_other_port(security)}",
         )
     reason = f"the server closed the connection at {stage.value}"
     if stage is Stage.GREETING:
         return reason, f"{_LATER}check smtp.port: {_other_port(security)}"
-    return reason, f"{_LATER}look into the mail server's log"
+    return reason, f"{_LATER}check the log of the mail server"
 
 
 def _other_port(security: str) -> str:
@@ -87,10 +87,10 @@ def _certificate(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
         case 18:
             return (
                 reason,
-                f"{_OPERATOR}get another one; if the server is yours, let SSL_CERT_FILE name its file",
+                f"{_OPERATOR}get another one; if the server is yours, set SSL_CERT_FILE to its certificate",
             )
         case 62 | 64:
-            return reason, "set smtp.host to a name that the certificate is made out to"
+            return reason, "set smtp.host to a name in the certificate"
         case 66 | 67 | 68:
             return (
                 f"its certificate is too weak to be trusted ({error.verify_message})",
@@ -99,7 +99,7 @@ def _certificate(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
         case _:
             return (
                 reason,
-                "let this machine trust the authority that signed it; SSL_CERT_FILE may name its file",
+                "let this machine trust the authority that signed it, for example with SSL_CERT_FILE",
             )
 
 
@@ -119,17 +119,17 @@ def _handshake(stage: Stage, error: ssl.SSLError) -> tuple[str, str]:
         return f"{_OLD_TLS[0]} ({name})", _OLD_TLS[1]
     if name in _NOTHING_IN_COMMON:
         return (
-            f"its encryption is too weak for this machine, or knows no way in common with it ({name})",
+            f"its encryption is too weak for this machine, or they have no method in common ({name})",
             f"{_OPERATOR}allow the ciphers of TLS 1.2 or 1.3{_UNTIL_THEN}",
         )
     if name in _PLAIN and stage is Stage.TLS:
         return (
-            f"the server agreed to STARTTLS and went on without encryption ({name})",
+            f"the server agreed to STARTTLS and continued without encryption ({name})",
             f'{_LATER}try port 465 with smtp.security = "tls"',
         )
     if "CERTIFICATE" in name and "ALERT" in name:
         return (
-            f"the server wants a certificate of this machine, which has none to show ({name})",
-            "set smtp.host and smtp.port to those for sending with a login: port 587 or 465",
+            f"the server requires a client certificate, and this machine has none ({name})",
+            "use the host and port for sending with a login: port 587 or 465",
         )
     return f"no encrypted connection ({name})", _PORTS

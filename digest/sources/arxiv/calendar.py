@@ -9,7 +9,7 @@ deadline, and on a holiday there is none. The list of 2025 names Sunday, 6 July 
 for 4 July 2008, 1 January 2010 and 25 December 2020, all Fridays, say the same.
 
 For years without a list, the US holidays that both lists have are expected. The calendar may be wrong in
-either direction: whoever fetches asks also on the evening of a holiday (`next_evening`), and an announcement
+either direction: a fetch also asks on the evening of a holiday (`next_evening`), and an announcement
 that does not come is no error by itself.
 """
 
@@ -127,8 +127,8 @@ def _reason(day: date) -> str:
     if holiday is None:
         return "the weekend"
     name = holiday_on(holiday) or ""
-    told = name if is_published(holiday.year) else f"{name}, as in earlier years"
-    return told if holiday == day else f"no announcement follows a holiday on a Friday ({told})"
+    shown = name if is_published(holiday.year) else f"{name}, as in earlier years"
+    return shown if holiday == day else f"no announcement follows a holiday on a Friday ({shown})"
 
 
 def _after(moment: datetime, on: Callable[[date], datetime | None]) -> Iterator[datetime]:
@@ -186,5 +186,5 @@ def _nth_weekday(year: int, month: int, weekday: int, number: int) -> date:
 
 def _eastern_day(moment: datetime) -> date:
     if moment.tzinfo is None:
-        raise ValueError("a moment without a time zone: say which one is meant")
+        raise ValueError("a time without a time zone")
     return moment.astimezone(_EASTERN).date()

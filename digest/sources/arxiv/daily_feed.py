@@ -36,7 +36,7 @@ _LAG = timedelta(hours=4)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """All of arXiv's list of one day: each paper once, with the most telling of its announce types.
+    """All of arXiv's list of one day: each paper once, with the most specific of its announce types.
 
     `listed_on` is a US Eastern date, the day after the evening of the announcement; it is `None` when
     there is no list today. `made_on` is the day on which arXiv made the feeds, there.
@@ -60,11 +60,11 @@ class DailyFeed:
         self._most_entries = most_entries
 
     def can_answer(self, query: Query) -> bool:
-        """It tells nothing of comments and references."""
+        """It has no comments and no references."""
         return not asks_for_remarks(query)
 
     def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
-        """A request for each group of archives, if today's list covers the ground."""
+        """A request for each group of archives, if today's list covers the window."""
         return len(_GROUPS) if _most_lists(window) <= 1 else None
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
@@ -72,7 +72,7 @@ class DailyFeed:
         return (tuple(queries),) if queries else ()
 
     async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
-        """All papers of `ground`, the highest identifier first: those that match `queries` are among them.
+        """All papers of `window`, the highest identifier first: those that match `queries` are among them.
 
         Their comments and references are not known. Raises `SourceError` unless the feed shows every
         announcement that was made in that time; of two it never does.
@@ -127,7 +127,7 @@ class DailyFeed:
 
 
 def _lists_of(window: Window) -> list[date]:
-    """The days whose lists were announced on `ground`, or just before it and perhaps not seen by anyone."""
+    """The days whose lists were announced in `window`, or just before it and perhaps not seen."""
     made = announcements_between(window.announced_since - _LAG, window.until)
     return [at.astimezone(_EASTERN).date() + _DAY for at in made]
 

@@ -27,7 +27,7 @@ _LEAD = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*\S+\s+Abstract:")
 
 
 class AnnounceType(StrEnum):
-    """Why a paper is listed, seen from the categories asked for; the most telling first."""
+    """Why a paper is listed, seen from the categories asked for; the most specific first."""
 
     NEW = "new"
     CROSS = "cross"

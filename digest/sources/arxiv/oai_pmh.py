@@ -37,7 +37,7 @@ _MOST_STARTS = 3
 class Harvest:
     """What a harvest brought: each paper once, in its latest version, the newest submission first.
 
-    `papers` are those first submitted within the ground. `changed` are all that came, also old papers with
+    `papers` are those first submitted within the window. `changed` are all that came, also old papers with
     a new version or edited metadata. `newest_datestamp` is `None` when nothing came. `responded_at` is the
     server's time of the first page, which may be one that it had kept since the last announcement.
     """
@@ -73,7 +73,7 @@ class OaiPmh:
         return (tuple(queries),) if queries else ()
 
     async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
-        """All papers of `ground`, newest first: those that match `queries` are among them.
+        """All papers of `window`, newest first: those that match `queries` are among them.
 
         Raises `SourceError` unless all pages came and can be true.
         """
@@ -86,7 +86,7 @@ class OaiPmh:
         return harvest.papers
 
     async def harvest(self, window: Window) -> Harvest:
-        """All that changed since the ground's announcements began. Raises `SourceError` as `search` does."""
+        """All that changed since the window began. Raises `SourceError` as `search` does."""
         first_day = _first_day(window)
         for _ in range(_MOST_STARTS):
             pages = await self._pages(first_day, window.until)
@@ -151,7 +151,7 @@ def _first_day(window: Window) -> date:
 
 
 def _doubt(page: RecordPage, first_day: date, is_resumed: bool) -> str | None:
-    """Why `page` is not to be believed, or `None`."""
+    """Why `page` is not plausible, or `None`."""
     if is_resumed and not page.came:
         return "the list ends with a page that was promised and is empty"
     oldest = min((record.datestamp_on for record in page.records), default=first_day)

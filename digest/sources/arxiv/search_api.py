@@ -75,9 +75,9 @@ class SearchApi:
         return len(self.batches(queries)) + expected // self._page_size
 
     async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
-        """All papers submitted since `ground.submitted_since` that match one of `queries`, newest first.
+        """All papers submitted since `window.submitted_since` that match one of `queries`, newest first.
 
-        Each comes once; some may be newer than `ground.until`.
+        Each comes once; some may be newer than `window.until`.
         Raises `SourceError` unless all was answered and can be true.
         """
         found: dict[ArxivId, Paper] = {}
@@ -152,7 +152,7 @@ class SearchApi:
     def _doubt(
         self, answer: SearchAnswer, since: datetime, upper: datetime, known: ArxivId | None
     ) -> str | None:
-        """Why `answer` is not to be believed, or `None`. `known` is a paper that must be in it."""
+        """Why `answer` is not plausible, or `None`. `known` is a paper that must be in it."""
         expected = min(answer.total, self._page_size)
         if answer.came != expected:
             return f"{answer.came} papers instead of {expected}, of {answer.total} in all"
