@@ -153,7 +153,7 @@ def test_a_thousand_mails_are_written_by_a_second_process_within_the_same_bounds
         service.machine("systemctl", "start", "arxiv-digest-run")
         assert all(town.mails_to(address) == 1 for address in addresses)
     told = service.machine("journalctl", "--quiet", "--output=cat", "--unit=arxiv-digest-run")
-    assert "1000 digests sent" in told
+    assert "1,000 digests sent" in told
     assert "one process" not in told
 
 
