@@ -633,6 +633,8 @@ async def test_a_server_that_is_down_is_left_alone_for_a_while_though_digests_ar
         running(tmp_path, ear, "2026-06-08 22:00", **by_way_of(post)) as town,
     ):
         await until(lambda: town.store.covered_at())
+        town.set_clock("2026-06-09 06:50")
+        await town.settle()  # the fetch of the morning wakes the mailing when it ends
         town.set_clock("2026-06-09 07:00")
         await until(lambda: town.store.blocked(now=town.now).count)
         await asyncio.sleep(0.2)
