@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from digest.keywords.analysis import stem
 from digest.keywords.ast import AllOf, AnyOf, Author, Category, Leaf, Node, Phrase
-from digest.keywords.matchers import AnalysedPaper, Evidence, Finder, Kind, finder, merged, telling_tokens
+from digest.keywords.matchers import AnalysedPaper, Evidence, Finder, Kind, finder, merged, selective_tokens
 from digest.keywords.query import Query
 from digest.model.paper import ArxivId, Paper
 
@@ -173,7 +173,7 @@ class QueryIndex:
 
 def _file(entries: Iterable[tuple[Leaf, _Entry]]) -> _Filed:
     """Each entry where a paper that meets it can be told; of several ways, the one that the fewest share."""
-    options = [(entry, telling_tokens(leaf)) for leaf, entry in entries]
+    options = [(entry, selective_tokens(leaf)) for leaf, entry in entries]
     usage = Counter(token for _, groups in options for group in groups for token in group)
     filed: _Filed = defaultdict(lambda: defaultdict(list))
     for entry, groups in options:

@@ -254,7 +254,7 @@ def _by_identifier(wanted: str, paper: AnalysedPaper) -> Evidence | None:
 def _anywhere(phrase: Phrase, run: _Run, name: frozenset[str], paper: AnalysedPaper) -> Evidence | None:
     """`all:` as arXiv has it: title, abstract, one name with all its parts, the comment, a code."""
     authors = (author for author, found in paper.names if name and name <= set(found))
-    said = _telling(phrase)
+    said = _selective(phrase)
     codes = (code for code in paper.paper.categories if tuple(words(code)) == phrase.words)
     return merged(
         (
@@ -266,11 +266,11 @@ def _anywhere(phrase: Phrase, run: _Run, name: frozenset[str], paper: AnalysedPa
     )
 
 
-def _telling(phrase: Phrase) -> tuple[str, ...]:
+def _selective(phrase: Phrase) -> tuple[str, ...]:
     return tuple(word for word in phrase.words if word not in STOP_WORDS)
 
 
-def telling_tokens(leaf: Leaf) -> tuple[tuple[Token, ...], ...]:
+def selective_tokens(leaf: Leaf) -> tuple[tuple[Token, ...], ...]:
     """Groups of tokens: a paper that meets `leaf` has at least one token of each group."""
     match leaf:
         case Phrase(prefix="all"):
@@ -308,7 +308,7 @@ def _phrase_tokens(phrase: Phrase) -> tuple[tuple[Token, ...], ...]:
 
 
 def _tokens_elsewhere(phrase: Phrase) -> tuple[Token, ...]:
-    name, said = name_parts(phrase.written), _telling(phrase)
+    name, said = name_parts(phrase.written), _selective(phrase)
     return (
         *((Kind("author"), part) for part in name[-1:]),
         *((Kind("comment"), word) for word in sorted(said, key=len)[-1:]),

@@ -26,7 +26,7 @@ over photo post pre pseudo quasi re self semi sub super trans ultra un under x
 _MOST_TRIED = 12
 _LEAST_PAPERS = 2
 _LEAST_SHARE = 0.02
-"""Of the papers of the keyword itself: fewer than this are not worth telling."""
+"""Of the papers of the keyword itself: fewer than this are not reported."""
 _SPELLINGS_TOLD = 3
 
 _DIGITS_MEET = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
@@ -69,7 +69,7 @@ def respellings(query: Query, papers: Iterable[Paper]) -> tuple[Respelling, ...]
 def other_spellings(
     query: Query, tried: Sequence[Respelling], own: frozenset[ArxivId], papers: Iterable[Paper]
 ) -> tuple[OtherSpelling, ...]:
-    """Which of `tried` are worth telling, by the `papers` that they find beyond the keyword's `own`."""
+    """Which of `tried` to report, by the `papers` that they find in addition to the keyword's `own`."""
     if not tried:
         return ()
     index, counts = QueryIndex(one.query for one in tried), Counter[str]()

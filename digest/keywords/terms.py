@@ -82,19 +82,19 @@ def _some_words(written: Written) -> tuple[str, ...]:
 def _phrase(prefix: Literal["", "ti", "abs", "all"], written: Written) -> Phrase:
     _some_words(written)
     spoken = [(word, False) for word in words(written.value)] if written.quoted else _spoken(written)
-    telling = [place for place, (word, is_open) in enumerate(spoken) if is_open or stem(word) is not None]
+    significant = [place for place, (word, is_open) in enumerate(spoken) if is_open or stem(word) is not None]
     # What is quoted arXiv also looks for where stop words are kept.
-    exact = written.exact or (written.quoted and not telling)
+    exact = written.exact or (written.quoted and not significant)
     if exact:
         spoken = [(bare(word), False) for word, _ in spoken]
-    elif not telling:
+    elif not significant:
         expected = "arXiv ignores these words because they are so common: nothing can match"
         hint, instead = "add a more specific word", tuple[str, ...]()
         if len(spoken) > 1:
             hint = "use quotes to search for exactly these words"
             instead = (f'"{written.value}"',) if len(words(written.value)) > 1 else ()
         raise written.error(expected, hint, instead=instead)
-    first, last = (0, len(spoken) - 1) if exact or prefix == "all" else (telling[0], telling[-1])
+    first, last = (0, len(spoken) - 1) if exact or prefix == "all" else (significant[0], significant[-1])
     spoken = spoken[first : last + 1]
     terms = (_term(offset, *word, exact=exact) for offset, word in enumerate(spoken))
     return Phrase(

@@ -30,7 +30,7 @@ NO_LINKS = Links()
 _KEYWORDS_KEPT = 50_000
 
 
-class Leading:
+class LinkBuilder:
     """Tells for each mailing where it leads, the same each time. Keywords are looked up once."""
 
     def __init__(self, base_url: str, store: LinkStore, *, makes_pages: bool = True) -> None:
@@ -64,7 +64,7 @@ class Leading:
 
 def links_for(base_url: str | None, store: LinkStore) -> Callable[[Mailing], Links]:
     """For a `Writer`; without a base address mails lead nowhere."""
-    return Leading(base_url, store).links if base_url else lambda mailing: NO_LINKS
+    return LinkBuilder(base_url, store).links if base_url else lambda mailing: NO_LINKS
 
 
 def _key(text: str) -> str | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from digest.config.parsing import address_key
 from digest.errors import StateError
-from digest.mail.links import Leading
+from digest.mail.links import LinkBuilder
 from digest.mail.rendering.paper_view import title_for
 from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest
@@ -68,7 +68,7 @@ class Site:
         self._pages = pages
         self._subscribers = subscribers
         self._clock = clock
-        self._leading = Leading(base_url, store, makes_pages=False)
+        self._link_builder = LinkBuilder(base_url, store, makes_pages=False)
 
     def leaving(self, token: str) -> Found | None:
         """The page with the button. Changes nothing."""
@@ -171,7 +171,7 @@ class Site:
             self._pages.digest(
                 digest,
                 feed_url=f"{self._base_url}/d/{token}/feed.atom",
-                keyword_pages=self._leading.keyword_pages(digest.keywords),
+                keyword_pages=self._link_builder.keyword_pages(digest.keywords),
             )
         )
 

@@ -337,7 +337,7 @@ async def test_a_run_for_nobody_says_so(lab: Installation, arxiv: ArxivServer) -
     (lab.folder / "subscribers.toml").write_text("")
     done = await digest(lab, "run")
     assert (done.returncode, arxiv.asked) == (0, [])
-    assert "subscribers.toml: `digest subscribe EMAIL -k KEYWORD` adds a reader" in done.stderr
+    assert "subscribers.toml: `digest subscribe EMAIL -k KEYWORD` adds one" in done.stderr
 
 
 async def test_both_files_are_told_of_at_once(lab: Installation) -> None:
@@ -407,7 +407,7 @@ async def test_a_run_tells_of_what_waits_why_and_when_it_is_tried_again(lab: Ins
     for answers, told in (
         (
             {"RCPT": "451 4.7.1 try later"},
-            r"a run from 2026-06-02 1\d:\d\d UTC on tries again; 451 4.7.1 try later",
+            r"the first run after 2026-06-02 1\d:\d\d UTC tries again; 451 4.7.1 try later",
         ),
         (
             {"GREETING": "554 5.3.2 not from here"},

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from digest.mail.links import NO_LINKS, Leading, links_for
+from digest.mail.links import NO_LINKS, LinkBuilder, links_for
 from digest.model.digest import Digest
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing, Pages
@@ -52,18 +52,18 @@ def test_a_mailing_leads_to_its_pages_and_to_those_of_its_keywords(tmp_path: Pat
 def test_each_keyword_is_looked_up_once(tmp_path: Path) -> None:
     with CountingStore(tmp_path / "digest.db") as store:
         store.enrol([make_subscriber("ada@example.org", "tea", "milk")], now=NOW, current_since=NOW)
-        leading = Leading("https://d.example.org", store)
-        first = leading.links(mailing("tea"))
+        builder = LinkBuilder("https://d.example.org", store)
+        first = builder.links(mailing("tea"))
         for _ in range(50):
-            assert leading.links(mailing("tea")) == first
-        leading.links(mailing("tea", "milk"))
+            assert builder.links(mailing("tea")) == first
+        builder.links(mailing("tea", "milk"))
         assert store.asked == [{"tea"}, {"milk"}]
 
 
 def test_a_keyword_of_an_older_language_or_that_nobody_follows_has_no_page(tmp_path: Path) -> None:
     with CountingStore(tmp_path / "digest.db") as store:
         store.enrol([make_subscriber("ada@example.org", "tea")], now=NOW, current_since=NOW)
-        pages = Leading("https://d.example.org", store).keyword_pages(("tea", "(broken", "coffee"))
+        pages = LinkBuilder("https://d.example.org", store).keyword_pages(("tea", "(broken", "coffee"))
         assert set(pages) == {"tea"}
 
 
