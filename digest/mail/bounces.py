@@ -1,4 +1,4 @@
-"""What comes back of our mails, and about which mailing: bounces, wishes to leave, complaints.
+"""Reads returned mails and finds their mailing: bounces, requests to unsubscribe, complaints.
 
 A mailing is known again by the address to which its bounce comes (VERP: `bounce+TOKEN@domain`), or by its
 Message-ID in what is returned. A token cannot be guessed, so whoever names one has had that mail.
@@ -56,7 +56,7 @@ _COMPLAINTS = ("abuse", "fraud", "opt-out", "opt-out-list", "complaint")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounce:
-    """What a notification says of the mailing `token`. Nothing in it is to be believed but for the token.
+    """What a notification says of the mailing `token`. Only the token can be trusted.
 
     `action` is "failed", "delayed", …; `status` an enhanced status code (RFC 3463), such as "5.1.1", or
     nothing; `diagnostic` one short line. `recipient` is the address that failed, and `original` the one that
@@ -75,7 +75,7 @@ class Bounce:
 
     @property
     def is_dead(self) -> bool:
-        """Whether the mailbox does not exist, unmistakably."""
+        """Whether the mailbox certainly does not exist."""
         return self.concern is Concern.DEAD
 
     @property
@@ -88,7 +88,7 @@ class Bounce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnsubscribeRequest:
-    """A wish to get no more mail: `reader` names the subscriber, or where that is empty `tokens` a
+    """A request to get no more mail: `subscriber` names the subscriber, or if it is empty, `tokens` a
     mailing.
     """
 
@@ -107,7 +107,7 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """A mail that names mailings and is none of these, nor an automatic answer: one for a person to see."""
+    """A mail about mailings that is none of these and no automatic answer: a person must look at it."""
 
     tokens: tuple[str, ...]
     sender: str
@@ -141,7 +141,7 @@ def leave_address(address: str, subscriber: str) -> str:
 
 
 def _subscriber_in(name: str) -> str:
-    """The token of the subscriber that `leave_address` names, or nothing."""
+    """The token of the subscriber in `leave_address`, or nothing."""
     if not name.lower().startswith(_LEAVE):
         return ""
     code = name[len(_LEAVE) :].upper()
@@ -158,7 +158,7 @@ def read_bounce(message: bytes, *, bounce_address: str | None) -> Bounce | None:
 
 
 def read_returned(message: bytes, *, bounce_address: str | None) -> Returned | None:
-    """What a mail that came to the address for returned mail is; `None` for what is not about our mails.
+    """The content of a mail to the address for returned mail; `None` if it is not about our mails.
 
     Any bytes may be given. An automatic answer, such as from who is out of office, is nothing.
     """

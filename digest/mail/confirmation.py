@@ -1,4 +1,4 @@
-"""The short mails that tell subscribers what was done, or asked for, on their pages."""
+"""The short mails that confirm changes and requests on the web pages."""
 
 from collections.abc import Sequence
 from email.utils import format_datetime

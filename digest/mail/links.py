@@ -1,4 +1,4 @@
-"""Where the links of a digest lead on the web; without a web server, nowhere."""
+"""The web addresses of a digest; without a web server there are none."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _KEYWORDS_KEPT = 50_000
 
 
 class LinkBuilder:
-    """Tells for each mailing where it leads, the same each time. Keywords are looked up once."""
+    """Builds the links of each mailing, always the same ones. Keywords are looked up once."""
 
     def __init__(self, base_url: str, store: LinkStore, *, makes_pages: bool = True) -> None:
         """Without `makes_pages` it only reads the state: keywords that never had a page have none."""

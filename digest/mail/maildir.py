@@ -1,4 +1,4 @@
-"""Mails into a Maildir (https://cr.yp.to/proto/maildir.html): what happens where no mail server is set."""
+"""Mails into a Maildir (https://cr.yp.to/proto/maildir.html): used if no mail server is set."""
 
 import asyncio
 import errno
@@ -13,19 +13,19 @@ from digest.errors import ServerUnavailable
 from digest.mail.transport import Outcome, Outgoing, Receipt
 
 _REMEDIES = {
-    errno.ENOSPC: "make room on the disk",
-    errno.EDQUOT: "make room within the quota",
-    errno.EACCES: "give the user that runs digest the right to write there, or set delivery.maildir",
-    errno.EPERM: "give the user that runs digest the right to write there, or set delivery.maildir",
+    errno.ENOSPC: "free some space on the disk",
+    errno.EDQUOT: "free some space within the quota",
+    errno.EACCES: "give the user that runs digest write permission there, or set delivery.maildir",
+    errno.EPERM: "give the user that runs digest write permission there, or set delivery.maildir",
     errno.EROFS: "set delivery.maildir to a folder that can be written",
-    errno.ENOTDIR: "a file is in the way: move it, or set delivery.maildir to another folder",
-    errno.EEXIST: "a file is in the way: move it, or set delivery.maildir to another folder",
+    errno.ENOTDIR: "there is a file where a folder is needed: move it, or set delivery.maildir to another folder",
+    errno.EEXIST: "there is a file where a folder is needed: move it, or set delivery.maildir to another folder",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class MaildirTransport:
-    """All mails into the Maildir at `path`, which is made if it is not there."""
+    """All mails into the Maildir at `path`, which is created if missing."""
 
     path: Path
 
@@ -49,7 +49,7 @@ class MaildirSession:
         self._path = path
 
     async def send(self, mail: Outgoing) -> Receipt:
-        """Returns once the mail is safely on the disk; a mailing that is there already is not doubled."""
+        """Returns when the mail is on the disk; a mailing that is already there is not written again."""
         try:
             file = await asyncio.to_thread(_deliver, self._path, mail)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""When the next mail may go, so that a provider's limits are kept: a decision, without a clock."""
+"""Decides when the next mail may be sent within a provider's limits, without a clock."""
 
 from collections import deque
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""From a digest to a mail, and from a mail to a server: `Transport` is the seam."""
+"""The protocol of a transport, which delivers mails."""
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass

@@ -60,7 +60,7 @@ async def test_a_token_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
 async def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     await deliver(tmp_path, mail("m0"))
     (tmp_path / "tmp" / "m1.arxiv-digest").symlink_to("/dev/full")
-    with pytest.raises(ServerUnavailable, match=r"No space left on device.*; make room on the disk"):
+    with pytest.raises(ServerUnavailable, match=r"No space left on device.*; free some space on the disk"):
         await deliver(tmp_path, mail("m1"))
     assert [file.name for file in files(tmp_path)] == ["m0.arxiv-digest"]
 
