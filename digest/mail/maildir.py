@@ -18,8 +18,8 @@ _REMEDIES = {
     errno.EACCES: "give the user that runs digest write permission there, or set delivery.maildir",
     errno.EPERM: "give the user that runs digest write permission there, or set delivery.maildir",
     errno.EROFS: "set delivery.maildir to a folder that can be written",
-    errno.ENOTDIR: "there is a file where a folder is needed: move it, or set delivery.maildir to another folder",
-    errno.EEXIST: "there is a file where a folder is needed: move it, or set delivery.maildir to another folder",
+    errno.ENOTDIR: "there is a file where a folder is needed: move it, or set another delivery.maildir",
+    errno.EEXIST: "there is a file where a folder is needed: move it, or set another delivery.maildir",
 }
 
 

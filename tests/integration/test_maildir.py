@@ -77,7 +77,7 @@ async def test_a_folder_that_vanishes_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "remedy"),
     [
-        (errno.EACCES, "the right to write"),
+        (errno.EACCES, "write permission"),
         (errno.EROFS, "can be written"),
         (errno.EEXIST, "there is a file where"),
         (errno.ENOTDIR, "there is a file where"),
