@@ -88,11 +88,11 @@ def _who_may(path: Path | None) -> str:
     """Names the folder that this user cannot enter, and its owner, if visible."""
     closed = path and _closed_part(path)
     if not closed:
-        return f"user {this_user()} has no permission: run this as the owner, or change the mode"
+        return f"user {this_user()} has no permission: run as the owner, or change the mode"
     try:
         owner = user_named(closed.stat().st_uid)
     except OSError:
-        return f"user {this_user()} has no permission for {closed}: run this as its owner"
+        return f"user {this_user()} has no permission for {closed}: run as its owner"
     if owner == this_user():
         return f"its owner {owner} has no permission for {closed}: chmod u+rwX {closed}"
     return f"user {this_user()} has no permission for {closed}: run as its owner {owner}, or change its mode"

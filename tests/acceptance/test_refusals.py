@@ -65,7 +65,7 @@ def test_a_folder_that_the_user_may_not_enter_is_named(closed: Path, name: str, 
     line = one_line(done)
     assert done.returncode == 2
     assert str(closed) in line
-    assert f"user root may not use {closed}: run this as " in line
+    assert f"user root has no permission for {closed}: run as " in line
 
 
 @pytest.mark.parametrize(
