@@ -12,8 +12,8 @@ from pathlib import Path
 
 from digest.model.paper import ArxivId, Paper
 from digest.storage.sqlite.archive import kept_since
-from digest.storage.sqlite.codec import checksum, code_of, parse_paper, text_of
 from digest.storage.sqlite.editions import COLUMNS, PLACES, Row, packed
+from digest.storage.sqlite.row_mapping import checksum, code_of, parse_paper, text_of
 from digest.storage.sqlite.store import SqliteStore
 
 QUERIES = 10_000

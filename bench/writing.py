@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from bench.day import day
 from bench.figures import Figure
-from digest.config.heap import collect_rarely, keep_what_is_there
+from digest.config.memory import collect_rarely, keep_what_is_there
 from digest.config.package_data import templates_folder
 from digest.mail.message import SenderIdentity
 from digest.mail.rendering.renderer import Renderer

@@ -27,11 +27,11 @@ from digest.cli import (
     importing,
     init,
     keywords,
-    listing,
     page,
     preview,
     run,
     status,
+    subscribers,
     subscriptions,
     web,
     why,
@@ -39,7 +39,7 @@ from digest.cli import (
 from digest.cli.context import EXIT_CODES, INTERRUPTED, Context, exit_code, problems_of
 from digest.cli.log import begin_log
 from digest.config import os_errors
-from digest.config.heap import collect_rarely
+from digest.config.memory import collect_rarely
 from digest.errors import DigestError
 
 _MOST_PROBLEMS = 50
@@ -74,7 +74,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         subscriptions.subscribe,
         subscriptions.unsubscribe,
         subscriptions.rename,
-        listing.subscribers,
+        subscribers.subscribers,
         importing.import_,
     ),
     "State": (backup.backup,),

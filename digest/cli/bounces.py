@@ -68,7 +68,7 @@ def suppressions(
     as_json: AsList = False,
 ) -> None:
     """List the suppressed addresses, since when and why they get no mail."""
-    from digest.cli.screen import print_table
+    from digest.cli.output import print_table
     from digest.storage.factory import is_there, open_beside
 
     settings = context_of(ctx).settings()
@@ -270,7 +270,7 @@ def _put_by(store: "BounceStore", found: "Unread", message: bytes, now: datetime
 
 def _kept(context: Context, *, show: int | None, clears: bool) -> None:
     """The mails that `digest status` points to."""
-    from digest.cli.screen import print_table
+    from digest.cli.output import print_table
     from digest.storage.factory import open_beside
 
     if clears:

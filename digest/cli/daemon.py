@@ -21,9 +21,9 @@ def daemon(context: typer.Context) -> None:
     """
     import os
 
-    from digest.cli.patience import persist
-    from digest.config.heap import keep_what_is_there, share_heap
+    from digest.config.memory import keep_what_is_there, share_heap
     from digest.service.sd_notify import Notifier
+    from digest.service.wait_for_state import persist
 
     share_heap()
     keep_what_is_there()

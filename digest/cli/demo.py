@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from digest.demo.days import Run
+    from digest.demo.scenario import Run
 
 
 def demo(
@@ -27,8 +27,8 @@ def demo(
     """
     import asyncio
 
-    from digest.cli.screen import screen
-    from digest.demo.days import live_through
+    from digest.cli.output import screen
+    from digest.demo.scenario import live_through
 
     folder = _made(into)
     console = screen()
@@ -79,7 +79,7 @@ def _print_days(console: "Console", runs: "tuple[Run, ...]") -> None:
 def _print_run(console: "Console", run: "Run", news: str) -> None:
     from rich.table import Table
 
-    from digest.cli.screen import indented
+    from digest.cli.output import indented
 
     console.print(f"\n{run.at:%A, %d %B, %H:%M}: {news}", style="bold")
     mails = Table.grid(padding=(0, 2))
@@ -100,7 +100,7 @@ def _share(run: "Run", paper: str) -> str:
 
 
 def _print_files(console: "Console", folder: Path) -> None:
-    from digest.demo.days import MAILDIR, SUBSCRIBERS
+    from digest.demo.scenario import MAILDIR, SUBSCRIBERS
 
     console.print("\nThe files", style="bold")
     for page in sorted(folder.glob("*.html")):

@@ -37,7 +37,7 @@ def doctor(
     """
     import asyncio
 
-    from digest.cli.doctor_checks.examination import exit_code
+    from digest.cli.doctor_checks.run_all import exit_code
 
     log_errors_only(ctx)
     email = _address(send) if send else None
@@ -63,8 +63,8 @@ async def _examine(context: Context, email: str | None, *, is_printed: bool) -> 
     """All findings. Each is printed at once, because some checks take long."""
 
     from digest.cli.doctor_checks.dns import DnsResolver
-    from digest.cli.doctor_checks.examination import examine
-    from digest.cli.screen import screen
+    from digest.cli.doctor_checks.run_all import examine
+    from digest.cli.output import screen
 
     console = screen()
     found = []

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.options import Followed
-from digest.cli.questions import (
+from digest.cli.init_questions import (
     NONE,
     Questions,
     check,
@@ -20,6 +19,7 @@ from digest.cli.questions import (
     parse_provider,
     parse_provider_or_host,
 )
+from digest.cli.options import Followed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,8 +231,8 @@ def _check(folder: Path) -> None:
     import os
 
     from digest.cli.doctor import print_finding
-    from digest.cli.doctor_checks.examination import examine_here
-    from digest.cli.screen import screen
+    from digest.cli.doctor_checks.run_all import examine_here
+    from digest.cli.output import screen
     from digest.cli.setup import CONFIG
 
     typer.echo("\nChecks of this machine:")
@@ -261,7 +261,7 @@ def _print_next(folder: Path, answers: "Answers", *, is_ready: bool) -> None:
 def _print_service(folder: Path, answers: "Answers") -> None:
     """The commands that make it a service. There the password is a credential of systemd."""
     typer.echo("  if both succeed, make it a service, as root:")
-    from digest.cli.service_lines import service_lines
+    from digest.cli.init_service import service_lines
 
     for line in service_lines(folder, _password_file(folder, answers)):
         typer.echo(f"      {line}")

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from digest.keywords.analysis import STOP_WORDS, fold, stem, words
 from digest.keywords.ast import Phrase
 from digest.keywords.broad_terms import cautions
-from digest.keywords.description import Reading, readings
 from digest.keywords.index import Match, QueryIndex, matches
+from digest.keywords.interpretation import Reading, readings
 from digest.keywords.query import Query, parse, to_arxiv
 from digest.keywords.spelling import OtherSpelling, Respelling, other_spellings
 from digest.model.paper import ArxivId, Paper, announcement_order

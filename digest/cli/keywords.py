@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from digest.cli.keyword_report import Advice
     from digest.config.settings import Settings
-    from digest.keywords.description import Reading
+    from digest.keywords.interpretation import Reading
     from digest.keywords.query import Query
     from digest.keywords.spelling import OtherSpelling, Respelling
     from digest.model.paper import Paper
@@ -66,7 +66,7 @@ def keywords(
 
 def _queries(settings: "Settings", email: str | None, texts: list[str]) -> "Mapping[str, Query]":
     """The given keywords and those of the subscriber; those of all subscribers if neither is given."""
-    from digest.cli.opening import subscriber_called
+    from digest.cli.state_access import subscriber_called
     from digest.keywords.query import parse
     from digest.subscribers.subscriber import load_subscribers
 
@@ -91,7 +91,7 @@ async def _asked(
 
     Raises `SourceError`.
     """
-    from digest.cli.opening import open_asking, progress
+    from digest.cli.state_access import open_asking, progress
     from digest.keywords.spelling import respellings
     from digest.sources.arxiv.search_api import SearchApi
     from digest.sources.window import Window
@@ -118,7 +118,7 @@ def _workdays(since: datetime, until: datetime) -> int:
 
 
 def _print(advice: "Advice") -> None:
-    from digest.cli.screen import indented, screen
+    from digest.cli.output import indented, screen
 
     console = screen()
     console.print(advice.keyword, style="bold")

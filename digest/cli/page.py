@@ -137,8 +137,8 @@ def _fetch(settings: "Settings", store: "Store", texts: Iterable[str], now: date
     """Fetches the papers of the look-back into `store`. Ends the command if arXiv cannot be asked."""
     import asyncio
 
-    from digest.cli.opening import open_asking, progress
     from digest.cli.preview import trial_subscriber
+    from digest.cli.state_access import open_asking, progress
     from digest.pipeline.fetch import FetchReport, fetch
     from digest.service.bootstrap import build_sources
 

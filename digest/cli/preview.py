@@ -74,7 +74,7 @@ def preview(
 
 def subscriber_named(settings: "Settings", email: str) -> "Subscriber":
     """The subscriber with this address. Raises `ConfigurationError` if there is none."""
-    from digest.cli.opening import subscriber_called
+    from digest.cli.state_access import subscriber_called
     from digest.subscribers.subscriber import load_subscribers
 
     found = load_subscribers(settings.subscribers, settings.defaults)
@@ -98,7 +98,7 @@ async def _compose(
     settings: "Settings", subscriber: "Subscriber", now: datetime
 ) -> "tuple[Digest | None, bool]":
     """The digest for now; else (second value false) that of a new subscriber with these keywords."""
-    from digest.cli.opening import open_asking, progress
+    from digest.cli.state_access import open_asking, progress
     from digest.pipeline.fetch import fetch
     from digest.service.bootstrap import build_sources
     from digest.storage.factory import open_copy
@@ -127,7 +127,7 @@ async def _compose(
 
 def _print_choices(subscriber: "Subscriber", chosen: "Preferences", now: datetime) -> None:
     """Online choices change the digest, or prevent that it is sent."""
-    from digest.cli.listing import own_choices
+    from digest.cli.subscribers import own_choices
 
     if chosen.left_at:
         typer.echo(

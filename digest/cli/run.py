@@ -45,7 +45,7 @@ def run(
     """
     import asyncio
 
-    from digest.config.heap import keep_what_is_there, share_heap
+    from digest.config.memory import keep_what_is_there, share_heap
     from digest.service.bootstrap import load_setup
     from digest.service.event_loop import run as run_to_end
 
@@ -76,7 +76,7 @@ async def _cycle(
     import asyncio
     import signal
 
-    from digest.cli.opening import print_note, progress
+    from digest.cli.state_access import print_note, progress
     from digest.service.bootstrap import build_cycle, open_client
     from digest.storage.factory import open_alone, open_copy
 

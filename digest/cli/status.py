@@ -84,7 +84,7 @@ def _tell(setup: "Setup", health: "Health", problems: Sequence[str], size: int, 
     from rich.table import Table
     from rich.text import Text
 
-    from digest.cli.screen import screen
+    from digest.cli.output import screen
     from digest.service.operator_mail import told
 
     console = screen()

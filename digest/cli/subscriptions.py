@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.listing import filters, listed, own_choices, times
 from digest.cli.options import Followed
+from digest.cli.subscribers import filters, listed, own_choices, times
 from digest.config.parsing import address_key
 from digest.errors import ConfigurationError
 

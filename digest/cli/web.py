@@ -13,8 +13,8 @@ def web(context: typer.Context) -> None:
     """
     import logging
 
-    from digest.cli.patience import persist
     from digest.service.sd_notify import Notifier
+    from digest.service.wait_for_state import persist
 
     logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))
     persist(lambda: _serve(context), Notifier({}))

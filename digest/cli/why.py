@@ -14,7 +14,7 @@ from digest.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from digest.cli.answers import Answer
+    from digest.cli.why_answers import Answer
     from digest.model.paper import ArxivId, Paper
     from digest.service.bootstrap import Setup
     from digest.storage.values import PaperHistory
@@ -42,8 +42,8 @@ def why(
     Shows when it was announced and first fetched, which keywords match by which words, and which digest
     had it, or why none had it. If the paper was never fetched, the command asks arXiv for it.
     """
-    from digest.cli.answers import answer_for
-    from digest.cli.opening import subscriber_called
+    from digest.cli.state_access import subscriber_called
+    from digest.cli.why_answers import answer_for
     from digest.model.paper import parse_identifier
     from digest.service.bootstrap import load_setup
     from digest.storage.factory import open_beside
@@ -73,7 +73,7 @@ def _fetch_paper(setup: "Setup", arxiv_id: "ArxivId") -> "Paper":
     """The paper from arXiv. Raises `SourceError`, and `ConfigurationError` if arXiv has none."""
     import asyncio
 
-    from digest.cli.opening import open_asking, progress
+    from digest.cli.state_access import open_asking, progress
     from digest.sources.arxiv.search_api import SearchApi
 
     async def ask() -> "Paper | None":
@@ -94,8 +94,8 @@ def _print(paper: "Paper", paper_history: "PaperHistory | None", answers: "Seque
     from rich.table import Table
     from rich.text import Text
 
-    from digest.cli.answers import evidence, history
-    from digest.cli.screen import indented, screen
+    from digest.cli.output import indented, screen
+    from digest.cli.why_answers import evidence, history
 
     console = screen()
     console.print(Text(f"{paper.id}v{paper.version}  {paper.title}", style="bold"))

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from aiohttp import web
 
-from digest.demo.search import BadSearch, BrokenSearch, parse_search
+from digest.demo.search_syntax import BadSearch, BrokenSearch, parse_search
 from digest.model.paper import ArxivId, Paper
 
 _PATH = "/api/query"

@@ -8,8 +8,8 @@ from itertools import islice, pairwise
 
 from digest.keywords.analysis import STOP_WORDS, AnalysedText, spellings, words
 from digest.keywords.ast import AllOf, AnyOf, Node, Phrase, all_of, any_of, readable
-from digest.keywords.description import phrases
 from digest.keywords.index import QueryIndex
+from digest.keywords.interpretation import phrases
 from digest.keywords.query import Query, parse
 from digest.model.paper import ArxivId, Paper
 

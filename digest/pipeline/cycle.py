@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from digest.config.heap import trim_heap
+from digest.config.memory import trim_heap
 from digest.mail.message import SenderIdentity
 from digest.mail.rate_limit import UNLIMITED, Limits
 from digest.mail.transport import Transport

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from digest.config.heap import trim_heap
+from digest.config.memory import trim_heap
 from digest.errors import ServerUnavailable, StateError, WorkerGone
 from digest.keywords.index import forget
 from digest.mail.rate_limit import UNLIMITED, Limits, RateLimit
@@ -168,7 +168,7 @@ class _Delivery:
         self._began = clock(), time.monotonic()
         self._stop = stop
         self._notice = notice
-        self._ledger = ReceiptWriter(store, clock, stop, sessions=transport.sessions)
+        self._receipt_writer = ReceiptWriter(store, clock, stop, sessions=transport.sessions)
         self._held: set[int] = set()
         self._claiming: asyncio.Future[Sequence[RenderedMessage]] | None = None
         self._returned: list[RenderedMessage] = []
@@ -328,7 +328,7 @@ class _Delivery:
             return
         if receipt.outcome is Outcome.SENT:
             self._refusals.accept(one)
-        await self._ledger.write(_conclusion(one, receipt, self._clock()))
+        await self._receipt_writer.write(_delivery_result(one, receipt, self._clock()))
         self._held.discard(one.number)
         self._count(one, receipt)
         self._notice(self.report)
@@ -338,7 +338,7 @@ class _Delivery:
         now = self._clock()
         settlement = await self._refusals.settle(now)
         for one, receipt, decision in settlement.counted:
-            await self._ledger.write(_conclusion(one, receipt, now, decision))
+            await self._receipt_writer.write(_delivery_result(one, receipt, now, decision))
             self._count(one, receipt, is_given_up=decision is Decision.SUPPRESS)
             self._notice(self.report)
         self.report.brakes += settlement.causes
@@ -367,7 +367,7 @@ class _Delivery:
             self.report.errors.append(f"the digest for {one.email} waits: {receipt.reply}")
 
 
-def _conclusion(
+def _delivery_result(
     one: RenderedMessage, receipt: Receipt, now: datetime, decision: Decision | None = None
 ) -> DeliveryResult:
     conclusion = DeliveryResult(

@@ -13,7 +13,7 @@ from digest.pipeline.render_queue import Write
 from digest.storage.values import Mailing
 
 if TYPE_CHECKING:
-    from digest.config.settings import Settings  # a scribe does without, and begins in half the time
+    from digest.config.settings import Settings  # a worker does without, and begins in half the time
     from digest.mail.rendering.writer import Writer
 
 
@@ -57,7 +57,7 @@ def build_mail_writer(
     writer_setup: WriterSetup, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS
 ) -> "Writer":
     """The writer itself, which can also show what is in a message. Raises as `build_writer` does."""
-    # A run with nothing to write, or whose scribe writes, does without the templates and the tables of TeX.
+    # A run with nothing to write, or whose worker writes, does without the templates and the tables of TeX.
     from digest.mail.rendering.renderer import Renderer
     from digest.mail.rendering.template_check import try_out
     from digest.mail.rendering.writer import Writer

@@ -97,9 +97,7 @@ def write_notice(
     )
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     lines = [f"{name:<12}{line}" for name, line in _labelled(health)]
-    told_too = [
-        one for one in health.problems() if not any(circuit_breaker in one for circuit_breaker in brakes)
-    ]
+    told_too = [one for one in health.problems() if not any(words in one for words in brakes)]
     problems = [f"needs you: {problem}" for problem in (*brakes, *told_too)] or ["all is well"]
     body = quoted_printable("\n".join((*problems, "", *lines, "")))
     message = f"{head}\r\n".encode() + body

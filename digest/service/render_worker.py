@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from digest.config.heap import collect_rarely, keep_what_is_there, trim_heap
+from digest.config.memory import collect_rarely, keep_what_is_there, trim_heap
 from digest.errors import StateError
 from digest.mail.links import links_for
 from digest.mail.message import SenderIdentity
@@ -28,7 +28,7 @@ _BETWEEN_TRIMS = 100
 
 def main() -> None:
     """Answers each line of standard input, until that ends."""
-    # The first process is told to stop, and lets its scribe go.
+    # The first process is told to stop, and lets its worker go.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with suppress(OSError):  # a service may be forbidden it
@@ -39,12 +39,12 @@ def main() -> None:
         templates=Path(told["templates"]) if told["templates"] else None,
         base_url=told["base_url"],
     )
-    with os.fdopen(told["desk"], "wb") as desk, open_store(Path(told["state"])) as store:
+    with os.fdopen(told["buffer"], "wb") as buffer, open_store(Path(told["state"])) as store:
         write = build_writer(writer_setup, links_for(writer_setup.base_url, store))
         collect_rarely()
         keep_what_is_there()
         for answered, line in enumerate(sys.stdin.buffer, start=1):
-            answer = _answer(store, write, line, desk)
+            answer = _answer(store, write, line, buffer)
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()
             if answered % _BETWEEN_TRIMS == 0:
@@ -52,8 +52,8 @@ def main() -> None:
     os._exit(0)  # what it remembers is large, and need not be given back piece by piece
 
 
-def _answer(store: RenderStore, write: Write, line: bytes, desk: IO[bytes]) -> dict[str, Any]:
-    """What is told of the drafts, whose messages are on the desk then."""
+def _answer(store: RenderStore, write: Write, line: bytes, buffer: IO[bytes]) -> dict[str, Any]:
+    """What is told of the drafts, whose messages are on the shared buffer then."""
     now, until, limit = json.loads(line)
     try:
         drafts = draft(
@@ -61,9 +61,9 @@ def _answer(store: RenderStore, write: Write, line: bytes, desk: IO[bytes]) -> d
         )
     except StateError as error:
         return {"error": error.reason, "is_passing": error.is_passing}
-    desk.seek(0)
-    desk.writelines(one.outgoing.message for one in drafts if one.outgoing)
-    desk.flush()
+    buffer.seek(0)
+    buffer.writelines(one.outgoing.message for one in drafts if one.outgoing)
+    buffer.flush()
     return {"drafts": [_told(one) for one in drafts]}
 
 

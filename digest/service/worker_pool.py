@@ -1,8 +1,8 @@
 """Begins a second process that writes messages, `digest.service.render_worker`, and speaks with it.
 
-A line of JSON asks, and a line of JSON tells of the drafts. Their messages lie one after another on the desk,
-a file without a name that both processes hold. When the first process dies, so does its scribe, and what it
-held comes back when the lease ends. When the scribe dies, the first one writes by itself.
+Both speak in lines of JSON. The messages lie one after another in a shared buffer, a file without a name
+that both processes hold. When the first process dies, so does its worker, and what it held comes back when
+the lease ends. When the worker dies, the first process writes by itself.
 """
 
 import asyncio
@@ -35,28 +35,28 @@ PATIENCE = 120.0
 
 @asynccontextmanager
 async def started_worker(writer_setup: WriterSetup, state: Path) -> AsyncIterator[RenderQueue]:
-    """A scribe for the state, with the stationery. Raises `WorkerGone`."""
-    with _desk() as desk:
+    """A worker for the state, with that setup. Raises `WorkerGone`."""
+    with _shared_buffer() as buffer:
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-P",  # modules are not looked for in the folder that one happens to be in
                 "-m",
                 "digest.service.render_worker",
-                json.dumps({"state": state, "desk": desk.fileno(), **asdict(writer_setup)}, default=str),
+                json.dumps({"state": state, "buffer": buffer.fileno(), **asdict(writer_setup)}, default=str),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=_LONGEST_LINE,
                 env=_environment(os.environ),
-                pass_fds=[desk.fileno()],
+                pass_fds=[buffer.fileno()],
             )
         except OSError as error:
             raise WorkerGone(f"it cannot be begun: {error}") from error
         try:
-            yield _WorkerConnection(process, desk.fileno(), state).drafting
+            yield _WorkerConnection(process, buffer.fileno(), state).drafting
         finally:
             if process.stdin:
-                with suppress(OSError, RuntimeError):  # it is closed where the scribe has ended
+                with suppress(OSError, RuntimeError):  # it is closed where the worker has ended
                     process.stdin.close()
             try:
                 await asyncio.wait_for(process.wait(), _GOODBYE_SECONDS)
@@ -79,7 +79,7 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _desk() -> IO[bytes]:
+def _shared_buffer() -> IO[bytes]:
     """In memory, where the system has such files."""
     if sys.platform == "linux":
         return os.fdopen(os.memfd_create("drafts"), "r+b")
@@ -87,11 +87,11 @@ def _desk() -> IO[bytes]:
 
 
 class _WorkerConnection:
-    def __init__(self, process: asyncio.subprocess.Process, desk: int, state: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, buffer: int, state: Path) -> None:
         if process.stdin is None or process.stdout is None:
-            raise ValueError("a scribe is spoken to over pipes")
+            raise ValueError("a worker is spoken to over pipes")
         self._process, self._out, self._in = process, process.stdin, process.stdout
-        self._desk = desk
+        self._shared_buffer = buffer
         self._state = state
 
     async def drafting(self, now: datetime, until: datetime, limit: int) -> Sequence[RenderedMessage]:
@@ -120,13 +120,13 @@ class _WorkerConnection:
         return answer
 
     def _taken(self, told: Sequence[dict[str, Any]]) -> Sequence[RenderedMessage]:
-        """All from the desk, which the next answer needs."""
+        """All from the shared buffer, which the next answer needs."""
         drafts, place = [], 0
         for one in told:
             size, sender, recipient = (one.pop(name) for name in ("size", "sender", "recipient"))
             outgoing = None
             if size is not None:
-                message = os.pread(self._desk, size, place)
+                message = os.pread(self._shared_buffer, size, place)
                 outgoing = Outgoing(
                     sender=sender, recipient=recipient, message=message, token=one["token"], is_dotless=True
                 )

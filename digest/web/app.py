@@ -21,7 +21,7 @@ from aiohttp.typedefs import Middleware
 from digest.config.web_settings import Web
 from digest.errors import StateError
 from digest.storage.report_stores import FiguresStore
-from digest.web.clients import TokenGuesses, client_for, network_for, parse_hops
+from digest.web.client_address import TokenGuesses, client_for, network_for, parse_hops
 from digest.web.connections import Connection, where_of
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages

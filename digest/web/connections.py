@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from digest.config.web_settings import Network
-from digest.web.clients import is_trusted, network_for
+from digest.web.client_address import is_trusted, network_for
 
 _log = logging.getLogger(__name__)
 

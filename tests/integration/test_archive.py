@@ -16,8 +16,8 @@ from sqlite_utils import Database
 
 from digest.model.paper import ArxivId
 from digest.storage.sqlite import editions as module
-from digest.storage.sqlite.codec import code_of, id_of
 from digest.storage.sqlite.migrations import migrations
+from digest.storage.sqlite.row_mapping import code_of, id_of
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Matched, Served
 from digest.subscribers.subscriber import Subscriber

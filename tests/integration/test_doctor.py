@@ -18,7 +18,7 @@ import trustme
 
 from digest import cli
 from digest.cli.doctor_checks.dns import Missing
-from digest.cli.doctor_checks.examination import examine, exit_code
+from digest.cli.doctor_checks.run_all import examine, exit_code
 from digest.mail.smtp import connect
 from digest.service.finding import Finding, Verdict
 from digest.service.transports import smtp_checks as checks_of_smtp

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from digest.cli.doctor_checks.examination import exit_code
+from digest.cli.doctor_checks.run_all import exit_code
 from digest.mail.smtp.connect import Security, SmtpServer
 from digest.mail.smtp.session import SmtpTransport
 from digest.pipeline.deliver import deliver

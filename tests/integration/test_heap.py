@@ -10,7 +10,7 @@ import pytest
 _THREADS_IN_TURN = """
 import sys, threading
 from bench.peak import peak_bytes
-from digest.config.heap import share_heap
+from digest.config.memory import share_heap
 
 if sys.argv[1] == "shared":
     share_heap()

@@ -226,7 +226,7 @@ async def test_services_wait_for_a_full_disk_and_go_on_by_themselves(
     state = disk.folder / "state" / "digest.db"
     disk.fill(but=0)
     code = (
-        "import digest.cli.patience as patience, digest.cli as cli;"
+        "import digest.service.wait_for_state as patience, digest.cli as cli;"
         "patience._LOOK_SECONDS = 0.2; cli.main()"
     )  # fmt: skip
     environ = {**os.environ, "DIGEST_STATE": str(state), "PYTHONPATH": str(ROOT)}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from digest import cli
-from digest.cli import service_lines
+from digest.cli import init_service
 from digest.cli.setup import Answers, MailServer, config_text, install
 from digest.errors import ConfigurationError
 from digest.service.bootstrap import Setup, load_setup
@@ -332,5 +332,5 @@ def test_a_program_that_the_service_sees_is_not_installed_again(
     for home, count in ((tmp_path, 2), (tmp_path / "other", 0)):
         monkeypatch.setattr("shutil.which", lambda name, path: str(tmp_path / "bin" / name))
         monkeypatch.setenv("HOME", str(home))
-        lines = service_lines.service_lines(tmp_path, None)
+        lines = init_service.service_lines(tmp_path, None)
         assert len([line for line in lines if "/opt/arxiv-digest" in line]) == count

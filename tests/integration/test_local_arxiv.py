@@ -11,7 +11,7 @@ import pytest
 
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, FIRST_MORNING, LATE, REPLACEMENT, SECOND_MORNING
-from digest.demo.search import parse_search
+from digest.demo.search_syntax import parse_search
 from digest.errors import Refused
 from digest.keywords.query import parse
 from digest.model.paper import ArxivId, Paper

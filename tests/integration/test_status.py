@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from digest import cli
-from digest.cli.doctor_checks.examination import SUBSCRIBERS, examine_here, exit_code
+from digest.cli.doctor_checks.run_all import SUBSCRIBERS, examine_here, exit_code
 from digest.config import loader
 from digest.model.paper import Paper
 from digest.pipeline.compose_job import compose_due

@@ -16,7 +16,7 @@ from digest.cli.doctor_checks.web import check_pages, judge_answer
 from digest.config.web_settings import Web
 from digest.errors import ConfigurationError
 from digest.service.finding import Verdict
-from digest.web.clients import (
+from digest.web.client_address import (
     GUESSES_AT_ONCE,
     SECONDS_PER_GUESS,
     TokenGuesses,

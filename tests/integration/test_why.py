@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from digest import cli
-from digest.cli.answers import answer_for
+from digest.cli.why_answers import answer_for
 from digest.model.paper import Paper
 from digest.pipeline.compose_job import compose_due
 from digest.sources.arxiv.calendar import earliest_announcement

@@ -10,7 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from digest.demo.search import parse_search
+from digest.demo.search_syntax import parse_search
 from digest.errors import Unreachable
 from digest.model.paper import ArxivId, Paper
 from digest.sources.arxiv.calendar import announcements_between

@@ -38,8 +38,8 @@ PURE = re.compile(
     r"|mail\.(message|links|rate_limit|mime|bounces|delivery_reports)|mail\.smtp\.reply_(codes|text)"
     r"|mail\.rendering\.(?!templates|renderer|template_check)"
     r"|pipeline\.(compose|merge|schedule|explain|policy)$"
-    r"|web\.(clients|preferences_form|feeds)"
-    r"|cli\.doctor_checks\.dns_records|cli\.daily_papers\."
+    r"|web\.(client_address|preferences_form|feeds)"
+    r"|cli\.doctor_checks\.email_authentication|cli\.daily_papers\."
 )
 IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic"}

@@ -7,9 +7,9 @@ import pytest
 
 from digest.cli.doctor_checks.arxiv import doubt_about
 from digest.cli.doctor_checks.clock import judge_clock
-from digest.cli.doctor_checks.dns_records import include_of, judge_dkim, judge_dmarc, judge_spf
-from digest.cli.doctor_checks.examination import exit_code
+from digest.cli.doctor_checks.email_authentication import include_of, judge_dkim, judge_dmarc, judge_spf
 from digest.cli.doctor_checks.files import A_YEAR, judge_room, judge_secret
+from digest.cli.doctor_checks.run_all import exit_code
 from digest.cli.doctor_checks.systemd import judge_units, parse_units
 from digest.service.finding import Finding, Verdict, failed, ok, warning
 from digest.service.transports.smtp_checks import judge_expiry, login_hint

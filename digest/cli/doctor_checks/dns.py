@@ -9,7 +9,7 @@ import dns.asyncresolver
 import dns.exception
 import dns.resolver
 
-from digest.cli.doctor_checks.dns_records import (
+from digest.cli.doctor_checks.email_authentication import (
     USUAL_SELECTORS,
     include_of,
     is_dmarc,

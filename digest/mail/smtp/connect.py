@@ -15,8 +15,8 @@ import aiosmtplib
 
 from digest.config.parsing import is_full_name
 from digest.errors import ServerUnavailable
+from digest.mail.smtp.connection_errors import explain_unreached
 from digest.mail.smtp.reply_codes import Reply, Stage, judge
-from digest.mail.smtp.unreached import explain_unreached
 
 _NOWHERE = ("arpa", "home", "internal", "invalid", "lan", "local", "localdomain", "localhost")
 

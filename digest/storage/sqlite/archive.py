@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from digest.storage.sqlite import editions
-from digest.storage.sqlite.codec import LAST_CODE, first_code, moment_of, text_of
 from digest.storage.sqlite.editions import Part, span_of
+from digest.storage.sqlite.row_mapping import LAST_CODE, first_code, moment_of, text_of
 
 _MOST_SHELVES = 8
 _MARGIN = timedelta(days=14)

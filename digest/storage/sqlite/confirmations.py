@@ -9,10 +9,10 @@ from typing import Any
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
-from digest.storage.sqlite.codec import moment_of, text_of
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions, Part
 from digest.storage.sqlite.preferences import SavedPreferences
+from digest.storage.sqlite.row_mapping import moment_of, text_of
 from digest.storage.values import Confirmation, PageChange
 from digest.subscribers.preferences import Preferences
 

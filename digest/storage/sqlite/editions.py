@@ -12,8 +12,8 @@ from itertools import groupby
 from typing import Any
 
 from digest.model.paper import ArxivId, Paper
-from digest.storage.sqlite.codec import Code, code_of, parse_paper, text_of
 from digest.storage.sqlite.connection import Connection
+from digest.storage.sqlite.row_mapping import Code, code_of, parse_paper, text_of
 
 PLACES = 512
 """About 900 KB of text, which is as much as bz2 compresses in one block."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from digest.config.parsing import address_key
 from digest.model.digest import Digest, Entry, Revision
-from digest.storage.sqlite.codec import moment_of
 from digest.storage.sqlite.editions import Editions
+from digest.storage.sqlite.row_mapping import moment_of
 from digest.storage.tokens import Kind, seal, subscriber_links
 from digest.storage.values import Mailing, Pages
 

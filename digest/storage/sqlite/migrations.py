@@ -4,7 +4,7 @@ from contextlib import closing
 
 from sqlite_utils import Database, Migrations
 
-from digest.storage.sqlite.codec import checksum
+from digest.storage.sqlite.row_mapping import checksum
 
 migrations = Migrations("digest")
 
@@ -150,7 +150,7 @@ def m002_revisions(db: Database) -> None:
 def m003_shelves(db: Database) -> None:
     """Old editions in compressed shelves, their hits in a table without indexes, and ids as numbers."""
     for statement in (
-        # See `digest.storage.sqlite.codec.Code`.
+        # See `digest.storage.sqlite.row_mapping.Code`.
         "CREATE TABLE coded_paper (number INTEGER PRIMARY KEY, arxiv_id ANY NOT NULL UNIQUE) STRICT",
         """
         INSERT INTO coded_paper

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from digest.config.parsing import address_key
 from digest.model.digest import Hit
-from digest.storage.sqlite.codec import LAST_CODE, first_code, text_of
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
 from digest.storage.sqlite.revisions import Revisions
+from digest.storage.sqlite.row_mapping import LAST_CODE, first_code, text_of
 from digest.storage.values import Mailing, News, Progress
 
 _NEW_HITS = """

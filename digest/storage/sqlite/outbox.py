@@ -8,11 +8,11 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.model.digest import Digest
-from digest.storage.sqlite.codec import moment_of, text_of
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
 from digest.storage.sqlite.restore_detection import note_last_mailing
+from digest.storage.sqlite.row_mapping import moment_of, text_of
 from digest.storage.sqlite.subscriptions import close_slot
 from digest.storage.sqlite.suppressions import note_doubts, suppress_address
 from digest.storage.tokens import new_mailing_token

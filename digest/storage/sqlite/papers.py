@@ -12,9 +12,9 @@ from sqlite_utils import Database
 from digest.model.paper import ArxivId, Paper, month_of
 from digest.sources.window import Coverage
 from digest.storage.sqlite import editions
-from digest.storage.sqlite.codec import Code, checksum_of, code_of, id_of, moment_of, text_of
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.revisions import Edition, Revisions
+from digest.storage.sqlite.row_mapping import Code, checksum_of, code_of, id_of, moment_of, text_of
 from digest.storage.values import Matched
 
 _CLOCK_SLACK = timedelta(days=2)

@@ -8,9 +8,9 @@ from typing import Any
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
-from digest.storage.sqlite.codec import moment_of, text_of
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.row_mapping import moment_of, text_of
 from digest.storage.sqlite.subscriptions import enrol_anew, give_up
 from digest.storage.tokens import Kind, is_seal, number_in, seal
 from digest.storage.values import KnownSubscriber

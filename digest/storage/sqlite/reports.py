@@ -6,9 +6,9 @@ from datetime import datetime
 
 from digest.config.parsing import address_key
 from digest.model.paper import ArxivId
-from digest.storage.sqlite.codec import code_of, moment_of, text_of
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.outbox import count_waiting
+from digest.storage.sqlite.row_mapping import code_of, moment_of, text_of
 from digest.storage.values import (
     Delay,
     DeliveryHistory,

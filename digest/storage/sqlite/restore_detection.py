@@ -8,9 +8,9 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from digest.config.atomic_write import replace_text
-from digest.storage.sqlite.codec import moment_of, text_of
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.row_mapping import moment_of, text_of
 from digest.storage.values import Restored
 
 _LAST_MAILING = "SELECT coalesce(max(number), 0) FROM mailing"

@@ -8,8 +8,8 @@ from sqlite_utils import Database
 
 from digest.model.digest import Change, Revision
 from digest.model.paper import Paper
-from digest.storage.sqlite.codec import checksum_of, code_of, text_of
 from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.row_mapping import checksum_of, code_of, text_of
 
 
 class Edition(NamedTuple):

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Self
 
+from digest.storage.sqlite.address_changes import Renaming
 from digest.storage.sqlite.archive import Archive
 from digest.storage.sqlite.confirmations import Confirmations
 from digest.storage.sqlite.connection import Connection
@@ -12,7 +13,6 @@ from digest.storage.sqlite.news import NewsReader
 from digest.storage.sqlite.outbox import Outbox
 from digest.storage.sqlite.papers import Papers
 from digest.storage.sqlite.preferences import SavedPreferences
-from digest.storage.sqlite.renaming import Renaming
 from digest.storage.sqlite.reports import Reports
 from digest.storage.sqlite.restore_detection import RestoreDetection
 from digest.storage.sqlite.subscriptions import Subscriptions

@@ -9,9 +9,9 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.model.paper import ArxivId
-from digest.storage.sqlite.codec import code_of, moment_of, text_of
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.revisions import set_revision_cursors
+from digest.storage.sqlite.row_mapping import code_of, moment_of, text_of
 from digest.storage.values import Served, SubscriberStatus
 from digest.subscribers.subscriber import Subscriber
 

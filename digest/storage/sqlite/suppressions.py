@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
-from digest.storage.sqlite.codec import moment_of, text_of
 from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.row_mapping import moment_of, text_of
 from digest.storage.values import Bounced, Returned, Suppression, UnreadMail
 
 _DOUBTS_LAST_FOR = timedelta(days=30)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 from digest.model.digest import Digest
-from digest.storage.sqlite.codec import moment_of
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions, Part
 from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
 from digest.storage.sqlite.preferences import row_named_by, subscriber_of
+from digest.storage.sqlite.row_mapping import moment_of
 from digest.storage.tokens import Kind, is_seal, number_in, seal
 from digest.storage.values import KeywordPage, Mailing
 

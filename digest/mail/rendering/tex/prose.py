@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 
 from digest.mail.rendering.tex import math, symbols
 from digest.mail.rendering.tex.commands import BRACE, DEEPEST, ESCAPED, Words
-from digest.mail.rendering.tex.letters import MARKS
-from digest.mail.rendering.tex.signs import (
+from digest.mail.rendering.tex.disambiguation import (
     accent,
     double_quote,
     is_group,
@@ -19,6 +18,7 @@ from digest.mail.rendering.tex.signs import (
     shown_dashes,
     shown_tie,
 )
+from digest.mail.rendering.tex.letters import MARKS
 from digest.mail.rendering.tex.spacing import Kind, kind_for
 from digest.mail.rendering.tex.spans import Script, Span, Spans, joined
 from digest.mail.rendering.tex.tokens import Unreadable, survives

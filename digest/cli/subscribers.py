@@ -176,7 +176,7 @@ def _as_object(known: _Known) -> dict[str, Any]:
 
 
 def _print_table(found: Sequence[_Known]) -> None:
-    from digest.cli.screen import print_table
+    from digest.cli.output import print_table
 
     choices = [_choices(known) for known in found]
     columns = (

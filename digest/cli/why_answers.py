@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digest.cli.prospects import format_moment, prospects
+from digest.cli.why_prospects import format_moment, prospects
 from digest.config.parsing import address_key
 from digest.model.paper import Paper
 from digest.pipeline.compose import WELCOME_PAPERS, compose
