@@ -76,4 +76,4 @@ def test_a_second_process_that_dies_is_told_of_as_gone_in_either_loop(
         monkeypatch.setitem(sys.modules, "uvloop", None)
     state = tmp_path / "digest.db"
     with SqliteStore(state):
-        assert "is gone: it has ended" in run(_lose_the_scribe(state))
+        assert "failed: it has ended" in run(_lose_the_scribe(state))
