@@ -1,9 +1,9 @@
 """What servers write when a mail comes back, each in its own form; words, names and addresses are ours."""
 
-import random
 from base64 import b64encode
 from textwrap import dedent
 
+from tests import damage
 from tests.notifications import SUBSCRIBER, TOKEN, returned
 
 TO = f"bounce+{TOKEN}@lab.example"
@@ -297,21 +297,6 @@ def complaint(kind: str = "abuse") -> bytes:
 
 
 def damaged(seed: int) -> bytes:
-    """One of all these mails with some bytes lost, doubled, exchanged or put in."""
-    chance = random.Random(seed)
+    """One of all these mails, damaged."""
     mails = [*DEAD.values(), *ALIVE.values(), *ANSWERS.values(), complaint()]
-    lines = bytearray(chance.choice(mails))
-    for _ in range(chance.randrange(1, 40)):
-        at = chance.randrange(len(lines) or 1)
-        match chance.randrange(4):
-            case 0:
-                lines[at : at + 1] = bytes([chance.randrange(256)])
-            case 1:
-                del lines[at : at + chance.randrange(1, 60)]
-            case 2:
-                lines[at:at] = chance.choice(mails)[chance.randrange(500) :][: chance.randrange(300)]
-            case _:
-                lines[at:at] = chance.choice(
-                    [b"*0*=", b";", b'"', b"\n\n", b"=?x?b?/w==?=", b"\r", b"\\x{110000}"]
-                )
-    return bytes(lines)
+    return damage.damaged(mails, [b"*0*=", b";", b'"', b"\n\n", b"=?x?b?/w==?=", b"\r", b"\\x{110000}"], seed)
