@@ -9,7 +9,7 @@ from digest.cli.doctor_checks.clock import check_zones
 from digest.cli.doctor_checks.dns import Resolver, check_domain
 from digest.cli.doctor_checks.files import check_files
 from digest.cli.doctor_checks.systemd import check_service
-from digest.cli.doctor_checks.test_mail import send_test
+from digest.cli.doctor_checks.trial_mail import send_test
 from digest.cli.doctor_checks.web import check_pages
 from digest.config.loader import find_config, load_settings
 from digest.errors import ConfigurationError
