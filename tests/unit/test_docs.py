@@ -98,7 +98,10 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
-@EVERY_PAGE
+SCRIPTS = (*(ROOT / ".ci").glob("*"), ROOT / "Makefile")
+
+
+@pytest.mark.parametrize("page", [*PAGES, *SCRIPTS], ids=lambda page: str(page.relative_to(ROOT)))
 def test_only_tests_that_exist_are_named(page: Path) -> None:
     named = re.findall(r"tests/[\w/]+\.py", page.read_text(encoding="utf-8"))
     assert not [path for path in named if not (ROOT / path).exists()]
