@@ -136,6 +136,8 @@ OTHERS = replies(
     550 5.1.0 Authentication required
     550 5.7.23 SPF validation failed
     550 5.1.0 SPF check: 192.0.2.1 may not send for lab.example
+    550 The account that you use to send is unknown
+    550 5.1.1 sending mailbox does not exist
     550 5.7.26 Unauthenticated email from lab.example is not accepted due to domain's DMARC policy.
     550 5.7.1 Service unavailable; client host [192.0.2.1] blocked using bl.example
     550 5.1.1 Message rejected: blacklisted (invalid recipient trap)
