@@ -1,3 +1,1 @@
-"""From a digest to a mail, from a mail to a server, and what comes back. `transport.Transport` is the
-seam.
-"""
+"""Writes digests as mails, sends them, and reads returned mail. `transport.Transport` is the interface."""

@@ -1,7 +1,7 @@
 """Reads returned mails and finds their mailing: bounces, requests to unsubscribe, complaints.
 
-A mailing is known again by the address to which its bounce comes (VERP: `bounce+TOKEN@domain`), or by its
-Message-ID in what is returned. A token cannot be guessed, so whoever names one has had that mail.
+A mailing is recognised by the address to which its bounce is sent (VERP: `bounce+TOKEN@domain`), or by its
+Message-ID in the returned mail. A token cannot be guessed: only a person who received the mail knows it.
 """
 
 import re
@@ -17,15 +17,15 @@ from digest.mail.mime import Part, cut, decoded_words, read_fields, read_mail
 from digest.model.paper import one_line
 
 LONGEST_BOUNCE = 1_000_000
-"""How many bytes are looked at: the report stands before the returned mail, whose end is not needed."""
+"""How many bytes are read: the report precedes the returned mail, and the end of that mail is not needed."""
 
 _LONGEST_REPLY = 300
 _MOST_TOKENS = 20
-_NAME = r"[A-Za-z0-9_.-]{1,64}"  # of a mailing; the store tells which are ours
+_NAME = r"[A-Za-z0-9_.-]{1,64}"  # a token, which may be unknown to the store
 _MESSAGE_ID = re.compile(rf"<({_NAME})@[^\s<>@]{{1,255}}>")
 _MESSAGE_ID_LINE = re.compile(rf"^[> \t]*Message-ID[ \t]*:\s*<({_NAME})@[^\s<>@]{{1,255}}>", re.I | re.M)
 _LEAVE = "leave-"
-# The nearest to our own mail server comes first; To is what the other side wrote.
+# The header that our own mail server adds comes first; the other side wrote To.
 _ADDRESSED = ("X-Original-To", "Delivered-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
 _RETURNED = (
     *("message/rfc822", "text/rfc822-headers", "message/rfc822-headers"),
@@ -56,12 +56,12 @@ _COMPLAINTS = ("abuse", "fraud", "opt-out", "opt-out-list", "complaint")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounce:
-    """What a notification says of the mailing `token`. Only the token can be trusted.
+    """What a notification says about the mailing `token`. Only the token can be trusted.
 
     `action` is "failed", "delayed", …; `status` an enhanced status code (RFC 3463), such as "5.1.1", or
-    nothing; `diagnostic` one short line. `recipient` is the address that failed, and `original` the one that
-    the mail was first sent to, each where it is named. `is_addressed`: the token comes from the address to
-    which the notification was sent. `concern` is what it says of the recipient's mailbox.
+    empty; `diagnostic` one short line. `recipient` is the address that failed, and `original` the first
+    address of the mail, if the notification names them. `is_addressed`: the token comes from the
+    address to which the notification was sent. `concern` is what it says about the recipient's mailbox.
     """
 
     token: str
@@ -80,7 +80,7 @@ class Bounce:
 
     @property
     def reply(self) -> str:
-        """Status and diagnostic in one line, each once."""
+        """Status and diagnostic in one line, each only once."""
         return (
             self.diagnostic if self.status in self.diagnostic else f"{self.status} {self.diagnostic}".strip()
         )
@@ -88,8 +88,8 @@ class Bounce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnsubscribeRequest:
-    """A request to get no more mail: `subscriber` names the subscriber, or if it is empty, `tokens` a
-    mailing.
+    """A request to get no more mail: `subscriber` is a subscriber's token; if it is empty, `tokens` are
+    tokens of a mailing.
     """
 
     subscriber: str
@@ -98,7 +98,7 @@ class UnsubscribeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """A subscriber's provider reports that they marked a mail as spam (RFC 5965); as `UnsubscribeRequest`."""
+    """A report that a subscriber marked a mail as spam (RFC 5965); fields as in `UnsubscribeRequest`."""
 
     kind: str
     subscriber: str
@@ -107,7 +107,7 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """A mail about mailings that is none of these and no automatic answer: a person must look at it."""
+    """Any other mail about mailings that is not an automatic answer: a person must look at it."""
 
     tokens: tuple[str, ...]
     sender: str
@@ -124,7 +124,7 @@ def verp(address: str, token: str) -> str:
 
 
 def unverp(text: str, address: str) -> str | None:
-    """The token in the first `verp` of `address` that `text`, such as a To line, holds."""
+    """The token in the first `verp` of `address` in `text`, for example in a To line."""
     local, _, domain = address.rpartition("@")
     domains = "|".join(re.escape(one) for one in {domain, wire_address(address).rpartition("@")[2]})
     pattern = rf"(?<![^\s<,;:\"])(?i:{re.escape(local)})\+({_NAME})@(?i:{domains})(?![\w.-])"
@@ -133,15 +133,15 @@ def unverp(text: str, address: str) -> str | None:
 
 
 def leave_address(address: str, subscriber: str) -> str:
-    """Where a mail unsubscribes the subscriber of this token; in small letters, as some servers make it
-    so.
+    """The address at which a mail unsubscribes the subscriber with this token. It is in lower case, because
+    some servers convert it.
     """
     raw = urlsafe_b64decode(subscriber)
     return verp(address, _LEAVE + b32encode(raw).decode().rstrip("=").lower())
 
 
 def _subscriber_in(name: str) -> str:
-    """The token of the subscriber in `leave_address`, or nothing."""
+    """The token of the subscriber in `leave_address`, or empty."""
     if not name.lower().startswith(_LEAVE):
         return ""
     code = name[len(_LEAVE) :].upper()
@@ -152,7 +152,7 @@ def _subscriber_in(name: str) -> str:
 
 
 def read_bounce(message: bytes, *, bounce_address: str | None) -> Bounce | None:
-    """What a mail says, if it is a notification that names a mailing; of others `None`."""
+    """What a mail says; `None` if it is not a notification that names a mailing."""
     found = read_returned(message, bounce_address=bounce_address)
     return found if isinstance(found, Bounce) else None
 
@@ -160,7 +160,7 @@ def read_bounce(message: bytes, *, bounce_address: str | None) -> Bounce | None:
 def read_returned(message: bytes, *, bounce_address: str | None) -> Returned | None:
     """The content of a mail to the address for returned mail; `None` if it is not about our mails.
 
-    Any bytes may be given. An automatic answer, such as from who is out of office, is nothing.
+    Accepts any bytes. An automatic answer, for example an out-of-office reply, gives `None`.
     """
     mail = read_mail(message[:LONGEST_BOUNCE])
     addressed = _addressed(mail, bounce_address) if bounce_address else None
@@ -187,7 +187,7 @@ def read_returned(message: bytes, *, bounce_address: str | None) -> Returned | N
 
 
 def _bounce(reports: tuple[Report, ...], token: str, *, is_addressed: bool) -> Bounce:
-    # A mailbox that hands on to several others is alive while one of them is: the mildest report holds.
+    # A mailbox that forwards to several others is alive while one of them is: the mildest report counts.
     order = (Concern.OTHER, Concern.FULL, Concern.DOUBTFUL, Concern.DEAD)
     mildest = min(reports, key=lambda report: (report.action == "failed", order.index(report.concern)))
     return Bounce(
@@ -230,13 +230,13 @@ def _addressed(mail: Part, bounce_address: str) -> str | None:
 
 
 def _tokens(mail: Part, addressed: str | None, bounce_address: str | None) -> tuple[str, ...]:
-    """What may name a mailing, the surest first."""
+    """The possible tokens of the mailing, the most certain first."""
     found = islice(_named(mail, bounce_address), 10 * _MOST_TOKENS)
     return tuple(dict.fromkeys([*filter(None, (addressed,)), *found]))[:_MOST_TOKENS]
 
 
 def _named(mail: Part, bounce_address: str | None) -> Iterator[str]:
-    """Of the returned mail, of the report, and of what the notification answers."""
+    """Tokens from the returned mail, from the report, and from the mail that the notification answers."""
     parts = tuple(mail.walk())
     for part in parts:
         if part.kind in _RETURNED:
@@ -265,18 +265,18 @@ def _verps(lines: tuple[str, ...], bounce_address: str) -> Iterator[str]:
 
 
 def _headers(part: Part) -> Part:
-    """Those of the mail that a part holds."""
+    """The headers of the mail that a part contains."""
     head, _ = cut(part.content.lstrip(b"\r\n"))
     return Part(read_fields(head), "", b"")
 
 
 def _is_receipt(mail: Part) -> bool:
-    """A notification that a person has read a mail (RFC 8098)."""
+    """Whether it is a notification that a person read a mail (RFC 8098)."""
     return any(part.kind == "message/disposition-notification" for part in mail.walk())
 
 
 def _is_automatic(mail: Part, subject: str) -> bool:
-    """An answer by a machine (RFC 3834), or a notification that only warns."""
+    """Whether a machine wrote the answer (RFC 3834), or a notification only warns."""
     if _DAEMON.search(mail.first("From")):
         return _WARNING_SUBJECT.search(subject) is not None
     submitted = mail.first("Auto-Submitted").strip().lower()

@@ -41,9 +41,9 @@ _TOLD = {
 def write_confirmation(
     one: Confirmation, sender_identity: SenderIdentity, base_url: str, changes: Sequence[str] = ()
 ) -> Outgoing:
-    """The mail; the same bytes each time. Only its subscriber gets the address to take the change back.
+    """The mail; the same bytes each time. Only its subscriber gets the link that undoes the change.
 
-    `changes` are the lines that say what was `CHANGED`.
+    `changes` are the lines that describe the change of a `CHANGED`.
     """
     token = f"c{one.number}.{one.written_at:%Y%m%d%H%M%S}"
     headers = (

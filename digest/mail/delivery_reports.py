@@ -1,7 +1,7 @@
-"""What a notification says of each recipient, in whichever form a server writes it.
+"""What a notification says about each recipient, in any of the forms that servers write.
 
-Most write delivery status notifications (RFC 3464, RFC 6533), though not all as they should. qmail and its
-descendants write prose in a form of their own (https://cr.yp.to/proto/qsbmf.txt), and Exim's older prose
+Most servers write delivery status notifications (RFC 3464, RFC 6533), but not all of them correctly. qmail
+and its descendants write prose in their own form (https://cr.yp.to/proto/qsbmf.txt), and Exim's older prose
 names the recipients in a header.
 """
 
@@ -29,7 +29,7 @@ _FIELD = re.compile(
     r"|arrival-date|x-[\w-]{1,60})[ \t]*:[ \t]*(.*)",
     re.IGNORECASE,
 )
-_ONCE = ("final-recipient", "action")  # of which a second one begins the fields on another recipient
+_ONCE = ("final-recipient", "action")  # a second one begins another recipient
 _XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")  # RFC 6533, section 3
 _ACTION = re.compile(r"[a-z]+")
 _ACTIONS = {"5": "failed", "4": "delayed", "2": "delivered"}
@@ -38,15 +38,15 @@ _QMAIL = re.compile(
 )
 _QMAIL_RECIPIENT = re.compile(r"<([^<>\s]{1,320})>:[ \t]*(.*)", re.DOTALL)
 _QMAIL_END = re.compile(r"^--- |^-{5,}", re.MULTILINE)
-# A status says so little, or so much the same, that it contradicts no words about a mailbox.
+# These statuses are so general, or so close to the words, that they do not contradict words about a mailbox.
 _AGREES = re.compile(r"|5\.0\.\d+|5\.\d+\.0|5\.1\.\d+|5\.2\.1|5\.4\.1|5\.5\.\d+")
 
 
 class Concern(Enum):
-    """What a failure says of the mailbox.
+    """What a failure says about the mailbox.
 
-    `DEAD`: the mailbox certainly does not exist. `DOUBTFUL`: probably. `FULL`: it is full. `OTHER`:
-    it speaks of something else, such as the sender, a rule or a limit, or of nothing.
+    `DEAD`: the mailbox certainly does not exist. `DOUBTFUL`: it probably does not exist. `FULL`: it is full.
+    `OTHER`: the failure is about something else, such as the sender, a rule or a limit, or gives no reason.
     """
 
     DEAD = "dead"
@@ -57,7 +57,7 @@ class Concern(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The fields on one recipient (RFC 3464, section 2.3); `words` are those of the server that refused."""
+    """The fields of one recipient (RFC 3464, section 2.3); `words` are from the server that refused."""
 
     action: str
     status: str = ""
@@ -67,7 +67,7 @@ class Report:
 
     @property
     def concern(self) -> Concern:
-        """By the rules for replies: the words go before the status, which often is that of a gateway."""
+        """Follows the rules for replies: the words outweigh the status, which often comes from a gateway."""
         if self.action != "failed" or self.status.startswith("4"):
             return Concern.OTHER
         found = judge(Stage.RECIPIENT, self._reply()).reply_class
@@ -80,7 +80,7 @@ class Report:
 
     @property
     def own_status(self) -> str:
-        """That of the words; where they have none, that of the field, unless it says just "failed"."""
+        """The status in the words, else the status field, unless it only says "failed"."""
         said = _STATUS.search(self.words)
         if said:
             return said[1]
@@ -95,7 +95,7 @@ class Report:
 
 
 def parse_reports(mail: Part) -> tuple[Report, ...]:
-    """One for each recipient that the notification names; none where `mail` is no notification."""
+    """One report for each recipient that the notification names; empty if `mail` is not a notification."""
     parts = tuple(mail.walk())
     prose = "\n".join(part.text[:_LONGEST_PROSE] for part in parts if part.kind == "text/plain")
     found: list[Report] = []
@@ -129,7 +129,7 @@ def _of_fields(text: str, prose: str) -> Iterator[Report]:
 
 
 def _blocks(text: str) -> Iterator[dict[str, str]]:
-    """The fields of each recipient; a line that is no field belongs to the one before, indented or not."""
+    """The fields of each recipient. A line without a field continues the line before, indented or not."""
     fields: dict[str, str] = {}
     name = ""
     blocks = 0
@@ -156,7 +156,7 @@ def _diagnostic(value: str) -> str:
 
 
 def _words_on(recipient: str | None, prose: str) -> str:
-    """The reply that stands behind the recipient in what people are told; some give it nowhere else."""
+    """The reply after the recipient in the text for people; some servers give the reply only there."""
     at = prose.casefold().find(recipient.casefold()) if recipient else -1
     if recipient is None or at < 0:
         return ""
@@ -173,7 +173,7 @@ def _of_qmail(prose: str) -> Iterator[Report]:
 
 
 def _of_header(mail: Part, prose: str) -> Iterator[Report]:
-    """Exim's, Gmail's and others'; what they only warn of is not in this header."""
+    """Headers of Exim, Gmail and others. Recipients of a mere warning are not in this header."""
     for address in ",".join(mail.all("X-Failed-Recipients")).split(",")[:_MOST_REPORTS]:
         if address.strip():
             at = prose.casefold().find(address.strip().casefold())
@@ -182,7 +182,7 @@ def _of_header(mail: Part, prose: str) -> Iterator[Report]:
 
 
 def _of_prose(address: str, text: str) -> Report:
-    """The words are all that is told of the recipient, from the reply of the other server on."""
+    """A report from the words alone, which begin at the reply of the other server."""
     reply = _QUOTED_REPLY.search(text)
     words = (text[reply.start() :] if reply else text).strip()[:_LONGEST_WORDS]
     status = _STATUS.search(words)
@@ -197,7 +197,7 @@ def _of_prose(address: str, text: str) -> Report:
 
 
 def address_in(value: str) -> str | None:
-    """An address behind its type, as in `rfc822; subscriber@example.org` or `utf-8; …` (RFC 6533)."""
+    """The address after its type, as in `rfc822; subscriber@example.org` or `utf-8; …` (RFC 6533)."""
     bare = one_line(value.rpartition(";")[2])[:1_000].strip().strip("<>")
     try:
         return parse_address(_XTEXT.sub(lambda found: chr(int(found[1], 16)), bare))

@@ -1,4 +1,4 @@
-"""The web addresses of a digest; without a web server there are none."""
+"""The web addresses of a digest. Without a web server there are none."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from digest.subscribers.subscriber import parse_keyword
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """Web addresses of one subscriber and one digest, each `None` where there is no such page.
+    """Web addresses of one subscriber and one digest, each `None` if there is no such page.
 
-    `leave_by_mail` is the address at which any mail unsubscribes the subscriber, where such mails are read.
+    `leave_by_mail` is the address at which any mail unsubscribes the subscriber, if returned mail is read.
     `unsubscribe` takes one click (RFC 8058), `manage` leads to the subscriber's preferences, `online` to this
-    digest; `keyword_pages` to what a keyword, as the subscriber wrote it, brought lately.
+    digest. `keyword_pages` leads from a keyword, as the subscriber wrote it, to its recent papers.
     """
 
     unsubscribe: str | None = None
@@ -31,10 +31,10 @@ _KEYWORDS_KEPT = 50_000
 
 
 class LinkBuilder:
-    """Builds the links of each mailing, always the same ones. Keywords are looked up once."""
+    """Builds the links of each mailing, always the same ones. Each keyword is looked up only once."""
 
     def __init__(self, base_url: str, store: LinkStore, *, makes_pages: bool = True) -> None:
-        """Without `makes_pages` it only reads the state: keywords that never had a page have none."""
+        """Without `makes_pages` it only reads the state: keywords without a page get none."""
         self._makes_pages = makes_pages
         self._base_url = base_url
         self._store = store
@@ -51,7 +51,7 @@ class LinkBuilder:
         )
 
     def keyword_pages(self, keywords: Iterable[str]) -> Mapping[str, str]:
-        """The page of each of these keywords that has one."""
+        """The pages of these keywords, for those that have one."""
         wanted = tuple(keywords)
         keys = {text: key for text in wanted if text not in self._tokens and (key := _key(text))}
         if keys:
@@ -63,12 +63,12 @@ class LinkBuilder:
 
 
 def links_for(base_url: str | None, store: LinkStore) -> Callable[[Mailing], Links]:
-    """For a `Writer`; without a base address mails lead nowhere."""
+    """The links for a `Writer`; without a base address, mails contain no links."""
     return LinkBuilder(base_url, store).links if base_url else lambda mailing: NO_LINKS
 
 
 def _key(text: str) -> str | None:
-    """`None` for what an earlier version took for a keyword and this one does not."""
+    """`None` for a text that an earlier version accepted as a keyword and this version does not."""
     try:
         return parse_keyword(text).query.key
     except (QueryError, ValueError):

@@ -1,4 +1,4 @@
-"""Mails into a Maildir (https://cr.yp.to/proto/maildir.html): used if no mail server is set."""
+"""Writes mails into a Maildir (https://cr.yp.to/proto/maildir.html), if no mail server is set."""
 
 import asyncio
 import errno
@@ -25,7 +25,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class MaildirTransport:
-    """All mails into the Maildir at `path`, which is created if missing."""
+    """Writes all mails into the Maildir at `path`, which is created if missing."""
 
     path: Path
 
@@ -43,13 +43,13 @@ class MaildirTransport:
 
 
 class MaildirSession:
-    """Writes mails one after the other; nothing of it stays open in between."""
+    """Writes mails one after the other; no file stays open in between."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     async def send(self, mail: Outgoing) -> Receipt:
-        """Returns when the mail is on the disk; a mailing that is already there is not written again."""
+        """Returns when the mail is on the disk. A mailing that is already there is not written again."""
         try:
             file = await asyncio.to_thread(_deliver, self._path, mail)
         except OSError as error:
@@ -64,14 +64,14 @@ def _make_folders(path: Path) -> None:
 
 
 def _deliver(path: Path, mail: Outgoing) -> Path:
-    """Where the mail lies: in `new`, or in `cur` if a mail subscriber took an earlier attempt there."""
+    """The path of the mail: in `new`, or in `cur` if a mail program moved an earlier attempt there."""
     name = quote(mail.token, safe="") + ".arxiv-digest"
     if seen := _in_cur(path, name):
         return seen
     draft, delivered = path / "tmp" / name, path / "new" / name
     try:
         with draft.open("wb") as file:
-            file.write(mail.message.replace(b"\r\n", b"\n"))  # in a Maildir lines end as the system's do
+            file.write(mail.message.replace(b"\r\n", b"\n"))  # a Maildir has the line ends of the system
             file.flush()
             os.fsync(file.fileno())
         draft.replace(delivered)
@@ -83,13 +83,13 @@ def _deliver(path: Path, mail: Outgoing) -> Path:
 
 
 def _in_cur(path: Path, name: str) -> Path | None:
-    """The mail `name` if it was read already: there its flags stand after a colon."""
+    """The mail `name`, if it was read already: in `cur` its flags follow a colon."""
     with os.scandir(path / "cur") as entries:
         return next((Path(entry.path) for entry in entries if entry.name.partition(":")[0] == name), None)
 
 
 def _sync_folder(path: Path) -> None:
-    """Makes a rename in `path` outlive a power cut."""
+    """Makes a rename in `path` survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

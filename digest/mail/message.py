@@ -1,7 +1,7 @@
-"""From a rendered digest to the bytes of a mail: the same digest is the same bytes, every time.
+"""Converts a rendered digest to the bytes of a mail: the same digest gives the same bytes, every time.
 
-The message is put together here and not by `email.message`, whose folding breaks long
-`List-Unsubscribe` values (RFC 2369 has no place for encoded words there) and changes between versions.
+This module builds the message without `email.message`, because its folding changes between versions and
+breaks long `List-Unsubscribe` values (RFC 2369 does not allow encoded words there).
 """
 
 import re
@@ -24,7 +24,7 @@ from digest.model.paper import one_line
 _LONGEST_LINE = 76
 _LONGEST_NAME = 100
 _LONGEST_QUOTED_NAME = 50
-# What all mails of a run share stays at hand, since each mail asks for it again: sender, contact, date.
+# Values that all mails of a run share are cached, because each mail needs them: sender, contact, date.
 _KEPT = 64
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
@@ -40,9 +40,9 @@ _PLAIN, _HTML = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderIdentity:
-    """Who writes: `sender` is the From address, `contact` takes calls for help.
+    """The sender: `sender` is the From address, `contact` is the address for help.
 
-    `bounce_address` is where returned mail is read, and wishes to leave.
+    `bounce_address` receives returned mail and requests to unsubscribe.
     """
 
     sender: str
@@ -73,9 +73,9 @@ def join_message(
     """The message of a body in quoted-printable pieces: text first, then HTML (RFC 2046, section 5.1.4).
 
     `token` names the mailing: Message-ID and MIME boundary follow from it. All bytes are ASCII, unless the
-    local part of an address is not (RFC 6531): such a message can only go to a server with SMTPUTF8.
-    No line begins with a dot, where the pieces are those of `quoted_printable`.
-    Raises `ValueError` for a token that is no dot-atom of ASCII letters, digits, `-` and `_`.
+    local part of an address is not (RFC 6531): only a server with SMTPUTF8 accepts such a message.
+    No line begins with a dot, if the pieces come from `quoted_printable`.
+    Raises `ValueError` for a token that is not a dot-atom of ASCII letters, digits, `-` and `_`.
     """
     if not _TOKEN.fullmatch(token):
         raise ValueError(f"not usable in a Message-ID: {token!r}")
@@ -88,9 +88,9 @@ def join_message(
 
 
 def quoted_printable(text: str) -> bytes:
-    """RFC 2045, section 6.7, with CRLF line ends. Texts that end in a line break can be encoded apart.
+    """RFC 2045, section 6.7, with CRLF line ends. Texts that end in a line break can be encoded separately.
 
-    No line begins with a dot, which would have to be doubled on its way, and which some servers take away.
+    No line begins with a dot: SMTP must double such a dot, and some servers remove it.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     encoded = b2a_qp(lines.encode(), istext=True).replace(b"\n", b"\r\n")
@@ -105,15 +105,15 @@ def contact_url(digest: Digest, sender_identity: SenderIdentity) -> str:
 
 
 def leave_url(links: Links) -> str | None:
-    """A `mailto:` address (RFC 6068) that takes this subscriber off the list, where such mails are read."""
+    """A `mailto:` address (RFC 6068) that unsubscribes this subscriber, if returned mail is read."""
     return _mailto(wire_address(links.leave_by_mail), "unsubscribe") if links.leave_by_mail else None
 
 
 @lru_cache(maxsize=_KEPT)
 def wire_address(address: str) -> str:
-    """`address` with its domain in ASCII (RFC 5891), as servers want it.
+    """`address` with its domain in ASCII (RFC 5891), as servers require.
 
-    A local part beyond ASCII stays, and so does a domain that cannot be converted.
+    A local part beyond ASCII stays unchanged, and so does a domain that cannot be converted.
     """
     local, at, domain = address.rpartition("@")
     if domain.isascii():
@@ -127,7 +127,7 @@ def wire_address(address: str) -> str:
 def _headers(
     digest: Digest, subject: str, sender_identity: SenderIdentity, token: str, boundary: str, links: Links
 ) -> tuple[tuple[str, str], ...]:
-    """Addresses stand unfolded, up to the 998 characters of RFC 5322: not every program unfolds them well."""
+    """Addresses are not folded, up to the 998 characters of RFC 5322: some programs unfold them wrongly."""
     domain = wire_address(sender_identity.sender).rpartition("@")[2]
     return (
         ("From", mailbox("From", sender_identity.sender_name, sender_identity.sender)),
@@ -146,9 +146,9 @@ def _headers(
 
 
 def _unsubscribe(by_mail: str | None, on_the_web: str | None) -> tuple[tuple[str, str], ...]:
-    """RFC 2369, section 3.2; with a page on the web one click is enough (RFC 8058, section 3.1).
+    """RFC 2369, section 3.2; with a web page, also one-click unsubscribe (RFC 8058, section 3.1).
 
-    Nothing where nobody reads a wish to leave: what a mail promises has to happen.
+    Empty if there is no way to unsubscribe: a mail must not promise what does not work.
     """
     if on_the_web is None:
         return (("List-Unsubscribe", f"<{by_mail}>"),) if by_mail else ()
@@ -166,7 +166,7 @@ def _date(moment: datetime) -> str:
 
 @lru_cache(maxsize=_KEPT)
 def mailbox(header: str, name: str | None, address: str) -> str:
-    """`name <address>` (RFC 5322, section 3.4), with nothing in it that could begin a header or a mailbox."""
+    """`name <address>` (RFC 5322, section 3.4), without anything that could begin a header or a mailbox."""
     mailbox = f"<{_NOT_IN_AN_ADDRESS.sub('', one_line(wire_address(address)))}>"
     shown = one_line(name or "")[:_LONGEST_NAME].strip()
     if not shown:
@@ -189,7 +189,7 @@ def _unstructured(header: str, text: str) -> str:
 
 
 def _folded(text: str) -> list[str]:
-    """Lines of less than 76 characters, but for longer words. `textwrap` takes four times as long."""
+    """Lines of less than 76 characters, except for longer words. `textwrap` takes four times as long."""
     line, *words = text.split(" ")
     lines = []
     for word in words:
@@ -211,7 +211,7 @@ def _quoted(text: str) -> str:
 
 
 def _encoded_words(header: str, text: str) -> str:
-    """RFC 2047, folded: each word at most 75 characters, none cutting a character in two."""
+    """RFC 2047, folded: each encoded word has at most 75 characters, and none splits a character."""
     return Header(text, charset="utf-8", header_name=header, maxlinelen=_LONGEST_LINE).encode(linesep="\r\n")
 
 

@@ -1,7 +1,7 @@
-"""A mail taken apart for what came back: lenient, and in time that grows as its length, whatever is in it.
+"""Parses a returned mail: tolerant of errors, and in time that is linear in its length, for any content.
 
-The `email` package takes minutes for some headers of a megabyte, and gives up at slips of real servers.
-Here headers and parts have a greatest number and a greatest size, and what is beyond them is left out.
+The `email` package takes minutes for some headers of a megabyte, and fails at errors of real servers.
+Here the number and the size of headers and parts are limited, and the rest is ignored.
 """
 
 import binascii
@@ -39,11 +39,11 @@ class Part:
     parts: tuple["Part", ...] = ()
 
     def all(self, *names: str) -> tuple[str, ...]:
-        """The values of the fields of these names, in the order of the names; one line each."""
+        """The values of the fields with these names, in the order of the names; one line each."""
         return tuple(value for name in names for field, value in self.fields if field == name.lower())
 
     def first(self, name: str) -> str:
-        """The first of them, or nothing."""
+        """The first of these values, or empty."""
         return next(iter(self.all(name)), "")
 
     @property
@@ -51,14 +51,14 @@ class Part:
         return self.content.decode("utf-8", "replace").replace("\r\n", "\n")
 
     def walk(self) -> Iterator["Part"]:
-        """This part and all within it, but what is in a mail that it holds."""
+        """This part and all parts within it, except those of a mail that it contains."""
         yield self
         for part in self.parts:
             yield from part.walk()
 
 
 def read_mail(message: bytes) -> Part:
-    """Any bytes may be given. Never raises."""
+    """Parses any bytes. Never raises."""
     return _Reader().part(message, "text/plain", 0)
 
 
@@ -90,7 +90,7 @@ class _Reader:
             if found[1]:
                 return
         if start is not None and self._parts < _MOST_PARTS:
-            yield self.part(body[start:], kind, depth + 1)  # it was cut off
+            yield self.part(body[start:], kind, depth + 1)  # the end of the mail is missing
 
 
 def cut(data: bytes) -> tuple[bytes, bytes]:
@@ -102,7 +102,7 @@ def cut(data: bytes) -> tuple[bytes, bytes]:
 
 
 def read_fields(head: bytes) -> tuple[tuple[str, str], ...]:
-    """Names in lower case, and values on one line; a blank before the colon is overlooked."""
+    """Names in lower case, and values on one line. A blank before the colon is ignored."""
     fields: list[tuple[str, list[str]]] = []
     for line in head[:_LONGEST_HEAD].decode("utf-8", "replace").splitlines():
         found = None if line[:1] in (" ", "\t") else _FIELD.match(line[:_LONGEST_LINE])
@@ -140,7 +140,7 @@ def _joined(lines: Iterable[str]) -> str:
 
 
 def _boundary(content_type: str) -> bytes | None:
-    """Also in pieces, as in `boundary*0=…; boundary*1=…` (RFC 2231)."""
+    """The boundary, also if it is given in pieces, as in `boundary*0=…; boundary*1=…` (RFC 2231)."""
     pieces: dict[int, str] = {}
     for number, star, quoted, bare in _BOUNDARY.findall(content_type):
         value = quoted or bare

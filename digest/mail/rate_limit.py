@@ -12,7 +12,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The most mails in any minute and in any 24 hours; `provider` is whose limits these are, for notes."""
+    """The most mails per minute and per 24 hours; `provider` sets these limits and is named in messages."""
 
     per_minute: int | None = None
     per_day: int | None = None
@@ -23,9 +23,9 @@ UNLIMITED = Limits()
 
 
 class RateLimit:
-    """Keeps `limits` over one delivery. Times are aware; the moments given go forward, or nearly so.
+    """Keeps `limits` during one delivery. Times are aware, and do not decrease, or only slightly.
 
-    Between `wait_for` and `sent` nothing may be awaited where several sessions share a pace.
+    If several sessions share it, do not await anything between `wait_for` and `sent`.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -34,10 +34,10 @@ class RateLimit:
 
     @classmethod
     def resumed(cls, limits: Limits, *, now: datetime, sent_since: Callable[[datetime], int]) -> "RateLimit":
-        """A pace that knows what was sent before; `sent_since` counts the mails sent since a moment.
+        """A rate limit that counts earlier mails; `sent_since` gives the number of mails sent since a time.
 
-        Mails of the last minute count as sent now, and earlier ones at the end of their hour: it may wait
-        longer than it must, by up to an hour, but never less.
+        Mails of the last minute count as sent now, and earlier ones as sent at the end of their hour. So a
+        wait may be up to an hour too long, but never too short.
         """
         rate_limit = cls(limits)
         if limits.per_day is None and limits.per_minute is None:
@@ -54,7 +54,7 @@ class RateLimit:
         return rate_limit
 
     def wait_for(self, now: datetime) -> timedelta:
-        """How long to wait before the next mail; nothing where it may go now."""
+        """How long to wait before the next mail; zero if it may be sent now."""
         waits = (
             self._wait(now, self._limits.per_minute, _MINUTE),
             self._wait(now, self._limits.per_day, _DAY),
@@ -62,7 +62,7 @@ class RateLimit:
         return max(waits)
 
     def sent(self, now: datetime) -> None:
-        """Counts a mail that is handed over at `now`, whatever becomes of it: providers count so."""
+        """Counts a mail that is handed over at `now`, whatever its outcome: providers count the same way."""
         if self._limits.per_minute is self._limits.per_day is None:
             return
         self._sent.append(max(now, self._sent[-1]) if self._sent else now)
@@ -70,15 +70,15 @@ class RateLimit:
             self._sent.popleft()
 
     def is_spent(self, now: datetime) -> bool:
-        """Whether the mails of a day are used up: then the batch had better end than wait."""
+        """Whether the mails of a day are used up: then the batch should end instead of waiting."""
         return self._wait(now, self._limits.per_day, _DAY) > timedelta(0)
 
     def free_at(self, now: datetime) -> datetime:
-        """When the next mail may go: `now`, or later."""
+        """When the next mail may be sent: `now`, or later."""
         return now + self.wait_for(now)
 
     def note(self, now: datetime, *, waiting: int) -> str:
-        """What to tell the operator when the mails of a day are used up."""
+        """The message for the operator when the mails of a day are used up."""
         of = f" of {self._limits.provider}" if self._limits.provider else ""
         mails = "1 mail waits" if waiting == 1 else f"{waiting} mails wait"
         return (
@@ -89,5 +89,5 @@ class RateLimit:
     def _wait(self, now: datetime, limit: int | None, span: timedelta) -> timedelta:
         if limit is None or len(self._sent) < limit:
             return timedelta(0)
-        # Where the clock was set back, moments lie ahead: no wait is longer than the span.
+        # If the clock was set back, stored times are in the future: no wait is longer than the span.
         return min(max(self._sent[-limit] + span - now, timedelta(0)), span)

@@ -7,11 +7,11 @@ from typing import Protocol
 
 
 class Outcome(Enum):
-    """What became of one mail.
+    """The result for one mail.
 
-    `UNKNOWN`: the connection was lost after the final dot, so the server may have it (RFC 1047).
-    `REJECTED`: this mail is not wanted, now or ever. `DEAD`: the mailbox does not exist.
-    `DOUBTFUL`: it seems so.
+    `UNKNOWN`: the connection was lost after the final dot, so the server may have the mail (RFC 1047).
+    `REJECTED`: the server refuses this mail for good. `DEAD`: the mailbox does not exist.
+    `DOUBTFUL`: the mailbox probably does not exist.
     """
 
     SENT = "sent"
@@ -38,7 +38,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The outcome of one attempt; `reply` is the server's answer, or the cause and what to do about it."""
+    """The outcome of one attempt; `reply` is the server's answer, or the cause and the remedy."""
 
     outcome: Outcome
     reply: str
@@ -48,12 +48,12 @@ class Session(Protocol):
     """One connection, used for one mail after the other."""
 
     async def send(self, mail: Outgoing) -> Receipt:
-        """Hands over one mail. Raises `ServerUnavailable` when this session can take no mail any more."""
+        """Hands over one mail. Raises `ServerUnavailable` when this session cannot accept more mails."""
         ...
 
 
 class Transport(Protocol):
-    """Where mails go; `sessions` is how many may be open at once."""
+    """Where mails go; `sessions` is how many sessions may be open at once."""
 
     @property
     def sessions(self) -> int: ...

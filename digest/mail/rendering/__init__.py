@@ -1,1 +1,1 @@
-"""From a digest to the text and HTML of a mail, by the templates."""
+"""Renders a digest as the text and HTML of a mail, with the templates."""

@@ -1,6 +1,6 @@
-"""Which words of an abstract a subscriber's keywords meet, found anew from the paper and the keywords alone.
+"""Finds the words of an abstract that match a subscriber's keywords, from the paper and the keywords alone.
 
-That the paper matches is settled; only phrases can be seen in an abstract, and each is looked for by itself.
+The paper is known to match. Only phrases can be highlighted in an abstract, and each is searched separately.
 """
 
 import logging
@@ -23,14 +23,14 @@ _log = logging.getLogger(__name__)
 
 _KEYWORDS_KEPT = 8_000
 _ABSTRACTS_KEPT = 1_000
-"""About 1.5 KB each, beside the text that is kept anyway."""
+"""About 1.5 KB each, in addition to the text that is cached anyway."""
 
-# About 30 KB where it is a whole abstract.
+# About 30 KB each, if it is a whole abstract.
 _TEXTS_KEPT = 32
 
 
 class _Sought(NamedTuple):
-    """A phrase: the letters with which its words begin, and what takes so many words out of a text."""
+    """A phrase: the first letters of each of its words, and a pattern for as many words in a text."""
 
     find: Finder
     beginnings: tuple[str, ...]
@@ -38,13 +38,13 @@ class _Sought(NamedTuple):
 
 
 def matched_words(paper: Paper, keywords: tuple[str, ...]) -> tuple[str, ...]:
-    """The passages of the abstract that `keywords` meet, as it is shown: where TeX stood, what it became.
+    """The passages of the abstract that match `keywords`, as they are shown: TeX is converted.
 
-    Nothing, and a line in the log, where they cannot be looked for.
+    If an error occurs, the result is empty and the error is logged.
     """
     try:
         return _matched_words(paper, keywords)
-    except Exception as error:  # strangers write the texts: none of them stops a mail
+    except Exception as error:  # no text of an author may stop a mail
         _log.warning("no words marked paper=%s cause=%s: %s", paper.id, type(error).__name__, error)
         return ()
 
@@ -62,7 +62,7 @@ def _matched_words(paper: Paper, keywords: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _stretches(sought: _Sought, text: str, letters: str) -> Iterator[str]:
-    """Where the phrase may stand: to take these apart takes a tenth of the time that the whole would take."""
+    """Parts of the text that may contain the phrase: they take a tenth of the time."""
     if not all(beginning in letters for beginning in sought.beginnings):
         return
     beginning = sought.beginnings[0]
@@ -76,21 +76,21 @@ def _stretches(sought: _Sought, text: str, letters: str) -> Iterator[str]:
 
 @lru_cache(maxsize=_ABSTRACTS_KEPT)
 def _abstract(paper: Paper) -> tuple[str, str]:
-    """The abstract as it is shown, and its letters, in which words are looked for."""
+    """The abstract as it is shown, and its letters, in which words are searched."""
     text = joined(converted(shown_abstract(paper)))
     return text, _letters(text)
 
 
 def _letters(text: str) -> str:
-    """`text` in lower case, letter for letter; nothing where that would change its length or a letter."""
+    """`text` in lower case, letter for letter; empty if that changes its length or a letter."""
     letters = text.lower()
-    # A capital sigma at the end of a word becomes another letter than elsewhere.
+    # At the end of a word, a capital sigma becomes a different letter than elsewhere.
     return letters if len(letters) == len(text) and "Σ" not in text else ""
 
 
 @lru_cache(maxsize=_KEYWORDS_KEPT)
 def _sought(keyword: str) -> tuple[_Sought, ...]:
-    """Nothing for what an earlier version of the language may have taken."""
+    """Empty for a keyword that only an earlier version of the language accepts."""
     try:
         return tuple(map(_made_ready, wanted_phrases(parse(keyword).root)))
     except QueryError:
@@ -107,7 +107,7 @@ def _made_ready(phrase: Phrase) -> _Sought:
 
 
 def _beginning(term: Term) -> str:
-    """A stem may end in another letter than the words that have it: `studi` is that of `study`."""
+    """Without the last letter of a stem, which may differ from the words: `studi` is the stem of `study`."""
     if term.start:
         return term.start[:-1]
     return _common_start(term.forms) if term.forms else _common_start(tuple(one[:-1] for one in term.stems))
@@ -121,7 +121,7 @@ def _common_start(words: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=_TEXTS_KEPT)
 def _analysed(abstract: str) -> AnalysedPaper:
-    """A text as the abstract of a paper that has nothing else."""
+    """A text as the abstract of a paper without other fields."""
     return AnalysedPaper(
         Paper(id=ArxivId(""), version=1, title="", abstract=abstract, authors=(), categories=())
     )

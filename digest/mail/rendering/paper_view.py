@@ -1,4 +1,4 @@
-"""A paper, cleaned and taken apart for the templates: one line each, of bounded length."""
+"""A paper, cleaned and split into fields for the templates: one line each, of limited length."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 _AUTHORS_SHOWN = 10
 _CROSS_LISTS_SHOWN = 10
-# One digest asks for a paper's card and abstract several times, and the next ones for the whole block.
+# One digest needs a paper's card and abstract several times, and the next digests need the whole block.
 _CARDS_KEPT = 200
 _DOI = re.compile(r"10\.\d{4,9}/[^\s<>\"]+")
 _VENUE = re.compile(
@@ -25,15 +25,15 @@ _VENUE = re.compile(
     r"|[Tt]o appear (?:at|in)\b|[Pp]ublished (?:at|by|in)\b).*?)"
     r"(?:\s*;|\)|[.,]\s+(?=\d+\s+[a-z])|\.\s+(?=[A-Z][a-z]+:? [a-z\d])|[.,]?\s+(?=https?:)|\.?$)"
 )
-# arXiv has made HTML of papers since December 2023.
+# arXiv offers HTML of papers since December 2023.
 _FIRST_HTML = "2312"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A paper as templates get it. `more_authors` counts those not named.
+    """A paper as templates get it. `more_authors` is the number of authors that are not named.
 
-    `venue` is what the comment says of where it was accepted, such as `Accepted at …`; `comment` the rest.
+    `venue` is the part of the comment about acceptance, such as `Accepted at …`; `comment` is the rest.
     """
 
     title: RichText
@@ -56,7 +56,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionLine:
-    """A new version as templates get it: `versions` is such as `v1 → v3`, `url` leads to the last."""
+    """A new version as templates get it: `versions` is for example `v1 → v3`, `url` leads to the last one."""
 
     title: RichText
     versions: str
@@ -65,16 +65,16 @@ class RevisionLine:
 
 @lru_cache(maxsize=_CARDS_KEPT)
 def build_card(paper: Paper) -> Card:
-    """Never fails: a paper that cannot be taken apart is its title, as it is written, and its addresses.
+    """Never fails: a paper that cannot be split is shown by its title, as it is written, and its addresses.
 
-    What fails is logged with the paper's id and the cause.
+    A failure is logged with the paper's id and the cause.
     """
     try:
         card = _card(paper)
         texts = _texts(card)
         for text in texts.values():
             str(text), text.__html__()
-    except Exception as error:  # strangers write the texts: none of them stops a mail or a page
+    except Exception as error:  # no text of an author may stop a mail or a page
         _log.warning("paper shown as its title paper=%s cause=%s: %s", paper.id, type(error).__name__, error)
         return build_bare_card(paper)
     for name, text in texts.items():
@@ -96,7 +96,7 @@ def _texts(card: Card) -> dict[str, RichText]:
 
 
 def build_bare_card(paper: Paper) -> Card:
-    """The paper by its title, as it is written, and its addresses alone."""
+    """Only the paper's title, as it is written, and its addresses."""
     return Card(
         title=RichText(shortened(paper.title, 400) or paper.id, is_literal=True),
         authors=(),
@@ -142,7 +142,7 @@ def _card(paper: Paper) -> Card:
 
 
 def title_for(paper: Paper) -> RichText:
-    """As it is written where it is TeX of which nothing would be seen; without a title the id."""
+    """The title; as it is written if its TeX would show nothing; the id if there is no title."""
     title = RichText(shortened(paper.title, 400) or paper.id)
     return title if str(title).strip() else replace(title, is_literal=True)
 
@@ -177,7 +177,7 @@ def _html_url(paper: Paper) -> str | None:
 
 
 def _venue(comment: str) -> tuple[str, str]:
-    """Where it was accepted, if the comment says so, and what else it says."""
+    """The part of the comment about acceptance, if there is one, and the rest."""
     found = _VENUE.search(comment)
     if not found:
         return "", comment

@@ -1,7 +1,7 @@
-"""From a digest to the pieces of what the subscriber sees: the frame of one subscriber, and the papers in it.
+"""Renders the pieces of the text that a subscriber sees: the frame of one subscriber, and its papers.
 
-A paper's block follows from the paper and its keywords alone, so that it can be rendered once for all
-subscribers who share them. Templates are given cleaned values only: one line each, of bounded length.
+A paper's block depends only on the paper and its keywords, so it is rendered once for all subscribers who
+share them. Templates get only cleaned values: one line each, of limited length.
 """
 
 import logging
@@ -38,7 +38,7 @@ _KEYWORDS_KEPT = 4_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A piece of a digest in its text and in its HTML, with places for what is made elsewhere."""
+    """A piece of a digest as text and as HTML, with places for pieces that are rendered separately."""
 
     text: Cut
     html: Cut
@@ -46,14 +46,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """All of a digest around the `style`, the `papers` and the `lines` of those that have no card."""
+    """The digest around its `style`, its `papers`, and the `lines` of papers without a card."""
 
     subject: str
     block: Block
 
 
 class KeywordCount(NamedTuple):
-    """How many papers of this digest one keyword brought, and its page on the web, if it has one."""
+    """How many papers of this digest one keyword found, and its page on the web, if it has one."""
 
     keyword: str
     papers: int
@@ -61,10 +61,10 @@ class KeywordCount(NamedTuple):
 
 
 class Renderer:
-    """Renders the pieces of digests by the templates of some folders, of which the first goes before.
+    """Renders the pieces of digests with the templates of some folders; an earlier folder has priority.
 
-    Raises `ConfigurationError` when a template is missing or is no valid template. Each method raises
-    `Unwritable` where a template fails or does not print what it is given. `style` is the style sheet.
+    Raises `ConfigurationError` when a template is missing or not valid. Each method raises `Unwritable` if a
+    template fails or does not print a value that it must print. `style` is the style sheet.
     """
 
     def __init__(self, *folders: Path) -> None:
@@ -79,12 +79,12 @@ class Renderer:
         self.style = templates.load("style.css.j2").render({}).filled()
 
     def keywords(self, keywords: tuple[str, ...]) -> Block:
-        """The lines that tell which of a subscriber's keywords a paper matches."""
+        """The lines that show which of a subscriber's keywords a paper matches."""
         text, html = (template.render({"keywords": _shown(keywords)}) for template in self._keywords)
         return Block(text=text, html=html)
 
     def paper(self, paper: Paper, *, has_keywords: bool) -> Block:
-        """One paper around its `keywords` and, in the HTML, its `abstract`."""
+        """One paper, around its `keywords` and, in the HTML, its `abstract`."""
         return self._of_card(paper, partial(self._paper, without=() if has_keywords else ("keywords",)))
 
     def _paper(self, card: Card, without: tuple[str, ...]) -> Block:
@@ -95,12 +95,12 @@ class Renderer:
         )
 
     def abstract(self, paper: Paper, words: tuple[str, ...], *, is_short: bool = False) -> str:
-        """The HTML of an abstract, with the `words` that a subscriber's keywords meet marked."""
+        """The HTML of an abstract; `words`, which match a subscriber's keywords, are marked."""
         pieces = converted(shown_abstract(paper))
         return to_html(opening(pieces) if is_short else pieces, words) + "\n"
 
     def line(self, paper: Paper, keywords: tuple[str, ...]) -> Block:
-        """A paper for which there is no room, in short."""
+        """A short form of a paper, if there is no room for its card."""
         return self._of_card(paper, partial(self._line, keywords=_shown(keywords)))
 
     def _line(self, card: Card, keywords: Sequence[str]) -> Block:
@@ -108,9 +108,9 @@ class Renderer:
         return Block(text=text, html=html)
 
     def _of_card(self, paper: Paper, render: Callable[[Card], Block]) -> Block:
-        """Where the templates of this project fail at one paper it is shown by its title alone.
+        """If the built-in templates fail for one paper, it is shown by its title alone.
 
-        An operator's own have to be mended, and so has what fails whatever the paper is.
+        Raises if the operator has templates of their own, or if the failure does not depend on the paper.
         """
         try:
             return render(build_card(paper))
@@ -131,7 +131,7 @@ class Renderer:
         has_lines: bool,
         counted: int,
     ) -> Frame:
-        """All of a digest but its papers; `counted` is how many of them only the text names, as lines."""
+        """The digest without its papers; `counted` papers appear only in the text, as lines."""
         counts = _count(digest, links)
         headline = _headline(len(digest.entries), len(digest.revisions))
         subject = subject_line(len(digest.entries), counts) if digest.entries else headline
@@ -170,7 +170,7 @@ def _first_title(paper: Paper) -> RichText:
 
 
 def _headline(papers: int, revisions: int) -> str:
-    """Such as `7 new papers`, or where there is none `2 new versions of papers you had`."""
+    """For example `7 new papers`, or without new papers `2 new versions of papers you had`."""
     if revisions and not papers:
         return (
             "1 new version of a paper you had"
@@ -181,7 +181,7 @@ def _headline(papers: int, revisions: int) -> str:
 
 
 def subject_line(papers: int, counts: Iterable[KeywordCount]) -> str:
-    """Such as `7 new papers: reinforcement learning (4), compilers (3)`, at most 120 characters."""
+    """For example `7 new papers: reinforcement learning (4), compilers (3)`, at most 120 characters."""
     brought = [count for count in counts if count.papers]
     if papers == 1:
         names = [count.keyword for count in brought]
@@ -200,7 +200,7 @@ def subject_line(papers: int, counts: Iterable[KeywordCount]) -> str:
 
 @lru_cache(maxsize=64)
 def _announced_on(planned_at: datetime) -> date:
-    """The day under which arXiv lists what it announced last before `planned_at`: that of UTC."""
+    """The date (UTC) of arXiv's list for the last announcement before `planned_at`."""
     return last_announcement(planned_at).date()
 
 

@@ -1,4 +1,4 @@
-"""A paper's text as both parts of a mail show it: converted from TeX, with matched words marked."""
+"""A paper's text for both parts of a mail: converted from TeX, with matched words marked."""
 
 import re
 import unicodedata
@@ -21,7 +21,7 @@ _SHORTEST = 150
 
 @dataclass(frozen=True, slots=True)
 class RichText:
-    """TeX `source` that templates print by its name alone: plain in the text, with `<sup>` in the HTML.
+    """TeX `source` that templates print by its name: plain in the text, with `<sup>` in the HTML.
 
     `is_literal`: it is shown as it is written.
     """
@@ -37,7 +37,7 @@ class RichText:
 
     @property
     def failure(self) -> str:
-        """Why it is shown as it is written although it looks like TeX; empty where it was converted."""
+        """Why text that looks like TeX is shown as it is written; empty if it was converted."""
         return _converted_before(self.source)[1] if has_signs(self.source) and not self.is_literal else ""
 
     @property
@@ -49,7 +49,7 @@ class RichText:
 
 
 def converted(source: str) -> tuple[Span, ...]:
-    """The pieces of `source`. With TeX an abstract takes half a millisecond, and is asked for again."""
+    """The pieces of `source`. Cached, because an abstract with TeX takes half a millisecond."""
     if has_signs(source):
         return _converted_before(source)[0]
     return (Span(source),) if source else ()
@@ -59,12 +59,12 @@ _converted_before = lru_cache(maxsize=_CONVERTED_KEPT)(attempt)
 
 
 def joined(pieces: Iterable[Span]) -> str:
-    """The pieces' letters, without where they stand."""
+    """The text of the pieces, without their scripts."""
     return "".join(piece.text for piece in pieces)
 
 
 def to_html(pieces: Sequence[Span], passages: Collection[str] = ()) -> str:
-    """HTML with every whole occurrence of `passages` in `<b>`: key words in an abstract, as HTML has it."""
+    """HTML with every whole occurrence of `passages` in `<b>`, the element for key words in an abstract."""
     marks = _places(joined(pieces), passages) if passages else []
     if len(pieces) == 1 and not marks:
         return _tagged(pieces[0].script, str(escape(pieces[0].text)))
@@ -76,7 +76,7 @@ def to_html(pieces: Sequence[Span], passages: Collection[str] = ()) -> str:
 
 
 def opening(pieces: Sequence[Span]) -> tuple[Span, ...]:
-    """The first sentences of a long text, as many as have 400 characters, and an ellipsis."""
+    """The first sentences of a long text, up to about 400 characters, and an ellipsis."""
     text = joined(pieces)
     if len(text) <= _SHORT + _SHORTEST:
         return tuple(pieces)
@@ -98,7 +98,7 @@ def _upto(pieces: Iterable[Span], length: int) -> tuple[Span, ...]:
 
 
 def _places(text: str, passages: Iterable[str]) -> list[tuple[int, int]]:
-    """Where `passages` stand in `text`, neither begun nor ended within a word; in order, none overlapping."""
+    """Where `passages` occur in `text` as whole words; in order, without overlaps."""
     found = []
     for passage in filter(None, passages):
         start = text.find(passage)
@@ -117,7 +117,7 @@ def _places(text: str, passages: Iterable[str]) -> list[tuple[int, int]]:
 
 
 def _marked(text: str, start: int, marks: Iterable[tuple[int, int]]) -> str:
-    """`text`, which stands at `start` of the whole, escaped and with its share of `marks`."""
+    """`text`, which begins at `start` of the whole text, escaped, with the `marks` inside it."""
     html: list[str] = []
     done = 0
     for first, last in marks:

@@ -1,6 +1,6 @@
-"""How much of each paper the HTML part shows, so that no mail program cuts it off.
+"""Decides how much of each paper the HTML part shows, so that no mail program truncates it.
 
-Gmail clips a message whose HTML is longer than about 102 KB.
+Gmail truncates a message if its HTML is longer than about 102 KB.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ HTML_LIMIT = 90_000
 """The most bytes of the encoded HTML part."""
 
 _CARDS_KEPT = 10
-"""Papers that stay cards while there are any others left to make smaller."""
+"""Papers that stay cards as long as other papers can be made smaller."""
 
 
 class Level(IntEnum):
-    """What is shown of a paper, from all to its being counted among "and N more"."""
+    """What is shown of a paper, from everything to a number in "and N more"."""
 
     WHOLE = 0
     SHORT = 1
@@ -32,10 +32,10 @@ _STEPS = (
 
 
 def levels(sizes: Sequence[tuple[int, int, int]], room: int) -> tuple[Level, ...]:
-    """The level of each paper for all to fit into `room` bytes; `sizes` are those whole, short and as a line.
+    """The level of each paper, so that all fit into `room` bytes; `sizes`: as a whole, short, and as a line.
 
-    Abstracts are shortened first, then cards become lines, then papers are only counted: each time the last
-    paper first, and no more than needed.
+    First abstracts are shortened, then cards become lines, then papers are only counted: each time starting
+    with the last paper, and no more than needed.
     """
     found = [Level.WHOLE] * len(sizes)
     total = sum(size[Level.WHOLE] for size in sizes)

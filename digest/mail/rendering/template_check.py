@@ -1,4 +1,4 @@
-"""Digests that have all there is in a digest, to try templates out before a real one needs them."""
+"""Digests with every possible content, to test templates before a real digest needs them."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -42,9 +42,9 @@ _LONG = replace(
 
 
 def try_out(writer: Writer) -> None:
-    """Writes a usual digest, one of new versions alone, and one too long to be shown whole.
+    """Writes a usual digest, one with only new versions, and one that is too long.
 
-    Raises `ConfigurationError` where the templates do not fit one of them.
+    Raises `ConfigurationError` if the templates do not work for one of them.
     """
     for number, digest in enumerate((_USUAL, replace(_USUAL, entries=()), _LONG)):
         try:

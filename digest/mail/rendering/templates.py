@@ -1,7 +1,7 @@
-"""The templates: where they are found, what they can use, and how what is made elsewhere gets into them.
+"""The templates: their folders, their values, and the places for pieces that are rendered separately.
 
-A template prints what is made elsewhere by its name, alone on a line. It is rendered with a line that
-stands for it, and cut there: so what is around it can be kept for all who share it.
+A template prints such a piece by its name, alone on a line. It is rendered with a placeholder line and cut
+there, so that the text around the place can be cached and shared.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,17 +37,17 @@ _MONTHS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """A rendered template: `pieces` of whole lines in turn with the names of what stands between them."""
+    """A rendered template: `pieces` of whole lines alternate with the names of the places between them."""
 
     pieces: tuple[str, ...]
 
     def filled(self, **inner: str) -> str:
-        """The whole, with what stands at each place."""
+        """The whole text, with `inner` at its places."""
         return "".join(inner[piece] if number % 2 else piece for number, piece in enumerate(self.pieces))
 
 
 class Template:
-    """One template that is given the same names each time."""
+    """One template, which gets values of the same names each time."""
 
     def __init__(self, template: jinja2.Template, places: Sequence[str] = ()) -> None:
         self._template = template
@@ -55,9 +55,9 @@ class Template:
         self._places = {name: Markup(f"\0{name}\0") for name in places}  # noqa: S704 (no markup in it)
 
     def render(self, values: Mapping[str, object], without: Sequence[str] = ()) -> Cut:
-        """Each place is given but those `without` anything to stand there, which are empty.
+        """Each place must be printed; those in `without` are empty.
 
-        Raises `Unwritable` where the template fails, or leaves out, repeats or wraps what it is given.
+        Raises `Unwritable` if the template fails, or does not print each place once, alone on a line.
         """
         places = {name: "" if name in without else mark for name, mark in self._places.items()}
         try:
@@ -70,7 +70,7 @@ class Template:
             ArithmeticError,
             LookupError,
             AttributeError,
-            RuntimeError,  # as of a macro that calls itself for ever
+            RuntimeError,  # for example a macro that calls itself without end
         ) as error:
             raise Unwritable(
                 f"{self._template.filename} does not fit this digest: {error}; mend it"
@@ -84,7 +84,7 @@ class Template:
 
 
 def _cut(rendered: str) -> Cut | None:
-    """`None` where a place is not alone on its line. No value of a template holds a control character."""
+    """`None` if a place is not alone on its line. No value of a template contains a control character."""
     pieces = rendered.split("\0")
     for number in range(2, len(pieces), 2):
         if pieces[number - 2][-1:] not in {"", "\n"} or pieces[number][:1] != "\n":
@@ -94,9 +94,9 @@ def _cut(rendered: str) -> Cut | None:
 
 
 class Templates:
-    """The templates of several folders: a file that the first has not comes from the next.
+    """The templates of several folders: a file that is missing in the first comes from the next.
 
-    Raises `ConfigurationError` when a template is missing or is no valid template.
+    Raises `ConfigurationError` when a template is missing or not valid.
     """
 
     def __init__(self, *folders: Path) -> None:
@@ -131,17 +131,17 @@ class Templates:
 
 
 def _isolated(text: RichText) -> Markup:
-    """A name that runs from right to left does not turn what is beside it."""
+    """Prevents that right-to-left text changes the direction of its neighbours."""
     return Markup("<bdi>{}</bdi>").format(text) if text.is_right_to_left else escape(text)
 
 
 @lru_cache(maxsize=_DATES_KEPT)
 def long_date(day: date) -> str:
-    """Such as `16 June 2026`, in English whatever the locale."""
+    """For example `16 June 2026`, in English in every locale."""
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 @lru_cache(maxsize=_DATES_KEPT)
 def _full_date(day: date) -> str:
-    """Such as `Tuesday, 16 June 2026`."""
+    """For example `Tuesday, 16 June 2026`."""
     return f"{_WEEKDAYS[day.weekday()]}, {long_date(day)}"

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 TEXT_WIDTH = 72
 _WRAPPED_KEPT = 4_000
-"""What many mails say, such as their keywords; an abstract is wrapped once."""
+"""Texts that many mails share, such as keywords; an abstract is wrapped only once."""
 
 _LONGEST_KEPT = 2 * TEXT_WIDTH
 _WIDE = {"W", "F"}
@@ -15,7 +15,7 @@ _WIDE = {"W", "F"}
 def wrapped(text: str, first: str = "", then: str | None = None) -> str:
     """`text` in lines of at most 72 columns; `first` begins the first line, `then` the others.
 
-    An unbroken word is cut unless it may be a web address, which would no longer lead anywhere.
+    A word that is too long is split, unless it may be a web address, which would stop working.
     """
     wrap = _wrapped_before if len(text) <= _LONGEST_KEPT else _wrapped
     return wrap(text, first, first if then is None else then)
@@ -41,7 +41,7 @@ _wrapped_before = lru_cache(maxsize=_WRAPPED_KEPT)(_wrapped)
 
 
 def _words(text: str, longest: int) -> list[str]:
-    """The words of `text`, cut to pieces of `longest`. `textwrap` takes ten times as long."""
+    """The words of `text`, split into pieces of `longest`. `textwrap` takes ten times as long."""
     words = text.split()
     if "://" in text or max(map(len, words)) <= longest:
         return words

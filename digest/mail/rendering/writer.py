@@ -1,10 +1,10 @@
-"""From mailings to messages, many in a row: what several of them share is rendered and encoded once.
+"""Converts mailings to messages, many in a row: pieces that several of them share are made only once.
 
-A paper is rendered and put into quoted-printable once, around the places for its keywords and its abstract.
-The keywords are so once for all papers that match the same ones, and an abstract once for all subscribers for
-whom the same words are marked in it. The frame around the papers is rendered for each subscriber and encoded
-line by line: most of its lines are everybody's. Texts of whole lines can be encoded apart and joined
-(RFC 2045, section 6.7), so the bytes do not depend on what was written before.
+A paper is rendered and encoded in quoted-printable once, around the places for its keywords and its abstract.
+Its keywords are encoded once for all papers that match the same ones, and an abstract once for all
+subscribers for whom the same words are marked. The frame around the papers is rendered for each subscriber
+and encoded line by line: most of its lines are the same for all. Texts of whole lines can be encoded
+separately and joined (RFC 2045, section 6.7), so the bytes do not depend on earlier mailings.
 """
 
 from binascii import a2b_qp
@@ -33,23 +33,23 @@ _ABSTRACTS_KEPT = 8_000
 """About 1.5 KB each, encoded: 12 MB."""
 
 _SHOWN_KEPT = 5_000
-"""About 300 bytes each, which lead to the above."""
+"""About 300 bytes each; they refer to the pieces above."""
 
 _SMALL_KEPT = 1_000
 _KEYWORDS_KEPT = 2_000
 _LINES_KEPT = 4_000
 
 _MORE_SIZE = 600
-"""What the HTML takes to say how many papers it does not name, at most."""
+"""The most bytes that the HTML needs to say how many papers it does not name."""
 
 
 _Encoded: TypeAlias = tuple[tuple[bytes, ...] | str, ...]
-"""Pieces in quoted-printable, in turn with the names of what stands between them."""
+"""Pieces in quoted-printable; they alternate with the names of the places between them."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A paper as a subscriber gets it: its encoded pieces, and the bytes of the HTML."""
+    """A paper as a subscriber gets it: its encoded pieces, and the size of the HTML in bytes."""
 
     text: tuple[bytes, ...]
     html: tuple[bytes, ...]
@@ -68,9 +68,9 @@ def _no_links(mailing: Mailing) -> Links:
 
 
 class Writer:
-    """Builds messages by one set of templates. Several threads may use it at once.
+    """Builds messages with one set of templates. Several threads may use it at once.
 
-    `links` tells where a mailing leads on the web; it must give the same each time.
+    `links` gives the web addresses of a mailing; they must be the same each time.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Writer:
         self._letterhead = sender_identity
         self._links = links
         self._style = [quoted_printable(renderer.style)]
-        # Of functions, not of its own methods: those would hold the writer, and what is kept, long after use.
+        # Functions, not methods: a cached method would keep the writer and its caches alive long after use.
         sheet = lru_cache(maxsize=_PAPERS_KEPT)(partial(_encoded_paper, renderer))
         keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(partial(_encoded_keywords, renderer))
         abstract = lru_cache(maxsize=_ABSTRACTS_KEPT)(partial(_encoded_abstract, renderer))
@@ -93,7 +93,7 @@ class Writer:
         self._line = lru_cache(maxsize=_SMALL_KEPT)(partial(_encoded_paper_line, renderer))
 
     def write(self, mailing: Mailing) -> Outgoing:
-        """The message of a mailing. Raises `Unwritable` where a template does not fit it."""
+        """The message of a mailing. Raises `Unwritable` if a template does not work for it."""
         digest, links = mailing.digest, self._links(mailing)
         if self._letterhead.bounce_address and mailing.pages:
             address = leave_address(self._letterhead.bounce_address, mailing.pages.leave)
@@ -117,7 +117,7 @@ class Writer:
         )
 
     def rendered(self, digest: Digest, links: Links = NO_LINKS) -> Rendered:
-        """What a message shows, as it is before it is encoded. Raises as `write` does."""
+        """What a message shows, before it is encoded. Raises as `write` does."""
         written = self._written(digest, links)
         text, html = (
             a2b_qp(b"".join(part)).decode().replace("\r\n", "\n") for part in (written.text, written.html)
@@ -140,9 +140,9 @@ class Writer:
         )
 
     def _fitted(self, digest: Digest, links: Links, room: int) -> _Written:
-        """More papers than fit as they are into `room` for the HTML.
+        """For more papers than fit into `room` bytes of the HTML.
 
-        In the text those without a card are lines too: filters take parts that differ widely for a trick.
+        The text shows papers without a card as lines: spam filters distrust mails whose parts differ widely.
         """
         cards = [(self._whole(*entry), self._short(*entry)) for entry in digest.entries]
         lines = [self._line(*entry) for entry in digest.entries]
@@ -233,7 +233,7 @@ def _pieces(blocks: Iterable[Iterable[bytes]]) -> list[bytes]:
 
 
 def _filled(pieces: _Encoded, inner: Mapping[str, Sequence[bytes]]) -> list[bytes]:
-    """`pieces` with what stands at each place that is named among them."""
+    """`pieces` with their places filled from `inner`."""
     filled: list[bytes] = []
     for piece in pieces:
         filled += inner[piece] if isinstance(piece, str) else piece
@@ -247,7 +247,7 @@ def _encoded(cut: Cut) -> _Encoded:
 
 
 def _encoded_frame(cut: Cut) -> _Encoded:
-    """Encoded line by line, each with its line end; every piece ends in one or is empty."""
+    """Encoded line by line, each with its line end. Every piece ends in a line end or is empty."""
     return tuple(
         [
             piece if number % 2 else tuple(map(_encoded_line, piece.split("\n")[:-1]))

@@ -1,1 +1,1 @@
-"""Mails to an SMTP server, and what its replies mean."""
+"""Sends mails to an SMTP server, and interprets its replies."""

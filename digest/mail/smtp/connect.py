@@ -1,4 +1,4 @@
-"""Opening a connection to a mail server: greeting, TLS, login."""
+"""Opens a connection to a mail server: greeting, TLS, login."""
 
 import asyncio
 import base64
@@ -25,13 +25,14 @@ Security = Literal["starttls", "tls", "none"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpServer:
-    """A mail server and how to reach it. `timeout` is for each answer; `connections` is how many at once.
+    """A mail server and how to reach it. `timeout` applies to each answer; `connections` is the most at once.
 
-    After `messages_per_connection` mails a connection is closed and another one opened. With a
-    `bounce_address` that, with the mailing's name, is the envelope sender (`digest.mail.bounces.verp`).
-    The server is greeted as `helo`, or as `greeting_name` finds by the machine and `sender`.
+    After `messages_per_connection` mails a connection is closed and another one is opened. If
+    `bounce_address` is set, the envelope sender is that address with the mailing's token
+    (`digest.mail.bounces.verp`). The name in EHLO is `helo`, else the result of `greeting_name` for this
+    machine and `sender`.
 
-    `starttls` and `tls` demand a certificate that this machine trusts, valid for `host`.
+    `starttls` and `tls` require a certificate that this machine trusts and that is valid for `host`.
     """
 
     host: str
@@ -51,7 +52,7 @@ class SmtpServer:
 
 
 async def connect(server: SmtpServer) -> aiosmtplib.SMTP:
-    """A connection on which mails can be sent. Raises `ServerUnavailable` with cause and remedy."""
+    """A connection that can send mails. Raises `ServerUnavailable` with cause and remedy."""
     client = await greet(server)
     try:
         await encrypt(server, client)
@@ -76,7 +77,7 @@ async def greet(server: SmtpServer) -> aiosmtplib.SMTP:
         port=server.port,
         timeout=server.timeout.total_seconds(),
         use_tls=server.security == "tls",
-        start_tls=False,  # done below, where its failures can be told from those of the login
+        start_tls=False,  # done below, to distinguish its failures from those of the login
     )
     try:
         with explained(server, Stage.GREETING):
@@ -90,12 +91,12 @@ async def greet(server: SmtpServer) -> aiosmtplib.SMTP:
 
 
 async def name_for(server: SmtpServer) -> str | None:
-    """The name by which the server is greeted; `None` where only a short one is known."""
+    """The name for EHLO; `None` if only a short name is known."""
     return server.helo or greeting_name(await asyncio.to_thread(machine_name), server.sender)
 
 
 async def _say_hello(client: aiosmtplib.SMTP) -> None:
-    """EHLO, or HELO for a server of before 1995."""
+    """EHLO, or HELO for a server from before 1995."""
     try:
         await client.ehlo()
     except aiosmtplib.SMTPHeloError as refusal:
@@ -105,7 +106,7 @@ async def _say_hello(client: aiosmtplib.SMTP) -> None:
 
 
 async def encrypt(server: SmtpServer, client: aiosmtplib.SMTP) -> None:
-    """Begins TLS if `security` is `starttls`. Raises `ServerUnavailable`."""
+    """Starts TLS if `security` is `starttls`. Raises `ServerUnavailable`."""
     if server.security != "starttls":
         return
     if not client.supports_extension("starttls"):
@@ -121,7 +122,7 @@ async def encrypt(server: SmtpServer, client: aiosmtplib.SMTP) -> None:
 
 
 async def log_in(server: SmtpServer, client: aiosmtplib.SMTP) -> None:
-    """Logs in if there is a name to log in with. Raises `ServerUnavailable`, which quotes no secret."""
+    """Logs in if `username` is set. Raises `ServerUnavailable`, which quotes no secret."""
     if server.username is None:
         return
     username, password = server.username, server.password or ""
@@ -135,9 +136,9 @@ async def log_in(server: SmtpServer, client: aiosmtplib.SMTP) -> None:
         )
     try:
         with explained(server, Stage.LOGIN):
-            await offered[0](username, password)  # one try: more would sooner lock the account
+            await offered[0](username, password)  # only one try: more may lock the account
     except ServerUnavailable as error:
-        # A server may quote what it was sent, so its words are cleaned and the causes are left behind.
+        # A server may quote what it was sent, so its words are cleaned and the exception has no cause.
         reason = _without_secret(error.reason, username, password)
         raise ServerUnavailable(error.server, reason, error.remedy) from None
 
@@ -158,7 +159,7 @@ def _without_secret(text: str, username: str, password: str) -> str:
 
 @contextmanager
 def explained(server: SmtpServer, stage: Stage) -> Iterator[None]:
-    """Turns every failure of the network, of TLS and of the server into `ServerUnavailable`."""
+    """Converts every failure of the network, of TLS and of the server to `ServerUnavailable`."""
     try:
         yield
     except aiosmtplib.SMTPResponseException as refusal:
@@ -176,9 +177,9 @@ def refused(server: SmtpServer, stage: Stage, reply: Reply) -> ServerUnavailable
 
 
 def greeting_name(machine: str, sender: str) -> str | None:
-    """The name for EHLO (RFC 5321, section 4.1.1.1); `None` if neither will do.
+    """The name for EHLO (RFC 5321, section 4.1.1.1); `None` if neither name is suitable.
 
-    It is `machine` where others can know that name, else the domain of `sender`.
+    It is `machine` if that name may be known to others, else the domain of `sender`.
     """
     for name in (machine.rstrip("."), sender.rpartition("@")[2]):
         if is_full_name(name) and name.lower().rpartition(".")[2] not in _NOWHERE:
@@ -188,6 +189,6 @@ def greeting_name(machine: str, sender: str) -> str | None:
 
 @cache
 def machine_name() -> str:
-    """The full name of this machine, as far as it knows it. It may ask the name service."""
+    """The full name of this machine, if it is known. This may query the name service."""
     name = socket.gethostname()
     return name if "." in name else socket.getfqdn()

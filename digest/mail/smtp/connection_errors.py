@@ -1,4 +1,4 @@
-"""Why there is no session with a mail server: what failed in the network or in TLS, and what to do."""
+"""Explains why there is no session with a mail server: the network or TLS failure, and the remedy."""
 
 import socket
 import ssl
@@ -20,7 +20,7 @@ _OLD_TLS = (
 
 
 def explain_unreached(stage: Stage, security: str, timeout: timedelta, error: Exception) -> tuple[str, str]:
-    """Cause and remedy of `error`, an `OSError` or one of aiosmtplib, in what was begun at `stage`."""
+    """Cause and remedy of `error`, an `OSError` or an error of aiosmtplib, that occurred at `stage`."""
     for cause in _causes(error):
         match cause:
             case ssl.SSLCertVerificationError():
@@ -42,7 +42,7 @@ def explain_unreached(stage: Stage, security: str, timeout: timedelta, error: Ex
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """TLS first, which a closed connection may hide; then from the outermost."""
+    """TLS errors first, because a closed connection may hide them; then the others from the outermost on."""
     found: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in found:
@@ -79,7 +79,7 @@ def _other_port(security: str) -> str:
 
 
 def _certificate(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
-    """By the codes of OpenSSL's x509_vfy.h."""
+    """Uses the codes of OpenSSL's x509_vfy.h."""
     reason = f"its certificate is not valid ({error.verify_message})"
     match error.verify_code:
         case 9 | 10:
@@ -113,7 +113,7 @@ _NOTHING_IN_COMMON = {
 
 
 def _handshake(stage: Stage, error: ssl.SSLError) -> tuple[str, str]:
-    """By the reasons of OpenSSL's sslerr.h, which are the names of alerts as well."""
+    """Uses the reasons of OpenSSL's sslerr.h, which are also the names of alerts."""
     name = error.reason or str(error)
     if name in _TOO_OLD:
         return f"{_OLD_TLS[0]} ({name})", _OLD_TLS[1]

@@ -1,8 +1,8 @@
-"""What is said to a server about one mail, and its replies: one command after another, or several at once.
+"""The commands for one mail and the replies to them: one command after another, or several at once.
 
-aiosmtplib reads one reply to each command, and lets what follows a reply in the same breath answer the next
-one. So the connection, which is aiosmtplib's in all else, is lent for each mail to a dialogue, in which a
-reply only answers what was said before it came.
+aiosmtplib reads one reply to each command; data that arrives together with a reply then counts as the answer
+to the next command. So for each mail a `Dialogue` takes over the connection of aiosmtplib. There, a reply
+only answers commands that were sent before it arrived.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _NOT_SMTP = -1
 
 
 class Unanswered(Exception):
-    """The time was up (`is_silent`), or the connection has ended."""
+    """The time limit was reached (`is_silent`), or the connection has ended."""
 
     def __init__(self, *, is_silent: bool) -> None:
         super().__init__("silence" if is_silent else "the end")
@@ -31,7 +31,7 @@ class Unanswered(Exception):
 
 
 class OutOfStep(Exception):
-    """There is a `reply` to nothing that was said: what comes after it answers nobody knows what."""
+    """There is a `reply` without a command: it is unknown what later replies answer."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(str(reply))
@@ -40,9 +40,9 @@ class OutOfStep(Exception):
 
 @contextmanager
 def dialogue(client: aiosmtplib.SMTP) -> Iterator["Dialogue"]:
-    """The connection, until one mail is dealt with. Raises `Unanswered` when there is none any more.
+    """The connection, for one mail. Raises `Unanswered` if the connection has ended.
 
-    Afterwards `client` has it again, or has closed it: after an error, and where a reply was left over.
+    Afterwards `client` has the connection again, or has closed it: after an error, or with an unread reply.
     """
     owner, wire = client.protocol, cast("asyncio.Transport | None", client.transport)
     if owner is None or wire is None or wire.is_closing():
@@ -60,7 +60,7 @@ def dialogue(client: aiosmtplib.SMTP) -> Iterator["Dialogue"]:
 
 
 class Dialogue(asyncio.Protocol):
-    """Cuts what the server says into replies (RFC 5321, section 4.2.1), and tells `owner` of the end."""
+    """Splits the server's data into replies (RFC 5321, section 4.2.1), and notifies `owner` of the end."""
 
     def __init__(self, owner: asyncio.Protocol, wire: asyncio.Transport) -> None:
         self._owner = owner
@@ -76,16 +76,16 @@ class Dialogue(asyncio.Protocol):
         return bool(self._replies or self._lines or self._rest)
 
     def command(self, *commands: bytes) -> None:
-        """Says them at once; the last may be DATA, and no other (RFC 2920, section 3.1). Raises as `write`.
+        """Sends them at once; only the last may be DATA (RFC 2920, section 3.1). Raises as `write`.
 
-        Raises `ValueError` for one that would be more than one.
+        Raises `ValueError` for text that would be more than one command.
         """
         if any(map(_CONTROL.search, commands)):
             raise ValueError("a command with a control character in it")
         self.write(b"".join([command + b"\r\n" for command in commands]))
 
     def write(self, *pieces: bytes) -> None:
-        """Raises `OutOfStep` when there is a reply already, and `Unanswered` when nobody listens."""
+        """Raises `OutOfStep` if there is an unread reply, and `Unanswered` if the connection is closing."""
         if self.has_unread:
             reply = self._replies[0] if self._replies else _reply([*self._lines, self._rest])
             raise OutOfStep(Reply(code=_NOT_SMTP, text=str(reply)))
@@ -95,13 +95,13 @@ class Dialogue(asyncio.Protocol):
             self._wire.write(piece)
 
     def give_up(self) -> bool:
-        """Ends the connection so that nothing more goes out: whether all that was said had gone."""
+        """Ends the connection so that no more data is sent. Returns whether all data had been sent."""
         is_all_out = self._wire.get_write_buffer_size() == 0
         self._wire.abort()
         return is_all_out
 
     async def reply(self, patience: float) -> Reply:
-        """The next one. Raises `Unanswered` when it does not come in `patience` seconds, or never will."""
+        """The next reply. Raises `Unanswered` after `patience` seconds, or when the connection ends."""
         if not self._replies and not self._has_ended:
             self._waiter = asyncio.get_running_loop().create_future()
             try:
@@ -127,7 +127,7 @@ class Dialogue(asyncio.Protocol):
             self._wake()
 
     def eof_received(self) -> None:
-        """The transport closes itself then."""
+        """Does nothing: the transport then closes itself."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._has_ended = True
@@ -140,7 +140,7 @@ class Dialogue(asyncio.Protocol):
 
 
 def _reply(lines: Sequence[bytes]) -> Reply:
-    """Of lines without their ends; the last one's code counts. What is no SMTP is quoted as it is."""
+    """The reply in lines without line ends; the last code counts. Text that is not SMTP is kept as it is."""
     found = [_LINE.fullmatch(line) for line in lines]
     last = found[-1]
     words = (one["words"] or b"" if one and last else line for one, line in zip(found, lines, strict=True))

@@ -1,6 +1,6 @@
-"""What a server's reply means, at which stage: whose fault it is, what it says, what to do about it.
+"""The meaning of a server's reply at each stage: who is at fault, the cause, and the remedy.
 
-Reply codes are those of RFC 5321, section 4.2, and RFC 4954; enhanced status codes (`5.7.1`) of RFC 3463.
+Reply codes follow RFC 5321, section 4.2, and RFC 4954; enhanced status codes (`5.7.1`) follow RFC 3463.
 """
 
 import re
@@ -23,7 +23,7 @@ _QUOTED = re.compile(
 
 
 class Stage(Enum):
-    """What the server was asked for; the value says it in words."""
+    """The request to the server; the value is its description."""
 
     GREETING = "the greeting"
     HELLO = "EHLO"
@@ -35,11 +35,11 @@ class Stage(Enum):
 
 
 class ReplyClass(Enum):
-    """Who is concerned by a reply.
+    """What a reply applies to.
 
-    `TRANSIENT`: this recipient, for now. `DEAD_ADDRESS`: no such mailbox. `DOUBTFUL_ADDRESS`: so it
-    seems, and is to be believed where it is said for days. `POLICY` and `SIZE`: this mail is not wanted, and
-    the address is not to blame. `SERVER`: every mail would fare alike.
+    `TRANSIENT`: this recipient, for now. `DEAD_ADDRESS`: there is no such mailbox. `DOUBTFUL_ADDRESS`: there
+    probably is no such mailbox; this is certain if the replies repeat for days. `POLICY` and `SIZE`: the
+    server refuses this mail; the address is not the cause. `SERVER`: the reply applies to every mail.
     """
 
     ACCEPTED = "accepted"
@@ -53,20 +53,20 @@ class ReplyClass(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A server's answer: `code` such as 550, -1 for one that is not SMTP, and its words."""
+    """A server's answer: `code`, such as 550, or -1 if it is not SMTP, and its words."""
 
     code: int
     text: str
 
     @property
     def status(self) -> str:
-        """The enhanced status code, or nothing."""
+        """The enhanced status code, or empty."""
         found = _ENHANCED.match(self.text) or _BEHIND.search(self.text)
         return found["status"] if found else ""
 
     @property
     def origin(self) -> "Reply":
-        """The reply of another server that this one quotes, or itself: who was asked first knows best."""
+        """The reply of another server that this one quotes, or itself: that server knows the reason best."""
         found = _QUOTED.search(self.text)
         return Reply(code=int(found["code"]), text=found["text"]) if found else self
 
@@ -78,9 +78,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a reply means: `cause` and `remedy` are for the operator, and empty when all is well.
+    """The meaning of a reply: `cause` and `remedy` are for the operator; both are empty after success.
 
-    `wait` is for how long the server had better not be asked, where it says that a quota is used up.
+    `wait` is the time to wait before the next mail, if the reply says that a quota is used up.
     """
 
     reply_class: ReplyClass
@@ -91,7 +91,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """`pattern` is matched against code and status, as in `550 5.1.1`, or `550 ` where there is no status."""
+    """`pattern` is matched against code and status, as in `550 5.1.1`, or `550 ` without a status."""
 
     stages: frozenset[Stage]
     pattern: str
@@ -99,7 +99,7 @@ class _Rule:
 
 
 def judge(stage: Stage, reply: Reply) -> Verdict:
-    """The meaning of `reply` to what was asked at `stage`. Unknown codes are read by their first digit."""
+    """The meaning of `reply` at `stage`. For unknown codes the first digit decides."""
     if 200 <= reply.code < 300 and _ONLY.get(stage, reply.code) == reply.code:
         return _ACCEPTED
     about_us = _about_us(stage, reply)
@@ -113,11 +113,11 @@ def judge(stage: Stage, reply: Reply) -> Verdict:
     for rule in _RULES:
         if stage in rule.stages and re.fullmatch(rule.pattern, codes):
             return rule.verdict
-    raise AssertionError(f"no rule for {codes!r} at {stage}")  # the last rule of each stage takes everything
+    raise AssertionError(f"no rule for {codes!r} at {stage}")  # the last rule of each stage matches all
 
 
 def _about_us(stage: Stage, reply: Reply) -> Verdict | None:
-    """Where the words speak of this machine's name, or of how much we may send."""
+    """The verdict if the words are about this machine's name, or about how much we may send."""
     if reply.code < 400 or stage is Stage.TLS:
         return None
     subject = subject_of(reply.text)
@@ -132,16 +132,16 @@ def _about_us(stage: Stage, reply: Reply) -> Verdict | None:
 
 
 def _is_bare_504(stage: Stage, reply: Reply) -> bool:
-    """Postfix answers so to every recipient of a client whose EHLO had a bare name."""
+    """Postfix gives this reply to every recipient of a client whose EHLO had a short name."""
     return reply.code == 504 and stage in {Stage.SENDER, Stage.RECIPIENT}
 
 
 def _address_verdict(reply: Reply) -> Verdict | None:
-    """What a refusal for good says of the address, or of what else its words speak; `None`: see its codes.
+    """What a permanent refusal says about the address, or about another subject; `None` if the codes decide.
 
-    An address is dead only by words about that mailbox: by the statuses of RFC 3463, section 3.2, that can be
-    about nothing else, or by words that name it, whatever the number before them. Words about anything else
-    outweigh the status.
+    An address is dead only if the reply is about that mailbox: a status of RFC 3463, section 3.2, that has
+    no other meaning, or words that name the mailbox, whatever the code. Words about another subject outweigh
+    the status.
     """
     origin = reply.origin
     if 400 <= origin.code < 500:
@@ -157,12 +157,12 @@ def _address_verdict(reply: Reply) -> Verdict | None:
 
 
 def _of_address(status: str, subjects: set[ReplySubject], words: str) -> Verdict | None:
-    """Where nothing speaks of anything but the address."""
+    """The verdict if all words are about the address."""
     if ReplySubject.DOMAIN in subjects and status != "5.1.10":
         return _DOUBTFUL
     is_gone = ReplySubject.MAILBOX_GONE in subjects or status in _DEAD_STATUSES
     is_off = status == "5.2.1" and re.search(r"\b(?:disabled|inactive|deactivated)\b", words)
-    # Of Exchange Online, where the tenant has no such recipient.
+    # Exchange Online says this if the tenant has no such recipient.
     is_blocked_at_the_edge = status == "5.4.1" and "recipient address rejected: access denied" in words
     if is_gone or is_off or is_blocked_at_the_edge:
         return _DEAD
@@ -179,7 +179,7 @@ _DOUBTFUL_STATUSES = frozenset({"5.1.2", "5.4.4", "5.4.310"})
 _NOT_THE_MAILBOX = r"5\.1\.(?:[789]|90)|5\.2\.[234]|5\.3\.[45]|5\.4\.[56]|5\.6\.\d+|5\.7\.(?!1$)\d+"
 
 _ONLY = {Stage.GREETING: 220, Stage.HELLO: 250, Stage.TLS: 220, Stage.LOGIN: 235}
-"""The codes that mean yes, where there is one alone."""
+"""The codes for success, at stages with only one."""
 
 _ACCEPTED = Verdict(reply_class=ReplyClass.ACCEPTED)
 
@@ -266,7 +266,7 @@ _OTHERS = {
     ),
 }
 
-# The first that fits decides.
+# The first rule that matches decides.
 _RULES = (
     _rule(
         _ANY,
@@ -291,7 +291,7 @@ _RULES = (
     ),
     _rule(
         _LOGIN,
-        r"\d+ 5\.7\.(?:30|139)",  # of Microsoft alone, and for many a reason, which its words tell
+        r"\d+ 5\.7\.(?:30|139)",  # only Microsoft; its words say which of many reasons
         ReplyClass.SERVER,
         "login refused, perhaps because the account may not log in with a password",
         "let the administrator turn on SMTP AUTH for this mailbox, then check name and password",
@@ -396,7 +396,7 @@ _RULES = (
     ),
     _rule(
         _MAIL,
-        r"5\d\d 5\.7\.60",  # of Microsoft alone
+        r"5\d\d 5\.7\.60",  # only Microsoft
         ReplyClass.POLICY,
         "the account may not send as this sender",
         "set smtp.sender to the account's own address, or let the administrator allow the other one",

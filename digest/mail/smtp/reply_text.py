@@ -1,7 +1,7 @@
-"""What the words of a mail server's refusal are about: this mailbox, or something else.
+"""Finds the subject of a mail server's refusal: this mailbox, or something else.
 
-Servers use the same code for very different things. So an address is only given up where nothing in the text
-speaks of anything else: a text that names the sender, a relay, a rule or a limit as well is about that.
+Servers use the same code for very different reasons. So an address is only suppressed if no word of the text
+has another subject: a text that also names the sender, a relay, a rule or a limit is about that.
 """
 
 import re
@@ -18,11 +18,11 @@ _BY_THE_MINUTE = timedelta(minutes=5)
 
 
 class ReplySubject(Enum):
-    """What a refusal speaks of.
+    """The subject of a refusal.
 
-    `MAILBOX_GONE`: the mailbox does not exist. `MAILBOX_CLOSED`: it was turned off. `MAILBOX_DOUBTFUL`: words
-    that are used for a missing mailbox and for rules alike. `DOMAIN`: nothing takes mail for the recipient's
-    domain. `QUOTA`: how many mails we may send. `UNSAID`: none of all these.
+    `MAILBOX_GONE`: the mailbox does not exist. `MAILBOX_CLOSED`: it was disabled. `MAILBOX_DOUBTFUL`: words
+    that servers use both for a missing mailbox and for rules. `DOMAIN`: no server accepts mail for the
+    recipient's domain. `QUOTA`: how many mails we may send. `UNSAID`: none of these.
     """
 
     MAILBOX_GONE = "mailbox gone"
@@ -45,7 +45,7 @@ class ReplySubject(Enum):
 
     @property
     def is_other(self) -> bool:
-        """Whether it speaks against giving up the address, whatever the code."""
+        """Whether it is a reason not to suppress the address, whatever the code."""
         return self not in {
             ReplySubject.MAILBOX_GONE,
             ReplySubject.MAILBOX_CLOSED,
@@ -56,7 +56,7 @@ class ReplySubject(Enum):
 
 
 def subject_of(text: str) -> ReplySubject:
-    """What the words of a refusal, with or without its codes, are about. Words of several languages count."""
+    """The subject of a refusal, with or without its codes. Knows words of several languages."""
     plain = _plain(text)
     for subject in _PATTERNS:
         if _pattern(subject).search(plain):
@@ -65,9 +65,9 @@ def subject_of(text: str) -> ReplySubject:
 
 
 def quota_wait(text: str) -> timedelta:
-    """How long to wait where `subject_of` says `QUOTA`: hours for a limit of a day, else an hour or minutes.
+    """How long to wait if `subject_of` is `QUOTA`: hours for a daily limit, else an hour or minutes.
 
-    Servers do not tell when a quota is free again; one mail after this time finds out.
+    Servers do not say when a quota is free again; one mail after this time is the test.
     """
     plain = _plain(text)
     if re.search(r"\bda(?:y|ily)\b|24 ?h|per day|submissionquota|5\.4\.5", plain):
@@ -82,7 +82,7 @@ _LINE_STATUS = re.compile(r"\n[245]\.\d{1,3}\.\d{1,3}\b")
 
 
 def _plain(text: str) -> str:
-    """Without addresses and links, which may hold any word, in small letters and on one line."""
+    """Without addresses and links, which may contain any word; in lower case and on one line."""
     text = text[:_LONGEST]
     if re.search("[\udc80-\udcff]", text):
         octets = text.encode("utf-8", "surrogateescape")
@@ -97,17 +97,17 @@ def _pattern(subject: ReplySubject) -> re.Pattern[str]:
 
 
 def _any(*patterns: str) -> str:
-    """One of several patterns; a text of several lines has one a line."""
+    """One of several patterns; a text of several lines has one pattern per line."""
     return "|".join(line.strip() for text in patterns for line in text.splitlines() if line.strip())
 
 
 def _word(*words: str) -> str:
-    """Whole words, and no part of a host's name."""
+    """Whole words that are not part of a host name."""
     return rf"(?<![\w.])(?:{_any(*words)})(?!\w|[\w-]*\.\w)"
 
 
 def _within(first: str, second: str, *, apart: int = 60) -> str:
-    """The one behind the other, within one clause."""
+    """The second pattern after the first, within one clause."""
     return rf"(?:{_any(first)})[^;\n]{{0,{apart}}}?(?:{_any(second)})"
 
 
@@ -137,7 +137,7 @@ _PERIOD = (
     r"(?:\w+[ -]){0,2}?(?:day|24|hour|minute|second|month)"
 )
 
-# The first that is found decides, so what speaks of anything but the mailbox comes first.
+# The first match decides, so the subjects other than the mailbox come first.
 _PATTERNS: dict[ReplySubject, str] = {
     ReplySubject.HELLO: _any(
         _word("helo", "ehlo", "fqdn", r"fully[- ]qualified"),

@@ -1,4 +1,4 @@
-"""Mails to an SMTP server: one recipient a transaction, one connection for many mails."""
+"""Sends mails to an SMTP server: one recipient per transaction, many mails per connection."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -34,7 +34,7 @@ _Refusal: TypeAlias = tuple[Stage, Reply]
 
 @dataclass(frozen=True, slots=True)
 class SmtpTransport:
-    """All mails to one server, over up to `server.connections` connections."""
+    """Sends all mails to one server, over up to `server.connections` connections."""
 
     server: SmtpServer
 
@@ -52,7 +52,7 @@ class SmtpTransport:
 
 
 class _ConnectionLost(Exception):
-    """Private to this module: the connection ended, and the server cannot have taken the mail in hand."""
+    """Private to this module: the connection ended, and the server cannot have accepted the mail."""
 
     def __init__(self, stage: Stage, cause: str, *, is_farewell: bool = False) -> None:
         super().__init__(cause)
@@ -62,9 +62,9 @@ class _ConnectionLost(Exception):
 
 
 class SmtpSession:
-    """A connection that is renewed when it has served its number of mails.
+    """A connection that is opened again after its number of mails.
 
-    So it is when the server ends it between mails, as many do after a number that they do not tell.
+    The same happens if the server ends it between mails: many servers do so after an unknown number.
     """
 
     def __init__(self, server: SmtpServer, client: aiosmtplib.SMTP) -> None:
@@ -77,9 +77,10 @@ class SmtpSession:
     async def send(self, mail: Outgoing) -> Receipt:
         """Hands over one mail; `mail.message` has CRLF line ends.
 
-        A connection lost before the final dot is renewed once if it had served other mails; if not, the mail
-        is deferred, as it may itself be the cause. A server that answers the first of several commands and is
-        silent then is asked in turn from there on. Raises `ServerUnavailable` for what concerns every mail.
+        If a connection is lost before the final dot, it is opened again once, provided that it had sent
+        other mails. If it had not, the mail is deferred, because it may be the cause. If a server answers the
+        first of several commands and then stays silent, commands are sent one by one from then on.
+        Raises `ServerUnavailable` for an error that applies to every mail.
         """
         bounce_address = self._server.bounce_address
         sender = wire_address(verp(bounce_address, mail.token) if bounce_address else mail.sender)
@@ -108,14 +109,14 @@ class SmtpSession:
                     return self._blame(loss)
 
     def _blame(self, loss: _ConnectionLost) -> Receipt:
-        """Before a recipient is named, and at a 421, it is the server as a whole; later perhaps this mail."""
+        """Before RCPT, and after a 421, the server is at fault; later, this mail may be the cause."""
         remedy = "digest tries again later; if this continues, check the log of the mail server"
         if loss.is_farewell or loss.stage is Stage.SENDER:
             raise ServerUnavailable(str(self._server), loss.cause, remedy) from loss
         return Receipt(outcome=Outcome.DEFERRED, reply=f"{loss.cause}; {remedy}")
 
     async def close(self) -> None:
-        """Says goodbye if the server still listens."""
+        """Sends QUIT if the server still answers."""
         if self._client.is_connected:
             with suppress(aiosmtplib.SMTPException):
                 await self._client.quit(timeout=_GOODBYE_SECONDS)
@@ -153,13 +154,13 @@ class SmtpSession:
         return f"MAIL FROM:<{sender}>{''.join(options)}".encode()
 
     async def _announce(self, talk: Dialogue, commands: Mapping[Stage, bytes]) -> _Refusal | None:
-        """Says the commands, all at once where the server takes that: the first refusal, if there is one."""
+        """Sends the commands, all at once if the server supports that. Returns the first refusal, if any."""
         if self._takes_several and self._client.supports_extension("pipelining"):
             return await self._at_once(talk, commands)
         return await self._in_turn(talk, commands)
 
     async def _at_once(self, talk: Dialogue, commands: Mapping[Stage, bytes]) -> _Refusal | None:
-        """The replies to what follows a refusal are waited for, since they belong to nothing else."""
+        """Reads the replies after a refusal as well, because they answer no other command."""
         replies: dict[Stage, Reply] = {}
         try:
             talk.command(*commands.values())
@@ -174,7 +175,7 @@ class SmtpSession:
             return refusal
         refusal = _first_refusal(replies)
         if refusal and _is_accepted(Stage.CONTENT, replies[Stage.CONTENT]):
-            self._client.close()  # it waits for a message that nobody is to get
+            self._client.close()  # the server waits for a message that must not be sent
         return refusal
 
     async def _in_turn(self, talk: Dialogue, commands: Mapping[Stage, bytes]) -> _Refusal | None:
@@ -189,9 +190,9 @@ class SmtpSession:
         return None
 
     async def _send_content(self, talk: Dialogue, message: bytes) -> Reply | None:
-        """The message and the final dot; `None` when silence leaves open whether the server has the mail.
+        """Sends the message and the final dot; `None` if it stays unknown whether the server has the mail.
 
-        The dot is written by itself: to append it would copy the message.
+        The dot is written separately: appending it would copy the message.
         """
         try:
             talk.write(message, b".\r\n" if message.endswith(b"\r\n") else b"\r\n.\r\n")
@@ -226,7 +227,7 @@ class SmtpSession:
         return Receipt(outcome=outcome, reply=f"{reply} ({verdict.cause}; {verdict.remedy})")
 
     async def _reset(self) -> None:
-        """Makes the connection ready for the next mail, or closes it: then the next mail opens another."""
+        """Makes the connection ready for the next mail, or closes it; then the next mail opens another."""
         try:
             await self._client.rset()
         except aiosmtplib.SMTPException:
@@ -240,7 +241,7 @@ def _is_accepted(stage: Stage, reply: Reply) -> bool:
 def _first_refusal(replies: Mapping[Stage, Reply]) -> _Refusal | None:
     for stage, reply in replies.items():
         if not _is_accepted(stage, reply):
-            # 2yz for DATA would be nonsense: then the connection is out of step.
+            # 2yz is not valid for DATA: the replies no longer match the commands.
             is_nonsense = stage is Stage.CONTENT and reply.code < 400
             return stage, Reply(code=-1, text=str(reply)) if is_nonsense else reply
     return None

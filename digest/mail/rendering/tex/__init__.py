@@ -1,1 +1,1 @@
-"""TeX becomes text that reads: `convert` is the way in."""
+"""Converts TeX to readable text, with `convert`."""

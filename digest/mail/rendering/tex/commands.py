@@ -1,4 +1,4 @@
-"""The commands of words, which take arguments in braces: `\\emph{…}`, `\\cite{…}`, `\\href{…}{…}`."""
+"""The commands for text, which take arguments in braces: `\\emph{…}`, `\\cite{…}`, `\\href{…}{…}`."""
 
 import re
 from abc import ABC, abstractmethod
@@ -8,10 +8,10 @@ from digest.mail.rendering.tex import symbols
 from digest.mail.rendering.tex.spans import Script, Span, Spans, as_text
 
 Command = Callable[[str], Spans | None]
-"""Reads the arguments of the command of that name; `None` where they are not there."""
+"""Reads the arguments of the command with that name; `None` if they are missing."""
 
 DEEPEST = 8
-"""Groups of words within others are read down to here."""
+"""The depth of nested groups of words that is still read."""
 
 ESCAPED = re.compile(r"\\([_%#&~])")
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
@@ -26,9 +26,9 @@ _DISPLAYS = frozenset(
 
 
 class Words(ABC):
-    """A source that is read on from `_at`; each command leaves it behind what it took.
+    """A source that is read from `_at` on; each command moves `_at` to the end of what it has read.
 
-    `repeated` is what was left out because it stands there already.
+    `repeated` are pieces that were omitted because the text already has them.
     """
 
     def __init__(self, source: str, depth: int) -> None:
@@ -59,14 +59,14 @@ class Words(ABC):
 
     @abstractmethod
     def pieces(self, start: int, end: int) -> list[Span]:
-        """The spans from `start` to `end`; leaves off there."""
+        """The spans from `start` to `end`. Sets `_at` to `end`."""
 
     @abstractmethod
     def _maths_up_to(self, closing: str, part: str) -> Spans:
         """The maths between `part` and `closing`."""
 
     def _inside(self, start: int, end: int) -> Spans:
-        """What stands between two places; goes on behind the second one, which is a brace or a quote."""
+        """The spans between two places; continues after the second one, which is a brace or a quote."""
         if self._depth > DEEPEST:
             inner = [Span(self._source[start:end])]
         else:
@@ -83,7 +83,7 @@ class Words(ABC):
             self._at += 1
 
     def _group(self) -> tuple[int, int] | None:
-        """Where the content of the braced group here begins and ends."""
+        """The start and the end of the content of the braced group at `_at`."""
         end = self._closed.get(self._at)
         return None if end is None else (self._at + 1, end)
 
@@ -108,7 +108,7 @@ class Words(ABC):
         return (Span(as_text(self._inside(*group)), script),) if group else None
 
     def _plain(self) -> str | None:
-        """The source of the group here, without what TeX escapes."""
+        """The source of the group at `_at`, without TeX's escapes."""
         group = self._group()
         if group is None:
             return None

@@ -1,4 +1,4 @@
-"""What a sign among words is meant to be: TeX, or itself. Each decision looks at what stands around it."""
+"""Whether a sign in text is TeX or means itself. Each decision depends on the text around the sign."""
 
 import re
 
@@ -19,7 +19,7 @@ _LETTER_ALONE = re.compile(r"(?<![^\W_])[^\W\d_a]$")
 
 
 def accent(source: str, start: int) -> tuple[str, int] | None:
-    r"""The letter that the accent at `start` makes, and where it ends, if there is such a letter."""
+    r"""The letter that the accent at `start` makes, and the end of the accent, if there is such a letter."""
     found = _ACCENT.match(source, start)
     if not found:
         return None
@@ -29,7 +29,7 @@ def accent(source: str, start: int) -> tuple[str, int] | None:
 
 
 def is_maths(inner: str, after: str) -> bool:
-    """Whether dollar signs around `inner` open and close maths, and are no prices."""
+    """Whether dollar signs around `inner` open and close maths, and are not prices."""
     if not inner.strip() or _BLANK_LINE.search(inner):
         return False
     has_tex = bool(_TEX.search(inner))
@@ -40,7 +40,7 @@ def is_maths(inner: str, after: str) -> bool:
 
 
 def is_group(content: str, before: str, after: str) -> bool:
-    """Whether braces around `content` are TeX's, not to be seen: `{B}lahut`, `{\\em so}`, but not `{0,1}`."""
+    """Whether braces around `content` are invisible TeX: `{B}lahut`, `{\\em so}`, but not `{0,1}`."""
     if "\\" in content or "$" in content:
         return content.startswith("\\") or "," not in content
     if content in (",", ".", "-", "--"):
@@ -52,7 +52,7 @@ def is_group(content: str, before: str, after: str) -> bool:
 
 
 def is_single_quoted(source: str, start: int) -> int | None:
-    """Where the quotation ends that a single backquote opens at `start`."""
+    """The end of the quotation that a single backquote opens at `start`."""
     if start and source[start - 1].isalnum():
         return None
     found = _SINGLE_QUOTED.match(source, start)
@@ -60,7 +60,7 @@ def is_single_quoted(source: str, start: int) -> int | None:
 
 
 def double_quote(part: str, opened: str, before: str, after: str) -> tuple[str, str]:
-    """What is shown for a quotation mark, and by which mark a quotation is open after it."""
+    """The character for a quotation mark, and the mark that opened the quotation after it, or empty."""
     if opened and part != "``" and (part == "''" or not after.isalnum()):
         return "”", ""
     if part == '"' or not after or after.isspace() or after == "`":
@@ -71,7 +71,7 @@ def double_quote(part: str, opened: str, before: str, after: str) -> tuple[str, 
 
 
 def shown_dashes(part: str, before: str, after: str) -> str:
-    """A dash, unless the hyphens are an arrow, a rule, or begin an option of a command."""
+    """A dash, unless the hyphens are an arrow, a rule, or the beginning of a command's option."""
     is_option = (not before or before.isspace() or before in "([{`'\"=/") and after.isalpha()
     is_arrow = after in (">", "|") or before in ("<", "!", "|")
     if len(part) > 3 or is_option or is_arrow or (after and after in ";.,"):
@@ -80,7 +80,7 @@ def shown_dashes(part: str, before: str, after: str) -> str:
 
 
 def shown_tie(source: str, start: int) -> str:
-    """A blank, unless it says "about": `~42%`, `z~1`, `[Fe/H]~-2.3`."""
+    """A blank, unless the tilde means "about": `~42%`, `z~1`, `[Fe/H]~-2.3`."""
     before, after = source[max(0, start - 2) : start], source[start + 1 : start + 2]
     last = before[-1:]
     if not last or last.isspace() or not after or last in "(/=<>[~|+" or after in "/~":

@@ -1,4 +1,4 @@
-"""Fractions and roots on one line: with brackets where they would read otherwise."""
+"""Fractions and roots on one line: with brackets where the meaning would change without them."""
 
 from digest.mail.rendering.tex.spacing import Atom, Kind, spaced
 from digest.mail.rendering.tex.spans import Span, Spans, as_text
@@ -12,7 +12,7 @@ def fraction(above: list[Atom], below: list[Atom]) -> Atom:
 
 
 def bracketed(atoms: list[Atom], *, is_below: bool) -> Spans:
-    """In brackets where it would read otherwise beside a fraction's bar or under a root."""
+    """In brackets, if the meaning would change without them beside a fraction's bar or under a root."""
     spans = spaced(atoms)
     is_one = len(atoms) == 1 and atoms[0].kind is not Kind.FRACTION and " " not in atoms[0].text.strip()
     is_differential = len(atoms) == 2 and atoms[0].text in ("d", "∂") and atoms[1].kind is Kind.PLAIN
@@ -23,7 +23,7 @@ def bracketed(atoms: list[Atom], *, is_below: bool) -> Spans:
 
 
 def _outer_kinds(atoms: list[Atom]) -> set[Kind]:
-    """What stands outside of brackets."""
+    """The kinds of the atoms outside of brackets."""
     depth = 0
     kinds: set[Kind] = set()
     for atom in atoms:

@@ -8,7 +8,7 @@ from digest.sources.arxiv.tex_to_unicode import UNDOTTED, composed
 
 
 class Alphabet(StrEnum):
-    """An alphabet whose letters mean something else than the plain ones; by Unicode's name."""
+    """An alphabet whose letters differ in meaning from the plain ones; with Unicode's name."""
 
     SCRIPT = "SCRIPT"
     DOUBLE_STRUCK = "DOUBLE-STRUCK"
@@ -23,17 +23,17 @@ MARKS = {
     "overrightarrow": "\u20d7", "overleftarrow": "\u20d6", "dddot": "\u20db", "widecheck": "\u030c",
     "underbar": "\u0332",
 }  # fmt: skip
-"""The marks of TeX's accents in maths."""
+"""The combining marks of TeX's accents in maths."""
 
 
 def accented(letter: str, sign: str) -> str | None:
-    r"""The one character for `\"o` and its like; `None` where Unicode has none."""
+    r"""The one character for `\"o` and similar; `None` if Unicode has none."""
     whole = composed(letter, sign)
     return whole if len(whole) == 1 else None
 
 
 def marked(text: str, mark: str) -> str:
-    """`text` with the mark on each letter and digit, or on all it holds where there are none."""
+    """`text` with the mark on each letter and digit, or on every character if it has neither."""
     has_letters = any(map(str.isalnum, text))
     return unicodedata.normalize(
         "NFC",
@@ -48,7 +48,7 @@ def marked(text: str, mark: str) -> str:
 
 @lru_cache(maxsize=1024)
 def in_alphabet(character: str, alphabet: Alphabet) -> str:
-    """The letter or digit in that alphabet; itself where Unicode has none."""
+    """The letter or digit in that alphabet; unchanged if Unicode has none."""
     name = unicodedata.name(character, "").replace("LATIN ", "").replace("GREEK ", "").replace("LETTER ", "")
     older = "BLACK-LETTER" if alphabet is Alphabet.FRAKTUR else alphabet.value
     for wanted in (f"MATHEMATICAL {alphabet} {name}", f"{older} {name}"):

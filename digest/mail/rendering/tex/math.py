@@ -1,6 +1,7 @@
-"""Maths in TeX as spans: one reader goes through the tokens once and hands back atoms.
+"""Converts maths in TeX to spans: a reader goes through the tokens once and returns atoms.
 
-It is one class, with a short method for each form that takes arguments: all share the place in the tokens.
+It is one class, with a short method for each form that takes arguments, because all share the position in
+the tokens.
 """
 
 import unicodedata
@@ -32,12 +33,12 @@ _ARROWS = {"xrightarrow": "→", "xleftarrow": "←", "xmapsto": "↦", "xhookri
 
 
 def converted(source: str, words: Words) -> Spans:
-    """The maths between two dollar signs. Raises `Unreadable` where it had better be shown as written."""
+    """The maths between two dollar signs. Raises `Unreadable` if it should be shown as it is written."""
     return spaced(_Reader(source, words).whole())
 
 
 class _Reader:
-    """Reads tokens from `_at` up to an end that its caller gives."""
+    """Reads tokens from `_at` to an end that the caller gives."""
 
     def __init__(self, source: str, words: Words) -> None:
         self._tokens = tokens(source)
@@ -52,7 +53,7 @@ class _Reader:
         return self._atoms(len(self._tokens))
 
     def _atoms(self, end: int) -> list[Atom]:
-        """All up to `end`, in the alphabet of the moment, which a declaration changes up to there."""
+        """All atoms up to `end`, in the current alphabet, which a declaration changes up to that end."""
         self._descend()
         alphabet, outer_end = self._alphabet, self._end
         self._end = end
@@ -83,7 +84,7 @@ class _Reader:
         return len(before) > 1 and before[0] == "\\" and before[1].isalpha()
 
     def _next(self) -> Atom | None:
-        """What begins here: a character, a group, or a command with its arguments."""
+        """The next atom: a character, a group, or a command with its arguments."""
         self._descend()
         atom = self._thing()
         self._depth -= 1
@@ -124,7 +125,7 @@ class _Reader:
         return atoms[0] if len(atoms) == 1 else Atom(spaced(atoms))
 
     def _argument(self) -> list[Atom]:
-        """The atoms of a braced group, or of the one thing that comes next."""
+        """The atoms of a braced group, or of the next token."""
         self._skip_blanks()
         if self._at >= len(self._tokens):
             raise Unreadable("an argument is missing")
@@ -142,7 +143,7 @@ class _Reader:
         return [] if atom is None else [atom]
 
     def _script(self) -> list[Atom]:
-        """As an argument; but `10^-13` and `2^12` are what they look like, whatever TeX makes of them."""
+        """As an argument, except for numbers: `10^-13` and `2^12` mean the whole number, unlike in TeX."""
         self._skip_blanks()
         ahead = self._tokens[self._at : self._at + 2]
         if ahead and ahead[0][0].isdecimal():
@@ -161,7 +162,7 @@ class _Reader:
         return [Atom((Span(self._set(digits)),))]
 
     def _attach(self, atoms: list[Atom], sign: str) -> None:
-        """Hangs a script on the last atom, or on nothing as in `^{13}C`."""
+        """Attaches a script to the last atom, or to nothing as in `^{13}C`."""
         script = Script.SUPER if sign == "^" else Script.SUB
         text = as_text(spaced(self._script(), is_close=True)).strip()
         if script is Script.SUPER and text in ("∘", "°"):
@@ -209,7 +210,7 @@ class _Reader:
         return Atom((Span(self._set(character)),), kind, is_named=True)
 
     def _unknown(self, name: str) -> Atom:
-        """Its one argument; else an author's own letter or acronym as such, any other as it is written."""
+        """Its one argument; else its name, if that may be an acronym; else the command as it is written."""
         if self._at in self._closed:
             self._refuse_two_groups(name)
             atoms = self._argument()
@@ -228,7 +229,7 @@ class _Reader:
             raise Unreadable(f"the arguments of {name}")
 
     def _declared(self, name: str) -> Atom | None:
-        """For the rest of the group; but `\\cal O(n)` outside of any means the one letter."""
+        """Applies to the rest of the group; `\\cal O(n)` outside of a group applies to one letter only."""
         alphabet = symbols.DECLARATIONS[name]
         self._skip_blanks()
         is_for_one = self._end == len(self._tokens) and alphabet not in (None, Alphabet.BOLD)
@@ -313,7 +314,7 @@ class _Reader:
         return Atom((Span(apart + opening), *spaced(self._argument()), Span(closing)))
 
     def _sized(self) -> Atom | None:
-        """The bracket after `\\left` and its like; the full stop stands for none."""
+        """The bracket after `\\left` and similar; a full stop means no bracket."""
         self._skip_blanks()
         if self._tokens[self._at : self._at + 1] == ["."]:
             self._at += 1
@@ -358,7 +359,7 @@ class _Reader:
         return Atom((Span(character),), kind_for(character))
 
     def _as_words(self, name: str) -> Atom:
-        """A command that is one of words, with its arguments."""
+        """A command for text, with its arguments."""
         start = self._at
         while self._at in self._closed:
             self._at = self._closed[self._at] + 1

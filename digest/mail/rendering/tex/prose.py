@@ -1,7 +1,7 @@
-"""Words with TeX among them as spans: maths between dollar signs, quotes, dashes, ties, groups.
+"""Converts words with TeX to spans: maths between dollar signs, quotes, dashes, ties, groups.
 
-What authors give arXiv is plain text as often as TeX, so each sign counts as TeX only where it cannot
-well be meant as it stands: `$5`, `--flag`, `~42%`, `snake_case` and `{0,1}` stay.
+Authors give arXiv plain text as often as TeX. So a sign counts as TeX only if it probably does not mean
+itself: `$5`, `--flag`, `~42%`, `snake_case` and `{0,1}` stay.
 """
 
 import re
@@ -31,9 +31,9 @@ _SPECIAL = re.compile(
     r"|(?P<quotes>``|''|`|\")|(?P<dashes>--+)|(?P<tie>~)",
     re.DOTALL,
 )
-# Without any of these there is nothing special, which takes a hundredth of the time to see.
+# Without any of these there is nothing to convert; this test takes a hundredth of the time.
 _SIGNS = ("\\", "$", "^", "{", "`", '"', "~", "--", "''", "://", "www.")
-# What any of these begins with but an address or a path; looking for one character is many times as fast.
+# The first characters of all of these except addresses and paths; a search for one character is much faster.
 _CANDIDATE = re.compile(r"[\\$^_`'\"~{-]")
 _LINK = re.compile(r"://|www\.|:\\")
 _DOLLAR = re.compile(r"\\.|\$", re.DOTALL)
@@ -53,7 +53,7 @@ def has_signs(source: str) -> bool:
 
 
 def converted(source: str, depth: int = 0) -> Spans:
-    """Words as spans; what is not understood stays as it is written."""
+    """Words as spans; text that cannot be converted stays as it is written."""
     is_plain = not has_signs(source) or depth > DEEPEST
     if is_plain or not _next_special(source, 0, len(source), has_links=_has_links(source)):
         return joined((Span(source),))
@@ -69,7 +69,7 @@ def _has_links(source: str) -> bool:
 
 
 def _next_special(source: str, start: int, end: int, *, has_links: bool) -> re.Match[str] | None:
-    """What `_SPECIAL` finds first between `start` and `end`."""
+    """The first match of `_SPECIAL` between `start` and `end`."""
     if has_links:
         return _SPECIAL.search(source, start, end)
     while candidate := _CANDIDATE.search(source, start, end):
@@ -80,7 +80,7 @@ def _next_special(source: str, start: int, end: int, *, has_links: bool) -> re.M
 
 
 class _Reader(Words):
-    """The readers of one sign each leave `_at` behind what they took."""
+    """The method for each sign sets `_at` to the end of what it has read."""
 
     def __init__(self, source: str, depth: int) -> None:
         super().__init__(source, depth)
@@ -114,7 +114,7 @@ class _Reader(Words):
         return found
 
     def _without_second_blanks(self, spans: Spans, start: int) -> Spans:
-        """The spans without a blank beside one of the source."""
+        """The spans without a blank next to a blank of the source."""
         before, after = self._around(start)
         if spans and spans[0].text[:1] == " " and (not start or before.isspace()):
             spans = (Span(spans[0].text[1:], spans[0].script), *spans[1:])
@@ -123,7 +123,7 @@ class _Reader(Words):
         return spans
 
     def _around(self, start: int) -> tuple[str, str]:
-        """The characters before `start` and after what was read, empty where there is none."""
+        """The characters before `start` and after the text that was read; empty if there is none."""
         return self._source[start - 1 : start] if start else "", self._source[self._at : self._at + 1]
 
     # Signs
@@ -215,7 +215,7 @@ class _Reader(Words):
         return self._maths(inner, self._source[start - len(part) : self._at])
 
     def _maths(self, inner: str, written: str) -> Spans:
-        """`inner` as maths, or what is written where that cannot be read or would lose something."""
+        """`inner` as maths; `written` if it cannot be read or if a letter or digit would be lost."""
         try:
             spans = math.converted(inner, lambda words: converted(words, self._depth + 1))
         except Unreadable:
@@ -246,7 +246,7 @@ class _Reader(Words):
         return self._unknown(part, start)
 
     def _bare_maths(self, name: str, start: int) -> Spans:
-        """A command of maths that stands among words, with its arguments and scripts."""
+        """A command of maths among words, with its arguments and scripts."""
         before, after = self._around(start)
         self._at = self._extent(name, 0)
         written = self._source[start : self._at]
@@ -256,7 +256,7 @@ class _Reader(Words):
         return (Span(" "), *spans) if is_glued and before else spans
 
     def _extent(self, name: str, depth: int) -> int:
-        """Where a command ends that was read up to here."""
+        """The end of the command whose name ends at `_at`."""
         at = self._at
         if name == "sqrt" and self._source.startswith("[", at):
             at = self._source.find("]", at, at + 20) + 1 or at
@@ -278,7 +278,7 @@ class _Reader(Words):
         return self._extent(found[1][1:], depth + 1)
 
     def _unknown(self, part: str, start: int) -> Spans:
-        """Its one argument; else all as it is written."""
+        """Its one argument; else the whole command as it is written."""
         first = self._group()
         if first is None:
             return (Span(part),)

@@ -1,4 +1,4 @@
-"""Where blanks stand in maths: as TeX has it where a command says what stands there, else as written."""
+"""Blanks in maths: by TeX's rules around commands, else as they are written."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from digest.mail.rendering.tex.spans import Script, Span, Spans, joined
 
 
 class Kind(Enum):
-    """What an atom is to its neighbours, after chapter 18 of The TeXbook."""
+    """The role of an atom for its neighbours, from chapter 18 of The TeXbook."""
 
     PLAIN = auto()
     OPENING = auto()
@@ -26,8 +26,8 @@ class Kind(Enum):
 class Atom:
     """A piece of maths.
 
-    `is_apart`: a blank stands before it in the source, which does not merely end a command.
-    `is_named`: a command, not a character, says that it is a relation or a binary operation.
+    `is_apart`: a blank precedes it in the source, and does not only end a command.
+    `is_named`: a command, not a character, marks it as a relation or a binary operation.
     """
 
     spans: Spans
@@ -80,7 +80,7 @@ def kind_for(character: str) -> Kind:
 
 
 def spaced(atoms: Sequence[Atom], *, is_close: bool = False) -> Spans:
-    """The atoms in a row; `is_close`, as in scripts: without blanks around operators."""
+    """The atoms in a row; with `is_close`, as in scripts, without blanks around operators."""
     atoms = _without_idle_blanks(atoms)
     pieces: list[Span] = []
     for atom, is_blank in zip(atoms, _blanks(atoms, is_close=is_close), strict=True):
@@ -91,7 +91,7 @@ def spaced(atoms: Sequence[Atom], *, is_close: bool = False) -> Spans:
 
 
 def _without_idle_blanks(atoms: Sequence[Atom]) -> Sequence[Atom]:
-    """Without the blanks that only set a bracket or a comma a little apart."""
+    """Without the blanks that only separate a bracket or a comma from its neighbour."""
     if not any(atom.kind is Kind.BLANK for atom in atoms):
         return atoms
     last = len(atoms) - 1
@@ -107,7 +107,7 @@ def _without_idle_blanks(atoms: Sequence[Atom]) -> Sequence[Atom]:
 
 
 def _blanks(atoms: Sequence[Atom], *, is_close: bool) -> list[bool]:
-    """Whether a blank goes before each atom."""
+    """Whether a blank precedes each atom."""
     blanks = [False] * (len(atoms) + 1)
     after = _operands(atoms, _BEGINS_OPERAND, -1)
     before = _operands(atoms, _ENDS_OPERAND, 1)
@@ -125,12 +125,12 @@ def _blanks(atoms: Sequence[Atom], *, is_close: bool) -> list[bool]:
 
 
 def _operands(atoms: Sequence[Atom], kinds: frozenset[Kind], step: int) -> list[bool]:
-    """Whether each operator has an operand on the side that is seen first when walking with `step`."""
+    """Whether each operator has an operand on its side: `step` 1 is the left side, -1 the right side."""
     found = [False] * len(atoms)
     is_operand = is_side = False
     for place in range(len(atoms))[::step]:
         kind = atoms[place].kind
-        # Relations may stand side by side; what ends there is an operand of all of them.
+        # Relations may be adjacent; an operand next to them counts for all of them.
         found[place] = is_side if kind is Kind.RELATION else is_operand
         if kind is Kind.RELATION:
             is_operand = False
@@ -140,7 +140,7 @@ def _operands(atoms: Sequence[Atom], kinds: frozenset[Kind], step: int) -> list[
 
 
 def _is_spaced(atoms: Sequence[Atom], place: int) -> bool:
-    """Whether the operator between two operands stands apart from them."""
+    """Whether blanks separate the operator from its two operands."""
     atom = atoms[place]
     neighbours = atoms[max(0, place - 1) : place + 2 : 2]
     if any(one.kind is Kind.BLANK for one in neighbours):

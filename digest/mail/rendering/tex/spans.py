@@ -1,4 +1,4 @@
-"""Spans: what TeX becomes; and the same as plain text, with Unicode's raised and lowered characters."""
+"""Spans, the result of the conversion of TeX; also as plain text, with Unicode's super- and subscripts."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Script(StrEnum):
-    """Where a span stands: on the line, raised or lowered."""
+    """The position of a span: on the line, raised or lowered."""
 
     NONE = "none"
     SUPER = "super"
@@ -16,7 +16,7 @@ class Script(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of text in one script; it holds no markup."""
+    """A piece of text in one script, without markup."""
 
     text: str
     script: Script = Script.NONE
@@ -29,7 +29,7 @@ _RAISED = str.maketrans(
     "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂᵝᵞᵟᶿᵠᵡ*",
 )
 _LOWERED = str.maketrans("0123456789+-−=()aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ")
-# These stand high on the line by themselves.
+# These characters are raised by themselves.
 _HIGH = frozenset("*†‡′″‴°®")
 _SIGNS = {Script.SUPER: "^", Script.SUB: "_"}
 _SMALL = frozenset(map(chr, (*_RAISED.values(), *_LOWERED.values()))) - {"*"}
@@ -37,7 +37,7 @@ _NEEDS_NO_BRACKETS = re.compile(r"[-+−]?[^\W_]+|[^\w\s]")
 
 
 def joined(pieces: Iterable[Span]) -> Spans:
-    """The same text with neighbours of one script as one span, and no empty span."""
+    """The same text, with adjacent spans of one script joined, and without empty spans."""
     runs: list[tuple[list[str], Script]] = []
     for piece in pieces:
         if not piece.text:
@@ -50,7 +50,7 @@ def joined(pieces: Iterable[Span]) -> Spans:
 
 
 def as_text(pieces: Iterable[Span]) -> str:
-    """`n²` and `x₁` where Unicode has all the characters, else `x^(n+1)` and `e^-t`."""
+    """`n²` and `x₁` if Unicode has all the characters, else `x^(n+1)` and `e^-t`."""
     spans = joined(pieces)
     following = [*(span.text[0] if span.script is Script.NONE else "" for span in spans[1:]), ""]
     return "".join(map(_plain, spans, following))

@@ -1,6 +1,6 @@
-"""What TeX's commands mean: one symbol, a name of a function, other TeX, or nothing to be seen.
+"""The meaning of TeX's commands: one symbol, the name of a function, other TeX, or nothing visible.
 
-Symbols are pylatexenc's, but for those where its table has none or one that reads worse.
+The symbols come from pylatexenc, except where its table has none or a less readable one.
 """
 
 from functools import cache
@@ -39,7 +39,7 @@ _FUNCTIONS_LINE = (
     "tr trace var vol Vol GL SL PGL PSL SO SU Sp Gr Gl aut sym gldim res rev"
 )
 FUNCTIONS = frozenset(_FUNCTIONS_LINE.split())
-"""Commands that are shown as their own name: TeX's, and what authors define under the name that it shows."""
+"""Commands that are shown as their own name: from TeX, or usually defined by authors under the shown name."""
 
 SHORTHANDS = {
     "R": r"\mathbb{R}", "C": r"\mathbb{C}", "Z": r"\mathbb{Z}", "Q": r"\mathbb{Q}", "N": r"\mathbb{N}",
@@ -53,7 +53,7 @@ SHORTHANDS = {
     for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     for name in ("c{}", "s{}", "{}cal")
 }  # fmt: skip
-"""What authors nearly always mean by commands of their own, which arXiv's text does not define."""
+"""The usual meaning of commands that authors define themselves; arXiv's text lacks the definitions."""
 
 ALPHABETS = {
     "mathcal": Alphabet.SCRIPT, "mathscr": Alphabet.SCRIPT, "mathbb": Alphabet.DOUBLE_STRUCK,
@@ -64,7 +64,7 @@ ALPHABETS = {
     "mathrel": None, "boxed": None, "ensuremath": None, "overbrace": None, "underbrace": None,
     "mathstrut": None, "smash": None, "mathrlap": None, "mathclap": None,
 }  # fmt: skip
-"""Commands whose argument is shown in an alphabet, or as it is."""
+"""Commands whose argument is shown in an alphabet, or unchanged."""
 
 DECLARATIONS = {
     "cal": Alphabet.SCRIPT, "frak": Alphabet.FRAKTUR, "bb": Alphabet.DOUBLE_STRUCK,
@@ -92,12 +92,12 @@ BLANKS = {
     "qquad": False, "enspace": False, "enskip": False, "thinspace": True, "space": False, "\\": False,
     "newline": False, "par": False, "hfill": False, "linebreak": False,
 }  # fmt: skip
-"""Commands that make a blank; whether it is thin, and goes where things stand close."""
+"""Commands for a blank, and whether it is thin and omitted between close characters."""
 
 SIZES = frozenset(
     f"{size}{side}" for size in ("big", "Big", "bigg", "Bigg") for side in ("", "l", "r", "m")
 ) | {"left", "right", "middle"}  # fmt: skip
-"""Commands before a bracket that say how large it is."""
+"""Commands before a bracket that set its size."""
 
 PAIRS = {
     "abs": ("|", "|"), "norm": ("‖", "‖"), "ceil": ("⌈", "⌉"), "floor": ("⌊", "⌋"), "ket": ("|", "⟩"),
@@ -109,7 +109,7 @@ PAIRS = {
 
 @cache
 def symbol(name: str) -> str | None:
-    """What stands for the command; `None` where nobody knows."""
+    """The symbol for the command; `None` if it is unknown."""
     if name in _OURS:
         return _OURS[name]
     known = _LIBRARY.get_macro_spec(name)

@@ -1,4 +1,4 @@
-"""TeX cut into tokens; and the letters and digits that a reader must find again, whatever becomes of it."""
+"""Splits TeX into tokens, and checks that no letter or digit is lost in the conversion."""
 
 import re
 import unicodedata
@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from digest.mail.rendering.tex.symbols import FUNCTIONS, symbol
 
 DEEPEST = 24
-"""Groups and arguments within others are read down to here."""
+"""The depth of nested groups and arguments that is still read."""
 
 _TOKEN = re.compile(
     r"\\(?:(?:operatorname|abs|norm|expval)\*|[A-Za-z]+|.|$)|\s+|\d+(?:[.,]\d+)*|'+|:=|.", re.DOTALL
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
-# What stands in these braces tells TeX something, and is never set.
+# The content of these braces is an instruction to TeX and is never shown.
 _UNSET = re.compile(r"\\(?:begin|end|color|textcolor|hspace|vspace|unicode)\*?\s*\{[^{}]*\}")
 
 
 class Unreadable(ValueError):
-    """This TeX is shown as it is written."""
+    """This TeX must be shown as it is written."""
 
 
 def tokens(source: str) -> list[str]:
@@ -27,7 +27,7 @@ def tokens(source: str) -> list[str]:
 
 
 def partners(parts: Sequence[str]) -> dict[int, int]:
-    """Where the brace that is opened at each place is closed; braces without a partner are left out."""
+    """The index of the closing brace for each opening one; braces without a partner are omitted."""
     opened: list[int] = []
     closed: dict[int, int] = {}
     for place, part in enumerate(parts):
@@ -39,9 +39,9 @@ def partners(parts: Sequence[str]) -> dict[int, int]:
 
 
 def survives(source: str, text: str) -> bool:
-    """Whether each letter and digit that `source` shows is in `text`, as often at least.
+    """Whether `text` has each letter and digit that `source` shows, at least as often.
 
-    Names of commands show nothing, but for the letters and functions that they stand for.
+    Names of commands show nothing, except for the letters and functions that they mean.
     """
     seen = _UNSET.sub(" ", source)
     by_name = [symbol(name) or (name if name in FUNCTIONS else "") for name in _COMMAND.findall(seen)]
