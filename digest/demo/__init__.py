@@ -1,1 +1,1 @@
-"""`digest demo`: the whole path over invented papers, on this machine alone."""
+"""`digest demo`: all steps with invented papers, on this machine alone."""

@@ -1,4 +1,4 @@
-"""A small arXiv on this machine: the search API over given announcements, with a clock that can be set."""
+"""A small arXiv on this machine: the search API over given announcements, with an adjustable clock."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ _SORT_ORDERS = ("ascending", "descending")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """One version of a paper, and when arXiv announced it: before that moment it does not exist."""
+    """One version of a paper, and when arXiv announced it. Before that time the version does not exist."""
 
     paper: Paper
     announced_at: datetime
@@ -40,9 +40,9 @@ class Announcement:
 class LocalArxiv:
     """Serves the search API at `url`, on a free port of 127.0.0.1, inside its `async with`.
 
-    Of each paper it knows the latest version announced up to `now`, which may be set at any time.
-    While `is_overloaded` every answer is a 503. See https://info.arxiv.org/help/api/user-manual.html for the
-    fields and errors; there is no `id_list`.
+    It shows the latest version of each paper announced up to `now`, which may be set at any time. While
+    `is_overloaded` is set, every answer is a 503. Fields and errors are those of
+    https://info.arxiv.org/help/api/user-manual.html, without `id_list`.
     """
 
     def __init__(self, announcements: Sequence[Announcement], now: datetime) -> None:
@@ -124,7 +124,7 @@ def _number(fields: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _choice(fields: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
-    """The field's value, the first of `allowed` where it is missing."""
+    """The field's value, or the first of `allowed` if it is missing."""
     value = fields.get(name, allowed[0])
     if value not in allowed:
         raise BadSearch(f"{name} must be in: {', '.join(allowed)}")
@@ -174,7 +174,7 @@ def _entry(paper: Paper) -> ET.Element:
 
 
 def _error_feed(reason: str, now: datetime) -> ET.Element:
-    """arXiv reports an error as a feed of one entry that is titled so."""
+    """arXiv reports an error as a feed with one entry, whose title is `Error`."""
     feed = _feed("", now, total=1, start=0, size=1)
     entry = _add(feed, "entry")
     _add(entry, "id", "https://arxiv.org/api/errors")

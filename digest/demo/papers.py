@@ -1,8 +1,8 @@
 """Invented papers, announced over four evenings, for `digest demo` and for tests.
 
-The people and their findings do not exist, and neither do the identifiers: arXiv never gave out a number
-above 90000 in any month. Among them is what makes trouble: TeX, a bare `<`, other scripts, many authors,
-a replacement, and a paper announced two weeks after its submission.
+The people and their findings do not exist, and neither do the identifiers: arXiv never used a number above
+90000 in any month. The papers include difficult cases: TeX, a bare `<`, other scripts, many authors, a
+replacement, and a paper announced two weeks after its submission.
 """
 
 from dataclasses import replace
@@ -44,7 +44,7 @@ def _announced(
     return Announcement(paper=paper, announced_at=evening)
 
 
-# 20:00 in New York, as UTC.
+# 20:00 in New York, in UTC.
 _THURSDAY = datetime(2026, 5, 29, tzinfo=UTC)
 _SUNDAY = datetime(2026, 6, 1, tzinfo=UTC)
 _MONDAY = datetime(2026, 6, 2, tzinfo=UTC)
@@ -308,8 +308,8 @@ REPLACEMENT = replace(
     updated_at=datetime(2026, 6, 1, 12, 30, tzinfo=UTC),
     comment="9 pages; v2 corrects Table 2 and thanks the laundry",
 )
-"""A second version, announced on the second evening, of a paper that both subscribers had on the first
-day.
+"""A second version, announced on the second evening. Both subscribers received the first version on the
+first day.
 """
 
 ANNOUNCEMENTS = (

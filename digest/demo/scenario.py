@@ -1,4 +1,4 @@
-"""Two days of an installation that is all in one folder, with the small arXiv in place of the real one."""
+"""Two days of an installation in one folder, with the small arXiv in place of the real one."""
 
 import re
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ _ABS_URL = re.compile(r"https://arxiv\.org/abs/([\w.]+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A mail as it lies in the Maildir, in `file`; `page` is its HTML part, as a file of its own."""
+    """A mail in the Maildir, in `file`; `page` is its HTML part, as a separate file."""
 
     file: Path
     email: str
@@ -66,7 +66,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One cycle; `announced` is how many papers and new versions arXiv announced since the one before."""
+    """One cycle; `announced`: how many papers and new versions arXiv announced since the last cycle."""
 
     at: datetime
     announced: int
@@ -75,9 +75,9 @@ class Run:
 
 
 async def live_through(folder: Path) -> tuple[Run, ...]:
-    """A cycle on the first morning, one on the second, and at noon one more that repeats it by force.
+    """Runs a cycle on the first morning, one on the second, and at noon a forced repetition.
 
-    Leaves the two files, state and mails in `folder`, which must be there and empty. Raises `DigestError`.
+    Leaves the two files, state and mails in `folder`, which must exist and be empty. Raises `DigestError`.
     """
     moments = (FIRST_MORNING, SECOND_MORNING, SECOND_MORNING + timedelta(hours=5))
     runs: list[Run] = []
@@ -91,7 +91,7 @@ async def live_through(folder: Path) -> tuple[Run, ...]:
 
 
 def _install(folder: Path, url: str) -> Setup:
-    """Writes both files. No setting of this machine or its user has a say in what they mean."""
+    """Writes both files. Settings of this machine or its user have no effect on them."""
     config = folder / "digest.toml"
     config.write_text(
         _CONFIG_TEXT.format(url=url, subscribers=SUBSCRIBERS, maildir=MAILDIR), encoding="utf-8"

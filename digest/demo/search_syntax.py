@@ -1,8 +1,8 @@
-"""arXiv's search syntax, read as arXiv reads it since November 2025.
+"""Parses arXiv's search syntax as arXiv does since November 2025.
 
-It is not the keyword language of `digest.keywords.query`: no operator binds tighter than another, everything
-groups to the right, a missing operator is OR and a missing prefix is `all`. A query that lacks a bracket
-therefore finds here what it finds there. (Source: the query parser of arXiv's published arxiv-search.)
+It differs from the keyword language of `digest.keywords.query`: all operators have the same precedence and
+group to the right, a missing operator is OR and a missing prefix is `all`. So a query without a necessary
+bracket finds the same papers here as at arXiv. (Source: the query parser of arXiv's published arxiv-search.)
 """
 
 import re
@@ -15,7 +15,7 @@ from digest.keywords.analysis import STOP_WORDS, AnalysedText, name_parts, words
 from digest.model.paper import Paper
 
 Test = Callable[[Paper], bool]
-"""Whether a paper is found."""
+"""Whether the search finds a paper."""
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<bracket>[()])|submittedDate:\[(?P<window>[^\]]*)\]|(?P<prefix>[A-Za-z_]+):(?=\S)"
@@ -27,15 +27,15 @@ _MINUTE_FORMAT = "%Y%m%d%H%M"
 
 
 class BadSearch(Exception):
-    """The search is not of arXiv's syntax: it answers with HTTP 400."""
+    """The search is not valid in arXiv's syntax: arXiv answers with HTTP 400."""
 
 
 class BrokenSearch(Exception):
-    """The search makes arXiv itself fail: it answers with HTTP 500."""
+    """The search causes an error inside arXiv: arXiv answers with HTTP 500."""
 
 
 def parse_search(text: str) -> Test:
-    """The test that `text` stands for. Raises `BadSearch` or `BrokenSearch`."""
+    """The test for the search `text`. Raises `BadSearch` or `BrokenSearch`."""
     search = _Search(_tokens(text))
     test = search.chain("all")
     if search.tokens:
@@ -55,7 +55,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
 
 
 class _Search:
-    """Recursive descent; `tokens` are those still to be read, the next one last."""
+    """Recursive descent; `tokens` are the remaining ones, the next one last."""
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         self.tokens = tokens
@@ -139,7 +139,7 @@ def _analysed(text: str) -> AnalysedText:
 
 
 def _has_phrase(text: str, phrase: str) -> bool:
-    """Adjacent stems, where a stop word of `phrase` stands for any one word; or the words as they are."""
+    """Adjacent stems, where a stop word of `phrase` matches any one word; or exactly the same words."""
     wanted = _analysed(phrase).stems
     found = any(wanted) and _stands_in(_analysed(text).stems, wanted)
     return found or (bool(wanted) and _stands_in(words(text), words(phrase)))

@@ -1,9 +1,9 @@
-"""Text as arXiv's search sees it: words by Unicode's rules, stop words that keep their place, Porter's stems.
+"""Analyses text as arXiv's search does: words by Unicode's rules, stop words that keep their place, stems.
 
-This is the analysis of the fields in which arXiv looks for titles and abstracts: Elasticsearch's analyzer
-`english`, and for what is quoted also `standard`, which drops and stems nothing (arXiv's published code:
-arxiv-search, DocumentMapping.json). Both lower the case, and neither folds an accent. Names of authors are
-divided at blanks only, and folded.
+arXiv analyses the fields for titles and abstracts with Elasticsearch's analyzer `english`, and for quoted
+phrases also with `standard`, which removes and stems nothing (arXiv's published code: arxiv-search,
+DocumentMapping.json). Both convert to lower case, and neither removes accents. Names of authors are split at
+blanks only, and their accents are removed. The stems are Porter's.
 """
 
 import re
@@ -20,8 +20,8 @@ _STOP_LINE = (
 )
 STOP_WORDS = frozenset(_STOP_LINE.split())
 
-# Unicode Standard Annex #29, Word Boundaries, as Lucene's StandardTokenizer reads it. An ideograph and a
-# letter of Hiragana are words by themselves. Numerals that are no digits, such as ², end a word.
+# Unicode Standard Annex #29, Word Boundaries, as Lucene's StandardTokenizer implements it. Each ideograph and
+# each Hiragana letter is a word. Numerals that are not digits, such as ², end a word.
 _SINGLE = "\u3040-\u309f\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
 _NO_DIGITS = "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070\u2074-\u2079\u2080-\u2089\u2150-\u215f\u2460-\u249b"
 _MARKS = (
@@ -36,14 +36,14 @@ _LETTER = rf"[^\W\d_{_SINGLE}{_NO_DIGITS}]"
 _RUN = rf"(?:{_CHARACTER}|[{_MARKS}])*"
 _JOINT = rf"(?:(?<={_LETTER})[{_BETWEEN_LETTERS}](?={_LETTER})|(?<=\d)[{_BETWEEN_DIGITS}](?=\d))"
 _WORD = re.compile(rf"[{_SINGLE}]|(?!_+(?!\w)){_CHARACTER}{_RUN}(?:{_JOINT}{_RUN})*")
-# A word as a part of a pattern: it may not be given up halfway.
+# A word as a part of a pattern: it must match as a whole.
 _WHOLE_WORD = rf"(?:{_WORD.pattern})(?:(?<=[{_SINGLE}])|(?!{_CHARACTER}|[{_MARKS}]|{_JOINT}))"
-# The same for a text in ASCII, in half the time.
+# The same for ASCII text, in half the time.
 _ASCII_WORD = re.compile(
     r"(?!_+(?!\w))\w++(?:(?:(?<=[a-z])[.':](?=[a-z])|(?<=\d)[.,;'](?=\d))\w++)*", re.ASCII | re.IGNORECASE
 )
 _GAP = rf"(?:[\W_{_NO_DIGITS}])*?"
-# What stands before a character that does not begin a word.
+# The text before a character that does not begin a word.
 _INSIDE = re.compile(
     rf"(?:[\w{_MARKS}]|{_LETTER}[{_BETWEEN_LETTERS}](?={_LETTER})|\d[{_BETWEEN_DIGITS}](?=\d))(?=.\Z)",
     re.DOTALL,
@@ -54,7 +54,7 @@ _POSSESSIVES = ("'s", "\u2019s", "\uff07s")
 _NAME_MARKS = re.compile(r"[.,;]")
 _NAME_WORD = re.compile(r"[^\W_]++(?:['\u2019][^\W_]++)*")
 
-# Letters that Unicode does not take apart into a plain letter and an accent.
+# Letters that Unicode does not decompose into a plain letter and an accent.
 _PLAIN_LETTERS = {
     "ø": "o",
     "ł": "l",
@@ -79,7 +79,7 @@ def words(text: str) -> list[str]:
 
 @cache
 def run_of_words(number: int) -> re.Pattern[str]:
-    """So many words, and what is between them."""
+    """That number of words, with the text between them."""
     return re.compile(rf"{_WHOLE_WORD}(?:{_GAP}{_WHOLE_WORD}){{{number - 1}}}")
 
 
@@ -94,14 +94,14 @@ def without_possessive(word: str) -> str:
 
 
 def bare(word: str) -> str:
-    """A word in lower case without a last `'s`, unless only a stop word were left."""
+    """A word in lower case without a last `'s`, unless the rest is a stop word."""
     found = without_possessive(word)
     return word if found in STOP_WORDS else found
 
 
 @lru_cache(maxsize=1 << 18)
 def stem(word: str) -> str | None:
-    """What the analyzer `english` makes of a word in lower case: its stem, `None` for a stop word."""
+    """The result of the analyzer `english` for a word in lower case: its stem, `None` for a stop word."""
     found = without_possessive(word)
     return None if found in STOP_WORDS else stemmer.stem(found)
 
@@ -118,12 +118,12 @@ def _without_mark(character: re.Match[str]) -> str:
 
 
 def spellings(word: str) -> tuple[str, ...]:
-    """`word` as it is, and in plain letters where it has others: `schrödinger`, `schrodinger`."""
+    """`word` unchanged, and in plain letters if it has others: `schrödinger`, `schrodinger`."""
     return tuple(dict.fromkeys((word, fold(word).translate(_TO_PLAIN_LETTERS))))
 
 
 def name_spellings(part: str) -> tuple[str, ...]:
-    """A part of a name as it is, and with one of the letters that have no accent but a stroke, or are two."""
+    """A part of a name, unchanged, and with one special letter each: `ø` for `o`, `ß` for `ss` and so on."""
     found = [part]
     for letter in _NAME_LETTERS:
         plain = _PLAIN_LETTERS[letter]
@@ -133,26 +133,26 @@ def name_spellings(part: str) -> tuple[str, ...]:
 
 
 def name_parts(name: str) -> tuple[str, ...]:
-    """The parts of a name as arXiv's analyzer `author_folding` gives them: divided at blanks, and folded."""
+    """The parts of a name from arXiv's analyzer `author_folding`: split at blanks, without accents."""
     return tuple(_NAME_MARKS.sub("", fold(name)).translate(_TO_PLAIN_LETTERS).split())
 
 
 def name_words(name: str) -> tuple[str, ...]:
-    """The parts of a name, divided at every mark: `Jean-Pierre` and `J.-P.` are two each."""
+    """The parts of a name, split at every mark: `Jean-Pierre` and `J.-P.` have two parts each."""
     return tuple(_NAME_WORD.findall(fold(name).translate(_TO_PLAIN_LETTERS)))
 
 
 class AnalysedText:
-    """One text, taken apart once.
+    """One text, analysed once.
 
-    `words` and `stems` run in parallel (a stop word's stem is `None`); `places` says where each stem stands.
+    `words` and `stems` are parallel (a stop word's stem is `None`); `places` has the positions of each stem.
     """
 
     __slots__ = ("_bounds", "_parts", "_spaced", "places", "stems", "text", "words")
 
     def __init__(self, text: str) -> None:
         self.text = text
-        # What is between the words, and the words, in turn.
+        # The words alternate with the text between them.
         self._parts = (_ASCII_WORD_APART if text.isascii() else _WORD_APART).split(text)
         self._bounds: list[int] | None = None
         self._spaced: str | None = None
@@ -164,7 +164,7 @@ class AnalysedText:
                 self.places.setdefault(stemmed, []).append(place)
 
     def places_starting(self, start: str) -> list[int]:
-        """The places of the words that begin with `start`, or whose stems do, but for stop words."""
+        """The places of the words that begin with `start`, or whose stems do, except stop words."""
         if self._spaced is None:
             both = (f"{word} {stemmed}" for word, stemmed in zip(self.words, self.stems, strict=True))
             self._spaced = f" {' '.join(both)}"
@@ -173,12 +173,12 @@ class AnalysedText:
         return [place for place in range(len(self.words)) if self.starts(place, start)]
 
     def starts(self, place: int, start: str) -> bool:
-        """Whether the word at `place`, or its stem, begins with `start`; never where it is a stop word."""
+        """Whether the word at `place`, or its stem, begins with `start`; false for a stop word."""
         stemmed = self.stems[place]
         return stemmed is not None and (self.words[place].startswith(start) or stemmed.startswith(start))
 
     def passage(self, first: int, last: int) -> str:
-        """The text as written from the word at place `first` to the one at `last`, both included."""
+        """The text as written, from the word at place `first` to the word at place `last`, inclusive."""
         if self._bounds is None:
             self._bounds = list(accumulate(map(len, self._parts)))
         return self.text[self._bounds[2 * first] : self._bounds[2 * last + 1]]

@@ -1,6 +1,6 @@
-"""A keyword as a tree: what is looked for, how it is written, and when two trees ask for the same.
+"""A keyword as a tree: what it searches for, its text, and the identity of trees with the same meaning.
 
-Every node has a `key`, made once. Nodes with one key match the same papers, however they are written.
+Every node has a `key`, computed once. Nodes with the same key match the same papers, in any spelling.
 """
 
 import re
@@ -19,7 +19,7 @@ _NEEDS_QUOTES = re.compile(r'["()*=:|]|&&')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One word of a phrase, `offset` places after its first: stems, forms, or the start of a word."""
+    """One word of a phrase, `offset` places after the first word: stems, forms, or the start of a word."""
 
     offset: int
     stems: tuple[str, ...] = ()
@@ -35,8 +35,8 @@ class Term:
 class Phrase:
     """Adjacent words in title or abstract (no prefix), in one of them (`ti`, `abs`), or anywhere (`all`).
 
-    `words` are in lower case, with the stop words between them; `terms` are what is compared. `exact` ones
-    are compared as words, others by their stems.
+    `words` are in lower case and include stop words; `terms` are compared. With `exact` they are compared as
+    words, otherwise by their stems.
     """
 
     prefix: Literal["", "ti", "abs", "all"]
@@ -60,9 +60,9 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """A person's name: `given` names, which may be initials, divided at every mark, and the `surname`.
+    """A person's name: `given` names, which may be initials, split at every mark, and the `surname`.
 
-    `parts` are those of the whole name as arXiv divides it, at blanks.
+    `parts` are the parts of the whole name, split at blanks as arXiv does.
     """
 
     written: str
@@ -78,9 +78,9 @@ class Author:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """Adjacent words in the comment (`co`) or in the journal reference (`jr`), as they are.
+    """Adjacent words in the comment (`co`) or in the journal reference (`jr`), unchanged.
 
-    Stop words are no words there: `runs` are what stands between them.
+    These fields ignore stop words: `runs` are the words between them.
     """
 
     prefix: Literal["co", "jr"]
@@ -98,7 +98,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
-    """One of arXiv's categories (`cs.LG`), or all that begin alike (`cs.*`)."""
+    """One of arXiv's categories (`cs.LG`), or all with the same beginning (`cs.*`)."""
 
     written: str
     key: str = field(init=False, compare=False, repr=False)
@@ -120,7 +120,7 @@ class Identifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnyOf:
-    """At least one of two or more operands. Made by `any_of`."""
+    """At least one of two or more operands. Created by `any_of`."""
 
     operands: tuple["Node", ...]
     key: str = field(init=False, compare=False, repr=False)
@@ -131,7 +131,7 @@ class AnyOf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllOf:
-    """Every one of `wanted`, which is never empty, and none of `unwanted`. Made by `all_of`."""
+    """Every one of `wanted`, which is never empty, and none of `unwanted`. Created by `all_of`."""
 
     wanted: tuple["Node", ...]
     unwanted: tuple["Node", ...]
@@ -151,7 +151,7 @@ Node: TypeAlias = Leaf | AnyOf | AllOf
 
 
 def any_of(operands: tuple[Node, ...]) -> Node:
-    """The operands joined by OR: brackets that change nothing and repetitions are gone."""
+    """The operands joined by OR, without unnecessary brackets and repetitions."""
     flat = _distinct(part for node in operands for part in _alternatives(node))
     return flat[0] if len(flat) == 1 else AnyOf(operands=flat)
 
@@ -181,7 +181,7 @@ def _distinct(nodes: Iterable[Node]) -> tuple[Node, ...]:
 
 
 def readable(node: Node) -> str:
-    """The canonical text of a whole keyword; parsing it gives `node` again."""
+    """The canonical text of a whole keyword; parsing it returns `node`."""
     if isinstance(node, Phrase) and not node.prefix and not node.exact and _is_plain(node):
         return node.written
     return _readable(node)
@@ -215,7 +215,7 @@ def _is_one_plain_word(leaf: Phrase | Author | Remark) -> bool:
 
 
 def _is_plain(leaf: Phrase | Author | Remark) -> bool:
-    """Whether the leaf's words can stand without quotes and still be no operator, prefix or wildcard."""
+    """Whether the leaf's words can be written without quotes and contain no operator, prefix or wildcard."""
     if isinstance(leaf, Phrase):
         if leaf.has_wildcard:
             return True

@@ -1,4 +1,4 @@
-"""Keywords that are of the language and find far more than they seem to."""
+"""Finds valid keywords that match far more papers than they seem to."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from digest.keywords.query import Query
 
 
 def cautions(query: Query) -> tuple[str, ...]:
-    """What a subscriber should know before they follow `query`: a line each, none for most keywords."""
+    """Warnings about `query` for the subscriber, one per line; empty for most keywords."""
     return tuple(dict.fromkeys(line for phrase in _deciding(query.root) if (line := _caution(phrase))))
 
 
 def _deciding(node: Node) -> Iterator[Phrase]:
-    """The phrases of which one is enough for a paper to be found."""
+    """The phrases each of which alone is enough for a match."""
     match node:
         case Phrase():
             yield node
@@ -39,7 +39,7 @@ def _caution(phrase: Phrase) -> str | None:
 
 
 def how_usual(word: str) -> str:
-    """Of a single letter or digit, in how many papers it stands; else nothing. Counted in June 2026."""
+    """For a single letter or digit, how many papers contain it; else empty. Counted in June 2026."""
     if len(word) > 1 or not word.isascii():
         return ""
     usual = "digits are in 10 to 170" if word.isdigit() else "letters are in 10 to 60"

@@ -1,7 +1,7 @@
-"""What means something in other search engines, and would be no more than punctuation or a word here.
+"""Finds the syntax of other search engines, which here would be only punctuation or a word.
 
-Nothing of it becomes a phrase in silence: whoever writes `graph -survey` or `graph or tree` is told both
-right forms. In quotes all of it is punctuation and words.
+It is never silently taken as a phrase: for `graph -survey` or `graph or tree`, the error shows both correct
+forms. In quotes all of it is punctuation and words.
 """
 
 import re
@@ -19,7 +19,7 @@ FIELD_NAMES = {
     "categories": "cat", "co": "co", "comment": "co", "comments": "co", "jr": "jr", "journal": "jr",
     "journal_ref": "jr", "id": "id", "arxiv": "id", "all": "all", "any": "all",
 }  # fmt: skip
-"""The prefixes, each by itself and by its longer names."""
+"""The prefixes, by their short and their longer names."""
 
 _SUSPICIOUS = re.compile(r"[^\w\s]")
 _FIELDS = "|".join(sorted(FIELD_NAMES, key=len, reverse=True))
@@ -42,12 +42,14 @@ _NARROWED = {
     "r": "R package OR R software",
     "net": "net AND (cat:cs.PL OR cat:cs.SE)",
 }
-"""For programming languages of whose names little is left: what has most of their papers and few others."""
+"""For programming languages whose names lose their marks: a keyword that finds most of their papers and few
+others.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Misuse:
-    """What is wrong with a phrase, `offset` characters after its beginning, and what to write instead."""
+    """What is wrong at `offset` characters in a phrase, and what to write instead."""
 
     offset: int
     expected: str
@@ -56,9 +58,9 @@ class Misuse:
 
 
 def misuse(value: str, *, prefix: str, is_plain: bool) -> Misuse | None:
-    """The first thing in an unquoted phrase after `prefix` (empty for none) that is of another language.
+    """The first part of an unquoted phrase after `prefix` (may be empty) that is syntax of another language.
 
-    `is_plain`: it is a whole keyword, without anything else that the language knows.
+    `is_plain`: the phrase is a whole keyword, without any other syntax of the keyword language.
     """
     return next(_misuses(value, prefix, is_plain), None)
 
@@ -81,17 +83,17 @@ def _quoted(value: str) -> str:
 
 
 def vanishing(value: str) -> re.Match[str] | None:
-    """The mark without which a name of one word is another word; `None` where none is lost."""
+    """The mark whose loss turns a name of one word into another word; `None` if none is lost."""
     return _VANISHING.search(value) if len(words(value)) == 1 and " " not in value else None
 
 
 def narrowed(word: str) -> str | None:
-    """A keyword for the programming language of which only `word` is left; `None` if it is none."""
+    """A keyword for the programming language whose name is reduced to `word`; `None` if there is none."""
     return _NARROWED.get(word)
 
 
 def _bare_names(value: str) -> Iterator[Misuse]:
-    """A category or an identifier that lacks its prefix: nobody writes it in an abstract."""
+    """A category or an identifier without its prefix: abstracts do not contain it."""
     start = value.removesuffix("*")
     code = category_code(value)
     if not code and value.endswith(".*") and (alike := starting_with(start)):
@@ -126,7 +128,7 @@ def _fields(value: str) -> Iterator[Misuse]:
 
 
 def _signs(value: str) -> Iterator[Misuse]:
-    """`-word`, `!word` and `+word`. A hyphen before the only word has no other meaning than a hyphen's."""
+    """`-word`, `!word` and `+word`. Before the only word, a hyphen can only be a hyphen."""
     chunks = value.split()
     signed = [found for found in _SIGNED.finditer(value) if value[: found.start()][-1:].strip() == ""]
     if not signed or (len(chunks) == 1 and signed[0][1] in ("-", "\u2212")):
@@ -145,13 +147,13 @@ def _signs(value: str) -> Iterator[Misuse]:
 
 
 def _joints(value: str, is_plain: bool) -> Iterator[Misuse]:
-    """Other signs and words for AND, OR and ANDNOT, where they stand between two words."""
+    """Other signs and words for AND, OR and ANDNOT between two words."""
     chunks = list(re.finditer(r"\S+", value))
     for before, chunk, after in zip(chunks, chunks[1:], chunks[2:], strict=False):
         meant = "AND" if _NEAR.fullmatch(chunk[0]) else _JOINTS.get(chunk[0].lower())
         if not meant or not words(before[0]) or not words(after[0]):
             continue
-        # "whether or not" and "is not enough" are phrases, and have other very common words beside them.
+        # "whether or not" and "is not enough" are phrases: another stop word is next to the operator.
         is_said = {words(before[0])[-1], words(after[0])[0]} & STOP_WORDS
         if chunk[0].lower() in ("or", "not") and (is_said or not is_plain):
             continue
@@ -165,7 +167,7 @@ def _joints(value: str, is_plain: bool) -> Iterator[Misuse]:
 
 
 def _within_words(value: str) -> Iterator[Misuse]:
-    """`~word`, `word~2`, `word^3`, `wom?n`; a question mark at the end of a sentence is one."""
+    """`~word`, `word~2`, `word^3`, `wom?n`; a question mark at the end of a sentence is only punctuation."""
     chunks = list(re.finditer(r"\S+", value))
     for chunk in chunks:
         one, start, is_sentence = chunk[0], chunk.start(), len(chunks) > 1 and chunk is chunks[-1]
@@ -200,7 +202,7 @@ def _lists(value: str, is_plain: bool) -> Iterator[Misuse]:
 
 
 def _vanished(value: str) -> Iterator[Misuse]:
-    """A name of one word that is another one without its marks, such as `C++` and `.NET`."""
+    """A name of one word that becomes another word without its marks, such as `C++` and `.NET`."""
     if found := vanishing(value):
         (left,) = words(value)
         narrower = narrowed(left)

@@ -1,7 +1,8 @@
-"""Which queries a paper matches, where, and by which words.
+"""Finds which queries a paper matches, in which fields, and by which words.
 
-`matches` evaluates one query alone. `QueryIndex` gives the same answers for many queries at once: it files
-each under tokens of which a paper must have one to match, so that a paper costs its own length and its hits.
+`matches` evaluates one query alone. `QueryIndex` gives the same answers for many queries at once. It indexes
+each query by tokens, at least one of which every matching paper has. So the time for a paper depends on its
+length and its matches only.
 """
 
 from collections import Counter, defaultdict
@@ -16,7 +17,7 @@ from digest.keywords.matchers import AnalysedPaper, Evidence, Finder, Kind, find
 from digest.keywords.query import Query
 from digest.model.paper import ArxivId, Paper
 
-# Subscribers of one day share papers and keywords.
+# The subscribers of one day share papers and keywords.
 _QUERIES_KEPT = 2_000
 _TITLES_OF_ONE = 50
 _TITLES_KEPT = 1_000
@@ -24,11 +25,11 @@ _TITLES_KEPT = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A query that a paper matches: the paper's fields where it does, and the words there, as written.
+    """A query that a paper matches: the fields that match, and the words there, as written.
 
     `fields` are names of `Paper`'s fields, in the order of `digest.keywords.matchers.FIELDS`. `words` are
-    distinct passages of them, such as `Graph-Neural Networks`, an author's name or a category. What a query
-    refuses is in neither.
+    distinct passages of them, such as `Graph-Neural Networks`, an author's name or a category. Neither
+    contains anything that the query excludes.
     """
 
     query: Query
@@ -37,13 +38,13 @@ class Match:
 
 
 def matches(query: Query, paper: Paper) -> bool:
-    """Whether `paper` is one that `query` asks for."""
+    """Whether `paper` matches `query`."""
     analysed = AnalysedPaper(paper)
     return _evaluated(query.root, lambda leaf: finder(leaf)(analysed)) is not None
 
 
 def _evaluated(node: Node, find: Callable[[Leaf], Evidence | None]) -> Evidence | None:
-    """The evidence for all that `node` asks for; `None` if it is not matched."""
+    """The evidence for `node`; `None` if it does not match."""
     if isinstance(node, AnyOf):
         return merged([_evaluated(operand, find) for operand in node.operands])
     if not isinstance(node, AllOf):
@@ -59,7 +60,7 @@ def _evaluated(node: Node, find: Callable[[Leaf], Evidence | None]) -> Evidence 
 
 @lru_cache(maxsize=_QUERIES_KEPT)
 def title_test(query: Query) -> Callable[[str], bool]:
-    """Tells whether words that `query` asks for stand in a title, whatever else it asks for."""
+    """A test whether a title contains any phrase that `query` wants, whatever else the query requires."""
     finders = tuple(map(finder, wanted_phrases(query.root)))
 
     @lru_cache(maxsize=_TITLES_OF_ONE)
@@ -76,13 +77,13 @@ def _title_alone(title: str) -> AnalysedPaper:
 
 
 def forget() -> None:
-    """Gives up the words and titles that are kept to be quick: after a day's papers some 10 MB."""
+    """Clears the caches of words and titles: about 10 MB after a day's papers."""
     for kept in (stem, title_test, _title_alone):
         kept.cache_clear()
 
 
 def wanted_phrases(node: Node) -> Iterator[Phrase]:
-    """The phrases in `node`, but for those that it refuses."""
+    """The phrases in `node`, except those that it excludes."""
     if isinstance(node, AnyOf | AllOf):
         for operand in node.operands if isinstance(node, AnyOf) else node.wanted:
             yield from wanted_phrases(operand)
@@ -91,7 +92,7 @@ def wanted_phrases(node: Node) -> Iterator[Phrase]:
 
 
 class _Entry(NamedTuple):
-    """A leaf on file: how to find it, the query that it is by itself, and those that it may bring up."""
+    """A leaf in the index: its finder, the query that is this leaf alone, and the queries that it triggers."""
 
     key: str
     find: Finder
@@ -100,11 +101,11 @@ class _Entry(NamedTuple):
 
 
 _Filed: TypeAlias = dict[Kind, dict[object, list[_Entry]]]
-"""Kind of token → token → the leaves that are possible only where a paper has it."""
+"""Kind of token → token → the leaves that only papers with this token can match."""
 
 
 class QueryIndex:
-    """Many queries, ready to be held against one paper after another.
+    """Many queries, indexed so that one paper after another can be matched.
 
     Queries with the same key count as one; the first of them stands for all.
     """
@@ -172,7 +173,7 @@ class QueryIndex:
 
 
 def _file(entries: Iterable[tuple[Leaf, _Entry]]) -> _Filed:
-    """Each entry where a paper that meets it can be told; of several ways, the one that the fewest share."""
+    """Indexes each entry by one group of its tokens; of several groups, the one with the least use."""
     options = [(entry, selective_tokens(leaf)) for leaf, entry in entries]
     usage = Counter(token for _, groups in options for group in groups for token in group)
     filed: _Filed = defaultdict(lambda: defaultdict(list))
@@ -183,7 +184,7 @@ def _file(entries: Iterable[tuple[Leaf, _Entry]]) -> _Filed:
 
 
 def _triggers(node: Node) -> tuple[Leaf, ...]:
-    """Leaves of which at least one is met wherever `node` matches: as few and as rare as the tree allows."""
+    """Leaves, one of which every paper that matches `node` matches: as few and as rare as possible."""
     if isinstance(node, AnyOf):
         return tuple({leaf.key: leaf for operand in node.operands for leaf in _triggers(operand)}.values())
     if isinstance(node, AllOf):
@@ -194,7 +195,7 @@ def _triggers(node: Node) -> tuple[Leaf, ...]:
 
 
 def _commonness(leaf: Leaf) -> int:
-    """A rough share of papers, in thousandths, that meet `leaf`."""
+    """A rough share of papers, in thousandths, that match `leaf`."""
     match leaf:
         case Category():
             return 300 if leaf.written.endswith("*") else 50

@@ -1,14 +1,14 @@
-"""Which forms of an English word differ in number only: `compiler` and `compilers`, not `compiled`.
+"""The forms of an English word that differ in number only: `compiler` and `compilers`, not `compiled`.
 
-Words that the usual endings tell wrongly are in tables. A plural counts only if it leads back to its
-singular, so being a form of one another is mutual.
+Exceptions from the usual endings are in tables. A plural counts only if the rules lead from it back to its
+singular, so the relation between forms is symmetric.
 """
 
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-# They have no other number, though they look like a plural: `burger` is not of Burgers. An abbreviation is
+# They have only one number, but look like a plural: `burger` is not a form of Burgers. An abbreviation is
 # here if papers seldom mean a plural by it: GPS, hardly ever "GPs".
 _ALONE = frozenset(
     """
@@ -21,7 +21,7 @@ _ALONE = frozenset(
     """.split()  # noqa: SIM905
 )
 
-# The plural in -s, or in -es, of words for which the rules below would not find it.
+# The plural in -s, or in -es, of words for which the rules below do not find it.
 _WITH_S = """
     ache api avalanche bci bureau cache calorie chi cliche cookie cpu czech emri emu epoch fmri genie gpu
     gru gui guru headache impasse imu iou kpi mach menu moustache movie mri mu newbie niche npu nu phi pi
@@ -89,13 +89,13 @@ _OTHER_ENDINGS = {
     "satz -sätze": "ansatz",
 }
 
-# What compounds end in: `submatrix`, `octahedra`, `kilonovae`, `bispectrum`, `reanalyses`.
+# The last parts of compounds: `submatrix`, `octahedra`, `kilonovae`, `bispectrum`, `reanalyses`.
 _TAILS = """
     alga analysis child continuum equilibrium formula hedron index lens matrix momentum nova nucleus radius
     sheaf simplex spectrum thesis vertex woman
     """.split()  # noqa: SIM905
 
-# As viruses and statuses, not causes and peruses.
+# Plurals such as viruses and statuses, not causes and peruses.
 _USES = re.compile(r".*(?:[tnlpgdx]|.[^e]r|i)uses")
 
 
@@ -103,7 +103,7 @@ _USES = re.compile(r".*(?:[tnlpgdx]|.[^e]r|i)uses")
 def number_forms(word: str) -> tuple[str, ...]:
     """`word` with its singulars and plurals, sorted: `index`, `indexes`, `indices`.
 
-    A form that no one writes may be among them; a word that is missing here is an unusual plural.
+    It may contain a form that nobody writes; unusual plurals may be missing.
     """
     if len(word) < 2 or not word.isalpha():
         return (word,)
@@ -126,19 +126,19 @@ def _plurals(singular: str) -> tuple[str, ...]:
 
 
 def _of_compound(word: str, forms: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """What `forms` has for the last part of `word`, with the first part before each."""
+    """The forms of the last part of `word` in `forms`, each with the first part before it."""
     found = None if word in _PLURALS or word in _ALONE else _COMPOUND.fullmatch(word)
     return tuple(found[1] + form for form in forms.get(found[2], ()) if form in _LAST_PARTS) if found else ()
 
 
 def _is_listed(word: str) -> bool:
-    """Whether the tables tell the forms of `word`, and the rules do not."""
+    """Whether the tables, and not the rules, have the forms of `word`."""
     listed = word in _PLURALS or word in _SINGULARS or word in _ALONE
     return listed or _COMPOUND.fullmatch(word) is not None
 
 
 def _without_ending(plural: str) -> str:
-    """The singular by rule; empty where there is none."""
+    """The singular by rule; empty if there is none."""
     if len(plural) < 3 or not plural.endswith("s") or plural.endswith(("ss", "us", "is")):
         return ""
     if not plural.isascii():
@@ -162,7 +162,7 @@ def _with_ending(singular: str) -> str:
 
 
 def _tables() -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-    """The plurals of each listed singular, and the other way round."""
+    """The plurals of each listed singular, and the reverse."""
     pairs = {(word, f"{word}s") for word in _WITH_S.split()}
     pairs |= {(word, plural) for word in _WITH_ES.split() for plural in (f"{word}es", _with_ending(word))}
     for endings, words in _OTHER_ENDINGS.items():

@@ -1,4 +1,4 @@
-"""How a keyword was understood: its words, what of them is compared, and what is left out."""
+"""Shows how a keyword was understood: its words, how each is compared, and which are ignored."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ _PLACES = {
 class Reading:
     """One phrase of a keyword: its `words` in lower case, and what is `compared`, in the same order.
 
-    Of each word compared that is its stem, the forms of the word, or its beginning and `*`; several are
-    joined by `|`. `left_out` are very common words, of which the place alone is kept.
+    For each compared word, `compared` has its stem, its forms, or its beginning and `*`; several are joined
+    by `|`. `left_out` are very common words: they are not compared, but keep their place.
     """
 
     where: str
@@ -30,12 +30,12 @@ class Reading:
 
 
 def readings(query: Query) -> tuple[Reading, ...]:
-    """One for each phrase, in the order of the keyword; none for authors, categories and the like."""
+    """One reading for each phrase, in the order of the keyword; none for authors, categories and so on."""
     return tuple(map(_reading, phrases(query.root)))
 
 
 def phrases(node: Node) -> Iterator[Phrase]:
-    """The phrases of a keyword, those that it refuses too."""
+    """The phrases of a keyword, including those that it excludes."""
     match node:
         case AnyOf():
             for operand in node.operands:

@@ -1,4 +1,4 @@
-"""Where a paper meets one leaf of a query, and which tokens it must have to meet it at all."""
+"""Finds where a paper matches one leaf of a query, and which tokens the paper must have to match it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
@@ -17,7 +17,7 @@ _SEARCHED = {"ti": ("title",), "abs": ("abstract",)}
 
 
 class Evidence(NamedTuple):
-    """Where a paper meets what is asked for: names of its fields, and their distinct passages, as written."""
+    """Where a paper matches: names of its fields, and their distinct passages, as written."""
 
     fields: tuple[str, ...]
     words: tuple[str, ...]
@@ -26,9 +26,9 @@ class Evidence(NamedTuple):
 class Kind(NamedTuple):
     """A kind of token.
 
-    `stem`, `pair` (two stems, `size` places apart) and `word` are of title and abstract, and so is `start`
-    (the first `size` letters of a word or a stem). `author` is a part of a name, `comment` and `journal_ref`
-    a word of these, `category` is the beginning of a code; `id` the paper's own.
+    `stem`, `pair` (two stems, `size` places apart), `word` and `start` (the first `size` letters of a word or
+    a stem) come from title and abstract. `author` is a part of a name, `comment` and `journal_ref` are words
+    of these fields, `category` is the beginning of a code; `id` is the paper's identifier.
     """
 
     name: Literal["stem", "pair", "word", "start", "author", "comment", "journal_ref", "category", "id"]
@@ -36,11 +36,11 @@ class Kind(NamedTuple):
 
 
 Token: TypeAlias = tuple[Kind, str | tuple[str, str]]
-"""Something that a paper has."""
+"""A property of a paper, for the index."""
 
 
 class AnalysedPaper:
-    """A paper whose text is taken apart once, and only as far as the queries need it."""
+    """A paper whose text is analysed once, and only as far as the queries need it."""
 
     def __init__(self, paper: Paper) -> None:
         self.paper = paper
@@ -64,7 +64,7 @@ class AnalysedPaper:
         return AnalysedText(self.paper.journal_ref or "")
 
     def tokens(self, kind: Kind) -> Iterator[object]:
-        """The values of the paper's tokens of one kind; some may come twice."""
+        """The values of the paper's tokens of one kind; they may repeat."""
         title, abstract = self.title, self.abstract
         match kind.name:
             case "stem":
@@ -91,11 +91,11 @@ class AnalysedPaper:
 
 
 Finder: TypeAlias = Callable[[AnalysedPaper], Evidence | None]
-"""Tells where a paper meets one leaf; `None` if it does not."""
+"""Finds where a paper matches one leaf; `None` if it does not."""
 
 
 def finder(leaf: Leaf) -> Finder:
-    """The finder of `leaf`, to be made once and held against many papers."""
+    """The finder of `leaf`, which can be used for many papers."""
     match leaf:
         case Phrase(prefix="all"):
             return partial(_anywhere, leaf, _Run(leaf), frozenset(name_parts(leaf.written)))
@@ -127,9 +127,9 @@ def _evidence(field: str, found: Iterable[str]) -> Evidence | None:
 
 
 class _Run:
-    """A phrase made ready: where in a paper's text its words stand side by side.
+    """A prepared phrase: finds where its words are adjacent in a paper's text.
 
-    The search begins where the first word that has a stem stands, and then looks at the `others`.
+    The search begins at the positions of the first word that has a stem, and then compares the `others`.
     """
 
     __slots__ = ("_anchor", "_fields", "_last", "_offset", "_others", "_stem")
@@ -190,7 +190,7 @@ class _Run:
 
 
 def _stems(term: Term) -> tuple[str, ...]:
-    """The stems of which one is where the term is met; none for a stop word or the start of a word."""
+    """The stems, one of which every match has; empty for a stop word or the start of a word."""
     return term.stems or tuple(sorted({found for form in term.forms if (found := stem(form))}))
 
 
@@ -201,7 +201,7 @@ def _by_author(author: Author, paper: AnalysedPaper) -> Evidence | None:
 
 
 def _is_signed(name: str, parts: tuple[str, ...], author: Author) -> bool:
-    """Whether the surname stands in `name`, after given names of which one or the other may be an initial."""
+    """Whether `name` has the surname after the given names; on either side, these may be initials."""
     wanted = (author.surname,), tuple(author.surname.split("-"))
     for surname in dict.fromkeys(wanted):
         if surname[-1] not in parts or len(author.surname) == 1:
@@ -215,7 +215,7 @@ def _is_signed(name: str, parts: tuple[str, ...], author: Author) -> bool:
 
 
 def _are_given(before: str, given: tuple[str, ...]) -> bool:
-    """Whether `before` is `given`, or ends with it: `Shu-Lin` is one name, and does not end with `Lin`."""
+    """Whether `before` is `given` or ends with it: `Shu-Lin` is one name, and does not end with `Lin`."""
     if not given:
         return True
     pieces = before.split()
@@ -252,7 +252,7 @@ def _by_identifier(wanted: str, paper: AnalysedPaper) -> Evidence | None:
 
 
 def _anywhere(phrase: Phrase, run: _Run, name: frozenset[str], paper: AnalysedPaper) -> Evidence | None:
-    """`all:` as arXiv has it: title, abstract, one name with all its parts, the comment, a code."""
+    """`all:` as arXiv defines it: title, abstract, one name with all its parts, the comment, a code."""
     authors = (author for author, found in paper.names if name and name <= set(found))
     said = _selective(phrase)
     codes = (code for code in paper.paper.categories if tuple(words(code)) == phrase.words)
@@ -271,7 +271,7 @@ def _selective(phrase: Phrase) -> tuple[str, ...]:
 
 
 def selective_tokens(leaf: Leaf) -> tuple[tuple[Token, ...], ...]:
-    """Groups of tokens: a paper that meets `leaf` has at least one token of each group."""
+    """Groups of tokens: a paper that matches `leaf` has at least one token of each group."""
     match leaf:
         case Phrase(prefix="all"):
             elsewhere = _tokens_elsewhere(leaf)

@@ -1,4 +1,4 @@
-"""The keyword language, read: text → tokens → tree, and a helpful error where that fails.
+"""Parses the keyword language: text → tokens → tree, with a helpful error message.
 
 keyword     = conjunction ("OR" conjunction)*
 conjunction = ["NOT"] operand (("AND" ["NOT"] | "ANDNOT" | "NOT") operand)*
@@ -46,7 +46,7 @@ class Token:
 
 
 def parse_tree(text: str) -> Node:
-    """The tree of one keyword. Raises `QueryError` with the place, what was expected, and the likely fix."""
+    """The tree of one keyword. Raises `QueryError` with the place, what was expected, a likely correction."""
     text = normalized(text)
     if len(text) > MAX_LENGTH:
         raise QueryError(
@@ -177,7 +177,7 @@ class _Parser:
         return _PREFIXES[name]
 
     def other_prefixes(self, token: Token, close: list[str]) -> Iterator[str]:
-        """The paper whose address this is, the prefix that is written nearly so, or a phrase with a colon."""
+        """Suggestions: the paper with this address, a prefix with a similar name, a phrase with a colon."""
         with suppress(ValueError):
             yield f"id:{parse_identifier(self.text)[0]}"
         for name in close:
@@ -234,7 +234,7 @@ class _Parser:
             raise self.error(written.start + found.offset, found.expected, found.hint, *remedies)
 
     def words(self) -> str:
-        """An unquoted phrase: all that comes before the next operator, prefix, quote or bracket."""
+        """An unquoted phrase: all words before the next operator, prefix, quote or bracket."""
         start = self.token.start
         while self.sees("word"):
             if not self.is_plain and self.token.value.lower() in _MISTAKEN:

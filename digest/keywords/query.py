@@ -1,6 +1,6 @@
-"""The keyword language: what a subscriber writes, as a value that can be compared, stored and sent to arXiv.
+"""The keyword language: a subscriber's text as a value that can be compared, stored and sent to arXiv.
 
-The language itself is described in docs/keywords.md.
+The language is described in docs/keywords.md.
 """
 
 import re
@@ -29,15 +29,15 @@ from digest.model.categories import NAMES
 
 _NO_NAME = re.compile(r"[^\w.'’-]")
 _MOST_VARIANTS = 8
-"""So many phrases stand for one of which words have several stems, or letters with and without accents."""
+"""The most phrases for one phrase whose words have several stems, or letters with and without accents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One keyword. Made by `parse`.
+    """One keyword. Created by `parse`.
 
-    `text` is its canonical form: `parse(query.text) == query`. `key` is its identity: queries that
-    differ only in how they are written share it, and queries that share it match the same papers.
+    `text` is its canonical form: `parse(query.text) == query`. `key` is its identity: queries that differ
+    only in their spelling share it, and queries that share it match the same papers.
     """
 
     text: str
@@ -46,7 +46,7 @@ class Query:
 
 
 def parse(text: str) -> Query:
-    """The query that `text` means. Raises `QueryError`: the place, what was expected, the likely fix."""
+    """The query in `text`. Raises `QueryError`: the place, what was expected, the likely correction."""
     root = parse_tree(text)
     return Query(text=readable(root), key=root.key, root=root)
 
@@ -54,23 +54,23 @@ def parse(text: str) -> Query:
 def to_arxiv(query: Query) -> str:
     """The query in the syntax of arXiv's search API, with a bracket around every operation.
 
-    It asks for all that matches locally, and for more where arXiv cannot say what is meant: exact words
-    are asked for by their stems, a person by the surname, the start of a word by what all its stems begin
-    with; a negation that arXiv might take wider is left out.
+    It finds every paper that matches locally, and more where arXiv's syntax is less exact: exact words are
+    replaced by their stems, a person by the surname, the start of a word by the common start of its stems. A
+    negation is omitted if arXiv might exclude more.
     """
     return _at_least(query.root)
 
 
 def any_of(queries: Sequence[Query]) -> str:
-    """One search for all papers that any of `queries` asks for; equal ones are asked once."""
+    """One search for all papers that match any of `queries`; equal queries are included once."""
     distinct = {query.key: query for query in queries}
     return _balanced([to_arxiv(query) for query in distinct.values()], "OR")
 
 
 def _balanced(parts: Sequence[str], operator: str) -> str:
-    """`parts` joined as a binary tree of brackets, as deep as the logarithm of their number.
+    """`parts` joined as a binary tree of brackets; its depth is the logarithm of their number.
 
-    arXiv groups to the right and knows no precedence, so every operation needs its brackets.
+    arXiv groups to the right and has no precedence, so every operation needs its brackets.
     """
     if len(parts) == 1:
         return parts[0]
@@ -79,7 +79,7 @@ def _balanced(parts: Sequence[str], operator: str) -> str:
 
 
 def asks_for_remarks(query: Query) -> bool:
-    """Whether comments or journal references may decide."""
+    """Whether the match may depend on comments or journal references."""
     return any(
         isinstance(leaf, Remark) or (isinstance(leaf, Phrase) and leaf.prefix == "all")
         for leaf in _leaves(query.root)
@@ -100,7 +100,7 @@ def _leaves(node: Node) -> Iterator[Leaf]:
 
 
 def is_asked_exactly(query: Query) -> bool:
-    """Whether arXiv's search can find just what the query matches, and not only more than that."""
+    """Whether arXiv's search finds exactly the papers that the query matches, and no others."""
     return all(map(_is_asked_exactly, _leaves(query.root)))
 
 
@@ -115,7 +115,7 @@ def _is_asked_exactly(leaf: Leaf) -> bool:
 
 
 def _at_least(node: Node) -> str:
-    """A search that finds whatever `node` matches."""
+    """A search that finds every paper that `node` matches."""
     match node:
         case AnyOf():
             return _balanced([_at_least(operand) for operand in node.operands], "OR")
@@ -135,7 +135,7 @@ def _at_least(node: Node) -> str:
 
 
 def _at_most(node: Node) -> str | None:
-    """A search that finds nothing but what `node` matches; `None` where arXiv cannot be held to that."""
+    """A search that finds only papers that `node` matches; `None` if arXiv's syntax cannot express that."""
     match node:
         case AnyOf():
             sure = [found for operand in node.operands if (found := _at_most(operand))]
@@ -155,7 +155,7 @@ def _without(asked: str, refused: Sequence[str]) -> str:
 
 
 def _author(author: Author) -> str:
-    """By the surname, in all spellings, also with a blank for its hyphen; an initial with all parts."""
+    """Searches the surname in all spellings, also with a blank for its hyphen; an initial with all parts."""
     if len(author.surname) == 1:
         return f'au:"{" ".join(author.parts)}"'
     names = dict.fromkeys((*name_spellings(author.surname), *name_spellings(_written_surname(author))))
@@ -164,7 +164,7 @@ def _author(author: Author) -> str:
 
 
 def _written_surname(author: Author) -> str:
-    """The surname in the letters in which it was written, so that `ø` is asked for as well as `o`."""
+    """The surname as it was written, so that both `ø` and `o` are searched."""
     pieces = re.sub(r"[.,;]", " ", author.written.lower()).replace("_", " ").split()
     return next((one for one in pieces if name_parts(one) == (author.surname,)), author.surname)
 
@@ -172,7 +172,7 @@ def _written_surname(author: Author) -> str:
 def _phrase(phrase: Phrase) -> str:
     if phrase.prefix == "all":
         named = [f"cat:{code}" for code in NAMES if tuple(words(code)) == phrase.words]
-        # As it is written, since names are divided at blanks only.
+        # As written, because names are split at blanks only.
         written = " ".join(_NO_NAME.sub(" ", phrase.written).split())
         texts = dict.fromkeys((written, " ".join(phrase.words), *_variants(phrase)))
         return _balanced([*(f'all:"{text}"' for text in texts), *named], "OR")
@@ -181,7 +181,7 @@ def _phrase(phrase: Phrase) -> str:
 
 
 def _in_field(prefix: str, phrase: Phrase) -> str:
-    """As quoted phrases if arXiv can say it so in a few, else each word for itself."""
+    """As quoted phrases if a few are enough for arXiv, else each word separately."""
     if not phrase.has_wildcard and (variants := _variants(phrase)):
         return _balanced([f'{prefix}:"{variant}"' for variant in variants], "OR")
     parts = (_one_word(prefix, term, phrase.words[term.offset]) for term in phrase.terms)
@@ -189,7 +189,7 @@ def _in_field(prefix: str, phrase: Phrase) -> str:
 
 
 def _variants(phrase: Phrase) -> tuple[str, ...]:
-    """Phrases that together find all that `phrase` matches; none where they were too many."""
+    """Phrases that together find everything that `phrase` matches; empty if they are too many."""
     ends = [place for place, word in enumerate(phrase.words) if stem(word) is not None]
     first, last = (ends[0], ends[-1]) if ends else (0, len(phrase.words) - 1)
     forms = {term.offset: tuple(_by_stem(term, phrase.words[term.offset])) for term in phrase.terms}
@@ -200,15 +200,15 @@ def _variants(phrase: Phrase) -> tuple[str, ...]:
 
 
 def _by_stem(term: Term, word: str) -> Iterable[str]:
-    """One form of the word for each of the stems under which arXiv knows the words accepted here."""
+    """For each stem that arXiv has for the accepted words, one form with this stem."""
     known = {found: form for form in (*term.forms, *spellings(word)[::-1]) if (found := stem(form))}
     return dict.fromkeys((*([word] if word in known.values() else []), *known.values()))
 
 
 def _one_word(prefix: str, term: Term, word: str) -> str | None:
-    """What its stems begin with, or one form of it for each of its stems; `None` for a stop word."""
+    """The common start of its stems, or one form for each of its stems; `None` for a stop word."""
     if term.start:
-        # Outside of quotes arXiv's syntax has no room for other marks than these.
+        # Outside of quotes, arXiv's syntax allows only these marks.
         asked = re.match(r"[\w.]+", shared_start(term.start))
         return f"{prefix}:{asked[0]}*" if asked else None
     forms = [f'{prefix}:"{form}"' for form in _by_stem(term, word)]

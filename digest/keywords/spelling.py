@@ -1,4 +1,4 @@
-"""Other spellings of a keyword's words: with accents, joined or apart, with dots or without."""
+"""Other spellings of a keyword's words: with accents, joined or separate, with or without dots."""
 
 import re
 from collections import Counter, defaultdict
@@ -13,7 +13,7 @@ from digest.keywords.interpretation import phrases
 from digest.keywords.query import Query, parse
 from digest.model.paper import ArxivId, Paper
 
-# The commonest of 8,730 papers of June 2026. A name that is not here is found where a paper has it.
+# The most frequent of 8,730 papers of June 2026. Another name is found if a paper contains it.
 _ACCENTED = """
 ampère bézier bäcklund büchi calderón carathéodory cesàro čech cramér erdős fréchet gâteaux gödel gröbner
 grüneisen hölder hénon hörmander kähler lévy lovász łojasiewicz möbius moiré naïve néel nyström padé
@@ -26,7 +26,7 @@ over photo post pre pseudo quasi re self semi sub super trans ultra un under x
 _MOST_TRIED = 12
 _LEAST_PAPERS = 2
 _LEAST_SHARE = 0.02
-"""Of the papers of the keyword itself: fewer than this are not reported."""
+"""The share of the keyword's own papers; spellings with fewer papers are not reported."""
 _SPELLINGS_TOLD = 3
 
 _DIGITS_MEET = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
@@ -35,7 +35,7 @@ _SHORT_NAME = re.compile(r"[A-Za-z]{3,4}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Respelling:
-    """A keyword that finds another spelling as well: `query`, and the words in which it has that."""
+    """A `query` that also finds another spelling, and that spelling as `written`."""
 
     written: str
     query: Query
@@ -43,7 +43,7 @@ class Respelling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherSpelling:
-    """So many `papers` have a keyword's words as `written` and are not found; `keyword` finds them too."""
+    """How many `papers` spell the keyword's words as `written`, so that only `keyword` finds them."""
 
     written: str
     papers: int
@@ -51,7 +51,7 @@ class OtherSpelling:
 
 
 def respellings(query: Query, papers: Iterable[Paper]) -> tuple[Respelling, ...]:
-    """Spellings that may be usual, by what words `papers` have. Whether they are, arXiv has to be asked."""
+    """Spellings that may be common, from the words of `papers`. Only a search at arXiv shows if they are."""
     vocabulary = frozenset(
         word for paper in papers for text in (paper.title, paper.abstract) for word in words(text)
     )
@@ -69,7 +69,7 @@ def respellings(query: Query, papers: Iterable[Paper]) -> tuple[Respelling, ...]
 def other_spellings(
     query: Query, tried: Sequence[Respelling], own: frozenset[ArxivId], papers: Iterable[Paper]
 ) -> tuple[OtherSpelling, ...]:
-    """Which of `tried` to report, by the `papers` that they find in addition to the keyword's `own`."""
+    """The spellings of `tried` to report: those that find enough `papers` besides the keyword's `own`."""
     if not tried:
         return ()
     index, counts = QueryIndex(one.query for one in tried), Counter[str]()
@@ -86,7 +86,7 @@ def other_spellings(
 
 
 def _accented(vocabulary: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
-    """By the plain spelling of a word: its spellings with accents."""
+    """The spellings with accents, by the plain spelling of a word."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for word in (*_ACCENTED.split(), *sorted(word for word in vocabulary if not word.isascii())):
         *_, plain = spellings(word)
@@ -103,7 +103,7 @@ def _of_phrase(
     for place, word in enumerate(said):
         for plain in accented.get(word.lower(), ()):
             other = plain.capitalize() if word[0].isupper() else plain
-            # A word with accents finds its plain spelling too.
+            # A word with accents also finds its plain spelling.
             yield _respelling(
                 query, phrase, (*said[:place], other, *said[place + 1 :]), other, is_instead=True
             )
@@ -112,7 +112,7 @@ def _of_phrase(
 
 
 def _joined_or_apart(said: Sequence[str], vocabulary: frozenset[str]) -> Iterator[tuple[int, int, str]]:
-    """What may stand for the words from one place to another."""
+    """Replacements for the words between two places."""
     for place, word in enumerate(said):
         for other in dict.fromkeys(_forms(word, vocabulary)):
             yield place, place + 1, other
@@ -123,7 +123,7 @@ def _joined_or_apart(said: Sequence[str], vocabulary: frozenset[str]) -> Iterato
 
 def _forms(word: str, vocabulary: frozenset[str]) -> Iterator[str]:
     if "." in word:
-        # Of "U.S." without dots a word is left that means something else.
+        # "U.S." without dots would be another word.
         yield from (word.replace(".", ""), word.replace(".", " ")) if word.count(".") > 1 else ()
     if (apart := _DIGITS_MEET.sub(" ", word)) != word:
         yield apart
@@ -134,7 +134,7 @@ def _forms(word: str, vocabulary: frozenset[str]) -> Iterator[str]:
 
 
 def _halves(word: str, vocabulary: frozenset[str]) -> Iterator[str]:
-    """A word as two, both of which are words by themselves, or the first a prefix."""
+    """A word split in two: both parts are words, or the first part is a prefix."""
     for place in range(1, len(word) - 1):
         first, rest = word[:place].lower(), word[place:].lower()
         is_word = first in _PREFIXES.split() or (
@@ -154,7 +154,7 @@ def _respelling(
 
 
 def _with(node: Node, phrase: Phrase, other: Node) -> Node:
-    """The tree with `other` in the place of `phrase`."""
+    """The tree with `other` in place of `phrase`."""
     if node is phrase:
         return other
     match node:

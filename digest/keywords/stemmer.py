@@ -1,8 +1,8 @@
-"""Porter's stemmer as Lucene has it, which makes the stems in arXiv's index.
+"""Porter's stemmer as Lucene implements it, which makes the stems in arXiv's index.
 
-Source: M. F. Porter, "An algorithm for suffix stripping" (1980), with the departures of Lucene's
+Source: M. F. Porter, "An algorithm for suffix stripping" (1980), with the differences of Lucene's
 PorterStemmer: words of two letters stay as they are, `bli` becomes `ble` and `logi` becomes `log`. Snowball's
-"porter" is another one. A letter that is not of the English alphabet counts as a consonant.
+"porter" is a different stemmer. Letters outside the English alphabet count as consonants.
 """
 
 import re
@@ -21,7 +21,7 @@ _ONE = re.compile(f"{_BEGINNING}(?:{_VOWELS})?$")
 _MANY = re.compile(f"{_BEGINNING}{_VOWELS}{_CONSONANTS}")
 _VOWEL = re.compile(_FIRST_VOWEL)
 _SHORT = re.compile(f"{_CONSONANTS}[aeiouy][^aeiouwxy]$")
-# After a vowel or at the beginning a `y` is a consonant, and after a consonant it is none.
+# After a vowel or at the beginning, `y` is a consonant; after a consonant it is a vowel.
 _DOUBLE = re.compile(r"([^aeiouy])\1$|(?:^|[aeiou])y(?:yy)+$|[^aeiouy](?:yy)+$")
 
 _STEP_2 = {
@@ -38,7 +38,7 @@ _STEP_4 = dict.fromkeys(
      "ism", "ate", "iti", "ous", "ive", "ize"),
     "",
 ) | {"sion": "s", "tion": "t"}  # fmt: skip
-# The last letters of the endings of a step: most words have none of them.
+# The last letters of the endings of a step: most words end in none of them.
 _ENDS_2, _ENDS_3, _ENDS_4 = (frozenset(ending[-1] for ending in step) for step in (_STEP_2, _STEP_3, _STEP_4))
 _LENGTHS_2, _LENGTHS_3, _LENGTHS_4 = (
     sorted({len(ending) for ending in step}, reverse=True) for step in (_STEP_2, _STEP_3, _STEP_4)
@@ -79,7 +79,7 @@ def _without_inflection(word: str) -> str:
 
 
 def _tidied(word: str) -> str:
-    """What is left of a past tense, as it would be written by itself: `hopp` as `hop`, `siz` as `size`."""
+    """The rest of a past tense, written as a word: `hopp` becomes `hop`, `siz` becomes `size`."""
     if word.endswith(("at", "bl", "iz")):
         return f"{word}e"
     if _DOUBLE.search(word):
@@ -90,19 +90,19 @@ def _tidied(word: str) -> str:
 
 
 def _replaced(word: str, step: dict[str, str], lengths: list[int], enough: re.Pattern[str]) -> str:
-    """The longest ending that the step knows decides alone, also where too little stands before it."""
+    """Only the longest ending of the step counts, even if the part before it is too short."""
     for length in lengths:
         ending = word[-length:]
         if ending in step:
             kept = word[:-length]
-            # Of "tion" the "t" belongs to what has to be long enough.
+            # In "tion", the "t" counts for the length that is required.
             measured = kept + step[ending] if step is _STEP_4 else kept
             return kept + step[ending] if enough.match(measured) else word
     return word
 
 
 def _without_last_letter(word: str) -> str:
-    """Step 5: a last `e`, and one of two `l`."""
+    """Step 5: removes a last `e`, and one of two `l`."""
     if word[-1] == "e":
         bare = word[:-1]
         if _MANY.match(bare) or (_ONE.match(bare) and not _SHORT.match(bare)):
@@ -113,7 +113,7 @@ def _without_last_letter(word: str) -> str:
 
 
 def shared_start(start: str) -> str:
-    """What the stems of all words that begin with `start` begin with: `optim` for `optimiz`."""
+    """The common start of the stems of all words that begin with `start`: `optim` for `optimiz`."""
     tails, shared = _tails(), start
     for at in range(max(0, len(start) - len(max(tails, key=len))), len(start)):
         head, tail = start[:at], start[at:]
@@ -128,9 +128,9 @@ def shared_start(start: str) -> str:
 
 @cache
 def _tails() -> tuple[str, ...]:
-    """All ends of words that may be missing from their stems, or be other letters there, in order.
+    """All word endings that may be missing or changed in the stem, sorted.
 
-    The steps are taken backwards from what may stand before the last one.
+    The steps are reversed, from the possible results of the last step on.
     """
     found = {"", "e", "l"}
     for step in (_STEP_4, _STEP_3, _STEP_2):

@@ -1,4 +1,4 @@
-"""The parts of a keyword that stand between operators: phrases, authors, categories and the rest."""
+"""The parts of a keyword between operators: phrases, authors, categories and so on."""
 
 import re
 import unicodedata
@@ -22,9 +22,9 @@ _IN_NO_NAME = re.compile(r"[\\()*:]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What stands after a prefix, and where: `value` begins at `start` of the whole `keyword`.
+    """The text after a prefix, and its position: `value` begins at `start` of the whole `keyword`.
 
-    From `first` to `end` it stands there with its quotes.
+    With its quotes, it extends from `first` to `end`.
     """
 
     keyword: str
@@ -42,12 +42,12 @@ class Written:
         return QueryError(self.keyword, self.start + offset, expected, hint, remedies=remedies)
 
     def instead(self, text: str) -> str:
-        """The whole keyword with `text` for what is written here."""
+        """The whole keyword with `text` in place of this part."""
         return f"{self.keyword[: self.first]}{text}{self.keyword[self.end :]}"
 
 
 def leaf(prefix: Prefix, written: Written) -> Leaf:
-    """The leaf that `written` is under `prefix` (empty for none). Raises `QueryError`."""
+    """The leaf for `written` with `prefix` (may be empty). Raises `QueryError`."""
     _check_marks(prefix, written)
     match prefix:
         case "cat":
@@ -83,7 +83,7 @@ def _phrase(prefix: Literal["", "ti", "abs", "all"], written: Written) -> Phrase
     _some_words(written)
     spoken = [(word, False) for word in words(written.value)] if written.quoted else _spoken(written)
     significant = [place for place, (word, is_open) in enumerate(spoken) if is_open or stem(word) is not None]
-    # What is quoted arXiv also looks for where stop words are kept.
+    # arXiv also searches a quoted phrase in an index that includes stop words.
     exact = written.exact or (written.quoted and not significant)
     if exact:
         spoken = [(bare(word), False) for word, _ in spoken]
@@ -107,7 +107,7 @@ def _phrase(prefix: Literal["", "ti", "abs", "all"], written: Written) -> Phrase
 
 
 def _term(offset: int, word: str, is_open: bool, *, exact: bool) -> Term | None:
-    """A word with other than plain letters also stands for its plain spelling."""
+    """A word with letters that are not plain also matches its plain spelling."""
     if is_open:
         return Term(offset=offset, start=word)
     if not exact:
@@ -121,7 +121,7 @@ def _term(offset: int, word: str, is_open: bool, *, exact: bool) -> Term | None:
 
 
 def _spoken(written: Written) -> list[tuple[str, bool]]:
-    """The words of an unquoted phrase, each with whether `*` leaves its end open."""
+    """The words of an unquoted phrase, and for each, whether `*` makes it the beginning of a word."""
     spoken = []
     for chunk in re.finditer(r"\S+", written.value):
         found = words(chunk[0])
@@ -131,7 +131,7 @@ def _spoken(written: Written) -> list[tuple[str, bool]]:
 
 
 def _leaves_open(written: Written, start: int, chunk: str) -> bool:
-    """Whether `*` at the end of `chunk` makes a wildcard; elsewhere it is punctuation, as in `C*-algebra`."""
+    """Whether `*` at the end of `chunk` is a wildcard; elsewhere it is punctuation, as in `C*-algebra`."""
     inside = _STAR_INSIDE.search(chunk)
     if chunk.startswith("*") or inside:
         place = start + (inside.start() if inside else 0)
@@ -142,7 +142,7 @@ def _leaves_open(written: Written, start: int, chunk: str) -> bool:
     if written.exact:
         expected = "= searches for a whole word, * for the beginning of a word"
         raise written.error(expected, "use one of the two", offset=place)
-    last = words(chunk)[-1:]  # none in signs such as ¼
+    last = words(chunk)[-1:]  # empty for signs such as ¼
     if not last or len(last[0]) < _SHORTEST_START:
         hint = 'write more letters, or put a name with a star in quotes, for example "A* search"'
         instead = (f'"{written.value}"',) if len(words(written.value)) > 1 else ()
@@ -152,7 +152,7 @@ def _leaves_open(written: Written, start: int, chunk: str) -> bool:
 
 def _author(written: Written) -> Author:
     _some_words(written)
-    # Compatibility forms of brackets would be brackets in the folded name.
+    # In the folded name, compatibility forms of brackets would become brackets.
     name = unicodedata.normalize("NFKC", written.value)
     surname, comma, given = _IN_NO_NAME.sub("", name).partition(",")
     name = f"{given} {surname}" if comma else surname.replace("_", " ")

@@ -1,7 +1,7 @@
-r"""A keyword as it was typed or pasted, in the characters that the language is made of.
+r"""Converts a typed or pasted keyword to the characters of the keyword language.
 
 Quotes of other shapes, full-width signs, invisible characters, ligatures, TeX's accents and Greek letters
-(`Schr\"odinger`, `$\rho$`) are written as in the papers' texts, which arXiv gives in Unicode.
+(`Schr\"odinger`, `$\rho$`) become the characters in the papers' texts, which arXiv gives in Unicode.
 """
 
 import re
@@ -16,7 +16,7 @@ _HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\ufe63"), "-")
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200e\u200f\u2060\ufeff"), "")
 _CHARACTERS = {0x200B: " "} | _FULL_WIDTH | _LIGATURES | _QUOTES | _HYPHENS | _INVISIBLE
 
-# Pairs of single quotes around something, not apostrophes: what stands before and after is no part of a word.
+# Pairs of single quotes, not apostrophes: the characters before and after them are not part of a word.
 _IN_SINGLE = re.compile(r"(?<![^\s(:=])(?:``([^`']+)''|'([^'‘’]+)'|‘([^'‘’]+)’|`([^`']+)')(?![^\s)])")
 
 _ACCENTS = {
@@ -30,7 +30,7 @@ _LETTERS = {
     "AA": "Å", "AE": "Æ", "L": "Ł", "O": "Ø", "OE": "Œ", "aa": "å", "ae": "æ", "i": "ı", "l": "ł", "o": "ø",
     "oe": "œ", "ss": "ß",
 }  # fmt: skip
-# In the names of letters as Unicode has them; arXiv's texts keep \upsilon and \varphi as they are.
+# The names of letters in Unicode; arXiv's texts keep \upsilon and \varphi as they are.
 _GREEK = (
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
     "nu", "xi", "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega",
@@ -50,20 +50,20 @@ _LONE_MATHS = re.compile(r"(?<!\\)\$(\w+)\$")
 
 
 def normalized(text: str) -> str:
-    """`text` in one line, in the characters of the keyword language."""
+    """`text` on one line, in the characters of the keyword language."""
     text = one_line(text)
     if not text.isascii():
         text = unicodedata.normalize("NFC", one_line(text.translate(_CHARACTERS)))
     if "\\" in text:
         text = _without_tex(text)
     parts = text.split('"')
-    # Within double quotes, single ones are as they are.
+    # Within double quotes, single quotes stay as they are.
     parts[::2] = map(with_double_quotes, parts[::2])
     return '"'.join(parts)
 
 
 def with_double_quotes(text: str) -> str:
-    """`text`, which has no double quotes, with double quotes for pairs of single ones."""
+    """`text`, which has no double quotes, with double quotes in place of pairs of single ones."""
     return _IN_SINGLE.sub(lambda found: f'"{"".join(filter(None, found.groups()))}"', text)
 
 

@@ -1,1 +1,1 @@
-"""The values that every stage passes on: papers, their categories, and digests."""
+"""The values that all stages use: papers, their categories, and digests."""

@@ -161,24 +161,24 @@ NAMES = {
 }
 
 ARCHIVES = frozenset(code.partition(".")[0] for code in NAMES if "." in code)
-"""Archives that are divided into categories: `cs`, `astro-ph`, …; no new paper carries such a bare code."""
+"""Archives that have categories: `cs`, `astro-ph`, …; no new paper has only such a code."""
 
 _CODES = {code.lower(): code for code in NAMES}
 _BY_NAME = {name.lower(): code for code, name in reversed(NAMES.items())}
 
 
 def category_code(text: str) -> str | None:
-    """The category that `text` names, whatever its case, as arXiv writes it; `None` if there is none."""
+    """arXiv's spelling of the category in `text`, in upper or lower case; `None` if there is none."""
     return _CODES.get(text.lower())
 
 
 def starting_with(text: str) -> tuple[str, ...]:
-    """All categories whose code begins with `text`, whatever its case."""
+    """All categories whose code begins with `text`, in upper or lower case."""
     return tuple(code for lowered, code in _CODES.items() if lowered.startswith(text.lower()))
 
 
 def nearest_category(text: str) -> str | None:
-    """The known category most likely meant by `text`: a misspelt code, the end of one, or a plain name."""
+    """The category that `text` most likely means: a misspelt code, the end of a code, or a plain name."""
     wanted = text.lower().strip()
     by_name = difflib.get_close_matches(wanted, _BY_NAME, n=1, cutoff=0.85)
     if by_name:

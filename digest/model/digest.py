@@ -1,4 +1,4 @@
-"""The values between matching and mailing: a hit, and the digest that comes of many."""
+"""The values between matching and mailing: a hit, and the digest of many hits."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,9 +9,9 @@ from digest.model.paper import Paper
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A paper that one of a subscriber's queries found and that they have not been served.
+    """A paper that one of a subscriber's queries found, and that the subscriber has not received yet.
 
-    `is_backlog`: it was there before the subscriber asked for this query.
+    `is_backlog`: it was found before the subscriber added this query.
     """
 
     number: int
@@ -21,9 +21,7 @@ class Hit:
 
 
 class Entry(NamedTuple):
-    """A paper in a digest, with all of the subscriber's keywords that it matches, as the subscriber wrote
-    them.
-    """
+    """A paper in a digest, with all matching keywords of the subscriber, as the subscriber wrote them."""
 
     paper: Paper
     keywords: tuple[str, ...]
@@ -31,8 +29,8 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """A new version of a paper that a subscriber had: `paper` is the new one, `from_version` what they
-    had.
+    """A new version of a paper that a subscriber received: `paper` is the new version, `from_version` the
+    number of the received one.
     """
 
     paper: Paper
@@ -41,7 +39,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A paper that one of a subscriber's queries had found, and whose text or categories became others."""
+    """A paper that one of a subscriber's queries found, and whose text or categories changed."""
 
     query_key: str
     before: Paper
@@ -50,10 +48,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """What one subscriber gets: every paper once, either as an entry or as a new version of one they had.
+    """One subscriber's papers: every paper once, either as an entry or as a new version of an earlier one.
 
-    `planned_at` (aware, UTC) is when it was due, `dated_on` that day where the subscriber lives.
-    `keywords` are all that the subscriber follows, also those which brought nothing.
+    `planned_at` (aware, UTC) is when it was due, `dated_on` is that day in the subscriber's time zone.
+    `keywords` are all keywords of the subscriber, including those that found nothing.
     """
 
     email: str

@@ -1,4 +1,4 @@
-"""The one value that every stage passes on: a paper, under an identity that has no version."""
+"""The value that all stages use: a paper, whose identity does not include the version."""
 
 import re
 import string
@@ -15,12 +15,12 @@ See https://info.arxiv.org/help/arxiv_identifier.html.
 _NEW_STYLE = r"\d{4}\.\d{4,5}"
 _OLD_STYLE = r"[a-z][a-z-]*(?:\.[A-Z]{2})?/\d{7}"
 _ID = rf"(?P<id>{_NEW_STYLE}|{_OLD_STYLE})(?:v(?P<version>[1-9]\d{{0,3}}))?"
-# What comes with each paper of each answer.
+# Values that come with each paper in each answer.
 _IDENTIFIER = re.compile(
     rf"(?:https?://(?:[a-z]+\.)?arxiv\.org/abs/|oai:arxiv\.org:|arxiv:)?{_ID}", re.IGNORECASE | re.ASCII
 )
-# What people copy, see https://info.arxiv.org/help/arxiv_identifier_for_services.html for the addresses and
-# https://info.arxiv.org/help/doi.html for the DOI. On a PDF, the category and the day follow.
+# Texts that people copy. The addresses: https://info.arxiv.org/help/arxiv_identifier_for_services.html. The
+# DOI: https://info.arxiv.org/help/doi.html. On a PDF, the category and the day follow.
 _COPIED = re.compile(
     rf"""(?:
         (?:(?:https?:)?//)? (?:[a-z\d-]+\.)* (?:arxiv|ar5iv|alphaxiv)\.org/
@@ -42,8 +42,8 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\
 class Paper:
     """One version of a paper, as arXiv announced it.
 
-    `categories` begin with the primary one. `submitted_at` is when the first version was received
-    and `updated_at` when this version was; both are `None` where the source does not say.
+    The first of `categories` is the primary one. `submitted_at` is when arXiv received the first version, and
+    `updated_at` when it received this version; both are `None` if the source does not have them.
     """
 
     id: ArxivId
@@ -59,7 +59,7 @@ class Paper:
     doi: str | None = None
 
     def __hash__(self) -> int:
-        """That of its id: papers are looked up very often, and seldom in two versions at once."""
+        """The hash of its id: papers are looked up very often, and seldom in two versions at once."""
         return hash(self.id)
 
     @property
@@ -76,10 +76,10 @@ class Paper:
 
 
 def parse_identifier(text: str) -> tuple[ArxivId, int | None]:
-    """The identifier and, where `text` names one, the version.
+    """The identifier, and the version if `text` contains one.
 
-    Takes the bare form, `oai:arXiv.org:…`, `arXiv:… [cs.LG]`, every address of a paper and its DOI, with the
-    punctuation around them as in copied text. An old-style subject class is no part of the identity:
+    Accepts the bare form, `oai:arXiv.org:…`, `arXiv:… [cs.LG]`, every address of a paper and its DOI, with
+    punctuation around them as in copied text. An old-style subject class is not part of the identity:
     `math.GT/0309136` is `math/0309136`. Raises `ValueError` for anything else.
     """
     found = _IDENTIFIER.fullmatch(text) or _COPIED.fullmatch(_without_punctuation(text))
@@ -90,9 +90,9 @@ def parse_identifier(text: str) -> tuple[ArxivId, int | None]:
 
 
 def announcement_order(arxiv_id: ArxivId) -> str:
-    """Of two identifiers that differ here the lower one was announced first; empty before April 2007.
+    """A sort key: of two different keys, the lower one was announced first. Empty before April 2007.
 
-    arXiv numbers papers when it announces them, from one announcement to the next, month by month.
+    arXiv numbers papers when it announces them, in the order of announcements, separately for each month.
     """
     month, _, number = arxiv_id.partition(".")
     return f"{month}.{number:0>5}" if number.isdigit() and len(month) == 4 else ""
@@ -104,7 +104,7 @@ def _without_punctuation(text: str) -> str:
 
 
 def month_of(arxiv_id: ArxivId) -> str:
-    """The month in which the identifier was given, as in `2026-06`; the first are of 1991."""
+    """The month of the identifier, as in `2026-06`; the first identifiers are from 1991."""
     digits = arxiv_id.rpartition("/")[2]
     return f"{19 if digits[0] == '9' else 20}{digits[:2]}-{digits[2:4]}"
 
@@ -112,6 +112,6 @@ def month_of(arxiv_id: ArxivId) -> str:
 def one_line(text: str) -> str:
     """`text` with each run of blanks, line breaks, control and direction-override characters as one blank."""
     if text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]:
-        return text  # as most are; a blank is the only white space that is printable
+        return text  # most texts; a blank is the only printable white space
     joined = " ".join(text.split())
     return joined if joined.isprintable() else _UNPRINTABLE.sub(" ", joined).strip()
