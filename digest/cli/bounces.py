@@ -131,7 +131,7 @@ def resume(
 
 
 def _coming(waiting: int) -> str:
-    """When the digests go that waited; `waiting` is their number."""
+    """When the waiting digests are sent; `waiting` is their number."""
     if waiting <= 0:
         return "No digest waited: the next one comes at its usual time."
     old = "The waiting digest goes" if waiting == 1 else f"The {waiting} waiting digests go"

@@ -1,4 +1,4 @@
-"""What a keyword finds: how many papers, by which words, and narrower alternatives."""
+"""Reports what a keyword finds: how many papers, by which words, and narrower alternatives."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -120,7 +120,7 @@ def _stop(stop: "asyncio.Event", task: "asyncio.Task[Any] | None") -> None:
 
 
 def _summary(report: "CycleReport | None", requests: int) -> dict[str, Any]:
-    """The object that `--json` prints; all zeros where nothing was done."""
+    """The object that `--json` prints; all zeros if nothing was done."""
     counts = (
         "papers_new",
         "digests_composed",

@@ -57,7 +57,7 @@ def install(folder: Path, answers: Answers) -> None:
         trial = Path(place)
         try:
             _write(trial, answers)
-            # The file with the password may come later.
+            # The file with the password may be created later.
             has_login = answers.server is not None and answers.server.username is not None
             load_setup(trial / CONFIG, {"DIGEST_SMTP__PASSWORD": "later"} if has_login else {})
         except ConfigurationError as error:

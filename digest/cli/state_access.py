@@ -1,4 +1,4 @@
-"""What several commands open or look up: arXiv's client, a subscriber, and the progress line."""
+"""Functions that several commands use: arXiv's client, the search for a subscriber, the progress line."""
 
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -35,7 +35,7 @@ def subscriber_called(email: str, subscribers: Sequence[Subscriber], path: Path)
 
 @asynccontextmanager
 async def open_asking(settings: "Settings") -> "AsyncIterator[PoliteClient]":
-    """For an interactive command: gives up after a minute, and prints what goes on at a terminal."""
+    """For an interactive command: gives up after a minute, and prints the progress at a terminal."""
     from digest.service.bootstrap import client_settings_for, open_client
 
     async with open_client(settings, client_settings_for(settings, patience=_PATIENCE)) as client:

@@ -38,7 +38,7 @@ def subscribers(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """A subscriber as in the file and with online choices, and what the state knows of them."""
+    """A subscriber as in the file and with online choices, and the facts about them from the state."""
 
     written: "Subscriber"
     mailed: "Subscriber"
@@ -81,7 +81,7 @@ def filters(subscriber: "Subscriber") -> str:
 
 
 def own_choices(subscriber: "Subscriber", preferences: "Preferences", now: datetime) -> str:
-    """What they chose online, which overrides the file, and how to undo it; empty for nothing.
+    """Their online choices, which override the file, and how to undo them; empty if there are none.
 
     `subscriber` is as in the file.
     """
@@ -132,7 +132,7 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
 
 
 def _choices(known: _Known) -> str:
-    """What the subscriber chose online, and whether they get no mail."""
+    """The subscriber's online choices, and the reason if they get no mail."""
     mailed = known.mailed
     muted = tuple(keyword.text for keyword in mailed.keywords if keyword.query.key in mailed.muted)
     parts = (

@@ -92,7 +92,7 @@ def wanted_phrases(node: Node) -> Iterator[Phrase]:
 
 
 class _Entry(NamedTuple):
-    """A leaf in the index: its finder, the query that is this leaf alone, and the queries that it triggers."""
+    """A leaf in the index: its finder, the query that is this leaf, and the queries that it triggers."""
 
     key: str
     find: Finder

@@ -14,10 +14,10 @@ _UNKNOWN_RESULTS = 50
 
 _WIDER = 5
 _WIDEST = 1_500
-"""So many times as much, and at least so much, is taken to come where arXiv is asked for more than is found.
+"""The assumed factor (`_WIDER`) and least number of papers, if arXiv's search is wider than the keyword.
 
-Nothing is known of how much it is: `=modelled` is asked for by its stem, which half of all papers have, and a
-person by the surname.
+The real number is unknown: `=modelled` is searched by its stem, which half of all papers have, and a person
+by the surname.
 """
 
 

@@ -1,4 +1,4 @@
-"""Which proxy a request goes through: what HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say."""
+"""Chooses the proxy for a request from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY."""
 
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]

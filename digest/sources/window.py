@@ -62,7 +62,7 @@ class Coverage:
         return now - lookback < self.searched_since - _SLACK
 
     def is_news(self, paper: Paper, now: datetime, lookback: timedelta) -> bool:
-        """Whether a paper that was not seen is: by its submission, or by its place among identifiers."""
+        """Whether a paper that was not seen is news: by its submission, or by its place among identifiers."""
         if paper.submitted_at is None or paper.submitted_at >= self.news_since(now, lookback):
             return True
         return bool(self.newest) and announcement_order(paper.id) > self.newest

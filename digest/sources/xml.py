@@ -9,14 +9,14 @@ from xml.etree import ElementTree
 from digest.errors import BadDocument
 from digest.model.paper import one_line
 
-# Each of these bytes may begin a tag, an attribute or another piece of text, and a piece of four bytes takes
-# a hundred in memory: without a limit a document that the client takes in could fill all of it.
+# Each of these bytes may begin a tag, an attribute or another piece of text, and a piece of four bytes uses
+# a hundred bytes of memory. Without a limit, a document that the client accepts could use all memory.
 _MARKS = (b"<", b"=", b"&", b"\n", b"\r")
-# Five times as many as a full page of OAI-PMH has.
+# Five times the number in a full page of OAI-PMH.
 _MOST_MARKS = 1_000_000
-# The names of five thousand authors are a tenth of it.
+# Ten times the length of the names of five thousand authors.
 _LONGEST_TEXT = 1_000_000
-# That many entries may be strange, whatever the length of the page; of more, half of them.
+# This many entries may be invalid, whatever the length of the page; of more, half of them.
 _FEW = 2
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class _NoDoctype(ElementTree.TreeBuilder):
-    """Without a DOCTYPE there are no entities, neither exploding nor external ones."""
+    """Without a DOCTYPE there are no entities, so no expansion attack and no external entity."""
 
     def doctype(self, *_declaration: object) -> NoReturn:
         raise ValueError("it has a DOCTYPE")
@@ -54,17 +54,17 @@ def incomplete(url: str, kind: str, reason: str) -> BadDocument:
 def _parsed(document: bytes, most_marks: int) -> ElementTree.Element:
     if sum(map(document.count, _MARKS)) > most_marks:
         raise ValueError(f"it has more than {most_marks:,} tags, attributes and lines")
-    # S314 is about entities, which need the DOCTYPE that is refused.
+    # S314 warns of entities, which need a DOCTYPE; it is refused.
     return ElementTree.XML(document, ElementTree.XMLParser(target=_NoDoctype()))  # noqa: S314
 
 
 def read_entries(
     elements: Sequence[ElementTree.Element], read: Callable[[ElementTree.Element], T], *, id_path: str
 ) -> tuple[tuple[T, ...], int]:
-    """What `read` makes of each of `elements`, and how many are left out because it raised `ValueError`.
+    """The results of `read` for `elements`, and the number that it refused with `ValueError`.
 
-    Each is logged with the text at `id_path`. Raises `ValueError` where they are more than two and
-    more than half: so many strange entries are another format.
+    Each refused one is logged with the text at `id_path`. Raises `ValueError` if they are more than two and
+    more than half: then the format is probably different.
     """
     entries: list[T] = []
     strange: list[tuple[str, str]] = []
@@ -89,7 +89,7 @@ def _short(text: str) -> str:
 
 
 def text_of(element: ElementTree.Element, tag: str) -> str:
-    """The text of the first child `tag`, as it is. Raises `ValueError` where there is none."""
+    """The text of the first child `tag`, unchanged. Raises `ValueError` if there is none."""
     text = _text(element, tag)
     if text is None:
         raise ValueError(f"a <{_local(tag)}> is missing")
@@ -97,12 +97,12 @@ def text_of(element: ElementTree.Element, tag: str) -> str:
 
 
 def optional_text(element: ElementTree.Element, tag: str) -> str | None:
-    """The text of the first child `tag` on one line, or `None` where it is missing or blank."""
+    """The text of the first child `tag` on one line, or `None` if it is missing or blank."""
     return one_line(text_or_empty(element, tag)) or None
 
 
 def text_or_empty(element: ElementTree.Element, tag: str) -> str:
-    """The text of the first child `tag`, as it is; empty where there is none."""
+    """The text of the first child `tag`, unchanged; empty if there is none."""
     return _text(element, tag) or ""
 
 
@@ -114,7 +114,7 @@ def _text(element: ElementTree.Element, tag: str) -> str | None:
 
 
 def moment_of(text: str) -> datetime:
-    """An ISO 8601 time in UTC. Raises `ValueError` for anything else, and for one without its zone."""
+    """An ISO 8601 time in UTC. Raises `ValueError` for other texts, and for a time without its zone."""
     moment = datetime.fromisoformat(text.strip())
     if moment.tzinfo is None:
         raise ValueError(f"a time without its zone: {text!r}")
@@ -122,7 +122,7 @@ def moment_of(text: str) -> datetime:
 
 
 def in_utc(moment: datetime) -> datetime:
-    """Raises `ValueError` for a moment that UTC has no date for."""
+    """Raises `ValueError` for a time that has no date in UTC."""
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:

@@ -1,1 +1,1 @@
-"""Who gets what: subscribers.toml, its editor, and what subscribers chose online."""
+"""The subscribers: subscribers.toml, its editor, and the choices that subscribers made online."""

@@ -130,7 +130,7 @@ class Application:
         return await self._found(request, self._site.undo, asking=self._in_turn)
 
     async def _prefer(self, request: web.Request) -> web.StreamResponse:
-        """Checks the token before it waits for the body, so that strangers take no place."""
+        """Checks the token before it waits for the body: a wrong token must not occupy a place."""
         if request.content_type != _FORM:
             raise web.HTTPUnsupportedMediaType
         await self._found(request, self._site.is_of_subscriber)

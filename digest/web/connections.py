@@ -157,7 +157,7 @@ class ConnectionLimiter:
         if surplus > 0:
             self._warn(f"all {self._limit} connections are in use; closing the quietest ones")
             self._make_room(surplus)
-            await asyncio.sleep(0)  # in which they are closed
+            await asyncio.sleep(0)  # lets them close
         loop = asyncio.get_running_loop()
         connection = Connection(
             self._server,

@@ -113,7 +113,7 @@ def _server_of(runner: web.AppRunner) -> web.Server:
 
 
 def _listening(key: str, value: str, address: tuple[str, int]) -> socket.socket:
-    """Raises `ConfigurationError` where nobody can listen."""
+    """Raises `ConfigurationError` if it cannot listen there."""
     try:
         return listener_at(*address)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""From a token to a page, or to nothing, without HTTP.
+"""Finds the page for a token, if there is one, without HTTP.
 
 All methods read or write the state: call them outside of the event loop.
 """

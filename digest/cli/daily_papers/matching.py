@@ -1,4 +1,4 @@
-"""What the headings of a page mean as keywords, and which of the papers under them match."""
+"""Converts the headings of a page to keywords, and finds the papers under them that match."""
 
 from collections import defaultdict
 from collections.abc import Sequence

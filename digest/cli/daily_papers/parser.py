@@ -1,4 +1,4 @@
-"""Reading the tables of a "Daily Papers" README, our own or one that another program wrote.
+"""Parses the tables of a "Daily Papers" README, written by `digest page` or by another program.
 
 Such pages differ in their columns, and few escape the text in them. A row whose columns cannot be separated
 is read as one text, and a cell may continue in the next line. Tables are in Markdown or HTML.
@@ -16,7 +16,7 @@ from digest.model.paper import ArxivId, one_line, parse_identifier
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """What a page has of a paper. `title` is empty if the row does not show which text it is."""
+    """The data of a paper on a page. `title` is empty if the row does not show which text it is."""
 
     id: ArxivId
     title: str
@@ -26,7 +26,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """What looks like a paper but was not read: its line, counted from 1, and its text."""
+    """A row that looks like a paper but could not be parsed: its line, counted from 1, and its text."""
 
     line: int
     text: str
@@ -85,7 +85,7 @@ _LINKED = re.compile(
     r"""\]\(\s*<?(?P<markdown>[^\s<>()]+)[\s>)] | \bhref\s*=\s*["']?(?P<html>[^\s"'<>]+)["'\s>]""",
     re.IGNORECASE | re.VERBOSE,
 )
-# Where the page ends within an address, that one may lack digits.
+# If the page ends within an address, the address may lack digits.
 _ADDRESS = re.compile(
     r"(?<![a-z\d-])(?:(?:arxiv|ar5iv|alphaxiv)\.org/|10\.48550(?:/|%2f)arxiv\.)[^\s<>|()\[\]\"']++(?=.)",
     re.IGNORECASE | re.DOTALL,
@@ -266,7 +266,7 @@ def _arxiv_id(row: str) -> ArxivId | None:
 
 
 def _text(cell: str) -> str:
-    """What a cell shows. A backslash stays: few programs escape the TeX of a paper."""
+    """The text that a cell shows. A backslash stays: few programs escape the TeX of a paper."""
     return one_line(unescape(_without_markup(cell)))
 
 

@@ -21,10 +21,10 @@ _LAST_UPDATE = re.compile(r"Last update: \d{4}-\d{2}-\d{2}")
 # word has none either.
 _MARK = r"[&<>|*`\[\]\\~#$]|(?<![^\W_])_|_(?![^\W_])"
 _HAS_MARK = re.compile(_MARK)
-# GitHub makes links of addresses before it knows entities: a word that has any is kept from being one.
+# GitHub links addresses before it decodes entities: in a word with a mark, entities also prevent a link.
 _INERT = re.compile(rf"{_MARK}|[:@]|(?<=www)\.", re.IGNORECASE)
-# GitHub takes text between dollar signs for formulas, escaped or not, unless each stands in an element of
-# its own: https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting.
+# GitHub reads text between dollar signs as formulas, escaped or not, unless each sign is in its own element:
+# https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting.
 _DOLLAR = "<span>$</span>"
 
 _STYLE = """\
@@ -114,7 +114,7 @@ def _markdown_comment(paper: Paper) -> str:
 
 
 def _marked(text: str) -> str:
-    """`text`, one line, in Markdown that shows just that."""
+    """`text`, one line, as Markdown that shows exactly this text."""
     return " ".join(_inert(word) if _HAS_MARK.search(word) else word for word in text.split(" "))
 
 

@@ -14,7 +14,7 @@ _INSTALL = "to send mails every day, install the service (digest docs service)"
 
 
 async def check_service() -> AsyncIterator[Finding]:
-    """What systemd says of the daemon and of the timer; nothing on a machine without systemd."""
+    """The state of the daemon and the timer in systemd; nothing on a machine without systemd."""
     command = shutil.which("systemctl")
     if command is None:
         return
@@ -24,7 +24,7 @@ async def check_service() -> AsyncIterator[Finding]:
 
 
 async def _shown(command: str) -> str | None:
-    """What `systemctl show` prints, or `None` where no systemd answers, as in a container."""
+    """The output of `systemctl show`, or `None` if no systemd answers, as in a container."""
     asked = await asyncio.create_subprocess_exec(
         *(command, "show", "--no-pager", f"--property={','.join(_PROPERTIES)}", *UNITS),
         stdin=asyncio.subprocess.DEVNULL,

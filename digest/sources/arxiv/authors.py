@@ -1,6 +1,6 @@
-r"""The one line that names a paper's authors in arXiv's metadata and feeds: `J. Mu\~noz (1) and Bo Sample`.
+r"""Parses the line of authors in arXiv's metadata and feeds: `J. Mu\~noz (1) and Bo Sample`.
 
-See https://info.arxiv.org/help/prep.html#author for how it is written.
+Its form: https://info.arxiv.org/help/prep.html#author.
 """
 
 import re
@@ -8,7 +8,7 @@ import re
 from digest.model.paper import one_line
 from digest.sources.arxiv.tex_to_unicode import composed, named_letters, tex_to_unicode
 
-# A backslash may have been doubled on its way; a line break, which it would mean in TeX, is in no name.
+# A backslash may have been doubled on its way. In TeX that is a line break, which no name contains.
 _DOUBLED = re.compile(r"\\{2,}")
 _ACCENTED = re.compile(
     r"""\\(?:(?P<sign>[`'^~=."]) ?|(?P<word>[uvHdckrb])(?![A-Za-z]) ?)"""
@@ -20,10 +20,10 @@ _SUFFIX = re.compile(r"(?:Jr|Sr|II|III|IV)\.?")
 
 
 def parse_author_names(line: str) -> tuple[str, ...]:
-    """The names on `line`, in its order, with TeX accents in Unicode; TeX that is not known stays as it is.
+    """The names on `line`, in its order, with TeX accents in Unicode; unknown TeX stays as it is.
 
-    Affiliations and notes, which stand in parentheses, are left out. A collaboration before a colon is an
-    author too, and a suffix after a comma (`Bo Sample, Jr.`) belongs to the name before it.
+    Affiliations and notes, which are in parentheses, are omitted. A collaboration before a colon is an author
+    too, and a suffix after a comma (`Bo Sample, Jr.`) belongs to the name before it.
     """
     names: list[str] = []
     for part in _BETWEEN.split(author_name(_without_notes(one_line(line)))):
@@ -38,9 +38,9 @@ def parse_author_names(line: str) -> tuple[str, ...]:
 def author_name(text: str) -> str:
     r"""`text` with TeX's accents and letters as characters: `Erd\H os` is `Erdős`, `\L{}o\'s` is `Łoś`.
 
-    Names are compared letter by letter, so more of TeX is understood here than arXiv's search API converts,
-    which leaves `Dvo\v r\'ak` half done and `Andr{\'e}` in braces. The API's own names go through this too,
-    and those of all sources are the same. Braces go when no other TeX is left that may need them.
+    Names are compared letter by letter. So this converts more TeX than arXiv's search API, which converts
+    `Dvo\v r\'ak` only partly and leaves `Andr{\'e}` in braces. The API's names are converted here too, so all
+    sources have the same names. Braces are removed if no other TeX is left that may need them.
     """
     if "\\" in text:
         text = named_letters(_DOUBLED.sub(r"\\", text))
@@ -54,7 +54,7 @@ def _composed(found: re.Match[str]) -> str:
 
 
 def _without_notes(line: str) -> str:
-    """`line` without what stands in parentheses, also nested ones; one that has no partner is a blank."""
+    """`line` without text in parentheses, including nested ones; an unmatched parenthesis becomes a blank."""
     if "(" not in line and ")" not in line:
         return line
     kept: list[str] = []

@@ -1,16 +1,16 @@
 """When arXiv announces papers: 20:00 US Eastern, Sunday to Thursday, but not on holidays.
 
-Source: https://info.arxiv.org/help/availability.html, whose lists of 2025 and 2026 the table below has; those
-of other years are in the history of https://github.com/arXiv/arxiv-docs.
+Source: https://info.arxiv.org/help/availability.html. Its lists of 2025 and 2026 are in the table below. The
+lists of other years are in the history of https://github.com/arXiv/arxiv-docs.
 
-**A holiday on a Friday takes Sunday's announcement away**: on Sundays is announced what came until Friday's
-deadline, and on a holiday there is none. The list of 2025 names Sunday, 6 July for Friday, 4 July. That of
+**A holiday on a Friday cancels Sunday's announcement**: Sunday's announcement has the papers up to Friday's
+deadline, and a holiday has no deadline. The list of 2025 names Sunday, 6 July for Friday, 4 July. The list of
 2026 names the Fridays themselves, and after 19 June nothing was listed on Monday, 22 June. arXiv's notices
 for 4 July 2008, 1 January 2010 and 25 December 2020, all Fridays, say the same.
 
-For years without a list, the US holidays that both lists have are expected. The calendar may be wrong in
-either direction: a fetch also asks on the evening of a holiday (`next_evening`), and an announcement
-that does not come is no error by itself.
+For years without a list, the calendar expects the US holidays that are in both lists. The calendar may be
+wrong in both directions: a fetch also queries arXiv on the evening of a holiday (`next_evening`), and a
+missing announcement alone is not an error.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -56,27 +56,27 @@ def holiday_on(day: date) -> str | None:
 
 
 def is_published(year: int) -> bool:
-    """Whether the holidays of a year are those of arXiv's own list, not those that are expected."""
+    """Whether the holidays of a year come from arXiv's own list; otherwise they are expected."""
     return year in _PUBLISHED
 
 
 def next_announcement(after: datetime) -> datetime:
-    """The first announcement later than `after` (both aware; the answer is in UTC)."""
+    """The first announcement after `after` (both aware; the result is in UTC)."""
     return next(announcements_after(after))
 
 
 def announcements_after(moment: datetime) -> Iterator[datetime]:
-    """All announcements later than `moment`, in order, without end (aware, UTC)."""
+    """All announcements after `moment`, in order, without end (aware, UTC)."""
     return _after(moment, _announcement_on)
 
 
 def announcements_between(since: datetime, until: datetime) -> tuple[datetime, ...]:
-    """The announcements later than `since` and not later than `until`, in order (aware, UTC)."""
+    """The announcements after `since` and not after `until`, in order (aware, UTC)."""
     return tuple(takewhile(lambda announced_at: announced_at <= until, announcements_after(since)))
 
 
 def last_announcement(at: datetime) -> datetime:
-    """The latest announcement not later than `at` (both aware; the answer is in UTC)."""
+    """The last announcement not after `at` (both aware; the result is in UTC)."""
     day = _eastern_day(at)
     while (announced_at := _announcement_on(day)) is None or announced_at > at:
         day -= _DAY
@@ -84,17 +84,17 @@ def last_announcement(at: datetime) -> datetime:
 
 
 def next_evening(after: datetime) -> datetime:
-    """The first evening later than `after` on which arXiv announces unless it is a holiday (aware, UTC)."""
+    """The first evening after `after` on which arXiv announces unless it is a holiday (aware, UTC)."""
     return next(_after(after, _evening_on))
 
 
 def evenings_between(since: datetime, until: datetime) -> tuple[datetime, ...]:
-    """The announcements as in `announcements_between`, and those that holidays should take away."""
+    """The announcements as in `announcements_between`, and those that holidays probably cancel."""
     return tuple(takewhile(lambda evening: evening <= until, _after(since, _evening_on)))
 
 
 def earliest_announcement(submitted_at: datetime) -> datetime:
-    """When a paper is announced unless it is held back: deadlines are at 14:00 Eastern on weekdays."""
+    """When a paper is announced unless arXiv holds it back: deadlines are at 14:00 Eastern on weekdays."""
     day = _eastern_day(submitted_at)
     while (
         day.weekday() in (_SATURDAY, _SUNDAY)
@@ -106,7 +106,7 @@ def earliest_announcement(submitted_at: datetime) -> datetime:
 
 
 def why_quiet(now: datetime) -> str | None:
-    """Why nothing was announced on the latest evening, in words, or `None` when something was."""
+    """The reason in words if nothing was announced on the last evening, otherwise `None`."""
     day = _eastern_day(now)
     if datetime.combine(day, _ANNOUNCED_AT, _EASTERN) > now:
         day -= _DAY
@@ -116,13 +116,13 @@ def why_quiet(now: datetime) -> str | None:
 
 
 def not_announced(announced_at: datetime) -> str:
-    """That an announcement which the calendar has did not come, in words."""
+    """A message that an announcement of the calendar is missing."""
     day = _eastern_day(announced_at)
     return f"arXiv announced nothing on the evening of {day:%A, %F} (New York), though it was to"
 
 
 def _reason(day: date) -> str:
-    """Why nothing is announced on the evening of that day."""
+    """The reason why nothing is announced on the evening of that day."""
     holiday = _deferring_holiday(day)
     if holiday is None:
         return "the weekend"
@@ -151,7 +151,7 @@ def _evening_on(day: date) -> datetime | None:
 
 
 def _deferring_holiday(day: date) -> date | None:
-    """The holiday that takes away the announcement on the evening of `day`."""
+    """The holiday that cancels the announcement on the evening of `day`."""
     if holiday_on(day):
         return day
     friday = day - 2 * _DAY
@@ -160,7 +160,7 @@ def _deferring_holiday(day: date) -> date | None:
 
 @lru_cache(maxsize=16)
 def _expected_holidays(year: int) -> Mapping[date, str]:
-    """What the lists of 2025 and 2026 have in common: their days between Christmas and New Year differ."""
+    """The days in the lists of both 2025 and 2026, which differ between Christmas and New Year."""
     return {
         _observed(date(year, 1, 1)): "New Year's Day",
         _nth_weekday(year, 1, _MONDAY, 3): "Martin Luther King Jr. Day",
@@ -169,13 +169,13 @@ def _expected_holidays(year: int) -> Mapping[date, str]:
         _nth_weekday(year, 9, _MONDAY, 1): "Labor Day",
         _nth_weekday(year, 11, _THURSDAY, 4): "Thanksgiving",
         _observed(date(year, 12, 25)): "Christmas Day",
-        # On a Saturday, it is kept on the last Friday of this year.
+        # If it is a Saturday, it is observed on the last Friday of this year.
         _observed(date(year + 1, 1, 1)): "New Year's Day",
     }
 
 
 def _observed(holiday: date) -> date:
-    """In the US a holiday on a Saturday is kept on Friday, one on a Sunday on Monday."""
+    """The US observe a holiday on a Saturday on Friday, and a holiday on a Sunday on Monday."""
     return holiday + {_SATURDAY: -_DAY, _SUNDAY: _DAY}.get(holiday.weekday(), timedelta(0))
 
 

@@ -1,4 +1,4 @@
-"""The daily Atom feeds: arXiv's own word on what it announced today, from midnight to midnight US Eastern.
+"""The daily Atom feeds: what arXiv announced today, from midnight to midnight US Eastern.
 
 Source: https://info.arxiv.org/help/rss.html.
 """
@@ -18,8 +18,8 @@ from digest.sources.http_client import PoliteClient
 from digest.sources.plausibility import check_clock
 from digest.sources.window import Window
 
-# All 20 archives. On a busy day, with replacements, each group but the first stays well below the limit;
-# computer science may reach it, and is then asked for in parts.
+# All 20 archives. On a busy day, with replacements, each group except the first stays well below the limit;
+# computer science may reach it, and is then requested in parts.
 _GROUPS = (
     ("cs",),
     ("math", "math-ph", "nlin", "stat", "econ", "q-bio", "q-fin"),
@@ -30,16 +30,16 @@ _GROUPS = (
 _EASTERN = ZoneInfo("America/New_York")
 _DAY = timedelta(days=1)
 _NOON = time(12)
-# A feed shows an announcement from midnight on, and the other sources may take as long to show it.
+# A feed shows an announcement from midnight on. The other sources may show it as late.
 _LAG = timedelta(hours=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """All of arXiv's list of one day: each paper once, with the most specific of its announce types.
+    """arXiv's complete list of one day: each paper once, with its most specific announce type.
 
-    `listed_on` is a US Eastern date, the day after the evening of the announcement; it is `None` when
-    there is no list today. `made_on` is the day on which arXiv made the feeds, there.
+    `listed_on` is a US Eastern date, the day after the evening of the announcement; it is `None` if there is
+    no list today. `made_on` is the day on which arXiv made the feeds, also US Eastern.
     """
 
     entries: tuple[Announced, ...]
@@ -54,28 +54,28 @@ class DailyFeed:
     lists_again = False
 
     def __init__(self, client: PoliteClient, url: str, most_entries: int = 2_000) -> None:
-        """`most_entries` is what one feed holds at most; it is the new papers that are left out."""
+        """`most_entries` is the limit of one feed; beyond it, arXiv omits new papers."""
         self._client = client
         self._url = url.rstrip("/")
         self._most_entries = most_entries
 
     def can_answer(self, query: Query) -> bool:
-        """It has no comments and no references."""
+        """A feed has no comments and no references."""
         return not asks_for_remarks(query)
 
     def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
-        """A request for each group of archives, if today's list covers the window."""
+        """One request for each group of archives; `None` if today's list does not cover the window."""
         return len(_GROUPS) if _most_lists(window) <= 1 else None
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
-        """All together: one list has the papers for all."""
+        """One batch: a list has the papers for all queries."""
         return (tuple(queries),) if queries else ()
 
     async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
-        """All papers of `window`, the highest identifier first: those that match `queries` are among them.
+        """All papers of `window`, the highest identifier first, including all that match `queries`.
 
-        Their comments and references are not known. Raises `SourceError` unless the feed shows every
-        announcement that was made in that time; of two it never does.
+        They have no comments and references. Raises `SourceError` unless the feed shows every announcement of
+        the window; it never shows two.
         """
         if (most := _most_lists(window)) > 1:
             reason = f"the daily feed shows one announcement only, and {most} may have been made meanwhile"
@@ -86,7 +86,7 @@ class DailyFeed:
         if awaited and announcement.listed_on != awaited[0]:
             shown = announcement.listed_on or "none"
             reason = f"the daily feed shows the list of {shown}, not that of {awaited[0]}"
-            # On any other day an empty feed says nothing of it.
+            # On other days an empty feed says nothing about the list.
             is_its_day = window.until.astimezone(_EASTERN).date() == awaited[0]
             is_missing = announcement.listed_on is None and is_its_day
             raise (MissingNews if is_missing else Implausible)(self._url, reason)
@@ -94,10 +94,10 @@ class DailyFeed:
         return tuple(sorted(new, key=lambda paper: paper.id, reverse=True))
 
     async def announcement(self) -> Announcement:
-        """Today's list, as arXiv calls each paper. Raises `SourceError` unless all of it came.
+        """Today's list, with arXiv's announce types. Raises `SourceError` unless the list is complete.
 
-        A paper that was submitted for today is `new` in its primary archive, though a cross-list elsewhere.
-        What is a cross-list everywhere is an older paper that got one more category.
+        A paper that was submitted for today is `new` in its primary archive, even if it is a cross-list
+        elsewhere. A cross-list in all categories is an older paper that got one more category.
         """
         groups = [await self._whole(group) for group in _GROUPS]
         pages = [page for group in groups for page in group]
@@ -114,7 +114,7 @@ class DailyFeed:
         )
 
     async def _whole(self, parts: Sequence[str]) -> list[FeedPage]:
-        """The feed of these archives or categories, in as many parts as none of them is cut."""
+        """The feed of these archives or categories, in enough parts so that none reaches the limit."""
         address = f"{self._url}/{'+'.join(parts)}"
         page = await self._client.ask(address, {}, lambda document: parse_feed_page(document, url=address))
         if page.came < self._most_entries:
@@ -127,13 +127,13 @@ class DailyFeed:
 
 
 def _lists_of(window: Window) -> list[date]:
-    """The days whose lists were announced in `window`, or just before it and perhaps not seen."""
+    """The days whose lists were announced in `window`, or shortly before it and were perhaps not seen."""
     made = announcements_between(window.announced_since - _LAG, window.until)
     return [at.astimezone(_EASTERN).date() + _DAY for at in made]
 
 
 def _most_lists(window: Window) -> int:
-    """How many they are if arXiv announces on holidays too: the calendar may be wrong."""
+    """The number of lists if arXiv also announces on holidays: the calendar may be wrong."""
     return len(evenings_between(window.announced_since - _LAG, window.until))
 
 

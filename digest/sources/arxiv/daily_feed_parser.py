@@ -1,7 +1,7 @@
-"""The documents of arXiv's daily Atom feeds: one announcement, seen from some categories.
+"""Parses arXiv's daily Atom feeds: one announcement, for some categories.
 
-Source: https://info.arxiv.org/help/rss.html. They are read like all others, and not with feedparser, which
-takes a cut-off document for a shorter one and changes some texts.
+Source: https://info.arxiv.org/help/rss.html. This does not use feedparser, which accepts an incomplete
+document and changes some texts.
 """
 
 import re
@@ -27,7 +27,7 @@ _LEAD = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*\S+\s+Abstract:")
 
 
 class AnnounceType(StrEnum):
-    """Why a paper is listed, seen from the categories asked for; the most specific first."""
+    """The reason why a list of the requested categories has a paper; the most specific first."""
 
     NEW = "new"
     CROSS = "cross"
@@ -37,7 +37,7 @@ class AnnounceType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announced:
-    """A paper and why it is listed. Feeds have no submission time, no comment and no reference."""
+    """A paper and the reason why it is listed. Feeds have no submission time, comment or reference."""
 
     paper: Paper
     kind: AnnounceType
@@ -45,10 +45,10 @@ class Announced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedPage:
-    """What one feed says. `listed_on` is the day of its list and `made_on` when it was made, both US Eastern.
+    """The content of one feed. `listed_on` is the day of its list, `made_on` when it was made (US Eastern).
 
-    Without entries, as on weekends and holidays, `listed_on` is `None`. `unreadable` counts the entries left
-    out because they cannot be papers.
+    Without entries, as on weekends and holidays, `listed_on` is `None`. `unreadable` is the number of entries
+    that were omitted because they cannot be papers.
     """
 
     entries: tuple[Announced, ...]
@@ -58,15 +58,15 @@ class FeedPage:
 
     @property
     def came(self) -> int:
-        """How many entries the feed has, also those left out."""
+        """The number of entries in the feed, including omitted ones."""
         return len(self.entries) + self.unreadable
 
 
 def parse_feed_page(document: bytes, *, url: str = FEED_URL) -> FeedPage:
     """The entries of one feed, in its order. `url` is for errors.
 
-    An entry that cannot be a paper is left out. Raises `BadDocument` for anything but a complete feed of one
-    day, and `Refused` for an error message.
+    An entry that cannot be a paper is omitted. Raises `BadDocument` unless the document is a complete feed of
+    one day, and `Refused` for an error message.
     """
     feed = root_of(document, url, tag=f"{_ATOM}feed", kind=_KIND)
     elements = feed.findall(f"{_ATOM}entry")
@@ -100,7 +100,7 @@ def _eastern_day(text: str) -> date:
 
 
 def _dated(entry: ElementTree.Element) -> tuple[Announced, date]:
-    """An entry, and the day of the list that it is on."""
+    """An entry, and the day of its list."""
     return _announced(entry), _eastern_day(text_of(entry, f"{_ATOM}published"))
 
 

@@ -1,4 +1,4 @@
-"""OAI-PMH: all that changed in arXiv since a day, in a few requests, whatever the number of keywords.
+"""OAI-PMH: everything in arXiv that changed since a day, in a few requests for any number of keywords.
 
 Source: https://info.arxiv.org/help/oa/.
 """
@@ -17,29 +17,30 @@ from digest.sources.http_client import PoliteClient
 from digest.sources.plausibility import INDEX_LAG, check_clock
 from digest.sources.window import Window
 
-# A datestamp is the UTC date of a paper's last change. 20:00 US Eastern, when papers are announced, is past
-# midnight UTC, and they are listed some two hours later. A fetch in between does not see them, but is on the
-# very date that they bear. With one day more also those come that are listed up to a day late, or that were
-# written down just before midnight UTC.
+# A datestamp is the UTC date of a paper's last change. arXiv announces papers at 20:00 US Eastern, which is
+# after midnight UTC, and lists them about two hours later. A fetch between these times does not get them, but
+# has the same date as their datestamp. One more day also covers papers that are listed up to a day late, or
+# whose datestamp is from just before midnight UTC.
 _OVERLAP = timedelta(days=1)
 _TOLERANCE = timedelta(days=1)
 
 _PAGE = 2_500
-# About 1,200 new papers, and as many that were replaced, cross-listed or edited.
+# About 1,200 new papers, and as many replaced, cross-listed or edited ones.
 _USUAL_RECORDS = 2_200
 # More than two months of announcements.
 _MOST_PAGES = 100
-# A token ends at midnight UTC: once is bad luck, again and again is an error.
+# A token expires at midnight UTC: that can happen once, but repeatedly it is an error.
 _MOST_STARTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Harvest:
-    """What a harvest brought: each paper once, in its latest version, the newest submission first.
+    """The result of a harvest: each paper once, in its latest version, the newest submission first.
 
-    `papers` are those first submitted within the window. `changed` are all that came, also old papers with
-    a new version or edited metadata. `newest_datestamp` is `None` when nothing came. `responded_at` is the
-    server's time of the first page, which may be one that it had kept since the last announcement.
+    `papers` were first submitted within the window. `changed` are all papers of the answer, including old
+    papers with a new version or edited metadata. `newest_datestamp` is `None` if the answer is empty.
+    `responded_at` is the server's time of the first page, which may come from a cache that is as old as the
+    last announcement.
     """
 
     papers: tuple[Paper, ...]
@@ -49,7 +50,7 @@ class Harvest:
 
 
 class OaiPmh:
-    """All papers, by the day of their last change."""
+    """All papers, listed by the day of their last change."""
 
     name = "OAI-PMH"
     lists_again = False
@@ -59,23 +60,23 @@ class OaiPmh:
         self._url = url
 
     def can_answer(self, query: Query) -> bool:
-        """It lists all that there is of a paper."""
+        """The list has all metadata of a paper."""
         return True
 
     def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int:
-        """A request for each page of what is usual since then, however many papers are expected."""
+        """One request for each page that is usual for this time, however many papers are expected."""
         listed_from = datetime.combine(_first_day(window), time(), UTC) - timedelta(microseconds=1)
         announcements = announcements_between(listed_from, window.until)
         return max(1, ceil(len(announcements) * _USUAL_RECORDS / _PAGE))
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
-        """All together: one list has the papers for all."""
+        """One batch: a list has the papers for all queries."""
         return (tuple(queries),) if queries else ()
 
     async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
-        """All papers of `window`, newest first: those that match `queries` are among them.
+        """All papers of `window`, newest first, including all that match `queries`.
 
-        Raises `SourceError` unless all pages came and can be true.
+        Raises `SourceError` unless all pages arrive and are plausible.
         """
         harvest = await self.harvest(window)
         announced = announcements_between(window.announced_since, window.until - INDEX_LAG)
@@ -86,7 +87,7 @@ class OaiPmh:
         return harvest.papers
 
     async def harvest(self, window: Window) -> Harvest:
-        """All that changed since the window began. Raises `SourceError` as `search` does."""
+        """Everything that changed since the window began. Raises `SourceError` as `search` does."""
         first_day = _first_day(window)
         for _ in range(_MOST_STARTS):
             pages = await self._pages(first_day, window.until)
@@ -97,7 +98,7 @@ class OaiPmh:
         )
 
     async def _pages(self, first_day: date, now: datetime) -> list[RecordPage]:
-        """The whole list; nothing when a token expired on the way."""
+        """The whole list; empty if a token expired in between."""
         pages: list[RecordPage] = []
         tokens: list[str] = []
         fields = {"metadataPrefix": "arXivRaw", "from": f"{first_day}"}
@@ -120,14 +121,14 @@ class OaiPmh:
         return pages
 
     async def _page(self, fields: Mapping[str, str], first_day: date) -> RecordPage | None:
-        """One page; `None` when it was asked for with a token that has expired."""
+        """One page; `None` if its token has expired."""
         is_resumed = "resumptionToken" in fields
 
         def understand(document: bytes) -> RecordPage | None:
             try:
                 page = parse_record_page(document, url=self._url)
             except TokenExpired:
-                # Asking again with the same token is of no use.
+                # Another request with the same token would fail too.
                 if is_resumed:
                     return None
                 raise
@@ -139,7 +140,7 @@ class OaiPmh:
         return await self._client.ask(self._url, {"verb": "ListRecords", **fields}, understand)
 
     def _check_size(self, pages: Sequence[RecordPage]) -> None:
-        """Raises `Implausible` when fewer records came than the server counted last."""
+        """Raises `Implausible` if fewer records arrived than the server's last count."""
         counted = [page.complete_size for page in pages if page.complete_size is not None]
         came = sum(page.came for page in pages)
         if counted and came < counted[-1]:
@@ -181,5 +182,5 @@ def _submission(paper: Paper) -> tuple[datetime, ArxivId]:
 
 
 def _is_within(paper: Paper, window: Window) -> bool:
-    # arXiv's clock and ours may differ, and no paper may fall out at the recent end.
+    # arXiv's clock and ours may differ, and no recent paper may be missed.
     return window.holds(paper) and _submission(paper)[0] <= window.until + _TOLERANCE

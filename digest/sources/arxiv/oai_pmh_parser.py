@@ -1,4 +1,4 @@
-"""OAI-PMH's answers in the format `arXivRaw`, the only one that dates all versions of a paper.
+"""Parses OAI-PMH's answers in the format `arXivRaw`, the only one with the dates of all versions.
 
 Sources: https://www.openarchives.org/OAI/openarchivesprotocol.html and https://info.arxiv.org/help/oa/.
 """
@@ -34,12 +34,12 @@ _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 
 class TokenExpired(Refused):
-    """The resumption token is no longer valid: the list must be asked for from its beginning."""
+    """The resumption token is no longer valid: the list must be requested again from its beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A paper in its current version, and the UTC date on which anything about it last changed."""
+    """A paper in its current version, and the UTC date of the last change of its metadata."""
 
     paper: Paper
     datestamp_on: date
@@ -47,11 +47,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordPage:
-    """One page of a list, and how many of its records only say that they were `deleted`.
+    """One page of a list, and how many of its records are only marked as `deleted`.
 
-    `unreadable` counts those left out because they cannot be papers.
-    `token` asks for the next page and is `None` on the last one. `complete_size` counts the records of all
-    pages, if the server says so. A page without any record is the answer when nothing matches.
+    `unreadable` is the number of records that were omitted because they cannot be papers.
+    `token` requests the next page and is `None` on the last one. `complete_size` is the number of records on
+    all pages, if the server gives it. If nothing matches, the page has no records.
     """
 
     responded_at: datetime
@@ -63,15 +63,15 @@ class RecordPage:
 
     @property
     def came(self) -> int:
-        """How many records the server gave, of whatever kind."""
+        """The number of records in the answer, of any kind."""
         return len(self.records) + self.deleted + self.unreadable
 
 
 def parse_record_page(document: bytes, *, url: str = OAI_URL) -> RecordPage:
-    """The records of one answer to `ListRecords`, their texts in Unicode. `url` is for errors.
+    """The records of one answer to `ListRecords`, with texts in Unicode. `url` is for errors.
 
-    A record that cannot be a paper is left out. Raises `BadDocument` for anything but a complete answer in
-    `arXivRaw`, `TokenExpired`, and `Refused` for all other errors, which come with HTTP 200.
+    A record that cannot be a paper is omitted. Raises `BadDocument` unless the answer is complete and in
+    `arXivRaw`, `TokenExpired`, and `Refused` for all other errors, which arrive with HTTP 200.
     """
     root = root_of(document, url, tag=f"{_OAI}OAI-PMH", kind=_KIND)
     try:
@@ -86,7 +86,7 @@ def parse_record_page(document: bytes, *, url: str = OAI_URL) -> RecordPage:
 
 
 def _raise_unless_nothing_matches(errors: list[ElementTree.Element], url: str) -> None:
-    """The codes are those of the protocol's chapter 3.6; `noRecordsMatch` is what a quiet day gets."""
+    """The error codes are in the protocol's chapter 3.6; `noRecordsMatch` is the answer on a quiet day."""
     for error in errors:
         code = error.get("code", "no code")
         if code != "noRecordsMatch":
@@ -117,7 +117,7 @@ def _page(root: ElementTree.Element, responded_at: datetime) -> RecordPage:
 
 
 def _record(element: ElementTree.Element) -> Record | None:
-    """`None` for a record that says no more than that it was deleted."""
+    """`None` for a record that is only marked as deleted."""
     header = _child(element, f"{_OAI}header")
     if header.get("status") == "deleted":
         return None
@@ -153,12 +153,14 @@ def _paper(raw: ElementTree.Element) -> Paper:
 
 
 def _in_unicode(text: str) -> str:
-    """As the search API gives `text`, on one line. Lines are joined last: commands eat no line breaks."""
+    """`text` as in the search API, on one line. Lines are joined last, because no TeX command ends at a line
+    break.
+    """
     return one_line(tex_to_unicode(text))
 
 
 def _version(element: ElementTree.Element) -> tuple[int, datetime]:
-    """A version's number, and when it was received (an RFC 2822 date)."""
+    """The number of a version, and when arXiv received it (an RFC 2822 date)."""
     number = _VERSION.fullmatch(element.get("version", ""))
     if number is None:
         raise ValueError(f"a version is called {element.get('version')!r}")

@@ -1,7 +1,7 @@
-"""The search API: many queries in one request, and every answer checked before it is believed.
+"""The search API: many queries in one request; an answer is only used if it is plausible.
 
-Pages are taken by date and not by offset: arXiv sorts without a tie-break, so that pages by offset may
-overlap or leave papers out, and it gives none beyond the 10,000th result.
+Pages are requested by date and not by offset: arXiv sorts equal dates in any order, so pages by offset may
+overlap or omit papers, and it returns none beyond the 10,000th result.
 """
 
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ from digest.sources.http_client import PoliteClient
 from digest.sources.plausibility import check_clock
 from digest.sources.window import Window
 
-# Elasticsearch, which answers for arXiv, takes 1,024 clauses in one query by default, and a term can need
-# several: 200 terms, about a hundred keywords, keep well away from that. 16,000 characters are a small form.
+# arXiv uses Elasticsearch, which by default accepts 1,024 clauses in one query, and a term can need several:
+# 200 terms, about a hundred keywords, are well below that. 16,000 characters are a small form.
 _MOST_TERMS = 200
 _MOST_CHARACTERS = 16_000
 _JOINT = len("( OR )")
 _MOST_TERMS_OF_ONE = 1_000
-# So short a keyword has few terms, in however many forms they are asked for.
+# A keyword of this length has few terms, however many forms of them are in the query.
 _SHORT = 50
 
 _MINUTE = timedelta(minutes=1)
-# arXiv's clock and ours may differ, and no paper may fall out at the recent end.
+# arXiv's clock and ours may differ, and no recent paper may be missed.
 _MARGIN = timedelta(days=1)
-# For the check against answers of years ago; a day allows for a range that is read in another time zone.
+# For the check against very old answers; a day allows for a range in another time zone.
 _TOLERANCE = timedelta(days=1)
 
 
@@ -60,7 +60,7 @@ class SearchApi:
         characters = terms = 0
         for query in queries:
             text = any_of((query,))
-            # Every term has a prefix with a colon; one inside of a phrase makes the count only safer.
+            # Every term has a prefix with a colon. One inside a phrase only makes the count higher.
             more_characters, more_terms = len(text) + _JOINT, text.count(":")
             fits = characters + more_characters <= _MOST_CHARACTERS and terms + more_terms <= _MOST_TERMS
             if batch and not fits:
@@ -71,14 +71,14 @@ class SearchApi:
         return (*batches, tuple(batch)) if batch else ()
 
     def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int:
-        """A request for each batch, and one more for each page that `expected` papers fill."""
+        """One request for each batch, and one more for each page that `expected` papers fill."""
         return len(self.batches(queries)) + expected // self._page_size
 
     async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
         """All papers submitted since `window.submitted_since` that match one of `queries`, newest first.
 
-        Each comes once; some may be newer than `window.until`.
-        Raises `SourceError` unless all was answered and can be true.
+        Each appears once; some may be newer than `window.until`.
+        Raises `SourceError` unless the answer is complete and plausible.
         """
         found: dict[ArxivId, Paper] = {}
         for batch in self.batches(queries):
@@ -86,7 +86,7 @@ class SearchApi:
         return tuple(sorted(found.values(), key=_submission, reverse=True))
 
     async def paper(self, arxiv_id: ArxivId) -> Paper | None:
-        """One paper in its newest version; `None` if arXiv has none called so. Raises `SourceError`."""
+        """The newest version of one paper; `None` if arXiv has no such paper. Raises `SourceError`."""
         fields = {"id_list": arxiv_id, "max_results": "1"}
         answer = await self._client.ask(
             self._url, fields, lambda document: parse_search_answer(document, url=self._url)
@@ -94,7 +94,7 @@ class SearchApi:
         return next((paper for paper in answer.papers if paper.id == arxiv_id), None)
 
     async def count(self, *, since: datetime, until: datetime) -> int:
-        """How many papers were submitted in that time, whatever they are about. Raises `SourceError`."""
+        """The number of papers that were submitted in that time, on any subject. Raises `SourceError`."""
         fields = {
             "search_query": f"submittedDate:[{_stamp(since)} TO {_stamp(until)}]",
             "sortBy": "submittedDate",
@@ -106,7 +106,7 @@ class SearchApi:
         return answer.total
 
     async def _search_batch(self, text: str, window: Window) -> dict[ArxivId, Paper]:
-        """Page after page, each ending where the one before began, until one holds all of its window."""
+        """Requests pages, each ending where the one before began, until one contains its whole window."""
         since, upper = window.submitted_since, _whole_minute_after(window.until + _MARGIN)
         answer = await self._page(text, since, upper, None)
         if answer.made_at:
@@ -115,7 +115,7 @@ class SearchApi:
         found = {paper.id: paper for paper in answer.papers}
         while answer.came < answer.total and answer.papers:
             oldest = answer.papers[-1]
-            # The minute of the oldest is asked for again: others of the same second may be left.
+            # The oldest paper's minute is requested again, because it may contain more papers.
             bound = _whole_minute_after(_submission(oldest)[0])
             if bound >= upper:
                 crowd = f"over {self._page_size} papers in the minute to {upper:%F %R}"
@@ -124,7 +124,7 @@ class SearchApi:
             answer = await self._page(text, since, upper, oldest.id)
             unreadable += answer.unreadable
             found |= {paper.id: paper for paper in answer.papers}
-        # One that cannot be read may stand on two pages, and has no name to count it once by.
+        # An unreadable entry may be on two pages, and without an identifier it is counted twice.
         if len(found) + unreadable < promised:
             raise Implausible(
                 self._url, f"only {len(found)} of {promised} papers came; it will be asked again"
@@ -152,7 +152,7 @@ class SearchApi:
     def _doubt(
         self, answer: SearchAnswer, since: datetime, upper: datetime, known: ArxivId | None
     ) -> str | None:
-        """Why `answer` is not plausible, or `None`. `known` is a paper that must be in it."""
+        """The reason why `answer` is not plausible, or `None`. `known` is a paper that it must contain."""
         expected = min(answer.total, self._page_size)
         if answer.came != expected:
             return f"{answer.came} papers instead of {expected}, of {answer.total} in all"

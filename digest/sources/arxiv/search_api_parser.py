@@ -1,8 +1,8 @@
-"""The search API's Atom documents, read exactly.
+"""Parses the search API's Atom documents, exactly.
 
-Papers are not read with feedparser: what was cut off it takes for a shorter document, and a text such as
-"120 Å³" it takes for one that was encoded twice, and changes it. It reads what arXiv says when it refuses,
-where any form and any part of a document is welcome.
+Papers are not parsed with feedparser: it accepts an incomplete document, and it changes a text such as
+"120 Å³", because it assumes that the text was encoded twice. feedparser only parses arXiv's refusals, where
+any form and any part of a document is useful.
 """
 
 import io
@@ -27,9 +27,10 @@ _MOST_MARKS = 4_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchAnswer:
-    """One page of results in arXiv's order; `total` counts the results on all pages.
+    """One page of results in arXiv's order; `total` is the number of results on all pages.
 
-    `unreadable` counts the entries left out because they cannot be papers. `made_at` is arXiv's time.
+    `unreadable` is the number of entries that were omitted because they cannot be papers. `made_at` is
+    arXiv's time.
     """
 
     total: int
@@ -39,17 +40,17 @@ class SearchAnswer:
 
     @property
     def came(self) -> int:
-        """How many results the page has, also those left out."""
+        """The number of results on the page, including omitted ones."""
         return len(self.papers) + self.unreadable
 
 
 def parse_search_answer(document: bytes, *, url: str = SEARCH_API_URL) -> SearchAnswer:
     """The papers of one answer of the search API (https://info.arxiv.org/help/api/user-manual.html).
 
-    Texts are character for character those of arXiv, with each run of blanks as one; in names, TeX that
-    arXiv left is converted. `url` is for errors.
-    An entry that cannot be a paper is left out. Raises `BadDocument` for anything but a complete feed, and
-    `Refused` for one that is an error message.
+    Texts are exactly those of arXiv, except that each run of blanks becomes one blank; in names, remaining
+    TeX is converted. `url` is for errors.
+    An entry that cannot be a paper is omitted. Raises `BadDocument` unless the document is a complete feed,
+    and `Refused` for an error message.
     """
     feed = root_of(document, url, tag=f"{_ATOM}feed", kind="Atom feed", most_marks=_MOST_MARKS)
     entries = feed.findall(f"{_ATOM}entry")
@@ -67,16 +68,16 @@ def parse_search_answer(document: bytes, *, url: str = SEARCH_API_URL) -> Search
 
 
 def error_reason(document: bytes) -> str | None:
-    """Why arXiv refused, in its own words, if `document` says so.
+    """arXiv's own reason for a refusal, if `document` has one.
 
-    The search API puts them into an entry titled `Error`, the daily feeds into the subtitle of an empty feed.
+    The search API gives it in an entry titled `Error`, the daily feeds in the subtitle of an empty feed.
     """
-    import feedparser  # takes as long to load as thousand papers to read, and hardly an answer is a refusal
+    import feedparser  # loads as long as a thousand papers parse, and refusals are rare
 
     try:
         parsed = feedparser.parse(io.BytesIO(document[:_LONGEST_REFUSAL]), sanitize_html=False)
     except ValueError:
-        # So it does for some encodings that are none, and for attributes that are broken off.
+        # feedparser raises it for some invalid encodings, and for incomplete attributes.
         return None
     if not parsed["entries"]:
         return one_line(parsed["feed"].get("subtitle", "")) or None
@@ -113,7 +114,7 @@ def _paper(entry: ElementTree.Element) -> Paper:
 
 
 def _authors(entry: ElementTree.Element) -> tuple[str, ...]:
-    """Without names that have no letter: a colon after a collaboration comes as an author of its own."""
+    """The names without those that have no letter: a colon after a collaboration arrives as an author."""
     texts = (text_or_empty(author, f"{_ATOM}name") for author in entry.iterfind(f"{_ATOM}author"))
     names = (author_name(one_line(text)) for text in texts)
     return tuple(name for name in names if any(map(str.isalnum, name)))

@@ -1,18 +1,20 @@
-r"""Text as authors typed it (`Schr\"odinger`, `\rho (x)`), in the Unicode that arXiv's search API gives.
+r"""Converts text as authors typed it (`Schr\"odinger`, `\rho (x)`) to the Unicode of arXiv's search API.
 
-OAI-PMH gives titles, abstracts, comments and references as they were typed; the search API and the daily
-feeds give them in Unicode. A paper must have one text, or which keywords match it would depend on the
-source. The rules are those of arXiv's `tex2utf` (https://github.com/arXiv/arxiv-base, arxiv/util/tex2utf.py),
-quirks included: a blank after a command belongs to it, `\'g`, for which the table has no letter, becomes
-`g`, and of `{{x}}` one pair of braces goes. All other TeX stays: `$`, `~`, `\&`, `\frac`.
+OAI-PMH gives titles, abstracts, comments and references as authors typed them; the search API and the daily
+feeds give them in Unicode. A paper must have one text in all sources: otherwise the matching keywords would
+depend on the source. The rules are those of arXiv's `tex2utf` (https://github.com/arXiv/arxiv-base,
+arxiv/util/tex2utf.py), including its peculiarities: a blank after a command belongs to it, `\'g` becomes `g`
+because the table has no such letter, and `{{x}}` loses one pair of braces. All other TeX stays: `$`, `~`,
+`\&`, `\frac`.
 
-Three departures, since arXiv's API shows otherwise (61,405 texts of June 2026):
+There are three differences, because arXiv's API differs (61,405 texts of June 2026):
 
-- `\phi` is φ (U+03C6), and `\varphi` stays. `tex2utf` has ϕ (U+03D5) and φ. In the API's texts φ stands 100
+- `\phi` is φ (U+03C6), and `\varphi` stays. `tex2utf` has ϕ (U+03D5) and φ. The API's texts contain φ 100
   times, ϕ never, and `\varphi` 48 times.
-- `\'\i` and `\'{\i}` are í. `tex2utf` has a misprint there and gives `\'ı`, which stands in none of the API's
-  texts; 103 have an í.
-- `\upsion` stays. `tex2utf` spells `\upsilon` so, which therefore stays as well, here and there.
+- `\'\i` and `\'{\i}` are í. `tex2utf` has a misprint there and gives `\'ı`, which none of the API's texts
+  contains; 103 contain í.
+- `\upsion` stays. It is the misspelling of `\upsilon` in `tex2utf`, so `\upsilon` stays as well, there and
+  here.
 """
 
 import re
@@ -28,9 +30,9 @@ ACCENTS: Mapping[str, str] = {
 """The combining marks of TeX's accents, by the character after the backslash."""
 
 UNDOTTED: Mapping[str, str] = {"ı": "i", "ȷ": "j"}
-"""TeX takes the dot off a letter that gets an accent; Unicode does not."""
+"""TeX removes the dot from a letter with an accent; Unicode does not."""
 
-# The letters that arXiv knows under each accent.
+# The letters that arXiv converts with each accent.
 _ACCENTED = {
     "`": "AEIOUaeiou", "'": "ACEILNORSUYZaceilnorsuyz", "^": "ACEGHIJOSUWYaceghijosuwy", "~": "AINOUainou",
     "=": "AEIOUYaeiouy", ".": "ACEGIOZacegoz", '"': "AEIOUYaeiouy", "H": "OUou", "c": "CEGKLNRSTcegklnrst",
@@ -56,12 +58,12 @@ _SIGNS = {
 
 
 def _named(table: Mapping[str, str]) -> re.Pattern[str]:
-    r"""The commands of `table` with what ends them: `{\o}`, `\o{}`, `\o` before a blank or before `\ `."""
+    r"""The commands of `table`, each with its end: `{\o}`, `\o{}`, `\o` before a blank or before `\ `."""
     names = "|".join(table)
     return re.compile(rf"\{{\\({names})\}}|\\({names})(?![^\W_])(?: |\{{\}}|\\(?= ))?")
 
 
-# One kind after the other: a letter that came of `\ae` is part of a longer name for `\alpha\ae`.
+# One kind after the other: in `\alpha\ae`, the letter from `\ae` becomes a part of a longer name.
 _NAMED = tuple((_named(table), table) for table in (_LETTERS, _GREEK, _SIGNS))
 _DOTLESS_J = re.compile(r"\{\\j\}|\\j\s")
 _DOUBLE_BRACES = re.compile(r"\{{2,}")
@@ -72,7 +74,7 @@ _TIED = re.compile(r"\\t\{([^}])\}")
 
 
 def tex_to_unicode(text: str) -> str:
-    """`text` as arXiv's search API gives it. Lines and blanks stay, but for the blank that ends a command."""
+    """`text` as in arXiv's search API. Lines and blanks stay, except for the blank that ends a command."""
     if "\\" in text:
         text = _DOTLESS_J.sub("j", named_letters(text))
     if "{{" in text and "}}" in text:
@@ -85,14 +87,14 @@ def tex_to_unicode(text: str) -> str:
 
 
 def named_letters(text: str) -> str:
-    r"""`text` with letters and signs that have names in TeX as characters: `\o`, `\rho`, `\S`."""
+    r"""`text` with characters in place of TeX's named letters and signs: `\o`, `\rho`, `\S`."""
     for form, table in _NAMED:
         text = form.sub(partial(_from, table), text)
     return text
 
 
 def composed(letter: str, sign: str) -> str:
-    r"""What `\"o` and its like stand for, composed where Unicode has it in one character."""
+    r"""The character for `\"o` and similar, composed if Unicode has it as one character."""
     return unicodedata.normalize("NFC", UNDOTTED.get(letter, letter) + ACCENTS[sign])
 
 
@@ -111,9 +113,9 @@ def _with_letter(found: re.Match[str]) -> str:
 
 
 def _with_single_braces(found: re.Match[str]) -> str:
-    """Pairs taken off `{{…}}` from outside until one is left, the leftmost first.
+    """Removes pairs from `{{…}}`, from outside, until one is left, the leftmost first.
 
-    arXiv replaces in rounds, each over the whole text; this is what they come to, in one.
+    arXiv replaces in rounds, each over the whole text; this gives the same result in one round.
     """
     inner, closing = found[1], found[2]
     left = len(closing) - 1
