@@ -1,1 +1,1 @@
-"""The long-running service, and from settings to the things that work."""
+"""The long-running service, and the code that builds its parts from the settings."""

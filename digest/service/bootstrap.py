@@ -1,4 +1,4 @@
-"""From settings to the things that work: sources, transport, and the cycle with all that it needs."""
+"""Builds the working parts from the settings: sources, transport, and the cycle with all that it needs."""
 
 import asyncio
 import os
@@ -32,17 +32,18 @@ from digest.storage.factory import make_folder
 from digest.storage.values import Mailing
 from digest.subscribers.subscriber import Subscriber, load_subscribers
 
-_TURNSTILE = "arxiv-requests"
+_RATE_LIMITER_FILE = "arxiv-requests"
 
 Fingerprint = tuple[tuple[int, int, int] | None, ...]
-"""Of both files: another one when one of them was written since."""
+"""Inode, modification time and size of both files. It changes if one of them is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """The two files, as read at one moment; `config_file` is the digest.toml in use, if there is one.
+    """The content of the two files, as read at one moment.
 
-    `fingerprint` is of before they were read, so that no edit falls between the reading and the watching.
+    `config_file` is the digest.toml in use, if there is one. `fingerprint` is taken before the files are
+    read, so that no edit is missed between reading and watching them.
     """
 
     config_file: Path | None
@@ -67,7 +68,7 @@ def _fingerprint(path: Path | None) -> tuple[int, int, int] | None:
 
 
 def load_setup(config: Path | None, environ: Mapping[str, str] = os.environ) -> Setup:
-    """Reads both files. Raises `ConfigurationError` with every problem of both."""
+    """Reads both files. Raises `ConfigurationError` with all problems of both files."""
     try:
         config_file = find_config(config, environ)
         config_fingerprint = _fingerprint(config_file)
@@ -86,7 +87,7 @@ def load_setup(config: Path | None, environ: Mapping[str, str] = os.environ) -> 
 
 
 def _problems_of_subscribers(config: Path | None, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """What is wrong with subscribers.toml at its usual place, when digest.toml cannot tell another."""
+    """Returns the problems of subscribers.toml at its usual place, for a digest.toml that cannot be read."""
     named = environ.get("DIGEST_SUBSCRIBERS")
     try:
         file = find_config(config, environ)
@@ -99,7 +100,7 @@ def _problems_of_subscribers(config: Path | None, environ: Mapping[str, str]) ->
 
 
 def client_settings_for(settings: Settings, *, patience: timedelta | None = None) -> ClientSettings:
-    """How arXiv is asked."""
+    """Returns the HTTP settings for requests to arXiv."""
     arxiv = settings.arxiv
     return ClientSettings(
         contact=arxiv.contact, version=__version__, retry_pause=arxiv.retry_pause, patience=patience
@@ -107,11 +108,11 @@ def client_settings_for(settings: Settings, *, patience: timedelta | None = None
 
 
 def rate_limiter_file(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
-    """The file by which processes keep their requests to arXiv apart.
+    """Returns the file that the rate limiter shares between processes.
 
-    It is the same for all processes of a user, whatever state they work on. It lies beside the state for who
-    works on the state of another user, as root may, for a user without a folder to write to, and where arXiv
-    is on this machine, which has its own pace.
+    All processes of a user share one file, even if they use different states. The file lies beside the state
+    in three cases: the state belongs to another user (root may use it), the user has no writable folder, or
+    the arXiv is on this machine and has its own rate limit.
     """
     beside = settings.state.parent
     own = state_folder(environ)
@@ -121,8 +122,8 @@ def rate_limiter_file(settings: Settings, environ: Mapping[str, str] = os.enviro
         except OSError:
             own = None
         if own and os.access(own, os.W_OK | os.X_OK) and _is_ours(own):
-            return own / _TURNSTILE
-    return beside / _TURNSTILE
+            return own / _RATE_LIMITER_FILE
+    return beside / _RATE_LIMITER_FILE
 
 
 def _is_ours(folder: Path) -> bool:
@@ -136,20 +137,21 @@ def _is_ours(folder: Path) -> bool:
 
 @asynccontextmanager
 async def open_client(
-    settings: Settings, manners: ClientSettings | None = None
+    settings: Settings, client_settings: ClientSettings | None = None
 ) -> AsyncIterator[PoliteClient]:
-    """The one client for everything that arXiv is asked, for as long as it is needed."""
+    """Opens the one HTTP client for all requests to arXiv."""
     interval = settings.arxiv.interval_for(settings.arxiv.api_url)
     rate_limiter = RateLimiter(rate_limiter_file(settings), interval)
     make_folder(settings.state)
-    async with PoliteClient(manners or client_settings_for(settings), rate_limiter) as client:
+    async with PoliteClient(client_settings or client_settings_for(settings), rate_limiter) as client:
         yield client
 
 
 def build_sources(settings: Settings, client: PoliteClient) -> tuple[Source, ...]:
-    """arXiv's interfaces; of two that cost the same, the first is asked.
+    """Returns arXiv's interfaces. The planner prefers the first of two interfaces with the same cost.
 
-    An arXiv on this machine is never mixed with the real one: those of the other side are left out.
+    An arXiv on this machine is never mixed with the real one: if `api_url` is local, only local interfaces
+    are used, else only remote ones.
     """
     arxiv = settings.arxiv
     found: tuple[tuple[str, Source], ...] = (
@@ -176,9 +178,9 @@ def build_cycle(
     notice: Callable[[str], None] = lambda text: None,
     stop: asyncio.Event | None = None,
 ) -> Cycle:
-    """Everything that a cycle works with. Without a `client` nothing can be fetched, and `is_dry` sends none.
+    """Builds a cycle. Without a `client` it cannot fetch. With `is_dry` it sends no mail.
 
-    Calling its `writer` raises `ConfigurationError` when the operator's templates cannot be used.
+    Calling its `writer` raises `ConfigurationError` if the operator's templates cannot be used.
     """
     settings = setup.settings
     writer_setup = writer_setup_for(settings)
@@ -186,7 +188,7 @@ def build_cycle(
     kind = transport_kind(settings)
     transport = kind.build(settings)
 
-    async def operator_told(subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime) -> None:
+    async def notify(subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime) -> None:
         sender = writer_setup.sender_identity
         await tell_operator(store, transport, subscribers, sender, settings.operator, brakes=brakes, now=now)
 
@@ -203,7 +205,7 @@ def build_cycle(
         start_worker=lambda: started_worker(writer_setup, settings.state),
         sender_identity=writer_setup.sender_identity,
         base_url=settings.web.base_url,
-        tell_operator=operator_told,
+        tell_operator=notify,
         notice=notice,
         stop=stop or asyncio.Event(),
     )

@@ -1,4 +1,4 @@
-"""The long-running process: asks arXiv after its announcements, mails each subscriber at their time."""
+"""The long-running process: asks arXiv after each announcement, mails each subscriber at their time."""
 
 import asyncio
 import logging
@@ -34,13 +34,13 @@ _log = logging.getLogger(__name__)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 _GRACE = timedelta(seconds=10)
-"""How long the mail in hand may take once the process was told to stop."""
+"""How long the current mails may take after the process was asked to stop."""
 
 
 class Daemon(LongTasks):
-    """Two tasks share one store: one fetches, one composes and delivers; a third watches files and signals.
+    """Runs tasks over one store: one fetches, one composes and delivers, one watches files and signals.
 
-    `load` rereads configuration and subscribers. While they are broken the last good ones serve.
+    `load` rereads configuration and subscribers. While a file is invalid, the last valid setup stays in use.
     """
 
     def __init__(
@@ -65,19 +65,19 @@ class Daemon(LongTasks):
         self._brought_papers = False
         self._limited_until: datetime | None = None
         self._composing = asyncio.Lock()
-        self._heeding = asyncio.Lock()
+        self._checking = asyncio.Lock()
         self._fetch_failed_at: datetime | None = None
         self._asked_at: datetime | None = None
         self._missed_at: datetime | None = None
         self._server_failures = 0
-        self._told_of: frozenset[int] = frozenset()
+        self._seen_confirmations: frozenset[int] = frozenset()
         self._first_due_at: datetime | None = None
-        self._told = "digests wait count=0"
+        self._logged_wait = "digests wait count=0"
         self._metrics = Metrics()
         self._links = links_for(setup.settings.web.base_url, store)
 
     async def run(self) -> None:
-        """Serves until SIGTERM or SIGINT, then finishes the mail in hand. SIGHUP rereads the files."""
+        """Runs until SIGTERM or SIGINT, then finishes the current mails. SIGHUP rereads the files."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
@@ -125,7 +125,7 @@ class Daemon(LongTasks):
         )
 
     async def _finish(self, mailing: "asyncio.Task[None]") -> None:
-        """A mail that is cut off here is tried again after the next start, under the same Message-ID."""
+        """A mail that is interrupted here is tried again after the next start, with the same Message-ID."""
         _, unfinished = await asyncio.wait([mailing], timeout=_GRACE.total_seconds())
         for task in unfinished:
             task.cancel()
@@ -137,8 +137,8 @@ class Daemon(LongTasks):
         if any(moment and moment > self._clock() for moment in (self._asked_at, self._fetch_failed_at)):
             self._asked_at = self._missed_at = self._fetch_failed_at = None
         if self._asked_at:
-            # An answer without news covers less: arXiv's index may not have shown an announcement yet. And
-            # what was covered at a moment to come stays so, however often arXiv is asked until then.
+            # An answer without news covers less: arXiv's index may not have shown an announcement yet.
+            # A coverage time in the future does not change, even if arXiv is asked again before then.
             fetched_at = max(fetched_at or self._asked_at, self._asked_at)
         due_at = next_fetch_at(
             fetched_at,
@@ -153,10 +153,10 @@ class Daemon(LongTasks):
             return due_at
         began_at, asked_for = self._clock(), self._subscribers
         report = await self._fetch_once()
-        if report is None:  # told to stop
+        if report is None:  # asked to stop
             return self._clock()
         self._fetch_failed_at = self._clock() if report.errors else None
-        # Who came meanwhile, by an edit, is to be asked for at once.
+        # If an edit added subscribers meanwhile, ask for their keywords at once.
         self._asked_at = began_at if not report.errors and self._subscribers is asked_for else None
         self._missed_at = began_at if report.missing_at else None
         if report.missing_at:
@@ -186,24 +186,24 @@ class Daemon(LongTasks):
         retry_at = waits.due_at and max(waits.due_at, report.limited_until or waits.due_at)
         if report.is_server_down:
             retry_at = self._clock() + pause_after(self._server_failures)
-        self._tell(waits, retry_at)
+        self._log_waiting(waits, retry_at)
         if report.is_server_down and retry_at:
             return retry_at
-        # A sending time that passed while others were mailed is due next; the clock may have been set back.
+        # A sending time that passed during the delivery is due next. The clock may have been set back.
         return self._next_mail_at(min(began_at, self._clock()), retry_at)
 
-    def _tell(self, waits: Outlook, retry_at: datetime | None) -> None:
-        """Once, until something changes."""
-        told = f"digests wait count={waits.waiting}"
+    def _log_waiting(self, waits: Outlook, retry_at: datetime | None) -> None:
+        """Logs how many digests wait, only if that has changed."""
+        line = f"digests wait count={waits.waiting}"
         if waits.waiting and retry_at:
             cause = waits.cause or "not tried yet"
-            told += f" next_try={retry_at:%FT%TZ} cause={cause}"
-        if told != self._told:
-            _log.log(logging.WARNING if waits.waiting else logging.INFO, told)
-            self._told = told
+            line += f" next_try={retry_at:%FT%TZ} cause={cause}"
+        if line != self._logged_wait:
+            _log.log(logging.WARNING if waits.waiting else logging.INFO, line)
+            self._logged_wait = line
 
     async def _mail_once(self) -> DeliveryReport:
-        await self._heed_preferences()
+        await self._check_preferences()
         cycle, now = self._cycle(), self._clock()
         async with self._composing:
             stale = await asyncio.to_thread(
@@ -211,7 +211,7 @@ class Daemon(LongTasks):
             )
             composed = await cycle.compose(self._subscribers, due_by_time(now), now=now, stale=stale)
         report = DeliveryReport(limited_until=self._limited_until)
-        # A clock that was set back makes no wait longer than a provider's day.
+        # If the clock was set back, wait no longer than a provider's day.
         if not (self._limited_until and now < self._limited_until <= now + timedelta(days=1)):
             report = await cycle.deliver()
             self._limited_until = report.limited_until
@@ -238,7 +238,7 @@ class Daemon(LongTasks):
     # Files, preferences, signals and the watchdog.
 
     async def _watch(self) -> None:
-        """Rereads the files on SIGHUP, and by itself when one was edited; and what subscribers chose."""
+        """Rereads the files on SIGHUP and after an edit. Also applies new preferences of subscribers."""
         seen = self._setup.fingerprint
         while True:
             with suppress(TimeoutError):
@@ -248,15 +248,15 @@ class Daemon(LongTasks):
                 self._reload.clear()
                 seen = found
                 await self._guarded("reload", self._reread)
-            await self._guarded("reading preferences", self._heed_preferences)
-            await self._guarded("reading what was asked for", self._heed_confirmations)
-            await self._guarded("reading what is due", self._heed_due)
+            await self._guarded("reading preferences", self._check_preferences)
+            await self._guarded("reading confirmations", self._check_confirmations)
+            await self._guarded("reading due mailings", self._check_due)
 
     async def _reread(self) -> None:
         try:
             setup = await asyncio.to_thread(self._load)
         except ConfigurationError as error:
-            _log.error("reload refused, the last good files stay in force:\n%s", error)
+            _log.error("reload refused, the last valid files remain in use:\n%s", error)
             return
         if setup.settings.state != self._setup.settings.state:
             _log.warning("state moved to %s: takes effect at the next start", setup.settings.state)
@@ -268,11 +268,9 @@ class Daemon(LongTasks):
         self._notifier.status(self._status())
         _log.info("reloaded subscribers=%d", len(setup.subscribers))
 
-    async def _heed_preferences(self) -> None:
-        """Takes up what subscribers chose since it last looked; enrols anew where somebody left or came
-        back.
-        """
-        async with self._heeding:
+    async def _check_preferences(self) -> None:
+        """Applies new preferences of subscribers. Enrols again if a subscriber left or came back."""
+        async with self._checking:
             preferences = await asyncio.to_thread(self._store.preferences)
             if preferences == self._preferences:
                 return
@@ -284,18 +282,18 @@ class Daemon(LongTasks):
                 self._subscribers = apply_preferences(self._setup.subscribers, preferences)
             self._mail_now.set()
 
-    async def _heed_confirmations(self) -> None:
-        """What was done or asked for on the pages is told at once; where that fails, with the next mails."""
+    async def _check_confirmations(self) -> None:
+        """Sends new confirmations at once. One that fails is sent with the next mails."""
         waiting = await asyncio.to_thread(self._store.confirmations, now=self._clock())
         numbers = frozenset(one.number for one in waiting)
-        if not numbers <= self._told_of:
+        if not numbers <= self._seen_confirmations:
             self._mail_now.set()
-        self._told_of = numbers
+        self._seen_confirmations = numbers
 
-    async def _heed_due(self) -> None:
-        """What a command made due, as `digest resume` does, goes at once.
+    async def _check_due(self) -> None:
+        """Sends at once the mailings that a command made due, for example `digest resume`.
 
-        What the last delivery left is no news: a server that is down is not asked each time.
+        Mailings that the last delivery left do not count: a server that is down is not asked each time.
         """
         due_at = await asyncio.to_thread(self._store.next_due_at)
         if due_at and self._first_due_at and due_at < self._first_due_at:
@@ -306,23 +304,23 @@ class Daemon(LongTasks):
             self._notifier.alive()
             await asyncio.sleep(every.total_seconds())
 
-    # What they share.
+    # Shared by all tasks.
 
     def _cycle(self, client: PoliteClient | None = None) -> Cycle:
-        """By the files of now; what it logs is not told twice."""
+        """Builds a cycle from the current setup."""
         return build_cycle(
             self._setup, self._store, clock=self._clock, client=client, links=self._links, stop=self._stop
         )
 
     async def _enrol(self, setup: Setup | None = None) -> None:
-        """Makes a setup the one in force, never while digests are composed: those are of what was before."""
+        """Makes a setup the current one. Waits while digests are composed: they use the former one."""
         async with self._composing:
             self._setup = setup or self._setup
             enrolled = await self._cycle().enrol()
             self._metrics.gave_up(enrolled.given_up)
             self._preferences, self._subscribers = enrolled.preferences, enrolled.subscribers
             self._limited_until = None
-            self._asked_at = self._missed_at = None  # now: a fetch may have ended since the lines above
+            self._asked_at = self._missed_at = None  # last: a fetch may have ended since
 
     def _status(self) -> str:
         return counted(len(self._setup.subscribers), "subscriber")

@@ -8,7 +8,7 @@ _T = TypeVar("_T")
 
 
 def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """As `asyncio.run`, in uvloop where there is such a thing: a mail takes a fifth less of the processor."""
+    """Works as `asyncio.run`, but uses uvloop if it is installed: a mail then needs 20 % less CPU time."""
     try:
         import uvloop
     except ImportError:

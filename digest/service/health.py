@@ -1,4 +1,4 @@
-"""How an installation stands: what it saw, what it will do, and what needs a person."""
+"""The state of health of an installation: past fetches, next steps, and problems that need a person."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,30 +16,30 @@ from digest.storage.values import Delay, Restored, SubscriberStatus, Suppression
 from digest.subscribers.subscriber import Keyword, Subscriber
 
 FRESH = timedelta(days=7)
-"""A keyword that used to bring papers and brought none for so long went quiet."""
+"""A keyword counts as quiet if it found papers before and none for this time."""
 
 _USUAL = timedelta(days=35)
 _USUALLY = 4
-"""How many papers in the four weeks before make a week without one worth telling."""
+"""Report a week without papers if the four weeks before it had at least this many papers."""
 
 _ALIKE = 5
-"""From so many papers on, two keywords that find just the same ones look wrong."""
+"""Report two keywords that found exactly the same papers if they found at least this many."""
 
 _PATIENCE = timedelta(days=1)
-"""For so long a fetch, or a digest, may be late without a person's being asked."""
+"""A fetch or a digest may be late for this time before it counts as a problem."""
 
 _ATTEMPTS = 3
-"""A mail that was refused so often is not just greylisted: that is over three hours."""
+"""A mail that was refused this often is not just greylisted: the attempts take over three hours."""
 
 _LATELY = timedelta(days=1)
-"""For so long a person is told of an address that was suppressed."""
+"""A suppressed address counts as a problem for this time."""
 
 SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuietKeyword:
-    """A keyword that brings nothing: `usual` papers in the four weeks before the last one, perhaps none."""
+    """A keyword that found no paper in the last week, and `usual` papers in the four weeks before."""
 
     keyword: str
     usual: int
@@ -49,17 +49,20 @@ class QuietKeyword:
 class Health:
     """The answer to "no mail came: a mistake, a weekend or a holiday?", as of `now`.
 
-    `expected_at` is the last announcement by arXiv's calendar, `quiet` why the latest evening had none, or
-    that arXiv left it out, and `seen_at` when the stalest keyword was last covered. `unseen` are keywords
-    that no fetch covered for more than a day after an announcement; `overdue` the subscribers whose sending
-    time passed unserved for a day, and `undelivered` those whose digests were written down a day ago and are
-    not sent.
-    `restored` tells of an older copy of the state that was put in its place in the last week.
-    `refused` are mailings that a server refused again and again, `blocked` those that wait since it took
-    nothing at all, or called too many addresses dead; `troubled` names the first of all that something stands
-    in the way of, and `hindered` counts them. `lost` are subscribers who were suppressed in the last day.
-    `unread_mails` came back, and are kept for a person to look at.
-    `alike` are groups of keywords that found just the same papers.
+    - `expected_at`: the last announcement by arXiv's calendar.
+    - `quiet`: why the latest evening had no announcement, or that arXiv left it out.
+    - `seen_at`: when the keyword with the oldest coverage was last covered.
+    - `unseen`: keywords that no fetch covered for more than a day after an announcement.
+    - `overdue`: subscribers whose sending time passed a day ago without a digest.
+    - `undelivered`: subscribers whose digest was composed a day ago and is not sent.
+    - `restored`: in the last week, an older copy of the state was put in its place.
+    - `refused`: mailings that a server refused several times.
+    - `blocked`: mailings that wait because the server accepts no mail at all, or called too many addresses
+      dead.
+    - `troubled`: the first of all delayed mailings; `delayed` is their number.
+    - `lost`: subscribers who were suppressed in the last day.
+    - `unread_mails`: the number of returned mails that are kept for a person to look at.
+    - `alike`: groups of keywords that found exactly the same papers.
     """
 
     now: datetime
@@ -88,7 +91,7 @@ class Health:
     alike: tuple[tuple[str, ...], ...]
 
     def problems(self) -> tuple[str, ...]:
-        """What needs a person, a line each; nothing where all is well."""
+        """Returns what needs a person, one line for each problem; empty if all is well."""
         return tuple(self._problems())
 
     def _problems(self) -> Iterator[str]:
@@ -130,7 +133,7 @@ class Health:
 def examine(
     store: HealthStore, subscribers: Sequence[Subscriber], *, now: datetime, shown: int = SHOWN
 ) -> Health:
-    """Names up to `shown` mailings that something stands in the way of. Raises `StateError`."""
+    """Examines an installation. Lists up to `shown` delayed mailings. Raises `StateError`."""
     keywords = {keyword.query.key: keyword for one in subscribers for keyword in one.keywords}
     covered_at = store.covered_at()
     sources = store.fetched_at()
@@ -194,7 +197,7 @@ def _moment(mail: tuple[str, datetime]) -> datetime:
 def _is_missing(
     announced_at: datetime, covered_at: Mapping[str, datetime], sources: Mapping[str, datetime]
 ) -> bool:
-    """Whether sources answered, and no keyword was covered by it: they had nothing of that announcement."""
+    """Whether sources answered but covered no keyword: they had no papers of that announcement."""
     answered_at = max(sources.values(), default=None)
     return (
         answered_at is not None
@@ -210,7 +213,7 @@ def _unseen(
     subscriber_statuses: Mapping[str, SubscriberStatus],
     now: datetime,
 ) -> Iterator[str]:
-    """A keyword that was never covered may be new, unless nothing was covered since."""
+    """A keyword that was never covered may be new. It counts only if no keyword was covered since."""
     since = last_announcement(now - _PATIENCE)
     if covered_at and _is_missing(since, covered_at, sources):
         return

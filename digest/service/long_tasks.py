@@ -1,4 +1,4 @@
-"""Tasks that go on until the process is told to stop, whatever fails on their way."""
+"""Tasks that run until the process is asked to stop, even if steps fail."""
 
 import asyncio
 import logging
@@ -15,32 +15,32 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 LOOK_UP = timedelta(seconds=20)
-"""The longest sleep: a suspended machine, a clock that was set or an edited file is noticed within it."""
+"""The longest sleep. Within this time the daemon notices a suspend, a changed clock or an edited file."""
 
 RESTART_AFTER = timedelta(seconds=5)
-"""How long a task that an error ended waits before it begins anew."""
+"""How long to wait before a task that an error ended is started again."""
 
 
 class LongTasks:
-    """What each task of a service does around its own work."""
+    """The common parts of all tasks of a service: loop, sleep, error handling and restart."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._stop = asyncio.Event()
 
     async def _kept(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
-        """Begins a task anew that an error ended: the others cannot do without it."""
+        """Runs a task, and starts it again after an error: the other tasks need it."""
         while True:
             try:
                 return await task()
             except Exception:
-                _log.exception("%s ended by an error, it begins anew", name)
+                _log.exception("%s ended with an unexpected error and starts again", name)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), RESTART_AFTER.total_seconds())
                 return None
 
     async def _forever(self, name: str, step: Callable[[], Awaitable[datetime]], wake: asyncio.Event) -> None:
-        """`step` does what is due and tells when there is more; one that fails is tried again soon."""
+        """Repeats `step`, which does what is due and returns its next time. Retries a failed step soon."""
         failures = 0
         while not self._stop.is_set():
             wake.clear()
@@ -49,19 +49,19 @@ class LongTasks:
             await self._sleep(next_at or self._clock() + pause_after(failures), wake)
 
     async def _guarded(self, name: str, job: Callable[[], Awaitable[_T]]) -> _T | None:
-        """The job's result, or `None` where it failed: that is logged, and the service goes on."""
+        """Returns the result of the job, or logs the error and returns `None`: the service goes on."""
         try:
             return await job()
         except DigestError as error:
             _log.error("%s failed: %s", name, error)
         except Exception:
-            _log.exception("%s failed by a mistake in the program", name)
+            _log.exception("%s failed: unexpected error", name)
         return None
 
     async def _sleep(self, until: datetime, wake: asyncio.Event) -> None:
-        """Until that moment by the clock, or until `wake` is set or the process is told to stop.
+        """Sleeps until that moment by the clock, until `wake` is set, or until the process is asked to stop.
 
-        A clock that is set back ends it too: it may have been far ahead when that moment was reckoned.
+        A clock that is set back also ends the sleep: it may have been far ahead when `until` was calculated.
         """
         began_at = self._clock()
         while (now := self._clock()) < until and now >= began_at:

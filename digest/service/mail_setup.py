@@ -1,4 +1,4 @@
-"""What messages are written with, and from settings to that and to their writer."""
+"""The setup of the message writer, and functions that build both from the settings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from digest.pipeline.render_queue import Write
 from digest.storage.values import Mailing
 
 if TYPE_CHECKING:
-    from digest.config.settings import Settings  # a worker does without, and begins in half the time
+    from digest.config.settings import Settings  # not for a render worker: it then starts in half the time
     from digest.mail.rendering.writer import Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriterSetup:
-    """What every mail is written with. `templates` are the operator's own, `base_url` that of the pages."""
+    """What the writer needs. `templates` is the operator's folder, `base_url` that of the web pages."""
 
     sender_identity: SenderIdentity
     templates: Path | None = None
@@ -27,7 +27,7 @@ class WriterSetup:
 
 
 def writer_setup_for(settings: "Settings") -> WriterSetup:
-    """Subscribers write to `mail.contact`, else to the operator, else to the sender."""
+    """Builds the writer's setup. The contact is `mail.contact`, else the operator, else the sender."""
     return WriterSetup(
         sender_identity=SenderIdentity(
             sender=settings.smtp.sender,
@@ -43,9 +43,10 @@ def writer_setup_for(settings: "Settings") -> WriterSetup:
 def build_writer(
     writer_setup: WriterSetup, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS
 ) -> Write:
-    """Builds messages by the templates. Raises `ConfigurationError` when the operator's cannot be used.
+    """Returns a function that builds messages from the templates.
 
-    Those of this project are not read before there is something to write.
+    Raises `ConfigurationError` if the operator's templates cannot be used. The templates of this project are
+    read only when the first message is written.
     """
     writer = cache(partial(build_mail_writer, writer_setup, links))
     if writer_setup.templates:
@@ -56,8 +57,8 @@ def build_writer(
 def build_mail_writer(
     writer_setup: WriterSetup, links: Callable[[Mailing], Links] = lambda mailing: NO_LINKS
 ) -> "Writer":
-    """The writer itself, which can also show what is in a message. Raises as `build_writer` does."""
-    # A run with nothing to write, or whose worker writes, does without the templates and the tables of TeX.
+    """Returns the writer itself, which can also show the content of a message. Raises as `build_writer`."""
+    # Imported late: a run that writes no message itself needs neither the templates nor the TeX tables.
     from digest.mail.rendering.renderer import Renderer
     from digest.mail.rendering.template_check import try_out
     from digest.mail.rendering.writer import Writer

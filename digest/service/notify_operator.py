@@ -1,4 +1,4 @@
-"""Mails the operator: an outage and its end, many addresses called dead, and once a week how things are."""
+"""Mails the operator about an outage and its end, many dead addresses, and once a week the health."""
 
 import asyncio
 import logging
@@ -27,18 +27,18 @@ async def tell_operator(
     brakes: Sequence[str] = (),
     now: datetime,
 ) -> OperatorNotice | None:
-    """Sends what the operator wants to know and has not been told; what fails is sent by the next call.
+    """Sends the operator notice that is due, if any. A notice that fails is sent by the next call.
 
     `brakes` are those of the deliveries since the last call.
-    Returns what was sent. Raises `StateError` when the state cannot be read or written.
+    Returns the notice that was sent. Raises `StateError` if the state cannot be read or written.
     """
     if operator.email is None:
         return None
     health = await asyncio.to_thread(examine, store, subscribers, now=now)
-    told_at = {OperatorNotice(name): at for name, at in (await asyncio.to_thread(store.notices)).items()}
-    notice = due_notice(health, told_at, heartbeat=operator.heartbeat, brakes=brakes)
+    sent_at = {OperatorNotice(name): at for name, at in (await asyncio.to_thread(store.notices)).items()}
+    notice = due_notice(health, sent_at, heartbeat=operator.heartbeat, brakes=brakes)
     if notice is None:
-        if operator.heartbeat is not None and OperatorNotice.HEARTBEAT not in told_at:  # the weeks begin now
+        if operator.heartbeat is not None and OperatorNotice.HEARTBEAT not in sent_at:  # count weeks from now
             await asyncio.to_thread(store.record_notice, OperatorNotice.HEARTBEAT, ends=None, now=now)
         return None
     try:
@@ -49,7 +49,7 @@ async def tell_operator(
         _log.warning("operator not told bulletin=%s cause=%s", notice, error)
         return None
     if receipt.outcome not in {Outcome.SENT, Outcome.UNKNOWN}:
-        # A server likes to quote the address, and a log is not the place for it.
+        # Replies often quote the address. The log must not contain it.
         reply = receipt.reply.replace(operator.email, "the operator")
         _log.warning("operator not told bulletin=%s cause=%s", notice, reply)
         return None

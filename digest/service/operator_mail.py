@@ -1,4 +1,4 @@
-"""How an installation stands, in words: for the screen, and for the operator's mail."""
+"""Describes the health of an installation in words, for the screen and for mails to the operator."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,10 +16,10 @@ _MOST_LINES = 8
 
 
 class OperatorNotice(StrEnum):
-    """A mail to the operator.
+    """The kinds of mail to the operator.
 
-    Too many addresses were called dead to be given up, fetching fails for over a day or works again, or how
-    the week was.
+    `BRAKE`: too many addresses were called dead, so no address is suppressed. `OUTAGE`: no fetch succeeded
+    for over a day. `RECOVERY`: fetching works again. `HEARTBEAT`: the weekly report.
     """
 
     BRAKE = "brake"
@@ -29,7 +29,7 @@ class OperatorNotice(StrEnum):
 
 
 _AGAIN = timedelta(days=1)
-"""What is told each time it happens is told again no sooner."""
+"""The shortest time between two `BRAKE` notices."""
 
 _SUBJECTS = {
     OperatorNotice.BRAKE: "arXiv digest: a mail server calls many addresses dead",
@@ -46,11 +46,12 @@ def due_notice(
     heartbeat: int | None,
     brakes: Sequence[str] = (),
 ) -> OperatorNotice | None:
-    """What to tell the operator now, if anything; `heartbeat` is the weekday (0 is Monday, UTC) of that mail.
+    """Returns the notice that is due now, if any.
 
-    An outage is told once; `told_at` has one until its end is told. The first heartbeat waits for its
-    weekday, as the later ones do; of these, one that could not be sent on its day comes after it. `brakes`
-    say where nobody was given up, as too many were called dead: that is told once a day.
+    `heartbeat` is the weekday of the weekly mail (0 is Monday, UTC). Each heartbeat, also the first, is due
+    on its weekday; if a later one could not be sent on that day, it is sent after it. An outage is reported
+    once: `told_at` contains it until its end is reported. `brakes` say where too many addresses were called
+    dead, so that no address is suppressed; they are reported once a day.
     """
     braked_at = told_at.get(OperatorNotice.BRAKE)
     if brakes and not (braked_at and braked_at <= health.now < braked_at + _AGAIN):
@@ -69,7 +70,7 @@ def due_notice(
 
 
 def last_heartbeat(weekday: int, now: datetime) -> datetime:
-    """The beginning, in UTC, of the latest such day."""
+    """Returns the beginning, in UTC, of the latest such weekday."""
     now = now.astimezone(UTC)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight - timedelta(days=(now.weekday() - weekday) % 7)
@@ -82,7 +83,7 @@ def write_notice(
     operator: str,
     brakes: Sequence[str] = (),
 ) -> Outgoing:
-    """The mail that tells it."""
+    """Builds the mail for a notice."""
     token = sha256(f"{notice}/{health.now.isoformat()}/{operator}".encode()).hexdigest()[:24]
     headers = (
         ("From", mailbox("From", sender_identity.sender_name, sender_identity.sender)),
@@ -97,8 +98,8 @@ def write_notice(
     )
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     lines = [f"{name:<12}{line}" for name, line in _labelled(health)]
-    told_too = [one for one in health.problems() if not any(words in one for words in brakes)]
-    problems = [f"needs you: {problem}" for problem in (*brakes, *told_too)] or ["all is well"]
+    others = [problem for problem in health.problems() if not any(cause in problem for cause in brakes)]
+    problems = [f"needs you: {problem}" for problem in (*brakes, *others)] or ["all is well"]
     body = quoted_printable("\n".join((*problems, "", *lines, "")))
     message = f"{head}\r\n".encode() + body
     return Outgoing(sender=sender_identity.sender, recipient=operator, message=message, token=token)
@@ -111,7 +112,7 @@ def _labelled(health: Health) -> Iterator[tuple[str, str]]:
 
 
 def told(health: Health) -> Iterator[tuple[str, Sequence[str]]]:
-    """Subjects, each with its lines; those that there is nothing to tell of have none."""
+    """Yields each subject with its lines; a subject without information has no lines."""
     yield "announced", [_at(health.expected_at, health.now), *([health.quiet] if health.quiet else [])]
     yield "seen", [_seen(health)]
     yield "next", [_next(health)]
@@ -136,7 +137,7 @@ def _next(health: Health) -> str:
 
 
 def _restored(restored: Restored, now: datetime) -> str:
-    """docs/delivery.md has what follows from it."""
+    """See docs/delivery.md for the consequences."""
     made = f"of {_at(restored.copied_at, now)} " if restored.copied_at else ""
     after = f"went on from it {_at(restored.noticed_at, now)}" if restored.noticed_at else "goes on from it"
     run = "a run" if restored.noticed_at else "the next run"
@@ -144,7 +145,7 @@ def _restored(restored: Restored, now: datetime) -> str:
 
 
 def _mail(health: Health) -> list[str]:
-    """Each subscriber where there are few, else how many there are at each time."""
+    """Lists the subscribers if they are few, else the number of subscribers at each time."""
     if len(health.mail_at) <= _MOST_LINES:
         return [f"{_at(moment)}  {email}" for email, moment in health.mail_at] or ["nobody is subscribed"]
     counts: dict[datetime, int] = {}
@@ -172,11 +173,11 @@ def _remarks(health: Health) -> Iterator[str]:
         before = f"brought {one.usual} in the weeks before" if one.usual else "has brought none"
         yield f"{one.keyword}: no new paper for a week, and {before}"
     for texts in health.alike:
-        yield f"{', '.join(texts)}: found just the same papers, which looks wrong"
+        yield f"{', '.join(texts)}: found exactly the same papers, which looks wrong"
 
 
 def _few(lines: list[str], noun: str, count: int = 0) -> list[str]:
-    """The first of them, and how many more there are; `count` where `lines` are not all."""
+    """Returns the first lines and the number of the rest. `count` is the total if `lines` are not all."""
     more = max(count, len(lines)) - _MOST_LINES
     return lines if more <= 0 else [*lines[:_MOST_LINES], f"and {counted(more, f'more {noun}')}: see --json"]
 

@@ -1,7 +1,8 @@
-"""The second process, which claims mailings and writes their messages while the first one sends.
+"""The render worker: a second process that claims mailings and writes their messages.
 
-Python uses one core a process, and writing takes as long as sending. `digest.service.worker_pool` begins it,
-and tells how the two speak. What it imports is all that it waits for at its beginning.
+Meanwhile the first process sends. Python uses one core per process, and writing takes as long as sending.
+`digest.service.worker_pool` starts the worker and describes the protocol. Its start takes as long as its
+imports: keep them few.
 """
 
 import json
@@ -23,23 +24,26 @@ from digest.storage.factory import open_store
 from digest.storage.pipeline_stores import RenderStore
 
 _BETWEEN_TRIMS = 100
-"""Answers of some dozens of mails, in which what is kept is exchanged and leaves gaps: 5 MB of 76."""
+"""The number of answers, of some dozens of mails each, between two trims of the heap.
+
+Cached papers are replaced all the time, which fragments the heap: 5 MB of 76.
+"""
 
 
 def main() -> None:
-    """Answers each line of standard input, until that ends."""
-    # The first process is told to stop, and lets its worker go.
+    """Answers each line of standard input until its end."""
+    # The first process handles the signals, and then ends its worker.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    with suppress(OSError):  # a service may be forbidden it
-        os.nice(10)  # what is written waits to be sent: sending goes first
-    told = json.loads(sys.argv[1])
+    with suppress(OSError):  # a sandbox may forbid it
+        os.nice(10)  # sending has priority over writing
+    setup = json.loads(sys.argv[1])
     writer_setup = WriterSetup(
-        sender_identity=SenderIdentity(**told["sender_identity"]),
-        templates=Path(told["templates"]) if told["templates"] else None,
-        base_url=told["base_url"],
+        sender_identity=SenderIdentity(**setup["sender_identity"]),
+        templates=Path(setup["templates"]) if setup["templates"] else None,
+        base_url=setup["base_url"],
     )
-    with os.fdopen(told["buffer"], "wb") as buffer, open_store(Path(told["state"])) as store:
+    with os.fdopen(setup["buffer"], "wb") as buffer, open_store(Path(setup["state"])) as store:
         write = build_writer(writer_setup, links_for(writer_setup.base_url, store))
         collect_rarely()
         keep_what_is_there()
@@ -49,25 +53,25 @@ def main() -> None:
             sys.stdout.flush()
             if answered % _BETWEEN_TRIMS == 0:
                 trim_heap()
-    os._exit(0)  # what it remembers is large, and need not be given back piece by piece
+    os._exit(0)  # skips freeing the large caches object by object
 
 
 def _answer(store: RenderStore, write: Write, line: bytes, buffer: IO[bytes]) -> dict[str, Any]:
-    """What is told of the drafts, whose messages are on the shared buffer then."""
+    """Writes the messages to the shared buffer, and returns their descriptions."""
     now, until, limit = json.loads(line)
     try:
-        drafts = draft(
+        rendered = draft(
             store, write, now=datetime.fromisoformat(now), until=datetime.fromisoformat(until), limit=limit
         )
     except StateError as error:
         return {"error": error.reason, "is_passing": error.is_passing}
     buffer.seek(0)
-    buffer.writelines(one.outgoing.message for one in drafts if one.outgoing)
+    buffer.writelines(one.outgoing.message for one in rendered if one.outgoing)
     buffer.flush()
-    return {"drafts": [_told(one) for one in drafts]}
+    return {"drafts": [_described(one) for one in rendered]}
 
 
-def _told(one: RenderedMessage) -> dict[str, Any]:
+def _described(one: RenderedMessage) -> dict[str, Any]:
     outgoing = one.outgoing
     return {
         "number": one.number,

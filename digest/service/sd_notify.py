@@ -1,4 +1,4 @@
-"""What systemd is told: ready, alive, stopping. See sd_notify(3)."""
+"""Notifies systemd: ready, alive, stopping. See sd_notify(3)."""
 
 import socket
 from collections.abc import Mapping
@@ -7,23 +7,23 @@ from datetime import timedelta
 
 
 class Notifier:
-    """Sends to the socket that `environ` names; without one (no systemd) it does nothing."""
+    """Sends to the socket that `environ` names. Does nothing without one (no systemd)."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._address = environ.get("NOTIFY_SOCKET", "")
         self._watchdog = timedelta(microseconds=int(environ.get("WATCHDOG_USEC") or 0))
-        # One for all that is sent: where no file can be opened any more, systemd still hears.
+        # Opened once: notifications still work when no more files can be opened.
         self._sender = _sender() if self._address else None
 
     def close(self) -> None:
-        """From then on it tells nothing."""
+        """Closes the socket. Later notifications are ignored."""
         if self._sender is not None:
             self._sender.close()
             self._sender = None
 
     @property
     def alive_every(self) -> timedelta | None:
-        """How often `alive` is to be sent, at half of what the watchdog allows; `None` without a watchdog."""
+        """How often to send `alive`: half of the watchdog's time; `None` without a watchdog."""
         return self._watchdog / 2 or None
 
     def ready(self, status: str) -> None:
@@ -42,7 +42,7 @@ class Notifier:
         if self._sender is None:
             return
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
-        # A manager that cannot listen now must not stop the service that it watches.
+        # If systemd cannot receive now, the service must still go on.
         with suppress(OSError):
             self._sender.sendto(state.encode(), address)
 

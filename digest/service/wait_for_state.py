@@ -1,4 +1,4 @@
-"""Lets a service wait, instead of ending, while the state cannot be used."""
+"""Lets a service wait, instead of exit, while the state cannot be used."""
 
 import logging
 from collections.abc import Callable
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger("digest.service.daemon")
 
 _LOOK_SECONDS = 15.0
-"""Between two tries to use the state."""
+"""The time between two attempts to use the state."""
 
 _TRIES_PER_LOG = 240
-"""The wait is logged again after this many tries, an hour."""
+"""The wait is logged again after this many attempts, which is an hour."""
 
 
 def persist(serve: Callable[[], None], notifier: "Notifier") -> None:
-    """Calls `serve` until it returns. While the state cannot be used for a passing reason, tries again.
+    """Calls `serve` until it returns. Repeats it while the state cannot be used for a temporary reason.
 
     Raises `StateError` for an error that only a person can correct.
     """
@@ -35,7 +35,7 @@ def persist(serve: Callable[[], None], notifier: "Notifier") -> None:
 
 
 def _wait(error: AlreadyRunning | StateError, notifier: "Notifier", waits: int) -> None:
-    """Waits; meanwhile the service manager sees a process that is started and alive."""
+    """Waits. Meanwhile the service manager gets "ready" and "alive"."""
     import signal
     from time import sleep
 
@@ -43,6 +43,6 @@ def _wait(error: AlreadyRunning | StateError, notifier: "Notifier", waits: int) 
         _log.error("waiting, trying again every %.0f s: %s", _LOOK_SECONDS, error)
     notifier.ready(f"waiting: {error}")
     notifier.alive()
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the files are read again anyway
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the next attempt reads the files again
     every = notifier.alive_every
     sleep(min(_LOOK_SECONDS, every.total_seconds()) if every else _LOOK_SECONDS)

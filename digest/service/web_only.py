@@ -1,4 +1,4 @@
-"""The pages without the daemon, for an installation whose cycles a timer begins."""
+"""Serves the web pages without the daemon, for an installation whose cycles are started by a timer."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ _LOOK_UP = 20.0
 
 
 async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
-    """Serves until SIGTERM; rereads the files when one was edited, the last good ones serve."""
+    """Serves until SIGTERM. Rereads the files after an edit; the last valid setup stays in use."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     now = setup
@@ -44,7 +44,7 @@ async def _reread(load: Callable[[], Setup]) -> Setup | None:
     try:
         return await asyncio.to_thread(load)
     except ConfigurationError as error:
-        _log.error("reload refused, the last good files stay in force:\n%s", error)
+        _log.error("reload refused, the last valid files remain in use:\n%s", error)
     except (DigestError, OSError) as error:
-        _log.error("reload failed, the last good files stay in force: %s", error)
+        _log.error("reload failed, the last valid files remain in use: %s", error)
     return None

@@ -1,8 +1,8 @@
-"""Begins a second process that writes messages, `digest.service.render_worker`, and speaks with it.
+"""Starts a second process that writes messages, `digest.service.render_worker`, and talks to it.
 
-Both speak in lines of JSON. The messages lie one after another in a shared buffer, a file without a name
-that both processes hold. When the first process dies, so does its worker, and what it held comes back when
-the lease ends. When the worker dies, the first process writes by itself.
+The protocol is lines of JSON. The messages lie one after another in a shared buffer, a file without a name
+that both processes have open. When the first process dies, the worker ends too, and its mailings are free
+again at the end of the lease. When the worker dies, the first process writes the messages itself.
 """
 
 import asyncio
@@ -23,24 +23,24 @@ from digest.pipeline.render_queue import RenderedMessage, RenderQueue
 from digest.service.mail_setup import WriterSetup
 
 _LONGEST_LINE = 1 << 20
-"""Thirty drafts are told in some ten thousand bytes."""
+"""In bytes. The descriptions of thirty messages take about ten thousand."""
 
 _KEPT_BACK = ("DIGEST_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_")
 
 _GOODBYE_SECONDS = 5.0
 
 PATIENCE = 120.0
-"""Seconds for an answer, of which a locked state may take thirty."""
+"""Seconds to wait for an answer. A locked state may take thirty of them."""
 
 
 @asynccontextmanager
 async def started_worker(writer_setup: WriterSetup, state: Path) -> AsyncIterator[RenderQueue]:
-    """A worker for the state, with that setup. Raises `WorkerGone`."""
+    """Starts a worker for the state, with that setup. Raises `WorkerGone`."""
     with _shared_buffer() as buffer:
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-P",  # modules are not looked for in the folder that one happens to be in
+                "-P",  # do not import modules from the current folder
                 "-m",
                 "digest.service.render_worker",
                 json.dumps({"state": state, "buffer": buffer.fileno(), **asdict(writer_setup)}, default=str),
@@ -51,12 +51,12 @@ async def started_worker(writer_setup: WriterSetup, state: Path) -> AsyncIterato
                 pass_fds=[buffer.fileno()],
             )
         except OSError as error:
-            raise WorkerGone(f"it cannot be begun: {error}") from error
+            raise WorkerGone(f"it cannot be started: {error}") from error
         try:
-            yield _WorkerConnection(process, buffer.fileno(), state).drafting
+            yield _WorkerConnection(process, buffer.fileno(), state).render
         finally:
             if process.stdin:
-                with suppress(OSError, RuntimeError):  # it is closed where the worker has ended
+                with suppress(OSError, RuntimeError):  # already closed if the worker has ended
                     process.stdin.close()
             try:
                 await asyncio.wait_for(process.wait(), _GOODBYE_SECONDS)
@@ -71,7 +71,7 @@ def _kill(process: asyncio.subprocess.Process) -> None:
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the second process needs, and none of the secrets and sockets that are the first one's."""
+    """Returns the environment of the worker, without the secrets and sockets of the first process."""
     return {
         name: value
         for name, value in environ.items()
@@ -80,7 +80,7 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _shared_buffer() -> IO[bytes]:
-    """In memory, where the system has such files."""
+    """Opens a file without a name: in memory on Linux, else on disk."""
     if sys.platform == "linux":
         return os.fdopen(os.memfd_create("drafts"), "r+b")
     return tempfile.TemporaryFile()
@@ -89,29 +89,29 @@ def _shared_buffer() -> IO[bytes]:
 class _WorkerConnection:
     def __init__(self, process: asyncio.subprocess.Process, buffer: int, state: Path) -> None:
         if process.stdin is None or process.stdout is None:
-            raise ValueError("a worker is spoken to over pipes")
+            raise ValueError("a worker needs pipes for input and output")
         self._process, self._out, self._in = process, process.stdin, process.stdout
         self._shared_buffer = buffer
         self._state = state
 
-    async def drafting(self, now: datetime, until: datetime, limit: int) -> Sequence[RenderedMessage]:
-        """Raises `StateError` as `draft` does, and `WorkerGone`."""
+    async def render(self, now: datetime, until: datetime, limit: int) -> Sequence[RenderedMessage]:
+        """Claims and writes messages in the worker. Raises `StateError` as `draft`, and `WorkerGone`."""
         try:
             async with asyncio.timeout(PATIENCE):
                 answer = await self._ask([now.isoformat(), until.isoformat(), limit])
         except TimeoutError as error:
-            _kill(self._process)  # it may hold the state
+            _kill(self._process)  # it may have locked the state
             raise WorkerGone("it does not answer") from error
         except (asyncio.IncompleteReadError, OSError) as error:
             raise WorkerGone("it has ended") from error
-        except RuntimeError as error:  # uvloop's word for a pipe that was closed
+        except RuntimeError as error:  # raised by uvloop for a closed pipe
             raise WorkerGone(f"it has ended ({error})") from error
         except (asyncio.LimitOverrunError, ValueError) as error:
             _kill(self._process)
-            raise WorkerGone("what it says is no answer") from error
+            raise WorkerGone("its answer is invalid") from error
         if "error" in answer:
             raise StateError(str(self._state), answer["error"], is_passing=answer["is_passing"])
-        return self._taken(answer["drafts"])
+        return self._read(answer["drafts"])
 
     async def _ask(self, question: list[object]) -> dict[str, Any]:
         self._out.write(json.dumps(question).encode() + b"\n")
@@ -119,10 +119,10 @@ class _WorkerConnection:
         answer: dict[str, Any] = json.loads(await self._in.readuntil(b"\n"))
         return answer
 
-    def _taken(self, told: Sequence[dict[str, Any]]) -> Sequence[RenderedMessage]:
-        """All from the shared buffer, which the next answer needs."""
-        drafts, place = [], 0
-        for one in told:
+    def _read(self, descriptions: Sequence[dict[str, Any]]) -> Sequence[RenderedMessage]:
+        """Copies the messages out of the shared buffer, since the next answer overwrites it."""
+        rendered, place = [], 0
+        for one in descriptions:
             size, sender, recipient = (one.pop(name) for name in ("size", "sender", "recipient"))
             outgoing = None
             if size is not None:
@@ -131,5 +131,5 @@ class _WorkerConnection:
                     sender=sender, recipient=recipient, message=message, token=one["token"], is_dotless=True
                 )
                 place += size
-            drafts.append(RenderedMessage(**one, outgoing=outgoing))
-        return drafts
+            rendered.append(RenderedMessage(**one, outgoing=outgoing))
+        return rendered

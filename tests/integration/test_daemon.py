@@ -108,8 +108,8 @@ class Watched(Daemon):
         finally:
             del self._asleep[wake]
 
-    async def _heed_confirmations(self) -> None:
-        await super()._heed_confirmations()
+    async def _check_confirmations(self) -> None:
+        await super()._check_confirmations()
         self.looked += 1
 
 

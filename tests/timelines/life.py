@@ -384,7 +384,7 @@ class Service:
     async def reread(self, *, is_file: bool) -> None:
         if is_file:
             await self.daemon._reread()
-        await self.daemon._heed_preferences()
+        await self.daemon._check_preferences()
         self.town.enrolled()
 
     async def enqueue(self, until: datetime) -> None:

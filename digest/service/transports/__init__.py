@@ -1,1 +1,1 @@
-"""Each way by which mails may leave: a module for each name in `digest.config.transports`."""
+"""The transports: one module for each name in `digest.config.transports`."""

@@ -1,4 +1,4 @@
-"""What there is to know about a transport, and the one that the settings name."""
+"""The description of a transport, and the lookup of the one in use."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -21,11 +21,14 @@ async def _nothing(settings: Settings) -> AsyncIterator[Finding]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportKind:
-    """A way by which mails may leave. Its name is that of its module, and stands in `TRANSPORTS`.
+    """The description of a transport. Its name is the name of its module, and is listed in `TRANSPORTS`.
 
-    `build` opens nothing yet. `label` ends the sentence "3 digests sent", and `summary` is a sentence of the
-    doctor. `limits` are those of the server. `check_files` looks at this machine, `check_server` at others.
-    `is_public`: mails go out to the world, so the doctor looks at the sender's domain too.
+    - `build` makes the transport, and opens no connection or file yet.
+    - `label` ends the sentence "3 digests sent".
+    - `summary` is a sentence for `digest doctor`.
+    - `limits` are those of the server.
+    - `check_files` checks this machine, `check_server` other machines.
+    - `is_public`: mails leave this machine, so the doctor also checks the sender's domain.
     """
 
     build: Callable[[Settings], Transport]
@@ -38,6 +41,6 @@ class TransportKind:
 
 
 def transport_kind(settings: Settings) -> TransportKind:
-    """The transport in use. Others are not imported."""
+    """Returns the transport in use. The others are not imported."""
     kind: TransportKind = import_module(f"digest.service.transports.{settings.delivery.transport}").KIND
     return kind

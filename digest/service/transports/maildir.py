@@ -1,4 +1,4 @@
-"""Mails into a Maildir, where no mail server is set.
+"""The Maildir transport, used if no mail server is set.
 
 `digest.mail.maildir` writes them.
 """

@@ -1,4 +1,4 @@
-"""Mails to a mail server.
+"""The SMTP transport.
 
 `digest.mail.smtp` sends them.
 """
@@ -19,7 +19,7 @@ def _build(settings: Settings) -> SmtpTransport:
 def _server(settings: Settings) -> SmtpServer:
     smtp = settings.smtp
     return SmtpServer(
-        host=smtp.host or "",  # the settings have one: `digest.config.transports`
+        host=smtp.host or "",  # always set: `digest.config.transports` checks it
         port=smtp.port,
         security=smtp.security,
         username=smtp.username,

@@ -1,4 +1,4 @@
-"""The mail server, step by step: name, connection, encryption, certificate, login, sender."""
+"""Checks the mail server in steps: name, connection, encryption, certificate, login, sender."""
 
 import asyncio
 import ssl
@@ -45,11 +45,11 @@ _LOGINS = {
     "sendgrid.net": 'SendGrid: the username is the word "apikey", the password an API key',
     "postmarkapp.com": "Postmark: a server token is both username and password",
 }
-"""What a provider needs for a login, by the end of its server's name."""
+"""What a provider needs for a login, by the suffix of its host name."""
 
 
 async def check_mail_server(server: SmtpServer, sender: str) -> AsyncIterator[Finding]:
-    """One step after the other, until one fails. No mail is sent."""
+    """Checks one step after the other until one fails. Sends no mail."""
     server = replace(server, timeout=min(server.timeout, _PATIENCE))
     client: aiosmtplib.SMTP | None = None
     step = "name"
@@ -125,7 +125,7 @@ def _certificate(client: aiosmtplib.SMTP) -> Finding | None:
 
 
 def judge_expiry(ends: datetime, *, now: datetime) -> Finding:
-    """A certificate that is valid now, and until `ends`."""
+    """Judges a certificate that is valid now, and until `ends`."""
     said = f"valid until {ends:%F}"
     if ends - now < _RENEWAL:
         return warning(_named("certificate"), said, "the operator of the server must renew it")
@@ -184,7 +184,7 @@ async def _failure(server: SmtpServer, step: str, error: ServerUnavailable) -> F
 
 
 def login_hint(host: str) -> str | None:
-    """What the provider of this server needs for a login, if known."""
+    """Returns what the provider of this server needs for a login, if known."""
     return next((hint for end, hint in _LOGINS.items() if host.lower().endswith(end)), None)
 
 
@@ -198,7 +198,7 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 
 async def _mix_up(server: SmtpServer) -> str | None:
-    """What to set if the port does not fit `smtp.security`."""
+    """Returns what to set if the port does not fit `smtp.security`, else `None`."""
     if server.security == "tls" and await _speaks_first(server):
         return f'set smtp.security = "starttls": port {server.port} starts without encryption'
     if server.security != "tls" and await _is_encrypted(server):
