@@ -1,1 +1,1 @@
-"""The steps of a cycle: fetch, compose, deliver, clean up. Each may be stopped at any point and run again."""
+"""The steps of a cycle: fetch, compose, deliver, clean up. Each can stop at any point and run again."""

@@ -1,4 +1,4 @@
-"""Makes room in the state, when the day's work is done."""
+"""Frees space in the state at the end of a cycle."""
 
 from datetime import datetime, timedelta
 
@@ -6,9 +6,9 @@ from digest.storage.pipeline_stores import CleanupStore
 
 
 def clean_up(store: CleanupStore, *, now: datetime, lookback: timedelta) -> None:
-    """Puts old papers away, and forgets the mailings that ended long ago.
+    """Archives old papers, and deletes mailings that ended long ago.
 
-    Raises `StateError` when the state cannot be read or written.
+    Raises `StateError` if the state cannot be read or written.
     """
     store.archive(now=now, lookback=lookback)
     while store.prune(now=now):

@@ -1,4 +1,4 @@
-"""From hits and new versions to one subscriber's digest, or to nothing."""
+"""Composes the digest of one subscriber from hits and new versions."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from digest.model.paper import ArxivId, Paper
 from digest.subscribers.subscriber import Keyword, Subscriber
 
 WELCOME_PAPERS = 10
-"""How many papers of the time before a subscription its first digest brings, for each keyword."""
+"""How many papers from before the subscription the first digest contains, for each keyword."""
 
 _FILTERS_KEPT = 256
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -27,12 +27,12 @@ def compose(
     revisions: Sequence[Revision] = (),
     changes: Sequence[Change] = (),
 ) -> Digest | None:
-    """The subscriber's digest of `hits` and `revisions`, or `None` when there is nothing for them.
+    """Returns the subscriber's digest of `hits` and `revisions`, or `None` if there is nothing for them.
 
-    What their filters refuse is left out, until it has changed so that they let it through. Of the backlog
-    it takes the newest `WELCOME_PAPERS` of each query. Papers come in the order of `by_relevance`; of a paper
-    that was seen in two versions, the later one, and of several new versions of one paper the last. A muted
-    keyword brings neither.
+    The digest leaves out papers that the filters refuse, until a change of the paper makes it pass. From the
+    backlog it takes the newest `WELCOME_PAPERS` of each query. Papers are in the order of `by_relevance`. If
+    a paper was seen in two versions, the digest has the later one; of several new versions of a paper it has
+    the last. A muted keyword brings neither papers nor new versions.
     """
     if subscriber.muted:
         hits, revisions = _heard(subscriber, hits, revisions)
@@ -54,14 +54,14 @@ def compose(
 
 
 def newest_first(papers: Iterable[Paper]) -> list[Paper]:
-    """By submission, then by id, the newest at the head."""
+    """Returns the papers sorted by submission, then by id, the newest first."""
     return sorted(papers, key=lambda paper: (paper.submitted_at or _LONG_AGO, paper.id), reverse=True)
 
 
 def _heard(
     subscriber: Subscriber, hits: Sequence[Hit], revisions: Sequence[Revision]
 ) -> tuple[Sequence[Hit], Sequence[Revision]]:
-    """What the keywords bring that are not muted."""
+    """Returns the hits and revisions of the keywords that are not muted."""
     heard = QueryIndex(keyword.query for keyword in subscriber.heard)
     return (
         [hit for hit in hits if hit.query_key not in subscriber.muted],
@@ -70,9 +70,10 @@ def _heard(
 
 
 def by_relevance(entries: Iterable[Entry], queries: Mapping[str, Query]) -> tuple[Entry, ...]:
-    """By how many keywords a paper matches, then in how many of them its title does, then newest first.
+    """Returns the entries sorted by relevance.
 
-    A keyword that is not among `queries` counts as not in the title.
+    The order is: the number of keywords that match, then the number of keywords that match the title, then
+    newest first. A keyword that is not in `queries` counts as not in the title.
     """
 
     tests = {keyword: title_test(query) for keyword, query in queries.items()}
@@ -116,7 +117,7 @@ def _entries(subscriber: Subscriber, hits: Sequence[Hit], changes: Sequence[Chan
 
 
 def _let_through_late(subscriber: Subscriber, changes: Sequence[Change]) -> dict[ArxivId, Paper]:
-    """Papers that the subscriber's filters refused and do not refuse any more, as they are now."""
+    """Returns the current papers that the subscriber's filters refused before and accept now."""
     before: dict[ArxivId, Paper] = {}
     after: dict[ArxivId, Paper] = {}
     for change in changes:
@@ -143,7 +144,7 @@ def _latest_revisions(subscriber: Subscriber, revisions: Sequence[Revision]) -> 
 
 
 def _let_through(subscriber: Subscriber, papers: Iterable[Paper]) -> list[Paper]:
-    """Those of the subscriber's categories that nothing excludes."""
+    """Returns the papers that are in the subscriber's categories and match no `exclude`."""
     found = list(papers)
     if subscriber.filters.categories:
         found = [paper for paper in found if is_in_categories(subscriber, paper)]
@@ -155,9 +156,7 @@ def _let_through(subscriber: Subscriber, papers: Iterable[Paper]) -> list[Paper]
 
 @lru_cache(maxsize=_FILTERS_KEPT)
 def _refused(exclude: tuple[Keyword, ...]) -> QueryIndex:
-    """Subscribers like to refuse the same things, and each of them is asked for papers and for new
-    versions.
-    """
+    """Cached: subscribers often exclude the same keywords, and each is used for papers and for revisions."""
     return QueryIndex(keyword.query for keyword in exclude)
 
 

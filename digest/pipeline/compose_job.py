@@ -1,4 +1,4 @@
-"""Writes down a digest for each subscriber who is due one."""
+"""Composes the digests that are due, and stores them as mailings."""
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
@@ -13,14 +13,14 @@ from digest.storage.values import Served, SubscriberStatus
 from digest.subscribers.subscriber import Subscriber
 
 Due = Callable[[Subscriber, SubscriberStatus], datetime | None]
-"""Tells for when a digest that a subscriber is due was planned, or `None` if they are due none."""
+"""Returns the planned time of the digest that is due for a subscriber, or `None` if none is due."""
 
 _SUBSCRIBERS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeReport:
-    """How many digests were written down, and how many subscribers get none, and why."""
+    """How many digests were composed, and how many subscribers get none, by reason."""
 
     composed: int = 0
     nothing_new: int = 0
@@ -44,11 +44,11 @@ def compose_due(
     backlog_since: datetime,
     stale: Set[str] = frozenset(),
 ) -> ComposeReport:
-    """Writes down a digest for each subscriber who is due one and has something new.
+    """Composes a digest for each subscriber with a due sending time and new papers.
 
-    Papers of earlier digests that have not arrived go into it. For others who are due it notes that there
-    was nothing. Not so where one of their queries is `stale`, its last fetch having failed: their sending
-    time stays open for what the next fetch brings. Whoever is suppressed waits as they are.
+    The digest includes the papers of earlier digests that have not arrived. If there is nothing new, the
+    sending time is closed. Exception: if a query of the subscriber is `stale` (its last fetch failed), the
+    sending time stays open for the papers of the next fetch. Suppressed subscribers are not changed.
     """
     report = ComposeReport()
     for begin in range(0, len(subscribers), _SUBSCRIBERS_AT_ONCE):
@@ -80,10 +80,10 @@ def _compose_some(
         elif planned_at is None:
             not_due += 1
         else:
-            one = _composed(store, subscriber, subscriber_status, planned_at, backlog_since)
-            nothing_new += one.digest is None and is_current
-            if one.digest is not None or is_current:
-                served.append(one)
+            result = _composed(store, subscriber, subscriber_status, planned_at, backlog_since)
+            nothing_new += result.digest is None and is_current
+            if result.digest is not None or is_current:
+                served.append(result)
     composed = store.enqueue(served) if served else 0
     return ComposeReport(composed=composed, nothing_new=nothing_new, not_due=not_due, suppressed=suppressed)
 

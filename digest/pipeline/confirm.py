@@ -1,4 +1,4 @@
-"""Tells subscribers by mail what was done, or asked for, on their pages."""
+"""Sends confirmations: mails about changes and requests that were made on web pages."""
 
 import asyncio
 import logging
@@ -27,9 +27,9 @@ async def confirm_changes(
     *,
     now: datetime,
 ) -> int:
-    """Sends what waits, and returns how many mails that were; what fails is sent by a later call, for days.
+    """Sends the waiting confirmations, and returns their number. Later calls retry failed ones for some days.
 
-    `subscribers` are as the file has them. Raises `StateError` when the state cannot be read or written.
+    `subscribers` are as in the file. Raises `StateError` if the state cannot be read or written.
     """
     waiting = await asyncio.to_thread(_waiting, store, subscribers, now) if base_url else ()
     if not waiting or base_url is None:
@@ -53,7 +53,7 @@ async def confirm_changes(
 def _waiting(
     store: ConfirmStore, subscribers: Sequence[Subscriber], now: datetime
 ) -> tuple[tuple[Confirmation, tuple[str, ...]], ...]:
-    """The mails, each with what was changed; of what is as it was before there is none."""
+    """Returns the confirmations, each with its changes. Skips one whose changes were undone."""
     waiting = store.confirmations(now=now)
     if not waiting:
         return ()

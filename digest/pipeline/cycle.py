@@ -1,6 +1,6 @@
 """One cycle, step by step: begin, fetch, compose, deliver, finish.
 
-`digest run` takes all steps once (`Cycle.run`). The daemon takes each when it is due.
+`digest run` does all steps once (`Cycle.run`). The daemon does each step when it is due.
 """
 
 import asyncio
@@ -31,14 +31,15 @@ from digest.subscribers.subscriber import Subscriber
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleReport:
-    """What a cycle did; the fields are those of `digest run --json`, `requests` apart.
+    """The result of a cycle. `digest run --json` prints the counts, `errors` and `notes`.
 
-    `digests_deferred` counts all that wait to be sent when the cycle ends, `digests_failed` those that were
-    given up because their subscriber has left, `digests_suppressed` those whose address turned out to be
-    dead, `subscribers_not_due` the subscribers who have something new but had their digest already, or wait
-    for their weekday, and `subscribers_suppressed` those whose address is dead. `silence` is why nothing is
-    new, where the calendar explains it. `waits` tells more of the deferred ones. `brakes` are those of the
-    deliveries, and `errors` have them too.
+    - `digests_deferred`: all digests that wait when the cycle ends; `waits` has the details.
+    - `digests_failed`: given up, because the subscriber has left.
+    - `digests_suppressed`: not sent, because the address turned out to be dead.
+    - `subscribers_not_due`: they have something new, but got their digest already or wait for their weekday.
+    - `subscribers_suppressed`: their address is dead.
+    - `missing_news`: why nothing is new, if the calendar explains it.
+    - `brakes`: those of the deliveries; `errors` contains them too.
     """
 
     papers_new: int
@@ -59,21 +60,21 @@ class CycleReport:
 
     @property
     def exit_code(self) -> int:
-        """0 done, 1 part of it failed, 3 arXiv could not be reached at all."""
+        """0: done. 1: a part failed. 3: arXiv could not be reached at all."""
         if self.is_unreached:
             return 3
         return 1 if self.errors or self.digests_deferred else 0
 
 
 TellOperator = Callable[[Sequence[Subscriber], Sequence[str], datetime], Awaitable[object]]
-"""Mails the operator what they have not been told; the texts are the `brakes` of the last deliveries."""
+"""Sends the operator notice that is due. The texts are the `brakes` of the last deliveries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
-    """Whom to serve: those of subscribers.toml with what they chose on their pages laid over.
+    """The enrolled subscribers: those of subscribers.toml, with their preferences applied.
 
-    `given_up` is how many mailings ended since their subscriber has left, and `notes` are for the operator.
+    `given_up` counts the mailings that ended because their subscriber has left. `notes` are for the operator.
     """
 
     subscribers: tuple[Subscriber, ...]
@@ -84,11 +85,11 @@ class Enrolled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
-    """The steps, and everything that they work with; `transport` is `None` where nothing is to be sent.
+    """The steps of a cycle, and everything that they need. `transport` is `None` if nothing shall be sent.
 
-    `subscribers` are those of subscribers.toml, and `file` says which state of it. `writer` is called when
-    something may have to be sent. `stop` ends a step early: a fetch is broken off, the mails in hand are
-    finished. `digest.service.bootstrap.build_cycle` makes one from settings.
+    `subscribers` are those of subscribers.toml, and `file` identifies the version of that file. `writer` is
+    called before mails are sent. `stop` ends a step early: a fetch is cancelled, the current mails are
+    finished. `digest.service.bootstrap.build_cycle` builds a cycle from the settings.
     """
 
     sources: Sequence[Source]
@@ -108,7 +109,7 @@ class Cycle:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, *, force: bool = False) -> CycleReport:
-        """Mails everybody who has something new, at most one digest a day each unless `force` lifts that."""
+        """Does one cycle. Each subscriber gets at most one digest a day, unless `force` is true."""
         now = self.clock()
         restored = await self.reconcile()
         enrolled = await self.enrol()
@@ -153,11 +154,11 @@ class Cycle:
         )
 
     async def reconcile(self) -> tuple[str, ...]:
-        """Takes up a state that was put back, once, before anything else is done; notes for the operator."""
+        """Detects a restored state, before the first other step. Returns notes for the operator."""
         return await asyncio.to_thread(take_up_restored, self.store, now=self.clock())
 
     async def enrol(self) -> Enrolled:
-        """Makes the state know the subscribers of now, and nobody else."""
+        """Enrols the current subscribers in the state, and nobody else."""
         now = self.clock()
         notes = await asyncio.to_thread(
             take_up_renames, self.store, self.subscribers, file=self.file, now=now
@@ -170,7 +171,7 @@ class Cycle:
         return Enrolled(subscribers=subscribers, preferences=preferences, given_up=given_up, notes=notes)
 
     async def fetch(self, subscribers: Sequence[Subscriber]) -> FetchReport | None:
-        """`None` when told to stop before it was done."""
+        """Fetches. Returns `None` if `stop` was set before the end."""
         fetching = asyncio.ensure_future(
             fetch(
                 self.sources,
@@ -194,14 +195,14 @@ class Cycle:
     async def compose(
         self, subscribers: Sequence[Subscriber], due: Due, *, now: datetime, stale: Set[str]
     ) -> ComposeReport:
-        """Writes down the digests that are due; not of queries that are `stale`, as their fetch failed."""
+        """Composes the digests that are due. `stale` are the queries whose last fetch failed."""
         self.notice("composing")
         return await asyncio.to_thread(
             compose_due, self.store, subscribers, due, backlog_since=now - self.lookback, stale=stale
         )
 
     async def deliver(self) -> DeliveryReport:
-        """Sends what is due."""
+        """Sends the mailings that are due."""
         if self.transport is None:
             return DeliveryReport()
         return await deliver(
@@ -218,9 +219,9 @@ class Cycle:
     async def finish(
         self, subscribers: Sequence[Subscriber], *, brakes: Sequence[str], now: datetime
     ) -> None:
-        """Makes room, confirms by mail what was changed on the pages, and tells the operator what is wrong.
+        """Frees space, sends confirmations of changes on the web pages, and sends the operator notices.
 
-        `subscribers` are with their preferences.
+        `subscribers` have their preferences applied.
         """
         await asyncio.to_thread(clean_up, self.store, now=now, lookback=self.lookback)
         if self.transport is None:

@@ -1,4 +1,4 @@
-"""Sends what is due in the outbox. The states are those of docs/delivery.md."""
+"""Sends the due mailings of the outbox. docs/delivery.md explains their states."""
 
 import asyncio
 import logging
@@ -24,13 +24,13 @@ from digest.storage.values import DeliveryResult, MailingState
 _log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=10)
-"""How long a mailing is ours without a word from us; renewed long before it ends."""
+"""How long a claimed mailing is reserved. The lease is renewed long before it ends."""
 
 _AT_ONCE = 30
-"""How many mailings are claimed, and their messages built, at once."""
+"""How many mailings are claimed, and their messages written, in one step."""
 
 MANY = 1_000
-"""So many mails are worth a second process, which takes half a second to begin."""
+"""From this number of mails on, a render worker is started, which takes half a second."""
 
 _STATES = {
     Outcome.SENT: MailingState.SENT,
@@ -44,11 +44,11 @@ _STATES = {
 
 @dataclass(slots=True, kw_only=True)
 class DeliveryReport:
-    """What became of the mailings tried: `deferred` ones are tried again, the address of others is dead.
+    """The result of a batch.
 
-    `brakes` say where so many addresses were called dead that none of them is believed to be; `is_braked`:
-    the batch ended by it.
-    `limited_until`: a day's mails, or the provider's quota, are used up, and the next may go then.
+    `deferred` mailings are tried again. The addresses of `suppressed` ones are dead. `brakes` say where so
+    many addresses were called dead that none of them is believed to be dead; `is_braked`: this ended the
+    batch. `limited_until`: the daily limit, or the provider's quota, is used up until then.
     """
 
     sent: int = 0
@@ -76,19 +76,19 @@ async def deliver(
     stop: asyncio.Event | None = None,
     notice: Callable[[DeliveryReport], None] = lambda report: None,
 ) -> DeliveryReport:
-    """Sends what is due in the outbox, over as many sessions as the transport has and within `limits`.
+    """Sends the due mailings of the outbox, over all sessions of the transport and within `limits`.
 
-    What an earlier delivery left in the middle is taken up again: one delivery runs at a time.
-    When the server as a whole cannot be used, the batch ends and no subscriber is blamed. `stop` lets
-    the mails in hand be finished and no other be begun. `notice` is told after each mail. Where very many
-    wait, the process that `hire` opens writes them, as long as it lives.
-    Raises `StateError` when the outbox cannot be read or written.
+    Only one delivery may run at a time: it first reclaims the mailings that an earlier one left unfinished.
+    If the server as a whole cannot be used, the batch ends and no address is blamed. After `stop` is set, the
+    current mails are finished and no other is started. `notice` is called after each mail. If very many mails
+    wait, `start_worker` starts a render worker, which writes them as long as it runs.
+    Raises `StateError` if the outbox cannot be read or written.
     """
     await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + LATEST_RETRY)
     rate_limit = await asyncio.to_thread(RateLimit.resumed, limits, now=clock(), sent_since=store.sent_since)
     notes: list[str] = []
-    async with _drafting(store, write, start_worker, notes) as drafting:
-        delivery = _Delivery(store, transport, drafting, clock, rate_limit, stop or asyncio.Event(), notice)
+    async with _render_queue(store, write, start_worker, notes) as render:
+        delivery = _Delivery(store, transport, render, clock, rate_limit, stop or asyncio.Event(), notice)
         try:
             await delivery.run()
         except ExceptionGroup as errors:
@@ -98,62 +98,63 @@ async def deliver(
 
 
 @asynccontextmanager
-async def _drafting(
+async def _render_queue(
     store: DeliverStore, write: Write, start_worker: StartWorker | None, notes: list[str]
 ) -> AsyncIterator[RenderQueue]:
     async def own(now: datetime, until: datetime, limit: int) -> Sequence[RenderedMessage]:
         return await asyncio.to_thread(draft, store, write, now=now, until=until, limit=limit)
 
     async with AsyncExitStack() as stack:
-        theirs: RenderQueue = own
+        worker: RenderQueue | None = None
         if start_worker is not None and await asyncio.to_thread(store.waiting) >= MANY:
             await asyncio.to_thread(_make_room, store)
             try:
-                theirs = await stack.enter_async_context(start_worker())
+                worker = await stack.enter_async_context(start_worker())
             except WorkerGone as error:
-                notes.append(_alone(error))
-        yield _followed(theirs, own, notes)
+                notes.append(_without_worker(error))
+        yield _with_fallback(worker, own, notes) if worker else own
 
 
 def _over_quota(failures: Sequence[ServerUnavailable]) -> ServerUnavailable | None:
-    """The first that says when the provider's quota may be free again."""
+    """Returns the first failure that says when the provider's quota may be free again."""
     return next((one for one in failures if one.wait is not None), None)
 
 
-def _alone(error: WorkerGone) -> str:
+def _without_worker(error: WorkerGone) -> str:
     return f"the mails were written by one process instead of two, which takes longer: {error}"
 
 
 def _make_room(store: DeliverStore) -> None:
-    """Gives up what only writing would need: another process is about to do that."""
+    """Frees the caches that only writing needs: the render worker writes instead."""
     store.forget()
     forget()
     trim_heap()
 
 
-def _followed(theirs: RenderQueue, own: RenderQueue, notes: list[str]) -> RenderQueue:
-    """`theirs` until that is gone, and then `own`. What it held comes back when the lease ends."""
+def _with_fallback(worker: RenderQueue, own: RenderQueue, notes: list[str]) -> RenderQueue:
+    """Uses `worker` until it ends, then `own`. The worker's mailings are free again when their lease ends."""
+    current = worker
 
-    async def drafting(now: datetime, until: datetime, limit: int) -> Sequence[RenderedMessage]:
-        nonlocal theirs
+    async def render(now: datetime, until: datetime, limit: int) -> Sequence[RenderedMessage]:
+        nonlocal current
         try:
-            return await theirs(now, until, limit)
+            return await current(now, until, limit)
         except WorkerGone as error:
-            notes.append(_alone(error))
-            theirs = own
+            notes.append(_without_worker(error))
+            current = own
             return await own(now, until, limit)
 
-    return drafting
+    return render
 
 
 class _Delivery:
-    """One batch: what its sessions share."""
+    """One batch, and the data that its sessions share."""
 
     def __init__(
         self,
         store: DeliverStore,
         transport: Transport,
-        drafting: RenderQueue,
+        render: RenderQueue,
         clock: Callable[[], datetime],
         rate_limit: RateLimit,
         stop: asyncio.Event,
@@ -162,7 +163,7 @@ class _Delivery:
         self.report = DeliveryReport()
         self._store = store
         self._transport = transport
-        self._drafting = drafting
+        self._render = render
         self._clock = clock
         self._pace = rate_limit
         self._began = clock(), time.monotonic()
@@ -178,7 +179,7 @@ class _Delivery:
         self._has_ended_well = False
 
     async def run(self) -> None:
-        """A server may refuse one session and serve the others; it is down when it ends them all."""
+        """Sends the batch. A server may refuse some sessions; it is down if it ends all of them."""
         failures, tried = await self._round()
         while failures and len(failures) < tried and not self._is_over(failures):
             failures, tried = await self._round()
@@ -200,7 +201,7 @@ class _Delivery:
         return is_limited or self._refusals.circuit_breaker.is_pulled
 
     async def _round(self) -> tuple[list[ServerUnavailable], int]:
-        """Sends until nothing is due: what ended sessions, and how many sessions had something to send."""
+        """Sends until nothing is due. Returns the failures and the number of sessions that had mails."""
         queue: _Queue = asyncio.Queue(maxsize=self._transport.sessions)
         self._working, self._has_ended_well = 0, False
         async with asyncio.TaskGroup() as group:
@@ -215,24 +216,24 @@ class _Delivery:
         return failures, sum(end is not None for end in ended)
 
     async def _feed(self, queue: _Queue) -> None:
-        """Claims and writes ahead of the sessions, and tells each of them when there is nothing more."""
+        """Claims and writes ahead of the sessions. At the end puts a `None` in the queue for each session."""
         try:
             claiming = self._claim()
-            while (drafts := await asyncio.shield(claiming)) and not self._stop.is_set():
+            while (rendered := await asyncio.shield(claiming)) and not self._stop.is_set():
                 claiming = self._claim()
-                ahead = deque(drafts)
-                del drafts
-                while ahead:  # a message that was sent is not held any longer
+                ahead = deque(rendered)
+                del rendered
+                while ahead:  # frees each message after it was sent
                     await queue.put(ahead.popleft())
-        except StateError as error:  # the mails in hand are finished first
+        except StateError as error:  # raised after the current mails are finished
             self._state_error = error
         for _ in range(self._transport.sessions):
             await queue.put(None)
 
     def _claim(self) -> asyncio.Future[Sequence[RenderedMessage]]:
-        """Goes on to its end, whatever becomes of who waits for it: what it claims has to be given back."""
+        """Starts to claim mailings. This is never cancelled: what it claims must be sent or released."""
         now = self._clock()
-        self._claiming = asyncio.ensure_future(self._drafting(now, now + LEASE, _AT_ONCE))
+        self._claiming = asyncio.ensure_future(self._render(now, now + LEASE, _AT_ONCE))
         self._claiming.add_done_callback(self._hold)
         return self._claiming
 
@@ -244,11 +245,11 @@ class _Delivery:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
             held = (*self._held, *self._refusals.numbers)
-            with suppress(StateError):  # the sessions meet it too, and wait rather than forget what they sent
+            with suppress(StateError):  # the sessions get it too, and wait until they can store results
                 await asyncio.to_thread(self._store.renew, held, until=self._clock() + LEASE)
 
     async def _release(self, failures: Sequence[ServerUnavailable]) -> None:
-        """Gives back what was claimed and not sent, with the first of what ended sessions."""
+        """Releases the mailings that were claimed and not sent, with the first failure as reply."""
         self._returned.clear()
         if self._claiming:
             await asyncio.wait((self._claiming,))
@@ -258,7 +259,7 @@ class _Delivery:
             self._held.clear()
 
     async def _work(self, queue: _Queue) -> ServerUnavailable | bool | None:
-        """Sends through one session what comes: what ended it, or whether there was anything to send."""
+        """Sends through one session. Returns its failure, else `True`, or `None` if it had no mail."""
         one = await self._next(queue)
         if one is None:
             return None
@@ -279,7 +280,7 @@ class _Delivery:
         return True
 
     def _next_of(self, error: ServerUnavailable) -> str:
-        """What happens to the mails of a session that failed, for the log."""
+        """Returns what happens to the mails of a failed session, for the log."""
         if error.wait is not None:
             return "no mail goes until the limit may be over"
         if self._working:
@@ -287,7 +288,7 @@ class _Delivery:
         return "a new session at once" if self._has_ended_well else "what is left waits"
 
     async def _next(self, queue: _Queue) -> RenderedMessage | None:
-        """What another session had to give back comes before the end."""
+        """Returns the next mail. Mails that failed sessions returned come last; then `None`."""
         while not self._stop.is_set():
             one = await queue.get()
             if one is None:
@@ -298,7 +299,7 @@ class _Delivery:
         return None
 
     async def _may_go(self) -> bool:
-        """Waits as the limits want; false when a day's mails are used up, or when told to stop."""
+        """Waits as the limits require. Returns false if the daily limit is used up, or if asked to stop."""
         if self._refusals.circuit_breaker.is_pulled:
             return False
         while not self._pace.is_spent(now := self._now()):
@@ -313,7 +314,7 @@ class _Delivery:
         return False
 
     def _now(self) -> datetime:
-        """The moment by a clock that goes on also where a cycle is run as of some moment."""
+        """Returns the current moment by a running clock: `clock` may be fixed (`--now`)."""
         began_at, began = self._began
         return began_at + timedelta(seconds=time.monotonic() - began)
 
@@ -322,7 +323,7 @@ class _Delivery:
             receipt = Receipt(outcome=Outcome.DEFERRED, reply=one.failure)
         else:
             receipt = await session.send(one.outgoing)
-        if receipt.outcome in {Outcome.DEAD, Outcome.DOUBTFUL}:  # decided when all of the batch is known
+        if receipt.outcome in {Outcome.DEAD, Outcome.DOUBTFUL}:  # decided at the end of the batch
             self._held.discard(one.number)
             self._refusals.refuse(one, receipt)
             return
@@ -334,7 +335,7 @@ class _Delivery:
         self._notice(self.report)
 
     async def _decide(self) -> None:
-        """What becomes of those whose addresses the server called dead."""
+        """Decides about the addresses that the server called dead."""
         now = self._clock()
         settlement = await self._refusals.settle(now)
         for one, receipt, decision in settlement.counted:
@@ -352,7 +353,7 @@ class _Delivery:
             self.report.sent += 1
             _log.debug("mailing sent number=%d to=%s", one.number, one.email)
             return
-        # A server likes to quote the address, and a log is not the place for it.
+        # Replies often quote the address. The log must not contain it.
         reply = receipt.reply.replace(one.email, "the recipient")
         _log.warning(
             "mailing not sent number=%d outcome=%s cause=%s", one.number, receipt.outcome.value, reply

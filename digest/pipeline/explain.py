@@ -1,4 +1,4 @@
-"""Why a paper is for a subscriber, or why not: each of their keywords held against it."""
+"""Explains why a paper is for a subscriber or not: compares each of their keywords with it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from digest.subscribers.subscriber import Keyword, Subscriber
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A keyword held against a paper: its `match`, or else what is `missing`, a line for each part."""
+    """The result for one keyword and one paper: its `match`, or what is `missing`, one line for each part."""
 
     keyword: Keyword
     match: Match | None
@@ -33,9 +33,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """How a paper stands to a subscriber's keywords and filters.
+    """The results of a subscriber's keywords and filters for one paper.
 
-    `excluded_by` are matches of what they exclude. `is_elsewhere`: it is in none of their categories.
+    `excluded_by` are the matches of `exclude`. `is_elsewhere`: the paper is in none of their categories.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -63,7 +63,7 @@ def _verdict(keyword: Keyword, paper: Paper) -> Verdict:
 
 
 def _missing(node: Node, paper: Paper) -> Iterator[str]:
-    """What would have to be otherwise for the paper to match; nothing where it matches."""
+    """Yields the conditions that the paper does not meet; nothing if it matches."""
     if _holds(node, paper):
         return
     if isinstance(node, AnyOf):

@@ -1,4 +1,4 @@
-"""Asks arXiv for what the subscribers follow, and writes down what is new."""
+"""Asks arXiv for the subscribers' keywords, and stores new papers."""
 
 import asyncio
 import hashlib
@@ -37,12 +37,14 @@ _CLOCK_JITTER = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchReport:
-    """What a fetch brought.
+    """The result of a fetch.
 
-    `unserved` are the keys of queries without an answer, which `errors` tell of; `notes` tell of failures
-    that another answer made good. `is_unreached`: there was something to ask, and nothing was served.
-    `missing_at` is the announcement that arXiv seems to have left out. Queries that wait for it are unserved
-    too, but no error. `is_clock_wrong`: arXiv's answers were made at another time than it is here.
+    - `unserved`: the keys of the queries without an answer; `errors` says why.
+    - `notes`: failures for which another source answered.
+    - `is_unreached`: there were queries, and none was served.
+    - `missing_at`: the announcement that arXiv seems to have left out. Queries that wait for it are also
+      unserved, but are no error.
+    - `is_clock_wrong`: the times in arXiv's answers do not fit the clock of this machine.
     """
 
     papers_new: int
@@ -63,16 +65,16 @@ async def fetch(
     lookback: timedelta,
     notice: Callable[[str], None] = lambda text: None,
 ) -> FetchReport:
-    """Asks for the distinct keywords of all subscribers and writes down what matches them.
+    """Asks for the distinct keywords of all subscribers, and stores the papers that match.
 
-    What one source does not answer, or answers unbelievably, the next one is asked for. Keywords that
-    none of them serves move nowhere: the next fetch covers the same ground.
+    If a source fails or its answer is not plausible, the next source is asked. The coverage of a keyword
+    that no source serves does not change: the next fetch covers the same window.
     """
     queries = {
         keyword.query.key: keyword.query for subscriber in subscribers for keyword in subscriber.keywords
     }
     coverage = await asyncio.to_thread(store.coverage)
-    # What was searched since a moment to come was written down by a clock that was wrong, and says nothing.
+    # A `searched_since` in the future was stored while the clock was wrong: ignore it.
     coverage = {key: one for key, one in coverage.items() if key in queries and one.searched_since <= now}
     since = {
         key: max(min(one.covered_at, now) - lookback, one.searched_since) for key, one in coverage.items()
@@ -98,11 +100,11 @@ async def fetch(
 
 
 def _newest_before(restored: Restored | None, coverage: Mapping[str, Coverage]) -> str | None:
-    """The newest paper that a state knows which was put back, as long as nothing was fetched since.
+    """Returns the newest paper of a restored state, as long as nothing was fetched since.
 
-    A keyword that the copy does not have may have been followed since it was made: what was announced in
-    that time is news, whenever it was submitted. Empty where the copy knows none, and `None` where the state
-    is no such copy.
+    A keyword that is not in the copy may have been followed after the copy was made. All papers announced
+    since then are new for it, whenever they were submitted. Returns "" if the copy has no papers, and `None`
+    if the state was not restored.
     """
     moment = restored.noticed_at if restored else None
     if moment is None or any(one.covered_at > moment for one in coverage.values()):
@@ -111,7 +113,7 @@ def _newest_before(restored: Restored | None, coverage: Mapping[str, Coverage]) 
 
 
 class _Held(NamedTuple):
-    """A paper held against the queries. Those it matches are none where an earlier fetch wrote them down."""
+    """A paper and the queries that it matches, none of them if an earlier fetch stored the hits already."""
 
     fingerprint: bytes
     matched: Matched
@@ -119,7 +121,7 @@ class _Held(NamedTuple):
 
 
 class _Fetching:
-    """One fetch: what its errands share."""
+    """One fetch, and the data that its fetch batches share."""
 
     def __init__(
         self,
@@ -136,7 +138,7 @@ class _Fetching:
         self._coverage = coverage
         self._now = now
         self._lookback = lookback
-        # The newest paper that any answer has shown so far.
+        # The newest paper of all answers so far.
         self._newest = max((one.newest for one in coverage.values()), default="")
         self._papers_new = 0
         self._served = 0
@@ -182,7 +184,7 @@ class _Fetching:
             self.answered |= self._silent
 
     async def _ask(self, source: Source, batch: Sequence[Query], window: Window) -> bool:
-        """Whether the source served these queries. An answer that cannot be true is asked for twice."""
+        """Whether the source served these queries. Asks again if an answer is not plausible."""
         is_missing = False
         for _ in range(2):
             try:
@@ -206,7 +208,7 @@ class _Fetching:
         return False
 
     def _hold(self, batch: Sequence[Query], papers: Sequence[Paper]) -> "tuple[_Held, ...]":
-        """Each paper held against the queries, unless an earlier fetch did that and nothing has changed."""
+        """Matches each paper with the queries, unless an earlier fetch did and nothing has changed."""
         examined = self._store.examined(query.key for query in batch)
         index: QueryIndex | None = None
         held: list[_Held] = []
@@ -222,7 +224,7 @@ class _Fetching:
         return tuple(held)
 
     def _record(self, source: Source, batch: Sequence[Query], held: "Sequence[_Held]", window: Window) -> int:
-        """How many papers are new."""
+        """Stores the papers, and returns how many are new."""
         now = window.until
         covered = [one.covered_at for query in batch if (one := self._coverage.get(query.key))]
         if not self._news(batch, [one.matched.paper for one in held if one.is_match]):
@@ -233,7 +235,7 @@ class _Fetching:
         since_copy = [matched for matched in found if self._is_since_copy(matched.paper)]
         before = [matched for matched in found if not self._is_since_copy(matched.paper)]
         searched = {query.key: self._searched_since(source, window) for query in batch}
-        # The first look-back of a keyword ends with what is written down first.
+        # The first call of `record` ends the first look-back of a keyword.
         newest = self._newest_restored or "" if since_copy else self._newest
         papers_new = self._store.record(before, covered=searched, now=now, newest=newest)
         if since_copy:
@@ -247,7 +249,7 @@ class _Fetching:
         return papers_new
 
     def _in_time(self, matched: Matched, window: Window) -> Matched:
-        """The paper with the queries for which it is news, and those for which it is of the past."""
+        """Returns the paper with the queries for which it is new, and those for which it is of the past."""
         news, past = [], []
         paper = matched.paper
         for key in matched.query_keys:
@@ -263,7 +265,7 @@ class _Fetching:
         return Matched(paper=paper, query_keys=tuple(news), past_keys=tuple(past))
 
     def _is_since_copy(self, paper: Paper) -> bool:
-        """Whether it may have been announced after the copy was made that was put back, if one was."""
+        """Whether the state was restored, and the paper may have been announced after the copy was made."""
         if not self._newest_restored:
             return self._newest_restored is not None and self._is_recent(paper)
         return announcement_order(paper.id) > self._newest_restored
@@ -273,9 +275,10 @@ class _Fetching:
 
     @staticmethod
     def _searched_since(source: Source, window: Window) -> datetime:
-        """Since which submission all is known, after an answer.
+        """Returns the submission time since which all papers are known after an answer.
 
-        A list of what changed has all that was submitted since it begins, and of what is older only a part.
+        A list of changes has all papers that were submitted since its beginning, and only a part of the older
+        ones.
         """
         if source.lists_again:
             return window.submitted_since
@@ -289,9 +292,9 @@ class _Fetching:
         papers: Sequence[Paper],
         matched: Sequence[Matched],
     ) -> None:
-        """Raises `Unbelievable`, or `MissingNews`, by what is known of these queries."""
+        """Raises `Unbelievable` or `MissingNews` if the answer does not fit what is known."""
         known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
-        # Of a keyword that was never fetched, or rested, nothing is awaited, however far back it asks.
+        # A keyword that was never fetched, or was not followed for a while, is not expected to find papers.
         covered = (one.covered_at for query in batch if (one := self._coverage.get(query.key)))
         span = announcements_between(window.until - self._lookback, window.until)
         doubt = inconsistency(
@@ -313,7 +316,7 @@ class _Fetching:
             raise MissingNews(source.name, missing)
 
     def _news(self, batch: Sequence[Query], papers: Sequence[Paper]) -> int:
-        """How many of these are not known, by what is known: that is the look-back, and the newest paper."""
+        """Counts unknown papers that are within the look-back or later than the newest paper."""
         known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
         since = self._now - self._lookback
         return sum(
@@ -328,7 +331,7 @@ class _Fetching:
         )
 
     def _expected_again(self, batch: Sequence[Query]) -> set[ArxivId]:
-        """Known papers that a list of all has again; comments change with versions, and do not count."""
+        """Returns the known papers that a complete list must contain. Comments change, and do not count."""
         steady = (query for query in batch if not asks_for_remarks(query))
         return {id_ for query in steady for id_ in self._known.get(query.key, ())}
 
@@ -344,7 +347,7 @@ class _Fetching:
         return [f"{said} at {last:%F %R} UTC; nothing is lost, but look at the clock (or at --now)"]
 
     def report(self) -> FetchReport:
-        """The doubts become notes where another source helped, and errors where none did."""
+        """Builds the report. A failure is a note if another source answered, else an error."""
         errors, notes = [], [f"{doubt}; another answer took its place" for doubt in self._doubts]
         notes += self._clock_notes()
         if self._unserved:
@@ -365,14 +368,15 @@ class _Fetching:
 
 
 def _fingerprint(paper: Paper) -> bytes:
-    """Another version of this program may match otherwise."""
+    """Includes the version of this program, because another version may match differently."""
     return hashlib.blake2b(f"{__version__} {paper!r}".encode(), digest_size=16).digest()
 
 
 def _newest_whole(papers: Sequence[Paper], window: Window, now: datetime) -> str:
-    """Up to which place in the order of announcements all has been shown, as far as these papers tell.
+    """Returns the place in the order of announcements up to which these papers are complete.
 
-    So soon after an announcement, arXiv may not show all of it yet: then that is where the one before began.
+    Shortly after an announcement, arXiv may not show all of its papers yet. The place is then the beginning
+    of the previous announcement.
     """
     if not announcements_between(window.until - INDEX_LAG, window.until):
         return max((_place(paper, now) for paper in papers), default="")
@@ -386,7 +390,7 @@ def _newest_whole(papers: Sequence[Paper], window: Window, now: datetime) -> str
 
 
 def _place(paper: Paper, now: datetime) -> str:
-    """Its place in the order of announcements; none for an identifier of a month to come."""
+    """Returns the place in the order of announcements; "" for an identifier of a future month."""
     place = announcement_order(paper.id)
     return place if place[:4] <= f"{now + _CLOCK_SLACK:%y%m}" else ""
 

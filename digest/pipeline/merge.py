@@ -1,4 +1,4 @@
-"""From digests that did not arrive and the next one to a single digest."""
+"""Merges digests that did not arrive into the next digest."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -12,11 +12,11 @@ from digest.pipeline.compose import by_relevance
 
 
 def merge(digest: Digest, earlier: Sequence[Digest]) -> Digest:
-    """`digest` with all that `earlier` ones of the same subscriber brought, every paper once.
+    """Returns `digest` with the content of the `earlier` digests of the same subscriber, each paper once.
 
-    A paper keeps the keywords for which it was written down. A new version of a paper that never arrived
-    takes that paper's place; of several new versions of one paper the last is told of, against the first
-    that the subscriber knows.
+    A paper keeps the keywords for which it was stored. A new version replaces a paper that never arrived. If
+    a paper has several new versions, the digest shows the last one, compared with the first version that the
+    subscriber knows.
     """
     if not earlier:
         return digest
@@ -43,7 +43,7 @@ def merge(digest: Digest, earlier: Sequence[Digest]) -> Digest:
 
 
 def _revisions(digests: Sequence[Digest]) -> dict[ArxivId, Revision]:
-    """The latest of each paper, from the version that the subscriber had."""
+    """Returns the latest revision of each paper, compared with the version that the subscriber had."""
     found: dict[ArxivId, Revision] = {}
     for revision in (revision for one in digests for revision in one.revisions):
         known = found.pop(revision.paper.id, revision)
@@ -54,7 +54,7 @@ def _revisions(digests: Sequence[Digest]) -> dict[ArxivId, Revision]:
 
 
 def _queries(keywords: Iterable[str]) -> dict[str, Query]:
-    """What each keyword asks for, but for those that no longer can be read."""
+    """Parses the keywords. Skips those that can no longer be parsed."""
     found = {}
     for keyword in keywords:
         with suppress(QueryError):

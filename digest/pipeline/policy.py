@@ -1,8 +1,7 @@
-"""When a mailing is tried again, when an address is suppressed, and when a batch stops.
+"""The rules for retries, for suppressed addresses, and for the end of a batch.
 
-Nothing here reads the clock or the state. How long the state remembers bounces and doubts stands with the
-statements that forget them (`storage/sqlite/suppressions`), and what a reply of a mail server means in
-`mail/smtp/reply_codes`.
+Nothing here reads the clock or the state. `storage/sqlite/suppressions` says how long the state keeps bounces
+and doubts. `mail/smtp/reply_codes` says what a reply of a mail server means.
 """
 
 from collections import Counter, defaultdict
@@ -18,60 +17,62 @@ from digest.storage.values import Bounced, Returned
 
 FIRST_RETRY = timedelta(minutes=30)
 LONGEST_RETRY = timedelta(hours=12)
-"""The waits between attempts at a mailing, which double from the one to the other."""
+"""The shortest and the longest wait between attempts at a mailing. Each wait is twice the one before."""
 
 LATEST_RETRY = 2 * LONGEST_RETRY
-"""A mailing that is due later than this was put off by a clock that was wrong."""
+"""A mailing that is due later than this was put off while the clock was wrong."""
 
 RETRY_RELEASED_AFTER = timedelta(hours=1)
-"""When an address is tried again that was called dead together with too many others."""
+"""How soon an address is tried again after it was called dead together with too many others."""
 
 RETRY_BOUNCED_AFTER = timedelta(days=1)
-"""When a mailing that came back is tried again, unless the subscriber's next digest takes over its papers."""
+"""How soon a bounced mailing is tried again, unless the next digest takes over its papers."""
 
 SERVER_PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60))
-"""The waits after the mail server, or a step of the daemon, failed as a whole; the last one repeats."""
+"""The waits after the whole mail server, or a step of the daemon, failed. The last one repeats."""
 
 MOST_BOUNCES = 5
-"""At so many mailings that came back in 30 days because of the mailbox no more are sent to an address.
+"""An address is suppressed after this many mailings bounced in 30 days because of the mailbox.
 
-A mailbox may be full over a holiday. Who gets a daily digest is given a working week for that; providers, on
-the other side, count mails to addresses that do not take them.
+A mailbox may be full during a holiday: with a daily digest, this limit is a working week. It is not higher,
+because providers count mails to addresses that do not accept them.
 """
 
 DOUBTED_FOR = timedelta(hours=40)
-"""So far apart are the notifications of two mailings that make a doubtful address a dead one: two days, less
-the hours by which the time of delivery differs."""
+"""A doubtful address is dead if the bounces of two of its mailings are at least this far apart.
+
+This is two days, less the hours by which the time of delivery differs.
+"""
 
 _FEW_BOUNCED = 3
-"""So many addresses may bounce in a day, however small the group is."""
+"""This many addresses may bounce in a day, however small the group is."""
 
 LATELY = timedelta(days=1)
-"""What a server said of a domain within this time counts with what it says now."""
+"""Replies about a domain within this time count together with those of the current batch."""
 
 IN_A_ROW = 8
-"""After so many dead addresses with nothing accepted between, a batch, or a domain's part of it, ends."""
+"""A batch, or its part for a domain, ends after this many dead addresses without an accepted mail."""
 
 FEW = 3
 SHARE = 10
-"""So many of a batch, or of a domain, may be dead at once, or one in so many where that is more."""
+"""`FEW` addresses of a batch, or of a domain, may be dead at once, or one in `SHARE` if that is more."""
 
 _ALONE = 2
-"""Of so few addresses in doubt each may be dead, though the server accepted nothing else meanwhile."""
+"""At most this many doubtful addresses may be dead if the server accepted no other mail."""
 
 _OF_ONE_DOMAIN = 4
-"""So many of those in a row may be of one domain, where the server as a whole is in question."""
+"""One domain counts for at most this many in a row when the server as a whole is judged."""
 
 _NEXT_DAY = timedelta(hours=20)
 _DAYS = timedelta(days=3)
-"""For so long a server has to say so that tells it nowhere else, or in words that may mean another thing."""
+"""How long a server must repeat a reply before it counts: one that is certain, one that is not."""
 
 
 def retry_at(now: datetime, *, attempts: int, token: str) -> datetime:
-    """When a mailing is tried again after `attempts` (1 or more) of them. It is never given up.
+    """Returns when a mailing is tried again after `attempts` (1 or more). It is never given up.
 
-    To each wait after the first comes up to a tenth of it, which follows from the mailing's `token`: mails
-    that were refused together do not come back together again and again.
+    Each wait after the first has a jitter of up to a tenth, derived from the mailing's `token`: mails that
+    were refused together are not retried together every time.
     """
     wait = min(FIRST_RETRY * (1 << min(attempts - 1, 10)), LONGEST_RETRY)
     jitter = crc32(f"{token}/{attempts}".encode()) / 2**32 / 10 if attempts > 1 else 0
@@ -79,16 +80,16 @@ def retry_at(now: datetime, *, attempts: int, token: str) -> datetime:
 
 
 def pause_after(failures: int) -> timedelta:
-    """How long to wait after the mail server could not be used `failures` (1 or more) times in a row."""
+    """Returns how long to wait after the mail server failed `failures` (1 or more) times in a row."""
     return SERVER_PAUSES[min(failures, len(SERVER_PAUSES)) - 1]
 
 
 def cause_to_suppress(found: Bounce, bounced: Bounced, *, is_their_own: bool) -> str | None:
-    """Why the subscriber gets no more mail after this bounce, if so.
+    """Returns why the address is suppressed after this bounce, or `None` if it is not.
 
-    `is_their_own`: it is the subscriber's address that failed, and not one that their mailbox hands on to.
-    What speaks of anything but the mailbox suppresses nobody, however often it comes, and nor does a server
-    that calls very many dead at once.
+    `is_their_own`: the subscriber's own address failed, not one to which their mailbox forwards.
+    A bounce for a reason other than the mailbox never suppresses an address, however often it comes. Neither
+    does a server that calls very many addresses dead at once.
     """
     if found.concern is Concern.OTHER or is_one_of_many(bounced):
         return None
@@ -102,10 +103,10 @@ def cause_to_suppress(found: Bounce, bounced: Bounced, *, is_their_own: bool) ->
 
 
 def is_one_of_many(bounced: Bounced) -> bool:
-    """Whether so many others bounced within a day that a server has to be at fault.
+    """Whether so many others bounced within a day that a mail server must be the cause.
 
-    More than a few others, and more than a tenth of those mailed: of all subscribers, or of those of the same
-    domain; there also where that would be most of them.
+    This needs more than a few others, and more than a tenth of the mailed subscribers, of all or of the same
+    domain. Within a domain, more than two are also enough if they are more than half.
     """
     of_domain = bounced.of_domain
     most_of_domain = of_domain.others >= _FEW_BOUNCED - 1 and (of_domain.others + 1) * 2 > of_domain.mailed
@@ -117,7 +118,7 @@ def _are_many(returned: Returned) -> bool:
 
 
 class Decision(Enum):
-    """`SUPPRESS`: no more mail. `DOUBT`: refused for now, and remembered. `RELEASE`: nobody is to blame."""
+    """`SUPPRESS`: no more mail. `DOUBT`: refused for now, and stored. `RELEASE`: no address is blamed."""
 
     SUPPRESS = "suppress"
     DOUBT = "doubt"
@@ -126,7 +127,7 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """An address, by its key, that the server called dead (`is_certain`) or perhaps dead."""
+    """The `address_key` of an address that the server called dead (`is_certain`) or perhaps dead."""
 
     address: str
     is_certain: bool
@@ -142,7 +143,7 @@ class Tally:
 
     @property
     def is_credible(self) -> bool:
-        """Whether so many may be dead at once. Two are always: they are not believed on one day alone."""
+        """Whether this many may be dead at once. Two always may: one day alone does not suppress them."""
         if self.in_a_row >= IN_A_ROW:
             return False
         few = self.dead <= FEW or self.dead * SHARE <= self.dead + self.accepted
@@ -150,10 +151,10 @@ class Tally:
 
 
 class CircuitBreaker:
-    """What was said in one batch, in the order in which it was said, of each recipient's domain.
+    """Counts the replies of one batch, in their order, for each recipient's domain.
 
-    Behind one server there may be many: of a domain whose mail goes astray all are called dead, and the rest
-    is accepted.
+    One server may relay to many others. If the mail for one domain is routed wrongly, all addresses of that
+    domain are called dead, and the others are accepted.
     """
 
     def __init__(self) -> None:
@@ -178,23 +179,24 @@ class CircuitBreaker:
 
     @property
     def is_pulled(self) -> bool:
-        """Whether the batch is to end."""
+        """Whether the batch must end."""
         return sum(min(count, _OF_ONE_DOMAIN) for count in self._row.values()) >= IN_A_ROW
 
     def is_stopped(self, domain: str) -> bool:
-        """Whether no more mails for the domain are to be tried in this batch."""
+        """Whether this batch must try no more mails for the domain."""
         return self._domains[domain].in_a_row >= IN_A_ROW
 
     @property
     def is_of_server(self) -> bool:
-        """Whether it is the server as a whole that cannot be used."""
+        """Whether the server as a whole cannot be used."""
         is_any_stopped = any(map(self.is_stopped, tuple(self._domains)))
         return self.is_pulled or (is_any_stopped and self.accepted == 0)
 
     def believes(self, domain: str, lately: Mapping[str, Tally]) -> bool:
-        """Whether so many of the domain may be dead; `lately` has what was said of it before this batch.
+        """Whether this many addresses of the domain may be dead.
 
-        It may have this batch's accepted mails already, and has none of its refusals.
+        `lately` counts the replies about the domain before this batch. It may already contain the accepted
+        mails of this batch, but none of its refusals.
         """
         tally, before = self._domains[domain], lately.get(domain, Tally())
         accepted = max(tally.accepted, before.accepted)
@@ -209,17 +211,17 @@ class CircuitBreaker:
         accepted_since: int,
         lately: Mapping[str, Tally],
     ) -> tuple[Decision, ...]:
-        """What becomes of each, in the order in which they were refused.
+        """Returns the decision for each refused address, in the given order.
 
-        `doubted` has since when each address is in doubt, and the server accepted `accepted_since` mails
-        since the first of them came to be. `lately` is as in `believes`. At once an address is given up where
-        the same batch has as many accepted mails; three in a row at its end do not count, as the server may
-        have broken by then.
+        `doubted` has since when each address is in doubt. `accepted_since` counts the mails that the server
+        accepted since the first of these doubts. `lately` is as in `believes`. An address is suppressed at
+        once if the same batch has at least as many accepted mails as dead addresses. Three or more refusals
+        in a row at the end of the batch do not count: the server may have failed by then.
         """
         believed = {domain for domain in self._domains if self.believes(domain, lately)}
         strange = {domain_of(one.address) for one in refused} - believed
         judged = [one for one in refused if domain_of(one.address) in believed]
-        # A server that is wrong about one domain may be wrong about others: each counts for one.
+        # A server that is wrong about one domain may be wrong about others: each such domain counts as one.
         dead = sum(one.is_certain for one in judged) + len(strange)
         is_credible = Tally(accepted=self.accepted, dead=dead).is_credible
         if self.is_pulled or not is_credible or (strange and not self.accepted):

@@ -1,4 +1,4 @@
-"""How far a run came: up to when keywords were fetched, how many digests wait, why, and until when."""
+"""The progress of a run: until when keywords were fetched; how many digests wait, why, and until when."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from digest.subscribers.subscriber import Subscriber
 def covered_until(
     store: CoverageStore, subscribers: Sequence[Subscriber], *, now: datetime
 ) -> datetime | None:
-    """When the stalest keyword was last covered; `None` when one never was, `now` when there is none.
+    """Returns when the keyword with the oldest coverage was last covered.
 
-    One that was covered at a moment to come, by a clock that was wrong, never was. Raises `StateError`.
+    Returns `None` if a keyword was never covered, and `now` if there are no keywords. A coverage time in the
+    future comes from a wrong clock and counts as never. Raises `StateError`.
     """
     covered_at = store.covered_at()
     keys = _keys(subscribers)
@@ -25,7 +26,7 @@ def covered_until(
 def uncovered_since(
     store: CoverageStore, subscribers: Sequence[Subscriber], moment: datetime
 ) -> frozenset[str]:
-    """The keys of all queries that were not covered since that moment. Raises `StateError`."""
+    """Returns the keys of all queries that were not covered since that moment. Raises `StateError`."""
     covered_at = store.covered_at()
     return frozenset(key for key in _keys(subscribers) if key not in covered_at or covered_at[key] < moment)
 
@@ -36,7 +37,7 @@ def _keys(subscribers: Sequence[Subscriber]) -> set[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """`waiting` digests, what stands in their way, and when the first mailing is due, also after a pause."""
+    """The number of waiting digests, their `cause`, and when the first mailing is due, also after a pause."""
 
     waiting: int = 0
     cause: str = ""
@@ -44,7 +45,7 @@ class Outlook:
 
 
 def outlook(store: QueueStore, *, now: datetime) -> Outlook:
-    """Raises `StateError`."""
+    """Returns what waits in the outbox. Raises `StateError`."""
     waiting = store.waiting()
     cause = (store.blocked(now=now).reply or store.refused(least=0).reply) if waiting else ""
     return Outlook(waiting=waiting, cause=cause, due_at=store.next_due_at())

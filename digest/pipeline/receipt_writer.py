@@ -1,4 +1,4 @@
-"""Writes down what became of mails, many in one transaction, and waits for the disk rather than forget."""
+"""Stores the results of mails, many in one transaction. If the disk fails, it waits and tries again."""
 
 import asyncio
 import logging
@@ -13,18 +13,18 @@ from digest.storage.values import DeliveryResult
 _log = logging.getLogger(__name__)
 
 _GATHERING = 0.002
-"""For how many seconds one session waits for others, to be written down with them."""
+"""How many seconds a session waits for other results, to store them in the same transaction."""
 
 _PAUSE = 2.0
 LONGEST_WAIT = 3600.0
-"""For how many seconds a state that cannot be written is waited for."""
+"""How many seconds to wait for a state that cannot be written."""
 
 
 class ReceiptWriter:
-    """What became of mails, for sessions that each wait until theirs is safely on the disk.
+    """Stores results for sessions that each wait until their result is on the disk.
 
-    So at most one mail a session is ever sent and not yet written down. Whoever comes first waits a moment,
-    unless all are there, and writes for all who have come by then.
+    Therefore each session has at most one mail that is sent and not yet stored. The first session waits a
+    moment, unless all sessions wait already, and then stores all results that are there.
     """
 
     def __init__(
@@ -38,10 +38,10 @@ class ReceiptWriter:
         self._writing = asyncio.Lock()
 
     async def write(self, conclusion: DeliveryResult) -> None:
-        """Returns once `conclusion` is on the disk.
+        """Returns when `conclusion` is on the disk.
 
-        Where the state cannot be written it tries again, for an hour or until told to stop, since a mail
-        that was sent and is not known to be would be sent twice. Then it raises `StateError`.
+        If the state cannot be written, it tries again, for an hour or until asked to stop: a mail without a
+        stored result would be sent twice. Then it raises `StateError`.
         """
         self._waiting.append(conclusion)
         async with self._writing:
@@ -55,16 +55,16 @@ class ReceiptWriter:
     async def _insist(self, conclusions: tuple[DeliveryResult, ...]) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + LONGEST_WAIT
-        told = False
+        is_logged = False
         while True:
             try:
                 await asyncio.to_thread(self._store.record_results, conclusions, now=self._clock())
             except StateError as error:
                 if self._stop.is_set() or loop.time() > until:
                     raise
-                if not told:
-                    _log.error("mails are sent and not yet written down, waiting: %s", error)
-                told = True
+                if not is_logged:
+                    _log.error("the results of sent mails cannot be stored, waiting: %s", error)
+                is_logged = True
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), _PAUSE)
             else:

@@ -1,4 +1,4 @@
-"""Takes up what changed outside of a cycle: an older copy of the state, an address in subscribers.toml."""
+"""Handles changes from outside of a cycle: a restored state, a new address in subscribers.toml."""
 
 import logging
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ _log = logging.getLogger(__name__)
 
 
 def take_up_restored(store: RestoreStore, *, now: datetime) -> tuple[str, ...]:
-    """What to tell the operator of it, once. To be called before anything is composed or sent.
+    """Detects a restored state, once. Returns notes for the operator.
 
-    Raises `StateError` when the state cannot be read or written.
+    Call it before anything is composed or sent. Raises `StateError` if the state cannot be read or written.
     """
     found = store.take_up_restored(now=now)
     if found is None:
@@ -22,7 +22,7 @@ def take_up_restored(store: RestoreStore, *, now: datetime) -> tuple[str, ...]:
     made = f" (of {found.copied_at:%Y-%m-%d %H:%M} UTC)" if found.copied_at else ""
     note = (
         f"an older copy of the state{made} was put in its place: papers that were mailed since then may come"
-        " once more, and what readers chose since then is not known (digest docs delivery)"
+        " once more, and the preferences that subscribers saved since then are lost (digest docs delivery)"
     )
     _log.warning(note)
     return (note,)
@@ -31,10 +31,11 @@ def take_up_restored(store: RestoreStore, *, now: datetime) -> tuple[str, ...]:
 def take_up_renames(
     store: EnrolStore, subscribers: Sequence[Subscriber], *, file: str | None = None, now: datetime
 ) -> tuple[str, ...]:
-    """What to tell the operator of it; to be called before those subscribers are enrolled.
+    """Detects changed addresses in subscribers.toml. Returns notes for the operator.
 
-    `subscribers` are as the file has them, and `file` tells it from others and from itself before an edit.
-    The log names nobody. Raises `StateError` when the state cannot be read or written.
+    Call it before these subscribers are enrolled. `subscribers` are as in the file, and `file` identifies the
+    file and its version. The log contains no address. Raises `StateError` if the state cannot be read or
+    written.
     """
     change = store.take_up_entries(subscribers, file=file, now=now)
     if change is None:

@@ -1,4 +1,4 @@
-"""The mails of a batch whose recipients a server called dead, until it is known whether that is believed."""
+"""Collects the mails of a batch whose addresses a server called dead, and decides at its end."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class Settlement:
-    """Which refusals count, and for what; `causes` say why others do not, and `released` mailings wait."""
+    """The refusals that count; `causes` say why others do not, and `released` counts those mailings."""
 
     counted: list[tuple[RenderedMessage, Receipt, Decision]] = field(default_factory=list)
     released: int = 0
@@ -34,7 +34,7 @@ class Settlement:
 
 
 class Refusals:
-    """What is to be decided when all of the batch is known."""
+    """The refusals of a batch, which are decided at its end."""
 
     def __init__(self, store: DeliverStore, *, began_at: datetime) -> None:
         self.circuit_breaker = CircuitBreaker()
@@ -45,7 +45,7 @@ class Refusals:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The mailings that are kept here."""
+        """The numbers of the mailings that are kept here."""
         held_back = (number for numbers in self._held_back.values() for number in numbers)
         return (*(one.number for one, _ in self._refused), *held_back)
 
@@ -57,7 +57,7 @@ class Refusals:
         self.circuit_breaker.refuse(_refused(one, receipt))
 
     def holds_back(self, one: RenderedMessage) -> bool:
-        """Whether too many of its domain were called dead for it to be tried. Then it is kept here."""
+        """Whether too many addresses of its domain were called dead to try it. If so, keeps the mail here."""
         domain = _domain(one)
         if not self.circuit_breaker.is_stopped(domain):
             return False
@@ -65,7 +65,7 @@ class Refusals:
         return True
 
     async def settle(self, now: datetime) -> Settlement:
-        """Gives back the mailings of those who are not to blame. Raises `StateError`."""
+        """Decides, and releases the mailings whose addresses are not to blame. Raises `StateError`."""
         settlement = Settlement()
         if not self._refused:
             return settlement
@@ -105,7 +105,7 @@ class Refusals:
         return {domain: Tally(accepted=accepted, dead=dead) for domain, (accepted, dead) in records.items()}
 
     async def _give_back(self, now: datetime) -> None:
-        """What was kept for a domain that took a mail after all."""
+        """Releases the mails held back for domains that accepted a mail after all."""
         rest = tuple(number for numbers in self._held_back.values() for number in numbers)
         if rest:
             await asyncio.to_thread(self._store.release, rest, now=now)
@@ -117,7 +117,7 @@ class Refusals:
         refused: Sequence[tuple[RenderedMessage, Receipt]],
         now: datetime,
     ) -> None:
-        """Without a `domain`, those of all."""
+        """Releases the refused mails, and those held back for the domain; without a `domain`, for all."""
         domains = [domain] if domain else [*self._held_back]
         held_back = [number for one in domains for number in self._held_back.pop(one, ())]
         numbers = (*(one.number for one, _ in refused), *held_back)
@@ -144,10 +144,10 @@ def _cause(domain: str, count: int, reply: str) -> str:
     if not domain:
         return (
             f"the server calls {number} dead at once, so none of them is given up: {reply}."
-            " Check smtp.host; who is gone indeed can be removed with digest unsubscribe"
+            " Check smtp.host; if an address really does not exist, remove it with digest unsubscribe"
         )
     return (
         f"the server calls {number} of {domain} dead, too many at once, so none of them is given up: {reply}."
-        " Check to which server the mail for this domain goes; who is gone indeed can be removed with"
-        " digest unsubscribe"
+        " Check to which server the mail for this domain goes; if an address really does not exist, remove it"
+        " with digest unsubscribe"
     )

@@ -11,14 +11,14 @@ from digest.storage.pipeline_stores import RenderStore
 from digest.storage.values import Mailing
 
 Write = Callable[[Mailing], Outgoing]
-"""Builds a mailing's message: the same bytes each time."""
+"""Builds the message of a mailing: the same bytes each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedMessage:
-    """A claimed mailing and its message, or why it could not be written.
+    """A claimed mailing and its message, or the `failure` to write it.
 
-    `attempts` were made before, and `token` is in all of them.
+    `attempts` counts earlier attempts; `token` is the same in all of them.
     """
 
     number: int
@@ -30,16 +30,16 @@ class RenderedMessage:
 
 
 RenderQueue = Callable[[datetime, datetime, int], Awaitable[Sequence[RenderedMessage]]]
-"""Claims up to so many mailings that are due at the first moment, until the second one, and writes them."""
+"""Claims mailings and writes them. Arguments: the current time, the end of the lease, the limit."""
 
 StartWorker = Callable[[], AbstractAsyncContextManager[RenderQueue]]
-"""Opens a second process that drafts; that, and what it does, may raise `WorkerGone`."""
+"""Starts a render worker. Its start and its calls may raise `WorkerGone`."""
 
 
 def draft(
     store: RenderStore, write: Write, *, now: datetime, until: datetime, limit: int
 ) -> tuple[RenderedMessage, ...]:
-    """Raises `StateError` when the state cannot be read or written."""
+    """Claims mailings and writes them. Raises `StateError` if the state cannot be read or written."""
     return tuple(_draft(mailing, write) for mailing in store.claim(now=now, until=until, limit=limit))
 
 

@@ -1,4 +1,4 @@
-"""When: whom to mail, and when to ask arXiv. Nothing here reads the clock."""
+"""Decides when to mail a subscriber, and when to ask arXiv. Nothing here reads the clock."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -10,28 +10,28 @@ from digest.storage.values import SubscriberStatus
 from digest.subscribers.subscriber import Subscriber
 
 POLLS = (timedelta(minutes=30), timedelta(hours=3), timedelta(hours=6))
-"""How long after an announcement arXiv is asked; the last time only if the one before brought nothing.
+"""How long after an announcement arXiv is asked; the last time only if the one before found nothing.
 
-The first is for early birds: until `INDEX_LAG` has passed, what comes may be a part."""
+The first is for early sending times: until `INDEX_LAG` has passed, the answer may be incomplete."""
 
 RETRY_FETCH_AFTER = timedelta(minutes=30)
-"""How soon a fetch is made again that failed."""
+"""How soon a failed fetch is repeated."""
 
 ASK_AGAIN_AFTER = timedelta(hours=6)
-"""How soon arXiv is asked again for an announcement that did not come."""
+"""How soon arXiv is asked again for a missing announcement."""
 
 _DAY = timedelta(days=1)
 
 
 def slot_before(now: datetime, subscriber: Subscriber) -> datetime:
-    """The subscriber's latest sending time that is not after `now`."""
+    """Returns the subscriber's latest sending time that is not after `now`."""
     send_schedule = subscriber.send_schedule
     return _latest_slot(now, send_schedule.send_at, send_schedule.timezone, send_schedule.weekly)
 
 
 @lru_cache(maxsize=4096)
 def _latest_slot(now: datetime, send_at: time, timezone: ZoneInfo, weekly: int | None) -> datetime:
-    """Many subscribers share theirs."""
+    """Cached, because many subscribers have the same sending time."""
     day = now.astimezone(timezone).date() + _DAY
     while not _is_sending_day(day, weekly) or (slot := _slot_on(day, send_at, timezone)) > now:
         day -= _DAY
@@ -39,7 +39,7 @@ def _latest_slot(now: datetime, send_at: time, timezone: ZoneInfo, weekly: int |
 
 
 def slot_after(now: datetime, subscriber: Subscriber) -> datetime:
-    """The subscriber's first sending time after `now`."""
+    """Returns the subscriber's first sending time after `now`."""
     send_at, timezone = subscriber.send_schedule.send_at, subscriber.send_schedule.timezone
     weekly = subscriber.send_schedule.weekly
     day = now.astimezone(timezone).date() - _DAY
@@ -49,7 +49,7 @@ def slot_after(now: datetime, subscriber: Subscriber) -> datetime:
 
 
 def mailing_after(now: datetime, subscriber: Subscriber) -> datetime:
-    """The first sending time after `now` that no pause of the subscriber leaves out."""
+    """Returns the subscriber's first sending time after `now` and after their pause."""
     slot = slot_after(now, subscriber)
     while is_paused(slot, subscriber):
         slot = slot_after(slot, subscriber)
@@ -59,9 +59,9 @@ def mailing_after(now: datetime, subscriber: Subscriber) -> datetime:
 def due_at_slot(
     now: datetime, subscriber: Subscriber, subscriber_status: SubscriberStatus
 ) -> datetime | None:
-    """The sending time that still wants a digest, or `None`: the rule of the daemon.
+    """Returns the sending time for which a digest is due, or `None`: the rule of the daemon.
 
-    It is the latest one, however many were missed, so that one digest catches up.
+    It is the latest sending time, however many were missed, so that one digest catches up.
     """
     slot = slot_before(now, subscriber)
     dealt_with = _past(subscriber_status.slot_at, now)
@@ -71,8 +71,9 @@ def due_at_slot(
 
 
 def due_today(now: datetime, subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
-    """`now` if today (for a weekly subscriber: any day since theirs) wants a digest: the rule of one
-    cycle.
+    """Returns `now` if a digest is due today, else `None`: the rule of `digest run`.
+
+    For a weekly subscriber it is due on their weekday or later in the week.
     """
     zone, weekly = subscriber.send_schedule.timezone, subscriber.send_schedule.weekly
     midnight = _latest_slot(now, time(0), zone, weekly)
@@ -84,7 +85,7 @@ def due_today(now: datetime, subscriber: Subscriber, subscriber_status: Subscrib
 
 
 def is_paused(slot: datetime, subscriber: Subscriber) -> bool:
-    """Whether the subscriber wants nothing on that day, where they live."""
+    """Whether the subscriber pauses on that day, in their time zone."""
     until = subscriber.send_schedule.paused_until
     return until is not None and slot.astimezone(subscriber.send_schedule.timezone).date() < until
 
@@ -96,10 +97,10 @@ def next_fetch_at(
     failed_at: datetime | None,
     missed_at: datetime | None = None,
 ) -> datetime | None:
-    """When to ask arXiv next, or `None` for at once.
+    """Returns when to ask arXiv next, or `None` for at once.
 
-    `fetched_at` is when everything was last fetched with success, `failed_at` when a later attempt failed,
-    and `missed_at` when a later one found that arXiv had not announced what it was to. On the evening of a
+    `fetched_at` is when all keywords were last fetched with success. `failed_at` is when a later attempt
+    failed. `missed_at` is when a later attempt found that an announcement was missing. On the evening of a
     holiday arXiv is asked once: the calendar may be wrong.
     """
     if failed_at is not None:
@@ -130,11 +131,11 @@ def _slot_on(day: date, send_at: time, timezone: ZoneInfo) -> datetime:
 def _may_have_one(
     slot: datetime, now: datetime, subscriber: Subscriber, subscriber_status: SubscriberStatus
 ) -> bool:
-    """One digest a day at most."""
+    """Whether the subscriber had no digest yet on the day of the slot: one a day at most."""
     zone, last = subscriber.send_schedule.timezone, _past(subscriber_status.last_digest_at, now)
     return last is None or last.astimezone(zone).date() < slot.astimezone(zone).date()
 
 
 def _past(moment: datetime | None, now: datetime) -> datetime | None:
-    """What a clock that was wrong for a while wrote down as to come did not happen."""
+    """Returns `moment`, or `None` if it is in the future: a wrong clock stored it."""
     return None if moment is None or moment > now else moment
