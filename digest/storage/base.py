@@ -1,4 +1,4 @@
-"""The seam between the store and everything else: all that a back end has to do."""
+"""The interface of the store: everything that a back end must implement."""
 
 from typing import Protocol
 
@@ -30,9 +30,9 @@ class Store(
     PaperStore,
     Protocol,
 ):
-    """All that jobs ask of the store; each of them names the narrow protocol that it uses.
+    """The whole store. Each job uses only the narrow protocol that it needs.
 
-    Each method is one intent and one transaction: it happens whole or not at all. Subscribers are named by
-    any address that has the `address_key` of theirs. Every method raises `StateError` when the state cannot
-    be read or written.
+    Each method is one transaction: it happens completely or not at all. A subscriber is identified by any
+    address with the same `address_key`. Every method raises `StateError` if the state cannot be read or
+    written.
     """

@@ -1,4 +1,4 @@
-"""Opens the state. Nothing outside this folder knows what kind of database it is, or its lock file."""
+"""Opens the state. Code outside this folder does not know the kind of database or the lock file."""
 
 import os
 import shutil
@@ -36,25 +36,25 @@ _COPY_SECONDS = 3600
 
 
 def open_store(state: Path, *, patience: float | None = None) -> AbstractContextManager[Store]:
-    """The state, which others may use as well. Makes it where there is none; raises `StateError`.
+    """Opens the state, which other processes may use too. Creates it if it does not exist.
 
-    A change waits `patience` seconds for others who write, if given.
+    A change waits up to `patience` seconds, if given, for other writers. Raises `StateError`.
     """
     return SqliteStore(state, patience=patience)
 
 
 @contextmanager
 def open_alone(state: Path) -> Iterator[Store]:
-    """The state, for this process alone. Raises `AlreadyRunning` and `StateError`."""
+    """Opens the state for this process alone. Raises `AlreadyRunning` and `StateError`."""
     with hold_state(state), open_store(state) as store:
         yield store
 
 
 @contextmanager
 def open_beside(state: Path) -> Iterator[Store]:
-    """The state to look at, also while the daemon is at work on it; where there is none yet, an empty one.
+    """Opens the state for reading, also while the daemon uses it. If there is none yet, it is empty.
 
-    One that an older version made stays as it is: a copy of it is looked at.
+    A state of an older version is not changed: a copy of it is opened.
     """
     is_current = is_there(state) and is_of_this_version(state)
     with open_store(state) if is_current else open_copy(state) as store:
@@ -63,10 +63,10 @@ def open_beside(state: Path) -> Iterator[Store]:
 
 @contextmanager
 def open_copy(state: Path) -> Iterator[Store]:
-    """A throw-away copy of the state as it is now: what happens to it marks nothing.
+    """Opens a temporary copy of the state. Changes of the copy have no effect on the state.
 
-    Its files have no name once they are open, so that a process that is killed leaves nothing; what one left
-    that was killed while it copied is removed by a later one.
+    The files are deleted as soon as they are open, so that a killed process leaves nothing. If a process was
+    killed while it copied, a later process removes its files.
     """
     _remove_left_copies()
     with TemporaryDirectory(prefix=_COPY_PREFIX, ignore_cleanup_errors=True) as folder:
@@ -79,7 +79,7 @@ def open_copy(state: Path) -> Iterator[Store]:
 
 
 def _remove_left_copies() -> None:
-    """Those of this user, of processes that were killed."""
+    """Removes copies that killed processes of this user left."""
     for copy in Path(gettempdir()).glob(f"{_COPY_PREFIX}*/{_COPY_NAME}"):
         with suppress(OSError):
             status = copy.stat()
@@ -88,7 +88,7 @@ def _remove_left_copies() -> None:
 
 
 def is_at_work(state: Path) -> bool:
-    """Whether another process works on the state now."""
+    """Whether another process uses the state now."""
     if not is_there(state):
         return False
     try:
@@ -99,7 +99,7 @@ def is_at_work(state: Path) -> bool:
 
 
 def make_folder(state: Path) -> None:
-    """Makes the folder of the state, for this user alone. Raises `StateError`."""
+    """Creates the folder of the state, for this user alone. Raises `StateError`."""
     try:
         make_private_folder(state.parent)
     except OSError as error:

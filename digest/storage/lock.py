@@ -1,4 +1,4 @@
-"""One process at a time works on a state file."""
+"""The lock that lets only one process at a time use a state file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +10,15 @@ from digest.errors import AlreadyRunning
 from digest.storage.sqlite.errors import state_error
 
 _PATIENCE = 1.0
-"""Seconds: `digest status` holds the lock for a moment, to see whether it is free."""
+"""In seconds. `digest status` holds the lock for a moment to see whether it is free."""
 
 
 @contextmanager
 def hold_state(state: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
-    """Holds the right to work on `state`; a process that dies gives it up.
+    """Holds the lock of `state`. The lock is released when the process dies.
 
-    Raises `AlreadyRunning`, which names the holder, when another holds it for longer than `patience` seconds,
-    and `StateError` when the lock cannot be made.
+    Raises `AlreadyRunning`, which names the holder, if another process holds the lock for longer than
+    `patience` seconds, and `StateError` if the lock file cannot be created.
     """
     lock = lock_of(state)
     end = monotonic() + patience

@@ -1,4 +1,4 @@
-"""What the steps of a cycle ask of the store: a protocol for each, and what several have in common."""
+"""The protocols of the store for the steps of a cycle: one for each step, and their common parts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,22 +21,22 @@ from digest.subscribers.subscriber import Subscriber
 
 
 class CoverageStore(Protocol):
-    """How far each query was fetched, and what it found lately."""
+    """The coverage and the recent hits of each query."""
 
     def covered_at(self) -> Mapping[str, datetime]:
-        """For each query key that was ever fetched with success: when it last was."""
+        """Returns the last successful fetch for each query key that had one."""
         ...
 
     def coverage(self) -> Mapping[str, Coverage]:
-        """For each query key of `covered_at`: how far it was fetched."""
+        """Returns the coverage for each query key of `covered_at`."""
         ...
 
     def recent_hits(self, *, since: datetime) -> Mapping[str, frozenset[ArxivId]]:
-        """For each query key: the papers it found that were submitted since that moment."""
+        """Returns for each query key the papers that it found and that were submitted since that moment."""
         ...
 
     def fetched_at(self) -> Mapping[str, datetime]:
-        """For each source that ever answered well: when it last did."""
+        """Returns the last good answer of each source that had one."""
         ...
 
 
@@ -44,47 +44,49 @@ class RestoreStore(Protocol):
     """Whether the state was restored from an older copy."""
 
     def restored(self) -> Restored | None:
-        """Whether an older copy was put in the place of the state: one not taken up yet, else the last one.
+        """Returns an older copy that was put in the place of the state: a new one, else the last one.
 
-        Nothing tells it where copy and state were put back together, as with a snapshot of the machine.
+        A restore of the whole machine (a snapshot) cannot be detected, since it restores the marks too.
         """
         ...
 
     def take_up_restored(self, *, now: datetime) -> Restored | None:
-        """Goes on from an older copy, and returns it; `None` where there is none that was not taken up.
+        """Accepts an older copy as the state, and returns it; `None` if there is no new one.
 
-        Mailings that are not at their end may have been sent since it was made: they are repeated as they
-        are, and never merged. To be called before anything is composed, when nobody else can be sending.
+        Unfinished mailings may have been sent after the copy was made: they are repeated unchanged, and never
+        merged. Call it before anything is composed, and while no other process can send.
         """
         ...
 
 
 class EnrolStore(Protocol):
-    """Brings the state to what the file of subscribers says."""
+    """Brings the subscribers in the state up to date with subscribers.toml."""
 
     def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime, current_since: datetime) -> int:
-        """Makes the enrolled subscribers and their subscriptions those of `subscribers`; ends all others.
+        """Enrols `subscribers` with their subscriptions, and ends all others.
 
-        What a subscriber got stays known, so a keyword that is dropped and taken up again repeats nothing.
-        Mailings of subscribers who have left are given up; returns how many. Those who return get them after
-        all. A new subscription's backlog ends here if its query was covered since `current_since`, else
-        with its next fetch. Subscribers who unsubscribed themselves are not enrolled until `rejoin`.
+        The state keeps what a subscriber got: a keyword that is dropped and added again repeats nothing.
+        Mailings of subscribers who have left are given up, and sent if the subscriber returns. Returns how
+        many were given up. The backlog of a new subscription ends here if its query was covered since
+        `current_since`, else with the next fetch. Subscribers who unsubscribed themselves are not enrolled
+        until `rejoin`.
         """
         ...
 
     def take_up_entries(
         self, subscribers: Sequence[Subscriber], *, file: str | None, now: datetime
     ) -> AddressChange | None:
-        """Compares the file with its last reading, before `enrol`; the same `file` is compared once.
+        """Compares the entries with those of the last call. Call it before `enrol`.
 
-        Where one entry is gone and one came that differs in the address alone, and who was `gone` got mails
-        and did not leave by themselves, it is a `rename`. `None` where nobody has come in anybody's place.
+        If one entry is gone and one new entry differs only in the address, and the old subscriber got mails
+        and did not unsubscribe, this is a rename (`is_rename`). Returns `None` for an unchanged `file`, or
+        unless entries are gone and others are new.
         """
         ...
 
 
 class FetchStore(CoverageStore, RestoreStore, Protocol):
-    """What a fetch writes down, and what it need not ask again."""
+    """The results of fetches, and a cache of papers that need no second look."""
 
     def record(
         self,
@@ -94,98 +96,98 @@ class FetchStore(CoverageStore, RestoreStore, Protocol):
         now: datetime,
         newest: str = "",
     ) -> int:
-        """Writes down a fetch that succeeded: its hits, and for each query key it covers, since when.
+        """Stores a successful fetch: its hits, and for each covered query key, since when it searched.
 
-        Returns how many papers are new to this installation, but for those of the past. `newest` is the
-        last paper in the order of announcements that arXiv has shown so far. A moment before the last one
-        moves no coverage back. Of what was seen before, a higher version is a revision, and another text or
-        other categories are a change; a paper keeps its hits.
+        Returns how many papers are new to this installation, without papers of the past. `newest` is the last
+        paper, in the order of announcements, that arXiv has shown so far. Coverage never moves back. For a
+        paper that was seen before, a higher version is a revision, and another text or other categories are a
+        change; the paper keeps its hits.
         """
         ...
 
     def examined(self, query_keys: Iterable[str]) -> Mapping[bytes, bool]:
-        """What the last `note_examined` told, if that was of just these queries; else nothing."""
+        """Returns what the last `note_examined` stored, if it was for exactly these queries; else nothing."""
         ...
 
     def note_examined(self, query_keys: Iterable[str], papers: Mapping[bytes, bool]) -> None:
-        """Remembers papers whose hits on these queries are all written down, and whether there were any.
+        """Stores which papers have all their hits on these queries in the state, and whether they have any.
 
-        A paper is named by 16 bytes that stand for the whole of its text.
+        The key of a paper is a 16-byte hash of its whole text.
         """
         ...
 
     def note_fetch(self, source: str, *, now: datetime) -> None:
-        """Remembers that a source answered well, and what had been seen by then."""
+        """Stores that a source answered well, and the last hit at that time."""
         ...
 
 
 class NewsStore(Protocol):
-    """What is new for whom."""
+    """What is new for each subscriber."""
 
     def subscriber_statuses(self, emails: Sequence[str]) -> Mapping[str, SubscriberStatus]:
-        """Where those of these subscribers stand who are enrolled, by `address_key`."""
+        """Returns the status of the enrolled ones of these subscribers, by `address_key`."""
         ...
 
     def news(self, email: str, *, backlog_since: datetime) -> News:
-        """What a subscriber has not been served; of the backlog, what was submitted since `backlog_since`."""
+        """Returns what is new for a subscriber. The backlog is limited to papers since `backlog_since`."""
         ...
 
 
 class ComposeStore(NewsStore, Protocol):
-    """Puts digests in the outbox."""
+    """Adds digests to the outbox."""
 
     def enqueue(self, served: Sequence[Served]) -> int:
-        """Closes these subscribers' sending times: puts the digests in the outbox and moves the cursors.
+        """Closes the subscribers' sending times: adds the digests to the outbox and moves the cursors.
 
-        Returns how many digests that were. A subscriber is left as they were if one of the mailings that
-        their digest takes over is being sent by now.
+        Returns the number of digests. Skips a subscriber if one of the mailings that their digest merges is
+        being sent.
         """
         ...
 
 
 class RenderStore(Protocol):
-    """Hands out the mailings to be written."""
+    """Claims the mailings to write."""
 
     def claim(self, *, now: datetime, until: datetime, limit: int) -> tuple[Mailing, ...]:
-        """Marks up to `limit` mailings that are due as being sent, the longest due first, and returns them.
+        """Marks up to `limit` due mailings as being sent, the longest due first, and returns them.
 
-        They are nobody else's `until` that moment (the lease). Then whoever asks next gets them. Those of a
-        subscriber who pauses are put off to the end of the pause.
+        No other process gets them before `until` (the lease). After that, the next caller gets them. Mailings
+        of a subscriber who pauses are put off to the end of the pause.
         """
         ...
 
 
 class QueueStore(Protocol):
-    """What waits in the outbox, and why."""
+    """The waiting mailings of the outbox, and why they wait."""
 
     def waiting(self) -> int:
-        """How many mailings are written down and not at their end, but for those put off by a pause."""
+        """Returns the number of unfinished mailings, without those put off by a pause."""
         ...
 
     def next_due_at(self) -> datetime | None:
-        """When the first of them is due."""
+        """Returns when the first unfinished mailing is due."""
         ...
 
     def blocked(self, *, now: datetime) -> Delay:
-        """The mailings that wait since a server could not be used at all, or called too many addresses dead.
+        """Returns the mailings that wait because the whole server failed, or called too many addresses dead.
 
-        All that are due do so, then. Not those that wait for the end of a pause.
+        If there are any, all due mailings count. Those that wait for the end of a pause never count.
         """
         ...
 
     def refused(self, *, least: int) -> Delay:
-        """Those of them that a server refused last, each for itself, tried `least` times or more."""
+        """Returns the mailings that a server refused one by one, tried at least `least` times."""
         ...
 
 
 class DeliverStore(RenderStore, QueueStore, Protocol):
-    """What a delivery writes down, and what it decides by."""
+    """The results of a delivery, and the data for its decisions."""
 
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
-        """Takes back all that is being sent, as unknown, and returns how many that were.
+        """Reclaims all mailings that are being sent, as unknown, and returns their number.
 
-        To be called when nobody else can be sending. What is due after `latest` was written down by a
-        clock that was wrong, and is due now.
+        Call it while no other process can send. A mailing that is due after `latest` was put off while the
+        clock was wrong: it is made due now.
         """
         ...
 
@@ -194,58 +196,58 @@ class DeliverStore(RenderStore, QueueStore, Protocol):
         ...
 
     def renew(self, numbers: Sequence[int], *, until: datetime) -> None:
-        """Makes the lease of claimed mailings last longer."""
+        """Extends the lease of claimed mailings."""
         ...
 
     def record_results(self, conclusions: Sequence[DeliveryResult], *, now: datetime) -> None:
-        """Writes down what became of claimed mailings; the address of a `SUPPRESSED` one gets no more."""
+        """Stores the results of claimed mailings. The address of a `SUPPRESSED` one is suppressed."""
         ...
 
     def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
-        """Gives claimed mailings back untried: the server is to blame, not they. `reply` is what it said."""
+        """Releases claimed mailings without an attempt, if the server is to blame. `reply` is its reply."""
         ...
 
     def sent_since(self, moment: datetime) -> int:
-        """How many mailings were last tried since then, whatever became of them."""
+        """Returns the number of mailings whose last attempt was since then, with any result."""
         ...
 
     def doubted(self) -> Mapping[str, datetime]:
-        """The addresses, by `address_key`, that a server called dead and are not given up: since when."""
+        """Returns since when addresses, by `address_key`, are in doubt: called dead, but not suppressed."""
         ...
 
     def accepted_since(self, moment: datetime) -> int:
-        """How many mailings a server took since then, and did not send back."""
+        """Returns the number of mailings that a server accepted since then and did not bounce."""
         ...
 
     def record_of(self, domain: str, *, since: datetime) -> tuple[int, int]:
-        """How many mailings to a domain were taken since then, and how many of its addresses suppressed.
+        """Returns how many mailings to a domain were accepted, and how many of its addresses suppressed.
 
-        The latter since then or, where none was taken since, since the last one that was.
+        Both are since `since`. If no mailing was accepted since then, the suppressed addresses are counted
+        since the last accepted one.
         """
         ...
 
     def forget(self) -> None:
-        """Gives up the papers that are kept in memory to be quick."""
+        """Frees the papers that are cached in memory."""
         ...
 
 
 class CleanupStore(Protocol):
-    """Keeps the state small."""
+    """Frees space in the state."""
 
     def archive(self, *, now: datetime, lookback: timedelta) -> int:
-        """Puts some of the papers away that fetches with this look-back no more ask for, in less room.
+        """Archives some papers that are too old for fetches with this look-back, to save space.
 
-        Returns how many shelves it filled; when that is none, there is nothing to do. What is put away is
-        slower to read, and counts as before, but that it is no part of a backlog any more.
+        Returns the number of archive blocks that it wrote; 0 if there is nothing to do. Archived papers count
+        as before, but are slower to read and no longer part of a backlog.
         """
         ...
 
     def prune(self, *, now: datetime) -> int:
-        """Forgets some of the mailings that ended more than 90 days ago, and returns how many.
+        """Deletes some of the mailings that ended more than 90 days ago, and returns their number.
 
-        Ago means before the newest paper, where that is before `now`: the clock may be wrong.
-
-        Those of subscribers who are told of new versions stay, for they say which versions a subscriber had,
-        and so do suppressed ones, which `resume` sends.
+        The 90 days are before the newest paper if that is earlier than `now`: the clock may be wrong.
+        Mailings of subscribers who get new versions stay, since they say which versions a subscriber had.
+        Suppressed mailings stay too, since `resume` sends them.
         """
         ...

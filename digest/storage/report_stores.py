@@ -1,4 +1,4 @@
-"""What operators and people are told of the state."""
+"""The protocols of the store for reports: figures, health, histories and papers."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -11,73 +11,71 @@ from digest.storage.values import DeliveryHistory, Figures, PaperHistory, Waitin
 
 
 class FiguresStore(CoverageStore, Protocol):
-    """What a monitor asks."""
+    """The figures for a monitor."""
 
     def figures(self) -> Figures:
-        """What a monitor wants to know."""
+        """Returns the figures for a monitor."""
         ...
 
 
 class HealthStore(
     CoverageStore, QueueStore, NewsStore, RestoreStore, SuppressionStore, UnreadStore, Protocol
 ):
-    """What is wrong, if anything is."""
+    """The data for the health of an installation."""
 
     def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
-        """Up to `limit` of the mailings in whose way something stood, the most often tried first."""
+        """Returns up to `limit` delayed mailings, the most often tried first."""
         ...
 
     def delayed(self) -> int:
-        """How many mailings something stood in the way of. Not those that wait for the end of a pause."""
+        """Returns the number of delayed mailings, without those that wait for the end of a pause."""
         ...
 
     def unserved(self, *, since: datetime) -> tuple[str, ...]:
-        """The subscribers for whom papers were written down by `since` and have not been sent in any mailing
-        yet.
+        """Returns the subscribers whose papers were composed by `since` and are in no sent mailing yet.
 
-        Not those who pause, nor those whose mailing was sent and came back.
+        Leaves out subscribers who pause, and those whose mailing was sent and bounced.
         """
         ...
 
 
 class OperatorStore(HealthStore, Protocol):
-    """What the operator is told, and was."""
+    """The notices to the operator."""
 
     def notices(self) -> Mapping[str, datetime]:
-        """What the operator was told, by name, and when."""
+        """Returns the notices that were sent to the operator, by name, and when."""
         ...
 
     def record_notice(self, name: str, *, ends: str | None, now: datetime) -> None:
-        """Remembers what the operator was told; it is the end of `ends`, if of anything."""
+        """Stores that a notice was sent. If it reports the end of another one, `ends` names that."""
         ...
 
 
 class HistoryStore(CoverageStore, NewsStore, PreferenceStore, Protocol):
-    """What became of one paper."""
+    """The history of one paper."""
 
     def paper_history(self, arxiv_id: ArxivId) -> PaperHistory | None:
-        """A paper as it was seen; `None` if it never was."""
+        """Returns a paper as it was seen; `None` if it never was."""
         ...
 
     def delivery_history(self, arxiv_id: ArxivId, email: str) -> DeliveryHistory:
-        """What became of a paper for a subscriber, as far as mailings are not forgotten (`prune`)."""
+        """Returns the history of a paper for a subscriber, without mailings that `prune` deleted."""
         ...
 
 
 class PaperStore(Protocol):
-    """Papers as such, and those that are known from elsewhere."""
+    """Papers, and those that subscribers know from elsewhere."""
 
     def newest_papers(self, query_key: str, *, limit: int) -> tuple[Paper, ...]:
-        """The newest papers that a query found, by submission and then by id, each in its latest version.
+        """Returns the newest papers of a query, by submission and then by id, in their latest version.
 
-        Papers whose source told no submission come after those of the month of their id that have one.
+        A paper without a submission time comes after those of the month of its id that have one.
         """
         ...
 
     def count_as_seen(self, email: str, papers: Iterable[ArxivId]) -> int:
-        """These papers were brought to this subscriber by something else: they are no news for them, ever.
+        """Marks papers as seen: the subscriber knows them from elsewhere, so they are never new for them.
 
-        It may be said of anybody and of any paper, known or not, and as often as one likes. Returns of how
-        many papers it had not been said.
+        Idempotent. Unknown subscribers and papers are allowed. Returns how many papers are newly marked.
         """
         ...

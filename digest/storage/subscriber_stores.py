@@ -1,4 +1,4 @@
-"""What subscribers choose, see and send back: what their pages, mails and bounces ask of the store."""
+"""The protocols of the store for preferences, web pages, confirmations, bounces and renames."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -19,161 +19,156 @@ from digest.subscribers.preferences import Preferences
 
 
 class PreferenceStore(Protocol):
-    """What subscribers chose for themselves; who left, and came back."""
+    """The preferences of subscribers, and who unsubscribed."""
 
     def preferences(self) -> Mapping[str, Preferences]:
-        """The choices of those subscribers who made any, by `address_key`."""
+        """Returns the preferences of all subscribers who saved any, by `address_key`."""
         ...
 
     def preferences_of(self, email: str) -> Preferences:
-        """The choices of one subscriber."""
+        """Returns the preferences of one subscriber."""
         ...
 
     def save_preferences(self, email: str, preferences: Preferences) -> None:
-        """Replaces a subscriber's choices; `left_at` alone stays as it is. Nothing where nobody is called
-        so.
-        """
+        """Replaces a subscriber's preferences, except `left_at`. Does nothing for an unknown address."""
         ...
 
     def leave(self, email: str, *, now: datetime) -> None:
-        """The subscriber unsubscribed themselves: they are enrolled no more, and what waits for them is given
-        up.
+        """Stores that a subscriber unsubscribed. They are no longer enrolled; waiting mailings are given up.
 
-        Their choices are kept, and so is what was given up, for when they return. Once is as good as twice.
+        Idempotent. Their preferences and the mailings that were given up are kept, in case they return.
         """
         ...
 
     def rejoin(self, email: str) -> bool:
-        """Takes a `leave` back, from the next enrolment on; false if there was none."""
+        """Undoes `leave`, from the next enrolment on. Returns false if there was none."""
         ...
 
 
 class ConfirmStore(PreferenceStore, Protocol):
-    """The mails about changes that were made on pages."""
+    """The confirmations: mails about changes that were made on web pages."""
 
     def confirmations(self, *, now: datetime) -> tuple[Confirmation, ...]:
-        """The mails about changes of the last days that were not sent yet, and may be sent now."""
+        """Returns the confirmations of the last days that are not sent yet and may be sent now."""
         ...
 
     def note_confirmed(self, number: int, *, now: datetime) -> None:
-        """One of them was sent, or needs not be."""
+        """Stores that a confirmation was sent, or is not needed."""
         ...
 
 
 class LinkStore(Protocol):
-    """The tokens in links to the pages of keywords."""
+    """The tokens in links to keyword pages."""
 
     def keyword_tokens(self, keys: Mapping[str, str], *, make: bool = True) -> Mapping[str, str]:
-        """The tokens of the pages of keywords, which `keys` has with the keys of their queries.
+        """Returns the tokens of keyword pages. `keys` maps keywords to query keys.
 
-        One without a query that was ever enrolled has no page; without `make`, nor has one that never had a
-        token, and nothing is written.
+        A keyword has no page if its query was never enrolled. With `make` false nothing is written, and a
+        keyword that never had a token has no page either.
         """
         ...
 
 
 class TokenStore(Protocol):
-    """Whose page a token opens."""
+    """Finds the subscriber whose page a token opens."""
 
     def subscriber_for(self, token: str) -> KnownSubscriber | None:
-        """Whose preferences `token` opens; `None` if nobody's."""
+        """Returns the subscriber whose preferences `token` opens, if any."""
         ...
 
     def unsubscribed_for(self, token: str) -> KnownSubscriber | None:
-        """Whose page to leave `token` opens, and no other one; `None` if nobody's."""
+        """Returns the subscriber whose unsubscribe page `token` opens, if any. It opens no other page."""
         ...
 
 
 class PageStore(PreferenceStore, TokenStore, LinkStore, Protocol):
-    """What the pages show."""
+    """The content of the web pages."""
 
     def confirmation_of(self, token: str, *, now: datetime) -> Confirmation | None:
-        """The one that has this token, for 90 days."""
+        """Returns the confirmation with this token, for 90 days."""
         ...
 
     def keyword_page(self, token: str) -> KeywordPage | None:
-        """The newest hundred papers that a keyword found, the one that was seen last first."""
+        """Returns the last hundred papers that a keyword found, the one seen last first."""
         ...
 
     def digest_page(self, token: str) -> Digest | None:
-        """The digest that was sent under this token, as it was written down."""
+        """Returns the digest with this token, as it was composed."""
         ...
 
     def digests_of(self, feed: str) -> tuple[Mailing, ...] | None:
-        """The last twenty digests of the subscriber whose feed this is, the newest first; `None` if
-        nobody's.
-        """
+        """Returns the last twenty digests of the feed, the newest first; `None` for an unknown feed."""
         ...
 
 
 class PageChangeStore(PreferenceStore, Protocol):
-    """What subscribers do on their pages."""
+    """The changes that subscribers make on their pages."""
 
     def leave_and_tell(self, email: str, *, now: datetime) -> None:
-        """As `leave`, and the subscriber is to be told by mail."""
+        """Does `leave`, and queues a confirmation."""
         ...
 
     def save_preferences_and_tell(self, email: str, preferences: Preferences, *, now: datetime) -> None:
-        """As `save_preferences`, and the subscriber is to be told by mail: once of all changes of an hour."""
+        """Does `save_preferences`, and queues a confirmation: one mail for all changes within an hour."""
         ...
 
     def tell(self, email: str, change: PageChange, *, now: datetime) -> None:
-        """The subscriber is to be told of this by mail; of each kind of change once a day.
+        """Queues a confirmation, at most one a day for each kind of change.
 
-        But again of what comes after they took it back.
+        After the subscriber undid a change, the next one is confirmed again.
         """
         ...
 
     def renew_links(self, email: str) -> None:
-        """From now on other tokens open this subscriber's own pages and feed, and all of before open nothing.
+        """Replaces the tokens of this subscriber's own pages and feed. The former tokens become invalid.
 
-        Pages of digests keep theirs. Nothing where nobody is called so.
+        The pages of digests keep their tokens. Does nothing for an unknown address.
         """
         ...
 
 
 class SuppressionStore(Protocol):
-    """The addresses that get no mail."""
+    """The suppressed addresses."""
 
     def suppress(self, email: str, *, cause: str, now: datetime) -> None:
-        """No more mail to this address. What waits for it is suppressed, and kept until `resume`."""
+        """Suppresses an address: it gets no more mail. Its waiting mailings are kept until `resume`."""
         ...
 
     def suppressions(self) -> tuple[Suppression, ...]:
-        """The addresses that get no mail, the latest last."""
+        """Returns the suppressed addresses, the latest last."""
         ...
 
     def resume(self, email: str, *, now: datetime) -> bool:
-        """Mails this address again, first what was suppressed; false if it was not suppressed."""
+        """Lifts a suppression; its suppressed mailings are sent first. Returns false if there was none."""
         ...
 
     def resume_since(self, moment: datetime | None, *, now: datetime) -> tuple[str, ...]:
-        """As `resume`, all addresses that were suppressed since then, or at any time; returns them."""
+        """Does `resume` for all addresses that were suppressed since then, or ever. Returns them."""
         ...
 
 
 class UnreadStore(Protocol):
-    """Returned mails that nobody could read."""
+    """Returned mails that were not understood."""
 
     def keep_unread(self, mail: UnreadMail, content: bytes) -> None:
-        """Keeps a mail, whose number is given anew, and of all those kept the last fifty."""
+        """Keeps a mail under a new number. Only the last fifty are kept."""
         ...
 
     def unread_mails(self) -> tuple[UnreadMail, ...]:
-        """Those kept, the oldest first."""
+        """Returns the mails that are kept, the oldest first."""
         ...
 
     def unread_content(self, number: int) -> bytes | None:
-        """What is kept of one of them; `None` where it is not kept."""
+        """Returns the kept content of one mail; `None` if it is not kept."""
         ...
 
     def clear_unread(self) -> None:
-        """Forgets those kept."""
+        """Deletes the mails that are kept."""
         ...
 
 
 class BounceStore(PreferenceStore, TokenStore, SuppressionStore, UnreadStore, Protocol):
-    """What mails that come back tell."""
+    """The results of bounces."""
 
     def note_bounce(
         self,
@@ -185,28 +180,28 @@ class BounceStore(PreferenceStore, TokenStore, SuppressionStore, UnreadStore, Pr
         now: datetime,
         retry_at: datetime,
     ) -> Bounced | None:
-        """Counts a mailing as come back; `None` if none is called so, or `recipient` is not its subscriber.
+        """Stores a bounce. Returns `None` for an unknown token, or if `recipient` is not its subscriber.
 
-        Where `recipient` is given, the mailing did not arrive: it goes again at
-        `retry_at`, or before in the next digest if it can.
-        `concern` is "dead", "doubtful" or "full" where the mailbox is why, else "other", which counts not.
+        If `recipient` is given, the mailing did not arrive: it is sent again at `retry_at`, or earlier as
+        part of the next digest. `concern` is "dead", "doubtful" or "full" if the mailbox is the cause, else
+        "other", which does not count.
         """
         ...
 
     def subscriber_of_mailing(self, tokens: Sequence[str]) -> str | None:
-        """The address of whom the first of these tokens that names a mailing was mailed to."""
+        """Returns the address to which the mailing of the first valid token was mailed."""
         ...
 
 
 class RenameStore(Protocol):
-    """One subscriber under two addresses."""
+    """Changes of a subscriber's address."""
 
     def rename(self, email: str, new: str, *, now: datetime) -> bool:
-        """Gives a subscriber another address: what they had, chose and wait for stays.
+        """Changes a subscriber's address. Their history, preferences and waiting mailings stay.
 
-        The links of earlier mails end, since the old mailbox may be somebody else's now. Where `new` stands
-        in the file in place of `email` already, what was mailed there is not repeated either.
+        The links in earlier mails become invalid, since the old mailbox may belong to somebody else now. If
+        `new` replaces `email` in the file already, papers that were mailed to `new` are not repeated either.
 
-        False, and nothing is done, where `email` is not known or `new` was mailed as somebody else.
+        Returns false and does nothing if `email` is not known, or if `new` was mailed as another subscriber.
         """
         ...

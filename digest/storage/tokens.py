@@ -1,8 +1,9 @@
-"""Tokens for the world: each names a row and proves that this installation gave it out.
+"""Public tokens: each identifies a row and proves that this installation made it.
 
-A token is a message authentication code over the row's number and what the row is about, and the number,
-veiled by a keystream that follows from that code. So a token says nothing, nobody can make one, it is the
-same each time, and none has to be kept. 12 + 6 bytes are 24 characters.
+A token has two parts. The first is a message authentication code over the row's number and a text about the
+row. The second is the number, encrypted with a keystream that is derived from the code. A token therefore
+reveals nothing, cannot be forged, is the same each time, and need not be stored. 12 + 6 bytes are 24
+characters.
 """
 
 import hmac
@@ -21,7 +22,7 @@ _MAILING_BYTES = 12
 
 
 class Kind(StrEnum):
-    """What a token leads to; one of one kind is worth nothing as one of another."""
+    """The kind of page that a token opens. A token of one kind is not valid as another kind."""
 
     SUBSCRIBER = "reader"
     LEAVING = "leaving"
@@ -31,25 +32,25 @@ class Kind(StrEnum):
 
 
 def new_mailing_token() -> str:
-    """Names a mailing to the world: at random, so that no two mailings ever have the same one.
+    """Returns a random public name for a mailing, so that no two mailings ever have the same name.
 
-    Its number is no name: a state that was restored gives the numbers of lost mailings to new ones
+    The number cannot be the name: a restored state gives the numbers of lost mailings to new mailings
     (docs/decisions/restored-state.md).
     """
     return token_hex(_MAILING_BYTES)
 
 
 def seal(secret: str, kind: Kind, number: int, about: str) -> str:
-    """The token of row `number`; `about` keeps it from leading to another row that once gets that number."""
+    """Returns the token of row `number`. `about` makes it invalid for a later row with this number."""
     code = _hash(secret, kind, f"{number} {about}".encode(), _CODE_BYTES)
     veil = _hash(secret, kind, code, _NUMBER_BYTES)
     return urlsafe_b64encode(code + _xor(veil, number.to_bytes(_NUMBER_BYTES))).decode()
 
 
 def number_in(secret: str, kind: Kind, token: str) -> int | None:
-    """The number that `token` claims to be of, which `is_seal` has to confirm; `None` for no token.
+    """Returns the row number in `token`, which `is_seal` must confirm; `None` for an invalid token.
 
-    So it is for nearly all that are made up, as they claim a number that no table comes to.
+    It is also `None` for nearly all forged tokens, since their number is higher than any table has.
     """
     if not _TOKEN.fullmatch(token):
         return None
@@ -60,12 +61,12 @@ def number_in(secret: str, kind: Kind, token: str) -> int | None:
 
 
 def is_seal(token: str, secret: str, kind: Kind, number: int, about: str) -> bool:
-    """Whether it is the token of that row. Takes the same time for every wrong one."""
+    """Whether it is the token of that row. Takes the same time for every wrong token."""
     return hmac.compare_digest(seal(secret, kind, number, about), token)
 
 
 def subscriber_links(address: str, links: int) -> str:
-    """What a subscriber's own tokens are about; others once `links` were made anew so often."""
+    """Returns the `about` text of a subscriber's own tokens. `links` counts how often they were renewed."""
     return f"{address} {links}" if links else address
 
 

@@ -1,4 +1,4 @@
-"""What goes into the store and comes out of it."""
+"""The values that the store takes and returns."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,11 +10,11 @@ from digest.subscribers.preferences import Preferences
 
 
 class MailingState(StrEnum):
-    """Where a mailing is in its life (docs/delivery.md); the last four are the ends of it.
+    """The state of a mailing (docs/delivery.md). The last four states are final.
 
-    `UNKNOWN`: the connection was lost when the server may already have taken it (RFC 1047).
-    `SUPPRESSED`: its address is dead. `MERGED`: its papers went into the subscriber's next digest. `FAILED`:
-    its subscriber has left.
+    `UNKNOWN`: the connection was lost when the server may already have accepted the mail (RFC 1047).
+    `SUPPRESSED`: its address is dead. `MERGED`: its papers are in the subscriber's next digest. `FAILED`: its
+    subscriber has left.
     """
 
     PENDING = "pending"
@@ -29,9 +29,9 @@ class MailingState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """An older copy of the state was put in its place, and noticed at that moment; `None`: not taken up yet.
+    """An older copy of the state was put in its place. This was noticed at `noticed_at`; `None`: not yet.
 
-    `copied_at` is when `digest backup` made the copy, where it did and that is still known.
+    `copied_at` is when `digest backup` made the copy, if it did and this is still known.
     """
 
     copied_at: datetime | None
@@ -42,7 +42,8 @@ class Restored:
 class Matched:
     """A fetched paper with the keys of the queries that it matches.
 
-    For those of `past_keys` it is of the past: it was announced before they were followed, and is no news.
+    For the queries of `past_keys` it is a paper of the past: it was announced before they were followed, and
+    is not new.
     """
 
     paper: Paper
@@ -52,11 +53,11 @@ class Matched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberStatus:
-    """Where a subscriber stands: known since when, and when (if ever) their last digest was planned.
+    """The status of a subscriber: since when they are known, and when their last digest was planned.
 
-    `slot_at` is the last sending time that was dealt with, be it by a digest or by "nothing new".
-    `has_news`: there may be something new for them; there is nothing if it is false.
-    `is_suppressed`: their address is dead, so nothing is written down for them.
+    `slot_at` is the last sending time that was closed, by a digest or by "nothing new". `has_news`: there may
+    be something new for them; if false, there is nothing. `is_suppressed`: their address is dead, so nothing
+    is composed for them.
     """
 
     since_at: datetime
@@ -68,7 +69,7 @@ class SubscriberStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far this installation has seen at one moment: the numbers of its last hit, revision and change."""
+    """The numbers of the last hit, revision and change of this installation at one moment."""
 
     hit: int
     revision: int
@@ -77,10 +78,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """The tokens of web pages: to leave, of a subscriber's preferences, and of the page that shows a digest.
+    """The tokens of web pages: to unsubscribe, for a subscriber's preferences, and for one digest.
 
-    They follow from the state's secret and never expire. A subscriber's own ones change with `renew_links`
-    alone.
+    They are derived from the state's secret and never expire. Only `renew_links` changes a subscriber's own
+    tokens.
     """
 
     leave: str
@@ -90,7 +91,7 @@ class Pages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailing:
-    """A digest in the outbox. `token` names it in every attempt; `attempts` counts those made before."""
+    """A digest in the outbox. `token` identifies it in every attempt; `attempts` counts earlier attempts."""
 
     number: int
     token: str
@@ -101,12 +102,13 @@ class Mailing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """All that a subscriber has not been served, as of `frontier`.
+    """Everything that is new for a subscriber, as of `frontier`.
 
-    `revisions` come in the order in which they were seen, and only where the subscriber asks for new
-    versions: those of papers that a mailing brought them, and that one of their keywords still finds.
-    `changes`, in the same order, come where the subscriber has filters, of papers that no mailing brought
-    them. `undelivered` are mailings written down for them that certainly have not arrived, the oldest first.
+    - `revisions`: only if the subscriber asks for new versions. They are for papers that a mailing to
+      them contained and that one of their keywords still finds, in the order in which they were seen.
+    - `changes`: only if the subscriber has filters. They are for papers that no mailing to them contained, in
+      the same order.
+    - `undelivered`: their mailings that certainly have not arrived, the oldest first.
     """
 
     hits: tuple[Hit, ...]
@@ -118,10 +120,10 @@ class News:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """How a subscriber's sending time was dealt with: by `digest`, or where it is `None` by nothing new.
+    """How a subscriber's sending time is closed: by `digest`, or by "nothing new" if that is `None`.
 
-    `frontier` is where their cursors go, if anywhere; `merges` are the undelivered mailings whose papers
-    the digest took over.
+    `frontier` is the new position of their cursors, if they move. `merges` are the undelivered mailings
+    whose papers are in the digest.
     """
 
     email: str
@@ -133,9 +135,9 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryResult:
-    """What became of a claimed mailing; `due_at` is when it is tried again, unless this is the end of it.
+    """The result of a claimed mailing. `due_at` is when it is tried again, unless the state is final.
 
-    `is_doubted`: the server called the address dead, and it is not believed yet.
+    `is_doubted`: the server called the address dead, but this is not believed yet.
     """
 
     number: int
@@ -147,7 +149,7 @@ class DeliveryResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
-    """An address that gets no mail any more, since when, and what a server said of it."""
+    """An address that gets no more mail, since when, and the reply of the server about it."""
 
     email: str
     since_at: datetime
@@ -156,7 +158,7 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
-    """How many other subscribers were called dead within a day, and how many were `mailed` lately."""
+    """How many other subscribers were called dead within a day, and how many were `mailed` recently."""
 
     others: int = 0
     mailed: int = 0
@@ -164,11 +166,11 @@ class Returned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounced:
-    """A subscriber one of whose mailings came back.
+    """A subscriber with a bounced mailing.
 
-    `bounces` is how often notifications said in the last thirty days that mailings did not arrive because of
-    their mailbox, and `doubted_for` how far apart those of two mailings are that say there may be none.
-    `of_all` is what was said of all subscribers, and `of_domain` of those of the same domain.
+    `bounces` counts the bounces of the last thirty days that were caused by the mailbox. `doubted_for` is the
+    longest time between bounces of two mailings that say that the mailbox may not exist. `of_all` counts
+    the bounces of all subscribers, `of_domain` those of the same domain.
     """
 
     email: str
@@ -180,7 +182,7 @@ class Bounced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadMail:
-    """A mail about one of our mailings that was not understood, kept for a person to look at."""
+    """A returned mail that was not understood. It is kept for a person to look at."""
 
     number: int
     received_at: datetime
@@ -190,9 +192,9 @@ class UnreadMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperHistory:
-    """A paper that this installation has seen, in its newest version, and the keys of what found it.
+    """A paper that this installation has seen, in its newest version, with the queries that found it.
 
-    `seen_at` is the end of the fetch that first brought it, where that is known.
+    `seen_at` is the end of the fetch that first found it, if known.
     """
 
     paper: Paper
@@ -202,7 +204,7 @@ class PaperHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailingRecord:
-    """A version of a paper in a mailing, and what became of that: the last `reply`, and when it came."""
+    """A version of a paper in a mailing, and the result of the mailing: the last `reply`, and its time."""
 
     planned_at: datetime
     version: int
@@ -215,10 +217,10 @@ class MailingRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryHistory:
-    """What became of a paper for one subscriber: the mailings that brought it, the first one first.
+    """The history of a paper for one subscriber: the mailings that contain it, the first one first.
 
-    `backlog_keys` are their queries that had found it before they asked for these, `pending_keys` those
-    by which their next digest may bring it. `is_seen_elsewhere`: it was counted as seen (`count_as_seen`).
+    `backlog_keys` are their queries that found it before the subscription began. `pending_keys` are those for
+    which their next digest may contain it. `is_seen_elsewhere`: it was marked by `count_as_seen`.
     """
 
     postings: tuple[MailingRecord, ...] = ()
@@ -229,9 +231,9 @@ class DeliveryHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A mailing that is tried again at `due_at`, with what stood in its way last.
+    """A delayed mailing that is tried again at `due_at`. `reply` is the last cause.
 
-    No `attempts`: only the server as a whole stood in its way.
+    If `attempts` is 0, the only cause was the server as a whole.
     """
 
     email: str
@@ -243,7 +245,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay:
-    """How many mailings something stands in the way of, and what a server said of the last one."""
+    """The number of delayed mailings, and the reply of the server for the last one."""
 
     count: int = 0
     reply: str = ""
@@ -251,7 +253,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownSubscriber:
-    """A subscriber who was enrolled once; `feed` is the token of the feed of their digests."""
+    """A subscriber who is or was enrolled. `feed` is the token of the feed of their digests."""
 
     email: str
     feed: str
@@ -259,9 +261,7 @@ class KnownSubscriber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeywordPage:
-    """A keyword as a subscriber wrote it, and the newest papers it found; `covered_at`: its last good
-    fetch.
-    """
+    """A keyword as a subscriber wrote it, the newest papers that it found, and its last good fetch."""
 
     keyword: str
     papers: tuple[Paper, ...]
@@ -270,9 +270,7 @@ class KeywordPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """How many subscribers there are, how many addresses are suppressed, and how many mailings are
-    `waiting`.
-    """
+    """The numbers of subscribers, of suppressed addresses and of waiting mailings, and the last fetch."""
 
     subscribers: int
     suppressed: int
@@ -282,9 +280,9 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressChange:
-    """Entries that were `gone` from subscribers.toml when it was read, and others that `came`.
+    """The numbers of entries that are `gone` from subscribers.toml and of those that `came`.
 
-    Where it is one of each, `old` and `new` are their addresses; `is_rename`: they are one subscriber now.
+    If both are 1, `old` and `new` are their addresses. `is_rename`: they are one subscriber now.
     """
 
     gone: int = 1
@@ -298,9 +296,9 @@ _NOTHING = Preferences()
 
 
 class PageChange(StrEnum):
-    """What a subscriber is told of by mail: that they left, that their return was asked for, or new choices.
+    """The subject of a confirmation: they left, somebody asked for their return, or preferences changed.
 
-    `PAUSED` was told apart by former versions.
+    Only former versions wrote `PAUSED`.
     """
 
     LEFT = "left"
@@ -311,9 +309,9 @@ class PageChange(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """A mail about a change; who has its token takes the change back, or confirms that they return.
+    """A mail about a change. Its token undoes the change, or confirms that the subscriber returns.
 
-    `former` is what they had chosen before it, where that was `CHANGED`.
+    `former` are the preferences before the change, if it is `CHANGED`.
     """
 
     number: int
