@@ -73,7 +73,7 @@ def test_a_file_that_is_no_copy_is_never_replaced(tmp_path: Path) -> None:
 def test_a_database_of_something_else_is_not_called_a_state(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "other.db")) as other:
         other.execute("CREATE TABLE visits (day TEXT)")
-    with pytest.raises(StateError, match=r"other\.db: is a database of something else"):
+    with pytest.raises(StateError, match=r"other\.db: is a database of another program"):
         back_up(tmp_path / "other.db", tmp_path / "copy.db", now=NOW)
     assert [path.name for path in tmp_path.iterdir()] == ["other.db"]
 

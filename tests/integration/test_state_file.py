@@ -56,7 +56,7 @@ def test_somebody_elses_database_is_refused_and_left_as_it_is(tmp_path: Path) ->
     with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE recipe (name TEXT)")
     before = path.read_bytes()
-    with pytest.raises(StateError, match="is a database of something else"):
+    with pytest.raises(StateError, match="is a database of another program"):
         SqliteStore(path)
     assert path.read_bytes() == before
 
@@ -183,7 +183,7 @@ def test_what_a_migration_finds_is_kept_beside_and_serves_the_older_version(
         with SqliteStore(path) as store:
             store.suppress("ada@example.org", cause="550", now=NOW)
     assert [record.message for record in caplog.records] == [
-        f"the state is brought to the shape of this version; as it was it is kept in {former}"
+        f"the state is converted to the format of this version; the former one is kept in {former}"
     ]
     assert former.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(former)) as kept:

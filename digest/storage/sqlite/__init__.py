@@ -1,1 +1,1 @@
-"""The store in one SQLite file: a part for each subject, over one connection."""
+"""The store in one SQLite file: one part for each subject, all over one connection."""

@@ -1,4 +1,4 @@
-"""Subscribers who get another address, by command or by an edit of the file."""
+"""Changes of a subscriber's address, by command or by an edit of the file."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ _MARK_BYTES = 8
 
 
 class Renaming(Part):
-    """The part of the store that knows one person under two addresses."""
+    """The part of the store that changes addresses."""
 
     def rename(self, email: str, new: str, *, now: datetime) -> bool:
         with self._connection.transaction() as db:
@@ -38,7 +38,7 @@ class Renaming(Part):
             return change
 
     def _change_of_address(self, db: Database, now: datetime) -> AddressChange | None:
-        """`None` where nobody is gone of whom anything is known, or nobody came."""
+        """Returns `None` if no known subscriber is gone, or if there is no new one."""
         gone = "FROM entry WHERE address NOT IN (SELECT address FROM given)"
         came = (
             "FROM given WHERE address NOT IN (SELECT address FROM entry)"
@@ -74,15 +74,16 @@ class Renaming(Part):
             "UPDATE OR IGNORE seen_elsewhere SET address = ? WHERE address = ?", [address, old_address]
         )
         db.execute("UPDATE mailing SET email = ? WHERE subscriber = ? AND due_at IS NOT NULL", [new, number])
-        # What was mailed to the old address opens nothing any more.
+        # The links that were mailed to the old address become invalid.
         db.execute("DELETE FROM confirmation WHERE subscriber = ? AND sent_at IS NOT NULL", [number])
         enrol_anew(db)
         return True
 
     def _give_way(self, db: Database, other: int, new: str, number: int) -> bool:
-        """Forgets a subscriber whose new address stood in the file first: their mails are those of `number`.
+        """Deletes `other`, which an edit of the file created: its mails become those of `number`.
 
-        Refuses where that one is somebody else: who was mailed beside `number`, or is not enrolled now.
+        Returns false if `other` is another person: it got mails, and is not enrolled or `number` is enrolled
+        too.
         """
         mailed = "SELECT 1 FROM mailing WHERE subscriber = ? LIMIT 1"
         if db.execute(mailed, [other]).fetchone():
@@ -102,7 +103,7 @@ class Renaming(Part):
         return True
 
     def _take_over_mailings(self, db: Database, other: int, new: str, number: int) -> None:
-        """What they brought is not repeated, and when the last one was decides when the next one is."""
+        """Their papers are not repeated, and the time of the last one decides when the next one is due."""
         editions = db.execute(
             "SELECT DISTINCT json_extract(value, '$[0]') FROM mailing, json_each(entries)"
             " WHERE subscriber = ? AND state <> 'failed'",
@@ -122,11 +123,11 @@ _KNOWN = """
 SELECT address FROM subscriber LEFT JOIN preference ON preference.subscriber = subscriber.number
 WHERE left_at IS NULL AND (last_digest_at IS NOT NULL OR address IN (SELECT address FROM seen_elsewhere))
 """
-"""Those who got something, and did not leave by themselves: nobody takes over that they left."""
+"""Subscribers who got mails and did not unsubscribe: a new address must not undo an unsubscription."""
 
 
 def _note_entries(db: Database, subscribers: Sequence[Subscriber]) -> None:
-    """Puts what the file says into a table of this connection."""
+    """Writes the entries of the file to a temporary table."""
     db.execute(
         "CREATE TEMP TABLE IF NOT EXISTS given"
         " (address TEXT PRIMARY KEY, email TEXT, mark BLOB) WITHOUT ROWID"
@@ -134,18 +135,18 @@ def _note_entries(db: Database, subscribers: Sequence[Subscriber]) -> None:
     db.execute("DELETE FROM given")
     db.conn.executemany(
         "INSERT INTO given VALUES (?, ?, ?)",
-        ((address_key(one.email), one.email, _mark(one)) for one in subscribers),
+        ((address_key(subscriber.email), subscriber.email, _mark(subscriber)) for subscriber in subscribers),
     )
 
 
-def _mark(one: Subscriber) -> bytes:
-    """The same for two who have all in common but the address."""
-    send_schedule, filters = one.send_schedule, one.filters
-    said = (
-        one.name,
-        [keyword.text for keyword in one.keywords],
+def _mark(subscriber: Subscriber) -> bytes:
+    """Returns a hash of an entry without its address."""
+    send_schedule, filters = subscriber.send_schedule, subscriber.filters
+    content = (
+        subscriber.name,
+        [keyword.text for keyword in subscriber.keywords],
         (send_schedule.send_at, send_schedule.timezone.key, send_schedule.weekly),
         [keyword.text for keyword in filters.exclude],
         (filters.categories, filters.crosslists, filters.replacements),
     )
-    return blake2b(repr(said).encode(), digest_size=_MARK_BYTES).digest()
+    return blake2b(repr(content).encode(), digest_size=_MARK_BYTES).digest()

@@ -1,4 +1,4 @@
-"""Puts old editions away: seldom read, and a fifth of their size (`editions`)."""
+"""Archives old editions in a fifth of their space (`editions`). They are rarely read."""
 
 from datetime import datetime, timedelta
 
@@ -13,12 +13,12 @@ _MARGIN = timedelta(days=14)
 
 
 def kept_since(now: datetime, lookback: timedelta) -> datetime:
-    """Papers that were submitted since then are not put away: fetches and first digests look for them."""
+    """Papers that were submitted since then are not archived: fetches and first digests need them."""
     return now - lookback - _MARGIN
 
 
 class Archive(Part):
-    """The part of the store that puts editions away, and keeps the texts of papers in memory."""
+    """The part of the store that archives editions and clears the cache of papers."""
 
     def forget(self) -> None:
         self._editions.forget()
@@ -36,16 +36,14 @@ class Archive(Part):
                 hits = self._connection.rows(
                     "SELECT query, number FROM hit WHERE edition BETWEEN ? AND ?", span_of(shelf)
                 )
-                # Hits and cursors are numbered from the last hit there is: it stays.
+                # The last hit stays: new hits and cursors are numbered from it.
                 if all(number != last and number <= served.get(query, number) for query, number in hits):
                     self._put_away(db, shelf)
                     shelved += 1
             return shelved
 
     def _served_up_to(self) -> dict[int, int]:
-        """For each query: the hit up to which all its subscribers were served, but for those who get no
-        mail.
-        """
+        """Returns for each query the hit up to which all subscribers were served, except suppressed ones."""
         return dict(
             self._connection.rows(
                 """
@@ -60,9 +58,10 @@ class Archive(Part):
         )
 
     def _old_shelves(self, now: datetime, lookback: timedelta) -> list[int]:
-        """Those whose editions are all there and all old, even if the clock is far ahead of arXiv's papers.
+        """Returns the archive blocks whose editions all exist and are all old.
 
-        An edition without a time is as old as its id. The last edition stays: new ones are numbered from it.
+        Old is relative to the newest paper, since the clock may be far ahead. For an edition without a time,
+        the id gives the age. The last edition stays: new ones are numbered from it.
         """
         newest = self._connection.one("SELECT max(submitted_at) FROM edition")
         since = kept_since(min(now, moment_of(newest)) if newest else now, lookback)

@@ -1,4 +1,4 @@
-"""Copies of the state, taken while others may be writing it."""
+"""Copies the state while other processes may write it."""
 
 import os
 import sqlite3
@@ -17,9 +17,9 @@ from digest.storage.sqlite.restore_detection import mark_copy
 
 
 def copy_state(path: Path, copy: Path) -> None:
-    """Copies the state as it is now, while others may be writing it, and only reads `path`.
+    """Copies the state while other processes may write it. Does not change `path`.
 
-    Raises `StateError`, also where `path` is not ours.
+    Raises `StateError`, also if `path` is not a state of this program.
     """
     refuse_folder(path)
     try:
@@ -36,10 +36,10 @@ def copy_state(path: Path, copy: Path) -> None:
 def back_up(path: Path, backup: Path, *, now: datetime) -> int:
     """Copies the state to `backup`, checks the copy, and returns its size in bytes.
 
-    The copy says that it is one, and of which moment, for when it is put in the place of the state.
+    The copy is marked as a copy, with its time, in case it is put in the place of the state. A former file
+    `backup` stays until the new copy is complete and on the disk.
 
-    What was in `backup` stays there until the copy is whole and on the disk. Raises `StateError`, also where
-    `backup` is the state itself, a folder, or anything else that is no earlier copy.
+    Raises `StateError`, also if `backup` is the state itself, a folder, or anything but an earlier copy.
     """
     _refuse_to_lose(backup, path)
     try:
@@ -80,10 +80,10 @@ def _refuse_to_lose(backup: Path, state: Path) -> None:
 
 
 def _is_copy(path: Path) -> bool:
-    """Whether a newer copy may take its place: it is a state file, or empty."""
+    """Whether a newer copy may replace it: it is a state file, or empty."""
     if not path.stat().st_size:
         return True
-    # Immutable: not even the files beside it are made.
+    # "immutable" also prevents the files that SQLite creates beside a database.
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as found:
@@ -93,7 +93,7 @@ def _is_copy(path: Path) -> bool:
 
 
 def _check(path: Path) -> None:
-    """Raises `StateError` unless SQLite finds the file whole; what it read is then on the disk."""
+    """Raises `StateError` if SQLite finds damage. Then makes sure that the file is on the disk."""
     try:
         with closing(sqlite3.connect(path)) as copy:
             (verdict,) = copy.execute("PRAGMA integrity_check").fetchone()

@@ -1,4 +1,4 @@
-"""What subscribers are told by mail of what was done, or asked for, on their pages."""
+"""Confirmations: mails about changes and requests that were made on web pages."""
 
 import json
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from digest.storage.values import Confirmation, PageChange
 from digest.subscribers.preferences import Preferences
 
 _ONCE_IN = timedelta(days=1)
-"""Of each kind of change one mail in that time: nobody fills a mailbox from a page."""
+"""One mail for each kind of change in this time, so that nobody can fill a mailbox from a page."""
 
 _CHOICES_ONCE_IN = timedelta(hours=1)
 
 _SENT_WITHIN = timedelta(days=7)
-"""A timer rests over weekends and holidays, and mail servers fail."""
+"""A week, because a timer may pause over weekends and holidays, and mail servers fail."""
 
 _UNDONE_WITHIN = timedelta(days=90)
 _TOKEN_BYTES = 18
@@ -34,7 +34,7 @@ FROM confirmation JOIN subscriber ON subscriber.number = confirmation.subscriber
 
 
 class Confirmations(Part):
-    """The part of the store that knows what to tell subscribers, and how they take it back."""
+    """The part of the store for confirmations, and the tokens that undo their changes."""
 
     def __init__(self, connection: Connection, editions: Editions) -> None:
         super().__init__(connection, editions)

@@ -1,4 +1,4 @@
-"""One SQLite file: opened, brought to its present shape, and used in whole transactions."""
+"""Opens the SQLite file, migrates it to the current format, and gives transactions."""
 
 import logging
 import os
@@ -30,24 +30,25 @@ CREATE TEMP VIEW known_edition AS
 """
 """All hits, and all versions that were ever seen, whether their editions are recent or in the archive.
 
-`known_edition` may have one twice. Both are of this connection alone: without them in the state, an older
-version can still use it. A query that joins a view has no DISTINCT and no aggregate, and selects what it
-is ordered by: else SQLite reads the tables whole (https://sqlite.org/optoverview.html#flattening).
+`known_edition` may have an edition twice. Both views are temporary: they are not in the file, so that an
+older version can still use it. A query that joins a view must have no DISTINCT and no aggregate, and must
+select the columns of its ORDER BY: otherwise SQLite reads the whole tables
+(https://sqlite.org/optoverview.html#flattening).
 """
 
 _BUSY_SECONDS = 30.0
-"""How long a change waits for others who write, if nothing else is said."""
+"""How long a change waits for other writers by default."""
 
 
 class Connection:
     """The connection that all parts of the store share, for calls from any thread, one at a time."""
 
     def __init__(self, path: Path, *, patience: float | None = None, keeps_former: bool = True) -> None:
-        """Opens or makes the file; from then on calls wait for others who write, `patience` seconds if given.
+        """Opens or creates the file. Later calls wait up to `patience` seconds, if given, for other writers.
 
-        What an older version made is brought to the present shape, and `keeps_former` it is kept beside as it
-        was: `digest.db.before-m016`, by the first migration that it lacked.
-        Raises `StateError` for a folder, another's file or a newer version's.
+        A file of an older version is migrated. With `keeps_former`, a copy of the former file is kept beside
+        it. Its name has the first new migration, for example `digest.db.before-m016`.
+        Raises `StateError` for a folder, a file of another program, or a file of a newer version.
         """
         refuse_folder(path)
         self.path = path
@@ -55,7 +56,7 @@ class Connection:
         self._lock = threading.RLock()
         with self._wrapping_errors():
             make_private_folder(path.parent)
-            if not path.exists():  # it holds addresses, and what links are made of
+            if not path.exists():  # private, because it holds addresses and the secret of links
                 _make(path)
             connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -74,14 +75,14 @@ class Connection:
             self._db.conn.close()
 
     def _prepare(self) -> None:
-        """Brings the file to the present shape, after making sure that it is ours."""
+        """Makes sure that the file is a state of this program, and migrates it."""
         db = self._db
         refuse_foreign(self.path, db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        # A migration may put another table in the place of one that is referred to.
+        # Foreign keys come later: a migration may replace a table that others refer to.
         if migrations.pending(db):
-            with self.transaction():  # of two processes that begin at once, one waits and finds it done
+            with self.transaction():  # if two processes start at once, the second one finds it done
                 pending = migrations.pending(db)
                 if self._keeps_former and pending and migrations.applied(db):
                     _keep_former(self.path, pending[0].name)
@@ -91,17 +92,17 @@ class Connection:
 
     @contextmanager
     def transaction(self) -> Iterator[Database]:
-        """All of it, or nothing. Waits for others who write, rather than be refused half-way.
+        """Begins a transaction for writing. Waits at its beginning for other writers.
 
-        One that reads before it writes would be, where they wrote meanwhile
-        (https://sqlite.org/rescode.html#busy_snapshot).
+        Otherwise a transaction that reads before it writes could fail halfway, if another process wrote in
+        between (https://sqlite.org/rescode.html#busy_snapshot).
         """
         with self._begun("BEGIN IMMEDIATE") as db:
             yield db
 
     @contextmanager
     def snapshot(self) -> Iterator[Database]:
-        """For reading only: what one moment had. Waits for nobody."""
+        """Begins a transaction for reading: all reads see the same moment. Never waits."""
         with self._begun("BEGIN") as db:
             yield db
 
@@ -132,20 +133,20 @@ class Connection:
 
     @cached_property
     def secret(self) -> str:
-        """What only this installation knows."""
+        """The secret of this installation, from which tokens are derived."""
         return str(self.one("SELECT secret FROM installation"))
 
 
 def former_of(path: Path, migration: str) -> Path:
-    """Where the state is kept as it was before that migration.
+    """Returns the path for the state as it was before that migration.
 
-    Not called `digest.db-…`: whoever puts back a copy removes those.
+    The name is not `digest.db-…`, because those files are removed when a copy is put back.
     """
     return path.with_name(f"{path.name}.before-{migration.partition('_')[0]}")
 
 
 def _keep_former(path: Path, migration: str) -> None:
-    """Copies the state while nobody else may write it. What was kept stays until the copy is on the disk."""
+    """Copies the state while it is locked. An earlier copy stays until the new one is on the disk."""
     former = former_of(path, migration)
     draft = former.with_name(f"{former.name}.part")
     draft.unlink(missing_ok=True)
@@ -162,11 +163,11 @@ def _keep_former(path: Path, migration: str) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    _log.warning("the state is brought to the shape of this version; as it was it is kept in %s", former)
+    _log.warning("the state is converted to the format of this version; the former one is kept in %s", former)
 
 
 def refuse_folder(path: Path) -> None:
-    """Raises `StateError` where there can be no file."""
+    """Raises `StateError` if the path is a folder."""
     if _is_folder(path):
         raise StateError(str(path), "is a folder; name a file in it with DIGEST_STATE")
 
@@ -181,7 +182,7 @@ def _make(path: Path) -> None:
 
 
 def _is_folder(path: Path) -> bool:
-    """Raises `StateError` where this user may not look."""
+    """Raises `StateError` if this user has no access."""
     try:
         return path.is_dir()
     except OSError as error:
@@ -189,13 +190,13 @@ def _is_folder(path: Path) -> bool:
 
 
 def refuse_foreign(path: Path, db: Database) -> None:
-    """Raises `StateError` for what this version cannot use: a newer one's state, or another program's."""
-    with db.atomic():  # another process may be making the file
+    """Raises `StateError` for the state of a newer version, or the database of another program."""
+    with db.atomic():  # another process may be creating the file
         applied = {migration.name for migration in migrations.applied(db)}
         tables = db.table_names()
     if unknown := applied - names():
         former = former_of(path, min(unknown))
-        kept = f". As it was before, it is kept in {former}: digest docs upgrading says how to go back to it"
+        kept = f". The former state is kept in {former}: digest docs upgrading says how to go back to it"
         raise StateError(
             str(path),
             f"was written by a newer version of digest ({min(unknown)}); install that version,"
@@ -204,5 +205,5 @@ def refuse_foreign(path: Path, db: Database) -> None:
     if not applied and tables:
         raise StateError(
             str(path),
-            "is a database of something else; name another file with DIGEST_STATE. It was left as it is",
+            "is a database of another program; name another file with DIGEST_STATE. It was left as it is",
         )

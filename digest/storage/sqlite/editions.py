@@ -1,7 +1,7 @@
-"""The texts of papers, as the state has them: the recent ones as rows, the old ones on shelves.
+"""The editions (texts) of papers: recent ones as rows, old ones in archive blocks.
 
-A *shelf* holds `PLACES` editions in a row: edition `e` stands on shelf `e // PLACES`, at place
-`e % PLACES`. Its papers can be read as before, and its hits, now *past hits*, count as before.
+An archive block (table `shelf`) holds `PLACES` editions in a row: edition `e` is in block `e // PLACES`, at
+place `e % PLACES`. Its papers can be read as before, and its hits, now *past hits*, count as before.
 """
 
 import bz2
@@ -19,7 +19,7 @@ PLACES = 512
 """About 900 KB of text, which is as much as bz2 compresses in one block."""
 
 Row = Sequence[Any]
-"""The columns of `COLUMNS`, as `parse_paper` takes them."""
+"""The values of `COLUMNS`, for `parse_paper`."""
 
 COLUMNS = (
     "arxiv_id, version, title, abstract, authors, categories, submitted_at, updated_at, comment,"
@@ -31,12 +31,12 @@ _CACHED_EDITIONS = 5_000
 
 
 def packed(rows: Sequence[Row | None]) -> bytes:
-    """The editions of one shelf, in the order of their places."""
+    """Compresses the editions of one archive block, in the order of their places."""
     return bz2.compress(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 class Editions:
-    """Reads editions, wherever they lie, and keeps the latest used in memory."""
+    """Reads editions from rows and archive blocks, and caches them."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -48,7 +48,7 @@ class Editions:
         self._numbers.clear()
 
     def read(self, numbers: Iterable[int]) -> Mapping[int, Paper]:
-        """The papers of these editions; the latest used are kept, since subscribers share them."""
+        """Returns the papers of these editions. They are cached, because subscribers share them."""
         wanted = set(numbers)
         known = {number: self._papers[number] for number in wanted if number in self._papers}
         missing = sorted(wanted - known.keys())
@@ -78,7 +78,7 @@ class Editions:
             yield from ((number, rows[number % PLACES]) for number in wanted)
 
     def shelved_since(self, moment: datetime) -> list[tuple[int, Code]]:
-        """The shelved editions of papers that were submitted since then, with the codes of their ids."""
+        """Returns the archived editions of papers submitted since then, with the codes of their ids."""
         since = text_of(moment)
         shelves = self._connection.rows(
             "SELECT number, papers FROM shelf WHERE newest_submitted_at >= ?", [since]
@@ -91,7 +91,7 @@ class Editions:
         ]
 
     def number_of(self, paper: Paper) -> int:
-        """An edition of this version; the latest used are kept, since a day's digests share them."""
+        """Returns an edition of this version. It is cached, because the digests of a day share it."""
         name = paper.id, paper.version
         if name not in self._numbers:
             if len(self._numbers) >= _CACHED_EDITIONS:
@@ -100,7 +100,7 @@ class Editions:
         return self._numbers[name]
 
     def _newest_edition(self, paper: Paper) -> int:
-        """The later one, where it was seen again after it was put away."""
+        """Returns the later edition, if the version was seen again after it was archived."""
         return int(
             self._connection.one(
                 """
@@ -112,15 +112,15 @@ class Editions:
         )
 
     def forget_number(self, paper: Paper) -> None:
-        """To be called when its version has got another edition."""
+        """Removes a version from the cache. Call it when the version has a new edition."""
         self._numbers.pop((paper.id, paper.version), None)
 
 
 class Part:
-    """A part of the store: one subject, over the connection and the editions that all parts share.
+    """A part of the store for one subject. All parts share the connection and the editions.
 
-    No part inherits another one. What several parts do within their transactions are functions, which take
-    the database of the transaction and stand in the module of their subject.
+    No part inherits from another one. Code that several parts need within a transaction is a function, which
+    takes the database of the transaction and is in the module of its subject.
     """
 
     def __init__(self, connection: Connection, editions: Editions) -> None:

@@ -1,6 +1,4 @@
-"""What SQLite's errors, and the system's behind them, mean to an operator; see
-https://sqlite.org/rescode.html.
-"""
+"""Explains errors of SQLite and of the system to an operator (https://sqlite.org/rescode.html)."""
 
 import sqlite3
 from pathlib import Path
@@ -21,7 +19,7 @@ _HEADER = b"SQLite format 3\0"
 
 
 def state_error(path: Path, error: sqlite3.Error | OSError) -> StateError:
-    """What happened to the database at `path`, and what an operator can do about it."""
+    """Explains what happened to the database at `path`, and what an operator can do."""
     if isinstance(error, OSError):
         reason = f"cannot be used: {os_errors.explain(error, path)}"
         if os_errors.is_full(error):
@@ -40,9 +38,9 @@ def state_error(path: Path, error: sqlite3.Error | OSError) -> StateError:
 
 
 def _of_the_system(path: Path, error: sqlite3.Error, code: int) -> StateError:
-    """SQLite keeps the system's reason to itself, and calls a full disk "disk I/O error" in many places:
+    """Finds the cause of a system error by writing a small file beside the database.
 
-    so the system is asked, by writing a little beside the database.
+    SQLite does not report the system's error, and often calls a full disk "disk I/O error".
     """
     if code == sqlite3.SQLITE_FULL:
         reason = "the disk is full; free some space and run again; no file is incomplete"
@@ -54,7 +52,7 @@ def _of_the_system(path: Path, error: sqlite3.Error, code: int) -> StateError:
         return StateError(str(path), os_errors.explain(found), is_passing=True)
     name = getattr(error, "sqlite_errorname", "")
     if code == sqlite3.SQLITE_IOERR:
-        # What a disk, or a file server, failed to do it may do again.
+        # A disk or a file server may work again after a failure.
         reason = (
             f"{error} ({name}); the disk or its file server fails: see `dmesg`; the state was not changed"
         )
@@ -66,7 +64,7 @@ def _of_the_system(path: Path, error: sqlite3.Error, code: int) -> StateError:
 
 
 def _unreadable(path: Path, error: sqlite3.Error) -> str:
-    """A state of ours that is damaged, or a file that never was one."""
+    """Explains whether the file is a damaged state, or never was a state."""
     try:
         with path.open("rb") as file:
             start = file.read(len(_HEADER))
@@ -78,7 +76,7 @@ def _unreadable(path: Path, error: sqlite3.Error) -> str:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is a state yet. Raises `StateError` where this user may not look."""
+    """Whether the state exists. Raises `StateError` if this user has no access."""
     try:
         return path.exists()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What the last fetch brought and has nothing more to tell, so that the next need not look at it again."""
+"""The papers that the last fetch handled completely, so that the next one can skip them."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ _SIZE = 16
 
 
 class FetchCache(Part):
-    """The part of the store that spares a fetch the papers that an earlier one brought as well."""
+    """The part of the store that lets a fetch skip papers of the last one."""
 
     def examined(self, query_keys: Iterable[str]) -> Mapping[bytes, bool]:
         rows = self._connection.rows(

@@ -1,4 +1,4 @@
-"""Looks at a state file without opening it as the store does, which may change it."""
+"""Looks at a state file without changing it. (To open it as a store may change it.)"""
 
 import sqlite3
 from contextlib import closing
@@ -16,13 +16,13 @@ from digest.storage.sqlite.restore_detection import found_in
 from digest.storage.values import Restored
 
 _STEPS_BETWEEN_LOOKS = 100_000
-"""Of SQLite's machine, between two looks at the clock: some milliseconds."""
+"""SQLite instructions between two looks at the clock: some milliseconds."""
 
 
 def is_of_this_version(path: Path) -> bool:
-    """Whether the state has its present shape, so that opening it would change nothing; it is only read.
+    """Whether the state has the current format, so that opening it would not change it. Only reads it.
 
-    Raises `StateError`, also where `path` is not ours.
+    Raises `StateError`, also if `path` is not a state of this program.
     """
     refuse_folder(path)
     try:
@@ -35,7 +35,7 @@ def is_of_this_version(path: Path) -> bool:
 
 
 def restored_in(path: Path) -> Restored | None:
-    """What `Store.restored` tells of the state, which is only read. Raises `StateError`."""
+    """Returns the result of `Store.restored`. Only reads the state. Raises `StateError`."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             return found_in(Database(connection, execute_plugins=False), path)
@@ -44,10 +44,10 @@ def restored_in(path: Path) -> Restored | None:
 
 
 def look_into(path: Path, *, busy: timedelta, within: timedelta) -> bool:
-    """Whether the state was found whole; false where looking took longer than `within`. Changes nothing.
+    """Checks the state for damage. Returns false if this takes longer than `within`. Changes nothing.
 
-    Raises `StateError` where it is damaged, not ours, of a newer version, cannot be written, or is still
-    locked by another after `busy`.
+    Raises `StateError` if it is damaged, of another program or of a newer version, if it cannot be written,
+    or if another process still locks it after `busy`.
     """
     refuse_folder(path)
     end = monotonic() + within.total_seconds()

@@ -19,7 +19,7 @@ MAILING_COLUMNS = (
 
 
 def read_mailing(row: Sequence[Any], editions: Editions, secret: str) -> Mailing:
-    """The mailing of a row of `MAILING_COLUMNS`, with the tokens of its pages."""
+    """Builds the mailing from a row of `MAILING_COLUMNS`, with the tokens of its pages."""
     number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *lists, links = row
     texts, placed, revised = map(json.loads, lists)
     papers = editions.read({edition for edition, _ in (*placed, *revised)})

@@ -1,4 +1,4 @@
-"""The shape of the state file. Append only: a migration that was released is never edited."""
+"""The format of the state file. Append only: a released migration is never changed."""
 
 from contextlib import closing
 
@@ -22,11 +22,11 @@ def m001_main_job(db: Database) -> None:
     Moments are ISO 8601 text in UTC, cut to seconds, so that they compare as text.
     """
     for statement in (
-        # Makes the names of this installation's mailings different from everybody else's.
+        # Makes the tokens of this installation different from those of all others.
         "CREATE TABLE installation (secret TEXT NOT NULL) STRICT",
         "INSERT INTO installation VALUES (lower(hex(randomblob(16))))",
         # covered_at: its last good fetch. searched_since_at: the submission time from which its first one
-        # searched; what is older was never looked for, and is no news when it turns up.
+        # searched; older papers were never searched, and are not new if they appear later.
         """
         CREATE TABLE query (
             number INTEGER PRIMARY KEY,
@@ -148,7 +148,7 @@ def m002_revisions(db: Database) -> None:
 
 @migrations()
 def m003_shelves(db: Database) -> None:
-    """Old editions in compressed shelves, their hits in a table without indexes, and ids as numbers."""
+    """Old editions in archive blocks (shelves), their hits in a table without indexes, ids as numbers."""
     for statement in (
         # See `digest.storage.sqlite.row_mapping.Code`.
         "CREATE TABLE coded_paper (number INTEGER PRIMARY KEY, arxiv_id ANY NOT NULL UNIQUE) STRICT",
@@ -170,7 +170,7 @@ def m003_shelves(db: Database) -> None:
             papers BLOB NOT NULL
         ) STRICT
         """,
-        # A hit whose edition stands on a shelf, with the version of that edition.
+        # A hit whose edition is in a shelf, with the version of that edition.
         """
         CREATE TABLE past_hit (
             paper INTEGER NOT NULL REFERENCES paper,
@@ -209,7 +209,7 @@ def m004_delivery(db: Database) -> None:
     """Leases, merging, suppressed addresses and bounces; and what each query found last."""
     for statement in (
         "ALTER TABLE mailing RENAME TO former_mailing",
-        # due_at: when it is to be tried, or while it is claimed the end of the lease; NULL at its end.
+        # due_at: the next attempt, or while it is claimed the end of the lease; NULL at its end.
         # may_have_arrived: an attempt was cut off when the server might have had the whole mail.
         # bounces: how often it came back, the last time at bounced_at.
         """
@@ -269,14 +269,14 @@ def m004_delivery(db: Database) -> None:
 
 @migrations()
 def m005_idle_runs(db: Database) -> None:
-    """What an earlier run did already, so that one with nothing new does little."""
+    """Marks of earlier runs, so that a run with nothing new does little."""
     for statement in (
         # The fingerprint of the subscribers who were enrolled last.
         "ALTER TABLE installation ADD COLUMN enrolled BLOB",
         # What a subscriber had is looked for by subscriber: a keyword may have thousands of them.
         "DROP INDEX subscription_of_query",
         "CREATE INDEX subscription_of_subscriber ON subscription (subscriber, query)",
-        # Those of which the backlog's end is not known yet: few, and looked for by every fetch.
+        # Subscriptions whose backlog has no known end yet: few, and every fetch looks for them.
         "CREATE INDEX beginning_subscription ON subscription (query) WHERE began_after IS NULL",
         # One row: the fingerprints of the queries of the last fetch, and of papers whose hits on them are
         # all written down; `matching` have some. Fingerprints are joined, each as long as the other.
@@ -293,7 +293,7 @@ def m005_idle_runs(db: Database) -> None:
 
 @migrations()
 def m006_pruning(db: Database) -> None:
-    """Mailings of long ago are looked for by date, to be forgotten."""
+    """An index by date, to find and delete old mailings."""
     db.execute("CREATE INDEX mailing_by_plan ON mailing (planned_at)")
 
 
@@ -315,7 +315,7 @@ def m007_fetches(db: Database) -> None:
 
 @migrations()
 def m008_seen_elsewhere(db: Database) -> None:
-    """Papers that a subscriber had before they came here, by the address_key of the subscriber."""
+    """Papers that a subscriber knows from elsewhere, by the `address_key` of the subscriber."""
     db.execute(
         """
         CREATE TABLE seen_elsewhere (
@@ -331,7 +331,7 @@ def m008_seen_elsewhere(db: Database) -> None:
 def m009_web(db: Database) -> None:
     """What subscribers chose for themselves, and the keywords that have a page of their own."""
     for statement in (
-        # Whoever chose nothing has no row. muted: a list of the keys of queries. weekly: 'mon', …, 'never'.
+        # A subscriber without preferences has no row. muted: a list of query keys. weekly: 'mon', …, 'never'.
         """
         CREATE TABLE preference (
             subscriber INTEGER PRIMARY KEY REFERENCES subscriber,
@@ -342,8 +342,8 @@ def m009_web(db: Database) -> None:
             left_at TEXT
         ) STRICT
         """,
-        # A keyword as subscribers wrote it. Each has its own page: whoever writes it otherwise is not seen
-        # there.
+        # A keyword as subscribers wrote it. Each wording has its own page, so that nobody sees
+        # what other subscribers wrote.
         """
         CREATE TABLE wording (
             number INTEGER PRIMARY KEY,
@@ -357,13 +357,13 @@ def m009_web(db: Database) -> None:
 
 @migrations()
 def m010_bulletins(db: Database) -> None:
-    """What the operator was told."""
+    """The notices that were sent to the operator."""
     db.execute("CREATE TABLE bulletin (name TEXT PRIMARY KEY, told_at TEXT NOT NULL) STRICT, WITHOUT ROWID")
 
 
 @migrations()
 def m011_restored(db: Database) -> None:
-    """How a copy that was put in the place of the state is noticed."""
+    """Marks to detect a copy that was put in the place of the state."""
     # copied_at: this is a copy that `digest backup` made then. restored_at: when one was last noticed.
     db.execute("ALTER TABLE installation ADD COLUMN copied_at TEXT")
     db.execute("ALTER TABLE installation ADD COLUMN restored_at TEXT")
@@ -420,13 +420,13 @@ def m012_changes(db: Database) -> None:
 
 @migrations()
 def m013_links(db: Database) -> None:
-    # How often the subscriber had new links made: tokens of before open nothing any more.
+    # How often the subscriber renewed their links: former tokens are invalid.
     db.execute("ALTER TABLE subscriber ADD COLUMN links INTEGER NOT NULL DEFAULT 0")
 
 
 @migrations()
 def m014_confirmations(db: Database) -> None:
-    # Mails that tell subscribers of changes on their pages; the token takes the change back.
+    # Mails about changes on web pages; the token undoes the change.
     db.execute(
         """
         CREATE TABLE confirmation (
@@ -443,7 +443,7 @@ def m014_confirmations(db: Database) -> None:
 
 @migrations()
 def m015_returned(db: Database) -> None:
-    """What came back and why, and mails that only a person can make something of."""
+    """Bounces and their causes, and returned mails that need a person."""
     for statement in (
         # Each time that a mailing came back; concern: what the notification says of the mailbox.
         """
@@ -456,14 +456,14 @@ def m015_returned(db: Database) -> None:
         ) STRICT
         """,
         "CREATE INDEX returned_of_subscriber ON returned (subscriber, returned_at)",
-        # What came back before was not told apart: as then, five of them are too many.
+        # Earlier bounces had no concern: as before, five of them are too many.
         """
         INSERT INTO returned (subscriber, token, concern, returned_at)
         WITH RECURSIVE time(nth) AS (SELECT 1 UNION ALL SELECT nth + 1 FROM time WHERE nth < 5)
         SELECT subscriber, token, 'full', bounced_at FROM mailing JOIN time ON nth <= bounces
         WHERE bounced_at IS NOT NULL
         """,
-        # The numbers go on when rows go, so that the last one counts all that ever came.
+        # Numbers are never used again, so that the last one counts all mails that ever came.
         """
         CREATE TABLE unread_mail (
             number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -487,14 +487,14 @@ def m016_doubts(db: Database) -> None:
 
 @migrations()
 def m017_entries(db: Database) -> None:
-    # What subscribers.toml said when it was last read, the address apart; and a mark of that file.
+    # The entries of subscribers.toml at its last reading, without addresses; and a mark of that file.
     db.execute("CREATE TABLE entry (address TEXT PRIMARY KEY, mark BLOB NOT NULL) STRICT, WITHOUT ROWID")
     db.execute("ALTER TABLE installation ADD COLUMN entries_of TEXT")
 
 
 @migrations()
 def m018_former_choices(db: Database) -> None:
-    # What a subscriber had chosen before the change, as JSON; and whether they took a change back.
+    # The preferences before the change, as JSON; and whether the subscriber undid the change.
     db.execute("ALTER TABLE confirmation ADD COLUMN former TEXT")
     db.execute("ALTER TABLE confirmation ADD COLUMN is_taken_back INTEGER NOT NULL DEFAULT 0")
 

@@ -64,16 +64,16 @@ WHERE NOT EXISTS (
     )
 ORDER BY number
 """
-"""Of a subscriber (?1): hits after their cursor, less papers that an earlier hit or something else brought
-them.
+"""The hits of a subscriber (?1) after their cursor, without papers that they know already.
 
-Of the backlog it has what was submitted since ?2, or where the source told no time, has an id from ?3 to ?4.
-A keyword that was dropped brings what was found while it was followed. ?5 is the last hit.
+They know a paper from an earlier hit or from elsewhere. The backlog is limited to papers that were submitted
+since ?2 or, if the source gave no time, have an id from ?3 to ?4. A dropped keyword has the hits that were
+found while it was followed. ?5 is the last hit.
 """
 
 
 class NewsReader(Part):
-    """The part of the store that a digest is composed from."""
+    """The part of the store that finds what is new for a subscriber."""
 
     def news(self, email: str, *, backlog_since: datetime) -> News:
         with self._connection.snapshot():

@@ -1,4 +1,4 @@
-"""The digests that were written down, and what became of them."""
+"""The mailings and their results."""
 
 import json
 from collections.abc import Sequence
@@ -20,14 +20,15 @@ from digest.storage.values import DeliveryResult, Mailing, MailingState, Served
 
 _KEPT = timedelta(days=90)
 _PRUNED_AT_ONCE = 10_000
-"""Several days of most installations, and half a second of writing."""
+"""Enough for several days of most installations. Takes half a second."""
 
 
 class Outbox(Part):
-    """The part of the store from the moment a digest is written down.
+    """The part of the store for mailings.
 
-    A mailing's `due_at` is when it is to be tried, and while it is claimed the end of the lease; it is NULL
-    when the mailing has come to its end. One that `may_have_arrived` is never merged into another.
+    A mailing's `due_at` is the time of its next attempt. While the mailing is claimed, it is the end of the
+    lease. It is NULL when the state of the mailing is final. A mailing that `may_have_arrived` is never
+    merged.
     """
 
     def enqueue(self, served: Sequence[Served]) -> int:
@@ -43,7 +44,7 @@ class Outbox(Part):
 
     @staticmethod
     def _merge(db: Database, numbers: Sequence[int]) -> bool:
-        """Ends these mailings, unless one of them is on its way by now."""
+        """Ends these mailings. Returns false and changes none if one of them is being sent."""
         if not numbers:
             return True
         chosen = json.dumps(numbers)
@@ -64,7 +65,7 @@ class Outbox(Part):
         return bool(free == len(numbers))
 
     def _write_down(self, db: Database, digest: Digest, served: Served) -> None:
-        """What stood in the way of those that it merges stands in its way."""
+        """Inserts a mailing. It inherits the cause of delay of the mailings that it merges."""
         place = {text: place for place, text in enumerate(digest.keywords)}
         entries = [
             [self._editions.number_of(entry.paper), [place[text] for text in entry.keywords]]
@@ -111,7 +112,7 @@ class Outbox(Part):
         with self._connection.transaction() as db:
             taken = db.execute(
                 "UPDATE mailing SET state = 'unknown', may_have_arrived = 1, due_at = ?"
-                " WHERE state = 'sending' AND due_at IS NOT NULL",  # so the index of what is open is used
+                " WHERE state = 'sending' AND due_at IS NOT NULL",  # NOT NULL: uses the index
                 [text_of(now)],
             ).rowcount
             db.execute("UPDATE mailing SET due_at = ? WHERE due_at > ?", [text_of(now), text_of(latest)])
@@ -136,7 +137,7 @@ class Outbox(Part):
                 """,  # noqa: S608 (written here)
                 [text_of(now), limit],
             ).fetchall()
-            # Whoever let a lease run out may have sent the mail.
+            # A process whose lease expired may have sent the mail.
             db.conn.executemany(
                 """
                 UPDATE mailing
@@ -149,7 +150,7 @@ class Outbox(Part):
 
     @staticmethod
     def _withhold(db: Database, now: datetime, limit: int) -> bool:
-        """Ends those of the next mailings whose subscriber was suppressed, or left, while they were sent."""
+        """Ends the next mailings whose subscriber was suppressed or left while they were being sent."""
         withheld = db.execute(
             """
             UPDATE mailing
@@ -168,10 +169,10 @@ class Outbox(Part):
 
     @staticmethod
     def _put_off(db: Database, now: datetime, limit: int) -> bool:
-        """Lets those of the next mailings wait that are from before their subscriber's pause.
+        """Puts off the next mailings that are older than the pause of their subscriber.
 
-        The first digest after it takes them along; else they are due at noon UTC of the day, which has then
-        begun everywhere on earth.
+        The first digest after the pause merges them. Otherwise they are due at noon UTC of `paused_until`,
+        when that day has begun everywhere on earth.
         """
         put_off = db.execute(
             """
@@ -219,7 +220,7 @@ class Outbox(Part):
                     suppress_address(db, email, one.reply, now)
 
     def _keep_doubts(self, db: Database, conclusions: Sequence[DeliveryResult], now: datetime) -> None:
-        """Of an address that a server takes mail for there is no doubt any more, nor of a suppressed one."""
+        """Stores new doubts. Removes the doubts about addresses that got mail or are suppressed."""
         doubted = [one.number for one in conclusions if one.is_doubted]
         settled = {MailingState.SENT, MailingState.SUPPRESSED}
         others = [one.number for one in conclusions if one.state in settled]
@@ -274,9 +275,9 @@ class Outbox(Part):
             )
 
     def prune(self, *, now: datetime) -> int:
-        # The last one stays whatever it is: mailings are numbered from it, and named by their numbers.
+        # The last mailing always stays: new mailings are numbered from it.
         with self._connection.transaction() as db:
-            # By the newest paper, even if the clock is far ahead of arXiv's: they tell what a subscriber had.
+            # By the newest paper, since the clock may be far ahead: mailings say what a subscriber had.
             newest = self._connection.one("SELECT max(submitted_at) FROM edition")
             now = min(now, moment_of(newest)) if newest else now
             pruned = db.execute(

@@ -1,4 +1,4 @@
-"""What this installation has seen: which query found which paper, and how far each was fetched."""
+"""The hits (which query found which paper), and the coverage of each query."""
 
 import json
 from collections import defaultdict
@@ -20,11 +20,11 @@ from digest.storage.values import Matched
 _CLOCK_SLACK = timedelta(days=2)
 
 _ALWAYS = "9999"
-"""After every moment: an edition of which it is not known how old it is has to be looked at."""
+"""Later than every time: an edition of unknown age must be read."""
 
 
 class Papers(Part):
-    """The part of the store that knows the hits."""
+    """The part of the store for hits and coverage."""
 
     def covered_at(self) -> Mapping[str, datetime]:
         rows = self._connection.rows("SELECT key, covered_at FROM query WHERE covered_at IS NOT NULL")
@@ -48,7 +48,7 @@ class Papers(Part):
         return {key: frozenset(ids) for key, ids in found.items()}
 
     def _past_hits(self, since: datetime) -> list[tuple[str, Code]]:
-        """None, unless the look-back grew or a fetch failed for weeks; then it reads whole shelves."""
+        """Usually empty. If the look-back grew or fetches failed for weeks, it reads whole archive blocks."""
         shelved = self._editions.shelved_since(since)
         return self._connection.rows(
             """
@@ -77,7 +77,7 @@ class Papers(Part):
         }
 
     def newest_papers(self, query_key: str, *, limit: int) -> tuple[Paper, ...]:
-        """Reads editions until no other can be newer; of a shelved one its shelf tells how new it may be."""
+        """Reads editions until no other can be newer. An archive block has the time of its newest edition."""
         with self._connection.snapshot():
             rows = self._connection.rows(
                 """
@@ -132,7 +132,7 @@ class Papers(Part):
                 """,
                 ((key,) for key in covered),
             )
-            # A moment far in the future was written down by a clock that was wrong.
+            # A time far in the future was stored while the clock was wrong.
             db.conn.executemany(
                 """
                 UPDATE query
@@ -150,7 +150,7 @@ class Papers(Part):
             return papers_new
 
     def _record_papers(self, db: Database, papers: Sequence[Matched]) -> int:
-        """A query's first hit on a paper stands for good: a later version is a revision of the paper."""
+        """A query has only one hit on a paper, the first one. A later version is a revision of the paper."""
         papers_new = 0
         revisions = Revisions(self._connection, self._editions)
         versions, latest_editions, known = self._seen_of([one.paper.id for one in papers])
@@ -196,11 +196,9 @@ class Papers(Part):
     def _seen_of(
         self, ids: Sequence[ArxivId]
     ) -> tuple[dict[ArxivId, int], dict[ArxivId, Edition], defaultdict[ArxivId, set[str]]]:
-        """Of those papers that were seen: newest version, latest edition, keys of the queries that found it.
+        """Returns newest version, latest edition and keys of the queries that found it, for each seen paper.
 
-        An edition that was put away is none.
-
-        CROSS JOIN has SQLite begin at the few ids, not at the many hits
+        Archived editions are left out. CROSS JOIN makes SQLite start with the few ids, not with the many hits
         (https://sqlite.org/optoverview.html).
         """
         newest: dict[ArxivId, int] = {}
@@ -244,5 +242,5 @@ class Papers(Part):
 
 
 def _age(paper: Paper) -> tuple[str, ArxivId]:
-    """A paper without a time is as old as the month of its id."""
+    """Returns a sort key for the age. A paper without a time is as old as the month of its id."""
     return text_of(paper.submitted_at) if paper.submitted_at else month_of(paper.id), paper.id

@@ -1,4 +1,4 @@
-"""What subscribers chose for themselves; and who left, and came back."""
+"""The preferences of subscribers, and who unsubscribed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from digest.subscribers.preferences import Preferences
 
 
 class SavedPreferences(Part):
-    """The part of the store that subscribers write themselves; most of them nothing, who then have no row."""
+    """The part of the store for preferences. A subscriber without any has no row."""
 
     def preferences(self) -> Mapping[str, Preferences]:
         rows = self._connection.rows(
@@ -118,15 +118,16 @@ class SavedPreferences(Part):
 
 
 def subscriber_of(connection: Connection, kind: Kind, token: str) -> tuple[Any, ...] | None:
-    """What the subscriber's tokens are about, their number and email."""
+    """Returns the `about` text of the subscriber's tokens, their number and their email."""
     about = "CASE links WHEN 0 THEN address ELSE address || ' ' || links END"  # as `subscriber_links`
     return row_named_by(connection, token, kind, f"SELECT {about}, number, email FROM subscriber")  # noqa: S608
 
 
 def row_named_by(connection: Connection, token: str, kind: Kind, select: str) -> tuple[Any, ...] | None:
-    """The row that `token` is of; the first of its columns is what it is about.
+    """Returns the row that `token` identifies. The first column of `select` must be the `about` text.
 
-    In a state that was restored, rows written after the copy was made may have other numbers by now.
+    If the row with that number does not fit, all others are tried: in a restored state, rows that were
+    written after the copy was made may have other numbers now.
     """
     secret = connection.secret
     claimed = number_in(secret, kind, token)

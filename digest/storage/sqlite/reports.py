@@ -1,4 +1,4 @@
-"""What became of one paper, of the fetches, and of the mailings that are not at their end."""
+"""Reports about one paper, the fetches, and the unfinished mailings."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,7 +31,7 @@ _EDITIONS = """
 
 
 class Reports(Part):
-    """The part of the store that answers people's questions."""
+    """The part of the store for reports."""
 
     def note_fetch(self, source: str, *, now: datetime) -> None:
         with self._connection.transaction() as db:
@@ -150,8 +150,8 @@ class Reports(Part):
 
     def notices(self) -> Mapping[str, datetime]:
         return {
-            name: moment_of(told_at)
-            for name, told_at in self._connection.rows("SELECT name, told_at FROM bulletin")
+            name: moment_of(sent_at)
+            for name, sent_at in self._connection.rows("SELECT name, told_at FROM bulletin")
         }
 
     def record_notice(self, name: str, *, ends: str | None, now: datetime) -> None:
@@ -192,7 +192,7 @@ class Reports(Part):
         return replace(found, count=found.count + int(self._connection.one(behind, [text_of(now)])))
 
     def _hindrance(self, condition: str, *values: object) -> Delay:
-        # Beside max(), the other columns are of the same row (https://sqlite.org/lang_select.html#bareagg).
+        # With max(), SQLite takes the other columns from the same row (https://sqlite.org/lang_select.html#bareagg).
         rows = self._connection.rows(
             f"""
             SELECT count(*), reply, max(due_at)
@@ -206,7 +206,7 @@ class Reports(Part):
         return Delay(count=count, reply=reply or "")
 
     def unserved(self, *, since: datetime) -> tuple[str, ...]:
-        # What merged took their papers over: the first since the last that was sent tells how long they wait.
+        # Merged papers wait since the first mailing after the last sent one.
         rows = self._connection.rows(
             """
             SELECT mailing.email

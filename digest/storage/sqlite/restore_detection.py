@@ -1,4 +1,4 @@
-"""Notices that an older copy of the state was put in its place (docs/decisions/restored-state.md)."""
+"""Detects that an older copy of the state was put in its place (docs/decisions/restored-state.md)."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -17,7 +17,7 @@ _LAST_MAILING = "SELECT coalesce(max(number), 0) FROM mailing"
 
 
 class RestoreDetection(Part):
-    """The part of the store that is older than it should be."""
+    """The part of the store that detects a restored state."""
 
     def restored(self) -> Restored | None:
         with self._connection.snapshot() as db:
@@ -28,7 +28,7 @@ class RestoreDetection(Part):
             found = found_in(db, self._connection.path)
             if found is None or found.noticed_at is not None:
                 return None
-            # Those that were not at their end may have been sent after the copy was made.
+            # Unfinished mailings may have been sent after the copy was made.
             db.execute(
                 """
                 UPDATE mailing SET may_have_arrived = 1,
@@ -42,16 +42,19 @@ class RestoreDetection(Part):
 
 
 def note_last_mailing(connection: Connection) -> None:
-    """Before the mailing is sent, so that no copy without it is taken for the newest state."""
+    """Stores the number of the last mailing beside the state.
+
+    Call it before the mailing is sent, so that an older copy without the mailing is detected.
+    """
     noted = f"{_fingerprint(connection.secret)} {connection.one(_LAST_MAILING)}\n"
     file = _file_beside(connection.path)
     if _text_of(file) != noted:
-        with suppress(OSError):  # a full disk is met, and told of, where the state is written
+        with suppress(OSError):  # a full disk is reported when the state is written
             replace_text(file, noted)
 
 
 def found_in(db: Database, path: Path) -> Restored | None:
-    """What `Store.restored` tells, also of the state of an earlier version. Changes nothing."""
+    """Returns the result of `Store.restored`, also for a state of an earlier version. Changes nothing."""
     if "copied_at" not in db["installation"].columns_dict:
         return None
     secret, copied_at, restored_at = db.execute(
@@ -64,21 +67,22 @@ def found_in(db: Database, path: Path) -> Restored | None:
 
 
 def mark_copy(db: Database, *, now: datetime) -> None:
-    """Notes in a copy that it is one, where its version can."""
+    """Marks a copy as a copy, if the version of its format allows it."""
     if "copied_at" in db["installation"].columns_dict:
         db.execute("UPDATE installation SET copied_at = ?", [text_of(now)])
 
 
 def _file_beside(state: Path) -> Path:
-    """Holds the number of the last mailing that may have been sent: a copy of an older state has a lower one.
+    """Returns the path of the file with the number of the last mailing that may have been sent.
 
-    Not called `digest.db-…`: whoever puts back a copy removes those.
+    An older copy of the state has a lower number. The name is not `digest.db-…`, because those files are
+    removed when a copy is put back.
     """
     return state.with_name(f"{state.name}.last-mailing")
 
 
 def _noted_mailing(state: Path, secret: str) -> int:
-    """0 where there is none, it cannot be read, or it is that of another installation."""
+    """Returns 0 if the file is missing, unreadable, or of another installation."""
     fingerprint, _, number = _text_of(_file_beside(state)).strip().partition(" ")
     return int(number) if fingerprint == _fingerprint(secret) and number.isdecimal() else 0
 
@@ -91,5 +95,5 @@ def _text_of(file: Path) -> str:
 
 
 def _fingerprint(secret: str) -> str:
-    """Tells installations apart, and nothing of the secret."""
+    """Identifies an installation without revealing its secret."""
     return blake2b(secret.encode(), digest_size=8, person=b"last mailing").hexdigest()

@@ -1,4 +1,4 @@
-"""New versions of papers that were seen before, and which of them are news for whom."""
+"""New versions of papers that were seen before, and for which subscribers they are new."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,7 @@ from digest.storage.sqlite.row_mapping import checksum_of, code_of, text_of
 
 
 class Edition(NamedTuple):
-    """The latest edition of a paper, with what tells its text and its categories from others."""
+    """The latest edition of a paper, with the checksum of its title, abstract and categories."""
 
     number: int
     version: int
@@ -24,14 +24,13 @@ class Edition(NamedTuple):
 
 
 class Revisions(Part):
-    """What the other parts ask of a paper's versions.
+    """The part of the store for versions of papers, used by other parts.
 
-    A subscriber's `revision_cursor` is NULL while they ask for no new versions: then nothing here concerns
-    them.
+    A subscriber's `revision_cursor` is NULL while they do not ask for new versions.
     """
 
     def keep_edition(self, db: Database, paper: Paper, changed: "Edition | None") -> int:
-        """The number of an edition with this version: the latest there is, unless that has `changed`."""
+        """Returns an edition of this version: the latest one, or a new one if the paper has `changed`."""
         code = code_of(paper.id)
         db.execute("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", [code])
         (edition,) = db.execute(
@@ -67,13 +66,13 @@ class Revisions(Part):
             ],
         ).lastrowid
         if number is None:
-            raise AssertionError("the paper was written down a moment ago")
+            raise AssertionError("the paper was inserted above")
         if changed is not None:
             self._keep_change(db, paper, changed, number)
         return number
 
     def _keep_change(self, db: Database, paper: Paper, before: "Edition", after: int) -> None:
-        """Hits of the same version show the new text; filters that refused the old one are asked again."""
+        """Stores a change. Hits of the same version get the new text. Filters check the paper again."""
         if paper.version == before.version:
             db.execute("UPDATE hit SET edition = ? WHERE edition = ?", [after, before.number])
             self._editions.forget_number(paper)
@@ -93,7 +92,7 @@ class Revisions(Part):
 
     @staticmethod
     def keep_revision(db: Database, paper: Paper, edition: int) -> None:
-        """To be called when the hits on this version are written down."""
+        """Stores a revision. Call it after the hits on this version are stored."""
         db.execute(
             "INSERT INTO revision (paper, edition, version)"
             " SELECT number, ?, ? FROM paper WHERE arxiv_id = ?",
@@ -110,9 +109,9 @@ class Revisions(Part):
         )
 
     def changes(self, address: str) -> tuple[Change, ...]:
-        """The changes after a subscriber's cursor of papers that no mailing brought them, by query.
+        """Returns the changes after a subscriber's cursor, by query, of papers that no mailing contained.
 
-        None of papers of the past, which are no news whatever becomes of them.
+        Leaves out papers of the past: they are never new.
         """
         rows = self._connection.rows(
             """
@@ -137,8 +136,9 @@ class Revisions(Part):
         )
 
     def revisions(self, address: str) -> tuple[Revision, ...]:
-        """The versions after a subscriber's cursor of papers that they had and that a keyword of theirs
-        finds.
+        """Returns the new versions after a subscriber's cursor.
+
+        The subscriber had an earlier version of the paper, and one of their keywords still finds it.
         """
         rows = self._connection.rows(
             """
@@ -162,10 +162,9 @@ class Revisions(Part):
         return tuple(Revision(paper=papers[edition], from_version=version) for edition, version in editions)
 
     def _versions_had(self, address: str, papers: set[int], *, given_up: bool = False) -> dict[int, int]:
-        """Of these papers, those that mailings brought the subscriber, with the last version that one told
-        of.
+        """Returns which of these papers the subscriber had in mailings, each with its last version there.
 
-        With `given_up` also those of mailings that wait until the subscriber returns.
+        With `given_up`, mailings that wait until the subscriber returns count too.
         """
         if not papers:
             return {}
@@ -192,9 +191,9 @@ class Revisions(Part):
 
 
 def set_revision_cursors(db: Database) -> None:
-    """Whoever asks for new versions from now on gets none of those that were seen before.
+    """Sets the cursor of subscribers who newly ask for new versions: they get none that was seen before.
 
-    The same holds for changes, which concern those alone who have filters.
+    Does the same for changes and subscribers who newly have filters.
     """
     db.execute(
         """
@@ -216,6 +215,6 @@ def set_revision_cursors(db: Database) -> None:
 
 
 def _completed(paper: Paper, known: Paper) -> Paper:
-    """The paper with what its source did not tell and an earlier edition has."""
+    """Fills missing fields of the paper from an earlier edition."""
     missing = ("submitted_at", "updated_at", "comment", "journal_ref", "doi")
     return replace(paper, **{name: getattr(known, name) for name in missing if getattr(paper, name) is None})

@@ -1,4 +1,4 @@
-"""Between SQLite's rows and the project's own values."""
+"""Converts between SQLite rows and the values of this project."""
 
 import json
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from zlib import crc32
 from digest.model.paper import ArxivId, Paper
 
 Code = int | str
-"""A paper's id as the state file has it: 2606.01234 is 260601234, since numbers take half the room."""
+"""A paper's id in the state file: 2606.01234 is 260601234, because numbers take half the space."""
 
 LAST_CODE = 999_999_999
-"""The highest number that an id has; ids of the old style, as `math/0309136`, are text."""
+"""The highest number of an id. Ids of the old style, for example `math/0309136`, are text."""
 
 
 def parse_paper(row: Sequence[Any]) -> Paper:
@@ -34,7 +34,7 @@ def parse_paper(row: Sequence[Any]) -> Paper:
 
 
 def checksum_of(paper: Paper) -> int:
-    """Tells the paper's title, abstract and categories from others; as `checksum` does."""
+    """Returns the `checksum` of the paper's title, abstract and categories."""
     return checksum(paper.title, paper.abstract, json.dumps(paper.categories))
 
 
@@ -50,7 +50,7 @@ def code_of(arxiv_id: ArxivId) -> Code:
 
 
 def id_of(code: Code) -> ArxivId:
-    """Until 2014 the month was followed by four digits, since then it is by five."""
+    """The month is followed by four digits until 2014, and by five since then."""
     if isinstance(code, str):
         return ArxivId(code)
     digits = f"{code:08}"
@@ -58,7 +58,7 @@ def id_of(code: Code) -> ArxivId:
 
 
 def first_code(moment: datetime) -> int:
-    """No id that was given in the month of `moment`, or later, has a lower one."""
+    """Returns the lowest possible code of an id from the month of `moment` or later."""
     return int(f"{moment.astimezone(UTC):%y%m}") * 100_000
 
 

@@ -1,4 +1,4 @@
-"""The store in one SQLite file: all parts over one connection."""
+"""The store in one SQLite file, with all parts over one connection."""
 
 from pathlib import Path
 from typing import Self
@@ -35,13 +35,14 @@ class SqliteStore(
     WebPages,
     RestoreDetection,
 ):
-    """A `Store`; its calls may come from any thread, one at a time.
+    """The SQLite `Store`. Its methods may be called from any thread; only one runs at a time.
 
-    It inherits its parts, which do not inherit each other, so that no method has to be passed on by hand.
+    It inherits from its parts, so that no method must be forwarded by hand. The parts do not inherit from
+    each other.
     """
 
     def __init__(self, path: Path, *, patience: float | None = None, keeps_former: bool = True) -> None:
-        """As `Connection`."""
+        """Takes the same arguments as `Connection`."""
         connection = Connection(path, patience=patience, keeps_former=keeps_former)
         super().__init__(connection, Editions(connection))
 

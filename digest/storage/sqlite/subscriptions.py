@@ -1,4 +1,4 @@
-"""Who follows what, and since when."""
+"""The enrolled subscribers and their subscriptions."""
 
 import hashlib
 import json
@@ -17,12 +17,12 @@ from digest.subscribers.subscriber import Subscriber
 
 
 class Subscriptions(Part):
-    """The part of the store that knows who follows which queries."""
+    """The part of the store for subscribers and subscriptions."""
 
     def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime, current_since: datetime) -> int:
         fingerprint = _fingerprint(subscribers)
         with self._connection.transaction() as db:
-            # Nothing else begins or ends subscriptions: they are as the last enrolment left them.
+            # Only enrolments begin or end subscriptions: the same subscribers need no second one.
             if self._connection.one("SELECT enrolled FROM installation") != fingerprint:
                 self._enrol(db, subscribers, now, current_since)
                 db.execute("UPDATE installation SET enrolled = ?", [fingerprint])
@@ -35,9 +35,9 @@ class Subscriptions(Part):
 
     @staticmethod
     def _take_up_again(db: Database, now: datetime) -> None:
-        """What was given up when subscribers left is tried again for those who are about to return.
+        """Retries the mailings of returning subscribers that were given up when they left.
 
-        Their cursors are past its papers, so that nothing else would bring them.
+        Their cursors are past the papers of these mailings, so that no other digest would contain them.
         """
         db.execute(
             """
@@ -78,7 +78,7 @@ class Subscriptions(Part):
 
     @staticmethod
     def _note_wanted(db: Database, subscribers: Sequence[Subscriber]) -> None:
-        """Puts what `subscribers` follow into a table of this connection, but for subscribers who left."""
+        """Writes the queries of `subscribers` to a temporary table, without subscribers who left."""
         db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS wanted"
             " (address TEXT, email TEXT, query TEXT, with_revisions INTEGER, has_filters INTEGER)"
@@ -98,7 +98,7 @@ class Subscriptions(Part):
                 for keyword in subscriber.keywords
             ),
         )
-        # Who unsubscribed stays away, whatever subscribers.toml says, until `rejoin`.
+        # A subscriber who unsubscribed is not enrolled until `rejoin`, even if listed in subscribers.toml.
         db.execute(
             """
             DELETE FROM wanted WHERE address IN (
@@ -135,7 +135,7 @@ class Subscriptions(Part):
 
     @staticmethod
     def _begin_subscriptions(db: Database, current_since: datetime) -> None:
-        """The backlog is what was seen, if that is all there was; else what the next fetch brings."""
+        """The backlog ends with the last hit if the query is covered, else with the next fetch."""
         db.execute(
             """
             INSERT INTO subscription (subscriber, query, began_after)
@@ -194,7 +194,7 @@ class Subscriptions(Part):
 
 
 def give_up(db: Database, now: datetime) -> int:
-    """Ends the mailings of subscribers who have left; returns how many."""
+    """Ends the mailings of subscribers who have left. Returns their number."""
     return db.execute(
         """
         UPDATE mailing
@@ -207,12 +207,12 @@ def give_up(db: Database, now: datetime) -> int:
 
 
 def enrol_anew(db: Database) -> None:
-    """The next enrolment looks at all subscribers, though they may be those of the last one."""
+    """Makes the next enrolment check all subscribers, even if they are the same as before."""
     db.execute("UPDATE installation SET enrolled = NULL")
 
 
 def note_seen(db: Database, email: str, papers: Iterable[ArxivId]) -> int:
-    """Something else brought these papers to this subscriber; returns of how many that is new."""
+    """Marks papers that a subscriber knows from elsewhere. Returns how many are newly marked."""
     codes = [(code_of(arxiv_id),) for arxiv_id in papers]
     db.conn.executemany("INSERT OR IGNORE INTO paper (arxiv_id) VALUES (?)", codes)
     return db.conn.executemany(
@@ -245,7 +245,7 @@ def close_slot(db: Database, served: Served) -> None:
 
 
 def _fingerprint(subscribers: Sequence[Subscriber]) -> bytes:
-    """Stands for all that an enrolment looks at."""
+    """Returns a hash of all data that an enrolment uses."""
     found = hashlib.blake2b()
     for one in subscribers:
         keys = (keyword.query.key for keyword in one.keywords)

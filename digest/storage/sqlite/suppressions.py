@@ -1,4 +1,4 @@
-"""Addresses that get no mail any more, and mails that came back."""
+"""Suppressed addresses, bounces, and returned mails that were not understood."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,14 +13,14 @@ from digest.storage.values import Bounced, Returned, Suppression, UnreadMail
 _DOUBTS_LAST_FOR = timedelta(days=30)
 _BOUNCES_COUNT_FOR = timedelta(days=30)
 _DOUBTS_COUNT_FOR = timedelta(days=10)
-"""Two weekly mailings lie within it; what was doubted before that has been mailed since."""
+"""Long enough for two weekly mailings: an older doubt had a later mailing."""
 
 _UNREAD_KEPT = 50
 _UNREAD_BYTES = 100_000
 
 
 class Suppressions(Part):
-    """The part of the store that knows whom not to mail."""
+    """The part of the store for bounces and suppressed addresses."""
 
     def note_bounce(
         self,
@@ -76,9 +76,9 @@ class Suppressions(Part):
 
     @staticmethod
     def _take_back(db: Database, number: int, reply: str, now: datetime, retry_at: datetime) -> bool:
-        """It was sent and did not arrive. A notification that comes twice changes nothing more.
+        """Defers a mailing that was sent and did not arrive. A second notification changes nothing.
 
-        Of a mail that was sent twice, since an attempt was cut off, one may come back and the other arrive.
+        If a mail was sent twice after an interrupted attempt, one copy may bounce while the other arrives.
         """
         taken = db.execute(
             """
@@ -92,7 +92,7 @@ class Suppressions(Part):
 
     @staticmethod
     def _count(db: Database, number: int, now: datetime) -> bool:
-        """It may have arrived elsewhere. Once is all that it counts."""
+        """Counts a bounce of a mailing that may have arrived elsewhere, at most once."""
         counted = db.execute(
             """
             UPDATE mailing SET bounces = max(bounces, 1), bounced_at = ?
@@ -218,7 +218,7 @@ def resume_address(db: Database, address: str, now: datetime) -> bool:
 
 
 def _returned(db: Database, subscriber: int, tail: str, now: datetime) -> Returned:
-    """Of those whose addresses end in `tail`."""
+    """Counts bounced and mailed subscribers whose addresses end in `tail`."""
     (others,) = db.execute(
         """
         SELECT count(DISTINCT returned.subscriber)

@@ -1,4 +1,4 @@
-"""What the web pages show of the state, each named by a token."""
+"""The content of the web pages. Each page is identified by a token."""
 
 from collections.abc import Iterable, Mapping
 
@@ -17,7 +17,7 @@ _PAST_KEPT = 1_000
 
 
 class WebPages(Part):
-    """The part of the store that shows what was sent and found."""
+    """The part of the store for web pages."""
 
     def __init__(self, connection: Connection, editions: Editions) -> None:
         self._past: dict[int, tuple[int, list[tuple[int, int]]]] = {}
@@ -60,7 +60,7 @@ class WebPages(Part):
         )
 
     def _newest_editions(self, query: int, newest_past_hit: int | None) -> list[int]:
-        """Those seen last. `newest_papers`, by submission, reads all that the query ever found."""
+        """Returns the editions seen last. `newest_papers` is slower: it reads all of a query."""
         hits = self._connection.rows(
             "SELECT number, edition FROM hit WHERE query = ? ORDER BY number DESC LIMIT ?",
             [query, _PAPERS_SHOWN],
@@ -70,7 +70,7 @@ class WebPages(Part):
         return [edition for _, edition in hits[:_PAPERS_SHOWN]]
 
     def _past_hits_of(self, query: int, newest: int) -> list[tuple[int, int]]:
-        """The newest of them; kept, since it takes a look at all past hits there are."""
+        """Returns the newest past hits of a query. Cached, since SQLite must read all past hits."""
         mark, found = self._past.get(query, (0, []))
         if mark != newest:
             found = self._connection.rows(
