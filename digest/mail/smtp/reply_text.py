@@ -177,7 +177,8 @@ _PATTERNS: dict[ReplySubject, str] = {
         r"""
         \bfrom (?:address|domain|header|field)|\bfrom:
         your (?:e-?mail )?(?:account|mailbox)|this account may not
-        (?:account|address|mailbox) (?:that |which )?you (?:use|used|are using) to send|sending (?:account|address|mailbox|user)
+        (?:account|address|mailbox) (?:that |which )?you (?:use|used|are using) to send
+        sending (?:account|address|mailbox|user)
         absender\w*|exp(?:é|e)diteur|(?:é|e)metteur|remitente|mittente|remetente|отправител|nadawc|afzender
         发件人|發件人|发信人|發信人|寄件人|寄件者|発信者|送信者|差出人|발신자|보낸 ?사람
         """,
