@@ -71,7 +71,7 @@ async def test_a_state_that_is_read_only_is_told_and_the_next_run_does_the_work(
         code, said = await lab.run()
         disk.remount("rw")
         assert code == 2
-        assert "Read-only file system; mount that file system writable, or name another place" in said
+        assert "Read-only file system; mount that file system writable, or choose another path" in said
         await lab.run_well()
     _all_came_once(lab)
 
