@@ -66,7 +66,7 @@ def _print_days(console: "Console", runs: "tuple[Run, ...]") -> None:
     _print_run(console, second, f"{second.announced} more announcements last night")
     console.print(
         f"Late: {LATE.id} was submitted on {LATE.submitted_at:%d %B} and announced only last night."
-        f" {_share(second, LATE.id)}: a paper is new if a subscriber has not received it; "
+        f" {_share(second, LATE.id)}: a paper is new if a subscriber has not received it;"
         " its date does not matter."
     )
     console.print(

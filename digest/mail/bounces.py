@@ -151,12 +151,6 @@ def _subscriber_in(name: str) -> str:
         return ""
 
 
-def read_bounce(message: bytes, *, bounce_address: str | None) -> Bounce | None:
-    """What a mail says; `None` if it is not a notification that names a mailing."""
-    found = read_returned(message, bounce_address=bounce_address)
-    return found if isinstance(found, Bounce) else None
-
-
 def read_returned(message: bytes, *, bounce_address: str | None) -> Returned | None:
     """The content of a mail to the address for returned mail; `None` if it is not about our mails.
 

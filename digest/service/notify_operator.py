@@ -46,12 +46,12 @@ async def tell_operator(
             mail = write_notice(notice, health, sender_identity, operator.email, brakes)
             receipt = await session.send(mail)
     except ServerUnavailable as error:
-        _log.warning("operator not told bulletin=%s cause=%s", notice, error)
+        _log.warning("operator mail not sent notice=%s cause=%s", notice, error)
         return None
     if receipt.outcome not in {Outcome.SENT, Outcome.UNKNOWN}:
         # Replies often quote the address. The log must not contain it.
         reply = receipt.reply.replace(operator.email, "the operator")
-        _log.warning("operator not told bulletin=%s cause=%s", notice, reply)
+        _log.warning("operator mail not sent notice=%s cause=%s", notice, reply)
         return None
     ends = OperatorNotice.OUTAGE if notice is OperatorNotice.RECOVERY else None
     await asyncio.to_thread(store.record_notice, notice, ends=ends, now=now)

@@ -170,8 +170,8 @@ def _tried(attempts: int) -> str:
 
 def _remarks(health: Health) -> Iterator[str]:
     for one in health.silent:
-        before = f"brought {one.usual} in the weeks before" if one.usual else "has brought none"
-        yield f"{one.keyword}: no new paper for a week, and {before}"
+        before = f"{one.usual:,}" if one.usual else "none"
+        yield f"{one.keyword}: no new paper for a week, and {before} in the four weeks before"
     for texts in health.alike:
         yield f"{', '.join(texts)}: found exactly the same papers, which looks wrong"
 

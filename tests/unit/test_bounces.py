@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.bounces import LONGEST_BOUNCE, Bounce, read_bounce, unverp, verp
+from digest.mail.bounces import LONGEST_BOUNCE, Bounce, read_returned, unverp, verp
 from tests.examples import examples
 from tests.notifications import (
     BOUNCES,
@@ -26,7 +26,8 @@ OTHER = "ffffffffffffffffffffffff"
 
 
 def read(message: bytes, bounce_address: str | None = BOUNCES) -> Bounce | None:
-    return read_bounce(message, bounce_address=bounce_address)
+    found = read_returned(message, bounce_address=bounce_address)
+    return found if isinstance(found, Bounce) else None
 
 
 def the(message: bytes, bounce_address: str | None = BOUNCES) -> Bounce:
