@@ -1,6 +1,6 @@
 """The Maildir transport, used if no mail server is set.
 
-`digest.mail.maildir` writes them.
+`digest.mail.maildir` writes the mails.
 """
 
 from collections.abc import Iterator

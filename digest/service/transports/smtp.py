@@ -1,6 +1,6 @@
 """The SMTP transport.
 
-`digest.mail.smtp` sends them.
+`digest.mail.smtp` sends the mails.
 """
 
 from collections.abc import AsyncIterator
