@@ -160,8 +160,22 @@ NAMES = {
     "stat.TH": "Statistics Theory",
 }
 
-ARCHIVES = frozenset(code.partition(".")[0] for code in NAMES if "." in code)
-"""Archives that have categories: `cs`, `astro-ph`, …; no new paper has only such a code."""
+ARCHIVE_NAMES = {
+    "astro-ph": "Astrophysics",
+    "cond-mat": "Condensed Matter",
+    "cs": "Computer Science",
+    "econ": "Economics",
+    "eess": "Electrical Engineering and Systems Science",
+    "math": "Mathematics",
+    "nlin": "Nonlinear Sciences",
+    "physics": "Physics",
+    "q-bio": "Quantitative Biology",
+    "q-fin": "Quantitative Finance",
+    "stat": "Statistics",
+}
+"""The names of the archives that have categories; no new paper has only such a code."""
+
+ARCHIVES = frozenset(ARCHIVE_NAMES)
 
 _CODES = {code.lower(): code for code in NAMES}
 _BY_NAME = {name.lower(): code for code, name in reversed(NAMES.items())}

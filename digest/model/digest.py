@@ -1,10 +1,14 @@
 """The values between matching and mailing: a hit, and the digest of many hits."""
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from digest.model.paper import Paper
+
+Length: TypeAlias = Literal["short", "normal", "full"]
+"""How much of a digest its mail shows: about 600 words, about 1,500 words, or as much as fits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,8 @@ class Digest:
     """One subscriber's papers: every paper once, either as an entry or as a new version of an earlier one.
 
     `planned_at` (aware, UTC) is when it was due, `dated_on` is that day in the subscriber's time zone.
-    `keywords` are all keywords of the subscriber, including those that found nothing.
+    `keywords` are all keywords of the subscriber, including those that found nothing. `names` are the
+    subscriber's own names for keywords, as pairs of keyword and name.
     """
 
     email: str
@@ -62,3 +67,35 @@ class Digest:
     entries: tuple[Entry, ...]
     is_first: bool = False
     revisions: tuple[Revision, ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
+    length: Length = "normal"
+
+
+class Group(NamedTuple):
+    """The papers of a digest that stand under one `keyword`, in their order.
+
+    `papers` is how many papers of the digest match the keyword; some may stand in the group of a rarer one.
+    """
+
+    keyword: str
+    papers: int
+    entries: tuple[Entry, ...]
+
+
+def groups(digest: Digest) -> tuple[Group, ...]:
+    """The entries by keyword, each entry once: under the rarest of its keywords. The rarest comes first.
+
+    Of equally rare keywords, the first one of the subscriber counts. Entries without a keyword come last.
+    """
+    found = Counter(keyword for entry in digest.entries for keyword in entry.keywords)
+    places = {keyword: place for place, keyword in enumerate(digest.keywords)}
+    order = sorted(found, key=lambda keyword: (found[keyword], places.get(keyword, len(places)), keyword))
+    rank = {keyword: place for place, keyword in enumerate(order)}
+    grouped: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in digest.entries:
+        grouped[min(entry.keywords, key=rank.__getitem__, default="")].append(entry)
+    return tuple(
+        Group(keyword, found[keyword] or len(grouped[keyword]), tuple(grouped[keyword]))
+        for keyword in (*order, "")
+        if keyword in grouped
+    )
