@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from digest.keywords.query import parse
 from digest.mail.links import NO_LINKS, Links
 from digest.mail.message import Rendered, SenderIdentity, join_message, quoted_printable
-from digest.model.digest import Digest
+from digest.model.digest import Digest, Length
 from digest.model.paper import ArxivId, Paper
 from digest.subscribers.subscriber import Filters, Keyword, Replacements, SendSchedule, Subscriber
 
@@ -49,6 +49,7 @@ def make_subscriber(
     categories: tuple[str, ...] = (),
     crosslists: bool = True,
     replacements: Replacements = "never",
+    length: Length = "normal",
 ) -> Subscriber:
     return Subscriber(
         email=email,
@@ -63,6 +64,7 @@ def make_subscriber(
             crosslists=crosslists,
             replacements=replacements,
         ),
+        length=length,
     )
 
 

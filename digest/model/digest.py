@@ -51,12 +51,27 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a subscriber can expect: how many papers a day, on average, their keywords have found of late.
+
+    `busiest` is the keyword that finds most, `None` if there is only one keyword. `narrower` are narrower
+    keywords for it, as pairs of keyword and papers a day.
+    """
+
+    papers_a_day: int
+    busiest: str | None
+    busiest_a_day: int
+    narrower: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
     """One subscriber's papers: every paper once, either as an entry or as a new version of an earlier one.
 
     `planned_at` (aware, UTC) is when it was due, `dated_on` is that day in the subscriber's time zone.
     `keywords` are all keywords of the subscriber, including those that found nothing. `names` are the
-    subscriber's own names for keywords, as pairs of keyword and name.
+    subscriber's own names for keywords, as pairs of keyword and name. Only a first digest has an `outlook`,
+    if enough is known.
     """
 
     email: str
@@ -69,6 +84,7 @@ class Digest:
     revisions: tuple[Revision, ...] = ()
     names: tuple[tuple[str, str], ...] = ()
     length: Length = "normal"
+    outlook: Outlook | None = None
 
 
 class Group(NamedTuple):

@@ -47,6 +47,8 @@ def compose(
         planned_at=planned_at,
         dated_on=planned_at.astimezone(subscriber.send_schedule.timezone).date(),
         keywords=tuple(keyword.text for keyword in subscriber.heard),
+        names=tuple((keyword.text, keyword.name) for keyword in subscriber.heard if keyword.name),
+        length=subscriber.length,
         entries=entries,
         is_first=is_first,
         revisions=news,

@@ -38,8 +38,22 @@ def merge(digest: Digest, earlier: Sequence[Digest]) -> Digest:
         entries=by_relevance(entries.values(), _queries(keywords)),
         revisions=tuple(revisions.values()),
         keywords=keywords,
+        names=_names(digest, earlier, keywords),
+        outlook=next((one.outlook for one in reversed(oldest_first) if one.outlook), None),
         is_first=any(one.is_first for one in oldest_first),
     )
+
+
+def _names(digest: Digest, earlier: Sequence[Digest], keywords: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Returns the names of all `keywords`: those of `digest` as they are there, others as they were last."""
+    former = dict(pair for one in earlier for pair in one.names)
+    taken = {name.casefold() for _, name in digest.names}
+    kept = (
+        (keyword, former[keyword])
+        for keyword in keywords
+        if keyword in former and keyword not in digest.keywords and former[keyword].casefold() not in taken
+    )
+    return (*digest.names, *kept)
 
 
 def _revisions(digests: Sequence[Digest]) -> dict[ArxivId, Revision]:

@@ -24,6 +24,7 @@ from digest.errors import ConfigurationError, QueryError
 from digest.keywords import query
 from digest.keywords.query import Query
 from digest.model.categories import ARCHIVES, NAMES, category_code, nearest_category
+from digest.model.digest import Length
 from digest.model.paper import one_line
 from digest.subscribers.toml import HEADER, NotSeparable, read_entries
 
@@ -56,10 +57,11 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyword:
-    """A keyword: `text` as the subscriber wrote it, and its `query`."""
+    """A keyword: `text` as the subscriber wrote it, its `query`, and the subscriber's own name for it."""
 
     text: str
     query: Query
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,7 @@ class Subscriber:
     send_schedule: SendSchedule
     filters: Filters = EVERYTHING
     muted: frozenset[str] = frozenset()
+    length: Length = "normal"
 
     @property
     def heard(self) -> tuple[Keyword, ...]:

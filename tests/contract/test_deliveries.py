@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from digest.model.digest import Outlook
 from digest.pipeline.merge import merge
 from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 from digest.storage.base import Store
@@ -158,6 +159,30 @@ def test_a_digest_whose_papers_are_being_sent_by_now_is_not_written_down(store: 
     claim(other)
     assert merged(store, mailing) == 0
     assert store.waiting() == 1
+
+
+# What a mail is rendered from
+
+
+def test_a_mailing_is_read_as_it_was_written(store: Store) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    outlook = Outlook(papers_a_day=54, busiest="tea", busiest_a_day=44, narrower=(("tea AND milk", 5),))
+    written = replace(
+        mailing.digest,
+        keywords=("tea", "cat:cs.LG", "milk"),
+        names=(("cat:cs.LG", "Büchlein"), ("milk", "M")),
+        length="short",
+        is_first=True,
+        outlook=outlook,
+    )
+    assert store.enqueue([Served(email=ADA, slot_at=NOW, digest=written)]) == 1
+    (read,) = claim(store)
+    assert read.digest == written
+    store.forget()
+    assert store.enqueue([Served(email=ADA, slot_at=NOW, digest=replace(written, outlook=None))]) == 1
+    (read,) = claim(store)
+    assert read.digest == replace(written, outlook=None)
 
 
 # Suppressed addresses

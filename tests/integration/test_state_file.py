@@ -246,6 +246,8 @@ def test_a_file_of_an_older_version_keeps_its_outbox(tmp_path: Path) -> None:
         (mailing,) = claim(store)
         (entry,) = mailing.digest.entries
         assert (mailing.number, entry.paper.title, entry.keywords) == (2, "On nothing", ("tea",))
+        digest = mailing.digest
+        assert (digest.names, digest.length, digest.outlook) == ((), "normal", None)
         store.enrol([ada], now=NOW, current_since=NOW)
         assert with_news(store) == set()
         store.record([found("2606.00001", "tea", version=2)], covered={key("tea"): NOW}, now=NOW)

@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from digest.keywords.query import parse
-from digest.model.digest import Digest, Entry, Hit
+from digest.model.digest import Digest, Entry, Hit, Outlook
+from digest.model.paper import Paper
 from digest.pipeline.compose import by_relevance, compose
 from digest.pipeline.merge import merge
+from digest.subscribers.subscriber import Keyword
 from tests.factories import invented_paper, make_subscriber
 
 NOW = datetime(2026, 6, 16, 7, tzinfo=UTC)
@@ -60,3 +62,48 @@ def test_composing_and_merging_give_one_order() -> None:
     first, rest = replace(whole, entries=whole.entries[1:]), replace(whole, entries=whole.entries[:1])
     assert merge(rest, [first]) == merge(first, [rest]) == whole
     assert merge(replace(rest, keywords=("tea", "(")), [first]).entries == whole.entries
+
+
+def test_merged_names_are_those_of_today_and_former_ones_only_of_dropped_keywords() -> None:
+    paper = invented_paper("2606.00001")
+    former = digest_of("a", "b", "c", names=(("a", "A"), ("b", "B"), ("c", "New")), paper=paper)
+    today = digest_of("a", "b", "d", names=(("a", "Other"), ("d", "new")), paper=paper)
+    merged = merge(replace(today, length="full"), [replace(former, length="short")])
+    assert merged.keywords == ("a", "b", "d", "c")
+    assert merged.names == (("a", "Other"), ("d", "new"))
+    assert merged.length == "full"
+    assert merge(today, [replace(former, names=(("c", "C"),))]).names == (*today.names, ("c", "C"))
+
+
+def test_what_is_to_come_is_said_by_the_first_mail_that_arrives() -> None:
+    outlook = Outlook(papers_a_day=4, busiest=None, busiest_a_day=4, narrower=())
+    paper = invented_paper("2606.00001")
+    today = digest_of("tea", paper=paper)
+    assert merge(today, [today]).outlook is None
+    assert merge(today, [replace(today, is_first=True, outlook=outlook), today]).outlook == outlook
+
+
+def digest_of(*keywords: str, paper: Paper, names: tuple[tuple[str, str], ...] = ()) -> Digest:
+    return Digest(
+        email="ada@example.org",
+        name=None,
+        planned_at=NOW,
+        dated_on=NOW.date(),
+        keywords=keywords,
+        entries=(Entry(paper, keywords),),
+        names=names,
+    )
+
+
+def test_a_digest_has_the_length_of_its_subscriber_and_the_names_of_keywords_that_are_not_muted() -> None:
+    named = (
+        Keyword(text="tea", query=parse("tea"), name="T"),
+        Keyword(text="ox", query=parse("ox"), name="O"),
+    )
+    ada = replace(make_subscriber("ada@example.org", length="short"), keywords=named)
+    hits = [Hit(number=1, query_key=parse("tea").key, paper=invented_paper("2606.00001"), is_backlog=False)]
+    whole = compose(ada, hits, planned_at=NOW, is_first=False)
+    heard = compose(replace(ada, muted=frozenset({parse("ox").key})), hits, planned_at=NOW, is_first=False)
+    assert whole
+    assert heard
+    assert (whole.length, whole.names, heard.names) == ("short", (("tea", "T"), ("ox", "O")), (("tea", "T"),))

@@ -144,9 +144,10 @@ def _mark(subscriber: Subscriber) -> bytes:
     send_schedule, filters = subscriber.send_schedule, subscriber.filters
     content = (
         subscriber.name,
-        [keyword.text for keyword in subscriber.keywords],
+        [(one.text, one.name) if one.name else one.text for one in subscriber.keywords],
         (send_schedule.send_at, send_schedule.timezone.key, send_schedule.weekly),
         [keyword.text for keyword in filters.exclude],
         (filters.categories, filters.crosslists, filters.replacements),
+        *([subscriber.length] if subscriber.length != "normal" else ()),
     )
     return blake2b(repr(content).encode(), digest_size=_MARK_BYTES).digest()

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import astuple
 from datetime import date
 from typing import Any
 
 from digest.config.parsing import address_key
-from digest.model.digest import Digest, Entry, Revision
+from digest.model.digest import Digest, Entry, Outlook, Revision
 from digest.storage.sqlite.editions import Editions
 from digest.storage.sqlite.row_mapping import moment_of
 from digest.storage.tokens import Kind, seal, subscriber_links
@@ -14,13 +15,15 @@ from digest.storage.values import Mailing, Pages
 
 MAILING_COLUMNS = (
     "number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries,"
-    " revisions, (SELECT links FROM subscriber WHERE subscriber.number = mailing.subscriber)"
+    " revisions, names, outlook, length,"
+    " (SELECT links FROM subscriber WHERE subscriber.number = mailing.subscriber)"
 )
 
 
 def read_mailing(row: Sequence[Any], editions: Editions, secret: str) -> Mailing:
     """Builds the mailing from a row of `MAILING_COLUMNS`, with the tokens of its pages."""
-    number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *lists, links = row
+    number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *rest = row
+    *lists, names, outlook, length, links = rest
     texts, placed, revised = map(json.loads, lists)
     papers = editions.read({edition for edition, _ in (*placed, *revised)})
     digest = Digest(
@@ -36,6 +39,9 @@ def read_mailing(row: Sequence[Any], editions: Editions, secret: str) -> Mailing
         revisions=tuple(
             Revision(paper=papers[edition], from_version=version) for edition, version in revised
         ),
+        names=tuple((texts[place], name) for place, name in json.loads(names or "[]")),
+        length=length,
+        outlook=_outlook(outlook),
     )
     about = subscriber_links(address_key(email), links)
     pages = Pages(
@@ -44,3 +50,20 @@ def read_mailing(row: Sequence[Any], editions: Editions, secret: str) -> Mailing
         digest=seal(secret, Kind.DIGEST, number, token),
     )
     return Mailing(number=number, token=token, attempts=attempts, digest=digest, pages=pages)
+
+
+def outlook_text(outlook: Outlook | None) -> str | None:
+    """Returns the text of an outlook in its row."""
+    return None if outlook is None else json.dumps(astuple(outlook), ensure_ascii=False)
+
+
+def _outlook(text: str | None) -> Outlook | None:
+    if text is None:
+        return None
+    papers_a_day, busiest, busiest_a_day, narrower = json.loads(text)
+    return Outlook(
+        papers_a_day=papers_a_day,
+        busiest=busiest,
+        busiest_a_day=busiest_a_day,
+        narrower=tuple((keyword, papers) for keyword, papers in narrower),
+    )

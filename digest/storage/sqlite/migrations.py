@@ -506,3 +506,16 @@ def m019_blocked(db: Database) -> None:
     db.execute(
         "UPDATE mailing SET is_blocked = 1 WHERE due_at IS NOT NULL AND reply IS NOT NULL AND attempts = 0"
     )
+
+
+@migrations()
+def m020_glance(db: Database) -> None:
+    """How much of a digest its mail shows, the subscriber's names for keywords, and what is to come."""
+    for statement in (
+        "ALTER TABLE mailing ADD COLUMN length TEXT NOT NULL DEFAULT 'normal'",
+        # JSON, each NULL if there is nothing: pairs of the place of a keyword and its name; an outlook.
+        "ALTER TABLE mailing ADD COLUMN names TEXT",
+        "ALTER TABLE mailing ADD COLUMN outlook TEXT",
+        "ALTER TABLE preference ADD COLUMN length TEXT",
+    ):
+        db.execute(statement)
