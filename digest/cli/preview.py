@@ -91,6 +91,7 @@ def trial_subscriber(settings: "Settings", keywords: tuple[str, ...]) -> "Subscr
         name=None,
         keywords=tuple(Keyword(text=text, query=parse(text)) for text in keywords),
         send_schedule=SendSchedule(send_at=settings.defaults.at, timezone=settings.defaults.timezone),
+        length=settings.defaults.length,
     )
 
 

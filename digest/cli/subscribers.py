@@ -13,6 +13,7 @@ from digest.cli.options import AsList
 
 if TYPE_CHECKING:
     from digest.config.settings import Settings
+    from digest.model.digest import Length
     from digest.subscribers.preferences import Preferences
     from digest.subscribers.subscriber import Subscriber
 
@@ -29,7 +30,7 @@ def subscribers(
     if as_json:
         typer.echo(json.dumps([_as_object(one) for one in found], ensure_ascii=False, indent=2))
     elif found:
-        _print_table(found)
+        _print_table(found, settings.defaults.length)
     else:
         typer.echo(
             f"No subscribers yet in {settings.subscribers}: `digest subscribe EMAIL -k KEYWORD` adds one."
@@ -47,11 +48,15 @@ class _Known:
 
     @property
     def has_own_choices(self) -> bool:
-        return self.has_own_time or bool(self.mailed.muted or _pause(self.mailed))
+        return self.has_own_time or self.has_own_length or bool(self.mailed.muted or _pause(self.mailed))
 
     @property
     def has_own_time(self) -> bool:
         return replace(self.mailed.send_schedule, paused_until=None) != self.written.send_schedule
+
+    @property
+    def has_own_length(self) -> bool:
+        return self.mailed.length != self.written.length
 
 
 def listed(keywords: tuple[str, ...]) -> str:
@@ -141,6 +146,7 @@ def _choices(known: _Known) -> str:
         f"paused until {until}" if (until := _pause(mailed)) else "",
         f"mutes {listed(muted)}" if muted else "",
         f"own time (in the file: {times(known.written)})" if known.has_own_time else "",
+        f"own length (in the file: {known.written.length})" if known.has_own_length else "",
     )
     return "; ".join(filter(None, parts))
 
@@ -163,19 +169,21 @@ def _as_object(known: _Known) -> dict[str, Any]:
         "at": f"{send_schedule.send_at:%H:%M}",
         "timezone": send_schedule.timezone.key,
         "weekly": None if send_schedule.weekly is None else WEEKDAYS[send_schedule.weekly],
+        "length": subscriber.length,
         "exclude": [keyword.text for keyword in subscriber.filters.exclude],
         "categories": list(subscriber.filters.categories),
         "crosslists": subscriber.filters.crosslists,
         "replacements": subscriber.filters.replacements,
         "muted": [keyword.text for keyword in subscriber.keywords if keyword.query.key in subscriber.muted],
         "has_own_time": known.has_own_time,
+        "has_own_length": known.has_own_length,
         "paused_until": until and until.isoformat(),
         "left_at": known.left_at and known.left_at.isoformat(),
         "is_suppressed": known.is_suppressed,
     }
 
 
-def _print_table(found: Sequence[_Known]) -> None:
+def _print_table(found: Sequence[_Known], usual: "Length") -> None:
     from digest.cli.output import print_table
 
     choices = [_choices(known) for known in found]
@@ -195,7 +203,7 @@ def _print_table(found: Sequence[_Known]) -> None:
             subscriber.email,
             subscriber.name or "",
             keywords,
-            times(subscriber),
+            times(subscriber) + ("" if subscriber.length == usual else f", {subscriber.length}"),
             filters(subscriber),
             choice,
         )

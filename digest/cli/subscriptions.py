@@ -38,6 +38,13 @@ def subscribe(
         str | None,
         typer.Option(metavar="DAY", help="One mail a week, on mon, tue, …; [b]never[/b] means every day."),
     ] = None,
+    length: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LENGTH",
+            help="How much a mail shows: [b]short[/b] (about 600 words), [b]normal[/b] (1,500), [b]full[/b].",
+        ),
+    ] = None,
     exclude: Annotated[
         list[str] | None,
         typer.Option(metavar="KEYWORD", help="Exclude papers that match this. May be repeated."),
@@ -68,7 +75,7 @@ def subscribe(
         typer.Option(
             "--forget-choices",
             metavar="",
-            help="Remove their online choices: muted keywords, a pause, another time or day.",
+            help="Remove their online choices: muted keywords, a pause, another time, day or length.",
         ),
     ] = False,
 ) -> None:
@@ -91,6 +98,7 @@ def subscribe(
         at=at,
         timezone=timezone,
         weekly=weekly,
+        length=length,
         exclude=exclude or (),
         categories=category or (),
         crosslists=crosslists,

@@ -1,4 +1,4 @@
-"""How people write addresses, times, zones and weekdays: the same in both files and on the command line.
+"""How people write addresses, times, zones, weekdays and lengths, in both files and on the command line.
 
 Every `parse_…` raises `ValueError` whose text says what is allowed.
 """
@@ -12,11 +12,12 @@ from datetime import time
 from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from digest.config.os_errors import explain, is_passing
 from digest.errors import ConfigurationError
+from digest.model.digest import Length
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -66,6 +67,17 @@ def parse_zone(value: object) -> ZoneInfo:
         raise ValueError(
             f'must be the name of a time zone, for example "Europe/Berlin" or "UTC"{hint}'
         ) from error
+
+
+def parse_length(value: object) -> Length:
+    """How much of a digest a mail shows. Raises `ValueError` for other values than the three words."""
+    word = value.casefold() if isinstance(value, str) else ""
+    for length in get_args(Length):
+        if word == length:
+            return cast("Length", length)
+    raise ValueError(
+        'must be "short" (about 600 words), "normal" (about 1,500) or "full" (everything that fits)'
+    )
 
 
 def parse_weekday(value: object) -> int | None:

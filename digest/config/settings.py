@@ -29,6 +29,7 @@ from digest.config.parsing import (
     nearest,
     parse_address,
     parse_host,
+    parse_length,
     parse_time,
     parse_weekday,
     parse_zone,
@@ -36,6 +37,7 @@ from digest.config.parsing import (
 from digest.config.providers import PROVIDERS
 from digest.config.transports import ALLOWED, missing_for, transport_name
 from digest.config.web_settings import Section, Web, parse_url
+from digest.model.digest import Length
 from digest.model.paper import one_line
 
 ARXIV_INTERVAL = timedelta(seconds=3)
@@ -351,6 +353,9 @@ class Defaults(Section):
     )
     weekly: Annotated[int | None, BeforeValidator(parse_weekday)] = Field(
         default=None, description="a weekday"
+    )
+    length: Annotated[Length, BeforeValidator(parse_length)] = Field(
+        default="normal", description='"short", "normal" or "full"'
     )
 
 

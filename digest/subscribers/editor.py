@@ -18,6 +18,7 @@ from digest.config.parsing import (
     address_key,
     nearest,
     parse_address,
+    parse_length,
     parse_time,
     parse_toml,
     parse_weekday,
@@ -48,6 +49,7 @@ _PARSERS: Mapping[str, Callable[[object], object]] = {
     "at": parse_time,
     "timezone": parse_zone,
     "weekly": parse_weekday,
+    "length": parse_length,
     "replacements": parse_replacements,
 }
 
@@ -116,6 +118,7 @@ def subscribe(
     at: str | None = None,
     timezone: str | None = None,
     weekly: str | None = None,
+    length: str | None = None,
     exclude: Sequence[str] = (),
     categories: Sequence[str] = (),
     crosslists: bool | None = None,
@@ -132,6 +135,7 @@ def subscribe(
         "at": at,
         "timezone": timezone,
         "weekly": weekly,
+        "length": length,
         "crosslists": crosslists,
         "replacements": replacements,
     }

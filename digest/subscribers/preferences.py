@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 
 from digest.config.parsing import WEEKDAYS, address_key, parse_weekday
+from digest.model.digest import Length
 from digest.subscribers.subscriber import Subscriber
 
 NEVER = "never"
@@ -16,8 +17,7 @@ class Preferences:
     """One subscriber's online choices; if `None` or empty, subscribers.toml applies.
 
     `muted` are the keys of muted queries. `weekly` is one of `digest.config.parsing.WEEKDAYS`, or `NEVER`.
-    Before the day `paused_until` nothing is sent.
-    `left_at` is when they unsubscribed.
+    Before the day `paused_until` nothing is sent. `left_at` is when they unsubscribed.
     """
 
     muted: tuple[str, ...] = ()
@@ -25,6 +25,7 @@ class Preferences:
     weekly: str | None = None
     paused_until: date | None = None
     left_at: datetime | None = None
+    length: Length | None = None
 
 
 def adapted(subscriber: Subscriber, preferences: Preferences) -> Subscriber | None:
@@ -38,7 +39,12 @@ def adapted(subscriber: Subscriber, preferences: Preferences) -> Subscriber | No
         weekly=written.weekly if chosen is None else parse_weekday(chosen),
         paused_until=preferences.paused_until,
     )
-    return replace(subscriber, send_schedule=send_schedule, muted=frozenset(preferences.muted))
+    return replace(
+        subscriber,
+        send_schedule=send_schedule,
+        muted=frozenset(preferences.muted),
+        length=preferences.length or subscriber.length,
+    )
 
 
 def differences(
@@ -62,6 +68,7 @@ def _described(subscriber: Subscriber, preferences: Preferences) -> dict[str, st
         "muted keywords": ", ".join(muted) or "none",
         "day": "every day" if send_schedule.weekly is None else WEEKDAYS[send_schedule.weekly].title(),
         "time": f"{send_schedule.send_at:%H:%M} {send_schedule.timezone.key}",
+        "length": chosen.length,
         "pause": f"until {until.isoformat()}" if until else "none",
     }
 

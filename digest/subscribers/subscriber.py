@@ -12,6 +12,7 @@ from digest.config.parsing import (
     address_key,
     nearest,
     parse_address,
+    parse_length,
     parse_time,
     parse_toml,
     parse_weekday,
@@ -38,6 +39,7 @@ KEYS = (
     "at",
     "timezone",
     "weekly",
+    "length",
     "exclude",
     "categories",
     "crosslists",
@@ -220,6 +222,7 @@ def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> 
     send_at = _read(raw, "at", parse_time, defaults.at, wrong)
     timezone = _read(raw, "timezone", parse_zone, defaults.timezone, wrong)
     weekly = _read(raw, "weekly", parse_weekday, defaults.weekly, wrong)
+    length = _read(raw, "length", parse_length, defaults.length, wrong)
     name = _read(raw, "name", _parse_name, None, wrong)
     email = _read(raw, "email", parse_address, None, wrong)
     if "email" not in raw:
@@ -232,6 +235,7 @@ def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> 
         keywords=keywords,
         send_schedule=_send_schedule(send_at, timezone, weekly),
         filters=_filters(exclude, categories, crosslists, replacements),
+        length=length,
     )
 
 

@@ -16,7 +16,7 @@ from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest
 from digest.model.paper import one_line
 from digest.storage.values import KeywordPage
-from digest.web.preferences_form import DAYS, Form
+from digest.web.preferences_form import DAYS, LENGTHS, Form
 
 _NAMES = ("message", "leave", "preferences", "keyword", "digest", "undo")
 
@@ -91,6 +91,7 @@ class Pages:
             may_return=may_return,
             notice=notice,
             days=DAYS,
+            lengths=LENGTHS,
             urls=urls,
         )
 

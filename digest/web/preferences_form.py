@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
 
-from digest.config.parsing import WEEKDAYS, parse_time, parse_weekday
+from digest.config.parsing import WEEKDAYS, parse_length, parse_time, parse_weekday
+from digest.model.digest import Length
 from digest.subscribers.preferences import NEVER, Preferences, adapted
 from digest.subscribers.subscriber import Keyword, Subscriber
 
@@ -20,6 +21,12 @@ DAYS = {
     "fri": "Fridays",
     "sat": "Saturdays",
     "sun": "Sundays",
+}
+
+LENGTHS: Mapping[Length, str] = {
+    "short": "Short (about 600 words)",
+    "normal": "Normal (about 1,500 words)",
+    "full": "Full (everything that fits)",
 }
 
 
@@ -40,6 +47,7 @@ class Form:
     at: str
     timezone: str
     weekly: str
+    length: str
     paused_until: str
     first_day: str
     last_day: str
@@ -61,6 +69,7 @@ def build_form(
         at=f"{chosen.send_schedule.send_at:%H:%M}",
         timezone=chosen.send_schedule.timezone.key,
         weekly=_word(chosen.send_schedule.weekly),
+        length=chosen.length,
         paused_until=until.isoformat() if until and until > today else "",
         first_day=(today + timedelta(days=1)).isoformat(),
         last_day=(today + LONGEST_PAUSE).isoformat(),
@@ -70,7 +79,7 @@ def build_form(
 
 def is_whole(sent: Mapping[str, Sequence[str]]) -> bool:
     """Whether the form is complete: each field that a browser always sends is there once."""
-    return all(len(sent.get(name, ())) == 1 for name in ("at", "weekly", "paused_until"))
+    return all(len(sent.get(name, ())) == 1 for name in ("at", "weekly", "length", "paused_until"))
 
 
 def is_renewal(sent: Mapping[str, Sequence[str]]) -> bool:
@@ -89,7 +98,9 @@ def parse_choices(
     """The choices that differ from the file, and the errors by field."""
     errors: dict[str, str] = {}
     written = subscriber.send_schedule
-    at, weekly, until = ((sent.get(name) or [""])[0].strip() for name in ("at", "weekly", "paused_until"))
+    at, weekly, long, until = (
+        (sent.get(name) or [""])[0].strip() for name in ("at", "weekly", "length", "paused_until")
+    )
     muted = set(sent.get("mute[]") or ())
     try:
         send_at = parse_time(at) if at else None
@@ -99,6 +110,10 @@ def parse_choices(
         day = parse_weekday(weekly) if weekly else written.weekly
     except ValueError:
         errors["weekly"], day = "Choose one of the days.", written.weekly
+    try:
+        length = parse_length(long) if long else subscriber.length
+    except ValueError:
+        errors["length"], length = "Choose one of the lengths.", subscriber.length
     today = now.astimezone(written.timezone).date()
     paused_until = _day(until)
     if until and (paused_until is None or not today < paused_until <= today + LONGEST_PAUSE):
@@ -107,6 +122,7 @@ def parse_choices(
         muted=tuple(one.query.key for one in subscriber.keywords if _name(one) in muted),
         send_at=None if send_at == written.send_at else send_at,
         weekly=None if day == written.weekly else _word(day),
+        length=None if length == subscriber.length else length,
         paused_until=paused_until,
     )
     return chosen, errors

@@ -15,7 +15,9 @@ from tests.factories import make_subscriber, moment
 from tests.stores import LEASE, NOW, enqueue, found, new_for, record
 
 ADA, BO = "ada@example.org", "bo@example.org"
-CHOSEN = Preferences(muted=("k1", "k2"), send_at=time(18, 5), weekly="never", paused_until=date(2026, 7, 1))
+CHOSEN = Preferences(
+    muted=("k1", "k2"), send_at=time(18, 5), weekly="never", paused_until=date(2026, 7, 1), length="full"
+)
 
 
 @pytest.fixture
@@ -41,8 +43,10 @@ def test_choices_are_kept_as_they_were_made(store: Store) -> None:
     assert store.preferences() == {}
     store.save_preferences("Ada@Example.org", CHOSEN)
     assert store.preferences() == {ADA: CHOSEN}
-    store.save_preferences(ADA, Preferences(weekly="fri"))
-    assert store.preferences() == {ADA: Preferences(weekly="fri")}
+    for one in (Preferences(weekly="fri"), Preferences(length="short")):
+        store.save_preferences(ADA, one)
+        assert store.preferences() == {ADA: one}
+        assert store.preferences_of(ADA) == one
     store.save_preferences("nobody@example.org", CHOSEN)
     assert set(store.preferences()) == {ADA}
 

@@ -144,6 +144,7 @@ def test_the_list_is_a_table_with_a_line_for_each(digest: Digest) -> None:
 NOTHING_CHOSEN = {
     "muted": [],
     "has_own_time": False,
+    "has_own_length": False,
     "paused_until": None,
     "left_at": None,
     "is_suppressed": False,
@@ -154,7 +155,8 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
     digest("subscribe", "a@example.org", "-k", "neural operator")
     digest(
         *("subscribe", "b@example.org", "-k", "x ray", "--name", "J\u00f6", "--at", "18:05"),
-        *("--timezone", "Asia/Tokyo", "--weekly", "Sunday", "--exclude", "survey", "--category", "cs.lg"),
+        *("--timezone", "Asia/Tokyo", "--weekly", "Sunday", "--length", "short", "--exclude", "survey"),
+        *("--category", "cs.lg"),
         *("--category", "stat.*", "--no-crosslists", "--replacements", "section"),
     )
     assert json.loads(digest("subscribers", "--json").out) == [
@@ -165,6 +167,7 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
             "at": "07:00",
             "timezone": "UTC",
             "weekly": None,
+            "length": "normal",
             "exclude": [],
             "categories": [],
             "crosslists": True,
@@ -178,6 +181,7 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
             "at": "18:05",
             "timezone": "Asia/Tokyo",
             "weekly": "sun",
+            "length": "short",
             "exclude": ["survey"],
             "categories": ["cs.LG", "stat.*"],
             "crosslists": False,
@@ -211,6 +215,25 @@ def test_what_subscribers_chose_and_who_is_suppressed_is_listed(digest: Digest, 
     assert (first_object["muted"], first_object["at"], first_object["weekly"]) == (["x ray"], "18:05", "fri")
     assert (first_object["has_own_time"], first_object["paused_until"]) == (True, "2126-07-01")
     assert (second_object["left_at"], second_object["is_suppressed"]) == ("2026-06-16T07:00:00+00:00", True)
+
+
+def test_another_length_than_the_usual_one_is_listed(digest: Digest, tmp_path: Path) -> None:
+    digest("subscribe", "a@example.org", "-k", "x ray", "--length", "Full")
+    out = digest("subscribe", "b@example.org", "-k", "x ray", "--length", "short").out
+    assert out.startswith("Added b@example.org")
+    digest("subscribe", "c@example.org", "-k", "x ray")
+    found = load_subscribers(tmp_path / "subscribers.toml", Defaults())
+    assert [one.length for one in found] == ["full", "short", "normal"]
+    with SqliteStore(tmp_path / "digest.db") as store:
+        store.enrol(found, now=moment("2026-06-16 07:00"), current_since=moment("2026-06-16 07:00"))
+        store.save_preferences("a@example.org", Preferences(length="normal"))
+    _, first, second, third, note = digest("subscribers").out.splitlines()
+    assert "07:00 UTC, " not in first + third
+    assert first.rstrip().endswith("own length (in the file: full)")
+    assert "every day at 07:00 UTC, short" in second
+    assert "--forget-choices" in note
+    assert "length: normal (in the file: full)" in digest("subscribe", "a@example.org").out
+    assert "Changed length of b@" in digest("subscribe", "b@example.org", "--length", "normal").out
 
 
 def test_a_pause_that_is_over_is_not_listed(digest: Digest, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.integration.web_site import ADA, BO, Town, serving_town, told
 from tests.waiting import LIMIT
 
 TEA, MILK = (keyword.query.key for keyword in ADA.keywords)
-AS_IT_IS = {"weekly": "never", "at": "07:00", "paused_until": ""}
+AS_IT_IS = {"weekly": "never", "at": "07:00", "length": "normal", "paused_until": ""}
 
 
 def manage(town: Town) -> str:
@@ -35,19 +35,30 @@ def box_of(body: str, keyword: str) -> str:
 async def test_what_is_chosen_is_kept_and_shown(town: Town) -> None:
     url = manage(town)
     milk = box_of((await town.get(url)).body, "milk")
-    chosen = {"mute[]": milk, "weekly": "fri", "at": "18:05", "paused_until": "2026-07-01"}
+    chosen = {
+        "mute[]": milk,
+        "weekly": "fri",
+        "at": "18:05",
+        "length": "short",
+        "paused_until": "2026-07-01",
+    }
     answer = await town.post(url, chosen)
     assert answer.status == 200
     assert "Saved." in told(answer.body)
     assert town.store.preferences() == {
         ADA.email: Preferences(
-            muted=(MILK,), weekly="fri", send_at=time(18, 5), paused_until=date(2026, 7, 1)
+            muted=(MILK,),
+            weekly="fri",
+            send_at=time(18, 5),
+            paused_until=date(2026, 7, 1),
+            length="short",
         )
     }
     page = (await town.get(url)).body
     assert f'value="{milk}" checked' in page
     assert 'value="fri" selected' in page
     assert 'value="18:05"' in page
+    assert '<option value="short" selected>Short (about 600 words)</option>' in page
     assert 'value="2026-07-01"' in page
 
 
@@ -72,6 +83,7 @@ async def test_a_weekly_subscriber_can_choose_every_day(town: Town) -> None:
         ("at", "24:00"),
         ("at", "<b>"),
         ("weekly", "someday"),
+        ("length", "long"),
         ("paused_until", "2026-06-16"),
         ("paused_until", "2027-06-18"),
         ("paused_until", "soon"),
@@ -139,9 +151,11 @@ CHOSEN = Preferences(muted=(MILK,), weekly="fri", send_at=time(18, 5), paused_un
         {"at": "07:00"},
         {"weekly": "mon", "paused_until": ""},
         {"at": "07:00", "weekly": "never"},
+        {"at": "07:00", "weekly": "never", "paused_until": ""},
+        {"at": "07:00", "weekly": "never", "length": "full"},
         {"mute[]": "x"},
         {"return": "no"},
-        [("at", "07:00"), ("at", "08:00"), ("weekly", "never"), ("paused_until", "")],
+        [("at", "07:00"), ("at", "08:00"), ("weekly", "never"), ("length", "full"), ("paused_until", "")],
     ],
 )
 async def test_what_is_not_the_whole_form_changes_nothing_and_is_told(
@@ -162,7 +176,7 @@ async def test_a_form_of_another_kind_changes_nothing(town: Town, kind: str) -> 
     url = manage(town)
     town.store.save_preferences(ADA.email, CHOSEN)
     state = town.state()
-    body = b"at=07:00&weekly=never&paused_until="
+    body = b"at=07:00&weekly=never&length=full&paused_until="
     answer = await town.ask("POST", url, data=body, headers={"Content-Type": kind})
     assert answer.status == 415
     assert town.state() == state

@@ -1,6 +1,8 @@
 """Unsubscribing by one click, and by a page with a button."""
 
 import re
+import sqlite3
+from contextlib import closing
 from datetime import time, timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -104,8 +106,8 @@ async def test_who_has_left_is_told_and_can_take_it_back(town: Town) -> None:
     assert town.store.preferences() == {}
 
 
-CHOSEN = {"weekly": "fri", "at": "18:05", "paused_until": "2026-07-01"}
-AS_BEFORE = {"weekly": "never", "at": "07:00", "paused_until": ""}
+CHOSEN = {"weekly": "fri", "at": "18:05", "length": "full", "paused_until": "2026-07-01"}
+AS_BEFORE = {"weekly": "never", "at": "07:00", "length": "normal", "paused_until": ""}
 
 
 async def texts_sent(town: Town) -> list[str]:
@@ -120,7 +122,8 @@ async def texts_sent(town: Town) -> list[str]:
 async def test_who_chooses_is_told_what_and_can_take_it_back(town: Town) -> None:
     links = town.links()
     assert links.manage
-    town.store.save_preferences(ADA.email, Preferences(send_at=time(9)))
+    former = Preferences(send_at=time(9), length="short")
+    town.store.save_preferences(ADA.email, former)
     page = (await town.get(links.manage)).body
     (name,) = re.findall(r'name="mute\[\]" value="(\w+)"', page)[:1]
     for _ in range(2):
@@ -132,6 +135,7 @@ async def test_who_chooses_is_told_what_and_can_take_it_back(town: Town) -> None
         '- muted keywords: "tea" (before: none)',
         "- day: Fri (before: every day)",
         "- time: 18:05 UTC (before: 09:00 UTC)",
+        "- length: full (before: short)",
         "- pause: until 2026-07-01 (before: none)",
         f"{BASE}/b/{mail.token}",
     ):
@@ -140,6 +144,17 @@ async def test_who_chooses_is_told_what_and_can_take_it_back(town: Town) -> None
     assert "time: 09:00 UTC (before: 18:05 UTC)" in undoing
     assert town.store.preferences_of(ADA.email).weekly == "fri"
     assert "earlier preferences are restored" in told((await town.post(f"/b/{mail.token}")).body)
+    assert town.store.preferences() == {ADA.email: former}
+
+
+async def test_choices_that_an_earlier_version_wrote_down_are_restored(town: Town) -> None:
+    links = town.links()
+    assert links.manage
+    await town.post(links.manage, CHOSEN)
+    (mail,) = town.store.confirmations(now=town.now)
+    with closing(sqlite3.connect(town.path)) as connection, connection:
+        connection.execute("""UPDATE confirmation SET former = '[[], "09:00:00", null, null]'""")
+    await town.post(f"/b/{mail.token}")
     assert town.store.preferences() == {ADA.email: Preferences(send_at=time(9))}
 
 

@@ -13,7 +13,7 @@ from tests.waiting import until
 CUT_OFF = {
     "body": (
         "POST /p/{} HTTP/1.1\r\nHost: x\r\n{FORM}\r\nContent-Length: 900\r\n\r\n"
-        "at=08%3A00&weekly=never&paused_until="
+        "at=08%3A00&weekly=never&length=normal&paused_until="
     ),
     "chunk": "POST /p/{} HTTP/1.1\r\nHost: x\r\n{FORM}\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nat=07%3A00",
     "headers": "GET /p/{} HTTP/1.1\r\nHost",

@@ -60,7 +60,7 @@ def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[
         urlopen(back, data=b"", timeout=10).close()
     (folder / "refused.html").write_text(_refused(manage.replace(BASE, site.address)), encoding="utf-8")
     pause = (datetime.now(UTC) + timedelta(days=14)).date().isoformat()
-    form = urlencode({"at": "07:00", "weekly": "never", "paused_until": pause})
+    form = urlencode({"at": "07:00", "weekly": "never", "length": "normal", "paused_until": pause})
     urlopen(manage.replace(BASE, site.address), data=form.encode(), timeout=10).close()
     return {
         "choices to take back": [opening(site.confirmation("changed"))],
@@ -81,7 +81,7 @@ def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[
 
 def _refused(manage: str) -> str:
     """The page that says what is wrong; a browser would not let its subscriber send such a form."""
-    form = urlencode({"at": "25:00", "weekly": "never ever", "paused_until": "1999-01-01"})
+    form = urlencode({"at": "25:00", "weekly": "never ever", "length": "long", "paused_until": "1999-01-01"})
     with pytest.raises(HTTPError) as refusal:
         urlopen(manage, data=form.encode(), timeout=10)
     page = refusal.value.read().decode()

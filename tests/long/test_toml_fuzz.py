@@ -44,6 +44,7 @@ keywords = ["graph neural network", "=compiler", "ti:tea AND (cat:cs.LG OR au:\\
 at = "07:00"
 timezone = "Pacific/Auckland"
 weekly = "fri"
+length = "short"
 exclude = ["survey"]
 categories = ["cs.*", "math.CO"]
 crosslists = false

@@ -127,6 +127,7 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_DEFAULTS__AT": "18:30",
         "DIGEST_DEFAULTS__TIMEZONE": "Asia/Tokyo",
         "DIGEST_DEFAULTS__WEEKLY": "Friday",
+        "DIGEST_DEFAULTS__LENGTH": "Short",
         "DIGEST_WEB__BASE_URL": "https://digest.example.org/lab/",
         "DIGEST_WEB__LISTEN": "[::1]:8000",
         "DIGEST_WEB__TRUSTED_PROXIES": "192.0.2.1, 10.0.0.0/8",
@@ -144,7 +145,8 @@ def test_every_key_can_come_from_the_environment() -> None:
     assert settings.smtp.password.get_secret_value() == "hush"
     assert (settings.smtp.port, settings.smtp.sender_name) == (2525, "The Lab")
     assert (settings.delivery.transport, settings.delivery.maildir) == ("maildir", Path("mails"))
-    assert (settings.defaults.at, settings.defaults.weekly) == (time(18, 30), 4)
+    defaults = settings.defaults
+    assert (defaults.at, defaults.weekly, defaults.length) == (time(18, 30), 4, "short")
     assert settings.defaults.timezone.key == "Asia/Tokyo"
     assert (settings.web.base_url, settings.web.address) == ("https://digest.example.org/lab", ("::1", 8000))
     assert settings.web.trusted_proxies == (ip_network("192.0.2.1"), ip_network("10.0.0.0/8"))
@@ -429,7 +431,7 @@ def test_half_a_login_is_an_error(toml: str, problem: str, tmp_path: Path) -> No
         ('[smpt]\nhost = "x"', "smpt", "did you mean smtp?"),
         ('[smtp]\nhots = "x"', "smtp.hots", "did you mean host?"),
         ('host = "x"', "host", "did you mean smtp.host?"),
-        ("[defaults]\nzzz = 1", "defaults.zzz", "known keys are at, timezone, weekly"),
+        ("[defaults]\nzzz = 1", "defaults.zzz", "known keys are at, timezone, weekly, length"),
         ("smtp = 5", "smtp = 5", "[smtp]"),
         ("state = 5", "state = 5", "must be the path of the state file"),
         ("[smtp]\nport = 70000", "smtp.port = 70000", "from 1 to 65535"),
@@ -450,6 +452,8 @@ def test_half_a_login_is_an_error(toml: str, problem: str, tmp_path: Path) -> No
         ('[delivery]\ntransport = "smtp"', "delivery.transport", "set smtp.host"),
         ('[defaults]\nat = "7am"', 'defaults.at = "7am"', "HH:MM"),
         ('[defaults]\ntimezone = "Europe/Berln"', "defaults.timezone", "did you mean Europe/Berlin?"),
+        ('[defaults]\nlength = "long"', 'defaults.length = "long"', 'must be "short" (about'),
+        ("[defaults]\nlength = 600", "defaults.length = 600", 'must be "short" (about'),
         ('[defaults]\nweekly = "fry"', 'defaults.weekly = "fry"', "mon, tue"),
     ],
 )

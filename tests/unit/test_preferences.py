@@ -32,6 +32,7 @@ def test_what_is_not_chosen_is_as_the_file_has_it() -> None:
     assert adapted(ADA, Preferences(paused_until=date(2026, 7, 1))) == at_other_times(
         ADA, paused_until=date(2026, 7, 1)
     )
+    assert adapted(ADA, Preferences(length="short")) == replace(ADA, length="short")
 
 
 def test_who_left_is_no_subscriber() -> None:

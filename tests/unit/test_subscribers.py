@@ -46,13 +46,16 @@ def test_what_is_left_out_comes_from_the_defaults() -> None:
 
 
 def test_an_entry_can_say_all_of_it() -> None:
-    (subscriber,) = parse(f'{GOOD}name = "A Reader"\nat = "23:59"\ntimezone = "UTC"\nweekly = "Sun"\n')
+    (subscriber,) = parse(
+        f'{GOOD}name = "A Reader"\nat = "23:59"\ntimezone = "UTC"\nweekly = "Sun"\nlength = "full"\n'
+    )
     assert (subscriber.name, subscriber.send_schedule.send_at, subscriber.send_schedule.timezone.key) == (
         "A Reader",
         time(23, 59),
         "UTC",
     )
     assert subscriber.send_schedule.weekly == 6
+    assert subscriber.length == "full"
 
 
 def test_filters_are_off_unless_an_entry_asks_for_them() -> None:
@@ -109,7 +112,10 @@ def test_a_file_without_entries_has_no_subscribers() -> None:
     ("entry", "problem"),
     [
         (f"{GOOD}keyword = 1", "keyword: unknown key; did you mean keywords?"),
-        (f"{GOOD}zzz = 1", "zzz: unknown key; known keys are email, name, keywords, at, timezone, weekly"),
+        (
+            f"{GOOD}zzz = 1",
+            "zzz: unknown key; known keys are email, name, keywords, at, timezone, weekly, length",
+        ),
         ('keywords = ["x ray"]', "email: missing"),
         ('email = "reader"\nkeywords = ["x ray"]', 'email = "reader": must be a mail address'),
         (
@@ -135,6 +141,8 @@ def test_a_file_without_entries_has_no_subscribers() -> None:
         (f'{GOOD}timezone = "Europe"', "must be the name of a time zone"),
         (f"{GOOD}timezone = 1", "must be the name of a time zone"),
         (f'{GOOD}weekly = "caturday"', 'weekly = "caturday": must be one of mon, tue'),
+        (f'{GOOD}length = "long"', 'length = "long": must be "short" (about 600 words), "normal"'),
+        (f"{GOOD}length = 600", "length = 600: must be"),
         (f"{GOOD}weekly = true", "weekly = true: must be one of mon, tue"),
         (f"{GOOD}excludes = []", "excludes: unknown key; did you mean exclude?"),
         (f'{GOOD}exclude = "survey"', 'exclude: "survey" is not a list of keywords; write exclude = ["'),

@@ -138,16 +138,16 @@ def _confirmation(row: Sequence[Any]) -> Confirmation:
 
 def _as_json(chosen: Preferences) -> str:
     at, until = chosen.send_at, chosen.paused_until
-    return json.dumps(
-        [chosen.muted, at and at.isoformat(), chosen.weekly, until and until.isoformat()], ensure_ascii=False
-    )
+    rest = (at and at.isoformat(), chosen.weekly, until and until.isoformat(), chosen.length)
+    return json.dumps([chosen.muted, *rest], ensure_ascii=False)
 
 
 def _choices(text: str) -> Preferences:
-    muted, at, weekly, until = json.loads(text)
+    muted, at, weekly, until, *rest = json.loads(text)  # earlier versions wrote no length
     return Preferences(
         muted=tuple(muted),
         send_at=at and time.fromisoformat(at),
         weekly=weekly,
         paused_until=until and date.fromisoformat(until),
+        length=rest[0] if rest else None,
     )

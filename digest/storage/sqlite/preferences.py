@@ -23,7 +23,7 @@ class SavedPreferences(Part):
     def preferences(self) -> Mapping[str, Preferences]:
         rows = self._connection.rows(
             """
-            SELECT address, muted, send_at, weekly, paused_until, left_at
+            SELECT address, muted, send_at, weekly, paused_until, left_at, length
             FROM preference JOIN subscriber ON subscriber.number = preference.subscriber
             """
         )
@@ -32,7 +32,7 @@ class SavedPreferences(Part):
     def preferences_of(self, email: str) -> Preferences:
         rows = self._connection.rows(
             """
-            SELECT muted, send_at, weekly, paused_until, left_at FROM preference
+            SELECT muted, send_at, weekly, paused_until, left_at, length FROM preference
             WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
             """,
             [address_key(email)],
@@ -43,16 +43,17 @@ class SavedPreferences(Part):
         with self._connection.transaction() as db:
             db.execute(
                 """
-                INSERT INTO preference (subscriber, muted, send_at, weekly, paused_until)
-                SELECT number, ?, ?, ?, ? FROM subscriber WHERE address = ?
+                INSERT INTO preference (subscriber, muted, send_at, weekly, paused_until, length)
+                SELECT number, ?, ?, ?, ?, ? FROM subscriber WHERE address = ?
                 ON CONFLICT (subscriber) DO UPDATE SET muted = excluded.muted, send_at = excluded.send_at,
-                    weekly = excluded.weekly, paused_until = excluded.paused_until
+                    weekly = excluded.weekly, paused_until = excluded.paused_until, length = excluded.length
                 """,
                 [
                     json.dumps(sorted(preferences.muted), ensure_ascii=False),
                     preferences.send_at and f"{preferences.send_at:%H:%M}",
                     preferences.weekly,
                     preferences.paused_until and preferences.paused_until.isoformat(),
+                    preferences.length,
                     address_key(email),
                 ],
             )
@@ -144,17 +145,18 @@ def _forget_defaults(db: Database) -> None:
     db.execute(
         """
         DELETE FROM preference
-        WHERE muted = '[]' AND coalesce(send_at, weekly, paused_until, left_at) IS NULL
+        WHERE muted = '[]' AND coalesce(send_at, weekly, paused_until, left_at, length) IS NULL
         """
     )
 
 
 def _preferences(row: Sequence[Any]) -> Preferences:
-    muted, send_at, weekly, paused_until, left_at = row
+    muted, send_at, weekly, paused_until, left_at, length = row
     return Preferences(
         muted=tuple(json.loads(muted)),
         send_at=send_at and time.fromisoformat(send_at),
         weekly=weekly,
         paused_until=paused_until and date.fromisoformat(paused_until),
         left_at=left_at and moment_of(left_at),
+        length=length,
     )
