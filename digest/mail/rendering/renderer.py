@@ -15,6 +15,7 @@ from typing import NamedTuple
 from digest.errors import Unwritable
 from digest.mail.links import Links
 from digest.mail.message import SenderIdentity, contact_url, leave_url
+from digest.mail.rendering.claims import excerpt
 from digest.mail.rendering.paper_view import (
     Card,
     build_bare_card,
@@ -23,8 +24,9 @@ from digest.mail.rendering.paper_view import (
     shortened,
     shown_abstract,
 )
-from digest.mail.rendering.richtext import RichText, converted, opening, to_html
+from digest.mail.rendering.richtext import RichText, converted, to_html
 from digest.mail.rendering.templates import Cut, Templates
+from digest.mail.rendering.tex.spans import Span, as_text
 from digest.model.digest import Digest
 from digest.model.paper import Paper, one_line
 from digest.sources.arxiv.calendar import last_announcement
@@ -96,8 +98,11 @@ class Renderer:
 
     def abstract(self, paper: Paper, words: tuple[str, ...], *, is_short: bool = False) -> str:
         """The HTML of an abstract; `words`, which match a subscriber's keywords, are marked."""
-        pieces = converted(shown_abstract(paper))
-        return to_html(opening(pieces) if is_short else pieces, words) + "\n"
+        return to_html(_abstract(paper, words, is_short=is_short), words) + "\n"
+
+    def abstract_text(self, paper: Paper, words: tuple[str, ...], *, is_short: bool = False) -> str:
+        """The same as plain text, not wrapped."""
+        return as_text(_abstract(paper, words, is_short=is_short))
 
     def line(self, paper: Paper, keywords: tuple[str, ...]) -> Block:
         """A short form of a paper, if there is no room for its card."""
@@ -159,6 +164,11 @@ class Renderer:
             html=self._digest_html.render(values, _without(papers=has_cards, lines=has_lines)),
         )
         return Frame(subject=subject, block=block)
+
+
+def _abstract(paper: Paper, words: tuple[str, ...], *, is_short: bool) -> Sequence[Span]:
+    pieces = converted(shown_abstract(paper))
+    return excerpt(pieces, words) if is_short else pieces
 
 
 def _without(**there: bool) -> tuple[str, ...]:

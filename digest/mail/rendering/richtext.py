@@ -1,9 +1,8 @@
 """A paper's text for both parts of a mail: converted from TeX, with matched words marked."""
 
-import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from markupsafe import escape
@@ -13,10 +12,7 @@ from digest.mail.rendering.tex.spans import Script, Span, as_text
 
 _TAGS = {Script.SUPER: "sup", Script.SUB: "sub"}
 _RIGHT_TO_LEFT = {"R", "AL"}
-_SENTENCE_END = re.compile(r"[.!?][)”\"']?(?=\s+[^\sa-z])")
 _CONVERTED_KEPT = 2_000
-_SHORT = 400
-_SHORTEST = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ def joined(pieces: Iterable[Span]) -> str:
 
 def to_html(pieces: Sequence[Span], passages: Collection[str] = ()) -> str:
     """HTML with every whole occurrence of `passages` in `<b>`, the element for key words in an abstract."""
-    marks = _places(joined(pieces), passages) if passages else []
+    marks = places(joined(pieces), passages) if passages else []
     if len(pieces) == 1 and not marks:
         return _tagged(pieces[0].script, str(escape(pieces[0].text)))
     html, start = [], 0
@@ -75,29 +71,20 @@ def to_html(pieces: Sequence[Span], passages: Collection[str] = ()) -> str:
     return "".join(html)
 
 
-def opening(pieces: Sequence[Span]) -> tuple[Span, ...]:
-    """The first sentences of a long text, up to about 400 characters, and an ellipsis."""
-    text = joined(pieces)
-    if len(text) <= _SHORT + _SHORTEST:
-        return tuple(pieces)
-    ends = [found.end() for found in _SENTENCE_END.finditer(text, 0, _SHORT + 2)]
-    if ends and ends[-1] >= _SHORTEST:
-        return (*_upto(pieces, ends[-1]), Span(" …"))
-    end = text.rfind(" ", _SHORTEST, _SHORT)
-    return (*_upto(pieces, end if end > 0 else _SHORT), Span("…"))
-
-
-def _upto(pieces: Iterable[Span], length: int) -> tuple[Span, ...]:
+def cut(pieces: Iterable[Span], start: int, end: int) -> tuple[Span, ...]:
+    """What is between two places of the joined text."""
     kept = []
     for piece in pieces:
-        if length <= 0:
+        if end <= 0:
             break
-        kept.append(Span(piece.text[:length], piece.script))
-        length -= len(piece.text)
+        if start < len(piece.text):
+            kept.append(replace(piece, text=piece.text[max(start, 0) : end]))
+        start -= len(piece.text)
+        end -= len(piece.text)
     return tuple(kept)
 
 
-def _places(text: str, passages: Iterable[str]) -> list[tuple[int, int]]:
+def places(text: str, passages: Iterable[str]) -> list[tuple[int, int]]:
     """Where `passages` occur in `text` as whole words; in order, without overlaps."""
     found = []
     for passage in filter(None, passages):
