@@ -52,36 +52,45 @@ def keywords(
 
     log_errors_only(ctx)
     settings = context_of(ctx).settings()
-    queries = _queries(settings, email, keyword or [])
+    queries, names = _queries(settings, email, keyword or [])
     moment = now or datetime.now(UTC)
     days = [at.date() for at in announcements_between(moment - _SPAN, moment)]
     papers, tried, total = asyncio.run(_asked(settings, queries, days, moment))
     found = advise(queries, papers, days=days, total=total, tried=tried)
     if as_json:
-        typer.echo(json.dumps([_as_object(one) for one in found], ensure_ascii=False, indent=2))
+        objects = [{**_as_object(one), "name": names.get(one.keyword)} for one in found]
+        typer.echo(json.dumps(objects, ensure_ascii=False, indent=2))
     else:
         for one in found:
-            _print(one)
+            _print(one, names)
 
 
-def _queries(settings: "Settings", email: str | None, texts: list[str]) -> "Mapping[str, Query]":
-    """The given keywords and those of the subscriber; those of all subscribers if neither is given."""
+def _queries(
+    settings: "Settings", email: str | None, texts: list[str]
+) -> "tuple[Mapping[str, Query], Mapping[str, str]]":
+    """The given keywords and those of the subscriber, who may have names for some; all if neither is given.
+
+    Only one subscriber's names count: others may call the same keyword otherwise.
+    """
     from digest.cli.state_access import subscriber_called
     from digest.keywords.query import parse
     from digest.subscribers.subscriber import load_subscribers
 
     found = {text: parse(text) for text in texts}
+    names: dict[str, str] = {}
     if email or not texts:
         subscribers = load_subscribers(settings.subscribers, settings.defaults)
         chosen = [subscriber_called(email, subscribers, settings.subscribers)] if email else subscribers
         found |= {keyword.text: keyword.query for one in chosen for keyword in one.keywords}
+        if email:
+            names = {keyword.text: keyword.name for keyword in chosen[0].keywords if keyword.name}
     if not found:
         raise ConfigurationError(f"{settings.subscribers} has no keywords yet; give one with -k KEYWORD")
     if len(found) > _MOST_KEYWORDS:
         raise ConfigurationError(
             f"{len(found)} keywords; at most {_MOST_KEYWORDS} are possible: give a subscriber, or -k KEYWORD"
         )
-    return found
+    return found, names
 
 
 async def _asked(
@@ -117,19 +126,23 @@ def _workdays(since: datetime, until: datetime) -> int:
     return max(1, len(announcements_between(since, until)))
 
 
-def _print(advice: "Advice") -> None:
+def _print(advice: "Advice", names: "Mapping[str, str]") -> None:
     from digest.cli.output import indented, screen
 
     console = screen()
-    console.print(advice.keyword, style="bold")
-    for line in _lines(advice):
+    console.print(_label(advice.keyword, names), style="bold")
+    for line in _lines(advice, names):
         console.print(indented(line))
     for warning in _warnings(advice):
         console.print(indented(warning, "yellow"))
     console.print()
 
 
-def _lines(advice: "Advice") -> list[str]:
+def _label(keyword: str, names: "Mapping[str, str]") -> str:
+    return f"{names[keyword]} ({keyword})" if keyword in names else keyword
+
+
+def _lines(advice: "Advice", names: "Mapping[str, str]") -> list[str]:
     share = f", {advice.papers / advice.total:.1%} of arXiv" if advice.total else ""
     lines = [*map(_understood, advice.readings), f"arXiv is asked for {_short(advice.asked)}"]
     lines.append(f"{_chart(advice)}  {advice.a_day:.1f} papers per day{share}")
@@ -141,7 +154,7 @@ def _lines(advice: "Advice") -> list[str]:
             f"{forms.others} of {forms.papers} match only by {through}; {forms.exact} keeps {forms.kept}"
         )
     for other, count in advice.overlaps[:_OVERLAPS_SHOWN]:
-        lines.append(f"{count} of {advice.papers} also found by {other}")
+        lines.append(f"{count} of {advice.papers} also found by {_label(other, names)}")
     return lines
 
 

@@ -139,7 +139,7 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
 def _choices(known: _Known) -> str:
     """The subscriber's online choices, and the reason if they get no mail."""
     mailed = known.mailed
-    muted = tuple(keyword.text for keyword in mailed.keywords if keyword.query.key in mailed.muted)
+    muted = tuple(keyword.label for keyword in mailed.keywords if keyword.query.key in mailed.muted)
     parts = (
         f"left {known.left_at:%Y-%m-%d}" if known.left_at else "",
         "suppressed" if known.is_suppressed else "",
@@ -166,6 +166,7 @@ def _as_object(known: _Known) -> dict[str, Any]:
         "email": subscriber.email,
         "name": subscriber.name,
         "keywords": [keyword.text for keyword in subscriber.keywords],
+        "names": {keyword.text: keyword.name for keyword in subscriber.keywords if keyword.name},
         "at": f"{send_schedule.send_at:%H:%M}",
         "timezone": send_schedule.timezone.key,
         "weekly": None if send_schedule.weekly is None else WEEKDAYS[send_schedule.weekly],
@@ -198,7 +199,7 @@ def _print_table(found: Sequence[_Known], usual: "Length") -> None:
     rows = []
     for known, choice in zip(found, choices, strict=True):
         subscriber = known.mailed
-        keywords = ", ".join(keyword.text for keyword in subscriber.keywords)
+        keywords = ", ".join(keyword.label for keyword in subscriber.keywords)
         cells = (
             subscriber.email,
             subscriber.name or "",

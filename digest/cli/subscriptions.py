@@ -13,6 +13,8 @@ from digest.config.parsing import address_key
 from digest.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from digest.config.settings import Settings
     from digest.subscribers.editor import Subscribed
     from digest.subscribers.preferences import Preferences
@@ -37,6 +39,14 @@ def subscribe(
     weekly: Annotated[
         str | None,
         typer.Option(metavar="DAY", help="One mail a week, on mon, tue, …; [b]never[/b] means every day."),
+    ] = None,
+    own_name: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="NAME",
+            help="The subscriber's own name for the keyword, which mails show. Empty: no name.",
+        ),
     ] = None,
     length: Annotated[
         str | None,
@@ -88,6 +98,8 @@ def subscribe(
     from digest.subscribers import editor
     from digest.subscribers.preferences import adapted
 
+    if own_name is not None and len(keyword or ()) != 1:
+        raise typer.BadParameter("it names one keyword: give exactly one -k KEYWORD", param_hint="--as")
     settings = context_of(ctx).settings()
     done = editor.subscribe(
         settings.subscribers,
@@ -103,6 +115,7 @@ def subscribe(
         categories=category or (),
         crosslists=crosslists,
         replacements=replacements,
+        keyword_name=own_name,
     )
     has_returned, chosen = _in_state(settings, done.subscriber, forget_choices=forget_choices)
     mailed = adapted(done.subscriber, chosen) or done.subscriber
@@ -120,7 +133,12 @@ def unsubscribe(
     email: Email,
     keyword: Annotated[
         list[str] | None,
-        typer.Option("--keyword", "-k", metavar="KEYWORD", help="Remove only this keyword. May be repeated."),
+        typer.Option(
+            "--keyword",
+            "-k",
+            metavar="KEYWORD",
+            help="Remove only this keyword, or the one with this name. May be repeated.",
+        ),
     ] = None,
 ) -> None:
     """Remove a subscriber, or with [b]-k[/b] only some of their keywords."""
@@ -129,7 +147,7 @@ def unsubscribe(
     settings = context_of(ctx).settings()
     path = settings.subscribers
     done = editor.unsubscribe(path, settings.defaults, email=email, keywords=keyword or ())
-    address, removed = done.subscriber.email, listed(done.removed)
+    address, removed = done.subscriber.email, _labels(done.removed, done.subscriber)
     if not done.is_gone:
         typer.echo(f"{address} no longer follows {removed}, in {path.absolute()}.")
     elif keyword:
@@ -240,13 +258,16 @@ def describe(done: "Subscribed", path: str, mailed: "Subscriber | None" = None) 
     subscriber = done.subscriber
     lines: list[str] = []
     if done.is_new:
-        lines.append(f"Added {subscriber.email} with {listed(done.added)} to {path}.")
+        lines.append(f"Added {subscriber.email} with {_labels(done.added, subscriber)} to {path}.")
     elif done.added:
-        lines.append(f"{subscriber.email} now also follows {listed(done.added)}, in {path}.")
+        lines.append(f"{subscriber.email} now also follows {_labels(done.added, subscriber)}, in {path}.")
+    if done.named:
+        called = f'is now called "{done.named.name}"' if done.named.name else "has no own name any more"
+        lines.append(f'"{done.named.text}" of {subscriber.email} {called}, in {path}.')
     if done.changed:
         lines.append(f"Changed {', '.join(done.changed)} of {subscriber.email} in {path}.")
-    if done.already:
-        lines.append(f"{subscriber.email} already follows {listed(done.already)}.")
+    if done.already and not done.named:
+        lines.append(f"{subscriber.email} already follows {_labels(done.already, subscriber)}.")
     if not lines:
         lines.append(f"No change of {subscriber.email} in {path}.")
     for keyword in subscriber.keywords:
@@ -260,3 +281,9 @@ def describe(done: "Subscribed", path: str, mailed: "Subscriber | None" = None) 
         " `digest run` or the daemon sends it."
     )
     return "\n".join(lines)
+
+
+def _labels(texts: "Sequence[str]", subscriber: "Subscriber") -> str:
+    """The keywords in quotation marks, with the subscriber's own names for them."""
+    labels = {keyword.text: keyword.label for keyword in subscriber.keywords}
+    return listed(tuple(labels.get(text, text) for text in texts))

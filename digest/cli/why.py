@@ -108,7 +108,7 @@ def _print(paper: "Paper", paper_history: "PaperHistory | None", answers: "Seque
             table.add_column(overflow="fold")
         for verdict in answer.explanation.verdicts:
             sign, style = ("yes", "green") if verdict.match else ("no", "dim")
-            table.add_row("", Text(sign, style), Text(verdict.keyword.text), Text(evidence(verdict)))
+            table.add_row("", Text(sign, style), Text(verdict.keyword.label), Text(evidence(verdict)))
         console.print(table)
         for line in answer.outcome:
             console.print(indented(line))
@@ -133,6 +133,7 @@ def _as_object(
                 "keywords": [
                     {
                         "keyword": verdict.keyword.text,
+                        "name": verdict.keyword.name,
                         "matches": verdict.match is not None,
                         "fields": list(verdict.match.fields) if verdict.match else [],
                         "words": list(verdict.match.words) if verdict.match else [],

@@ -125,7 +125,7 @@ def _unwanted(explanation: Explanation) -> list[str]:
 def _muted(subscriber: Subscriber, explanation: Explanation) -> list[str]:
     """The muted keywords that match the paper; none if another keyword matches too."""
     found = [verdict.keyword for verdict in explanation.verdicts if verdict.match]
-    muted = [keyword.text for keyword in found if keyword.query.key in subscriber.muted]
+    muted = [keyword.label for keyword in found if keyword.query.key in subscriber.muted]
     return muted if len(muted) == len(found) else []
 
 

@@ -23,7 +23,7 @@ def prospects(
 
     `answered_at` has when each source last answered. "Coming" means that a fetch will find it.
     """
-    found = [(keyword.text, coverage.get(keyword.query.key)) for keyword in keywords]
+    found = [(keyword.label, coverage.get(keyword.query.key)) for keyword in keywords]
     lines = [
         _fetched(paper, keyword, one, lookback, now) if one else _never(paper, keyword, lookback, now)
         for keyword, one in found

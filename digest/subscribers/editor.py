@@ -6,36 +6,25 @@ except for that edit. Then it replaces the file atomically.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AoT
 
 from digest.config.atomic_write import exclusive, replace_text
 from digest.config.parsing import (
     address_key,
     nearest,
-    parse_address,
-    parse_length,
-    parse_time,
     parse_toml,
-    parse_weekday,
-    parse_zone,
     read_text,
     shown,
 )
-from digest.errors import ConfigurationError, QueryError
-from digest.subscribers.subscriber import (
-    Keyword,
-    Subscriber,
-    parse_category,
-    parse_keyword,
-    parse_replacements,
-    parse_subscriber,
-    parse_subscribers,
-)
+from digest.errors import ConfigurationError
+from digest.subscribers.changes import Wanted, checked
+from digest.subscribers.subscriber import Keyword, Subscriber, parse_subscriber, parse_subscribers
 from digest.subscribers.toml import HEADER, all_entries
 
 if TYPE_CHECKING:
@@ -45,14 +34,6 @@ _FIRST_LINES = """\
 # Who gets a digest of which new arXiv papers. Edit this file, or use `digest subscribe`
 # and `digest unsubscribe`.
 """
-_PARSERS: Mapping[str, Callable[[object], object]] = {
-    "at": parse_time,
-    "timezone": parse_zone,
-    "weekly": parse_weekday,
-    "length": parse_length,
-    "replacements": parse_replacements,
-}
-
 _PLACES: Mapping[str, tuple[str, str]] = {
     "at": ("send_schedule", "send_at"),
     "timezone": ("send_schedule", "timezone"),
@@ -64,39 +45,20 @@ _PLACES: Mapping[str, tuple[str, str]] = {
 }
 """The fields of a subscriber for these keys of the file."""
 
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """The requested change: things to add, each once, and settings, as they are written in the file."""
-
-    keywords: tuple[Keyword, ...] = ()
-    exclude: tuple[Keyword, ...] = ()
-    categories: tuple[str, ...] = ()
-    options: Mapping[str, str | bool]
-
-    def missing_from(self, subscriber: Subscriber) -> dict[str, list[str]]:
-        """By key, the things that the subscriber does not have yet."""
-        followed = {keyword.query.key for keyword in subscriber.keywords}
-        excluded = {keyword.query.key for keyword in subscriber.filters.exclude}
-        missing = {
-            "keywords": [one.text for one in self.keywords if one.query.key not in followed],
-            "exclude": [one.text for one in self.exclude if one.query.key not in excluded],
-            "categories": [code for code in self.categories if code not in subscriber.filters.categories],
-        }
-        return {key: texts for key, texts in missing.items() if texts}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribed:
-    """What `subscribe` did. `subscriber` is the new value; `already` are keywords that existed."""
+    """What `subscribe` did. `subscriber` is the new value; `already` are keywords that existed.
+
+    `named` is a keyword that existed and has another name now, or none.
+    """
 
     subscriber: Subscriber
     is_new: bool
     added: tuple[str, ...]
     already: tuple[str, ...]
     changed: tuple[str, ...]
+    named: Keyword | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +85,12 @@ def subscribe(
     categories: Sequence[str] = (),
     crosslists: bool | None = None,
     replacements: str | None = None,
+    keyword_name: str | None = None,
 ) -> Subscribed:
     """Adds a subscriber, or changes an existing one. Creates the file if needed.
 
-    `exclude` and `categories` are added to the existing ones, like `keywords`.
+    `exclude` and `categories` are added to the existing ones, like `keywords`. `keyword_name` is the
+    subscriber's own name for the only keyword, or empty to remove the name.
 
     Raises `ConfigurationError`; then the file is unchanged.
     """
@@ -140,7 +104,9 @@ def subscribe(
         "replacements": replacements,
     }
     options = {key: value for key, value in given.items() if value is not None}
-    wanted = _checked(email, keywords, options, exclude=exclude, categories=categories)
+    wanted = checked(
+        email, keywords, options, exclude=exclude, categories=categories, keyword_name=keyword_name
+    )
     with _editing(path, defaults) as file:
         index = file.find(email)
         if index is None:
@@ -153,13 +119,17 @@ def unsubscribe(
 ) -> Unsubscribed:
     """Removes keywords of a subscriber; without `keywords`, or with the last one, the whole entry.
 
+    A keyword may be given by the subscriber's own name for it.
     Raises `ConfigurationError`; then the file is unchanged.
     """
-    unwanted = _checked(email, keywords, {}).keywords
+    checked(email, (), {})
     if not path.exists():
         raise ConfigurationError(f"{path}: no such file, so there are no subscribers")
     with _editing(path, defaults) as file:
-        return file.remove(_index_of(file, path, email), unwanted)
+        index = _index_of(file, path, email)
+        named = {one.name.casefold(): one.text for one in file.subscribers[index].keywords if one.name}
+        texts = [named.get(keyword.strip().casefold(), keyword) for keyword in keywords]
+        return file.remove(index, checked(email, texts, {}).keywords)
 
 
 def rename(path: Path, defaults: "Defaults", *, email: str, new: str) -> Subscriber:
@@ -167,7 +137,7 @@ def rename(path: Path, defaults: "Defaults", *, email: str, new: str) -> Subscri
 
     Raises `ConfigurationError`; then the file is unchanged.
     """
-    _checked(new, (), {})
+    checked(new, (), {})
     with _editing(path, defaults) as file:
         there = file.find(new)
         if there is not None and address_key(new) != address_key(email):
@@ -184,61 +154,6 @@ def _index_of(file: "_File", path: Path, email: str) -> int:
     return index
 
 
-def _checked(
-    email: str,
-    keywords: Sequence[str],
-    options: Mapping[str, str | bool],
-    *,
-    exclude: Sequence[str] = (),
-    categories: Sequence[str] = (),
-) -> _Wanted:
-    """The requested change as values. Raises `ConfigurationError` with all problems."""
-    problems: list[str] = []
-    for key, value, parse in [
-        ("email", email, parse_address),
-        *((k, v, _PARSERS.get(k)) for k, v in options.items()),
-    ]:
-        try:
-            if parse:
-                parse(value)
-        except ValueError as error:
-            problems.append(f"{key} = {shown(value)}: {error}")
-    wanted = _Wanted(
-        keywords=_each("keyword", keywords, parse_keyword, _query_key, problems),
-        exclude=_each("exclude", exclude, parse_keyword, _query_key, problems),
-        categories=_each("category", categories, parse_category, str, problems),
-        options=options,
-    )
-    if problems:
-        raise ConfigurationError(*problems)
-    return wanted
-
-
-def _each(
-    word: str,
-    texts: Sequence[str],
-    parse: Callable[[object], _T],
-    identity: Callable[[_T], str],
-    problems: list[str],
-) -> tuple[_T, ...]:
-    """The values of `texts`, each once; adds to `problems`."""
-    found: dict[str, _T] = {}
-    for text in texts:
-        try:
-            value = parse(text)
-        except ValueError as error:
-            problems.append(f"{word} {error}")
-        except QueryError as error:
-            problems.append(f"{word}: {error}")
-        else:
-            found.setdefault(identity(value), value)
-    return tuple(found.values())
-
-
-def _query_key(keyword: Keyword) -> str:
-    return keyword.query.key
-
-
 class _File:
     """The text of the file during an edit, with its subscribers."""
 
@@ -252,7 +167,7 @@ class _File:
         key = address_key(email)
         return next((i for i, one in enumerate(self.subscribers) if address_key(one.email) == key), None)
 
-    def append(self, email: str, wanted: _Wanted) -> Subscribed:
+    def append(self, email: str, wanted: Wanted) -> Subscribed:
         if not wanted.keywords:
             raise ConfigurationError(
                 f"{email} is a new subscriber and needs a keyword: `digest subscribe {email} -k KEYWORD`"
@@ -260,7 +175,9 @@ class _File:
         entry: dict[str, Any] = {"email": email}
         if "name" in wanted.options:
             entry["name"] = wanted.options["name"]
-        entry["keywords"] = [keyword.text for keyword in wanted.keywords]
+        entry["keywords"] = tomlkit.array()
+        for keyword in wanted.keywords:
+            entry["keywords"].append(_written(keyword))
         if wanted.exclude:
             entry["exclude"] = [keyword.text for keyword in wanted.exclude]
         if wanted.categories:
@@ -274,24 +191,39 @@ class _File:
         added = tuple(keyword.text for keyword in wanted.keywords)
         return Subscribed(subscriber=subscriber, is_new=True, added=added, already=(), changed=())
 
-    def extend(self, index: int, wanted: _Wanted) -> Subscribed:
+    def extend(self, index: int, wanted: Wanted) -> Subscribed:
         old = self.subscribers[index]
         missing = wanted.missing_from(old)
-        added = tuple(missing.get("keywords", ()))
-        followed = {keyword.query.key: keyword.text for keyword in old.keywords}
-        already = tuple(followed[one.query.key] for one in wanted.keywords if one.query.key in followed)
+        added = tuple(keyword.text for keyword in missing.get("keywords", ()))
+        places = {keyword.query.key: place for place, keyword in enumerate(old.keywords)}
+        known = {places[one.query.key]: one for one in wanted.keywords if one.query.key in places}
+        already = tuple(old.keywords[place].text for place in known)
+        named = {
+            place: replace(old.keywords[place], name=one.name)
+            for place, one in known.items()
+            if wanted.sets_name and one.name != old.keywords[place].name
+        }
 
         def change(entry: dict[str, Any]) -> None:
-            for key, texts in missing.items():
-                there = entry.setdefault(key, [])
-                for text in texts:
-                    there.append(text)
+            for key, things in missing.items():
+                there = _array(entry, key)
+                for thing in things:
+                    there.append(_written(thing))
+            for place, keyword in named.items():
+                _array(entry, "keywords")[place] = _written(keyword)
             entry.update(wanted.options)
 
-        new = self._edit(index, change) if missing or wanted.options else old
+        new = self._edit(index, change) if missing or named or wanted.options else old
         settings = (*(key for key in missing if key != "keywords"), *wanted.options)
         changed = tuple(key for key in settings if _setting(old, key) != _setting(new, key))
-        return Subscribed(subscriber=new, is_new=False, added=added, already=already, changed=changed)
+        return Subscribed(
+            subscriber=new,
+            is_new=False,
+            added=added,
+            already=already,
+            changed=changed,
+            named=next(iter(named.values()), None),
+        )
 
     def readdress(self, index: int, email: str) -> Subscriber:
         def change(entry: dict[str, Any]) -> None:
@@ -372,6 +304,24 @@ class _File:
             f"{self._path}: cannot be edited safely in this form; edit it by hand, or"
             " write each entry as a table that begins with the line [[subscriber]]"
         )
+
+
+def _array(entry: dict[str, Any], key: str) -> list[Any]:
+    """The list, which may be new. Raises `TOMLKitError` for tables of the form `[[subscriber.keywords]]`."""
+    there = entry.setdefault(key, [])
+    if isinstance(there, AoT):
+        raise TOMLKitError(f"{key} is written as tables")
+    return cast("list[Any]", there)
+
+
+def _written(thing: Keyword | str) -> Any:
+    """As the file has it: a keyword with a name is a table in one line."""
+    if not isinstance(thing, Keyword):
+        return thing
+    if not thing.name:
+        return thing.text
+    query, name = (tomlkit.string(text).as_string() for text in (thing.text, thing.name))
+    return tomlkit.value(f"{{ query = {query}, name = {name} }}")
 
 
 def _setting(subscriber: Subscriber, key: str) -> object:

@@ -63,7 +63,7 @@ def differences(
 def _described(subscriber: Subscriber, preferences: Preferences) -> dict[str, str]:
     chosen = adapted(subscriber, preferences) or subscriber
     send_schedule, until = chosen.send_schedule, preferences.paused_until
-    muted = (f'"{one.text}"' for one in chosen.keywords if one.query.key in chosen.muted)
+    muted = (f'"{one.label}"' for one in chosen.keywords if one.query.key in chosen.muted)
     return {
         "muted keywords": ", ".join(muted) or "none",
         "day": "every day" if send_schedule.weekly is None else WEEKDAYS[send_schedule.weekly].title(),

@@ -1,7 +1,7 @@
 """The subscribers: `subscribers.toml` as values."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, time
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from digest.config.parsing import (
     address_key,
-    nearest,
     parse_address,
     parse_length,
     parse_time,
@@ -24,9 +23,9 @@ from digest.config.parsing import (
 from digest.errors import ConfigurationError, QueryError
 from digest.keywords import query
 from digest.keywords.query import Query
-from digest.model.categories import ARCHIVES, NAMES, category_code, nearest_category
 from digest.model.digest import Length
 from digest.model.paper import one_line
+from digest.subscribers.categories import parse_categories
 from digest.subscribers.toml import HEADER, NotSeparable, read_entries
 
 if TYPE_CHECKING:
@@ -51,6 +50,9 @@ Replacements: TypeAlias = Literal["never", "section"]
 """New versions of papers that the subscriber received: not shown, or a section with a line for each.
 """
 
+LONGEST_NAME = 60
+"""The most characters of a subscriber's own name for a keyword."""
+
 _SHARED = 1_000
 """How many send schedules and filters are cached, which subscribers share."""
 
@@ -64,6 +66,11 @@ class Keyword:
     text: str
     query: Query
     name: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The keyword, after its name if it has one: `RL (reinforcement learning)`."""
+        return f"{self.name} ({self.text})" if self.name else self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +221,7 @@ def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> 
     wrong += [f"{key}: {unknown_key(key, KEYS)}" for key in raw if key not in KEYS]
     keywords = _keywords(raw.get("keywords"), wrong)
     exclude = _excluded(raw["exclude"], keywords, wrong) if "exclude" in raw else ()
-    categories = _categories(raw["categories"], wrong) if "categories" in raw else ()
+    categories = parse_categories(raw["categories"], wrong) if "categories" in raw else ()
     crosslists = _read(raw, "crosslists", _parse_flag, True, wrong)
     if not crosslists and not raw.get("categories"):
         wrong.append('crosslists = false: needs categories, for example categories = ["cs.LG"]')
@@ -283,7 +290,9 @@ def parse_replacements(value: object) -> Replacements:
 
 def _keywords(value: object, wrong: list[str]) -> tuple[Keyword, ...]:
     if isinstance(value, list) and value:
-        return _queries("keywords", value, wrong)
+        keywords = _queries("keywords", value, wrong)
+        wrong += ambiguous_names(keywords)
+        return keywords
     found = (
         "missing"
         if value is None
@@ -315,7 +324,8 @@ def _queries(key: str, texts: list[object], wrong: list[str]) -> tuple[Keyword, 
     found: dict[str, Keyword] = {}
     for number, text in enumerate(texts, start=1):
         try:
-            keyword = parse_keyword(text)
+            is_table = key == "keywords" and isinstance(text, dict)
+            keyword = _with_name(cast("dict[str, object]", text)) if is_table else parse_keyword(text)
         except (ValueError, QueryError) as error:
             explanation = str(error).replace("\n", "\n    ")
             wrong.append(f"{key}, number {number}: {explanation}")
@@ -329,42 +339,39 @@ def _queries(key: str, texts: list[object], wrong: list[str]) -> tuple[Keyword, 
     return tuple(found.values())
 
 
-def _categories(value: object, wrong: list[str]) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        wrong.append(
-            f'categories: {shown(value)} is not a list; write codes: categories = ["cs.LG", "stat.*"]'
-        )
-        return ()
-    found: list[str] = []
-    for number, text in enumerate(value, start=1):
-        try:
-            code = parse_category(text)
-        except ValueError as error:
-            wrong.append(f"categories, number {number}: {error}")
-            continue
-        if code in found:
-            wrong.append(f"categories, number {number}: {shown(text)} is there already; list each only once")
-        found.append(code)
-    return tuple(found)
+def _with_name(entry: dict[str, object]) -> Keyword:
+    """A keyword of the form `{ query = "…", name = "…" }`. Raises `ValueError` or `QueryError`."""
+    for key in entry:
+        if key not in {"query", "name"}:
+            raise ValueError(f"{key}: {unknown_key(key, ['query', 'name'])}")
+    if "query" not in entry:
+        raise ValueError('query is missing; write { query = "reinforcement learning", name = "RL" }')
+    keyword = parse_keyword(entry["query"])
+    if "name" not in entry:
+        return keyword
+    try:
+        return replace(keyword, name=parse_keyword_name(entry["name"]))
+    except ValueError as error:
+        raise ValueError(f"name = {shown(entry['name'])}: {error}") from error
 
 
-def parse_category(value: object) -> str:
-    """A category's code, or an archive with `.*`, as arXiv writes them. Raises `ValueError`."""
-    text = value.strip() if isinstance(value, str) else ""
-    archive = text.lower().removesuffix(".*")
-    if code := category_code(text):
-        return code
-    if archive in ARCHIVES and text.endswith(".*"):
-        return f"{archive}.*"
-    if archive in ARCHIVES:
-        hint = f'for all of {archive} write "{archive}.*"'
-    elif text.endswith(".*") and (near := nearest(archive, ARCHIVES)):
-        hint = f'did you mean "{near}.*"?'
-    elif archive and (near := nearest_category(archive)):
-        hint = f'did you mean "{near}" ({NAMES[near]})?'
-    else:
-        hint = "see https://arxiv.org/category_taxonomy"
-    raise ValueError(f'{shown(value)}: must be a category of arXiv, for example "cs.LG" or "stat.*"; {hint}')
+def parse_keyword_name(value: object) -> str:
+    """A subscriber's own name for a keyword. Raises `ValueError`."""
+    name = one_line(value) if isinstance(value, str) else ""
+    if not 0 < len(name) <= LONGEST_NAME or name != str(value).strip():
+        raise ValueError(f"must be text in one line, of 1 to {LONGEST_NAME} characters")
+    return name
+
+
+def ambiguous_names(keywords: Sequence[Keyword]) -> Iterator[str]:
+    """A problem for each name that is also the name or the text of another keyword."""
+    named = [keyword for keyword in keywords if keyword.name]
+    used = {keyword.text.casefold(): keyword for keyword in keywords} if named else {}
+    for keyword in named:
+        other = used.setdefault(str(keyword.name).casefold(), keyword)
+        if other is not keyword:
+            both = f"{shown(other.text)} and {shown(keyword.text)}"
+            yield f"keywords: the name {shown(keyword.name)} would mean both {both}; choose another name"
 
 
 def parse_keyword(value: object) -> Keyword:

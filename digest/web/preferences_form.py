@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from hashlib import blake2b
 
 from digest.config.parsing import WEEKDAYS, parse_length, parse_time, parse_weekday
+from digest.keywords.names import keyword_names
 from digest.model.digest import Length
 from digest.subscribers.preferences import NEVER, Preferences, adapted
 from digest.subscribers.subscriber import Keyword, Subscriber
@@ -32,10 +33,11 @@ LENGTHS: Mapping[Length, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeywordField:
-    """A keyword with the checkbox that mutes it."""
+    """A keyword with the checkbox that mutes it; `label` is its name for readers."""
 
     name: str
     text: str
+    label: str
     is_muted: bool
 
 
@@ -61,9 +63,16 @@ def build_form(
     chosen = adapted(subscriber, preferences) or subscriber
     today = now.astimezone(subscriber.send_schedule.timezone).date()
     until = preferences.paused_until
+    own = {one.text: one.name for one in subscriber.keywords if one.name}
+    labels = keyword_names([one.text for one in subscriber.keywords], own)
     return Form(
         keywords=tuple(
-            KeywordField(name=_name(one), text=one.text, is_muted=one.query.key in preferences.muted)
+            KeywordField(
+                name=_name(one),
+                text=one.text,
+                label=labels[one.text],
+                is_muted=one.query.key in preferences.muted,
+            )
             for one in subscriber.keywords
         ),
         at=f"{chosen.send_schedule.send_at:%H:%M}",

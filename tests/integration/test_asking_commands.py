@@ -71,6 +71,22 @@ async def test_a_subscribers_keywords_are_those_of_the_file(tmp_path: Path, arxi
     assert [one["keyword"] for one in ran] == ["learning", "tea"]
 
 
+async def test_a_subscribers_own_names_stand_before_their_keywords(tmp_path: Path, arxiv: LocalArxiv) -> None:
+    keywords = '[{ query = "reinforcement learning", name = "RL" }, "learning"]'
+    (tmp_path / "subscribers.toml").write_text(
+        f'[[subscriber]]\nemail = "ada@example.org"\nkeywords = {keywords}\n'
+    )
+    ran = await answer(tmp_path, arxiv, "keywords", "ada@example.org")
+    assert [(one["keyword"], one["name"]) for one in ran] == [
+        ("reinforcement learning", "RL"),
+        ("learning", None),
+    ]
+    told = (await digest(tmp_path, arxiv, "keywords", "ada@example.org")).stdout
+    assert told.startswith("RL (reinforcement learning)\n")
+    assert "also found by RL (reinforcement learning)" in told
+    assert "RL" not in (await digest(tmp_path, arxiv, "keywords")).stdout
+
+
 async def test_a_terminal_without_these_letters_shows_the_others(
     tmp_path: Path, arxiv: LocalArxiv, monkeypatch: pytest.MonkeyPatch
 ) -> None:

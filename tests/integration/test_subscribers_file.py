@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from digest.config import atomic_write
 from digest.config.loader import Defaults
 from digest.errors import ConfigurationError
-from digest.subscribers.editor import subscribe, unsubscribe
+from digest.subscribers.editor import rename, subscribe, unsubscribe
 from digest.subscribers.subscriber import load_subscribers
 from tests.examples import examples
 from tests.processes import started
@@ -62,6 +62,12 @@ def changed_lines(before: str, after: str) -> tuple[list[str], list[str]]:
     """The lines that went and those that came."""
     old, new = before.splitlines(), after.splitlines()
     return [line for line in old if line not in new], [line for line in new if line not in old]
+
+
+def names_of(path: Path) -> dict[str, str]:
+    """The own names of keywords, of all subscribers."""
+    subscribers = load_subscribers(path, DEFAULTS)
+    return {one.text: one.name for each in subscribers for one in each.keywords if one.name}
 
 
 # Adding
@@ -122,6 +128,50 @@ def test_asking_for_what_is_so_already_writes_nothing(path: Path) -> None:
     done = subscribe(path, DEFAULTS, email="ann@example.org", keywords=["x ray"])
     assert (done.added, done.already, done.changed) == ((), ("x ray",), ())
     assert path.stat().st_ino == inode
+
+
+def test_a_keyword_gets_a_name_another_one_and_none(path: Path) -> None:
+    ann = "ann@example.org"
+    done = subscribe(path, DEFAULTS, email=ann, keywords=["X rays"], keyword_name='R\u00f6 "1"')
+    assert (done.added, done.already, done.changed) == ((), ("x ray",), ())
+    assert (done.named and done.named.name) == 'R\u00f6 "1"'
+    assert changed_lines(WRITTEN, path.read_text()) == (
+        ['  "x ray"'],
+        ['  { query = "x ray", name = "R\u00f6 \\"1\\"" }'],
+    )
+    text = path.read_text()
+    assert subscribe(path, DEFAULTS, email=ann, keywords=["x ray"], keyword_name='R\u00f6 "1"').named is None
+    assert subscribe(path, DEFAULTS, email=ann, keywords=["x ray"]).already == ("x ray",)
+    assert path.read_text() == text
+    subscribe(path, DEFAULTS, email=ann, keywords=["graph"], keyword_name="G")
+    subscribe(path, DEFAULTS, email=ann, at="09:15")
+    rename(path, DEFAULTS, email=ann, new="anna@example.org")
+    assert names_of(path) == {"x ray": 'R\u00f6 "1"', "graph": "G"}
+    subscribe(path, DEFAULTS, email="anna@example.org", keywords=["x ray"], keyword_name="R")
+    assert names_of(path) == {"x ray": "R", "graph": "G"}
+    subscribe(path, DEFAULTS, email="anna@example.org", keywords=["x ray"], keyword_name="")
+    assert names_of(path) == {"graph": "G"}
+    assert '  "x ray",' in path.read_text().splitlines()
+
+
+def test_a_new_subscriber_can_begin_with_a_name(path: Path) -> None:
+    subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"], keyword_name="G")
+    assert path.read_text().endswith('keywords = [{ query = "graph", name = "G" }]\n')
+
+
+def test_a_keyword_is_removed_by_its_name_and_others_keep_theirs(path: Path) -> None:
+    for keyword, name in (("graph", "G & H ("), ("tea", "T")):
+        subscribe(path, DEFAULTS, email="ben@example.org", keywords=[keyword], keyword_name=name)
+    assert unsubscribe(path, DEFAULTS, email="ben@example.org", keywords=["g & h ("]).removed == ("graph",)
+    assert names_of(path) == {"tea": "T"}
+
+
+@pytest.mark.parametrize("name", ["T" * 61, "a\nb", "X Ray", "neural operator"])
+def test_a_name_that_cannot_be_changes_nothing(path: Path, name: str) -> None:
+    subscribe(path, DEFAULTS, email="ann@example.org", keywords=["x ray"])
+    with pytest.raises(ConfigurationError):
+        subscribe(path, DEFAULTS, email="ann@example.org", keywords=["tea"], keyword_name=name)
+    assert path.read_text() == WRITTEN
 
 
 def test_filters_are_added_to_those_that_are_there(path: Path) -> None:
@@ -229,6 +279,24 @@ def test_everything_wrong_with_what_was_asked_is_told_at_once(path: Path) -> Non
         )
     assert len(caught.value.problems) == 6
     assert path.read_text() == WRITTEN
+
+
+TABLES = """[[subscriber]]
+email = "ann@example.org"
+
+[[subscriber.keywords]]
+query = "x ray"
+name = "R"
+"""
+
+
+def test_keywords_that_are_written_as_tables_are_read_and_edited_by_hand_only(path: Path) -> None:
+    path.write_text(TABLES)
+    assert names_of(path) == {"x ray": "R"}
+    for keyword, name in (("x ray", ""), ("x ray", "S"), ("graph", None)):
+        with pytest.raises(ConfigurationError, match="edit it by hand"):
+            subscribe(path, DEFAULTS, email="ann@example.org", keywords=[keyword], keyword_name=name)
+    assert path.read_text() == TABLES
 
 
 EDITS: list[Callable[[Path], object]] = [

@@ -164,6 +164,7 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
             "email": "a@example.org",
             "name": None,
             "keywords": ["neural operator"],
+            "names": {},
             "at": "07:00",
             "timezone": "UTC",
             "weekly": None,
@@ -178,6 +179,7 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
             "email": "b@example.org",
             "name": "J\u00f6",
             "keywords": ["x ray"],
+            "names": {},
             "at": "18:05",
             "timezone": "Asia/Tokyo",
             "weekly": "sun",
@@ -312,6 +314,35 @@ def test_filters_are_told_and_listed(digest: Digest) -> None:
     assert "No change of a@example.org" in digest("subscribe", "a@example.org", *more).out
 
 
+def test_a_keyword_is_given_an_own_name(digest: Digest) -> None:
+    rl = ("subscribe", "a@example.org", "-k", "reinforcement learning")
+    assert digest(*rl, "--as", "RL").out.startswith(
+        'Added a@example.org with "RL (reinforcement learning)" to '
+    )
+    assert 'already follows "RL (reinforcement learning)".' in digest(*rl).out
+    digest("subscribe", "a@example.org", "-k", "x ray")
+    assert "RL (reinforcement learning), x ray" in digest("subscribers").out
+    (listed,) = json.loads(digest("subscribers", "--json").out)
+    assert listed["keywords"] == ["reinforcement learning", "x ray"]
+    assert listed["names"] == {"reinforcement learning": "RL"}
+    told = digest(*rl, "--as", "RL 2").out
+    assert told.startswith('"reinforcement learning" of a@example.org is now called "RL 2", in ')
+    assert "follows" not in told
+    assert "has no own name any more, in" in digest(*rl, "--as", "").out
+    digest(*rl, "--as", "RL")
+    assert (
+        'no longer follows "RL (reinforcement learning)", in'
+        in digest("unsubscribe", "a@example.org", "-k", "rl").out
+    )
+
+
+@pytest.mark.parametrize("keywords", [(), ("-k", "tea", "-k", "x ray")])
+def test_a_name_needs_the_one_keyword_that_it_names(digest: Digest, keywords: tuple[str, ...]) -> None:
+    ended = digest("subscribe", "a@example.org", *keywords, "--as", "RL")
+    assert ended.code == 2
+    assert "give exactly one -k KEYWORD" in ended.err
+
+
 def test_the_configuration_named_before_the_command_is_used(digest: Digest, tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "digest.toml").write_text('[defaults]\nat = "05:45"\n')
@@ -334,6 +365,7 @@ def test_the_configuration_named_before_the_command_is_used(digest: Digest, tmp_
             'timezone = "Mars": must be',
         ),
         (["subscribe", "a@example.org", "-k", "x ray", "--weekly", "x"], 'weekly = "x": must be'),
+        (["subscribe", "a@example.org", "-k", "x ray", "--as", "R" * 61], "of 1 to 60 characters"),
         (["unsubscribe", "a@example.org"], "there are no subscribers"),
         (["subscribe", "a@example.org", "-k", "x ray", "--exclude", "a AND"], "error: exclude: "),
         (

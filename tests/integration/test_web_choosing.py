@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from digest.errors import StateError
+from digest.keywords.query import parse
 from digest.subscribers.preferences import Preferences, apply_preferences
+from digest.subscribers.subscriber import Keyword
 from tests.factories import at_other_times, invented_paper
 from tests.integration.web_site import ADA, BO, Town, serving_town, told
 from tests.waiting import LIMIT
@@ -75,6 +77,18 @@ async def test_a_weekly_subscriber_can_choose_every_day(town: Town) -> None:
     assert town.store.preferences() == {ADA.email: Preferences(weekly="never")}
     (ada, _) = apply_preferences(town.subscribers, town.store.preferences())
     assert ada.send_schedule.weekly is None
+
+
+async def test_a_keyword_is_shown_by_its_name_with_the_query_beside_it(town: Town) -> None:
+    names = {"tea": "T <3", "cat:math.CO": None, "milk": None}
+    town.subscribers[0] = replace(
+        ADA,
+        keywords=tuple(Keyword(text=text, query=parse(text), name=name) for text, name in names.items()),
+    )
+    page = (await town.get(manage(town))).body
+    assert '<bdi>T &lt;3</bdi> <bdi class="soft">tea</bdi></label>' in page
+    assert '<bdi>Combinatorics</bdi> <bdi class="soft">cat:math.CO</bdi></label>' in page
+    assert "<bdi>milk</bdi></label>" in page
 
 
 @pytest.mark.parametrize(

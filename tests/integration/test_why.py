@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -177,6 +178,9 @@ def test_a_hit_whose_keyword_is_muted_is_not_coming(store: SqliteStore) -> None:
     )
     store.save_preferences(both.email, Preferences(muted=(key("tea"), key("green"))))
     assert told(store, subscriber=both) == ("Not mailed: this subscriber muted tea, green",)
+    tea, green = both.keywords
+    both = replace(both, keywords=(replace(tea, name="T"), green))
+    assert told(store, subscriber=both) == ("Not mailed: this subscriber muted T (tea), green",)
 
 
 def test_backlog_that_the_first_digest_leaves_out_is_told_so(store: SqliteStore) -> None:

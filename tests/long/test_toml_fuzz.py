@@ -51,7 +51,7 @@ crosslists = false
 
 [[subscriber]]
 email = "bö@exämple.org"
-keywords = ["optimiz*"]
+keywords = ["optimiz*", { query = "reinforcement learning", name = "RL" }]
 """.encode()
 PIECES = (
     *(b"[" * 900, b"{a=" * 300, b"9" * 4_400, b"(" * 2_000, b"[[subscriber]]\n", b"1979-05-27T07:32:00Z"),

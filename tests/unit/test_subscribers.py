@@ -147,6 +147,7 @@ def test_a_file_without_entries_has_no_subscribers() -> None:
         (f"{GOOD}excludes = []", "excludes: unknown key; did you mean exclude?"),
         (f'{GOOD}exclude = "survey"', 'exclude: "survey" is not a list of keywords; write exclude = ["'),
         (f'{GOOD}exclude = ["survey", ""]', 'exclude, number 2: "": must be text'),
+        (f'{GOOD}exclude = [{{ query = "survey", name = "S" }}]', "exclude, number 1: {"),
         (f'{GOOD}exclude = ["surveys", "Survey"]', 'exclude, number 2: "Survey" is the same as "surveys"'),
         (f'{GOOD}exclude = ["Neural-Operators"]', 'exclude: "Neural-Operators" is also a keyword'),
         (f'{GOOD}categories = "cs.LG"', 'categories: "cs.LG" is not a list; write codes'),
@@ -192,6 +193,48 @@ def test_a_bad_exclusion_is_shown_with_its_place_as_a_keyword_is() -> None:
 def test_a_bad_category_alone_does_not_make_cross_lists_a_problem_too() -> None:
     (found,) = problems(f'{GOOD}categories = ["cs.LK"]\ncrosslists = false')
     assert "cs.LK" in found
+
+
+def test_a_keyword_may_have_a_name_of_the_subscribers_own() -> None:
+    (subscriber,) = parse(
+        'email = "a@example.org"\nkeywords = ["x ray", { query = "neural  operator", name = "N O" }, '
+        '{ query = "tea" }]\n'
+    )
+    assert [(one.text, one.name) for one in subscriber.keywords] == [
+        ("x ray", None),
+        ("neural operator", "N O"),
+        ("tea", None),
+    ]
+    assert [one.label for one in subscriber.keywords] == ["x ray", "N O (neural operator)", "tea"]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "problem"),
+    [
+        ('{ query = "tea", nam = "T" }', "keywords, number 1: nam: unknown key; did you mean name?"),
+        ('{ query = "tea", as = "T" }', "as: unknown key; known keys are query, name"),
+        ('{ name = "T" }', 'query is missing; write { query = "reinforcement learning", name = "RL" }'),
+        ('{ query = 5, name = "T" }', "number 1: 5: must be text in quotes"),
+        ('{ query = "tea AND", name = "T" }', "keywords, number 1: "),
+        ('{ query = "tea", name = "" }', 'name = "": must be text in one line, of 1 to 60 characters'),
+        ('{ query = "tea", name = " " }', 'name = " ": must be text'),
+        ('{ query = "tea", name = 5 }', "name = 5: must be text"),
+        (f'{{ query = "tea", name = "{"T" * 61}" }}', "of 1 to 60 characters"),
+        ('{ query = "tea", name = "a\\nb" }', "must be text in one line"),
+        ('{ query = "tea", name = "a\\u0007b" }', "must be text in one line"),
+        ('{ query = "tea", name = "a\\u202eb" }', "must be text in one line"),
+        ('{ query = "tea", name = "T" }, { query = "teas", name = "U" }', '"teas" is the same as "tea"'),
+        (
+            '{ query = "tea", name = "T" }, { query = "ox", name = "t" }',
+            'the name "t" would mean both "tea" and "ox"; choose another name',
+        ),
+        ('"ox", { query = "tea", name = "OX" }', 'the name "OX" would mean both "ox" and "tea"'),
+        ('["tea", "T"]', 'number 1: ["tea", "T"]: must be text in quotes'),
+    ],
+)
+def test_a_wrong_name_of_a_keyword_is_told_with_what_is_right(keywords: str, problem: str) -> None:
+    (found,) = problems(f'email = "a@example.org"\nkeywords = [{keywords}]')
+    assert problem in found
 
 
 def test_every_problem_is_told_at_once() -> None:

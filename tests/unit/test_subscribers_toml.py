@@ -35,6 +35,8 @@ _PIECES = (
     'keywords = ["a", "b \\" c",  "d" ]\n',
     'keywords = ["a","b"]\n',
     'keywords = ["a", "b",]\n',
+    'keywords = ["a", { query = "b", name = "B" }]\n',
+    "[[subscriber.keywords]]\nquery = 'b'\n",
     "keywords = []\n",
     "keywords = [\n",
     "]\n",

@@ -1,0 +1,120 @@
+"""The change that a command asks for, before it is made in subscribers.toml."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from digest.config.parsing import (
+    parse_address,
+    parse_length,
+    parse_time,
+    parse_weekday,
+    parse_zone,
+    shown,
+)
+from digest.errors import ConfigurationError, QueryError
+from digest.subscribers.categories import parse_category
+from digest.subscribers.subscriber import (
+    Keyword,
+    Subscriber,
+    parse_keyword,
+    parse_keyword_name,
+    parse_replacements,
+)
+
+_PARSERS: Mapping[str, Callable[[object], object]] = {
+    "at": parse_time,
+    "timezone": parse_zone,
+    "weekly": parse_weekday,
+    "length": parse_length,
+    "replacements": parse_replacements,
+}
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The requested change: things to add, each once, and settings, as they are written in the file.
+
+    `sets_name`: a keyword that the subscriber has gets the name of the one in `keywords`, or loses its name.
+    """
+
+    keywords: tuple[Keyword, ...] = ()
+    exclude: tuple[Keyword, ...] = ()
+    categories: tuple[str, ...] = ()
+    options: Mapping[str, str | bool]
+    sets_name: bool = False
+
+    def missing_from(self, subscriber: Subscriber) -> dict[str, list[Any]]:
+        """By key, the things that the subscriber does not have yet."""
+        followed = {keyword.query.key for keyword in subscriber.keywords}
+        excluded = {keyword.query.key for keyword in subscriber.filters.exclude}
+        missing: dict[str, list[Any]] = {
+            "keywords": [one for one in self.keywords if one.query.key not in followed],
+            "exclude": [one.text for one in self.exclude if one.query.key not in excluded],
+            "categories": [code for code in self.categories if code not in subscriber.filters.categories],
+        }
+        return {key: texts for key, texts in missing.items() if texts}
+
+
+def checked(
+    email: str,
+    keywords: Sequence[str],
+    options: Mapping[str, str | bool],
+    *,
+    exclude: Sequence[str] = (),
+    categories: Sequence[str] = (),
+    keyword_name: str | None = None,
+) -> Wanted:
+    """The requested change as values. Raises `ConfigurationError` with all problems.
+
+    `keyword_name` is the name of each of `keywords`; the empty text stands for no name.
+    """
+    problems: list[str] = []
+    for key, value, parse in [
+        ("email", email, parse_address),
+        *((k, v, _PARSERS.get(k)) for k, v in options.items()),
+    ]:
+        try:
+            if parse:
+                parse(value)
+        except ValueError as error:
+            problems.append(f"{key} = {shown(value)}: {error}")
+    named = _each("name", [keyword_name] if keyword_name else [], parse_keyword_name, str, problems)
+    found = _each("keyword", keywords, parse_keyword, _query_key, problems)
+    wanted = Wanted(
+        keywords=tuple(replace(one, name=named[0]) for one in found) if named else found,
+        exclude=_each("exclude", exclude, parse_keyword, _query_key, problems),
+        categories=_each("category", categories, parse_category, str, problems),
+        options=options,
+        sets_name=keyword_name is not None,
+    )
+    if problems:
+        raise ConfigurationError(*problems)
+    return wanted
+
+
+def _each(
+    word: str,
+    texts: Sequence[str],
+    parse: Callable[[object], _T],
+    identity: Callable[[_T], str],
+    problems: list[str],
+) -> tuple[_T, ...]:
+    """The values of `texts`, each once; adds to `problems`."""
+    found: dict[str, _T] = {}
+    for text in texts:
+        try:
+            value = parse(text)
+        except ValueError as error:
+            problems.append(f"{word} {error}" if word != "name" else f"name = {shown(text)}: {error}")
+        except QueryError as error:
+            problems.append(f"{word}: {error}")
+        else:
+            found.setdefault(identity(value), value)
+    return tuple(found.values())
+
+
+def _query_key(keyword: Keyword) -> str:
+    return keyword.query.key
