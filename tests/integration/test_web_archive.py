@@ -198,7 +198,7 @@ async def test_pages_tell_of_a_paper_what_its_mail_tells(town: Town) -> None:
     assert "Machine Learning (cs.LG), also stat.ML · submitted 15 June 2026" in told(page)
     assert "<strong>Accepted at the Invented Meeting 2026</strong>" in page
     assert ">9 pages</p>" in page
-    assert "and 2 more" in told(page)
+    assert "Author 9, 2 more and Author 12" in told(page)
     for url in ("https://doi.org/10.5555/tea", "https://arxiv.org/html/2606.00001"):
         assert f'href="{url}"' in page
 

@@ -51,7 +51,7 @@ def digest(papers: int, **changes: object) -> Digest:
 def shown(html: str) -> tuple[int, int, int, int]:
     """How many papers are shown whole, short, as a line, and only counted."""
     cards = html.count('<h2 dir="auto"')
-    short = html.count(" …\n</p>")
+    short = len(re.findall(rf"\n(?:{SENTENCE.strip()}|.* …)\n</p>", re.sub("</?b>", "", html)))
     papers = len(set(re.findall(r"arxiv\.org/abs/(2606\.\d{5})", html)))
     counted = re.search(r"And (\d+) more:", html)
     return cards - short, short, papers - cards, int(counted[1]) if counted else 0
@@ -90,7 +90,10 @@ def test_the_text_has_a_line_for_each_paper_without_a_card() -> None:
     """SpamAssassin gives up to 2.8 points to a mail whose text has three times the words of its HTML."""
     rendered = WRITER.rendered(digest(500))
     _, lines = rendered.text.split("\nIn brief\n")
-    assert lines.count("\nHow Kettles Sing\n  Ada Marlow et al. · kettle\nhttps://arxiv.org/abs/") == 490
+    assert (
+        lines.count("\nHow Kettles Sing\n  Ada Marlow and Tomás Iribarne · kettle\nhttps://arxiv.org/abs/")
+        == 490
+    )
     assert "In brief" not in WRITER.rendered(digest(20)).text
 
 
@@ -104,14 +107,9 @@ def test_the_rest_is_on_the_web_or_in_the_text() -> None:
     assert "the plain-text part of this mail has them all" in WRITER.rendered(digest(500)).html
 
 
-def test_a_short_abstract_ends_with_a_sentence() -> None:
-    for abstract in re.findall(r"\n(We watched.*) …\n</p>", WRITER.rendered(digest(120)).html):
-        assert re.sub("</?b>", "", abstract) + " " == SENTENCE * 4
-
-
-def test_without_a_sentence_in_reach_it_ends_with_a_word() -> None:
+def test_without_an_end_of_a_sentence_it_ends_with_a_word() -> None:
     html = WRITER.rendered(digest(120, abstract="kettles sing " * 200)).html
-    assert re.search(r"(kettles|sing)…\n</p>", re.sub("</?b>", "", html))
+    assert re.search(r"(kettles|sing) …\n</p>", re.sub("</?b>", "", html))
 
 
 @pytest.mark.parametrize("papers", [1, 100, 500])
@@ -125,7 +123,7 @@ def test_monstrous_papers_fit_too(papers: int) -> None:
     )
     html = WRITER.rendered(monster).html
     assert len(quoted_printable(html)) <= HTML_LIMIT
-    assert "and 2990 more" in html
+    assert "2990 more and" in html
 
 
 SIZES = st.lists(

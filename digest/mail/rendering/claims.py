@@ -16,6 +16,9 @@ _LONG = 50
 """A sentence of more words ends with its main clause, if one can see where that is."""
 
 _LONGEST = 90
+_LONGEST_TEXT = 800
+"""Characters; for texts without blanks, as in Chinese."""
+
 _SHORTEST = 12
 
 _PAPER = r"(?:paper|work|article|study|letter|note|thesis|report|survey|review|manuscript|chapter|research)"
@@ -101,7 +104,7 @@ def excerpt(pieces: Sequence[Span], passages: Collection[str] = ()) -> tuple[Spa
     after a clause, with an ellipsis. An abstract of few words stays whole.
     """
     text = joined(pieces)
-    if text.count(" ") < _WHOLE:
+    if text.count(" ") < _WHOLE and len(text) <= _LONGEST_TEXT:
         return tuple(pieces)
     found = [_judged(text, start, end) for start, end in sentences(text)]
     marks = places(text, passages) if passages else []
@@ -143,7 +146,7 @@ def _chosen(found: Sequence[_Sentence], marks: Sequence[tuple[int, int]]) -> tup
 def _shown_end(text: str, sentence: _Sentence, marks: Sequence[tuple[int, int]]) -> int:
     """The end of what is shown of a sentence: its own end, or the end of its main clause if it is long."""
     start, end = sentence.start, sentence.end
-    if text.count(" ", start, end) < _LONG:
+    if text.count(" ", start, end) < _LONG and end - start <= _LONGEST_TEXT:
         return end
     inner = [last for first, last in marks if start <= first < end]
     least = max(sentence.main, min(inner, default=start))
@@ -152,18 +155,21 @@ def _shown_end(text: str, sentence: _Sentence, marks: Sequence[tuple[int, int]])
     fitting = [at for at in ends if text.count(" ", start, at) < _LONG]
     if fitting and (sentence.score or text[fitting[-1]] == ";"):
         return fitting[-1]
-    if text.count(" ", start, end) < _LONGEST:
+    if text.count(" ", start, end) < _LONGEST and end - start <= _LONGEST_TEXT:
         return end
-    return min(ends, default=_end_of_words(text, start, end))
+    reached = [at for at in ends if at - start <= _LONGEST_TEXT]
+    return reached[0] if reached else _end_of_words(text, start, end)
 
 
 def _end_of_words(text: str, start: int, end: int) -> int:
     """The end of the first words: for a text without any punctuation."""
+    at, last = start, min(end, start + _LONGEST_TEXT)
     for _ in range(_LONG):
-        start = text.find(" ", start + 1, end)
-        if start < 0:
-            return end
-    return start
+        following = text.find(" ", at + 1, last)
+        if following < 0:
+            return at if at > start else last
+        at = following
+    return at
 
 
 def _is_outside(text: str, start: int, at: int) -> bool:

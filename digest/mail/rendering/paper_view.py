@@ -7,6 +7,7 @@ from datetime import date
 from functools import lru_cache
 from urllib.parse import quote
 
+from digest.mail.rendering.byline import Byline, named_authors
 from digest.mail.rendering.richtext import RichText
 from digest.model.categories import NAMES
 from digest.model.digest import Revision
@@ -14,7 +15,6 @@ from digest.model.paper import Paper, one_line
 
 _log = logging.getLogger(__name__)
 
-_AUTHORS_SHOWN = 10
 _CROSS_LISTS_SHOWN = 10
 # One digest needs a paper's card and abstract several times, and the next digests need the whole block.
 _CARDS_KEPT = 200
@@ -31,8 +31,9 @@ _FIRST_HTML = "2312"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A paper as templates get it. `more_authors` is the number of authors that are not named.
+    """A paper as templates get it. `authors` are those who are named, `more_authors` counts the others.
 
+    The last of many authors is named last. `byline` puts the names into one line.
     `venue` is the part of the comment about acceptance, such as `Accepted at …`; `comment` is the rest.
     """
 
@@ -52,6 +53,10 @@ class Card:
     abs_url: str
     pdf_url: str
     html_url: str | None
+
+    @property
+    def byline(self) -> Byline:
+        return Byline(self.authors, self.more_authors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +124,13 @@ def build_bare_card(paper: Paper) -> Card:
 
 def _card(paper: Paper) -> Card:
     categories = tuple(shortened(category, 30) for category in paper.categories)
+    authors = named_authors(paper.authors)
     venue, comment = _venue(shortened(paper.comment or "", 600))
     doi = _DOI.search(one_line(paper.doi or ""))
     return Card(
         title=title_for(paper),
-        authors=tuple(RichText(shortened(author, 80)) for author in paper.authors[:_AUTHORS_SHOWN]),
-        more_authors=max(0, len(paper.authors) - _AUTHORS_SHOWN),
+        authors=tuple(RichText(shortened(author, 80)) for author in authors),
+        more_authors=len(paper.authors) - len(authors),
         primary_category=categories[0] if categories else None,
         primary_name=NAMES.get(categories[0]) if categories else None,
         cross_lists=categories[1 : 1 + _CROSS_LISTS_SHOWN],

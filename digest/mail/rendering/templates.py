@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from digest.errors import ConfigurationError, Unwritable
-from digest.mail.rendering.richtext import RichText
+from digest.mail.rendering.byline import isolated
 from digest.mail.rendering.wrap import wrapped
 
 _DATES_KEPT = 512
@@ -112,7 +112,7 @@ class Templates:
         )
         filters: dict[str, Callable[..., str]] = {
             "wrapped": lambda text, *indents: wrapped(str(text), *indents),
-            "isolated": _isolated,
+            "isolated": isolated,
             "long_date": long_date,
             "full_date": _full_date,
         }
@@ -128,11 +128,6 @@ class Templates:
             raise ConfigurationError(f"{missing} is missing: install digest again") from error
         except UnicodeDecodeError as error:
             raise ConfigurationError(f"{self._folders[0] / name} is not UTF-8 text") from error
-
-
-def _isolated(text: RichText) -> Markup:
-    """Prevents that right-to-left text changes the direction of its neighbours."""
-    return Markup("<bdi>{}</bdi>").format(text) if text.is_right_to_left else escape(text)
 
 
 @lru_cache(maxsize=_DATES_KEPT)
