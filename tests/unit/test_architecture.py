@@ -36,7 +36,7 @@ PURE = re.compile(
     r"|sources\.(window|planner|plausibility|xml)|sources\.arxiv\.(\w+_parser|authors|tex_to_unicode|calendar)"
     r"|storage\.(values|tokens)"
     r"|mail\.(message|links|rate_limit|mime|bounces|delivery_reports)|mail\.smtp\.reply_(codes|text)"
-    r"|mail\.rendering\.(?!templates|renderer|template_check)"
+    r"|mail\.citations\.|mail\.rendering\.(?!templates|renderer|template_check)"
     r"|pipeline\.(compose|merge|schedule|explain|policy)$"
     r"|web\.(client_address|preferences_form|feeds)"
     r"|cli\.doctor_checks\.email_authentication|cli\.daily_papers\."

@@ -4,6 +4,7 @@ import re
 from html import escape
 
 from digest.cli.daily_papers.page import Page, Section, dated
+from digest.mail.citations.markdown import markdown_text
 from digest.model.paper import Paper, one_line
 
 _SHORT_COMMENT = 20
@@ -15,17 +16,6 @@ _INTRODUCTION = (
 )
 _COLUMNS = ("Title", "Date", "Abstract", "Comment")
 _LAST_UPDATE = re.compile(r"Last update: \d{4}-\d{2}-\d{2}")
-
-# An entity never has a meaning of its own in Markdown, also not within an address or a table
-# (https://spec.commonmark.org/0.31.2/#entity-and-numeric-character-references). An underscore within a
-# word has none either.
-_MARK = r"[&<>|*`\[\]\\~#$]|(?<![^\W_])_|_(?![^\W_])"
-_HAS_MARK = re.compile(_MARK)
-# GitHub links addresses before it decodes entities: in a word with a mark, entities also prevent a link.
-_INERT = re.compile(rf"{_MARK}|[:@]|(?<=www)\.", re.IGNORECASE)
-# GitHub reads text between dollar signs as formulas, escaped or not, unless each sign is in its own element:
-# https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting.
-_DOLLAR = "<span>$</span>"
 
 _STYLE = """\
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 72em; padding: 1em; }
@@ -92,7 +82,7 @@ def _shown_title(paper: Paper) -> str:
 
 def _markdown_section(section: Section) -> str:
     lines = [
-        f"## {_marked(section.keyword.text)}",
+        f"## {markdown_text(section.keyword.text)}",
         f"| {' | '.join(f'**{column}**' for column in _COLUMNS)} |",
         f"| {' | '.join('---' for _ in _COLUMNS)} |",
         *map(_markdown_row, section.papers),
@@ -101,25 +91,16 @@ def _markdown_section(section: Section) -> str:
 
 
 def _markdown_row(paper: Paper) -> str:
-    abstract = _folded("Show", _marked(_plain(paper.abstract)))
-    title = f"**[{_marked(_shown_title(paper))}]({_address(paper)})**"
+    abstract = _folded("Show", markdown_text(_plain(paper.abstract)))
+    title = f"**[{markdown_text(_shown_title(paper))}]({_address(paper)})**"
     return f"| {title} | {dated(paper)} | {abstract} | {_markdown_comment(paper)} |"
 
 
 def _markdown_comment(paper: Paper) -> str:
     comment = _plain(paper.comment or "")
     if len(comment) <= _SHORT_COMMENT:
-        return _marked(comment)
-    return _folded(f"{_marked(comment[:_COMMENT_SHOWN])}...", _marked(comment))
-
-
-def _marked(text: str) -> str:
-    """`text`, one line, as Markdown that shows exactly this text."""
-    return " ".join(_inert(word) if _HAS_MARK.search(word) else word for word in text.split(" "))
-
-
-def _inert(word: str) -> str:
-    return _INERT.sub(lambda found: _DOLLAR if found[0] == "$" else f"&#{ord(found[0])};", word)
+        return markdown_text(comment)
+    return _folded(f"{markdown_text(comment[:_COMMENT_SHOWN])}...", markdown_text(comment))
 
 
 def _html_section(section: Section) -> str:

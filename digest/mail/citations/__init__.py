@@ -1,0 +1,1 @@
+"""Papers as references: BibTeX, RIS, CSL-JSON, Markdown and COinS."""
