@@ -24,6 +24,7 @@ from digest.cli import (
     demo,
     docs,
     doctor,
+    export,
     importing,
     init,
     keywords,
@@ -69,7 +70,7 @@ app = typer.Typer(
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "First steps": (init.init, doctor.doctor, demo.demo, docs.docs),
     "Run": (run.run, daemon.daemon, web.web),
-    "Inspect": (status.status, why.why, keywords.keywords, preview.preview, page.page),
+    "Inspect": (status.status, why.why, keywords.keywords, preview.preview, page.page, export.export),
     "Subscriptions": (
         subscriptions.subscribe,
         subscriptions.unsubscribe,

@@ -15,6 +15,7 @@ from digest.subscribers.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from digest.config.settings import Settings
+    from digest.model.paper import ArxivId, Paper
     from digest.sources.http_client import PoliteClient
 
 _PATIENCE = timedelta(minutes=1)
@@ -41,6 +42,26 @@ async def open_asking(settings: "Settings") -> "AsyncIterator[PoliteClient]":
     async with open_client(settings, client_settings_for(settings, patience=_PATIENCE)) as client:
         client.tell = print_note
         yield client
+
+
+def fetch_paper(settings: "Settings", arxiv_id: "ArxivId") -> "Paper":
+    """The paper from arXiv. Raises `SourceError`, and `ConfigurationError` if arXiv has none."""
+    import asyncio
+
+    from digest.sources.arxiv.search_api import SearchApi
+
+    async def ask() -> "Paper | None":
+        async with open_asking(settings) as client:
+            return await SearchApi(client, settings.arxiv.api_url).paper(arxiv_id)
+
+    with progress() as notice:
+        notice(f"asking arXiv for {arxiv_id}")
+        paper = asyncio.run(ask())
+    if paper is None:
+        raise ConfigurationError(
+            f"arXiv has no paper {arxiv_id}: it is not announced yet, or the identifier is wrong"
+        )
+    return paper
 
 
 def print_note(text: str) -> None:

@@ -9,14 +9,12 @@ import typer
 from digest.cli.context import context_of
 from digest.cli.options import AsObject, Moment
 from digest.config.parsing import counted
-from digest.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from digest.cli.why_answers import Answer
-    from digest.model.paper import ArxivId, Paper
-    from digest.service.bootstrap import Setup
+    from digest.model.paper import Paper
     from digest.storage.values import PaperHistory
 
 _SUBSCRIBERS_SHOWN = 10
@@ -42,7 +40,7 @@ def why(
     Shows when it was announced and first fetched, which keywords match by which words, and which digest
     had it, or why none had it. If the paper was never fetched, the command asks arXiv for it.
     """
-    from digest.cli.state_access import subscriber_called
+    from digest.cli.state_access import fetch_paper, subscriber_called
     from digest.cli.why_answers import answer_for
     from digest.model.paper import parse_identifier
     from digest.service.bootstrap import load_setup
@@ -57,7 +55,7 @@ def why(
     subscribers = [subscriber_called(email, setup.subscribers, path)] if email else setup.subscribers
     with open_beside(setup.settings.state) as store:
         paper_history = store.paper_history(wanted)
-        paper = paper_history.paper if paper_history else _fetch_paper(setup, wanted)
+        paper = paper_history.paper if paper_history else fetch_paper(setup.settings, wanted)
         moment = now or datetime.now(UTC)
         answers = [
             answer_for(subscriber, paper, paper_history, store, lookback=setup.lookback, now=moment)
@@ -67,27 +65,6 @@ def why(
         typer.echo(json.dumps(_as_object(paper, paper_history, answers), ensure_ascii=False, indent=2))
     else:
         _print(paper, paper_history, answers)
-
-
-def _fetch_paper(setup: "Setup", arxiv_id: "ArxivId") -> "Paper":
-    """The paper from arXiv. Raises `SourceError`, and `ConfigurationError` if arXiv has none."""
-    import asyncio
-
-    from digest.cli.state_access import open_asking, progress
-    from digest.sources.arxiv.search_api import SearchApi
-
-    async def ask() -> "Paper | None":
-        async with open_asking(setup.settings) as client:
-            return await SearchApi(client, setup.settings.arxiv.api_url).paper(arxiv_id)
-
-    with progress() as notice:
-        notice("asking arXiv")
-        paper = asyncio.run(ask())
-    if paper is None:
-        raise ConfigurationError(
-            f"arXiv has no paper {arxiv_id}: it is not announced yet, or the identifier is wrong"
-        )
-    return paper
 
 
 def _print(paper: "Paper", paper_history: "PaperHistory | None", answers: "Sequence[Answer]") -> None:

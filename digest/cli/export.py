@@ -1,0 +1,87 @@
+"""`digest export`: papers as references, for BibTeX, Zotero and others."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digest.cli.context import context_of
+from digest.mail.citations.formats import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from digest.config.settings import Settings
+    from digest.model.paper import ArxivId, Paper
+
+
+def export(
+    ctx: typer.Context,
+    arxiv_ids: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ARXIV_ID...",
+            help="Identifiers, addresses or DOIs, for example 2606.01234.",
+            show_default=False,
+        ),
+    ],
+    form: Annotated[
+        Format, typer.Option("--format", help="bibtex, ris, csl-json or markdown.")
+    ] = Format.BIBTEX,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The file to write. Default: standard output.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Write papers as references: BibTeX, RIS, CSL-JSON or Markdown.
+
+    Papers come from the state, in the order of the arguments. If a paper was never fetched, the command asks
+    arXiv for it. Nothing is marked as seen.
+    """
+    from digest.mail.citations.writer import write_references
+
+    papers = _papers(context_of(ctx).settings(), _parsed(arxiv_ids))
+    text = write_references(papers, form)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        _write(output, text)
+
+
+def _parsed(texts: "Sequence[str]") -> "list[ArxivId]":
+    from digest.model.paper import parse_identifier
+
+    try:
+        return [parse_identifier(text)[0] for text in texts]
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="ARXIV_ID") from error
+
+
+def _papers(settings: "Settings", wanted: "Sequence[ArxivId]") -> "list[Paper]":
+    from digest.cli.state_access import fetch_paper
+    from digest.storage.factory import open_beside
+
+    with open_beside(settings.state) as store:
+        histories = {arxiv_id: store.paper_history(arxiv_id) for arxiv_id in wanted}
+    return [
+        history.paper if history else fetch_paper(settings, arxiv_id)
+        for arxiv_id, history in histories.items()
+    ]
+
+
+def _write(path: Path, text: str) -> None:
+    from digest.config.atomic_write import replace_text, unwritable
+
+    try:
+        if path.exists() and not path.is_file():  # for example /dev/stdout
+            path.write_text(text, encoding="utf-8", newline="")
+        else:
+            replace_text(path.resolve(), text)
+    except OSError as error:
+        raise unwritable(path, error) from error

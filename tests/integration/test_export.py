@@ -1,0 +1,97 @@
+"""`digest export`: papers of the state as references; arXiv is asked for those that it does not have."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import rispy
+from bibtexparser.entrypoint import parse_string
+
+from digest.demo.arxiv import LocalArxiv
+from digest.demo.papers import ANNOUNCEMENTS, SECOND_MORNING
+from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Matched
+from tests.factories import invented_paper, make_subscriber
+from tests.stores import LONG_AGO, NOW, key
+
+TEA = invented_paper("2606.59001", "Green tea")
+MILK = invented_paper("2606.59002", "Milk & tea")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        store.enrol([make_subscriber()], now=NOW, current_since=NOW)
+        found = [Matched(paper=paper, query_keys=(key("tea"),)) for paper in (TEA, MILK)]
+        store.record(found, covered={key("tea"): LONG_AGO}, now=NOW)
+    return tmp_path
+
+
+def export(
+    folder: Path, *arguments: str, api: str = "http://127.0.0.1:9"
+) -> subprocess.CompletedProcess[str]:
+    environ = os.environ | {
+        "DIGEST_ARXIV__API_URL": api,
+        "DIGEST_ARXIV__REQUEST_INTERVAL": "0",
+        "DIGEST_STATE": str(folder / "digest.db"),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "digest", "export", *arguments],
+        env=environ,
+        cwd=folder,
+        capture_output=True,
+        check=False,
+        timeout=90,
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def test_papers_come_from_the_state_in_the_order_of_the_arguments(folder: Path) -> None:
+    done = export(folder, "https://arxiv.org/abs/2606.59002v3", "10.48550/arXiv.2606.59001", "2606.59002")
+    assert (done.returncode, done.stderr) == (0, "")
+    titles = [entry.fields_dict["title"].value for entry in parse_string(done.stdout).entries]
+    assert titles == [r"Milk \& tea", "Green tea"]
+
+
+@pytest.mark.parametrize("where", ["papers.ris", "/dev/stdout"])
+def test_a_file_is_written_as_it_would_be_printed(folder: Path, where: str) -> None:
+    printed = export(folder, "2606.59001", "--format", "ris").stdout
+    done = export(folder, "2606.59001", "--format", "ris", "-o", where)
+    text = done.stdout if where == "/dev/stdout" else (folder / where).read_bytes().decode()
+    assert text == printed
+    assert [entry["title"] for entry in rispy.loads(text)] == ["Green tea"]
+
+
+def test_what_names_no_paper_is_refused_by_name(folder: Path) -> None:
+    done = export(folder, "2606.59001", "tea")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "not an arXiv identifier: 'tea'" in done.stderr
+
+
+def test_a_file_that_cannot_be_written_is_named(folder: Path) -> None:
+    done = export(folder, "2606.59001", "-o", "no/papers.bib")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no/papers.bib: cannot be written")
+
+
+@pytest.fixture
+async def arxiv() -> AsyncIterator[LocalArxiv]:
+    async with LocalArxiv(ANNOUNCEMENTS, SECOND_MORNING) as server:
+        yield server
+
+
+async def test_arxiv_is_asked_for_a_paper_that_was_never_fetched(folder: Path, arxiv: LocalArxiv) -> None:
+    done = await asyncio.to_thread(export, folder, "2606.99114", "2606.59001", api=arxiv.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "eprint = {2606.99114}" in done.stdout
+
+
+async def test_a_paper_that_arxiv_does_not_have_is_named(folder: Path, arxiv: LocalArxiv) -> None:
+    done = await asyncio.to_thread(export, folder, "2606.59001", "2606.00009", api=arxiv.url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: arXiv has no paper 2606.00009:")
