@@ -132,6 +132,7 @@ def _headers(
     return (
         ("From", mailbox("From", sender_identity.sender_name, sender_identity.sender)),
         ("To", mailbox("To", digest.name, digest.email)),
+        ("Reply-To", mailbox("Reply-To", None, sender_identity.contact)),
         ("Subject", _unstructured("Subject", one_line(subject))),
         ("Date", _date(digest.planned_at)),
         ("Message-ID", f"<{token}@{domain}>"),

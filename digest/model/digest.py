@@ -112,6 +112,6 @@ def groups(digest: Digest) -> tuple[Group, ...]:
         grouped[min(entry.keywords, key=rank.__getitem__, default="")].append(entry)
     return tuple(
         Group(keyword, found[keyword] or len(grouped[keyword]), tuple(grouped[keyword]))
-        for keyword in (*order, "")
+        for keyword in dict.fromkeys((*order, ""))
         if keyword in grouped
     )

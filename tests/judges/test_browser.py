@@ -62,7 +62,7 @@ def test_the_button_of_the_page_unsubscribes_and_mails_take_it_back(
     left = visit(site, opening(page), following("Unsubscribe"), pressing("Unsubscribe"))
     assert "is not subscribed" in left.last.text
     assert site.subscriber(_email(mail))["left_at"] is not None
-    manage = "Change keywords, time or frequency"
+    manage = "Mute keywords, choose days, time and length, or pause"
     asked = visit(site, opening(page), following(manage), pressing("Subscribe again"))
     assert "A mail was sent to your address" in asked.last.text
     assert site.subscriber(_email(mail))["left_at"] is not None
@@ -71,7 +71,7 @@ def test_the_button_of_the_page_unsubscribes_and_mails_take_it_back(
 
 
 def test_new_links_end_those_of_the_mail(site: Website, mail: Mail, page: str) -> None:
-    manage = "Change keywords, time or frequency"
+    manage = "Mute keywords, choose days, time and length, or pause"
     made = visit(site, opening(page), following(manage), pressing("Make new links"))
     assert "Your next digest has the new links" in made.last.text
     found = visits(site, {link: [opening(link)] for link in _links(mail)})
@@ -102,7 +102,7 @@ def test_a_keyword_is_muted(site: Website, mail: Mail, page: str) -> None:
     saved = visit(
         site,
         opening(page),
-        following("Change keywords, time or frequency"),
+        following("Mute keywords, choose days, time and length, or pause"),
         ticking(keyword),
         pressing("Save"),
     )
@@ -112,7 +112,7 @@ def test_a_keyword_is_muted(site: Website, mail: Mail, page: str) -> None:
 
 def test_mail_is_paused(site: Website, mail: Mail, page: str) -> None:
     until = (datetime.now(UTC) + timedelta(days=14)).date().isoformat()
-    pause, manage = "Pause: first day with mail again", "Change keywords, time or frequency"
+    pause, manage = "Pause: first day with mail again", "Mute keywords, choose days, time and length, or pause"
     visit(site, opening(page), following(manage), filling(pause, until), pressing("Save"))
     assert site.subscriber(_email(mail))["paused_until"] == until
 

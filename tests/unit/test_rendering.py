@@ -5,6 +5,7 @@ know.
 import re
 import unicodedata
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from digest.config.package_data import systemd_folder, templates_folder
 from digest.errors import ConfigurationError
 from digest.mail.links import Links
 from digest.mail.rendering.renderer import KeywordCount, Renderer, subject_line
-from digest.model.digest import Revision
+from digest.model.digest import Digest, Length, Revision
 from tests.examples import examples
 from tests.unit.rendered import (
     RENDERED_STYLE,
@@ -26,15 +27,15 @@ from tests.unit.rendered import (
     entry,
     paper,
     render,
+    revision,
 )
 
 ABS_URL = re.compile(r"https://arxiv\.org/abs/([^\s\"<]+)")
 
 
 def ids_in_text(text: str) -> list[str]:
-    return [
-        line.removeprefix("https://arxiv.org/abs/") for line in text.splitlines() if ABS_URL.fullmatch(line)
-    ]
+    lines = map(str.strip, text.splitlines())
+    return [line.removeprefix("https://arxiv.org/abs/") for line in lines if ABS_URL.fullmatch(line)]
 
 
 def ids_in_html(html: str) -> list[str]:
@@ -58,7 +59,6 @@ def test_each_paper_is_shown_with_all_that_is_known_of_it() -> None:
         "Tomás Iribarne",
         "Programming Languages (cs.PL), also cs.LG, stat.ML",
         "14 June 2026",
-        "up to arXiv's announcement of 16 June 2026",
         "12 pages, 3 figures",
         "We wait. Then we measure",
         "waiting",
@@ -111,8 +111,8 @@ def test_the_digest_tells_what_each_keyword_brought_and_which_brought_nothing() 
     keywords = ("silence", "compilers", "waiting", "rust")
     both = entry(1, ("waiting", "compilers"))
     result = render(both, entry(2), entry(3, ("waiting",)), entry(4, ("waiting",)), keywords=keywords)
-    assert "     3  waiting\n     2  compilers\n" in result.text
-    assert "waiting 3 · compilers 2" in Page(result.html).text.replace("\xa0", " ")
+    assert "     2  compilers\n     2  waiting\n" in result.text
+    assert "compilers 2 · waiting 2" in Page(result.html).text.replace("\xa0", " ")
     for shown in (result.text, Page(result.html).text):
         assert "Nothing new for silence, rust." in shown
     assert "Nothing new" not in render(entry()).text
@@ -152,35 +152,53 @@ def test_new_versions_stand_below_the_papers_in_both_parts_and_lead_to_that_vers
 
 
 def test_new_versions_are_not_counted_as_papers() -> None:
-    result = render(entry(1), entry(2), revisions=REVISIONS)
-    assert result.subject == "2 new papers: compilers (2)"
-    assert Page(result.html).text.startswith("On the Patience of Compilers, Part 1 – and 1 more")
+    result = render(*map(entry, range(4)), revisions=REVISIONS)
+    assert result.subject == "16 June: 4 papers: compilers 4"
+    assert Page(result.html).text.startswith("On the Patience of Compilers, Part 0; On the Patience")
 
 
 @pytest.mark.parametrize(
-    ("revisions", "subject", "preheader"),
+    ("revisions", "subject", "headline"),
     [
         (
             REVISIONS,
+            "New versions: On the Patience of Compilers, Part 8 · Rust & <b>",
             "2 new versions of papers you had",
-            "On the Patience of Compilers, Part 8 – and 1 more arXiv",
         ),
-        (REVISIONS[:1], "1 new version of a paper you had", "On the Patience of Compilers, Part 8 arXiv"),
+        (
+            REVISIONS[:1],
+            "New version: On the Patience of Compilers, Part 8",
+            "1 new version of a paper you had",
+        ),
+        (
+            tuple(revision(number, 1, 2) for number in range(4)),
+            "16 June: 4 new versions of papers you had",
+            "4 new versions of papers you had",
+        ),
     ],
 )
 def test_a_digest_of_new_versions_alone_says_so(
-    revisions: tuple[Revision, ...], subject: str, preheader: str
+    revisions: tuple[Revision, ...], subject: str, headline: str
 ) -> None:
     result = render(keywords=("compilers", "rust"), revisions=revisions)
     page = Page(result.html)
     assert result.subject == subject
-    assert page.text.startswith(preheader)
     assert [tag for tag, _ in page.tags if tag in {"h1", "h2"}] == ["h1"]
     for shown in (page.text, result.text):
-        assert shown.count(subject) == 1
+        assert shown.count(headline) == 1
         assert "No new papers for compilers, rust." in shown
-        assert "v1 → v3" in shown
+        assert "v1 → v" in shown
     assert "\n\n\n" not in result.text
+
+
+@pytest.mark.parametrize(("length", "named"), [("short", 8), ("normal", 20), ("full", 60)])
+def test_the_text_names_the_new_versions_that_the_html_only_counts(length: Length, named: int) -> None:
+    many = tuple(revision(number, 1, 2) for number in range(70))
+    mail = WRITER.rendered(replace(digest(entry(), revisions=many), length=length))
+    page = Page(mail.html)
+    assert page.text.count("v1 → v2") == named
+    assert f"And {70 - named} more: the plain-text part" in page.text
+    assert mail.text.count("v1 → v2") == 70
 
 
 def test_without_new_versions_nothing_is_said_of_them() -> None:
@@ -189,34 +207,97 @@ def test_without_new_versions_nothing_is_said_of_them() -> None:
 
 
 def counts(**papers: int) -> list[KeywordCount]:
-    return [KeywordCount(keyword=keyword, papers=number) for keyword, number in papers.items()]
+    return [KeywordCount(name=name, papers=number) for name, number in papers.items()]
+
+
+def titled(*titles: str) -> Digest:
+    return digest(*(entry(number, title=title) for number, title in enumerate(titles)))
 
 
 @pytest.mark.parametrize(
-    ("papers", "by_keyword", "expected"),
+    ("titles", "expected"),
     [
-        (7, counts(learning=4, compilers=3), "7 new papers: learning (4), compilers (3)"),
-        (1, counts(learning=1, compilers=1), "1 new paper: learning, compilers"),
-        (2, counts(learning=2, rust=0), "2 new papers: learning (2)"),
-        (2, [], "2 new papers"),
+        (["Tea"], "Tea"),
+        (["Tea", "Milk", "$k$-Kettles"], "Tea · Milk · k-Kettles"),
+        (["x" * 500], "x" * 119 + "…"),
+        (["x" * 500, "y" * 500], "x" * 57 + "… · " + "y" * 57 + "…"),
     ],
 )
-def test_the_subject_counts_by_keyword(papers: int, by_keyword: list[KeywordCount], expected: str) -> None:
-    assert subject_line(papers, by_keyword) == expected
+def test_the_subject_of_up_to_three_papers_has_their_titles(titles: list[str], expected: str) -> None:
+    assert subject_line(titled(*titles), []) == expected
+
+
+def test_the_subject_of_more_papers_has_the_date_and_the_counts() -> None:
+    four = titled("A", "B", "C", "D")
+    assert subject_line(four, counts(learning=1, compilers=3)) == "16 June: 4 papers: learning 1, compilers 3"
+    assert subject_line(four, []) == "16 June: 4 papers"
 
 
 def test_a_long_subject_names_the_first_keywords_whole_and_counts_the_others() -> None:
-    many = [KeywordCount(keyword=f"a rather long keyword {number}", papers=1) for number in range(50)]
-    line = subject_line(50, many)
+    many = [KeywordCount(name=f"a rather long keyword {number}", papers=1) for number in range(50)]
+    line = subject_line(titled(*"abcd"), many)
     assert len(line) <= 120
-    assert line.endswith("a rather long keyword 2 (1) and 47 more")
-    assert len(subject_line(1, [KeywordCount(keyword="x" * 500, papers=1)])) == 120
+    assert line.endswith("a rather long keyword 2 1 and 47 more")
+    assert len(subject_line(titled(*"abcd"), [KeywordCount(name="x" * 500, papers=1)])) == 120
 
 
-def test_the_biggest_keyword_leads_the_subject() -> None:
-    keywords = ("rust", "compilers")
-    result = render(entry(1), entry(2), entry(3, ("rust",)), keywords=keywords)
-    assert result.subject == "3 new papers: compilers (2), rust (1)"
+def test_the_rarest_keyword_leads_the_subject_the_counts_and_the_papers() -> None:
+    keywords = ("compilers", "rust")
+    result = render(entry(1), entry(2), entry(4), entry(3, ("rust",)), keywords=keywords)
+    assert result.subject == "16 June: 4 papers: rust 1, compilers 3"
+    assert ids_in_text(result.text) == [f"2606.{number:05}" for number in (3, 1, 2, 4)]
+    assert ids_in_html(result.html) == ids_in_text(result.text)
+    assert re.findall(r"(?m)^ +(\d+)\. ", result.text) == ["1", "2", "3", "4"]
+
+
+def test_the_counts_lead_to_the_groups() -> None:
+    page = Page(render(entry(1), entry(2, ("rust",)), keywords=("compilers", "rust")).html)
+    targets = [
+        str(attributes["href"])[1:] for tag, attributes in page.tags if tag == "a" and "href" in attributes
+    ]
+    assert targets[:2] == [
+        attributes["id"] for tag, attributes in page.tags if tag == "a" and "id" in attributes
+    ]
+
+
+def test_a_paper_under_a_rarer_keyword_is_counted_where_it_does_not_stand() -> None:
+    result = render(entry(1), entry(2), entry(3, ("compilers", "rust")), keywords=("compilers", "rust"))
+    assert "and 1 above, under rarer keywords" in Page(result.html).text
+    assert "rust: 1 paper\n" in result.text
+    assert "compilers: 2 papers, and 1 above, under rarer keywords\n" in result.text
+
+
+def test_of_many_keywords_the_first_are_counted_and_the_silent_are_cut_short() -> None:
+    keywords = tuple(f"keyword {letter}{other}" for letter in "abcdefgh" for other in "abcdefgh")
+    result = render(*(entry(n, (keywords[n],)) for n in range(32)), keywords=keywords)
+    for shown in (" ".join(result.text.split()), Page(result.html).text):
+        assert "12 more" in shown
+        assert "and 20 more." in shown
+
+
+def test_a_long_day_offers_ways_to_get_less() -> None:
+    manage = "https://digest.example.org/p/2"
+    for links, way in (
+        (Links(manage=manage, unsubscribe=manage), "your preferences"),
+        (Links(), "write to library@"),
+    ):
+        mail = WRITER.rendered(digest(*map(entry, range(61))), links)
+        for shown in (" ".join(mail.text.split()), Page(mail.html).text):
+            assert "61 papers are a lot to read" in shown
+            assert way in shown
+    assert "a lot to read" not in render(*map(entry, range(60))).text
+
+
+def test_the_announcement_is_named_where_it_is_of_another_day() -> None:
+    told = "up to arXiv's announcement of 12 June 2026"
+    sunday = replace(
+        digest(entry()), planned_at=datetime(2026, 6, 14, 7, tzinfo=UTC), dated_on=date(2026, 6, 14)
+    )
+    for day, is_told in ((sunday, True), (digest(entry()), False)):
+        mail = WRITER.rendered(day)
+        for shown in (mail.text, Page(mail.html).text.replace("’", "'")):
+            assert (told in shown) == is_told
+            assert ("announcement" in shown) == is_told
 
 
 HOSTILE = (
@@ -277,9 +358,9 @@ def test_the_text_is_wrapped_and_its_addresses_are_whole() -> None:
         entry(1, ("word " * 30,), title="long " * 60, abstract="y" * 300, comment=f"see {address}")
     )
     lines = result.text.splitlines()
-    assert [line for line in lines if len(line) > 72] == [f"  {address}"]
-    for line in ("https://arxiv.org/abs/2606.00001", "https://arxiv.org/pdf/2606.00001"):
-        assert line in lines
+    assert [line for line in lines if len(line) > 72] == [f"     {address}"]
+    assert "     https://arxiv.org/abs/2606.00001" in lines
+    assert result.text.count("https://arxiv.org/") == 1
     assert "\n\n\n" not in result.text
 
 
@@ -311,18 +392,21 @@ def test_the_page_tells_its_language_and_marks_its_tables_as_layout() -> None:
     assert dict(page.tags)["html"]["lang"] == "en"
     assert {attributes.get("role") for tag, attributes in page.tags if tag == "table"} == {"presentation"}
     assert [tag for tag, _ in page.tags if tag in {"h1", "h2", "h3"}] == ["h1", "h2", "h2"]
+    grouped = Page(render(entry(), entry(2, ("rust",))).html)
+    assert [tag for tag, _ in grouped.tags if tag in {"h1", "h2", "h3"}] == ["h1", "h2", "h3", "h2", "h3"]
 
 
-def test_the_preheader_is_the_first_title() -> None:
-    text = Page(render(entry(7), entry(8)).html).text
-    assert text.startswith("On the Patience of Compilers, Part 7 – and 1 more")
+def test_the_inbox_line_adds_to_the_subject() -> None:
+    assert Page(render(entry(7)).html).text.startswith("We wait. Then we measure how long")
+    assert Page(render(entry(7, abstract="")).html).text.startswith("On the Patience of Compilers, Part 7")
+    many = Page(render(*map(entry, range(9))).html).text
+    assert many.startswith("On the Patience of Compilers, Part 0; On the Patience of Compilers, Part 1; ")
 
 
 def test_a_paper_without_a_title_is_called_by_its_identifier() -> None:
     result = render(entry(7, title="", authors=(), abstract=""))
-    assert Page(result.html).text.startswith(paper(7).id)
     assert re.search(rf"<h2[^>]*><a [^>]*>{paper(7).id}</a></h2>", result.html)
-    assert f"\n{paper(7).id}\n" in result.text
+    assert f"\n  1. {paper(7).id}\n" in result.text
 
 
 def test_a_paper_looks_the_same_whatever_else_is_in_the_digest() -> None:

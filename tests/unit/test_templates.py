@@ -26,9 +26,10 @@ def test_the_shipped_templates_pass_the_trial(tmp_path: Path) -> None:
 
 def test_a_template_of_ones_own_is_used_and_the_others_are_the_shipped_ones(tmp_path: Path) -> None:
     (tmp_path / "keywords.txt.j2").write_text("Because of {{ keywords | join(' & ') }}!\n", encoding="utf-8")
-    own, shipped = writer(tmp_path).rendered(digest(entry(1))), render(entry(1))
-    assert "\nBecause of compilers!\n" in own.text
-    assert own.text == shipped.text.replace("Matches: compilers\n", "Because of compilers!\n")
+    both = entry(1, ("compilers", "waiting"))
+    own, shipped = writer(tmp_path).rendered(digest(both)), render(both)
+    assert "\nBecause of waiting!\n" in own.text
+    assert own.text == shipped.text.replace("     Also matches: waiting\n", "Because of waiting!\n")
     assert own.html == shipped.html
 
 
@@ -36,7 +37,8 @@ def test_a_template_may_build_on_another_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "base.j2").write_text("<{% block inner %}{% endblock %}>\n", encoding="utf-8")
     child = '{% extends "base.j2" %}{% block inner %}{{ keywords[0] }}{% endblock %}\n'
     (tmp_path / "keywords.txt.j2").write_text(child, encoding="utf-8")
-    assert "\n<compilers>\n" in writer(tmp_path).rendered(digest(entry(1))).text
+    both = entry(1, ("compilers", "waiting"))
+    assert "\n<waiting>\n" in writer(tmp_path).rendered(digest(both)).text
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_a_template_may_build_on_another_of_ones_own(tmp_path: Path) -> None:
             "<p>{{ papers }}</p>\n",
             r"digest\.html\.j2 has to print .*papers.* alone on a line",
         ),
-        ("digest.txt.j2", "{{ headline }}\n", r"digest\.txt\.j2 has to print papers once"),
+        ("digest.txt.j2", "{{ headline }}\n", r"digest\.txt\.j2 has to print summary, papers once"),
         (
             "paper.html.j2",
             "{{ keywords }}\n{{ keywords }}\n{{ abstract }}\n",
@@ -83,9 +85,9 @@ def test_a_template_that_fails_at_one_digest_makes_that_one_unwritable(tmp_path:
     (tmp_path / "keywords.txt.j2").write_text("{{ 1 / (keywords[0] | length - 3) }}\n", encoding="utf-8")
     own = writer(tmp_path)
     try_out(own)
-    assert own.rendered(digest(entry(1))).text
+    assert own.rendered(digest(entry(1, ("compilers", "waiting")))).text
     with pytest.raises(Unwritable, match="division"):
-        own.rendered(digest(entry(1, ("tea",))))
+        own.rendered(digest(entry(1, ("compilers", "tea"))))
 
 
 def test_links_lead_from_both_parts() -> None:
@@ -95,16 +97,22 @@ def test_links_lead_from_both_parts() -> None:
         online="https://digest.example.org/d/x",
         keyword_pages={"compilers": "https://digest.example.org/k/x"},
     )
-    shown = Writer(Renderer(templates_folder()), LETTERHEAD).rendered(digest(entry(1)), links)
+    two = digest(entry(1), entry(2, ("waiting",)))
+    shown = Writer(Renderer(templates_folder()), LETTERHEAD).rendered(two, links)
     for url in (links.unsubscribe, links.manage, links.online):
         assert f'href="{url}"' in shown.html
         assert f"\n{url}\n" in shown.text
-    assert '<a href="https://digest.example.org/k/x" style="color:#1c1b19">compilers</a>' in shown.html
+    assert (
+        '<a href="https://digest.example.org/k/x" style="color:#1c1b19;text-decoration:none">compilers</a>'
+        in shown.html
+    )
     assert "mailto:" not in shown.html
 
 
 def test_a_template_that_lets_subscribers_leave_by_mail_has_an_address_for_it(tmp_path: Path) -> None:
-    (tmp_path / "digest.txt.j2").write_text("{{ papers }}\n{{ leave_url }}\n", encoding="utf-8")
+    (tmp_path / "digest.txt.j2").write_text(
+        "{{ summary }}\n{{ papers }}\n{{ leave_url }}\n", encoding="utf-8"
+    )
     own = writer(tmp_path)
     asked = "mailto:library@example.org?subject=unsubscribe%20reader%40example.org"
     assert own.rendered(digest(entry(1))).text.endswith(f"\n{asked}\n")

@@ -112,10 +112,10 @@ def test_a_paper_that_cannot_be_taken_apart_is_its_title(
         return EMPTY[comment] if comment == "odd" else venue(comment)
 
     monkeypatch.setattr(paper_view, "_venue", fail_at_odd)
-    mailed = writer().rendered(digest(entry(1, title=ODD, comment="odd"), entry(2)))
+    mailed = writer().rendered(digest(entry(1, title=ODD, comment="odd"), *map(entry, (2, 3, 4))))
     assert ODD in mailed.text
     assert ODD in mailed.html
-    assert mailed.text.count("We wait.") == mailed.html.count("We wait.") == 1
+    assert mailed.text.count("We wait.") == mailed.html.count("We wait.") == 3
     assert ODD in page(paper(1, title=ODD, comment="odd"))
     assert paper_item(paper(1, title=ODD, comment="odd")).title == ODD
     assert f"paper shown as its title paper={paper(1).id} cause=KeyError: 'odd'" in caplog.messages
@@ -127,9 +127,9 @@ def test_where_a_shipped_template_fails_at_a_paper_that_one_is_its_title(tmp_pat
     own = tmp_path / "paper.html.j2"
     own.write_text(own.read_text() + "{{ 1 / (card.authors | length - 3) }}\n")
     one = entry(1, title=ODD, authors=("A", "B", "C"))
-    mailed = Writer(Renderer(tmp_path), LETTERHEAD).rendered(digest(one, entry(2)))
+    mailed = Writer(Renderer(tmp_path), LETTERHEAD).rendered(digest(one, *map(entry, (2, 3, 4))))
     assert ODD in mailed.html
-    assert mailed.html.count("We wait.") == 1
+    assert mailed.html.count("We wait.") == 3
     with pytest.raises(Unwritable, match=r"paper\.html\.j2 does not fit .*division"):
         writer(tmp_path).rendered(digest(one, entry(2)))
 

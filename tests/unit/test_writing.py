@@ -189,9 +189,9 @@ def test_a_paper_is_rendered_once_for_all_its_subscribers(monkeypatch: pytest.Mo
     renderer = Renderer(templates_folder())
     of_paper = renderer.paper
 
-    def noted(one: Paper, *, has_keywords: bool) -> Block:
+    def noted(one: Paper, *, has_keywords: bool, level: int) -> Block:
         rendered.append(one)
-        return of_paper(one, has_keywords=has_keywords)
+        return of_paper(one, has_keywords=has_keywords, level=level)
 
     monkeypatch.setattr(renderer, "paper", noted)
     writer = Writer(renderer, LETTERHEAD)
@@ -205,7 +205,7 @@ def test_a_paper_is_rendered_once_for_all_its_subscribers(monkeypatch: pytest.Mo
     [
         ("digest.txt.j2", "{{ headline }}\n"),
         ("digest.txt.j2", "papers: {{ papers }}\n"),
-        ("digest.html.j2", "{{ papers }}\n{{ papers }}\n"),
+        ("digest.html.j2", "{{ style }}\n{{ papers }}\n{{ papers }}\n"),
         ("paper.html.j2", "<tr><td>{{ keywords }}</td></tr>\n"),
         ("paper.txt.j2", "{{ card.nonsense }}\n"),
     ],
@@ -228,7 +228,7 @@ def test_a_template_without_a_last_line_break_is_given_one(tmp_path: Path) -> No
     writer = Writer(renderer, LETTERHEAD)
     rendered, message = writer.rendered(SAME.digest), writer.write(SAME).message
     assert message == message_of(SAME.digest, rendered, LETTERHEAD, SAME.token)
-    assert rendered.html.count('<h2 dir="auto"') == len(SAME.digest.entries)
+    assert rendered.html.count('<h3 dir="auto"') == len(SAME.digest.entries)
 
 
 def test_what_a_writer_keeps_goes_with_it() -> None:

@@ -5,7 +5,7 @@ share them. Templates get only cleaned values: one line each, of limited length.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache, partial
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from digest.errors import Unwritable
+from digest.keywords.names import keyword_names
 from digest.mail.links import Links
 from digest.mail.message import SenderIdentity, contact_url, leave_url
 from digest.mail.rendering.claims import excerpt
@@ -23,19 +24,32 @@ from digest.mail.rendering.paper_view import (
     line_for,
     shortened,
     shown_abstract,
+    title_for,
 )
-from digest.mail.rendering.richtext import RichText, converted, to_html
-from digest.mail.rendering.templates import Cut, Templates
+from digest.mail.rendering.richtext import converted, to_html
+from digest.mail.rendering.templates import Cut, Template, Templates, short_date
 from digest.mail.rendering.tex.spans import Span, as_text
-from digest.model.digest import Digest
+from digest.mail.rendering.wrap import wrapped
+from digest.model.digest import Digest, Length, groups
 from digest.model.paper import Paper, one_line
 from digest.sources.arxiv.calendar import last_announcement
 
 _log = logging.getLogger(__name__)
 
+NUMBER = "\ue000\ue000\ue000"
+"""Stands in the text for a paper's number, which is different in each digest."""
+
 _SUBJECT_LENGTH = 120
-_PREHEADER_LENGTH = 100
+_TITLES_IN_SUBJECT = 3
+_INBOX_LENGTH = 120
+_NAME_LENGTH = 80
 _KEYWORDS_KEPT = 4_000
+_INDENT = "     "
+_COUNTS_SHOWN = 20
+_SILENT_SHOWN = 12
+_REVISIONS_SHOWN: dict[Length, int] = {"short": 8, "normal": 20, "full": 60}
+_MANY = 60
+"""Papers after which a digest offers ways to get fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +62,43 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """The digest around its `style`, its `papers`, and the `lines` of papers without a card."""
+    """The digest around its `style`, its `papers`, and the `summary` of them."""
 
     subject: str
     block: Block
 
 
 class KeywordCount(NamedTuple):
-    """How many papers of this digest one keyword found, and its page on the web, if it has one."""
+    """How many papers of this digest stand under one keyword; `anchor` is the name of their place."""
 
-    keyword: str
+    name: str
     papers: int
-    url: str | None = None
+    anchor: str = ""
+
+
+class GroupHeading(NamedTuple):
+    """What stands above a group: the keyword's `name`, and how many papers stand here and `elsewhere`.
+
+    `url` is the keyword's page on the web, if it has one.
+    """
+
+    name: str
+    papers: int
+    elsewhere: int
+    anchor: str
+    url: str | None
+
+
+class Summary(NamedTuple):
+    """How many papers are shown as whole cards, as short cards, and by title, how many are only counted, and
+    how many `minutes` it takes to read.
+    """
+
+    whole: int
+    short: int
+    titles: int
+    counted: int
+    minutes: int
 
 
 class Renderer:
@@ -72,45 +111,68 @@ class Renderer:
     def __init__(self, *folders: Path) -> None:
         templates = Templates(*folders)
         self._is_customised = len(folders) > 1
-        self._keywords = [templates.load(f"keywords.{kind}.j2") for kind in ("txt", "html")]
-        self._paper_text = templates.load("paper.txt.j2", "keywords")
-        self._paper_html = templates.load("paper.html.j2", "keywords", "abstract")
-        self._lines = [templates.load(f"line.{kind}.j2") for kind in ("txt", "html")]
-        self._digest_text = templates.load("digest.txt.j2", "papers", "lines")
-        self._digest_html = templates.load("digest.html.j2", "style", "papers", "lines")
-        self.style = templates.load("style.css.j2").render({}).filled()
+        load = templates.load
+        self._keywords = _Pair(load("keywords.txt.j2"), load("keywords.html.j2"))
+        self._group = _Pair(load("group.txt.j2"), load("group.html.j2"))
+        self._rest = load("rest.html.j2")
+        self._more = load("more.html.j2")
+        self._summary = _Pair(load("summary.txt.j2"), load("summary.html.j2"))
+        self._paper = _Pair(
+            load("paper.txt.j2", "keywords", "abstract"), load("paper.html.j2", "keywords", "abstract")
+        )
+        self._short = _Pair(
+            load("short.txt.j2", "keywords", "abstract"), load("short.html.j2", "keywords", "abstract")
+        )
+        self._line = _Pair(load("line.txt.j2"), load("line.html.j2"))
+        self._digest = _Pair(
+            load("digest.txt.j2", "summary", "papers"),
+            load("digest.html.j2", "style", "summary", "papers"),
+        )
+        self.style = load("style.css.j2").render({}).filled()
 
-    def keywords(self, keywords: tuple[str, ...]) -> Block:
-        """The lines that show which of a subscriber's keywords a paper matches."""
-        text, html = (template.render({"keywords": _shown(keywords)}) for template in self._keywords)
-        return Block(text=text, html=html)
+    def keywords(self, names: tuple[str, ...]) -> Block:
+        """The lines that show the other keywords that a paper matches."""
+        return self._keywords.render({"keywords": names})
 
-    def paper(self, paper: Paper, *, has_keywords: bool) -> Block:
-        """One paper, around its `keywords` and, in the HTML, its `abstract`."""
-        return self._of_card(paper, partial(self._paper, without=() if has_keywords else ("keywords",)))
+    def group(self, heading: GroupHeading) -> Block:
+        return self._group.render({"group": heading})
 
-    def _paper(self, card: Card, without: tuple[str, ...]) -> Block:
-        without_abstract = () if card.abstract else ("abstract",)
+    def rest(self, count: int) -> Cut:
+        """The HTML line that counts the papers of a group that are not named."""
+        return self._rest.render({"count": count})
+
+    def more(self, count: int, url: str | None) -> Cut:
+        """The HTML line that says where all papers are; `url` is the digest on the web."""
+        return self._more.render({"count": count, "url": url})
+
+    def summary(self, summary: Summary) -> Block:
+        return self._summary.render({"summary": summary})
+
+    def paper(self, paper: Paper, *, has_keywords: bool, level: int) -> Block:
+        """One paper as a card, around its `keywords` and its `abstract`; `level` is that of its heading."""
+        return self._of_card(paper, partial(self._card, self._paper, has_keywords, level))
+
+    def short(self, paper: Paper, *, has_keywords: bool, level: int) -> Block:
+        """The same as a small card for a short abstract."""
+        return self._of_card(paper, partial(self._card, self._short, has_keywords, level))
+
+    @staticmethod
+    def _card(pair: "_Pair", has_keywords: bool, level: int, card: Card) -> Block:
+        without = _without(keywords=has_keywords, abstract=bool(card.abstract))
+        return pair.render({"card": card, "level": level, "number": NUMBER}, without, without)
+
+    def abstract(self, paper: Paper, words: tuple[str, ...], *, is_short: bool = False) -> Block:
+        """An abstract, or its short form. In the HTML, `words`, which match the keywords, are marked."""
+        shown = _abstract(paper, words, is_short=is_short)
         return Block(
-            text=self._paper_text.render({"card": card}, without),
-            html=self._paper_html.render({"card": card}, without + without_abstract),
+            text=_whole(wrapped(as_text(shown), _INDENT) + "\n"), html=_whole(to_html(shown, words) + "\n")
         )
 
-    def abstract(self, paper: Paper, words: tuple[str, ...], *, is_short: bool = False) -> str:
-        """The HTML of an abstract; `words`, which match a subscriber's keywords, are marked."""
-        return to_html(_abstract(paper, words, is_short=is_short), words) + "\n"
-
-    def abstract_text(self, paper: Paper, words: tuple[str, ...], *, is_short: bool = False) -> str:
-        """The same as plain text, not wrapped."""
-        return as_text(_abstract(paper, words, is_short=is_short))
-
-    def line(self, paper: Paper, keywords: tuple[str, ...]) -> Block:
-        """A short form of a paper, if there is no room for its card."""
-        return self._of_card(paper, partial(self._line, keywords=_shown(keywords)))
-
-    def _line(self, card: Card, keywords: Sequence[str]) -> Block:
-        text, html = (template.render({"card": card, "keywords": keywords}) for template in self._lines)
-        return Block(text=text, html=html)
+    def line(self, paper: Paper, names: tuple[str, ...]) -> Block:
+        """A paper by its title alone."""
+        return self._of_card(
+            paper, lambda card: self._line.render({"card": card, "keywords": names, "number": NUMBER})
+        )
 
     def _of_card(self, paper: Paper, render: Callable[[Card], Block]) -> Block:
         """If the built-in templates fail for one paper, it is shown by its title alone.
@@ -126,44 +188,71 @@ class Renderer:
             _log.warning("paper shown as its title paper=%s cause=%s", paper.id, error)
             return block
 
-    def frame(
-        self,
-        digest: Digest,
-        *,
-        sender_identity: SenderIdentity,
-        links: Links,
-        has_cards: bool,
-        has_lines: bool,
-        counted: int,
-    ) -> Frame:
-        """The digest without its papers; `counted` papers appear only in the text, as lines."""
-        counts = _count(digest, links)
-        headline = _headline(len(digest.entries), len(digest.revisions))
-        subject = subject_line(len(digest.entries), counts) if digest.entries else headline
-        shown = digest.entries or digest.revisions
+    def frame(self, digest: Digest, *, sender_identity: SenderIdentity, links: Links) -> Frame:
+        """The digest without its `papers`, and without the `summary` of how much of them is shown."""
+        names = names_for(digest)
+        counts = [
+            KeywordCount(names.get(group.keyword, ""), len(group.entries), f"g{place}")
+            for place, group in enumerate(groups(digest), start=1)
+            if group.keyword
+        ]
+        found = {keyword for entry in digest.entries for keyword in entry.keywords}
+        silent = [names[keyword] for keyword in digest.keywords if keyword not in found]
+        subject = subject_line(digest, counts)
+        revisions = tuple(map(line_for, digest.revisions))
         values = {
             "subject": subject,
             "sender_name": one_line(sender_identity.sender_name),
             "dated_on": digest.dated_on,
             "announced_on": _announced_on(digest.planned_at),
             "is_first": digest.is_first,
-            "headline": headline,
-            "first_title": _first_title(shown[0].paper) if shown else "",
-            "more_titles": len(shown) - 1,
-            "revisions": tuple(map(line_for, digest.revisions)),
-            "counts": [count for count in counts if count.papers],
-            "silent_keywords": [count.keyword for count in counts if not count.papers],
-            "counted": counted,
+            "headline": _headline(len(digest.entries), len(digest.revisions)),
+            "inbox_line": _inbox_line(digest),
+            "papers_found": len(digest.entries),
+            "is_long": len(digest.entries) > _MANY,
+            "revisions": revisions[: _REVISIONS_SHOWN[digest.length]],
+            "more_revisions": len(revisions[_REVISIONS_SHOWN[digest.length] :]),
+            "all_revisions": revisions,
+            "counts": counts[:_COUNTS_SHOWN],
+            "more_counts": len(counts[_COUNTS_SHOWN:]),
+            "silent_keywords": silent[:_SILENT_SHOWN],
+            "more_silent": len(silent[_SILENT_SHOWN:]),
             "email": one_line(digest.email),
             "contact": one_line(sender_identity.contact),
             "leave_url": leave_url(links) or contact_url(digest, sender_identity),
             "links": links,
         }
-        block = Block(
-            text=self._digest_text.render(values, _without(papers=has_cards, lines=has_lines or counted > 0)),
-            html=self._digest_html.render(values, _without(papers=has_cards, lines=has_lines)),
-        )
-        return Frame(subject=subject, block=block)
+        without = _without(papers=bool(digest.entries), summary=bool(digest.entries))
+        return Frame(subject=subject, block=self._digest.render(values, without, without))
+
+
+class _Pair(NamedTuple):
+    """The templates of one piece, for the text and for the HTML."""
+
+    text: Template
+    html: Template
+
+    def render(
+        self, values: Mapping[str, object], without_text: Sequence[str] = (), without: Sequence[str] = ()
+    ) -> Block:
+        return Block(text=self.text.render(values, without_text), html=self.html.render(values, without))
+
+
+def names_for(digest: Digest) -> dict[str, str]:
+    """The name of each keyword of the digest, of limited length."""
+    used = dict.fromkeys((*digest.keywords, *(one for entry in digest.entries for one in entry.keywords)))
+    return _names(tuple(used), digest.names)
+
+
+@lru_cache(maxsize=_KEYWORDS_KEPT)
+def _names(keywords: tuple[str, ...], own: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    return {
+        keyword: shortened(name, _NAME_LENGTH) for keyword, name in keyword_names(keywords, dict(own)).items()
+    }
+
+
+def _whole(text: str) -> Cut:
+    return Cut(pieces=(text,))
 
 
 def _abstract(paper: Paper, words: tuple[str, ...], *, is_short: bool) -> Sequence[Span]:
@@ -175,8 +264,19 @@ def _without(**there: bool) -> tuple[str, ...]:
     return tuple(name for name, is_there in there.items() if not is_there)
 
 
-def _first_title(paper: Paper) -> RichText:
-    return RichText(shortened(paper.title or paper.id, _PREHEADER_LENGTH))
+def _inbox_line(digest: Digest) -> str:
+    """What mail programs show beside the subject: the first titles, or what the first paper says."""
+    papers = [entry.paper for entry in digest.entries] or [revision.paper for revision in digest.revisions]
+    if not papers:
+        return ""
+    if len(papers) <= _TITLES_IN_SUBJECT:
+        claim = as_text(_abstract(papers[0], (), is_short=True))
+        return shortened(claim, _INBOX_LENGTH) or _title(papers[0])
+    return shortened("; ".join(map(_title, papers[:3])), _INBOX_LENGTH)
+
+
+def _title(paper: Paper) -> str:
+    return one_line(str(title_for(paper)))
 
 
 def _headline(papers: int, revisions: int) -> str:
@@ -190,47 +290,37 @@ def _headline(papers: int, revisions: int) -> str:
     return f"{papers} new paper{'' if papers == 1 else 's'}"
 
 
-def subject_line(papers: int, counts: Iterable[KeywordCount]) -> str:
-    """For example `7 new papers: reinforcement learning (4), compilers (3)`, at most 120 characters."""
-    brought = [count for count in counts if count.papers]
-    if papers == 1:
-        names = [count.keyword for count in brought]
-    else:
-        names = [f"{count.keyword} ({count.papers})" for count in brought]
-    start = _headline(papers, 0)
+def subject_line(digest: Digest, counts: Sequence[KeywordCount]) -> str:
+    """Up to three papers by their titles, more by date and counts; at most 120 characters.
+
+    For example `1 July: 61 papers: graph neural network 3, compiler 11, reinforcement learning 47`.
+    """
+    papers = [entry.paper for entry in digest.entries] or [revision.paper for revision in digest.revisions]
+    if papers and len(papers) <= _TITLES_IN_SUBJECT:
+        start = "" if digest.entries else "New version: " if len(papers) == 1 else "New versions: "
+        share = (_SUBJECT_LENGTH - len(start) - len(" · ") * (len(papers) - 1)) // len(papers)
+        return start + " · ".join(shortened(_title(paper), share) for paper in papers)
+    start = f"{short_date(digest.dated_on)}: "
+    if not digest.entries:
+        return start + _headline(0, len(papers))
+    start += f"{len(papers)} papers"
+    return start + _counted(counts, _SUBJECT_LENGTH - len(start))
+
+
+def _counted(counts: Sequence[KeywordCount], room: int) -> str:
+    """`: one 3, two 47 and 4 more`, as many as have room."""
+    names = [f"{count.name} {count.papers}" for count in counts]
     if not names:
-        return start
-    line = f"{start}: {names[0]}"
+        return ""
+    line = f": {names[0]}"
     for place, name in enumerate(names[1:], start=1):
-        if len(line) + len(name) + len(", and 999 more") > _SUBJECT_LENGTH:
-            return shortened(line, _SUBJECT_LENGTH - len(" and 999 more")) + f" and {len(names) - place} more"
+        if len(line) + len(name) + len(", and 999 more") > room:
+            return shortened(line, room - len(" and 999 more")) + f" and {len(names) - place} more"
         line += f", {name}"
-    return shortened(line, _SUBJECT_LENGTH)
+    return shortened(line, room)
 
 
 @lru_cache(maxsize=64)
 def _announced_on(planned_at: datetime) -> date:
     """The date (UTC) of arXiv's list for the last announcement before `planned_at`."""
     return last_announcement(planned_at).date()
-
-
-def _count(digest: Digest, links: Links) -> list[KeywordCount]:
-    """Each keyword of the subscriber, the one with most papers first, otherwise in the subscriber's order."""
-    brought = dict.fromkeys(digest.keywords, 0)
-    for entry in digest.entries:
-        for keyword in entry.keywords:
-            brought[keyword] = brought.get(keyword, 0) + 1
-    pages = links.keyword_pages or {}
-    return [
-        KeywordCount(_shown_keyword(keyword), brought[keyword], pages.get(keyword))
-        for keyword in sorted(brought, key=brought.__getitem__, reverse=True)
-    ]
-
-
-def _shown(keywords: Sequence[str]) -> list[str]:
-    return [_shown_keyword(keyword) for keyword in keywords]
-
-
-@lru_cache(maxsize=_KEYWORDS_KEPT)
-def _shown_keyword(keyword: str) -> str:
-    return shortened(keyword, 80)

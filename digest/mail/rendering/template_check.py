@@ -27,15 +27,18 @@ _USUAL = Digest(
     name=None,
     planned_at=datetime(2026, 6, 16, 7, tzinfo=UTC),
     dated_on=date(2026, 6, 16),
-    keywords=("template", "silence"),
-    entries=(Entry(paper=_FULL, keywords=("template",)), Entry(paper=_BARE, keywords=())),
+    keywords=("template", "trial", "silence"),
+    entries=(Entry(paper=_FULL, keywords=("template", "trial")), Entry(paper=_BARE, keywords=())),
     is_first=True,
     revisions=(Revision(paper=_FULL, from_version=1),),
 )
 _LONG = replace(
     _USUAL,
     entries=tuple(
-        Entry(paper=replace(_FULL, id=ArxivId(f"2606.{number:05}")), keywords=("template",))
+        Entry(
+            paper=replace(_FULL, id=ArxivId(f"2606.{number:05}")),
+            keywords=("template", "trial")[number % 2 :],
+        )
         for number in range(500)
     ),
 )

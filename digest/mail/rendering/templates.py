@@ -136,6 +136,11 @@ def long_date(day: date) -> str:
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
+def short_date(day: date) -> str:
+    """For example `16 June`."""
+    return f"{day.day} {_MONTHS[day.month - 1]}"
+
+
 @lru_cache(maxsize=_DATES_KEPT)
 def _full_date(day: date) -> str:
     """For example `Tuesday, 16 June 2026`."""
