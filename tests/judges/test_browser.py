@@ -112,7 +112,10 @@ def test_a_keyword_is_muted(site: Website, mail: Mail, page: str) -> None:
 
 def test_mail_is_paused(site: Website, mail: Mail, page: str) -> None:
     until = (datetime.now(UTC) + timedelta(days=14)).date().isoformat()
-    pause, manage = "Pause: first day with mail again", "Mute keywords, choose days, time and length, or pause"
+    pause, manage = (
+        "Pause: first day with mail again",
+        "Mute keywords, choose days, time and length, or pause",
+    )
     visit(site, opening(page), following(manage), filling(pause, until), pressing("Save"))
     assert site.subscriber(_email(mail))["paused_until"] == until
 

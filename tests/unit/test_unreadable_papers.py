@@ -16,6 +16,7 @@ from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.tex import prose
 from digest.mail.rendering.tex.convert import plain
 from digest.mail.rendering.tex.spans import as_text
+from digest.mail.rendering.venue import split_venue
 from digest.mail.rendering.writer import Writer
 from digest.model.digest import Entry
 from digest.model.paper import Paper
@@ -106,12 +107,10 @@ def test_a_text_that_cannot_be_converted_is_shown_as_written(
 def test_a_paper_that_cannot_be_taken_apart_is_its_title(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    venue = paper_view._venue
-
     def fail_at_odd(comment: str) -> tuple[str, str]:
-        return EMPTY[comment] if comment == "odd" else venue(comment)
+        return EMPTY[comment] if comment == "odd" else split_venue(comment)
 
-    monkeypatch.setattr(paper_view, "_venue", fail_at_odd)
+    monkeypatch.setattr(paper_view, "split_venue", fail_at_odd)
     mailed = writer().rendered(digest(entry(1, title=ODD, comment="odd"), *map(entry, (2, 3, 4))))
     assert ODD in mailed.text
     assert ODD in mailed.html

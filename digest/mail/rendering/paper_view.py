@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from digest.mail.rendering.byline import Byline, named_authors
 from digest.mail.rendering.richtext import RichText
+from digest.mail.rendering.venue import split_venue
 from digest.model.categories import NAMES
 from digest.model.digest import Revision
 from digest.model.paper import Paper, one_line
@@ -19,12 +20,6 @@ _CROSS_LISTS_SHOWN = 10
 # One digest needs a paper's card and abstract several times, and the next digests need the whole block.
 _CARDS_KEPT = 200
 _DOI = re.compile(r"10\.\d{4,9}/[^\s<>\"]+")
-_VENUE = re.compile(
-    r"(?:^|(?<=[.;,(] )|(?<=\())"
-    r"(?P<venue>(?:[Aa]ccepted (?:(?:as|at|by|for|in|to)\b|(?=[A-Z]))"
-    r"|[Tt]o appear (?:at|in)\b|[Pp]ublished (?:at|by|in)\b).*?)"
-    r"(?:\s*;|\)|[.,]\s+(?=\d+\s+[a-z])|\.\s+(?=[A-Z][a-z]+:? [a-z\d])|[.,]?\s+(?=https?:)|\.?$)"
-)
 # arXiv offers HTML of papers since December 2023.
 _FIRST_HTML = "2312"
 
@@ -125,7 +120,7 @@ def build_bare_card(paper: Paper) -> Card:
 def _card(paper: Paper) -> Card:
     categories = tuple(shortened(category, 30) for category in paper.categories)
     authors = named_authors(paper.authors)
-    venue, comment = _venue(shortened(paper.comment or "", 600))
+    venue, comment = split_venue(shortened(paper.comment or "", 600))
     doi = _DOI.search(one_line(paper.doi or ""))
     return Card(
         title=title_for(paper),
@@ -180,12 +175,3 @@ def _rich(text: str) -> RichText | None:
 def _html_url(paper: Paper) -> str | None:
     is_new = paper.id[:4].isdecimal() and paper.id[:4] >= _FIRST_HTML
     return f"https://arxiv.org/html/{paper.id}" if is_new else None
-
-
-def _venue(comment: str) -> tuple[str, str]:
-    """The part of the comment about acceptance, if there is one, and the rest."""
-    found = _VENUE.search(comment)
-    if not found:
-        return "", comment
-    rest = (comment[: found.start()].rstrip(" ,;("), comment[found.end() :].strip(" ,;)"))
-    return found["venue"].rstrip(" ,.;"), " ".join(filter(None, rest))
