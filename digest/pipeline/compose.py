@@ -1,9 +1,11 @@
 """Composes the digest of one subscriber from hits and new versions."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TypeAlias
 
 from digest.keywords.index import QueryIndex, title_test
 from digest.keywords.query import Query
@@ -13,6 +15,12 @@ from digest.subscribers.subscriber import Keyword, Subscriber
 
 WELCOME_PAPERS = 10
 """How many papers from before the subscription the first digest contains, for each keyword."""
+
+_MATCH_COUNTS = 0.5
+"""A further keyword, or one in the title, counts as much as this difference in nearness."""
+
+Nearness: TypeAlias = Callable[[Sequence[Paper]], Sequence[float]]
+"""Returns how near papers are to what a subscriber likes, in standard deviations above the mean of them."""
 
 _FILTERS_KEPT = 256
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -55,6 +63,20 @@ def compose(
     )
 
 
+def best_first(digest: Digest, subscriber: Subscriber, nearness: Nearness) -> Digest:
+    """Returns the digest with its entries in another order: those first that the subscriber may like most."""
+    entries = digest.entries
+    rank = _relevance({keyword.text: keyword.query for keyword in subscriber.keywords})
+    near = nearness([entry.paper for entry in entries])
+
+    def score(place: int) -> tuple[float, datetime, ArxivId]:
+        keywords, in_title, submitted_at, arxiv_id = rank(entries[place])
+        return near[place] + _MATCH_COUNTS * (keywords + in_title), submitted_at, arxiv_id
+
+    best = sorted(range(len(entries)), key=score, reverse=True)
+    return replace(digest, entries=tuple(entries[place] for place in best))
+
+
 def newest_first(papers: Iterable[Paper]) -> list[Paper]:
     """Returns the papers sorted by submission, then by id, the newest first."""
     return sorted(papers, key=lambda paper: (paper.submitted_at or _LONG_AGO, paper.id), reverse=True)
@@ -77,7 +99,10 @@ def by_relevance(entries: Iterable[Entry], queries: Mapping[str, Query]) -> tupl
     The order is: the number of keywords that match, then the number of keywords that match the title, then
     newest first. A keyword that is not in `queries` counts as not in the title.
     """
+    return tuple(sorted(entries, key=_relevance(queries), reverse=True))
 
+
+def _relevance(queries: Mapping[str, Query]) -> Callable[[Entry], tuple[int, int, datetime, ArxivId]]:
     tests = {keyword: title_test(query) for keyword, query in queries.items()}
 
     def rank(entry: Entry) -> tuple[int, int, datetime, ArxivId]:
@@ -87,7 +112,7 @@ def by_relevance(entries: Iterable[Entry], queries: Mapping[str, Query]) -> tupl
                 in_title += tests[keyword](paper.title)
         return len(entry.keywords), in_title, paper.submitted_at or _LONG_AGO, paper.id
 
-    return tuple(sorted(entries, key=rank, reverse=True))
+    return rank
 
 
 def _entries(subscriber: Subscriber, hits: Sequence[Hit], changes: Sequence[Change]) -> tuple[Entry, ...]:

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from digest.config.parsing import address_key
-from digest.pipeline.compose import compose
+from digest.model.digest import Digest
+from digest.pipeline.compose import best_first, compose
 from digest.pipeline.merge import merge
 from digest.pipeline.schedule import is_paused
 from digest.storage.pipeline_stores import ComposeStore, NewsStore
@@ -107,8 +109,19 @@ def _composed(
     served = Served(email=subscriber.email, slot_at=planned_at, frontier=news.frontier)
     if digest is None:
         return served
+    merged = merge(digest, [mailing.digest for mailing in news.undelivered])
     return replace(
         served,
-        digest=merge(digest, [mailing.digest for mailing in news.undelivered]),
+        digest=in_order_of_interest(store, subscriber, merged),
         merges=tuple(mailing.number for mailing in news.undelivered),
     )
+
+
+def in_order_of_interest(store: NewsStore, subscriber: Subscriber, digest: Digest) -> Digest:
+    """Returns the digest with its best papers first, if the subscriber liked any paper before."""
+    profile = store.profile_of(subscriber.email) if len(digest.entries) > 1 else None
+    if profile is None:
+        return digest
+    from digest.interest.profile import nearness  # imports numpy, which few installations need
+
+    return best_first(digest, subscriber, partial(nearness, profile))

@@ -7,6 +7,7 @@ from digest.storage.report_stores import FiguresStore, HistoryStore, OperatorSto
 from digest.storage.subscriber_stores import (
     BounceStore,
     ConfirmStore,
+    InterestStore,
     PageChangeStore,
     PageStore,
     RenameStore,
@@ -24,6 +25,7 @@ class Store(
     PageChangeStore,
     BounceStore,
     RenameStore,
+    InterestStore,
     FiguresStore,
     OperatorStore,
     HistoryStore,

@@ -132,6 +132,13 @@ class NewsStore(Protocol):
         """Returns what is new for a subscriber. The backlog is limited to papers since `backlog_since`."""
         ...
 
+    def profile_of(self, email: str) -> bytes | None:
+        """Returns what was learned of a subscriber (`digest.interest.profile`); `None` if they liked nothing.
+
+        It may write, after an update that changed the method.
+        """
+        ...
+
 
 class ComposeStore(NewsStore, Protocol):
     """Adds digests to the outbox."""

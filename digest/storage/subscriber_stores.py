@@ -1,9 +1,10 @@
 """The protocols of the store for preferences, web pages, confirmations, bounces and renames."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from digest.interest.judgements import Example, Judgement, Origin
 from digest.model.digest import Digest
 from digest.storage.values import (
     Bounced,
@@ -204,4 +205,29 @@ class RenameStore(Protocol):
 
         Returns false and does nothing if `email` is not known, or if `new` was mailed as another subscriber.
         """
+        ...
+
+
+class InterestStore(Protocol):
+    """What subscribers liked and disliked. An address need not be known to the store yet."""
+
+    def judgements(self, email: str) -> tuple[Judgement, ...]:
+        """Returns the judgements of a subscriber, the oldest first."""
+        ...
+
+    def judge(
+        self, email: str, examples: Iterable[Example], *, is_liked: bool, origin: Origin, now: datetime
+    ) -> int:
+        """Stores that a subscriber likes or dislikes these papers. Returns how many that changes.
+
+        A paper has one judgement, the last one. The same judgement again changes nothing.
+        """
+        ...
+
+    def withdraw(self, email: str, names: Iterable[str]) -> int:
+        """Deletes the judgements of the examples with these names. Returns how many there were."""
+        ...
+
+    def forget_interest(self, email: str) -> int:
+        """Deletes all judgements of a subscriber and what was learned. Returns how many there were."""
         ...

@@ -19,6 +19,7 @@ ORDER = [
     "errors",
     "model",
     "keywords",
+    "interest",
     "config",
     "subscribers",
     "sources",
@@ -32,7 +33,7 @@ ORDER = [
 ]
 PLACE = {name: place for place, name in enumerate(ORDER)}
 PURE = re.compile(
-    r"model\.|keywords\.|config\.providers|subscribers\.(preferences|toml)"
+    r"model\.|keywords\.|interest\.|config\.providers|subscribers\.(preferences|toml)"
     r"|sources\.(window|planner|plausibility|xml)|sources\.arxiv\.(\w+_parser|authors|tex_to_unicode|calendar)"
     r"|storage\.(values|tokens)"
     r"|mail\.(message|links|rate_limit|mime|bounces|delivery_reports)|mail\.smtp\.reply_(codes|text)"

@@ -8,6 +8,7 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.interests import forget_unlisted, move_interest
 from digest.storage.sqlite.subscriptions import enrol_anew, note_seen
 from digest.storage.sqlite.suppressions import resume_address
 from digest.storage.values import AddressChange
@@ -33,6 +34,7 @@ class Renaming(Part):
             change = self._change_of_address(db, now)
             db.execute("DELETE FROM entry WHERE (address, mark) NOT IN (SELECT address, mark FROM given)")
             db.execute("INSERT OR IGNORE INTO entry SELECT address, mark FROM given")
+            forget_unlisted(db, "SELECT address FROM given")
             db.execute("DELETE FROM given")
             db.execute("UPDATE installation SET entries_of = ?", [file])
             return change
@@ -73,6 +75,7 @@ class Renaming(Part):
         db.execute(
             "UPDATE OR IGNORE seen_elsewhere SET address = ? WHERE address = ?", [address, old_address]
         )
+        move_interest(db, old_address, address)
         db.execute("UPDATE mailing SET email = ? WHERE subscriber = ? AND due_at IS NOT NULL", [new, number])
         # The links that were mailed to the old address become invalid.
         db.execute("DELETE FROM confirmation WHERE subscriber = ? AND sent_at IS NOT NULL", [number])

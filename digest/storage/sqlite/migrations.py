@@ -519,3 +519,39 @@ def m020_glance(db: Database) -> None:
         "ALTER TABLE preference ADD COLUMN length TEXT",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m021_interests(db: Database) -> None:
+    """What subscribers liked and disliked, by their `address_key`, and what was learned from it."""
+    for statement in (
+        # name: an arXiv id, or made from the title of another paper. Subscribers share the texts.
+        """
+        CREATE TABLE example (
+            number INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            title TEXT NOT NULL,
+            abstract TEXT NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE judgement (
+            address TEXT NOT NULL,
+            example INTEGER NOT NULL REFERENCES example,
+            is_liked INTEGER NOT NULL,
+            judged_at TEXT NOT NULL,
+            origin TEXT NOT NULL,
+            PRIMARY KEY (address, example)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX judgement_of_example ON judgement (example)",
+        # content: NULL if nothing is liked. version: of the method that learned it.
+        """
+        CREATE TABLE profile (
+            address TEXT PRIMARY KEY,
+            version INTEGER NOT NULL,
+            content BLOB
+        ) STRICT, WITHOUT ROWID
+        """,
+    ):
+        db.execute(statement)

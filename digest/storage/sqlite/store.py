@@ -9,6 +9,7 @@ from digest.storage.sqlite.confirmations import Confirmations
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions
 from digest.storage.sqlite.fetch_cache import FetchCache
+from digest.storage.sqlite.interests import Interests
 from digest.storage.sqlite.news import NewsReader
 from digest.storage.sqlite.outbox import Outbox
 from digest.storage.sqlite.papers import Papers
@@ -28,6 +29,7 @@ class SqliteStore(
     NewsReader,
     SavedPreferences,
     Confirmations,
+    Interests,
     Renaming,
     Suppressions,
     Outbox,

@@ -1,0 +1,1 @@
+"""What a subscriber likes, learned from papers that they liked and disliked."""

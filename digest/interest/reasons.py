@@ -1,0 +1,64 @@
+"""Why a paper is near to what a subscriber likes: the most similar paper that they liked, and its terms."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from digest.interest.judgements import Example, Judgement
+from digest.interest.terms import weigh
+from digest.keywords.analysis import stem, words
+from digest.model.paper import Paper
+
+_TERMS_SHOWN = 3
+_WORD = re.compile(r"[^\W\d_][\w'’-]*\w")
+_INSIDE = re.compile(r"[^.!?:\s]\s\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """The liked paper that is most similar to another one, and terms that both share, as written there."""
+
+    example: Example
+    terms: tuple[str, ...]
+
+
+def reason_for(paper: Paper, judgements: Iterable[Judgement]) -> Reason | None:
+    """Returns `None` if the paper shares nothing with a liked one."""
+    weights = weigh(paper.title, paper.abstract)
+    liked = (one.example for one in judgements if one.is_liked and one.example.name != paper.id)
+    shared = [(_products(weights, example), example) for example in liked]
+    products, nearest = max(shared, key=lambda one: (sum(one[0].values()), one[1].name), default=({}, None))
+    if nearest is None or not products:
+        return None
+    return Reason(example=nearest, terms=written_terms(products, paper))
+
+
+def _products(weights: dict[str, float], example: Example) -> dict[str, float]:
+    theirs = weigh(example.title, example.abstract)
+    return {term: weights[term] * theirs[term] for term in weights.keys() & theirs.keys()}
+
+
+def written_terms(weights: dict[str, float], paper: Paper, *, limit: int = _TERMS_SHOWN) -> tuple[str, ...]:
+    """Returns the heaviest terms, as the paper writes them. Words that a hyphen joins are one."""
+    found: dict[str, float] = {}
+    known: set[str] = set()
+    for written in _written(paper):
+        terms = {term for term in map(stem, words(written)) if term in weights} - known
+        if terms:
+            known |= terms
+            found[written] = sum(weights[term] for term in terms if term)
+    return tuple(sorted(found, key=lambda one: (-found[one], one))[:limit])
+
+
+def _written(paper: Paper) -> Iterator[str]:
+    """Yields the words of the abstract and then of the title, without the capitals of a beginning."""
+    for found in _WORD.finditer(paper.abstract):
+        is_inside = _INSIDE.search(paper.abstract, max(0, found.start() - 2), found.start())
+        yield found[0] if is_inside else _without_capitals(found[0])
+    for found in _WORD.finditer(paper.title):
+        yield _without_capitals(found[0])
+
+
+def _without_capitals(written: str) -> str:
+    """Returns `Sim-to-Real` as `sim-to-real`; `LLM` and `arXiv` stay."""
+    return "-".join(part.lower() if part[1:].islower() else part for part in written.split("-"))
