@@ -15,13 +15,16 @@ class Links:
 
     `leave_by_mail` is the address at which any mail unsubscribes the subscriber, if returned mail is read.
     `unsubscribe` takes one click (RFC 8058), `manage` leads to the subscriber's preferences, `online` to this
-    digest. `keyword_pages` leads from a keyword, as the subscriber wrote it, to its recent papers.
+    digest; `bibtex` and `ris` are files of its papers for reference managers. `keyword_pages` leads from a
+    keyword, as the subscriber wrote it, to its recent papers.
     """
 
     unsubscribe: str | None = None
     leave_by_mail: str | None = None
     manage: str | None = None
     online: str | None = None
+    bibtex: str | None = None
+    ris: str | None = None
     keyword_pages: Mapping[str, str] | None = None
 
 
@@ -43,10 +46,13 @@ class LinkBuilder:
     def links(self, mailing: Mailing) -> Links:
         if mailing.pages is None:
             return NO_LINKS
+        online = f"{self._base_url}/d/{mailing.pages.digest}"
         return Links(
             unsubscribe=f"{self._base_url}/u/{mailing.pages.leave}",
             manage=f"{self._base_url}/p/{mailing.pages.subscriber}",
-            online=f"{self._base_url}/d/{mailing.pages.digest}",
+            online=online,
+            bibtex=f"{online}.bib",
+            ris=f"{online}.ris",
             keyword_pages=self.keyword_pages(mailing.digest.keywords),
         )
 

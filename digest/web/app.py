@@ -20,6 +20,7 @@ from aiohttp.typedefs import Middleware
 
 from digest.config.web_settings import Web
 from digest.errors import StateError
+from digest.mail.citations.formats import FILE_TYPES, Format
 from digest.storage.report_stores import FiguresStore
 from digest.web.client_address import TokenGuesses, client_for, network_for, parse_hops
 from digest.web.connections import Connection, where_of
@@ -103,6 +104,10 @@ class Application:
                 web.post("/b/{token}", self._undo),
                 web.get("/p/{token}", self._showing(site.preferences)),
                 web.post("/p/{token}", self._prefer),
+                *(
+                    web.get(f"/d/{{token}}.{file_type.extension}", self._showing(self._references(form)))
+                    for form, file_type in FILE_TYPES.items()
+                ),
                 web.get("/d/{token}", self._showing(site.digest)),
                 web.get("/d/{token}/feed.atom", self._showing(site.digest_feed)),
                 web.get("/k/{token}", self._showing(site.keyword)),
@@ -122,6 +127,9 @@ class Application:
             return await self._found(request, page)
 
         return show
+
+    def _references(self, form: Format) -> Callable[[str], Found | None]:
+        return lambda token: self._site.digest_references(token, form)
 
     async def _leave(self, request: web.Request) -> web.StreamResponse:
         return await self._found(request, self._site.leave, asking=self._in_turn)
@@ -153,11 +161,13 @@ class Application:
         found = await (asking or self._in_thread)(lambda: page(token))
         if found is None:
             raise self._refusal_of_guess(self._network(request))
+        saved_as = f'attachment; filename="{found.filename}"'
         return web.Response(
             body=found.body,
             status=422 if found.is_refused else 200,
-            content_type="application/atom+xml" if found.is_feed else "text/html",
+            content_type=found.content_type,
             charset="utf-8",
+            headers={"Content-Disposition": saved_as} if found.filename else None,
         )
 
     def _refusal_of_guess(self, network: str) -> web.HTTPException:

@@ -11,6 +11,8 @@ import jinja2
 from markupsafe import Markup
 
 from digest.errors import ConfigurationError
+from digest.mail.citations.coins import context_object
+from digest.mail.citations.formats import FILE_TYPES, Format
 from digest.mail.rendering.paper_view import build_card, line_for
 from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest
@@ -18,6 +20,7 @@ from digest.model.paper import one_line
 from digest.storage.values import KeywordPage
 from digest.web.preferences_form import DAYS, LENGTHS, Form
 
+_FILES = {"BibTeX": Format.BIBTEX, "RIS": Format.RIS, "CSL-JSON": Format.CSL_JSON}
 _NAMES = ("message", "leave", "preferences", "keyword", "digest", "undo")
 
 
@@ -101,22 +104,26 @@ class Pages:
             "keyword",
             title=f"New papers: {keyword}",
             keyword=keyword,
-            cards=[build_card(paper) for paper in page.papers],
+            cards=[(build_card(paper), context_object(paper)) for paper in page.papers],
             feed_url=feed_url,
             is_public=True,
         )
 
-    def digest(self, digest: Digest, *, feed_url: str, keyword_pages: Mapping[str, str]) -> str:
-        """Does not show whose digest it is; shows only keywords that found papers."""
+    def digest(self, digest: Digest, *, url: str, keyword_pages: Mapping[str, str]) -> str:
+        """The page at `url`. Does not show whose digest it is; shows only keywords that found papers."""
         pages: defaultdict[str, str] = defaultdict(str, keyword_pages)
         return self._render(
             "digest",
             title=headline(digest),
             dated_on=digest.dated_on,
-            entries=[(build_card(entry.paper), entry.keywords) for entry in digest.entries],
-            revisions=list(map(line_for, digest.revisions)),
+            entries=[
+                (build_card(entry.paper), entry.keywords, context_object(entry.paper))
+                for entry in digest.entries
+            ],
+            revisions=[(line_for(one), context_object(one.paper)) for one in digest.revisions],
             pages=pages,
-            feed_url=feed_url,
+            files={name: f"{url}.{FILE_TYPES[form].extension}" for name, form in _FILES.items()},
+            feed_url=f"{url}/feed.atom",
             is_public=True,
         )
 

@@ -9,10 +9,13 @@ from datetime import datetime
 
 from digest.config.parsing import address_key
 from digest.errors import StateError
+from digest.mail.citations.formats import FILE_TYPES, Format
+from digest.mail.citations.writer import write_references
 from digest.mail.links import LinkBuilder
 from digest.mail.rendering.paper_view import title_for
 from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest
+from digest.model.paper import Paper
 from digest.storage.subscriber_stores import PageChangeStore, PageStore
 from digest.storage.values import Confirmation, KnownSubscriber, PageChange
 from digest.subscribers.preferences import Preferences, differences
@@ -41,10 +44,11 @@ Subscribers = Callable[[], Sequence[Subscriber]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A page, or with `is_feed` a feed; `is_refused`: it says what to correct in the form."""
+    """A page, a feed or a file to save as `filename`; `is_refused`: it says what to correct in the form."""
 
     body: bytes
-    is_feed: bool = False
+    content_type: str = "text/html"
+    filename: str | None = None
     is_refused: bool = False
 
 
@@ -170,7 +174,7 @@ class Site:
         return _page(
             self._pages.digest(
                 digest,
-                feed_url=f"{self._base_url}/d/{token}/feed.atom",
+                url=f"{self._base_url}/d/{token}",
                 keyword_pages=self._link_builder.keyword_pages(digest.keywords),
             )
         )
@@ -180,12 +184,23 @@ class Site:
         digest = self._store.digest_page(token)
         if digest is None:
             return None
-        papers = [entry.paper for entry in digest.entries] + [one.paper for one in digest.revisions]
         return self._feed(
             f"/d/{token}",
             f"arXiv digest of {long_date(digest.dated_on)}",
-            [paper_item(paper) for paper in papers],
+            [paper_item(paper) for paper in _papers_of(digest)],
             digest.planned_at,
+        )
+
+    def digest_references(self, token: str, form: Format) -> Found | None:
+        """The papers of one digest as a file for reference managers."""
+        digest = self._store.digest_page(token)
+        if digest is None:
+            return None
+        file_type = FILE_TYPES[form]
+        return Found(
+            body=write_references(_papers_of(digest), form).encode(),
+            content_type=file_type.content_type,
+            filename=f"arxiv-digest-{digest.dated_on.isoformat()}.{file_type.extension}",
         )
 
     def keyword(self, token: str) -> Found | None:
@@ -301,19 +316,23 @@ class Site:
             items=items,
             updated_at=updated_at,
         )
-        return Found(body=document, is_feed=True)
+        return Found(body=document, content_type="application/atom+xml")
 
 
 def _page(html: str) -> Found:
     return Found(body=html.encode())
 
 
+def _papers_of(digest: Digest) -> list[Paper]:
+    """All papers of a digest: the new ones, and the new versions."""
+    return [entry.paper for entry in digest.entries] + [one.paper for one in digest.revisions]
+
+
 def _digest_item(url: str, digest: Digest) -> Item:
-    papers = [entry.paper for entry in digest.entries] + [one.paper for one in digest.revisions]
     return Item(
         url=url,
         title=f"{headline(digest)}, {long_date(digest.dated_on)}",
-        summary="\n".join(str(title_for(paper)) for paper in papers),
+        summary="\n".join(str(title_for(paper)) for paper in _papers_of(digest)),
         updated_at=digest.planned_at,
         published_at=digest.planned_at,
     )

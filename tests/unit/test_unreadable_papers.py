@@ -70,7 +70,7 @@ def test_a_paper_of_any_tex_is_mailed_and_shown(texts: tuple[str, str, str, str]
 
 
 def page(one: Paper) -> str:
-    return PAGES.digest(digest(Entry(paper=one, keywords=())), feed_url="/feed", keyword_pages={})
+    return PAGES.digest(digest(Entry(paper=one, keywords=())), url="/d/x", keyword_pages={})
 
 
 @pytest.mark.parametrize("title", [r"\par", "$ $", r"\!", r"$\,$"])
