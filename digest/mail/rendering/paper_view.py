@@ -131,11 +131,11 @@ def _card(paper: Paper) -> Card:
         cross_lists=categories[1 : 1 + _CROSS_LISTS_SHOWN],
         submitted_on=paper.submitted_at.date() if paper.submitted_at else None,
         venue=_rich(venue),
-        comment=_rich(comment),
+        comment=_linked(comment),
         journal_ref=_rich(shortened(paper.journal_ref or "", 300)),
         doi=shortened(doi[0], 120) if doi else None,
         doi_url=f"https://doi.org/{quote(doi[0], safe='/:;().-_')}" if doi else None,
-        abstract=_rich(shortened(paper.abstract, 6000)),
+        abstract=_linked(shown_abstract(paper)),
         abs_url=paper.abs_url,
         pdf_url=paper.pdf_url,
         html_url=_html_url(paper),
@@ -170,6 +170,10 @@ def shortened(text: str, length: int) -> str:
 
 def _rich(text: str) -> RichText | None:
     return RichText(text) if text else None
+
+
+def _linked(text: str) -> RichText | None:
+    return RichText(text, is_linked=True) if text else None
 
 
 def _html_url(paper: Paper) -> str | None:

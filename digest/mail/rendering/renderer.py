@@ -165,7 +165,8 @@ class Renderer:
         """An abstract, or its short form. In the HTML, `words`, which match the keywords, are marked."""
         shown = _abstract(paper, words, is_short=is_short)
         return Block(
-            text=_whole(wrapped(as_text(shown), _INDENT) + "\n"), html=_whole(to_html(shown, words) + "\n")
+            text=_whole(wrapped(as_text(shown), _INDENT) + "\n"),
+            html=_whole(to_html(shown, words, is_linked=True) + "\n"),
         )
 
     def line(self, paper: Paper, names: tuple[str, ...]) -> Block:

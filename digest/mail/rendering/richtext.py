@@ -9,6 +9,7 @@ from markupsafe import escape
 
 from digest.mail.rendering.tex.convert import attempt, has_signs
 from digest.mail.rendering.tex.spans import Script, Span, as_text
+from digest.mail.rendering.urls import addresses, linked
 
 _TAGS = {Script.SUPER: "sup", Script.SUB: "sub"}
 _RIGHT_TO_LEFT = {"R", "AL"}
@@ -19,17 +20,22 @@ _CONVERTED_KEPT = 2_000
 class RichText:
     """TeX `source` that templates print by its name: plain in the text, with `<sup>` in the HTML.
 
-    `is_literal`: it is shown as it is written.
+    `is_literal`: it is shown as it is written. `is_linked`: web addresses are links in the HTML.
     """
 
     source: str
     is_literal: bool = False
+    is_linked: bool = False
 
     def __str__(self) -> str:
         return self.source if self.is_literal else as_text(converted(self.source))
 
     def __html__(self) -> str:
-        return str(escape(self.source)) if self.is_literal else to_html(converted(self.source))
+        return (
+            str(escape(self.source))
+            if self.is_literal
+            else to_html(converted(self.source), is_linked=self.is_linked)
+        )
 
     @property
     def failure(self) -> str:
@@ -59,16 +65,27 @@ def joined(pieces: Iterable[Span]) -> str:
     return "".join(piece.text for piece in pieces)
 
 
-def to_html(pieces: Sequence[Span], passages: Collection[str] = ()) -> str:
-    """HTML with every whole occurrence of `passages` in `<b>`, the element for key words in an abstract."""
+def to_html(pieces: Sequence[Span], passages: Collection[str] = (), *, is_linked: bool = False) -> str:
+    """HTML with every whole occurrence of `passages` in `<b>`, the element for key words in an abstract.
+
+    With `is_linked`, web addresses are links.
+    """
     marks = places(joined(pieces), passages) if passages else []
-    if len(pieces) == 1 and not marks:
-        return _tagged(pieces[0].script, str(escape(pieces[0].text)))
     html, start = [], 0
     for piece in pieces:
-        html.append(_tagged(piece.script, _marked(piece.text, start, marks)))
+        shown = _linked(piece.text, start, marks) if is_linked else _marked(piece.text, start, marks)
+        html.append(_tagged(piece.script, shown))
         start += len(piece.text)
     return "".join(html)
+
+
+def _linked(text: str, start: int, marks: Sequence[tuple[int, int]]) -> str:
+    html, done = [], 0
+    for first, last in addresses(text):
+        html.append(_marked(text[done:first], start + done, marks))
+        html.append(linked(text[first:last], _marked(text[first:last], start + first, marks)))
+        done = last
+    return "".join([*html, _marked(text[done:], start + done, marks)])
 
 
 def cut(pieces: Iterable[Span], start: int, end: int) -> tuple[Span, ...]:
@@ -103,8 +120,10 @@ def places(text: str, passages: Iterable[str]) -> list[tuple[int, int]]:
     return apart
 
 
-def _marked(text: str, start: int, marks: Iterable[tuple[int, int]]) -> str:
+def _marked(text: str, start: int, marks: Sequence[tuple[int, int]]) -> str:
     """`text`, which begins at `start` of the whole text, escaped, with the `marks` inside it."""
+    if not marks:
+        return str(escape(text))
     html: list[str] = []
     done = 0
     for first, last in marks:

@@ -1,0 +1,35 @@
+"""Web addresses in a text, and links to them: http and https only, without the punctuation around them."""
+
+import re
+
+from markupsafe import escape
+
+_ADDRESS = re.compile(
+    r"(?<![\w@./-])https?://(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?(?:[/?#][^\s<>\"“”‘’«»{}|\\^`]*)?",
+    re.IGNORECASE,
+)
+_PUNCTUATION = ".,;:!?'*_…"
+_PAIRS = {")": "(", "]": "["}
+
+
+def addresses(text: str) -> list[tuple[int, int]]:
+    """The start and the end of each address in `text`."""
+    if "://" not in text:
+        return []
+    return [(found.start(), found.start() + len(_trimmed(found[0]))) for found in _ADDRESS.finditer(text)]
+
+
+def linked(address: str, html: str) -> str:
+    """A link to `address`, which shows `html`."""
+    return f'<a href="{escape(address)}" style="color:#b31b1b">{html}</a>'
+
+
+def _trimmed(address: str) -> str:
+    """Without what belongs to the sentence: its punctuation, and brackets that were opened before."""
+    while address:
+        last = address[-1]
+        opening = _PAIRS.get(last)
+        if last not in _PUNCTUATION and (not opening or address.count(opening) >= address.count(last)):
+            break
+        address = address[:-1]
+    return address
