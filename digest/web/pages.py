@@ -33,6 +33,15 @@ class SubscriberUrls:
     feed: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What a page says first: what was done, or with `is_failure` that it was not done, and what follows."""
+
+    title: str
+    text: str = ""
+    is_failure: bool = False
+
+
 class Pages:
     """Renders pages. Several threads may use it at once.
 
@@ -83,7 +92,7 @@ class Pages:
         return self._render("undo", title=button, email=one_line(email), what=what, button=button, url=url)
 
     def preferences(
-        self, *, email: str, form: Form | None, may_return: bool, notice: str, urls: SubscriberUrls
+        self, *, email: str, form: Form | None, may_return: bool, notice: Notice | None, urls: SubscriberUrls
     ) -> str:
         """`form` is `None` if not subscribed; `notice` says what was just done."""
         return self._render(

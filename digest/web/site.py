@@ -21,7 +21,7 @@ from digest.storage.values import Confirmation, KnownSubscriber, PageChange
 from digest.subscribers.preferences import Preferences, differences
 from digest.subscribers.subscriber import Subscriber
 from digest.web.feeds import Item, atom, paper_item
-from digest.web.pages import Pages, SubscriberUrls, headline
+from digest.web.pages import Notice, Pages, SubscriberUrls, headline
 from digest.web.preferences_form import build_form, is_renewal, is_return, is_whole, parse_choices
 
 NEW_LINKS = (
@@ -29,7 +29,10 @@ NEW_LINKS = (
     " Your next digest has the new links."
 )
 
-ASKED = "A mail was sent to your address: its link subscribes you again."
+SAVED = Notice(title="Saved.")
+ASKED = Notice(title="A mail was sent to your address.", text="Its link subscribes you again.")
+INCOMPLETE = Notice(title="Nothing was saved.", text="The form was incomplete.", is_failure=True)
+REFUSED = Notice(title="Nothing was saved.", text="Correct what is marked below.", is_failure=True)
 
 _UNDO = {
     PageChange.LEFT: ("the button subscribes you again.", "Subscribe again"),
@@ -113,15 +116,13 @@ class Site:
             self._changing.renew_links(known.email)
             return _page(self._pages.message("New links", NEW_LINKS))
         if not is_whole(sent):
-            return self._preferences_page(
-                token, known, "Nothing was saved: the form was incomplete.", is_refused=True
-            )
+            return self._preferences_page(token, known, INCOMPLETE)
         chosen, errors = parse_choices(sent, subscriber, self._clock())
         if errors:
-            return self._preferences_page(token, known, "Nothing was saved.", chosen, errors)
+            return self._preferences_page(token, known, REFUSED, chosen, errors)
         if chosen != replace(self._chosen(known), left_at=None):
             self._changing.save_preferences_and_tell(known.email, chosen, now=self._clock())
-        return self._preferences_after(token, known, "Saved.")
+        return self._preferences_after(token, known, SAVED)
 
     def _ask_owner(self, token: str, known: KnownSubscriber) -> Found:
         """Anyone with a forwarded mail can ask; only the owner of the mailbox can confirm."""
@@ -247,8 +248,9 @@ class Site:
             )
         )
 
-    def _preferences_after(self, token: str, known: KnownSubscriber, told: str) -> Found:
-        return self._after(told, lambda: self._preferences_page(token, known, told))
+    def _preferences_after(self, token: str, known: KnownSubscriber, notice: Notice) -> Found:
+        told = f"{notice.title} {notice.text}".rstrip()
+        return self._after(told, lambda: self._preferences_page(token, known, notice))
 
     def _after(self, told: str, page: Callable[[], Found]) -> Found:
         """`page`, or if it cannot be made now, a message that the request is done."""
@@ -261,11 +263,9 @@ class Site:
         self,
         token: str,
         known: KnownSubscriber,
-        told: str = "",
+        notice: Notice | None = None,
         sent: Preferences | None = None,
         errors: Mapping[str, str] | None = None,
-        *,
-        is_refused: bool = False,
     ) -> Found:
         """`sent` was not saved because of `errors`."""
         subscriber, chosen = self._subscriber(known.email), self._chosen(known)
@@ -279,10 +279,10 @@ class Site:
             email=known.email,
             form=form,
             may_return=subscriber is not None,
-            notice=told,
+            notice=notice,
             urls=self._urls(token, known),
         )
-        return Found(body=html.encode(), is_refused=is_refused or bool(errors))
+        return Found(body=html.encode(), is_refused=notice is not None and notice.is_failure)
 
     def _subscriber(self, email: str) -> Subscriber | None:
         """The subscriber as in subscribers.toml. The first, fast comparison finds most."""

@@ -46,6 +46,7 @@ async def test_what_is_chosen_is_kept_and_shown(town: Town) -> None:
     }
     answer = await town.post(url, chosen)
     assert answer.status == 200
+    assert '<p class="notice done" role="status">' in answer.body
     assert "Saved." in told(answer.body)
     assert town.store.preferences() == {
         ADA.email: Preferences(
@@ -111,7 +112,8 @@ async def test_what_cannot_be_is_told_at_its_field_and_nothing_is_saved(
     answer = await town.post(url, {**AS_IT_IS, field: value})
     assert answer.status == 422
     assert 'aria-invalid="true"' in answer.body
-    assert "Nothing was saved." in told(answer.body)
+    assert '<p class="notice failed" role="alert">' in answer.body
+    assert "Nothing was saved. Correct what is marked below." in told(answer.body)
     assert town.store.preferences() == {ADA.email: Preferences(muted=(MILK,))}
 
 
