@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from bench import delivery, growth, matching, memory, requests, seen, subscribers, tex, writing
+from bench import delivery, growth, interest, matching, memory, requests, seen, subscribers, tex, writing
 from bench.figures import Figure, seconds, table
 from bench.papers import CORPUS
 from tests.acceptance.installation import SIMULATOR
@@ -19,6 +19,7 @@ _MEASURES: Mapping[str, Callable[[float], Iterator[Figure]]] = {
     "subscribers": subscribers.measure,
     "delivery": delivery.measure,
     "growth": growth.measure,
+    "interest": interest.measure,
     "tex": tex.measure,
 }
 _OVER_ARXIV = {"requests", "memory", "growth"}

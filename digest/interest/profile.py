@@ -8,9 +8,11 @@ relevance feedback), which helps while little is known. docs/interests.md has th
 Terms are numbered by a hash: profiles and papers are vectors of one length, and nothing else has to be kept.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import accumulate
+from threading import Lock
 from typing import TypeAlias
 from zlib import crc32
 
@@ -24,7 +26,7 @@ from digest.model.paper import Paper
 VERSION = 1
 """Changes with everything that changes a profile: the terms, their weights, the method."""
 
-_PLACES = 1 << 15
+_PLACES = 1 << 18
 _DISLIKED = 0.5
 _SHARED = 0.6
 _BEST = 5
@@ -39,16 +41,20 @@ _Vector: TypeAlias = tuple[NDArray[np.intp], NDArray[np.float64]]
 def learn(judgements: Iterable[Judgement]) -> bytes | None:
     """Returns the profile; `None` if nothing was liked. The order of the judgements does not matter."""
     ordered = sorted(judgements, key=lambda one: one.example.name)
-    liked = [one.example for one in ordered if one.is_liked]
-    disliked = [one.example for one in ordered if not one.is_liked]
+    liked, disliked = (
+        [_vector(one.example.title, one.example.abstract) for one in ordered if one.is_liked is is_liked]
+        for is_liked in (True, False)
+    )
     if not liked:
         return None
-    profile = _mean([_vector(one.title, one.abstract) for one in liked])
-    if disliked:
-        profile -= _DISLIKED * _mean([_vector(one.title, one.abstract) for one in disliked])
-    places = np.argsort(-np.abs(profile), kind="stable")[:_TERMS_KEPT]
-    places = np.sort(places[profile[places] != 0])
-    return places.astype("<u2").tobytes() + profile[places].astype("<f4").tobytes()
+    with _cleared_sums() as sums:
+        touched = [sums.add(liked, 1.0)]
+        if disliked:
+            touched.append(sums.add(disliked, -_DISLIKED))
+        places = np.unique(np.concatenate(touched))
+        weights = sums.values[places]
+    heaviest = np.sort(np.argsort(-np.abs(weights), kind="stable")[:_TERMS_KEPT])
+    return places[heaviest].astype("<u4").tobytes() + weights[heaviest].astype("<f4").tobytes()
 
 
 def nearness(profile: bytes, papers: Sequence[Paper]) -> list[float]:
@@ -59,19 +65,21 @@ def nearness(profile: bytes, papers: Sequence[Paper]) -> list[float]:
     if not papers:
         return []
     vectors = [_vector(paper.title, paper.abstract) for paper in papers]
-    direction = _unpacked(profile) - _SHARED * _mean(vectors)
-    scores = _products(direction, vectors)
-    if len(papers) > _BEST:
-        best = np.argsort(-scores, kind="stable")[:_BEST]
-        scores = _products(direction + _FEEDBACK * _mean([vectors[place] for place in best]), vectors)
+    with _cleared_sums() as sums:
+        sums.add([_unpacked(profile)], 1.0)
+        sums.add(vectors, -_SHARED)
+        scores = sums.products(vectors)
+        if len(papers) > _BEST:
+            best = np.argsort(-scores, kind="stable")[:_BEST]
+            sums.add([vectors[place] for place in best], _FEEDBACK)
+            scores = sums.products(vectors)
     spread = scores.std()
     return list(((scores - scores.mean()) / spread).tolist()) if spread > 0 else [0.0] * len(papers)
 
 
-def _products(direction: NDArray[np.float64], vectors: Sequence[_Vector]) -> NDArray[np.float64]:
-    places, weights = _joined(vectors)
-    sums = np.concatenate(([0.0], np.cumsum(direction[places] * weights)))
-    return np.diff(sums[[0, *accumulate(len(one) for one, _ in vectors)]])
+def forget() -> None:
+    """Clears the cache of vectors: about 30 MB after some days' papers."""
+    _vector.cache_clear()
 
 
 @lru_cache(maxsize=_VECTORS_KEPT)
@@ -81,19 +89,50 @@ def _vector(title: str, abstract: str) -> _Vector:
     return np.array(places, dtype=np.intp), np.array(list(weights.values()), dtype=np.float64)
 
 
+def _unpacked(profile: bytes) -> _Vector:
+    terms = len(profile) // 8
+    places = np.frombuffer(profile, dtype="<u4", count=terms).astype(np.intp)
+    return places, np.frombuffer(profile, dtype="<f4", offset=4 * terms).astype(np.float64)
+
+
+class _Sums:
+    """A vector with all places. To fill one with zeros takes longer than everything else: it is kept."""
+
+    def __init__(self) -> None:
+        self.values: NDArray[np.float64] = np.zeros(_PLACES)
+        self._touched: list[NDArray[np.intp]] = []
+
+    def add(self, vectors: Sequence[_Vector], factor: float) -> NDArray[np.intp]:
+        """Adds `factor` times the mean of `vectors`. Returns their places."""
+        places, weights = _joined(vectors)
+        np.add.at(self.values, places, weights * (factor / len(vectors)))
+        self._touched.append(places)
+        return places
+
+    def products(self, vectors: Sequence[_Vector]) -> NDArray[np.float64]:
+        """Returns the scalar product with each vector."""
+        places, weights = _joined(vectors)
+        sums = np.concatenate(([0.0], np.cumsum(self.values[places] * weights)))
+        return np.diff(sums[[0, *accumulate(len(one) for one, _ in vectors)]])
+
+    def clear(self) -> None:
+        for places in self._touched:
+            self.values[places] = 0
+        self._touched.clear()
+
+
+_sums = _Sums()
+_lock = Lock()
+
+
+@contextmanager
+def _cleared_sums() -> Iterator[_Sums]:
+    with _lock:
+        try:
+            yield _sums
+        finally:
+            _sums.clear()
+
+
 def _joined(vectors: Sequence[_Vector]) -> _Vector:
     return np.concatenate([places for places, _ in vectors]), np.concatenate([one for _, one in vectors])
-
-
-def _mean(vectors: Sequence[_Vector]) -> NDArray[np.float64]:
-    places, weights = _joined(vectors)
-    return np.bincount(places, weights, minlength=_PLACES) / len(vectors)
-
-
-def _unpacked(profile: bytes) -> NDArray[np.float64]:
-    terms = len(profile) // 6
-    direction = np.zeros(_PLACES)
-    direction[np.frombuffer(profile, dtype="<u2", count=terms)] = np.frombuffer(
-        profile, dtype="<f4", offset=2 * terms
-    )
-    return direction
