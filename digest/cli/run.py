@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from digest.model.digest import Digest
     from digest.pipeline.cycle import CycleReport
-    from digest.pipeline.progress import Outlook
+    from digest.pipeline.progress import OutboxStatus
     from digest.service.bootstrap import Setup
 
 
@@ -184,7 +184,7 @@ def _tell(
         typer.echo(f"{counted(report.digests_failed, 'digest')} cancelled because the subscriber left")
 
 
-def _waits(waits: "Outlook", now: datetime) -> str:
+def _waits(waits: "OutboxStatus", now: datetime) -> str:
     """When the next try is, and what prevented the last one."""
     is_due = waits.due_at is None or waits.due_at <= now
     again = (

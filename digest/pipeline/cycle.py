@@ -17,7 +17,7 @@ from digest.pipeline.compose_job import ComposeReport, Due, compose_due
 from digest.pipeline.confirm import confirm_changes
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.fetch import FetchReport, fetch
-from digest.pipeline.progress import Outlook, outlook
+from digest.pipeline.progress import OutboxStatus, outbox_status
 from digest.pipeline.reconcile import take_up_renames, take_up_restored
 from digest.pipeline.render_queue import StartWorker, Write
 from digest.pipeline.schedule import due_at_slot, due_today
@@ -56,7 +56,7 @@ class CycleReport:
     missing_news: str | None
     is_unreached: bool
     brakes: tuple[str, ...] = ()
-    waits: Outlook = field(default_factory=Outlook)
+    waits: OutboxStatus = field(default_factory=OutboxStatus)
 
     @property
     def exit_code(self) -> int:
@@ -126,7 +126,9 @@ class Cycle:
         brakes = (*earlier.brakes, *later.brakes)
         preferences = await asyncio.to_thread(self.store.preferences)
         await self.finish(apply_preferences(self.subscribers, preferences), brakes=brakes, now=self.clock())
-        waits = await asyncio.to_thread(outlook, self.store, now=now) if self.transport else Outlook()
+        waits = (
+            await asyncio.to_thread(outbox_status, self.store, now=now) if self.transport else OutboxStatus()
+        )
         stopped = (
             () if fetched is not None else ("stopped before arXiv had answered; the next run asks again",)
         )

@@ -36,7 +36,7 @@ def _keys(subscribers: Sequence[Subscriber]) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class OutboxStatus:
     """The number of waiting digests, their `cause`, and when the first mailing is due, also after a pause."""
 
     waiting: int = 0
@@ -44,8 +44,8 @@ class Outlook:
     due_at: datetime | None = None
 
 
-def outlook(store: QueueStore, *, now: datetime) -> Outlook:
+def outbox_status(store: QueueStore, *, now: datetime) -> OutboxStatus:
     """Returns what waits in the outbox. Raises `StateError`."""
     waiting = store.waiting()
     cause = (store.blocked(now=now).reply or store.refused(least=0).reply) if waiting else ""
-    return Outlook(waiting=waiting, cause=cause, due_at=store.next_due_at())
+    return OutboxStatus(waiting=waiting, cause=cause, due_at=store.next_due_at())

@@ -15,7 +15,7 @@ from digest.pipeline.cycle import Cycle, due_by_time
 from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.fetch import FetchReport
 from digest.pipeline.policy import pause_after
-from digest.pipeline.progress import Outlook, covered_until, outlook, uncovered_since
+from digest.pipeline.progress import OutboxStatus, covered_until, outbox_status, uncovered_since
 from digest.pipeline.schedule import next_fetch_at, slot_after
 from digest.service import long_tasks
 from digest.service.bootstrap import Setup, build_cycle, open_client
@@ -180,7 +180,7 @@ class Daemon(LongTasks):
         began_at = self._clock()
         self._first_due_at = None
         report = await self._mail_once()
-        waits = await asyncio.to_thread(outlook, self._store, now=self._clock())
+        waits = await asyncio.to_thread(outbox_status, self._store, now=self._clock())
         self._first_due_at = waits.due_at or _NEVER
         self._server_failures = self._server_failures + 1 if report.is_server_down else 0
         retry_at = waits.due_at and max(waits.due_at, report.limited_until or waits.due_at)
@@ -192,7 +192,7 @@ class Daemon(LongTasks):
         # A sending time that passed during the delivery is due next. The clock may have been set back.
         return self._next_mail_at(min(began_at, self._clock()), retry_at)
 
-    def _log_waiting(self, waits: Outlook, retry_at: datetime | None) -> None:
+    def _log_waiting(self, waits: OutboxStatus, retry_at: datetime | None) -> None:
         """Logs how many digests wait, only if that has changed."""
         line = f"digests wait count={waits.waiting}"
         if waits.waiting and retry_at:

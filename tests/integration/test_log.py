@@ -13,7 +13,7 @@ import pytest
 from digest.cli.log import is_in_journal
 from digest.mail.smtp.session import SmtpServer, SmtpTransport
 from digest.pipeline.deliver import deliver
-from digest.pipeline.progress import outlook
+from digest.pipeline.progress import outbox_status
 from digest.storage.sqlite.store import SqliteStore
 from tests.integration.installation import plain
 from tests.integration.mail_server import Answer, MailServer, serving
@@ -89,7 +89,7 @@ async def test_of_several_sessions_each_has_its_line(
         "other sessions go on: 1",
         "what is left waits",
     ]
-    waits = outlook(store, now=NOW)
+    waits = outbox_status(store, now=NOW)
     assert (waits.waiting, "421 4.3.2 not now" in waits.cause) == (9, True)
 
 
