@@ -14,7 +14,7 @@ from digest.config.parsing import counted
 if TYPE_CHECKING:
     from digest.config.settings import Settings
     from digest.model.digest import Digest
-    from digest.storage.pipeline_stores import NewsStore
+    from digest.storage.pipeline_stores import ComposeStore
     from digest.subscribers.preferences import Preferences
     from digest.subscribers.subscriber import Subscriber
 
@@ -141,12 +141,17 @@ def _print_choices(subscriber: "Subscriber", chosen: "Preferences", now: datetim
 
 
 def _digest(
-    store: "NewsStore", subscriber: "Subscriber", now: datetime, lookback: timedelta, *, is_first: bool
+    store: "ComposeStore", subscriber: "Subscriber", now: datetime, lookback: timedelta, *, is_first: bool
 ) -> "Digest | None":
     from digest.pipeline.compose import compose
+    from digest.pipeline.outlook import Outlooks
 
-    news = store.news(subscriber.email, backlog_since=now - lookback)
-    return compose(subscriber, news.hits, planned_at=now, is_first=is_first, revisions=news.revisions)
+    since = now - lookback
+    news = store.news(subscriber.email, backlog_since=since)
+    digest = compose(subscriber, news.hits, planned_at=now, is_first=is_first, revisions=news.revisions)
+    if digest is None or not is_first:
+        return digest
+    return replace(digest, outlook=Outlooks(store, since=since).of(subscriber))
 
 
 def _write(html: str, output: Path) -> None:

@@ -54,8 +54,9 @@ class Change:
 class Outlook:
     """What a subscriber can expect: how many papers a day, on average, their keywords have found of late.
 
-    `busiest` is the keyword that finds most, `None` if there is only one keyword. `narrower` are narrower
-    keywords for it, as pairs of keyword and papers a day.
+    Numbers are rounded, so 0 is less than one in two days. `busiest` is the keyword that finds most, `None`
+    if there is only one keyword. `narrower` are narrower keywords for it, if it finds very many, as pairs of
+    keyword and papers a day.
     """
 
     papers_a_day: int

@@ -131,7 +131,7 @@ def _entries(subscriber: Subscriber, hits: Sequence[Hit], changes: Sequence[Chan
         if change.after.id in late:
             latest[change.after.id] = late[change.after.id]
             matched.setdefault(change.after.id, []).append(change.query_key)
-    papers = {paper.id: paper for paper in _let_through(subscriber, latest.values())}
+    papers = {paper.id: paper for paper in let_through(subscriber, latest.values())}
     wanted = {hit.paper.id for hit in hits if not hit.is_backlog} & papers.keys()
     wanted |= late.keys() & papers.keys()
     wanted |= _welcome([hit for hit in hits if hit.is_backlog and hit.paper.id in papers])
@@ -150,8 +150,8 @@ def _let_through_late(subscriber: Subscriber, changes: Sequence[Change]) -> dict
     for change in changes:
         before.setdefault(change.before.id, change.before)
         after[change.after.id] = change.after
-    refused = before.keys() - {paper.id for paper in _let_through(subscriber, before.values())}
-    return {paper.id: paper for paper in _let_through(subscriber, after.values()) if paper.id in refused}
+    refused = before.keys() - {paper.id for paper in let_through(subscriber, before.values())}
+    return {paper.id: paper for paper in let_through(subscriber, after.values()) if paper.id in refused}
 
 
 def _welcome(backlog_hits: Iterable[Hit]) -> set[ArxivId]:
@@ -166,11 +166,11 @@ def _latest_revisions(subscriber: Subscriber, revisions: Sequence[Revision]) -> 
         revision.paper.id: revision
         for revision in sorted(revisions, key=lambda revision: revision.paper.version)
     }
-    papers = _let_through(subscriber, (revision.paper for revision in latest.values()))
+    papers = let_through(subscriber, (revision.paper for revision in latest.values()))
     return tuple(latest[paper.id] for paper in newest_first(papers))
 
 
-def _let_through(subscriber: Subscriber, papers: Iterable[Paper]) -> list[Paper]:
+def let_through(subscriber: Subscriber, papers: Iterable[Paper]) -> list[Paper]:
     """Returns the papers that are in the subscriber's categories and match no `exclude`."""
     found = list(papers)
     if subscriber.filters.categories:

@@ -9,6 +9,7 @@ from digest.config.parsing import address_key
 from digest.model.digest import Digest
 from digest.pipeline.compose import best_first, compose
 from digest.pipeline.merge import merge
+from digest.pipeline.outlook import Outlooks
 from digest.pipeline.schedule import is_paused
 from digest.storage.pipeline_stores import ComposeStore, NewsStore
 from digest.storage.values import Served, SubscriberStatus
@@ -53,14 +54,20 @@ def compose_due(
     sending time stays open for the papers of the next fetch. Suppressed subscribers are not changed.
     """
     report = ComposeReport()
+    outlooks = Outlooks(store, since=backlog_since)
     for begin in range(0, len(subscribers), _SUBSCRIBERS_AT_ONCE):
         some = subscribers[begin : begin + _SUBSCRIBERS_AT_ONCE]
-        report += _compose_some(store, some, due, backlog_since, stale)
+        report += _compose_some(store, some, due, backlog_since, stale, outlooks)
     return report
 
 
 def _compose_some(
-    store: ComposeStore, subscribers: Sequence[Subscriber], due: Due, backlog_since: datetime, stale: Set[str]
+    store: ComposeStore,
+    subscribers: Sequence[Subscriber],
+    due: Due,
+    backlog_since: datetime,
+    stale: Set[str],
+    outlooks: Outlooks,
 ) -> ComposeReport:
     subscriber_statuses = store.subscriber_statuses([subscriber.email for subscriber in subscribers])
     served: list[Served] = []
@@ -82,7 +89,7 @@ def _compose_some(
         elif planned_at is None:
             not_due += 1
         else:
-            result = _composed(store, subscriber, subscriber_status, planned_at, backlog_since)
+            result = _composed(store, subscriber, subscriber_status, planned_at, backlog_since, outlooks)
             nothing_new += result.digest is None and is_current
             if result.digest is not None or is_current:
                 served.append(result)
@@ -96,6 +103,7 @@ def _composed(
     subscriber_status: SubscriberStatus,
     planned_at: datetime,
     backlog_since: datetime,
+    outlooks: Outlooks,
 ) -> Served:
     news = store.news(subscriber.email, backlog_since=backlog_since)
     digest = compose(
@@ -109,6 +117,8 @@ def _composed(
     served = Served(email=subscriber.email, slot_at=planned_at, frontier=news.frontier)
     if digest is None:
         return served
+    if digest.is_first:
+        digest = replace(digest, outlook=outlooks.of(subscriber))
     merged = merge(digest, [mailing.digest for mailing in news.undelivered])
     return replace(
         served,

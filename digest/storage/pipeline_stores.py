@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from digest.model.paper import ArxivId
+from digest.model.paper import ArxivId, Paper
 from digest.sources.window import Coverage
 from digest.storage.values import (
     AddressChange,
@@ -140,7 +140,15 @@ class NewsStore(Protocol):
         ...
 
 
-class ComposeStore(NewsStore, Protocol):
+class RecentStore(CoverageStore, Protocol):
+    """What each query found of late."""
+
+    def recent_papers(self, query_key: str, *, since: datetime) -> tuple[Paper, ...]:
+        """Returns the papers submitted since then that a query found, new or not, without archived ones."""
+        ...
+
+
+class ComposeStore(RecentStore, NewsStore, Protocol):
     """Adds digests to the outbox."""
 
     def enqueue(self, served: Sequence[Served]) -> int:

@@ -245,6 +245,18 @@ def test_what_counts_as_seen_shows_nowhere(store: Store) -> None:
     assert store.count_as_seen("ada@example.org", []) == 0
 
 
+def test_recent_papers_are_all_that_a_query_found_of_late_whoever_has_them(store: Store) -> None:
+    ada = make_subscriber("ada@example.org", "tea", "milk")
+    store.enrol([ada], now=NOW, current_since=NOW)
+    old = found("2605.00009", "tea", submitted="2026-05-30 10:00")
+    record(store, old, found("2606.00001", "tea", "milk"), found("2606.00002", "milk"), covered=("tea",))
+    enqueue(store, ada)
+    record(store, found("2606.00001", "tea", "milk", version=2), covered=("tea",))
+    since = moment("2026-06-01 00:00")
+    assert [paper.id for paper in store.recent_papers(key("tea"), since=since)] == ["2606.00001"]
+    assert store.recent_papers(key("water"), since=since) == ()
+
+
 # New versions
 
 

@@ -34,11 +34,12 @@ ORDER = [
 PLACE = {name: place for place, name in enumerate(ORDER)}
 PURE = re.compile(
     r"model\.|keywords\.|interest\.|config\.providers|subscribers\.(preferences|toml)"
-    r"|sources\.(window|planner|plausibility|xml)|sources\.arxiv\.(\w+_parser|authors|tex_to_unicode|calendar)"
+    r"|sources\.(window|planner|plausibility|xml)|sources\.arxiv\.(\w+_parser|authors|tex_to_unicode)"
+    r"|sources\.arxiv\.(calendar|announcements)"
     r"|storage\.(values|tokens)"
     r"|mail\.(message|links|rate_limit|mime|bounces|delivery_reports)|mail\.smtp\.reply_(codes|text)"
     r"|mail\.citations\.|mail\.rendering\.(?!templates|renderer|template_check)"
-    r"|pipeline\.(compose|merge|schedule|explain|policy)$"
+    r"|pipeline\.(compose|merge|outlook|schedule|explain|policy)$"
     r"|web\.(client_address|preferences_form|feeds)"
     r"|cli\.doctor_checks\.email_authentication|cli\.daily_papers\."
 )

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from digest.config.parsing import address_key
 from digest.model.digest import Hit
+from digest.model.paper import Paper
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
 from digest.storage.sqlite.revisions import Revisions
@@ -97,6 +98,22 @@ class NewsReader(Part):
         return News(
             hits=hits, frontier=frontier, undelivered=undelivered, revisions=revisions, changes=changes
         )
+
+    def recent_papers(self, query_key: str, *, since: datetime) -> tuple[Paper, ...]:
+        with self._connection.snapshot():
+            rows = self._connection.rows(
+                """
+                SELECT hit.edition
+                FROM query
+                CROSS JOIN hit ON hit.query = query.number
+                CROSS JOIN edition ON edition.number = hit.edition
+                WHERE key = ? AND submitted_at >= ?
+                ORDER BY hit.number
+                """,
+                [query_key, text_of(since)],
+            )
+            papers = self._editions.read(edition for (edition,) in rows)
+        return tuple(papers[edition] for (edition,) in rows)
 
     def _undelivered(self, address: str) -> tuple[Mailing, ...]:
         rows = self._connection.rows(
