@@ -90,5 +90,7 @@ def test_spans_are_joined_and_hold_no_dollar_signs_of_maths(texts: list[str]) ->
     for text in texts:
         found = spans(text)
         assert all(span.text for span in found)
-        assert all(left.script is not right.script for left, right in pairwise(found))
+        assert all(
+            (left.script, left.style) != (right.script, right.style) for left, right in pairwise(found)
+        )
         assert not any("$" in span.text for span in found if span.script is not Script.NONE)

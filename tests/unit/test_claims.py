@@ -40,7 +40,7 @@ def test_a_claim_that_matched_is_enough() -> None:
 
 def test_scripts_and_marks_are_kept() -> None:
     pieces = excerpt(converted(WHOLE), ("map",))
-    assert to_html(pieces, ("map",)).endswith("<b>map</b> in O(n<sup>2</sup>) steps.")
+    assert to_html(pieces, ("map",)).endswith("<b>map</b> in <i>O</i>(<i>n</i><sup>2</sup>) steps.")
 
 
 def test_a_short_abstract_stays_whole() -> None:

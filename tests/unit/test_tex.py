@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from digest.mail.rendering.tex import math, prose
 from digest.mail.rendering.tex.convert import plain, spans
-from digest.mail.rendering.tex.spans import Script, Span
+from digest.mail.rendering.tex.spans import Script, Span, Style
 from digest.mail.rendering.tex.tokens import survives
 
-SUPER, SUB = Script.SUPER, Script.SUB
+SUPER, SUB, VARIABLE = Script.SUPER, Script.SUB, Style.VARIABLE
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,12 @@ SUPER, SUB = Script.SUPER, Script.SUB
     [
         ("", ()),
         ("plain words", (Span("plain words"),)),
-        ("$x_1^2$ is", (Span("x"), Span("1", SUB), Span("2", SUPER), Span(" is"))),
-        ("$e^{x^2}$", (Span("e"), Span("x²", SUPER))),
-        (r"$a_{n_k}\le b$", (Span("a"), Span("nₖ", SUB), Span(" ≤ b"))),
+        ("$x_1^2$ is", (Span("x", style=VARIABLE), Span("1", SUB), Span("2", SUPER), Span(" is"))),
+        ("$e^{x^2}$", (Span("e", style=VARIABLE), Span("x", SUPER, VARIABLE), Span("²", SUPER))),
+        (
+            r"$a_{n_k}\le b$",
+            (Span("a", style=VARIABLE), Span("nₖ", SUB, VARIABLE), Span(" ≤ "), Span("b", style=VARIABLE)),
+        ),
         (r"10\textsuperscript{th}", (Span("10"), Span("th", SUPER))),
         ("a < b & c", (Span("a < b & c"),)),
     ],
@@ -44,7 +47,7 @@ RULES = {
     "other scripts have brackets where they need them": [
         ("$x^{q}$", "x^q"),
         ("$x^{n,1}$", "x^(n,1)"),
-        (r"$e^{-\lambda}$", "e^-λ"),
+        (r"$e^{-\lambda}$", "e^−λ"),
         ("$x^{q}y$", "x^(q)y"),
         ("$x_{y_1}$", "x_(y₁)"),
     ],
@@ -71,10 +74,10 @@ RULES = {
     "fractions and roots stand on the line": [
         (r"$\frac{a}{b}$", "a/b"),
         (r"$\frac12$", "1/2"),
-        (r"$\frac{a+b}{2c}$", "(a+b)/(2c)"),
+        (r"$\frac{a+b}{2c}$", "(a + b)/(2c)"),
         (r"$\frac{du}{dt}$", "du/dt"),
         (r"${a \over b}$", "a/b"),
-        (r"$\sqrt{x}$, $\sqrt{x+1}$, $\sqrt[3]{x}$", "√x, √(x+1), ³√x"),
+        (r"$\sqrt{x}$, $\sqrt{x+1}$, $\sqrt[3]{x}$", "√x, √(x + 1), ³√x"),
         (r"$\binom{n}{k}$", "(n choose k)"),
     ],
     "accents are marks on the letters": [
@@ -97,7 +100,26 @@ RULES = {
         (r"$\sim 10$ pc", "∼10 pc"),
         (r"$1.6\times$", "1.6×"),
         (r"$(\le 5)$", "(≤5)"),
-        (r"$x = -1$", "x = -1"),
+        (r"$x = -1$", "x = −1"),
+    ],
+    "relations and sums have blanks, a minus is no hyphen": [
+        (r"$0 \leq l<k < n$", "0 ≤ l < k < n"),
+        ("$n-1$, $x=-1$, $a+b=c$", "n − 1, x = −1, a + b = c"),
+        ("$x_{n-1}$ and $e^{-t}$", "xₙ₋₁ and e⁻ᵗ"),
+        (r"$345.7\pm0.2$", "345.7 ± 0.2"),
+        ("$k-means$", "k-means"),
+    ],
+    "a dash is between the ends of a range": [
+        ("$10^{-5}-10^{-1}$", "10⁻⁵–10⁻¹"),
+        (r"$z\sim 2-3$, $5 - 10\,\mathrm{km}$", "z ∼ 2–3, 5–10 km"),
+        (r"$2-3\sigma$ and $0.1--0.5$", "2–3σ and 0.1–0.5"),
+        ("$2^{10}-1$, $1-2x$, $3-2$, $x^2-1$", "2¹⁰ − 1, 1 − 2x, 3 − 2, x² − 1"),
+        (r"$1-10^{-3}$ and $-5-5$ and $1-2/n$", "1 − 10⁻³ and −5 − 5 and 1 − 2/n"),
+    ],
+    "authors set blanks inside of dollar signs": [
+        ("$ G $, $k $ and $ α$-Hölder", "G, k and α-Hölder"),
+        ("from $ 0.33$ to $ 0.42 $", "from 0.33 to 0.42"),
+        ("$3.2-6.3 $ and $ x + y $", "3.2–6.3 and x + y"),
     ],
     "what only moves things is not seen": [
         (r"$\left(\frac{a}{b}\right)$", "(a/b)"),
@@ -158,6 +180,8 @@ def test_tex_reads(source: str, text: str) -> None:
         "costs $5 and $10",
         "from $500-$780 to $1,000",
         "US$5 (or A$7) a day",
+        "costs $ 5 and brings $ 7",
+        "US $ 5, i.e. A $ 7, or $100 (US$ 120)",
         "C# and C++, 100% of a_b in snake_case_names",
         "z~1, ~42% and [Fe/H]~-2.3",
         r"C:\Users\name and \n or \d+",
@@ -190,6 +214,25 @@ def test_what_is_no_tex_stays(text: str) -> None:
 )
 def test_what_cannot_be_read_is_shown_as_written(source: str) -> None:
     assert plain(source) == source
+
+
+def test_words_and_variables_have_their_style() -> None:
+    em, strong = Style.EMPHASIS, Style.STRONG
+    assert spans(r"\emph{so} {\it it} \textbf{is} {\bf b}") == (
+        Span("so", style=em), Span(" "), Span("it", style=em), Span(" "),
+        Span("is", style=strong), Span(" "), Span("b", style=strong),
+    )  # fmt: skip
+    assert spans(r"$\mathrm{Spec} A\sin α$") == (
+        Span("Spec "),
+        Span("A", style=VARIABLE),
+        Span(" sin "),
+        Span("α", style=VARIABLE),
+    )
+
+
+def test_a_formula_with_greek_letters_that_cannot_be_read_leaves_the_others_alone() -> None:
+    kept = r"$\begin{pmatrix}\alpha&\ell\end{pmatrix}$"
+    assert plain(f"$x^2$ and {kept} and $\\alpha$") == f"x² and {kept} and α"
 
 
 def test_one_span_that_cannot_be_read_leaves_the_others_alone() -> None:

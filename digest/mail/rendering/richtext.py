@@ -4,14 +4,15 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import groupby
 
 from markupsafe import escape
 
 from digest.mail.rendering.tex.convert import attempt, has_signs
-from digest.mail.rendering.tex.spans import Script, Span, as_text
+from digest.mail.rendering.tex.spans import Script, Span, Style, as_text
 from digest.mail.rendering.urls import addresses, linked
 
-_TAGS = {Script.SUPER: "sup", Script.SUB: "sub"}
+_TAGS = {Script.NONE: "", Script.SUPER: "sup", Script.SUB: "sub"}
 _RIGHT_TO_LEFT = {"R", "AL"}
 _CONVERTED_KEPT = 2_000
 
@@ -71,12 +72,35 @@ def to_html(pieces: Sequence[Span], passages: Collection[str] = (), *, is_linked
     With `is_linked`, web addresses are links.
     """
     marks = places(joined(pieces), passages) if passages else []
-    html, start = [], 0
+    if len(pieces) == 1 and not marks and not is_linked:
+        return _tagged(pieces[0].style, _tagged(_TAGS[pieces[0].script], str(escape(pieces[0].text))))
+    shown, start = [], 0
     for piece in pieces:
-        shown = _linked(piece.text, start, marks) if is_linked else _marked(piece.text, start, marks)
-        html.append(_tagged(piece.script, shown))
+        html = _linked(piece.text, start, marks) if is_linked else _marked(piece.text, start, marks)
+        shown.append((piece, html))
         start += len(piece.text)
-    return "".join(html)
+    return _elements(shown)
+
+
+def _elements(shown: Iterable[tuple[Span, str]]) -> str:
+    """The HTML of the pieces in their elements; adjacent pieces of one style share its element."""
+    scripts = [(script, list(pieces)) for script, pieces in groupby(shown, lambda one: one[0].script)]
+    units: list[tuple[Style, str]] = []
+    for script, pieces in scripts:
+        styles = {piece.style for piece, _ in pieces}
+        if script is Script.NONE:
+            units += [(piece.style, html) for piece, html in pieces]
+        elif len(styles) == 1:
+            units.append((styles.pop(), _tagged(_TAGS[script], "".join([html for _, html in pieces]))))
+        else:
+            inner = "".join([_tagged(piece.style, html) for piece, html in pieces])
+            units.append((Style.NONE, _tagged(_TAGS[script], inner)))
+    return "".join(
+        [
+            _tagged(style, "".join([html for _, html in run]))
+            for style, run in groupby(units, lambda unit: unit[0])
+        ]
+    )
 
 
 def _linked(text: str, start: int, marks: Sequence[tuple[int, int]]) -> str:
@@ -134,6 +158,5 @@ def _marked(text: str, start: int, marks: Sequence[tuple[int, int]]) -> str:
     return "".join((*html, str(escape(text[done:]))))
 
 
-def _tagged(script: Script, html: str) -> str:
-    tag = _TAGS.get(script)
+def _tagged(tag: str, html: str) -> str:
     return f"<{tag}>{html}</{tag}>" if tag else html

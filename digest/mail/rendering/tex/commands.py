@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from digest.mail.rendering.tex import symbols
-from digest.mail.rendering.tex.spans import Script, Span, Spans, as_text
+from digest.mail.rendering.tex.spans import Script, Span, Spans, Style, as_text, hung, styled
 
 Command = Callable[[str], Spans | None]
 """Reads the arguments of the command with that name; `None` if they are missing."""
@@ -40,7 +40,7 @@ class Words(ABC):
         self._absent: set[str] = set()
         self.repeated: list[str] = []
         self._commands: dict[str, Command] = {
-            **dict.fromkeys(symbols.TEXTS, self._words),
+            **dict.fromkeys(symbols.TEXTS, self._styled_words),
             **dict.fromkeys(_CITED, self._cited),
             **dict.fromkeys(("ion", "SI", "qty"), self._two_words),
             "enquote": lambda _: self._between("“", "”"),
@@ -93,6 +93,10 @@ class Words(ABC):
         group = self._group()
         return self._inside(*group) if group else None
 
+    def _styled_words(self, name: str) -> Spans | None:
+        words = self._words(name)
+        return words if words is None else styled(words, symbols.STYLES.get(name, Style.NONE))
+
     def _between(self, opening: str, closing: str) -> Spans | None:
         group = self._group()
         return (Span(opening), *self._inside(*group), Span(closing)) if group else None
@@ -105,7 +109,7 @@ class Words(ABC):
 
     def _hung(self, script: Script) -> Spans | None:
         group = self._group()
-        return (Span(as_text(self._inside(*group)), script),) if group else None
+        return hung(self._inside(*group), script) if group else None
 
     def _plain(self) -> str | None:
         """The source of the group at `_at`, without TeX's escapes."""

@@ -11,6 +11,11 @@ _ACCENT = re.compile(
 _TEX = re.compile(r"\\[A-Za-z,;!{}|%]|[\^_=]|[A-Za-z]'")
 _TWO_WORDS = re.compile(r"(?:^|\s)[A-Za-z]{2,},?\s[A-Za-z]{2,}")
 _PRICE = re.compile(r"[\d.,]+(?:[kKMB]|\s?(?:[mb]illion|per|a|an|to|and|for)\b)?(?:[\s/,;]|$)")
+# One letter, a number, or several of them with operators: what authors set between blanks, as `$ G $`.
+_FORMULA = re.compile(
+    r"[-+−~<>≤≥|(]*(?:[^\W\d_]|\d(?:[\d.,]*\d)?)[)|]*"
+    r"(?:\s?[-+−*/=<>≤≥×·,:;∈→|()\[\]]+\s?(?:[^\W\d_]|\d(?:[\d.,]*\d)?)[)|\]]*){0,8}%?"
+)
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _SINGLE_QUOTED = re.compile(r"`(?:[^`'\s]|'(?=\w)|\s(?=\S)){1,200}'(?!\w)")
 _GROUP = re.compile(r"\s?[^\W\d_](?:[^\W_]|[ .'’-])*")
@@ -33,10 +38,14 @@ def is_maths(inner: str, after: str) -> bool:
     if not inner.strip() or _BLANK_LINE.search(inner):
         return False
     has_tex = bool(_TEX.search(inner))
+    if not has_tex and inner[0].isdigit() and inner.endswith("US"):
+        return False
     is_number = inner[0].isdigit() and after.isdigit()
     if not inner[0].isspace() and not inner[-1].isspace() and not is_number:
         return has_tex or not (_PRICE.match(inner) and _TWO_WORDS.search(inner))
-    return has_tex and not is_number and not _TWO_WORDS.search(inner)
+    if is_number or _TWO_WORDS.search(inner):
+        return False
+    return has_tex or _FORMULA.fullmatch(inner.strip()) is not None
 
 
 def is_group(content: str, before: str, after: str) -> bool:

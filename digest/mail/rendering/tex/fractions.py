@@ -1,6 +1,7 @@
 """Fractions and roots on one line: with brackets where the meaning would change without them."""
 
-from digest.mail.rendering.tex.spacing import Atom, Kind, spaced
+from digest.mail.rendering.tex.atoms import Atom, Kind
+from digest.mail.rendering.tex.spacing import spaced
 from digest.mail.rendering.tex.spans import Span, Spans, as_text
 
 _SUMS = frozenset({Kind.RELATION, Kind.BINARY, Kind.LARGE, Kind.FRACTION, Kind.PUNCTUATION})

@@ -14,6 +14,8 @@ class Alphabet(StrEnum):
     DOUBLE_STRUCK = "DOUBLE-STRUCK"
     FRAKTUR = "FRAKTUR"
     BOLD = "BOLD"
+    UPRIGHT = "UPRIGHT"
+    """The plain letters, but not as variables."""
 
 
 MARKS = {
@@ -49,6 +51,8 @@ def marked(text: str, mark: str) -> str:
 @lru_cache(maxsize=1024)
 def in_alphabet(character: str, alphabet: Alphabet) -> str:
     """The letter or digit in that alphabet; unchanged if Unicode has none."""
+    if alphabet is Alphabet.UPRIGHT:
+        return character
     name = unicodedata.name(character, "").replace("LATIN ", "").replace("GREEK ", "").replace("LETTER ", "")
     older = "BLACK-LETTER" if alphabet is Alphabet.FRAKTUR else alphabet.value
     for wanted in (f"MATHEMATICAL {alphabet} {name}", f"{older} {name}"):

@@ -1,25 +1,19 @@
-"""Converts maths in TeX to spans: a reader goes through the tokens once and returns atoms.
-
-It is one class, with a short method for each form that takes arguments, because all share the position in
-the tokens.
-"""
+"""Converts maths in TeX to spans: the commands, with a short method for each form of arguments."""
 
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from digest.mail.rendering.tex import symbols
+from digest.mail.rendering.tex.atoms import Atom, Kind
 from digest.mail.rendering.tex.fractions import bracketed, fraction
-from digest.mail.rendering.tex.letters import MARKS, Alphabet, in_alphabet, marked
-from digest.mail.rendering.tex.spacing import Atom, Kind, kind_for, spaced
-from digest.mail.rendering.tex.spans import Script, Span, Spans, as_text
-from digest.mail.rendering.tex.tokens import DEEPEST, Unreadable, partners, tokens
-
-Words = Callable[[str], Spans]
-"""Converts words, such as those in `\\text{…}`."""
+from digest.mail.rendering.tex.letters import MARKS, Alphabet, marked
+from digest.mail.rendering.tex.reader import Reader, Words
+from digest.mail.rendering.tex.spacing import kind_for, spaced
+from digest.mail.rendering.tex.spans import Script, Span, Spans, as_text, hung
+from digest.mail.rendering.tex.tokens import Unreadable
 
 _NEGATION = "\u0338"
-_PRIMES = {1: "′", 2: "″", 3: "‴"}
 _LAYOUTS = frozenset(
     f"{name}{star}"
     for name in ("equation", "align", "aligned", "split", "gather", "gathered", "multline", "eqnarray")
@@ -28,7 +22,6 @@ _LAYOUTS = frozenset(
 _FRACTIONS = ("frac", "tfrac", "dfrac", "cfrac", "nicefrac", "sfrac")
 _OVER = {"stackrel": Script.SUPER, "overset": Script.SUPER, "underset": Script.SUB}
 _WORDY = ("href", "url", "cite", "ref", "eqref", "texorpdfstring", "footnote", "textsuperscript")
-_MOST_SCRIPTS = 30
 _ARROWS = {"xrightarrow": "→", "xleftarrow": "←", "xmapsto": "↦", "xhookrightarrow": "↪"}
 
 
@@ -37,153 +30,8 @@ def converted(source: str, words: Words) -> Spans:
     return spaced(_Reader(source, words).whole())
 
 
-class _Reader:
-    """Reads tokens from `_at` to an end that the caller gives."""
-
-    def __init__(self, source: str, words: Words) -> None:
-        self._tokens = tokens(source)
-        self._closed = partners(self._tokens)
-        self._words = words
-        self._at = 0
-        self._depth = 0
-        self._end = len(self._tokens)
-        self._alphabet: Alphabet | None = None
-
-    def whole(self) -> list[Atom]:
-        return self._atoms(len(self._tokens))
-
-    def _atoms(self, end: int) -> list[Atom]:
-        """All atoms up to `end`, in the current alphabet, which a declaration changes up to that end."""
-        self._descend()
-        alphabet, outer_end = self._alphabet, self._end
-        self._end = end
-        atoms: list[Atom] = []
-        is_apart = False
-        while self._at < end:
-            part = self._tokens[self._at]
-            if part.isspace():
-                is_apart = not self._is_after_word()
-                self._at += 1
-            elif part == "\\over":
-                self._at += 1
-                atoms = [fraction(atoms, self._atoms(end))]
-            elif part in "^_":
-                self._at += 1
-                self._attach(atoms, part)
-                is_apart = False
-            elif (atom := self._next()) is not None:
-                atoms.append(replace(atom, is_apart=True) if is_apart else atom)
-                is_apart = False
-        self._alphabet, self._end = alphabet, outer_end
-        self._depth -= 1
-        return atoms
-
-    def _is_after_word(self) -> bool:
-        """Whether the blank here only ends the name of a command."""
-        before = self._tokens[self._at - 1] if self._at else ""
-        return len(before) > 1 and before[0] == "\\" and before[1].isalpha()
-
-    def _next(self) -> Atom | None:
-        """The next atom: a character, a group, or a command with its arguments."""
-        self._descend()
-        atom = self._thing()
-        self._depth -= 1
-        return atom
-
-    def _descend(self) -> None:
-        self._depth += 1
-        if self._depth > DEEPEST:
-            raise Unreadable("groups within groups")
-
-    def _thing(self) -> Atom | None:
-        part = self._tokens[self._at]
-        self._at += 1
-        if part[0] == "\\":
-            return self._command(part[1:])
-        if part == "{":
-            return self._group(self._at - 1)
-        if part[0] == "'":
-            return Atom((Span(_PRIMES.get(len(part), "′" * len(part))),))
-        if part in "~&":
-            return Atom((Span(" "),), Kind.BLANK)
-        if part in "}$":
-            raise Unreadable(f"unexpected {part}")
-        return Atom((Span(self._set(part)),), kind_for(part))
-
-    def _set(self, text: str) -> str:
-        alphabet = self._alphabet
-        return text if alphabet is None else "".join(in_alphabet(each, alphabet) for each in text)
-
-    def _group(self, opening: int) -> Atom | None:
-        end = self._closed.get(opening)
-        if end is None:
-            raise Unreadable("a brace without its partner")
-        atoms = self._atoms(end)
-        self._at = end + 1
-        if not atoms:
-            return None
-        return atoms[0] if len(atoms) == 1 else Atom(spaced(atoms))
-
-    def _argument(self) -> list[Atom]:
-        """The atoms of a braced group, or of the next token."""
-        self._skip_blanks()
-        if self._at >= len(self._tokens):
-            raise Unreadable("an argument is missing")
-        part = self._tokens[self._at]
-        if part == "{" and self._at in self._closed:
-            end = self._closed[self._at]
-            self._at += 1
-            atoms = self._atoms(end)
-            self._at = end + 1
-            return atoms
-        if part[0].isdecimal() and len(part) > 1:
-            self._tokens[self._at] = part[1:]
-            return [Atom((Span(self._set(part[0])),))]
-        atom = self._next()
-        return [] if atom is None else [atom]
-
-    def _script(self) -> list[Atom]:
-        """As an argument, except for numbers: `10^-13` and `2^12` mean the whole number, unlike in TeX."""
-        self._skip_blanks()
-        ahead = self._tokens[self._at : self._at + 2]
-        if ahead and ahead[0][0].isdecimal():
-            return self._digits()
-        if len(ahead) == 2 and ahead[0] in "+-" and ahead[1][0].isdecimal():
-            self._at += 1
-            return [Atom((Span(ahead[0]),)), *self._digits()]
-        return self._argument()
-
-    def _digits(self) -> list[Atom]:
-        part = self._tokens[self._at]
-        digits = part.replace(",", ".").partition(".")[0]
-        self._tokens[self._at] = part[len(digits) :]
-        if digits == part:
-            self._at += 1
-        return [Atom((Span(self._set(digits)),))]
-
-    def _attach(self, atoms: list[Atom], sign: str) -> None:
-        """Attaches a script to the last atom, or to nothing as in `^{13}C`."""
-        script = Script.SUPER if sign == "^" else Script.SUB
-        text = as_text(spaced(self._script(), is_close=True)).strip()
-        if script is Script.SUPER and text in ("∘", "°"):
-            hung = Span("°")
-        elif script is Script.SUPER and text and not text.strip("′″‴"):
-            hung = Span(text)
-        else:
-            hung = Span(text, script)
-        if not atoms or atoms[-1].kind is Kind.BLANK:
-            atoms.append(Atom((hung,)))
-            return
-        base = atoms[-1]
-        if len(base.spans) > _MOST_SCRIPTS:
-            raise Unreadable("scripts on scripts")
-        if base.kind is Kind.FRACTION:
-            base = Atom((Span("("), *base.spans, Span(")")))
-        atoms[-1] = replace(base, spans=(*base.spans, hung))
-
-    def _skip_blanks(self) -> None:
-        while self._at < len(self._tokens) and self._tokens[self._at].isspace():
-            self._at += 1
+class _Reader(Reader):
+    """The commands of maths. Each method reads the arguments of the command whose name it gets."""
 
     def _command(self, name: str) -> Atom | None:
         if name in _COMMANDS:
@@ -207,7 +55,7 @@ class _Reader:
         if name == "colon":
             return Atom((Span(":"),), Kind.PUNCTUATION, is_named=True)
         kind = Kind.RELATION if name == "mid" else kind_for(character[0])
-        return Atom((Span(self._set(character)),), kind, is_named=True)
+        return Atom((self._set(character),), kind, is_named=True)
 
     def _unknown(self, name: str) -> Atom:
         """Its one argument; else its name, if that may be an acronym; else the command as it is written."""
@@ -232,10 +80,11 @@ class _Reader:
         """Applies to the rest of the group; `\\cal O(n)` outside of a group applies to one letter only."""
         alphabet = symbols.DECLARATIONS[name]
         self._skip_blanks()
-        is_for_one = self._end == len(self._tokens) and alphabet not in (None, Alphabet.BOLD)
+        is_plain = alphabet in (None, Alphabet.UPRIGHT)
+        is_for_one = self._end == len(self._tokens) and not is_plain and alphabet is not Alphabet.BOLD
         if self._at in self._closed or (is_for_one and self._at < self._end):
             return self._with(alphabet)
-        if self._at >= self._end and alphabet is not None:
+        if self._at >= self._end and not is_plain:
             return self._unknown(name)
         self._alphabet = alphabet
         return None
@@ -254,7 +103,7 @@ class _Reader:
     def _text(self, name: str) -> Atom:
         self._skip_blanks()
         if self._at not in self._closed:
-            return self._with(None)
+            return self._with(Alphabet.UPRIGHT)
         end = self._closed[self._at]
         source = "".join(self._tokens[self._at + 1 : end])
         self._at = end + 1
@@ -266,13 +115,13 @@ class _Reader:
             raise Unreadable("an accent on an unknown command")
         return Atom(
             tuple(
-                Span(marked(span.text, MARKS[name]), span.script) if span.script is Script.NONE else span
+                replace(span, text=marked(span.text, MARKS[name])) if span.script is Script.NONE else span
                 for span in spans
             )
         )
 
     def _function(self, _: str) -> Atom:
-        outer, self._alphabet = self._alphabet, None
+        outer, self._alphabet = self._alphabet, Alphabet.UPRIGHT
         atoms = self._argument()
         self._alphabet = outer
         return Atom(spaced(atoms), Kind.FUNCTION)
@@ -296,17 +145,17 @@ class _Reader:
             degree = spaced(self._atoms(end), is_close=True)
             self._at = end + 1
         inner = bracketed(self._argument(), is_below=True)
-        return Atom((*_raised(as_text(degree)), Span("√"), *inner))
+        return Atom((*hung(degree, Script.SUPER), Span("√"), *inner))
 
     def _one_over_another(self, name: str) -> Atom:
         script, base = self._argument(), self._argument()
-        hung = Span(as_text(spaced(script, is_close=True)), _OVER[name])
+        added = hung(spaced(script, is_close=True), _OVER[name])
         kind = base[0].kind if len(base) == 1 else Kind.PLAIN
-        return Atom((*spaced(base), hung), kind, is_named=True)
+        return Atom((*spaced(base), *added), kind, is_named=True)
 
     def _arrow(self, name: str) -> Atom:
-        label = as_text(spaced(self._argument(), is_close=True))
-        return Atom((Span(_ARROWS[name]), *_raised(label)), Kind.RELATION, is_named=True)
+        label = hung(spaced(self._argument(), is_close=True), Script.SUPER)
+        return Atom((Span(_ARROWS[name]), *label), Kind.RELATION, is_named=True)
 
     def _pair(self, name: str) -> Atom:
         opening, closing = symbols.PAIRS[name.removesuffix("*")]
@@ -365,14 +214,6 @@ class _Reader:
             self._at = self._closed[self._at] + 1
         return Atom(self._words("".join((f"\\{name}", *self._tokens[start : self._at]))))
 
-    def _plain_argument(self) -> str:
-        """The source of a braced group."""
-        self._skip_blanks()
-        if self._at not in self._closed:
-            raise Unreadable("an argument is missing")
-        start, self._at = self._at + 1, self._closed[self._at] + 1
-        return "".join(self._tokens[start : self._at - 1])
-
 
 _COMMANDS: Mapping[str, Callable[[_Reader, str], Atom | None]] = {
     **dict.fromkeys(_FRACTIONS, _Reader._fraction),
@@ -396,7 +237,3 @@ _COMMANDS: Mapping[str, Callable[[_Reader, str], Atom | None]] = {
     "unicode": _Reader._character,
     **dict.fromkeys(_WORDY, _Reader._as_words),
 }
-
-
-def _raised(text: str) -> Spans:
-    return (Span(text, Script.SUPER),) if text else ()

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from digest.mail.rendering.tex import math, symbols
+from digest.mail.rendering.tex.atoms import Kind
 from digest.mail.rendering.tex.commands import BRACE, DEEPEST, ESCAPED, Words
 from digest.mail.rendering.tex.disambiguation import (
     accent,
@@ -19,8 +20,8 @@ from digest.mail.rendering.tex.disambiguation import (
     shown_tie,
 )
 from digest.mail.rendering.tex.letters import MARKS
-from digest.mail.rendering.tex.spacing import Kind, kind_for
-from digest.mail.rendering.tex.spans import Script, Span, Spans, joined
+from digest.mail.rendering.tex.spacing import kind_for
+from digest.mail.rendering.tex.spans import Script, Span, Spans, Style, joined, styled
 from digest.mail.rendering.tex.tokens import Unreadable, survives
 
 _SPECIAL = re.compile(
@@ -39,6 +40,7 @@ _LINK = re.compile(r"://|www\.|:\\")
 _DOLLAR = re.compile(r"\\.|\$", re.DOTALL)
 _BARE_SCRIPT = re.compile(r"[-+−]?\d+(?:\.\d+)?(?![\w^])|[-+−]?\d+(?=[A-Za-z]\b)|[^\W\d_](?![\w^])|\*(?!\*)")
 _SIGN_OR_COMMAND = re.compile(r"\s?(\\(?:[A-Za-z]+|.)|[^\s{}\\$])")
+_DECLARED = re.compile(r"\s*\\([a-z]+)(?![A-Za-z{])")
 _LETTER_LINE = "aa AA ae AE oe OE o O l L ss SS i j dh DH dj DJ th TH ng NG"
 _LETTERS = frozenset(_LETTER_LINE.split())
 _ARITY: Mapping[str, int] = (
@@ -173,7 +175,10 @@ class _Reader(Words):
         before, after = self._source[start - 1 : start] if start else "", self._source[end + 1 : end + 2]
         if not is_group(self._source[start + 1 : end], before, after):
             return (Span(part),)
-        return self._inside(start + 1, end)
+        found = _DECLARED.match(self._source, start + 1, end)
+        return styled(
+            self._inside(start + 1, end), symbols.STYLES.get(found[1], Style.NONE) if found else Style.NONE
+        )
 
     def _script(self, part: str, start: int) -> Spans:
         before, _ = self._around(start)

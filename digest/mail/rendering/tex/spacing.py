@@ -1,48 +1,16 @@
 """Blanks in maths: by TeX's rules around commands, else as they are written."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
+from dataclasses import replace
 
+from digest.mail.rendering.tex.atoms import Atom, Kind
+from digest.mail.rendering.tex.ranges import with_ranges
 from digest.mail.rendering.tex.spans import Script, Span, Spans, joined
-
-
-class Kind(Enum):
-    """The role of an atom for its neighbours, from chapter 18 of The TeXbook."""
-
-    PLAIN = auto()
-    OPENING = auto()
-    CLOSING = auto()
-    PUNCTUATION = auto()
-    RELATION = auto()
-    BINARY = auto()
-    FUNCTION = auto()
-    LARGE = auto()
-    FRACTION = auto()
-    BLANK = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Atom:
-    """A piece of maths.
-
-    `is_apart`: a blank precedes it in the source, and does not only end a command.
-    `is_named`: a command, not a character, marks it as a relation or a binary operation.
-    """
-
-    spans: Spans
-    kind: Kind = Kind.PLAIN
-    is_apart: bool = False
-    is_named: bool = False
-
-    @property
-    def text(self) -> str:
-        return "".join(span.text for span in self.spans)
-
 
 _OPENING = frozenset("([{⟨⌈⌊⟦")
 _CLOSING = frozenset(")]}⟩⌉⌋⟧!")
 _BINARY = frozenset("+-−*×·±∓∘⊗⊕⊙⊖⊘∪∩∖∧∨⋆∗∙⋊⋉⊠⊞⊟÷⊔⊓≀⨿⊎⋄⋅")
+_SUMS = frozenset("+−±∓")
 _LARGE = frozenset("∑∏∫∮∯∬∭∐⋃⋂⨁⨂⋁⋀⨆")
 _RELATION = (
     frozenset("=<>∝∣∤∥∦≔≕⊢⊨⊩⊥⟂⟸⟹⟺⟵⟶⟷⟼⩽⩾⪅⪆⪯⪰⫋⫌")
@@ -81,7 +49,7 @@ def kind_for(character: str) -> Kind:
 
 def spaced(atoms: Sequence[Atom], *, is_close: bool = False) -> Spans:
     """The atoms in a row; with `is_close`, as in scripts, without blanks around operators."""
-    atoms = _without_idle_blanks(atoms)
+    atoms = with_ranges(_without_idle_blanks(atoms))
     pieces: list[Span] = []
     for atom, is_blank in zip(atoms, _blanks(atoms, is_close=is_close), strict=True):
         if is_blank:
@@ -146,8 +114,10 @@ def _is_spaced(atoms: Sequence[Atom], place: int) -> bool:
     if any(one.kind is Kind.BLANK for one in neighbours):
         return False
     is_apart = atom.is_apart or atoms[place + 1].is_apart
-    if not atom.is_named or atom.kind is Kind.RELATION:
-        return is_apart or atom.is_named
+    if atom.kind is Kind.RELATION or atom.text in _SUMS:
+        return True
+    if not atom.is_named:
+        return is_apart
     is_product = atoms[place - 1].text[-1:].isdecimal() and atoms[place + 1].text[:1].isdecimal()
     return atom.is_apart or not is_product
 
@@ -182,4 +152,4 @@ def _single_blanks(pieces: Iterable[Span]) -> Iterable[Span]:
         text = piece.text.lstrip(" ") if is_after_blank and piece.script is Script.NONE else piece.text
         if text:
             is_after_blank = text.endswith(" ")
-            yield Span(text, piece.script)
+            yield piece if text == piece.text else replace(piece, text=text)

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import groupby
 
 
 class Script(StrEnum):
@@ -14,12 +15,22 @@ class Script(StrEnum):
     SUB = "sub"
 
 
+class Style(StrEnum):
+    """How a span looks in HTML, by the name of its element: a variable, emphasised or strong words."""
+
+    NONE = ""
+    VARIABLE = "i"
+    EMPHASIS = "em"
+    STRONG = "strong"
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of text in one script, without markup."""
+    """A piece of text in one script and style, without markup."""
 
     text: str
     script: Script = Script.NONE
+    style: Style = Style.NONE
 
 
 Spans = tuple[Span, ...]
@@ -37,21 +48,41 @@ _NEEDS_NO_BRACKETS = re.compile(r"[-+−]?[^\W_]+|[^\w\s]")
 
 
 def joined(pieces: Iterable[Span]) -> Spans:
-    """The same text, with adjacent spans of one script joined, and without empty spans."""
-    runs: list[tuple[list[str], Script]] = []
+    """The same text, with adjacent spans of one script and style joined, and without empty spans."""
+    runs: list[tuple[list[str], Span]] = []
     for piece in pieces:
         if not piece.text:
             continue
-        if runs and runs[-1][1] is piece.script:
+        if runs and runs[-1][1].script is piece.script and runs[-1][1].style is piece.style:
             runs[-1][0].append(piece.text)
         else:
-            runs.append(([piece.text], piece.script))
-    return tuple(Span("".join(texts), script) for texts, script in runs)
+            runs.append(([piece.text], piece))
+    return tuple([one if len(texts) == 1 else replace(one, text="".join(texts)) for texts, one in runs])
+
+
+def styled(pieces: Iterable[Span], style: Style) -> Spans:
+    """The spans in `style`, except for those that have a style."""
+    return tuple([replace(piece, style=style) if piece.style is Style.NONE else piece for piece in pieces])
+
+
+def hung(pieces: Iterable[Span], script: Script) -> Spans:
+    """The spans as one script; scripts within it are as in plain text."""
+    found: list[Span] = []
+    groups = [(inner, tuple(spans)) for inner, spans in groupby(pieces, lambda piece: piece.script)]
+    for place, (inner, spans) in enumerate(groups):
+        if inner is Script.NONE:
+            found += [replace(span, script=script) for span in spans]
+        else:
+            after = groups[place + 1] if place + 1 < len(groups) else None
+            following = after[1][0].text[:1] if after and after[0] is Script.NONE else ""
+            text = _plain(Span("".join([span.text for span in spans]), inner), following)
+            found.append(Span(text, script, spans[0].style))
+    return joined(found)
 
 
 def as_text(pieces: Iterable[Span]) -> str:
     """`n²` and `x₁` if Unicode has all the characters, else `x^(n+1)` and `e^-t`."""
-    spans = joined(pieces)
+    spans = joined([Span(piece.text, piece.script) for piece in pieces])
     following = [*(span.text[0] if span.script is Script.NONE else "" for span in spans[1:]), ""]
     return "".join(map(_plain, spans, following))
 

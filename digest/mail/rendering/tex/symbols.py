@@ -9,6 +9,7 @@ from typing import Any
 from pylatexenc.latex2text import get_default_latex_context_db
 
 from digest.mail.rendering.tex.letters import Alphabet
+from digest.mail.rendering.tex.spans import Style
 
 _LIBRARY: Any = get_default_latex_context_db()
 _OURS = {
@@ -59,8 +60,9 @@ ALPHABETS = {
     "mathcal": Alphabet.SCRIPT, "mathscr": Alphabet.SCRIPT, "mathbb": Alphabet.DOUBLE_STRUCK,
     "mathbbm": Alphabet.DOUBLE_STRUCK, "mathds": Alphabet.DOUBLE_STRUCK, "mathfrak": Alphabet.FRAKTUR,
     "mathbf": Alphabet.BOLD, "boldsymbol": Alphabet.BOLD, "bm": Alphabet.BOLD, "pmb": Alphabet.BOLD,
-    "mathbfit": Alphabet.BOLD, "mathrm": None, "mathit": None,
-    "mathsf": None, "mathtt": None, "mathnormal": None, "mathop": None, "mathord": None, "mathbin": None,
+    "mathbfit": Alphabet.BOLD, "mathit": None, "mathnormal": None,
+    "mathrm": Alphabet.UPRIGHT, "mathsf": Alphabet.UPRIGHT, "mathtt": Alphabet.UPRIGHT,
+    "mathup": Alphabet.UPRIGHT, "mathop": None, "mathord": None, "mathbin": None,
     "mathrel": None, "boxed": None, "ensuremath": None, "overbrace": None, "underbrace": None,
     "mathstrut": None, "smash": None, "mathrlap": None, "mathclap": None,
 }  # fmt: skip
@@ -68,10 +70,11 @@ ALPHABETS = {
 
 DECLARATIONS = {
     "cal": Alphabet.SCRIPT, "frak": Alphabet.FRAKTUR, "bb": Alphabet.DOUBLE_STRUCK,
-    "Bbb": Alphabet.DOUBLE_STRUCK, "bf": Alphabet.BOLD, "boldmath": None, "rm": None, "it": None,
-    "sf": None, "tt": None, "sc": None, "sl": None, "em": None, "bfseries": None, "itshape": None,
-    "upshape": None, "scshape": None, "ttfamily": None, "sffamily": None, "rmfamily": None,
-    "normalfont": None,
+    "Bbb": Alphabet.DOUBLE_STRUCK, "bf": Alphabet.BOLD, "boldmath": None, "it": None,
+    "rm": Alphabet.UPRIGHT, "sf": Alphabet.UPRIGHT, "tt": Alphabet.UPRIGHT, "sc": Alphabet.UPRIGHT,
+    "sl": None, "em": None, "bfseries": None, "itshape": None, "upshape": None, "scshape": None,
+    "ttfamily": None, "sffamily": None, "rmfamily": None, "normalfont": None, "slshape": None,
+    "mdseries": None,
 }  # fmt: skip
 """Commands that change the alphabet up to the end of their group."""
 
@@ -80,6 +83,12 @@ _TEXTS_LINE = (
 )
 TEXTS = frozenset(_TEXTS_LINE.split())
 """Commands whose argument is words."""
+
+STYLES = {
+    **dict.fromkeys(("emph", "textit", "textsl", "em", "it", "sl", "itshape", "slshape"), Style.EMPHASIS),
+    **dict.fromkeys(("textbf", "bf", "bfseries"), Style.STRONG),
+}
+"""Commands for words in a style: with an argument, or at the start of a group."""
 
 _UNSEEN_LINE = (
     "displaystyle textstyle scriptstyle scriptscriptstyle limits nolimits nonumber notag relax protect "

@@ -43,11 +43,16 @@ def survives(source: str, text: str) -> bool:
 
     Names of commands show nothing, except for the letters and functions that they mean.
     """
-    seen = _UNSET.sub(" ", source)
-    by_name = [symbol(name) or (name if name in FUNCTIONS else "") for name in _COMMAND.findall(seen)]
-    wanted = _folded(" ".join([_COMMAND.sub(" ", seen), *filter(None, by_name)]))
-    there = _folded(text)
+    wanted = _content(_UNSET.sub(" ", source))
+    # What is shown as it is written has its commands still.
+    there = _folded(text) + (_content(text) if "\\" in text else "")
     return all(there.count(letter) >= wanted.count(letter) for letter in set(wanted) if letter.isalnum())
+
+
+def _content(source: str) -> str:
+    """What `source` shows: no names of commands, but the letters and functions that they mean."""
+    by_name = [symbol(name) or (name if name in FUNCTIONS else "") for name in _COMMAND.findall(source)]
+    return _folded(" ".join([_COMMAND.sub(" ", source), *filter(None, by_name)]))
 
 
 def _folded(text: str) -> str:
