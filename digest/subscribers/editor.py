@@ -330,9 +330,11 @@ def _setting(subscriber: Subscriber, key: str) -> object:
 
 
 def _not_followed(subscriber: Subscriber, keyword: Keyword) -> str:
-    known = [one.text for one in subscriber.keywords]
-    near = nearest(keyword.text, known)
-    hint = f"did you mean {shown(near)}?" if near else f"it follows {', '.join(map(shown, known))}"
+    near = nearest(
+        keyword.text, [text for one in subscriber.keywords for text in (one.text, one.name) if text]
+    )
+    known = ", ".join(shown(one.label) for one in subscriber.keywords)
+    hint = f"did you mean {shown(near)}?" if near else f"it follows {known}"
     return f"{subscriber.email} does not follow {shown(keyword.text)}; {hint}"
 
 

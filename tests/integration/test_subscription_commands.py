@@ -330,6 +330,8 @@ def test_a_keyword_is_given_an_own_name(digest: Digest) -> None:
     assert "follows" not in told
     assert "has no own name any more, in" in digest(*rl, "--as", "").out
     digest(*rl, "--as", "RL")
+    refused = digest("unsubscribe", "a@example.org", "-k", "nothing").err
+    assert 'it follows "RL (reinforcement learning)", "x ray"' in refused
     assert (
         'no longer follows "RL (reinforcement learning)", in'
         in digest("unsubscribe", "a@example.org", "-k", "rl").out
