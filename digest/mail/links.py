@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from digest.errors import QueryError
+from digest.model.paper import ArxivId
 from digest.storage.subscriber_stores import LinkStore
 from digest.storage.values import Mailing
 from digest.subscribers.subscriber import parse_keyword
@@ -15,8 +16,9 @@ class Links:
 
     `leave_by_mail` is the address at which any mail unsubscribes the subscriber, if returned mail is read.
     `unsubscribe` takes one click (RFC 8058), `manage` leads to the subscriber's preferences, `online` to this
-    digest; `bibtex` and `ris` are files of its papers for reference managers. `keyword_pages` leads from a
-    keyword, as the subscriber wrote it, to its recent papers.
+    digest; `bibtex` and `ris` are files of its papers for reference managers. `judging` is the same
+    digest with buttons to say which papers the subscriber likes. `keyword_pages` leads from a keyword, as the
+    subscriber wrote it, to its recent papers.
     """
 
     unsubscribe: str | None = None
@@ -25,7 +27,16 @@ class Links:
     online: str | None = None
     bibtex: str | None = None
     ris: str | None = None
+    judging: str | None = None
     keyword_pages: Mapping[str, str] | None = None
+
+    def more_like(self, arxiv_id: ArxivId) -> str | None:
+        """Where the subscriber says that they like this paper of the digest. The page only asks."""
+        return self.judging and f"{self.judging}/more/{arxiv_id}"
+
+    def less_like(self, arxiv_id: ArxivId) -> str | None:
+        """Where the subscriber says that they do not like this paper of the digest."""
+        return self.judging and f"{self.judging}/less/{arxiv_id}"
 
 
 NO_LINKS = Links()
@@ -53,6 +64,7 @@ class LinkBuilder:
             online=online,
             bibtex=f"{online}.bib",
             ris=f"{online}.ris",
+            judging=f"{self._base_url}/i/{mailing.pages.interest}",
             keyword_pages=self.keyword_pages(mailing.digest.keywords),
         )
 

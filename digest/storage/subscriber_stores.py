@@ -97,9 +97,42 @@ class PageStore(PreferenceStore, TokenStore, LinkStore, Protocol):
         """Returns the digest with this token, as it was composed."""
         ...
 
+    def digest_to_judge(self, token: str) -> Digest | None:
+        """Returns the digest whose subscriber may say with this token which of its papers they like."""
+        ...
+
     def digests_of(self, feed: str) -> tuple[Mailing, ...] | None:
         """Returns the last twenty digests of the feed, the newest first; `None` for an unknown feed."""
         ...
+
+
+class InterestStore(Protocol):
+    """What subscribers liked and disliked. An address need not be known to the store yet."""
+
+    def judgements(self, email: str) -> tuple[Judgement, ...]:
+        """Returns the judgements of a subscriber, the oldest first."""
+        ...
+
+    def judge(
+        self, email: str, examples: Iterable[Example], *, is_liked: bool, origin: Origin, now: datetime
+    ) -> int:
+        """Stores that a subscriber likes or dislikes these papers. Returns how many that changes.
+
+        A paper has one judgement, the last one. The same judgement again changes nothing.
+        """
+        ...
+
+    def withdraw(self, email: str, names: Iterable[str]) -> int:
+        """Deletes the judgements of the examples with these names. Returns how many there were."""
+        ...
+
+    def forget_interest(self, email: str) -> int:
+        """Deletes all judgements of a subscriber and what was learned. Returns how many there were."""
+        ...
+
+
+class JudgingStore(PageStore, InterestStore, Protocol):
+    """The pages on which subscribers judge papers."""
 
 
 class PageChangeStore(PreferenceStore, Protocol):
@@ -205,29 +238,4 @@ class RenameStore(Protocol):
 
         Returns false and does nothing if `email` is not known, or if `new` was mailed as another subscriber.
         """
-        ...
-
-
-class InterestStore(Protocol):
-    """What subscribers liked and disliked. An address need not be known to the store yet."""
-
-    def judgements(self, email: str) -> tuple[Judgement, ...]:
-        """Returns the judgements of a subscriber, the oldest first."""
-        ...
-
-    def judge(
-        self, email: str, examples: Iterable[Example], *, is_liked: bool, origin: Origin, now: datetime
-    ) -> int:
-        """Stores that a subscriber likes or dislikes these papers. Returns how many that changes.
-
-        A paper has one judgement, the last one. The same judgement again changes nothing.
-        """
-        ...
-
-    def withdraw(self, email: str, names: Iterable[str]) -> int:
-        """Deletes the judgements of the examples with these names. Returns how many there were."""
-        ...
-
-    def forget_interest(self, email: str) -> int:
-        """Deletes all judgements of a subscriber and what was learned. Returns how many there were."""
         ...

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     SUBSCRIBER_FEED = "reader feed"
     DIGEST = "digest"
     KEYWORD = "keyword"
+    INTEREST = "interest"
 
 
 def new_mailing_token() -> str:

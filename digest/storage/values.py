@@ -80,6 +80,8 @@ class Progress:
 class Pages:
     """The tokens of web pages: to unsubscribe, for a subscriber's preferences, and for one digest.
 
+    With `interest`, the subscriber says which papers of the digest they like.
+
     They are derived from the state's secret and never expire. Only `renew_links` changes a subscriber's own
     tokens.
     """
@@ -87,6 +89,7 @@ class Pages:
     leave: str
     subscriber: str
     digest: str
+    interest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

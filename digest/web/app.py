@@ -24,6 +24,7 @@ from digest.mail.citations.formats import FILE_TYPES, Format
 from digest.storage.report_stores import FiguresStore
 from digest.web.client_address import TokenGuesses, client_for, network_for, parse_hops
 from digest.web.connections import Connection, where_of
+from digest.web.judging import JudgingSite
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
 from digest.web.site import Found, Site
@@ -76,10 +77,18 @@ class Application:
     """Answers requests. Slow parts run in threads of its own, so that mails are not delayed."""
 
     def __init__(
-        self, *, settings: Web, site: Site, pages: Pages, store: FiguresStore, metrics: Metrics
+        self,
+        *,
+        settings: Web,
+        site: Site,
+        judging: JudgingSite,
+        pages: Pages,
+        store: FiguresStore,
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._site = site
+        self._judging = judging
         self._pages = pages
         self._store = store
         self._metrics = metrics
@@ -110,6 +119,9 @@ class Application:
                 ),
                 web.get("/d/{token}", self._showing(site.digest)),
                 web.get("/d/{token}/feed.atom", self._showing(site.digest_feed)),
+                web.get("/i/{token}", self._showing(self._judging.digest)),
+                web.get("/i/{token}/{verdict}/{paper:.+}", self._ask_verdict),
+                web.post("/i/{token}/{verdict}/{paper:.+}", self._judge),
                 web.get("/k/{token}", self._showing(site.keyword)),
                 web.get("/k/{token}/feed.atom", self._showing(site.keyword_feed)),
                 web.get("/f/{token}/feed.atom", self._showing(site.subscriber_feed)),
@@ -136,6 +148,16 @@ class Application:
 
     async def _undo(self, request: web.Request) -> web.StreamResponse:
         return await self._found(request, self._site.undo, asking=self._in_turn)
+
+    async def _ask_verdict(self, request: web.Request) -> web.StreamResponse:
+        return await self._found(request, lambda token: self._judging.asking(token, *_judged_in(request)))
+
+    async def _judge(self, request: web.Request) -> web.StreamResponse:
+        return await self._found(
+            request,
+            lambda token: self._judging.judge(token, *_judged_in(request)),
+            asking=self._in_turn,
+        )
 
     async def _prefer(self, request: web.Request) -> web.StreamResponse:
         """Checks the token before it waits for the body: a wrong token must not occupy a place."""
@@ -203,7 +225,7 @@ class Application:
     # For machines.
 
     async def _robots(self, request: web.Request) -> web.StreamResponse:
-        refused = ("/u/", "/p/", "/f/", "/b/") if self._settings.robots else ("/",)
+        refused = ("/u/", "/p/", "/f/", "/b/", "/i/") if self._settings.robots else ("/",)
         lines = ("User-agent: *", *(f"Disallow: {path}" for path in refused))
         return web.Response(text="".join(f"{line}\n" for line in lines))
 
@@ -330,6 +352,11 @@ class Application:
     async def _close(self, app: web.Application) -> None:
         for threads in (self._threads, self._changes):
             await asyncio.to_thread(threads.shutdown, wait=True, cancel_futures=True)
+
+
+def _judged_in(request: web.Request) -> tuple[str, str]:
+    """The verdict and the paper in the address."""
+    return request.match_info["verdict"], request.match_info["paper"]
 
 
 async def _body_of(request: web.Request) -> bytes:

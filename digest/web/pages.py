@@ -16,12 +16,14 @@ from digest.mail.citations.formats import FILE_TYPES, Format
 from digest.mail.rendering.paper_view import build_card, line_for
 from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest
-from digest.model.paper import one_line
+from digest.model.paper import Paper, one_line
 from digest.storage.values import KeywordPage
 from digest.web.preferences_form import DAYS, LENGTHS, Form
 
+_ASKED = {"more": "More like this?", "less": "Less like this?", "undo": "Take it back?"}
+_DONE = {"more": "More like this: noted", "less": "Less like this: noted", "undo": "Taken back"}
 _FILES = {"BibTeX": Format.BIBTEX, "RIS": Format.RIS, "CSL-JSON": Format.CSL_JSON}
-_NAMES = ("message", "leave", "preferences", "keyword", "digest", "undo")
+_NAMES = ("message", "leave", "preferences", "keyword", "digest", "undo", "judging", "judge")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,32 @@ class Notice:
     title: str
     text: str = ""
     is_failure: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedPaper:
+    """Where a paper is judged, and `is_liked`, what its subscriber said of it; `None` if nothing."""
+
+    more: str
+    less: str
+    undo: str
+    is_liked: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """The page at `url` on which a subscriber judges the papers of a digest, and what they said by now.
+
+    `verdicts` has their judgements, by arXiv identifier.
+    """
+
+    url: str
+    email: str
+    verdicts: Mapping[str, bool]
+
+    def paper(self, arxiv_id: str) -> JudgedPaper:
+        more, less, undo = (f"{self.url}/{verdict}/{arxiv_id}" for verdict in ("more", "less", "undo"))
+        return JudgedPaper(more=more, less=less, undo=undo, is_liked=self.verdicts.get(arxiv_id))
 
 
 class Pages:
@@ -118,11 +146,17 @@ class Pages:
             is_public=True,
         )
 
-    def digest(self, digest: Digest, *, url: str, keyword_pages: Mapping[str, str]) -> str:
-        """The page at `url`. Does not show whose digest it is; shows only keywords that found papers."""
+    def digest(
+        self, digest: Digest, *, url: str, keyword_pages: Mapping[str, str], judging: Judging | None = None
+    ) -> str:
+        """The page at `url`. Does not show whose digest it is; shows only keywords that found papers.
+
+        With `judging` it is the subscriber's own page, with buttons beside each paper.
+        """
         pages: defaultdict[str, str] = defaultdict(str, keyword_pages)
         return self._render(
-            "digest",
+            "judging" if judging else "digest",
+            judging=judging,
             title=headline(digest),
             dated_on=digest.dated_on,
             entries=[
@@ -132,8 +166,23 @@ class Pages:
             revisions=[(line_for(one), context_object(one.paper)) for one in digest.revisions],
             pages=pages,
             files={name: f"{url}.{FILE_TYPES[form].extension}" for name, form in _FILES.items()},
-            feed_url=f"{url}/feed.atom",
-            is_public=True,
+            feed_url="" if judging else f"{url}/feed.atom",
+            is_public=judging is None,
+        )
+
+    def judge(self, paper: Paper, verdict: str, judging: Judging, *, is_done: bool) -> str:
+        """The page with the button for a verdict on a paper: `more`, `less` or `undo`, which takes it back.
+
+        With `is_done` it says that this was counted, and has the button that takes it back.
+        """
+        return self._render(
+            "judge",
+            title=(_DONE if is_done else _ASKED)[verdict],
+            paper=build_card(paper),
+            verdict=verdict,
+            judging=judging,
+            own=judging.paper(paper.id),
+            is_done=is_done,
         )
 
     def _render(self, name: str, *, feed_url: str = "", is_public: bool = False, **values: object) -> str:

@@ -17,6 +17,7 @@ from digest.errors import ConfigurationError
 from digest.storage.factory import open_store
 from digest.web.app import Application
 from digest.web.connections import ConnectionLimiter, connections_for, listener_at
+from digest.web.judging import JudgingSite
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
 from digest.web.site import Site, Subscribers
@@ -64,7 +65,17 @@ async def serving(
             subscribers=subscribers,
             clock=clock,
         )
-        answering = Application(settings=settings, site=site, pages=pages, store=store, metrics=metrics)
+        judging = JudgingSite(
+            base_url=settings.base_url,
+            store=store,
+            changing=changing,
+            pages=pages,
+            subscribers=subscribers,
+            clock=clock,
+        )
+        answering = Application(
+            settings=settings, site=site, judging=judging, pages=pages, store=store, metrics=metrics
+        )
         runner = web.AppRunner(
             answering.application(clock),
             handle_signals=False,

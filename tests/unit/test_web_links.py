@@ -6,6 +6,7 @@ from pathlib import Path
 
 from digest.mail.links import NO_LINKS, LinkBuilder, links_for
 from digest.model.digest import Digest
+from digest.model.paper import ArxivId
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing, Pages
 from tests.factories import make_subscriber, moment
@@ -25,7 +26,10 @@ class CountingStore(SqliteStore):
         return super().keyword_tokens(keys, make=make)
 
 
-def mailing(*keywords: str, pages: Pages | None = Pages(leave="L", subscriber="R", digest="D")) -> Mailing:  # noqa: B008
+PAGES = Pages(leave="L", subscriber="R", digest="D", interest="I")
+
+
+def mailing(*keywords: str, pages: Pages | None = PAGES) -> Mailing:
     digest = Digest(
         email="ada@example.org",
         name=None,
@@ -44,6 +48,9 @@ def test_a_mailing_leads_to_its_pages_and_to_those_of_its_keywords(tmp_path: Pat
         assert links.unsubscribe == "https://d.example.org/lab/u/L"
         assert links.manage == "https://d.example.org/lab/p/R"
         assert links.online == "https://d.example.org/lab/d/D"
+        assert links.judging == "https://d.example.org/lab/i/I"
+        assert links.more_like(ArxivId("2606.00001")) == "https://d.example.org/lab/i/I/more/2606.00001"
+        assert links.less_like(ArxivId("math/0309136")) == "https://d.example.org/lab/i/I/less/math/0309136"
         assert links.keyword_pages
         assert set(links.keyword_pages) == {"tea", "milk"}
         assert links == links_for("https://d.example.org/lab", store)(mailing("tea", "milk"))

@@ -48,6 +48,7 @@ def read_mailing(row: Sequence[Any], editions: Editions, secret: str) -> Mailing
         leave=seal(secret, Kind.LEAVING, subscriber, about),
         subscriber=seal(secret, Kind.SUBSCRIBER, subscriber, about),
         digest=seal(secret, Kind.DIGEST, number, token),
+        interest=seal(secret, Kind.INTEREST, number, f"{token} {about}"),
     )
     return Mailing(number=number, token=token, attempts=attempts, digest=digest, pages=pages)
 

@@ -1,7 +1,9 @@
 """The content of the web pages. Each page is identified by a token."""
 
 from collections.abc import Iterable, Mapping
+from hmac import compare_digest
 
+from digest.config.parsing import address_key
 from digest.model.digest import Digest
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions, Part
@@ -89,6 +91,21 @@ class WebPages(Part):
         if number is None or not is_seal(token, self._connection.secret, Kind.DIGEST, number, name):
             return None
         return read_mailing(rows[0], self._editions, self._connection.secret).digest
+
+    def digest_to_judge(self, token: str) -> Digest | None:
+        number = number_in(self._connection.secret, Kind.INTEREST, token)
+        rows = self._connection.rows(
+            f"SELECT {MAILING_COLUMNS},"  # noqa: S608 (written here)
+            " (SELECT address FROM subscriber WHERE subscriber.number = mailing.subscriber)"
+            " FROM mailing WHERE number = ?",
+            [number],
+        )
+        for *row, address in rows:
+            mailing = read_mailing(row, self._editions, self._connection.secret)
+            is_theirs = address_key(mailing.digest.email) == address
+            if mailing.pages and compare_digest(mailing.pages.interest, token) and is_theirs:
+                return mailing.digest
+        return None
 
     def digests_of(self, feed: str) -> tuple[Mailing, ...] | None:
         found = subscriber_of(self._connection, Kind.SUBSCRIBER_FEED, feed)
