@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.mail.citations.formats import Format
+from digest.mail.citations import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,8 @@ from aiohttp.typedefs import Middleware
 
 from digest.config.web_settings import Web
 from digest.errors import StateError
-from digest.mail.citations.formats import FILE_TYPES, Format
+from digest.mail.citations import Format
+from digest.mail.citations.writer import FILE_TYPES
 from digest.storage.report_stores import FiguresStore
 from digest.web.client_address import TokenGuesses, client_for, network_for, parse_hops
 from digest.web.connections import Connection, where_of

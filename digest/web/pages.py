@@ -1,7 +1,6 @@
 """Renders values as HTML, with the templates in `templates/web`."""
 
 from base64 import b64encode
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,18 +10,23 @@ import jinja2
 from markupsafe import Markup
 
 from digest.errors import ConfigurationError
+from digest.mail.citations import Format
 from digest.mail.citations.coins import context_object
-from digest.mail.citations.formats import FILE_TYPES, Format
+from digest.mail.citations.writer import FILE_TYPES
 from digest.mail.rendering.paper_view import build_card, line_for
 from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest
 from digest.model.paper import Paper, one_line
 from digest.storage.values import KeywordPage
+from digest.web.digest_page import shown_groups, shown_paper
 from digest.web.preferences_form import DAYS, LENGTHS, Form
 
 _ASKED = {"more": "More like this?", "less": "Less like this?", "undo": "Take it back?"}
 _DONE = {"more": "More like this: noted", "less": "Less like this: noted", "undo": "Taken back"}
-_FILES = {"BibTeX": Format.BIBTEX, "RIS": Format.RIS, "CSL-JSON": Format.CSL_JSON}
+_FILES = {
+    name: FILE_TYPES[form]
+    for name, form in (("BibTeX", Format.BIBTEX), ("RIS", Format.RIS), ("CSL-JSON", Format.CSL_JSON))
+}
 _NAMES = ("message", "leave", "preferences", "keyword", "digest", "undo", "judging", "judge")
 
 
@@ -141,7 +145,7 @@ class Pages:
             "keyword",
             title=f"New papers: {keyword}",
             keyword=keyword,
-            cards=[(build_card(paper), context_object(paper)) for paper in page.papers],
+            papers=list(map(shown_paper, page.papers)),
             feed_url=feed_url,
             is_public=True,
         )
@@ -153,19 +157,14 @@ class Pages:
 
         With `judging` it is the subscriber's own page, with buttons beside each paper.
         """
-        pages: defaultdict[str, str] = defaultdict(str, keyword_pages)
         return self._render(
             "judging" if judging else "digest",
             judging=judging,
             title=headline(digest),
             dated_on=digest.dated_on,
-            entries=[
-                (build_card(entry.paper), entry.keywords, context_object(entry.paper))
-                for entry in digest.entries
-            ],
+            groups=list(shown_groups(digest, keyword_pages)),
             revisions=[(line_for(one), context_object(one.paper)) for one in digest.revisions],
-            pages=pages,
-            files={name: f"{url}.{FILE_TYPES[form].extension}" for name, form in _FILES.items()},
+            files={} if judging else {name: f"{url}.{one.extension}" for name, one in _FILES.items()},
             feed_url="" if judging else f"{url}/feed.atom",
             is_public=judging is None,
         )

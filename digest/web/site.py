@@ -9,8 +9,8 @@ from datetime import datetime
 
 from digest.config.parsing import address_key
 from digest.errors import StateError
-from digest.mail.citations.formats import FILE_TYPES, Format
-from digest.mail.citations.writer import write_references
+from digest.mail.citations import Format
+from digest.mail.citations.writer import FILE_TYPES, write_references
 from digest.mail.links import LinkBuilder
 from digest.mail.rendering.paper_view import title_for
 from digest.mail.rendering.templates import long_date

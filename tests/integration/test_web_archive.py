@@ -1,5 +1,6 @@
 """Digests and keywords on the web, and as feeds: what they show, and that nothing in them is markup."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 import feedparser
 import pytest
 
+from digest.keywords.names import readable_name
 from digest.mail.links import links_for
 from digest.model.paper import Paper, one_line
 from digest.storage.values import DeliveryResult, MailingState
@@ -149,7 +151,7 @@ async def test_a_keyword_is_text_wherever_it_is_shown(tmp_path: Path) -> None:
         for url in (f"/d/{mailing.pages.digest}", f"/k/{token}", f"/p/{mailing.pages.subscriber}"):
             page = Structure((await town.get(url)).body)
             assert not {tag for tag, _ in page.elements} & {"b", "i"}
-            assert text in "".join(page.texts)
+            assert (readable_name(text) if url.startswith("/d/") else text) in "".join(page.texts)
 
 
 async def test_a_digest_online_has_all_its_papers_and_says_nothing_of_its_subscriber(town: Town) -> None:
@@ -162,6 +164,47 @@ async def test_a_digest_online_has_all_its_papers_and_says_nothing_of_its_subscr
     assert "16 June 2026" in told(page.body)
     for personal in ("ada@example.org", mailing.pages.subscriber, mailing.token, "milk"):
         assert personal not in page.body
+
+
+async def test_a_digest_online_has_its_papers_by_keyword_with_a_list_to_jump_by(tmp_path: Path) -> None:
+    ada = make_subscriber("ada@example.org", "tea", "milk", "salt")
+    async with serving_town(tmp_path, [ada]) as town:
+        for number in range(1, 5):
+            town.found(invented_paper(f"2606.{number:05}", f"On tea {number}"))
+        both = replace(invented_paper("2606.00005", "On both"), abstract="We add milk to tea.")
+        town.found(both)
+        town.found(both, keyword="milk")
+        mailing = town.mail(ada)
+        assert mailing.pages
+        page = (await town.get(f"/d/{mailing.pages.digest}")).body
+    milk, tea = page.split('<section class="group"')[1:]
+    assert re.search(r'<nav.*href="#g1"><bdi>milk</bdi></a> <strong>1</strong>.*"#g2".*</nav>', page, re.S)
+    assert ('id="g1"' in milk, 'id="g2"' in tea, "salt" in page) == (True, True, False)
+    assert "We add <b>milk</b> to <b>tea</b>." in milk
+    assert re.findall(r'class="chip"[^>]*><bdi>(.*?)</bdi>', page) == ["tea"]
+    assert "and 1 above, under rarer keywords" in tea
+    assert [tea.count(f"On tea {number}</a>") for number in range(1, 5)] == [1, 1, 1, 1]
+
+
+async def test_addresses_in_texts_are_links_without_a_style(town: Town) -> None:
+    paper = replace(
+        invented_paper("2606.00001", "On tea"),
+        abstract="Tea is at https://tea.example.org/a.",
+        comment="Cups at https://cups.example.org",
+    )
+    page = (await town.get(town_links(town, paper)["/d/"])).body
+    assert 'at <a href="https://tea.example.org/a">https://tea.example.org/a</a>.' in page
+    assert '<a href="https://cups.example.org">' in page
+    assert "style=" not in page
+
+
+async def test_papers_of_one_keyword_have_no_heading_above_them(town: Town) -> None:
+    town.found(invented_paper("2606.00001", "On tea"))
+    mailing = town.mail()
+    assert mailing.pages
+    page = (await town.get(f"/d/{mailing.pages.digest}")).body
+    assert re.findall(r"<h(\d)", page) == ["1", "2"]
+    assert '"#g1"' not in page
 
 
 async def test_a_digest_can_be_read_online_after_its_subscriber_left(town: Town) -> None:
@@ -316,5 +359,5 @@ async def test_tex_reads_on_pages_and_in_feeds_as_it_does_in_mails(town: Town) -
     online = links_for(BASE, town.store)(town.mail()).online
     assert online is not None
     page, feed = await town.get(online), await town.get(f"{online}/feed.atom")
-    assert "O(n<sup>2</sup>) cups, by Erdős" in page.body
+    assert "<i>O</i>(<i>n</i><sup>2</sup>) cups, by Erdős" in page.body
     assert "O(n²) cups, by Erdős" in feed.body

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from digest.mail.citations import Format
 from digest.mail.citations.bibtex import write_bibtex
 from digest.mail.citations.coins import context_object
-from digest.mail.citations.formats import Format
 from digest.mail.citations.names import Name, parse_names
 from digest.mail.citations.tex import bibtex_text, bibtex_title
 from digest.mail.citations.writer import write_references

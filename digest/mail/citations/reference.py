@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from digest.mail.citations.names import Name, parse_names
-from digest.mail.rendering.tex.convert import plain
+from digest.mail.rendering.richtext import converted
+from digest.mail.rendering.tex.spans import as_text
 from digest.model.paper import ArxivId, Paper, month_of, one_line
 
 _DOI = re.compile(r"10\.\d{4,9}/[^\s<>\"{}\\]+")
@@ -95,4 +96,4 @@ def _key(authors: tuple[Name, ...], year: int, arxiv_id: ArxivId) -> str:
 
 
 def _shown(source: str) -> str:
-    return one_line(plain(one_line(source)))
+    return one_line(as_text(converted(one_line(source))))

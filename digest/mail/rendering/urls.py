@@ -11,6 +11,9 @@ _ADDRESS = re.compile(
 _PUNCTUATION = ".,;:!?'*_…"
 _PAIRS = {")": "(", "]": "["}
 
+LINK_STYLE = ' style="color:#b31b1b"'
+"""What links need in mails, where style sheets may be dropped. No escaped text has it."""
+
 
 def addresses(text: str) -> list[tuple[int, int]]:
     """The start and the end of each address in `text`."""
@@ -21,7 +24,7 @@ def addresses(text: str) -> list[tuple[int, int]]:
 
 def linked(address: str, html: str) -> str:
     """A link to `address`, which shows `html`."""
-    return f'<a href="{escape(address)}" style="color:#b31b1b">{html}</a>'
+    return f'<a href="{escape(address)}"{LINK_STYLE}>{html}</a>'
 
 
 def _trimmed(address: str) -> str:
