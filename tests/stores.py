@@ -41,13 +41,15 @@ def record(store: Store, *papers: Matched, covered: tuple[str, ...], now: dateti
     return store.record(papers, covered=dict.fromkeys(map(key, covered), LONG_AGO), now=now)
 
 
-def new_for(store: Store, email: str = "ada@example.org") -> set[tuple[str, str]]:
-    hits = store.news(email, backlog_since=LONG_AGO).hits
+def new_for(store: Store, email: str = "ada@example.org", since: datetime = LONG_AGO) -> set[tuple[str, str]]:
+    hits = store.news(email, backlog_since=since).hits
     return {(hit.paper.id, hit.query_key) for hit in hits}
 
 
-def enqueue(store: Store, subscriber: Subscriber, now: datetime = NOW) -> Digest | None:
-    news = store.news(subscriber.email, backlog_since=LONG_AGO)
+def enqueue(
+    store: Store, subscriber: Subscriber, now: datetime = NOW, since: datetime = LONG_AGO
+) -> Digest | None:
+    news = store.news(subscriber.email, backlog_since=since)
     digest = compose(subscriber, news.hits, planned_at=now, is_first=False, revisions=news.revisions)
     served = Served(email=subscriber.email, slot_at=now, frontier=news.frontier, digest=digest)
     assert store.enqueue([served]) == (digest is not None)

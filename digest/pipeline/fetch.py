@@ -198,7 +198,7 @@ class _Fetching:
                     return False
                 is_missing = isinstance(error, MissingNews)
             else:
-                self._papers_new += await asyncio.to_thread(self._record, source, batch, held, window)
+                self._papers_new += await asyncio.to_thread(self._record, batch, held, window)
                 self._served += len(batch)
                 self.answered[source.name] = None
                 _log.info("fetched source=%s queries=%d papers=%d", source.name, len(batch), len(papers))
@@ -223,18 +223,19 @@ class _Fetching:
             held.append(_Held(fingerprint, matched, bool(keys) if is_match is None else is_match))
         return tuple(held)
 
-    def _record(self, source: Source, batch: Sequence[Query], held: "Sequence[_Held]", window: Window) -> int:
+    def _record(self, batch: Sequence[Query], held: "Sequence[_Held]", window: Window) -> int:
         """Stores the papers, and returns how many are new."""
         now = window.until
         covered = [one.covered_at for query in batch if (one := self._coverage.get(query.key))]
         if not self._news(batch, [one.matched.paper for one in held if one.is_match]):
             now = covered_without_news(max(covered, default=_LONG_AGO), now)
         self._newest = max(self._newest, _newest_whole([one.matched.paper for one in held], window, now))
-        timely = [(one, self._in_time(one.matched, window)) for one in held]
+        timely = [(one, self._in_time(one.matched)) for one in held]
         found = [matched for _, matched in timely if matched.query_keys or matched.past_keys]
         since_copy = [matched for matched in found if self._is_since_copy(matched.paper)]
         before = [matched for matched in found if not self._is_since_copy(matched.paper)]
-        searched = {query.key: self._searched_since(source, window) for query in batch}
+        since = max(window.announced_since, self._now - self._lookback)
+        searched = {query.key: since for query in batch}
         # The first call of `record` ends the first look-back of a keyword.
         newest = self._newest_restored or "" if since_copy else self._newest
         papers_new = self._store.record(before, covered=searched, now=now, newest=newest)
@@ -248,8 +249,11 @@ class _Fetching:
         self._store.note_examined((query.key for query in batch), whole)
         return papers_new
 
-    def _in_time(self, matched: Matched, window: Window) -> Matched:
-        """Returns the paper with the queries for which it is new, and those for which it is of the past."""
+    def _in_time(self, matched: Matched) -> Matched:
+        """Returns the paper with the queries for which it is new, and those for which it is of the past.
+
+        Older papers are not stored, since some sources have more of them than others.
+        """
         news, past = [], []
         paper = matched.paper
         for key in matched.query_keys:
@@ -260,7 +264,7 @@ class _Fetching:
                 is_news = one.is_news(paper, self._now, self._lookback)
             if is_news:
                 news.append(key)
-            elif paper.submitted_at and paper.submitted_at >= window.submitted_since:
+            elif self._is_recent(paper):
                 past.append(key)
         return Matched(paper=paper, query_keys=tuple(news), past_keys=tuple(past))
 
@@ -272,17 +276,6 @@ class _Fetching:
 
     def _is_recent(self, paper: Paper) -> bool:
         return not paper.submitted_at or paper.submitted_at >= self._now - self._lookback
-
-    @staticmethod
-    def _searched_since(source: Source, window: Window) -> datetime:
-        """Returns the submission time since which all papers are known after an answer.
-
-        A list of changes has all papers that were submitted since its beginning, and only a part of the older
-        ones.
-        """
-        if source.lists_again:
-            return window.submitted_since
-        return max(window.announced_since, window.submitted_since)
 
     def _judge(
         self,

@@ -191,7 +191,7 @@ def test_who_gets_no_mail_is_welcomed_with_nothing_from_before_their_time(store:
     enqueue(store, bo)
     assert archive(store) == 2
     store.resume(ADA.email, now=SUMMER)
-    assert ids(enqueue(store, ADA)) == {"2603.00002", "2603.00003"}
+    assert ids(enqueue(store, ADA, since=SUMMER - LOOKBACK)) == {"2603.00002", "2603.00003"}
 
 
 def test_what_new_hits_and_editions_are_numbered_after_stays(store: SqliteStore) -> None:
@@ -215,7 +215,25 @@ def test_what_was_put_away_is_no_backlog_and_counts_as_seen(store: SqliteStore) 
     assert archive(store) == 2
     enrol(store, bo, ada)
     record(store, *old(1, keywords=("milk",)), covered=("milk",))
-    assert new_for(store) == {("2603.00001", key("milk"))}
+    assert new_for(store, since=SUMMER - LOOKBACK) == set()
+    # Now the look-back reaches them again, and bo has them already.
+    assert new_for(store, since=SPRING - LOOKBACK) == {
+        ("2603.00001", key("milk")),
+        *((f"2603.0000{place}", key("tea")) for place in (1, 2, 3)),
+    }
+    assert new_for(store, bo.email, since=SPRING - LOOKBACK) == set()
+
+
+def test_an_archive_block_may_hold_papers_from_before_a_longer_look_back(store: SqliteStore) -> None:
+    bo = make_subscriber("bo@example.org", "tea")
+    enrol(store, bo)
+    earlier = found("2602.00001", "tea", submitted="2026-02-01 10:00")
+    record(store, *old(1), earlier, *old(2), covered=("tea",))
+    enqueue(store, bo)
+    assert archive(store) == 2
+    enrol(store, bo, ADA)
+    assert new_for(store, since=SPRING - LOOKBACK) == {(f"2603.0000{n}", key("tea")) for n in (1, 2)}
+    assert ids(enqueue(store, ADA)) == {"2602.00001", "2603.00001", "2603.00002"}
 
 
 def test_a_new_version_of_a_paper_that_was_put_away_is_told_to_who_had_it(store: SqliteStore) -> None:

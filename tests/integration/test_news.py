@@ -95,19 +95,21 @@ async def test_a_held_paper_comes_though_each_fetch_was_soon_after_an_announceme
     assert lab.mails() == [(ADA, held.id)]
 
 
-async def test_a_source_that_lists_again_makes_nothing_new_of_the_time_before_the_first_look(
-    store: SqliteStore,
+@pytest.mark.parametrize("lists_again", [True, False])
+async def test_of_the_time_before_the_look_back_only_what_was_held_back_is_new(
+    store: SqliteStore, lists_again: bool
 ) -> None:
     lab = Installation(store, make_subscriber(ADA, "tea"))
+    lab.source.lists_again = lists_again
     await lab.run(MONDAY, TEA)
     lab.mails()
     before = invented_paper("2605.00001", "Tea of May", submitted="2026-05-01 10:00")
     report = await lab.run(TUESDAY, TEA, before)
     assert (lab.mails(), report.papers_new) == ([], 0)
-    # What comes into that time afterwards was held back, or matches only now.
-    late = invented_paper("2605.00002", "Late tea", submitted="2026-05-02 10:00")
-    await lab.run(WEDNESDAY, TEA, before, late)
-    assert lab.mails() == [(ADA, late.id)]
+    edited = invented_paper("2605.00002", "Matches only now: tea", submitted="2026-05-02 10:00")
+    held = invented_paper("2606.00900", "Late tea", submitted="2026-05-02 10:00")
+    await lab.run(WEDNESDAY, TEA, before, edited, held)
+    assert lab.mails() == [(ADA, held.id)]
     assert lab.source.asked[-1][1].submitted_since == TUESDAY - HELD
 
 
@@ -249,6 +251,28 @@ async def test_a_longer_lookback_looks_further_back_once(store: SqliteStore, is_
     lab.subscribers = (*lab.subscribers, make_subscriber("cy@example.org", "tea"))
     await lab.run(WEDNESDAY, TEA)
     assert lab.mails() == [("cy@example.org", f"{TEA.id} {old.id}")]
+
+
+@pytest.mark.parametrize("lists_again", [True, False])
+@pytest.mark.parametrize("others", [("milk",), ("tea leaves", "milk")])
+async def test_a_lookback_that_was_raised_while_nobody_followed_a_keyword_reaches_its_first_digest(
+    store: SqliteStore, lists_again: bool, others: tuple[str, ...]
+) -> None:
+    lab = Installation(store, make_subscriber(ADA, *others, "tea"))
+    lab.source.lists_again = lists_again
+    old = invented_paper("2605.00001", "Old tea leaves", submitted=f"{MONDAY - timedelta(days=22):%F %R}")
+    await lab.run(MONDAY, TEA)
+    # The search API lists papers of 75 days again; OAI-PMH lists what changed.
+    await lab.run(TUESDAY, TEA, *[old] * lists_again)
+    assert lab.mails() == [(ADA, TEA.id)]
+    lab.subscribers = (make_subscriber(ADA, *others),)
+    milk = invented_paper("2606.00002", "Milk", submitted="2026-06-15 10:00")
+    await lab.run(TUESDAY, TEA, milk, force=True)
+    assert lab.mails() == [(ADA, milk.id)]
+    lab.lookback = timedelta(days=30)
+    lab.subscribers = (make_subscriber(ADA, *others, "tea"),)
+    await lab.run(WEDNESDAY, TEA, milk, old)
+    assert lab.mails() == [(ADA, old.id)]
 
 
 @pytest.mark.parametrize("days", [-365, 365])

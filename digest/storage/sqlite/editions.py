@@ -42,10 +42,12 @@ class Editions:
         self._connection = connection
         self._papers: dict[int, Paper] = {}
         self._numbers: dict[tuple[ArxivId, int], int] = {}
+        self._since: tuple[str, list[int]] = ("", [])
 
     def forget(self) -> None:
         self._papers.clear()
         self._numbers.clear()
+        self._since = ("", [])
 
     def read(self, numbers: Iterable[int]) -> Mapping[int, Paper]:
         """Returns the papers of these editions. They are cached, because subscribers share them."""
@@ -76,6 +78,17 @@ class Editions:
         for shelf, wanted in groupby(sorted(numbers), key=lambda number: number // PLACES):
             rows = _unpacked(self._connection.one("SELECT papers FROM shelf WHERE number = ?", [shelf]))
             yield from ((number, rows[number % PLACES]) for number in wanted)
+
+    def shelves_since(self, moment: datetime) -> list[int]:
+        """Returns the archive blocks with papers submitted since then, usually none.
+
+        Cached, since all subscribers of a run have the same look-back. A run archives no such papers.
+        """
+        since = text_of(moment)
+        if self._since[0] != since:
+            rows = self._connection.rows("SELECT number FROM shelf WHERE newest_submitted_at >= ?", [since])
+            self._since = (since, [number for (number,) in rows])
+        return self._since[1]
 
     def shelved_since(self, moment: datetime) -> list[tuple[int, Code]]:
         """Returns the archived editions of papers submitted since then, with the codes of their ids."""

@@ -1,10 +1,12 @@
 """What is new for a subscriber."""
 
+import json
 from datetime import datetime
 
 from digest.config.parsing import address_key
 from digest.model.digest import Hit
 from digest.model.paper import Paper
+from digest.storage.sqlite import editions
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
 from digest.storage.sqlite.revisions import Revisions
@@ -33,6 +35,16 @@ candidate AS (
         OR has_backlog AND (
             submitted_at >= ?2 OR submitted_at IS NULL AND arxiv_id BETWEEN ?3 AND ?4
         )
+    UNION ALL
+    -- Reads all past hits, if the look-back has grown so far that some are in it.
+    SELECT past_hit.number, key, past_hit.paper, past_hit.edition, 1, reader, cursor
+    FROM followed
+    CROSS JOIN past_hit ON past_hit.query = followed.query
+    CROSS JOIN paper ON paper.number = past_hit.paper
+    WHERE has_backlog AND ?6 <> '[]'
+        AND (past_hit.number <= began_after OR is_past) AND past_hit.number <= last
+        AND past_hit.edition / ?7 IN (SELECT value FROM json_each(?6))
+        AND arxiv_id BETWEEN ?3 AND ?4
     UNION ALL
     -- Reads all past hits, for readers who were without mail so long that some are news.
     SELECT past_hit.number, key, past_hit.paper, past_hit.edition, 0, reader, cursor
@@ -68,8 +80,9 @@ ORDER BY number
 """The hits of a subscriber (?1) after their cursor, without papers that they know already.
 
 They know a paper from an earlier hit or from elsewhere. The backlog is limited to papers that were submitted
-since ?2 or, if the source gave no time, have an id from ?3 to ?4. A dropped keyword has the hits that were
-found while it was followed. ?5 is the last hit.
+since ?2 or, if the source gave no time, have an id from ?3 to ?4. ?6 are the archive blocks (of ?7 editions)
+that have such papers; the caller checks the time of each. A dropped keyword has the hits that were found
+while it was followed. ?5 is the last hit.
 """
 
 
@@ -85,6 +98,7 @@ class NewsReader(Part):
             )
             since = backlog_since
             asked = [address_key(email), text_of(since), first_code(since), LAST_CODE, frontier.hit]
+            asked += [json.dumps(self._editions.shelves_since(since)), editions.PLACES]
             rows = self._connection.rows(_NEW_HITS, asked)
             papers = self._editions.read({edition for _, _, edition, _ in rows})
             versions = Revisions(self._connection, self._editions)
@@ -94,6 +108,7 @@ class NewsReader(Part):
         hits = tuple(
             Hit(number=number, query_key=key, paper=papers[edition], is_backlog=bool(is_backlog))
             for number, key, edition, is_backlog in rows
+            if not (is_backlog and _is_before(papers[edition], text_of(since)))
         )
         return News(
             hits=hits, frontier=frontier, undelivered=undelivered, revisions=revisions, changes=changes
@@ -127,3 +142,7 @@ class NewsReader(Part):
             [address],
         )
         return tuple(read_mailing(row, self._editions, self._connection.secret) for row in rows)
+
+
+def _is_before(paper: Paper, since: str) -> bool:
+    return paper.submitted_at is not None and text_of(paper.submitted_at) < since
