@@ -114,8 +114,13 @@ def test_each_subscriber_gets_a_mail_a_day_with_what_is_new_for_them(demo: Demo,
 
 
 def test_the_output_tells_who_got_what_and_why(output: str) -> None:
-    for email, count in (("ada", 5), ("bruno", 5), ("ada", 4), ("bruno", 3)):
-        assert re.search(rf"^  {email}@example\.org +{count} new papers: ", output, re.MULTILINE)
+    for email, told in (
+        ("ada", "2 June: 5 papers: "),
+        ("bruno", "2 June: 5 papers: "),
+        ("ada", "3 June: 4 papers: "),
+        ("bruno", "Reinforcement Learning in the Honey B… · "),
+    ):
+        assert re.search(rf"^  {email}@example\.org +{told}", output, re.MULTILINE)
     prose = " ".join(output.split())
     assert re.search(r"Late: 2606\.99122 .* 2 of 2 subscribers got it.* Replaced:", prose)
     assert re.search(r"Replaced: version 2 of 2605\.99108 .* 0 of 2 subscribers got it", prose)
@@ -133,8 +138,7 @@ def test_each_mail_is_also_a_page_to_open(demo: Demo, output: str) -> None:
 
 
 def test_output_that_is_piped_is_plain(output: str) -> None:
-    assert output.isascii()
-    assert "\x1b" not in output
+    assert not set(output) & set("\x1b│╭─")
 
 
 def test_the_subscribers_own_settings_and_state_are_left_alone(demo: Demo, output: str) -> None:
