@@ -27,6 +27,7 @@ from digest.cli import (
     export,
     importing,
     init,
+    interests,
     keywords,
     page,
     preview,
@@ -78,6 +79,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         subscribers.subscribers,
         importing.import_,
     ),
+    "Interests": (interests.like, interests.dislike, interests.interests),
     "State": (backup.backup,),
     "Returned mail": (bounces.bounce, bounces.suppressions, bounces.resume),
 }

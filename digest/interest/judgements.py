@@ -7,6 +7,9 @@ from enum import StrEnum
 from digest.keywords.analysis import stem, words
 from digest.model.paper import Paper
 
+DISLIKED = 0.5
+"""What is disliked counts so much, against what is liked."""
+
 _TITLED = "title:"
 
 

@@ -19,7 +19,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from digest.interest.judgements import Judgement
+from digest.interest.judgements import DISLIKED, Judgement
 from digest.interest.terms import weigh
 from digest.model.paper import Paper
 
@@ -27,7 +27,6 @@ VERSION = 1
 """Changes with everything that changes a profile: the terms, their weights, the method."""
 
 _PLACES = 1 << 18
-_DISLIKED = 0.5
 _SHARED = 0.6
 _BEST = 5
 _FEEDBACK = 0.5
@@ -50,7 +49,7 @@ def learn(judgements: Iterable[Judgement]) -> bytes | None:
     with _cleared_sums() as sums:
         touched = [sums.add(liked, 1.0)]
         if disliked:
-            touched.append(sums.add(disliked, -_DISLIKED))
+            touched.append(sums.add(disliked, -DISLIKED))
         places = np.unique(np.concatenate(touched))
         weights = sums.values[places]
     heaviest = np.sort(np.argsort(-np.abs(weights), kind="stable")[:_TERMS_KEPT])

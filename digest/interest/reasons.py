@@ -1,10 +1,11 @@
 """Why a paper is near to what a subscriber likes: the most similar paper that they liked, and its terms."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from digest.interest.judgements import Example, Judgement
+from digest.interest.judgements import DISLIKED, Example, Judgement
 from digest.interest.terms import weigh
 from digest.keywords.analysis import stem, words
 from digest.model.paper import Paper
@@ -38,6 +39,28 @@ def _products(weights: dict[str, float], example: Example) -> dict[str, float]:
     return {term: weights[term] * theirs[term] for term in weights.keys() & theirs.keys()}
 
 
+def learned_terms(judgements: Iterable[Judgement], *, limit: int) -> tuple[tuple[str, float], ...]:
+    """Returns what speaks most for a paper, and what speaks most against it: terms with their weights.
+
+    They are those of the profile, written as in the examples.
+    """
+    known = tuple(judgements)
+    liked = sum(one.is_liked for one in known)
+    totals: defaultdict[str, float] = defaultdict(float)
+    written: dict[str | None, str] = {}
+    for one in known:
+        share = 1 / liked if one.is_liked else -DISLIKED / (len(known) - liked)
+        for word in _written(one.example):
+            for term in map(stem, words(word)):
+                written.setdefault(term, word)
+        for term, weight in weigh(one.example.title, one.example.abstract).items():
+            totals[written.get(term, term)] += share * weight
+    ordered = sorted(totals, key=lambda term: (-totals[term], term))
+    best = [term for term in ordered[:limit] if totals[term] > 0]
+    worst = [term for term in ordered[: -limit - 1 : -1] if totals[term] < 0]
+    return tuple((term, totals[term]) for term in (*best, *worst))
+
+
 def written_terms(weights: dict[str, float], paper: Paper, *, limit: int = _TERMS_SHOWN) -> tuple[str, ...]:
     """Returns the heaviest terms, as the paper writes them. Words that a hyphen joins are one."""
     found: dict[str, float] = {}
@@ -50,7 +73,7 @@ def written_terms(weights: dict[str, float], paper: Paper, *, limit: int = _TERM
     return tuple(sorted(found, key=lambda one: (-found[one], one))[:limit])
 
 
-def _written(paper: Paper) -> Iterator[str]:
+def _written(paper: Paper | Example) -> Iterator[str]:
     """Yields the words of the abstract and then of the title, without the capitals of a beginning."""
     for found in _WORD.finditer(paper.abstract):
         is_inside = _INSIDE.search(paper.abstract, max(0, found.start() - 2), found.start())

@@ -1,0 +1,134 @@
+"""Files of reference managers: which papers are in them, by which identifiers, and what cannot be used."""
+
+import json
+
+import pytest
+
+from digest.cli.libraries.parser import Reference, Unread, of_zotero, parse_library
+
+BIBTEX = r"""
+@comment{x}
+@string{pub = "A Press"}
+@article{example2026tea,
+  title = {{Sim-to-Real} {T}ransfer of {\"U}ber-Kettles with $\alpha$-mixing},
+  author = {Example, Ada},
+  abstract = {Abstract. We boil \emph{water} \& wait.},
+  eprint = {2606.01234},
+  archiveprefix = {arXiv},
+}
+@misc{a, title = {By DOI}, doi = {10.48550/arXiv.2606.00002}}
+@misc{b, title = {By address}, url = {https://arxiv.org/abs/2606.00003v2}}
+@article{c, title = {By journal}, journal = {arXiv preprint arXiv:2606.00004}}
+@article{d, title = {Old}, eprint = {math/0309136}, eprinttype = {arxiv}}
+@article{e, title = "Elsewhere", eprint = {2606.00005}, eprinttype = {pubmed}, doi = {10.1000/182}}
+@article{c, title = {The same key}}
+@misc{f, author = {Example, Ada}}
+@misc{g title = {No comma}}
+"""
+
+RIS = """TY  - JOUR
+AU  - Example, Ada
+TI  - By address
+AB  - We boil water.
+UR  - https://arxiv.org/abs/2606.00003
+ER  -
+
+TY  - GEN
+T1  - By number
+N1  - arXiv:2606.00004 [cs]
+ER  -
+
+TY  - BOOK
+TI  - Elsewhere
+DO  - 10.1000/182
+ER  -
+
+TY  - BOOK
+AU  - Example, Ada
+ER  -
+"""
+
+CSL = [
+    {
+        "id": "x/1",
+        "type": "article",
+        "title": "By <i>number</i>",
+        "abstract": "We boil\nwater.",
+        "number": "arXiv:2606.00004",
+    },
+    {"id": "x/2", "title": "By DOI", "DOI": "10.48550/arXiv.2606.00002"},
+    {"id": "x/3", "title": "Elsewhere", "URL": "https://example.org/2606.00003"},
+    {"id": "x/4", "type": "book"},
+    "nothing",
+]
+
+
+def brief(text: str) -> list[tuple[str, str | None]]:
+    return [(one.title, one.arxiv_id) for one in parse_library(text) if isinstance(one, Reference)]
+
+
+def unread(text: str) -> list[str]:
+    return [one.label for one in parse_library(text) if isinstance(one, Unread)]
+
+
+def test_bibtex_is_read_with_identifiers_from_each_usual_field() -> None:
+    assert brief(BIBTEX) == [
+        ("Sim-to-Real Transfer of Über-Kettles with α-mixing", "2606.01234"),
+        ("By DOI", "2606.00002"),
+        ("By address", "2606.00003"),
+        ("By journal", "2606.00004"),
+        ("Old", "math/0309136"),
+        ("Elsewhere", None),
+        ("The same key", None),
+    ]
+    first = parse_library(BIBTEX)[0]
+    assert isinstance(first, Reference)
+    assert first.label == "example2026tea"
+    assert first.abstract == "We boil water & wait."
+
+
+def test_what_is_no_paper_in_bibtex_is_named() -> None:
+    assert unread(BIBTEX) == ["f", "@misc{g title ="]
+
+
+def test_ris_is_read() -> None:
+    assert brief(RIS) == [("By address", "2606.00003"), ("By number", "2606.00004"), ("Elsewhere", None)]
+    assert unread(RIS) == ["an entry without a title"]
+
+
+@pytest.mark.parametrize("text", [json.dumps(CSL), "\ufeff" + json.dumps({"items": CSL})])
+def test_csl_json_is_read(text: str) -> None:
+    assert brief(text) == [("By number", "2606.00004"), ("By DOI", "2606.00002"), ("Elsewhere", None)]
+    assert unread(text) == ["x/4", "nothing"]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "Dear editor,", "<html>", "[", '{"title": ', "[[[["])
+def test_another_file_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        parse_library(text)
+
+
+def test_an_empty_library_has_no_papers() -> None:
+    assert parse_library("[]") == []
+
+
+def test_items_of_zotero_are_read_without_notes_and_attachments() -> None:
+    item = {
+        "key": "K1",
+        "data": {
+            "itemType": "preprint",
+            "title": "By archive",
+            "abstractNote": "We boil water.",
+            "archiveID": "arXiv:2606.00004",
+        },
+    }
+    found = of_zotero(item)
+    assert isinstance(found, Reference)
+    assert (found.label, found.title, found.abstract) == ("By archive", "By archive", "We boil water.")
+    assert found.arxiv_id == "2606.00004"
+    extra = of_zotero({"data": {"itemType": "book", "title": "T", "extra": "x: y\narXiv: 2606.00005 [cs]"}})
+    assert isinstance(extra, Reference)
+    assert extra.arxiv_id == "2606.00005"
+    for kind in ("note", "attachment", "annotation"):
+        assert of_zotero({"data": {"itemType": kind, "title": "A note"}}) is None
+    assert of_zotero({}) is None
