@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from digest.errors import QueryError
 from digest.keywords.ast import AllOf, AnyOf, Author, Category, Identifier, Leaf, Node, Phrase, Remark
 from digest.keywords.query import parse
 from digest.model.categories import ARCHIVE_NAMES, NAMES, category_code
 
+_KEPT = 50_000
 _FIELDS = {"ti": " in the title", "abs": " in the abstract", "co": " in the comment", "jr": " in the journal"}
 
 
@@ -25,6 +27,7 @@ def keyword_names(keywords: Iterable[str], own: Mapping[str, str] | None = None)
     }
 
 
+@lru_cache(maxsize=_KEPT)
 def readable_name(keyword: str) -> str:
     """The keyword in words; as it was written if only an earlier version of the language accepts it."""
     try:

@@ -1,6 +1,5 @@
 """The values between matching and mailing: a hit, and the digest of many hits."""
 
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, NamedTuple, TypeAlias
@@ -104,15 +103,20 @@ def groups(digest: Digest) -> tuple[Group, ...]:
 
     Of equally rare keywords, the first one of the subscriber counts. Entries without a keyword come last.
     """
-    found = Counter(keyword for entry in digest.entries for keyword in entry.keywords)
+    found: dict[str, int] = {}
+    for _, keywords in digest.entries:
+        for keyword in keywords:
+            found[keyword] = found.get(keyword, 0) + 1
     places = {keyword: place for place, keyword in enumerate(digest.keywords)}
     order = sorted(found, key=lambda keyword: (found[keyword], places.get(keyword, len(places)), keyword))
     rank = {keyword: place for place, keyword in enumerate(order)}
-    grouped: defaultdict[str, list[Entry]] = defaultdict(list)
+    grouped: dict[str, list[Entry]] = {}
     for entry in digest.entries:
-        grouped[min(entry.keywords, key=rank.__getitem__, default="")].append(entry)
+        keywords = entry.keywords
+        rarest = min(keywords, key=rank.__getitem__) if len(keywords) > 1 else keywords[0] if keywords else ""
+        grouped.setdefault(rarest, []).append(entry)
     return tuple(
-        Group(keyword, found[keyword] or len(grouped[keyword]), tuple(grouped[keyword]))
+        Group(keyword, found.get(keyword, len(grouped[keyword])), tuple(grouped[keyword]))
         for keyword in dict.fromkeys((*order, ""))
         if keyword in grouped
     )

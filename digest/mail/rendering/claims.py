@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from digest.mail.rendering.richtext import cut, joined, places
@@ -20,6 +21,8 @@ _LONGEST_TEXT = 800
 """Characters; for texts without blanks, as in Chinese."""
 
 _SHORTEST = 12
+_KEPT = 2_000
+"""Abstracts: their sentences are the same for all subscribers."""
 
 _PAPER = r"(?:paper|work|article|study|letter|note|thesis|report|survey|review|manuscript|chapter|research)"
 _ADVERBS = (
@@ -106,7 +109,7 @@ def excerpt(pieces: Sequence[Span], passages: Collection[str] = ()) -> tuple[Spa
     text = joined(pieces)
     if text.count(" ") < _WHOLE and len(text) <= _LONGEST_TEXT:
         return tuple(pieces)
-    found = [_judged(text, start, end) for start, end in sentences(text)]
+    found = _judged_sentences(text)
     marks = places(text, passages) if passages else []
     kept: list[Span] = []
     last = -1
@@ -119,6 +122,11 @@ def excerpt(pieces: Sequence[Span], passages: Collection[str] = ()) -> tuple[Spa
             kept.append(Span(" …"))
         last = number
     return joined_spans(kept)
+
+
+@lru_cache(maxsize=_KEPT)
+def _judged_sentences(text: str) -> tuple[_Sentence, ...]:
+    return tuple(_judged(text, start, end) for start, end in sentences(text))
 
 
 def _judged(text: str, start: int, end: int) -> _Sentence:

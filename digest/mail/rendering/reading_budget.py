@@ -4,10 +4,9 @@ The papers stand in groups, the best first. What is shown of a paper never excee
 paper of its group.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from itertools import zip_longest
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from digest.model.digest import Length
 
@@ -38,9 +37,6 @@ class Cost(NamedTuple):
     def minus(self, other: "Cost") -> "Cost":
         return Cost(self.words - other.words, self.size - other.size)
 
-    def is_within(self, room: "Cost") -> bool:
-        return self.words <= room.words and self.size <= room.size
-
 
 NOTHING = Cost(0, 0)
 
@@ -54,22 +50,16 @@ class Level(IntEnum):
     WHOLE = 3
 
 
-class PaperCosts(NamedTuple):
-    """What one paper takes as a line, as a card with a short abstract, and as a card with the whole one."""
-
-    line: Cost
-    short: Cost
-    whole: Cost
-
-    def at(self, level: Level) -> Cost:
-        return (NOTHING, *self)[level]
+class Costly(Protocol):
+    @property
+    def cost(self) -> Cost: ...
 
 
 class GroupCosts(NamedTuple):
-    """What a group takes: its `heading`, and each of its papers."""
+    """What a group takes: its `heading`, and each of its papers at each level above `COUNTED`."""
 
     heading: Cost
-    papers: Sequence[PaperCosts]
+    papers: Sequence[Mapping[Level, Costly]]
 
 
 def minutes(words: int) -> int:
@@ -77,63 +67,74 @@ def minutes(words: int) -> int:
     return max(1, round(words / _WORDS_A_MINUTE))
 
 
-def levels(groups: Sequence[GroupCosts], room: Cost, length: Length) -> list[list[Level]]:
-    """The level of each paper of each group, so that all headings and papers fit into `room`.
+class Plan(NamedTuple):
+    """The level of each paper of each group, and the words of all of them, with the headings."""
+
+    levels: list[list[Level]]
+    words: int
+
+
+def plan(groups: Sequence[GroupCosts], room: Cost, length: Length) -> Plan:
+    """Decides the level of each paper, so that all headings and papers fit into `room`.
 
     In this order, as far as there is room: the first paper of each group as a line, then as a card; a few
     cards more; each paper as a line; then more cards, and whole abstracts for the first of them. If
     everything fits, everything is whole.
     """
-    plan = _Plan(groups, room)
-    plan.raise_to(Level.LINE, plan.firsts())
-    plan.raise_to(Level.SHORT, plan.firsts())
-    plan.raise_to(Level.SHORT, plan.by_rank()[: _FIRST_CARDS[length]])
-    plan.raise_to(Level.LINE, plan.by_rank())
-    papers = plan.by_rank()
-    for end in range(_CARDS[length], len(papers) + _CARDS[length], _CARDS[length]):
-        cards = papers[:end]
-        if not (plan.raise_to(Level.SHORT, cards) and plan.raise_to(Level.WHOLE, sorted(cards))):
-            plan.raise_to(Level.SHORT, papers)
+    raising = _Raising(groups, room)
+    firsts = [(group, 0) for group in range(len(groups))]
+    ranked = _by_rank(groups)
+    raising.raise_to(Level.LINE, firsts)
+    raising.raise_to(Level.SHORT, firsts)
+    raising.raise_to(Level.SHORT, ranked[: _FIRST_CARDS[length]])
+    raising.raise_to(Level.LINE, ranked)
+    done = 0
+    for end in range(_CARDS[length], len(ranked) + _CARDS[length], _CARDS[length]):
+        cards = ranked[done:end]
+        if not (raising.raise_to(Level.SHORT, cards) and raising.raise_to(Level.WHOLE, sorted(cards))):
+            raising.raise_to(Level.SHORT, ranked[done:])
             break
-    return plan.levels
+        done = end
+    return Plan(raising.levels, room.words - raising.room.words)
 
 
-class _Plan:
-    """Levels that are raised as long as there is room."""
+def _by_rank(groups: Sequence[GroupCosts]) -> list[tuple[int, int]]:
+    """The places of all papers: the first of each group, then the second of each group, and so on."""
+    places = [(n, group) for group, one in enumerate(groups) for n in range(len(one.papers))]
+    return [(group, n) for n, group in sorted(places)]
+
+
+class _Raising:
+    """Levels that are raised as long as there is `room`."""
 
     def __init__(self, groups: Sequence[GroupCosts], room: Cost) -> None:
         self._groups = groups
-        self._room = room
+        self.room = room
         self.levels = [[Level.COUNTED] * len(group.papers) for group in groups]
-
-    def firsts(self) -> list[tuple[int, int]]:
-        return [(group, 0) for group in range(len(self._groups))]
-
-    def by_rank(self) -> list[tuple[int, int]]:
-        """The places of all papers: the first of each group, then the second of each group, and so on."""
-        places = ([(group, n) for n in range(len(one.papers))] for group, one in enumerate(self._groups))
-        return list(_interleaved(places))
 
     def raise_to(self, level: Level, places: Sequence[tuple[int, int]]) -> bool:
         """Raises the papers at `places` that are lower, up to the first without room.
 
         Returns whether all had room.
         """
+        words, size = self.room
         for group, place in places:
-            former = self.levels[group][place]
+            row = self.levels[group]
+            former = row[place]
             if former >= level:
                 continue
-            costs = self._groups[group].papers[place]
-            more = costs.at(level).minus(costs.at(former))
-            if not any(self.levels[group]):
-                more = more.plus(self._groups[group].heading)
-            if not more.is_within(self._room):
+            paper = self._groups[group].papers[place]
+            more_words, more_size = paper[level].cost
+            if former:
+                less_words, less_size = paper[former].cost
+                more_words, more_size = more_words - less_words, more_size - less_size
+            elif not row[0]:
+                heading = self._groups[group].heading
+                more_words, more_size = more_words + heading.words, more_size + heading.size
+            if more_words > words or more_size > size:
+                self.room = Cost(words, size)
                 return False
-            self._room = self._room.minus(more)
-            self.levels[group][place] = level
+            words, size = words - more_words, size - more_size
+            row[place] = level
+        self.room = Cost(words, size)
         return True
-
-
-def _interleaved(rows: Iterator[list[tuple[int, int]]]) -> Iterator[tuple[int, int]]:
-    for column in zip_longest(*rows):
-        yield from (place for place in column if place is not None)

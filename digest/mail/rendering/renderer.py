@@ -30,7 +30,7 @@ from digest.mail.rendering.richtext import converted, to_html
 from digest.mail.rendering.templates import Cut, Template, Templates, short_date
 from digest.mail.rendering.tex.spans import Span, as_text
 from digest.mail.rendering.wrap import wrapped
-from digest.model.digest import Digest, Length, groups
+from digest.model.digest import Digest, Group, Length
 from digest.model.paper import Paper, one_line
 from digest.sources.arxiv.calendar import last_announcement
 
@@ -44,6 +44,7 @@ _TITLES_IN_SUBJECT = 3
 _INBOX_LENGTH = 120
 _NAME_LENGTH = 80
 _KEYWORDS_KEPT = 4_000
+_TITLES_KEPT = 2_000
 _INDENT = "     "
 _COUNTS_SHOWN = 20
 _SILENT_SHOWN = 12
@@ -113,6 +114,7 @@ class Renderer:
         self._is_customised = len(folders) > 1
         load = templates.load
         self._keywords = _Pair(load("keywords.txt.j2"), load("keywords.html.j2"))
+        self._line_keywords = _Pair(load("line_keywords.txt.j2"), load("line_keywords.html.j2"))
         self._group = _Pair(load("group.txt.j2"), load("group.html.j2"))
         self._rest = load("rest.html.j2")
         self._more = load("more.html.j2")
@@ -123,16 +125,16 @@ class Renderer:
         self._short = _Pair(
             load("short.txt.j2", "keywords", "abstract"), load("short.html.j2", "keywords", "abstract")
         )
-        self._line = _Pair(load("line.txt.j2"), load("line.html.j2"))
+        self._line = _Pair(load("line.txt.j2", "keywords"), load("line.html.j2", "keywords"))
         self._digest = _Pair(
             load("digest.txt.j2", "summary", "papers"),
             load("digest.html.j2", "style", "summary", "papers"),
         )
         self.style = load("style.css.j2").render({}).filled()
 
-    def keywords(self, names: tuple[str, ...]) -> Block:
-        """The lines that show the other keywords that a paper matches."""
-        return self._keywords.render({"keywords": names})
+    def keywords(self, names: tuple[str, ...], *, is_line: bool = False) -> Block:
+        """The other keywords that a paper matches: of a card, or of a title."""
+        return (self._line_keywords if is_line else self._keywords).render({"keywords": names})
 
     def group(self, heading: GroupHeading) -> Block:
         return self._group.render({"group": heading})
@@ -169,11 +171,13 @@ class Renderer:
             html=_whole(to_html(shown, words, is_linked=True) + "\n"),
         )
 
-    def line(self, paper: Paper, names: tuple[str, ...]) -> Block:
-        """A paper by its title alone."""
-        return self._of_card(
-            paper, lambda card: self._line.render({"card": card, "keywords": names, "number": NUMBER})
-        )
+    def line(self, paper: Paper, *, has_keywords: bool, level: int) -> Block:
+        """A paper by its title alone; it is no heading, so `level` does not matter."""
+        return self._of_card(paper, partial(self._title, has_keywords))
+
+    def _title(self, has_keywords: bool, card: Card) -> Block:
+        without = _without(keywords=has_keywords)
+        return self._line.render({"card": card, "number": NUMBER}, without, without)
 
     def _of_card(self, paper: Paper, render: Callable[[Card], Block]) -> Block:
         """If the built-in templates fail for one paper, it is shown by its title alone.
@@ -189,16 +193,26 @@ class Renderer:
             _log.warning("paper shown as its title paper=%s cause=%s", paper.id, error)
             return block
 
-    def frame(self, digest: Digest, *, sender_identity: SenderIdentity, links: Links) -> Frame:
-        """The digest without its `papers`, and without the `summary` of how much of them is shown."""
-        names = names_for(digest)
+    def frame(
+        self,
+        digest: Digest,
+        found: Sequence[Group],
+        names: Mapping[str, str],
+        *,
+        sender_identity: SenderIdentity,
+        links: Links,
+    ) -> Frame:
+        """The digest without its `papers`, and without the `summary` of how much of them is shown.
+
+        `found` are its groups, `names` the names of its keywords.
+        """
         counts = [
             KeywordCount(names.get(group.keyword, ""), len(group.entries), f"g{place}")
-            for place, group in enumerate(groups(digest), start=1)
+            for place, group in enumerate(found, start=1)
             if group.keyword
         ]
-        found = {keyword for entry in digest.entries for keyword in entry.keywords}
-        silent = [names[keyword] for keyword in digest.keywords if keyword not in found]
+        matched = {keyword for entry in digest.entries for keyword in entry.keywords}
+        silent = [names[keyword] for keyword in digest.keywords if keyword not in matched]
         subject = subject_line(digest, counts)
         revisions = tuple(map(line_for, digest.revisions))
         values = {
@@ -271,13 +285,18 @@ def _inbox_line(digest: Digest) -> str:
     if not papers:
         return ""
     if len(papers) <= _TITLES_IN_SUBJECT:
-        claim = as_text(_abstract(papers[0], (), is_short=True))
-        return shortened(claim, _INBOX_LENGTH) or _title(papers[0])
+        return _claim(papers[0]) or _title(papers[0])
     return shortened("; ".join(map(_title, papers[:3])), _INBOX_LENGTH)
 
 
+@lru_cache(maxsize=_TITLES_KEPT)
 def _title(paper: Paper) -> str:
     return one_line(str(title_for(paper)))
+
+
+@lru_cache(maxsize=_TITLES_KEPT)
+def _claim(paper: Paper) -> str:
+    return shortened(as_text(_abstract(paper, (), is_short=True)), _INBOX_LENGTH)
 
 
 def _headline(papers: int, revisions: int) -> str:

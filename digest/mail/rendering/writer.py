@@ -8,11 +8,11 @@ encoded separately and joined (RFC 2045, section 6.7), so the bytes do not depen
 
 import re
 from binascii import a2b_qp
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import chain
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from digest.mail.bounces import leave_address
 from digest.mail.links import NO_LINKS, Links
@@ -25,9 +25,8 @@ from digest.mail.rendering.reading_budget import (
     Cost,
     GroupCosts,
     Level,
-    PaperCosts,
-    levels,
     minutes,
+    plan,
 )
 from digest.mail.rendering.renderer import (
     NUMBER,
@@ -39,7 +38,7 @@ from digest.mail.rendering.renderer import (
 )
 from digest.mail.rendering.templates import Cut
 from digest.mail.transport import Outgoing
-from digest.model.digest import Digest, Length, groups
+from digest.model.digest import Digest, Group, Length, groups
 from digest.model.paper import Paper
 from digest.storage.values import Mailing
 
@@ -61,6 +60,9 @@ _MORE_COST = Cost(16, 600)
 _SUMMARY_COST = Cost(20, 400)
 """The most that each of these pieces takes. What they say follows from what has room."""
 
+_LONGEST_UNNUMBERED = 70
+"""Of a line in quoted-printable without its number, so that the number breaks it nowhere."""
+
 _MARKUP = re.compile(r"<!--.*?-->|<[^>]*>|&nbsp;", re.DOTALL)
 
 
@@ -68,38 +70,52 @@ _Encoded: TypeAlias = tuple[tuple[bytes, ...] | str, ...]
 """Pieces in quoted-printable; they alternate with the names of the places between them."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """A piece as a subscriber gets it, encoded, and what its HTML takes.
 
-    `first_line` is the line of the text that has the number of the paper; it precedes `text`.
+    The text of a paper begins with its number. If `first_line` is empty, `text` follows the number; else
+    `first_line` has the place of the number, and is too long to be encoded without it.
     """
 
     text: tuple[bytes, ...]
     html: tuple[bytes, ...]
     cost: Cost
+    is_numbered: bool = False
     first_line: str = ""
 
-    def numbered(self, number: int) -> Iterator[bytes]:
-        if self.first_line:
-            yield _encoded_line(self.first_line.replace(NUMBER, f"{number:>3}"))
-        yield from self.text
 
+class _Forms(dict[Level, _Piece]):
+    """The piece of one paper at each level. Each is made when it is first needed.
 
-@dataclass(frozen=True, slots=True)
-class _Forms:
-    """The pieces of one paper, by `Level`, and their costs."""
+    `matched` are the keywords of the paper, `names` the names of those that are shown.
+    """
 
-    line: _Piece
-    short: _Piece
-    whole: _Piece
+    __slots__ = ("_heading_level", "_matched", "_names", "_paper", "_words", "_writer")
 
-    def at(self, level: Level) -> _Piece:
-        return (self.line, self.short, self.whole)[level - 1]
+    def __init__(
+        self,
+        writer: "_PaperWriter",
+        paper: Paper,
+        matched: tuple[str, ...],
+        names: tuple[str, ...],
+        heading_level: int,
+    ) -> None:
+        super().__init__()
+        self._writer = writer
+        self._paper = paper
+        self._matched = matched
+        self._names = names
+        self._heading_level = heading_level
+        self._words: tuple[str, ...] | None = None
 
-    @property
-    def costs(self) -> PaperCosts:
-        return PaperCosts(self.line.cost, self.short.cost, self.whole.cost)
+    def __missing__(self, level: Level) -> _Piece:
+        words: tuple[str, ...] = ()
+        if level > Level.LINE:
+            words = self._words = (
+                matched_words(self._paper, self._matched) if self._words is None else self._words
+            )
+        piece = self[level] = self._writer.piece(self._paper, level, words, self._names, self._heading_level)
+        return piece
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +146,8 @@ class Writer:
         self._links = links
         self._style = [quoted_printable(renderer.style)]
         self._style_size = len(self._style[0])
-        # Functions, not methods: a cached method would keep the writer and its caches alive long after use.
-        card = lru_cache(maxsize=_PAPERS_KEPT)(partial(_card, renderer))
-        keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(partial(_keywords, renderer))
-        abstract = lru_cache(maxsize=_ABSTRACTS_KEPT)(partial(_abstract, renderer))
-        self._forms = lru_cache(maxsize=_SHOWN_KEPT)(partial(_forms, renderer, card, keywords, abstract))
+        self._forms = lru_cache(maxsize=_SHOWN_KEPT)(partial(_Forms, _PaperWriter(renderer)))
+        self._heading = lru_cache(maxsize=_KEYWORDS_KEPT)(partial(_heading, renderer))
         self._summary = lru_cache(maxsize=_SMALL_KEPT)(partial(_summary, renderer))
 
     def write(self, mailing: Mailing) -> Outgoing:
@@ -170,60 +183,61 @@ class Writer:
         return Rendered(subject=written.subject, text=text, html=html)
 
     def _written(self, digest: Digest, links: Links) -> _Written:
-        frame = self._renderer.frame(digest, sender_identity=self._letterhead, links=links)
-        text, html = _encoded_frame(frame.block.text), _encoded_frame(frame.block.html)
-        around = _cost(html, frame.block.html)
+        found, names = groups(digest), names_for(digest)
+        frame = self._renderer.frame(digest, found, names, sender_identity=self._letterhead, links=links)
+        text = _encoded_frame(frame.block.text)
+        html, around = _encoded_html(frame.block.html)
+        if not digest.entries:
+            return _Written(subject=frame.subject, text=_pieces(text), html=_filled(html, style=self._style))
         room = Cost(
             WORDS[digest.length] - around.words - _SUMMARY_COST.words,
             HTML_LIMIT - around.size - self._style_size - _SUMMARY_COST.size,
         )
-        shown = _Shown(self._groups(digest, links), room, digest.length)
-        if not digest.entries:
-            return _Written(subject=frame.subject, text=_pieces(text), html=_filled(html, style=self._style))
+        shown = _Shown(self._groups(found, names, links.keyword_pages or {}), room, digest.length)
         summary = self._summary(shown.summary(around.words))
         return _Written(
             subject=frame.subject,
-            text=_filled(text, summary=summary.text, papers=shown.text(self._renderer)),
+            text=_filled(text, summary=summary.text, papers=shown.text()),
             html=_filled(
                 html, style=self._style, summary=summary.html, papers=shown.html(self._renderer, links)
             ),
         )
 
-    def _groups(self, digest: Digest, links: Links) -> list["_Group"]:
+    def _groups(
+        self, found: Sequence[Group], names: Mapping[str, str], pages: Mapping[str, str]
+    ) -> list["_Group"]:
         """The groups with the pieces of their papers. A group of its own has no heading."""
-        found, names, pages = groups(digest), names_for(digest), links.keyword_pages or {}
         level = 3 if len(found) > 1 else 2
         built = []
         for place, group in enumerate(found, start=1):
-            heading = GroupHeading(
-                name=names.get(group.keyword, "Other papers"),
-                papers=len(group.entries),
-                elsewhere=group.papers - len(group.entries),
-                anchor=f"g{place}",
-                url=pages.get(group.keyword),
-            )
-            piece = _framed(self._renderer.group(heading)) if level == 3 else _NO_PIECE
+            piece = _NO_PIECE
+            if level > 2:
+                heading = GroupHeading(
+                    name=names.get(group.keyword, "Other papers"),
+                    papers=len(group.entries),
+                    elsewhere=group.papers - len(group.entries),
+                    anchor=f"g{place}",
+                    url=pages.get(group.keyword),
+                )
+                piece = self._heading(heading)
             papers = [
                 self._forms(
-                    entry.paper,
-                    entry.keywords,
-                    tuple([names[one] for one in entry.keywords if one != group.keyword]),
+                    paper,
+                    keywords,
+                    tuple([names[one] for one in keywords if one != group.keyword])
+                    if len(keywords) > 1
+                    else (),
                     level,
                 )
-                for entry in group.entries
+                for paper, keywords in group.entries
             ]
-            built.append(_Group(heading=piece, papers=papers))
+            built.append(_Group(piece, papers))
         return built
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Group:
+class _Group(NamedTuple):
     heading: _Piece
     papers: Sequence[_Forms]
-
-    @property
-    def costs(self) -> GroupCosts:
-        return GroupCosts(self.heading.cost, [one.costs for one in self.papers])
 
 
 class _Shown:
@@ -234,65 +248,57 @@ class _Shown:
 
     def __init__(self, groups: Sequence[_Group], room: Cost, length: Length) -> None:
         self._groups = groups
-        costs = [group.costs for group in groups]
-        self._levels = levels(costs, room, length)
-        if any(Level.COUNTED in row for row in self._levels):
-            costs = [one._replace(heading=one.heading.plus(_REST_COST)) for one in costs]
-            self._levels = levels(costs, room.minus(_MORE_COST), length)
+        costs = [GroupCosts(group.heading.cost, group.papers) for group in groups]
+        self._plan = plan(costs, room, length)
+        if any(row[-1] is Level.COUNTED for row in self._plan.levels):
+            costs = [GroupCosts(one.heading.plus(_REST_COST), one.papers) for one in costs]
+            self._plan = plan(costs, room.minus(_MORE_COST), length)
 
     def summary(self, words: int) -> Summary:
-        flat = [level for row in self._levels for level in row]
-        words += sum(
-            forms.at(level).cost.words
-            for group, row in zip(self._groups, self._levels, strict=True)
-            for forms, level in zip(group.papers, row, strict=True)
-            if level
-        )
+        """`words` are those around the papers."""
+        flat = list(chain.from_iterable(self._plan.levels))
         return Summary(
             whole=flat.count(Level.WHOLE),
             short=flat.count(Level.SHORT),
             titles=flat.count(Level.LINE),
             counted=flat.count(Level.COUNTED),
-            minutes=minutes(words),
+            minutes=minutes(words + self._plan.words),
         )
 
     def html(self, renderer: Renderer, links: Links) -> list[bytes]:
         pieces: list[bytes] = []
         total = 0
-        for group, row in zip(self._groups, self._levels, strict=True):
+        for (heading, papers), row in zip(self._groups, self._plan.levels, strict=True):
             counted = row.count(Level.COUNTED)
             total += counted
-            if any(row):
-                pieces += group.heading.html
-                pieces += chain.from_iterable(
-                    forms.at(level).html for forms, level in zip(group.papers, row, strict=True) if level
-                )
-                pieces += _lines(renderer.rest(counted)) if counted else ()
+            if counted == len(row):
+                continue
+            pieces += heading.html
+            for forms, level in zip(papers, row, strict=True):
+                if level:
+                    pieces += forms[level].html
+            if counted:
+                pieces += _lines(renderer.rest(counted))
         return [*pieces, *(_lines(renderer.more(total, links.online)) if total else ())]
 
-    def text(self, renderer: Renderer) -> list[bytes]:
+    def text(self) -> list[bytes]:
         pieces: list[bytes] = []
         number = 0
-        for group, row in zip(self._groups, self._levels, strict=True):
-            pieces += group.heading.text
-            for forms, level in zip(group.papers, row, strict=True):
+        for (heading, papers), row in zip(self._groups, self._plan.levels, strict=True):
+            pieces += heading.text
+            for forms, level in zip(papers, row, strict=True):
                 number += 1
-                pieces += forms.at(level or Level.LINE).numbered(number)
+                piece = forms[level or Level.LINE]
+                if piece.first_line:
+                    pieces.append(_encoded_line(piece.first_line.replace(NUMBER, f"{number:>3}")))
+                elif piece.is_numbered:
+                    pieces.append(b"%3d" % number)
+                pieces += piece.text
         return pieces
 
 
-def _keywords(renderer: Renderer, names: tuple[str, ...]) -> _Piece:
-    return _piece(renderer.keywords(names))
-
-
-def _card(
-    renderer: Renderer, paper: Paper, *, is_short: bool, has_keywords: bool, level: int
-) -> tuple[str, _Encoded, _Encoded, int]:
-    render = renderer.short if is_short else renderer.paper
-    block = render(paper, has_keywords=has_keywords, level=level)
-    first_line, rest = _number_apart(block.text)
-    words = sum(map(_words, block.html.pieces[::2]))
-    return first_line, _encoded(rest), _encoded(block.html), words
+def _keywords(renderer: Renderer, names: tuple[str, ...], is_line: bool) -> _Piece:
+    return _piece(renderer.keywords(names, is_line=is_line))
 
 
 def _abstract(renderer: Renderer, paper: Paper, words: tuple[str, ...], is_short: bool) -> _Piece:
@@ -303,53 +309,66 @@ def _summary(renderer: Renderer, summary: Summary) -> _Piece:
     return _piece(renderer.summary(summary))
 
 
-def _forms(
-    renderer: Renderer,
-    card: Callable[..., tuple[str, _Encoded, _Encoded, int]],
-    keywords: Callable[[tuple[str, ...]], _Piece],
-    abstract: Callable[[Paper, tuple[str, ...], bool], _Piece],
-    paper: Paper,
-    matched: tuple[str, ...],
-    names: tuple[str, ...],
-    level: int,
-) -> _Forms:
-    """`matched` are the keywords of the paper, `names` the names of those that are shown."""
-    chips = keywords(names) if names else _NO_PIECE
-    words = matched_words(paper, matched)
-
-    def card_with(is_short: bool) -> _Piece:
-        first_line, text, html, around = card(paper, is_short=is_short, has_keywords=bool(names), level=level)
-        inner = abstract(paper, words, is_short)
-        filled = tuple(_filled(html, keywords=chips.html, abstract=inner.html))
-        total = Cost(around + chips.cost.words + inner.cost.words, sum(map(len, filled)))
-        return _Piece(
-            tuple(_filled(text, keywords=chips.text, abstract=inner.text)), filled, total, first_line
-        )
-
-    block = renderer.line(paper, names)
-    first_line, rest = _number_apart(block.text)
-    line = replace(_piece(Block(text=rest, html=block.html)), first_line=first_line)
-    return _Forms(line, card_with(is_short=True), card_with(is_short=False))
+def _heading(renderer: Renderer, heading: GroupHeading) -> _Piece:
+    return _piece(renderer.group(heading))
 
 
-def _number_apart(text: Cut) -> tuple[str, Cut]:
-    """The first line, if it has the place of the number, and the rest."""
-    first_line, _, rest = text.pieces[0].partition("\n")
-    if NUMBER not in first_line:
-        return "", text
-    return first_line, Cut(pieces=(rest, *text.pieces[1:]))
+class _Around(NamedTuple):
+    """A paper around the places for its keywords and its abstract, and the words of its HTML."""
+
+    text: _Encoded
+    html: _Encoded
+    words: int
+    is_numbered: bool
+    first_line: str
+
+
+def _around(renderer: Renderer, paper: Paper, at: Level, has_keywords: bool, level: int) -> _Around:
+    render = (renderer.line, renderer.short, renderer.paper)[at - 1]
+    block = render(paper, has_keywords=has_keywords, level=level)
+    words = sum(map(_words, block.html.pieces[::2]))
+    first, line_end, rest = block.text.pieces[0].partition("\n")
+    html, others = _encoded(block.html), block.text.pieces[1:]
+    if not first.startswith(NUMBER):
+        return _Around(_encoded(block.text), html, words, is_numbered=False, first_line="")
+    unnumbered = quoted_printable(first.replace(NUMBER, "000") + line_end)[3:]
+    if len(unnumbered) > _LONGEST_UNNUMBERED:
+        return _Around(_encoded(Cut(pieces=(rest, *others))), html, words, is_numbered=True, first_line=first)
+    head, *tail = _encoded(Cut(pieces=(rest, *others)))
+    text = ((unnumbered, *head), *tail)
+    return _Around(text, html, words, is_numbered=True, first_line="")
+
+
+class _PaperWriter:
+    """Makes the pieces of papers from the pieces that are the same for several subscribers."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        # Functions, not methods: a cached method would keep the writer and its caches alive long after use.
+        self._around = lru_cache(maxsize=_PAPERS_KEPT)(partial(_around, renderer))
+        self._keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(partial(_keywords, renderer))
+        self._abstract = lru_cache(maxsize=_ABSTRACTS_KEPT)(partial(_abstract, renderer))
+
+    def piece(
+        self, paper: Paper, level: Level, words: tuple[str, ...], names: tuple[str, ...], heading_level: int
+    ) -> _Piece:
+        """`words`, of the abstract, are marked."""
+        is_line = level is Level.LINE
+        around = self._around(paper, level, bool(names), 0 if is_line else heading_level)
+        chips = self._keywords(names, is_line) if names else _NO_PIECE
+        abstract = _NO_PIECE
+        if not is_line:
+            abstract = self._abstract(paper, words, level is Level.SHORT)
+        html = tuple(_filled(around.html, keywords=chips.html, abstract=abstract.html))
+        count = around.words + chips.cost.words + abstract.cost.words
+        text = tuple(_filled(around.text, keywords=chips.text, abstract=abstract.text))
+        cost = Cost(count, sum(map(len, html)))
+        return _Piece(text, html, cost, around.is_numbered, around.first_line)
 
 
 def _piece(block: Block) -> _Piece:
     html = block.html.filled()
     encoded = quoted_printable(html)
     return _Piece((quoted_printable(block.text.filled()),), (encoded,), Cost(_words(html), len(encoded)))
-
-
-def _framed(block: Block) -> _Piece:
-    """A piece that is rendered for one subscriber: encoded line by line."""
-    text, html = _encoded_frame(block.text), _encoded_frame(block.html)
-    return _Piece(tuple(_pieces(text)), tuple(_pieces(html)), _cost(html, block.html))
 
 
 _NO_PIECE = _Piece((), (), NOTHING)
@@ -377,6 +396,21 @@ def _encoded(cut: Cut) -> _Encoded:
     )
 
 
+def _encoded_html(cut: Cut) -> tuple[_Encoded, Cost]:
+    """Encoded line by line as by `_encoded_frame`, and its cost."""
+    encoded: list[tuple[bytes, ...] | str] = []
+    words = size = 0
+    for number, piece in enumerate(cut.pieces):
+        if number % 2:
+            encoded.append(piece)
+            continue
+        lines = [_encoded_html_line(line) for line in piece.split("\n")[:-1]]
+        encoded.append(tuple([line for line, _ in lines]))
+        words += sum([count for _, count in lines])
+        size += sum([len(line) for line, _ in lines])
+    return tuple(encoded), Cost(words, size)
+
+
 def _encoded_frame(cut: Cut) -> _Encoded:
     """Encoded line by line, each with its line end. Every piece ends in a line end or is empty."""
     return tuple(
@@ -387,13 +421,11 @@ def _encoded_frame(cut: Cut) -> _Encoded:
     )
 
 
-def _cost(encoded: _Encoded, cut: Cut) -> Cost:
-    """Of a piece that was encoded line by line."""
-    size = sum([sum(map(len, piece)) for piece in encoded if not isinstance(piece, str)])
-    return Cost(sum([_words(line) for piece in cut.pieces[::2] for line in piece.split("\n")]), size)
-
-
 @lru_cache(maxsize=_LINES_KEPT)
+def _encoded_html_line(line: str) -> tuple[bytes, int]:
+    return quoted_printable(f"{line}\n"), _words(line)
+
+
 def _words(html: str) -> int:
     """As a mail program shows them."""
     return len(_MARKUP.sub(" ", html).split())
