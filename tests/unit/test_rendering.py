@@ -16,7 +16,7 @@ from digest.config.package_data import systemd_folder, templates_folder
 from digest.errors import ConfigurationError
 from digest.mail.links import Links
 from digest.mail.rendering.renderer import KeywordCount, Renderer, subject_line
-from digest.model.digest import Digest, Length, Revision
+from digest.model.digest import Digest, Length, Outlook, Revision
 from tests.examples import examples
 from tests.unit.rendered import (
     RENDERED_STYLE,
@@ -286,6 +286,45 @@ def test_a_long_day_offers_ways_to_get_less() -> None:
             assert "61 papers are a lot to read" in shown
             assert way in shown
     assert "a lot to read" not in render(*map(entry, range(60))).text
+
+
+def test_each_paper_can_be_judged_where_there_are_pages() -> None:
+    many = digest(*map(entry, range(40)))
+    links = Links(judging="https://digest.example.org/i/abc")
+    mail = WRITER.rendered(many, links)
+    hrefs = [str(attributes.get("href")) for tag, attributes in Page(mail.html).tags if tag == "a"]
+    for number in range(40):
+        for way in ("more", "less"):
+            assert hrefs.count(f"https://digest.example.org/i/abc/{way}/2606.{number:05}") == 1
+    assert "/i/abc" not in mail.text
+    assert len(Page(mail.html).text.split()) <= 1_500
+    assert "More like this" not in WRITER.rendered(many).html
+
+
+def test_a_first_digest_says_what_is_to_come() -> None:
+    outlook = Outlook(
+        papers_a_day=54, busiest="compilers", busiest_a_day=44, narrower=(("compilers AND cat:cs.PL", 9),)
+    )
+    first = replace(digest(entry(), is_first=True), outlook=outlook)
+    told = (
+        "Your keywords bring about 54 papers a day, compilers alone 44."
+        " Narrower keywords: compilers in Programming Languages (9)."
+    )
+    mail = WRITER.rendered(first)
+    for shown in (Page(mail.html).text, " ".join(mail.text.split())):
+        assert told in shown
+    few = Outlook(papers_a_day=0, busiest=None, busiest_a_day=0, narrower=())
+    mail = WRITER.rendered(replace(first, outlook=few))
+    assert "bring less than one paper in two days." in Page(mail.html).text
+
+
+def test_the_papers_can_be_taken_to_a_reference_manager() -> None:
+    base = "https://digest.example.org/d/3"
+    links = Links(unsubscribe=base, online=base, bibtex=f"{base}.bib", ris=f"{base}.ris")
+    mail = WRITER.rendered(digest(entry()), links)
+    for url in (f"{base}.bib", f"{base}.ris"):
+        assert f'href="{url}"' in mail.html
+        assert f"\n{url}\n" in mail.text
 
 
 def test_the_announcement_is_named_where_it_is_of_another_day() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from digest.errors import Unwritable
-from digest.keywords.names import keyword_names
+from digest.keywords.names import keyword_names, readable_name
 from digest.mail.links import Links
 from digest.mail.message import SenderIdentity, contact_url, leave_url
 from digest.mail.rendering.claims import excerpt
@@ -30,7 +30,7 @@ from digest.mail.rendering.richtext import converted, to_html
 from digest.mail.rendering.templates import Cut, Template, Templates, short_date
 from digest.mail.rendering.tex.spans import Span, as_text
 from digest.mail.rendering.wrap import wrapped
-from digest.model.digest import Digest, Group, Length
+from digest.model.digest import Digest, Group, Length, Outlook
 from digest.model.paper import Paper, one_line
 from digest.sources.arxiv.calendar import last_announcement
 
@@ -116,16 +116,19 @@ class Renderer:
         self._keywords = _Pair(load("keywords.txt.j2"), load("keywords.html.j2"))
         self._line_keywords = _Pair(load("line_keywords.txt.j2"), load("line_keywords.html.j2"))
         self._group = _Pair(load("group.txt.j2"), load("group.html.j2"))
+        self._judging = load("judging.html.j2")
         self._rest = load("rest.html.j2")
         self._more = load("more.html.j2")
         self._summary = _Pair(load("summary.txt.j2"), load("summary.html.j2"))
         self._paper = _Pair(
-            load("paper.txt.j2", "keywords", "abstract"), load("paper.html.j2", "keywords", "abstract")
+            load("paper.txt.j2", "keywords", "abstract"),
+            load("paper.html.j2", "keywords", "abstract", "judging"),
         )
         self._short = _Pair(
-            load("short.txt.j2", "keywords", "abstract"), load("short.html.j2", "keywords", "abstract")
+            load("short.txt.j2", "keywords", "abstract"),
+            load("short.html.j2", "keywords", "abstract", "judging"),
         )
-        self._line = _Pair(load("line.txt.j2", "keywords"), load("line.html.j2", "keywords"))
+        self._line = _Pair(load("line.txt.j2", "keywords"), load("line.html.j2", "keywords", "judging"))
         self._digest = _Pair(
             load("digest.txt.j2", "summary", "papers"),
             load("digest.html.j2", "style", "summary", "papers"),
@@ -138,6 +141,11 @@ class Renderer:
 
     def group(self, heading: GroupHeading) -> Block:
         return self._group.render({"group": heading})
+
+    def judging(self, more: str, less: str, *, is_line: bool) -> Block:
+        """The HTML links by which a subscriber says that they want `more` or `less` like a paper."""
+        html = self._judging.render({"more": more, "less": less, "is_line": is_line})
+        return Block(text=_whole(""), html=html)
 
     def rest(self, count: int) -> Cut:
         """The HTML line that counts the papers of a group that are not named."""
@@ -221,6 +229,7 @@ class Renderer:
             "dated_on": digest.dated_on,
             "announced_on": _announced_on(digest.planned_at),
             "is_first": digest.is_first,
+            "outlook": _expected(digest.outlook, names) if digest.outlook else "",
             "headline": _headline(len(digest.entries), len(digest.revisions)),
             "inbox_line": _inbox_line(digest),
             "papers_found": len(digest.entries),
@@ -297,6 +306,25 @@ def _title(paper: Paper) -> str:
 @lru_cache(maxsize=_TITLES_KEPT)
 def _claim(paper: Paper) -> str:
     return shortened(as_text(_abstract(paper, (), is_short=True)), _INBOX_LENGTH)
+
+
+def _expected(outlook: Outlook, names: Mapping[str, str]) -> str:
+    """What a first digest says about the next ones."""
+    told = f"Your keywords bring {_a_day(outlook.papers_a_day)}"
+    if outlook.busiest:
+        told += f", {names.get(outlook.busiest, outlook.busiest)} alone {_rate(outlook.busiest_a_day)}"
+    narrower = [f"{readable_name(keyword)} ({_rate(rate)})" for keyword, rate in outlook.narrower]
+    return f"{told}." + (f" Narrower keywords: {', '.join(narrower)}." if narrower else "")
+
+
+def _a_day(rate: int) -> str:
+    if rate == 0:
+        return "less than one paper in two days"
+    return "about 1 paper a day" if rate == 1 else f"about {rate} papers a day"
+
+
+def _rate(rate: int) -> str:
+    return str(rate) if rate else "less than 1"
 
 
 def _headline(papers: int, revisions: int) -> str:

@@ -74,12 +74,14 @@ class _Piece(NamedTuple):
     """A piece as a subscriber gets it, encoded, and what its HTML takes.
 
     The text of a paper begins with its number. If `first_line` is empty, `text` follows the number; else
-    `first_line` has the place of the number, and is too long to be encoded without it.
+    `first_line` has the place of the number, and is too long to be encoded without it. In the HTML, the links
+    by which a subscriber judges the paper stand before `after_judging`.
     """
 
     text: tuple[bytes, ...]
     html: tuple[bytes, ...]
     cost: Cost
+    after_judging: tuple[bytes, ...] = ()
     is_numbered: bool = False
     first_line: str = ""
 
@@ -87,10 +89,11 @@ class _Piece(NamedTuple):
 class _Forms(dict[Level, _Piece]):
     """The piece of one paper at each level. Each is made when it is first needed.
 
-    `matched` are the keywords of the paper, `names` the names of those that are shown.
+    `matched` are the keywords of the paper, `names` the names of those that are shown. `judging` is as long
+    as the addresses by which a subscriber judges a paper.
     """
 
-    __slots__ = ("_heading_level", "_matched", "_names", "_paper", "_words", "_writer")
+    __slots__ = ("_heading_level", "_judging", "_matched", "_names", "_paper", "_words", "_writer")
 
     def __init__(
         self,
@@ -99,6 +102,7 @@ class _Forms(dict[Level, _Piece]):
         matched: tuple[str, ...],
         names: tuple[str, ...],
         heading_level: int,
+        judging: str | None,
     ) -> None:
         super().__init__()
         self._writer = writer
@@ -106,7 +110,11 @@ class _Forms(dict[Level, _Piece]):
         self._matched = matched
         self._names = names
         self._heading_level = heading_level
+        self._judging = judging
         self._words: tuple[str, ...] | None = None
+
+    def judged(self, links: Links) -> tuple[str, str]:
+        return links.more_like(self._paper.id) or "", links.less_like(self._paper.id) or ""
 
     def __missing__(self, level: Level) -> _Piece:
         words: tuple[str, ...] = ()
@@ -114,7 +122,11 @@ class _Forms(dict[Level, _Piece]):
             words = self._words = (
                 matched_words(self._paper, self._matched) if self._words is None else self._words
             )
-        piece = self[level] = self._writer.piece(self._paper, level, words, self._names, self._heading_level)
+        piece = self._writer.piece(self._paper, level, words, self._names, self._heading_level)
+        if self._judging:
+            links = self._writer.judging(self._judging, self._judging, level is Level.LINE)
+            piece = piece._replace(cost=piece.cost.plus(links.cost))
+        self[level] = piece
         return piece
 
 
@@ -146,7 +158,8 @@ class Writer:
         self._links = links
         self._style = [quoted_printable(renderer.style)]
         self._style_size = len(self._style[0])
-        self._forms = lru_cache(maxsize=_SHOWN_KEPT)(partial(_Forms, _PaperWriter(renderer)))
+        self._papers = _PaperWriter(renderer)
+        self._forms = lru_cache(maxsize=_SHOWN_KEPT)(partial(_Forms, self._papers))
         self._heading = lru_cache(maxsize=_KEYWORDS_KEPT)(partial(_heading, renderer))
         self._summary = lru_cache(maxsize=_SMALL_KEPT)(partial(_summary, renderer))
 
@@ -193,21 +206,24 @@ class Writer:
             WORDS[digest.length] - around.words - _SUMMARY_COST.words,
             HTML_LIMIT - around.size - self._style_size - _SUMMARY_COST.size,
         )
-        shown = _Shown(self._groups(found, names, links.keyword_pages or {}), room, digest.length)
+        shown = _Shown(self._groups(found, names, links), room, digest.length)
         summary = self._summary(shown.summary(around.words))
         return _Written(
             subject=frame.subject,
             text=_filled(text, summary=summary.text, papers=shown.text()),
             html=_filled(
-                html, style=self._style, summary=summary.html, papers=shown.html(self._renderer, links)
+                html,
+                style=self._style,
+                summary=summary.html,
+                papers=shown.html(self._renderer, self._papers, links),
             ),
         )
 
-    def _groups(
-        self, found: Sequence[Group], names: Mapping[str, str], pages: Mapping[str, str]
-    ) -> list["_Group"]:
+    def _groups(self, found: Sequence[Group], names: Mapping[str, str], links: Links) -> list["_Group"]:
         """The groups with the pieces of their papers. A group of its own has no heading."""
         level = 3 if len(found) > 1 else 2
+        pages = links.keyword_pages or {}
+        judging = links.judging and "x" * (len(links.judging) + len("/more/cond-mat/0606123"))
         built = []
         for place, group in enumerate(found, start=1):
             piece = _NO_PIECE
@@ -228,6 +244,7 @@ class Writer:
                     if len(keywords) > 1
                     else (),
                     level,
+                    judging,
                 )
                 for paper, keywords in group.entries
             ]
@@ -265,7 +282,7 @@ class _Shown:
             minutes=minutes(words + self._plan.words),
         )
 
-    def html(self, renderer: Renderer, links: Links) -> list[bytes]:
+    def html(self, renderer: Renderer, writer: "_PaperWriter", links: Links) -> list[bytes]:
         pieces: list[bytes] = []
         total = 0
         for (heading, papers), row in zip(self._groups, self._plan.levels, strict=True):
@@ -277,6 +294,9 @@ class _Shown:
             for forms, level in zip(papers, row, strict=True):
                 if level:
                     pieces += forms[level].html
+                    if links.judging:
+                        pieces += writer.judging(*forms.judged(links), level is Level.LINE).html
+                    pieces += forms[level].after_judging
             if counted:
                 pieces += _lines(renderer.rest(counted))
         return [*pieces, *(_lines(renderer.more(total, links.online)) if total else ())]
@@ -347,6 +367,11 @@ class _PaperWriter:
         self._around = lru_cache(maxsize=_PAPERS_KEPT)(partial(_around, renderer))
         self._keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(partial(_keywords, renderer))
         self._abstract = lru_cache(maxsize=_ABSTRACTS_KEPT)(partial(_abstract, renderer))
+        self._renderer = renderer
+
+    def judging(self, more: str, less: str, is_line: bool) -> _Piece:
+        """The links by which a subscriber judges a paper."""
+        return _piece(self._renderer.judging(more, less, is_line=is_line))
 
     def piece(
         self, paper: Paper, level: Level, words: tuple[str, ...], names: tuple[str, ...], heading_level: int
@@ -358,11 +383,15 @@ class _PaperWriter:
         abstract = _NO_PIECE
         if not is_line:
             abstract = self._abstract(paper, words, level is Level.SHORT)
-        html = tuple(_filled(around.html, keywords=chips.html, abstract=abstract.html))
+        end = around.html.index("judging")
+        before, after = (
+            tuple(_filled(part, keywords=chips.html, abstract=abstract.html))
+            for part in (around.html[:end], around.html[end + 1 :])
+        )
         count = around.words + chips.cost.words + abstract.cost.words
         text = tuple(_filled(around.text, keywords=chips.text, abstract=abstract.text))
-        cost = Cost(count, sum(map(len, html)))
-        return _Piece(text, html, cost, around.is_numbered, around.first_line)
+        cost = Cost(count, sum(map(len, (*before, *after))))
+        return _Piece(text, before, cost, after, around.is_numbered, around.first_line)
 
 
 def _piece(block: Block) -> _Piece:
