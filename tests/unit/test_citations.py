@@ -33,7 +33,7 @@ OLD = replace(invented_paper("math/0399136", "Old"), submitted_at=None, categori
 NAMES = {
     "Jan van der Berg": Name(given="Jan", particle="van der", family="Berg"),
     "Ada de la Cruz": Name(given="Ada", particle="de la", family="Cruz"),
-    "Ada De la Cruz": Name(given="Ada", particle="De la", family="Cruz"),
+    "Ada De la Cruz": Name(given="Ada", family="De la Cruz"),
     "Jean de La Fontaine": Name(given="Jean", particle="de", family="La Fontaine"),
     "Bo Sample Jr.": Name(given="Bo", family="Sample", suffix="Jr."),
     "Bo Q. Sample III": Name(given="Bo Q.", family="Sample", suffix="III"),

@@ -93,7 +93,7 @@ def parse_name(text: str) -> Name:
         return Name(family=text)
     start = _start_of_surname(words)
     after = start
-    while after < len(words) - 1 and _is_particle(words[after], words[after + 1]):
+    while after < len(words) - 1 and words[after] in _PARTICLES:
         after += 1
     return Name(
         given=" ".join(words[:start]),
@@ -118,11 +118,6 @@ def _start_of_surname(words: list[str]) -> int:
     if words[-1] in _SECOND_SURNAME and len(words) > 2 and not _INITIAL.fullmatch(words[-2]):
         return len(words) - 2
     return len(words) - 1
-
-
-def _is_particle(word: str, following: str) -> bool:
-    """`De` is one in `De la Cruz`, and part of the family name in `De Castro`."""
-    return word in _PARTICLES or (word in _CAPITAL_PARTICLES and following in _PARTICLES)
 
 
 def _begins_family(words: list[str], place: int) -> bool:
