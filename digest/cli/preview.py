@@ -100,6 +100,7 @@ async def _compose(
 ) -> "tuple[Digest | None, bool]":
     """The digest for now; else (second value false) that of a new subscriber with these keywords."""
     from digest.cli.state_access import open_asking, progress
+    from digest.pipeline.compose_job import in_order_of_interest
     from digest.pipeline.fetch import fetch
     from digest.service.bootstrap import build_sources
     from digest.storage.factory import open_copy
@@ -121,9 +122,10 @@ async def _compose(
             typer.echo("\n".join(f"error: {error}" for error in report.errors), err=True)
             raise typer.Exit(3)
         digest = _digest(store, subscriber, now, lookback, is_first=False)
-        if digest and subscriber.email != _NOBODY:
-            return digest, True
-        return _digest(store, newcomer, now, lookback, is_first=True), False
+        is_next = digest is not None and subscriber.email != _NOBODY
+        if not is_next:
+            digest = _digest(store, newcomer, now, lookback, is_first=True)
+        return digest and in_order_of_interest(store, subscriber, digest), is_next
 
 
 def _print_choices(subscriber: "Subscriber", chosen: "Preferences", now: datetime) -> None:

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from digest.cli.why_place import place_in
 from digest.cli.why_prospects import format_moment, prospects
 from digest.config.parsing import address_key
+from digest.model.digest import Digest
 from digest.model.paper import Paper
 from digest.pipeline.compose import WELCOME_PAPERS, compose
+from digest.pipeline.compose_job import in_order_of_interest
 from digest.pipeline.explain import Explanation, Verdict, explain
 from digest.pipeline.schedule import is_paused, mailing_after
 from digest.sources.arxiv.calendar import earliest_announcement
@@ -44,7 +47,8 @@ def answer_for(
     delivery_history = store.delivery_history(paper.id, subscriber.email)
     subscriber_status = store.subscriber_statuses([subscriber.email]).get(address_key(subscriber.email))
     if delivery_history.postings:
-        outcome = tuple(map(_posted, delivery_history.postings))
+        mailed = store.last_digest_with(paper.id, subscriber.email)
+        outcome = (*map(_posted, delivery_history.postings), *_placed(mailed, paper, store))
     elif preferences.left_at is not None:
         outcome = (f"Not mailed: this subscriber unsubscribed {format_moment(preferences.left_at)}",)
     elif delivery_history.is_seen_elsewhere:
@@ -110,6 +114,12 @@ def _posted(posting: MailingRecord) -> str:
             return f"Waiting in {digest}, tried {times}{again}{said}"
 
 
+def _placed(digest: Digest | None, paper: Paper, store: HistoryStore) -> tuple[str, ...]:
+    """Where the paper is in the digest, and why there."""
+    place = place_in(digest, paper.id, store.judgements(digest.email)) if digest else None
+    return (place,) if place else ()
+
+
 def _unwanted(explanation: Explanation) -> list[str]:
     if not any(verdict.match for verdict in explanation.verdicts):
         return ["Not mailed: no keyword matches it"]
@@ -141,7 +151,8 @@ class _Case:
 
 
 def _unposted(case: _Case, store: HistoryStore, lookback: timedelta, now: datetime) -> tuple[str, ...]:
-    if case.delivery_history.pending_keys and _is_next(case, store, lookback, now):
+    coming = _next_digest(case, store, lookback, now) if case.delivery_history.pending_keys else None
+    if coming is not None:
         subscriber = case.subscriber
         pause = (
             f", after the pause until {subscriber.send_schedule.paused_until}"
@@ -149,7 +160,7 @@ def _unposted(case: _Case, store: HistoryStore, lookback: timedelta, now: dateti
             else ""
         )
         at = format_moment(mailing_after(now, subscriber))
-        return (f"Coming in the next digest, {at}{pause}",)
+        return (f"Coming in the next digest, {at}{pause}", *_placed(coming, case.paper, store))
     if set(case.delivery_history.backlog_keys) - case.subscriber.muted:
         first = f"a first digest has only the newest {WELCOME_PAPERS} of the older papers"
         return (f"Not mailed: it is older than this subscription; {first}",)
@@ -160,8 +171,8 @@ def _unposted(case: _Case, store: HistoryStore, lookback: timedelta, now: dateti
     return ("Handled earlier: a filter excluded it then, or its mailing was deleted after 90 days",)
 
 
-def _is_next(case: _Case, store: HistoryStore, lookback: timedelta, now: datetime) -> bool:
-    """Whether a digest that is composed now contains it, as far as the state knows."""
+def _next_digest(case: _Case, store: HistoryStore, lookback: timedelta, now: datetime) -> Digest | None:
+    """The digest that is composed now, as far as the state knows; `None` if it does not contain the paper."""
     news = store.news(case.subscriber.email, backlog_since=now - lookback)
     digest = compose(
         case.subscriber,
@@ -171,8 +182,11 @@ def _is_next(case: _Case, store: HistoryStore, lookback: timedelta, now: datetim
         revisions=news.revisions,
         changes=news.changes,
     )
-    entries, revisions = (digest.entries, digest.revisions) if digest else ((), ())
-    return case.paper.id in {one.paper.id for one in entries} | {one.paper.id for one in revisions}
+    papers = [entry.paper for entry in digest.entries] if digest else []
+    papers += [revision.paper for revision in digest.revisions] if digest else []
+    if digest is None or case.paper.id not in {paper.id for paper in papers}:
+        return None
+    return in_order_of_interest(store, case.subscriber, digest)
 
 
 def _not_found_yet(case: _Case) -> list[Keyword]:

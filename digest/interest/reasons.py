@@ -23,9 +23,12 @@ class Reason:
     terms: tuple[str, ...]
 
 
-def reason_for(paper: Paper, judgements: Iterable[Judgement]) -> Reason | None:
-    """Returns `None` if the paper shares nothing with a liked one."""
-    weights = weigh(paper.title, paper.abstract)
+def reason_for(paper: Paper, judgements: Iterable[Judgement], *, keyword: str = "") -> Reason | None:
+    """Returns `None` if the paper shares nothing with a liked one, apart from the words of `keyword`."""
+    known = {stem(word) for word in words(keyword)}
+    weights = {
+        term: weight for term, weight in weigh(paper.title, paper.abstract).items() if term not in known
+    }
     liked = (one.example for one in judgements if one.is_liked and one.example.name != paper.id)
     shared = [(_products(weights, example), example) for example in liked]
     products, nearest = max(shared, key=lambda one: (sum(one[0].values()), one[1].name), default=({}, None))

@@ -7,7 +7,6 @@ from digest.storage.report_stores import FiguresStore, HistoryStore, OperatorSto
 from digest.storage.subscriber_stores import (
     BounceStore,
     ConfirmStore,
-    InterestStore,
     PageChangeStore,
     PageStore,
     RenameStore,
@@ -25,7 +24,6 @@ class Store(
     PageChangeStore,
     BounceStore,
     RenameStore,
-    InterestStore,
     FiguresStore,
     OperatorStore,
     HistoryStore,

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
+from digest.model.digest import Digest
 from digest.model.paper import ArxivId, Paper
 from digest.storage.pipeline_stores import CoverageStore, NewsStore, QueueStore, RestoreStore
-from digest.storage.subscriber_stores import PreferenceStore, SuppressionStore, UnreadStore
+from digest.storage.subscriber_stores import InterestStore, PreferenceStore, SuppressionStore, UnreadStore
 from digest.storage.values import DeliveryHistory, Figures, PaperHistory, Waiting
 
 
@@ -51,11 +52,15 @@ class OperatorStore(HealthStore, Protocol):
         ...
 
 
-class HistoryStore(CoverageStore, NewsStore, PreferenceStore, Protocol):
+class HistoryStore(CoverageStore, NewsStore, PreferenceStore, InterestStore, Protocol):
     """The history of one paper."""
 
     def paper_history(self, arxiv_id: ArxivId) -> PaperHistory | None:
         """Returns a paper as it was seen; `None` if it never was."""
+        ...
+
+    def last_digest_with(self, arxiv_id: ArxivId, email: str) -> Digest | None:
+        """Returns the last digest for a subscriber with this paper among its entries, if it is kept."""
         ...
 
     def delivery_history(self, arxiv_id: ArxivId, email: str) -> DeliveryHistory:

@@ -11,6 +11,8 @@ import pytest
 
 from digest import cli
 from digest.cli.why_answers import answer_for
+from digest.cli.why_place import ordinal
+from digest.interest.judgements import Origin, example_of
 from digest.model.paper import Paper
 from digest.pipeline.compose_job import compose_due
 from digest.sources.arxiv.calendar import earliest_announcement
@@ -71,9 +73,10 @@ def test_a_paper_that_went_out_is_told_with_the_last_answer(
     bring(store, TEA)
     mail(store)
     record_results(store, state, reply, again=state in {MailingState.DEFERRED, MailingState.UNKNOWN})
-    (line,) = told(store)
+    line, place = told(store)
     assert line.startswith(begins)
     assert reply in line
+    assert place == "1st of 1 in tea: by the keywords that match, and by date"
 
 
 def test_a_mailing_that_was_not_tried_is_told_as_waiting(store: SqliteStore) -> None:
@@ -267,3 +270,76 @@ def test_what_is_no_identifier_or_no_subscriber_is_refused(
     assert run(monkeypatch, "nonsense") == 2
     assert run(monkeypatch, "2606.00001", "nobody@example.org") == 2
     assert "nobody@example.org is not a subscriber" in capsys.readouterr().err
+
+
+LIKED = invented_paper("2606.00009", "Kettles of green tea")
+ABSTRACT = "Kettles whistle when they walk, offline."
+
+
+def like(store: SqliteStore, *papers: Paper, now: datetime = NOW, is_liked: bool = True) -> None:
+    examples = [example_of(replace(paper, abstract=ABSTRACT)) for paper in papers]
+    store.judge(ADA.email, examples, is_liked=is_liked, origin=Origin.COMMAND, now=now)
+
+
+def some_tea() -> tuple[Paper, ...]:
+    """Four papers, the third of which is like the liked one."""
+    return tuple(
+        replace(
+            invented_paper(f"2606.{number:05}", f"Tea {number}"),
+            abstract=ABSTRACT if number == 3 else "We say nothing.",
+        )
+        for number in range(1, 5)
+    )
+
+
+@pytest.mark.parametrize("is_mailed", [True, False])
+def test_the_place_of_a_paper_is_told_with_the_liked_paper_that_is_like_it(
+    store: SqliteStore, is_mailed: bool
+) -> None:
+    enrol(store, ADA)
+    papers = some_tea()
+    bring(store, *papers)
+    like(store, LIKED)
+    if is_mailed:
+        mail(store)
+    _, place = told(store, papers[2])
+    begins, _, terms = place.partition('like "Kettles of green tea", which you liked; ')
+    assert begins == "1st of 4 in tea: "
+    assert set(terms.split(", ")) <= {"kettles", "whistle", "walk", "offline"}
+    assert len(terms.split(", ")) == 3
+
+
+def test_judgements_after_the_digest_are_no_reason_in_it(store: SqliteStore) -> None:
+    enrol(store, ADA)
+    papers = some_tea()
+    bring(store, *papers)
+    mail(store)
+    like(store, LIKED, now=NOW + timedelta(minutes=1))
+    _, place = told(store, papers[2])
+    assert place == "2nd of 4 in tea: by the keywords that match, and by date"
+
+
+def test_a_paper_like_no_liked_one_is_told_as_such(store: SqliteStore) -> None:
+    enrol(store, ADA)
+    bring(store, TEA)
+    like(store, invented_paper("2606.00009", "Goats"))
+    mail(store)
+    _, place = told(store)
+    assert place == "1st of 1 in tea: like no paper that you liked"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1, "1st"),
+        (2, "2nd"),
+        (3, "3rd"),
+        (4, "4th"),
+        (11, "11th"),
+        (13, "13th"),
+        (22, "22nd"),
+        (111, "111th"),
+    ],
+)
+def test_places_are_counted_in_english(number: int, text: str) -> None:
+    assert ordinal(number) == text

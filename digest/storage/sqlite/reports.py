@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from digest.config.parsing import address_key
+from digest.model.digest import Digest
 from digest.model.paper import ArxivId
 from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
 from digest.storage.sqlite.outbox import count_waiting
 from digest.storage.sqlite.row_mapping import code_of, moment_of, text_of
 from digest.storage.values import (
@@ -131,6 +133,23 @@ class Reports(Part):
             pending_keys=tuple(key for key, _, is_pending, _ in hits if is_pending),
             is_seen_elsewhere=bool(elsewhere),
         )
+
+    def last_digest_with(self, arxiv_id: ArxivId, email: str) -> Digest | None:
+        with self._connection.snapshot():
+            rows = self._connection.rows(
+                f"""
+                WITH {_EDITIONS}
+                SELECT {MAILING_COLUMNS} FROM mailing
+                WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?2)
+                    AND EXISTS (
+                        SELECT 1 FROM json_each(entries)
+                        WHERE json_extract(value, '$[0]') IN (SELECT edition FROM known)
+                    )
+                ORDER BY mailing.number DESC LIMIT 1
+                """,  # noqa: S608 (all of it is written here)
+                [code_of(arxiv_id), address_key(email)],
+            )
+            return read_mailing(rows[0], self._editions, self._connection.secret).digest if rows else None
 
     def figures(self) -> Figures:
         with self._connection.snapshot():
