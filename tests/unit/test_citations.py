@@ -144,6 +144,7 @@ def test_ris_has_one_line_for_each_value() -> None:
         == entry
     )
     assert all(re.fullmatch(r"[A-Z][A-Z\d]  - .*", line) for line in text.split("\r\n") if line)
+    assert "type_of_work" not in entry  # Zotero would take it for the DOI
 
 
 def test_csl_json_is_that_of_a_preprint() -> None:

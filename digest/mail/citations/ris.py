@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from digest.mail.citations.reference import Reference, references
 from digest.model.paper import Paper
 
-# There is no type for preprints. Zotero writes its own as this one.
+# There is no type for preprints. Zotero writes its own as this one. It takes `M3`, the type of a work, for the
+# DOI: there is none here.
 _TYPE = "GEN"
 
 
@@ -31,7 +32,6 @@ def _lines(reference: Reference) -> Iterator[tuple[str, str]]:
     yield "UR", reference.paper.abs_url
     yield "DB", "arXiv"
     yield "AN", f"arXiv:{reference.id}"
-    yield "M3", "Preprint"
     if reference.journal_ref:
         yield "N1", reference.journal_ref
     yield "ID", reference.key
