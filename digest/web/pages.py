@@ -13,6 +13,7 @@ from digest.errors import ConfigurationError
 from digest.mail.citations import Format
 from digest.mail.citations.coins import context_object
 from digest.mail.citations.writer import FILE_TYPES
+from digest.mail.rendering.highlight import matched_words
 from digest.mail.rendering.paper_view import build_card, line_for
 from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest
@@ -145,7 +146,7 @@ class Pages:
             "keyword",
             title=f"New papers: {keyword}",
             keyword=keyword,
-            papers=list(map(shown_paper, page.papers)),
+            papers=[shown_paper(paper, matched_words(paper, (page.keyword,))) for paper in page.papers],
             feed_url=feed_url,
             is_public=True,
         )

@@ -257,6 +257,8 @@ async def test_a_keyword_page_has_its_newest_hundred_papers(town: Town) -> None:
     assert "Part 22." in page
     assert "Part 21." not in page
     assert page.index("Part 120.") < page.index("Part 119.")
+    town.found(replace(invented_paper("2606.00122"), abstract="We boil tea."))
+    assert "We boil <b>tea</b>." in (await town.get(url)).body
     feed = feedparser.parse((await town.get(f"{url}/feed.atom")).body)
     assert len(feed.entries) == 100
 
