@@ -8,9 +8,11 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pylatexenc import latex2text
 
 from digest.mail.rendering.tex import math, prose
 from digest.mail.rendering.tex.convert import plain, spans
+from digest.mail.rendering.tex.more_symbols import MORE
 from digest.mail.rendering.tex.spans import Script, Span, Style
 from digest.mail.rendering.tex.tokens import survives
 
@@ -61,6 +63,7 @@ RULES = {
         (r"$\alpha\in\Omega$", "α ∈ Ω"),
         (r"$\hbar\omega$", "ħω"),
         (r"$A\not\subset B$", "A ⊄ B"),
+        (r"$\neg p$, $\dashrightarrow$, $\varGamma$, $\Join$", "¬p, ⇢, 𝛤, ⋈"),
         (r"$a \not= b$", "a ≠ b"),
         (r"$\|u\|$", "‖u‖"),
     ],
@@ -141,6 +144,7 @@ RULES = {
             "Erdős, Schrödinger, François, Smørgas, Straße",
         ),
         (r"\'{\i}ndice, K\v{r}\'i\v z", "índice, Kříž"),
+        (r"T{\"}ulu, \"{}uber, Erd{\H{}}os", "Tülu, über, Erdős"),
         ("``so'' and `so'", "“so” and ‘so’"),
         ("pages 3--7, Gauss--Bonnet --- or not", "pages 3–7, Gauss–Bonnet — or not"),
         (r"Fig.~1, 5\,km, 7\%, A\&B, \#1, a\_b", "Fig. 1, 5 km, 7%, A&B, #1, a_b"),
@@ -153,6 +157,56 @@ RULES = {
         (r"\href{https://example.org}{example.org}", "https://example.org"),
         (r"{B}ayes and {Q-learning}", "Bayes and Q-learning"),
         (r"\unknown{content}", "content"),
+    ],
+    "subscripts of groups and chemistry are read outside of maths": [
+        ("SL_2 and GL_n(F_q), PSL_2(q)", "SL₂ and GLₙ(F_q), PSL₂(q)"),
+        ("Nb_3Cl_8, YBa_2Cu_3O_7 and (TMTSF)_2PF_6", "Nb₃Cl₈, YBa₂Cu₃O₇ and (TMTSF)₂PF₆"),
+        ("H_0, C_4-free, x_i, α_j, L_2-norm, log_2", "H₀, C₄-free, xᵢ, αⱼ, L₂-norm, log₂"),
+        ("MoS_2/WSe_2 with u_0(x)", "MoS₂/WSe₂ with u₀(x)"),
+    ],
+    "citations show their keys and notes": [
+        (r"\cite[Problem 4.1]{FL26}", "[FL26, Problem 4.1]"),
+        (r"\citep[see][p.~3]{A,B} and \citet*{C}", "[see A, B, p. 3] and [C]"),
+        (r"(\cite[Theorem 1]MP), we", "([MP, Theorem 1]), we"),
+        (r"\eqref{eq:1} and \pageref{p}", "(eq:1) and [p]"),
+    ],
+    "what is verbatim stays": [
+        (r"\verb|a_b $x$| and \verb*+\x+ and \lstinline{y}", r"a_b $x$ and \x and y"),
+    ],
+    "quantities are read as siunitx reads them": [
+        (r"\SI{5}{\kelvin}, $\qty{20}{\metre\per\second}$", "5 K, 20 m s⁻¹"),
+        (r"\SI[per-mode=symbol]{3.2+-0.1}{\micro\metre}", "3.2 ± 0.1 µm"),
+        (r"\num{1e-3} and \num{2.5e4} and \num{e6}", "1×10⁻³ and 2.5×10⁴ and 10⁶"),
+        (r"\si{\kilo\gram\square\metre\second\tothe{-2}}, \unit{km/s}", "kg m² s⁻², km/s"),
+        (r"\ang{45}, \ang{10;30;5}, \SI{45}{\degree}, \SI{20}{\degreeCelsius}", "45°, 10°30′5″, 45°, 20 °C"),
+        (r"\SIrange{5}{10}{\giga\hertz}, \numlist{1;2;3}, \SI{7}{\percent}", "5–10 GHz, 1, 2, 3, 7%"),
+        (r"\qty{8}{\um} and \SI{3}{\mega\electronvolt}", "8 µm and 3 MeV"),
+    ],
+    "chemistry is read as mhchem reads it": [
+        (r"\ce{H_6}, $\ce{CO2}$, \ce{La3Ni2O7}", "H₆, CO₂, La₃Ni₂O₇"),
+        (r"\ce{2H2 + O2 -> 2H2O} and \ce{A <=> B}", "2H₂ + O₂ → 2H₂O and A ⇌ B"),
+        (r"\ce{SO4^2-}, \ce{Fe^{3+}}, \ce{H+}, \ce{^{14}_{6}C}", "SO₄²⁻, Fe³⁺, H⁺, ¹⁴₆C"),
+        (r"\ce{CaSO4.2H2O} and \ce{CH3-CH=CH2}", "CaSO₄·2H₂O and CH₃-CH=CH₂"),
+    ],
+    "cases in maths are a row": [
+        (
+            r"\[f=\begin{cases}1 & \text{if } x>0,\\ 0 & x \le 0\end{cases}\]",
+            "f = {1 if x > 0; 0, x ≤ 0}",
+        ),
+        (r"$\left\{\begin{array}{}1&a\\0&b\end{array}\right.$", "{1, a; 0, b}"),
+    ],
+    "what authors forgot does not spoil the rest": [
+        (r"\emph{so and $x$", "so and x"),
+        (r"over \$10^9$ km and $y$", "over 10⁹ km and y"),
+        (r"is C_{B}$. Under $x$", "is C_B. Under x"),
+        (r"of Q($\sqrt$ 2)", "of Q(√ 2)"),
+        (r"{\c} 2026 by them", "© 2026 by them"),
+    ],
+    "packages for physics have their commands": [
+        (r"$\braket{a|b}$, $\ketbra{a}{b}$, $\comm{A}{B}$", "⟨a|b⟩, |a⟩⟨b|, [A, B]"),
+        (r"$\qbinom{n}{k}$, $\Gr{V}{k}$, $\widehat{\own q}$", r"(n choose k)_q, Gr(V,k), \own q̂"),
+        (r"$\dv{f}{x}$ and $\pdv{t}$", "df/dx and ∂/∂t"),
+        (r"$x=1 \tag{$P^\pm$}$", "x = 1 (P^±)"),
     ],
     "TeX without dollar signs is read too": [
         (r"O(\log n) and \alpha-decay", "O(log n) and α-decay"),
@@ -184,6 +238,8 @@ def test_tex_reads(source: str, text: str) -> None:
         "US $ 5, i.e. A $ 7, or $100 (US$ 120)",
         "C# and C++, 100% of a_b in snake_case_names",
         "z~1, ~42% and [Fe/H]~-2.3",
+        "lm_eval, MATH_500, sm_80, v1_2, F1_FAIL, Q8_0, NIPS_20, run_1, pi_0, f_esc and _x",
+        "data/L_2.csv, x_1.py, H_0@home, N_2() and a_b_c",
         r"C:\Users\name and \n or \d+",
         "run --all --no-cache, or a --> b",
         "h in {0,1} and {none, some}",
@@ -203,6 +259,10 @@ def test_what_is_no_tex_stays(text: str) -> None:
     [
         r"$\begin{pmatrix}a&b\\c&d\end{pmatrix}$",
         r"$\unknown{a}{b}$",
+        r"$A=\begin{bmatrix}a\\b\end{bmatrix}$ and $\begin{array}{c}1\end{array}$",
+        r"f = \begin{cases} a_1 & b^2 \\ c & \alpha \end{cases}",
+        r"\begin{pmatrix} \frac{1}{2} & \begin{matrix} 1 \end{matrix} \end{pmatrix}",
+        r"\begin{tikzcd} A \arrow[r] & B \end{tikzcd}",
         r"we call it \method and \ours",
         r"$\hat{$",
         r"$x^{2$",
@@ -307,3 +367,25 @@ def test_nonsense_of_any_length_takes_time_in_proportion(unit: str) -> None:
 def test_scripts_without_end_are_shown_as_written() -> None:
     piled = f"$x{'^a' * 1_000}$"
     assert plain(piled) == piled
+
+
+def test_every_symbol_of_pylatexenc_and_every_one_of_ours_is_converted() -> None:
+    known = latex2text.get_default_latex_context_db()
+    specs = [spec for name in known.categories() for spec in known.iter_macro_specs([name])]
+    symbols = {
+        spec.macroname
+        for spec in specs
+        if isinstance(spec.simplify_repl, str) and len(spec.simplify_repl) == 1 and spec.macroname.isalpha()
+    }
+    assert len(symbols) > 600
+    left = {
+        name
+        for name in (symbols | set(MORE)) - {"hspace", "vspace"}
+        if f"\\{name}" in plain(f"$a \\{name} b$")
+    }
+    assert left == set()
+
+
+@pytest.mark.parametrize("name", sorted(MORE))
+def test_a_symbol_means_the_same_in_words(name: str) -> None:
+    assert plain(f"\\{name}") == plain(f"$\\{name}$") == MORE[name]

@@ -5,7 +5,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from digest.mail.rendering.tex import symbols
+from digest.mail.rendering.tex.chemistry import formula
 from digest.mail.rendering.tex.spans import Script, Span, Spans, Style, as_text, hung, styled
+from digest.mail.rendering.tex.units import angle, number, quantity, units
 
 Command = Callable[[str], Spans | None]
 """Reads the arguments of the command with that name; `None` if they are missing."""
@@ -15,11 +17,23 @@ DEEPEST = 8
 
 ESCAPED = re.compile(r"\\([_%#&~])")
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-_CITED_LINE = "cite citep citet citealt citealp citeauthor citeyear ref cref Cref eqref autoref label"
-_CITED = frozenset(_CITED_LINE.split())
+_CITED_LINE = (
+    "cite citep citet citealt citealp citeauthor citeyear citeyearpar citenum citetext citetalias citepalias "
+    "citefullauthor citen cites onlinecite parencite textcite autocite footcite fullcite supercite smartcite "
+    "shortcite nocite label ref cref vref pageref nameref eqref autoref fref"
+)
+_CITED = frozenset([*_CITED_LINE.split(), *map(str.capitalize, _CITED_LINE.split())])
+_OPTION = re.compile(r"\s?\[(?P<option>(?:[^\[\]{}\n]|\{[^{}\n]*\}){0,200})\]")
+_BARE_KEY = re.compile(r"\s?[A-Za-z][A-Za-z0-9:+-]*")
+_VERBATIM = re.compile(r"\*?(?P<sign>[^\sA-Za-z0-9*{}\\])(?P<text>.{1,200}?)(?P=sign)", re.DOTALL)
 _LISTS = frozenset(
     ("itemize", "enumerate", "description", "center", "quote", "quotation", "abstract", "flushleft")
 )
+_ROWS = frozenset(
+    f"{name}{star}"
+    for name in ("cases", "dcases", "rcases", "array", "tabular", "matrix", "pmatrix", "bmatrix", "Bmatrix")
+    for star in ("", "*")
+) | frozenset(("vmatrix", "Vmatrix", "smallmatrix", "psmallmatrix", "tikzcd", "tikzpicture", "CD"))
 _DISPLAYS = frozenset(
     f"{name}{star}" for name in ("equation", "align", "gather", "multline", "eqnarray") for star in ("", "*")
 ) | {"displaymath", "math"}
@@ -42,7 +56,15 @@ class Words(ABC):
         self._commands: dict[str, Command] = {
             **dict.fromkeys(symbols.TEXTS, self._styled_words),
             **dict.fromkeys(_CITED, self._cited),
-            **dict.fromkeys(("ion", "SI", "qty"), self._two_words),
+            "ion": self._two_words,
+            **dict.fromkeys(("SI", "qty", "num", "si", "unit", "ang"), self._quantity),
+            **dict.fromkeys(
+                ("SIrange", "qtyrange", "numrange", "SIlist", "qtylist", "numlist"), self._quantities
+            ),
+            **dict.fromkeys(("ce", "cee"), self._chemistry),
+            **dict.fromkeys(("verb", "lstinline"), self._verbatim),
+            **dict.fromkeys(("hspace", "vspace", "phantom", "hphantom", "vphantom"), self._unset),
+            "hyperref": self._last_of_two,
             "enquote": lambda _: self._between("“", "”"),
             "footnote": lambda _: self._between(" (", ")"),
             "textsuperscript": lambda _: self._hung(Script.SUPER),
@@ -51,7 +73,7 @@ class Words(ABC):
             "href": lambda _: self._link(),
             "texorpdfstring": lambda _: self._first_of_two(),
             "textcolor": lambda _: self._second_of_two(),
-            "color": lambda _: self._unset(),
+            "color": self._unset,
             "begin": self._environment,
             "end": self._environment,
             "item": lambda _: (Span("•"),),
@@ -60,6 +82,10 @@ class Words(ABC):
     @abstractmethod
     def pieces(self, start: int, end: int) -> list[Span]:
         """The spans from `start` to `end`. Sets `_at` to `end`."""
+
+    @abstractmethod
+    def _maths(self, inner: str, written: str) -> Spans:
+        """`inner` as maths; `written` if it cannot be read."""
 
     @abstractmethod
     def _maths_up_to(self, closing: str, part: str) -> Spans:
@@ -102,10 +128,23 @@ class Words(ABC):
         return (Span(opening), *self._inside(*group), Span(closing)) if group else None
 
     def _cited(self, name: str) -> Spans | None:
+        """`[key, Theorem 2]`: the keys, with the notes before and after them."""
+        start = self._at
+        options = self._options()
         keys = self._plain()
+        if keys is None and options and (bare := _BARE_KEY.match(self._source, self._at)):
+            keys, self._at = bare[0], bare.end()
         if keys is None:
+            self._at = start
             return None
-        return (Span(f"({keys})" if name == "eqref" else f"[{keys}]"),)
+        after = self._at
+        before, note = [(), *[self._inside(*option) for option in options]][-2:] if options else ((), ())
+        self._at = after
+        listed = ", ".join(key.strip() for key in keys.split(","))
+        if name == "eqref":
+            return (Span(f"({listed})"),)
+        opening = (Span("["), *before, Span(" ")) if before else (Span("["),)
+        return (*opening, Span(listed), *((Span(", "), *note) if note else ()), Span("]"))
 
     def _hung(self, script: Script) -> Spans | None:
         group = self._group()
@@ -154,18 +193,90 @@ class Words(ABC):
     def _second_of_two(self) -> Spans | None:
         return None if self._plain() is None else self._words("")
 
-    def _unset(self) -> Spans | None:
-        return None if self._plain() is None else ()
+    def _unset(self, _: str) -> Spans | None:
+        if self._source.startswith("*", self._at):
+            self._at += 1
+        is_read = self._plain() is not None
+        if is_read and self._source[self._at - 1 : self._at + 1].endswith(("} ", "}\n")):
+            self._at += 1
+        return () if is_read else None
+
+    def _last_of_two(self, _: str) -> Spans | None:
+        return self._words("") if self._options() else self._second_of_two()
+
+    def _options(self) -> list[tuple[int, int]]:
+        """The places of the optional arguments in square brackets at `_at`, which are read."""
+        if self._source.startswith("*", self._at):
+            self._at += 1
+        found: list[tuple[int, int]] = []
+        while len(found) < 2 and (option := _OPTION.match(self._source, self._at)):
+            found.append(option.span("option"))
+            self._at = option.end()
+        return found
+
+    def _quantity(self, name: str) -> Spans | None:
+        """A number, a unit, or both, as in siunitx."""
+        start = self._at
+        self._options()
+        arguments = [self._plain() for _ in range(2 if name in ("SI", "qty") else 1)]
+        if None in arguments:
+            self._at = start
+            return None
+        first, last = arguments[0] or "", arguments[-1] or ""
+        tex = {"num": number, "ang": angle, "si": units, "unit": units}
+        return self._maths(
+            tex[name](first) if name in tex else quantity(first, last),
+            self._source[start - len(name) - 1 : self._at],
+        )
+
+    def _quantities(self, name: str) -> Spans | None:
+        """A range or a list of numbers, with a unit."""
+        start = self._at
+        self._options()
+        parts = [self._plain() for _ in range(1 + ("range" in name) + ("num" not in name))]
+        if None in parts:
+            self._at = start
+            return None
+        unit = "" if "num" in name else rf"\,{units(parts.pop() or '')}"
+        amounts = (parts[0] or "").split(";") if "list" in name else [part or "" for part in parts]
+        joint = "–" if "range" in name else ", "
+        return self._maths(
+            joint.join(map(number, amounts)) + unit, self._source[start - len(name) - 1 : self._at]
+        )
+
+    def _chemistry(self, _: str) -> Spans | None:
+        source = self._plain()
+        return None if source is None else formula(source)
+
+    def _verbatim(self, _: str) -> Spans | None:
+        found = _VERBATIM.match(self._source, self._at)
+        if not found:
+            return self._words("")
+        self._at = found.end()
+        return (Span(found["text"]),)
 
     def _environment(self, name: str) -> Spans | None:
         start = self._at
         kind = self._plain()
         if kind in _LISTS:
             return ()
+        if kind in _ROWS and name == "begin":
+            return self._as_written(kind, start - len(r"\begin"))
         if kind in _DISPLAYS and name == "begin":
             return self._maths_up_to(f"\\end{{{kind}}}", f"\\begin{{{kind}}}")
         self._at = start
         return None
+
+    def _as_written(self, kind: str, start: int) -> Spans | None:
+        """Rows and columns, which no line of text can show."""
+        end, depth = self._at, 1
+        for found in re.compile(rf"\\(begin|end)\{{{re.escape(kind)}\}}").finditer(self._source, self._at):
+            depth += 1 if found[1] == "begin" else -1
+            if not depth:
+                end = found.end()
+                break
+        self._at = end
+        return (Span(self._source[start:end]),)
 
 
 def _partners(source: str) -> dict[int, int]:

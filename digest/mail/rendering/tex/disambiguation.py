@@ -6,7 +6,11 @@ from digest.mail.rendering.tex.letters import accented
 
 _ACCENT = re.compile(
     r"""\\(?:(?P<sign>["'`^~=.])|(?P<word>[uvHcdbrk])(?![A-Za-z]))[ ]?"""
-    r"(?:\{\ ?(?P<braced>\\[ij](?![A-Za-z])|[^\W\d_])\ ?\}|(?P<letter>\\[ij](?![A-Za-z])\ ?|[^\W\d_]))"
+    r"(?:\{\}(?P<after>[^\W\d_])|\{\ ?(?P<braced>\\[ij](?![A-Za-z])|[^\W\d_])\ ?\}"
+    r"|(?P<letter>\\[ij](?![A-Za-z])\ ?|[^\W\d_]))"
+)
+_BRACED_ACCENT = re.compile(
+    r"""\{\\(?:(?P<sign>["'`^~=.])|(?P<word>[uvHcdbrk]))\s?(?:\{\})?\}(?P<letter>[^\W\d_])"""
 )
 _TEX = re.compile(r"\\[A-Za-z,;!{}|%]|[\^_=]|[A-Za-z]'")
 _TWO_WORDS = re.compile(r"(?:^|\s)[A-Za-z]{2,},?\s[A-Za-z]{2,}")
@@ -28,9 +32,16 @@ def accent(source: str, start: int) -> tuple[str, int] | None:
     found = _ACCENT.match(source, start)
     if not found:
         return None
-    letter = (found["braced"] or found["letter"]).strip()
+    letter = (found["after"] or found["braced"] or found["letter"]).strip()
     made = accented("ı" if letter.startswith("\\i") else letter.strip("\\"), found["sign"] or found["word"])
     return (made, found.end()) if made else None
+
+
+def braced_accent(source: str, start: int) -> tuple[str, int] | None:
+    r"""As `accent`, for an accent alone in braces before its letter: `T{\"}ulu`."""
+    found = _BRACED_ACCENT.match(source, start)
+    made = accented(found["letter"], found["sign"] or found["word"]) if found else None
+    return (made, found.end()) if found and made else None
 
 
 def is_maths(inner: str, after: str) -> bool:

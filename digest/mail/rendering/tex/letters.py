@@ -23,7 +23,10 @@ MARKS = {
     "widetilde": "\u0303", "bar": "\u0304", "overline": "\u0305", "breve": "\u0306", "dot": "\u0307",
     "ddot": "\u0308", "mathring": "\u030a", "check": "\u030c", "underline": "\u0332", "vec": "\u20d7",
     "overrightarrow": "\u20d7", "overleftarrow": "\u20d6", "dddot": "\u20db", "widecheck": "\u030c",
-    "underbar": "\u0332",
+    "underbar": "\u0332", "overleftharpoon": "\u20d0", "overrightharpoon": "\u20d1", "wideparen": "\u0311",
+    "overleftrightarrow": "\u20e1", "underleftarrow": "\u20ee", "underrightarrow": "\u20ef", "va": "\u20d7",
+    "underleftrightarrow": "\u034d", "ddddot": "\u20dc", "utilde": "\u0330", "widebar": "\u0305",
+    "vu": "\u0302",
 }  # fmt: skip
 """The combining marks of TeX's accents in maths."""
 

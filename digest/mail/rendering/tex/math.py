@@ -1,5 +1,6 @@
 """Converts maths in TeX to spans: the commands, with a short method for each form of arguments."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,8 +10,8 @@ from digest.mail.rendering.tex.atoms import Atom, Kind
 from digest.mail.rendering.tex.fractions import bracketed, fraction
 from digest.mail.rendering.tex.letters import MARKS, Alphabet, marked
 from digest.mail.rendering.tex.reader import Reader, Words
-from digest.mail.rendering.tex.spacing import kind_for, spaced
-from digest.mail.rendering.tex.spans import Script, Span, Spans, as_text, hung
+from digest.mail.rendering.tex.spacing import kind_for, single_blanks, spaced
+from digest.mail.rendering.tex.spans import Script, Span, Spans, Style, as_text, hung
 from digest.mail.rendering.tex.tokens import Unreadable
 
 _NEGATION = "\u0338"
@@ -21,12 +22,28 @@ _LAYOUTS = frozenset(
 )
 _FRACTIONS = ("frac", "tfrac", "dfrac", "cfrac", "nicefrac", "sfrac")
 _OVER = {"stackrel": Script.SUPER, "overset": Script.SUPER, "underset": Script.SUB}
-_WORDY = ("href", "url", "cite", "ref", "eqref", "texorpdfstring", "footnote", "textsuperscript")
+_WORDY_LINE = (
+    "href url cite citep citet ref eqref cref texorpdfstring footnote textsuperscript textsubscript ce cee "
+    "SI qty num si unit ang SIrange qtyrange numrange SIlist qtylist numlist ion"
+)
+_WORDY = _WORDY_LINE.split()
+_CASES = ("cases", "dcases", "rcases")
+_LEFT_BRACE = re.compile(
+    r"\\left\s*\\\{\s*\\begin\{array\}\s*(?:\{[^{}]*\})?(.*?)\\end\{array\}\s*\\right\s*\.", re.DOTALL
+)
+_ROW_END = re.compile(r"\\\\(?:\s*\[[^\]]*\])?")
+_TWO_BETWEEN = {
+    "ketbra": ("|", "⟩⟨", "|"), "dyad": ("|", "⟩⟨", "|"), "comm": ("[", ", ", "]"), "acomm": ("{", ", ", "}"),
+    "commutator": ("[", ", ", "]"), "anticommutator": ("{", ", ", "}"), "innerproduct": ("⟨", "|", "⟩"),
+    "inner": ("⟨", ", ", "⟩"), "innerp": ("⟨", ", ", "⟩"), "poissonbracket": ("{", ", ", "}"),
+}  # fmt: skip
 _ARROWS = {"xrightarrow": "→", "xleftarrow": "←", "xmapsto": "↦", "xhookrightarrow": "↪"}
 
 
 def converted(source: str, words: Words) -> Spans:
     """The maths between two dollar signs. Raises `Unreadable` if it should be shown as it is written."""
+    if "array" in source:
+        source = _LEFT_BRACE.sub(r"\\begin{cases}\1\\end{cases}", source)
     return spaced(_Reader(source, words).whole())
 
 
@@ -47,8 +64,7 @@ class _Reader(Reader):
         if name in symbols.SHORTHANDS:
             return Atom(converted(symbols.SHORTHANDS[name], self._words))
         if name in symbols.FUNCTIONS:
-            self._refuse_two_groups(name)
-            return Atom((Span(symbols.symbol(name) or name),), Kind.FUNCTION)
+            return self._named_function(name)
         character = symbols.symbol(name)
         if character is None:
             return self._unknown(name)
@@ -56,6 +72,17 @@ class _Reader(Reader):
             return Atom((Span(":"),), Kind.PUNCTUATION, is_named=True)
         kind = Kind.RELATION if name == "mid" else kind_for(character[0])
         return Atom((self._set(character),), kind, is_named=True)
+
+    def _named_function(self, name: str) -> Atom:
+        """Its name, and the arguments that an author's own definition puts into brackets: `\\Gr{V}{k}`."""
+        shown = Span(symbols.symbol(name) or name)
+        end = self._closed.get(self._at)
+        if end is None or end + 1 not in self._closed:
+            return Atom((shown,), Kind.FUNCTION)
+        found = [shown]
+        while self._at in self._closed:
+            found += [Span("(" if len(found) == 1 else ","), *spaced(self._argument())]
+        return Atom((*found, Span(")")))
 
     def _unknown(self, name: str) -> Atom:
         """Its one argument; else its name, if that may be an acronym; else the command as it is written."""
@@ -112,13 +139,20 @@ class _Reader(Reader):
     def _marked(self, name: str) -> Atom:
         spans = spaced(self._argument())
         if any("\\" in span.text for span in spans):
-            raise Unreadable("an accent on an unknown command")
+            return self._last_marked(spans, MARKS[name])
         return Atom(
             tuple(
                 replace(span, text=marked(span.text, MARKS[name])) if span.script is Script.NONE else span
                 for span in spans
             )
         )
+
+    def _last_marked(self, spans: Spans, mark: str) -> Atom:
+        """The mark on what follows an unknown command."""
+        last = spans[-1]
+        if last.script is not Script.NONE or not last.text[-1:].isalnum() or last.text.startswith("\\"):
+            raise Unreadable("an accent on an unknown command")
+        return Atom((*spans[:-1], replace(last, text=last.text[:-1] + marked(last.text[-1], mark))))
 
     def _function(self, _: str) -> Atom:
         outer, self._alphabet = self._alphabet, Alphabet.UPRIGHT
@@ -130,9 +164,10 @@ class _Reader(Reader):
         above = self._argument()
         return fraction(above, self._argument())
 
-    def _binomial(self, _: str) -> Atom:
+    def _binomial(self, name: str) -> Atom:
         above, below = self._argument(), self._argument()
-        return Atom((Span("("), *spaced(above), Span(" choose "), *spaced(below), Span(")")))
+        added = (Span("q", Script.SUB, Style.VARIABLE),) if name == "qbinom" else ()
+        return Atom((Span("("), *spaced(above), Span(" choose "), *spaced(below), Span(")"), *added))
 
     def _root(self, _: str) -> Atom:
         degree: Spans = ()
@@ -144,7 +179,8 @@ class _Reader(Reader):
             self._at += 1
             degree = spaced(self._atoms(end), is_close=True)
             self._at = end + 1
-        inner = bracketed(self._argument(), is_below=True)
+        self._skip_blanks()
+        inner = bracketed(self._argument(), is_below=True) if self._at < self._end else ()
         return Atom((*hung(degree, Script.SUPER), Span("√"), *inner))
 
     def _one_over_another(self, name: str) -> Atom:
@@ -177,9 +213,58 @@ class _Reader(Reader):
         text = unicodedata.normalize("NFC", f"{spans[0].text}{_NEGATION}")
         return Atom((replace(spans[0], text=text), *spans[1:]), negated[0].kind, is_named=True)
 
-    def _environment(self, name: str) -> None:
-        if self._plain_argument() not in _LAYOUTS:
+    def _environment(self, name: str) -> Atom | None:
+        kind = self._plain_argument()
+        if kind.rstrip("*") in _CASES and name == "begin":
+            return self._cases(kind)
+        if kind not in _LAYOUTS:
             raise Unreadable("rows and columns")
+        return None
+
+    def _cases(self, kind: str) -> Atom:
+        """The cases in a row: `{1 if x > 0; 0 otherwise}`."""
+        at = self._at
+        while at < len(self._tokens) and self._tokens[at] != "\\end":
+            if self._tokens[at] == "\\begin":
+                raise Unreadable("rows and columns in cases")
+            at += 1
+        rows = "".join(self._tokens[self._at : at])
+        self._at = at + 1
+        if self._plain_argument() != kind:
+            raise Unreadable("cases without their end")
+        found: list[Span] = [Span("{")]
+        for row in filter(str.strip, _ROW_END.split(rows)):
+            found += [Span("; ")] if len(found) > 1 else []
+            found += self._row(row.rstrip().rstrip(",;"))
+        return Atom((*found, Span("}")))
+
+    def _row(self, source: str) -> list[Span]:
+        found: list[Span] = []
+        for cell in filter(str.strip, source.split("&")):
+            reader = _Reader(cell, self._words)
+            reader._depth = self._depth
+            spans = spaced(reader.whole())
+            if found and spans and found[-1].text.strip()[-1:].isalnum() and not _is_wordy(spans[0]):
+                found.append(Span(","))
+            found += [Span(" "), *spans] if found else spans
+        return [*single_blanks(found)]
+
+    def _paired(self, name: str) -> Atom:
+        """Two arguments between signs, as `\\ketbra{a}{b}`, which is |a⟩⟨b|."""
+        opening, joint, closing = _TWO_BETWEEN[name]
+        first, last = spaced(self._argument()), spaced(self._argument())
+        return Atom((Span(opening), *first, Span(joint), *last, Span(closing)))
+
+    def _derivative(self, name: str) -> Atom:
+        """`\\dv{f}{x}`, and `\\dv{x}` for the operator."""
+        sign = Atom((Span("∂" if name == "pdv" else "d"),))
+        above = self._argument()
+        if self._at not in self._closed:
+            return fraction([sign], [sign, *above])
+        return fraction([sign, *above], [sign, *self._argument()])
+
+    def _tag(self, _: str) -> Atom:
+        return Atom((Span(" ("), *self._words(self._plain_argument()), Span(")")))
 
     def _lines(self, _: str) -> Atom:
         return Atom((Span(", ".join(self._line(line) for line in self._plain_argument().split("\\\\"))),))
@@ -210,6 +295,8 @@ class _Reader(Reader):
     def _as_words(self, name: str) -> Atom:
         """A command for text, with its arguments."""
         start = self._at
+        if self._tokens[self._at : self._at + 1] == ["["] and "]" in self._tokens[self._at :]:
+            self._at = self._tokens.index("]", self._at) + 1
         while self._at in self._closed:
             self._at = self._closed[self._at] + 1
         return Atom(self._words("".join((f"\\{name}", *self._tokens[start : self._at]))))
@@ -217,7 +304,7 @@ class _Reader(Reader):
 
 _COMMANDS: Mapping[str, Callable[[_Reader, str], Atom | None]] = {
     **dict.fromkeys(_FRACTIONS, _Reader._fraction),
-    **dict.fromkeys(("binom", "dbinom", "tbinom"), _Reader._binomial),
+    **dict.fromkeys(("binom", "dbinom", "tbinom", "qbinom"), _Reader._binomial),
     **dict.fromkeys(symbols.ALPHABETS, _Reader._in_alphabet),
     **dict.fromkeys(symbols.TEXTS, _Reader._text),
     **dict.fromkeys(MARKS, _Reader._marked),
@@ -227,6 +314,13 @@ _COMMANDS: Mapping[str, Callable[[_Reader, str], Atom | None]] = {
     **dict.fromkeys([f"{name}{star}" for name in symbols.PAIRS for star in ("", "*")], _Reader._pair),
     **dict.fromkeys(("bmod", "mod"), lambda reader, name: Atom((Span("mod"),), Kind.FUNCTION)),
     "sqrt": _Reader._root,
+    "tag": _Reader._tag,
+    "phantom": _Reader._unset,
+    "hphantom": _Reader._unset,
+    "vphantom": _Reader._unset,
+    "vspace": _Reader._unset,
+    **dict.fromkeys(_TWO_BETWEEN, _Reader._paired),
+    **dict.fromkeys(("dv", "pdv"), _Reader._derivative),
     "not": _Reader._negated,
     "begin": _Reader._environment,
     "end": _Reader._environment,
@@ -237,3 +331,11 @@ _COMMANDS: Mapping[str, Callable[[_Reader, str], Atom | None]] = {
     "unicode": _Reader._character,
     **dict.fromkeys(_WORDY, _Reader._as_words),
 }
+
+
+def _is_wordy(span: Span) -> bool:
+    """Whether a condition begins with a word, such as `if`, or with a relation."""
+    word = span.text.lstrip()
+    return word[:1] in ("=", "<", ">", "≤", "≥", "≠", ",", ";", "∼") or (
+        span.style is Style.NONE and word[:2].isalpha() and word[:2].isascii()
+    )

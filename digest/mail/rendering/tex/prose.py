@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 
 from digest.mail.rendering.tex import math, symbols
 from digest.mail.rendering.tex.atoms import Kind
+from digest.mail.rendering.tex.bare import subscripts
 from digest.mail.rendering.tex.commands import BRACE, DEEPEST, ESCAPED, Words
 from digest.mail.rendering.tex.disambiguation import (
     accent,
+    braced_accent,
     double_quote,
     is_group,
     is_maths,
@@ -28,12 +30,12 @@ _SPECIAL = re.compile(
     r"(?P<address>(?:https?://|ftp://|\bwww\.)(?:[^\s{}<>\"$\\^'`]|\\[_%#&~])+)"
     r"|(?P<path>\b[A-Za-z]:\\[A-Za-z][\w.\\-]*+(?![{^$]))"
     r"|(?P<name>\\[A-Za-z]+)|(?P<sign>\\.)"
-    r"|(?P<dollars>\$\$?)|(?P<brace>\{)|(?P<script>\^|_(?=\{))"
+    r"|(?P<dollars>\$\$?)|(?P<brace>\{)|(?P<script>\^|_(?=\{))|(?P<low>_)"
     r"|(?P<quotes>``|''|`|\")|(?P<dashes>--+)|(?P<tie>~)",
     re.DOTALL,
 )
 # Without any of these there is nothing to convert; this test takes a hundredth of the time.
-_SIGNS = ("\\", "$", "^", "{", "`", '"', "~", "--", "''", "://", "www.")
+_SIGNS = ("\\", "$", "^", "_", "{", "`", '"', "~", "--", "''", "://", "www.")
 # The first characters of all of these except addresses and paths; a search for one character is much faster.
 _CANDIDATE = re.compile(r"[\\$^_`'\"~{-]")
 _LINK = re.compile(r"://|www\.|:\\")
@@ -41,12 +43,33 @@ _DOLLAR = re.compile(r"\\.|\$", re.DOTALL)
 _BARE_SCRIPT = re.compile(r"[-+−]?\d+(?:\.\d+)?(?![\w^])|[-+−]?\d+(?=[A-Za-z]\b)|[^\W\d_](?![\w^])|\*(?!\*)")
 _SIGN_OR_COMMAND = re.compile(r"\s?(\\(?:[A-Za-z]+|.)|[^\s{}\\$])")
 _DECLARED = re.compile(r"\s*\\([a-z]+)(?![A-Za-z{])")
+_DOLLAR_ALONE = re.compile(r"(?<!\\)\$")
+_ESCAPED_POWER = re.compile(r"(\d+\^[^$\s]{1,9})\$")
+# What is left of `\copyright` in old records of arXiv.
+_COPYRIGHT = re.compile(r"\{\\c\}(?=\s?(?:19|20)\d\d)")
+_LINK_ALONE = re.compile(r"\s*\\(?:href|url)\s*\{")
 _LETTER_LINE = "aa AA ae AE oe OE o O l L ss SS i j dh DH dj DJ th TH ng NG"
 _LETTERS = frozenset(_LETTER_LINE.split())
 _ARITY: Mapping[str, int] = (
     dict.fromkeys((*symbols.ALPHABETS, *MARKS, *symbols.PAIRS, *symbols.SIZES), 1)
     | dict.fromkeys(("sqrt", "operatorname", "not", "unicode", "substack", "xrightarrow"), 1)
-    | dict.fromkeys(("frac", "tfrac", "dfrac", "nicefrac", "binom", "stackrel", "overset", "underset"), 2)
+    | dict.fromkeys(
+        (
+            "ketbra",
+            "dyad",
+            "comm",
+            "acomm",
+            "frac",
+            "tfrac",
+            "dfrac",
+            "nicefrac",
+            "binom",
+            "stackrel",
+            "overset",
+            "underset",
+        ),
+        2,
+    )
 )
 
 
@@ -87,6 +110,8 @@ class _Reader(Words):
     def __init__(self, source: str, depth: int) -> None:
         super().__init__(source, depth)
         self._has_links = _has_links(source)
+        self._subscripts = subscripts(source) if "_" in source else {}
+        self._is_odd = len(_DOLLAR_ALONE.findall(source)) % 2 == 1
         self._readers: Mapping[str, Callable[[str, int], Spans]] = {
             "address": lambda part, _: (Span(ESCAPED.sub(r"\1", part)),),
             "path": lambda part, _: (Span(part),),
@@ -95,6 +120,7 @@ class _Reader(Words):
             "dollars": self._dollars,
             "brace": self._brace,
             "script": self._script,
+            "low": self._low,
             "quotes": self._quotes,
             "dashes": lambda part, start: (Span(shown_dashes(part, *self._around(start))),),
             "tie": self._tie,
@@ -138,6 +164,9 @@ class _Reader(Words):
         if found := accent(self._source, start):
             letter, self._at = found
             return (Span(letter),)
+        if part == "\\$" and self._is_odd and (power := _ESCAPED_POWER.match(self._source, self._at)):
+            self._at = power.end()
+            return self._maths(power[1], self._source[start : self._at])
         if part == "\\^" and self._source.startswith("{}", self._at):
             self._at += 2
             return (Span("^"),)
@@ -164,11 +193,21 @@ class _Reader(Words):
                 continue
             if not is_maths(inner, self._source[found.end() : found.end() + 1]):
                 break
+            if _LINK_ALONE.match(inner):
+                return self._inside(self._at, found.start())
             self._at = found.end()
             return self._maths(inner, self._source[start : self._at])
-        return (Span(part),)
+        # The end of a formula whose beginning the author forgot.
+        is_lost = self._is_odd and self._source[start - 1 : start] == "}"
+        return () if is_lost else (Span(part),)
 
     def _brace(self, part: str, start: int) -> Spans:
+        if copyright_sign := _COPYRIGHT.match(self._source, start):
+            self._at = copyright_sign.end()
+            return (Span("©"),)
+        if accented := braced_accent(self._source, start):
+            letter, self._at = accented
+            return (Span(letter),)
         end = self._closed.get(start)
         if end is None:
             return (Span(part),)
@@ -193,6 +232,13 @@ class _Reader(Words):
             return (Span(part),)
         self._at = bare.end()
         return (Span(bare[0], Script.SUPER),)
+
+    def _low(self, part: str, start: int) -> Spans:
+        end = self._subscripts.get(start)
+        if end is None:
+            return (Span(part),)
+        self._at = end
+        return (Span(self._source[start + 1 : end], Script.SUB),)
 
     def _quotes(self, part: str, start: int) -> Spans:
         before, after = self._around(start)
@@ -236,7 +282,7 @@ class _Reader(Words):
             return (Span(letter),)
         if name in self._commands:
             spans = self._commands[name](name)
-            return (Span(part),) if spans is None else spans
+            return self._unclosed(name, part) if spans is None else spans
         if name in symbols.DECLARATIONS or name in symbols.UNSEEN:
             self._skip_blank()
             return ()
@@ -249,6 +295,14 @@ class _Reader(Words):
         if is_known or symbols.symbol(name) is not None:
             return self._bare_maths(name, start)
         return self._unknown(part, start)
+
+    def _unclosed(self, name: str, part: str) -> Spans:
+        """A command for words whose brace is never closed: the words, without the command."""
+        if name in (*symbols.TEXTS, "footnote") and self._source.startswith("{", self._at):
+            self._at += 1
+            return (Span(" "),) if name == "footnote" else ()
+        is_last = name in ("begin", "end") and not self._source[self._at :].strip()
+        return () if is_last else (Span(part),)
 
     def _bare_maths(self, name: str, start: int) -> Spans:
         """A command of maths among words, with its arguments and scripts."""

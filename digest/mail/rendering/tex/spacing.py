@@ -55,7 +55,7 @@ def spaced(atoms: Sequence[Atom], *, is_close: bool = False) -> Spans:
         if is_blank:
             pieces.append(_BLANK)
         pieces.extend(atom.spans)
-    return joined(_single_blanks(pieces))
+    return joined(single_blanks(pieces))
 
 
 def _without_idle_blanks(atoms: Sequence[Atom]) -> Sequence[Atom]:
@@ -146,7 +146,8 @@ def _begins_word(atom: Atom) -> bool:
     return atom.text[:1].isalnum() or atom.text[:1] in ("√", "∂", "∇", "#")
 
 
-def _single_blanks(pieces: Iterable[Span]) -> Iterable[Span]:
+def single_blanks(pieces: Iterable[Span]) -> Iterable[Span]:
+    """The spans without a blank after another one."""
     is_after_blank = False
     for piece in pieces:
         text = piece.text.lstrip(" ") if is_after_blank and piece.script is Script.NONE else piece.text

@@ -9,6 +9,7 @@ from typing import Any
 from pylatexenc.latex2text import get_default_latex_context_db
 
 from digest.mail.rendering.tex.letters import Alphabet
+from digest.mail.rendering.tex.more_symbols import MORE
 from digest.mail.rendering.tex.spans import Style
 
 _LIBRARY: Any = get_default_latex_context_db()
@@ -37,6 +38,7 @@ _FUNCTIONS_LINE = (
     "projlim Alg Aut Coh Corr Cov Der Div End Ext Fix Frac Gal Grp Hilb Hom Ind Inn Irr Isom Ker Lie Map "
     "Mod Mor Out Pic Proj Ran Rank Rep Res Sel Set Span Spec Stab Sym Tor Tr Var ad area card codim coker "
     "conv cov diag diam dist div dom erf grad id im lim log polylog poly rank rk sgn sign span spec supp "
+    "arccosh arcsinh arctanh arccot arcsec arccsc sech csch arsinh arcosh artanh erfc sinc Erf "
     "tr trace var vol Vol GL SL PGL PSL SO SU Sp Gr Gl aut sym gldim res rev"
 )
 FUNCTIONS = frozenset(_FUNCTIONS_LINE.split())
@@ -64,7 +66,11 @@ ALPHABETS = {
     "mathrm": Alphabet.UPRIGHT, "mathsf": Alphabet.UPRIGHT, "mathtt": Alphabet.UPRIGHT,
     "mathup": Alphabet.UPRIGHT, "mathop": None, "mathord": None, "mathbin": None,
     "mathrel": None, "boxed": None, "ensuremath": None, "overbrace": None, "underbrace": None,
-    "mathstrut": None, "smash": None, "mathrlap": None, "mathclap": None,
+    "mathstrut": None, "underbracket": None, "overbracket": None, "undergroup": None, "overgroup": None,
+    "overlinesegment": None, "underlinesegment": None, "mathllap": None, "cancel": None, "vcenter": None,
+    "mathbfcal": Alphabet.SCRIPT, "mathbfscr": Alphabet.SCRIPT, "mathpzc": Alphabet.SCRIPT,
+    "vb": Alphabet.BOLD, "mathinner": None, "mathclose": None, "mathopen": None, "mathpunct": None,
+    "smash": None, "mathrlap": None, "mathclap": None,
 }  # fmt: skip
 """Commands whose argument is shown in an alphabet, or unchanged."""
 
@@ -79,7 +85,10 @@ DECLARATIONS = {
 """Commands that change the alphabet up to the end of their group."""
 
 _TEXTS_LINE = (
-    "text textrm textit textbf textsf texttt textsc textup textsl textnormal textmd mbox hbox emph fbox uline"
+    "text textrm textit textbf textsf texttt textsc textup textsl textnormal textmd mbox hbox emph fbox "
+    "uline section subsection subsubsection paragraph subparagraph title keywords underline sout textquote "
+    "MakeUppercase uppercase lowercase centerline framebox makebox textlf textln mathtext intertext "
+    "shortintertext textin"
 )
 TEXTS = frozenset(_TEXTS_LINE.split())
 """Commands whose argument is words."""
@@ -93,7 +102,8 @@ STYLES = {
 _UNSEEN_LINE = (
     "displaystyle textstyle scriptstyle scriptscriptstyle limits nolimits nonumber notag relax protect "
     "noindent centering small large Large tiny footnotesize normalsize allowbreak nobreak bigskip medskip "
-    "smallskip ! - @ /"
+    "smallskip ! - @ / maketitle bf@series expandafter mathchoice strut null unboldmath ignorespaces unskip "
+    "raggedright raggedleft footnotesize LARGE huge Huge normalcolor sloppy newpage clearpage"
 )
 UNSEEN = frozenset(_UNSEEN_LINE.split())
 BLANKS = {
@@ -110,8 +120,10 @@ SIZES = frozenset(
 
 PAIRS = {
     "abs": ("|", "|"), "norm": ("‖", "‖"), "ceil": ("⌈", "⌉"), "floor": ("⌊", "⌋"), "ket": ("|", "⟩"),
-    "bra": ("⟨", "|"), "expval": ("⟨", "⟩"), "set": ("{", "}"), "tag": ("(", ")"), "pmod": ("(mod ", ")"),
-    "label": ("[", "]"),
+    "bra": ("⟨", "|"), "Ket": ("|", "⟩"), "Bra": ("⟨", "|"), "braket": ("⟨", "⟩"), "Braket": ("⟨", "⟩"),
+    "Set": ("{", "}"), "ev": ("⟨", "⟩"), "mean": ("⟨", "⟩"), "order": ("𝒪(", ")"), "paren": ("(", ")"),
+    "pqty": ("(", ")"), "bqty": ("[", "]"), "lrangle": ("⟨", "⟩"), "ip": ("⟨", "⟩"),
+    "expval": ("⟨", "⟩"), "set": ("{", "}"), "label": ("[", "]"), "pmod": ("(mod ", ")"),
 }  # fmt: skip
 """Commands that put their argument between two signs."""
 
@@ -119,8 +131,8 @@ PAIRS = {
 @cache
 def symbol(name: str) -> str | None:
     """The symbol for the command; `None` if it is unknown."""
-    if name in _OURS:
-        return _OURS[name]
+    if ours := _OURS.get(name) or MORE.get(name):
+        return ours
     known = _LIBRARY.get_macro_spec(name)
     text = known.simplify_repl if known else None
     return text if isinstance(text, str) and len(text) == 1 else None

@@ -14,7 +14,11 @@ _TOKEN = re.compile(
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 # The content of these braces is an instruction to TeX and is never shown.
-_UNSET = re.compile(r"\\(?:begin|end|color|textcolor|hspace|vspace|unicode)\*?\s*\{[^{}]*\}")
+_E_NOTATION = re.compile(r"(?<=[\d){])\s?[eEdDx]\s?(?=[-+]?\d)")
+_UNSET = re.compile(
+    r"\\(?:begin|end|color|textcolor|[hv]space|unicode|[hv]?phantom)\*?\s*\{[^{}]*\}"
+    r"|\\(?:SI|qty|si|unit|num|ang|(?:SI|qty|num)(?:range|list)|hyperref)\s*\[[^\[\]]*\]"
+)
 
 
 class Unreadable(ValueError):
@@ -43,7 +47,7 @@ def survives(source: str, text: str) -> bool:
 
     Names of commands show nothing, except for the letters and functions that they mean.
     """
-    wanted = _content(_UNSET.sub(" ", source))
+    wanted = _content(_E_NOTATION.sub(" ", _UNSET.sub(" ", source)))
     # What is shown as it is written has its commands still.
     there = _folded(text) + (_content(text) if "\\" in text else "")
     return all(there.count(letter) >= wanted.count(letter) for letter in set(wanted) if letter.isalnum())
