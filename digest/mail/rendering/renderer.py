@@ -118,7 +118,7 @@ class Renderer:
         self._group = _Pair(load("group.txt.j2"), load("group.html.j2"))
         self._judging = load("judging.html.j2")
         self._rest = load("rest.html.j2")
-        self._more = load("more.html.j2")
+        self._more = _Pair(load("more.txt.j2"), load("more.html.j2"))
         self._summary = _Pair(load("summary.txt.j2"), load("summary.html.j2"))
         self._paper = _Pair(
             load("paper.txt.j2", "keywords", "abstract"),
@@ -151,8 +151,8 @@ class Renderer:
         """The HTML line that counts the papers of a group that are not named."""
         return self._rest.render({"count": count})
 
-    def more(self, count: int, url: str | None) -> Cut:
-        """The HTML line that says where all papers are; `url` is the digest on the web."""
+    def more(self, count: int, url: str | None) -> Block:
+        """The line that says where all papers are; `url` is the digest on the web."""
         return self._more.render({"count": count, "url": url})
 
     def summary(self, summary: Summary) -> Block:

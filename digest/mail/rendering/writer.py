@@ -60,6 +60,9 @@ _MORE_COST = Cost(16, 600)
 _SUMMARY_COST = Cost(20, 400)
 """The most that each of these pieces takes. What they say follows from what has room."""
 
+_MORE_TEXT = 1.6
+"""The words of the text that are not in the HTML, for each word of the HTML."""
+
 _LONGEST_UNNUMBERED = 70
 """Of a line in quoted-printable without its number, so that the number breaks it nowhere."""
 
@@ -112,6 +115,10 @@ class _Forms(dict[Level, _Piece]):
         self._heading_level = heading_level
         self._judging = judging
         self._words: tuple[str, ...] | None = None
+
+    def address(self) -> bytes:
+        """The paper in the text, if there is no room for its title."""
+        return quoted_printable(f"     {self._paper.abs_url}\n")
 
     def judged(self, links: Links) -> tuple[str, str]:
         return links.more_like(self._paper.id) or "", links.less_like(self._paper.id) or ""
@@ -210,7 +217,7 @@ class Writer:
         summary = self._summary(shown.summary(around.words))
         return _Written(
             subject=frame.subject,
-            text=_filled(text, summary=summary.text, papers=shown.text()),
+            text=_filled(text, summary=summary.text, papers=shown.text(self._renderer, around.words, links)),
             html=_filled(
                 html,
                 style=self._style,
@@ -260,7 +267,9 @@ class _Group(NamedTuple):
 class _Shown:
     """The groups of one digest, and how much the HTML shows of each paper.
 
-    The text shows the same, and as lines also the papers that the HTML only counts: a paper is never dropped.
+    The text shows the same, and also names the papers that the HTML only counts: a paper is never dropped. If
+    they are very many, the last ones are only addresses, or are counted if the web has them: spam filters
+    distrust a mail whose text has three times the words of its HTML.
     """
 
     def __init__(self, groups: Sequence[_Group], room: Cost, length: Length) -> None:
@@ -299,21 +308,34 @@ class _Shown:
                     pieces += forms[level].after_judging
             if counted:
                 pieces += _lines(renderer.rest(counted))
-        return [*pieces, *(_lines(renderer.more(total, links.online)) if total else ())]
+        return [*pieces, *(_lines(renderer.more(total, links.online).html) if total else ())]
 
-    def text(self) -> list[bytes]:
+    def text(self, renderer: Renderer, words: int, links: Links) -> list[bytes]:
+        """`words` are those of the HTML around the papers."""
         pieces: list[bytes] = []
-        number = 0
+        number = left_out = 0
+        counted = sum([row.count(Level.COUNTED) for row in self._plan.levels])
+        room = int(_MORE_TEXT * (words + self._plan.words)) - counted
         for (heading, papers), row in zip(self._groups, self._plan.levels, strict=True):
             pieces += heading.text
             for forms, level in zip(papers, row, strict=True):
                 number += 1
                 piece = forms[level or Level.LINE]
+                if not level:
+                    room -= piece.cost.words
+                    if room < 0 and links.online:
+                        left_out += 1
+                        continue
+                    if room < 0:
+                        pieces.append(forms.address())
+                        continue
                 if piece.first_line:
                     pieces.append(_encoded_line(piece.first_line.replace(NUMBER, f"{number:>3}")))
                 elif piece.is_numbered:
                     pieces.append(b"%3d" % number)
                 pieces += piece.text
+        if left_out:
+            pieces += _pieces(_encoded_frame(renderer.more(left_out, links.online).text))
         return pieces
 
 
