@@ -275,6 +275,23 @@ async def test_a_lookback_that_was_raised_while_nobody_followed_a_keyword_reache
     assert lab.mails() == [(ADA, old.id)]
 
 
+@pytest.mark.parametrize("lists_again", [True, False])
+async def test_a_raised_lookback_brings_a_first_digest_to_whoever_had_none(
+    store: SqliteStore, lists_again: bool
+) -> None:
+    lab = Installation(store, make_subscriber(ADA, "tea"))
+    lab.source.lists_again = lists_again
+    old = invented_paper("2605.00001", "Old tea", submitted=f"{MONDAY - timedelta(days=22):%F %R}")
+    await lab.run(MONDAY, *[old] * lists_again)
+    assert lab.mails() == []
+    lab.lookback = timedelta(days=30)
+    lab.subscribers = (*lab.subscribers, make_subscriber("bo@example.org", "tea"))
+    await lab.run(TUESDAY, old)
+    assert lab.mails() == [(ADA, old.id), ("bo@example.org", old.id)]
+    await lab.run(WEDNESDAY, old)
+    assert lab.mails() == []
+
+
 @pytest.mark.parametrize("days", [-365, 365])
 async def test_a_wrong_clock_moves_nothing_and_is_told(store: SqliteStore, days: int) -> None:
     lab = Installation(store, make_subscriber(ADA, "tea"))

@@ -190,7 +190,7 @@ class Papers(Part):
         )
         db.conn.executemany(
             "UPDATE query SET newest_hit = (SELECT max(number) FROM hit) WHERE key = ?",
-            ((key,) for key, is_past in fresh if not is_past),
+            ((key,) for key, _ in fresh),
         )
 
     def _seen_of(
