@@ -79,7 +79,7 @@ TITLES = {
     r"A set \{ of tea": r"A set \textbraceleft{} of tea",
     r"$\left\{ x \right.$ tea": r"{$\left\lbrace  x \right.$} tea",
     "The end\\": r"The end\textbackslash{}",
-    r"The end\\": "The end",
+    r"The end\\ \\": "The end",
 }
 
 
@@ -90,6 +90,10 @@ def test_a_title_keeps_its_tex_and_its_capitals(title: str, written: str) -> Non
 
 def test_capitals_of_an_abstract_need_no_braces() -> None:
     assert bibtex_text("CNNs & $x$: 5%") == r"CNNs \& $x$: 5\%"
+
+
+def test_an_address_stays_one() -> None:
+    assert bibtex_text("see https://tea.example.org/a_2#b") == r"see https://tea.example.org/a\_2\#b"
 
 
 def test_bibtex_has_what_biblatex_and_older_styles_ask_for() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from digest.mail.citations.names import Name, parse_names
+from digest.mail.citations.tex import LONGEST_TEXT
 from digest.mail.rendering.richtext import converted
 from digest.mail.rendering.tex.spans import as_text
 from digest.model.paper import ArxivId, Paper, month_of, one_line
@@ -96,4 +97,4 @@ def _key(authors: tuple[Name, ...], year: int, arxiv_id: ArxivId) -> str:
 
 
 def _shown(source: str) -> str:
-    return one_line(as_text(converted(one_line(source))))
+    return one_line(as_text(converted(one_line(source)[:LONGEST_TEXT])))

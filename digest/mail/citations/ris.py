@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from digest.mail.citations.reference import Reference, references
 from digest.model.paper import Paper
 
-# There is no type for preprints. Zotero writes its own as this one. There is no `M3`, the type of a work: Zotero
-# would take it for the DOI.
+# There is no type for preprints. Zotero writes its own as this one. It would take `M3`, the type of a work,
+# for the DOI.
 _TYPE = "GEN"
 
 

@@ -17,6 +17,7 @@ _TOKEN = re.compile(
       | (?P<display>\\begin\{(?P<name>(?:align|equation|gather|multline|eqnarray|displaymath)\*?)\}
            .*?\\end\{(?P=name)\})
       | (?P<accent>\\[Hbcdkrtuv](?:\ +[A-Za-z]|\ *\{\\?[A-Za-z]+\}))
+      | (?P<address>https?://[^\s{}$\\]+)
       | (?P<command>\\[A-Za-z]+\*?)
       | (?P<escape>\\.)
       | (?P<brace>[{}])
@@ -45,6 +46,9 @@ _ACRONYMS = re.compile(r"(?P<stem>[^\Wa-z_]{2,})s")
 _NEW_SENTENCE = re.compile(r"(?:[:.?!–—]|\s-)\s+$")
 _LONG = 4
 
+LONGEST_TEXT = 10_000
+"""Characters of a title or an abstract that are read; arXiv takes 1,920."""
+
 
 class _Token(NamedTuple):
     """`depth` is the number of groups around it."""
@@ -56,12 +60,12 @@ class _Token(NamedTuple):
 
 def bibtex_text(source: str) -> str:
     """`source` as the value of a field, between braces."""
-    return _even(_without_end(_written(token) for token in _tokens(one_line(source))))
+    return _even(_without_end(_written(token) for token in _tokens(one_line(source)[:LONGEST_TEXT])))
 
 
 def bibtex_title(source: str) -> str:
     """The same, with braces around formulas and the capitals that a style must not make small: `{CNN}s`."""
-    tokens = list(_tokens(one_line(source)))
+    tokens = list(_tokens(one_line(source)[:LONGEST_TEXT]))
     return _even(_without_end(_protected(tokens)))
 
 
@@ -119,6 +123,8 @@ def _written(token: _Token) -> str:
             return _formula(token.text)
         case "special":
             return _SPECIAL.get(token.text, token.text)
+        case "address":
+            return "".join(_SPECIAL.get(sign, sign) for sign in token.text)
         case "script":
             return f"${token.text[0]}{{{token.text[1:].strip('{}')}}}$"
     return token.text
@@ -147,7 +153,7 @@ def _protected(tokens: list[_Token]) -> Iterator[str]:
             yield _protected_word(written, before, has_names=has_names)
         else:
             yield written
-        before += token.text
+        before = (before + token.text)[-_LONG:]
 
 
 def _is_named_in_capitals(token: _Token, following: _Token | None) -> bool:
@@ -177,7 +183,7 @@ def _is_in_sentence_case(tokens: Iterable[_Token]) -> bool:
 
 def _without_end(parts: Iterable[str]) -> str:
     r"""Without a line break at the end, whose backslash would escape the brace that follows."""
-    return "".join(parts).strip().rstrip("\\").rstrip()
+    return "".join(parts).strip().rstrip("\\ ")
 
 
 def _even(text: str) -> str:
