@@ -87,6 +87,7 @@ RULES = {
         (r"$\tilde{O}(n)$", "Õ(n)"),
         (r"$\hat\theta_n$", "θ̂ₙ"),
         (r"$\overline{AB}$", "A̅B̅"),
+        (r"$\overline{f(x)}$", "f̅(x̅)"),
         (r"$\vec v$", "v⃗"),
     ],
     "functions and operators stand apart": [
@@ -109,6 +110,8 @@ RULES = {
         (r"$0 \leq l<k < n$", "0 ≤ l < k < n"),
         ("$n-1$, $x=-1$, $a+b=c$", "n − 1, x = −1, a + b = c"),
         ("$x_{n-1}$ and $e^{-t}$", "xₙ₋₁ and e⁻ᵗ"),
+        (r"$x_{{i+1}}$ and $10^{5-6}$", "xᵢ₊₁ and 10⁵⁻⁶"),
+        (r"$\frac{2(n-1)}{p}$, $\frac{1}{\sqrt{1+s}}$", "2(n − 1)/p, 1/√(1 + s)"),
         (r"$345.7\pm0.2$", "345.7 ± 0.2"),
         ("$k-means$", "k-means"),
     ],

@@ -37,9 +37,8 @@ def accented(letter: str, sign: str) -> str | None:
     return whole if len(whole) == 1 else None
 
 
-def marked(text: str, mark: str) -> str:
-    """`text` with the mark on each letter and digit, or on every character if it has neither."""
-    has_letters = any(map(str.isalnum, text))
+def marked(text: str, mark: str, *, has_letters: bool) -> str:
+    """`text` with the mark on each letter and digit, or on every character if the whole has neither."""
     return unicodedata.normalize(
         "NFC",
         "".join(

@@ -81,7 +81,7 @@ class _Reader(Reader):
             return Atom((shown,), Kind.FUNCTION)
         found = [shown]
         while self._at in self._closed:
-            found += [Span("(" if len(found) == 1 else ","), *spaced(self._argument())]
+            found += [Span("(" if len(found) == 1 else ","), *self._in_line(self._argument())]
         return Atom((*found, Span(")")))
 
     def _unknown(self, name: str) -> Atom:
@@ -90,9 +90,9 @@ class _Reader(Reader):
             self._refuse_two_groups(name)
             atoms = self._argument()
             if atoms and name.isupper():
-                return Atom((Span(f"{name}("), *spaced(atoms), Span(")")))
+                return Atom((Span(f"{name}("), *self._in_line(atoms), Span(")")))
             if atoms:
-                return Atom(spaced(atoms))
+                return Atom(self._in_line(atoms))
         if name.isupper() and name.isalpha():
             return Atom((Span(name),))
         is_before_letter = "".join(self._tokens[self._at : self._at + 2]).strip()[:1].isalpha()
@@ -125,7 +125,7 @@ class _Reader(Reader):
         self._alphabet = outer
         if len(atoms) == 1:
             return atoms[0]
-        return Atom(spaced(atoms))
+        return Atom(self._in_line(atoms))
 
     def _text(self, name: str) -> Atom:
         self._skip_blanks()
@@ -137,12 +137,15 @@ class _Reader(Reader):
         return Atom(self._words(source))
 
     def _marked(self, name: str) -> Atom:
-        spans = spaced(self._argument())
+        spans = self._in_line(self._argument())
         if any("\\" in span.text for span in spans):
             return self._last_marked(spans, MARKS[name])
+        has_letters = any(character.isalnum() for span in spans for character in span.text)
         return Atom(
             tuple(
-                replace(span, text=marked(span.text, MARKS[name])) if span.script is Script.NONE else span
+                replace(span, text=marked(span.text, MARKS[name], has_letters=has_letters))
+                if span.script is Script.NONE
+                else span
                 for span in spans
             )
         )
@@ -152,22 +155,26 @@ class _Reader(Reader):
         last = spans[-1]
         if last.script is not Script.NONE or not last.text[-1:].isalnum() or last.text.startswith("\\"):
             raise Unreadable("an accent on an unknown command")
-        return Atom((*spans[:-1], replace(last, text=last.text[:-1] + marked(last.text[-1], mark))))
+        return Atom(
+            (*spans[:-1], replace(last, text=last.text[:-1] + marked(last.text[-1], mark, has_letters=True)))
+        )
 
     def _function(self, _: str) -> Atom:
         outer, self._alphabet = self._alphabet, Alphabet.UPRIGHT
         atoms = self._argument()
         self._alphabet = outer
-        return Atom(spaced(atoms), Kind.FUNCTION)
+        return Atom(self._in_line(atoms), Kind.FUNCTION)
 
     def _fraction(self, _: str) -> Atom:
         above = self._argument()
-        return fraction(above, self._argument())
+        return fraction(above, self._argument(), is_close=self._is_script)
 
     def _binomial(self, name: str) -> Atom:
         above, below = self._argument(), self._argument()
         added = (Span("q", Script.SUB, Style.VARIABLE),) if name == "qbinom" else ()
-        return Atom((Span("("), *spaced(above), Span(" choose "), *spaced(below), Span(")"), *added))
+        return Atom(
+            (Span("("), *self._in_line(above), Span(" choose "), *self._in_line(below), Span(")"), *added)
+        )
 
     def _root(self, _: str) -> Atom:
         degree: Spans = ()
@@ -180,14 +187,18 @@ class _Reader(Reader):
             degree = spaced(self._atoms(end), is_close=True)
             self._at = end + 1
         self._skip_blanks()
-        inner = bracketed(self._argument(), is_below=True) if self._at < self._end else ()
+        inner = (
+            bracketed(self._argument(), is_below=True, is_close=self._is_script)
+            if self._at < self._end
+            else ()
+        )
         return Atom((*hung(degree, Script.SUPER), Span("√"), *inner))
 
     def _one_over_another(self, name: str) -> Atom:
         script, base = self._argument(), self._argument()
         added = hung(spaced(script, is_close=True), _OVER[name])
         kind = base[0].kind if len(base) == 1 else Kind.PLAIN
-        return Atom((*spaced(base), *added), kind, is_named=True)
+        return Atom((*self._in_line(base), *added), kind, is_named=True)
 
     def _arrow(self, name: str) -> Atom:
         label = hung(spaced(self._argument(), is_close=True), Script.SUPER)
@@ -196,7 +207,7 @@ class _Reader(Reader):
     def _pair(self, name: str) -> Atom:
         opening, closing = symbols.PAIRS[name.removesuffix("*")]
         apart = " " if name == "pmod" else ""
-        return Atom((Span(apart + opening), *spaced(self._argument()), Span(closing)))
+        return Atom((Span(apart + opening), *self._in_line(self._argument()), Span(closing)))
 
     def _sized(self) -> Atom | None:
         """The bracket after `\\left` and similar; a full stop means no bracket."""
@@ -207,7 +218,7 @@ class _Reader(Reader):
 
     def _negated(self, _: str) -> Atom:
         negated = self._argument()
-        spans = spaced(negated)
+        spans = self._in_line(negated)
         if not spans:
             raise Unreadable("nothing to negate")
         text = unicodedata.normalize("NFC", f"{spans[0].text}{_NEGATION}")
@@ -235,8 +246,8 @@ class _Reader(Reader):
         found: list[Span] = [Span("{")]
         for row in filter(str.strip, _ROW_END.split(rows)):
             found += [Span("; ")] if len(found) > 1 else []
-            found += self._row(row.rstrip().rstrip(",;"))
-        return Atom((*found, Span("}")))
+            found += self._row(row.rstrip().rstrip(",;."))
+        return Atom((*found, Span("}." if rows.rstrip().endswith(".") else "}")))
 
     def _row(self, source: str) -> list[Span]:
         found: list[Span] = []
@@ -244,7 +255,7 @@ class _Reader(Reader):
             reader = _Reader(cell, self._words)
             reader._depth = self._depth
             spans = spaced(reader.whole())
-            if found and spans and found[-1].text.strip()[-1:].isalnum() and not _is_wordy(spans[0]):
+            if found and spans and _ends_value(found[-1]) and not _is_wordy(spans[0]):
                 found.append(Span(","))
             found += [Span(" "), *spans] if found else spans
         return [*single_blanks(found)]
@@ -252,7 +263,7 @@ class _Reader(Reader):
     def _paired(self, name: str) -> Atom:
         """Two arguments between signs, as `\\ketbra{a}{b}`, which is |a⟩⟨b|."""
         opening, joint, closing = _TWO_BETWEEN[name]
-        first, last = spaced(self._argument()), spaced(self._argument())
+        first, last = self._in_line(self._argument()), self._in_line(self._argument())
         return Atom((Span(opening), *first, Span(joint), *last, Span(closing)))
 
     def _derivative(self, name: str) -> Atom:
@@ -260,8 +271,8 @@ class _Reader(Reader):
         sign = Atom((Span("∂" if name == "pdv" else "d"),))
         above = self._argument()
         if self._at not in self._closed:
-            return fraction([sign], [sign, *above])
-        return fraction([sign, *above], [sign, *self._argument()])
+            return fraction([sign], [sign, *above], is_close=self._is_script)
+        return fraction([sign, *above], [sign, *self._argument()], is_close=self._is_script)
 
     def _tag(self, _: str) -> Atom:
         return Atom((Span(" ("), *self._words(self._plain_argument()), Span(")")))
@@ -339,3 +350,10 @@ def _is_wordy(span: Span) -> bool:
     return word[:1] in ("=", "<", ">", "≤", "≥", "≠", ",", ";", "∼") or (
         span.style is Style.NONE and word[:2].isalpha() and word[:2].isascii()
     )
+
+
+def _ends_value(span: Span) -> bool:
+    """Whether a comma may follow: not after a word or a sign."""
+    text = span.text.strip()
+    is_word = span.style is Style.NONE and len(text) > 1 and text.isalpha() and text.isascii()
+    return bool(text) and (text[-1].isalnum() or text[-1] in ")]}") and not is_word

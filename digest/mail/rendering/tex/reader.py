@@ -31,6 +31,7 @@ class Reader(ABC):
         self._depth = 0
         self._end = len(self._tokens)
         self._alphabet: Alphabet | None = None
+        self._is_script = False
 
     def whole(self) -> list[Atom]:
         return self._atoms(len(self._tokens))
@@ -49,7 +50,7 @@ class Reader(ABC):
                 self._at += 1
             elif part == "\\over":
                 self._at += 1
-                atoms = [fraction(atoms, self._atoms(end))]
+                atoms = [fraction(atoms, self._atoms(end), is_close=self._is_script)]
             elif part in "^_":
                 self._at += 1
                 self._attach(atoms, part)
@@ -120,7 +121,7 @@ class Reader(ABC):
         self._at = end + 1
         if not atoms:
             return None
-        return atoms[0] if len(atoms) == 1 else Atom(spaced(atoms))
+        return atoms[0] if len(atoms) == 1 else Atom(self._in_line(atoms))
 
     def _argument(self) -> list[Atom]:
         """The atoms of a braced group, or of the next token."""
@@ -139,6 +140,10 @@ class Reader(ABC):
             return [Atom((self._set(part[0]),))]
         atom = self._next()
         return [] if atom is None else [atom]
+
+    def _in_line(self, atoms: list[Atom]) -> Spans:
+        """The atoms in a row; in scripts without blanks."""
+        return spaced(atoms, is_close=self._is_script)
 
     def _script(self) -> list[Atom]:
         """As an argument, except for numbers: `10^-13` and `2^12` mean the whole number, unlike in TeX."""
@@ -162,7 +167,9 @@ class Reader(ABC):
     def _attach(self, atoms: list[Atom], sign: str) -> None:
         """Attaches a script to the last atom, or to nothing as in `^{13}C`."""
         script = Script.SUPER if sign == "^" else Script.SUB
-        spans = spaced(self._script(), is_close=True)
+        is_script, self._is_script = self._is_script, True
+        spans = self._in_line(self._script())
+        self._is_script = is_script
         text = as_text(spans).strip()
         if script is Script.SUPER and text in ("∘", "°"):
             added: Spans = (Span("°"),)
