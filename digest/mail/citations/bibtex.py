@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from digest.mail.citations.names import Name
 from digest.mail.citations.reference import Reference, references
-from digest.mail.citations.tex import bibtex_text, bibtex_title
+from digest.mail.citations.tex import bibtex_literal, bibtex_text, bibtex_title
 from digest.model.paper import Paper
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -55,10 +55,10 @@ def _fields(reference: Reference) -> Iterator[tuple[str, str]]:
 def _name(name: Name) -> str:
     """`van der Berg, Jan` or `Sample, Jr., Bo`; braces keep a name without parts together."""
     if name.is_whole:
-        return f"{{{bibtex_text(name.family)}}}"
-    family = bibtex_text(name.family)
+        return f"{{{bibtex_literal(name.family)}}}"
+    family = bibtex_literal(name.family)
     if _LOWER_WORD.search(name.family) or _AND.search(name.family):
         family = f"{{{family}}}"
-    given = bibtex_text(name.given)
+    given = bibtex_literal(name.given)
     surname = f"{name.particle} {family}" if name.particle else family
     return ", ".join(filter(None, (surname, name.suffix, given)))

@@ -69,6 +69,11 @@ def bibtex_title(source: str) -> str:
     return _even(_without_end(_protected(tokens)))
 
 
+def bibtex_literal(text: str) -> str:
+    """`text` without TeX, as it stands."""
+    return "".join(_SPECIAL.get(sign) or _UNMATCHED.get(sign, sign) for sign in text)
+
+
 def _tokens(source: str) -> Iterator[_Token]:
     """The pieces of `source`; a brace without its partner is a `special`."""
     found = list(_split(source))
@@ -124,7 +129,7 @@ def _written(token: _Token) -> str:
         case "special":
             return _SPECIAL.get(token.text, token.text)
         case "address":
-            return "".join(_SPECIAL.get(sign, sign) for sign in token.text)
+            return bibtex_literal(token.text)
         case "script":
             return f"${token.text[0]}{{{token.text[1:].strip('{}')}}}$"
     return token.text
