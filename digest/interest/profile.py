@@ -31,7 +31,7 @@ _SHARED = 0.6
 _BEST = 5
 _FEEDBACK = 0.5
 _TERMS_KEPT = 2_000
-_VECTORS_KEPT = 20_000
+_VECTORS_KEPT = 5_000
 
 _Vector: TypeAlias = tuple[NDArray[np.intp], NDArray[np.float64]]
 """The places of a paper's terms, and their weights."""
@@ -77,7 +77,7 @@ def nearness(profile: bytes, papers: Sequence[Paper]) -> list[float]:
 
 
 def forget() -> None:
-    """Clears the cache of vectors: about 30 MB after some days' papers."""
+    """Clears the cache of vectors, of at most 10 MB."""
     _vector.cache_clear()
 
 
