@@ -81,7 +81,7 @@ RULES = {
         (r"$\frac{du}{dt}$", "du/dt"),
         (r"${a \over b}$", "a/b"),
         (r"$\sqrt{x}$, $\sqrt{x+1}$, $\sqrt[3]{x}$", "√x, √(x + 1), ³√x"),
-        (r"$\binom{n}{k}$", "(n choose k)"),
+        (r"$\binom{n}{k}$, ${n \choose k}$, $\genfrac{(}{)}{0pt}{}{n}{k}$", ", ".join(["(n choose k)"] * 3)),
     ],
     "accents are marks on the letters": [
         (r"$\tilde{O}(n)$", "Õ(n)"),
@@ -115,7 +115,14 @@ RULES = {
         (r"$345.7\pm0.2$", "345.7 ± 0.2"),
         ("$k-means$", "k-means"),
     ],
+    "rows and sides of displayed maths stand apart": [
+        (r"\begin{align}a&=b\\ &=c,\\ d&\le e\\\end{align}", "a = b = c, d ≤ e"),
+        (r"\begin{align*} a&=b\\ c&=d \end{align*}", "a = b; c = d"),
+        (r"$a\,=\,b$, $x,\ -1$", "a = b, x, −1"),
+        (r"$f:X\to Y$, $\{x\in A:x>1\}$, $[G:H]<2$, $1:2$", "f: X → Y, {x ∈ A: x > 1}, [G:H] < 2, 1:2"),
+    ],
     "a dash is between the ends of a range": [
+        ("10^{-5}-10^{-1} and 10^{3}-5", "10⁻⁵–10⁻¹ and 10³-5"),
         ("$10^{-5}-10^{-1}$", "10⁻⁵–10⁻¹"),
         (r"$z\sim 2-3$, $5 - 10\,\mathrm{km}$", "z ∼ 2–3, 5–10 km"),
         (r"$2-3\sigma$ and $0.1--0.5$", "2–3σ and 0.1–0.5"),
@@ -210,6 +217,8 @@ RULES = {
         (r"$\qbinom{n}{k}$, $\Gr{V}{k}$, $\widehat{\own q}$", r"(n choose k)_q, Gr(V,k), \own q̂"),
         (r"$\dv{f}{x}$ and $\pdv{t}$", "df/dx and ∂/∂t"),
         (r"$x=1 \tag{$P^\pm$}$", "x = 1 (P^±)"),
+        (r"$A\xrightarrow[n\to\infty]{d}B$, $\prescript{14}{6}{C}$", "A →_(n→∞)ᵈ B, ¹⁴₆C"),
+        (r"$a\mkern-3mu b\mspace{2mu}c$", "a bc"),
     ],
     "TeX without dollar signs is read too": [
         (r"O(\log n) and \alpha-decay", "O(log n) and α-decay"),
@@ -242,7 +251,7 @@ def test_tex_reads(source: str, text: str) -> None:
         "C# and C++, 100% of a_b in snake_case_names",
         "z~1, ~42% and [Fe/H]~-2.3",
         "lm_eval, MATH_500, sm_80, v1_2, F1_FAIL, Q8_0, NIPS_20, run_1, pi_0, f_esc and _x",
-        "data/L_2.csv, x_1.py, H_0@home, N_2() and a_b_c",
+        "`N_2` and data/L_2.csv, x_1.py, H_0@home, N_2() and a_b_c",
         r"C:\Users\name and \n or \d+",
         "run --all --no-cache, or a --> b",
         "h in {0,1} and {none, some}",

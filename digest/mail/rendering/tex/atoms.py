@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from digest.mail.rendering.tex.spans import Spans
+from digest.mail.rendering.tex.spans import Span, Spans
 
 
 class Kind(Enum):
@@ -37,3 +37,7 @@ class Atom:
     @property
     def text(self) -> str:
         return "".join(span.text for span in self.spans)
+
+
+ROW_END = Atom((Span(";"),), Kind.PUNCTUATION, is_named=True)
+"""The end of a row of several; shown where neither a sign nor a comma is beside it."""

@@ -10,6 +10,7 @@ _ELEMENTS_LINE = (
 )
 _ELEMENT = f"(?:{'|'.join(sorted(_ELEMENTS_LINE.split(), key=len, reverse=True))})"
 _WORD = re.compile(r"\w+")
+_CODE = re.compile(r"\\(?:texttt|code|verb|url|path)\s*\{[^{}]*\}|`[^`'\s]{1,40}`")
 _LONGEST = 40
 _CHEMICAL = re.compile(
     rf"(?![A-Z]{{4}})(?:{_ELEMENT}(?:_?\d{{1,2}}|_[xyn](?![a-z]))?)*?(?:{_ELEMENT}|^)_\d{{1,2}}"
@@ -26,9 +27,8 @@ _SCRIPT = re.compile(r"_(\d+|[^\W_])")
 
 def subscripts(source: str) -> dict[int, int]:
     """The end of each subscript in `source`, by the place of the sign before it, which is not shown."""
-    return {
-        script.start(): script.end() for word in _WORD.finditer(source) for script in _scripts(source, word)
-    }
+    words = _WORD.finditer(_CODE.sub(lambda code: " " * len(code[0]), source))
+    return {script.start(): script.end() for word in words for script in _scripts(source, word)}
 
 
 def _scripts(source: str, word: re.Match[str]) -> Iterator[re.Match[str]]:

@@ -114,10 +114,14 @@ class Words(ABC):
         return None if end is None else (self._at + 1, end)
 
     def _words(self, _: str) -> Spans | None:
+        start = self._at
         if self._source[self._at : self._at + 1].isspace():
             self._at += 1
         group = self._group()
-        return self._inside(*group) if group else None
+        if group is None:
+            self._at = start
+            return None
+        return self._inside(*group)
 
     def _styled_words(self, name: str) -> Spans | None:
         words = self._words(name)

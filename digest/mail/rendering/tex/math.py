@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from digest.mail.rendering.tex import symbols
-from digest.mail.rendering.tex.atoms import Atom, Kind
+from digest.mail.rendering.tex.atoms import ROW_END, Atom, Kind
 from digest.mail.rendering.tex.fractions import bracketed, fraction
 from digest.mail.rendering.tex.letters import MARKS, Alphabet, marked
 from digest.mail.rendering.tex.reader import Reader, Words
@@ -31,13 +31,18 @@ _CASES = ("cases", "dcases", "rcases")
 _LEFT_BRACE = re.compile(
     r"\\left\s*\\\{\s*\\begin\{array\}\s*(?:\{[^{}]*\})?(.*?)\\end\{array\}\s*\\right\s*\.", re.DOTALL
 )
+_LENGTH = re.compile(r"\s?[-+]?\d+(?:\.\d+)?\s?(?:mu|pt|em|ex|mm|cm)")
 _ROW_END = re.compile(r"\\\\(?:\s*\[[^\]]*\])?")
 _TWO_BETWEEN = {
     "ketbra": ("|", "⟩⟨", "|"), "dyad": ("|", "⟩⟨", "|"), "comm": ("[", ", ", "]"), "acomm": ("{", ", ", "}"),
     "commutator": ("[", ", ", "]"), "anticommutator": ("{", ", ", "}"), "innerproduct": ("⟨", "|", "⟩"),
     "inner": ("⟨", ", ", "⟩"), "innerp": ("⟨", ", ", "⟩"), "poissonbracket": ("{", ", ", "}"),
 }  # fmt: skip
-_ARROWS = {"xrightarrow": "→", "xleftarrow": "←", "xmapsto": "↦", "xhookrightarrow": "↪"}
+_ARROWS = {
+    "xrightarrow": "→", "xleftarrow": "←", "xmapsto": "↦", "xhookrightarrow": "↪", "xhookleftarrow": "↩",
+    "xleftrightarrow": "↔", "xRightarrow": "⇒", "xLeftarrow": "⇐", "xLeftrightarrow": "⇔", "xlongequal": "=",
+    "xrightharpoonup": "⇀", "xrightharpoondown": "⇁", "xrightleftharpoons": "⇌", "xtwoheadrightarrow": "↠",
+}  # fmt: skip
 
 
 def converted(source: str, words: Words) -> Spans:
@@ -169,6 +174,32 @@ class _Reader(Reader):
         above = self._argument()
         return fraction(above, self._argument(), is_close=self._is_script)
 
+    def _general_fraction(self, _: str) -> Atom:
+        """`\\genfrac{(}{)}{0pt}{}{n}{k}`: brackets, a line that is none for 0pt, and a size."""
+        opening, closing, line, _size = (self._plain_argument() for _ in range(4))
+        above, below = self._argument(), self._argument()
+        if line.strip().startswith("0"):
+            inner: Spans = (*self._in_line(above), Span(" choose "), *self._in_line(below))
+        else:
+            inner = fraction(above, below, is_close=self._is_script).spans
+        return Atom((Span(opening.strip("\\")), *inner, Span(closing.strip("\\"))))
+
+    def _prescript(self, _: str) -> Atom:
+        above, below, base = self._argument(), self._argument(), self._argument()
+        raised = hung(spaced(above, is_close=True), Script.SUPER)
+        return Atom((*raised, *hung(spaced(below, is_close=True), Script.SUB), *self._in_line(base)))
+
+    def _skipped(self, _: str) -> None:
+        """A length, as in `\\kern-3pt` and `\\mspace{2mu}`."""
+        if self._at in self._closed:
+            self._plain_argument()
+        ahead = "".join(self._tokens[self._at : self._at + 5])
+        if found := _LENGTH.match(ahead):
+            left = len(found[0])
+            while left > 0:
+                left -= len(self._tokens[self._at])
+                self._at += 1
+
     def _binomial(self, name: str) -> Atom:
         above, below = self._argument(), self._argument()
         added = (Span("q", Script.SUB, Style.VARIABLE),) if name == "qbinom" else ()
@@ -201,8 +232,14 @@ class _Reader(Reader):
         return Atom((*self._in_line(base), *added), kind, is_named=True)
 
     def _arrow(self, name: str) -> Atom:
+        below: Spans = ()
+        if self._tokens[self._at : self._at + 1] == ["["] and "]" in self._tokens[self._at :]:
+            end = self._tokens.index("]", self._at)
+            self._at += 1
+            below = hung(spaced(self._atoms(end), is_close=True), Script.SUB)
+            self._at = end + 1
         label = hung(spaced(self._argument(), is_close=True), Script.SUPER)
-        return Atom((Span(_ARROWS[name]), *label), Kind.RELATION, is_named=True)
+        return Atom((Span(_ARROWS[name]), *below, *label), Kind.RELATION, is_named=True)
 
     def _pair(self, name: str) -> Atom:
         opening, closing = symbols.PAIRS[name.removesuffix("*")]
@@ -325,6 +362,10 @@ _COMMANDS: Mapping[str, Callable[[_Reader, str], Atom | None]] = {
     **dict.fromkeys([f"{name}{star}" for name in symbols.PAIRS for star in ("", "*")], _Reader._pair),
     **dict.fromkeys(("bmod", "mod"), lambda reader, name: Atom((Span("mod"),), Kind.FUNCTION)),
     "sqrt": _Reader._root,
+    "\\": lambda reader, name: ROW_END,
+    "genfrac": _Reader._general_fraction,
+    "prescript": _Reader._prescript,
+    **dict.fromkeys(("kern", "mkern", "hskip", "mskip", "mspace"), _Reader._skipped),
     "tag": _Reader._tag,
     "phantom": _Reader._unset,
     "hphantom": _Reader._unset,

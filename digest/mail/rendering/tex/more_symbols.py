@@ -44,7 +44,13 @@ nsupseteqq ⊉ varsubsetneqq ⫋ varsupsetneqq ⫌ ntriangleleftslant ⋬ ntrian
 trianglelefteqslant ⊴ trianglerighteqslant ⊵ mathellipsis … mathsection § mathparagraph ¶ mathdollar
 $ mathsterling £ vcentcolon : coloncolon ∷ squaredots ∷ dblcolon ∷ ratio ∶ vdotdot ∶ lparen ( rparen
 ) relbar − Relbar = mathunderscore _ mathhyphen ‐ bbslash ⑊ bignplus ⨁ arrowvert | Arrowvert ‖
-bracevert ⎪ bigbox □
+bracevert ⎪ bigbox □ diagdown ╲ doublecap ⋒ doublecup ⋓ doublebarwedge ⩞ centerdot · smallsmile ⌣
+smallfrown ⌢ thicksim ∼ thickapprox ≈ shortparallel ∥ varpropto ∝ nleqslant ≰ nleqq ≰ lvertneqq ≨
+precnsim ⋨ nshortmid ∤ varsubsetneq ⊊ ngeqslant ≱ ngeqq ≱ gvertneqq ≩ nshortparallel ∦ varsupsetneq
+⊋ leadsto ⇝ smallint ∫ leftslice ⪦ rightslice ⪧ micro µ ohm Ω boxright ↦ sqSubset ⋐ curlyveeuparrow
+⋎ nrelbar ↛ upmodels ⫫ triangleeq ≜ bigovoid ◯ hyphenbullet ⁃ increment ∆ laplac ∆ QED ∎ qedsymbol ∎
+openbox □ blacksmiley ☻ nVrightarrow ⇻ circlearrow ↻ upsilonup υ multimapboth ⧟ sqsubsetneq ⋤
+sqsupsetneq ⋥ trianglecdot ◬ smblkcircle • bulletsymbol • squarehfill ▤ cuberoot ∛ fourthroot ∜
 """
 _WORDS = _LINES.split()
 

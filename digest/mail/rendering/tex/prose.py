@@ -47,6 +47,7 @@ _DOLLAR_ALONE = re.compile(r"(?<!\\)\$")
 _ESCAPED_POWER = re.compile(r"(\d+\^[^$\s]{1,9})\$")
 # What is left of `\copyright` in old records of arXiv.
 _COPYRIGHT = re.compile(r"\{\\c\}(?=\s?(?:19|20)\d\d)")
+_SECOND_POWER = re.compile(r"[-–]\d+(?:\.\d+)?\^")
 _LINK_ALONE = re.compile(r"\s*\\(?:href|url)\s*\{")
 _LETTER_LINE = "aa AA ae AE oe OE o O l L ss SS i j dh DH dj DJ th TH ng NG"
 _LETTERS = frozenset(_LETTER_LINE.split())
@@ -226,12 +227,16 @@ class _Reader(Words):
         if self._at in self._closed:
             self._at = self._closed[self._at] + 1
             source = self._source[start : self._at]
-            return self._maths(source, source)
+            spans = self._maths(source, source)
+            if before.isdecimal() and _SECOND_POWER.match(self._source, self._at):
+                self._at += 1
+                return (*spans, Span("–"))
+            return spans
         bare = _BARE_SCRIPT.match(self._source, self._at)
         if not bare:
             return (Span(part),)
         self._at = bare.end()
-        return (Span(bare[0], Script.SUPER),)
+        return (Span(bare[0].replace("-", "−"), Script.SUPER),)
 
     def _low(self, part: str, start: int) -> Spans:
         end = self._subscripts.get(start)

@@ -15,6 +15,14 @@ from digest.mail.rendering.tex.tokens import DEEPEST, Unreadable, partners, toke
 Words = Callable[[str], Spans]
 """Converts words, such as those in `\\text{…}`."""
 
+_INFIX = {
+    "\\choose": ("(", " choose ", ")"),
+    "\\brack": ("[", " choose ", "]"),
+    "\\brace": ("{", " choose ", "}"),
+    "\\atop": ("(", " over ", ")"),
+}
+"""Commands between two parts of a group; what they show, as other commands for binomials do."""
+
 _PRIMES = {1: "′", 2: "″", 3: "‴"}
 _MOST_SCRIPTS = 60
 _VARIABLE = re.compile(r"[A-Za-zα-ωϑϕϖϱϵı]")
@@ -51,6 +59,11 @@ class Reader(ABC):
             elif part == "\\over":
                 self._at += 1
                 atoms = [fraction(atoms, self._atoms(end), is_close=self._is_script)]
+            elif part in _INFIX:
+                self._at += 1
+                opening, joint, closing = _INFIX[part]
+                above, below = self._in_line(atoms), self._in_line(self._atoms(end))
+                atoms = [Atom((Span(opening), *above, Span(joint), *below, Span(closing)))]
             elif part in "^_":
                 self._at += 1
                 self._attach(atoms, part)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from digest.mail.rendering.tex.atoms import Atom, Kind
+from digest.mail.rendering.tex.atoms import ROW_END, Atom, Kind
 from digest.mail.rendering.tex.ranges import with_ranges
 from digest.mail.rendering.tex.spans import Script, Span, Spans, joined
 
@@ -29,6 +29,8 @@ _RELATION = (
     )
 )
 _BLANK = Span(" ")
+_BLANK_ATOM = Atom((_BLANK,), Kind.BLANK)
+_NO_ROW_END = frozenset({Kind.RELATION, Kind.BINARY, Kind.PUNCTUATION})
 _OPERATORS = frozenset({Kind.RELATION, Kind.BINARY})
 _ENDS_OPERAND = frozenset({Kind.PLAIN, Kind.CLOSING, Kind.FRACTION, Kind.FUNCTION})
 _BEGINS_OPERAND = frozenset({Kind.PLAIN, Kind.OPENING, Kind.FRACTION, Kind.FUNCTION, Kind.LARGE, Kind.BINARY})
@@ -59,19 +61,49 @@ def spaced(atoms: Sequence[Atom], *, is_close: bool = False) -> Spans:
 
 
 def _without_idle_blanks(atoms: Sequence[Atom]) -> Sequence[Atom]:
-    """Without the blanks that only separate a bracket or a comma from its neighbour."""
+    """Without the blanks that only separate a bracket, a comma or a relation from its neighbour."""
+    if ROW_END in atoms:
+        atoms = _with_row_ends(atoms)
     if not any(atom.kind is Kind.BLANK for atom in atoms):
         return atoms
+    atoms = [
+        atom
+        for place, atom in enumerate(atoms)
+        if atom.kind is not Kind.BLANK or not place or atoms[place - 1].kind is not Kind.BLANK
+    ]
     last = len(atoms) - 1
     return [
         atom
         for place, atom in enumerate(atoms)
         if atom.kind is not Kind.BLANK
-        or (
-            not (place and atoms[place - 1].kind is Kind.OPENING)
-            and not (place < last and atoms[place + 1].kind in (Kind.CLOSING, Kind.PUNCTUATION))
+        or not (
+            (place and atoms[place - 1].kind is Kind.OPENING)
+            or (place < last and atoms[place + 1].kind in (Kind.CLOSING, Kind.PUNCTUATION))
+            or (0 < place < last and _are_sides_of_relation(atoms, place))
         )
     ]
+
+
+def _are_sides_of_relation(atoms: Sequence[Atom], place: int) -> bool:
+    """Whether the blank at `place` is between a relation and one of its two sides."""
+    left, right = atoms[place - 1], atoms[place + 1]
+    if right.kind is Kind.RELATION:
+        return left.kind in _ENDS_OPERAND and place + 2 < len(atoms)
+    return left.kind is Kind.RELATION and place > 1 and right.kind in _BEGINS_OPERAND
+
+
+def _with_row_ends(atoms: Sequence[Atom]) -> Sequence[Atom]:
+    """A blank instead of the end of a row beside a sign, a comma, or the end of all."""
+    found: list[Atom] = []
+    for place, atom in enumerate(atoms):
+        if atom is ROW_END:
+            before = next((one for one in reversed(found) if one.kind is not Kind.BLANK), None)
+            after = next((one for one in atoms[place + 1 :] if one.kind is not Kind.BLANK), None)
+            if before and after:
+                found.append(_BLANK_ATOM if {before.kind, after.kind} & _NO_ROW_END else atom)
+        else:
+            found.append(atom)
+    return found
 
 
 def _blanks(atoms: Sequence[Atom], *, is_close: bool) -> list[bool]:
@@ -86,10 +118,26 @@ def _blanks(atoms: Sequence[Atom], *, is_close: bool) -> list[bool]:
         if left.kind in _OPERATORS:
             continue
         blanks[place] = _is_blank_between(left, right, is_close=is_close)
+        if left.text == ":" and not is_close:
+            blanks[place] |= _has_relation_beside(atoms, place - 1)
     for place, atom in enumerate(atoms):
         if atom.kind in _OPERATORS and before[place] and after[place]:
             blanks[place] = blanks[place + 1] = not is_close and _is_spaced(atoms, place)
     return blanks[: len(atoms)]
+
+
+def _has_relation_beside(atoms: Sequence[Atom], colon: int) -> bool:
+    """Whether a relation is on a side of the colon, in the same brackets: `f: X → Y`, but `[G:H]`."""
+    for step in (-1, 1):
+        depth = 0
+        for atom in atoms[colon + step :: step] if colon + step >= 0 else ():
+            opens, closes = (Kind.OPENING, Kind.CLOSING)[::step]
+            depth += (atom.kind is opens) - (atom.kind is closes)
+            if depth < 0 or atom.kind is Kind.PUNCTUATION:
+                break
+            if not depth and atom.kind is Kind.RELATION:
+                return True
+    return False
 
 
 def _operands(atoms: Sequence[Atom], kinds: frozenset[Kind], step: int) -> list[bool]:

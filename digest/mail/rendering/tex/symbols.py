@@ -29,6 +29,7 @@ _OURS = {
     "circlearrowright": "↻", "nperp": "⊥̸", "imath": "ı", "jmath": "ȷ", "euro": "€",
     "S": "§", "Bbbk": "𝕜", "limsup": "lim sup", "liminf": "lim inf", "P": "¶",
     "bigoplus": "⨁", "bigotimes": "⨂", "colon": ":", "textdegree": "°", "micron": "µm",
+    "idotsint": "∫⋯∫", "colonapprox": ":≈", "colonsim": ":∼", "varlimsup": "lim sup", "varliminf": "lim inf",
     "bigtriangleup": "△", "bigtriangledown": "▽", "qed": "∎", "hslash": "ℏ",
 }  # fmt: skip
 
@@ -39,7 +40,7 @@ _FUNCTIONS_LINE = (
     "Mod Mor Out Pic Proj Ran Rank Rep Res Sel Set Span Spec Stab Sym Tor Tr Var ad area card codim coker "
     "conv cov diag diam dist div dom erf grad id im lim log polylog poly rank rk sgn sign span spec supp "
     "arccosh arcsinh arctanh arccot arcsec arccsc sech csch arsinh arcosh artanh erfc sinc Erf "
-    "tr trace var vol Vol GL SL PGL PSL SO SU Sp Gr Gl aut sym gldim res rev"
+    "varlimsup varliminf tr trace var vol Vol GL SL PGL PSL SO SU Sp Gr Gl aut sym gldim res rev"
 )
 FUNCTIONS = frozenset(_FUNCTIONS_LINE.split())
 """Commands that are shown as their own name: from TeX, or usually defined by authors under the shown name."""
@@ -102,14 +103,16 @@ STYLES = {
 _UNSEEN_LINE = (
     "displaystyle textstyle scriptstyle scriptscriptstyle limits nolimits nonumber notag relax protect "
     "noindent centering small large Large tiny footnotesize normalsize allowbreak nobreak bigskip medskip "
-    "smallskip ! - @ / maketitle bf@series expandafter mathchoice strut null unboldmath ignorespaces unskip "
+    "smallskip negthinspace negmedspace negthickspace nobreakdash ! - @ / maketitle "
+    "expandafter strut null unboldmath ignorespaces unskip "
     "raggedright raggedleft footnotesize LARGE huge Huge normalcolor sloppy newpage clearpage"
 )
 UNSEEN = frozenset(_UNSEEN_LINE.split())
 BLANKS = {
     ",": True, ":": True, ";": True, ">": True, " ": False, "\n": False, "~": False, "quad": False,
-    "qquad": False, "enspace": False, "enskip": False, "thinspace": True, "space": False, "\\": False,
-    "newline": False, "par": False, "hfill": False, "linebreak": False,
+    "qquad": False, "enspace": False, "enskip": False, "thinspace": True, "space": False,
+    "newline": False, "par": False, "medspace": True, "thickspace": True, "nobreakspace": False,
+    "hfil": False, "hfill": False, "linebreak": False,
 }  # fmt: skip
 """Commands for a blank, and whether it is thin and omitted between close characters."""
 
