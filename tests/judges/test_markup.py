@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.judges.browser import AXE, Step, opening, pressing, ticking, visits
+from tests.judges.browser import AXE, Step, following, opening, pressing, ticking, visits
 from tests.judges.correspondence import BASE, Correspondence
 from tests.judges.on_node import ask
 from tests.judges.presence import requires
@@ -50,9 +50,11 @@ def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[
     """Each kind of page, in each of its states; the subscriber has left at the end."""
     mail = correspondence.longest
     links = re.findall(rf'"({re.escape(BASE)}/[^"]*)"', mail.part("html"))
-    leave, manage, online, keyword = (
-        next(link for link in links if link.startswith(f"{BASE}/{kind}/")) for kind in "updk"
+    leave, manage, online, judging = (
+        next(link for link in links if link.startswith(f"{BASE}/{kind}/")) for kind in "updi"
     )
+    with urlopen(online.replace(BASE, site.address), timeout=10) as answer:
+        keyword = re.findall(rf'"({re.escape(BASE)}/k/[^"/]*)"', answer.read().decode())[0]
     known = site.subscriber(mail.message["To"].addresses[0].addr_spec)
     name = known["keywords"][0]
     if known["left_at"]:  # in the test before
@@ -74,6 +76,9 @@ def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[
         "preferences, unsubscribed": [opening(manage)],
         "asked to subscribe again": [opening(manage), pressing("Subscribe again")],
         "digest": [opening(online)],
+        "verdict": [opening(judging)],
+        "verdict, counted": [opening(judging), pressing("More like this")],
+        "digest with verdicts": [opening(judging), following("All papers of this digest")],
         "keyword": [opening(keyword)],
         "not found": [opening(f"{BASE}/nothing")],
     }
@@ -87,7 +92,7 @@ def _refused(manage: str) -> str:
     page = refusal.value.read().decode()
     refusal.value.close()
     assert refusal.value.code == 422
-    assert page.count("aria-invalid") == 3
+    assert page.count("aria-invalid") == 4
     return page
 
 
