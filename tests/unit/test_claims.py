@@ -38,6 +38,12 @@ def test_a_claim_that_matched_is_enough() -> None:
     assert shown(WHOLE, "nowhere") == shown(WHOLE)
 
 
+def test_of_two_claims_the_one_that_matched_is_shown() -> None:
+    other = "We show that a boat, a rope and a person are needed for no river that is on a map already."
+    assert shown(f"{BACKGROUND} {CLAIM} {other} {END}", "boat") == other
+    assert shown(f"{BACKGROUND} {CLAIM} {other} {END}").startswith("We propose")
+
+
 def test_scripts_and_marks_are_kept() -> None:
     pieces = excerpt(converted(WHOLE), ("map",))
     assert to_html(pieces, ("map",)).endswith("<b>map</b> in <i>O</i>(<i>n</i><sup>2</sup>) steps.")

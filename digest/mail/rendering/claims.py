@@ -76,6 +76,9 @@ _SIGNS = tuple(
 )
 """What shows that a sentence states the paper's claim; the best signs first."""
 
+_CLEAR, _NEAR = 4.5, 0.7
+"""From which score on a sentence surely states a claim, and how much less makes no difference."""
+
 _HERE = re.compile(rf"\b[Hh]ere,? we\b|\b[Tt]h(?:is|e present)(?:\s+[a-z]+)? {_PAPER}\b")
 _FURTHER = re.compile(
     r"(?:(?:Finally|Lastly|Moreover|Furthermore|Further|Additionally|In addition|Also|Then|Next|Second|Beyond"
@@ -148,6 +151,9 @@ def _chosen(found: Sequence[_Sentence], marks: Sequence[tuple[int, int]]) -> tup
     counts = [sum(one.start <= start < one.end for start, _ in marks) for one in found]
     if not marks or counts[claim]:
         return (claim,)
+    least = max(_CLEAR, found[claim].score - _NEAR)
+    if both := [number for number, one in enumerate(found) if counts[number] and one.score >= least]:
+        return (max(both, key=lambda number: (found[number].score, -number)),)
     return tuple(sorted((claim, counts.index(max(counts)))))
 
 
@@ -166,7 +172,7 @@ def _shown_end(text: str, sentence: _Sentence, marks: Sequence[tuple[int, int]])
     if text.count(" ", start, end) < _LONGEST and end - start <= _LONGEST_TEXT:
         return end
     reached = [at for at in ends if at - start <= _LONGEST_TEXT]
-    return reached[0] if reached else _end_of_words(text, start, end)
+    return reached[0] if reached else max(least, _end_of_words(text, start, end))
 
 
 def _end_of_words(text: str, start: int, end: int) -> int:
