@@ -19,6 +19,7 @@ from digest.mail.citations import Format
 from digest.mail.citations.reference import Reference, references
 from digest.mail.citations.writer import write_references
 from digest.model.paper import ArxivId, Paper, one_line
+from digest.sources.arxiv.tex_to_unicode import GREEK
 
 SHARED = Path(__file__).parents[3] / "shared" / "arxiv"
 CORPORA = [SHARED / f"{name}.jsonl.gz" for name in ("corpus", "older")]
@@ -34,6 +35,7 @@ _WRITTEN = {
     r"\textless": "<", r"\textgreater": ">", r"\textasciicircum": "^", r"\textbraceleft": "",
     r"\textbraceright": "", r"\lbrace": "", r"\rbrace": "",
 }  # fmt: skip
+_GREEK = str.maketrans({letter: f"\\{name}" for name, letter in GREEK.items()})
 _MARKUP = re.compile(r"\\(?=[&%#_$()\[\]])|[\s{}$()\[\]]")
 
 
@@ -137,7 +139,7 @@ def _letters(title: str) -> str:
     """A title without markup for which there is more than one way."""
     for command, sign in _WRITTEN.items():
         title = title.replace(command, sign)
-    return _MARKUP.sub("", title)
+    return _MARKUP.sub("", title.translate(_GREEK))
 
 
 def _is_even(text: str) -> bool:

@@ -69,6 +69,7 @@ TITLES = {
     r"A \(G_2\) bound": "A {$G_2$} bound",
     "The SL_2 action of T^n": "The {SL}{$_{2}$} action of {T}{$^{n}$}",
     "A name_of_something": r"A name\_of\_something",
+    "The Λ-type $γ_p$ and $αx$ of Τσάι": r"The {$\Lambda$}-type {$\gamma_p$} and {$\alpha x$} of Τσάι",
     "Tea from $5 to $10": r"Tea from \$5 to \$10",
     "Drinking some tea in Banach spaces": "Drinking some tea in {Banach} spaces",
     "The Way of Tea: A Survey": "The Way of Tea: A Survey",

@@ -10,7 +10,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from digest.model.paper import one_line
+from digest.sources.arxiv.tex_to_unicode import GREEK
 
+# arXiv replaces these commands by letters, which LaTeX does not know in formulas.
+_GREEK = {letter: command for command, letter in GREEK.items() if command != "omicron"}
+_MOST_IN_ONE_WORD = 2
 _TOKEN = re.compile(
     r"""(?P<math>\$\$[^$]+\$\$ | \$(?:\\.|[^$\\])+\$
            | \\\((?:[^\\]|\\[^()])+\\\) | \\\[(?:[^\\]|\\[^][])+\\\])
@@ -23,7 +27,8 @@ _TOKEN = re.compile(
       | (?P<brace>[{}])
       | (?P<script>(?<=[A-Za-z\d)\]])[_^](?:-?\d+|\{[A-Za-z\d+/,.-]+\})|(?<=[A-Za-z)\]])\^[A-Za-z](?!\w))
       | (?P<special>[\\$&%\#_^<>])
-      | (?P<word>[^\W_]+)
+      | (?P<greek>[\u0370-\u03ff]+)
+      | (?P<word>[^\W_\u0370-\u03ff]+)
       | (?P<other>[^\\${}&%\#_^<>])""",
     re.VERBOSE | re.DOTALL,
 )
@@ -39,6 +44,7 @@ _ESCAPED_BRACE = re.compile(r"\\[\\{}]")
 _BRACE = re.compile(r"[{}]")
 # For some programs, the brace after a line break is one with a backslash.
 _BREAK = re.compile(r"(?<!\\)(?:\\\\)+(?=[{}])")
+_GREEK_LETTER = re.compile(r"(?P<letter>[\u0370-\u03ff])(?P<next>(?=[A-Za-z]))?")
 _BARE_SIGN = re.compile(r"(?<!\\)[%#]")
 _BACKSLASHED = r"\\\g<0>"
 _MONEY = re.compile(r"\$\d[^$]*\s\$")
@@ -126,6 +132,10 @@ def _written(token: _Token) -> str:
     match token.kind:
         case "math":
             return _formula(token.text)
+        case "display":
+            return _with_commands(token.text)
+        case "greek" if len(token.text) <= _MOST_IN_ONE_WORD and all(map(_GREEK.get, token.text)):
+            return f"${_with_commands(token.text)}$"
         case "special":
             return _SPECIAL.get(token.text, token.text)
         case "address":
@@ -138,7 +148,17 @@ def _written(token: _Token) -> str:
 def _formula(text: str) -> str:
     r"""In dollars, since braces around `\(` would be a special character of BibTeX."""
     inside = text[2:-2] if text.startswith(("\\", "$$")) else text[1:-1]
-    return f"${_BARE_SIGN.sub(_BACKSLASHED, inside)}$"
+    return f"${_with_commands(_BARE_SIGN.sub(_BACKSLASHED, inside))}$"
+
+
+def _with_commands(formula: str) -> str:
+    r"""`\alpha x` for `αx`."""
+    return _GREEK_LETTER.sub(_command, formula)
+
+
+def _command(found: re.Match[str]) -> str:
+    name = _GREEK.get(found["letter"])
+    return f"\\{name}{'' if found['next'] is None else ' '}" if name else found[0]
 
 
 def _protected(tokens: list[_Token]) -> Iterator[str]:
@@ -152,7 +172,7 @@ def _protected(tokens: list[_Token]) -> Iterator[str]:
         written = _written(token)
         if token.depth or token.kind == "brace":
             yield written
-        elif token.kind in ("math", "script", "accent") or _is_named_in_capitals(token, following):
+        elif written[:1] == "$" or token.kind == "accent" or _is_named_in_capitals(token, following):
             yield f"{{{written}}}"
         elif token.kind == "word":
             yield _protected_word(written, before, has_names=has_names)

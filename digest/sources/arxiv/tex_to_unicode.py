@@ -44,13 +44,15 @@ _LETTERS = {
     "TH": "Þ", "aa": "å", "ae": "æ", "dh": "ð", "dj": "đ", "eth": "ð", "i": "ı", "l": "ł", "ng": "ŋ",
     "o": "ø", "oe": "œ", "ss": "ß", "th": "þ",
 }  # fmt: skip
-_GREEK = {
+GREEK: Mapping[str, str] = {
     "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ",
     "Upsilon": "Υ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω", "alpha": "α", "beta": "β", "gamma": "γ",
     "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ", "iota": "ι", "kappa": "κ",
     "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "omicron": "ο", "pi": "π", "rho": "ρ", "varsigma": "ς",
     "sigma": "σ", "tau": "τ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω",
 }  # fmt: skip
+"""The letters of TeX's commands for Greek."""
+
 _SIGNS = {
     "P": "¶", "S": "§", "copyright": "©", "guillemotleft": "«", "guillemotright": "»", "pounds": "£",
     "dag": "†", "ddag": "‡", "div": "÷", "deg": "°",
@@ -64,7 +66,7 @@ def _named(table: Mapping[str, str]) -> re.Pattern[str]:
 
 
 # One kind after the other: in `\alpha\ae`, the letter from `\ae` becomes a part of a longer name.
-_NAMED = tuple((_named(table), table) for table in (_LETTERS, _GREEK, _SIGNS))
+_NAMED = tuple((_named(table), table) for table in (_LETTERS, GREEK, _SIGNS))
 _DOTLESS_J = re.compile(r"\{\\j\}|\\j\s")
 _DOUBLE_BRACES = re.compile(r"\{{2,}")
 _UP_TO_BRACES = re.compile(r"([^}]+)(\}*)")
