@@ -133,18 +133,18 @@ def test_a_digest_begins_with_what_its_subscriber_likes(store: Store, liked: str
 _STEPS = st.lists(st.tuples(st.integers(1, 4), st.sampled_from([True, False, None])), max_size=12)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_STEPS)
 def test_any_order_of_judgements_gives_the_same_state_as_its_net_effect(
     back_end: BackEnd, steps: Sequence[tuple[int, bool | None]]
 ) -> None:
     net = dict(steps)
     with tempfile.TemporaryDirectory() as folder, back_end.open(Path(folder)) as store:
-        for number, is_liked in steps:
+        for place, (number, is_liked) in enumerate(steps):
             if is_liked is None:
                 store.withdraw(ADA, [f"2606.{number:05}"])
             else:
-                judge(store, number, is_liked=is_liked)
+                judge(store, number, is_liked=is_liked, minutes=place)
         for number, is_liked in sorted(net.items()):
             if is_liked is not None:
                 judge(store, number, is_liked=is_liked, email=BO)
