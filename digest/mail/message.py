@@ -138,6 +138,7 @@ def _headers(
         ("Message-ID", f"<{token}@{domain}>"),
         ("List-Id", f"<arxiv-digest.{domain}>"),
         *_unsubscribe(leave_url(links), links.unsubscribe),
+        ("List-Post", "NO"),  # nobody writes to all (RFC 2369, section 3.4)
         ("List-Help", f"<{_mailto(sender_identity.contact, 'help')}>"),
         ("Auto-Submitted", "auto-generated"),
         ("Precedence", "bulk"),

@@ -23,7 +23,7 @@ _SIZES = (1, 20, 120)
 _INVENTED_SUBSCRIBERS = {
     "ada@readers.example": ["umbrella"],
     "bruno@readers.example": ["lullaby", "exoplanet"],
-    "cy@readers.example": ["cartography", "reinforcement learning", "graph neural network", "honey bee"],
+    "cy@readers.example": ["cartography", "lullaby", "umbrella", "reinforcement learning", "honey bee"],
 }
 _REAL_SUBSCRIBERS = {
     "ada@readers.example": ["exoplanet"],

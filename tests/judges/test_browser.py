@@ -44,10 +44,17 @@ def _links(mail: Mail) -> list[str]:
     return sorted(set(re.findall(rf'"({re.escape(BASE)}[^"]*)"', mail.part("html"))))
 
 
+def _pages(mail: Mail) -> list[str]:
+    """Those that a browser shows, and of those about single papers the first ones."""
+    links = [link for link in _links(mail) if not link.endswith((".bib", ".ris"))]
+    judging = [link for link in links if link.startswith(f"{BASE}/i/")]
+    return [link for link in links if link not in judging[3:]]
+
+
 def test_get_changes_nothing_whatever_is_followed(site: Website, mail: Mail) -> None:
     before = site.state()
-    links = _links(mail)
-    assert {link.removeprefix(BASE)[:3] for link in links} == {"/u/", "/p/", "/d/", "/k/"}
+    links = _pages(mail)
+    assert {link.removeprefix(BASE)[:3] for link in links} == {"/u/", "/p/", "/d/", "/k/", "/i/"}
     found = visits(site, {link: [opening(link)] for link in links})
     assert {one.last.status for one in found.values()} == {200}
     assert site.state() == before
@@ -74,7 +81,7 @@ def test_new_links_end_those_of_the_mail(site: Website, mail: Mail, page: str) -
     manage = "Mute keywords, choose days, time and length, or pause"
     made = visit(site, opening(page), following(manage), pressing("Make new links"))
     assert "Your next digest has the new links" in made.last.text
-    found = visits(site, {link: [opening(link)] for link in _links(mail)})
+    found = visits(site, {link: [opening(link)] for link in _pages(mail)})
     assert {link.removeprefix(BASE)[:3]: one.last.status for link, one in found.items()} == {
         "/u/": 404,
         "/p/": 404,

@@ -36,10 +36,10 @@ EXCEPTIONS = {
     "<style> element": _EXTRA,
     "@media": _EXTRA,
     ":hover": _EXTRA,
-    "Attribute selector": _EXTRA,
     "Class selector": _EXTRA,
     "Descendant combinator": _EXTRA,
     "Type selector": _EXTRA,
+    "Local anchors": "lead from a count to its papers; elsewhere they do nothing",
     "color-scheme CSS property": "tells that there are colours for the dark; others use their own",
     "color-scheme meta tag": "the same, for Apple Mail",
     "display:none": _HIDING,
@@ -69,7 +69,7 @@ MISSED_PROPERTIES = """
 MISSED_VALUES = re.compile(
     r"url\(|var\(|calc\(|env\(|clamp\(|expression\(|\d(?:rem|vw|vh|ch)\b|\b(?:inline-)?(?:flex|grid)\b|@import|@font-face"
 )
-LINKS = re.compile(r"https?://|mailto:")
+LINKS = re.compile(r"https?://|mailto:|#g\d+$")
 
 
 class _Used(HTMLParser):

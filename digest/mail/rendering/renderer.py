@@ -70,11 +70,14 @@ class Frame:
 
 
 class KeywordCount(NamedTuple):
-    """How many papers of this digest stand under one keyword; `anchor` is the name of their place."""
+    """How many papers of this digest stand under one keyword; `url` leads to them.
+
+    Where all papers stand under one keyword, `url` is the page of the keyword, if it has one.
+    """
 
     name: str
     papers: int
-    anchor: str = ""
+    url: str | None = None
 
 
 class GroupHeading(NamedTuple):
@@ -215,10 +218,13 @@ class Renderer:
         `found` are its groups, `names` the names of its keywords.
         """
         counts = [
-            KeywordCount(names.get(group.keyword, ""), len(group.entries), f"g{place}")
+            KeywordCount(names.get(group.keyword, ""), len(group.entries), f"#g{place}")
             for place, group in enumerate(found, start=1)
             if group.keyword
         ]
+        if len(found) == 1 and counts:
+            pages = links.keyword_pages or {}
+            counts = [counts[0]._replace(url=pages.get(found[0].keyword))]
         matched = {keyword for entry in digest.entries for keyword in entry.keywords}
         silent = [names[keyword] for keyword in digest.keywords if keyword not in matched]
         subject = subject_line(digest, counts)
