@@ -73,6 +73,7 @@ TITLES = {
     "Tea from $5 to $10": r"Tea from \$5 to \$10",
     "Drinking some tea in Banach spaces": "Drinking some tea in {Banach} spaces",
     "The Way of Tea: A Survey": "The Way of Tea: A Survey",
+    "The Way of Tea. I. Green Tea": "The Way of Tea. {I}. Green Tea",
     "IN CAPITALS ALTOGETHER": "IN CAPITALS ALTOGETHER",
     r"Made with \LaTeX in {\bf Bold}": r"Made with {\LaTeX} in {\bf Bold}",
     r"Erd\H{o}s and \"Uber": r"Erd{\H{o}}s and \"Uber",

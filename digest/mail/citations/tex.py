@@ -193,10 +193,9 @@ def _protected_word(word: str, before: str, *, has_names: bool) -> str:
         return f"{{{acronyms['stem']}}}s"
     if any(map(str.isupper, word[1:])):
         return f"{{{word}}}"
-    is_first = not before.strip() or _NEW_SENTENCE.search(before) is not None
     is_letter = len(word) == 1 and word.isupper() and word != "A"
-    is_name = has_names and word[0].isupper()
-    return f"{{{word}}}" if not is_first and (is_letter or is_name) else word
+    is_name = has_names and word[0].isupper() and not _NEW_SENTENCE.search(before)
+    return f"{{{word}}}" if before.strip() and (is_letter or is_name) else word
 
 
 def _is_in_sentence_case(tokens: Iterable[_Token]) -> bool:
