@@ -142,7 +142,9 @@ class Judge:
         seen = max((good for good in self.record.good if good < one.since), default=None)
         finding = [edition for edition in item.editions if one.finds(edition)]
         first = self._let_through_at(email, finding, at) or finding[0].at
-        horizon = one.since if seen is None else min(one.since, seen - SHOWN_WITHIN)
+        # What a first fetch soon after an announcement did not show yet is news to the next one.
+        seen = seen or next((good for good in self.record.good if good >= one.since), self.ended_at)
+        horizon = min(one.since, seen - SHOWN_WITHIN)
         # A state that was put back does not know whether the keyword was followed since it was copied.
         horizon = min(
             [horizon, *(self._seen_in_copy(copied) for copied, back in self.record.restored if back <= at)]
