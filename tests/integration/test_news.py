@@ -26,10 +26,14 @@ def test_identifiers_are_in_the_order_of_announcements() -> None:
     assert announcement_order(ArxivId("math/0309136")) == ""
 
 
-@pytest.mark.parametrize("days", [17, 67, 400])
-async def test_a_paper_that_was_held_back_comes_when_it_is_announced(store: SqliteStore, days: int) -> None:
+@pytest.mark.parametrize(
+    ("days", "lists_again"), [(17, True), (67, True), (17, False), (67, False), (400, False)]
+)
+async def test_a_paper_that_was_held_back_comes_when_it_is_announced(
+    store: SqliteStore, days: int, lists_again: bool
+) -> None:
     lab = Installation(store, make_subscriber(ADA, "tea"))
-    lab.source.lists_again = False  # as OAI-PMH
+    lab.source.lists_again = lists_again  # the search API lists papers of 75 days, OAI-PMH what changed
     await lab.run(MONDAY, TEA)
     lab.mails()
     held = invented_paper("2606.00900", "Held tea", submitted=f"{MONDAY - timedelta(days=days):%F %R}")
@@ -273,6 +277,25 @@ async def test_a_lookback_that_was_raised_while_nobody_followed_a_keyword_reache
     lab.subscribers = (make_subscriber(ADA, *others, "tea"),)
     await lab.run(WEDNESDAY, TEA, milk, old)
     assert lab.mails() == [(ADA, old.id)]
+
+
+@pytest.mark.parametrize("lists_again", [True, False])
+async def test_what_a_raised_lookback_found_for_one_keyword_comes_in_the_first_digest_of_another(
+    store: SqliteStore, lists_again: bool
+) -> None:
+    lab = Installation(store, make_subscriber(ADA, "tea leaves"))
+    lab.source.lists_again = lists_again
+    old = invented_paper("2605.00001", "Old tea leaves", submitted=f"{MONDAY - timedelta(days=22):%F %R}")
+    more = invented_paper("2606.00002", "More tea leaves", submitted="2026-06-15 10:00")
+    await lab.run(MONDAY, TEA)
+    lab.lookback = timedelta(days=30)
+    await lab.run(TUESDAY, TEA, old, more)
+    assert lab.mails() == [(ADA, TEA.id), (ADA, more.id)]
+    papers = TEA, old, more
+    for keywords, expected in ((("tea leaves", "tea"), [(ADA, old.id)]), (("milk",), []), (("tea",), [])):
+        lab.subscribers = (make_subscriber(ADA, *keywords),)
+        await lab.run(WEDNESDAY, *papers, force=True)
+        assert lab.mails() == expected
 
 
 @pytest.mark.parametrize("lists_again", [True, False])

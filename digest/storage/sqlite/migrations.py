@@ -555,3 +555,9 @@ def m021_interests(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m022_welcomed_after(db: Database) -> None:
+    # The last hit at the time of the first digest. NULL: not known.
+    db.execute("ALTER TABLE subscription ADD COLUMN welcomed_after INTEGER")

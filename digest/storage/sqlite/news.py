@@ -54,10 +54,12 @@ candidate AS (
         AND past_hit.number > max(served, began_after) AND past_hit.number <= last
 ),
 -- What the reader was served by hits: all up to their cursor of what they follow, and of what they dropped
--- all that was there by then, if its first digest had come, else what was news.
+-- all that was there by then, if its first digest had come, else what was news. Hits of the past were only
+-- served by the first digest.
 served AS (
     SELECT query, CASE WHEN is_welcomed THEN 0 ELSE began_after END AS first,
-        min(coalesce(ended_after, cursor), cursor) AS last
+        min(coalesce(ended_after, cursor), cursor) AS last,
+        CASE WHEN is_welcomed THEN coalesce(welcomed_after, cursor) ELSE 0 END AS last_past
     FROM subscriber JOIN subscription ON subscription.subscriber = subscriber.number
     WHERE address = ?1 AND began_after IS NOT NULL AND (is_welcomed OR ended_after IS NOT NULL)
 )
@@ -66,11 +68,13 @@ SELECT number, key, edition, is_backlog
 FROM candidate
 WHERE NOT EXISTS (
         SELECT 1 FROM served JOIN hit AS earlier ON earlier.query = served.query
-        WHERE earlier.paper = candidate.paper AND earlier.number > first AND earlier.number <= last
+        WHERE earlier.paper = candidate.paper AND earlier.number > first
+            AND earlier.number <= CASE WHEN is_past THEN min(last, last_past) ELSE last END
     )
     AND NOT EXISTS (
         SELECT 1 FROM served JOIN past_hit AS earlier ON earlier.query = served.query
-        WHERE earlier.paper = candidate.paper AND earlier.number > first AND earlier.number <= last
+        WHERE earlier.paper = candidate.paper AND earlier.number > first
+            AND earlier.number <= CASE WHEN is_past THEN min(last, last_past) ELSE last END
     )
     AND NOT EXISTS (
         SELECT 1 FROM seen_elsewhere WHERE address = ?1 AND paper = candidate.paper

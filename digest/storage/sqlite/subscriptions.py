@@ -236,11 +236,11 @@ def close_slot(db: Database, served: Served) -> None:
         )
         db.execute(
             """
-            UPDATE subscription SET is_welcomed = 1
+            UPDATE subscription SET is_welcomed = 1, welcomed_after = ?
             WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
                 AND ended_after IS NULL AND began_after IS NOT NULL AND NOT is_welcomed
             """,
-            [address],
+            [frontier.hit, address],
         )
 
 
