@@ -49,7 +49,7 @@ def export(
     papers = _papers(context_of(ctx).settings(), _parsed(arxiv_ids))
     text = write_references(papers, form)
     if output is None:
-        typer.echo(text, nl=False)
+        typer.echo(text.encode(), nl=False)  # UTF-8, as in a file, whatever the encoding of the terminal
     else:
         _write(output, text)
 

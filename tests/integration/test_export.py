@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,13 +33,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def export(
-    folder: Path, *arguments: str, api: str = "http://127.0.0.1:9"
+    folder: Path, *arguments: str, api: str = "http://127.0.0.1:9", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     environ = os.environ | {
         "DIGEST_ARXIV__API_URL": api,
         "DIGEST_ARXIV__REQUEST_INTERVAL": "0",
         "DIGEST_STATE": str(folder / "digest.db"),
         "PYTHONPATH": str(Path(__file__).parents[2]),
+        **environment,
     }
     done = subprocess.run(
         [sys.executable, "-m", "digest", "export", *arguments],
@@ -65,6 +67,16 @@ def test_a_file_is_written_as_it_would_be_printed(folder: Path, where: str) -> N
     text = done.stdout if where == "/dev/stdout" else (folder / where).read_bytes().decode()
     assert text == printed
     assert [entry["title"] for entry in rispy.loads(text)] == ["Green tea"]
+
+
+def test_the_output_is_utf_8_whatever_the_terminal_is(folder: Path) -> None:
+    with SqliteStore(folder / "digest.db") as store:
+        paper = replace(invented_paper("2606.59003", "Thé"), authors=("Zoë Ошибка",))
+        store.record(
+            [Matched(paper=paper, query_keys=(key("tea"),))], covered={key("tea"): LONG_AGO}, now=NOW
+        )
+    done = export(folder, "2606.59003", PYTHONIOENCODING="ascii")
+    assert ("{Thé}" in done.stdout, "Ошибка, Zoë" in done.stdout) == (True, True)
 
 
 def test_what_names_no_paper_is_refused_by_name(folder: Path) -> None:
