@@ -75,7 +75,7 @@ def test_the_output_is_utf_8_whatever_the_terminal_is(folder: Path) -> None:
         store.record(
             [Matched(paper=paper, query_keys=(key("tea"),))], covered={key("tea"): LONG_AGO}, now=NOW
         )
-    done = export(folder, "2606.59003", PYTHONIOENCODING="ascii")
+    done = export(folder, "2606.59003", PYTHONIOENCODING="latin-1")
     assert ("{Thé}" in done.stdout, "Ошибка, Zoë" in done.stdout) == (True, True)
 
 
