@@ -212,6 +212,19 @@ RULES = {
         (r"of Q($\sqrt$ 2)", "of Q(√ 2)"),
         (r"{\c} 2026 by them", "© 2026 by them"),
     ],
+    "environments of words are their words": [
+        (
+            r"\begin{theorem}Let $x$.\end{theorem} \begin{itemize}\item[(i)] a \item b\end{itemize}",
+            "Let x. (i) a • b",
+        ),
+        (r"\begin{figure*}x\end{figure*} and a\vskip 0.5em b", "x and a b"),
+    ],
+    "what many authors define is read": [
+        (
+            r"so, \eg, \ie\ this, \etal. and \etal{} (2020)\xspace",
+            "so, e.g., i.e. this, et al. and et al. (2020)",
+        ),
+    ],
     "packages for physics have their commands": [
         (r"$\braket{a|b}$, $\ketbra{a}{b}$, $\comm{A}{B}$", "⟨a|b⟩, |a⟩⟨b|, [A, B]"),
         (r"$\qbinom{n}{k}$, $\Gr{V}{k}$, $\widehat{\own q}$", r"(n choose k)_q, Gr(V,k), \own q̂"),
@@ -274,6 +287,7 @@ def test_what_is_no_tex_stays(text: str) -> None:
         r"$A=\begin{bmatrix}a\\b\end{bmatrix}$ and $\begin{array}{c}1\end{array}$",
         r"f = \begin{cases} a_1 & b^2 \\ c & \alpha \end{cases}",
         r"\begin{pmatrix} \frac{1}{2} & \begin{matrix} 1 \end{matrix} \end{pmatrix}",
+        r"\begin{aligned} a &= b \\ c &= d \end{aligned}",
         r"\begin{tikzcd} A \arrow[r] & B \end{tikzcd}",
         r"we call it \method and \ours",
         r"$\hat{$",

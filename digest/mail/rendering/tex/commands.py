@@ -3,6 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 
 from digest.mail.rendering.tex import symbols
 from digest.mail.rendering.tex.chemistry import formula
@@ -26,14 +27,31 @@ _CITED = frozenset([*_CITED_LINE.split(), *map(str.capitalize, _CITED_LINE.split
 _OPTION = re.compile(r"\s?\[(?P<option>(?:[^\[\]{}\n]|\{[^{}\n]*\}){0,200})\]")
 _BARE_KEY = re.compile(r"\s?[A-Za-z][A-Za-z0-9:+-]*")
 _VERBATIM = re.compile(r"\*?(?P<sign>[^\sA-Za-z0-9*{}\\])(?P<text>.{1,200}?)(?P=sign)", re.DOTALL)
-_LISTS = frozenset(
-    ("itemize", "enumerate", "description", "center", "quote", "quotation", "abstract", "flushleft")
-)
+_SHORT = {
+    "ie": "i.e.", "eg": "e.g.", "Ie": "I.e.", "Eg": "E.g.", "etal": "et al.", "etc": "etc.", "wrt": "w.r.t.",
+    "aka": "a.k.a.", "iid": "i.i.d.", "cf": "cf.", "vs": "vs.", "viz": "viz.",
+}  # fmt: skip
+"""What many authors define as commands."""
+
+_LENGTH = re.compile(r"\s*=?\s*[-+]?\d*\.?\d+\s?(?:em|ex|pt|mm|cm|in|mu|baselineskip|\\baselineskip)\b")
 _ROWS = frozenset(
     f"{name}{star}"
     for name in ("cases", "dcases", "rcases", "array", "tabular", "matrix", "pmatrix", "bmatrix", "Bmatrix")
     for star in ("", "*")
-) | frozenset(("vmatrix", "Vmatrix", "smallmatrix", "psmallmatrix", "tikzcd", "tikzpicture", "CD"))
+) | frozenset(
+    (
+        "vmatrix",
+        "Vmatrix",
+        "smallmatrix",
+        "psmallmatrix",
+        "aligned",
+        "split",
+        "gathered",
+        "tikzcd",
+        "tikzpicture",
+        "CD",
+    )
+)
 _DISPLAYS = frozenset(
     f"{name}{star}" for name in ("equation", "align", "gather", "multline", "eqnarray") for star in ("", "*")
 ) | {"displaymath", "math"}
@@ -76,7 +94,9 @@ class Words(ABC):
             "color": self._unset,
             "begin": self._environment,
             "end": self._environment,
-            "item": lambda _: (Span("•"),),
+            "item": lambda _: self._item(),
+            **dict.fromkeys(("vskip", "hskip", "kern", "parskip", "parindent"), lambda _: self._length()),
+            **{name: partial(self._short, shown) for name, shown in _SHORT.items()},
         }
 
     @abstractmethod
@@ -248,6 +268,28 @@ class Words(ABC):
             joint.join(map(number, amounts)) + unit, self._source[start - len(name) - 1 : self._at]
         )
 
+    def _item(self) -> Spans:
+        options = self._options()
+        if not options:
+            return (Span("•"),)
+        after = self._at
+        label = self._inside(*options[-1])
+        self._at = after
+        return label
+
+    def _length(self) -> Spans | None:
+        found = _LENGTH.match(self._source, self._at)
+        if not found:
+            return None
+        self._at = found.end()
+        return (Span(" "),)
+
+    def _short(self, shown: str, _: str) -> Spans:
+        """An abbreviation, whose last full stop some authors write themselves."""
+        if self._source.startswith("{}", self._at):
+            self._at += 2
+        return (Span(shown.removesuffix(".") if self._source.startswith(".", self._at) else shown),)
+
     def _chemistry(self, _: str) -> Spans | None:
         source = self._plain()
         return None if source is None else formula(source)
@@ -262,12 +304,12 @@ class Words(ABC):
     def _environment(self, name: str) -> Spans | None:
         start = self._at
         kind = self._plain()
-        if kind in _LISTS:
-            return ()
         if kind in _ROWS and name == "begin":
             return self._as_written(kind, start - len(r"\begin"))
         if kind in _DISPLAYS and name == "begin":
             return self._maths_up_to(f"\\end{{{kind}}}", f"\\begin{{{kind}}}")
+        if kind is not None:
+            return ()
         self._at = start
         return None
 

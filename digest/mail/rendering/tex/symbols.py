@@ -104,7 +104,7 @@ _UNSEEN_LINE = (
     "displaystyle textstyle scriptstyle scriptscriptstyle limits nolimits nonumber notag relax protect "
     "noindent centering small large Large tiny footnotesize normalsize allowbreak nobreak bigskip medskip "
     "smallskip negthinspace negmedspace negthickspace nobreakdash ! - @ / maketitle "
-    "expandafter strut null unboldmath ignorespaces unskip "
+    "xspace onedot tableofcontents expandafter strut null unboldmath ignorespaces unskip "
     "raggedright raggedleft footnotesize LARGE huge Huge normalcolor sloppy newpage clearpage"
 )
 UNSEEN = frozenset(_UNSEEN_LINE.split())

@@ -16,7 +16,7 @@ _COMMAND = re.compile(r"\\([A-Za-z]+)")
 # The content of these braces is an instruction to TeX and is never shown.
 _E_NOTATION = re.compile(r"(?<=[\d){])\s?[eEdDx]\s?(?=[-+]?\d)")
 _UNSET = re.compile(
-    r"\\genfrac(?:\s*\{[^{}]*\}){4}|\\(?:m?kern|[hm]skip)\s?[-+]?[\d.]+\s?(?:mu|pt|em|ex|mm|cm)|\\(?:begin|end|mspace|color|textcolor|[hv]space|unicode|[hv]?phantom)\*?\s*\{[^{}]*\}"
+    r"\\genfrac(?:\s*\{[^{}]*\}){4}|\\(?:m?kern|[hmv]skip)\s?[-+]?[\d.]+\s?(?:mu|pt|em|ex|mm|cm)|\\(?:begin|end|mspace|color|textcolor|[hv]space|unicode|[hv]?phantom)\*?\s*\{[^{}]*\}"
     r"|\\(?:SI|qty|si|unit|num|ang|(?:SI|qty|num)(?:range|list)|hyperref)\s*\[[^\[\]]*\]"
 )
 
