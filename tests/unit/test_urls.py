@@ -28,7 +28,7 @@ URL = "https://tea.example.org/a_b/~c?d=1&e=2#f"
             ["https://example.org/a", "https://example.org/b"],
         ),
         ("HTTPS://Example.ORG:8080/x!", ["HTTPS://Example.ORG:8080/x"]),
-        ("https://example.org/x…", ["https://example.org/x"]),
+        ("cut off: https://example.org/x…", []),
         ("ftp://example.org, javascript://example.org/%0aalert(1), //example.org", []),
         ("http:// nothing, https://, http://x, xhttps://example.org", []),
         ("www.example.org and example.org/x", []),

@@ -8,7 +8,7 @@ _ADDRESS = re.compile(
     r"(?<![\w@./-])https?://(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?(?:[/?#][^\s<>\"“”‘’«»{}|\\^`]*)?",
     re.IGNORECASE,
 )
-_PUNCTUATION = ".,;:!?'*_…"
+_PUNCTUATION = ".,;:!?'*_"
 _PAIRS = {")": "(", "]": "["}
 
 LINK_STYLE = ' style="color:#b31b1b"'
@@ -16,10 +16,11 @@ LINK_STYLE = ' style="color:#b31b1b"'
 
 
 def addresses(text: str) -> list[tuple[int, int]]:
-    """The start and the end of each address in `text`."""
+    """The start and the end of each address in `text`; without those that are cut off with an ellipsis."""
     if "://" not in text:
         return []
-    return [(found.start(), found.start() + len(_trimmed(found[0]))) for found in _ADDRESS.finditer(text)]
+    whole = [found for found in _ADDRESS.finditer(text) if not found[0].endswith("…")]
+    return [(found.start(), found.start() + len(_trimmed(found[0]))) for found in whole]
 
 
 def linked(address: str, html: str) -> str:
