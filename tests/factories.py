@@ -50,6 +50,7 @@ def make_subscriber(
     crosslists: bool = True,
     replacements: Replacements = "never",
     length: Length = "normal",
+    discover: int = 0,
 ) -> Subscriber:
     return Subscriber(
         email=email,
@@ -65,6 +66,7 @@ def make_subscriber(
             replacements=replacements,
         ),
         length=length,
+        discover=discover,
     )
 
 

@@ -171,6 +171,7 @@ def _as_object(known: _Known) -> dict[str, Any]:
         "timezone": send_schedule.timezone.key,
         "weekly": None if send_schedule.weekly is None else WEEKDAYS[send_schedule.weekly],
         "length": subscriber.length,
+        "discover": subscriber.discover,
         "exclude": [keyword.text for keyword in subscriber.filters.exclude],
         "categories": list(subscriber.filters.categories),
         "crosslists": subscriber.filters.crosslists,

@@ -19,6 +19,9 @@ from digest.config.os_errors import explain, is_passing
 from digest.errors import ConfigurationError
 from digest.model.digest import Length
 
+MOST_DISCOVERED = 10
+"""More papers that match no keyword are no addition to a digest any more."""
+
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
@@ -78,6 +81,15 @@ def parse_length(value: object) -> Length:
     raise ValueError(
         'must be "short" (about 600 words), "normal" (about 1,500) or "full" (everything that fits)'
     )
+
+
+def parse_discover(value: object) -> int:
+    """How many papers that match no keyword a digest may have. Raises `ValueError`."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():  # from the environment
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_DISCOVERED:
+        raise ValueError(f"must be a number of papers from 0 to {MOST_DISCOVERED}")
+    return value
 
 
 def parse_weekday(value: object) -> int | None:

@@ -24,10 +24,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from digest.config.os_errors import explain
 from digest.config.parsing import (
+    MOST_DISCOVERED,
     is_full_name,
     is_loopback,
     nearest,
     parse_address,
+    parse_discover,
     parse_host,
     parse_length,
     parse_time,
@@ -356,6 +358,9 @@ class Defaults(Section):
     )
     length: Annotated[Length, BeforeValidator(parse_length)] = Field(
         default="normal", description='"short", "normal" or "full"'
+    )
+    discover: Annotated[int, BeforeValidator(parse_discover)] = Field(
+        default=0, description=f"a number of papers from 0 to {MOST_DISCOVERED}"
     )
 
 

@@ -71,7 +71,7 @@ class Digest:
     `planned_at` (aware, UTC) is when it was due, `dated_on` is that day in the subscriber's time zone.
     `keywords` are all keywords of the subscriber, including those that found nothing. `names` are the
     subscriber's own names for keywords, as pairs of keyword and name. Only a first digest has an `outlook`,
-    if enough is known.
+    if enough is known. `near` are papers that match no keyword, nearest to what the subscriber likes.
     """
 
     email: str
@@ -85,6 +85,7 @@ class Digest:
     names: tuple[tuple[str, str], ...] = ()
     length: Length = "normal"
     outlook: Outlook | None = None
+    near: tuple[Paper, ...] = ()
 
 
 class Group(NamedTuple):

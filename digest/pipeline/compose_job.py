@@ -8,6 +8,7 @@ from functools import partial
 from digest.config.parsing import address_key
 from digest.model.digest import Digest
 from digest.pipeline.compose import best_first, compose
+from digest.pipeline.discover import Discoveries
 from digest.pipeline.merge import merge
 from digest.pipeline.outlook import Outlooks
 from digest.pipeline.schedule import is_paused
@@ -55,9 +56,10 @@ def compose_due(
     """
     report = ComposeReport()
     outlooks = Outlooks(store, since=backlog_since)
+    discoveries = Discoveries(lambda: store.listed(since=backlog_since))
     for begin in range(0, len(subscribers), _SUBSCRIBERS_AT_ONCE):
         some = subscribers[begin : begin + _SUBSCRIBERS_AT_ONCE]
-        report += _compose_some(store, some, due, backlog_since, stale, outlooks)
+        report += _compose_some(store, some, due, backlog_since, stale, outlooks, discoveries)
     return report
 
 
@@ -68,6 +70,7 @@ def _compose_some(
     backlog_since: datetime,
     stale: Set[str],
     outlooks: Outlooks,
+    discoveries: Discoveries,
 ) -> ComposeReport:
     subscriber_statuses = store.subscriber_statuses([subscriber.email for subscriber in subscribers])
     served: list[Served] = []
@@ -90,6 +93,7 @@ def _compose_some(
             not_due += 1
         else:
             result = _composed(store, subscriber, subscriber_status, planned_at, backlog_since, outlooks)
+            result = _with_discoveries(store, subscriber, subscriber_status, result, discoveries)
             nothing_new += result.digest is None and is_current
             if result.digest is not None or is_current:
                 served.append(result)
@@ -125,6 +129,23 @@ def _composed(
         digest=in_order_of_interest(store, subscriber, merged),
         merges=tuple(mailing.number for mailing in news.undelivered),
     )
+
+
+def _with_discoveries(
+    store: NewsStore,
+    subscriber: Subscriber,
+    subscriber_status: SubscriberStatus,
+    served: Served,
+    discoveries: Discoveries,
+) -> Served:
+    digest = served.digest
+    profile = store.profile_of(subscriber.email) if digest and subscriber.discover else None
+    if digest is None or profile is None:
+        return served
+    from digest.interest.profile import nearness
+
+    near = discoveries.near(digest, subscriber, partial(nearness, profile), since=subscriber_status.slot_at)
+    return replace(served, digest=replace(digest, near=near))
 
 
 def in_order_of_interest(store: NewsStore, subscriber: Subscriber, digest: Digest) -> Digest:

@@ -90,6 +90,7 @@ async def fetch(
         lookback=lookback,
     )
     fetching = _Fetching(store, known, coverage, now, lookback, _newest_before(restored, coverage))
+    fetching.keeps_listed = any(subscriber.discover for subscriber in subscribers)
     planned = sum(fetch_batch.requests for fetch_batch in fetch_batches)
     notice(f"asking arXiv for {counted(len(queries), 'keyword')}: about {counted(planned, 'request')}")
     for fetch_batch in fetch_batches:
@@ -140,6 +141,8 @@ class _Fetching:
         self._lookback = lookback
         # The newest paper of all answers so far.
         self._newest = max((one.newest for one in coverage.values()), default="")
+        self._newest_before = self._newest
+        self.keeps_listed = False
         self._papers_new = 0
         self._served = 0
         self.answered: dict[str, None] = {}
@@ -199,6 +202,8 @@ class _Fetching:
                 is_missing = isinstance(error, MissingNews)
             else:
                 self._papers_new += await asyncio.to_thread(self._record, batch, held, window)
+                if self.keeps_listed and not source.lists_again:
+                    await asyncio.to_thread(self._keep_listed, papers)
                 self._served += len(batch)
                 self.answered[source.name] = None
                 _log.info("fetched source=%s queries=%d papers=%d", source.name, len(batch), len(papers))
@@ -248,6 +253,15 @@ class _Fetching:
         }
         self._store.note_examined((query.key for query in batch), whole)
         return papers_new
+
+    def _keep_listed(self, papers: Sequence[Paper]) -> None:
+        """Keeps all newly announced papers, for subscribers who want to see some that match no keyword."""
+        fresh = [
+            paper
+            for paper in papers
+            if self._is_recent(paper) and announcement_order(paper.id) > self._newest_before
+        ]
+        self._store.keep_listed(fresh, now=self._now)
 
     def _in_time(self, matched: Matched) -> Matched:
         """Returns the paper with the queries for which it is new, and those for which it is of the past.

@@ -116,6 +116,10 @@ class FetchStore(CoverageStore, RestoreStore, Protocol):
         """
         ...
 
+    def keep_listed(self, papers: Sequence[Paper], *, now: datetime) -> None:
+        """Keeps newly announced papers for two days, whether a keyword matches them or not."""
+        ...
+
     def note_fetch(self, source: str, *, now: datetime) -> None:
         """Stores that a source answered well, and the last hit at that time."""
         ...
@@ -148,7 +152,15 @@ class RecentStore(CoverageStore, Protocol):
         ...
 
 
-class ComposeStore(RecentStore, NewsStore, Protocol):
+class ListedStore(Protocol):
+    """The papers of the last announcements, where arXiv listed all of them."""
+
+    def listed(self, *, since: datetime) -> Mapping[Paper, datetime]:
+        """Returns the papers that `keep_listed` kept since then, and when."""
+        ...
+
+
+class ComposeStore(RecentStore, ListedStore, NewsStore, Protocol):
     """Adds digests to the outbox."""
 
     def enqueue(self, served: Sequence[Served]) -> int:

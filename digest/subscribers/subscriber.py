@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from digest.config.parsing import (
     address_key,
     parse_address,
+    parse_discover,
     parse_length,
     parse_time,
     parse_toml,
@@ -39,6 +40,7 @@ KEYS = (
     "timezone",
     "weekly",
     "length",
+    "discover",
     "exclude",
     "categories",
     "crosslists",
@@ -121,6 +123,7 @@ class Subscriber:
     filters: Filters = EVERYTHING
     muted: frozenset[str] = frozenset()
     length: Length = "normal"
+    discover: int = 0
 
     @property
     def heard(self) -> tuple[Keyword, ...]:
@@ -230,6 +233,7 @@ def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> 
     timezone = _read(raw, "timezone", parse_zone, defaults.timezone, wrong)
     weekly = _read(raw, "weekly", parse_weekday, defaults.weekly, wrong)
     length = _read(raw, "length", parse_length, defaults.length, wrong)
+    discover = _read(raw, "discover", parse_discover, defaults.discover, wrong)
     name = _read(raw, "name", _parse_name, None, wrong)
     email = _read(raw, "email", parse_address, None, wrong)
     if "email" not in raw:
@@ -243,6 +247,7 @@ def _subscriber(raw: dict[str, Any], defaults: "Defaults", wrong: list[str]) -> 
         send_schedule=_send_schedule(send_at, timezone, weekly),
         filters=_filters(exclude, categories, crosslists, replacements),
         length=length,
+        discover=discover,
     )
 
 

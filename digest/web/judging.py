@@ -110,7 +110,11 @@ class JudgingSite:
 
 
 def _papers(digest: Digest) -> list[Paper]:
-    return [entry.paper for entry in digest.entries] + [one.paper for one in digest.revisions]
+    return [
+        *(entry.paper for entry in digest.entries),
+        *(one.paper for one in digest.revisions),
+        *digest.near,
+    ]
 
 
 def _page(html: str) -> Found:

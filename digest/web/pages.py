@@ -156,7 +156,8 @@ class Pages:
     ) -> str:
         """The page at `url`. Does not show whose digest it is; shows only keywords that found papers.
 
-        With `judging` it is the subscriber's own page, with buttons beside each paper.
+        With `judging` it is the subscriber's own page, with buttons beside each paper. Only that has the
+        papers that match no keyword: they tell what the subscriber likes.
         """
         return self._render(
             "judging" if judging else "digest",
@@ -165,6 +166,7 @@ class Pages:
             dated_on=digest.dated_on,
             groups=list(shown_groups(digest, keyword_pages)),
             revisions=[(line_for(one), context_object(one.paper)) for one in digest.revisions],
+            near=list(map(shown_paper, digest.near)) if judging else [],
             files={} if judging else {name: f"{url}.{one.extension}" for name, one in _FILES.items()},
             feed_url="" if judging else f"{url}/feed.atom",
             is_public=judging is None,

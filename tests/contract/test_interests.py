@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from digest.interest.judgements import Example, Origin, example_of
+from digest.model.paper import Paper
 from digest.pipeline.compose_job import compose_due
 from digest.storage.base import Store
 from tests.contract.back_ends import BackEnd
@@ -150,3 +152,51 @@ def test_any_order_of_judgements_gives_the_same_state_as_its_net_effect(
                 judge(store, number, is_liked=is_liked, email=BO)
         assert sorted(verdicts(store)) == sorted(verdicts(store, BO))
         assert store.profile_of(ADA) == store.profile_of(BO)
+
+
+def listed_day(number: int = 60) -> list[Paper]:
+    papers = [
+        invented_paper(f"2606.{place:05}", f"On subject {place}") for place in range(1000, 1000 + number)
+    ]
+    return [replace(papers[0], title="Kettles that sing in snow"), *papers[1:]]
+
+
+def test_listed_papers_are_kept_for_two_days(store: Store) -> None:
+    assert store.listed(since=LONG_AGO) == {}
+    first, *others = listed_day()
+    store.keep_listed([first], now=NOW)
+    store.keep_listed([first, *others], now=NOW + timedelta(days=1))
+    assert store.listed(since=LONG_AGO) == {
+        first: NOW,
+        **dict.fromkeys(others, NOW + timedelta(days=1)),
+    }
+    assert set(store.listed(since=NOW + timedelta(hours=1))) == set(others)
+    store.keep_listed([], now=NOW + timedelta(days=3, hours=-1))
+    assert set(store.listed(since=LONG_AGO)) == set(others)
+    store.keep_listed([], now=NOW + timedelta(days=4))
+    assert store.listed(since=LONG_AGO) == {}
+
+
+@pytest.mark.parametrize("discover", [0, 3])
+def test_a_digest_has_near_papers_if_its_subscriber_wants_some(store: Store, discover: int) -> None:
+    subscriber = make_subscriber(ADA, "tea", discover=discover)
+    store.enrol([subscriber], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    store.keep_listed(listed_day(), now=NOW)
+    store.judge(ADA, [example(9, "Kettles sing in snow")], is_liked=True, origin=Origin.WEB, now=NOW)
+    compose_due(store, [subscriber], lambda *_: NOW, backlog_since=LONG_AGO)
+    (mailing,) = claim(store)
+    assert mailing.digest.near == (tuple(listed_day()[:1]) if discover else ())
+    store.keep_listed([], now=NOW + timedelta(days=90))
+    (again,) = claim(store, now=NOW + timedelta(days=90))
+    assert again.digest == mailing.digest
+
+
+def test_without_a_liked_paper_there_is_nothing_near(store: Store) -> None:
+    subscriber = make_subscriber(ADA, "tea", discover=3)
+    store.enrol([subscriber], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    store.keep_listed(listed_day(), now=NOW)
+    compose_due(store, [subscriber], lambda *_: NOW, backlog_since=LONG_AGO)
+    (mailing,) = claim(store)
+    assert mailing.digest.near == ()

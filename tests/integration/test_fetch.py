@@ -30,10 +30,11 @@ class Sources:
         self.dear = FakeSource(name="dear")
         self.dear.lists_again = False
         self.dear.price = 5
+        self.subscribers = SUBSCRIBERS
 
     async def fetch(self, now: datetime) -> FetchReport:
         return await fetch(
-            (self.dear, self.cheap), self.store, SUBSCRIBERS, now=now, lookback=timedelta(days=16)
+            (self.dear, self.cheap), self.store, self.subscribers, now=now, lookback=timedelta(days=16)
         )
 
     def covered_at(self) -> set[datetime]:
@@ -254,3 +255,27 @@ async def test_a_doubt_is_told_once(sources: Sources) -> None:
     sources.cheap.papers = tuple(invented_paper(f"2606.{number:05}", "Coffee") for number in range(30))
     sources.dear.papers = teas(0, 1)
     assert len((await sources.fetch(MONDAY)).notes) == 1
+
+
+@pytest.mark.parametrize("discover", [0, 3])
+async def test_all_new_papers_are_kept_if_somebody_discovers_and_a_source_lists_them_anyway(
+    sources: Sources, discover: int
+) -> None:
+    sources.subscribers = [make_subscriber("ada@example.org", "tea", "milk", discover=discover)]
+    sources.dear.price = 0
+    others = tuple(invented_paper(f"2606.{number:05}", "Goats") for number in range(500, 510))
+    old = invented_paper("2605.00001", "Goats", submitted="2026-05-01 10:00")
+    sources.dear.papers = (*teas(400, 2), *others, old)
+    await sources.fetch(TUESDAY)
+    assert set(sources.store.listed(since=MONDAY)) == ({*teas(400, 2), *others} if discover else set())
+    more = invented_paper("2606.00600", "More goats")
+    sources.dear.papers = (*sources.dear.papers, more)
+    await sources.fetch(WEDNESDAY)
+    assert set(sources.store.listed(since=WEDNESDAY)) == ({more} if discover else set())
+
+
+async def test_a_search_for_keywords_is_no_list_of_all_papers(sources: Sources) -> None:
+    sources.subscribers = [make_subscriber("ada@example.org", "tea", "milk", discover=3)]
+    sources.cheap.papers = (*teas(0, 2), invented_paper("2606.00500", "Goats"))
+    await sources.fetch(TUESDAY)
+    assert sources.store.listed(since=MONDAY) == {}

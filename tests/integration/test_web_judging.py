@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from digest.mail.links import Links
+from digest.mail.links import Links, links_for
 from digest.model.paper import ArxivId
 from tests.factories import invented_paper
 from tests.integration.web_site import ADA, BASE, BO, Town, told
@@ -149,3 +149,19 @@ async def test_wrong_tokens_are_limited(town: Town) -> None:
     statuses = [(await town.get(f"{BASE}/i/{'A' * 24}/more/{TEA}")).status for _ in range(12)]
     assert statuses[0] == 404
     assert statuses[-1] == 429
+
+
+async def test_near_papers_are_on_the_own_page_alone_and_can_be_judged(town: Town) -> None:
+    near = invented_paper("2606.00077", "On singing kettles")
+    town.store.keep_listed([near], now=town.now)
+    town.found(invented_paper(TEA, "On tea"))
+    mailing = town.mail(near=(near,))
+    links = links_for(BASE, town.store)(mailing)
+    assert links.judging
+    assert links.online
+    page = told((await town.get(links.judging)).body)
+    assert "Also near These match none of your keywords" in page
+    assert "On singing kettles" in page
+    assert "singing" not in (await town.get(links.online)).body
+    assert (await town.post(url(links, "more", near.id))).status == 200
+    assert verdicts(town) == [(near.id, True)]

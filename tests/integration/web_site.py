@@ -89,10 +89,11 @@ class Town:
             now=self.now,
         )
 
-    def mail(self, subscriber: Subscriber = ADA) -> Mailing:
+    def mail(self, subscriber: Subscriber = ADA, *, near: tuple[Paper, ...] = ()) -> Mailing:
         """The next digest of that subscriber, as it is claimed for sending; it waits on."""
         news = self.store.news(subscriber.email, backlog_since=moment("2026-01-01 00:00"))
         digest = compose(subscriber, news.hits, planned_at=self.now, is_first=False, revisions=news.revisions)
+        digest = digest and replace(digest, near=near)
         self.store.enqueue(
             [Served(email=subscriber.email, slot_at=self.now, frontier=news.frontier, digest=digest)]
         )

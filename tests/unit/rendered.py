@@ -43,6 +43,7 @@ def digest(
     keywords: tuple[str, ...] = ("compilers",),
     is_first: bool = False,
     revisions: tuple[Revision, ...] = (),
+    near: tuple[Paper, ...] = (),
 ) -> Digest:
     return Digest(
         email="reader@example.org",
@@ -53,6 +54,7 @@ def digest(
         entries=entries,
         is_first=is_first,
         revisions=revisions,
+        near=near,
     )
 
 

@@ -39,7 +39,7 @@ PURE = re.compile(
     r"|storage\.(values|tokens)"
     r"|mail\.(message|links|rate_limit|mime|bounces|delivery_reports)|mail\.smtp\.reply_(codes|text)"
     r"|mail\.citations\.|mail\.rendering\.(?!templates|renderer|template_check)"
-    r"|pipeline\.(compose|merge|outlook|schedule|explain|policy)$"
+    r"|pipeline\.(compose|discover|merge|outlook|schedule|explain|policy)$"
     r"|web\.(client_address|preferences_form|feeds)"
     r"|cli\.doctor_checks\.email_authentication|cli\.daily_papers\."
 )

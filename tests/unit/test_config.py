@@ -128,6 +128,7 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_DEFAULTS__TIMEZONE": "Asia/Tokyo",
         "DIGEST_DEFAULTS__WEEKLY": "Friday",
         "DIGEST_DEFAULTS__LENGTH": "Short",
+        "DIGEST_DEFAULTS__DISCOVER": "3",
         "DIGEST_WEB__BASE_URL": "https://digest.example.org/lab/",
         "DIGEST_WEB__LISTEN": "[::1]:8000",
         "DIGEST_WEB__TRUSTED_PROXIES": "192.0.2.1, 10.0.0.0/8",
@@ -147,6 +148,7 @@ def test_every_key_can_come_from_the_environment() -> None:
     assert (settings.delivery.transport, settings.delivery.maildir) == ("maildir", Path("mails"))
     defaults = settings.defaults
     assert (defaults.at, defaults.weekly, defaults.length) == (time(18, 30), 4, "short")
+    assert defaults.discover == 3
     assert settings.defaults.timezone.key == "Asia/Tokyo"
     assert (settings.web.base_url, settings.web.address) == ("https://digest.example.org/lab", ("::1", 8000))
     assert settings.web.trusted_proxies == (ip_network("192.0.2.1"), ip_network("10.0.0.0/8"))
@@ -431,7 +433,7 @@ def test_half_a_login_is_an_error(toml: str, problem: str, tmp_path: Path) -> No
         ('[smpt]\nhost = "x"', "smpt", "did you mean smtp?"),
         ('[smtp]\nhots = "x"', "smtp.hots", "did you mean host?"),
         ('host = "x"', "host", "did you mean smtp.host?"),
-        ("[defaults]\nzzz = 1", "defaults.zzz", "known keys are at, timezone, weekly, length"),
+        ("[defaults]\nzzz = 1", "defaults.zzz", "known keys are at, timezone, weekly, length, discover"),
         ("smtp = 5", "smtp = 5", "[smtp]"),
         ("state = 5", "state = 5", "must be the path of the state file"),
         ("[smtp]\nport = 70000", "smtp.port = 70000", "from 1 to 65535"),
@@ -454,6 +456,9 @@ def test_half_a_login_is_an_error(toml: str, problem: str, tmp_path: Path) -> No
         ('[defaults]\ntimezone = "Europe/Berln"', "defaults.timezone", "did you mean Europe/Berlin?"),
         ('[defaults]\nlength = "long"', 'defaults.length = "long"', 'must be "short" (about'),
         ("[defaults]\nlength = 600", "defaults.length = 600", 'must be "short" (about'),
+        ("[defaults]\ndiscover = 11", "defaults.discover = 11", "from 0 to 10"),
+        ("[defaults]\ndiscover = true", "defaults.discover = true", "from 0 to 10"),
+        ('[defaults]\ndiscover = "many"', 'defaults.discover = "many"', "from 0 to 10"),
         ('[defaults]\nweekly = "fry"', 'defaults.weekly = "fry"', "mon, tue"),
     ],
 )

@@ -151,6 +151,34 @@ def test_new_versions_stand_below_the_papers_in_both_parts_and_lead_to_that_vers
     assert "\n\n\n" not in result.text
 
 
+def test_papers_that_match_no_keyword_stand_last_in_both_parts_and_say_so() -> None:
+    near = (paper(8), paper(9, title="Rust & <b>", authors=()))
+    links = Links(judging="https://digest.example.org/i/T")
+    result = WRITER.rendered(digest(entry(1), revisions=(revision(7, 1, 2),), near=near), links)
+    page = Page(result.html)
+    for shown in (page.text.replace("\xa0", " "), " ".join(result.text.split())):
+        assert shown.count("1 new paper") == 1
+        places = [
+            shown.index(part)
+            for part in (
+                "Compilers, Part 1",
+                "New versions of papers you had",
+                "Also near",
+                "none of your keywords",
+                "Compilers, Part 8",
+                "Rust & <b>",
+                "You get this because",
+            )
+        ]
+        assert places == sorted(places)
+    assert ids_in_text(result.text)[-2:] == ids_in_html(result.html)[-2:] == ["2606.00008", "2606.00009"]
+    hrefs = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert hrefs[-2:] == [f"{links.judging}/{verdict}/2606.00009" for verdict in ("more", "less")]
+    assert page.open == []
+    assert "\n\n\n" not in result.text
+    assert "Also near" not in render(entry()).html + render(entry()).text
+
+
 def test_new_versions_are_not_counted_as_papers() -> None:
     result = render(*map(entry, range(4)), revisions=REVISIONS)
     assert result.subject == "16 June: 4 papers: compilers 4"

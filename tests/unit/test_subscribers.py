@@ -47,7 +47,8 @@ def test_what_is_left_out_comes_from_the_defaults() -> None:
 
 def test_an_entry_can_say_all_of_it() -> None:
     (subscriber,) = parse(
-        f'{GOOD}name = "A Reader"\nat = "23:59"\ntimezone = "UTC"\nweekly = "Sun"\nlength = "full"\n'
+        f'{GOOD}name = "A Reader"\nat = "23:59"\ntimezone = "UTC"\nweekly = "Sun"\n'
+        'length = "full"\ndiscover = 2\n'
     )
     assert (subscriber.name, subscriber.send_schedule.send_at, subscriber.send_schedule.timezone.key) == (
         "A Reader",
@@ -56,6 +57,7 @@ def test_an_entry_can_say_all_of_it() -> None:
     )
     assert subscriber.send_schedule.weekly == 6
     assert subscriber.length == "full"
+    assert subscriber.discover == 2
 
 
 def test_filters_are_off_unless_an_entry_asks_for_them() -> None:
@@ -114,7 +116,7 @@ def test_a_file_without_entries_has_no_subscribers() -> None:
         (f"{GOOD}keyword = 1", "keyword: unknown key; did you mean keywords?"),
         (
             f"{GOOD}zzz = 1",
-            "zzz: unknown key; known keys are email, name, keywords, at, timezone, weekly, length",
+            "zzz: unknown key; known keys are email, name, keywords, at, timezone, weekly, length, discover",
         ),
         ('keywords = ["x ray"]', "email: missing"),
         ('email = "reader"\nkeywords = ["x ray"]', 'email = "reader": must be a mail address'),
@@ -143,6 +145,7 @@ def test_a_file_without_entries_has_no_subscribers() -> None:
         (f'{GOOD}weekly = "caturday"', 'weekly = "caturday": must be one of mon, tue'),
         (f'{GOOD}length = "long"', 'length = "long": must be "short" (about 600 words), "normal"'),
         (f"{GOOD}length = 600", "length = 600: must be"),
+        (f"{GOOD}discover = -1", "discover = -1: must be a number of papers from 0 to 10"),
         (f"{GOOD}weekly = true", "weekly = true: must be one of mon, tue"),
         (f"{GOOD}excludes = []", "excludes: unknown key; did you mean exclude?"),
         (f'{GOOD}exclude = "survey"', 'exclude: "survey" is not a list of keywords; write exclude = ["'),

@@ -243,6 +243,10 @@ class Renderer:
             "revisions": revisions[: _REVISIONS_SHOWN[digest.length]],
             "more_revisions": len(revisions[_REVISIONS_SHOWN[digest.length] :]),
             "all_revisions": revisions,
+            "near": [
+                (build_card(paper), links.more_like(paper.id), links.less_like(paper.id))
+                for paper in digest.near
+            ],
             "counts": counts[:_COUNTS_SHOWN],
             "more_counts": len(counts[_COUNTS_SHOWN:]),
             "silent_keywords": silent[:_SILENT_SHOWN],

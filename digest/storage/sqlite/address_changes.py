@@ -152,5 +152,6 @@ def _mark(subscriber: Subscriber) -> bytes:
         [keyword.text for keyword in filters.exclude],
         (filters.categories, filters.crosslists, filters.replacements),
         *([subscriber.length] if subscriber.length != "normal" else ()),
+        *([subscriber.discover] if subscriber.discover else ()),
     )
     return blake2b(repr(content).encode(), digest_size=_MARK_BYTES).digest()

@@ -103,6 +103,15 @@ class Editions:
             if row and row[SUBMITTED_AT] and row[SUBMITTED_AT] >= since
         ]
 
+    def listed(self, numbers: Sequence[int]) -> tuple[Paper, ...]:
+        """Returns papers of the list of announced papers (`listed_papers`), in the order of `numbers`."""
+        rows = self._connection.rows(
+            'SELECT number, "row" FROM listed_paper WHERE number IN (SELECT value FROM json_each(?))',
+            [json.dumps(numbers)],
+        )
+        found = {number: parse_paper(json.loads(row)) for number, row in rows}
+        return tuple(found[number] for number in numbers if number in found)
+
     def number_of(self, paper: Paper) -> int:
         """Returns an edition of this version. It is cached, because the digests of a day share it."""
         name = paper.id, paper.version

@@ -15,7 +15,7 @@ from digest.storage.values import Mailing, Pages
 
 MAILING_COLUMNS = (
     "number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries,"
-    " revisions, names, outlook, length,"
+    " revisions, names, outlook, length, near,"
     " (SELECT links FROM subscriber WHERE subscriber.number = mailing.subscriber)"
 )
 
@@ -23,7 +23,7 @@ MAILING_COLUMNS = (
 def read_mailing(row: Sequence[Any], editions: Editions, secret: str) -> Mailing:
     """Builds the mailing from a row of `MAILING_COLUMNS`, with the tokens of its pages."""
     number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *rest = row
-    *lists, names, outlook, length, links = rest
+    *lists, names, outlook, length, near, links = rest
     texts, placed, revised = map(json.loads, lists)
     papers = editions.read({edition for edition, _ in (*placed, *revised)})
     digest = Digest(
@@ -42,6 +42,7 @@ def read_mailing(row: Sequence[Any], editions: Editions, secret: str) -> Mailing
         names=tuple((texts[place], name) for place, name in json.loads(names or "[]")),
         length=length,
         outlook=_outlook(outlook),
+        near=editions.listed(json.loads(near)) if near else (),
     )
     about = subscriber_links(address_key(email), links)
     pages = Pages(

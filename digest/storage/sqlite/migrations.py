@@ -561,3 +561,24 @@ def m021_interests(db: Database) -> None:
 def m022_welcomed_after(db: Database) -> None:
     # The last hit at the time of the first digest. NULL: not known.
     db.execute("ALTER TABLE subscription ADD COLUMN welcomed_after INTEGER")
+
+
+@migrations()
+def m023_discovered(db: Database) -> None:
+    """The papers of the last announcements, and those that digests had though no keyword matches them."""
+    for statement in (
+        # row: as JSON, as in an archive block. is_used: a mailing has it.
+        """
+        CREATE TABLE listed_paper (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            arxiv_id TEXT NOT NULL UNIQUE,
+            "row" TEXT NOT NULL,
+            listed_at TEXT NOT NULL,
+            is_used INTEGER NOT NULL DEFAULT 0
+        ) STRICT
+        """,
+        "CREATE INDEX listed_paper_by_time ON listed_paper (listed_at)",
+        # A list of their numbers; NULL if there is none.
+        "ALTER TABLE mailing ADD COLUMN near TEXT",
+    ):
+        db.execute(statement)

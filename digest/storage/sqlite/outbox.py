@@ -10,6 +10,7 @@ from digest.config.parsing import address_key
 from digest.model.digest import Digest
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.listed_papers import use_listed
 from digest.storage.sqlite.mailings import MAILING_COLUMNS, outlook_text, read_mailing
 from digest.storage.sqlite.restore_detection import note_last_mailing
 from digest.storage.sqlite.row_mapping import moment_of, text_of
@@ -75,6 +76,7 @@ class Outbox(Part):
             [self._editions.number_of(revision.paper), revision.from_version] for revision in digest.revisions
         ]
         names = [[place[text], name] for text, name in digest.names]
+        near = use_listed(db, digest.near)
         number, cursor = db.execute(
             "SELECT number, cursor FROM subscriber WHERE address = ?", [address_key(digest.email)]
         ).fetchone()
@@ -82,9 +84,9 @@ class Outbox(Part):
         db.execute(
             """
             INSERT INTO mailing (number, subscriber, token, email, name, planned_at, dated_on, is_first,
-                keywords, entries, revisions, names, outlook, length, first_hit, last_hit, state, due_at,
-                reply, is_blocked)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?,
+                keywords, entries, revisions, names, outlook, length, near, first_hit, last_hit, state,
+                due_at, reply, is_blocked)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?,
                 (SELECT reply FROM mailing WHERE number = ?),
                 coalesce((SELECT is_blocked FROM mailing WHERE number = ?), 0))
             """,
@@ -103,6 +105,7 @@ class Outbox(Part):
                 json.dumps(names, ensure_ascii=False) if names else None,
                 outlook_text(digest.outlook),
                 digest.length,
+                json.dumps(near) if near else None,
                 cursor + 1,
                 served.frontier.hit if served.frontier else cursor,
                 text_of(digest.planned_at),

@@ -33,6 +33,23 @@ def parse_paper(row: Sequence[Any]) -> Paper:
     )
 
 
+def row_of(paper: Paper) -> list[object]:
+    """Returns the values that `parse_paper` reads."""
+    return [
+        code_of(paper.id),
+        paper.version,
+        paper.title,
+        paper.abstract,
+        json.dumps(paper.authors, ensure_ascii=False),
+        json.dumps(paper.categories),
+        paper.submitted_at and text_of(paper.submitted_at),
+        paper.updated_at and text_of(paper.updated_at),
+        paper.comment,
+        paper.journal_ref,
+        paper.doi,
+    ]
+
+
 def checksum_of(paper: Paper) -> int:
     """Returns the `checksum` of the paper's title, abstract and categories."""
     return checksum(paper.title, paper.abstract, json.dumps(paper.categories))

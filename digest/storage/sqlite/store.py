@@ -10,6 +10,7 @@ from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions
 from digest.storage.sqlite.fetch_cache import FetchCache
 from digest.storage.sqlite.interests import Interests
+from digest.storage.sqlite.listed_papers import ListedPapers
 from digest.storage.sqlite.news import NewsReader
 from digest.storage.sqlite.outbox import Outbox
 from digest.storage.sqlite.papers import Papers
@@ -30,6 +31,7 @@ class SqliteStore(
     SavedPreferences,
     Confirmations,
     Interests,
+    ListedPapers,
     Renaming,
     Suppressions,
     Outbox,
