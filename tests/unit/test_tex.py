@@ -237,6 +237,12 @@ RULES = {
         (r"O(\log n) and \alpha-decay", "O(log n) and α-decay"),
         ("10^{-3} to 10^5, R^2=0.9, x_{ij}", "10⁻³ to 10⁵, R²=0.9, xᵢⱼ"),
         (r"\mathbb{Z}_2 and \frac{1}{2}", "ℤ₂ and 1/2"),
+        (r"0 \leq l<k < n, p\leq0.05, n\times n and x\to\infty", "0 ≤ l < k < n, p ≤ 0.05, n × n and x → ∞"),
+        (
+            r"5\pm1, 3\times10^5, \sim10, (\approx 3) and x \geq a result",
+            "5 ± 1, 3×10⁵, ∼10, (≈ 3) and x ≥ a result",
+        ),
+        ("10^6-10^8", "10⁶–10⁸"),
     ],
     "what arXiv made of half the commands is read": [
         (r"$\sqrtβ$ and $\sinθ$", "√β and sin θ"),

@@ -29,7 +29,7 @@ _BARE_KEY = re.compile(r"\s?[A-Za-z][A-Za-z0-9:+-]*")
 _VERBATIM = re.compile(r"\*?(?P<sign>[^\sA-Za-z0-9*{}\\])(?P<text>.{1,200}?)(?P=sign)", re.DOTALL)
 _SHORT = {
     "ie": "i.e.", "eg": "e.g.", "Ie": "I.e.", "Eg": "E.g.", "etal": "et al.", "etc": "etc.", "wrt": "w.r.t.",
-    "aka": "a.k.a.", "iid": "i.i.d.", "cf": "cf.", "vs": "vs.", "viz": "viz.",
+    "aka": "a.k.a.", "iid": "i.i.d.",
 }  # fmt: skip
 """What many authors define as commands."""
 

@@ -48,6 +48,10 @@ _ESCAPED_POWER = re.compile(r"(\d+\^[^$\s]{1,9})\$")
 # What is left of `\copyright` in old records of arXiv.
 _COPYRIGHT = re.compile(r"\{\\c\}(?=\s?(?:19|20)\d\d)")
 _SECOND_POWER = re.compile(r"[-–]\d+(?:\.\d+)?\^")
+_SUMS = ("pm", "mp", "cup", "cap", "setminus", "oplus")
+_ENDS = (")", "]", "}", "$")
+_BEGINS = ("(", "[", "{", "\\", "-", "|", " ", "\n")
+_CHAIN = re.compile(r"\s?[A-Za-z\d]{1,2}(?:\s?[<>=]\s?[A-Za-z\d]{1,2}(?![A-Za-z\d^_]))+")
 _LINK_ALONE = re.compile(r"\s*\\(?:href|url)\s*\{")
 _LETTER_LINE = "aa AA ae AE oe OE o O l L ss SS i j dh DH dj DJ th TH ng NG"
 _LETTERS = frozenset(_LETTER_LINE.split())
@@ -236,7 +240,11 @@ class _Reader(Words):
         if not bare:
             return (Span(part),)
         self._at = bare.end()
-        return (Span(bare[0].replace("-", "−"), Script.SUPER),)
+        raised = Span(bare[0].replace("-", "−"), Script.SUPER)
+        if before.isdecimal() and _SECOND_POWER.match(self._source, self._at):
+            self._at += 1
+            return (raised, Span("–"))
+        return (raised,)
 
     def _low(self, part: str, start: int) -> Spans:
         end = self._subscripts.get(start)
@@ -310,14 +318,23 @@ class _Reader(Words):
         return () if is_last else (Span(part),)
 
     def _bare_maths(self, name: str, start: int) -> Spans:
-        """A command of maths among words, with its arguments and scripts."""
+        """A command of maths among words, with its arguments and scripts, and blanks if it is an operator."""
         before, after = self._around(start)
         self._at = self._extent(name, 0)
         written = self._source[start : self._at]
         spans = self._maths(written.removesuffix("{}"), written)
-        is_relation = kind_for(symbols.symbol(name) or " ") is Kind.RELATION
-        is_glued = is_relation and after.isspace() and (before.isalnum() or before in (")", "]", "}"))
-        return (Span(" "), *spans) if is_glued and before else spans
+        kind = kind_for(symbols.symbol(name) or " ")
+        is_operator = (
+            kind is Kind.RELATION or (kind is Kind.BINARY and not before.isdecimal()) or name in _SUMS
+        )
+        after = self._source[self._at : self._at + 1]
+        is_between = (before.isalnum() or before in _ENDS) and (after.isalnum() or after in _BEGINS)
+        if kind is Kind.RELATION and (chain := _CHAIN.match(self._source, self._at)):
+            self._at = chain.end()
+            return (Span(" "), *spans, Span(" "), *self._maths(chain[0].strip(), chain[0].strip()))
+        if not (is_operator and before and after and is_between):
+            return spans
+        return (Span(" "), *spans, *(() if after.isspace() else (Span(" "),)))
 
     def _extent(self, name: str, depth: int) -> int:
         """The end of the command whose name ends at `_at`."""
