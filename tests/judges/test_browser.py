@@ -87,7 +87,18 @@ def test_new_links_end_those_of_the_mail(site: Website, mail: Mail, page: str) -
         "/p/": 404,
         "/d/": 200,
         "/k/": 200,
+        "/i/": 404,
     }
+
+
+def test_the_button_says_more_like_this_and_the_page_takes_it_back(site: Website, mail: Mail) -> None:
+    link = next(link for link in _links(mail) if "/more/" in link)
+    said = visit(site, opening(link), pressing("More like this"))
+    assert "Your next digests are ordered by it." in said.last.text
+    assert site.judgements(_email(mail)) == [(link.partition("/more/")[2], True)]
+    taken = visit(site, opening(link), pressing("More like this"), pressing("Take back"))
+    assert "This paper counts no more." in taken.last.text
+    assert site.judgements(_email(mail)) == []
 
 
 def test_one_click_unsubscribes_without_a_page(site: Website, mail: Mail) -> None:

@@ -41,6 +41,11 @@ class Website:
             ).fetchone()
         return f"{BASE}/b/{token}"
 
+    def judgements(self, email: str) -> list[tuple[str, bool]]:
+        """What `digest interests --json` tells of a subscriber: papers, and whether they are liked."""
+        done = self._installation("interests", email, "--json", DIGEST_STATE=str(self._path))
+        return [(one["id"], one["is_liked"]) for one in json.loads(done.stdout)["papers"]]
+
     def subscriber(self, email: str) -> dict[str, Any]:
         """What `digest subscribers --json` tells of a subscriber."""
         done = self._installation("subscribers", "--json", DIGEST_STATE=str(self._path))
