@@ -83,6 +83,7 @@ def test_new_links_end_those_of_the_mail(site: Website, mail: Mail, page: str) -
     assert "Your next digest has the new links" in made.last.text
     found = visits(site, {link: [opening(link)] for link in _pages(mail)})
     assert {link.removeprefix(BASE)[:3]: one.last.status for link, one in found.items()} == {
+        "/i/": 404,
         "/u/": 404,
         "/p/": 404,
         "/d/": 200,
