@@ -189,9 +189,9 @@ def test_a_paper_is_rendered_once_for_all_its_subscribers(monkeypatch: pytest.Mo
     renderer = Renderer(templates_folder())
     of_paper = renderer.paper
 
-    def noted(one: Paper, *, has_keywords: bool, level: int) -> Block:
+    def noted(one: Paper, *, level: int) -> Block:
         rendered.append(one)
-        return of_paper(one, has_keywords=has_keywords, level=level)
+        return of_paper(one, level=level)
 
     monkeypatch.setattr(renderer, "paper", noted)
     writer = Writer(renderer, LETTERHEAD)

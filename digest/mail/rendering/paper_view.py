@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 _CROSS_LISTS_SHOWN = 10
 # One digest needs a paper's card and abstract several times, and the next digests need the whole block.
-_CARDS_KEPT = 200
+_CARDS_KEPT = 1_000
 _DOI = re.compile(r"10\.\d{4,9}/[^\s<>\"]+")
 # arXiv offers HTML of papers since December 2023.
 _FIRST_HTML = "2312"

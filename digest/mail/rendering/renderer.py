@@ -161,17 +161,17 @@ class Renderer:
     def summary(self, summary: Summary) -> Block:
         return self._summary.render({"summary": summary})
 
-    def paper(self, paper: Paper, *, has_keywords: bool, level: int) -> Block:
+    def paper(self, paper: Paper, *, level: int) -> Block:
         """One paper as a card, around its `keywords` and its `abstract`; `level` is that of its heading."""
-        return self._of_card(paper, partial(self._card, self._paper, has_keywords, level))
+        return self._of_card(paper, partial(self._card, self._paper, level))
 
-    def short(self, paper: Paper, *, has_keywords: bool, level: int) -> Block:
+    def short(self, paper: Paper, *, level: int) -> Block:
         """The same as a small card for a short abstract."""
-        return self._of_card(paper, partial(self._card, self._short, has_keywords, level))
+        return self._of_card(paper, partial(self._card, self._short, level))
 
     @staticmethod
-    def _card(pair: "_Pair", has_keywords: bool, level: int, card: Card) -> Block:
-        without = _without(keywords=has_keywords, abstract=bool(card.abstract))
+    def _card(pair: "_Pair", level: int, card: Card) -> Block:
+        without = _without(abstract=bool(card.abstract))
         return pair.render({"card": card, "level": level, "number": NUMBER}, without, without)
 
     def abstract(self, paper: Paper, words: tuple[str, ...], *, is_short: bool = False) -> Block:
@@ -182,13 +182,9 @@ class Renderer:
             html=_whole(to_html(shown, words, is_linked=True) + "\n"),
         )
 
-    def line(self, paper: Paper, *, has_keywords: bool, level: int) -> Block:
-        """A paper by its title alone; it is no heading, so `level` does not matter."""
-        return self._of_card(paper, partial(self._title, has_keywords))
-
-    def _title(self, has_keywords: bool, card: Card) -> Block:
-        without = _without(keywords=has_keywords)
-        return self._line.render({"card": card, "number": NUMBER}, without, without)
+    def line(self, paper: Paper, *, level: int) -> Block:
+        """A paper by its title alone, around its `keywords`; it is no heading, so `level` does not matter."""
+        return self._of_card(paper, lambda card: self._line.render({"card": card, "number": NUMBER}))
 
     def _of_card(self, paper: Paper, render: Callable[[Card], Block]) -> Block:
         """If the built-in templates fail for one paper, it is shown by its title alone.

@@ -365,9 +365,9 @@ class _Around(NamedTuple):
     first_line: str
 
 
-def _around(renderer: Renderer, paper: Paper, at: Level, has_keywords: bool, level: int) -> _Around:
+def _around(renderer: Renderer, paper: Paper, at: Level, level: int) -> _Around:
     render = (renderer.line, renderer.short, renderer.paper)[at - 1]
-    block = render(paper, has_keywords=has_keywords, level=level)
+    block = render(paper, level=level)
     words = sum(map(_words, block.html.pieces[::2]))
     first, line_end, rest = block.text.pieces[0].partition("\n")
     html, others = _encoded(block.html), block.text.pieces[1:]
@@ -400,7 +400,7 @@ class _PaperWriter:
     ) -> _Piece:
         """`words`, of the abstract, are marked."""
         is_line = level is Level.LINE
-        around = self._around(paper, level, bool(names), 0 if is_line else heading_level)
+        around = self._around(paper, level, 0 if is_line else heading_level)
         chips = self._keywords(names, is_line) if names else _NO_PIECE
         abstract = _NO_PIECE
         if not is_line:
