@@ -331,17 +331,18 @@ def test_one_span_that_cannot_be_read_leaves_the_others_alone() -> None:
     assert plain(r"$x^2$ and $\begin{matrix}1\end{matrix}$") == r"x² and $\begin{matrix}1\end{matrix}$"
 
 
-TEX = st.lists(
-    st.sampled_from(
-        [*"\\${}^_~`'-&% ab12()[]|.\n", r"\frac", r"\sqrt[", r"\text{", r"\(", r"\)", r"\left", "$a"]
-    )
-).map("".join)
+PIECES = (
+    *(r"\frac", r"\sqrt[", r"\text{", r"\(", r"\)", r"\left", "$a", r"\begin{cases}", r"\end{cases}", r"\\"),
+    *(r"\begin{array}", r"\SI{", r"\ce{", r"\cite[", r"\verb|", r"\genfrac", r"\dv", r"\kern", r"\emph{"),
+    *(r"\choose", r"\overline{", r"\item[", "H_2", r"\numlist{"),
+)
+TEX = st.lists(st.sampled_from([*"\\${}^_~`'-&% ab12()[]|.\n", *PIECES])).map("".join)
 
 
 @given(TEX)
 def test_no_nonsense_raises_or_loses_a_letter(source: str) -> None:
     shown = Counter(unicodedata.normalize("NFKD", plain(source)))
-    content = Counter(re.sub(r"\\[A-Za-z]+", "", source))
+    content = Counter(re.sub(r"\\(?:begin|end)\{[a-z]+\}|\\[A-Za-z]+", "", source))
     assert all(content[character] <= shown[character] for character in "ab12")
 
 
@@ -385,7 +386,11 @@ def test_groups_are_read_down_to_a_depth() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["{", "$", "\\", "$x", "\\(", "\\[", "\\frac{", "x^{", "$\\hat", "\\text{$", "``", "{a "]
+    "unit",
+    [
+        *("{", "$", "\\", "$x", "\\(", "\\[", "\\frac{", "x^{", "$\\hat", "\\text{$", "``", "{a ", "\\cite["),
+        *("\\begin{cases}", "$\\begin{cases}&", "\\SI{1}{", "H_2", "\\verb|", "$x-1", "$a:b", "\\ce{H2"),
+    ],
 )
 def test_nonsense_of_any_length_takes_time_in_proportion(unit: str) -> None:
     nonsense = unit * (50_000 // len(unit))

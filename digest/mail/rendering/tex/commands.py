@@ -320,6 +320,7 @@ class Words(ABC):
             depth += 1 if found[1] == "begin" else -1
             if not depth:
                 end = found.end()
+            if not 0 < depth <= DEEPEST:
                 break
         self._at = end
         return (Span(self._source[start:end]),)
