@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from digest.keywords.analysis import stem
+from digest.keywords.analysis import stem, words
 from digest.keywords.ast import AllOf, AnyOf, Author, Category, Leaf, Node, Phrase
 from digest.keywords.matchers import AnalysedPaper, Evidence, Finder, Kind, finder, merged, selective_tokens
 from digest.keywords.query import Query
@@ -76,9 +76,33 @@ def _title_alone(title: str) -> AnalysedPaper:
     return AnalysedPaper(paper)
 
 
+@lru_cache(maxsize=_QUERIES_KEPT)
+def mention_count(query: Query) -> Callable[[Paper], int]:
+    """Counts how often title and abstract have the phrase of `query` that they have most often.
+
+    A phrase counts as often as the rarest of its words.
+    """
+    phrases = [
+        {stemmed for word in phrase.words if (stemmed := stem(word)) is not None}
+        for phrase in wanted_phrases(query.root)
+    ]
+
+    @lru_cache(maxsize=_TITLES_OF_ONE)
+    def count(paper: Paper) -> int:
+        counts = _stem_counts(paper.title, paper.abstract)
+        return max((min(counts[one] for one in phrase) for phrase in phrases if phrase), default=0)
+
+    return count
+
+
+@lru_cache(maxsize=_TITLES_KEPT)
+def _stem_counts(title: str, abstract: str) -> Counter[str | None]:
+    return Counter(map(stem, (*words(title), *words(abstract))))
+
+
 def forget() -> None:
     """Clears the caches of words and titles: about 10 MB after a day's papers."""
-    for kept in (stem, title_test, _title_alone):
+    for kept in (stem, title_test, mention_count, _title_alone, _stem_counts):
         kept.cache_clear()
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TypeAlias
 
-from digest.keywords.index import QueryIndex, title_test
+from digest.keywords.index import QueryIndex, mention_count, title_test
 from digest.keywords.query import Query
 from digest.model.digest import Change, Digest, Entry, Hit, Revision
 from digest.model.paper import ArxivId, Paper
@@ -18,6 +18,10 @@ WELCOME_PAPERS = 10
 
 _MATCH_COUNTS = 0.5
 """A further keyword, or one in the title, counts as much as this difference in nearness."""
+
+_MENTION_COUNTS = 0.1
+_MENTIONS = 5
+"""Each mention of a keyword counts as much as that difference, up to so many mentions."""
 
 Nearness: TypeAlias = Callable[[Sequence[Paper]], Sequence[float]]
 """Returns how near papers are to what a subscriber likes, in standard deviations above the mean of them."""
@@ -66,12 +70,16 @@ def compose(
 def best_first(digest: Digest, subscriber: Subscriber, nearness: Nearness) -> Digest:
     """Returns the digest with its entries in another order: those first that the subscriber may like most."""
     entries = digest.entries
+    counts = {keyword.text: mention_count(keyword.query) for keyword in subscriber.keywords}
     rank = _relevance({keyword.text: keyword.query for keyword in subscriber.keywords})
     near = nearness([entry.paper for entry in entries])
 
     def score(place: int) -> tuple[float, datetime, ArxivId]:
-        keywords, in_title, submitted_at, arxiv_id = rank(entries[place])
-        return near[place] + _MATCH_COUNTS * (keywords + in_title), submitted_at, arxiv_id
+        entry = entries[place]
+        keywords, in_title, submitted_at, arxiv_id = rank(entry)
+        mentions = max((counts[one](entry.paper) for one in entry.keywords if one in counts), default=0)
+        match = _MATCH_COUNTS * (keywords + in_title) + _MENTION_COUNTS * min(mentions, _MENTIONS)
+        return near[place] + match, submitted_at, arxiv_id
 
     best = sorted(range(len(entries)), key=score, reverse=True)
     return replace(digest, entries=tuple(entries[place] for place in best))

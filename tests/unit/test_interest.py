@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +13,7 @@ from digest.interest.judgements import Judgement, Origin, example_by_title, exam
 from digest.interest.profile import learn, nearness
 from digest.interest.reasons import reason_for
 from digest.interest.terms import weigh
+from digest.keywords.index import mention_count
 from digest.keywords.query import parse
 from digest.model.digest import Digest, Entry, groups
 from digest.model.paper import Paper
@@ -120,9 +123,37 @@ def test_the_nearest_paper_is_first_unless_another_matches_much_better() -> None
     assert order({"On one": 0.3, "Tea": 0.1, "On three": 1.0}) == ["On three", "Tea", "On one"]
 
 
+def test_of_equally_near_papers_the_one_that_has_the_keyword_more_often_is_first() -> None:
+    some = [
+        replace(one, abstract=abstract)
+        for one, abstract in zip(papers("On one", "On two"), ("Tea and teas, for tea.", "Tea."), strict=True)
+    ]
+    digest = Digest(
+        email="ada@example.org",
+        name=None,
+        planned_at=NOW,
+        dated_on=NOW.date(),
+        keywords=("tea",),
+        entries=tuple(Entry(paper, ("tea",)) for paper in some),
+    )
+    for entries in (digest.entries, digest.entries[::-1]):
+        ranked = best_first(
+            replace(digest, entries=entries), make_subscriber("ada@example.org", "tea"), lambda _: [0.0, 0.0]
+        )
+        assert [entry.paper.title for entry in ranked.entries] == ["On one", "On two"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "count"),
+    [("tea", 3), ("milk", 0), ("milk OR tea", 3), ("green tea", 1), ("te*", 0), ("cat:cs.LG", 0)],
+)
+def test_mentions_are_counted_by_stems(keyword: str, count: int) -> None:
+    paper = replace(papers("Teas")[0], abstract="Tea, the green tea.")
+    assert mention_count(parse(keyword))(paper) == count
+
+
 def test_equally_near_papers_keep_their_order() -> None:
     assert order({"On one": 0.0, "Tea": 0.0, "On three": 0.0}) == ["Tea", "On three", "On one"]
-    assert parse("tea")
 
 
 def test_the_reason_names_the_most_similar_liked_paper_and_the_shared_terms_as_written() -> None:
