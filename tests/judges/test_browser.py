@@ -88,7 +88,6 @@ def test_new_links_end_those_of_the_mail(site: Website, mail: Mail, page: str) -
         "/p/": 404,
         "/d/": 200,
         "/k/": 200,
-        "/i/": 404,
     }
 
 
