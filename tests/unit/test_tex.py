@@ -88,7 +88,7 @@ RULES = {
         (r"$\hat\theta_n$", "θ̂ₙ"),
         (r"$\overline{AB}$", "A̅B̅"),
         (r"$\overline{f(x)}$", "f̅(x̅)"),
-        (r"$\vec v$", "v⃗"),
+        (r"$\vec v$ and $\slashed{D}$", "v⃗ and D̸"),
     ],
     "functions and operators stand apart": [
         (r"$n\log n$", "n log n"),

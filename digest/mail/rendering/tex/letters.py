@@ -26,7 +26,7 @@ MARKS = {
     "underbar": "\u0332", "overleftharpoon": "\u20d0", "overrightharpoon": "\u20d1", "wideparen": "\u0311",
     "overleftrightarrow": "\u20e1", "underleftarrow": "\u20ee", "underrightarrow": "\u20ef", "va": "\u20d7",
     "underleftrightarrow": "\u034d", "ddddot": "\u20dc", "utilde": "\u0330", "widebar": "\u0305",
-    "vu": "\u0302",
+    "vu": "\u0302", "slashed": "\u0338",
 }  # fmt: skip
 """The combining marks of TeX's accents in maths."""
 
