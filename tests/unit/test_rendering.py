@@ -288,6 +288,19 @@ def test_the_counts_lead_to_the_groups() -> None:
     ]
 
 
+def test_the_counts_of_groups_without_room_lead_to_the_line_that_counts_their_papers() -> None:
+    long = ("compilers that wait " * 20).strip()
+    keywords = tuple(f"keyword {number:02}" for number in range(30))
+    many = digest(*(entry(n, (keywords[n % 30],), title=long) for n in range(60)), keywords=keywords)
+    page = Page(WRITER.rendered(replace(many, length="short")).html)
+    headings = sum(attributes.get("class") == "group" for _, attributes in page.tags)
+    ids = [str(attributes["id"]) for _, attributes in page.tags if "id" in attributes]
+    targets = [str(attributes.get("href"))[1:] for tag, attributes in page.tags if tag == "a"][:20]
+    assert 0 < headings < 20
+    assert len(set(ids)) == len(ids)
+    assert set(targets) <= set(ids)
+
+
 def test_a_paper_under_a_rarer_keyword_is_counted_where_it_does_not_stand() -> None:
     result = render(entry(1), entry(2), entry(3, ("compilers", "rust")), keywords=("compilers", "rust"))
     assert "and 1 above, under rarer keywords" in Page(result.html).text

@@ -154,9 +154,13 @@ class Renderer:
         """The HTML line that counts the papers of a group that are not named."""
         return self._rest.render({"count": count})
 
-    def more(self, count: int, url: str | None) -> Block:
-        """The line that says where all papers are; `url` is the digest on the web."""
-        return self._more.render({"count": count, "url": url})
+    def more(self, count: int, url: str | None, unnamed: Sequence[str] = ()) -> Block:
+        """The line that says where all papers are; `url` is the digest on the web.
+
+        `unnamed` are the anchors of the groups of which only the number of papers is told. The counts at the
+        top lead here instead.
+        """
+        return self._more.render({"count": count, "url": url, "anchors": unnamed[:_COUNTS_SHOWN]})
 
     def summary(self, summary: Summary) -> Block:
         return self._summary.render({"summary": summary})
@@ -214,7 +218,7 @@ class Renderer:
         `found` are its groups, `names` the names of its keywords.
         """
         counts = [
-            KeywordCount(names.get(group.keyword, ""), len(group.entries), f"#g{place}")
+            KeywordCount(names.get(group.keyword, ""), len(group.entries), f"#{anchor(place)}")
             for place, group in enumerate(found, start=1)
             if group.keyword
         ]
@@ -268,6 +272,11 @@ class _Pair(NamedTuple):
         return Block(text=self.text.render(values, without_text), html=self.html.render(values, without))
 
 
+def anchor(place: int) -> str:
+    """The id of the group at `place`, from 1 on."""
+    return f"g{place}"
+
+
 def names_for(digest: Digest) -> dict[str, str]:
     """The name of each keyword of the digest, of limited length."""
     used = dict.fromkeys((*digest.keywords, *(one for entry in digest.entries for one in entry.keywords)))
@@ -319,7 +328,10 @@ def _expected(outlook: Outlook, names: Mapping[str, str]) -> str:
     told = f"Your keywords bring {_a_day(outlook.papers_a_day)}"
     if outlook.busiest:
         told += f", {names.get(outlook.busiest, outlook.busiest)} alone {_rate(outlook.busiest_a_day)}"
-    narrower = [f"{readable_name(keyword)} ({_rate(rate)})" for keyword, rate in outlook.narrower]
+    narrower = [
+        f"{shortened(readable_name(keyword), _NAME_LENGTH)} ({_rate(rate)})"
+        for keyword, rate in outlook.narrower
+    ]
     return f"{told}." + (f" Narrower keywords: {', '.join(narrower)}." if narrower else "")
 
 

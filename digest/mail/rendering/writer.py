@@ -34,6 +34,7 @@ from digest.mail.rendering.renderer import (
     GroupHeading,
     Renderer,
     Summary,
+    anchor,
     names_for,
 )
 from digest.mail.rendering.templates import Cut
@@ -56,7 +57,7 @@ _KEYWORDS_KEPT = 2_000
 _LINES_KEPT = 4_000
 
 _REST_COST = Cost(4, 200)
-_MORE_COST = Cost(16, 600)
+_MORE_COST = Cost(16, 1_400)
 _SUMMARY_COST = Cost(20, 400)
 """The most that each of these pieces takes. What they say follows from what has room."""
 
@@ -239,7 +240,7 @@ class Writer:
                     name=names.get(group.keyword, "Other papers"),
                     papers=len(group.entries),
                     elsewhere=group.papers - len(group.entries),
-                    anchor=f"g{place}",
+                    anchor=anchor(place),
                     url=pages.get(group.keyword),
                 )
                 piece = self._heading(heading)
@@ -293,11 +294,15 @@ class _Shown:
 
     def html(self, renderer: Renderer, writer: "_PaperWriter", links: Links) -> list[bytes]:
         pieces: list[bytes] = []
+        unnamed: list[str] = []
         total = 0
-        for (heading, papers), row in zip(self._groups, self._plan.levels, strict=True):
+        for place, ((heading, papers), row) in enumerate(
+            zip(self._groups, self._plan.levels, strict=True), start=1
+        ):
             counted = row.count(Level.COUNTED)
             total += counted
             if counted == len(row):
+                unnamed.append(anchor(place))
                 continue
             pieces += heading.html
             for forms, level in zip(papers, row, strict=True):
@@ -308,7 +313,7 @@ class _Shown:
                     pieces += forms[level].after_judging
             if counted:
                 pieces += _lines(renderer.rest(counted))
-        return [*pieces, *(_lines(renderer.more(total, links.online).html) if total else ())]
+        return [*pieces, *(_lines(renderer.more(total, links.online, unnamed).html) if total else ())]
 
     def text(self, renderer: Renderer, words: int, links: Links) -> list[bytes]:
         """`words` are those of the HTML around the papers."""
