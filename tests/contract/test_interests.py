@@ -14,9 +14,10 @@ from digest.interest.judgements import Example, Origin, example_of
 from digest.model.paper import Paper
 from digest.pipeline.compose_job import compose_due
 from digest.storage.base import Store
+from digest.storage.values import MailingState
 from tests.contract.back_ends import BackEnd
 from tests.factories import invented_paper, make_subscriber
-from tests.stores import LONG_AGO, NOW, claim, found, record
+from tests.stores import LONG_AGO, NOW, claim, found, record, record_results
 
 ADA, BO = "ada@example.org", "bo@example.org"
 
@@ -190,6 +191,30 @@ def test_a_digest_has_near_papers_if_its_subscriber_wants_some(store: Store, dis
     store.keep_listed([], now=NOW + timedelta(days=90))
     (again,) = claim(store, now=NOW + timedelta(days=90))
     assert again.digest == mailing.digest
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_near_papers_of_sent_digests_are_forgotten_with_the_rest(store: Store, is_removed: bool) -> None:
+    subscriber = make_subscriber(ADA, "tea", discover=3)
+    store.take_up_entries([subscriber, make_subscriber(BO)], file="1", now=NOW)
+    store.enrol([subscriber], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    store.keep_listed(listed_day(), now=NOW)
+    store.judge(ADA, [example(9, "Kettles sing in snow")], is_liked=True, origin=Origin.WEB, now=NOW)
+    compose_due(store, [subscriber], lambda *_: NOW, backlog_since=LONG_AGO)
+    (mailing,) = claim(store)
+    assert mailing.pages
+    record_results(store, mailing, MailingState.SENT, "250 taken")
+    token = mailing.pages.digest
+    assert (store.digest_page(token) or mailing.digest).near
+    if is_removed:
+        store.take_up_entries([make_subscriber(BO)], file="2", now=NOW)
+    else:
+        store.forget_interest(ADA)
+    kept = store.digest_page(token)
+    assert kept
+    assert kept.near == ()
+    assert kept.entries == mailing.digest.entries
 
 
 def test_without_a_liked_paper_there_is_nothing_near(store: Store) -> None:

@@ -66,6 +66,7 @@ class Interests(Part):
         with self._connection.transaction() as db:
             gone = db.execute("DELETE FROM judgement WHERE address = ?", [address]).rowcount
             db.execute("DELETE FROM profile WHERE address = ?", [address])
+            db.execute(f"{_FORGET_NEAR} address = ?)", [address])
             _drop_unused(db)
             return int(gone)
 
@@ -89,6 +90,14 @@ WHERE address = ? ORDER BY judged_at DESC, name DESC LIMIT ?
 """The last judgements of an address, or with -1 all of them. The latest come first."""
 
 
+_FORGET_NEAR = """
+UPDATE mailing SET near = NULL
+WHERE near IS NOT NULL AND state IN ('sent', 'merged')
+    AND subscriber IN (SELECT number FROM subscriber WHERE
+"""
+"""Papers that match no keyword tell what a subscriber likes. A mailing that may be sent again keeps them."""
+
+
 def move_interest(db: Database, address: str, new: str) -> None:
     """Gives the judgements of one address to another. What both judged, the other one has judged."""
     if db.execute("SELECT 1 FROM judgement WHERE address = ? LIMIT 1", [address]).fetchone():
@@ -102,6 +111,7 @@ def forget_unlisted(db: Database, listed: str) -> None:
     """Deletes the judgements and profiles of all addresses that the query `listed` does not select."""
     for table in ("judgement", "profile"):
         db.execute(f"DELETE FROM {table} WHERE address NOT IN ({listed})")  # noqa: S608 (written here)
+    db.execute(f"{_FORGET_NEAR} address NOT IN ({listed}))")
     _drop_unused(db)
 
 
