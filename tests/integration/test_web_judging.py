@@ -165,3 +165,13 @@ async def test_near_papers_are_on_the_own_page_alone_and_can_be_judged(town: Tow
     assert "singing" not in (await town.get(links.online)).body
     assert (await town.post(url(links, "more", near.id))).status == 200
     assert verdicts(town) == [(near.id, True)]
+
+
+async def test_the_texts_of_papers_that_nobody_judges_any_more_are_gone(town: Town) -> None:
+    ada, bo = town.links(), town.links(BO, number="2606.00001")
+    await town.post(url(ada, "more"))
+    await town.post(url(bo, "more"))
+    await town.post(url(ada, "undo"))
+    assert any('INTO "example"' in line for line in town.state())
+    await town.post(url(bo, "undo"))
+    assert not any('INTO "example"' in line for line in town.state())

@@ -46,7 +46,7 @@ class Interests(Part):
             return max(0, changed)
 
     def withdraw(self, email: str, names: Iterable[str]) -> int:
-        address = address_key(email)
+        address, chosen = address_key(email), json.dumps(list(names), ensure_ascii=False)
         with self._connection.transaction() as db:
             gone = db.execute(
                 """
@@ -54,11 +54,11 @@ class Interests(Part):
                     SELECT number FROM example WHERE name IN (SELECT value FROM json_each(?))
                 )
                 """,
-                [address, json.dumps(list(names), ensure_ascii=False)],
+                [address, chosen],
             ).rowcount
             if gone:
                 _learn(db, address)
-                _drop_unused(db)
+                _drop_unused(db, "name IN (SELECT value FROM json_each(?))", chosen)
             return int(gone)
 
     def forget_interest(self, email: str) -> int:
@@ -115,8 +115,12 @@ def forget_unlisted(db: Database, listed: str) -> None:
     _drop_unused(db)
 
 
-def _drop_unused(db: Database) -> None:
-    db.execute("DELETE FROM example WHERE number NOT IN (SELECT example FROM judgement)")
+def _drop_unused(db: Database, chosen: str = "TRUE", *values: str) -> None:
+    """Deletes the texts that nobody judges any more, of the `chosen` examples or of all."""
+    db.execute(
+        f"DELETE FROM example WHERE {chosen} AND number NOT IN (SELECT example FROM judgement)",  # noqa: S608
+        values,
+    )
 
 
 def _is_current(version: int) -> bool:
