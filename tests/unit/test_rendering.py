@@ -219,7 +219,7 @@ def test_a_digest_of_new_versions_alone_says_so(
     assert "\n\n\n" not in result.text
 
 
-@pytest.mark.parametrize(("length", "named"), [("short", 8), ("normal", 20), ("full", 60)])
+@pytest.mark.parametrize(("length", "named"), [("short", 5), ("normal", 20), ("full", 60)])
 def test_the_text_names_the_new_versions_that_the_html_only_counts(length: Length, named: int) -> None:
     many = tuple(revision(number, 1, 2) for number in range(70))
     mail = WRITER.rendered(replace(digest(entry(), revisions=many), length=length))
@@ -314,6 +314,43 @@ def test_of_many_keywords_the_first_are_counted_and_the_silent_are_cut_short() -
     for shown in (" ".join(result.text.split()), Page(result.html).text):
         assert "12 more" in shown
         assert "and 20 more." in shown
+
+
+def test_a_keyword_whose_papers_all_stand_under_rarer_ones_is_told_at_the_top() -> None:
+    keywords = ("compilers", "rust", "waiting")
+    entries = (entry(1, ("compilers", "waiting")), entry(2, ("rust", "waiting")), entry(3, ("rust",)))
+    mail = render(*entries, keywords=keywords)
+    for shown in (" ".join(mail.text.split()), Page(mail.html).text):
+        assert "All papers for waiting stand under rarer keywords." in shown
+    assert "All papers for" not in render(*entries[2:], keywords=keywords).text
+
+
+@pytest.mark.parametrize("papers", [2, 20])
+@pytest.mark.parametrize(("length", "most"), [("short", 650), ("normal", 1_600)])
+def test_long_names_versions_and_near_papers_leave_room_for_papers(
+    papers: int, length: Length, most: int
+) -> None:
+    keywords = tuple(" OR ".join(f"term{letter}{n}" for letter in "abcdefghijklm") for n in range(60))
+    titles = "On the patience of compilers that wait for other compilers and measure how long"
+    full = digest(
+        *(entry(n, (keywords[n], *keywords[20:40]), title=titles) for n in range(papers)),
+        keywords=keywords,
+        revisions=tuple(revision(n, 1, 2, title=titles) for n in range(100, 140)),
+        near=tuple(paper(n, title=titles) for n in range(200, 210)),
+        is_first=True,
+    )
+    pages = "https://digest.example.org/"
+    links = Links(
+        judging=pages + "i/1", online=pages + "d/1", manage=pages + "p/1", unsubscribe=pages + "u/1"
+    )
+    mail = WRITER.rendered(replace(full, length=length), links)
+    assert len(Page(mail.html).text.split()) <= most
+    assert "2606.00000" in ids_in_html(mail.html)
+    assert {f"2606.{n:05}" for n in range(200, 210)} <= set(ids_in_text(mail.text))
+
+
+def test_without_any_keyword_the_text_has_no_gaps() -> None:
+    assert "\n\n\n" not in render(*(entry(n, ()) for n in range(5)), keywords=()).text
 
 
 def test_a_long_day_offers_ways_to_get_less() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache, partial
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +49,16 @@ _TITLES_KEPT = 2_000
 _INDENT = "     "
 _COUNTS_SHOWN = 20
 _SILENT_SHOWN = 12
-_REVISIONS_SHOWN: dict[Length, int] = {"short": 8, "normal": 20, "full": 60}
+_REVISIONS_SHOWN: dict[Length, int] = {"short": 5, "normal": 20, "full": 60}
+_NEAR_SHOWN: dict[Length, int] = {"short": 3, "normal": 10, "full": 10}
+_NAMES_ROOM: dict[Length, int] = {"short": 300, "normal": 600, "full": 600}
+"""Characters of all names of keywords that are counted at the top, so that papers have room below."""
+
+_KEYWORDS_SHOWN = 10
+_LINE_KEYWORDS_SHOWN = 4
+_KEYWORDS_ROOM = 150
+"""Characters of the names of a paper's other keywords."""
+
 _MANY = 60
 """Papers after which a digest offers ways to get fewer."""
 
@@ -139,7 +149,10 @@ class Renderer:
         self.style = load("style.css.j2").render({}).filled()
 
     def keywords(self, names: tuple[str, ...], *, is_line: bool = False) -> Block:
-        """The other keywords that a paper matches: of a card, or of a title."""
+        """The other keywords that a paper matches, of a card or of a title: of many, the first ones."""
+        shown = _fitting(names, _LINE_KEYWORDS_SHOWN if is_line else _KEYWORDS_SHOWN, _KEYWORDS_ROOM)
+        if more := len(names) - shown:
+            names = (*names[:shown], f"{more} more")
         return (self._line_keywords if is_line else self._keywords).render({"keywords": names})
 
     def group(self, heading: GroupHeading) -> Block:
@@ -226,9 +239,17 @@ class Renderer:
             pages = links.keyword_pages or {}
             counts = [counts[0]._replace(url=pages.get(found[0].keyword))]
         matched = {keyword for entry in digest.entries for keyword in entry.keywords}
+        grouped = {group.keyword for group in found}
         silent = [names[keyword] for keyword in digest.keywords if keyword not in matched]
+        covered = [names[keyword] for keyword in digest.keywords if keyword in matched - grouped]
+        room = _NAMES_ROOM[digest.length]
+        counted = _fitting([count.name for count in counts], _COUNTS_SHOWN, room)
+        quiet, hidden = (_fitting(some, _SILENT_SHOWN, room // 2) for some in (silent, covered))
         subject = subject_line(digest, counts)
         revisions = tuple(map(line_for, digest.revisions))
+        near = [
+            (build_card(paper), links.more_like(paper.id), links.less_like(paper.id)) for paper in digest.near
+        ]
         values = {
             "subject": subject,
             "sender_name": one_line(sender_identity.sender_name),
@@ -243,14 +264,15 @@ class Renderer:
             "revisions": revisions[: _REVISIONS_SHOWN[digest.length]],
             "more_revisions": len(revisions[_REVISIONS_SHOWN[digest.length] :]),
             "all_revisions": revisions,
-            "near": [
-                (build_card(paper), links.more_like(paper.id), links.less_like(paper.id))
-                for paper in digest.near
-            ],
-            "counts": counts[:_COUNTS_SHOWN],
-            "more_counts": len(counts[_COUNTS_SHOWN:]),
-            "silent_keywords": silent[:_SILENT_SHOWN],
-            "more_silent": len(silent[_SILENT_SHOWN:]),
+            "near": near[: _NEAR_SHOWN[digest.length]],
+            "more_near": len(near[_NEAR_SHOWN[digest.length] :]),
+            "all_near": near,
+            "counts": counts[:counted],
+            "more_counts": len(counts[counted:]),
+            "silent_keywords": silent[:quiet],
+            "more_silent": len(silent[quiet:]),
+            "covered_keywords": covered[:hidden],
+            "more_covered": len(covered[hidden:]),
             "email": one_line(digest.email),
             "contact": one_line(sender_identity.contact),
             "leave_url": leave_url(links) or contact_url(digest, sender_identity),
@@ -288,6 +310,15 @@ def _names(keywords: tuple[str, ...], own: tuple[tuple[str, str], ...]) -> dict[
     return {
         keyword: shortened(name, _NAME_LENGTH) for keyword, name in keyword_names(keywords, dict(own)).items()
     }
+
+
+def _fitting(names: Sequence[str], most: int, room: int) -> int:
+    """How many of the first `names` are shown: at most `most`, and of at most `room` characters together.
+
+    The first one is always shown.
+    """
+    totals = accumulate(map(len, names[:most]))
+    return max(sum(total <= room for total in totals), len(names[:1]))
 
 
 def _whole(text: str) -> Cut:
