@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from digest.interest.judgements import DISLIKED, Example, Judgement
 from digest.interest.terms import weigh
-from digest.keywords.analysis import stem, words
+from digest.keywords.analysis import stem, without_possessive, words
 from digest.model.paper import Paper
 
 _TERMS_SHOWN = 3
@@ -80,9 +80,10 @@ def _written(paper: Paper | Example) -> Iterator[str]:
     """Yields the words of the abstract and then of the title, without the capitals of a beginning."""
     for found in _WORD.finditer(paper.abstract):
         is_inside = _INSIDE.search(paper.abstract, max(0, found.start() - 2), found.start())
-        yield found[0] if is_inside else _without_capitals(found[0])
+        written = without_possessive(found[0])
+        yield written if is_inside else _without_capitals(written)
     for found in _WORD.finditer(paper.title):
-        yield _without_capitals(found[0])
+        yield _without_capitals(without_possessive(found[0]))
 
 
 def _without_capitals(written: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from digest.interest.judgements import Judgement, Origin, example_by_title, example_of
 from digest.interest.profile import learn, nearness
-from digest.interest.reasons import reason_for
+from digest.interest.reasons import reason_for, written_terms
 from digest.interest.terms import weigh
 from digest.keywords.index import mention_count
 from digest.keywords.query import parse
@@ -163,6 +163,12 @@ def test_the_reason_names_the_most_similar_liked_paper_and_the_shared_terms_as_w
     assert reason
     assert reason.example.title == "Sim to real walks of an LLM"
     assert set(reason.terms) == {"sim-to-real", "walking", "LLM"}
+
+
+def test_terms_are_written_without_a_possessive_and_names_keep_their_capitals() -> None:
+    paper = replace(papers("A Robot's Gait")[0], abstract="Robot's gait by Bayesian rules. Kettles walk.")
+    terms = dict.fromkeys(("robot", "gait", "bayesian", "kettl"), 1.0)
+    assert written_terms(terms, paper, limit=9) == ("Bayesian", "gait", "kettles", "robot")
 
 
 def test_there_is_no_reason_where_nothing_is_shared() -> None:
