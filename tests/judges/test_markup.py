@@ -55,7 +55,6 @@ def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[
     )
     with urlopen(online.replace(BASE, site.address), timeout=10) as answer:
         keyword = re.findall(rf'"({re.escape(BASE)}/k/[^"/]*)"', answer.read().decode())[0]
-    more = next(link for link in links if "/more/" in link)
     known = site.subscriber(mail.message["To"].addresses[0].addr_spec)
     name = known["keywords"][0]
     if known["left_at"]:  # in the test before
@@ -79,16 +78,9 @@ def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[
         "digest": [opening(online)],
         "verdict": [opening(judging)],
         "verdict, counted": [opening(judging), pressing("More like this")],
+        "verdict taken back": [opening(judging), pressing("More like this"), pressing("Take back")],
         "digest with verdicts": [opening(judging), following("All papers of this digest")],
         "keyword": [opening(keyword)],
-        "a paper to judge": [opening(more)],
-        "a liked paper": [opening(more), pressing("More like this")],
-        "a verdict taken back": [opening(more), pressing("More like this"), pressing("Take back")],
-        "a digest to judge": [
-            opening(more),
-            pressing("More like this"),
-            following("All papers of this digest"),
-        ],
         "not found": [opening(f"{BASE}/nothing")],
     }
 
