@@ -118,7 +118,7 @@ def test_the_output_tells_who_got_what_and_why(output: str) -> None:
         ("ada", "2 June: 5 papers: "),
         ("bruno", "2 June: 5 papers: "),
         ("ada", "3 June: 4 papers: "),
-        ("bruno", "Reinforcement Learning in the Honey B… · "),
+        ("bruno", "Exoplanets with Two Sunsets: Transit… · "),
     ):
         assert re.search(rf"^  {email}@example\.org +{told}", output, re.MULTILINE)
     prose = " ".join(output.split())

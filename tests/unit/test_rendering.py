@@ -4,6 +4,7 @@ know.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from digest.config.package_data import systemd_folder, templates_folder
 from digest.errors import ConfigurationError
 from digest.mail.links import Links
-from digest.mail.rendering.renderer import KeywordCount, Renderer, subject_line
-from digest.model.digest import Digest, Length, Outlook, Revision
+from digest.mail.rendering.headlines import KeywordCount, subject_line
+from digest.mail.rendering.renderer import Renderer
+from digest.model.digest import Length, Outlook, Revision
 from tests.examples import examples
 from tests.unit.rendered import (
     RENDERED_STYLE,
@@ -238,8 +240,9 @@ def counts(**papers: int) -> list[KeywordCount]:
     return [KeywordCount(name=name, papers=number) for name, number in papers.items()]
 
 
-def titled(*titles: str) -> Digest:
-    return digest(*(entry(number, title=title) for number, title in enumerate(titles)))
+def subject(titles: Sequence[str], counted: Sequence[KeywordCount] = ()) -> str:
+    titled = digest(*(entry(number, title=title) for number, title in enumerate(titles)))
+    return subject_line(titled, counted, [one.paper for one in titled.entries])
 
 
 @pytest.mark.parametrize(
@@ -252,21 +255,29 @@ def titled(*titles: str) -> Digest:
     ],
 )
 def test_the_subject_of_up_to_three_papers_has_their_titles(titles: list[str], expected: str) -> None:
-    assert subject_line(titled(*titles), []) == expected
+    assert subject(titles) == expected
+
+
+def test_the_subject_and_the_inbox_line_name_papers_in_the_order_of_the_mail() -> None:
+    first, *others = (entry(1, title="Tea"), entry(2, title="Milk"), entry(3, title="Cups"))
+    rare = entry(4, ("rust",), title="Kettles")
+    few = render(first, others[0], rare, keywords=("compilers", "rust"))
+    assert few.subject == "Kettles · Tea · Milk"
+    many = render(first, *others, rare, keywords=("compilers", "rust"))
+    assert "Kettles; Tea; Milk" in many.html
 
 
 def test_the_subject_of_more_papers_has_the_date_and_the_counts() -> None:
-    four = titled("A", "B", "C", "D")
-    assert subject_line(four, counts(learning=1, compilers=3)) == "16 June: 4 papers: learning 1, compilers 3"
-    assert subject_line(four, []) == "16 June: 4 papers"
+    assert subject("ABCD", counts(learning=1, compilers=3)) == "16 June: 4 papers: learning 1, compilers 3"
+    assert subject("ABCD") == "16 June: 4 papers"
 
 
 def test_a_long_subject_names_the_first_keywords_whole_and_counts_the_others() -> None:
     many = [KeywordCount(name=f"a rather long keyword {number}", papers=1) for number in range(50)]
-    line = subject_line(titled(*"abcd"), many)
+    line = subject("abcd", many)
     assert len(line) <= 120
     assert line.endswith("a rather long keyword 2 1 and 47 more")
-    assert len(subject_line(titled(*"abcd"), [KeywordCount(name="x" * 500, papers=1)])) == 120
+    assert len(subject("abcd", [KeywordCount(name="x" * 500, papers=1)])) == 120
 
 
 def test_the_rarest_keyword_leads_the_subject_the_counts_and_the_papers() -> None:

@@ -14,10 +14,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from digest.errors import Unwritable
-from digest.keywords.names import keyword_names, readable_name
+from digest.keywords.names import keyword_names
 from digest.mail.links import Links
 from digest.mail.message import SenderIdentity, contact_url, leave_url
 from digest.mail.rendering.claims import excerpt
+from digest.mail.rendering.headlines import (
+    NAME_LENGTH,
+    KeywordCount,
+    expected,
+    headline,
+    inbox_line,
+    subject_line,
+)
 from digest.mail.rendering.paper_view import (
     Card,
     build_bare_card,
@@ -25,13 +33,12 @@ from digest.mail.rendering.paper_view import (
     line_for,
     shortened,
     shown_abstract,
-    title_for,
 )
 from digest.mail.rendering.richtext import converted, to_html
-from digest.mail.rendering.templates import Cut, Template, Templates, short_date
+from digest.mail.rendering.templates import Cut, Template, Templates
 from digest.mail.rendering.tex.spans import Span, as_text
 from digest.mail.rendering.wrap import wrapped
-from digest.model.digest import Digest, Group, Length, Outlook
+from digest.model.digest import Digest, Group, Length
 from digest.model.paper import Paper, one_line
 from digest.sources.arxiv.calendar import last_announcement
 
@@ -40,12 +47,7 @@ _log = logging.getLogger(__name__)
 NUMBER = "\ue000\ue000\ue000"
 """Stands in the text for a paper's number, which is different in each digest."""
 
-_SUBJECT_LENGTH = 120
-_TITLES_IN_SUBJECT = 3
-_INBOX_LENGTH = 120
-_NAME_LENGTH = 80
 _KEYWORDS_KEPT = 4_000
-_TITLES_KEPT = 2_000
 _INDENT = "     "
 _COUNTS_SHOWN = 20
 _SILENT_SHOWN = 12
@@ -77,17 +79,6 @@ class Frame:
 
     subject: str
     block: Block
-
-
-class KeywordCount(NamedTuple):
-    """How many papers of this digest stand under one keyword; `url` leads to them.
-
-    Where all papers stand under one keyword, `url` is the page of the keyword, if it has one.
-    """
-
-    name: str
-    papers: int
-    url: str | None = None
 
 
 class GroupHeading(NamedTuple):
@@ -245,7 +236,9 @@ class Renderer:
         room = _NAMES_ROOM[digest.length]
         counted = _fitting([count.name for count in counts], _COUNTS_SHOWN, room)
         quiet, hidden = (_fitting(some, _SILENT_SHOWN, room // 2) for some in (silent, covered))
-        subject = subject_line(digest, counts)
+        papers = [entry.paper for group in found for entry in group.entries]
+        papers = papers or [revision.paper for revision in digest.revisions]
+        subject = subject_line(digest, counts, papers)
         revisions = tuple(map(line_for, digest.revisions))
         near = [
             (build_card(paper), links.more_like(paper.id), links.less_like(paper.id)) for paper in digest.near
@@ -256,9 +249,9 @@ class Renderer:
             "dated_on": digest.dated_on,
             "announced_on": _announced_on(digest.planned_at),
             "is_first": digest.is_first,
-            "outlook": _expected(digest.outlook, names) if digest.outlook else "",
-            "headline": _headline(len(digest.entries), len(digest.revisions)),
-            "inbox_line": _inbox_line(digest),
+            "outlook": expected(digest.outlook, names) if digest.outlook else "",
+            "headline": headline(len(digest.entries), len(digest.revisions)),
+            "inbox_line": inbox_line(papers),
             "papers_found": len(digest.entries),
             "is_long": len(digest.entries) > _MANY,
             "revisions": revisions[: _REVISIONS_SHOWN[digest.length]],
@@ -308,7 +301,7 @@ def names_for(digest: Digest) -> dict[str, str]:
 @lru_cache(maxsize=_KEYWORDS_KEPT)
 def _names(keywords: tuple[str, ...], own: tuple[tuple[str, str], ...]) -> dict[str, str]:
     return {
-        keyword: shortened(name, _NAME_LENGTH) for keyword, name in keyword_names(keywords, dict(own)).items()
+        keyword: shortened(name, NAME_LENGTH) for keyword, name in keyword_names(keywords, dict(own)).items()
     }
 
 
@@ -332,89 +325,6 @@ def _abstract(paper: Paper, words: tuple[str, ...], *, is_short: bool) -> Sequen
 
 def _without(**there: bool) -> tuple[str, ...]:
     return tuple(name for name, is_there in there.items() if not is_there)
-
-
-def _inbox_line(digest: Digest) -> str:
-    """What mail programs show beside the subject: the first titles, or what the first paper says."""
-    papers = [entry.paper for entry in digest.entries] or [revision.paper for revision in digest.revisions]
-    if not papers:
-        return ""
-    if len(papers) <= _TITLES_IN_SUBJECT:
-        return _claim(papers[0]) or _title(papers[0])
-    return shortened("; ".join(map(_title, papers[:3])), _INBOX_LENGTH)
-
-
-@lru_cache(maxsize=_TITLES_KEPT)
-def _title(paper: Paper) -> str:
-    return one_line(str(title_for(paper)))
-
-
-@lru_cache(maxsize=_TITLES_KEPT)
-def _claim(paper: Paper) -> str:
-    return shortened(as_text(_abstract(paper, (), is_short=True)), _INBOX_LENGTH)
-
-
-def _expected(outlook: Outlook, names: Mapping[str, str]) -> str:
-    """What a first digest says about the next ones."""
-    told = f"Your keywords bring {_a_day(outlook.papers_a_day)}"
-    if outlook.busiest:
-        told += f", {names.get(outlook.busiest, outlook.busiest)} alone {_rate(outlook.busiest_a_day)}"
-    narrower = [
-        f"{shortened(readable_name(keyword), _NAME_LENGTH)} ({_rate(rate)})"
-        for keyword, rate in outlook.narrower
-    ]
-    return f"{told}." + (f" Narrower keywords: {', '.join(narrower)}." if narrower else "")
-
-
-def _a_day(rate: int) -> str:
-    if rate == 0:
-        return "less than one paper in two days"
-    return "about 1 paper a day" if rate == 1 else f"about {rate} papers a day"
-
-
-def _rate(rate: int) -> str:
-    return str(rate) if rate else "less than 1"
-
-
-def _headline(papers: int, revisions: int) -> str:
-    """For example `7 new papers`, or without new papers `2 new versions of papers you had`."""
-    if revisions and not papers:
-        return (
-            "1 new version of a paper you had"
-            if revisions == 1
-            else f"{revisions} new versions of papers you had"
-        )
-    return f"{papers} new paper{'' if papers == 1 else 's'}"
-
-
-def subject_line(digest: Digest, counts: Sequence[KeywordCount]) -> str:
-    """Up to three papers by their titles, more by date and counts; at most 120 characters.
-
-    For example `1 July: 61 papers: graph neural network 3, compiler 11, reinforcement learning 47`.
-    """
-    papers = [entry.paper for entry in digest.entries] or [revision.paper for revision in digest.revisions]
-    if papers and len(papers) <= _TITLES_IN_SUBJECT:
-        start = "" if digest.entries else "New version: " if len(papers) == 1 else "New versions: "
-        share = (_SUBJECT_LENGTH - len(start) - len(" · ") * (len(papers) - 1)) // len(papers)
-        return start + " · ".join(shortened(_title(paper), share) for paper in papers)
-    start = f"{short_date(digest.dated_on)}: "
-    if not digest.entries:
-        return start + _headline(0, len(papers))
-    start += f"{len(papers)} papers"
-    return start + _counted(counts, _SUBJECT_LENGTH - len(start))
-
-
-def _counted(counts: Sequence[KeywordCount], room: int) -> str:
-    """`: one 3, two 47 and 4 more`, as many as have room."""
-    names = [f"{count.name} {count.papers}" for count in counts]
-    if not names:
-        return ""
-    line = f": {names[0]}"
-    for place, name in enumerate(names[1:], start=1):
-        if len(line) + len(name) + len(", and 999 more") > room:
-            return shortened(line, room - len(" and 999 more")) + f" and {len(names) - place} more"
-        line += f", {name}"
-    return shortened(line, room)
 
 
 @lru_cache(maxsize=64)
