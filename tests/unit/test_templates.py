@@ -57,6 +57,8 @@ def test_a_template_may_build_on_another_of_ones_own(tmp_path: Path) -> None:
             "{{ keywords }}\n{{ keywords }}\n{{ abstract }}\n",
             r"paper\.html\.j2 has to print",
         ),
+        ("judging.html.j2", "{{ more.nonsense }}\n", r"judging\.html\.j2 does not fit .*nonsense"),
+        ("more.txt.j2", "{{ nonsense }}\n", r"more\.txt\.j2 does not fit .*nonsense"),
         ("line.html.j2", "{{ card.authors[99] }}\n", r"line\.html\.j2 does not fit"),
         ("line.html.j2", "{{ 1 / 0 }}\n", r"line\.html\.j2 does not fit .*division"),
         (

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from digest.errors import ConfigurationError, Unwritable
+from digest.mail.links import Links
 from digest.mail.rendering.writer import Writer
-from digest.model.digest import Digest, Entry, Revision
+from digest.model.digest import Digest, Entry, Outlook, Revision
 from digest.model.paper import ArxivId, Paper
 from digest.storage.values import Mailing
 
@@ -31,6 +32,8 @@ _USUAL = Digest(
     entries=(Entry(paper=_FULL, keywords=("template", "trial")), Entry(paper=_BARE, keywords=())),
     is_first=True,
     revisions=(Revision(paper=_FULL, from_version=1),),
+    outlook=Outlook(papers_a_day=2, busiest="trial", busiest_a_day=1, narrower=(("trial AND error", 1),)),
+    near=(replace(_FULL, id=ArxivId("2606.99003")),),
 )
 _LONG = replace(
     _USUAL,
@@ -42,15 +45,26 @@ _LONG = replace(
         for number in range(500)
     ),
 )
+_PAGE = "https://example.org/page"
+_LINKS = Links(
+    unsubscribe=_PAGE,
+    manage=_PAGE,
+    online=_PAGE,
+    bibtex=_PAGE,
+    ris=_PAGE,
+    judging=_PAGE,
+    keyword_pages=dict.fromkeys(_USUAL.keywords, _PAGE),
+)
 
 
 def try_out(writer: Writer) -> None:
-    """Writes a usual digest, one with only new versions, and one that is too long.
+    """Writes a usual digest, one with only new versions, and one that is too long, and shows all with links.
 
     Raises `ConfigurationError` if the templates do not work for one of them.
     """
     for number, digest in enumerate((_USUAL, replace(_USUAL, entries=()), _LONG)):
         try:
             writer.write(Mailing(number=number, token=f"trial-{number}", attempts=0, digest=digest))
+            writer.rendered(digest, _LINKS)
         except Unwritable as error:
             raise ConfigurationError(str(error)) from error
