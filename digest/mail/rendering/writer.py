@@ -64,6 +64,7 @@ _SUMMARY_COST = Cost(20, 400)
 _MORE_TEXT = 1.6
 """The words of the text that are not in the HTML, for each word of the HTML."""
 
+_MORE, _LESS = "\ue001", "\ue002"
 _LONGEST_UNNUMBERED = 70
 """Of a line in quoted-printable without its number, so that the number breaks it nowhere."""
 
@@ -125,15 +126,15 @@ class _Forms(dict[Level, _Piece]):
         return links.more_like(self._paper.id) or "", links.less_like(self._paper.id) or ""
 
     def __missing__(self, level: Level) -> _Piece:
-        words: tuple[str, ...] = ()
-        if level > Level.LINE:
-            words = self._words = (
-                matched_words(self._paper, self._matched) if self._words is None else self._words
-            )
-        piece = self._writer.piece(self._paper, level, words, self._names, self._heading_level)
+        if level is Level.LINE:
+            piece = self._writer.line(self._paper, self._names)
+        else:
+            if self._words is None:
+                self._words = matched_words(self._paper, self._matched)
+            piece = self._writer.card(self._paper, level, self._words, self._names, self._heading_level)
         if self._judging:
-            links = self._writer.judging(self._judging, self._judging, level is Level.LINE)
-            piece = piece._replace(cost=piece.cost.plus(links.cost))
+            links = self._writer.judging_cost(self._judging, level is Level.LINE)
+            piece = piece._replace(cost=piece.cost.plus(links))
         self[level] = piece
         return piece
 
@@ -309,7 +310,7 @@ class _Shown:
                 if level:
                     pieces += forms[level].html
                     if links.judging:
-                        pieces += writer.judging(*forms.judged(links), level is Level.LINE).html
+                        pieces.append(writer.judging(*forms.judged(links), level is Level.LINE))
                     pieces += forms[level].after_judging
             if counted:
                 pieces += _lines(renderer.rest(counted))
@@ -346,6 +347,12 @@ class _Shown:
 
 def _keywords(renderer: Renderer, names: tuple[str, ...], is_line: bool) -> _Piece:
     return _piece(renderer.keywords(names, is_line=is_line))
+
+
+def _judging(renderer: Renderer, is_line: bool) -> tuple[str, int]:
+    """The links with marks for their addresses, and their words."""
+    html = renderer.judging(_MORE, _LESS, is_line=is_line).html.filled()
+    return html, _words(html)
 
 
 def _abstract(renderer: Renderer, paper: Paper, words: tuple[str, ...], is_short: bool) -> _Piece:
@@ -394,31 +401,48 @@ class _PaperWriter:
         self._around = lru_cache(maxsize=_PAPERS_KEPT)(partial(_around, renderer))
         self._keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(partial(_keywords, renderer))
         self._abstract = lru_cache(maxsize=_ABSTRACTS_KEPT)(partial(_abstract, renderer))
-        self._renderer = renderer
+        self._judging = lru_cache(partial(_judging, renderer))
+        self.line = lru_cache(maxsize=_LINES_KEPT)(partial(_line, self._around, self._keywords))
 
-    def judging(self, more: str, less: str, is_line: bool) -> _Piece:
-        """The links by which a subscriber judges a paper."""
-        return _piece(self._renderer.judging(more, less, is_line=is_line))
+    def judging(self, more: str, less: str, is_line: bool) -> bytes:
+        """The HTML links by which a subscriber judges a paper."""
+        html, _ = self._judging(is_line)
+        return quoted_printable(html.replace(_MORE, more).replace(_LESS, less))
 
-    def piece(
+    def judging_cost(self, address: str, is_line: bool) -> Cost:
+        """What the links take if each is as long as `address`."""
+        _, words = self._judging(is_line)
+        return Cost(words, len(self.judging(address, address, is_line)))
+
+    def card(
         self, paper: Paper, level: Level, words: tuple[str, ...], names: tuple[str, ...], heading_level: int
     ) -> _Piece:
-        """`words`, of the abstract, are marked."""
-        is_line = level is Level.LINE
-        around = self._around(paper, level, 0 if is_line else heading_level)
-        chips = self._keywords(names, is_line) if names else _NO_PIECE
-        abstract = _NO_PIECE
-        if not is_line:
-            abstract = self._abstract(paper, words, level is Level.SHORT)
-        end = around.html.index("judging")
-        before, after = (
-            tuple(_filled(part, keywords=chips.html, abstract=abstract.html))
-            for part in (around.html[:end], around.html[end + 1 :])
-        )
-        count = around.words + chips.cost.words + abstract.cost.words
-        text = tuple(_filled(around.text, keywords=chips.text, abstract=abstract.text))
-        cost = Cost(count, sum(map(len, (*before, *after))))
-        return _Piece(text, before, cost, after, around.is_numbered, around.first_line)
+        """The paper as a card; `words`, of the abstract, are marked."""
+        around = self._around(paper, level, heading_level)
+        chips = self._keywords(names, False) if names else _NO_PIECE
+        return _assembled(around, chips, self._abstract(paper, words, level is Level.SHORT))
+
+
+def _line(
+    around: Callable[[Paper, Level, int], _Around],
+    keywords: Callable[[tuple[str, ...], bool], _Piece],
+    paper: Paper,
+    names: tuple[str, ...],
+) -> _Piece:
+    """The paper by its title: it is the same for most subscribers."""
+    return _assembled(around(paper, Level.LINE, 0), keywords(names, True) if names else _NO_PIECE, _NO_PIECE)
+
+
+def _assembled(around: _Around, chips: _Piece, abstract: _Piece) -> _Piece:
+    end = around.html.index("judging")
+    before, after = (
+        tuple(_filled(part, keywords=chips.html, abstract=abstract.html))
+        for part in (around.html[:end], around.html[end + 1 :])
+    )
+    count = around.words + chips.cost.words + abstract.cost.words
+    text = tuple(_filled(around.text, keywords=chips.text, abstract=abstract.text))
+    cost = Cost(count, sum(map(len, (*before, *after))))
+    return _Piece(text, before, cost, after, around.is_numbered, around.first_line)
 
 
 def _piece(block: Block) -> _Piece:
