@@ -88,7 +88,7 @@ async def _cycle(
         asyncio.get_running_loop().add_signal_handler(number, _stop, stop, task)
     with opened(settings.state) as store, progress() as notice:
         async with open_client(settings) as client:
-            client.tell = print_note
+            client.notify = print_note
             # Requests are three seconds apart, and a first fetch may need a dozen.
             client.notice = lambda requests: (
                 notice(f"asking arXiv: request {requests}") if requests > 1 else None

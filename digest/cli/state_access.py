@@ -40,7 +40,7 @@ async def open_asking(settings: "Settings") -> "AsyncIterator[PoliteClient]":
     from digest.service.bootstrap import client_settings_for, open_client
 
     async with open_client(settings, client_settings_for(settings, patience=_PATIENCE)) as client:
-        client.tell = print_note
+        client.notify = print_note
         yield client
 
 

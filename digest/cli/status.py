@@ -85,7 +85,7 @@ def _tell(setup: "Setup", health: "Health", problems: Sequence[str], size: int, 
     from rich.text import Text
 
     from digest.cli.output import screen
-    from digest.service.operator_mail import told
+    from digest.service.operator_mail import report_lines
 
     console = screen()
     table = Table.grid(padding=(0, 2))
@@ -93,7 +93,7 @@ def _tell(setup: "Setup", health: "Health", problems: Sequence[str], size: int, 
     table.add_column(overflow="fold")
     running = "in use by a process" if is_running else "not in use"
     state = f"{setup.settings.state}, {size / 1e6:.1f} MB; {running}"
-    for name, lines in (*told(health), ("state", (state,))):
+    for name, lines in (*report_lines(health), ("state", (state,))):
         for number, line in enumerate(lines):
             table.add_row(name if number == 0 else "", Text(line))
     console.print(table)

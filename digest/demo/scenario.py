@@ -86,7 +86,7 @@ async def live_through(folder: Path) -> tuple[Run, ...]:
         with open_store(setup.settings.state) as store:
             for arxiv.now in moments:
                 report = await _cycle(setup, store, arxiv.now, force=arxiv.now == moments[-1])
-                runs.append(_told(folder, arxiv.now, report, runs))
+                runs.append(_run_report(folder, arxiv.now, report, runs))
     return tuple(runs)
 
 
@@ -106,7 +106,7 @@ async def _cycle(setup: Setup, store: Store, now: datetime, *, force: bool) -> C
         return await cycle.run(force=force)
 
 
-def _told(folder: Path, at: datetime, report: CycleReport, earlier: Sequence[Run]) -> Run:
+def _run_report(folder: Path, at: datetime, report: CycleReport, earlier: Sequence[Run]) -> Run:
     since = earlier[-1].at if earlier else datetime.min.replace(tzinfo=at.tzinfo)
     known = {mail.file for run in earlier for mail in run.mails}
     new = set((folder / MAILDIR / "new").iterdir()) - known

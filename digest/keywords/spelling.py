@@ -27,7 +27,7 @@ _MOST_TRIED = 12
 _LEAST_PAPERS = 2
 _LEAST_SHARE = 0.02
 """The share of the keyword's own papers; spellings with fewer papers are not reported."""
-_SPELLINGS_TOLD = 3
+_SPELLINGS_SHOWN = 3
 
 _DIGITS_MEET = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _SHORT_NAME = re.compile(r"[A-Za-z]{3,4}")
@@ -82,7 +82,7 @@ def other_spellings(
         for one in tried
         if counts[one.query.key] >= least
     ]
-    return tuple(sorted(told, key=lambda one: -one.papers)[:_SPELLINGS_TOLD])
+    return tuple(sorted(told, key=lambda one: -one.papers)[:_SPELLINGS_SHOWN])
 
 
 def _accented(vocabulary: Iterable[str]) -> Mapping[str, tuple[str, ...]]:

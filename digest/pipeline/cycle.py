@@ -66,7 +66,7 @@ class CycleReport:
         return 1 if self.errors or self.digests_deferred else 0
 
 
-TellOperator = Callable[[Sequence[Subscriber], Sequence[str], datetime], Awaitable[object]]
+NotifyOperator = Callable[[Sequence[Subscriber], Sequence[str], datetime], Awaitable[object]]
 """Sends the operator notice that is due. The texts are the `brakes` of the last deliveries."""
 
 
@@ -104,7 +104,7 @@ class Cycle:
     start_worker: StartWorker | None = None
     sender_identity: SenderIdentity | None = None
     base_url: str | None = None
-    tell_operator: TellOperator | None = None
+    notify_operator: NotifyOperator | None = None
     notice: Callable[[str], None] = lambda text: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -232,8 +232,8 @@ class Cycle:
             await confirm_changes(
                 self.store, self.transport, self.sender_identity, self.base_url, self.subscribers, now=now
             )
-        if self.tell_operator:
-            await self.tell_operator(subscribers, brakes, now)
+        if self.notify_operator:
+            await self.notify_operator(subscribers, brakes, now)
 
 
 def due_by_day(now: datetime) -> Due:

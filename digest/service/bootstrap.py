@@ -18,7 +18,7 @@ from digest.errors import ConfigurationError
 from digest.mail.links import Links, links_for
 from digest.pipeline.cycle import Cycle
 from digest.service.mail_setup import build_writer, writer_setup_for
-from digest.service.notify_operator import tell_operator
+from digest.service.notify_operator import notify_operator
 from digest.service.transports.base import transport_kind
 from digest.service.worker_pool import started_worker
 from digest.sources.arxiv.daily_feed import DailyFeed
@@ -190,7 +190,9 @@ def build_cycle(
 
     async def notify(subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime) -> None:
         sender = writer_setup.sender_identity
-        await tell_operator(store, transport, subscribers, sender, settings.operator, brakes=brakes, now=now)
+        await notify_operator(
+            store, transport, subscribers, sender, settings.operator, brakes=brakes, now=now
+        )
 
     return Cycle(
         sources=build_sources(settings, client) if client else (),
@@ -205,7 +207,7 @@ def build_cycle(
         start_worker=lambda: started_worker(writer_setup, settings.state),
         sender_identity=writer_setup.sender_identity,
         base_url=settings.web.base_url,
-        tell_operator=notify,
+        notify_operator=notify,
         notice=notice,
         stop=stop or asyncio.Event(),
     )

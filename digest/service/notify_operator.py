@@ -17,7 +17,7 @@ from digest.subscribers.subscriber import Subscriber
 _log = logging.getLogger(__name__)
 
 
-async def tell_operator(
+async def notify_operator(
     store: OperatorStore,
     transport: Transport,
     subscribers: Sequence[Subscriber],

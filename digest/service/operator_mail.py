@@ -106,12 +106,12 @@ def write_notice(
 
 
 def _labelled(health: Health) -> Iterator[tuple[str, str]]:
-    for name, lines in told(health):
+    for name, lines in report_lines(health):
         for number, line in enumerate(lines):
             yield name if number == 0 else "", line
 
 
-def told(health: Health) -> Iterator[tuple[str, Sequence[str]]]:
+def report_lines(health: Health) -> Iterator[tuple[str, Sequence[str]]]:
     """Yields each subject with its lines; a subject without information has no lines."""
     yield "announced", [_at(health.expected_at, health.now), *([health.quiet] if health.quiet else [])]
     yield "seen", [_seen(health)]

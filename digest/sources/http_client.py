@@ -100,7 +100,7 @@ class PoliteClient:
     def __init__(self, settings: ClientSettings, rate_limiter: RateLimiter) -> None:
         self.requests = 0
         self.notice: Callable[[int], None] = lambda requests: None
-        self.tell: Callable[[str], None] = lambda text: None
+        self.notify: Callable[[str], None] = lambda text: None
         self.clock_lead: timedelta | None = None
         self._last_heard: float | None = None
         self._settings = settings
@@ -141,7 +141,7 @@ class PoliteClient:
                 if attempt >= self._settings.tries or pause > self._patience_left() or _is_put_off(error):
                     raise
                 again_at = datetime.now().astimezone() + timedelta(seconds=pause)
-                self.tell(
+                self.notify(
                     f"{error.reason.rpartition('; ')[0] or error.reason} ({url}); next try at"
                     f" {again_at:%H:%M:%S}, try {attempt + 1} of {self._settings.tries}"
                 )
@@ -165,7 +165,7 @@ class PoliteClient:
 
     async def _fetch_in_time(self, question: _Question) -> bytes:
         left = max(self._patience_left(), _SHORT_TRY)
-        self._rate_limiter.tell = self._told_of_turn
+        self._rate_limiter.notify = self._notify_of_turn
         try:
             async with asyncio.timeout(left if left < math.inf else None):
                 return await self._fetch(question)
@@ -175,9 +175,9 @@ class PoliteClient:
                 question.url, f"no answer within {left:.0f} s ({why}); try again later"
             ) from error
 
-    def _told_of_turn(self, text: str) -> None:
+    def _notify_of_turn(self, text: str) -> None:
         _log.warning("%s", text)
-        self.tell(text)
+        self.notify(text)
 
     async def _fetch(self, question: _Question) -> bytes:
         for _ in range(1 + _MOST_REDIRECTS):

@@ -33,7 +33,7 @@ class RateLimiter:
     """
 
     def __init__(self, path: Path, interval: timedelta, report_after: timedelta = REPORT_AFTER) -> None:
-        self.tell: Callable[[str], None] = _log.warning
+        self.notify: Callable[[str], None] = _log.warning
         self.waits_for = ""
         self._path = path
         self._interval = interval
@@ -67,7 +67,7 @@ class RateLimiter:
             if clock() - reported >= self._report_after:
                 reported = clock()
                 holder = self._lock.holder() or "another process"
-                self.tell(
+                self.notify(
                     f"waiting for {reported - began:.0f} s for a turn to ask arXiv:"
                     f" {holder} holds {self._path}"
                 )

@@ -138,15 +138,15 @@ class JudgingStore(PageStore, InterestStore, Protocol):
 class PageChangeStore(PreferenceStore, Protocol):
     """The changes that subscribers make on their pages."""
 
-    def leave_and_tell(self, email: str, *, now: datetime) -> None:
+    def leave_and_confirm(self, email: str, *, now: datetime) -> None:
         """Does `leave`, and queues a confirmation."""
         ...
 
-    def save_preferences_and_tell(self, email: str, preferences: Preferences, *, now: datetime) -> None:
+    def save_preferences_and_confirm(self, email: str, preferences: Preferences, *, now: datetime) -> None:
         """Does `save_preferences`, and queues a confirmation: one mail for all changes within an hour."""
         ...
 
-    def tell(self, email: str, change: PageChange, *, now: datetime) -> None:
+    def confirm(self, email: str, change: PageChange, *, now: datetime) -> None:
         """Queues a confirmation, at most one a day for each kind of change.
 
         After the subscriber undid a change, the next one is confirmed again.

@@ -88,7 +88,7 @@ class Site:
         if known is None:
             return None
         if self._chosen(known).left_at is None:
-            self._changing.leave_and_tell(known.email, now=self._clock())
+            self._changing.leave_and_confirm(known.email, now=self._clock())
         return self._after("You are unsubscribed.", lambda: self._leave_page(token, known))
 
     def is_of_subscriber(self, token: str) -> Found | None:
@@ -121,14 +121,14 @@ class Site:
         if errors:
             return self._preferences_page(token, known, REFUSED, chosen, errors)
         if chosen != replace(self._chosen(known), left_at=None):
-            self._changing.save_preferences_and_tell(known.email, chosen, now=self._clock())
+            self._changing.save_preferences_and_confirm(known.email, chosen, now=self._clock())
         return self._preferences_after(token, known, SAVED)
 
     def _ask_owner(self, token: str, known: KnownSubscriber) -> Found:
         """Anyone with a forwarded mail can ask; only the owner of the mailbox can confirm."""
         if self._subscriber(known.email) is None or self._chosen(known).left_at is None:
             return self._preferences_page(token, known)
-        self._changing.tell(known.email, PageChange.RETURN, now=self._clock())
+        self._changing.confirm(known.email, PageChange.RETURN, now=self._clock())
         return self._preferences_after(token, known, ASKED)
 
     def undoing(self, token: str) -> Found | None:

@@ -464,6 +464,6 @@ async def test_the_operator_is_told_at_the_end_also_when_arxiv_is_down_but_not_b
     await lab.run(MONDAY, TEA)
     lab.source.failing = lambda _: Unreachable("http://arxiv", "no answer")
     lab.store.leave("bo@example.org", now=MONDAY)
-    await replace(lab.cycle(TUESDAY), tell_operator=tell).run()
-    await replace(lab.cycle(TUESDAY), tell_operator=tell, transport=None).run()
+    await replace(lab.cycle(TUESDAY), notify_operator=tell).run()
+    await replace(lab.cycle(TUESDAY), notify_operator=tell, transport=None).run()
     assert told == [(["ada@example.org"], (), TUESDAY)]

@@ -202,7 +202,7 @@ async def test_a_long_wait_for_a_turn_names_who_is_waited_for(tmp_path: Path) ->
     path = tmp_path / "arxiv-requests"
     told: list[str] = []
     rate_limiter = RateLimiter(path, timedelta(0), report_after=timedelta(seconds=0.1))
-    rate_limiter.tell = told.append
+    rate_limiter.notify = told.append
     with held(path) as pid:
         waiting = asyncio.create_task(_turn(rate_limiter))
         await until(lambda: len(told) >= 2)

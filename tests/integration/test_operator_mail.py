@@ -12,7 +12,7 @@ from digest.errors import ServerUnavailable
 from digest.mail.message import SenderIdentity
 from digest.mail.transport import Outcome, Outgoing, Receipt, Session
 from digest.service.health import examine
-from digest.service.notify_operator import tell_operator
+from digest.service.notify_operator import notify_operator
 from digest.service.operator_mail import OperatorNotice, due_notice, write_notice
 from digest.storage.sqlite.store import SqliteStore
 from tests.factories import make_subscriber, moment
@@ -121,7 +121,7 @@ async def tell(
     store: SqliteStore, desk: Desk, now: datetime, brakes: tuple[str, ...] = (), **operator: str
 ) -> OperatorNotice | None:
     settings = Operator(**{"email": "op@example.org", **operator})  # type: ignore[arg-type]
-    return await tell_operator(store, desk, [ADA], LETTERHEAD, settings, brakes=brakes, now=now)
+    return await notify_operator(store, desk, [ADA], LETTERHEAD, settings, brakes=brakes, now=now)
 
 
 async def test_what_was_told_is_not_told_again_and_the_end_of_it_is(store: SqliteStore) -> None:
@@ -165,7 +165,9 @@ async def test_what_could_not_be_sent_is_sent_by_the_next_run(store: SqliteStore
 
 async def test_nobody_is_told_where_nobody_is_named(store: SqliteStore) -> None:
     desk = Desk()
-    assert await tell_operator(store, desk, [ADA], LETTERHEAD, Operator(), now=TUESDAY + timedelta(9)) is None
+    assert (
+        await notify_operator(store, desk, [ADA], LETTERHEAD, Operator(), now=TUESDAY + timedelta(9)) is None
+    )
     assert desk.subjects == []
 
 

@@ -45,7 +45,7 @@ def client(folder: Path, *, patience: float | None, pause: float = 0.2, tries: i
 async def test_what_fails_is_told_at_once_with_the_time_of_the_next_try(tmp_path: Path) -> None:
     told: list[str] = []
     async with client(tmp_path, patience=None, pause=0.01, tries=3) as asking:
-        asking.tell = told.append
+        asking.notify = told.append
         with pytest.raises(Unreachable):
             await asking.ask(DEAD, {}, bytes)
     assert [text.rpartition(", ")[2] for text in told] == ["try 2 of 3", "try 3 of 3"]

@@ -14,7 +14,7 @@ from digest.model.paper import Paper
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 from digest.service.health import QuietKeyword, examine
-from digest.service.operator_mail import told
+from digest.service.operator_mail import report_lines
 from digest.storage.lock import hold_state
 from digest.storage.sqlite.backup import back_up
 from digest.storage.sqlite.store import SqliteStore
@@ -239,7 +239,7 @@ def test_a_restored_state_is_told_of_before_a_run_took_it_up_and_for_a_week_afte
         assert examine(copy, [ADA], now=TUESDAY + timedelta(days=8)).restored is None
     assert examine(store, [ADA], now=TUESDAY).restored is None
     assert before.problems() == after.problems() == ()
-    said = [line for health in (before, after) for line in dict(told(health))["restored"]]
+    said = [line for health in (before, after) for line in dict(report_lines(health))["restored"]]
     assert [line.partition("; ")[2] for line in said] == [
         "the next run goes on from it",
         "a run went on from it Tue 2026-06-16 07:00 UTC (1 h ago)",
@@ -291,14 +291,14 @@ def test_what_waits_is_counted_whole_and_not_by_the_rows_shown(store: SqliteStor
     subscribers = waiting_for_all(store, 25, reply="mx.example.org: certificate expired")
     health = examine(store, subscribers, now=TUESDAY)
     assert health.problems() == ("25 digests wait: mx.example.org: certificate expired",)
-    assert dict(told(health))["waiting"][-1] == "and 17 more mailings: see --json"
+    assert dict(report_lines(health))["waiting"][-1] == "and 17 more mailings: see --json"
     assert len(examine(store, subscribers, now=TUESDAY, shown=1000).troubled) == 25
 
 
 def test_one_more_is_told_in_the_singular(store: SqliteStore) -> None:
     subscribers = waiting_for_all(store, 9, reply="mx.example.org: certificate expired")
     health = examine(store, subscribers, now=TUESDAY)
-    assert dict(told(health))["waiting"][-1] == "and 1 more mailing: see --json"
+    assert dict(report_lines(health))["waiting"][-1] == "and 1 more mailing: see --json"
     later = examine(store, subscribers[:4], now=TUESDAY + timedelta(days=9))
     assert any(problem.endswith("and 6 more subscribers: run digest doctor") for problem in later.problems())
     store.record_results(

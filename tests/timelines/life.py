@@ -434,7 +434,7 @@ def _surroundings(town: Town) -> Iterator[None]:
         "build_sources": lambda *_: town.sources,
         "transport_kind": lambda *_: kind,
         "build_writer": lambda *_: town.write,
-        "tell_operator": nothing,
+        "notify_operator": nothing,
     }
     with town.watching(), patch.object(daemon_module, "open_client", client), ExitStack() as stack:
         for name, instead in given.items():

@@ -105,7 +105,7 @@ def judge(stage: Stage, reply: Reply) -> Verdict:
     about_us = _about_us(stage, reply)
     if about_us:
         return about_us
-    is_of_recipient = stage in _MAIL and reply.code >= 500 and reply.code not in _TOLD_BY_THE_CODE
+    is_of_recipient = stage in _MAIL and reply.code >= 500 and reply.code not in _CLEAR_CODES
     address = _address_verdict(reply) if is_of_recipient else None
     if address:
         return address
@@ -173,7 +173,7 @@ def _of_address(status: str, subjects: set[ReplySubject], words: str) -> Verdict
     return _DOUBTFUL if is_doubted or status in _DOUBTFUL_STATUSES else None
 
 
-_TOLD_BY_THE_CODE = frozenset({530, 534, 535, 538, 552})
+_CLEAR_CODES = frozenset({530, 534, 535, 538, 552})
 _DEAD_STATUSES = frozenset({"5.1.1", "5.1.3", "5.1.6", "5.1.10"})
 _DOUBTFUL_STATUSES = frozenset({"5.1.2", "5.4.4", "5.4.310"})
 _NOT_THE_MAILBOX = r"5\.1\.(?:[789]|90)|5\.2\.[234]|5\.3\.[45]|5\.4\.[56]|5\.6\.\d+|5\.7\.(?!1$)\d+"

@@ -40,12 +40,12 @@ class Confirmations(Part):
         super().__init__(connection, editions)
         self._preferences = SavedPreferences(connection, editions)
 
-    def leave_and_tell(self, email: str, *, now: datetime) -> None:
+    def leave_and_confirm(self, email: str, *, now: datetime) -> None:
         with self._connection.transaction() as db:
             self._preferences.leave(email, now=now)
             self._write(db, email, PageChange.LEFT, now)
 
-    def save_preferences_and_tell(self, email: str, preferences: Preferences, *, now: datetime) -> None:
+    def save_preferences_and_confirm(self, email: str, preferences: Preferences, *, now: datetime) -> None:
         with self._connection.transaction() as db:
             former = _as_json(self._preferences.preferences_of(email))
             self._preferences.save_preferences(email, preferences)
@@ -69,7 +69,7 @@ class Confirmations(Part):
                 ],
             )
 
-    def tell(self, email: str, change: PageChange, *, now: datetime) -> None:
+    def confirm(self, email: str, change: PageChange, *, now: datetime) -> None:
         with self._connection.transaction() as db:
             self._write(db, email, change, now)
 
