@@ -85,7 +85,8 @@ def plan(groups: Sequence[GroupCosts], room: Cost, length: Length) -> Plan:
     firsts = [(group, 0) for group in range(len(groups))]
     ranked = _by_rank(groups)
     raising.raise_to(Level.LINE, firsts)
-    raising.raise_to(Level.SHORT, firsts)
+    for first in firsts:
+        raising.raise_to(Level.SHORT, [first])
     raising.raise_to(Level.SHORT, ranked[: _FIRST_CARDS[length]])
     raising.raise_to(Level.LINE, ranked)
     done = 0
