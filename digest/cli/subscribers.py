@@ -146,7 +146,7 @@ def _choices(known: _Known) -> str:
         f"paused until {until}" if (until := _pause(mailed)) else "",
         f"mutes {listed(muted)}" if muted else "",
         f"own time (in the file: {times(known.written)})" if known.has_own_time else "",
-        f"own length (in the file: {known.written.length})" if known.has_own_length else "",
+        f"own length: {mailed.length} (in the file: {known.written.length})" if known.has_own_length else "",
     )
     return "; ".join(filter(None, parts))
 

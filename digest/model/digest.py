@@ -102,14 +102,20 @@ class Group(NamedTuple):
 def groups(digest: Digest) -> tuple[Group, ...]:
     """The entries by keyword, each entry once: under the rarest of its keywords. The rarest comes first.
 
-    Of equally rare keywords, the first one of the subscriber counts. Entries without a keyword come last.
+    Of equally rare keywords, the first one of the subscriber counts, and the busiest of all days last.
+    Entries without a keyword come last.
     """
     found: dict[str, int] = {}
     for _, keywords in digest.entries:
         for keyword in keywords:
             found[keyword] = found.get(keyword, 0) + 1
     places = {keyword: place for place, keyword in enumerate(digest.keywords)}
-    order = sorted(found, key=lambda keyword: (found[keyword], places.get(keyword, len(places)), keyword))
+    busiest = digest.outlook.busiest if digest.outlook else None
+
+    def rarity(keyword: str) -> tuple[int, bool, int, str]:
+        return found[keyword], keyword == busiest, places.get(keyword, len(places)), keyword
+
+    order = sorted(found, key=rarity)
     rank = {keyword: place for place, keyword in enumerate(order)}
     grouped: dict[str, list[Entry]] = {}
     for entry in digest.entries:

@@ -14,7 +14,7 @@ from digest.mail.citations.writer import FILE_TYPES, write_references
 from digest.mail.links import LinkBuilder
 from digest.mail.rendering.paper_view import title_for
 from digest.mail.rendering.templates import long_date
-from digest.model.digest import Digest
+from digest.model.digest import Digest, groups
 from digest.model.paper import Paper
 from digest.storage.subscriber_stores import PageChangeStore, PageStore
 from digest.storage.values import Confirmation, KnownSubscriber, PageChange
@@ -324,8 +324,9 @@ def _page(html: str) -> Found:
 
 
 def _papers_of(digest: Digest) -> list[Paper]:
-    """All papers of a digest: the new ones, and the new versions."""
-    return [entry.paper for entry in digest.entries] + [one.paper for one in digest.revisions]
+    """All papers of a digest in the order of its mail: the new ones, and the new versions."""
+    new = [entry.paper for group in groups(digest) for entry in group.entries]
+    return new + [one.paper for one in digest.revisions]
 
 
 def _digest_item(url: str, digest: Digest) -> Item:

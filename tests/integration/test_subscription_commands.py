@@ -233,7 +233,7 @@ def test_another_length_than_the_usual_one_is_listed(digest: Digest, tmp_path: P
         store.save_preferences("a@example.org", Preferences(length="normal"))
     _, first, second, third, note = digest("subscribers").out.splitlines()
     assert "07:00 UTC, " not in first + third
-    assert first.rstrip().endswith("own length (in the file: full)")
+    assert first.rstrip().endswith("own length: normal (in the file: full)")
     assert "every day at 07:00 UTC, short" in second
     assert "--forget-choices" in note
     assert "length: normal (in the file: full)" in digest("subscribe", "a@example.org").out

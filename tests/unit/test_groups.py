@@ -1,5 +1,6 @@
 """A digest's papers stand in groups: each once, under the rarest keyword of the day."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from digest.keywords.names import keyword_names, readable_name
 from digest.model.categories import ARCHIVES, NAMES
-from digest.model.digest import Digest, Entry, groups
+from digest.model.digest import Digest, Entry, Outlook, groups
 from tests.factories import invented_paper
 
 KEYWORDS = ("alpha", "beta", "gamma", "delta")
@@ -99,3 +100,10 @@ def test_an_own_name_stands_before_the_readable_one() -> None:
 
 def test_each_archive_with_categories_has_a_name() -> None:
     assert {code.partition(".")[0] for code in NAMES if "." in code} == ARCHIVES
+
+
+def test_the_busiest_keyword_of_all_days_is_last_of_equals() -> None:
+    """Of a first digest, which has as many papers of each keyword."""
+    outlook = Outlook(papers_a_day=50, busiest="alpha", busiest_a_day=40, narrower=())
+    digest = replace(digest_of(("alpha",), ("beta",)), outlook=outlook)
+    assert [group.keyword for group in groups(digest)] == ["beta", "alpha"]

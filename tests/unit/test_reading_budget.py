@@ -78,8 +78,9 @@ def shown(mail: Rendered) -> list[int]:
 
 
 def told(mail: Rendered) -> list[int]:
-    """The same as the mail says it at its top."""
-    found = [re.search(rf"(\d+) {what}", mail.text) for what in ("in full", "in short", "by title", "more, ")]
+    """The same as the HTML says it at its top."""
+    words = ("in full", "in short", "by title", "only counted")
+    found = [re.search(rf"(\d+) {what}", Page(mail.html).text) for what in words]
     return [int(one[1]) if one else 0 for one in found]
 
 
@@ -224,3 +225,11 @@ def test_levels_keep_the_room_and_go_down_from_paper_to_paper(
 def test_with_room_for_all_everything_is_whole(groups: list[GroupCosts], length: Length) -> None:
     everything = [[Level.WHOLE] * len(group.papers) for group in groups]
     assert plan(groups, spent(groups, everything), length).levels == everything
+
+
+def test_the_text_says_at_its_top_what_the_text_shows() -> None:
+    many = WRITER.rendered(digest(250))
+    assert re.search(r"\d+ in short, \d+ by title, about \d+ minutes to read", many.text)
+    assert "only counted" in Page(many.html).text
+    assert "only counted" not in many.text
+    assert "only counted" in WRITER.rendered(digest(700), ONLINE).text

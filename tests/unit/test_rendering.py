@@ -385,7 +385,8 @@ def test_each_paper_can_be_judged_where_there_are_pages() -> None:
     for number in range(40):
         for way in ("more", "less"):
             assert hrefs.count(f"https://digest.example.org/i/abc/{way}/2606.{number:05}") == 1
-    assert "/i/abc" not in mail.text
+    assert "/i/abc/" not in mail.text
+    assert mail.text.count("https://digest.example.org/i/abc\n") == 1
     assert len(Page(mail.html).text.split()) <= 1_500
     assert "More like this" not in WRITER.rendered(many).html
 
@@ -397,7 +398,8 @@ def test_a_first_digest_says_what_is_to_come() -> None:
     first = replace(digest(entry(), is_first=True), outlook=outlook)
     told = (
         "Your keywords bring about 54 papers a day, compilers alone 44."
-        " Narrower keywords: compilers in Programming Languages (9)."
+        " Narrower keywords are: compilers AND cat:cs.PL (9 a day)."
+        " To change your keywords, write to library@example.org."
     )
     mail = WRITER.rendered(first)
     for shown in (Page(mail.html).text, " ".join(mail.text.split())):

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from digest.keywords.names import readable_name
 from digest.mail.rendering.claims import excerpt
 from digest.mail.rendering.paper_view import shortened, shown_abstract, title_for
 from digest.mail.rendering.richtext import converted
@@ -58,10 +57,9 @@ def expected(outlook: Outlook, names: Mapping[str, str]) -> str:
     if outlook.busiest:
         told += f", {names.get(outlook.busiest, outlook.busiest)} alone {_rate(outlook.busiest_a_day)}"
     narrower = [
-        f"{shortened(readable_name(keyword), NAME_LENGTH)} ({_rate(rate)})"
-        for keyword, rate in outlook.narrower
+        f"{shortened(keyword, NAME_LENGTH)} ({_rate(rate)} a day)" for keyword, rate in outlook.narrower
     ]
-    return f"{told}." + (f" Narrower keywords: {', '.join(narrower)}." if narrower else "")
+    return f"{told}." + (f" Narrower keywords are: {'; '.join(narrower)}." if narrower else "")
 
 
 def _a_day(rate: int) -> str:

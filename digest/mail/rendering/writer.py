@@ -138,14 +138,15 @@ class Writer:
             HTML_LIMIT - around.size - self._style_size - _SUMMARY_COST.size,
         )
         shown = _Shown(self._groups(found, names, links), room, digest.length)
-        summary = self._summary(shown.summary(around.words))
+        text_papers, in_text = shown.text(self._renderer, around.words, links)
+        in_html = shown.summary(around.words)
         return _Written(
             subject=frame.subject,
-            text=filled(text, summary=summary.text, papers=shown.text(self._renderer, around.words, links)),
+            text=filled(text, summary=self._summary(in_text).text, papers=text_papers),
             html=filled(
                 html,
                 style=self._style,
-                summary=summary.html,
+                summary=self._summary(in_html).html,
                 papers=shown.html(self._renderer, self._papers, links),
             ),
         )
@@ -238,10 +239,13 @@ class _Shown:
                 pieces += whole_lines(renderer.rest(counted))
         return [*pieces, *(whole_lines(renderer.more(total, links.online, unnamed).html) if total else ())]
 
-    def text(self, renderer: Renderer, words: int, links: Links) -> list[bytes]:
-        """`words` are those of the HTML around the papers."""
+    def text(self, renderer: Renderer, words: int, links: Links) -> tuple[list[bytes], Summary]:
+        """The papers in the text, and what it shows of them.
+
+        `words` are those of the HTML around the papers.
+        """
         pieces: list[bytes] = []
-        number = left_out = 0
+        number = left_out = addresses = more_words = 0
         counted = sum([row.count(Level.COUNTED) for row in self._plan.levels])
         room = int(_MORE_TEXT * (words + self._plan.words)) - counted
         for (heading, papers), row in zip(self._groups, self._plan.levels, strict=True):
@@ -255,8 +259,10 @@ class _Shown:
                         left_out += 1
                         continue
                     if room < 0:
+                        addresses += 1
                         pieces.append(forms.address())
                         continue
+                    more_words += piece.cost.words
                 if piece.first_line:
                     pieces.append(encoded_line(piece.first_line.replace(NUMBER, f"{number:>3}")))
                 elif piece.is_numbered:
@@ -264,7 +270,9 @@ class _Shown:
                 pieces += piece.text
         if left_out:
             pieces += whole(encoded_frame(renderer.more(left_out, links.online).text))
-        return pieces
+        shown = self.summary(words + more_words)
+        unnamed = left_out + addresses
+        return pieces, shown._replace(titles=shown.titles + shown.counted - unnamed, counted=unnamed)
 
 
 def _summary(renderer: Renderer, summary: Summary) -> Piece:
