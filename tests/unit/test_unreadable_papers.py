@@ -53,6 +53,7 @@ def writer(*folders: Path) -> Writer:
 @example(source=r"$\not\mathrel{}$")
 @example(source=r"\not\mbox{}")
 @example(source=r"$\not\hat{{}}$")
+@example(source=r"$\not{\ddot{}-3}$")
 def test_the_converter_itself_raises_at_no_tex(source: str) -> None:
     for written in (source, f"${source}$"):
         as_text(prose.converted(written))

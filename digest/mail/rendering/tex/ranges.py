@@ -45,6 +45,8 @@ def _is_range(atoms: Sequence[Atom], place: int) -> bool:
 
 def _value(atom: Atom) -> float | None:
     """The value of a number, which may have an exponent; `None` for everything else."""
+    if not atom.spans:
+        return None
     base, *rest = atom.spans
     if base.script is not Script.NONE or not _NUMBER.fullmatch(base.text):
         return None
