@@ -177,6 +177,7 @@ class _Delivery:
         self._state_error: StateError | None = None
         self._working = 0
         self._has_ended_well = False
+        self._is_over_quota = False
 
     async def run(self) -> None:
         """Sends the batch. A server may refuse some sessions; it is down if it ends all of them."""
@@ -272,7 +273,9 @@ class _Delivery:
         except ServerUnavailable as error:
             self._working -= 1
             _log.warning("session failed cause=%s next=%s", error, self._next_of(error))
-            if one is not None and one.number in self._held:
+            if error.wait is not None:
+                self._is_over_quota = True
+            elif one is not None and one.number in self._held:
                 self._returned.append(one)
             return error
         self._working -= 1
@@ -299,8 +302,11 @@ class _Delivery:
         return None
 
     async def _may_go(self) -> bool:
-        """Waits as the limits require. Returns false if the daily limit is used up, or if asked to stop."""
-        if self._refusals.circuit_breaker.is_pulled:
+        """Waits as the limits require.
+
+        Returns false if a daily limit is used up, ours or the provider's, or if asked to stop.
+        """
+        if self._refusals.circuit_breaker.is_pulled or self._is_over_quota:
             return False
         while not self._pace.is_spent(now := self._now()):
             wait = self._pace.wait_for(now).total_seconds()

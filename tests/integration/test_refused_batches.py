@@ -23,11 +23,15 @@ def addresses(count: int) -> list[str]:
 
 
 async def delivered(
-    store: SqliteStore, answers: Mapping[str, Answer], *, at: object = NOW
+    store: SqliteStore,
+    answers: Mapping[str, Answer | list[Answer]],
+    *,
+    at: object = NOW,
+    connections: int = 1,
 ) -> tuple[DeliveryReport, MailServer]:
     async with serving(MailServer(answers=dict(answers))) as server:
         transport = SmtpTransport(
-            SmtpServer(host="127.0.0.1", port=server.port, security="none", connections=1)
+            SmtpServer(host="127.0.0.1", port=server.port, security="none", connections=connections)
         )
         report = await deliver(store, transport, plain, lambda: at)  # type: ignore[arg-type,return-value]
     return report, server
@@ -176,3 +180,13 @@ async def test_a_quota_that_is_used_up_ends_the_batch_until_it_may_be_free(
     assert sum(line.startswith("MAIL") for line in server.commands) <= 2
     assert {one.attempts for one in store.troubled(limit=20)} == {0}
     assert suppressed(store) == set()
+
+
+async def test_a_quota_that_one_session_meets_ends_the_others_too(store: SqliteStore) -> None:
+    """They finish the mail in hand. The provider would count each further one against the sender."""
+    outbox_of(store, *addresses(30))
+    answers: dict[str, Answer | list[Answer]] = {"RCPT": ["550 5.4.5 Daily user sending limit exceeded"]}
+    report, server = await delivered(store, answers, connections=3)
+    assert report.limited_until is not None
+    assert report.sent == len(server.accepted) <= 6
+    assert store.waiting() == 30 - report.sent
