@@ -1,4 +1,4 @@
-"""What every format of references tells of a paper."""
+"""The fields of a paper that every format of references has."""
 
 import re
 import unicodedata

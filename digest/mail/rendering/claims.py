@@ -14,7 +14,7 @@ _WHOLE = 45
 """An abstract of so many words is short."""
 
 _LONG = 50
-"""A sentence of more words ends with its main clause, if one can see where that is."""
+"""A sentence of more words ends after its main clause, if a mark shows where that ends."""
 
 _LONGEST = 90
 _LONGEST_TEXT = 800

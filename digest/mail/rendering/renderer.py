@@ -161,7 +161,7 @@ class Renderer:
     def more(self, count: int, url: str | None, unnamed: Sequence[str] = ()) -> Block:
         """The line that says where all papers are; `url` is the digest on the web.
 
-        `unnamed` are the anchors of the groups of which only the number of papers is told. The counts at the
+        `unnamed` are the anchors of the groups of which only the number of papers is shown. The counts at the
         top lead here instead.
         """
         return self._more.render({"count": count, "url": url, "anchors": unnamed[:_COUNTS_SHOWN]})

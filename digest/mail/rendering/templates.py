@@ -14,7 +14,6 @@ import jinja2
 from markupsafe import Markup
 
 from digest.errors import ConfigurationError, Unwritable
-from digest.mail.rendering.byline import isolated
 from digest.mail.rendering.wrap import wrapped
 
 _DATES_KEPT = 512
@@ -112,7 +111,6 @@ class Templates:
         )
         filters: dict[str, Callable[..., str]] = {
             "wrapped": lambda text, *indents: wrapped(str(text), *indents),
-            "isolated": isolated,
             "long_date": long_date,
             "full_date": _full_date,
         }

@@ -9,7 +9,7 @@ from sqlite_utils import Database
 from digest.model.digest import Change, Revision
 from digest.model.paper import Paper
 from digest.storage.sqlite.editions import Part
-from digest.storage.sqlite.row_mapping import checksum_of, code_of, text_of
+from digest.storage.sqlite.row_mapping import checksum_of, code_of, row_of
 
 
 class Edition(NamedTuple):
@@ -50,20 +50,7 @@ class Revisions(Part):
                 submitted_at, updated_at, comment, journal_ref, doi, checksum)
             SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM paper WHERE arxiv_id = ?
             """,
-            [
-                paper.version,
-                paper.title,
-                paper.abstract,
-                json.dumps(paper.authors, ensure_ascii=False),
-                json.dumps(paper.categories),
-                paper.submitted_at and text_of(paper.submitted_at),
-                paper.updated_at and text_of(paper.updated_at),
-                paper.comment,
-                paper.journal_ref,
-                paper.doi,
-                checksum_of(paper),
-                code,
-            ],
+            [*row_of(paper)[1:], checksum_of(paper), code],
         ).lastrowid
         if number is None:
             raise AssertionError("the paper was inserted above")
