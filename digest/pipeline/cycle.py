@@ -13,10 +13,11 @@ from digest.mail.message import SenderIdentity
 from digest.mail.rate_limit import UNLIMITED, Limits
 from digest.mail.transport import Transport
 from digest.pipeline.cleanup import clean_up
-from digest.pipeline.compose_job import ComposeReport, Due, compose_due
+from digest.pipeline.compose_job import compose_due
 from digest.pipeline.confirm import confirm_changes
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.fetch import FetchReport, fetch
+from digest.pipeline.plan import ComposeReport, Due
 from digest.pipeline.progress import OutboxStatus, outbox_status
 from digest.pipeline.reconcile import take_up_renames, take_up_restored
 from digest.pipeline.render_queue import StartWorker, Write

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from digest.pipeline.compose_job import ComposeReport
 from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.fetch import FetchReport
+from digest.pipeline.plan import ComposeReport
 from digest.storage.values import Figures
 
 

@@ -15,9 +15,10 @@ from digest.errors import ServerUnavailable
 from digest.mail.rate_limit import UNLIMITED
 from digest.mail.transport import Outcome, Outgoing, Receipt
 from digest.pipeline import cycle as cycle_module
-from digest.pipeline.compose_job import ComposeReport, compose_due
+from digest.pipeline.compose_job import compose_due
 from digest.pipeline.cycle import Cycle
 from digest.pipeline.fetch import FetchReport, fetch
+from digest.pipeline.plan import ComposeReport
 from digest.pipeline.reconcile import take_up_restored
 from digest.service import bootstrap
 from digest.service import daemon as daemon_module

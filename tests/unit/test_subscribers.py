@@ -1,5 +1,7 @@
 """subscribers.toml becomes subscribers, or every problem is named at once."""
 
+import operator
+import pickle
 from datetime import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -378,3 +380,11 @@ def test_one_mailbox_written_in_two_ways_is_one(one: str, other: str) -> None:
 
 def test_two_mailboxes_are_two() -> None:
     assert address_key("a@example.org") != address_key("a@example.net")
+
+
+def test_copies_of_subscribers_share_the_queries_of_their_keywords() -> None:
+    keywords = 'keywords = ["tea", { query = "au:Ox", name = "Ox" }]'
+    subscribers = parse(*(f'email = "{name}@example.org"\n{keywords}' for name in ("ada", "bo")))
+    copied = [pickle.loads(pickle.dumps(one)) for one in subscribers]
+    assert tuple(copied) == subscribers
+    assert all(map(operator.is_, copied[0].keywords, copied[1].keywords))
