@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 
 from digest.storage.pipeline_stores import CoverageStore, QueueStore
 from digest.subscribers.subscriber import Subscriber
@@ -21,6 +22,11 @@ def covered_until(
     if any(key not in covered_at or covered_at[key] > now for key in keys):
         return None
     return min((covered_at[key] for key in keys), default=now)
+
+
+def queries_hash(subscribers: Sequence[Subscriber]) -> bytes:
+    """Returns a hash of the keys of all queries."""
+    return blake2b("\n".join(sorted(_keys(subscribers))).encode(), digest_size=16).digest()
 
 
 def uncovered_since(

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from digest.sources.arxiv.calendar import last_announcement, next_announcement, next_evening
 from digest.sources.plausibility import INDEX_LAG
-from digest.storage.values import SubscriberStatus
+from digest.storage.values import LastFetch, SubscriberStatus
 from digest.subscribers.subscriber import Subscriber
 
 POLLS = (timedelta(minutes=30), timedelta(hours=3), timedelta(hours=6))
@@ -118,6 +118,35 @@ def next_fetch_at(
         return polls[0]
     evening_at = next_evening(fetched_at - INDEX_LAG)
     return min(next_announcement(fetched_at) + POLLS[0], evening_at + INDEX_LAG)
+
+
+def fetch_due_at(
+    covered_until: datetime | None,
+    last: LastFetch | None,
+    *,
+    queries: bytes,
+    now: datetime,
+    started_at: datetime,
+) -> datetime | None:
+    """Returns when a daemon, which started at `started_at`, asks arXiv next, or `None` for at once.
+
+    `covered_until` is when the query with the oldest coverage was last covered, and `last` the last fetch.
+    `last` counts only if it was for the same `queries`. A failure from before the start does not count: the
+    operator may have removed its cause. An answer without news covers less than it asked for, but arXiv is
+    not asked for it again: its index may not have shown an announcement yet.
+    """
+    if last is None or max(last.began_at, last.failed_at or last.began_at) > now:
+        return next_fetch_at(covered_until, brought_papers=False, failed_at=None)
+    failed_at = last.failed_at if last.failed_at and last.failed_at >= started_at else None
+    is_same = last.queries == queries
+    if is_same and last.failed_at is None:
+        covered_until = max(covered_until or last.began_at, last.began_at)
+    return next_fetch_at(
+        covered_until,
+        brought_papers=last.brought_papers,
+        failed_at=failed_at,
+        missed_at=last.began_at if last.is_missing and is_same else None,
+    )
 
 
 def _is_sending_day(day: date, weekly: int | None) -> bool:

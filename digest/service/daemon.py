@@ -15,8 +15,8 @@ from digest.pipeline.cycle import Cycle, due_by_time
 from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.fetch import FetchReport
 from digest.pipeline.policy import pause_after
-from digest.pipeline.progress import OutboxStatus, covered_until, outbox_status, uncovered_since
-from digest.pipeline.schedule import next_fetch_at, slot_after
+from digest.pipeline.progress import OutboxStatus, covered_until, outbox_status, queries_hash, uncovered_since
+from digest.pipeline.schedule import fetch_due_at, slot_after
 from digest.service import long_tasks
 from digest.service.bootstrap import Setup, build_cycle, open_client
 from digest.service.long_tasks import LongTasks
@@ -25,6 +25,7 @@ from digest.service.sd_notify import Notifier
 from digest.sources.arxiv.calendar import last_announcement, not_announced, why_quiet
 from digest.sources.http_client import PoliteClient
 from digest.storage.base import Store
+from digest.storage.values import LastFetch
 from digest.subscribers.preferences import Preferences, apply_preferences
 from digest.web.metrics import Metrics
 from digest.web.server import serving
@@ -62,13 +63,10 @@ class Daemon(LongTasks):
         self._reload = asyncio.Event()
         self._fetch_now = asyncio.Event()
         self._mail_now = asyncio.Event()
-        self._brought_papers = False
+        self._started_at = clock()
         self._limited_until: datetime | None = None
         self._composing = asyncio.Lock()
         self._checking = asyncio.Lock()
-        self._fetch_failed_at: datetime | None = None
-        self._asked_at: datetime | None = None
-        self._missed_at: datetime | None = None
         self._server_failures = 0
         self._seen_confirmations: frozenset[int] = frozenset()
         self._first_due_at: datetime | None = None
@@ -133,19 +131,7 @@ class Daemon(LongTasks):
     # Fetching.
 
     async def _fetch_step(self) -> datetime:
-        fetched_at = await asyncio.to_thread(covered_until, self._store, self._subscribers, now=self._clock())
-        if any(moment and moment > self._clock() for moment in (self._asked_at, self._fetch_failed_at)):
-            self._asked_at = self._missed_at = self._fetch_failed_at = None
-        if self._asked_at:
-            # An answer without news covers less: arXiv's index may not have shown an announcement yet.
-            # A coverage time in the future does not change, even if arXiv is asked again before then.
-            fetched_at = max(fetched_at or self._asked_at, self._asked_at)
-        due_at = next_fetch_at(
-            fetched_at,
-            brought_papers=self._brought_papers,
-            failed_at=self._fetch_failed_at,
-            missed_at=self._missed_at,
-        )
+        due_at = await asyncio.to_thread(self._fetch_due_at)
         if due_at is not None and due_at > self._clock():
             status = f"{self._status()}, asking arXiv next at {due_at:%Y-%m-%d %H:%M} UTC"
             self._notifier.status(status)
@@ -155,17 +141,30 @@ class Daemon(LongTasks):
         report = await self._fetch_once()
         if report is None:  # asked to stop
             return self._clock()
-        self._fetch_failed_at = self._clock() if report.errors else None
-        # If an edit added subscribers meanwhile, ask for their keywords at once.
-        self._asked_at = began_at if not report.errors and self._subscribers is asked_for else None
-        self._missed_at = began_at if report.missing_at else None
+        last = LastFetch(
+            began_at=began_at,
+            queries=queries_hash(asked_for),
+            failed_at=self._clock() if report.errors else None,
+            is_missing=report.missing_at is not None,
+            brought_papers=report.papers_new > 0,
+        )
+        await asyncio.to_thread(self._store.note_last_fetch, last)
         if report.missing_at:
             _log.warning(not_announced(report.missing_at))
-        self._brought_papers = report.papers_new > 0
         if not (report.papers_new or report.errors) and (reason := why_quiet(self._clock())):
             _log.info(reason)
         self._mail_now.set()
         return self._clock()
+
+    def _fetch_due_at(self) -> datetime | None:
+        now = self._clock()
+        return fetch_due_at(
+            covered_until(self._store, self._subscribers, now=now),
+            self._store.last_fetch(),
+            queries=queries_hash(self._subscribers),
+            now=now,
+            started_at=self._started_at,
+        )
 
     async def _fetch_once(self) -> FetchReport | None:
         async with open_client(self._setup.settings) as client:
@@ -320,7 +319,6 @@ class Daemon(LongTasks):
             self._metrics.gave_up(enrolled.given_up)
             self._preferences, self._subscribers = enrolled.preferences, enrolled.subscribers
             self._limited_until = None
-            self._asked_at = self._missed_at = None  # last: a fetch may have ended since
 
     def _status(self) -> str:
         return counted(len(self._setup.subscribers), "subscriber")

@@ -2,7 +2,14 @@
 
 from typing import Protocol
 
-from digest.storage.pipeline_stores import CleanupStore, ComposeStore, DeliverStore, EnrolStore, FetchStore
+from digest.storage.pipeline_stores import (
+    CleanupStore,
+    ComposeStore,
+    DeliverStore,
+    EnrolStore,
+    FetchScheduleStore,
+    FetchStore,
+)
 from digest.storage.report_stores import FiguresStore, HistoryStore, OperatorStore, PaperStore
 from digest.storage.subscriber_stores import (
     BounceStore,
@@ -16,6 +23,7 @@ from digest.storage.subscriber_stores import (
 class Store(
     EnrolStore,
     FetchStore,
+    FetchScheduleStore,
     ComposeStore,
     DeliverStore,
     CleanupStore,

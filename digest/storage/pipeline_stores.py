@@ -10,6 +10,7 @@ from digest.storage.values import (
     AddressChange,
     Delay,
     DeliveryResult,
+    LastFetch,
     Mailing,
     Matched,
     News,
@@ -122,6 +123,18 @@ class FetchStore(CoverageStore, RestoreStore, Protocol):
 
     def note_fetch(self, source: str, *, now: datetime) -> None:
         """Stores that a source answered well, and the last hit at that time."""
+        ...
+
+
+class FetchScheduleStore(CoverageStore, Protocol):
+    """When to fetch next, for the daemons of all hosts."""
+
+    def last_fetch(self) -> LastFetch | None:
+        """Returns what the last `note_last_fetch` stored."""
+        ...
+
+    def note_last_fetch(self, last: LastFetch) -> None:
+        """Stores the last fetch of a daemon."""
         ...
 
 

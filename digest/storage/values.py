@@ -39,6 +39,21 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LastFetch:
+    """The last fetch of a daemon, on any host: `began_at`, for the queries whose keys hash to `queries`.
+
+    `failed_at` is when it ended without an answer for a query. `is_missing`: arXiv seems to have left an
+    announcement out.
+    """
+
+    began_at: datetime
+    queries: bytes
+    failed_at: datetime | None = None
+    is_missing: bool = False
+    brought_papers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
     """A fetched paper with the keys of the queries that it matches.
 

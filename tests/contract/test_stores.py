@@ -8,7 +8,7 @@ import pytest
 from digest.model.digest import Revision
 from digest.model.paper import ArxivId
 from digest.storage.base import Store
-from digest.storage.values import MailingState, Served
+from digest.storage.values import LastFetch, MailingState, Served
 from tests.factories import make_subscriber, moment
 from tests.stores import (
     LONG_AGO,
@@ -461,3 +461,12 @@ def test_standings_tell_what_was_planned(store: Store) -> None:
     stands = store.subscriber_statuses(["ada@example.org"])["ada@example.org"]
     assert (stands.since_at, stands.last_digest_at, stands.slot_at) == (NOW, NOW, NOW)
     assert datetime.now(UTC) > stands.since_at
+
+
+def test_the_last_fetch_is_that_of_any_process(store: Store, other: Store) -> None:
+    assert store.last_fetch() is None
+    first = LastFetch(began_at=NOW, queries=b"\x00\xff", brought_papers=True)
+    later = LastFetch(began_at=NOW, queries=b"tea", failed_at=NOW + timedelta(minutes=1), is_missing=True)
+    for last in (first, later):
+        store.note_last_fetch(last)
+        assert other.last_fetch() == last

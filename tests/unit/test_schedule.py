@@ -1,5 +1,6 @@
 """When subscribers are mailed, and arXiv is asked."""
 
+from dataclasses import replace
 from datetime import date, time
 
 import pytest
@@ -7,12 +8,13 @@ import pytest
 from digest.pipeline.schedule import (
     due_at_slot,
     due_today,
+    fetch_due_at,
     mailing_after,
     next_fetch_at,
     slot_after,
     slot_before,
 )
-from digest.storage.values import SubscriberStatus
+from digest.storage.values import LastFetch, SubscriberStatus
 from tests.factories import at_other_times, make_subscriber, moment
 
 FRIDAY = 4
@@ -183,3 +185,32 @@ def test_what_was_not_announced_is_asked_for_again_some_times_a_day(missed: str,
 def test_a_fetch_that_failed_is_made_again_soon() -> None:
     failed_at = moment("2026-06-16 00:31")
     assert next_fetch_at(None, brought_papers=False, failed_at=failed_at) == moment("2026-06-16 01:01")
+
+
+LAST = LastFetch(began_at=moment("2026-06-16 03:00"), queries=b"tea", brought_papers=True)
+COVERED, RESTARTED = moment("2026-06-15 03:00"), moment("2026-06-16 05:00")
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        # Nothing is known of a fetch: arXiv is asked for what is not covered since the announcement.
+        (None, "2026-06-15 06:00"),
+        # Another host asked, or this one before its restart.
+        (LAST, "2026-06-17 00:30"),
+        (replace(LAST, brought_papers=False), "2026-06-16 06:00"),
+        # For other keywords: it says nothing of these.
+        (replace(LAST, queries=b"milk", brought_papers=False), "2026-06-15 06:00"),
+        (replace(LAST, is_missing=True), "2026-06-16 06:00"),
+        # A failure counts until the restart, which may have removed its cause.
+        (replace(LAST, failed_at=moment("2026-06-16 05:10")), "2026-06-16 05:40"),
+        (replace(LAST, failed_at=moment("2026-06-16 03:10"), brought_papers=False), "2026-06-15 06:00"),
+        # The clock was ahead.
+        (replace(LAST, began_at=moment("2026-07-01 03:00")), "2026-06-15 06:00"),
+    ],
+)
+def test_the_last_fetch_of_any_daemon_says_when_arxiv_is_asked_next(
+    last: LastFetch | None, expected: str
+) -> None:
+    due_at = fetch_due_at(COVERED, last, queries=b"tea", now=moment("2026-06-16 05:30"), started_at=RESTARTED)
+    assert due_at == moment(expected)

@@ -582,3 +582,19 @@ def m023_discovered(db: Database) -> None:
         "ALTER TABLE mailing ADD COLUMN near TEXT",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m026_last_fetch(db: Database) -> None:
+    """One row, of the last fetch of a daemon. queries: a hash of the keys of its queries."""
+    db.execute(
+        """
+        CREATE TABLE last_fetch (
+            began_at TEXT NOT NULL,
+            queries BLOB NOT NULL,
+            failed_at TEXT,
+            is_missing INTEGER NOT NULL,
+            brought_papers INTEGER NOT NULL
+        ) STRICT
+        """
+    )

@@ -15,6 +15,7 @@ from digest.storage.values import (
     Delay,
     DeliveryHistory,
     Figures,
+    LastFetch,
     MailingRecord,
     MailingState,
     PaperHistory,
@@ -44,6 +45,35 @@ class Reports(Part):
                 ON CONFLICT (last_hit, source) DO UPDATE SET ended_at = ?3
                 """,
                 [source, last_hit, text_of(now)],
+            )
+
+    def last_fetch(self) -> LastFetch | None:
+        rows = self._connection.rows(
+            "SELECT began_at, queries, failed_at, is_missing, brought_papers FROM last_fetch"
+        )
+        if not rows:
+            return None
+        began_at, queries, failed_at, is_missing, brought_papers = rows[0]
+        return LastFetch(
+            began_at=moment_of(began_at),
+            queries=queries,
+            failed_at=failed_at and moment_of(failed_at),
+            is_missing=bool(is_missing),
+            brought_papers=bool(brought_papers),
+        )
+
+    def note_last_fetch(self, last: LastFetch) -> None:
+        with self._connection.transaction() as db:
+            db.execute("DELETE FROM last_fetch")
+            db.execute(
+                "INSERT INTO last_fetch VALUES (?, ?, ?, ?, ?)",
+                [
+                    text_of(last.began_at),
+                    last.queries,
+                    last.failed_at and text_of(last.failed_at),
+                    last.is_missing,
+                    last.brought_papers,
+                ],
             )
 
     def fetched_at(self) -> Mapping[str, datetime]:
