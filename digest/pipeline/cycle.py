@@ -17,6 +17,7 @@ from digest.pipeline.compose_job import compose_due
 from digest.pipeline.confirm import confirm_changes
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.fetch import FetchReport, fetch
+from digest.pipeline.leases import FETCHING, FINISHING, turn_of
 from digest.pipeline.plan import ComposeReport, Due
 from digest.pipeline.progress import OutboxStatus, outbox_status
 from digest.pipeline.reconcile import take_up_renames, take_up_restored
@@ -117,7 +118,8 @@ class Cycle:
         if force:
             await asyncio.to_thread(self.store.retry_now, now=now)
         earlier = await self.deliver()
-        fetched = await self.fetch(enrolled.subscribers)
+        async with turn_of(self.store, FETCHING, self.notice):
+            fetched = await self.fetch(enrolled.subscribers)
         composed = ComposeReport()
         if fetched is not None and not fetched.is_clock_wrong:
             due = due_now(now) if force else due_by_day(now)
@@ -226,6 +228,10 @@ class Cycle:
 
         `subscribers` have their preferences applied.
         """
+        async with turn_of(self.store, FINISHING):
+            await self._finish(subscribers, brakes, now)
+
+    async def _finish(self, subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime) -> None:
         await asyncio.to_thread(clean_up, self.store, now=now, lookback=self.lookback)
         if self.transport is None:
             return

@@ -14,6 +14,7 @@ from digest.mail.links import links_for
 from digest.pipeline.cycle import Cycle, due_by_time
 from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.fetch import FetchReport
+from digest.pipeline.leases import FETCHING, leased
 from digest.pipeline.policy import pause_after
 from digest.pipeline.progress import OutboxStatus, covered_until, outbox_status, queries_hash, uncovered_since
 from digest.pipeline.schedule import fetch_due_at, slot_after
@@ -64,6 +65,7 @@ class Daemon(LongTasks):
         self._fetch_now = asyncio.Event()
         self._mail_now = asyncio.Event()
         self._started_at = clock()
+        self._last_fetch: LastFetch | None = None
         self._limited_until: datetime | None = None
         self._composing = asyncio.Lock()
         self._checking = asyncio.Lock()
@@ -137,6 +139,15 @@ class Daemon(LongTasks):
             self._notifier.status(status)
             _log.info(status)
             return due_at
+        async with leased(self._store, FETCHING) as lease:
+            if lease is None:
+                return self._clock() + long_tasks.LOOK_UP
+            due_at = await asyncio.to_thread(self._fetch_due_at)
+            if due_at is not None and due_at > self._clock():  # another host has just asked
+                return due_at
+            return await self._fetch_and_note()
+
+    async def _fetch_and_note(self) -> datetime:
         began_at, asked_for = self._clock(), self._subscribers
         report = await self._fetch_once()
         if report is None:  # asked to stop
@@ -148,6 +159,7 @@ class Daemon(LongTasks):
             is_missing=report.missing_at is not None,
             brought_papers=report.papers_new > 0,
         )
+        self._last_fetch = last
         await asyncio.to_thread(self._store.note_last_fetch, last)
         if report.missing_at:
             _log.warning(not_announced(report.missing_at))
@@ -155,6 +167,14 @@ class Daemon(LongTasks):
             _log.info(reason)
         self._mail_now.set()
         return self._clock()
+
+    async def _check_fetches(self) -> None:
+        """Mails what another host fetched for subscribers whose sending time has passed."""
+        last = await asyncio.to_thread(self._store.last_fetch)
+        if last != self._last_fetch:
+            self._last_fetch = last
+            self._fetch_now.set()
+            self._mail_now.set()
 
     def _fetch_due_at(self) -> datetime | None:
         now = self._clock()
@@ -250,6 +270,7 @@ class Daemon(LongTasks):
             await self._guarded("reading preferences", self._check_preferences)
             await self._guarded("reading confirmations", self._check_confirmations)
             await self._guarded("reading due mailings", self._check_due)
+            await self._guarded("reading fetches", self._check_fetches)
 
     async def _reread(self) -> None:
         try:

@@ -9,6 +9,7 @@ from digest.storage.pipeline_stores import (
     EnrolStore,
     FetchScheduleStore,
     FetchStore,
+    LeaseStore,
 )
 from digest.storage.report_stores import FiguresStore, HistoryStore, OperatorStore, PaperStore
 from digest.storage.subscriber_stores import (
@@ -24,6 +25,7 @@ class Store(
     EnrolStore,
     FetchStore,
     FetchScheduleStore,
+    LeaseStore,
     ComposeStore,
     DeliverStore,
     CleanupStore,

@@ -11,6 +11,7 @@ from digest.storage.values import (
     Delay,
     DeliveryResult,
     LastFetch,
+    Lease,
     Mailing,
     Matched,
     News,
@@ -123,6 +124,24 @@ class FetchStore(CoverageStore, RestoreStore, Protocol):
 
     def note_fetch(self, source: str, *, now: datetime) -> None:
         """Stores that a source answered well, and the last hit at that time."""
+        ...
+
+
+class LeaseStore(Protocol):
+    """Work that only one process at a time may do, over all hosts that use the state.
+
+    Each opened store is a holder of its own.
+    """
+
+    def take_lease(self, task: str, *, lasting: timedelta) -> Lease | None:
+        """Takes the lease of a task, or renews it. Returns `None` while another store has it.
+
+        It ends after `lasting`, by the clock of the database.
+        """
+        ...
+
+    def end_lease(self, task: str) -> None:
+        """Ends the lease, if this store has it."""
         ...
 
 

@@ -39,6 +39,15 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to do a task. `idle_for` is how long nobody had it; `None` if nobody ever had it, or if it is
+    renewed.
+    """
+
+    idle_for: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LastFetch:
     """The last fetch of a daemon, on any host: `began_at`, for the queries whose keys hash to `queries`.
 

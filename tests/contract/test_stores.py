@@ -470,3 +470,11 @@ def test_the_last_fetch_is_that_of_any_process(store: Store, other: Store) -> No
     for last in (first, later):
         store.note_last_fetch(last)
         assert other.last_fetch() == last
+
+
+def test_a_store_takes_a_lease_renews_and_ends_it(store: Store) -> None:
+    for _ in range(2):
+        assert store.take_lease("fetching", lasting=timedelta(minutes=1)) is not None
+    store.end_lease("fetching")
+    store.end_lease("fetching")
+    assert store.take_lease("fetching", lasting=timedelta(minutes=1)) is not None

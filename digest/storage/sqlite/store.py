@@ -9,6 +9,7 @@ from digest.storage.sqlite.confirmations import Confirmations
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions
 from digest.storage.sqlite.fetch_cache import FetchCache
+from digest.storage.sqlite.fetches import Fetches
 from digest.storage.sqlite.interests import Interests
 from digest.storage.sqlite.listed_papers import ListedPapers
 from digest.storage.sqlite.news import NewsReader
@@ -26,6 +27,7 @@ class SqliteStore(
     Papers,
     Archive,
     FetchCache,
+    Fetches,
     Subscriptions,
     NewsReader,
     SavedPreferences,
