@@ -25,6 +25,7 @@ from digest.errors import BadDocument, Implausible, Refused, SourceError, StateE
 from digest.sources.http_client import ClientSettings, PoliteClient
 from digest.sources.network_errors import no_answer
 from digest.sources.rate_limiter import RateLimiter
+from digest.storage.values import Lease
 from tests.integration.arxiv_server import (
     ArxivServer,
     Reply,
@@ -464,6 +465,35 @@ async def test_a_failed_request_counts_for_the_interval_too(tmp_path: Path) -> N
         await client.ask(server.url, FIELDS, text)
     assert len(server.asked) == 3
     assert_apart(server)
+
+
+class Hosts:
+    """The lease of requests as another host has it: taken `times`, then free for `idle_for`."""
+
+    def __init__(self, idle_for: timedelta | None, times: int = 0) -> None:
+        self.idle_for = idle_for
+        self.ended = 0
+        self._times = times
+
+    def take_lease(self, task: str, *, lasting: timedelta) -> Lease | None:
+        self._times -= 1
+        return None if self._times >= 0 else Lease(idle_for=self.idle_for)
+
+    def end_lease(self, task: str) -> None:
+        self.ended += 1
+
+
+@pytest.mark.parametrize("idle_for", [timedelta(0), timedelta(seconds=0.05), None])
+async def test_a_request_waits_for_those_of_other_hosts(tmp_path: Path, idle_for: timedelta | None) -> None:
+    hosts = Hosts(idle_for, times=3)
+    rate_limiter = RateLimiter(tmp_path / "requests", INTERVAL, timedelta(0), hosts)
+    heard: list[str] = []
+    rate_limiter.notify = heard.append
+    began = time.monotonic()
+    waits = INTERVAL - idle_for if idle_for is not None else timedelta(0)
+    assert await one_turn(rate_limiter) - began >= waits.total_seconds() * 0.99
+    assert hosts.ended == 1
+    assert "another host holds the lease" in heard[0]
 
 
 async def test_the_event_loop_is_free_while_one_waits(tmp_path: Path) -> None:
