@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from digest.config.memory import trim_heap
 from digest.mail.message import SenderIdentity
-from digest.mail.rate_limit import UNLIMITED, Limits
 from digest.mail.transport import Transport
 from digest.pipeline.cleanup import clean_up
 from digest.pipeline.compose_job import compose_due
@@ -26,6 +25,7 @@ from digest.pipeline.schedule import due_at_slot, due_today
 from digest.sources.arxiv.calendar import last_announcement, why_quiet
 from digest.sources.base import Source
 from digest.storage.base import Store
+from digest.storage.rate_limit import UNLIMITED, Limits
 from digest.storage.values import SubscriberStatus
 from digest.subscribers.preferences import Preferences, apply_preferences
 from digest.subscribers.subscriber import Subscriber

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from digest.config.memory import trim_heap
 from digest.errors import ServerUnavailable, StateError, WorkerGone
 from digest.keywords.index import forget
-from digest.mail.rate_limit import UNLIMITED, Limits, RateLimit
 from digest.mail.transport import Outcome, Receipt, Session, Transport
 from digest.pipeline.policy import LATEST_RETRY, Decision, retry_at
 from digest.pipeline.receipt_writer import ReceiptWriter
 from digest.pipeline.refusals import Refusals
 from digest.pipeline.render_queue import RenderedMessage, RenderQueue, StartWorker, Write, draft
 from digest.storage.pipeline_stores import DeliverStore
+from digest.storage.rate_limit import UNLIMITED, Limits, note_of
 from digest.storage.values import DeliveryResult, MailingState
 
 _log = logging.getLogger(__name__)
@@ -85,10 +85,11 @@ async def deliver(
     Raises `StateError` if the outbox cannot be read or written.
     """
     await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + LATEST_RETRY)
-    rate_limit = await asyncio.to_thread(RateLimit.resumed, limits, now=clock(), sent_since=store.sent_since)
+    if limits.are_set:
+        await asyncio.to_thread(store.resume_sending, now=clock())
     notes: list[str] = []
     async with _render_queue(store, write, start_worker, notes) as render:
-        delivery = _Delivery(store, transport, render, clock, rate_limit, stop or asyncio.Event(), notice)
+        delivery = _Delivery(store, transport, render, clock, limits, stop or asyncio.Event(), notice)
         try:
             await delivery.run()
         except ExceptionGroup as errors:
@@ -156,7 +157,7 @@ class _Delivery:
         transport: Transport,
         render: RenderQueue,
         clock: Callable[[], datetime],
-        rate_limit: RateLimit,
+        limits: Limits,
         stop: asyncio.Event,
         notice: Callable[[DeliveryReport], None],
     ) -> None:
@@ -165,7 +166,8 @@ class _Delivery:
         self._transport = transport
         self._render = render
         self._clock = clock
-        self._pace = rate_limit
+        self._limits = limits
+        self._turn = asyncio.Lock()
         self._began = clock(), time.monotonic()
         self._stop = stop
         self._notice = notice
@@ -193,7 +195,7 @@ class _Delivery:
             self.report.errors.append(str(failures[0]))
         elif self.report.limited_until:
             waiting = await asyncio.to_thread(self._store.waiting)
-            self.report.notes.append(self._pace.note(self._now(), waiting=waiting))
+            self.report.notes.append(note_of(self._limits, self.report.limited_until, waiting=waiting))
         if self._state_error:
             raise self._state_error
 
@@ -306,18 +308,27 @@ class _Delivery:
 
         Returns false if a daily limit is used up, ours or the provider's, or if asked to stop.
         """
-        if self._refusals.circuit_breaker.is_pulled or self._is_over_quota:
-            return False
-        while not self._pace.is_spent(now := self._now()):
-            wait = self._pace.wait_for(now).total_seconds()
-            if not wait:
-                self._pace.sent(now)
-                return True
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), wait)
-                return False
-        self.report.limited_until = self._pace.free_at(now)
+        if not self._limits.are_set:
+            return not self._is_ended
+        async with self._turn:  # one session waits for all
+            while not self._is_ended:
+                now = self._now()
+                turn = await asyncio.to_thread(self._store.reserve_sending, self._limits, now=now)
+                if turn.is_spent:
+                    self.report.limited_until = now + turn.wait
+                    return False
+                if not turn.wait:
+                    return True
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), turn.wait.total_seconds())
         return False
+
+    @property
+    def _is_ended(self) -> bool:
+        is_braked = self._refusals.circuit_breaker.is_pulled
+        return (
+            is_braked or self._is_over_quota or self.report.limited_until is not None or self._stop.is_set()
+        )
 
     def _now(self) -> datetime:
         """Returns the current moment by a running clock: `clock` may be fixed (`--now`)."""

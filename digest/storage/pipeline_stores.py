@@ -6,6 +6,7 @@ from typing import Protocol
 
 from digest.model.paper import ArxivId, Paper
 from digest.sources.window import Coverage
+from digest.storage.rate_limit import Limits, Turn
 from digest.storage.values import (
     AddressChange,
     Delay,
@@ -207,11 +208,14 @@ class ComposeStore(RecentStore, ListedStore, NewsStore, Protocol):
 class RenderStore(Protocol):
     """Claims the mailings to write."""
 
-    def claim(self, *, now: datetime, until: datetime, limit: int) -> tuple[Mailing, ...]:
+    def claim(
+        self, *, now: datetime, until: datetime, limit: int, holder: str | None = None
+    ) -> tuple[Mailing, ...]:
         """Marks up to `limit` due mailings as being sent, the longest due first, and returns them.
 
-        No other process gets them before `until` (the lease). After that, the next caller gets them. Mailings
-        of a subscriber who pauses are put off to the end of the pause.
+        No other process gets them before `until` (the lease). After that, the next caller gets them.
+        `reclaim_from` reclaims them earlier by their `holder`. Mailings of a subscriber who pauses are put
+        off to the end of the pause.
         """
         ...
 
@@ -239,7 +243,22 @@ class QueueStore(Protocol):
         ...
 
 
-class DeliverStore(RenderStore, QueueStore, Protocol):
+class RateStore(Protocol):
+    """Counts mails for the limits of a provider, over all processes that use the state."""
+
+    def resume_sending(self, *, now: datetime) -> None:
+        """Counts what the last 24 hours sent without `reserve_sending`: before a limit was set."""
+        ...
+
+    def reserve_sending(self, limits: Limits, *, now: datetime) -> Turn:
+        """Counts a mail that is handed over at `now`, unless the limits make it wait.
+
+        Call it for every attempt: providers count attempts, whatever their result.
+        """
+        ...
+
+
+class DeliverStore(RenderStore, QueueStore, RateStore, Protocol):
     """The results of a delivery, and the data for its decisions."""
 
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
@@ -247,6 +266,13 @@ class DeliverStore(RenderStore, QueueStore, Protocol):
 
         Call it while no other process can send. A mailing that is due after `latest` was put off while the
         clock was wrong: it is made due now.
+        """
+        ...
+
+    def reclaim_from(self, holder: str, *, now: datetime) -> int:
+        """Reclaims all mailings that this holder is sending, as unknown, and returns their number.
+
+        Call it after the holder has died.
         """
         ...
 
@@ -264,10 +290,6 @@ class DeliverStore(RenderStore, QueueStore, Protocol):
 
     def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
         """Releases claimed mailings without an attempt, if the server is to blame. `reply` is its reply."""
-        ...
-
-    def sent_since(self, moment: datetime) -> int:
-        """Returns the number of mailings whose last attempt was since then, with any result."""
         ...
 
     def doubted(self) -> Mapping[str, datetime]:

@@ -22,7 +22,6 @@ import trustme
 from digest.config.package_data import templates_folder
 from digest.errors import ServerUnavailable
 from digest.mail.message import SenderIdentity
-from digest.mail.rate_limit import Limits
 from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.writer import Writer
 from digest.mail.smtp.session import Security, SmtpServer, SmtpTransport
@@ -30,6 +29,7 @@ from digest.mail.transport import Outcome, Outgoing, Receipt
 from digest.pipeline.cycle import CycleReport
 from digest.pipeline.deliver import deliver
 from digest.pipeline.policy import RETRY_BOUNCED_AFTER
+from digest.storage.rate_limit import Limits
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing
 from tests.factories import make_subscriber

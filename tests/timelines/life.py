@@ -12,7 +12,6 @@ from typing import Any
 from unittest.mock import patch
 
 from digest.errors import ServerUnavailable
-from digest.mail.rate_limit import UNLIMITED
 from digest.mail.transport import Outcome, Outgoing, Receipt
 from digest.pipeline import cycle as cycle_module
 from digest.pipeline.compose_job import compose_due
@@ -25,6 +24,7 @@ from digest.service import daemon as daemon_module
 from digest.service.bootstrap import Setup, load_setup
 from digest.service.daemon import Daemon
 from digest.service.sd_notify import Notifier
+from digest.storage.rate_limit import UNLIMITED
 from digest.storage.sqlite.backup import back_up
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing

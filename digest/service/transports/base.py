@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from digest.config.settings import Settings
-from digest.mail.rate_limit import UNLIMITED, Limits
 from digest.mail.transport import Transport
 from digest.service.finding import Finding
+from digest.storage.rate_limit import UNLIMITED, Limits
 
 
 def _none(settings: Settings) -> Iterator[Finding]:

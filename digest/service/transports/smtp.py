@@ -6,10 +6,10 @@
 from collections.abc import AsyncIterator
 
 from digest.config.settings import Settings
-from digest.mail.rate_limit import Limits
 from digest.mail.smtp.session import SmtpServer, SmtpTransport
 from digest.service.finding import Finding
 from digest.service.transports.base import TransportKind
+from digest.storage.rate_limit import Limits
 
 
 def _build(settings: Settings) -> SmtpTransport:

@@ -585,6 +585,14 @@ def m023_discovered(db: Database) -> None:
 
 
 @migrations()
+def m024_workers(db: Database) -> None:
+    """Which worker holds a mailing, and the mails of the last day, for the limits of a provider."""
+    db.execute("ALTER TABLE mailing ADD COLUMN claimed_by TEXT")
+    # A row for each mail that was handed over while a limit was set, in this order and without gaps.
+    db.execute("CREATE TABLE sending (number INTEGER PRIMARY KEY, at TEXT NOT NULL) STRICT")
+
+
+@migrations()
 def m026_last_fetch(db: Database) -> None:
     """One row, of the last fetch of a daemon. queries: a hash of the keys of its queries."""
     db.execute(

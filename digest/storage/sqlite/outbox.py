@@ -23,6 +23,11 @@ _KEPT = timedelta(days=90)
 _PRUNED_AT_ONCE = 10_000
 """Enough for several days of most installations. Takes half a second."""
 
+_RECLAIM = (
+    "UPDATE mailing SET state = 'unknown', may_have_arrived = 1, due_at = ?"
+    " WHERE state = 'sending' AND due_at IS NOT NULL"  # NOT NULL: uses the index
+)
+
 
 class Outbox(Part):
     """The part of the store for mailings.
@@ -118,14 +123,14 @@ class Outbox(Part):
 
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
         with self._connection.transaction() as db:
-            taken = db.execute(
-                "UPDATE mailing SET state = 'unknown', may_have_arrived = 1, due_at = ?"
-                " WHERE state = 'sending' AND due_at IS NOT NULL",  # NOT NULL: uses the index
-                [text_of(now)],
-            ).rowcount
+            taken = db.execute(_RECLAIM, [text_of(now)]).rowcount
             db.execute("UPDATE mailing SET due_at = ? WHERE due_at > ?", [text_of(now), text_of(latest)])
         note_last_mailing(self._connection)
         return int(taken)
+
+    def reclaim_from(self, holder: str, *, now: datetime) -> int:
+        with self._connection.transaction() as db:
+            return int(db.execute(f"{_RECLAIM} AND claimed_by = ?", [text_of(now), holder]).rowcount)
 
     def retry_now(self, *, now: datetime) -> None:
         with self._connection.transaction() as db:
@@ -134,7 +139,9 @@ class Outbox(Part):
                 [text_of(now)],
             )
 
-    def claim(self, *, now: datetime, until: datetime, limit: int) -> tuple[Mailing, ...]:
+    def claim(
+        self, *, now: datetime, until: datetime, limit: int, holder: str | None = None
+    ) -> tuple[Mailing, ...]:
         with self._connection.transaction() as db:
             while self._withhold(db, now, limit) or self._put_off(db, now, limit):
                 pass
@@ -149,10 +156,11 @@ class Outbox(Part):
             db.conn.executemany(
                 """
                 UPDATE mailing
-                SET may_have_arrived = max(may_have_arrived, state = 'sending'), state = 'sending', due_at = ?
+                SET may_have_arrived = max(may_have_arrived, state = 'sending'), state = 'sending',
+                    due_at = ?, claimed_by = ?
                 WHERE number = ?
                 """,
-                ((text_of(until), row[0]) for row in rows),
+                ((text_of(until), holder, row[0]) for row in rows),
             )
             return tuple(read_mailing(row, self._editions, self._connection.secret) for row in rows)
 
@@ -308,13 +316,6 @@ class Outbox(Part):
     def next_due_at(self) -> datetime | None:
         due_at = self._connection.one("SELECT min(due_at) FROM mailing WHERE due_at IS NOT NULL")
         return due_at and moment_of(due_at)
-
-    def sent_since(self, moment: datetime) -> int:
-        return int(
-            self._connection.one(
-                "SELECT count(*) FROM mailing WHERE concluded_at >= ? AND attempts > 0", [text_of(moment)]
-            )
-        )
 
 
 def count_waiting(connection: Connection) -> int:

@@ -16,6 +16,7 @@ from digest.storage.sqlite.news import NewsReader
 from digest.storage.sqlite.outbox import Outbox
 from digest.storage.sqlite.papers import Papers
 from digest.storage.sqlite.preferences import SavedPreferences
+from digest.storage.sqlite.rate_limit import RateLimit
 from digest.storage.sqlite.reports import Reports
 from digest.storage.sqlite.restore_detection import RestoreDetection
 from digest.storage.sqlite.subscriptions import Subscriptions
@@ -37,6 +38,7 @@ class SqliteStore(
     Renaming,
     Suppressions,
     Outbox,
+    RateLimit,
     Reports,
     WebPages,
     RestoreDetection,
