@@ -5,7 +5,6 @@ import os
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from digest.config.settings import Settings
     from digest.mail.bounces import Bounce, Complaint, Unread, UnsubscribeRequest
     from digest.storage.base import Store
+    from digest.storage.factory import State
     from digest.storage.subscriber_stores import BounceStore
     from digest.storage.values import Bounced, Suppression
 
@@ -302,7 +302,7 @@ def _state(settings: "Settings") -> "AbstractContextManager[Store]":
     return open_store(_existing(settings))
 
 
-def _existing(settings: "Settings") -> Path:
+def _existing(settings: "Settings") -> "State":
     from digest.storage.factory import is_there
 
     if not is_there(settings.state):

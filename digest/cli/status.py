@@ -16,6 +16,7 @@ from digest.cli.options import AsObject, Moment
 if TYPE_CHECKING:
     from digest.service.bootstrap import Setup
     from digest.service.health import Health
+    from digest.storage.factory import State
 
 
 def status(
@@ -32,7 +33,7 @@ def status(
     from digest.errors import ConfigurationError
     from digest.service.bootstrap import load_setup
     from digest.service.health import SHOWN, examine
-    from digest.storage.factory import is_at_work, open_beside
+    from digest.storage.factory import is_at_work, is_there, open_beside, size_of
     from digest.subscribers.preferences import apply_preferences
 
     config = context_of(ctx).config
@@ -52,8 +53,8 @@ def status(
         subscribers = apply_preferences(setup.subscribers, store.preferences())
         shown = sys.maxsize if as_json else SHOWN
         health = examine(store, subscribers, now=now or datetime.now(UTC), shown=shown)
-    size = state.stat().st_size if state.exists() else 0
-    problems = (*([] if state.exists() else [_missing(state)]), *health.problems())
+    size = size_of(state)
+    problems = (*([] if is_there(state) else [_missing(state)]), *health.problems())
     is_working = is_at_work(state)
     if as_json:
         found = {**_as_object(health, problems), "state_bytes": size, "is_running": is_working}
@@ -68,12 +69,12 @@ def _is_closed(path: Path) -> bool:
     return path.exists() and not os.access(path, os.R_OK)
 
 
-def _missing(state: Path) -> str:
+def _missing(state: "State") -> str:
     """The problem that there is no state, and where the state of the service is."""
     from digest.config.loader import SERVICE_STATE
 
     service = ""
-    if state != SERVICE_STATE and os.path.lexists(SERVICE_STATE.parent):
+    if isinstance(state, Path) and state != SERVICE_STATE and os.path.lexists(SERVICE_STATE.parent):
         service = f"; the state of the service is {SERVICE_STATE}, which root can read"
     return (
         f"{state} does not exist yet; the first run creates it. For another state set DIGEST_STATE{service}"
@@ -120,10 +121,6 @@ def _as_object(health: "Health", problems: Sequence[str]) -> dict[str, Any]:
         "overdue": list(health.overdue),
         "undelivered": list(health.undelivered),
         "waiting": health.waiting,
-        "hosts": [
-            {"name": host.name, "seen_at": host.seen_at.isoformat(), "is_alive": host.is_alive}
-            for host in health.hosts
-        ],
         "restored": health.restored
         and {
             "copied_at": health.restored.copied_at and health.restored.copied_at.isoformat(),

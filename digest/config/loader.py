@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, InitSettingsSource
 
+from digest.config.database_url import is_database, masked
 from digest.config.local_timezone import machine_zone
 from digest.config.os_errors import is_file
 from digest.config.parsing import nearest, parse_toml, read_text, shown, unknown_key, unreadable
@@ -44,7 +45,7 @@ SERVICE_STATE = Path("/var/lib/arxiv-digest/digest.db")
 """The state of the service, as the units in systemd/ set it."""
 
 _PREFIX = "DIGEST_"
-_SECRETS = ("smtp.password",)
+_SECRETS = ("smtp.password", "state_password")
 
 
 def _known_keys() -> tuple[tuple[str, ...], ...]:
@@ -64,10 +65,17 @@ KEYS = _known_keys()
 _PATHS = (
     ("subscribers",),
     ("state",),
+    ("state_password_file",),
     ("smtp", "password_file"),
     ("delivery", "maildir"),
     ("mail", "templates"),
 )
+_PASSWORDS = {
+    "smtp-password": (("smtp", "password"), ("smtp", "password_file")),
+    "state-password": (("state_password",), ("state_password_file",)),
+}
+"""The credentials of systemd that hold a password, and the keys that do."""
+
 _SECTIONS = {key[0] for key in KEYS if len(key) == 2}
 
 
@@ -105,7 +113,8 @@ def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
     machine = _machine(
         environ,
         file,
-        has_password=sources.choose_password(),
+        state=sources.value(("state",)),
+        passwords=frozenset(name for name, keys in _PASSWORDS.items() if sources.choose_password(keys)),
         has_zone=sources.value(("defaults", "timezone")) is not None,
     )
     layers = (
@@ -133,23 +142,23 @@ class _Sources:
     def __init__(self, *, file: Path | None, written: dict[str, Any], variables: Mapping[str, str]) -> None:
         self.file, self._written, self._variables = file, written, variables
 
-    def choose_password(self) -> bool:
+    def choose_password(self, keys: Sequence[tuple[str, ...]]) -> bool:
         """Whether a password is given. One from the environment, in either form, replaces the file's."""
-        smtp = self._written.get("smtp")
-        in_file = smtp if isinstance(smtp, dict) else {}
-        forms = ("password", "password_file")
-        if not any(_variable(("smtp", form)) in self._variables for form in forms):
-            return any(form in in_file for form in forms)
-        for form in forms:
-            in_file.pop(form, None)
+        if not any(_variable(key) in self._variables for key in keys):
+            return any(self._in_file(key) is not None for key in keys)
+        for *section, key in keys:
+            table = self._in_file(tuple(section)) if section else self._written
+            if isinstance(table, dict):
+                table.pop(key, None)
         return True
 
     def place(self, key: tuple[str, ...]) -> str:
         """What to correct: the variable, the file, or if neither has the key, the credential."""
         if _variable(key) in self._variables:
             return _variable(key)
-        if self._in_file(key) is None and key == ("smtp", "password"):
-            return "the credential smtp-password"
+        credential = next((name for name, (first, _) in _PASSWORDS.items() if first == key), None)
+        if self._in_file(key) is None and credential:
+            return f"the credential {credential}"
         return str(self.file or "settings")
 
     def value(self, key: tuple[str, ...]) -> object:
@@ -190,30 +199,39 @@ def _with_absolute_paths(written: dict[str, Any], folder: Path) -> dict[str, Any
         table: Any = written
         for section in sections:
             table = table.get(section)
-        if isinstance(table, dict) and isinstance(table.get(key), str):
+        if isinstance(table, dict) and isinstance(table.get(key), str) and not is_database(table[key]):
             table[key] = str(folder / Path(table[key]).expanduser())
     return written
 
 
 def _machine(
-    environ: Mapping[str, str], file: Path | None, *, has_password: bool, has_zone: bool
+    environ: Mapping[str, str], file: Path | None, *, state: object, passwords: Set[str], has_zone: bool
 ) -> dict[str, Any]:
-    """Defaults from the machine: folders, time zone, systemd's credential."""
+    """Defaults from the machine: folders, time zone, systemd's credentials. `passwords` are given already."""
     found: dict[str, Any] = {
         "subscribers": (file.parent if file else Path()) / "subscribers.toml",
         "defaults": {"timezone": _zone_here(environ, is_needed=not has_zone)},
     }
     if folder := state_folder(environ):
         found["state"] = folder / "digest.db"
-    credential = Path(environ.get("CREDENTIALS_DIRECTORY") or os.devnull) / "smtp-password"
-    if not has_password and _is_file(credential):
-        try:
-            password = read_secret(credential)
-        except ValueError as error:
-            raise ConfigurationError(f"the credential smtp-password: {error}") from error
-        if password:
-            found["smtp"] = {"password": password}
+        if is_database(state):
+            found["delivery"] = {"maildir": folder / "Maildir"}
+    if "smtp-password" not in passwords and (password := _credential("smtp-password", environ)):
+        found["smtp"] = {"password": password}
+    if "state-password" not in passwords and (password := _credential("state-password", environ)):
+        found["state_password"] = password
     return found
+
+
+def _credential(name: str, environ: Mapping[str, str]) -> str:
+    """Returns the password that systemd hands over; empty if it does not."""
+    credential = Path(environ.get("CREDENTIALS_DIRECTORY") or os.devnull) / name
+    if not _is_file(credential):
+        return ""
+    try:
+        return read_secret(credential)
+    except ValueError as error:
+        raise ConfigurationError(f"the credential {name}: {error}") from error
 
 
 def state_folder(environ: Mapping[str, str]) -> Path | None:
@@ -246,7 +264,7 @@ def of_the_service(config: Path | None, environ: Mapping[str, str]) -> Mapping[s
     own = state_folder(environ)
     if not (own and os.path.lexists(own / SERVICE_STATE.name)) and os.path.lexists(SERVICE_STATE):
         handed["STATE_DIRECTORY"] = str(SERVICE_STATE.parent)
-    if os.access(SYSTEM_CONFIG.parent / "smtp-password", os.R_OK):
+    if any(os.access(SYSTEM_CONFIG.parent / name, os.R_OK) for name in _PASSWORDS):
         handed["CREDENTIALS_DIRECTORY"] = str(SYSTEM_CONFIG.parent)
     return {**handed, **environ}
 
@@ -287,10 +305,16 @@ def _problem(detail: ErrorDetails, sources: _Sources) -> str:
         return f"{name}: this user has no home folder; set {_variable(key)}, or HOME"
     if detail["type"] == "extra_forbidden":
         return f"{sources.place(key)}: {name}: {_unknown(key)}"
-    value = "" if name in _SECRETS else f" = {shown(sources.value(key), is_cut=key not in _PATHS)}"
+    value = "" if name in _SECRETS else f" = {_shown(key, sources.value(key))}"
     # Only our own rules raise exceptions; `_allowed` replaces the texts of pydantic.
     reason = cause if isinstance(cause, ValueError) else f"must be {_allowed(key)}"
     return f"{sources.place(key)}: {name}{value}: {reason}"
+
+
+def _shown(key: tuple[str, ...], value: object) -> str:
+    """The value as written, without the password of a database."""
+    text = masked(value) if isinstance(value, str) and is_database(value) else value
+    return shown(text, is_cut=key not in _PATHS)
 
 
 def _unknown(key: tuple[str, ...]) -> str:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from digest.config.database_url import DatabaseUrl, is_database, parse_database
 from digest.config.os_errors import explain
 from digest.config.parsing import (
     MOST_DISCOVERED,
@@ -47,6 +48,8 @@ ARXIV_INTERVAL = timedelta(seconds=3)
 
 _LONGEST_BOUNCE_NAME = 39
 """Together with `+` and a token of 24 characters: 64, the limit of RFC 5321, 4.5.3.1.1, before the @."""
+
+_STATES = "the path of the state file, or postgresql://USER@HOST/DATABASE"
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
@@ -113,6 +116,15 @@ def _contact(value: str) -> str:
 
 def _path(value: str | Path) -> Path:
     return Path(value).expanduser()
+
+
+def _state(value: object) -> Path | DatabaseUrl:
+    """The path of a file, or the address of a database."""
+    if isinstance(value, Path | DatabaseUrl):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"must be {_STATES}")  # noqa: TRY004 (pydantic reports a ValueError)
+    return parse_database(value) if is_database(value) else Path(value).expanduser()
 
 
 def _host_name(value: str | None) -> str | None:
@@ -385,7 +397,13 @@ class Settings(BaseSettings):
     )
 
     subscribers: FilePath = Field(description="the path of subscribers.toml")
-    state: FilePath = Field(description="the path of the state file")
+    state_password_file: FilePath | None = Field(
+        default=None, description="the path of a file that holds only the password"
+    )
+    state_password: SecretStr | None = Field(
+        default=None, min_length=1, validate_default=True, description="text"
+    )
+    state: Annotated[Path | DatabaseUrl, BeforeValidator(_state)] = Field(description=_STATES)
     defaults: Defaults = Field(default_factory=Defaults, description="a table: [defaults]")
     smtp: Smtp = Field(default_factory=Smtp, description="a table: [smtp]")
     arxiv: Arxiv = Field(default_factory=Arxiv, validate_default=True, description="a table: [arxiv]")
@@ -396,6 +414,27 @@ class Settings(BaseSettings):
 
     web: Web = Field(default_factory=Web, description="a table: [web]")
     operator: Operator = Field(default_factory=Operator, description="a table: [operator]")
+
+    @field_validator("state_password")
+    @classmethod
+    def _password_is_read(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        file = info.data.get("state_password_file")
+        if file and password:
+            raise WrongKey("state_password_file", "state_password is also set; use only one of the two")
+        try:
+            return SecretStr(read_secret(file)) if file else password
+        except ValueError as error:
+            raise WrongKey("state_password_file", str(error)) from error
+
+    @field_validator("state")
+    @classmethod
+    def _state_has_its_password(cls, state: Path | DatabaseUrl, info: ValidationInfo) -> Path | DatabaseUrl:
+        password = info.data.get("state_password")
+        if password is None or isinstance(state, Path):
+            return state
+        if state.has_password:
+            raise ValueError("has a password, and state_password_file or state_password too; use only one")
+        return state.with_password(password.get_secret_value())
 
     @field_validator("arxiv")
     @classmethod
@@ -417,6 +456,6 @@ class Settings(BaseSettings):
         chosen: dict[str, object] = {}
         if smtp.host and "transport" not in delivery.model_fields_set:
             chosen["transport"] = "smtp"
-        if "maildir" not in delivery.model_fields_set:
+        if "maildir" not in delivery.model_fields_set and isinstance(state, Path):
             chosen["maildir"] = state.parent / "Maildir"
         return delivery.model_copy(update=chosen)

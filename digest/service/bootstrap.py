@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
+from tempfile import gettempdir
 from urllib.parse import urlsplit
 
 from digest import __version__
@@ -114,7 +115,7 @@ def rate_limiter_file(settings: Settings, environ: Mapping[str, str] = os.enviro
     in three cases: the state belongs to another user (root may use it), the user has no writable folder, or
     the arXiv is on this machine and has its own rate limit.
     """
-    beside = settings.state.parent
+    beside = _folder_of(settings, environ)
     own = state_folder(environ)
     if own and not _is_on_this_machine(settings.arxiv.api_url) and _is_ours(beside):
         try:
@@ -124,6 +125,13 @@ def rate_limiter_file(settings: Settings, environ: Mapping[str, str] = os.enviro
         if own and os.access(own, os.W_OK | os.X_OK) and _is_ours(own):
             return own / _RATE_LIMITER_FILE
     return beside / _RATE_LIMITER_FILE
+
+
+def _folder_of(settings: Settings, environ: Mapping[str, str]) -> Path:
+    """Returns the folder of the state file; for a database, a folder of this user."""
+    if isinstance(settings.state, Path):
+        return settings.state.parent
+    return state_folder(environ) or Path(gettempdir()) / f"arxiv-digest-{os.geteuid()}"
 
 
 def _is_ours(folder: Path) -> bool:
@@ -142,7 +150,7 @@ async def open_client(
     """Opens the one HTTP client for all requests to arXiv."""
     interval = settings.arxiv.interval_for(settings.arxiv.api_url)
     rate_limiter = RateLimiter(rate_limiter_file(settings), interval)
-    make_folder(settings.state)
+    make_folder(_folder_of(settings, os.environ))
     async with PoliteClient(client_settings or client_settings_for(settings), rate_limiter) as client:
         yield client
 

@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, closing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from platform import node
 
 from digest.config.parsing import counted
-from digest.errors import ConfigurationError, StateError
+from digest.errors import ConfigurationError
 from digest.mail.links import links_for
 from digest.pipeline.cycle import Cycle, due_by_time
 from digest.pipeline.deliver import DeliveryReport
@@ -86,10 +85,7 @@ class Daemon(LongTasks):
         with closing(self._notifier):
             await self._cycle().reconcile()
             await self._enrol()
-            await self._note_alive()
             await self._serve()
-            with suppress(StateError):
-                await asyncio.to_thread(self._store.note_stopped)
         _log.info("stopped")
 
     def _interrupt(self) -> None:
@@ -179,9 +175,6 @@ class Daemon(LongTasks):
             self._last_fetch = last
             self._fetch_now.set()
             self._mail_now.set()
-
-    async def _note_alive(self) -> None:
-        await asyncio.to_thread(self._store.note_alive, node())
 
     def _fetch_due_at(self) -> datetime | None:
         now = self._clock()
@@ -278,7 +271,6 @@ class Daemon(LongTasks):
             await self._guarded("reading confirmations", self._check_confirmations)
             await self._guarded("reading due mailings", self._check_due)
             await self._guarded("reading fetches", self._check_fetches)
-            await self._guarded("reporting this host", self._note_alive)
 
     async def _reread(self) -> None:
         try:

@@ -17,10 +17,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from digest.config.database_url import DatabaseUrl
 from digest.errors import StateError, WorkerGone
 from digest.mail.transport import Outgoing
 from digest.pipeline.render_queue import RenderedMessage, RenderQueue
 from digest.service.mail_setup import WriterSetup
+from digest.storage.factory import State
 
 _LONGEST_LINE = 1 << 20
 """In bytes. The descriptions of thirty messages take about ten thousand."""
@@ -34,8 +36,10 @@ PATIENCE = 120.0
 
 
 @asynccontextmanager
-async def started_worker(writer_setup: WriterSetup, state: Path) -> AsyncIterator[RenderQueue]:
+async def started_worker(writer_setup: WriterSetup, state: State) -> AsyncIterator[RenderQueue]:
     """Starts a worker for the state, with that setup. Raises `WorkerGone`."""
+    if isinstance(state, DatabaseUrl):
+        raise WorkerGone("it works on a state file only")
     with _shared_buffer() as buffer:
         try:
             process = await asyncio.create_subprocess_exec(

@@ -3,76 +3,88 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from time import time
+from types import ModuleType
+from typing import cast
 
+from digest.config.database_url import DatabaseUrl
 from digest.config.file_lock import make_private_folder
-from digest.errors import AlreadyRunning
+from digest.errors import AlreadyRunning, ConfigurationError, StateError
 from digest.storage.base import Store
 from digest.storage.lock import hold_state
-from digest.storage.sqlite.backup import back_up, copy_state
-from digest.storage.sqlite.errors import is_there, state_error
-from digest.storage.sqlite.inspection import is_of_this_version, look_into, restored_in
+from digest.storage.sqlite import backup, inspection
+from digest.storage.sqlite import errors as sqlite_errors
 from digest.storage.sqlite.store import SqliteStore
+from digest.storage.values import Restored
 
-__all__ = [
-    "back_up",
-    "is_at_work",
-    "is_there",
-    "look_into",
-    "make_folder",
-    "open_alone",
-    "open_beside",
-    "open_copy",
-    "open_store",
-    "restored_in",
-]
+State = Path | DatabaseUrl
+"""Where the state is: a file of SQLite, or a database of PostgreSQL."""
 
 _COPY_PREFIX = "digest-"
 _COPY_NAME = "copy.db"
 _COPY_SECONDS = 3600
 
 
-def open_store(state: Path, *, patience: float | None = None) -> AbstractContextManager[Store]:
+def open_store(state: State, *, patience: float | None = None) -> AbstractContextManager[Store]:
     """Opens the state, which other processes may use too. Creates it if it does not exist.
 
     A change waits up to `patience` seconds, if given, for other writers. Raises `StateError`.
     """
+    if isinstance(state, DatabaseUrl):
+        return _as_store(_postgresql("store").open_store(state, patience=patience))
     return SqliteStore(state, patience=patience)
 
 
 @contextmanager
-def open_alone(state: Path) -> Iterator[Store]:
-    """Opens the state for this process alone. Raises `AlreadyRunning` and `StateError`."""
-    with hold_state(state), open_store(state) as store:
-        yield store
+def open_alone(state: State) -> Iterator[Store]:
+    """Opens a state file for this process alone; a database has any number of hosts.
+
+    Raises `AlreadyRunning` and `StateError`.
+    """
+    with ExitStack() as stack:
+        if isinstance(state, Path):
+            stack.enter_context(hold_state(state))
+        yield stack.enter_context(open_store(state))
 
 
 @contextmanager
-def open_beside(state: Path) -> Iterator[Store]:
+def open_beside(state: State) -> Iterator[Store]:
     """Opens the state for reading, also while the daemon uses it. If there is none yet, it is empty.
 
-    A state of an older version is not changed: a copy of it is opened.
+    A state file of an older version is not changed: a copy of it is opened.
     """
-    is_current = is_there(state) and is_of_this_version(state)
-    with open_store(state) if is_current else open_copy(state) as store:
+    if isinstance(state, DatabaseUrl) and is_there(state):
+        opened = _as_store(_postgresql("store").open_beside(state))
+    elif isinstance(state, Path) and is_there(state) and inspection.is_of_this_version(state):
+        opened = open_store(state)
+    else:
+        opened = open_copy(state)
+    with opened as store:
         yield store
 
 
 @contextmanager
-def open_copy(state: Path) -> Iterator[Store]:
+def open_copy(state: State) -> Iterator[Store]:
     """Opens a temporary copy of the state. Changes of the copy have no effect on the state.
 
     The files are deleted as soon as they are open, so that a killed process leaves nothing. If a process was
     killed while it copied, a later process removes its files.
     """
+    is_known = is_there(state)
+    if isinstance(state, DatabaseUrl) and is_known:
+        with _as_store(_postgresql("store").open_copy(state)) as store:
+            yield store
+        return
     _remove_left_copies()
     with TemporaryDirectory(prefix=_COPY_PREFIX, ignore_cleanup_errors=True) as folder:
         copy_path = Path(folder) / _COPY_NAME
-        if is_there(state):
-            copy_state(state, copy_path)
+        if isinstance(state, Path) and is_known:
+            backup.copy_state(state, copy_path)
         with SqliteStore(copy_path, keeps_former=False) as copy:
             shutil.rmtree(folder, ignore_errors=True)
             yield copy
@@ -87,9 +99,27 @@ def _remove_left_copies() -> None:
                 shutil.rmtree(copy.parent, ignore_errors=True)
 
 
-def is_at_work(state: Path) -> bool:
-    """Whether another process uses the state now."""
+def is_there(state: State) -> bool:
+    """Whether the state exists. Raises `StateError` if this cannot be found out."""
+    if isinstance(state, DatabaseUrl):
+        return bool(_postgresql("inspection").is_there(state))
+    return sqlite_errors.is_there(state)
+
+
+def size_of(state: State) -> int:
+    """Returns the size of the state in bytes; 0 if there is none. Raises `StateError`."""
     if not is_there(state):
+        return 0
+    return (
+        int(_postgresql("inspection").size_of(state))
+        if isinstance(state, DatabaseUrl)
+        else state.stat().st_size
+    )
+
+
+def is_at_work(state: State) -> bool:
+    """Whether another process of this machine uses the state file now."""
+    if isinstance(state, DatabaseUrl) or not is_there(state):
         return False
     try:
         with hold_state(state, patience=0):
@@ -98,9 +128,52 @@ def is_at_work(state: Path) -> bool:
         return True
 
 
-def make_folder(state: Path) -> None:
-    """Creates the folder of the state, for this user alone. Raises `StateError`."""
+def look_into(state: State, *, busy: timedelta, within: timedelta) -> bool:
+    """Checks the state for damage. Returns false if this takes longer than `within`. Changes nothing.
+
+    Raises `StateError` if it is damaged, of another program or of a newer version, if it cannot be written,
+    or if another process still locks it after `busy`. The pages of a database are its server's concern.
+    """
+    if isinstance(state, DatabaseUrl):
+        _postgresql("inspection").look_into(state)
+        return True
+    return inspection.look_into(state, busy=busy, within=within)
+
+
+def restored_in(state: State) -> Restored | None:
+    """Returns the result of `Store.restored`. Only reads the state. Raises `StateError`."""
+    if isinstance(state, DatabaseUrl):
+        return None
+    return inspection.restored_in(state)
+
+
+def back_up(state: State, copy: Path, *, now: datetime) -> int:
+    """Copies the state file to `copy`, checks it, and returns its size in bytes. Raises `StateError`."""
+    if isinstance(state, DatabaseUrl):
+        reason = "is a database, which its server backs up: `pg_dump --format=custom` copies it"
+        raise StateError(str(state), f"{reason} (digest docs postgresql)")
+    return backup.back_up(state, copy, now=now)
+
+
+def make_folder(folder: Path) -> None:
+    """Creates the folder of a state, for this user alone. Raises `StateError`."""
     try:
-        make_private_folder(state.parent)
+        make_private_folder(folder)
     except OSError as error:
-        raise state_error(state, error) from error
+        raise sqlite_errors.state_error(folder, error) from error
+
+
+def _postgresql(module: str) -> ModuleType:
+    """Imports a module of `storage/postgresql`, which needs the extra. Raises `ConfigurationError`."""
+    try:
+        return import_module(f"digest.storage.postgresql.{module}")
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the state is a PostgreSQL database, and {error.name or error} is not installed:"
+            " pip install 'arxiv-digest-mailer[postgresql]'"
+        ) from error
+
+
+def _as_store(opened: object) -> AbstractContextManager[Store]:
+    """Some methods are not built yet: tests/contract/conftest.py."""
+    return cast("AbstractContextManager[Store]", opened)

@@ -7,14 +7,13 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 
 from aiohttp import web
 
 from digest.config.package_data import templates_folder
 from digest.config.web_settings import Web
 from digest.errors import ConfigurationError
-from digest.storage.factory import open_store
+from digest.storage.factory import State, open_store
 from digest.web.app import Application
 from digest.web.connections import ConnectionLimiter, connections_for, listener_at
 from digest.web.judging import JudgingSite
@@ -40,7 +39,7 @@ _PATIENCE = 2.5
 @asynccontextmanager
 async def serving(
     settings: Web,
-    state: Path,
+    state: State,
     subscribers: Subscribers,
     *,
     clock: Callable[[], datetime],

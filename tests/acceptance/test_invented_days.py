@@ -135,7 +135,7 @@ class House:
         """A run as `digest run` makes it: everything is opened anew, only the state file remembers."""
         self.arxiv.now = now
         settings = self.setup.settings
-        with SqliteStore(settings.state) as store:
+        with SqliteStore(self.folder / "digest.db") as store:
             async with open_client(settings) as client:
                 cycle = build_cycle(self.setup, store, clock=lambda: now, client=client)
                 return await cycle.run()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from digest.storage.base import Store
 from digest.storage.factory import open_store
+from tests.postgresql import database_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,11 @@ def _check_sqlite(folder: Path) -> None:
         assert state.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
+def _check_postgresql(folder: Path) -> None:
+    """The server sees to it."""
+
+
 BACK_ENDS = {
     "sqlite": BackEnd(open=lambda folder: open_store(folder / "digest.db"), check=_check_sqlite),
+    "postgresql": BackEnd(open=lambda folder: open_store(database_of(folder)), check=_check_postgresql),
 }

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from digest.storage.postgresql.editions import Part as PostgresqlPart
+from digest.storage.postgresql.store import PostgresqlStore
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.store import SqliteStore
 from tests.documents import spans
@@ -43,7 +45,7 @@ PURE = re.compile(
     r"|web\.(client_address|preferences_form|feeds)"
     r"|cli\.doctor_checks\.email_authentication|cli\.daily_papers\."
 )
-IMPURE = {"aiohttp", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
+IMPURE = {"aiohttp", "psycopg", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic"}
 
 MODULES = {
@@ -76,7 +78,14 @@ def test_imports_point_back(module: str) -> None:
 
 @pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith("storage.")])
 def test_only_storage_knows_which_database_it_is(module: str) -> None:
-    hidden = ("digest.storage.sqlite", "digest.storage.lock", "sqlite3", "sqlite_utils")
+    hidden = (
+        "digest.storage.sqlite",
+        "digest.storage.postgresql",
+        "digest.storage.lock",
+        "sqlite3",
+        "sqlite_utils",
+        "psycopg",
+    )
     assert not {name for name in imported(MODULES[module]) if name.startswith(hidden)}
 
 
@@ -104,7 +113,11 @@ def test_no_pattern_has_a_possessive_or_atomic_group(module: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(CONTRACT.glob("test_*.py")), ids=lambda path: path.stem)
 def test_what_every_store_promises_is_tested_without_knowing_which_one(path: Path) -> None:
-    assert not {name for name in imported(path) if name.startswith(("digest.storage.sqlite", "sqlite3"))}
+    assert not {
+        name
+        for name in imported(path)
+        if name.startswith(("digest.storage.sqlite", "digest.storage.postgresql", "sqlite3", "psycopg"))
+    }
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if re.match(r"(mail|pipeline|web)\.", name)])
@@ -112,9 +125,12 @@ def test_a_job_names_the_narrow_protocol_of_the_store_that_it_uses(module: str) 
     assert module == "pipeline.cycle" or "digest.storage.base" not in imported(MODULES[module])
 
 
-def test_the_parts_of_the_store_do_not_inherit_each_other() -> None:
-    parts = SqliteStore.__bases__
-    assert {part.__bases__ for part in parts} == {(Part,)}
+@pytest.mark.parametrize(
+    ("store", "root"), [(SqliteStore, Part), (PostgresqlStore, PostgresqlPart)], ids=["sqlite", "postgresql"]
+)
+def test_the_parts_of_the_store_do_not_inherit_each_other(store: type, root: type) -> None:
+    parts = store.__bases__
+    assert {part.__bases__ for part in parts} == {(root,)}
     names = [name for part in parts for name in vars(part) if not name.startswith("__")]
     assert len(names) == len(set(names))
 

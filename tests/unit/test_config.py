@@ -11,6 +11,7 @@ from zoneinfo import TZPATH, ZoneInfo
 
 import pytest
 
+from digest.config.database_url import DatabaseUrl
 from digest.config.loader import KEYS, Settings, load_settings, system_zone
 from digest.config.local_timezone import machine_zone
 from digest.errors import ConfigurationError
@@ -55,9 +56,9 @@ def test_the_file_named_on_the_command_line_goes_before_the_variable_and_the_fol
     for name in ("named", "variable", "digest"):
         Path(f"{name}.toml").write_text(f'state = "{name}.db"')
     environ = {"DIGEST_CONFIG": str(tmp_path / "variable.toml")}
-    assert load_settings(Path("named.toml"), environ).state.name == "named.db"
-    assert load_settings(None, environ).state.name == "variable.db"
-    assert load_settings(None, {}).state.name == "digest.db"
+    assert Path(str(load_settings(Path("named.toml"), environ).state)).name == "named.db"
+    assert Path(str(load_settings(None, environ).state)).name == "variable.db"
+    assert Path(str(load_settings(None, {}).state)).name == "digest.db"
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,8 @@ def test_every_key_can_come_from_the_environment() -> None:
     environ = {
         "DIGEST_SUBSCRIBERS": "who.toml",
         "DIGEST_STATE": "state.db",
+        "DIGEST_STATE_PASSWORD": "hush",
+        "DIGEST_STATE_PASSWORD_FILE": "",
         "DIGEST_ARXIV__API_URL": LOOPBACK,
         "DIGEST_ARXIV__OAI_URL": "http://localhost/oai",
         "DIGEST_ARXIV__FEED_URL": "http://[::1]:8931/atom",
@@ -594,3 +597,38 @@ def test_without_a_provider_there_are_no_limits() -> None:
 def test_an_abbreviated_zone_gets_the_advice_to_name_a_city(zone: str) -> None:
     with pytest.raises(ConfigurationError, match="has no summer time: use a city of that zone"):
         load_settings(None, {"DIGEST_DEFAULTS__TIMEZONE": zone})
+
+
+DATABASE = 'state = "postgresql://ada@db.example.org/digest"\n'
+
+
+def test_the_password_of_a_database_comes_from_its_file_a_variable_or_a_credential(tmp_path: Path) -> None:
+    secret = tmp_path / "state-password"
+    secret.write_text("hush\n")
+    given: tuple[tuple[str, dict[str, str]], ...] = (
+        (f'state_password_file = "{secret}"', {}),
+        ("", {"DIGEST_STATE_PASSWORD": "hush"}),
+        ('state_password = "former"', {"DIGEST_STATE_PASSWORD_FILE": str(secret)}),
+        ("", {"CREDENTIALS_DIRECTORY": str(tmp_path)}),
+    )
+    for toml, environ in given:
+        state = load(DATABASE + toml, environ).state
+        assert isinstance(state, DatabaseUrl)
+        assert state.url == "postgresql://ada@db.example.org/digest?password=hush"
+        assert "hush" not in str(state)
+
+
+def test_a_database_has_one_password() -> None:
+    url = "postgresql://ada:hush@db.example.org/digest"
+    (problem,) = problems("", {"DIGEST_STATE": url, "DIGEST_STATE_PASSWORD": "other"})
+    assert "DIGEST_STATE: state = " in problem
+    assert "ada:***@db" in problem
+    assert "hush" not in problem
+    assert "use only one" in problem
+    (problem,) = problems(DATABASE + 'state_password = "a"\nstate_password_file = "b"')
+    assert "state_password_file: state_password is also set" in problem
+
+
+def test_mails_lie_in_this_users_folder_where_the_state_is_a_database(tmp_path: Path) -> None:
+    settings = load(DATABASE, {"STATE_DIRECTORY": str(tmp_path)})
+    assert settings.delivery.maildir == tmp_path / "Maildir"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from digest.config.database_url import is_database, masked
 from digest.config.package_data import templates_folder
 from digest.config.parsing import parse_toml, read_text
 from digest.config.settings import Settings
@@ -15,7 +16,7 @@ from digest.service.bootstrap import Setup
 from digest.service.finding import Finding, failed, nearest_folder, ok, warning, writable
 from digest.service.mail_setup import build_mail_writer, writer_setup_for
 from digest.service.transports.base import transport_kind
-from digest.storage.factory import look_into, restored_in
+from digest.storage.factory import State, is_there, look_into, restored_in, size_of
 
 A_YEAR = 300_000_000
 """Bytes: half for all papers of arXiv in a year (docs/benchmarks.md), half for a copy."""
@@ -29,9 +30,11 @@ def check_files(setup: Setup) -> Iterator[Finding]:
     """Permissions, free space and state."""
     settings = setup.settings
     yield from _secrets(setup.config_file, settings)
-    yield writable("state folder", settings.state.parent)
+    if isinstance(settings.state, Path):
+        yield writable("state folder", settings.state.parent)
     yield from transport_kind(settings).check_files(settings)
-    yield _room(settings.state.parent)
+    if isinstance(settings.state, Path):
+        yield _room(settings.state.parent)
     if settings.mail.templates:
         yield _templates(settings, settings.mail.templates)
     yield _state(settings.state)
@@ -39,7 +42,7 @@ def check_files(setup: Setup) -> Iterator[Finding]:
 
 def _secrets(config: Path | None, settings: Settings) -> Iterator[Finding]:
     """Only one user may read files that hold a password."""
-    files = [file for file in (settings.smtp.password_file,) if file]
+    files = [file for file in (settings.smtp.password_file, settings.state_password_file) if file]
     if config and _holds_password(config):
         files.append(config)
     for file in files:
@@ -56,10 +59,15 @@ def judge_secret(file: Path, mode: int) -> Finding:
 
 def _holds_password(config: Path) -> bool:
     try:
-        smtp = parse_toml(read_text(config), config).get("smtp", {})
+        written = parse_toml(read_text(config), config)
     except (ConfigurationError, FileNotFoundError):  # it was edited just now
         return False
-    return isinstance(smtp, dict) and "password" in smtp
+    smtp, state = written.get("smtp", {}), str(written.get("state", ""))
+    return (
+        (isinstance(smtp, dict) and "password" in smtp)
+        or "state_password" in written
+        or (is_database(state) and masked(state) != state)
+    )
 
 
 def _templates(settings: Settings, folder: Path) -> Finding:
@@ -94,20 +102,20 @@ def judge_room(free: int) -> Finding:
     return ok("disk", said)
 
 
-def _state(path: Path) -> Finding:
-    if not path.exists():
-        return ok("state", f"{path} does not exist yet; the first run creates it")
+def _state(state: State) -> Finding:
     try:
-        is_whole = look_into(path, busy=_BUSY, within=_PATIENCE)
-        restored = restored_in(path)
+        if isinstance(state, Path) and not is_there(state):
+            return ok("state", f"{state} does not exist yet; the first run creates it")
+        is_whole = look_into(state, busy=_BUSY, within=_PATIENCE)
+        restored = restored_in(state)
+        size = f"{size_of(state) / 1e6:,.1f} MB"
     except StateError as error:
         what, _, remedy = error.reason.partition("; ")
-        return failed("state", f"{path}: {what}", remedy or "check the disk, or restore a backup")
-    size = f"{path.stat().st_size / 1e6:,.1f} MB"
+        return failed("state", f"{state}: {what}", remedy or "check the disk, or restore a backup")
     if not is_whole:
-        said = f"{path}: {size}, too large to check within {_PATIENCE.seconds} s"
+        said = f"{state}: {size}, too large to check within {_PATIENCE.seconds} s"
         return warning("state", said, "`digest backup PATH` checks all of it")
     if restored and restored.noticed_at is None:
-        said = f"{path}: {size}, no errors; restored from an older copy, the next run continues from it"
+        said = f"{state}: {size}, no errors; restored from an older copy, the next run continues from it"
         return ok("state", said)
-    return ok("state", f"{path}: {size}, no errors")
+    return ok("state", f"{state}: {size}, no errors")

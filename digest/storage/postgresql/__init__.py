@@ -1,0 +1,1 @@
+"""The store in PostgreSQL. Only `digest.storage.factory` knows it; it needs the extra `postgresql`."""

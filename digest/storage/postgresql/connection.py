@@ -1,0 +1,180 @@
+"""Connects to PostgreSQL, and gives transactions that nest within a thread.
+
+Everything works through a pooler in transaction mode: nothing is left in a session between transactions, and
+no statement is prepared (https://www.pgbouncer.org/features.html).
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import psycopg
+from psycopg import IsolationLevel
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.datetime import TimestamptzLoader
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from digest.config.database_url import DatabaseUrl
+from digest.errors import StateError
+from digest.storage.postgresql.errors import state_error
+from digest.storage.postgresql.migrations import migrate, require_current
+from digest.storage.postgresql.row_mapping import in_utc
+
+Database = psycopg.Connection[tuple[Any, ...]]
+
+_PATIENCE = 30.0
+"""How long a call waits for a connection: a restart of the server takes seconds."""
+
+_MOST_CONNECTIONS = 4
+
+_DEFAULTS = {
+    "connect_timeout": "10",
+    "fallback_application_name": "digest",
+    # A host that vanished is noticed within a minute: https://www.postgresql.org/docs/current/libpq-connect.html
+    "keepalives_idle": "20",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "40000",
+}
+
+_CLOSED = "is closed"
+
+
+class _InUtc(TimestamptzLoader):
+    """Gives moments in UTC, whatever the time zone of the session."""
+
+    def load(self, data: Any) -> Any:
+        return in_utc(super().load(data))
+
+
+class Connection:
+    """What all parts of the store share: a connection for each thread that works, from a pool."""
+
+    def __init__(self, url: DatabaseUrl, *, patience: float | None = None, may_migrate: bool = True) -> None:
+        """Connects, and converts an older format if it may.
+
+        A change waits up to `patience` seconds, if given, for other writers.
+        Raises `StateError` for an address that is not valid, a server that cannot be reached, the database of
+        another program, or a newer format.
+        """
+        self.url = url
+        self._patience = patience
+        self._local = threading.local()
+        conninfo = conninfo_of(url)
+        with self._wrapping_errors(), connect(url) as db:
+            require_utf8(db, url)
+            if may_migrate:
+                migrate(db, url)
+            else:
+                require_current(db, url)
+        self._pool: ConnectionPool[Database] = ConnectionPool(
+            conninfo,
+            kwargs={"autocommit": True, "prepare_threshold": None},
+            configure=_configure,
+            check=ConnectionPool.check_connection,
+            min_size=0,
+            max_size=_MOST_CONNECTIONS,
+            num_workers=1,
+            timeout=_PATIENCE if patience is None else patience,
+            open=True,
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Database]:
+        """Begins a transaction, or a part of the one that this thread is in, which is undone alone."""
+        with self._connected() as db, db.transaction():
+            if self._patience is not None:
+                db.execute("SELECT set_config('lock_timeout', %s, true)", [f"{self._patience:.3f}s"])
+            yield db
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Database]:
+        """Begins a transaction for reading: all reads see the same moment. Never waits for writers."""
+        with self._connected() as db:
+            if db.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                yield db
+                return
+            db.isolation_level, db.read_only = IsolationLevel.REPEATABLE_READ, True
+            try:
+                with db.transaction():
+                    yield db
+            finally:
+                if not db.closed:
+                    db.isolation_level = db.read_only = None
+
+    @contextmanager
+    def _connected(self) -> Iterator[Database]:
+        """The connection that this thread works with, else one of the pool."""
+        with self._wrapping_errors():
+            held: Database | None = getattr(self._local, "db", None)
+            if held is not None:
+                yield held
+                return
+            with self._pool.connection() as db:
+                self._local.db = db
+                try:
+                    yield db
+                finally:
+                    self._local.db = None
+
+    @contextmanager
+    def _wrapping_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except PoolTimeout as error:
+            raise self._why_no_connection() from error
+        except psycopg.Error as error:
+            raise state_error(self.url, error) from error
+
+    def _why_no_connection(self) -> StateError:
+        """The pool does not say why it has none: one more attempt does."""
+        try:
+            connect(self.url).close()
+        except psycopg.Error as error:
+            return state_error(self.url, error)
+        return StateError(str(self.url), "all connections of this process are in use", is_passing=True)
+
+    def rows(self, sql: str, values: Sequence[object] | dict[str, object] = ()) -> list[tuple[Any, ...]]:
+        with self._connected() as db:
+            return db.execute(sql, values).fetchall()  # type: ignore[call-overload, no-any-return, unused-ignore]
+
+    def one(self, sql: str, values: Sequence[object] | dict[str, object] = ()) -> Any:
+        return self.rows(sql, values)[0][0]
+
+    @cached_property
+    def secret(self) -> str:
+        """The secret of this installation, from which tokens are derived."""
+        return str(self.one("SELECT secret FROM installation"))
+
+
+def conninfo_of(url: DatabaseUrl) -> str:
+    """Returns what libpq needs. Raises `StateError`, which never quotes the address with its password."""
+    try:
+        given = conninfo_to_dict(url.url)
+        return make_conninfo(**{**_DEFAULTS, **{key: str(value) for key, value in given.items()}})
+    except psycopg.ProgrammingError:
+        reason = "is no valid address of a database; write postgresql://USER@HOST/DATABASE, and special"
+        raise StateError(
+            str(url), f"{reason} characters as % and two digits (digest docs postgresql)"
+        ) from None
+
+
+def connect(url: DatabaseUrl) -> Database:
+    """Connects outside a pool. Raises `psycopg.Error`, or `StateError` for an address that is not valid."""
+    db: Database = psycopg.connect(conninfo_of(url), autocommit=True, prepare_threshold=None)
+    _configure(db)
+    return db
+
+
+def require_utf8(db: Database, url: DatabaseUrl) -> None:
+    if db.info.parameter_status("server_encoding") != "UTF8":
+        raise StateError(str(url), "has not the encoding UTF8; create it with `createdb --encoding=UTF8`")
+
+
+def _configure(db: Database) -> None:
+    db.adapters.register_loader("timestamptz", _InUtc)

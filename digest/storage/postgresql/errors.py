@@ -1,0 +1,66 @@
+"""Explains errors of PostgreSQL to an operator (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+
+import psycopg
+from psycopg import errors
+
+from digest.config.database_url import DatabaseUrl
+from digest.errors import StateError
+from digest.model.paper import one_line
+
+_NEEDS_A_PERSON = (
+    "password authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "does not exist",
+    "certificate verify failed",
+    "is not permitted to log in",
+)
+"""In the text of a connection that was refused: libpq gives no code for it."""
+
+_AGAIN = (
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.LockNotAvailable,
+    errors.QueryCanceled,
+    errors.IdleInTransactionSessionTimeout,
+)
+_STOPPED = (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow)
+
+
+def state_error(url: DatabaseUrl, error: psycopg.Error) -> StateError:
+    """Explains what happened, and what an operator can do."""
+    reason, is_passing = _explained(error)
+    return StateError(str(url), reason, is_passing=is_passing)
+
+
+def _explained(error: psycopg.Error) -> tuple[str, bool]:
+    said = one_line(error.diag.message_primary or str(error) or type(error).__name__)
+    match error:
+        case errors.ReadOnlySqlTransaction():
+            remedy = "name the primary server in state, or add ?target_session_attrs=read-write"
+            return f"is read-only now, as a standby server is: {remedy}", True
+        case errors.DiskFull():
+            return f"the disk of the database server is full ({said}); free some space there", True
+        case errors.InsufficientPrivilege():
+            return f"{said}; make the role the owner of the database (digest docs postgresql)", True
+        case errors.TooManyConnections():
+            return f"{said}; raise max_connections of the server, or put a pooler before it", True
+        case errors.OutOfMemory():
+            return f"the database server has no memory left ({said})", True
+        case _ if isinstance(error, _STOPPED):
+            return f"the database server stops or starts: {said}", True
+        case _ if isinstance(error, _AGAIN):
+            return f"the database is busy: {said}; run again", True
+        case errors.UndefinedTable() | errors.UndefinedColumn() | errors.UndefinedFunction():
+            return f"does not have the format of this version: {said}", False
+        case psycopg.OperationalError() | psycopg.InterfaceError() if error.sqlstate is None:
+            return _no_connection(said)
+    # Classes 08 (connection) and 53 (resources) end by themselves.
+    return f"{said}; the state was not changed", (error.sqlstate or "")[:2] in {"08", "53", "57"}
+
+
+def _no_connection(said: str) -> tuple[str, bool]:
+    """Explains a connection that was refused or lost."""
+    if any(text in said for text in _NEEDS_A_PERSON):
+        return f"{said}; correct state in digest.toml (digest docs postgresql)", False
+    return f"no connection to the database: {said}", True

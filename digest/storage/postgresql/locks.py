@@ -1,0 +1,32 @@
+"""The locks that hosts share: each is held until the end of a transaction, so a pooler does no harm.
+
+They wait, and are given in the order of asking (https://www.postgresql.org/docs/current/explicit-locking.html).
+A host that vanishes loses them with its connection.
+"""
+
+from enum import IntEnum
+from typing import Any, LiteralString
+
+import psycopg
+
+_CLASS = 0x61725869
+"""Separates the locks of this program from those of others in the same database: `arXi`."""
+
+
+class Lock(IntEnum):
+    """What the holder alone may do."""
+
+    MIGRATING = 1
+    NUMBERING = 2
+    """Give numbers to hits, revisions and changes, and begin subscriptions behind them."""
+
+
+def hold(db: psycopg.Connection[tuple[Any, ...]], lock: Lock) -> None:
+    """Waits for the lock, and holds it until the transaction ends."""
+    db.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_CLASS, int(lock)])
+
+
+def last_number(db: psycopg.Connection[tuple[Any, ...]], table: LiteralString) -> int:
+    """Returns the last number of a table that is numbered under `Lock.NUMBERING`; 0 if it is empty."""
+    (number,) = db.execute(f"SELECT coalesce(max(number), 0) FROM {table}").fetchall()[0]  # noqa: S608
+    return int(number)

@@ -1,0 +1,48 @@
+"""The store in a PostgreSQL database, with all parts over one pool of connections."""
+
+from typing import Self
+
+from digest.config.database_url import DatabaseUrl
+from digest.storage.postgresql.connection import Connection
+from digest.storage.postgresql.editions import Editions
+from digest.storage.postgresql.fetch_cache import FetchCache
+from digest.storage.postgresql.listed_papers import ListedPapers
+from digest.storage.postgresql.rehearsal import RehearsalConnection
+
+
+class PostgresqlStore(
+    FetchCache,
+    ListedPapers,
+):
+    """The PostgreSQL `Store`. Its methods may be called from any thread, and run at the same time.
+
+    It inherits from its parts, so that no method must be forwarded by hand. The parts do not inherit from
+    each other.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, Editions(connection))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def open_store(url: DatabaseUrl, *, patience: float | None = None) -> PostgresqlStore:
+    """Opens the state, and creates or converts it if it must."""
+    return PostgresqlStore(Connection(url, patience=patience))
+
+
+def open_beside(url: DatabaseUrl) -> PostgresqlStore:
+    """Opens the state for reading. Raises `StateError` for an older format: converting is left to a run."""
+    return PostgresqlStore(Connection(url, may_migrate=False))
+
+
+def open_copy(url: DatabaseUrl) -> PostgresqlStore:
+    """Opens a temporary copy of the state, with no effect on it."""
+    return PostgresqlStore(RehearsalConnection(url))
