@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bench.papers import keywords, papers
+from digest.keywords.index import QueryIndex
 from digest.keywords.query import parse
 from digest.model.paper import Paper
 from digest.subscribers.subscriber import Keyword
@@ -13,6 +14,11 @@ _PAPERS = 600
 _KEYWORDS = 500
 _KEYWORDS_OF_ONE = 3
 _PAPERS_OF_ONE = 7
+
+_BUSY_PAPERS = 900
+_BUSY_CANDIDATES = 1_500
+_BUSY_KEYWORDS = 12
+_FEWEST, _MOST = 14, 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +29,7 @@ class Day:
     brought: Mapping[str, tuple[Paper, ...]]
 
     def followed(self, subscribers: int) -> Iterator[tuple[Keyword, ...]]:
-        """Three keywords for each subscriber, the same each time: they bring some twenty papers."""
+        """Three keywords for each subscriber, the same each time."""
         chance = random.Random(2)  # noqa: S311 (the same subscribers each time)
         return (tuple(chance.sample(self.keywords, _KEYWORDS_OF_ONE)) for _ in range(subscribers))
 
@@ -32,6 +38,25 @@ def day() -> Day:
     """500 keywords, each of which brought seven of 600 papers."""
     chance = random.Random(1)  # noqa: S311 (the same papers each time)
     announced = papers(_PAPERS)
-    known = tuple(Keyword(text=text, query=parse(text)) for text in keywords(announced, _KEYWORDS))
+    known = tuple(map(_keyword, keywords(announced, _KEYWORDS)))
     brought = {one.query.key: tuple(chance.sample(announced, _PAPERS_OF_ONE)) for one in known}
     return Day(keywords=known, brought=brought)
+
+
+def busy_day() -> Day:
+    """Twelve keywords, which match 14 to 30 of a day's 900 papers each: three bring 30 to 90."""
+    announced = papers(_BUSY_PAPERS)
+    known = {one.query.key: one for one in map(_keyword, keywords(announced, _BUSY_CANDIDATES))}
+    brought: dict[str, list[Paper]] = {key: [] for key in known}
+    index = QueryIndex(one.query for one in known.values())
+    for paper in announced:
+        for match in index.matches(paper):
+            brought[match.query.key].append(paper)
+    fitting = [key for key, some in brought.items() if _FEWEST <= len(some) <= _MOST][:_BUSY_KEYWORDS]
+    return Day(
+        keywords=tuple(known[key] for key in fitting), brought={key: tuple(brought[key]) for key in fitting}
+    )
+
+
+def _keyword(text: str) -> Keyword:
+    return Keyword(text=text, query=parse(text))

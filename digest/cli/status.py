@@ -121,6 +121,10 @@ def _as_object(health: "Health", problems: Sequence[str]) -> dict[str, Any]:
         "overdue": list(health.overdue),
         "undelivered": list(health.undelivered),
         "waiting": health.waiting,
+        "hosts": [
+            {"name": host.name, "seen_at": host.seen_at.isoformat(), "is_alive": host.is_alive}
+            for host in health.hosts
+        ],
         "restored": health.restored
         and {
             "copied_at": health.restored.copied_at and health.restored.copied_at.isoformat(),

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, closing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from platform import node
 
 from digest.config.parsing import counted
-from digest.errors import ConfigurationError
+from digest.errors import ConfigurationError, StateError
 from digest.mail.links import links_for
 from digest.pipeline.cycle import Cycle, due_by_time
 from digest.pipeline.deliver import DeliveryReport
@@ -85,7 +86,10 @@ class Daemon(LongTasks):
         with closing(self._notifier):
             await self._cycle().reconcile()
             await self._enrol()
+            await self._note_alive()
             await self._serve()
+            with suppress(StateError):
+                await asyncio.to_thread(self._store.note_stopped)
         _log.info("stopped")
 
     def _interrupt(self) -> None:
@@ -175,6 +179,9 @@ class Daemon(LongTasks):
             self._last_fetch = last
             self._fetch_now.set()
             self._mail_now.set()
+
+    async def _note_alive(self) -> None:
+        await asyncio.to_thread(self._store.note_alive, node())
 
     def _fetch_due_at(self) -> datetime | None:
         now = self._clock()
@@ -271,6 +278,7 @@ class Daemon(LongTasks):
             await self._guarded("reading confirmations", self._check_confirmations)
             await self._guarded("reading due mailings", self._check_due)
             await self._guarded("reading fetches", self._check_fetches)
+            await self._guarded("reporting this host", self._note_alive)
 
     async def _reread(self) -> None:
         try:

@@ -12,7 +12,7 @@ from digest.sources.arxiv.calendar import last_announcement, next_announcement, 
 from digest.sources.plausibility import INDEX_LAG
 from digest.storage.pipeline_stores import NewsStore, RestoreStore
 from digest.storage.report_stores import HealthStore
-from digest.storage.values import Delay, Restored, SubscriberStatus, Suppression, Waiting
+from digest.storage.values import Delay, Host, Restored, SubscriberStatus, Suppression, Waiting
 from digest.subscribers.subscriber import Keyword, Subscriber
 
 FRESH = timedelta(days=7)
@@ -55,6 +55,7 @@ class Health:
     - `unseen`: keywords that no fetch covered for more than a day after an announcement.
     - `overdue`: subscribers whose sending time passed a day ago without a digest.
     - `undelivered`: subscribers whose digest was composed a day ago and is not sent.
+    - `hosts`: the daemons that use the state, if several can.
     - `restored`: in the last week, an older copy of the state was put in its place.
     - `refused`: mailings that a server refused several times.
     - `blocked`: mailings that wait because the server accepts no mail at all, or called too many addresses
@@ -79,6 +80,7 @@ class Health:
     overdue: tuple[str, ...]
     undelivered: tuple[str, ...]
     waiting: int
+    hosts: tuple[Host, ...]
     restored: Restored | None
     troubled: tuple[Waiting, ...]
     delayed: int
@@ -101,6 +103,9 @@ class Health:
         if self.overdue:
             shown = _listed(self.overdue, "subscriber")
             yield f"digests are overdue for over a day for {shown}: is the service running?"
+        for host in self.hosts:
+            if not host.is_alive:
+                yield f"the daemon on {host.name} was last seen at {host.seen_at:%F %H:%M %Z}: is it running?"
         if self.blocked.count:
             verb = "waits" if self.blocked.count == 1 else "wait"
             yield f"{counted(self.blocked.count, 'digest')} {verb}: {self.blocked.reply}"
@@ -165,6 +170,7 @@ def examine(
         overdue=tuple(_overdue(subscribers, subscriber_statuses, now)),
         undelivered=store.unserved(since=now - _PATIENCE),
         waiting=store.waiting(),
+        hosts=store.hosts(),
         restored=_restored_lately(store, now),
         troubled=store.troubled(limit=shown),
         delayed=store.delayed(),

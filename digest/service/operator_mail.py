@@ -117,6 +117,7 @@ def report_lines(health: Health) -> Iterator[tuple[str, Sequence[str]]]:
     yield "seen", [_seen(health)]
     yield "next", [_next(health)]
     yield "sources", [f"{name}: {_at(moment, health.now)}" for name, moment in health.sources.items()]
+    yield "hosts", [f"{host.name}: seen {_at(host.seen_at, health.now)}" for host in health.hosts]
     yield "restored", [_restored(health.restored, health.now)] if health.restored else []
     yield "mail", _mail(health)
     yield "waiting", _waiting(health)

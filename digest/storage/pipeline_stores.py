@@ -11,6 +11,7 @@ from digest.storage.values import (
     AddressChange,
     Delay,
     DeliveryResult,
+    Host,
     LastFetch,
     Lease,
     Mailing,
@@ -143,6 +144,25 @@ class LeaseStore(Protocol):
 
     def end_lease(self, task: str) -> None:
         """Ends the lease, if this store has it."""
+        ...
+
+
+class HostStore(Protocol):
+    """The hosts whose daemons use the state."""
+
+    def note_alive(self, name: str) -> int:
+        """Stores that the daemon of this store runs on the host with that name.
+
+        Returns how many daemons did so in the last minute, this one included.
+        """
+        ...
+
+    def note_stopped(self) -> None:
+        """Stores that the daemon of this store has stopped, as it was told."""
+        ...
+
+    def hosts(self) -> tuple[Host, ...]:
+        """Returns the daemons that called `note_alive` in the last day and did not stop, by name."""
         ...
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from digest.model.digest import Digest
 from digest.model.paper import ArxivId, Paper
-from digest.storage.pipeline_stores import CoverageStore, NewsStore, QueueStore, RestoreStore
+from digest.storage.pipeline_stores import CoverageStore, HostStore, NewsStore, QueueStore, RestoreStore
 from digest.storage.subscriber_stores import InterestStore, PreferenceStore, SuppressionStore, UnreadStore
 from digest.storage.values import DeliveryHistory, Figures, PaperHistory, Waiting
 
@@ -20,7 +20,7 @@ class FiguresStore(CoverageStore, Protocol):
 
 
 class HealthStore(
-    CoverageStore, QueueStore, NewsStore, RestoreStore, SuppressionStore, UnreadStore, Protocol
+    HostStore, CoverageStore, QueueStore, NewsStore, RestoreStore, SuppressionStore, UnreadStore, Protocol
 ):
     """The data for the health of an installation."""
 

@@ -48,6 +48,16 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A daemon, and the name of its host. `is_alive`: it was seen in the last minute."""
+
+    name: str
+    since_at: datetime
+    seen_at: datetime
+    is_alive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LastFetch:
     """The last fetch of a daemon, on any host: `began_at`, for the queries whose keys hash to `queries`.
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from digest.service.operator_mail import report_lines
 from digest.storage.lock import hold_state
 from digest.storage.sqlite.backup import back_up
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import DeliveryResult, MailingState, Matched
+from digest.storage.values import DeliveryResult, Host, MailingState, Matched
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.subscriber import Subscriber
 from tests.factories import at_other_times, invented_paper, make_subscriber, moment
@@ -245,6 +246,21 @@ def test_a_restored_state_is_told_of_before_a_run_took_it_up_and_for_a_week_afte
         "a run went on from it Tue 2026-06-16 07:00 UTC (1 h ago)",
     ]
     assert "of Tue 2026-06-16 05:00 UTC (2 h ago)" in said[0]
+
+
+def test_a_host_that_is_not_seen_any_more_is_a_problem(store: SqliteStore) -> None:
+    enrol(store)
+    fetch(store, now=TUESDAY)
+    hosts = tuple(
+        Host(name=name, since_at=TUESDAY - timedelta(days=3), seen_at=TUESDAY - ago, is_alive=not ago)
+        for name, ago in (("ada", timedelta(0)), ("bo", timedelta(hours=2)))
+    )
+    health = replace(examine(store, [ADA], now=TUESDAY), hosts=hosts)
+    assert health.problems() == ("the daemon on bo was last seen at 2026-06-16 05:00 UTC: is it running?",)
+    assert dict(report_lines(health))["hosts"] == [
+        "ada: seen Tue 2026-06-16 07:00 UTC (0 h ago)",
+        "bo: seen Tue 2026-06-16 05:00 UTC (2 h ago)",
+    ]
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

@@ -116,6 +116,15 @@ M001 = (
         ends_at timestamptz NOT NULL
     )
     """,
+    # The daemons that run: each opened store is a holder of its own.
+    """
+    CREATE TABLE host (
+        holder text PRIMARY KEY,
+        name text NOT NULL,
+        since_at timestamptz NOT NULL,
+        seen_at timestamptz NOT NULL
+    )
+    """,
     # A row for each mail that was handed over while a limit was set, in this order and without gaps.
     "CREATE TABLE sending (number bigint PRIMARY KEY, at timestamptz NOT NULL)",
     # One row: the fingerprints of the queries of the last fetch, and of papers whose hits on them are all

@@ -6,12 +6,14 @@ from digest.config.database_url import DatabaseUrl
 from digest.storage.postgresql.connection import Connection
 from digest.storage.postgresql.editions import Editions
 from digest.storage.postgresql.fetch_cache import FetchCache
+from digest.storage.postgresql.fetches import Fetches
 from digest.storage.postgresql.listed_papers import ListedPapers
 from digest.storage.postgresql.rehearsal import RehearsalConnection
 
 
 class PostgresqlStore(
     FetchCache,
+    Fetches,
     ListedPapers,
 ):
     """The PostgreSQL `Store`. Its methods may be called from any thread, and run at the same time.

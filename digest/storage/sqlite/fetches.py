@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.row_mapping import moment_of, text_of
-from digest.storage.values import LastFetch, Lease
+from digest.storage.values import Host, LastFetch, Lease
 
 
 class Fetches(Part):
@@ -63,3 +63,14 @@ class Fetches(Part):
 
     def end_lease(self, task: str) -> None:
         """Does nothing: see `take_lease`."""
+
+    def note_alive(self, name: str) -> int:
+        """Always returns 1: see `take_lease`."""
+        return 1
+
+    def note_stopped(self) -> None:
+        """Does nothing: see `take_lease`."""
+
+    def hosts(self) -> tuple[Host, ...]:
+        """Returns none: the state is of this host alone."""
+        return ()
