@@ -29,7 +29,7 @@ from digest.sources.base import Source
 from digest.sources.http_client import ClientSettings, PoliteClient
 from digest.sources.rate_limiter import RateLimiter
 from digest.storage.base import Store
-from digest.storage.factory import make_folder
+from digest.storage.factory import make_folder, open_leases
 from digest.storage.values import Mailing
 from digest.subscribers.subscriber import Subscriber, load_subscribers
 
@@ -149,10 +149,11 @@ async def open_client(
 ) -> AsyncIterator[PoliteClient]:
     """Opens the one HTTP client for all requests to arXiv."""
     interval = settings.arxiv.interval_for(settings.arxiv.api_url)
-    rate_limiter = RateLimiter(rate_limiter_file(settings), interval)
     make_folder(_folder_of(settings, os.environ))
-    async with PoliteClient(client_settings or client_settings_for(settings), rate_limiter) as client:
-        yield client
+    with open_leases(settings.state) as hosts:
+        rate_limiter = RateLimiter(rate_limiter_file(settings), interval, hosts=hosts)
+        async with PoliteClient(client_settings or client_settings_for(settings), rate_limiter) as client:
+            yield client
 
 
 def build_sources(settings: Settings, client: PoliteClient) -> tuple[Source, ...]:

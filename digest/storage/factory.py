@@ -17,6 +17,7 @@ from digest.config.file_lock import make_private_folder
 from digest.errors import AlreadyRunning, ConfigurationError, StateError
 from digest.storage.base import Store
 from digest.storage.lock import hold_state
+from digest.storage.pipeline_stores import LeaseStore
 from digest.storage.sqlite import backup, inspection
 from digest.storage.sqlite import errors as sqlite_errors
 from digest.storage.sqlite.store import SqliteStore
@@ -50,6 +51,19 @@ def open_alone(state: State) -> Iterator[Store]:
         if isinstance(state, Path):
             stack.enter_context(hold_state(state))
         yield stack.enter_context(open_store(state))
+
+
+@contextmanager
+def open_leases(state: State) -> Iterator[LeaseStore | None]:
+    """Opens the part of a database that keeps its hosts apart. Raises `StateError`.
+
+    Gives `None` for a state file, which has one host, and for a database without a state yet.
+    """
+    if isinstance(state, DatabaseUrl) and is_there(state):
+        with open_beside(state) as store:
+            yield store
+    else:
+        yield None
 
 
 @contextmanager
