@@ -24,6 +24,7 @@ from digest.mail.rendering.encoding import (
     whole,
     whole_lines,
 )
+from digest.mail.rendering.frame import anchor, names_for
 from digest.mail.rendering.judging import Address, OwnToken, split
 from digest.mail.rendering.pieces import NO_PIECE, Forms, PaperWriter, Piece, piece_of
 from digest.mail.rendering.reading_budget import (
@@ -40,8 +41,6 @@ from digest.mail.rendering.renderer import (
     GroupHeading,
     Renderer,
     Summary,
-    anchor,
-    names_for,
 )
 from digest.mail.transport import Outgoing
 from digest.model.digest import Digest, Group, Length, groups
