@@ -113,10 +113,10 @@ class AlreadyRunning(DigestError):
 
 
 class WorkerGone(DigestError):
-    """The render worker cannot start, has ended or does not answer: this process must do its work."""
+    """A worker process cannot start, has ended or does not answer: others must do its work."""
 
     def __init__(self, cause: str) -> None:
-        super().__init__(f"the render worker failed: {cause}")
+        super().__init__(f"a worker process failed: {cause}")
         self.cause = cause
 
 

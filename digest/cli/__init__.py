@@ -39,10 +39,10 @@ from digest.cli import (
     why,
 )
 from digest.cli.context import EXIT_CODES, INTERRUPTED, Context, exit_code, problems_of
-from digest.cli.log import begin_log
 from digest.config import os_errors
 from digest.config.memory import collect_rarely
 from digest.errors import DigestError
+from digest.service.log import begin_log
 
 _MOST_PROBLEMS = 50
 

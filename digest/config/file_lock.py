@@ -33,7 +33,7 @@ class LockFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor: int | None = None
+        self.descriptor: int | None = None
 
     def acquire(self) -> bool:
         """Whether the lock was free and is held now. Raises `OSError` if the file cannot be used."""
@@ -47,13 +47,13 @@ class LockFile:
         except BaseException:
             os.close(descriptor)
             raise
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         return True
 
     def release(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
 
     def holder(self) -> Holder | None:
         """Who holds it now, if the system says so: Linux does, except in some containers."""

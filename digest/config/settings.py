@@ -51,11 +51,6 @@ _LONGEST_BOUNCE_NAME = 39
 
 _STATES = "the path of the state file, or postgresql://USER@HOST/DATABASE"
 
-DATABASE = "database"
-"""The value of `subscribers` if their entries are in the database of the state."""
-
-_A_DIRECTORY = 'the path of subscribers.toml, or "database"'
-
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
@@ -132,12 +127,6 @@ def _state(value: object) -> Path | DatabaseUrl:
     return parse_database(value) if is_database(value) else Path(value).expanduser()
 
 
-def _directory(value: object) -> object:
-    if not isinstance(value, str | Path):
-        raise ValueError(f"must be {_A_DIRECTORY}")  # noqa: TRY004 - a bad value in a file is not a bug
-    return value if value == DATABASE else _path(value)
-
-
 def _host_name(value: str | None) -> str | None:
     if value is not None and not is_full_name(value):
         raise ValueError('must be the full name of this machine, for example "mail.lab.example"')
@@ -156,7 +145,6 @@ Address = Annotated[str, BeforeValidator(parse_address)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Count = Annotated[int, Field(ge=1)]
 FilePath = Annotated[Path, AfterValidator(_path)]
-Directory = Annotated[Path | Literal["database"], BeforeValidator(_directory)]
 Line = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
@@ -348,6 +336,7 @@ class Delivery(Section):
 
     transport: Annotated[str, AfterValidator(transport_name)] = Field(default="maildir", description=ALLOWED)
     maildir: FilePath = Field(default=Path("Maildir"), description="the path of a Maildir")
+    workers: int | None = Field(default=None, ge=1, le=200, description="a whole number from 1 to 200")
 
 
 class Mail(Section):
@@ -408,7 +397,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    subscribers: Directory = Field(description=_A_DIRECTORY)
+    subscribers: FilePath = Field(description="the path of subscribers.toml")
     state_password_file: FilePath | None = Field(
         default=None, description="the path of a file that holds only the password"
     )

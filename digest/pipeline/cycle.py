@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from digest.config.memory import trim_heap
 from digest.mail.message import SenderIdentity
@@ -14,13 +15,13 @@ from digest.mail.transport import Transport
 from digest.pipeline.cleanup import clean_up
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.confirm import confirm_changes
-from digest.pipeline.deliver import DeliveryReport, deliver
+from digest.pipeline.deliver import Composing, DeliveryReport, StartWorkers, deliver
 from digest.pipeline.fetch import FetchReport, fetch
 from digest.pipeline.leases import FETCHING, FINISHING, turn_of
-from digest.pipeline.plan import ComposeReport, Due
+from digest.pipeline.plan import Due, Plan
 from digest.pipeline.progress import OutboxStatus, outbox_status
-from digest.pipeline.reconcile import take_up_entries, take_up_restored
-from digest.pipeline.render_queue import StartWorker, Write
+from digest.pipeline.reconcile import take_up_renames, take_up_restored
+from digest.pipeline.rendering import Write
 from digest.pipeline.schedule import due_at_slot, due_today
 from digest.sources.arxiv.calendar import last_announcement, why_quiet
 from digest.sources.base import Source
@@ -74,7 +75,7 @@ NotifyOperator = Callable[[Sequence[Subscriber], Sequence[str], datetime], Await
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
-    """The enrolled subscribers: those of the directory, with their preferences applied.
+    """The enrolled subscribers: those of subscribers.toml, with their preferences applied.
 
     `given_up` counts the mailings that ended because their subscriber has left. `notes` are for the operator.
     """
@@ -89,10 +90,9 @@ class Enrolled:
 class Cycle:
     """The steps of a cycle, and everything that they need. `transport` is `None` if nothing shall be sent.
 
-    `subscribers` are those of the directory, and `file` identifies its version; in a file, another address
-    may be a rename (`finds_renames`). `writer` is called before mails are sent. `stop` ends a step early: a
-    fetch is cancelled, the current mails are finished. `digest.service.bootstrap.build_cycle` builds a cycle
-    from the settings.
+    `subscribers` are those of subscribers.toml, and `file` identifies the version of that file. `writer` is
+    called before mails are sent. `stop` ends a step early: a fetch is cancelled, the current mails are
+    finished. `digest.service.bootstrap.build_cycle` builds a cycle from the settings.
     """
 
     sources: Sequence[Source]
@@ -103,9 +103,8 @@ class Cycle:
     lookback: timedelta
     clock: Callable[[], datetime]
     file: str | None = None
-    finds_renames: bool = True
     limits: Limits = UNLIMITED
-    start_worker: StartWorker | None = None
+    start_workers: StartWorkers | None = None
     sender_identity: SenderIdentity | None = None
     base_url: str | None = None
     notify_operator: NotifyOperator | None = None
@@ -122,12 +121,15 @@ class Cycle:
         earlier = await self.deliver()
         async with turn_of(self.store, FETCHING, self.notice):
             fetched = await self.fetch(enrolled.subscribers)
-        composed = ComposeReport()
+        is_useless = (earlier.is_server_down and not earlier.is_braked) or earlier.limited_until
+        later = DeliveryReport()
         if fetched is not None and not fetched.is_clock_wrong:
             due = due_now(now) if force else due_by_day(now)
-            composed = await self.compose(enrolled.subscribers, due, now=now, stale=fetched.unserved)
-        is_useless = (earlier.is_server_down and not earlier.is_braked) or earlier.limited_until
-        later = DeliveryReport() if is_useless else await self.deliver()
+            later = await self.mail(
+                enrolled.subscribers, due, now=now, stale=fetched.unserved, sends=not is_useless
+            )
+        elif not is_useless:
+            later = await self.deliver()
         brakes = (*earlier.brakes, *later.brakes)
         preferences = await asyncio.to_thread(self.store.preferences)
         await self.finish(apply_preferences(self.subscribers, preferences), brakes=brakes, now=self.clock())
@@ -139,14 +141,14 @@ class Cycle:
         )
         return CycleReport(
             papers_new=fetched.papers_new if fetched else 0,
-            digests_composed=composed.composed,
+            digests_composed=later.composed.composed,
             digests_sent=earlier.sent + later.sent,
             digests_deferred=waits.waiting,
             digests_failed=enrolled.given_up,
             digests_suppressed=earlier.suppressed + later.suppressed,
-            subscribers_nothing_new=composed.nothing_new,
-            subscribers_not_due=composed.not_due,
-            subscribers_suppressed=composed.suppressed,
+            subscribers_nothing_new=later.composed.nothing_new,
+            subscribers_not_due=later.composed.not_due,
+            subscribers_suppressed=later.composed.suppressed,
             errors=(*(fetched.errors if fetched else stopped), *earlier.errors, *later.errors),
             notes=(
                 *restored,
@@ -168,12 +170,7 @@ class Cycle:
         """Enrols the current subscribers in the state, and nobody else."""
         now = self.clock()
         notes = await asyncio.to_thread(
-            take_up_entries,
-            self.store,
-            self.subscribers,
-            file=self.file,
-            finds_renames=self.finds_renames,
-            now=now,
+            take_up_renames, self.store, self.subscribers, file=self.file, now=now
         )
         preferences = await asyncio.to_thread(self.store.preferences)
         subscribers = apply_preferences(self.subscribers, preferences)
@@ -204,16 +201,32 @@ class Cycle:
             await asyncio.wait((fetching,))
             trim_heap()
 
-    async def compose(
-        self, subscribers: Sequence[Subscriber], due: Due, *, now: datetime, stale: Set[str]
-    ) -> ComposeReport:
-        """Composes the digests that are due. `stale` are the queries whose last fetch failed."""
-        self.notice("composing")
-        return await asyncio.to_thread(
-            compose_due, self.store, subscribers, due, backlog_since=now - self.lookback, stale=stale
-        )
+    async def mail(
+        self,
+        subscribers: Sequence[Subscriber],
+        due: Due,
+        *,
+        now: datetime,
+        stale: Set[str],
+        sends: bool = True,
+        composed: Callable[[], None] = lambda: None,
+    ) -> DeliveryReport:
+        """Composes the digests that are due, and sends all due mailings meanwhile, unless `sends` is false.
 
-    async def deliver(self) -> DeliveryReport:
+        `stale` are the queries whose last fetch failed. `composed` is called once no other will be composed.
+        """
+        self.notice("composing")
+        since = now - self.lookback
+        if sends and self.transport is not None:
+            plan = Plan(self.store, subscribers, due, stale=stale)
+            return await self.deliver(Composing(plan=plan, backlog_since=since, ended=composed))
+        compose = partial(compose_due, self.store, subscribers, due, backlog_since=since, stale=stale)
+        try:
+            return DeliveryReport(composed=await asyncio.to_thread(compose))
+        finally:
+            composed()
+
+    async def deliver(self, composing: Composing | None = None) -> DeliveryReport:
         """Sends the mailings that are due."""
         if self.transport is None:
             return DeliveryReport()
@@ -222,8 +235,9 @@ class Cycle:
             self.transport,
             self.writer(),
             self.clock,
+            composing=composing,
             limits=self.limits,
-            start_worker=self.start_worker,
+            start_workers=self.start_workers,
             stop=self.stop,
             notice=lambda report: self.notice(f"mailing: {report.sent} sent"),
         )

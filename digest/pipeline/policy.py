@@ -15,6 +15,9 @@ from digest.mail.bounces import Bounce
 from digest.mail.delivery_reports import Concern
 from digest.storage.values import Bounced, Returned
 
+LEASE = timedelta(minutes=10)
+"""How long a claimed mailing is reserved. The lease is renewed long before it ends."""
+
 FIRST_RETRY = timedelta(minutes=30)
 LONGEST_RETRY = timedelta(hours=12)
 """The shortest and the longest wait between attempts at a mailing. Each wait is twice the one before."""
@@ -160,22 +163,27 @@ class CircuitBreaker:
     def __init__(self) -> None:
         self._domains: defaultdict[str, Tally] = defaultdict(Tally)
         self._row: Counter[str] = Counter()
+        self._stopped: set[str] = set()
 
     @property
     def accepted(self) -> int:
         return sum(tally.accepted for tally in self._domains.values())
 
     def accept(self, address: str) -> None:
-        tally = self._domains[domain_of(address)]
+        domain = domain_of(address)
+        tally = self._domains[domain]
         tally.accepted += 1
         tally.in_a_row = 0
         self._row.clear()
+        self._stopped.discard(domain)
 
     def refuse(self, one: Refused) -> None:
         domain = domain_of(one.address)
         self._domains[domain].dead += one.is_certain
         self._domains[domain].in_a_row += 1
         self._row[domain] += 1
+        if self._domains[domain].in_a_row >= IN_A_ROW:
+            self._stopped.add(domain)
 
     @property
     def is_pulled(self) -> bool:
@@ -184,13 +192,17 @@ class CircuitBreaker:
 
     def is_stopped(self, domain: str) -> bool:
         """Whether this batch must try no more mails for the domain."""
-        return self._domains[domain].in_a_row >= IN_A_ROW
+        return domain in self._stopped
+
+    @property
+    def stopped(self) -> frozenset[str]:
+        """The domains for which this batch must try no more mails."""
+        return frozenset(self._stopped)
 
     @property
     def is_of_server(self) -> bool:
         """Whether the server as a whole cannot be used."""
-        is_any_stopped = any(map(self.is_stopped, tuple(self._domains)))
-        return self.is_pulled or (is_any_stopped and self.accepted == 0)
+        return self.is_pulled or (bool(self._stopped) and self.accepted == 0)
 
     def believes(self, domain: str, lately: Mapping[str, Tally]) -> bool:
         """Whether this many addresses of the domain may be dead.

@@ -18,7 +18,7 @@ from digest.pipeline.policy import (
     Tally,
     domain_of,
 )
-from digest.pipeline.render_queue import RenderedMessage
+from digest.pipeline.rendering import RenderedMessage
 from digest.storage.pipeline_stores import DeliverStore
 
 _log = logging.getLogger(__name__)
@@ -49,20 +49,15 @@ class Refusals:
         held_back = (number for numbers in self._held_back.values() for number in numbers)
         return (*(one.number for one, _ in self._refused), *held_back)
 
-    def accept(self, one: RenderedMessage) -> None:
-        self.circuit_breaker.accept(address_key(one.email))
-
     def refuse(self, one: RenderedMessage, receipt: Receipt) -> None:
-        self._refused.append((one, receipt))
-        self.circuit_breaker.refuse(_refused(one, receipt))
+        """Keeps the mail here. One that comes again, from a share that took over another, counts once."""
+        if one.number not in {known.number for known, _ in self._refused}:
+            self._refused.append((one, receipt))
+            self.circuit_breaker.refuse(_refused(one, receipt))
 
-    def holds_back(self, one: RenderedMessage) -> bool:
-        """Whether too many addresses of its domain were called dead to try it. If so, keeps the mail here."""
-        domain = _domain(one)
-        if not self.circuit_breaker.is_stopped(domain):
-            return False
-        self._held_back[domain].append(one.number)
-        return True
+    def hold_back(self, one: RenderedMessage) -> None:
+        """Keeps a mail here, since too many addresses of its domain were called dead to try it."""
+        self._held_back[_domain(one)].append(one.number)
 
     async def settle(self, now: datetime) -> Settlement:
         """Decides, and releases the mailings whose addresses are not to blame. Raises `StateError`."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, closing, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from platform import node
@@ -20,7 +20,7 @@ from digest.pipeline.policy import pause_after
 from digest.pipeline.progress import OutboxStatus, covered_until, outbox_status, queries_hash, uncovered_since
 from digest.pipeline.schedule import fetch_due_at, slot_after
 from digest.service import long_tasks
-from digest.service.bootstrap import Fingerprint, Setup, build_cycle, open_client
+from digest.service.bootstrap import Setup, build_cycle, open_client
 from digest.service.long_tasks import LongTasks
 from digest.service.operator_mail import last_heartbeat
 from digest.service.sd_notify import Notifier
@@ -231,24 +231,34 @@ class Daemon(LongTasks):
     async def _mail_once(self) -> DeliveryReport:
         await self._check_preferences()
         cycle, now = self._cycle(), self._clock()
-        async with self._composing:
+        # If the clock was set back, wait no longer than a provider's day.
+        limited_until = self._limited_until
+        is_limited = limited_until is not None and now < limited_until <= now + timedelta(days=1)
+        await self._composing.acquire()
+        with ExitStack() as composing:
+            composing.callback(self._composing.release)
             stale = await asyncio.to_thread(
                 uncovered_since, self._store, self._subscribers, last_announcement(now)
             )
-            composed = await cycle.compose(self._subscribers, due_by_time(now), now=now, stale=stale)
-        report = DeliveryReport(limited_until=self._limited_until)
-        # If the clock was set back, wait no longer than a provider's day.
-        if not (self._limited_until and now < self._limited_until <= now + timedelta(days=1)):
-            report = await cycle.deliver()
+            report = await cycle.mail(
+                self._subscribers,
+                due_by_time(now),
+                now=now,
+                stale=stale,
+                sends=not is_limited,
+                composed=composing.close,
+            )
+        if is_limited:
+            report.limited_until = limited_until
+        else:
             self._limited_until = report.limited_until
-        self._metrics.mailed(composed, report)
+        self._metrics.mailed(report)
         await self._cycle().finish(self._subscribers, brakes=report.brakes, now=now)
         for note in report.notes:
             _log.warning(note)
-        if composed.composed or report.sent or report.errors:
-            _log.info(
-                "mailed composed=%d sent=%d deferred=%d", composed.composed, report.sent, report.deferred
-            )
+        composed = report.composed.composed
+        if composed or report.sent or report.errors:
+            _log.info("mailed composed=%d sent=%d deferred=%d", composed, report.sent, report.deferred)
         return report
 
     def _next_mail_at(self, since: datetime, retry_at: datetime | None) -> datetime:
@@ -264,12 +274,12 @@ class Daemon(LongTasks):
     # Files, preferences, signals and the watchdog.
 
     async def _watch(self) -> None:
-        """Rereads settings and subscribers on SIGHUP and after an edit. Also applies new preferences."""
+        """Rereads the files on SIGHUP and after an edit. Also applies new preferences of subscribers."""
         seen = self._setup.fingerprint
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._reload.wait(), long_tasks.LOOK_UP.total_seconds())
-            found = await self._guarded("reading versions", self._fingerprint) or seen
+            found = await asyncio.to_thread(self._setup.fingerprint_now)
             if self._reload.is_set() or found != seen:
                 self._reload.clear()
                 seen = found
@@ -279,9 +289,6 @@ class Daemon(LongTasks):
             await self._guarded("reading due mailings", self._check_due)
             await self._guarded("reading fetches", self._check_fetches)
             await self._guarded("reporting this host", self._note_alive)
-
-    async def _fingerprint(self) -> Fingerprint:
-        return await asyncio.to_thread(self._setup.fingerprint_now, self._store)
 
     async def _reread(self) -> None:
         try:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from digest.config.package_data import templates_folder
 from digest.mail.links import NO_LINKS, Links
 from digest.mail.message import SenderIdentity
-from digest.pipeline.render_queue import Write
+from digest.pipeline.rendering import Write
 from digest.storage.values import Mailing
 
 if TYPE_CHECKING:
-    from digest.config.settings import Settings  # not for a render worker: it then starts in half the time
+    from digest.config.settings import Settings  # not for a worker: it then starts in half the time
     from digest.mail.rendering.writer import Writer
 
 

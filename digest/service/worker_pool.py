@@ -1,81 +1,161 @@
-"""Starts a second process that writes messages, `digest.service.render_worker`, and talks to it.
+"""Starts the worker processes of a mailing, `digest.service.worker`, and talks to them for the coordinator.
 
-The protocol is lines of JSON. The messages lie one after another in a shared buffer, a file without a name
-that both processes have open. When the first process dies, the worker ends too, and its mailings are free
-again at the end of the lease. When the worker dies, the first process writes the messages itself.
+When this process dies, its workers end too; they hold the lock of the state until then. When a worker dies or
+hangs, what it held is given to the others.
 """
 
 import asyncio
-import json
+import logging
 import os
+import pickle
+import signal
+import socket
 import sys
-import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
-from datetime import datetime
-from pathlib import Path
-from typing import IO, Any
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import TYPE_CHECKING
 
-from digest.config.database_url import DatabaseUrl
 from digest.errors import StateError, WorkerGone
-from digest.mail.transport import Outgoing
-from digest.pipeline.render_queue import RenderedMessage, RenderQueue
+from digest.mail.transport import Transport
+from digest.pipeline.coordinator import MailingCoordinator
+from digest.pipeline.share import RoundResult
 from digest.service.mail_setup import WriterSetup
-from digest.storage.factory import State
+from digest.service.worker_messages import (
+    Batch,
+    Brake,
+    Composed,
+    Hello,
+    Judged,
+    NextBatch,
+    Progress,
+    Refused,
+    Round,
+    RoundEnded,
+    Stop,
+    UsedUp,
+    WorkerSetup,
+    framed,
+    read_message,
+)
+from digest.storage.factory import State, lock_descriptors
+from digest.storage.rate_limit import Limits
 
-_LONGEST_LINE = 1 << 20
-"""In bytes. The descriptions of thirty messages take about ten thousand."""
+if TYPE_CHECKING:
+    from digest.pipeline.plan import DueSubscriber
 
-_KEPT_BACK = ("DIGEST_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_")
+PATIENCE = 120.0
+"""Seconds to wait for a message. A worker says every few seconds that it is alive."""
 
 _GOODBYE_SECONDS = 5.0
 
-PATIENCE = 120.0
-"""Seconds to wait for an answer. A locked state may take thirty of them."""
+_KEPT_BACK = ("DIGEST_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_")
 
 
-@asynccontextmanager
-async def started_worker(writer_setup: WriterSetup, state: State) -> AsyncIterator[RenderQueue]:
-    """Starts a worker for the state, with that setup. Raises `WorkerGone`."""
-    if isinstance(state, DatabaseUrl):
-        raise WorkerGone("it works on a state file only")
-    with _shared_buffer() as buffer:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerPool:
+    """How to start `count` workers, which share the sessions of the transport. One is this process itself."""
+
+    count: int
+    state: State
+    transport: Transport
+    writer_setup: WriterSetup
+    limits: Limits
+
+    @asynccontextmanager
+    async def __call__(self, coordinator: MailingCoordinator) -> AsyncIterator[Sequence["Worker"]]:
+        """Starts the workers for one mailing. Raises `WorkerGone` if the system does not allow it."""
+        if self.count == 1:
+            yield ()
+            return
+        setup = self._setup(coordinator)
+        ours, theirs = zip(*(socket.socketpair() for _ in setup.holders), strict=True)
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",  # do not import modules from the current folder
-                "-m",
-                "digest.service.render_worker",
-                json.dumps({"state": state, "buffer": buffer.fileno(), **asdict(writer_setup)}, default=str),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                limit=_LONGEST_LINE,
-                env=_environment(os.environ),
-                pass_fds=[buffer.fileno()],
-            )
+            process = await _started(theirs, lock_descriptors(self.state))
         except OSError as error:
+            for connection in ours:
+                connection.close()
             raise WorkerGone(f"it cannot be started: {error}") from error
-        try:
-            yield _WorkerConnection(process, buffer.fileno(), state).render
         finally:
-            if process.stdin:
-                with suppress(OSError, RuntimeError):  # already closed if the worker has ended
-                    process.stdin.close()
-            try:
-                await asyncio.wait_for(process.wait(), _GOODBYE_SECONDS)
-            except TimeoutError:
-                _kill(process)
-                await process.wait()
+            for connection in theirs:
+                connection.close()
+        workers = [
+            Worker(*await asyncio.open_connection(sock=connection), coordinator, holder)
+            for connection, holder in zip(ours, setup.holders, strict=True)
+        ]
+        workers[0].tell(setup)
+        coordinator.changed.append(lambda: _tell_all(workers, _brake_of(coordinator)))
+        stopping = asyncio.create_task(_pass_on_stop(coordinator.stop, workers))
+        try:
+            yield workers
+        except BaseException:
+            for worker in workers:
+                worker.kill()
+            raise
+        finally:
+            stopping.cancel()
+            coordinator.changed.clear()
+            await _end(workers, process)
+
+    def _setup(self, coordinator: MailingCoordinator) -> WorkerSetup:
+        return WorkerSetup(
+            state=self.state,
+            transport=self.transport,
+            writer_setup=self.writer_setup,
+            limits=self.limits,
+            now=coordinator.now(),
+            monotonic=time.monotonic(),
+            holders=[token_hex(8) for _ in range(self.count)],
+            sessions=shared_out(self.transport.sessions, self.count),
+            log_levels=_log_levels(),
+            backlog_since=coordinator.backlog_since,
+        )
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        process.kill()
+def worker_count(wanted: int | None, transport: Transport) -> int:
+    """Returns how many workers send: each has a session, and a core unless others are `wanted`."""
+    return min(wanted or _cores(), transport.sessions)
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Returns the environment of the worker, without the secrets and sockets of the first process."""
+def _cores() -> int:
+    """Returns how many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except (AttributeError, OSError):  # not on this system, or forbidden in a sandbox
+        return os.cpu_count() or 1
+
+
+def shared_out(sessions: int, count: int) -> list[int]:
+    """Returns how many sessions each of the workers has."""
+    return [(sessions + place) // count for place in range(count)]
+
+
+def _log_levels() -> Mapping[str, int]:
+    """Returns the levels of all loggers that have one; `""` is the root."""
+    named = {name: logging.getLogger(name).level for name in list(logging.root.manager.loggerDict)}
+    return {"": logging.root.level, **{name: level for name, level in named.items() if level}}
+
+
+async def _started(connections: Sequence[socket.socket], locks: Sequence[int]) -> asyncio.subprocess.Process:
+    """Starts the first worker, which makes the others. They inherit `locks`, which no other run gets then."""
+    descriptors = [connection.fileno() for connection in connections]
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",  # do not import modules from the current folder
+        "-m",
+        "digest.service.worker",
+        *map(str, descriptors),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        env=environment(os.environ),
+        pass_fds=[*descriptors, *locks],
+    )
+
+
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment of the workers, without the secrets and sockets of this process."""
     return {
         name: value
         for name, value in environ.items()
@@ -83,57 +163,143 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _shared_buffer() -> IO[bytes]:
-    """Opens a file without a name: in memory on Linux, else on disk."""
-    if sys.platform == "linux":
-        return os.fdopen(os.memfd_create("drafts"), "r+b")
-    return tempfile.TemporaryFile()
+async def _pass_on_stop(stop: asyncio.Event, workers: Sequence["Worker"]) -> None:
+    await stop.wait()
+    _tell_all(workers, Stop())
 
 
-class _WorkerConnection:
-    def __init__(self, process: asyncio.subprocess.Process, buffer: int, state: Path) -> None:
-        if process.stdin is None or process.stdout is None:
-            raise ValueError("a worker needs pipes for input and output")
-        self._process, self._out, self._in = process, process.stdin, process.stdout
-        self._shared_buffer = buffer
-        self._state = state
+def _tell_all(workers: Sequence["Worker"], message: object) -> None:
+    for worker in workers:
+        worker.tell(message)
 
-    async def render(self, now: datetime, until: datetime, limit: int) -> Sequence[RenderedMessage]:
-        """Claims and writes messages in the worker. Raises `StateError` as `draft`, and `WorkerGone`."""
+
+def _brake_of(coordinator: MailingCoordinator) -> Brake:
+    return Brake(coordinator.is_ended, coordinator.stopped)
+
+
+async def _end(workers: Sequence["Worker"], process: asyncio.subprocess.Process) -> None:
+    """Lets the workers end, and returns when all have ended."""
+    for worker in workers:
+        await worker.end()
+    try:
+        await asyncio.wait_for(process.wait(), _GOODBYE_SECONDS)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+class Worker:
+    """The connection to one worker process."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        coordinator: MailingCoordinator,
+        holder: str,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._coordinator = coordinator
+        self._holder = holder
+        self._pid: int | None = None
+        self._batch: Sequence[DueSubscriber] = ()
+
+    @property
+    def holder(self) -> str:
+        return self._holder
+
+    def tell(self, message: object) -> None:
+        """Sends a message, unless the worker has ended: then the next `round` says so."""
+        with suppress(OSError, RuntimeError):  # uvloop raises RuntimeError for a connection that is closed
+            self._writer.write(framed(message))
+
+    async def round(self, *, sends: bool) -> RoundResult:
+        """Takes messages until the round ends. Raises `WorkerGone`: then the process has ended."""
+        self.tell(Round(sends))
         try:
-            async with asyncio.timeout(PATIENCE):
-                answer = await self._ask([now.isoformat(), until.isoformat(), limit])
+            while True:
+                async with asyncio.timeout(PATIENCE):
+                    message = await read_message(self._reader)
+                if isinstance(message, RoundEnded):
+                    lost = message.state_error
+                    return _with_error(message.result, lost) if lost else message.result
+                await self._take(message)
         except TimeoutError as error:
-            _kill(self._process)  # it may have locked the state
-            raise WorkerGone("it does not answer") from error
-        except (asyncio.IncompleteReadError, OSError) as error:
-            raise WorkerGone("it has ended") from error
-        except RuntimeError as error:  # raised by uvloop for a closed pipe
-            raise WorkerGone(f"it has ended ({error})") from error
-        except (asyncio.LimitOverrunError, ValueError) as error:
-            _kill(self._process)
-            raise WorkerGone("its answer is invalid") from error
-        if "error" in answer:
-            raise StateError(str(self._state), answer["error"], is_passing=answer["is_passing"])
-        return self._read(answer["drafts"])
+            await self._lose("it does not answer", error)
+        except (asyncio.IncompleteReadError, OSError, RuntimeError) as error:
+            await self._lose("it has ended", error)
+        except (pickle.UnpicklingError, TypeError) as error:
+            await self._lose("its message is invalid", error)
+        raise AssertionError("unreachable")
 
-    async def _ask(self, question: list[object]) -> dict[str, Any]:
-        self._out.write(json.dumps(question).encode() + b"\n")
-        await self._out.drain()
-        answer: dict[str, Any] = json.loads(await self._in.readuntil(b"\n"))
-        return answer
+    async def _lose(self, cause: str, error: Exception) -> None:
+        self.kill()
+        await self._until_dead()
+        if self._batch:
+            self._coordinator.give_back(self._batch)
+            self._batch = ()
+        raise WorkerGone(cause) from error
 
-    def _read(self, descriptions: Sequence[dict[str, Any]]) -> Sequence[RenderedMessage]:
-        """Copies the messages out of the shared buffer, since the next answer overwrites it."""
-        rendered, place = [], 0
-        for one in descriptions:
-            size, sender, recipient = (one.pop(name) for name in ("size", "sender", "recipient"))
-            outgoing = None
-            if size is not None:
-                message = os.pread(self._shared_buffer, size, place)
-                outgoing = Outgoing(
-                    sender=sender, recipient=recipient, message=message, token=one["token"], is_dotless=True
-                )
-                place += size
-            rendered.append(RenderedMessage(**one, outgoing=outgoing))
-        return rendered
+    async def _take(self, message: object) -> None:
+        coordinator = self._coordinator
+        match message:
+            case Hello(pid):
+                self._pid = pid
+            case NextBatch():
+                self._batch = await coordinator.next_batch()
+                self.tell(Batch(self._batch))
+            case Composed(report):
+                self._batch = ()
+                coordinator.composed(report)
+            case Progress():
+                self._take_progress(message)
+            case Refused(one, receipt):
+                await coordinator.refused(one, receipt)
+                self.tell(_brake_of(coordinator))
+                self.tell(Judged())
+            case UsedUp():
+                coordinator.used_up()
+            case _:
+                raise TypeError(message)
+
+    def _take_progress(self, progress: Progress) -> None:
+        for domain in progress.accepted:
+            self._coordinator.accepted(domain)
+        for one in progress.held_back:
+            self._coordinator.held_back(one)
+        for error in progress.recorded:
+            self._coordinator.recorded(error)
+
+    def kill(self) -> None:
+        if self._pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    async def end(self) -> None:
+        """Lets the worker end, and kills it if it does not."""
+        with suppress(OSError, RuntimeError):
+            self._writer.write_eof()
+        try:
+            await asyncio.wait_for(self._until_dead(), _GOODBYE_SECONDS)
+        except TimeoutError:
+            self.kill()
+            await self._until_dead()
+
+    async def _until_dead(self) -> None:
+        """Returns when the other end of the connection is closed."""
+        with suppress(OSError, RuntimeError):
+            while await self._reader.read(1 << 16):
+                pass
+        self._writer.close()
+
+
+def _with_error(result: RoundResult, facts: tuple[str, str, bool]) -> RoundResult:
+    path, reason, is_passing = facts
+    return RoundResult(
+        failures=result.failures,
+        tried=result.tried,
+        limited_until=result.limited_until,
+        state_error=StateError(path, reason, is_passing=is_passing),
+    )

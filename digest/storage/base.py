@@ -19,11 +19,9 @@ from digest.storage.subscriber_stores import (
     PageStore,
     RenameStore,
 )
-from digest.subscribers.stored import EntryStore
 
 
 class Store(
-    EntryStore,
     EnrolStore,
     FetchStore,
     FetchScheduleStore,

@@ -16,7 +16,7 @@ from digest.config.database_url import DatabaseUrl
 from digest.config.file_lock import make_private_folder
 from digest.errors import AlreadyRunning, ConfigurationError, StateError
 from digest.storage.base import Store
-from digest.storage.lock import hold_state
+from digest.storage.lock import descriptors_of, hold_state
 from digest.storage.pipeline_stores import LeaseStore
 from digest.storage.sqlite import backup, inspection
 from digest.storage.sqlite import errors as sqlite_errors
@@ -51,6 +51,11 @@ def open_alone(state: State) -> Iterator[Store]:
         if isinstance(state, Path):
             stack.enter_context(hold_state(state))
         yield stack.enter_context(open_store(state))
+
+
+def lock_descriptors(state: State) -> tuple[int, ...]:
+    """Returns the descriptors that a process of the same run must inherit, to keep other runs away."""
+    return descriptors_of(state) if isinstance(state, Path) else ()
 
 
 @contextmanager

@@ -12,6 +12,9 @@ from digest.storage.sqlite.errors import state_error
 _PATIENCE = 1.0
 """In seconds. `digest status` holds the lock for a moment to see whether it is free."""
 
+_held: dict[Path, LockFile] = {}
+"""The locks of this process, by state."""
+
 
 @contextmanager
 def hold_state(state: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
@@ -30,10 +33,18 @@ def hold_state(state: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
             sleep(0.05)
     except OSError as error:
         raise state_error(lock.path, error) from error
+    _held[state] = lock
     try:
         yield
     finally:
+        del _held[state]
         lock.release()
+
+
+def descriptors_of(state: Path) -> tuple[int, ...]:
+    """Returns the descriptors with which a child process holds the lock of `state` as long as it lives."""
+    descriptor = _held[state].descriptor if state in _held else None
+    return () if descriptor is None else (descriptor,)
 
 
 def lock_of(state: Path) -> LockFile:

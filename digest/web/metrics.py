@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.fetch import FetchReport
-from digest.pipeline.plan import ComposeReport
 from digest.storage.values import Figures
 
 
@@ -58,8 +57,8 @@ class Metrics:
         self._papers.inc(report.papers_new)
         self._fetches.labels("failed" if report.errors else "good").inc()
 
-    def mailed(self, composed: ComposeReport, report: DeliveryReport) -> None:
-        self._composed.inc(composed.composed)
+    def mailed(self, report: DeliveryReport) -> None:
+        self._composed.inc(report.composed.composed)
         self._mailings.labels("sent").inc(report.sent)
         self._mailings.labels("deferred").inc(report.deferred)
         self._mailings.labels("suppressed").inc(report.suppressed)

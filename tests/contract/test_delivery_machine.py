@@ -31,8 +31,7 @@ from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.writer import Writer
 from digest.model.paper import ArxivId
 from digest.pipeline.compose_job import compose_due
-from digest.pipeline.deliver import LEASE
-from digest.pipeline.policy import LATEST_RETRY, RETRY_BOUNCED_AFTER, retry_at
+from digest.pipeline.policy import LATEST_RETRY, LEASE, RETRY_BOUNCED_AFTER, retry_at
 from digest.storage import tokens as tokens_module
 from digest.storage.base import Store
 from digest.storage.values import DeliveryResult, Mailing, MailingState, Matched

@@ -14,8 +14,8 @@ from digest.errors import ServerUnavailable, StateError, Unreachable, Unwritable
 from digest.keywords.query import Query
 from digest.mail.transport import Outcome, Outgoing, Receipt
 from digest.model.paper import Paper
-from digest.pipeline import deliver as deliver_module
 from digest.pipeline import receipt_writer
+from digest.pipeline import share as share_module
 from digest.pipeline.deliver import deliver
 from digest.service.health import examine
 from digest.sources.window import HELD, Window
@@ -349,7 +349,7 @@ async def test_a_state_that_cannot_be_written_for_longer_than_a_lease_repeats_no
 
     monkeypatch.setattr(store, "record_results", partial(once_writable, record_results))
     monkeypatch.setattr(store, "renew", partial(once_writable, renew))
-    monkeypatch.setattr(deliver_module, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(share_module, "LEASE", timedelta(seconds=1))
     monkeypatch.setattr(receipt_writer, "_PAUSE", 0.02)
     report = await lab.run(MONDAY, TEA, MILK)
     assert refused > 4

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from digest.cli.log import is_in_journal
 from digest.mail.smtp.session import SmtpServer, SmtpTransport
 from digest.pipeline.deliver import deliver
 from digest.pipeline.progress import outbox_status
+from digest.service.log import is_in_journal
 from digest.storage.sqlite.store import SqliteStore
 from tests.integration.installation import plain
 from tests.integration.mail_server import Answer, MailServer, serving

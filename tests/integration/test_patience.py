@@ -14,7 +14,7 @@ import pytest
 
 from digest.config.file_lock import LockFile
 from digest.errors import Throttled, Unreachable
-from digest.service.worker_pool import _environment
+from digest.service.worker_pool import environment
 from digest.sources import http_client
 from digest.sources.http_client import ClientSettings, PoliteClient
 from digest.sources.proxies import proxy_for
@@ -110,7 +110,7 @@ async def test_a_retry_after_of_a_year_is_told_and_not_waited_for(tmp_path: Path
         ({"HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": "*"}, None),
     ],
 )
-def test_the_proxy_is_the_one_of_the_environment(
+def test_the_proxy_is_the_one_of_theenvironment(
     environ: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
@@ -225,4 +225,4 @@ def test_the_second_process_is_given_no_secret() -> None:
         "HTTPS_PROXY": "http://ann:sesame@proxy.example",
         "LANG": "C.UTF-8",
     }
-    assert _environment(environ) == {"PATH": "/bin", "LANG": "C.UTF-8"}
+    assert environment(environ) == {"PATH": "/bin", "LANG": "C.UTF-8"}

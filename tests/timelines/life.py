@@ -14,10 +14,10 @@ from unittest.mock import patch
 from digest.errors import ServerUnavailable
 from digest.mail.transport import Outcome, Outgoing, Receipt
 from digest.pipeline import cycle as cycle_module
-from digest.pipeline.compose_job import compose_due
+from digest.pipeline.compose_job import Composer
 from digest.pipeline.cycle import Cycle
 from digest.pipeline.fetch import FetchReport, fetch
-from digest.pipeline.plan import ComposeReport
+from digest.pipeline.plan import ComposeReport, DueSubscriber
 from digest.pipeline.reconcile import take_up_restored
 from digest.service import bootstrap
 from digest.service import daemon as daemon_module
@@ -248,18 +248,21 @@ class Town:
         """Notes what the fetches and the composing of a cycle do."""
         with (
             patch.object(cycle_module, "fetch", self.fetch),
-            patch.object(cycle_module, "compose_due", self.compose_due),
+            patch.object(Composer, "compose_batch", self.compose_batch(Composer.compose_batch)),
         ):
             yield
 
-    def compose_due(self, store: SqliteStore, *args: Any, **more: Any) -> ComposeReport:
+    def compose_batch(self, original: Callable[..., ComposeReport]) -> Callable[..., ComposeReport]:
         def last() -> int:
-            return int(store._connection.one("SELECT coalesce(max(number), 0) FROM mailing"))
+            return int(self.store._connection.one("SELECT coalesce(max(number), 0) FROM mailing"))
 
-        before = last()
-        report = compose_due(store, *args, **more)
-        self._composed |= dict.fromkeys(range(before + 1, last() + 1), self.now)
-        return report
+        def compose_batch(composer: Composer, due: Sequence[DueSubscriber]) -> ComposeReport:
+            before = last()
+            report = original(composer, due)
+            self._composed |= dict.fromkeys(range(before + 1, last() + 1), self.now)
+            return report
+
+        return compose_batch
 
     async def fetch(self, *args: Any, **more: Any) -> FetchReport:
         self.client.now = self.now

@@ -125,6 +125,7 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_SMTP__TIMEOUT": "10",
         "DIGEST_DELIVERY__TRANSPORT": "maildir",
         "DIGEST_DELIVERY__MAILDIR": "mails",
+        "DIGEST_DELIVERY__WORKERS": "3",
         "DIGEST_MAIL__CONTACT": "help@example.org",
         "DIGEST_MAIL__TEMPLATES": ".",
         "DIGEST_DEFAULTS__AT": "18:30",
@@ -149,6 +150,7 @@ def test_every_key_can_come_from_the_environment() -> None:
     assert settings.smtp.password.get_secret_value() == "hush"
     assert (settings.smtp.port, settings.smtp.sender_name) == (2525, "The Lab")
     assert (settings.delivery.transport, settings.delivery.maildir) == ("maildir", Path("mails"))
+    assert settings.delivery.workers == 3
     defaults = settings.defaults
     assert (defaults.at, defaults.weekly, defaults.length) == (time(18, 30), 4, "short")
     assert defaults.discover == 3

@@ -24,8 +24,6 @@ from digest.mail.rendering.encoding import (
     whole,
     whole_lines,
 )
-from digest.mail.rendering.frame import anchor, names_for
-from digest.mail.rendering.judging import Address, OwnToken, split
 from digest.mail.rendering.pieces import NO_PIECE, Forms, PaperWriter, Piece, piece_of
 from digest.mail.rendering.reading_budget import (
     HTML_LIMIT,
@@ -41,6 +39,8 @@ from digest.mail.rendering.renderer import (
     GroupHeading,
     Renderer,
     Summary,
+    anchor,
+    names_for,
 )
 from digest.mail.transport import Outgoing
 from digest.model.digest import Digest, Group, Length, groups
@@ -137,8 +137,7 @@ class Writer:
             WORDS[digest.length] - around.words - _SUMMARY_COST.words,
             HTML_LIMIT - around.size - self._style_size - _SUMMARY_COST.size,
         )
-        address, token = split(links.judging) if links.judging else (None, OwnToken(""))
-        shown = _Shown(self._groups(found, names, links, address), room, digest.length)
+        shown = _Shown(self._groups(found, names, links), room, digest.length)
         text_papers, in_text = shown.text(self._renderer, around.words, links)
         in_html = shown.summary(around.words)
         return _Written(
@@ -148,16 +147,15 @@ class Writer:
                 html,
                 style=self._style,
                 summary=self._summary(in_html).html,
-                papers=shown.html(self._renderer, links, token),
+                papers=shown.html(self._renderer, self._papers, links),
             ),
         )
 
-    def _groups(
-        self, found: Sequence[Group], names: Mapping[str, str], links: Links, address: Address | None
-    ) -> list["_Group"]:
+    def _groups(self, found: Sequence[Group], names: Mapping[str, str], links: Links) -> list["_Group"]:
         """The groups with the pieces of their papers. A group of its own has no heading."""
         level = 3 if len(found) > 1 else 2
         pages = links.keyword_pages or {}
+        judging = links.judging and "x" * (len(links.judging) + len("/more/cond-mat/0606123"))
         built = []
         for place, group in enumerate(found, start=1):
             piece = NO_PIECE
@@ -178,7 +176,7 @@ class Writer:
                     if len(keywords) > 1
                     else (),
                     level,
-                    address,
+                    judging,
                 )
                 for paper, keywords in group.entries
             ]
@@ -218,7 +216,7 @@ class _Shown:
             minutes=minutes(words + self._plan.words),
         )
 
-    def html(self, renderer: Renderer, links: Links, token: OwnToken) -> list[bytes]:
+    def html(self, renderer: Renderer, writer: PaperWriter, links: Links) -> list[bytes]:
         pieces: list[bytes] = []
         unnamed: list[str] = []
         total = 0
@@ -233,11 +231,10 @@ class _Shown:
             pieces += heading.html
             for forms, level in zip(papers, row, strict=True):
                 if level:
-                    piece = forms[level]
-                    pieces += piece.html
-                    for part, soft_break in piece.judging:
-                        pieces += (part, token[soft_break])
-                    pieces += piece.after_judging
+                    pieces += forms[level].html
+                    if links.judging:
+                        pieces.append(writer.judging(*forms.judged(links), level is Level.LINE))
+                    pieces += forms[level].after_judging
             if counted:
                 pieces += whole_lines(renderer.rest(counted))
         return [*pieces, *(whole_lines(renderer.more(total, links.online, unnamed).html) if total else ())]

@@ -1,7 +1,6 @@
 """Claims mailings and writes their messages, ahead of the sessions that send them."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,18 +28,18 @@ class RenderedMessage:
     failure: str = ""
 
 
-RenderQueue = Callable[[datetime, datetime, int], Awaitable[Sequence[RenderedMessage]]]
-"""Claims mailings and writes them. Arguments: the current time, the end of the lease, the limit."""
-
-StartWorker = Callable[[], AbstractAsyncContextManager[RenderQueue]]
-"""Starts a render worker. Its start and its calls may raise `WorkerGone`."""
-
-
 def draft(
-    store: RenderStore, write: Write, *, now: datetime, until: datetime, limit: int
+    store: RenderStore,
+    write: Write,
+    *,
+    now: datetime,
+    until: datetime,
+    limit: int,
+    holder: str | None = None,
 ) -> tuple[RenderedMessage, ...]:
     """Claims mailings and writes them. Raises `StateError` if the state cannot be read or written."""
-    return tuple(_draft(mailing, write) for mailing in store.claim(now=now, until=until, limit=limit))
+    claimed = store.claim(now=now, until=until, limit=limit, holder=holder)
+    return tuple(_draft(mailing, write) for mailing in claimed)
 
 
 def _draft(mailing: Mailing, write: Write) -> RenderedMessage:

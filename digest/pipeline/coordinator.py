@@ -1,0 +1,295 @@
+"""The coordinator of a mailing: what its shares must decide together, and who does what."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from digest.config.memory import trim_heap
+from digest.errors import StateError, WorkerGone
+from digest.keywords.index import forget
+from digest.mail.transport import Receipt
+from digest.pipeline.plan import ComposeReport, DueSubscriber, Plan
+from digest.pipeline.policy import LEASE, Decision
+from digest.pipeline.receipt_writer import ReceiptWriter
+from digest.pipeline.refusals import Refusals
+from digest.pipeline.rendering import RenderedMessage
+from digest.pipeline.share import RoundResult, SessionFailure, Share, delivery_result, error_of
+from digest.storage.pipeline_stores import DeliverStore
+
+MANY = 1_000
+"""From this number of mails on, workers are started, which takes half a second."""
+
+_BATCH = 100
+"""How many subscribers a share composes at a time."""
+
+
+@dataclass(slots=True, kw_only=True)
+class DeliveryReport:
+    """The result of a mailing.
+
+    `deferred` mailings are tried again. The addresses of `suppressed` ones are dead. `brakes` say where so
+    many addresses were called dead that none of them is believed to be dead; `is_braked`: this ended the
+    sending. `limited_until`: the daily limit, or the provider's quota, is used up until then.
+    """
+
+    composed: ComposeReport = field(default_factory=ComposeReport)
+    sent: int = 0
+    deferred: int = 0
+    suppressed: int = 0
+    errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    is_server_down: bool = False
+    is_braked: bool = False
+    brakes: list[str] = field(default_factory=list)
+    limited_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composing:
+    """The digests to compose: those of `plan`. First digests have papers since `backlog_since`.
+
+    `ended` is called once, when all are composed or no others will be.
+    """
+
+    plan: Plan
+    backlog_since: datetime
+    ended: Callable[[], None] = lambda: None
+
+
+class RemoteShare(Protocol):
+    """A share in a worker process. `holder` names it in the mailings that it claims."""
+
+    @property
+    def holder(self) -> str: ...
+
+    async def round(self, *, sends: bool) -> RoundResult:
+        """As that of `Share`. Raises `WorkerGone` if the process has ended; then it is certainly dead."""
+        ...
+
+
+class MailingCoordinator:
+    """Coordinates the shares of one mailing. `digest.pipeline.share.Coordinator` describes its methods.
+
+    `changed` is called when `is_ended` or the stopped domains may have changed.
+    """
+
+    def __init__(
+        self,
+        store: DeliverStore,
+        clock: Callable[[], datetime],
+        composing: Composing | None,
+        stop: asyncio.Event,
+        notice: Callable[[DeliveryReport], None],
+    ) -> None:
+        self.report = DeliveryReport()
+        self.stop = stop
+        self.is_over_quota = False
+        self.changed: list[Callable[[], None]] = []
+        self._store = store
+        self._clock = clock
+        self._composing = composing
+        self._notice = notice
+        self._refusals = Refusals(store, began_at=clock())
+        self._due: deque[DueSubscriber] = deque()
+        self._taking = asyncio.Lock()
+        self._handed_out = 0
+        self._has_ended_composing = composing is None
+        self._state_error: StateError | None = None
+
+    async def has_many(self) -> bool:
+        """Whether so many mails are to be composed and sent that workers are worth their start."""
+        if self._composing:
+            self._due.extend(await asyncio.to_thread(self._composing.plan.take, MANY))
+        return len(self._due) + await asyncio.to_thread(self._store.waiting) >= MANY
+
+    def make_room(self) -> None:
+        """Frees the caches that only composing and writing need: the workers do that."""
+        self._store.forget()
+        forget()
+        trim_heap()
+
+    @property
+    def backlog_since(self) -> datetime | None:
+        """That of `Composing`; `None` if nothing is to be composed."""
+        return self._composing.backlog_since if self._composing else None
+
+    def now(self) -> datetime:
+        return self._clock()
+
+    # What the shares ask and say.
+
+    @property
+    def is_ended(self) -> bool:
+        return self.is_over_quota or self._refusals.circuit_breaker.is_pulled
+
+    @property
+    def stopped(self) -> frozenset[str]:
+        """The domains to which no other mail may be sent."""
+        return self._refusals.circuit_breaker.stopped
+
+    def is_stopped(self, domain: str) -> bool:
+        return self._refusals.circuit_breaker.is_stopped(domain)
+
+    async def next_batch(self) -> Sequence[DueSubscriber]:
+        async with self._taking:
+            if self._composing and not self._due and not self.stop.is_set():
+                self._due.extend(await asyncio.to_thread(self._composing.plan.take, _BATCH))
+            batch = tuple(self._due.popleft() for _ in range(min(_BATCH, len(self._due))))
+        self._handed_out += bool(batch)
+        if not batch and not self._handed_out:
+            self.end_composing()
+        return batch
+
+    def composed(self, report: ComposeReport) -> None:
+        self.report.composed += report
+        self._handed_out -= 1
+
+    def give_back(self, batch: Sequence[DueSubscriber]) -> None:
+        """Takes back a batch that was not composed, because its worker died."""
+        self._due.extendleft(batch)
+        self._handed_out -= 1
+
+    def end_composing(self) -> None:
+        if self._composing and not self._has_ended_composing:
+            self._has_ended_composing = True
+            self.report.composed += self._composing.plan.report
+            self._composing.ended()
+
+    def accepted(self, address: str) -> None:
+        before = self._brake
+        self._refusals.circuit_breaker.accept(address)
+        self._tell_change(before)
+
+    async def refused(self, one: RenderedMessage, receipt: Receipt) -> None:
+        before = self._brake
+        self._refusals.refuse(one, receipt)
+        self._tell_change(before)
+
+    def held_back(self, one: RenderedMessage) -> None:
+        self._refusals.hold_back(one)
+
+    def recorded(self, error: str | None) -> None:
+        if error is None:
+            self.report.sent += 1
+        else:
+            self.report.deferred += 1
+            self.report.errors.append(error)
+        self._notice(self.report)
+
+    def used_up(self) -> None:
+        before = self._brake
+        self.is_over_quota = True
+        self._tell_change(before)
+
+    @property
+    def _brake(self) -> tuple[bool, frozenset[str]]:
+        return self.is_ended, self.stopped
+
+    def _tell_change(self, before: tuple[bool, frozenset[str]]) -> None:
+        if before != self._brake:
+            for changed in self.changed:
+                changed()
+
+    # The rounds.
+
+    async def run(self, workers: Sequence[RemoteShare], own: Callable[[], Share]) -> None:
+        """Sends everything. A server may refuse some sessions; it is down if it ends all of them."""
+        leases = asyncio.create_task(self._keep_leases())
+        try:
+            failures = await self._rounds(workers, own)
+            await self._settle()
+        finally:
+            leases.cancel()
+            await asyncio.wait((leases,))
+        self._conclude(*failures)
+        if self._state_error:
+            raise self._state_error
+
+    async def _rounds(
+        self, workers: Sequence[RemoteShare], own: Callable[[], Share]
+    ) -> tuple[Sequence[SessionFailure], int]:
+        """Returns the failures of the last round, and the number of sessions that had mails."""
+        alive, share, sends = list(workers), None, not await self._are_others_due()
+        while True:
+            if alive:
+                done = await asyncio.gather(*(self._round_of(worker, sends) for worker in alive))
+            else:
+                share = share or own()
+                done = [await share.round(sends=sends)]
+            results = [result for result in done if result is not None]
+            is_any_gone = len(results) < len(done)
+            alive = [worker for worker, result in zip(alive, done, strict=False) if result is not None]
+            for result in results:
+                self._state_error = self._state_error or result.state_error
+                self.report.limited_until = result.limited_until or self.report.limited_until
+            failures = [failure for result in results for failure in result.failures]
+            tried = sum(result.tried for result in results)
+            is_partly_down = bool(failures) and len(failures) < tried
+            if self._is_over or (sends and not is_any_gone and not is_partly_down):
+                return failures, tried
+            sends = True
+
+    async def _are_others_due(self) -> bool:
+        """Whether mailings wait that the digests to compose may merge: then they must not be sent before."""
+        due_at = await asyncio.to_thread(self._store.next_due_at) if self._composing else None
+        return due_at is not None and due_at <= self._clock()
+
+    @property
+    def _is_over(self) -> bool:
+        is_limited = self.report.limited_until is not None
+        return self.is_ended or is_limited or self._state_error is not None or self.stop.is_set()
+
+    async def _round_of(self, worker: RemoteShare, sends: bool) -> RoundResult | None:
+        """Returns `None` if the worker has ended: the mailings that it held are given to the others."""
+        try:
+            return await worker.round(sends=sends)
+        except WorkerGone as error:
+            self.report.notes.append(
+                f"a worker process ended early, and the others did its work: {error.cause}"
+            )
+            await asyncio.to_thread(self._store.reclaim_from, worker.holder, now=self._clock())
+            return None
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 4)
+            with suppress(StateError):
+                numbers = self._refusals.numbers
+                await asyncio.to_thread(self._store.renew, numbers, until=self._clock() + LEASE)
+
+    # The end.
+
+    async def _settle(self) -> None:
+        """Decides about the addresses that the server called dead."""
+        now = self._clock()
+        settlement = await self._refusals.settle(now)
+        receipt_writer = ReceiptWriter(self._store, self._clock, self.stop, sessions=1)
+        for one, receipt, decision in settlement.counted:
+            await receipt_writer.write(delivery_result(one, receipt, now, decision))
+            error = error_of(one, receipt)
+            if decision is Decision.SUPPRESS:
+                self.report.suppressed += 1
+                error = f"{one.email} gets no more mail, until `digest resume {one.email}`: {receipt.reply}"
+                self.report.errors.append(error)
+                self._notice(self.report)
+            else:
+                self.recorded(error)
+        self.report.brakes += settlement.causes
+        self.report.errors += settlement.causes
+        self.report.deferred += settlement.released
+        self.report.is_braked = bool(settlement.causes) and self._refusals.circuit_breaker.is_of_server
+        self.report.is_server_down |= self.report.is_braked
+
+    def _conclude(self, failures: Sequence[SessionFailure], tried: int) -> None:
+        over_quota = next((one for one in failures if one.wait is not None), None)
+        if over_quota is not None:
+            self.report.limited_until = self._clock() + (over_quota.wait or LEASE)
+            until = f"{self.report.limited_until:%F %H:%M %Z}"
+            self.report.notes.append(f"{over_quota.cause}; the next try is at {until}")
+        elif failures and len(failures) == tried:
+            self.report.is_server_down = True
+            self.report.errors.append(failures[0].cause)

@@ -1,0 +1,361 @@
+"""The share of one process in a mailing: it composes digests, claims mailings, renders, sends and records.
+
+The process that coordinates all shares may be another one: nothing here knows where it is.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from digest.config.parsing import address_key
+from digest.errors import ServerUnavailable, StateError
+from digest.mail.transport import Outcome, Receipt, Session, Transport
+from digest.pipeline.compose_job import Composer
+from digest.pipeline.plan import ComposeReport, DueSubscriber
+from digest.pipeline.policy import LEASE, Decision, domain_of, retry_at
+from digest.pipeline.receipt_writer import ReceiptWriter
+from digest.pipeline.rendering import RenderedMessage, Write, draft
+from digest.storage.pipeline_stores import DeliverStore
+from digest.storage.rate_limit import UNLIMITED, Limits
+from digest.storage.values import DeliveryResult, MailingState
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE = 30
+"""How many mailings are claimed, and their messages written, in one step."""
+
+_STATES = {
+    Outcome.SENT: MailingState.SENT,
+    Outcome.UNKNOWN: MailingState.UNKNOWN,
+    Outcome.DEFERRED: MailingState.DEFERRED,
+    Outcome.REJECTED: MailingState.DEFERRED,
+    Outcome.DEAD: MailingState.DEFERRED,
+    Outcome.DOUBTFUL: MailingState.DEFERRED,
+}
+
+
+class Coordinator(Protocol):
+    """The process that coordinates all shares of a mailing, as a share sees it."""
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether no other mail may be sent, because the server or its quota does not allow it."""
+        ...
+
+    def is_stopped(self, domain: str) -> bool:
+        """Whether no other mail may be sent to this domain."""
+        ...
+
+    async def next_batch(self) -> Sequence[DueSubscriber]:
+        """Returns the next subscribers whose digests this share composes; none if there are no others."""
+        ...
+
+    def composed(self, report: ComposeReport) -> None:
+        """The digests of the last batch are in the outbox."""
+        ...
+
+    def accepted(self, address: str) -> None:
+        """The server accepted a mail for this `address_key`."""
+        ...
+
+    async def refused(self, one: RenderedMessage, receipt: Receipt) -> None:
+        """The server called an address dead or doubtful. The coordinator holds this mailing from now on."""
+        ...
+
+    def held_back(self, one: RenderedMessage) -> None:
+        """The domain of this mailing is stopped. The coordinator holds it from now on."""
+        ...
+
+    def recorded(self, error: str | None) -> None:
+        """A mail was sent, or waits because of this error; the state has the result."""
+        ...
+
+    def used_up(self) -> None:
+        """The quota of the provider is used up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFailure:
+    """Why a session ended early, and how long to wait if a quota is used up."""
+
+    cause: str
+    wait: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundResult:
+    """How a share ended when it had nothing left to send, or could not send.
+
+    `tried` sessions had mails. `limited_until`: the limit of a day is used up until then. `state_error`: the
+    state could not be read or written.
+    """
+
+    failures: tuple[SessionFailure, ...] = ()
+    tried: int = 0
+    limited_until: datetime | None = None
+    state_error: StateError | None = None
+
+
+_Queue = asyncio.Queue[RenderedMessage | None]
+
+
+class Share:
+    """One share, and the data that its sessions have in common."""
+
+    def __init__(
+        self,
+        store: DeliverStore,
+        transport: Transport,
+        write: Write,
+        coordinator: Coordinator,
+        clock: Callable[[], datetime],
+        stop: asyncio.Event,
+        *,
+        sessions: int,
+        composer: Composer | None = None,
+        limits: Limits = UNLIMITED,
+        holder: str | None = None,
+    ) -> None:
+        self._store = store
+        self._transport = transport
+        self._write = write
+        self._coordinator = coordinator
+        self._clock = clock
+        self._stop = stop
+        self._sessions = sessions
+        self._composer = composer
+        self._limits = limits
+        self._holder = holder
+        self._began = clock(), time.monotonic()
+        self._receipt_writer = ReceiptWriter(store, clock, stop, sessions=sessions)
+        self._held: set[int] = set()
+        self._claiming: asyncio.Future[Sequence[RenderedMessage]] | None = None
+        self._returned: list[RenderedMessage] = []
+        self._turn = asyncio.Lock()
+        self._limited_until: datetime | None = None
+        self._state_error: StateError | None = None
+        self._is_composing = False
+        self._has_new = asyncio.Event()
+        self._working = 0
+        self._has_ended_well = False
+
+    async def round(self, *, sends: bool) -> RoundResult:
+        """Composes and `sends` until nothing is due, or until no session can send."""
+        queue: _Queue = asyncio.Queue(maxsize=self._sessions)
+        self._working, self._has_ended_well = 0, False
+        self._is_composing = self._composer is not None
+        try:
+            async with asyncio.TaskGroup() as group:
+                composing = group.create_task(self._compose())
+                others = [group.create_task(self._keep_leases())]
+                if sends:
+                    others.append(group.create_task(self._feed(queue)))
+                number = self._sessions if sends else 0
+                sessions = [group.create_task(self._work(queue)) for _ in range(number)]
+                await asyncio.wait((*sessions, composing))
+                for other in others:
+                    other.cancel()
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+        ended = [session.result() for session in sessions]
+        failures = tuple(end for end in ended if isinstance(end, SessionFailure))
+        await self._release(failures)
+        return RoundResult(
+            failures=failures,
+            tried=sum(end is not None for end in ended),
+            limited_until=self._limited_until,
+            state_error=self._state_error,
+        )
+
+    # Composing.
+
+    async def _compose(self) -> None:
+        try:
+            while self._composer and not self._stop.is_set():
+                if not (some := await self._coordinator.next_batch()):
+                    break
+                self._coordinator.composed(await asyncio.to_thread(self._composer.compose_batch, some))
+                self._has_new.set()
+        except StateError as error:  # raised after the current mails are finished
+            self._state_error = error
+        self._is_composing = False
+        self._has_new.set()
+
+    async def _is_more_composed(self) -> bool:
+        """Whether digests may have been composed since the last claim began. Waits for the next ones."""
+        if self._is_composing:
+            await self._has_new.wait()
+        return self._has_new.is_set()
+
+    # Claiming and rendering.
+
+    async def _feed(self, queue: _Queue) -> None:
+        """Claims and writes ahead of the sessions. At the end puts a `None` in the queue for each session."""
+        try:
+            claiming = self._claim()
+            while (rendered := await asyncio.shield(claiming)) or await self._is_more_composed():
+                if self._stop.is_set() or self._state_error:
+                    break
+                claiming = self._claim()
+                ahead = deque(rendered)
+                del rendered
+                while ahead:  # frees each message after it was sent
+                    await queue.put(ahead.popleft())
+        except StateError as error:  # raised after the current mails are finished
+            self._state_error = error
+        for _ in range(self._sessions):
+            await queue.put(None)
+
+    def _claim(self) -> asyncio.Future[Sequence[RenderedMessage]]:
+        """Starts to claim mailings. This is never cancelled: what it claims must be sent or released."""
+        self._has_new.clear()
+        self._claiming = asyncio.ensure_future(asyncio.to_thread(self._draft, self._clock()))
+        self._claiming.add_done_callback(self._hold)
+        return self._claiming
+
+    def _draft(self, now: datetime) -> Sequence[RenderedMessage]:
+        until, holder = now + LEASE, self._holder
+        return draft(self._store, self._write, now=now, until=until, limit=_AT_ONCE, holder=holder)
+
+    def _hold(self, claimed: asyncio.Future[Sequence[RenderedMessage]]) -> None:
+        if not claimed.cancelled() and claimed.exception() is None:
+            self._held.update(one.number for one in claimed.result())
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 4)
+            with suppress(StateError):  # the sessions get it too, and wait until they can store results
+                await asyncio.to_thread(self._store.renew, tuple(self._held), until=self._clock() + LEASE)
+
+    async def _release(self, failures: Sequence[SessionFailure]) -> None:
+        """Releases the mailings that were claimed and not sent, with the first failure as reply."""
+        self._returned.clear()
+        if self._claiming:
+            await asyncio.wait((self._claiming,))
+        if self._held:
+            reply = failures[0].cause if failures else None
+            await asyncio.to_thread(self._store.release, tuple(self._held), now=self._clock(), reply=reply)
+            self._held.clear()
+
+    # Sending.
+
+    async def _work(self, queue: _Queue) -> SessionFailure | bool | None:
+        """Sends through one session. Returns its failure, else `True`, or `None` if it had no mail."""
+        one = await self._next(queue)
+        if one is None:
+            return None
+        self._working += 1
+        try:
+            async with self._transport.session() as session:
+                while one is not None and await self._may_go():
+                    await self._handle(session, one)
+                    one = await self._next(queue)
+        except ServerUnavailable as error:
+            self._working -= 1
+            _log.warning("session failed cause=%s next=%s", error, self._next_of(error))
+            if error.wait is not None:
+                self._coordinator.used_up()
+            elif one is not None and one.number in self._held:
+                self._returned.append(one)
+            return SessionFailure(cause=str(error), wait=error.wait)
+        self._working -= 1
+        self._has_ended_well = True
+        return True
+
+    def _next_of(self, error: ServerUnavailable) -> str:
+        """Returns what happens to the mails of a failed session, for the log."""
+        if error.wait is not None:
+            return "no mail goes until the limit may be over"
+        if self._working:
+            return f"other sessions go on: {self._working}"
+        return "a new session at once" if self._has_ended_well else "what is left waits"
+
+    async def _next(self, queue: _Queue) -> RenderedMessage | None:
+        """Returns the next mail. Mails that failed sessions returned come last; then `None`."""
+        while not self._stop.is_set():
+            one = await queue.get()
+            if one is None:
+                return self._returned.pop() if self._returned and not self._stop.is_set() else None
+            if not self._coordinator.is_stopped(domain_of(address_key(one.email))):
+                return one
+            self._coordinator.held_back(one)
+            self._held.discard(one.number)
+        return None
+
+    async def _may_go(self) -> bool:
+        """Waits as the limits require.
+
+        Returns false if a daily limit is used up, ours or the provider's, or if asked to stop.
+        """
+        if not self._limits.are_set:
+            return not self._is_ended
+        async with self._turn:  # one session waits for all
+            while not self._is_ended:
+                now = self._now()
+                turn = await asyncio.to_thread(self._store.reserve_sending, self._limits, now=now)
+                if turn.is_spent:
+                    self._limited_until = now + turn.wait
+                elif not turn.wait:
+                    return True
+                else:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._stop.wait(), turn.wait.total_seconds())
+        return False
+
+    @property
+    def _is_ended(self) -> bool:
+        is_limited = self._limited_until is not None
+        return is_limited or self._coordinator.is_ended or self._stop.is_set()
+
+    def _now(self) -> datetime:
+        """Returns the current moment by a running clock: `clock` may be fixed (`--now`)."""
+        began_at, began = self._began
+        return began_at + timedelta(seconds=time.monotonic() - began)
+
+    async def _handle(self, session: Session, one: RenderedMessage) -> None:
+        if one.outgoing is None:
+            receipt = Receipt(outcome=Outcome.DEFERRED, reply=one.failure)
+        else:
+            receipt = await session.send(one.outgoing)
+        if receipt.outcome in {Outcome.DEAD, Outcome.DOUBTFUL}:  # decided at the end of the mailing
+            await self._coordinator.refused(replace(one, outgoing=None), receipt)
+            self._held.discard(one.number)
+            return
+        if receipt.outcome is Outcome.SENT:
+            self._coordinator.accepted(address_key(one.email))
+        await self._receipt_writer.write(delivery_result(one, receipt, self._clock()))
+        self._held.discard(one.number)
+        self._coordinator.recorded(error_of(one, receipt))
+
+
+def error_of(one: RenderedMessage, receipt: Receipt) -> str | None:
+    """Logs what became of a mail. Returns the error for the operator unless it was sent."""
+    if receipt.outcome is Outcome.SENT:
+        _log.debug("mailing sent number=%d to=%s", one.number, one.email)
+        return None
+    # Replies often quote the address. The log must not contain it.
+    reply = receipt.reply.replace(one.email, "the recipient")
+    _log.warning("mailing not sent number=%d outcome=%s cause=%s", one.number, receipt.outcome.value, reply)
+    return f"the digest for {one.email} waits: {receipt.reply}"
+
+
+def delivery_result(
+    one: RenderedMessage, receipt: Receipt, now: datetime, decision: Decision | None = None
+) -> DeliveryResult:
+    """Returns the result as it is recorded. A mail that was not sent is tried again, if not suppressed."""
+    result = DeliveryResult(
+        number=one.number,
+        state=MailingState.SUPPRESSED if decision is Decision.SUPPRESS else _STATES[receipt.outcome],
+        reply=receipt.reply,
+        is_doubted=decision is Decision.DOUBT,
+    )
+    if result.state in {MailingState.SENT, MailingState.SUPPRESSED}:
+        return result
+    return replace(result, due_at=retry_at(now, attempts=one.attempts + 1, token=one.token))
