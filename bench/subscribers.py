@@ -17,6 +17,7 @@ from bench.figures import Figure, seconds
 from bench.papers import keywords, papers
 from digest.config.settings import Defaults
 from digest.subscribers.editor import subscribe
+from digest.subscribers.file import SubscribersFile
 from digest.subscribers.subscriber import load_subscribers
 
 _SUBSCRIBERS = 10_000
@@ -83,7 +84,9 @@ def _costs(text: str, count: int) -> _Costs:
         path.write_text(text, encoding="utf-8")
         loading = _clocked(lambda: load_subscribers(path, Defaults()))
         email = f"reader{count + 1}@example.org"
-        editing = _clocked(lambda: subscribe(path, Defaults(), email=email, keywords=["neural operator"]))
+        editing = _clocked(
+            lambda: subscribe(SubscribersFile(path, Defaults()), email=email, keywords=["neural operator"])
+        )
     naive_loading = _clocked(lambda: tomllib.loads(text))
     naive_editing = _NAIVE_SHARE * _clocked(lambda: tomlkit.dumps(tomlkit.parse(some)))
     return _Costs(loading, editing, naive_loading, naive_editing)

@@ -39,10 +39,11 @@ def _serve(context: typer.Context, notifier: "Notifier") -> None:
     from digest.service.mail_setup import build_writer, writer_setup_for
     from digest.storage.factory import open_alone
 
-    setup = load_setup(context_of(context).config)
+    config = context_of(context).config
+    setup = load_setup(config)
     build_writer(writer_setup_for(setup.settings))
     with open_alone(setup.settings.state) as store:
-        service = Daemon(setup, lambda: load_setup(context_of(context).config), store, notifier)
+        service = Daemon(setup, lambda: load_setup(config, store=store), store, notifier)
         run(service.run())
     if service.is_interrupted:
         raise typer.Exit(INTERRUPTED)

@@ -84,6 +84,7 @@ def _take_over(
     """First marks papers as seen, then subscribes: a daemon must not mail them in between."""
     from digest.cli.subscriptions import describe
     from digest.errors import ConfigurationError
+    from digest.service.directory import directory_of, place_of
     from digest.storage.factory import open_store
     from digest.subscribers import editor
 
@@ -92,11 +93,11 @@ def _take_over(
     papers = {listed.id for verdict in verdicts for listed in verdict.listing.papers}
     with open_store(settings.state) as store:
         fresh = store.count_as_seen(email, papers)
-    done = editor.subscribe(settings.subscribers, settings.defaults, email=email, keywords=keywords)
+    done = editor.subscribe(directory_of(settings), email=email, keywords=keywords)
     known = f", {len(papers) - fresh} of them already before" if fresh < len(papers) else ""
     verb = "paper is" if len(papers) == 1 else "papers are"
     typer.echo(f"{len(papers)} {verb} marked as seen by {email}{known}.")
-    typer.echo(describe(done, str(settings.subscribers.absolute())))
+    typer.echo(describe(done, place_of(settings)))
 
 
 def _summary(verdict: "Verdict") -> str:

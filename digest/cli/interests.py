@@ -130,11 +130,9 @@ def _verdict(is_liked: bool) -> str:
 
 
 def _subscriber(settings: "Settings", email: str) -> str:
-    from digest.cli.state_access import subscriber_called
-    from digest.subscribers.subscriber import load_subscribers
+    from digest.cli.preview import subscriber_named
 
-    subscribers = load_subscribers(settings.subscribers, settings.defaults)
-    return subscriber_called(email, subscribers, settings.subscribers).email
+    return subscriber_named(settings, email).email
 
 
 def _examples(settings: "Settings", texts: Sequence[str]) -> "list[Example]":

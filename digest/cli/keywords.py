@@ -74,18 +74,19 @@ def _queries(
     """
     from digest.cli.state_access import subscriber_called
     from digest.keywords.query import parse
-    from digest.subscribers.subscriber import load_subscribers
+    from digest.service.directory import directory_of
 
+    directory = directory_of(settings)
     found = {text: parse(text) for text in texts}
     names: dict[str, str] = {}
     if email or not texts:
-        subscribers = load_subscribers(settings.subscribers, settings.defaults)
-        chosen = [subscriber_called(email, subscribers, settings.subscribers)] if email else subscribers
+        subscribers = directory.load()
+        chosen = [subscriber_called(email, subscribers, directory.label)] if email else subscribers
         found |= {keyword.text: keyword.query for one in chosen for keyword in one.keywords}
         if email:
             names = {keyword.text: keyword.name for keyword in chosen[0].keywords if keyword.name}
     if not found:
-        raise ConfigurationError(f"{settings.subscribers} has no keywords yet; give one with -k KEYWORD")
+        raise ConfigurationError(f"{directory.label} has no keywords yet; give one with -k KEYWORD")
     if len(found) > _MOST_KEYWORDS:
         raise ConfigurationError(
             f"{len(found)} keywords; at most {_MOST_KEYWORDS} are possible: give a subscriber, or -k KEYWORD"

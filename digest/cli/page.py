@@ -76,8 +76,10 @@ def page(
 def _keywords(settings: "Settings", texts: Sequence[str], email: str | None) -> "tuple[Keyword, ...]":
     from digest.cli.preview import subscriber_named
     from digest.errors import ConfigurationError
-    from digest.subscribers.subscriber import load_subscribers, parse_keyword
+    from digest.service.directory import directory_of
+    from digest.subscribers.subscriber import parse_keyword
 
+    directory = directory_of(settings)
     try:
         asked = [parse_keyword(text) for text in texts]
     except ValueError as error:
@@ -85,10 +87,10 @@ def _keywords(settings: "Settings", texts: Sequence[str], email: str | None) -> 
     if not asked and email:
         asked = list(subscriber_named(settings, email).keywords)
     elif not asked:
-        subscribers = load_subscribers(settings.subscribers, settings.defaults)
+        subscribers = directory.load()
         asked = [one for subscriber in subscribers for one in subscriber.keywords]
     if not asked:
-        raise ConfigurationError(f"{settings.subscribers}: there are no subscribers; give keywords with -k")
+        raise ConfigurationError(f"{directory.label}: there are no subscribers; give keywords with -k")
     distinct: dict[str, Keyword] = {}
     for one in asked:
         distinct.setdefault(one.query.key, one)

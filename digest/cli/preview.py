@@ -75,10 +75,10 @@ def preview(
 def subscriber_named(settings: "Settings", email: str) -> "Subscriber":
     """The subscriber with this address. Raises `ConfigurationError` if there is none."""
     from digest.cli.state_access import subscriber_called
-    from digest.subscribers.subscriber import load_subscribers
+    from digest.service.directory import directory_of
 
-    found = load_subscribers(settings.subscribers, settings.defaults)
-    return subscriber_called(email, found, settings.subscribers)
+    directory = directory_of(settings)
+    return subscriber_called(email, directory.load(), directory.label)
 
 
 def trial_subscriber(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":

@@ -148,6 +148,7 @@ def _tell(
     *,
     now: datetime,
 ) -> None:
+    from digest.service.directory import place_of
     from digest.service.transports.base import transport_kind
 
     for error in report.errors:
@@ -155,9 +156,10 @@ def _tell(
     for note in report.notes:
         typer.echo(f"note: {note}", err=True)
     if not setup.subscribers:
-        file = setup.settings.subscribers
         typer.echo(
-            f"note: no subscribers yet in {file}: `digest subscribe EMAIL -k KEYWORD` adds one", err=True
+            f"note: no subscribers yet in {place_of(setup.settings)}:"
+            " `digest subscribe EMAIL -k KEYWORD` adds one",
+            err=True,
         )
     typer.echo(
         f"{counted(report.papers_new, 'new paper')} in {counted(requests, 'request')} to arXiv; "

@@ -12,6 +12,7 @@ from digest.config.settings import Defaults
 from digest.errors import ConfigurationError
 from digest.service.bootstrap import load_setup
 from digest.subscribers import editor
+from digest.subscribers.file import SubscribersFile
 
 CONFIG, SUBSCRIBERS = "digest.toml", "subscribers.toml"
 
@@ -114,8 +115,7 @@ def _create(file: Path, text: str, *, mode: int) -> None:
 def _write(folder: Path, answers: Answers) -> None:
     """Writes both files or none: with one of them, a second try would be refused."""
     editor.subscribe(
-        folder / SUBSCRIBERS,
-        Defaults(),
+        SubscribersFile(folder / SUBSCRIBERS, Defaults()),
         email=answers.email,
         keywords=answers.keywords,
         at=answers.at,

@@ -4,7 +4,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -22,8 +21,8 @@ _PATIENCE = timedelta(minutes=1)
 """How long an interactive command waits for an answer of arXiv."""
 
 
-def subscriber_called(email: str, subscribers: Sequence[Subscriber], path: Path) -> Subscriber:
-    """The one of `subscribers`, who come from `path`. Raises `ConfigurationError` if there is none."""
+def subscriber_called(email: str, subscribers: Sequence[Subscriber], place: str) -> Subscriber:
+    """The one of `subscribers`, who are at `place`. Raises `ConfigurationError` if there is none."""
     try:
         email = parse_address(email)
     except ValueError as error:
@@ -31,7 +30,7 @@ def subscriber_called(email: str, subscribers: Sequence[Subscriber], path: Path)
     for subscriber in subscribers:
         if address_key(subscriber.email) == address_key(email):
             return subscriber
-    raise ConfigurationError(f"{path}: {email} is not a subscriber; `digest subscribers` lists them")
+    raise ConfigurationError(f"{place}: {email} is not a subscriber; `digest subscribers` lists them")
 
 
 @asynccontextmanager

@@ -23,17 +23,17 @@ def subscribers(
     as_json: AsList = False,
 ) -> None:
     """List the subscribers with their keywords, times and filters, and what they chose online."""
-    from digest.subscribers.subscriber import load_subscribers
+    from digest.service.directory import directory_of, place_of
 
     settings = context_of(ctx).settings()
-    found = _known(settings, load_subscribers(settings.subscribers, settings.defaults))
+    found = _known(settings, directory_of(settings).load())
     if as_json:
         typer.echo(json.dumps([_as_object(one) for one in found], ensure_ascii=False, indent=2))
     elif found:
         _print_table(found, settings.defaults.length)
     else:
         typer.echo(
-            f"No subscribers yet in {settings.subscribers}: `digest subscribe EMAIL -k KEYWORD` adds one."
+            f"No subscribers yet in {place_of(settings)}: `digest subscribe EMAIL -k KEYWORD` adds one."
         )
 
 
@@ -95,10 +95,10 @@ def own_choices(subscriber: "Subscriber", preferences: "Preferences", now: datet
     until = preferences.paused_until
     if until and until <= now.astimezone(subscriber.send_schedule.timezone).date():
         preferences = replace(preferences, paused_until=None)
-    if not (chosen := differences(subscriber, Preferences(), preferences, was="in the file")):
+    if not (chosen := differences(subscriber, Preferences(), preferences, was="in the entry")):
         return ""
     return (
-        f"{subscriber.email} chose online, which overrides subscribers.toml: {'; '.join(chosen)}."
+        f"{subscriber.email} chose online, which overrides their entry: {'; '.join(chosen)}."
         f" {_take_back(subscriber.email)}"
     )
 
@@ -145,8 +145,8 @@ def _choices(known: _Known) -> str:
         "suppressed" if known.is_suppressed else "",
         f"paused until {until}" if (until := _pause(mailed)) else "",
         f"mutes {listed(muted)}" if muted else "",
-        f"own time (in the file: {times(known.written)})" if known.has_own_time else "",
-        f"own length: {mailed.length} (in the file: {known.written.length})" if known.has_own_length else "",
+        f"own time (in the entry: {times(known.written)})" if known.has_own_time else "",
+        f"own length: {mailed.length} (in the entry: {known.written.length})" if known.has_own_length else "",
     )
     return "; ".join(filter(None, parts))
 
@@ -212,4 +212,4 @@ def _print_table(found: Sequence[_Known], usual: "Length") -> None:
         rows.append(cells[: len(columns)])
     print_table(columns, rows)
     if any(known.has_own_choices for known in found):
-        typer.echo(f"Choices are made online and override subscribers.toml. {_take_back()}")
+        typer.echo(f"Choices are made online and override the entries. {_take_back()}")

@@ -1,6 +1,5 @@
 """`digest subscribe`, `digest unsubscribe` and `digest rename`."""
 
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from digest.config.settings import Settings
-    from digest.subscribers.editor import Subscribed
+    from digest.subscribers.entries import Subscribed
     from digest.subscribers.preferences import Preferences
     from digest.subscribers.subscriber import Subscriber
 
@@ -95,6 +94,7 @@ def subscribe(
 
     Comments and the order of entries in subscribers.toml stay as they are.
     """
+    from digest.service.directory import directory_of, place_of
     from digest.subscribers import editor
     from digest.subscribers.preferences import adapted
 
@@ -102,8 +102,7 @@ def subscribe(
         raise typer.BadParameter("it names one keyword: give exactly one -k KEYWORD", param_hint="--as")
     settings = context_of(ctx).settings()
     done = editor.subscribe(
-        settings.subscribers,
-        settings.defaults,
+        directory_of(settings),
         email=email,
         keywords=keyword or (),
         name=name,
@@ -119,7 +118,7 @@ def subscribe(
     )
     has_returned, chosen = _in_state(settings, done.subscriber, forget_choices=forget_choices)
     mailed = adapted(done.subscriber, chosen) or done.subscriber
-    typer.echo(describe(done, str(settings.subscribers.absolute()), mailed))
+    typer.echo(describe(done, place_of(settings), mailed))
     if has_returned:
         typer.echo(f"{done.subscriber.email} had unsubscribed, and gets mails again.")
     if forget_choices:
@@ -142,20 +141,19 @@ def unsubscribe(
     ] = None,
 ) -> None:
     """Remove a subscriber, or with [b]-k[/b] only some of their keywords."""
+    from digest.service.directory import directory_of, place_of
     from digest.subscribers import editor
 
     settings = context_of(ctx).settings()
-    path = settings.subscribers
-    done = editor.unsubscribe(path, settings.defaults, email=email, keywords=keyword or ())
+    place = place_of(settings)
+    done = editor.unsubscribe(directory_of(settings), email=email, keywords=keyword or ())
     address, removed = done.subscriber.email, _labels(done.removed, done.subscriber)
     if not done.is_gone:
-        typer.echo(f"{address} no longer follows {removed}, in {path.absolute()}.")
+        typer.echo(f"{address} no longer follows {removed}, in {place}.")
     elif keyword:
-        typer.echo(
-            f"{address} no longer follows {removed}. No keywords are left: removed from {path.absolute()}."
-        )
+        typer.echo(f"{address} no longer follows {removed}. No keywords are left: removed from {place}.")
     else:
-        typer.echo(f"Removed {address} from {path.absolute()}, with {removed}.")
+        typer.echo(f"Removed {address} from {place}, with {removed}.")
 
 
 def rename(
@@ -167,7 +165,7 @@ def rename(
         typer.Option(
             "--keep-file",
             metavar="",
-            help="Do not change subscribers.toml: there, EMAIL is another person, a new subscriber.",
+            help="Do not change the entries: there, EMAIL is another person, a new subscriber.",
         ),
     ] = False,
 ) -> None:
@@ -178,17 +176,17 @@ def rename(
     You can also run this after you changed the address in subscribers.toml. If only the address of an
     entry changed, digest detects this by itself; [b]digest rename NEW EMAIL --keep-file[/b] undoes it.
     """
+    from digest.service.directory import directory_of, place_of
     from digest.subscribers import editor
-    from digest.subscribers.subscriber import load_subscribers
 
     settings = context_of(ctx).settings()
-    path = settings.subscribers
-    known = {address_key(one.email) for one in load_subscribers(path, settings.defaults)}
+    directory, place = directory_of(settings), place_of(settings)
+    known = {address_key(one.email) for one in directory.load()}
     is_in_file = not keep_file and (address_key(email) in known or address_key(new) not in known)
     is_known = _rename_in_state(settings, email, new)
     if is_in_file:
         try:
-            editor.rename(path, settings.defaults, email=email, new=new)
+            editor.rename(directory, email=email, new=new)
         except BaseException:
             if is_known:
                 _rename_in_state(settings, new, email)
@@ -198,12 +196,11 @@ def rename(
             f"{email} is not known, or {new} was mailed as another subscriber; nothing was changed"
         )
     else:
-        with suppress(OSError):
-            path.touch()  # a daemon compares addresses when the file changes
+        directory.touch()  # a daemon compares addresses when the entries change
     if keep_file:
-        typer.echo(f"{new} has the papers and choices of {email} again; {path.absolute()} is unchanged.")
+        typer.echo(f"{new} has the papers and choices of {email} again; {place} is unchanged.")
     else:
-        typer.echo(f"Renamed {email} to {new} in {path.absolute()}; papers received and online choices stay.")
+        typer.echo(f"Renamed {email} to {new} in {place}; papers received and online choices stay.")
 
 
 def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:

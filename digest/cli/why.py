@@ -44,6 +44,7 @@ def why(
     from digest.cli.why_answers import answer_for
     from digest.model.paper import parse_identifier
     from digest.service.bootstrap import load_setup
+    from digest.service.directory import place_of
     from digest.storage.factory import open_beside
 
     try:
@@ -51,8 +52,8 @@ def why(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="ARXIV_ID") from error
     setup = load_setup(context_of(ctx).config)
-    path = setup.settings.subscribers
-    subscribers = [subscriber_called(email, setup.subscribers, path)] if email else setup.subscribers
+    place = place_of(setup.settings)
+    subscribers = [subscriber_called(email, setup.subscribers, place)] if email else setup.subscribers
     with open_beside(setup.settings.state) as store:
         paper_history = store.paper_history(wanted)
         paper = paper_history.paper if paper_history else fetch_paper(setup.settings, wanted)

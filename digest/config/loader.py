@@ -17,6 +17,7 @@ from digest.config.os_errors import is_file
 from digest.config.parsing import nearest, parse_toml, read_text, shown, unknown_key, unreadable
 from digest.config.settings import (
     ARXIV_INTERVAL,
+    DATABASE,
     Arxiv,
     Defaults,
     Delivery,
@@ -70,6 +71,7 @@ _PATHS = (
     ("delivery", "maildir"),
     ("mail", "templates"),
 )
+_NO_PATH = ("subscribers", DATABASE)
 _PASSWORDS = {
     "smtp-password": (("smtp", "password"), ("smtp", "password_file")),
     "state-password": (("state_password",), ("state_password_file",)),
@@ -199,7 +201,8 @@ def _with_absolute_paths(written: dict[str, Any], folder: Path) -> dict[str, Any
         table: Any = written
         for section in sections:
             table = table.get(section)
-        if isinstance(table, dict) and isinstance(table.get(key), str) and not is_database(table[key]):
+        value = table.get(key) if isinstance(table, dict) else None
+        if isinstance(value, str) and not is_database(value) and (key, value) != _NO_PATH:
             table[key] = str(folder / Path(table[key]).expanduser())
     return written
 

@@ -51,6 +51,11 @@ _LONGEST_BOUNCE_NAME = 39
 
 _STATES = "the path of the state file, or postgresql://USER@HOST/DATABASE"
 
+DATABASE = "database"
+"""The value of `subscribers` if their entries are in the database of the state."""
+
+_A_DIRECTORY = 'the path of subscribers.toml, or "database"'
+
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
@@ -127,6 +132,12 @@ def _state(value: object) -> Path | DatabaseUrl:
     return parse_database(value) if is_database(value) else Path(value).expanduser()
 
 
+def _directory(value: object) -> object:
+    if not isinstance(value, str | Path):
+        raise ValueError(f"must be {_A_DIRECTORY}")  # noqa: TRY004 - a bad value in a file is not a bug
+    return value if value == DATABASE else _path(value)
+
+
 def _host_name(value: str | None) -> str | None:
     if value is not None and not is_full_name(value):
         raise ValueError('must be the full name of this machine, for example "mail.lab.example"')
@@ -145,6 +156,7 @@ Address = Annotated[str, BeforeValidator(parse_address)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Count = Annotated[int, Field(ge=1)]
 FilePath = Annotated[Path, AfterValidator(_path)]
+Directory = Annotated[Path | Literal["database"], BeforeValidator(_directory)]
 Line = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
@@ -397,7 +409,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    subscribers: FilePath = Field(description="the path of subscribers.toml")
+    subscribers: Directory = Field(description=_A_DIRECTORY)
     state_password_file: FilePath | None = Field(
         default=None, description="the path of a file that holds only the password"
     )

@@ -20,7 +20,7 @@ from digest.pipeline.fetch import FetchReport, fetch
 from digest.pipeline.leases import FETCHING, FINISHING, turn_of
 from digest.pipeline.plan import Due, Plan
 from digest.pipeline.progress import OutboxStatus, outbox_status
-from digest.pipeline.reconcile import take_up_renames, take_up_restored
+from digest.pipeline.reconcile import take_up_entries, take_up_restored
 from digest.pipeline.rendering import Write
 from digest.pipeline.schedule import due_at_slot, due_today
 from digest.sources.arxiv.calendar import last_announcement, why_quiet
@@ -75,7 +75,7 @@ NotifyOperator = Callable[[Sequence[Subscriber], Sequence[str], datetime], Await
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
-    """The enrolled subscribers: those of subscribers.toml, with their preferences applied.
+    """The enrolled subscribers: those of the directory, with their preferences applied.
 
     `given_up` counts the mailings that ended because their subscriber has left. `notes` are for the operator.
     """
@@ -90,9 +90,10 @@ class Enrolled:
 class Cycle:
     """The steps of a cycle, and everything that they need. `transport` is `None` if nothing shall be sent.
 
-    `subscribers` are those of subscribers.toml, and `file` identifies the version of that file. `writer` is
-    called before mails are sent. `stop` ends a step early: a fetch is cancelled, the current mails are
-    finished. `digest.service.bootstrap.build_cycle` builds a cycle from the settings.
+    `subscribers` are those of the directory, and `file` identifies its version; in a file, another address
+    may be a rename (`finds_renames`). `writer` is called before mails are sent. `stop` ends a step early: a
+    fetch is cancelled, the current mails are finished. `digest.service.bootstrap.build_cycle` builds a cycle
+    from the settings.
     """
 
     sources: Sequence[Source]
@@ -103,6 +104,7 @@ class Cycle:
     lookback: timedelta
     clock: Callable[[], datetime]
     file: str | None = None
+    finds_renames: bool = True
     limits: Limits = UNLIMITED
     start_workers: StartWorkers | None = None
     sender_identity: SenderIdentity | None = None
@@ -170,7 +172,12 @@ class Cycle:
         """Enrols the current subscribers in the state, and nobody else."""
         now = self.clock()
         notes = await asyncio.to_thread(
-            take_up_renames, self.store, self.subscribers, file=self.file, now=now
+            take_up_entries,
+            self.store,
+            self.subscribers,
+            file=self.file,
+            finds_renames=self.finds_renames,
+            now=now,
         )
         preferences = await asyncio.to_thread(self.store.preferences)
         subscribers = apply_preferences(self.subscribers, preferences)

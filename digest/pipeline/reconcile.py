@@ -28,16 +28,22 @@ def take_up_restored(store: RestoreStore, *, now: datetime) -> tuple[str, ...]:
     return (note,)
 
 
-def take_up_renames(
-    store: EnrolStore, subscribers: Sequence[Subscriber], *, file: str | None = None, now: datetime
+def take_up_entries(
+    store: EnrolStore,
+    subscribers: Sequence[Subscriber],
+    *,
+    file: str | None = None,
+    finds_renames: bool = True,
+    now: datetime,
 ) -> tuple[str, ...]:
-    """Detects changed addresses in subscribers.toml. Returns notes for the operator.
+    """Detects changed addresses in subscribers.toml (`finds_renames`). Returns notes for the operator.
 
-    Call it before these subscribers are enrolled. `subscribers` are as in the file, and `file` identifies the
-    file and its version. The log contains no address. Raises `StateError` if the state cannot be read or
+    Call it before these subscribers are enrolled. `subscribers` are as written, and `file` identifies the
+    file, or the entries in the database, and the version. Those in the database are renamed by command only.
+    The log contains no address. Raises `StateError` if the state cannot be read or
     written.
     """
-    change = store.take_up_entries(subscribers, file=file, now=now)
+    change = store.take_up_entries(subscribers, file=file, finds_renames=finds_renames, now=now)
     if change is None:
         return ()
     if change.is_rename:

@@ -18,6 +18,7 @@ from digest.config.parsing import is_loopback
 from digest.errors import ConfigurationError
 from digest.mail.links import Links, links_for
 from digest.pipeline.cycle import Cycle
+from digest.service.directory import directory_of
 from digest.service.mail_setup import build_writer, writer_setup_for
 from digest.service.notify_operator import notify_operator
 from digest.service.transports.base import transport_kind
@@ -31,20 +32,22 @@ from digest.sources.rate_limiter import RateLimiter
 from digest.storage.base import Store
 from digest.storage.factory import make_folder, open_leases
 from digest.storage.values import Mailing
+from digest.subscribers.file import file_version
+from digest.subscribers.stored import EntryStore
 from digest.subscribers.subscriber import Subscriber, load_subscribers
 
 _RATE_LIMITER_FILE = "arxiv-requests"
 
-Fingerprint = tuple[tuple[int, int, int] | None, ...]
-"""Inode, modification time and size of both files. It changes if one of them is written."""
+Fingerprint = tuple[object, ...]
+"""The versions of digest.toml and of the subscribers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """The content of the two files, as read at one moment.
+    """The settings and the subscribers, as read at one moment.
 
-    `config_file` is the digest.toml in use, if there is one. `fingerprint` is taken before the files are
-    read, so that no edit is missed between reading and watching them.
+    `config_file` is the digest.toml in use, if there is one. `fingerprint` is taken before they are read, so
+    that no edit is missed between reading and watching them.
     """
 
     config_file: Path | None
@@ -56,33 +59,32 @@ class Setup:
     def lookback(self) -> timedelta:
         return timedelta(days=self.settings.arxiv.lookback_days)
 
-    def fingerprint_now(self) -> Fingerprint:
-        return (_fingerprint(self.config_file), _fingerprint(self.settings.subscribers))
+    def fingerprint_now(self, store: EntryStore | None = None) -> Fingerprint:
+        """Raises `StateError` if the subscribers are in the database and cannot be read."""
+        return (file_version(self.config_file), directory_of(self.settings, store).version())
 
 
-def _fingerprint(path: Path | None) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat() if path else None
-    except OSError:
-        return None
-    return (status.st_ino, status.st_mtime_ns, status.st_size) if status else None
+def load_setup(
+    config: Path | None, environ: Mapping[str, str] = os.environ, *, store: EntryStore | None = None
+) -> Setup:
+    """Reads settings and subscribers. A `store` that is open already is used for subscribers in the database.
 
-
-def load_setup(config: Path | None, environ: Mapping[str, str] = os.environ) -> Setup:
-    """Reads both files. Raises `ConfigurationError` with all problems of both files."""
+    Raises `ConfigurationError` with all problems of both, and `StateError` if the database cannot be read.
+    """
     try:
         config_file = find_config(config, environ)
-        config_fingerprint = _fingerprint(config_file)
+        config_version = file_version(config_file)
         settings = load_settings(config, environ)
     except ConfigurationError as error:
         others = _problems_of_subscribers(config, environ)
         problems = dict.fromkeys((*error.problems, *others))
         raise ConfigurationError(*problems, is_passing=error.is_passing and not others) from error
-    fingerprint = (config_fingerprint, _fingerprint(settings.subscribers))
+    directory = directory_of(settings, store)
+    fingerprint = (config_version, directory.version())
     return Setup(
         config_file=config_file,
         settings=settings,
-        subscribers=load_subscribers(settings.subscribers, settings.defaults),
+        subscribers=directory.load(),
         fingerprint=fingerprint,
     )
 
@@ -210,6 +212,7 @@ def build_cycle(
         writer=cache(partial(build_writer, writer_setup, links)),
         subscribers=setup.subscribers,
         file=str(setup.fingerprint),
+        finds_renames=isinstance(settings.subscribers, Path),
         lookback=setup.lookback,
         clock=clock,
         limits=kind.limits(settings),

@@ -20,7 +20,7 @@ from digest.pipeline.policy import pause_after
 from digest.pipeline.progress import OutboxStatus, covered_until, outbox_status, queries_hash, uncovered_since
 from digest.pipeline.schedule import fetch_due_at, slot_after
 from digest.service import long_tasks
-from digest.service.bootstrap import Setup, build_cycle, open_client
+from digest.service.bootstrap import Fingerprint, Setup, build_cycle, open_client
 from digest.service.long_tasks import LongTasks
 from digest.service.operator_mail import last_heartbeat
 from digest.service.sd_notify import Notifier
@@ -274,12 +274,12 @@ class Daemon(LongTasks):
     # Files, preferences, signals and the watchdog.
 
     async def _watch(self) -> None:
-        """Rereads the files on SIGHUP and after an edit. Also applies new preferences of subscribers."""
+        """Rereads settings and subscribers on SIGHUP and after an edit. Also applies new preferences."""
         seen = self._setup.fingerprint
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._reload.wait(), long_tasks.LOOK_UP.total_seconds())
-            found = await asyncio.to_thread(self._setup.fingerprint_now)
+            found = await self._guarded("reading versions", self._fingerprint) or seen
             if self._reload.is_set() or found != seen:
                 self._reload.clear()
                 seen = found
@@ -289,6 +289,9 @@ class Daemon(LongTasks):
             await self._guarded("reading due mailings", self._check_due)
             await self._guarded("reading fetches", self._check_fetches)
             await self._guarded("reporting this host", self._note_alive)
+
+    async def _fingerprint(self) -> Fingerprint:
+        return await asyncio.to_thread(self._setup.fingerprint_now, self._store)
 
     async def _reread(self) -> None:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from digest.errors import ConfigurationError, DigestError
+from digest.errors import ConfigurationError, DigestError, StateError
 from digest.service.bootstrap import Setup
 from digest.web.metrics import Metrics
 from digest.web.server import serving
@@ -34,7 +34,11 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
         while not stop.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _LOOK_UP)
-            found = await asyncio.to_thread(setup.fingerprint_now)
+            try:
+                found = await asyncio.to_thread(setup.fingerprint_now)
+            except StateError as error:
+                _log.error("subscribers cannot be read, the last ones remain in use: %s", error)
+                continue
             if found != seen:
                 seen = found
                 now = await _reread(load) or now

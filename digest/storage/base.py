@@ -19,9 +19,11 @@ from digest.storage.subscriber_stores import (
     PageStore,
     RenameStore,
 )
+from digest.subscribers.stored import EntryStore
 
 
 class Store(
+    EntryStore,
     EnrolStore,
     FetchStore,
     FetchScheduleStore,

@@ -64,7 +64,7 @@ class RestoreStore(Protocol):
 
 
 class EnrolStore(Protocol):
-    """Brings the subscribers in the state up to date with subscribers.toml."""
+    """Brings the subscribers in the state up to date with the entries."""
 
     def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime, current_since: datetime) -> int:
         """Enrols `subscribers` with their subscriptions, and ends all others.
@@ -78,13 +78,19 @@ class EnrolStore(Protocol):
         ...
 
     def take_up_entries(
-        self, subscribers: Sequence[Subscriber], *, file: str | None, now: datetime
+        self,
+        subscribers: Sequence[Subscriber],
+        *,
+        file: str | None,
+        finds_renames: bool = True,
+        now: datetime,
     ) -> AddressChange | None:
         """Compares the entries with those of the last call. Call it before `enrol`.
 
         If one entry is gone and one new entry differs only in the address, and the old subscriber got mails
-        and did not unsubscribe, this is a rename (`is_rename`). Returns `None` for an unchanged `file`, or
-        unless entries are gone and others are new.
+        and did not unsubscribe, this is a rename (`is_rename`). Returns `None` for an unchanged `file`,
+        unless entries are gone and others are new, or without `finds_renames`. What subscribers said of
+        papers is deleted if their entries are gone.
         """
         ...
 

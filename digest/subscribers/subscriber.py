@@ -211,6 +211,30 @@ def parse_subscriber(raw: dict[str, Any], place: str, defaults: "Defaults") -> S
     return subscriber
 
 
+def parse_entries(
+    placed: Iterable[tuple[str, dict[str, Any]]], defaults: "Defaults"
+) -> tuple[Subscriber, ...]:
+    """The same from entries of anywhere, each after its place.
+
+    Raises `ConfigurationError` with the problems of all entries, each with its place.
+    """
+    subscribers: list[Subscriber] = []
+    first_places: dict[str, str] = {}
+    problems: list[str] = []
+    for place, raw in placed:
+        wrong: list[str] = []
+        subscriber = _subscriber(raw, defaults, wrong)
+        if subscriber:
+            first = first_places.setdefault(address_key(subscriber.email), place)
+            if first is not place:
+                wrong.append(f"email: the same address as in {first}; each address may have only one entry")
+            subscribers.append(subscriber)
+        problems += [f"{place}: {one}" for one in wrong]
+    if problems:
+        raise ConfigurationError(*problems)
+    return tuple(subscribers)
+
+
 def _subscribers(
     entries: Iterable[dict[str, Any]],
     text: str,

@@ -1,12 +1,13 @@
-"""Reads subscribers.toml entry by entry: with little memory, and fast for its usual form.
+"""Reads and writes subscribers.toml entry by entry: with little memory, and fast for its usual form.
 
 An entry begins at its header and does not depend on others, so each can be parsed alone. A file in another
 form (`NotSeparable`) must be parsed as a whole.
 """
 
+import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, pairwise
 from json import JSONDecoder
 from pathlib import Path
@@ -55,6 +56,21 @@ def all_entries(text: str, path: Path) -> list[dict[str, Any]]:
     except NotSeparable:
         found = parse_toml(text, path).get("subscriber", [])
         return found if isinstance(found, list) else [found]
+
+
+def entry_text(entry: Mapping[str, Any]) -> str:
+    """The text of an entry in the usual form."""
+    lines = [f"{key} = {_value_text(value)}\n" for key, value in entry.items()]
+    return "".join(["[[subscriber]]\n", *lines])
+
+
+def _value_text(value: Any) -> str:
+    """Strings are written as in JSON, which TOML reads in the same way, except for one letter."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_value_text(one)}' for key, one in value.items())} }}"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _plain_entry(block: str) -> dict[str, Any] | None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from digest.mail.citations.coins import context_object
+from digest.mail.rendering.frame import names_for
 from digest.mail.rendering.highlight import matched_words
 from digest.mail.rendering.paper_view import Card, build_card, shown_abstract
-from digest.mail.rendering.renderer import names_for
 from digest.mail.rendering.richtext import converted, to_html
 from digest.mail.rendering.urls import LINK_STYLE
 from digest.model.digest import Digest, Entry, groups

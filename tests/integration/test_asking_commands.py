@@ -192,5 +192,6 @@ async def test_a_preview_says_what_its_subscriber_chose_online(tmp_path: Path, a
     assert done.returncode == 0, done.stderr
     assert "ada@example.org unsubscribed 2026-06-" in done.stderr
     assert (
-        'muted keywords: "tea" (in the file: none). `digest subscribe ada@example.org --forget' in done.stderr
+        'muted keywords: "tea" (in the entry: none). `digest subscribe ada@example.org --forget'
+        in done.stderr
     )

@@ -30,6 +30,7 @@ from digest.service.sd_notify import Notifier
 from digest.storage.sqlite.backup import back_up
 from digest.storage.sqlite.store import SqliteStore
 from digest.subscribers.preferences import Preferences
+from tests.entries import add_entries
 from tests.factories import invented_paper, moment
 from tests.fakes import FakeSource
 from tests.integration.certificates import issued
@@ -206,6 +207,20 @@ async def test_a_new_subscriber_takes_part_without_a_restart(tmp_path: Path, ear
         await until(lambda: town.store.covered_at())
         more = SUBSCRIBER + SUBSCRIBER.replace("ada@", "bo@").replace('"tea"', '"day 8"')
         (tmp_path / "subscribers.toml").write_text(more)
+        await until(lambda: len(town.store.covered_at()) == 2)
+        town.set_clock("2026-06-09 07:01")
+        await until(lambda: len(town.mails()) == 2)
+
+
+async def test_subscribers_in_the_database_take_part_without_a_restart(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        add_entries(store, SUBSCRIBER)
+    async with running(tmp_path, ear, "2026-06-08 22:00", DIGEST_SUBSCRIBERS="database") as town:
+        await until(lambda: town.store.covered_at())
+        with SqliteStore(tmp_path / "digest.db") as other:
+            add_entries(other, SUBSCRIBER.replace("ada@", "bo@").replace('"tea"', '"day 8"'))
         await until(lambda: len(town.store.covered_at()) == 2)
         town.set_clock("2026-06-09 07:01")
         await until(lambda: len(town.mails()) == 2)

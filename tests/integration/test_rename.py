@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from digest import cli
-from digest.pipeline.reconcile import take_up_renames
+from digest.pipeline.reconcile import take_up_entries
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import MailingState
 from digest.subscribers.preferences import Preferences
@@ -140,7 +140,7 @@ BO = make_subscriber("bo@example.org", "=compiler")
 
 def read(store: SqliteStore, *subscribers: Subscriber, file: str | None = None) -> tuple[str, ...]:
     """What is told of a file that says this, after which they are enrolled."""
-    notes = take_up_renames(store, subscribers, file=file, now=NOW)
+    notes = take_up_entries(store, subscribers, file=file, now=NOW)
     store.enrol(subscribers, now=NOW, current_since=NOW)
     return notes
 
@@ -172,8 +172,14 @@ def test_an_edit_of_the_address_alone_is_known_as_one(
 
 def test_a_file_that_was_taken_up_is_not_looked_at_again(known: SqliteStore) -> None:
     assert read(known, ADA, BO, file="1") == ()
-    assert take_up_renames(known, [ADA_NOW, BO], file="1", now=NOW) == ()
-    assert len(take_up_renames(known, [ADA_NOW, BO], file="2", now=NOW)) == 1
+    assert take_up_entries(known, [ADA_NOW, BO], file="1", now=NOW) == ()
+    assert len(take_up_entries(known, [ADA_NOW, BO], file="2", now=NOW)) == 1
+
+
+def test_in_the_database_another_address_is_another_person(known: SqliteStore) -> None:
+    assert take_up_entries(known, [ADA_NOW, BO], finds_renames=False, now=NOW) == ()
+    known.enrol([ADA_NOW, BO], now=NOW, current_since=NOW)
+    assert papers_of(known, NEW) == ["2606.00001"]
 
 
 @pytest.mark.parametrize(

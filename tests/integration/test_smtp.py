@@ -424,7 +424,7 @@ async def test_an_address_that_could_smuggle_a_command_is_not_used() -> None:
     for address in ("a@example.org>\r\nDATA", "a b@example.org", "<a@example.org>", "nobody", "a@b@c"):
         (receipt,) = await receipts(server, address)
         assert receipt.outcome is Outcome.REJECTED
-        assert "correct it in subscribers.toml" in receipt.reply
+        assert "correct it with digest rename" in receipt.reply
     assert not [command for command in server.commands if command.startswith(("MAIL", "DATA"))]
 
 

@@ -19,6 +19,7 @@ from digest.config import atomic_write
 from digest.config.loader import Defaults
 from digest.errors import ConfigurationError
 from digest.subscribers.editor import rename, subscribe, unsubscribe
+from digest.subscribers.file import SubscribersFile
 from digest.subscribers.subscriber import load_subscribers
 from tests.examples import examples
 from tests.processes import started
@@ -53,6 +54,10 @@ def path(tmp_path: Path) -> Path:
     return file
 
 
+def at(path: Path) -> SubscribersFile:
+    return SubscribersFile(path, DEFAULTS)
+
+
 def keywords_of(path: Path, email: str) -> list[str]:
     found = {one.email: one for one in load_subscribers(path, DEFAULTS)}
     return [keyword.text for keyword in found[email].keywords]
@@ -74,7 +79,13 @@ def names_of(path: Path) -> dict[str, str]:
 
 
 def test_a_new_subscriber_is_added_at_the_end(path: Path) -> None:
-    done = subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"], name='C "Y"', weekly="fri")
+    done = subscribe(
+        at(path),
+        email="cy@example.org",
+        keywords=["graph"],
+        name='C "Y"',
+        weekly="fri",
+    )
     assert done.is_new
     assert path.read_text() == WRITTEN + (
         '\n[[subscriber]]\nemail = "cy@example.org"\nname = "C \\"Y\\""\n'
@@ -84,21 +95,21 @@ def test_a_new_subscriber_is_added_at_the_end(path: Path) -> None:
 
 def test_the_first_subscriber_makes_file_and_folder(tmp_path: Path) -> None:
     path = tmp_path / "new" / "subscribers.toml"
-    subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph", "graphs", "x ray"])
+    subscribe(at(path), email="cy@example.org", keywords=["graph", "graphs", "x ray"])
     assert path.read_text().startswith("# Who gets")
     assert keywords_of(path, "cy@example.org") == ["graph", "x ray"]
 
 
 def test_a_file_without_a_last_line_end_can_be_added_to(path: Path) -> None:
     path.write_text(WRITTEN.removesuffix("# the end\n").rstrip("\n"))
-    subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"])
-    subscribe(path, DEFAULTS, email="ben@example.org", keywords=["graph"])
+    subscribe(at(path), email="cy@example.org", keywords=["graph"])
+    subscribe(at(path), email="ben@example.org", keywords=["graph"])
     assert keywords_of(path, "cy@example.org") == ["graph"]
 
 
 def test_a_new_subscriber_needs_a_keyword(path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"cy@example\.org is a new subscriber and needs a keyword"):
-        subscribe(path, DEFAULTS, email="cy@example.org", at="08:00")
+        subscribe(at(path), email="cy@example.org", at="08:00")
     assert path.read_text() == WRITTEN
 
 
@@ -106,16 +117,14 @@ def test_a_new_subscriber_needs_a_keyword(path: Path) -> None:
 
 
 def test_keywords_are_added_to_the_entry_that_is_there(path: Path) -> None:
-    done = subscribe(path, DEFAULTS, email="ann@EXAMPLE.org", keywords=["X rays", "graph"])
+    done = subscribe(at(path), email="ann@EXAMPLE.org", keywords=["X rays", "graph"])
     assert (done.is_new, done.added, done.already) == (False, ("graph",), ("x ray",))
     assert changed_lines(WRITTEN, path.read_text()) == (['  "x ray"'], ['  "x ray",', '  "graph"'])
     assert keywords_of(path, "Ann@example.org") == ["neural operator", "x ray", "graph"]
 
 
 def test_other_settings_change_without_a_keyword(path: Path) -> None:
-    done = subscribe(
-        path, DEFAULTS, email="ben@example.org", at="09:15", timezone="Asia/Tokyo", weekly="never"
-    )
+    done = subscribe(at(path), email="ben@example.org", at="09:15", timezone="Asia/Tokyo", weekly="never")
     assert done.changed == ("at", "timezone")
     assert changed_lines(WRITTEN, path.read_text()) == (
         ['at = "08:00"  # after coffee'],
@@ -125,14 +134,14 @@ def test_other_settings_change_without_a_keyword(path: Path) -> None:
 
 def test_asking_for_what_is_so_already_writes_nothing(path: Path) -> None:
     inode = path.stat().st_ino
-    done = subscribe(path, DEFAULTS, email="ann@example.org", keywords=["x ray"])
+    done = subscribe(at(path), email="ann@example.org", keywords=["x ray"])
     assert (done.added, done.already, done.changed) == ((), ("x ray",), ())
     assert path.stat().st_ino == inode
 
 
 def test_a_keyword_gets_a_name_another_one_and_none(path: Path) -> None:
     ann = "ann@example.org"
-    done = subscribe(path, DEFAULTS, email=ann, keywords=["X rays"], keyword_name='R\u00f6 "1"')
+    done = subscribe(at(path), email=ann, keywords=["X rays"], keyword_name='R\u00f6 "1"')
     assert (done.added, done.already, done.changed) == ((), ("x ray",), ())
     assert (done.named and done.named.name) == 'R\u00f6 "1"'
     assert changed_lines(WRITTEN, path.read_text()) == (
@@ -140,48 +149,47 @@ def test_a_keyword_gets_a_name_another_one_and_none(path: Path) -> None:
         ['  { query = "x ray", name = "R\u00f6 \\"1\\"" }'],
     )
     text = path.read_text()
-    assert subscribe(path, DEFAULTS, email=ann, keywords=["x ray"], keyword_name='R\u00f6 "1"').named is None
-    assert subscribe(path, DEFAULTS, email=ann, keywords=["x ray"]).already == ("x ray",)
+    assert subscribe(at(path), email=ann, keywords=["x ray"], keyword_name='R\u00f6 "1"').named is None
+    assert subscribe(at(path), email=ann, keywords=["x ray"]).already == ("x ray",)
     assert path.read_text() == text
-    subscribe(path, DEFAULTS, email=ann, keywords=["graph"], keyword_name="G")
-    subscribe(path, DEFAULTS, email=ann, at="09:15")
-    rename(path, DEFAULTS, email=ann, new="anna@example.org")
+    subscribe(at(path), email=ann, keywords=["graph"], keyword_name="G")
+    subscribe(at(path), email=ann, at="09:15")
+    rename(at(path), email=ann, new="anna@example.org")
     assert names_of(path) == {"x ray": 'R\u00f6 "1"', "graph": "G"}
-    subscribe(path, DEFAULTS, email="anna@example.org", keywords=["x ray"], keyword_name="R")
+    subscribe(at(path), email="anna@example.org", keywords=["x ray"], keyword_name="R")
     assert names_of(path) == {"x ray": "R", "graph": "G"}
-    subscribe(path, DEFAULTS, email="anna@example.org", keywords=["x ray"], keyword_name="")
+    subscribe(at(path), email="anna@example.org", keywords=["x ray"], keyword_name="")
     assert names_of(path) == {"graph": "G"}
     assert '  "x ray",' in path.read_text().splitlines()
 
 
 def test_a_new_subscriber_can_begin_with_a_name(path: Path) -> None:
-    subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"], keyword_name="G")
+    subscribe(at(path), email="cy@example.org", keywords=["graph"], keyword_name="G")
     assert path.read_text().endswith('keywords = [{ query = "graph", name = "G" }]\n')
 
 
 def test_a_keyword_is_removed_by_its_name_and_others_keep_theirs(path: Path) -> None:
     for keyword, name in (("graph", "G & H ("), ("tea", "T")):
-        subscribe(path, DEFAULTS, email="ben@example.org", keywords=[keyword], keyword_name=name)
-    assert unsubscribe(path, DEFAULTS, email="ben@example.org", keywords=["g & h ("]).removed == ("graph",)
+        subscribe(at(path), email="ben@example.org", keywords=[keyword], keyword_name=name)
+    assert unsubscribe(at(path), email="ben@example.org", keywords=["g & h ("]).removed == ("graph",)
     assert names_of(path) == {"tea": "T"}
 
 
 @pytest.mark.parametrize("name", ["T" * 61, "a\nb", "X Ray", "neural operator"])
 def test_a_name_that_cannot_be_changes_nothing(path: Path, name: str) -> None:
-    subscribe(path, DEFAULTS, email="ann@example.org", keywords=["x ray"])
+    subscribe(at(path), email="ann@example.org", keywords=["x ray"])
     with pytest.raises(ConfigurationError):
-        subscribe(path, DEFAULTS, email="ann@example.org", keywords=["tea"], keyword_name=name)
+        subscribe(at(path), email="ann@example.org", keywords=["tea"], keyword_name=name)
     assert path.read_text() == WRITTEN
 
 
 def test_filters_are_added_to_those_that_are_there(path: Path) -> None:
     first = subscribe(
-        path, DEFAULTS, email="ben@example.org", exclude=["survey"], categories=["CS.lg"], crosslists=False
+        at(path), email="ben@example.org", exclude=["survey"], categories=["CS.lg"], crosslists=False
     )
     assert first.changed == ("exclude", "categories", "crosslists")
     done = subscribe(
-        path,
-        DEFAULTS,
+        at(path),
         email="ben@example.org",
         exclude=["Surveys", "review"],
         categories=["cs.LG", "stat.*"],
@@ -197,13 +205,13 @@ def test_filters_are_added_to_those_that_are_there(path: Path) -> None:
         "crosslists = false",
         'replacements = "section"',
     ]
-    again = subscribe(path, DEFAULTS, email="ben@example.org", exclude=["reviews"], categories=["stat.*"])
+    again = subscribe(at(path), email="ben@example.org", exclude=["reviews"], categories=["stat.*"])
     assert again.changed == ()
 
 
 def test_a_new_subscriber_may_come_with_filters(path: Path) -> None:
     subscribe(
-        path, DEFAULTS, email="cy@example.org", keywords=["graph"], exclude=["survey"], categories=["cs.LG"],
+        at(path),  email="cy@example.org", keywords=["graph"], exclude=["survey"], categories=["cs.LG"],
         crosslists=False, at="08:00", replacements="section",
     )  # fmt: skip
     assert path.read_text().removeprefix(WRITTEN) == (
@@ -215,7 +223,7 @@ def test_a_new_subscriber_may_come_with_filters(path: Path) -> None:
 def test_a_filter_that_cannot_be_is_refused_and_the_file_stays(path: Path) -> None:
     for asked in ({"crosslists": False}, {"exclude": ["error corrections"]}):
         with pytest.raises(ConfigurationError, match=r"subscribers\.toml, ben@example\.org: "):
-            subscribe(path, DEFAULTS, email="ben@example.org", **asked)
+            subscribe(at(path), email="ben@example.org", **asked)
     assert path.read_text() == WRITTEN
 
 
@@ -223,19 +231,19 @@ def test_a_filter_that_cannot_be_is_refused_and_the_file_stays(path: Path) -> No
 
 
 def test_one_keyword_goes_and_the_rest_stays(path: Path) -> None:
-    done = unsubscribe(path, DEFAULTS, email="ann@example.org", keywords=["Neural Operators"])
+    done = unsubscribe(at(path), email="ann@example.org", keywords=["Neural Operators"])
     assert (done.removed, done.is_gone) == (("neural operator",), False)
     assert changed_lines(WRITTEN, path.read_text()) == (['  "neural operator",  # first'], [])
 
 
 def test_without_keywords_the_entry_goes_and_the_comments_around_it_stay(path: Path) -> None:
-    done = unsubscribe(path, DEFAULTS, email="ann@example.org")
+    done = unsubscribe(at(path), email="ann@example.org")
     assert (done.removed, done.is_gone) == (("neural operator", "x ray"), True)
     assert path.read_text() == "# Our lab.\n\n# Ann asked for this.\n\n" + WRITTEN[WRITTEN.index("# Ben") :]
 
 
 def test_with_the_last_keyword_the_entry_goes(path: Path) -> None:
-    done = unsubscribe(path, DEFAULTS, email="ben@example.org", keywords=["error correction"])
+    done = unsubscribe(at(path), email="ben@example.org", keywords=["error correction"])
     assert done.is_gone
     assert "ben@example.org" not in path.read_text()
     assert "# Ben is away in June.\n\n# the end\n" in path.read_text()
@@ -243,9 +251,9 @@ def test_with_the_last_keyword_the_entry_goes(path: Path) -> None:
 
 def test_all_can_go(path: Path) -> None:
     for email in ("ann@example.org", "ben@example.org"):
-        unsubscribe(path, DEFAULTS, email=email)
+        unsubscribe(at(path), email=email)
     assert load_subscribers(path, DEFAULTS) == ()
-    assert subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"]).is_new
+    assert subscribe(at(path), email="cy@example.org", keywords=["graph"]).is_new
 
 
 @pytest.mark.parametrize(
@@ -258,14 +266,14 @@ def test_all_can_go(path: Path) -> None:
 )
 def test_what_is_not_there_cannot_go(path: Path, email: str, keywords: list[str], problem: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        unsubscribe(path, DEFAULTS, email=email, keywords=keywords)
+        unsubscribe(at(path), email=email, keywords=keywords)
     assert problem in str(caught.value)
     assert path.read_text() == WRITTEN
 
 
 def test_unsubscribing_makes_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no such file"):
-        unsubscribe(tmp_path / "new" / "subscribers.toml", DEFAULTS, email="ann@example.org")
+        unsubscribe(at(tmp_path / "new" / "subscribers.toml"), email="ann@example.org")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -274,9 +282,7 @@ def test_unsubscribing_makes_no_file(tmp_path: Path) -> None:
 
 def test_everything_wrong_with_what_was_asked_is_told_at_once(path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        subscribe(
-            path, DEFAULTS, email="ben", keywords=["", 'ti:"x'], at="25:00", timezone="Berlin", weekly="x"
-        )
+        subscribe(at(path), email="ben", keywords=["", 'ti:"x'], at="25:00", timezone="Berlin", weekly="x")
     assert len(caught.value.problems) == 6
     assert path.read_text() == WRITTEN
 
@@ -295,14 +301,19 @@ def test_keywords_that_are_written_as_tables_are_read_and_edited_by_hand_only(pa
     assert names_of(path) == {"x ray": "R"}
     for keyword, name in (("x ray", ""), ("x ray", "S"), ("graph", None)):
         with pytest.raises(ConfigurationError, match="edit it by hand"):
-            subscribe(path, DEFAULTS, email="ann@example.org", keywords=[keyword], keyword_name=name)
+            subscribe(
+                at(path),
+                email="ann@example.org",
+                keywords=[keyword],
+                keyword_name=name,
+            )
     assert path.read_text() == TABLES
 
 
 EDITS: list[Callable[[Path], object]] = [
-    lambda path: subscribe(path, DEFAULTS, email="ann@example.org", keywords=["graph"]),
-    lambda path: subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"]),
-    lambda path: unsubscribe(path, DEFAULTS, email="ann@example.org"),
+    lambda path: subscribe(at(path), email="ann@example.org", keywords=["graph"]),
+    lambda path: subscribe(at(path), email="cy@example.org", keywords=["graph"]),
+    lambda path: unsubscribe(at(path), email="ann@example.org"),
 ]
 
 
@@ -355,7 +366,7 @@ def test_mode_and_symbolic_link_stay(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "link" / "subscribers.toml"
     link.parent.mkdir()
     link.symlink_to(path)
-    subscribe(link, DEFAULTS, email="cy@example.org", keywords=["graph"])
+    subscribe(at(link), email="cy@example.org", keywords=["graph"])
     assert link.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o640
     assert "cy@example.org" in path.read_text()
@@ -364,7 +375,7 @@ def test_mode_and_symbolic_link_stay(path: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
 def test_the_owner_stays(path: Path) -> None:
     os.chown(path, 12345, 54321)
-    subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"])
+    subscribe(at(path), email="cy@example.org", keywords=["graph"])
     assert (path.stat().st_uid, path.stat().st_gid) == (12345, 54321)
 
 
@@ -372,14 +383,14 @@ def test_a_new_file_has_the_mode_that_the_umask_allows(tmp_path: Path) -> None:
     path = tmp_path / "subscribers.toml"
     before = os.umask(0o027)
     try:
-        subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"])
+        subscribe(at(path), email="cy@example.org", keywords=["graph"])
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_nothing_but_the_file_and_its_lock_is_left(path: Path) -> None:
-    subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"])
+    subscribe(at(path), email="cy@example.org", keywords=["graph"])
     assert {file.name for file in path.parent.iterdir()} == {"subscribers.toml", ".subscribers.toml.lock"}
 
 
@@ -392,16 +403,14 @@ def test_a_full_disk_is_told_as_such_and_leaves_the_file_as_it_was(
     before = path.read_text()
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ConfigurationError, match="the disk is full; free some space"):
-        subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"])
+        subscribe(at(path), email="cy@example.org", keywords=["graph"])
     assert path.read_text() == before
 
 
 def test_a_place_that_cannot_be_written_is_told_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match=r"cannot be written: .*; there is a file where"):
-        subscribe(
-            tmp_path / "file" / "subscribers.toml", DEFAULTS, email="cy@example.org", keywords=["graph"]
-        )
+        subscribe(at(tmp_path / "file" / "subscribers.toml"), email="cy@example.org", keywords=["graph"])
 
 
 def test_a_writer_who_does_not_let_go_is_told_of(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,7 +419,7 @@ def test_a_writer_who_does_not_let_go_is_told_of(path: Path, monkeypatch: pytest
         FileLock(path.with_name(".subscribers.toml.lock"), is_singleton=False),
         pytest.raises(ConfigurationError, match="another process is editing it"),
     ):
-        subscribe(path, DEFAULTS, email="cy@example.org", keywords=["graph"])
+        subscribe(at(path), email="cy@example.org", keywords=["graph"])
     assert path.read_text() == WRITTEN
 
 
@@ -450,7 +459,7 @@ def test_ten_thousand_entries_are_read_and_edited_in_time(tmp_path: Path) -> Non
     began = time.process_time()
     assert len(load_subscribers(path, DEFAULTS)) == 10_000
     loaded = time.process_time()
-    subscribe(path, DEFAULTS, email="reader5000@example.org", keywords=["x ray"])
+    subscribe(at(path), email="reader5000@example.org", keywords=["x ray"])
     edited = time.process_time()
     # Three times what is aimed at, for machines that are slow or busy.
     assert loaded - began < 3
@@ -485,10 +494,10 @@ def test_the_file_says_what_the_edits_sum_up_to(edits: list[tuple[bool, str, lis
             there = expected.get(name, [])
             email = f"{name}@example.org"
             if is_new and (topics or there):
-                subscribe(path, DEFAULTS, email=email, keywords=topics)
+                subscribe(at(path), email=email, keywords=topics)
                 expected[name] = there + [topic for topic in topics if topic not in there]
             elif not is_new and there and set(topics) <= set(there):
-                unsubscribe(path, DEFAULTS, email=email, keywords=topics)
+                unsubscribe(at(path), email=email, keywords=topics)
                 left = [topic for topic in there if topics and topic not in topics]
                 expected = {key: left if key == name else value for key, value in expected.items()}
                 expected = {key: value for key, value in expected.items() if value}
@@ -507,6 +516,6 @@ def test_adding_and_removing_gives_back_the_same_file(topics: list[str]) -> None
     with TemporaryDirectory() as folder:
         path = Path(folder, "subscribers.toml")
         path.write_text(WRITTEN)
-        subscribe(path, DEFAULTS, email="cy@example.org", keywords=topics)
-        unsubscribe(path, DEFAULTS, email="CY@example.org")
+        subscribe(at(path), email="cy@example.org", keywords=topics)
+        unsubscribe(at(path), email="CY@example.org")
         assert path.read_text() == WRITTEN

@@ -212,7 +212,7 @@ def test_what_subscribers_chose_and_who_is_suppressed_is_listed(digest: Digest, 
     assert "`digest subscribe EMAIL --forget-choices`" in note
     assert "every Fri at 18:05 UTC" in first
     assert first.rstrip().endswith(
-        'paused until 2126-07-01; mutes "x ray"; own time (in the file: every day at 07:00 UTC)'
+        'paused until 2126-07-01; mutes "x ray"; own time (in the entry: every day at 07:00 UTC)'
     )
     assert second.rstrip().endswith("left 2026-06-16; suppressed")
     first_object, second_object = json.loads(digest("subscribers", "--json").out)
@@ -233,10 +233,10 @@ def test_another_length_than_the_usual_one_is_listed(digest: Digest, tmp_path: P
         store.save_preferences("a@example.org", Preferences(length="normal"))
     _, first, second, third, note = digest("subscribers").out.splitlines()
     assert "07:00 UTC, " not in first + third
-    assert first.rstrip().endswith("own length: normal (in the file: full)")
+    assert first.rstrip().endswith("own length: normal (in the entry: full)")
     assert "every day at 07:00 UTC, short" in second
     assert "--forget-choices" in note
-    assert "length: normal (in the file: full)" in digest("subscribe", "a@example.org").out
+    assert "length: normal (in the entry: full)" in digest("subscribe", "a@example.org").out
     assert "Changed length of b@" in digest("subscribe", "b@example.org", "--length", "normal").out
 
 
@@ -265,9 +265,9 @@ def test_who_chose_something_else_than_the_operator_sets_is_told_of_and_can_be_o
     out = digest("subscribe", "a@example.org", "--at", "08:00").out
     assert "Mail goes out every day at 18:05 UTC" in out
     assert (
-        "Note: a@example.org chose online, which overrides subscribers.toml:"
-        ' muted keywords: "x ray" (in the file: none); time: 18:05 UTC (in the file: 08:00 UTC);'
-        " pause: until 2126-07-01 (in the file: none)."
+        "Note: a@example.org chose online, which overrides their entry:"
+        ' muted keywords: "x ray" (in the entry: none); time: 18:05 UTC (in the entry: 08:00 UTC);'
+        " pause: until 2126-07-01 (in the entry: none)."
         " `digest subscribe a@example.org --forget-choices` removes this.\n"
     ) in out
     out = digest("subscribe", "a@example.org", "--forget-choices").out

@@ -3,6 +3,7 @@
 import email
 import email.policy
 import gc
+import re
 import subprocess
 import sys
 import weakref
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from digest.config.package_data import templates_folder
 from digest.errors import Unwritable
+from digest.mail.links import NO_LINKS, Links
 from digest.mail.message import SenderIdentity, quoted_printable
 from digest.mail.rendering.renderer import Block, Renderer
 from digest.mail.rendering.writer import Writer
@@ -31,6 +33,7 @@ from tests.factories import message_of
 LETTERHEAD = SenderIdentity(sender="digest@example.org", contact="library@example.org")
 RENDERER = Renderer(templates_folder())
 KEYWORDS = ("tea", "Erdős graphs", "a = b.", "kettle " * 6, "")
+JUDGING_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,70}|[a-c.=]{1,5}", re.ASCII)
 WORDS = ("plain", "x" * 90, "=3D", ".", "..", "From", "naïve", "深度学习", "a=b", "<b>", "tab\there", "end ")
 
 
@@ -90,9 +93,9 @@ MAILINGS = st.builds(
 )
 
 
-def whole(one: Mailing) -> bytes:
-    rendered = Writer(RENDERER, LETTERHEAD).rendered(one.digest)
-    return message_of(one.digest, rendered, LETTERHEAD, one.token)
+def whole(one: Mailing, links: Links = NO_LINKS) -> bytes:
+    rendered = Writer(RENDERER, LETTERHEAD).rendered(one.digest, links)
+    return message_of(one.digest, rendered, LETTERHEAD, one.token, links)
 
 
 def parts(message: bytes) -> tuple[EmailMessage, str, str]:
@@ -112,6 +115,31 @@ def test_a_writer_gives_the_bytes_of_the_whole_whatever_it_wrote_before(several:
     expected = [whole(one) for one in several]
     assert [writer.write(one).message for one in several] == expected
     assert [writer.write(one).message for one in reversed(several)] == expected[::-1]
+
+
+@examples(100)
+@given(
+    several=st.lists(
+        st.tuples(
+            MAILINGS,
+            st.sampled_from(["d.example.org", "x.org/~a=b/.c", "y" * 90]),
+            st.from_regex(JUDGING_TOKEN, fullmatch=True),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_the_links_of_one_subscriber_are_in_no_mail_of_another(
+    several: list[tuple[Mailing, str, str]],
+) -> None:
+    addresses = {one: f"https://{base}/i/{token}" for one, base, token in several}
+    writer = Writer(RENDERER, LETTERHEAD, lambda one: Links(judging=addresses[one]))
+    for one, address in addresses.items():
+        message = writer.write(one).message
+        assert message == whole(one, Links(judging=address))
+        html = parts(message)[2]
+        assert set(re.findall(r'"(https://[^"]*)/(?:more|less)/', html)) <= {address}
+        assert html.count(f'"{address}/') == 2 * len(one.digest.entries)
 
 
 @examples(100)

@@ -16,9 +16,9 @@ from digest.errors import ConfigurationError
 from digest.keywords.broad_terms import cautions
 from digest.model.paper import one_line
 from digest.service.bootstrap import Setup
+from digest.service.directory import directory_of, place_of
 from digest.service.finding import Finding, Verdict, failed, ok, warning
 from digest.service.transports.base import transport_kind
-from digest.subscribers.subscriber import load_subscribers
 
 CONFIGURATION = "configuration"
 SUBSCRIBERS = "subscribers"
@@ -57,7 +57,7 @@ def exit_code(findings: Iterable[Finding]) -> int:
 
 
 def _read(config: Path | None, environ: Mapping[str, str]) -> tuple[Setup | None, tuple[Finding, ...]]:
-    """Both files with all their problems; without subscribers if subscribers.toml cannot be used."""
+    """Both files with all their problems; without subscribers if they cannot be read."""
     try:
         file = find_config(config, environ)
         settings = load_settings(config, environ)
@@ -67,7 +67,7 @@ def _read(config: Path | None, environ: Mapping[str, str]) -> tuple[Setup | None
     how = transport_kind(settings).summary(settings)
     found = ok(CONFIGURATION, f"{where}: {how}")
     try:
-        subscribers = load_subscribers(settings.subscribers, settings.defaults)
+        subscribers = directory_of(settings).load()
     except ConfigurationError as error:
         setup = Setup(config_file=file, settings=settings, subscribers=(), fingerprint=())
         return setup, (found, *_broken(SUBSCRIBERS, error))
@@ -80,11 +80,11 @@ def _broken(name: str, error: ConfigurationError) -> tuple[Finding, ...]:
 
 
 def _subscribers(setup: Setup) -> Finding:
-    path, number = setup.settings.subscribers.absolute(), len(setup.subscribers)
+    place, number = place_of(setup.settings), len(setup.subscribers)
     if not number:
-        return warning(SUBSCRIBERS, f"{path}: no subscribers yet", "digest subscribe EMAIL -k KEYWORD")
+        return warning(SUBSCRIBERS, f"{place}: no subscribers yet", "digest subscribe EMAIL -k KEYWORD")
     keywords = sum(len(one.keywords) for one in setup.subscribers)
-    counted = f"{path}: subscribers {number}, keywords {keywords}"
+    counted = f"{place}: subscribers {number}, keywords {keywords}"
     found = {keyword.text: keyword.query for one in setup.subscribers for keyword in one.keywords}
     broad = list(dict.fromkeys(line for query in found.values() for line in cautions(query)))
     if broad:

@@ -1,6 +1,5 @@
 """Makes the pieces of papers: each once for all subscribers for whom it looks the same, and encoded."""
 
-from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -8,10 +7,11 @@ from digest.mail.links import Links
 from digest.mail.message import quoted_printable
 from digest.mail.rendering.encoding import Encoded, count_words, encoded_pieces, filled
 from digest.mail.rendering.highlight import matched_words
+from digest.mail.rendering.judging import Address, Parts, around_tokens
 from digest.mail.rendering.reading_budget import NOTHING, Cost, Level
 from digest.mail.rendering.renderer import NUMBER, Block, Renderer
 from digest.mail.rendering.templates import Cut
-from digest.model.paper import Paper
+from digest.model.paper import ArxivId, Paper
 
 _PAPERS_KEPT = 2_000
 """About 4 KB each, encoded: 8 MB."""
@@ -20,7 +20,6 @@ _ABSTRACTS_KEPT = 8_000
 """About 1.5 KB each, encoded: 12 MB."""
 
 _KEYWORDS_KEPT = 2_000
-_LINES_KEPT = 4_000
 
 _MORE, _LESS = "\ue001", "\ue002"
 """Stand for the addresses of links by which a paper is judged."""
@@ -34,12 +33,13 @@ class Piece(NamedTuple):
 
     The text of a paper begins with its number. If `first_line` is empty, `text` follows the number; else
     `first_line` has the place of the number, and is too long to be encoded without it. In the HTML, the links
-    by which a subscriber judges the paper stand before `after_judging`.
+    by which a subscriber judges the paper stand between `html` and `after_judging`.
     """
 
     text: tuple[bytes, ...]
     html: tuple[bytes, ...]
     cost: Cost
+    judging: Parts = ()
     after_judging: tuple[bytes, ...] = ()
     is_numbered: bool = False
     first_line: str = ""
@@ -48,11 +48,11 @@ class Piece(NamedTuple):
 class Forms(dict[Level, Piece]):
     """The piece of one paper at each level. Each is made when it is first needed.
 
-    `matched` are the keywords of the paper, `names` the names of those that are shown. `judging` is as long
-    as the addresses by which a subscriber judges a paper.
+    `matched` are the keywords of the paper, `names` the names of those that are shown. `address` is where
+    subscribers judge papers, if they do.
     """
 
-    __slots__ = ("_heading_level", "_judging", "_matched", "_names", "_paper", "_words", "_writer")
+    __slots__ = ("_address", "_heading_level", "_matched", "_names", "_paper", "_words", "_writer")
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Forms(dict[Level, Piece]):
         matched: tuple[str, ...],
         names: tuple[str, ...],
         heading_level: int,
-        judging: str | None,
+        address: Address | None,
     ) -> None:
         super().__init__()
         self._writer = writer
@@ -69,70 +69,90 @@ class Forms(dict[Level, Piece]):
         self._matched = matched
         self._names = names
         self._heading_level = heading_level
-        self._judging = judging
+        self._address = address
         self._words: tuple[str, ...] | None = None
 
     def address(self) -> bytes:
         """The paper in the text, if there is no room for its title."""
         return quoted_printable(f"     {self._paper.abs_url}\n")
 
-    def judged(self, links: Links) -> tuple[str, str]:
-        return links.more_like(self._paper.id) or "", links.less_like(self._paper.id) or ""
-
     def __missing__(self, level: Level) -> Piece:
-        if level is Level.LINE:
-            piece = self._writer.line(self._paper, self._names)
-        else:
-            if self._words is None:
-                self._words = matched_words(self._paper, self._matched)
-            piece = self._writer.card(self._paper, level, self._words, self._names, self._heading_level)
-        if self._judging:
-            links = self._writer.judging_cost(self._judging, level is Level.LINE)
-            piece = piece._replace(cost=piece.cost.plus(links))
-        self[level] = piece
+        words = self._matched_words() if level > Level.LINE else ()
+        heading_level = self._heading_level if level > Level.LINE else 0
+        piece = self[level] = self._writer.piece(
+            self._paper, level, words, self._names, heading_level, self._address
+        )
         return piece
 
-
-def _keywords(renderer: Renderer, names: tuple[str, ...], is_line: bool) -> Piece:
-    return piece_of(renderer.keywords(names, is_line=is_line))
-
-
-def _judging(renderer: Renderer, is_line: bool) -> tuple[str, int]:
-    """The links with marks for their addresses, and their words."""
-    html = renderer.judging(_MORE, _LESS, is_line=is_line).html.filled()
-    return html, count_words(html)
-
-
-def _abstract(renderer: Renderer, paper: Paper, words: tuple[str, ...], is_short: bool) -> Piece:
-    return piece_of(renderer.abstract(paper, words, is_short=is_short))
+    def _matched_words(self) -> tuple[str, ...]:
+        if self._words is None:
+            self._words = matched_words(self._paper, self._matched)
+        return self._words
 
 
 class _Around(NamedTuple):
-    """A paper around the places for its keywords and its abstract, and the words of its HTML."""
+    """A paper around the places for its keywords and its abstract, and what its HTML takes without them."""
 
     text: Encoded
     html: Encoded
-    words: int
+    judging: Parts
+    after_judging: Encoded
+    cost: Cost
     is_numbered: bool
     first_line: str
 
 
-def _around(renderer: Renderer, paper: Paper, at: Level, level: int) -> _Around:
+def _around(renderer: Renderer, paper: Paper, at: Level, level: int, address: Address | None) -> _Around:
     render = (renderer.line, renderer.short, renderer.paper)[at - 1]
     block = render(paper, level=level)
+    html = encoded_pieces(block.html)
+    place = html.index("judging")
     words = sum(map(count_words, block.html.pieces[::2]))
-    first, line_end, rest = block.text.pieces[0].partition("\n")
-    html, others = encoded_pieces(block.html), block.text.pieces[1:]
+    size = sum(len(piece[0]) for piece in html[::2])
+    judging, after, cost = _judging(renderer, paper.id, address, at is Level.LINE)
+    text, is_numbered, first_line = _numbered(block.text)
+    return _Around(
+        text=text,
+        html=html[:place],
+        judging=judging,
+        after_judging=((after, *html[place + 1]), *html[place + 2 :]),
+        cost=cost.plus(Cost(words, size)),
+        is_numbered=is_numbered,
+        first_line=first_line,
+    )
+
+
+def _judging(
+    renderer: Renderer, arxiv_id: ArxivId, address: Address | None, is_line: bool
+) -> tuple[Parts, bytes, Cost]:
+    """The HTML links by which subscribers judge a paper, around their tokens."""
+    if address is None:
+        return (), b"", NOTHING
+    html = renderer.judging(_MORE, _LESS, is_line=is_line).html.filled()
+
+    def encoded(links: Links, arxiv_id: ArxivId) -> bytes:
+        more, less = links.more_like(arxiv_id), links.less_like(arxiv_id)
+        return quoted_printable(html.replace(_MORE, more or "").replace(_LESS, less or ""))
+
+    parts, rest = around_tokens(
+        encoded(address.links("a"), arxiv_id), encoded(address.links("b"), arxiv_id), address.length
+    )
+    longest = "x" * (len(address.start) + address.length + len("/more/cond-mat/0606123"))
+    size = len(quoted_printable(html.replace(_MORE, longest).replace(_LESS, longest)))
+    return parts, rest, Cost(count_words(html), size)
+
+
+def _numbered(text: Cut) -> tuple[Encoded, bool, str]:
+    """The text without its number, whether there is one, and its first line if the number may break it."""
+    first, line_end, rest = text.pieces[0].partition("\n")
     if not first.startswith(NUMBER):
-        return _Around(encoded_pieces(block.text), html, words, is_numbered=False, first_line="")
+        return encoded_pieces(text), False, ""
+    others = encoded_pieces(Cut(pieces=(rest, *text.pieces[1:])))
     unnumbered = quoted_printable(first.replace(NUMBER, "000") + line_end)[3:]
     if len(unnumbered) > _LONGEST_UNNUMBERED:
-        return _Around(
-            encoded_pieces(Cut(pieces=(rest, *others))), html, words, is_numbered=True, first_line=first
-        )
-    head, *tail = encoded_pieces(Cut(pieces=(rest, *others)))
-    text = ((unnumbered, *head), *tail)
-    return _Around(text, html, words, is_numbered=True, first_line="")
+        return others, True, first
+    head, *tail = others
+    return ((unnumbered, *head), *tail), True, ""
 
 
 class PaperWriter:
@@ -143,48 +163,47 @@ class PaperWriter:
         self._around = lru_cache(maxsize=_PAPERS_KEPT)(partial(_around, renderer))
         self._keywords = lru_cache(maxsize=_KEYWORDS_KEPT)(partial(_keywords, renderer))
         self._abstract = lru_cache(maxsize=_ABSTRACTS_KEPT)(partial(_abstract, renderer))
-        self._judging = lru_cache(partial(_judging, renderer))
-        self.line = lru_cache(maxsize=_LINES_KEPT)(partial(_line, self._around, self._keywords))
 
-    def judging(self, more: str, less: str, is_line: bool) -> bytes:
-        """The HTML links by which a subscriber judges a paper."""
-        html, _ = self._judging(is_line)
-        return quoted_printable(html.replace(_MORE, more).replace(_LESS, less))
-
-    def judging_cost(self, address: str, is_line: bool) -> Cost:
-        """What the links take if each is as long as `address`."""
-        _, words = self._judging(is_line)
-        return Cost(words, len(self.judging(address, address, is_line)))
-
-    def card(
-        self, paper: Paper, level: Level, words: tuple[str, ...], names: tuple[str, ...], heading_level: int
+    def piece(
+        self,
+        paper: Paper,
+        level: Level,
+        words: tuple[str, ...],
+        names: tuple[str, ...],
+        heading_level: int,
+        address: Address | None,
     ) -> Piece:
-        """The paper as a card; `words`, of the abstract, are marked."""
-        around = self._around(paper, level, heading_level)
-        chips = self._keywords(names, False) if names else NO_PIECE
-        return _assembled(around, chips, self._abstract(paper, words, level is Level.SHORT))
+        """The paper at this level; `words`, of the abstract, are marked."""
+        around = self._around(paper, level, heading_level, address)
+        chips = self._keywords(names, level is Level.LINE) if names else NO_PIECE
+        is_card = level > Level.LINE
+        return _assembled(
+            around, chips, self._abstract(paper, words, level is Level.SHORT) if is_card else NO_PIECE
+        )
 
 
-def _line(
-    around: Callable[[Paper, Level, int], _Around],
-    keywords: Callable[[tuple[str, ...], bool], Piece],
-    paper: Paper,
-    names: tuple[str, ...],
-) -> Piece:
-    """The paper by its title: it is the same for most subscribers."""
-    return _assembled(around(paper, Level.LINE, 0), keywords(names, True) if names else NO_PIECE, NO_PIECE)
+def _keywords(renderer: Renderer, names: tuple[str, ...], is_line: bool) -> Piece:
+    return piece_of(renderer.keywords(names, is_line=is_line))
+
+
+def _abstract(renderer: Renderer, paper: Paper, words: tuple[str, ...], is_short: bool) -> Piece:
+    return piece_of(renderer.abstract(paper, words, is_short=is_short))
 
 
 def _assembled(around: _Around, chips: Piece, abstract: Piece) -> Piece:
-    end = around.html.index("judging")
-    before, after = (
+    html, after = (
         tuple(filled(part, keywords=chips.html, abstract=abstract.html))
-        for part in (around.html[:end], around.html[end + 1 :])
+        for part in (around.html, around.after_judging)
     )
-    count = around.words + chips.cost.words + abstract.cost.words
-    text = tuple(filled(around.text, keywords=chips.text, abstract=abstract.text))
-    cost = Cost(count, sum(map(len, (*before, *after))))
-    return Piece(text, before, cost, after, around.is_numbered, around.first_line)
+    return Piece(
+        text=tuple(filled(around.text, keywords=chips.text, abstract=abstract.text)),
+        html=html,
+        cost=around.cost.plus(chips.cost).plus(abstract.cost),
+        judging=around.judging,
+        after_judging=after,
+        is_numbered=around.is_numbered,
+        first_line=around.first_line,
+    )
 
 
 def piece_of(block: Block) -> Piece:

@@ -7,62 +7,33 @@ share them. Templates get only cleaned values: one line each, of limited length.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from functools import lru_cache, partial
-from itertools import accumulate
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from digest.errors import Unwritable
-from digest.keywords.names import keyword_names
 from digest.mail.links import Links
-from digest.mail.message import SenderIdentity, contact_url, leave_url
+from digest.mail.message import SenderIdentity
 from digest.mail.rendering.claims import excerpt
-from digest.mail.rendering.headlines import (
-    NAME_LENGTH,
-    KeywordCount,
-    expected,
-    headline,
-    inbox_line,
-    subject_line,
-)
-from digest.mail.rendering.paper_view import (
-    Card,
-    build_bare_card,
-    build_card,
-    line_for,
-    shortened,
-    shown_abstract,
-)
+from digest.mail.rendering.frame import COUNTS_SHOWN, fitting, frame_values
+from digest.mail.rendering.paper_view import Card, build_bare_card, build_card, shown_abstract
 from digest.mail.rendering.richtext import converted, to_html
 from digest.mail.rendering.templates import Cut, Template, Templates
 from digest.mail.rendering.tex.spans import Span, as_text
 from digest.mail.rendering.wrap import wrapped
-from digest.model.digest import Digest, Group, Length
-from digest.model.paper import Paper, one_line
-from digest.sources.arxiv.calendar import last_announcement
+from digest.model.digest import Digest, Group
+from digest.model.paper import Paper
 
 _log = logging.getLogger(__name__)
 
 NUMBER = "\ue000\ue000\ue000"
 """Stands in the text for a paper's number, which is different in each digest."""
 
-_KEYWORDS_KEPT = 4_000
 _INDENT = "     "
-_COUNTS_SHOWN = 20
-_SILENT_SHOWN = 12
-_REVISIONS_SHOWN: dict[Length, int] = {"short": 5, "normal": 20, "full": 60}
-_NEAR_SHOWN: dict[Length, int] = {"short": 3, "normal": 10, "full": 10}
-_NAMES_ROOM: dict[Length, int] = {"short": 300, "normal": 600, "full": 600}
-"""Characters of all names of keywords that are counted at the top, so that papers have room below."""
-
 _KEYWORDS_SHOWN = 10
 _LINE_KEYWORDS_SHOWN = 4
 _KEYWORDS_ROOM = 150
 """Characters of the names of a paper's other keywords."""
-
-_MANY = 60
-"""Papers after which a digest offers ways to get fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +112,7 @@ class Renderer:
 
     def keywords(self, names: tuple[str, ...], *, is_line: bool = False) -> Block:
         """The other keywords that a paper matches, of a card or of a title: of many, the first ones."""
-        shown = _fitting(names, _LINE_KEYWORDS_SHOWN if is_line else _KEYWORDS_SHOWN, _KEYWORDS_ROOM)
+        shown = fitting(names, _LINE_KEYWORDS_SHOWN if is_line else _KEYWORDS_SHOWN, _KEYWORDS_ROOM)
         if more := len(names) - shown:
             names = (*names[:shown], f"{more} more")
         return (self._line_keywords if is_line else self._keywords).render({"keywords": names})
@@ -164,7 +135,7 @@ class Renderer:
         `unnamed` are the anchors of the groups of which only the number of papers is shown. The counts at the
         top lead here instead.
         """
-        return self._more.render({"count": count, "url": url, "anchors": unnamed[:_COUNTS_SHOWN]})
+        return self._more.render({"count": count, "url": url, "anchors": unnamed[:COUNTS_SHOWN]})
 
     def summary(self, summary: Summary) -> Block:
         return self._summary.render({"summary": summary})
@@ -221,58 +192,9 @@ class Renderer:
 
         `found` are its groups, `names` the names of its keywords.
         """
-        counts = [
-            KeywordCount(names.get(group.keyword, ""), len(group.entries), f"#{anchor(place)}")
-            for place, group in enumerate(found, start=1)
-            if group.keyword
-        ]
-        if len(found) == 1 and counts:
-            pages = links.keyword_pages or {}
-            counts = [counts[0]._replace(url=pages.get(found[0].keyword))]
-        matched = {keyword for entry in digest.entries for keyword in entry.keywords}
-        grouped = {group.keyword for group in found}
-        silent = [names[keyword] for keyword in digest.keywords if keyword not in matched]
-        covered = [names[keyword] for keyword in digest.keywords if keyword in matched - grouped]
-        room = _NAMES_ROOM[digest.length]
-        counted = _fitting([count.name for count in counts], _COUNTS_SHOWN, room)
-        quiet, hidden = (_fitting(some, _SILENT_SHOWN, room // 2) for some in (silent, covered))
-        papers = [entry.paper for group in found for entry in group.entries]
-        papers = papers or [revision.paper for revision in digest.revisions]
-        subject = subject_line(digest, counts, papers)
-        revisions = tuple(map(line_for, digest.revisions))
-        near = [
-            (build_card(paper), links.more_like(paper.id), links.less_like(paper.id)) for paper in digest.near
-        ]
-        values = {
-            "subject": subject,
-            "sender_name": one_line(sender_identity.sender_name),
-            "dated_on": digest.dated_on,
-            "announced_on": _announced_on(digest.planned_at),
-            "is_first": digest.is_first,
-            "outlook": expected(digest.outlook, names) if digest.outlook else "",
-            "headline": headline(len(digest.entries), len(digest.revisions)),
-            "inbox_line": inbox_line(papers),
-            "papers_found": len(digest.entries),
-            "is_long": len(digest.entries) > _MANY,
-            "revisions": revisions[: _REVISIONS_SHOWN[digest.length]],
-            "more_revisions": len(revisions[_REVISIONS_SHOWN[digest.length] :]),
-            "all_revisions": revisions,
-            "near": near[: _NEAR_SHOWN[digest.length]],
-            "more_near": len(near[_NEAR_SHOWN[digest.length] :]),
-            "all_near": near,
-            "counts": counts[:counted],
-            "more_counts": len(counts[counted:]),
-            "silent_keywords": silent[:quiet],
-            "more_silent": len(silent[quiet:]),
-            "covered_keywords": covered[:hidden],
-            "more_covered": len(covered[hidden:]),
-            "email": one_line(digest.email),
-            "contact": one_line(sender_identity.contact),
-            "leave_url": leave_url(links) or contact_url(digest, sender_identity),
-            "links": links,
-        }
+        values = frame_values(digest, found, names, sender_identity=sender_identity, links=links)
         without = _without(papers=bool(digest.entries), summary=bool(digest.entries))
-        return Frame(subject=subject, block=self._digest.render(values, without, without))
+        return Frame(subject=str(values["subject"]), block=self._digest.render(values, without, without))
 
 
 class _Pair(NamedTuple):
@@ -287,33 +209,6 @@ class _Pair(NamedTuple):
         return Block(text=self.text.render(values, without_text), html=self.html.render(values, without))
 
 
-def anchor(place: int) -> str:
-    """The id of the group at `place`, from 1 on."""
-    return f"g{place}"
-
-
-def names_for(digest: Digest) -> dict[str, str]:
-    """The name of each keyword of the digest, of limited length."""
-    used = dict.fromkeys((*digest.keywords, *(one for entry in digest.entries for one in entry.keywords)))
-    return _names(tuple(used), digest.names)
-
-
-@lru_cache(maxsize=_KEYWORDS_KEPT)
-def _names(keywords: tuple[str, ...], own: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    return {
-        keyword: shortened(name, NAME_LENGTH) for keyword, name in keyword_names(keywords, dict(own)).items()
-    }
-
-
-def _fitting(names: Sequence[str], most: int, room: int) -> int:
-    """How many of the first `names` are shown: at most `most`, and of at most `room` characters together.
-
-    The first one is always shown.
-    """
-    totals = accumulate(map(len, names[:most]))
-    return max(sum(total <= room for total in totals), len(names[:1]))
-
-
 def _whole(text: str) -> Cut:
     return Cut(pieces=(text,))
 
@@ -325,9 +220,3 @@ def _abstract(paper: Paper, words: tuple[str, ...], *, is_short: bool) -> Sequen
 
 def _without(**there: bool) -> tuple[str, ...]:
     return tuple(name for name, is_there in there.items() if not is_there)
-
-
-@lru_cache(maxsize=64)
-def _announced_on(planned_at: datetime) -> date:
-    """The date (UTC) of arXiv's list for the last announcement before `planned_at`."""
-    return last_announcement(planned_at).date()

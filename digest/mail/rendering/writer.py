@@ -24,6 +24,8 @@ from digest.mail.rendering.encoding import (
     whole,
     whole_lines,
 )
+from digest.mail.rendering.frame import anchor, names_for
+from digest.mail.rendering.judging import Address, OwnToken, split
 from digest.mail.rendering.pieces import NO_PIECE, Forms, PaperWriter, Piece, piece_of
 from digest.mail.rendering.reading_budget import (
     HTML_LIMIT,
@@ -39,8 +41,6 @@ from digest.mail.rendering.renderer import (
     GroupHeading,
     Renderer,
     Summary,
-    anchor,
-    names_for,
 )
 from digest.mail.transport import Outgoing
 from digest.model.digest import Digest, Group, Length, groups
@@ -137,7 +137,8 @@ class Writer:
             WORDS[digest.length] - around.words - _SUMMARY_COST.words,
             HTML_LIMIT - around.size - self._style_size - _SUMMARY_COST.size,
         )
-        shown = _Shown(self._groups(found, names, links), room, digest.length)
+        address, token = split(links.judging) if links.judging else (None, OwnToken(""))
+        shown = _Shown(self._groups(found, names, links, address), room, digest.length)
         text_papers, in_text = shown.text(self._renderer, around.words, links)
         in_html = shown.summary(around.words)
         return _Written(
@@ -147,15 +148,16 @@ class Writer:
                 html,
                 style=self._style,
                 summary=self._summary(in_html).html,
-                papers=shown.html(self._renderer, self._papers, links),
+                papers=shown.html(self._renderer, links, token),
             ),
         )
 
-    def _groups(self, found: Sequence[Group], names: Mapping[str, str], links: Links) -> list["_Group"]:
+    def _groups(
+        self, found: Sequence[Group], names: Mapping[str, str], links: Links, address: Address | None
+    ) -> list["_Group"]:
         """The groups with the pieces of their papers. A group of its own has no heading."""
         level = 3 if len(found) > 1 else 2
         pages = links.keyword_pages or {}
-        judging = links.judging and "x" * (len(links.judging) + len("/more/cond-mat/0606123"))
         built = []
         for place, group in enumerate(found, start=1):
             piece = NO_PIECE
@@ -176,7 +178,7 @@ class Writer:
                     if len(keywords) > 1
                     else (),
                     level,
-                    judging,
+                    address,
                 )
                 for paper, keywords in group.entries
             ]
@@ -216,7 +218,7 @@ class _Shown:
             minutes=minutes(words + self._plan.words),
         )
 
-    def html(self, renderer: Renderer, writer: PaperWriter, links: Links) -> list[bytes]:
+    def html(self, renderer: Renderer, links: Links, token: OwnToken) -> list[bytes]:
         pieces: list[bytes] = []
         unnamed: list[str] = []
         total = 0
@@ -231,10 +233,11 @@ class _Shown:
             pieces += heading.html
             for forms, level in zip(papers, row, strict=True):
                 if level:
-                    pieces += forms[level].html
-                    if links.judging:
-                        pieces.append(writer.judging(*forms.judged(links), level is Level.LINE))
-                    pieces += forms[level].after_judging
+                    piece = forms[level]
+                    pieces += piece.html
+                    for part, soft_break in piece.judging:
+                        pieces += (part, token[soft_break])
+                    pieces += piece.after_judging
             if counted:
                 pieces += whole_lines(renderer.rest(counted))
         return [*pieces, *(whole_lines(renderer.more(total, links.online, unnamed).html) if total else ())]

@@ -213,7 +213,7 @@ _QUOTA = _verdict(
 _DEAD = _verdict(
     ReplyClass.DEAD_ADDRESS,
     "the mailbox does not exist",
-    "correct the address in subscribers.toml, or remove it with: digest unsubscribe",
+    "correct the address with digest rename, or remove it with: digest unsubscribe",
 )
 _DOUBTFUL = _verdict(
     ReplyClass.DOUBTFUL_ADDRESS,

@@ -86,7 +86,7 @@ class SmtpSession:
         sender = wire_address(verp(bounce_address, mail.token) if bounce_address else mail.sender)
         recipient = wire_address(mail.recipient)
         if not _MAILBOX.fullmatch(recipient):
-            return _rejected("the address cannot be used in SMTP", "correct it in subscribers.toml")
+            return _rejected("the address cannot be used in SMTP", "correct it with digest rename")
         while True:
             if self._served == self._server.messages_per_connection:
                 await self.close()

@@ -25,13 +25,18 @@ class Renaming(Part):
             return self._rename(db, address_key(email), new, now)
 
     def take_up_entries(
-        self, subscribers: Sequence[Subscriber], *, file: str | None, now: datetime
+        self,
+        subscribers: Sequence[Subscriber],
+        *,
+        file: str | None,
+        finds_renames: bool = True,
+        now: datetime,
     ) -> AddressChange | None:
         with self._connection.transaction() as db:
             if file is not None and self._connection.one("SELECT entries_of FROM installation") == file:
                 return None
             _note_entries(db, subscribers)
-            change = self._change_of_address(db, now)
+            change = self._change_of_address(db, now) if finds_renames else None
             db.execute("DELETE FROM entry WHERE (address, mark) NOT IN (SELECT address, mark FROM given)")
             db.execute("INSERT OR IGNORE INTO entry SELECT address, mark FROM given")
             forget_unlisted(db, "SELECT address FROM given")

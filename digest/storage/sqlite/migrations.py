@@ -593,6 +593,23 @@ def m024_workers(db: Database) -> None:
 
 
 @migrations()
+def m025_entries_in_database(db: Database) -> None:
+    """The entries of subscribers, if they are in the database; each change increases the version."""
+    for statement in (
+        # content: as JSON, with the keys of an entry of subscribers.toml.
+        """
+        CREATE TABLE subscriber_entry (
+            number INTEGER PRIMARY KEY,
+            address TEXT NOT NULL UNIQUE,
+            content TEXT NOT NULL
+        ) STRICT
+        """,
+        "ALTER TABLE installation ADD COLUMN entries_version INTEGER NOT NULL DEFAULT 0",
+    ):
+        db.execute(statement)
+
+
+@migrations()
 def m026_last_fetch(db: Database) -> None:
     """One row, of the last fetch of a daemon. queries: a hash of the keys of its queries."""
     db.execute(

@@ -8,6 +8,7 @@ from digest.storage.sqlite.archive import Archive
 from digest.storage.sqlite.confirmations import Confirmations
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions
+from digest.storage.sqlite.entries import SubscriberEntries
 from digest.storage.sqlite.fetch_cache import FetchCache
 from digest.storage.sqlite.fetches import Fetches
 from digest.storage.sqlite.interests import Interests
@@ -35,6 +36,7 @@ class SqliteStore(
     Confirmations,
     Interests,
     ListedPapers,
+    SubscriberEntries,
     Renaming,
     Suppressions,
     Outbox,

@@ -1,0 +1,153 @@
+"""Subscribers in the database: the commands work as with the file, and a daemon notices what they do."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest.config.loader import Defaults
+from digest.errors import ConfigurationError
+from digest.storage.factory import open_store
+from digest.storage.sqlite.store import SqliteStore
+from digest.subscribers import editor
+from digest.subscribers.entries import Entries
+from digest.subscribers.file import SubscribersFile
+from digest.subscribers.stored import EntryChange, StoredEntry, StoredSubscribers
+from tests.acceptance.installation import Installation
+
+FILE = """\
+[[subscriber]]
+email = "Ann@example.org"
+name = "Ann A."
+keywords = ["neural operator", { query = "reinforcement learning", name = "RL" }]
+at = "08:00"
+timezone = "Europe/Berlin"
+weekly = "fri"
+length = "full"
+discover = 2
+exclude = ["survey"]
+categories = ["cs.LG", "stat.*"]
+crosslists = false
+replacements = "section"
+
+[[subscriber]]
+email = "ben@example.org"
+keywords = ["tea"]
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> StoredSubscribers:
+    opened = partial(open_store, tmp_path / "digest.db")
+    return StoredSubscribers(Defaults(), reading=opened, changing=opened)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Installation:
+    lab = Installation(tmp_path, "", arxiv__request_interval=3)
+    lab.environ["DIGEST_SUBSCRIBERS"] = "database"
+    return lab
+
+
+def put(lab: Installation, *arguments: str) -> str:
+    done = lab(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def listed(lab: Installation) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(put(lab, "subscribers", "--json"))
+    return found
+
+
+def test_the_commands_do_what_they_do_with_a_file(lab: Installation) -> None:
+    assert "No subscribers yet in the database" in put(lab, "subscribers")
+    said = put(lab, "subscribe", "ann@example.org", "-k", "neural operator", "-k", "x ray", "--at", "08:00")
+    assert said.startswith('Added ann@example.org with "neural operator", "x ray" to the database.\n')
+    said = put(lab, "subscribe", "Ann@Example.org", "-k", "RL theory", "--as", "RL", "--weekly", "fri")
+    assert 'ann@example.org now also follows "RL (RL theory)", in the database.' in said
+    assert "Changed weekly of ann@example.org in the database." in said
+    assert 'no longer follows "x ray", in the database' in put(
+        lab, "unsubscribe", "ann@example.org", "-k", "x ray"
+    )
+    put(lab, "rename", "ann@example.org", "anna@example.org")
+    (one,) = listed(lab)
+    assert (one["email"], one["keywords"], one["names"], one["at"], one["weekly"]) == (
+        "anna@example.org",
+        ["neural operator", "RL theory"],
+        {"RL theory": "RL"},
+        "08:00",
+        "fri",
+    )
+    assert "has said of no paper" in put(lab, "interests", "anna@example.org")
+    assert put(lab, "unsubscribe", "anna@example.org").startswith(
+        "Removed anna@example.org from the database"
+    )
+    assert listed(lab) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("subscribe", "cy@example.org"), "is a new subscriber and needs a keyword"),
+        (("subscribe", "ann@example.org", "-k", "a, b"), "a list is searched as one phrase"),
+        (("subscribe", "ann@example.org", "--at", "25:00"), 'at = "25:00": must be HH:MM'),
+        (("subscribe", "ann@example.org", "--no-crosslists"), "crosslists = false: needs categories"),
+        (
+            ("unsubscribe", "anne@example.org"),
+            "anne@example.org is not a subscriber; did you mean",
+        ),
+        (("unsubscribe", "ann@example.org", "-k", "milk"), 'does not follow "milk"'),
+        (("rename", "ann@example.org", "ben@example.org"), "ben@example.org already has an entry"),
+    ],
+)
+def test_what_is_wrong_is_refused_and_nothing_is_changed(
+    lab: Installation, arguments: tuple[str, ...], problem: str
+) -> None:
+    put(lab, "subscribe", "ann@example.org", "-k", "tea")
+    put(lab, "subscribe", "ben@example.org", "-k", "tea")
+    before = listed(lab)
+    done = lab(*arguments)
+    assert (done.returncode, problem in done.stderr) == (2, True), done.stderr
+    assert listed(lab) == before
+
+
+def test_an_entry_means_the_same_in_both_places(directory: StoredSubscribers, tmp_path: Path) -> None:
+    file = tmp_path / "subscribers.toml"
+    file.write_text(FILE.replace('"08:00"', "08:00:00"))
+    written = list(SubscribersFile(file, Defaults()).entries())
+
+    def take_over(entries: Entries) -> None:
+        entries.put(written)
+
+    directory.edit(take_over)
+    assert directory.load() == SubscribersFile(file, Defaults()).load()
+    assert list(directory.entries()) == written
+
+
+def test_concurrent_edits_all_take_effect(directory: StoredSubscribers) -> None:
+    editor.subscribe(directory, email="ann@example.org", keywords=["tea"])
+    topics = [f"topic {number}" for number in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        list(
+            pool.map(lambda one: editor.subscribe(directory, email="ann@example.org", keywords=[one]), topics)
+        )
+    (ann,) = directory.load()
+    assert {keyword.text for keyword in ann.keywords} == {"tea", *topics}
+
+
+def test_an_entry_that_became_invalid_is_named(directory: StoredSubscribers, tmp_path: Path) -> None:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        bad = StoredEntry(
+            address="a@example.org", content='{"email": "a@example.org", "keywords": [5], "at": "x"}'
+        )
+        assert store.change_entries([EntryChange(before=None, after=bad)])
+    with pytest.raises(ConfigurationError) as caught:
+        directory.load()
+    assert [problem[:30] for problem in caught.value.problems] == [
+        "the database, a@example.org: k",
+        "the database, a@example.org: a",
+    ]
