@@ -5,7 +5,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from bench import delivery, growth, interest, matching, memory, requests, seen, subscribers, tex, writing
+from bench import (
+    composing,
+    delivery,
+    growth,
+    interest,
+    matching,
+    memory,
+    requests,
+    seen,
+    subscribers,
+    tex,
+    writing,
+)
 from bench.figures import Figure, seconds, table
 from bench.papers import CORPUS
 from tests.acceptance.installation import SIMULATOR
@@ -18,6 +30,7 @@ _MEASURES: Mapping[str, Callable[[float], Iterator[Figure]]] = {
     "writing": writing.measure,
     "subscribers": subscribers.measure,
     "delivery": delivery.measure,
+    "composing": composing.measure,
     "growth": growth.measure,
     "interest": interest.measure,
     "tex": tex.measure,

@@ -132,12 +132,12 @@ def _prepare(path: Path, subscribers: Path, announced: Day) -> None:
     with SqliteStore(path) as store:
         store.enrol(all_subscribers, now=now - timedelta(days=2), current_since=now)
         store.record((), covered=covered, now=now - timedelta(days=1))
-        store.record(_matched(announced), covered=covered, now=now)
+        store.record(matched(announced), covered=covered, now=now)
         composed = compose_due(store, all_subscribers, lambda *_: now, backlog_since=now).composed
     _expect(composed, all_subscribers)
 
 
-def _matched(announced: Day) -> tuple[Matched, ...]:
+def matched(announced: Day) -> tuple[Matched, ...]:
     papers = {paper.id: paper for some in announced.brought.values() for paper in some}
     keys: dict[str, list[str]] = {}
     for key, some in announced.brought.items():
