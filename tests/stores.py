@@ -10,9 +10,10 @@ from sqlite_utils import Database
 from digest.keywords.query import parse
 from digest.model.digest import Digest
 from digest.pipeline.compose import compose
+from digest.pipeline.news import news_for
 from digest.storage.base import Store
 from digest.storage.sqlite.migrations import migrations
-from digest.storage.values import DeliveryResult, Mailing, MailingState, Matched, Served
+from digest.storage.values import DeliveryResult, Mailing, MailingState, Matched, News, Served
 from digest.subscribers.subscriber import Subscriber
 from tests.factories import invented_paper, make_subscriber, moment
 
@@ -41,18 +42,31 @@ def record(store: Store, *papers: Matched, covered: tuple[str, ...], now: dateti
     return store.record(papers, covered=dict.fromkeys(map(key, covered), LONG_AGO), now=now)
 
 
+def news_of(store: Store, email: str = "ada@example.org", since: datetime = LONG_AGO) -> News:
+    return news_for(store, email, backlog_since=since)
+
+
+def served(news: News, digest: Digest | None, *, now: datetime = NOW, merges: tuple[int, ...] = ()) -> Served:
+    """Closes a sending time by `digest`, as it was composed from `news`."""
+    assert news.standing
+    return Served(standing=news.standing, slot_at=now, frontier=news.frontier, digest=digest, merges=merges)
+
+
+def profile_of(store: Store, email: str) -> bytes | None:
+    return store.profiles_of([email]).get(email)
+
+
 def new_for(store: Store, email: str = "ada@example.org", since: datetime = LONG_AGO) -> set[tuple[str, str]]:
-    hits = store.news(email, backlog_since=since).hits
+    hits = news_of(store, email, since).hits
     return {(hit.paper.id, hit.query_key) for hit in hits}
 
 
 def enqueue(
     store: Store, subscriber: Subscriber, now: datetime = NOW, since: datetime = LONG_AGO
 ) -> Digest | None:
-    news = store.news(subscriber.email, backlog_since=since)
+    news = news_of(store, subscriber.email, since)
     digest = compose(subscriber, news.hits, planned_at=now, is_first=False, revisions=news.revisions)
-    served = Served(email=subscriber.email, slot_at=now, frontier=news.frontier, digest=digest)
-    assert store.enqueue([served]) == (digest is not None)
+    assert store.enqueue([served(news, digest, now=now)]) == (digest is not None)
     return digest
 
 

@@ -146,10 +146,11 @@ def _digest(
     store: "ComposeStore", subscriber: "Subscriber", now: datetime, lookback: timedelta, *, is_first: bool
 ) -> "Digest | None":
     from digest.pipeline.compose import compose
+    from digest.pipeline.news import news_for
     from digest.pipeline.outlook import Outlooks
 
     since = now - lookback
-    news = store.news(subscriber.email, backlog_since=since)
+    news = news_for(store, subscriber.email, backlog_since=since)
     digest = compose(subscriber, news.hits, planned_at=now, is_first=is_first, revisions=news.revisions)
     if digest is None or not is_first:
         return digest

@@ -12,6 +12,7 @@ from digest.model.paper import Paper
 from digest.pipeline.compose import WELCOME_PAPERS, compose
 from digest.pipeline.compose_job import in_order_of_interest
 from digest.pipeline.explain import Explanation, Verdict, explain
+from digest.pipeline.news import news_for
 from digest.pipeline.schedule import is_paused, mailing_after
 from digest.sources.arxiv.calendar import earliest_announcement
 from digest.storage.report_stores import HistoryStore
@@ -173,7 +174,7 @@ def _unposted(case: _Case, store: HistoryStore, lookback: timedelta, now: dateti
 
 def _next_digest(case: _Case, store: HistoryStore, lookback: timedelta, now: datetime) -> Digest | None:
     """The digest that is composed now, as far as the state knows; `None` if it does not contain the paper."""
-    news = store.news(case.subscriber.email, backlog_since=now - lookback)
+    news = news_for(store, case.subscriber.email, backlog_since=now - lookback)
     digest = compose(
         case.subscriber,
         news.hits,

@@ -5,14 +5,16 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from digest.config.parsing import address_key
 from digest.model.digest import Digest
 from digest.pipeline.compose import best_first, compose
 from digest.pipeline.discover import Discoveries
 from digest.pipeline.merge import merge
+from digest.pipeline.news import Deciding
 from digest.pipeline.outlook import Outlooks
 from digest.pipeline.plan import ComposeReport, Due, DueSubscriber, Plan
 from digest.storage.pipeline_stores import ComposeStore, NewsStore
-from digest.storage.values import Served
+from digest.storage.values import News, Served, Standing
 from digest.subscribers.subscriber import Subscriber
 
 _COMPOSED_AT_ONCE = 200
@@ -41,6 +43,7 @@ class Composer:
     def __init__(self, store: ComposeStore, *, backlog_since: datetime) -> None:
         """First digests have papers submitted since `backlog_since`."""
         self._store, self._backlog_since = store, backlog_since
+        self._deciding = Deciding()
         self._outlooks = Outlooks(store, since=backlog_since)
         self._discoveries = Discoveries(lambda: store.listed(since=backlog_since))
 
@@ -48,45 +51,47 @@ class Composer:
         """Adds the digests of these subscribers to the outbox, and closes their sending times.
 
         The digest includes the papers of earlier digests that have not arrived. If there is nothing new, the
-        sending time is closed, unless a query of the subscriber is stale.
+        sending time is closed, unless a query of the subscriber is stale. A subscriber whom another process
+        has served since the plan was made is left out.
         """
+        emails = [one.subscriber.email for one in due]
+        facts = self._store.news_facts(emails, backlog_since=self._backlog_since)
+        profiles = self._store.profiles_of(emails)
         served: list[Served] = []
         nothing_new = 0
         for one in due:
-            result = self._composed(one)
-            nothing_new += result.digest is None and one.is_current
-            if result.digest is not None or one.is_current:
-                served.append(result)
+            address = address_key(one.subscriber.email)
+            news = self._deciding.news(facts, address)
+            if news.standing is None or news.standing.slot_at != one.slot_at:
+                continue
+            digest = self._digest(one, news, profiles.get(address))
+            nothing_new += digest is None and one.is_current
+            if digest is not None or one.is_current:
+                served.append(_served(one, news, news.standing, digest))
         composed = self._store.enqueue(served) if served else 0
         return ComposeReport(composed=composed, nothing_new=nothing_new)
 
-    def _composed(self, due: DueSubscriber) -> Served:
-        subscriber, planned_at = due.subscriber, due.planned_at
-        news = self._store.news(subscriber.email, backlog_since=self._backlog_since)
+    def _digest(self, due: DueSubscriber, news: News, profile: bytes | None) -> Digest | None:
         digest = compose(
-            subscriber,
+            due.subscriber,
             news.hits,
-            planned_at=planned_at,
+            planned_at=due.planned_at,
             is_first=due.last_digest_at is None,
             revisions=news.revisions,
             changes=news.changes,
         )
-        served = Served(email=subscriber.email, slot_at=planned_at, frontier=news.frontier)
         if digest is None:
-            return served
+            return None
         if digest.is_first:
-            digest = replace(digest, outlook=self._outlooks.of(subscriber))
-        merged = merge(digest, [mailing.digest for mailing in news.undelivered])
-        ordered = in_order_of_interest(self._store, subscriber, merged)
-        return replace(
-            served,
-            digest=self._with_discoveries(due, ordered),
-            merges=tuple(mailing.number for mailing in news.undelivered),
-        )
-
-    def _with_discoveries(self, due: DueSubscriber, digest: Digest) -> Digest:
-        profile = self._store.profile_of(due.subscriber.email) if due.subscriber.discover else None
+            digest = replace(digest, outlook=self._outlooks.of(due.subscriber))
+        if news.undelivered:
+            digest = merge(digest, [mailing.digest for mailing in news.undelivered])
         if profile is None:
+            return digest
+        return self._with_discoveries(due, _best_first(digest, due.subscriber, profile), profile)
+
+    def _with_discoveries(self, due: DueSubscriber, digest: Digest, profile: bytes) -> Digest:
+        if not due.subscriber.discover:
             return digest
         from digest.interest.profile import nearness
 
@@ -94,10 +99,24 @@ class Composer:
         return replace(digest, near=near)
 
 
+def _served(due: DueSubscriber, news: News, standing: Standing, digest: Digest | None) -> Served:
+    return Served(
+        standing=standing,
+        slot_at=due.planned_at,
+        frontier=news.frontier,
+        digest=digest,
+        merges=tuple([mailing.number for mailing in news.undelivered]) if digest else (),
+    )
+
+
 def in_order_of_interest(store: NewsStore, subscriber: Subscriber, digest: Digest) -> Digest:
     """Returns the digest with its best papers first, if the subscriber liked any paper before."""
-    profile = store.profile_of(subscriber.email) if len(digest.entries) > 1 else None
-    if profile is None:
+    profile = store.profiles_of([subscriber.email]).get(address_key(subscriber.email))
+    return digest if profile is None else _best_first(digest, subscriber, profile)
+
+
+def _best_first(digest: Digest, subscriber: Subscriber, profile: bytes) -> Digest:
+    if len(digest.entries) < 2:
         return digest
     from digest.interest.profile import nearness  # imports numpy, which few installations need
 

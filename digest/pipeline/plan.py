@@ -8,7 +8,7 @@ from datetime import datetime
 from digest.config.parsing import address_key
 from digest.pipeline.schedule import is_paused
 from digest.storage.pipeline_stores import ComposeStore
-from digest.storage.values import Served, SubscriberStatus
+from digest.storage.values import ClosedSlot, SubscriberStatus
 from digest.subscribers.subscriber import Subscriber
 
 Due = Callable[[Subscriber, SubscriberStatus], datetime | None]
@@ -86,7 +86,7 @@ class Plan:
         some = self._subscribers[self._read : self._read + _READ_AT_ONCE]
         self._read += len(some)
         statuses = self._store.subscriber_statuses([subscriber.email for subscriber in some])
-        closed: list[Served] = []
+        closed: list[ClosedSlot] = []
         nothing_new = not_due = suppressed = 0
         for subscriber in some:
             status = statuses.get(address_key(subscriber.email))
@@ -101,13 +101,13 @@ class Plan:
             elif not status.has_news:
                 nothing_new += is_current
                 if planned_at is not None and is_current:
-                    closed.append(Served(email=subscriber.email, slot_at=planned_at))
+                    closed.append(ClosedSlot(subscriber.email, planned_at, status.slot_at))
             elif planned_at is None:
                 not_due += 1
             else:
                 self._found.append(_due_subscriber(subscriber, status, planned_at, is_current))
         if closed:
-            self._store.enqueue(closed)
+            self._store.close_slots(closed)
         self._report += ComposeReport(nothing_new=nothing_new, not_due=not_due, suppressed=suppressed)
 
     def _is_current(self, subscriber: Subscriber) -> bool:

@@ -6,9 +6,11 @@ from typing import Protocol
 
 from digest.model.paper import ArxivId, Paper
 from digest.sources.window import Coverage
+from digest.storage.news_facts import NewsFacts
 from digest.storage.rate_limit import Limits, Turn
 from digest.storage.values import (
     AddressChange,
+    ClosedSlot,
     Delay,
     DeliveryResult,
     Host,
@@ -16,7 +18,6 @@ from digest.storage.values import (
     Lease,
     Mailing,
     Matched,
-    News,
     Restored,
     Served,
     SubscriberStatus,
@@ -191,14 +192,18 @@ class NewsStore(Protocol):
         """Returns the status of the enrolled ones of these subscribers, by `address_key`."""
         ...
 
-    def news(self, email: str, *, backlog_since: datetime) -> News:
-        """Returns what is new for a subscriber. The backlog is limited to papers since `backlog_since`."""
+    def news_facts(self, emails: Sequence[str], *, backlog_since: datetime) -> NewsFacts:
+        """Returns the facts from which `digest.pipeline.news` decides what is new for these subscribers.
+
+        All facts are of one moment. Subscribers who are not known are left out. Hits that were read before
+        are kept in memory for the next call, until new ones are recorded or `forget` is called.
+        """
         ...
 
-    def profile_of(self, email: str) -> bytes | None:
-        """Returns what was learned of a subscriber (`digest.interest.profile`); `None` if they liked nothing.
+    def profiles_of(self, emails: Sequence[str]) -> Mapping[str, bytes]:
+        """Returns what was learned of subscribers (`digest.interest.profile`), by `address_key`.
 
-        It may write, after an update that changed the method.
+        Those who liked nothing are left out. It may write, after an update that changed the method.
         """
         ...
 
@@ -222,11 +227,16 @@ class ListedStore(Protocol):
 class ComposeStore(RecentStore, ListedStore, NewsStore, Protocol):
     """Adds digests to the outbox."""
 
+    def close_slots(self, closed: Sequence[ClosedSlot]) -> None:
+        """Closes sending times without news. Skips a subscriber whose last closed one is not `former`."""
+        ...
+
     def enqueue(self, served: Sequence[Served]) -> int:
         """Closes the subscribers' sending times: adds the digests to the outbox and moves the cursors.
 
-        Returns the number of digests. Skips a subscriber if one of the mailings that their digest merges is
-        being sent.
+        Returns the number of digests. Skips a subscriber whose sending time and cursors are not those of
+        `standing` any more (another process has served them), and one if a mailing that their digest merges
+        is being sent. So nobody is served twice, whoever else composes.
         """
         ...
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from digest.model.digest import Change, Digest, Hit, Revision
 from digest.model.paper import Paper
@@ -110,6 +111,21 @@ class Progress:
     change: int = 0
 
 
+class Standing(NamedTuple):
+    """The position of a subscriber in the state: their number there, last closed sending time and cursors.
+
+    `revision` is `None` if they ask for no new versions, `change` if they have no filters. `beginning` are
+    the numbers of the subscriptions whose backlog the next digest has.
+    """
+
+    subscriber: int
+    slot_at: datetime | None
+    hit: int
+    revision: int | None = None
+    change: int | None = None
+    beginning: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
     """The tokens of web pages: to unsubscribe, for a subscriber's preferences, and for one digest.
@@ -139,17 +155,20 @@ class Mailing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """Everything that is new for a subscriber, as of `frontier`.
+    """Everything that is new for a subscriber at `standing`, as of `frontier`.
 
     - `revisions`: only if the subscriber asks for new versions. They are for papers that a mailing to
       them contained and that one of their keywords still finds, in the order in which they were seen.
     - `changes`: only if the subscriber has filters. They are for papers that no mailing to them contained, in
       the same order.
     - `undelivered`: their mailings that certainly have not arrived, the oldest first.
+
+    `standing` is `None` if the subscriber is not known.
     """
 
     hits: tuple[Hit, ...]
     frontier: Progress
+    standing: Standing | None = None
     revisions: tuple[Revision, ...] = ()
     changes: tuple[Change, ...] = ()
     undelivered: tuple[Mailing, ...] = ()
@@ -159,15 +178,23 @@ class News:
 class Served:
     """How a subscriber's sending time is closed: by `digest`, or by "nothing new" if that is `None`.
 
-    `frontier` is the new position of their cursors, if they move. `merges` are the undelivered mailings
-    whose papers are in the digest.
+    `standing` is where the subscriber stood when this was decided, `frontier` the new position of their
+    cursors. `merges` are the undelivered mailings whose papers are in the digest.
     """
+
+    standing: Standing
+    slot_at: datetime
+    frontier: Progress
+    digest: Digest | None = None
+    merges: tuple[int, ...] = ()
+
+
+class ClosedSlot(NamedTuple):
+    """A sending time of a subscriber without news. `former` is the last one that was closed before it."""
 
     email: str
     slot_at: datetime
-    frontier: Progress | None = None
-    digest: Digest | None = None
-    merges: tuple[int, ...] = ()
+    former: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from digest.model.digest import Outlook
 from digest.pipeline.merge import merge
 from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 from digest.storage.base import Store
-from digest.storage.values import DeliveryResult, Mailing, MailingState, Served
+from digest.storage.values import DeliveryResult, Mailing, MailingState
 from tests.factories import make_subscriber
 from tests.stores import (
     LEASE,
@@ -19,9 +19,11 @@ from tests.stores import (
     enqueue,
     found,
     ids,
+    news_of,
     outbox_of,
     record,
     record_results,
+    served,
     with_news,
 )
 
@@ -30,18 +32,15 @@ LATER = NOW + timedelta(minutes=30)
 
 
 def undelivered(store: Store, email: str = ADA) -> list[int]:
-    return [mailing.number for mailing in store.news(email, backlog_since=LONG_AGO).undelivered]
+    return [mailing.number for mailing in news_of(store, email, LONG_AGO).undelivered]
 
 
 def merged(store: Store, mailing: Mailing) -> int:
     """Composes what is new for the mailing's subscriber, with that mailing in it."""
     subscriber_ = make_subscriber(mailing.digest.email, "tea")
-    news = store.news(subscriber_.email, backlog_since=LONG_AGO)
+    news = news_of(store, subscriber_.email, LONG_AGO)
     digest = merge(replace(mailing.digest, entries=()), [mailing.digest])
-    served = Served(
-        email=subscriber_.email, slot_at=NOW, frontier=news.frontier, digest=digest, merges=(mailing.number,)
-    )
-    return store.enqueue([served])
+    return store.enqueue([served(news, digest, merges=(mailing.number,))])
 
 
 # Leases
@@ -190,11 +189,11 @@ def test_a_mailing_is_read_as_it_was_written(store: Store) -> None:
         is_first=True,
         outlook=outlook,
     )
-    assert store.enqueue([Served(email=ADA, slot_at=NOW, digest=written)]) == 1
+    assert store.enqueue([served(news_of(store, ADA), written)]) == 1
     (read,) = claim(store)
     assert read.digest == written
     store.forget()
-    assert store.enqueue([Served(email=ADA, slot_at=NOW, digest=replace(written, outlook=None))]) == 1
+    assert store.enqueue([served(news_of(store, ADA), replace(written, outlook=None))]) == 1
     (read,) = claim(store)
     assert read.digest == replace(written, outlook=None)
 

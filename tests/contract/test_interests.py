@@ -17,7 +17,7 @@ from digest.storage.base import Store
 from digest.storage.values import MailingState
 from tests.contract.back_ends import BackEnd
 from tests.factories import invented_paper, make_subscriber
-from tests.stores import LONG_AGO, NOW, claim, found, record, record_results
+from tests.stores import LONG_AGO, NOW, claim, found, profile_of, record, record_results
 
 ADA, BO = "ada@example.org", "bo@example.org"
 
@@ -65,31 +65,31 @@ def test_a_judgement_can_be_withdrawn_and_all_can_be_forgotten(store: Store) -> 
     assert verdicts(store) == [("2", True), ("3", True)]
     assert store.forget_interest(ADA) == 2
     assert store.judgements(ADA) == ()
-    assert store.profile_of(ADA) is None
+    assert profile_of(store, ADA) is None
     assert verdicts(store, BO) == [("1", True)]
 
 
 def test_there_is_a_profile_while_something_is_liked(store: Store) -> None:
-    assert store.profile_of(ADA) is None
+    assert profile_of(store, ADA) is None
     judge(store, 1, is_liked=False)
-    assert store.profile_of(ADA) is None
+    assert profile_of(store, ADA) is None
     judge(store, 2)
-    assert store.profile_of(ADA)
+    assert profile_of(store, ADA)
     store.withdraw(ADA, ["2606.00002"])
-    assert store.profile_of(ADA) is None
+    assert profile_of(store, ADA) is None
 
 
 def test_interest_follows_a_subscriber_to_a_new_address(store: Store) -> None:
     store.enrol([make_subscriber(ADA, "tea")], now=NOW, current_since=NOW)
     judge(store, 1, 2)
     judge(store, 2, is_liked=False, email=BO)
-    profile = store.profile_of(ADA)
+    profile = profile_of(store, ADA)
     assert profile
     assert store.rename(ADA, BO, now=NOW)
     assert verdicts(store) == []
-    assert store.profile_of(ADA) is None
+    assert profile_of(store, ADA) is None
     assert verdicts(store, BO) == [("1", True), ("2", False)]
-    assert store.profile_of(BO) not in (None, profile)
+    assert profile_of(store, BO) not in (None, profile)
 
 
 def test_interest_is_gone_with_a_subscriber_who_is_removed(store: Store) -> None:
@@ -102,7 +102,7 @@ def test_interest_is_gone_with_a_subscriber_who_is_removed(store: Store) -> None
     assert verdicts(store) == []
     assert verdicts(store, BO) == [("1", True)]
     store.take_up_entries(both, file="3", now=NOW)
-    assert store.profile_of(ADA) is None
+    assert profile_of(store, ADA) is None
 
 
 def test_interest_of_who_left_for_a_while_stays(store: Store) -> None:
@@ -152,7 +152,7 @@ def test_any_order_of_judgements_gives_the_same_state_as_its_net_effect(
             if is_liked is not None:
                 judge(store, number, is_liked=is_liked, email=BO)
         assert sorted(verdicts(store)) == sorted(verdicts(store, BO))
-        assert store.profile_of(ADA) == store.profile_of(BO)
+        assert profile_of(store, ADA) == profile_of(store, BO)
 
 
 def listed_day(number: int = 60) -> list[Paper]:

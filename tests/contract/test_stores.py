@@ -8,7 +8,7 @@ import pytest
 from digest.model.digest import Revision
 from digest.model.paper import ArxivId
 from digest.storage.base import Store
-from digest.storage.values import LastFetch, MailingState, Served
+from digest.storage.values import LastFetch, MailingState
 from tests.factories import make_subscriber, moment
 from tests.stores import (
     LONG_AGO,
@@ -20,9 +20,11 @@ from tests.stores import (
     key,
     lines,
     new_for,
+    news_of,
     outbox_of,
     record,
     record_results,
+    served,
     with_news,
 )
 
@@ -61,7 +63,7 @@ def test_what_was_there_before_the_subscription_is_backlog(store: Store) -> None
     enqueue(store, bo)
     store.enrol([bo, make_subscriber("ada@example.org", "tea")], now=NOW, current_since=NOW)
     record(store, found("2606.00002", "tea"), covered=("tea",))
-    hits = store.news("ada@example.org", backlog_since=LONG_AGO).hits
+    hits = news_of(store, "ada@example.org", LONG_AGO).hits
     assert {(hit.paper.id, hit.is_backlog) for hit in hits} == {("2606.00001", True), ("2606.00002", False)}
 
 
@@ -69,7 +71,7 @@ def test_the_first_fetch_of_a_keyword_is_all_backlog(store: Store) -> None:
     store.enrol([make_subscriber("ada@example.org", "tea")], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea"), covered=("tea",))
     record(store, found("2606.00002", "tea"), covered=("tea",))
-    hits = store.news("ada@example.org", backlog_since=LONG_AGO).hits
+    hits = news_of(store, "ada@example.org", LONG_AGO).hits
     assert {(hit.paper.id, hit.is_backlog) for hit in hits} == {("2606.00001", True), ("2606.00002", False)}
 
 
@@ -78,9 +80,9 @@ def test_backlog_older_than_asked_for_counts_as_seen(store: Store) -> None:
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, found("2601.00001", "tea", submitted="2026-01-05 00:00"), covered=("tea",))
     since = moment("2026-06-01 00:00")
-    news = store.news(ada.email, backlog_since=since)
+    news = news_of(store, ada.email, since)
     assert news.hits == ()
-    store.enqueue([Served(email=ada.email, slot_at=NOW, frontier=news.frontier)])
+    store.enqueue([served(news, None)])
     assert new_for(store) == set()
     assert with_news(store) == set()
 
@@ -90,7 +92,7 @@ def test_a_paper_that_comes_while_one_is_subscribed_is_news_however_old(store: S
     store.enrol([ada], now=NOW, current_since=NOW)
     record(store, covered=("tea",))
     record(store, found("2601.00001", "tea", submitted="2026-01-05 00:00"), covered=("tea",))
-    hits = store.news(ada.email, backlog_since=moment("2026-06-01 00:00")).hits
+    hits = news_of(store, ada.email, moment("2026-06-01 00:00")).hits
     assert [hit.paper.id for hit in hits] == ["2601.00001"]
 
 
@@ -282,7 +284,7 @@ def test_versions_between_two_digests_are_told_in_the_order_in_which_they_were_s
     second, third = (found("2606.00001", "tea", version=version) for version in (2, 3))
     record(store, second, covered=("tea",))
     record(store, third, covered=("tea",))
-    assert store.news(ada.email, backlog_since=LONG_AGO).revisions == (
+    assert news_of(store, ada.email, LONG_AGO).revisions == (
         Revision(paper=second.paper, from_version=1),
         Revision(paper=third.paper, from_version=1),
     )
@@ -307,7 +309,7 @@ def test_who_did_not_ask_for_new_versions_has_none(store: Store) -> None:
     enqueue(store, ada)
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     assert with_news(store) == set()
-    assert store.news(ada.email, backlog_since=LONG_AGO).revisions == ()
+    assert news_of(store, ada.email, LONG_AGO).revisions == ()
 
 
 def test_versions_seen_before_a_subscriber_asked_for_them_are_not_told(store: Store) -> None:
@@ -335,7 +337,7 @@ def test_versions_seen_while_a_subscriber_was_away_are_not_told(store: Store) ->
     store.enrol([bo], now=NOW, current_since=NOW)
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     store.enrol([ada, bo], now=NOW, current_since=NOW)
-    assert store.news(ada.email, backlog_since=LONG_AGO).revisions == ()
+    assert news_of(store, ada.email, LONG_AGO).revisions == ()
     record(store, found("2606.00001", "tea", version=3), covered=("tea",))
     assert lines(enqueue(store, ada)) == {("2606.00001", 1, 3)}
 
@@ -351,7 +353,7 @@ def test_a_paper_that_a_subscriber_did_not_get_has_no_new_versions_for_them(stor
     record_results(store, mailing, MailingState.FAILED, "550 no")
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     for one in (cy, di):
-        assert store.news(one.email, backlog_since=LONG_AGO).revisions == ()
+        assert news_of(store, one.email, LONG_AGO).revisions == ()
 
 
 def test_a_dropped_keyword_brings_no_new_versions(store: Store) -> None:

@@ -19,20 +19,10 @@ from digest.storage.sqlite import editions as module
 from digest.storage.sqlite.migrations import migrations
 from digest.storage.sqlite.row_mapping import code_of, id_of
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import Matched, Served
+from digest.storage.values import Matched
 from digest.subscribers.subscriber import Subscriber
 from tests.factories import invented_paper, make_subscriber, moment
-from tests.stores import (
-    LONG_AGO,
-    claim,
-    enqueue,
-    found,
-    ids,
-    key,
-    lines,
-    new_for,
-    record,
-)
+from tests.stores import LONG_AGO, claim, enqueue, found, ids, key, lines, new_for, news_of, record, served
 
 DAY = timedelta(days=1)
 LOOKBACK = 16 * DAY
@@ -122,11 +112,10 @@ def test_an_undelivered_digest_of_what_was_put_away_can_be_merged(store: SqliteS
     digest = enqueue(store, ADA)
     assert digest is not None
     assert archive(store) == 1
-    news = store.news(ADA.email, backlog_since=LONG_AGO)
+    news = news_of(store, ADA.email, LONG_AGO)
     (undelivered,) = news.undelivered
     again = replace(undelivered.digest, planned_at=SUMMER)
-    served = Served(email=ADA.email, slot_at=SUMMER, digest=again, merges=(undelivered.number,))
-    assert store.enqueue([served]) == 1
+    assert store.enqueue([served(news, again, now=SUMMER, merges=(undelivered.number,))]) == 1
     assert [mailing.digest for mailing in claim(store, now=SUMMER)] == [again]
 
 
@@ -308,7 +297,7 @@ def test_a_paper_without_a_time_is_as_old_as_its_id(store: SqliteStore, arxiv_id
     record(store, Matched(paper=paper, query_keys=(key("tea"),)), covered=("tea",))
     bo = make_subscriber("bo@example.org", "tea")
     enrol(store, ADA, bo)
-    hits = store.news(bo.email, backlog_since=SUMMER - LOOKBACK).hits
+    hits = news_of(store, bo.email, SUMMER - LOOKBACK).hits
     assert len(hits) == 1 - expected
     for one in (ADA, bo):
         enqueue(store, one)
@@ -401,7 +390,7 @@ def test_what_lies_in_the_archive_or_not_is_found_by_an_index(store: SqliteStore
     archive(store)
     store._connection._db.conn.set_trace_callback(statements.append)
     record(store, *old(1, version=2), covered=("tea",))
-    assert store.news(ASKING.email, backlog_since=LONG_AGO).revisions
+    assert news_of(store, ASKING.email, LONG_AGO).revisions
     enqueue(store, ASKING, SUMMER)
     store.forget()
     store.paper_history(ArxivId("2603.00001"))

@@ -15,10 +15,10 @@ from digest.model.paper import Paper
 from digest.pipeline.compose import compose
 from digest.storage.sqlite import editions
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import MailingState, Matched, Served, SubscriberStatus
+from digest.storage.values import MailingState, Matched, SubscriberStatus
 from tests.examples import examples
 from tests.factories import invented_paper, make_subscriber, moment
-from tests.stores import LONG_AGO, claim, key, record_results
+from tests.stores import LONG_AGO, claim, key, news_of, record_results, served
 
 if TYPE_CHECKING:
     from digest.subscribers.subscriber import Subscriber
@@ -122,7 +122,7 @@ class Twins:
         if email not in self.subscribers or self.subscriber_statuses(self.plain)[email].is_suppressed:
             return
         for store in self.stores:
-            news = store.news(email, backlog_since=self.now - LOOKBACK)
+            news = news_of(store, email, self.now - LOOKBACK)
             digest = compose(
                 self.subscribers[email],
                 news.hits,
@@ -130,7 +130,7 @@ class Twins:
                 is_first=False,
                 revisions=news.revisions,
             )
-            store.enqueue([Served(email=email, slot_at=self.now, frontier=news.frontier, digest=digest)])
+            store.enqueue([served(news, digest, now=self.now)])
 
     def deliver(self, state: MailingState) -> None:
         plain, shelved = (claim(store, now=self.now, limit=2) for store in self.stores)
@@ -153,7 +153,7 @@ class Twins:
                 first, second = (store.newest_papers(key(keyword), limit=limit) for store in self.stores)
                 assert first == second
         for email in self.subscribers:
-            plain, shelved = (store.news(email, backlog_since=self.now - LOOKBACK) for store in self.stores)
+            plain, shelved = (news_of(store, email, self.now - LOOKBACK) for store in self.stores)
             assert (plain.hits, plain.frontier, plain.revisions) == (
                 shelved.hits,
                 shelved.frontier,

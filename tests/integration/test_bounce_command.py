@@ -27,7 +27,7 @@ from digest.pipeline.compose import compose
 from digest.pipeline.policy import MOST_BOUNCES
 from digest.storage.sqlite.row_mapping import text_of
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import DeliveryResult, MailingState, Matched, Served
+from digest.storage.values import DeliveryResult, MailingState, Matched
 from tests.factories import invented_paper, make_subscriber
 from tests.notifications import (
     FIELDS,
@@ -42,7 +42,7 @@ from tests.notifications import (
     vacation,
 )
 from tests.returned_mails import ALIVE, DEAD, UNREADABLE, complaint
-from tests.stores import older_state
+from tests.stores import news_of, older_state, served
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime.now(UTC)
@@ -114,9 +114,9 @@ def sent(machine: Machine, email: str = SUBSCRIBER, mailings: int = 1) -> list[s
             store.enrol(subscribers, now=LONG_AGO, current_since=LONG_AGO)
             query = parse("neural operator").key
             store.record([Matched(paper=paper, query_keys=(query,))], covered={query: LONG_AGO}, now=LONG_AGO)
-            news = store.news(email, backlog_since=LONG_AGO - timedelta(days=3650))
+            news = news_of(store, email, LONG_AGO - timedelta(days=3650))
             digest = compose(subscribers[0], news.hits, planned_at=NOW, is_first=False)
-            store.enqueue([Served(email=email, slot_at=NOW, frontier=news.frontier, digest=digest)])
+            store.enqueue([served(news, digest, now=NOW)])
             (mailing,) = store.claim(now=NOW, until=NOW + timedelta(hours=1), limit=5)
             done = DeliveryResult(number=mailing.number, state=MailingState.SENT, reply="250 ok")
             store.record_results([done], now=NOW)

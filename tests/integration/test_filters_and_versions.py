@@ -19,11 +19,12 @@ from digest.model.paper import ArxivId, Paper
 from digest.pipeline.compose import compose
 from digest.pipeline.compose_job import compose_due
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import DeliveryResult, Mailing, MailingState, Matched, Served
+from digest.storage.values import DeliveryResult, Mailing, MailingState, Matched
 from digest.subscribers.subscriber import Subscriber
 from tests.examples import examples
 from tests.factories import invented_paper, make_subscriber, moment
 from tests.integration.installation import MONDAY, TUESDAY, WEDNESDAY, Installation
+from tests.stores import news_of, served
 
 NOW = moment("2026-06-16 07:00")
 LONG_AGO = moment("2026-01-01 00:00")
@@ -207,10 +208,10 @@ def test_a_digest_with_new_versions_is_the_same_bytes_after_a_restart(tmp_path: 
         store.record([Matched(paper=one, query_keys=(key,)) for one in papers], covered={key: NOW}, now=NOW)
 
     def composed(store: SqliteStore) -> Digest:
-        news = store.news(EMAIL, backlog_since=LONG_AGO)
+        news = news_of(store, EMAIL, LONG_AGO)
         digest = compose(ada, news.hits, planned_at=NOW, is_first=False, revisions=news.revisions)
         assert digest
-        store.enqueue([Served(email=EMAIL, slot_at=NOW, frontier=news.frontier, digest=digest)])
+        store.enqueue([served(news, digest, now=NOW)])
         return digest
 
     with SqliteStore(path) as store:

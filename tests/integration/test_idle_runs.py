@@ -20,11 +20,11 @@ from digest.pipeline import fetch as fetch_module
 from digest.pipeline.compose import compose
 from digest.pipeline.fetch import FetchReport, fetch
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import Served
 from digest.subscribers.subscriber import Subscriber
 from tests.examples import examples
 from tests.factories import invented_paper, make_subscriber, moment
 from tests.fakes import FakeSource
+from tests.stores import news_of, served
 
 BEGUN = moment("2026-06-15 12:00")
 LOOKBACK = timedelta(days=16)
@@ -208,9 +208,9 @@ async def lived(path: Path, steps: Sequence[Step], before_each: Callable[[Sqlite
             report = await fetch((source,), store, step.subscribers, now=now, lookback=lookback)
             found.append(report.papers_new)
             for one in step.subscribers if step.is_mailed else ():
-                news = store.news(one.email, backlog_since=now - LOOKBACK)
+                news = news_of(store, one.email, now - LOOKBACK)
                 digest = compose(one, news.hits, planned_at=now, is_first=False, revisions=news.revisions)
-                store.enqueue([Served(email=one.email, slot_at=now, frontier=news.frontier, digest=digest)])
+                store.enqueue([served(news, digest, now=now)])
     return found
 
 

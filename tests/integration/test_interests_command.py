@@ -16,7 +16,7 @@ from digest.errors import ConfigurationError
 from digest.interest.judgements import Judgement
 from digest.storage.sqlite.store import SqliteStore
 from tests.integration.zotero_server import Zotero, serving
-from tests.stores import found, record
+from tests.stores import found, profile_of, record
 
 ADA = "ada@example.org"
 KEY = "k3y"
@@ -129,7 +129,7 @@ def test_what_was_said_and_learned_is_shown_and_forgotten(digest: Digest, tmp_pa
     assert "2 judgements" in digest("interests", ADA, "--forget").out
     assert verdicts(tmp_path) == []
     with SqliteStore(tmp_path / "digest.db") as store:
-        assert store.profile_of(ADA) is None
+        assert profile_of(store, ADA) is None
 
 
 LIBRARY = """

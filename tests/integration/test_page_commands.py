@@ -19,7 +19,7 @@ from tests.acceptance.installation import Installation
 from tests.factories import invented_paper, make_subscriber, moment
 from tests.integration.arxiv_server import arxiv_server, entry, feed, says
 from tests.pages import shown_html, shown_markdown
-from tests.stores import key
+from tests.stores import key, news_of
 
 NOW = moment("2026-06-16 07:00")
 LONG_AGO = moment("2026-01-01 00:00")
@@ -259,7 +259,7 @@ def new_for(state: Path, email: str, *keywords: str) -> set[str]:
         store.enrol([make_subscriber(email, *keywords)], now=NOW, current_since=NOW)
         for number in (1, 2, 3, 9):
             see(store, f"2606.0000{number}", "Tea leaves", *keywords)
-        return {hit.paper.id for hit in store.news(email, backlog_since=LONG_AGO).hits}
+        return {hit.paper.id for hit in news_of(store, email, LONG_AGO).hits}
 
 
 def test_headings_become_keywords_and_papers_count_as_seen(

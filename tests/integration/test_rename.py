@@ -15,7 +15,7 @@ from digest.storage.values import MailingState
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.subscriber import Subscriber
 from tests.factories import make_subscriber
-from tests.stores import NOW, claim, enqueue, found, key, record, record_results
+from tests.stores import NOW, claim, enqueue, found, key, news_of, record, record_results
 
 OLD, NEW = "ada@example.org", "ada@new.example"
 ADA, ADA_NOW = make_subscriber(OLD, "tea"), make_subscriber(NEW, "tea")
@@ -30,7 +30,7 @@ def store(store: SqliteStore) -> SqliteStore:
 
 
 def papers_of(store: SqliteStore, email: str) -> list[str]:
-    return [hit.paper.id for hit in store.news(email, backlog_since=NOW - timedelta(days=16)).hits]
+    return [hit.paper.id for hit in news_of(store, email, NOW - timedelta(days=16)).hits]
 
 
 def mailed(store: SqliteStore) -> None:

@@ -15,11 +15,12 @@ from digest.mail.links import Links, links_for
 from digest.model.paper import Paper
 from digest.pipeline.compose import compose
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import Mailing, Matched, Served
+from digest.storage.values import Mailing, Matched
 from digest.subscribers.subscriber import Subscriber
 from digest.web.metrics import Metrics
 from digest.web.server import serving
 from tests.factories import invented_paper, make_subscriber, moment
+from tests.stores import news_of, served
 
 BASE = "https://digest.example.org"
 ADA = make_subscriber("ada@example.org", "tea", "milk")
@@ -91,12 +92,10 @@ class Town:
 
     def mail(self, subscriber: Subscriber = ADA, *, near: tuple[Paper, ...] = ()) -> Mailing:
         """The next digest of that subscriber, as it is claimed for sending; it waits on."""
-        news = self.store.news(subscriber.email, backlog_since=moment("2026-01-01 00:00"))
+        news = news_of(self.store, subscriber.email, moment("2026-01-01 00:00"))
         digest = compose(subscriber, news.hits, planned_at=self.now, is_first=False, revisions=news.revisions)
         digest = digest and replace(digest, near=near)
-        self.store.enqueue(
-            [Served(email=subscriber.email, slot_at=self.now, frontier=news.frontier, digest=digest)]
-        )
+        self.store.enqueue([served(news, digest, now=self.now)])
         claimed = self.store.claim(now=self.now, until=self.now, limit=1_000)
         self.store.release([one.number for one in claimed], now=self.now)
         return next(one for one in reversed(claimed) if one.digest.email == subscriber.email)

@@ -11,7 +11,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from digest.model.digest import Digest
 from digest.model.paper import ArxivId, Paper
+from digest.storage.news_facts import KnownHits
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.row_mapping import Code, code_of, parse_paper, text_of
 
@@ -36,15 +38,17 @@ def packed(rows: Sequence[Row | None]) -> bytes:
 
 
 class Editions:
-    """Reads editions from rows and archive blocks, and caches them."""
+    """Reads editions from rows and archive blocks, and caches them. `hits` are the hits with them."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.hits = KnownHits()
         self._papers: dict[int, Paper] = {}
         self._numbers: dict[tuple[ArxivId, int], int] = {}
         self._since: tuple[str, list[int]] = ("", [])
 
     def forget(self) -> None:
+        self.hits.forget()
         self._papers.clear()
         self._numbers.clear()
         self._since = ("", [])
@@ -120,6 +124,11 @@ class Editions:
                 self._numbers.clear()
             self._numbers[name] = self._newest_edition(paper)
         return self._numbers[name]
+
+    def numbers_of(self, digest: Digest) -> dict[Paper, int]:
+        """Returns the editions of the papers of a digest."""
+        papers = [*(entry.paper for entry in digest.entries), *(one.paper for one in digest.revisions)]
+        return {paper: self.number_of(paper) for paper in papers}
 
     def _newest_edition(self, paper: Paper) -> int:
         """Returns the later edition, if the version was seen again after it was archived."""

@@ -1,7 +1,7 @@
 """What subscribers liked and disliked, and what was learned from it."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -70,17 +70,21 @@ class Interests(Part):
             _drop_unused(db)
             return int(gone)
 
-    def profile_of(self, email: str) -> bytes | None:
-        address = address_key(email)
-        found = self._connection.rows(_PROFILE, [address])
-        if found and not _is_current(found[0][0]):
+    def profiles_of(self, emails: Sequence[str]) -> Mapping[str, bytes]:
+        addresses = [address_key(email) for email in emails]
+        found = self._connection.rows(_PROFILES, [json.dumps(addresses, ensure_ascii=False)])
+        former = [address for address, version, _ in found if not _is_current(version)]
+        for address in former:
             with self._connection.transaction() as db:
                 _learn(db, address)
-            found = self._connection.rows(_PROFILE, [address])
-        return found[0][1] if found else None
+        if former:
+            found = self._connection.rows(_PROFILES, [json.dumps(addresses, ensure_ascii=False)])
+        return {address: content for address, _, content in found if content is not None}
 
 
-_PROFILE = "SELECT version, content FROM profile WHERE address = ?"
+_PROFILES = """
+SELECT address, version, content FROM profile WHERE address IN (SELECT value FROM json_each(?))
+"""
 
 _JUDGEMENTS = """
 SELECT name, title, abstract, is_liked, judged_at, origin

@@ -1,12 +1,12 @@
 """The papers of the last announcements, whether a keyword matches them or not."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from digest.model.paper import Paper, announcement_order
+from digest.model.paper import ArxivId, Paper, announcement_order
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.row_mapping import moment_of, parse_paper, row_of, text_of
 
@@ -48,7 +48,8 @@ class ListedPapers(Part):
         return {parse_paper(json.loads(row)): moment_of(listed_at) for row, listed_at in rows}
 
 
-def use_listed(db: Database, papers: Sequence[Paper]) -> list[int]:
-    """Marks papers as used by a mailing, and returns their numbers. Leaves out those that are gone."""
+def use_listed(db: Database, papers: Iterable[Paper]) -> dict[ArxivId, int]:
+    """Marks papers as used by mailings, and returns their numbers. Leaves out those that are gone."""
     marked = "UPDATE listed_paper SET is_used = 1 WHERE arxiv_id = ? RETURNING number"
-    return [number for paper in papers for (number,) in db.execute(marked, [paper.id]).fetchall()]
+    found = {paper.id: db.execute(marked, [paper.id]).fetchone() for paper in papers}
+    return {arxiv_id: row[0] for arxiv_id, row in found.items() if row}

@@ -623,3 +623,13 @@ def m026_last_fetch(db: Database) -> None:
         ) STRICT
         """
     )
+
+
+@migrations()
+def m027_open_mailings(db: Database) -> None:
+    """Indexes to find the open mailings of a subscriber, who had hundreds, and new archive blocks."""
+    for statement in (
+        "CREATE INDEX open_mailing_of_subscriber ON mailing (subscriber) WHERE due_at IS NOT NULL",
+        "CREATE INDEX shelf_by_submission ON shelf (newest_submitted_at)",
+    ):
+        db.execute(statement)

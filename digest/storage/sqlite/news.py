@@ -1,122 +1,142 @@
-"""What is new for a subscriber."""
+"""The facts for what is new for subscribers. Each statement begins with the subscribers that it is for."""
 
 import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from digest.config.parsing import address_key
-from digest.model.digest import Hit
 from digest.model.paper import Paper
-from digest.storage.sqlite import editions
-from digest.storage.sqlite.editions import Part
-from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
-from digest.storage.sqlite.revisions import Revisions
-from digest.storage.sqlite.row_mapping import LAST_CODE, first_code, text_of
-from digest.storage.values import Mailing, News, Progress
-
-_NEW_HITS = """
-WITH followed AS (
-    SELECT subscription.query, key, began_after, subscriber.number AS reader, cursor, newest_past_hit,
-        CASE WHEN is_welcomed THEN cursor WHEN ended_after IS NULL THEN 0 ELSE began_after END AS served,
-        NOT is_welcomed AND ended_after IS NULL AS has_backlog, coalesce(ended_after, ?5) AS last
-    FROM subscriber
-    JOIN subscription ON subscription.subscriber = subscriber.number
-        AND (ended_after IS NULL OR ended_after > cursor)
-    JOIN query ON query.number = subscription.query
-    WHERE address = ?1 AND began_after IS NOT NULL
-),
-candidate AS (
-    SELECT hit.number, key, hit.paper, hit.edition, hit.number <= began_after OR is_past AS is_backlog,
-        reader, cursor
-    FROM followed
-    JOIN hit ON hit.query = followed.query AND hit.number > served AND hit.number <= last
-    JOIN edition ON edition.number = hit.edition
-    JOIN paper ON paper.number = hit.paper
-    WHERE (hit.number > began_after AND NOT is_past)
-        OR has_backlog AND (
-            submitted_at >= ?2 OR submitted_at IS NULL AND arxiv_id BETWEEN ?3 AND ?4
-        )
-    UNION ALL
-    -- Reads all past hits, if the look-back has grown so far that some are in it.
-    SELECT past_hit.number, key, past_hit.paper, past_hit.edition, 1, reader, cursor
-    FROM followed
-    CROSS JOIN past_hit ON past_hit.query = followed.query
-    CROSS JOIN paper ON paper.number = past_hit.paper
-    WHERE has_backlog AND ?6 <> '[]'
-        AND (past_hit.number <= began_after OR is_past) AND past_hit.number <= last
-        AND past_hit.edition / ?7 IN (SELECT value FROM json_each(?6))
-        AND arxiv_id BETWEEN ?3 AND ?4
-    UNION ALL
-    -- Reads all past hits, for readers who were without mail so long that some are news.
-    SELECT past_hit.number, key, past_hit.paper, past_hit.edition, 0, reader, cursor
-    FROM followed
-    CROSS JOIN past_hit ON past_hit.query = followed.query
-    WHERE newest_past_hit > max(served, began_after) AND NOT is_past
-        AND past_hit.number > max(served, began_after) AND past_hit.number <= last
-),
--- What the reader was served by hits: all up to their cursor of what they follow, and of what they dropped
--- all that was there by then, if its first digest had come, else what was news. Hits of the past were only
--- served by the first digest.
-served AS (
-    SELECT query, CASE WHEN is_welcomed THEN 0 ELSE began_after END AS first,
-        min(coalesce(ended_after, cursor), cursor) AS last,
-        CASE WHEN is_welcomed THEN coalesce(welcomed_after, cursor) ELSE 0 END AS last_past
-    FROM subscriber JOIN subscription ON subscription.subscriber = subscriber.number
-    WHERE address = ?1 AND began_after IS NOT NULL AND (is_welcomed OR ended_after IS NOT NULL)
+from digest.storage.news_facts import (
+    NO_PAPERS,
+    NOTHING_MAILED,
+    NewsFacts,
+    QueryFacts,
+    SubscriberFacts,
+    Subscription,
+    Wanted,
+    WantedVersions,
 )
--- Two tables rather than `seen_hit`, with which it takes more than twice as long.
-SELECT number, key, edition, is_backlog
-FROM candidate
-WHERE NOT EXISTS (
-        SELECT 1 FROM served JOIN hit AS earlier ON earlier.query = served.query
-        WHERE earlier.paper = candidate.paper AND earlier.number > first
-            AND earlier.number <= CASE WHEN is_past THEN min(last, last_past) ELSE last END
-    )
-    AND NOT EXISTS (
-        SELECT 1 FROM served JOIN past_hit AS earlier ON earlier.query = served.query
-        WHERE earlier.paper = candidate.paper AND earlier.number > first
-            AND earlier.number <= CASE WHEN is_past THEN min(last, last_past) ELSE last END
-    )
-    AND NOT EXISTS (
-        SELECT 1 FROM seen_elsewhere WHERE address = ?1 AND paper = candidate.paper
-    )
-ORDER BY number
-"""
-"""The hits of a subscriber (?1) after their cursor, without papers that they know already.
-
-They know a paper from an earlier hit or from elsewhere. The backlog is limited to papers that were submitted
-since ?2 or, if the source gave no time, have an id from ?3 to ?4. ?6 are the archive blocks (of ?7 editions)
-that have such papers; the caller checks the time of each. A dropped keyword has the hits that were found
-while it was followed. ?5 is the last hit.
-"""
+from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.hits import frontier, read_hits
+from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
+from digest.storage.sqlite.revisions import read_mailed, read_versions
+from digest.storage.sqlite.row_mapping import shared_moment, text_of
+from digest.storage.values import Mailing, Standing
 
 
 class NewsReader(Part):
-    """The part of the store that finds what is new for a subscriber."""
+    """The part of the store that finds what is new for subscribers."""
 
-    def news(self, email: str, *, backlog_since: datetime) -> News:
+    def news_facts(self, emails: Sequence[str], *, backlog_since: datetime) -> NewsFacts:
+        known = self._editions.hits
         with self._connection.snapshot():
-            frontier = Progress(
-                hit=self._connection.one("SELECT coalesce(max(number), 0) FROM hit"),
-                revision=self._connection.one("SELECT coalesce(max(number), 0) FROM revision"),
-                change=self._connection.one("SELECT coalesce(max(number), 0) FROM change"),
+            now_at = frontier(self._connection)
+            known.begin(now_at, text_of(backlog_since))
+            standings = self._standings([address_key(email) for email in emails])
+            numbers = [standing.subscriber for standing, _ in standings.values()]
+            queries = self._queries(standings.values())
+            wanted = Wanted(standings.values())
+            read_hits(self._connection, self._editions, wanted, queries, backlog_since)
+            asking = WantedVersions(standings.values(), queries)
+            versions = read_versions(self._connection, self._editions, asking)
+            mailed = read_mailed(self._connection, asking.subscribers)
+            seen = self._seen_elsewhere(standings)
+            undelivered = self._undelivered(numbers)
+            return NewsFacts(
+                frontier=now_at,
+                subscribers={
+                    address: SubscriberFacts(
+                        standing=standing,
+                        subscriptions=subscriptions,
+                        seen_elsewhere=seen.get(address, NO_PAPERS),
+                        mailed=mailed.get(standing.subscriber, NOTHING_MAILED),
+                        undelivered=undelivered.get(standing.subscriber, ()),
+                    )
+                    for address, (standing, subscriptions) in standings.items()
+                },
+                queries=queries,
+                found={query: known.found[query] for query in wanted.after},
+                backlog={query: known.backlog[query] for query in wanted.backlogs},
+                hits_of_paper=known.hits_of_paper,
+                versions=versions,
             )
-            since = backlog_since
-            asked = [address_key(email), text_of(since), first_code(since), LAST_CODE, frontier.hit]
-            asked += [json.dumps(self._editions.shelves_since(since)), editions.PLACES]
-            rows = self._connection.rows(_NEW_HITS, asked)
-            papers = self._editions.read({edition for _, _, edition, _ in rows})
-            versions = Revisions(self._connection, self._editions)
-            revisions = versions.revisions(address_key(email))
-            changes = versions.changes(address_key(email))
-            undelivered = self._undelivered(address_key(email))
-        hits = tuple(
-            Hit(number=number, query_key=key, paper=papers[edition], is_backlog=bool(is_backlog))
-            for number, key, edition, is_backlog in rows
-            if not (is_backlog and _is_before(papers[edition], text_of(since)))
+
+    def _standings(self, addresses: Sequence[str]) -> Mapping[str, tuple[Standing, Sequence[Subscription]]]:
+        """Returns the known ones of these subscribers, with all their subscriptions."""
+        rows = self._connection.rows(
+            """
+            SELECT address, number, slot_at, cursor, revision_cursor, change_cursor
+            FROM json_each(?) AS asked CROSS JOIN subscriber ON address = asked.value
+            """,
+            [json.dumps(addresses, ensure_ascii=False)],
         )
-        return News(
-            hits=hits, frontier=frontier, undelivered=undelivered, revisions=revisions, changes=changes
+        subscriptions = self._subscriptions([row[1] for row in rows])
+        return {
+            address: (
+                Standing(
+                    number,
+                    shared_moment(slot_at),
+                    hit,
+                    revision,
+                    change,
+                    tuple([one.number for one in subscriptions[number] if one.is_beginning]),
+                ),
+                subscriptions[number],
+            )
+            for address, number, slot_at, hit, revision, change in rows
+        }
+
+    def _subscriptions(self, subscribers: Sequence[int]) -> Mapping[int, Sequence[Subscription]]:
+        found: dict[int, list[Subscription]] = {number: [] for number in subscribers}
+        for subscriber, *row in self._connection.rows(
+            """
+            SELECT subscriber, number, query, began_after, is_welcomed, welcomed_after, ended_after
+            FROM json_each(?) AS asked CROSS JOIN subscription ON subscriber = asked.value
+            """,
+            [json.dumps(subscribers)],
+        ):
+            found[subscriber].append(Subscription(*row))
+        return found
+
+    def _queries(
+        self, standings: Iterable[tuple[Standing, Sequence[Subscription]]]
+    ) -> Mapping[int, QueryFacts]:
+        numbers = {one.query for _, subscriptions in standings for one in subscriptions}
+        rows = self._connection.rows(
+            """
+            SELECT number, key, newest_past_hit, newest_revision, newest_change
+            FROM query WHERE number IN (SELECT value FROM json_each(?))
+            """,
+            [json.dumps(sorted(numbers))],
         )
+        return {number: QueryFacts(*facts) for number, *facts in rows}
+
+    def _seen_elsewhere(self, addresses: Iterable[str]) -> Mapping[str, frozenset[int]]:
+        found: dict[str, set[int]] = defaultdict(set)
+        for address, paper in self._connection.rows(
+            "SELECT address, paper FROM seen_elsewhere WHERE address IN (SELECT value FROM json_each(?))",
+            [json.dumps(list(addresses), ensure_ascii=False)],
+        ):
+            found[address].add(paper)
+        return {address: frozenset(papers) for address, papers in found.items()}
+
+    def _undelivered(self, subscribers: Sequence[int]) -> Mapping[int, tuple[Mailing, ...]]:
+        rows = self._connection.rows(
+            f"""
+            SELECT {MAILING_COLUMNS}
+            FROM mailing
+            WHERE subscriber IN (SELECT value FROM json_each(?))
+                AND due_at IS NOT NULL AND state IN ('pending', 'deferred') AND NOT may_have_arrived
+            ORDER BY number
+            """,  # noqa: S608 (written here)
+            [json.dumps(subscribers)],
+        )
+        found: dict[int, tuple[Mailing, ...]] = {}
+        for row in rows:
+            mailing = read_mailing(row, self._editions, self._connection.secret)
+            found[row[1]] = (*found.get(row[1], ()), mailing)
+        return found
 
     def recent_papers(self, query_key: str, *, since: datetime) -> tuple[Paper, ...]:
         with self._connection.snapshot():
@@ -133,20 +153,3 @@ class NewsReader(Part):
             )
             papers = self._editions.read(edition for (edition,) in rows)
         return tuple(papers[edition] for (edition,) in rows)
-
-    def _undelivered(self, address: str) -> tuple[Mailing, ...]:
-        rows = self._connection.rows(
-            f"""
-            SELECT {MAILING_COLUMNS}
-            FROM mailing
-            WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
-                AND due_at IS NOT NULL AND state IN ('pending', 'deferred') AND NOT may_have_arrived
-            ORDER BY number
-            """,  # noqa: S608 (written here)
-            [address],
-        )
-        return tuple(read_mailing(row, self._editions, self._connection.secret) for row in rows)
-
-
-def _is_before(paper: Paper, since: str) -> bool:
-    return paper.submitted_at is not None and text_of(paper.submitted_at) < since

@@ -6,18 +6,13 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from digest.config.parsing import address_key
-from digest.model.digest import Digest
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Part
-from digest.storage.sqlite.listed_papers import use_listed
-from digest.storage.sqlite.mailings import MAILING_COLUMNS, outlook_text, read_mailing
+from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
 from digest.storage.sqlite.restore_detection import note_last_mailing
 from digest.storage.sqlite.row_mapping import moment_of, text_of
-from digest.storage.sqlite.subscriptions import close_slot
 from digest.storage.sqlite.suppressions import note_doubts, suppress_address
-from digest.storage.tokens import new_mailing_token
-from digest.storage.values import DeliveryResult, Mailing, MailingState, Served
+from digest.storage.values import DeliveryResult, Mailing, MailingState
 
 _KEPT = timedelta(days=90)
 _PRUNED_AT_ONCE = 10_000
@@ -36,90 +31,6 @@ class Outbox(Part):
     lease. It is NULL when the state of the mailing is final. A mailing that `may_have_arrived` is never
     merged.
     """
-
-    def enqueue(self, served: Sequence[Served]) -> int:
-        with self._connection.transaction() as db:
-            written = 0
-            for one in served:
-                if self._merge(db, one.merges):
-                    if one.digest is not None:
-                        self._write_down(db, one.digest, one)
-                        written += 1
-                    close_slot(db, one)
-            return written
-
-    @staticmethod
-    def _merge(db: Database, numbers: Sequence[int]) -> bool:
-        """Ends these mailings. Returns false and changes none if one of them is being sent."""
-        if not numbers:
-            return True
-        chosen = json.dumps(numbers)
-        (free,) = db.execute(
-            """
-            SELECT count(*) FROM mailing
-            WHERE number IN (SELECT value FROM json_each(?))
-                AND state IN ('pending', 'deferred') AND NOT may_have_arrived
-            """,
-            [chosen],
-        ).fetchone()
-        if free == len(numbers):
-            db.execute(
-                "UPDATE mailing SET state = 'merged', due_at = NULL"
-                " WHERE number IN (SELECT value FROM json_each(?))",
-                [chosen],
-            )
-        return bool(free == len(numbers))
-
-    def _write_down(self, db: Database, digest: Digest, served: Served) -> None:
-        """Inserts a mailing. It inherits the cause of delay of the mailings that it merges."""
-        place = {text: place for place, text in enumerate(digest.keywords)}
-        entries = [
-            [self._editions.number_of(entry.paper), [place[text] for text in entry.keywords]]
-            for entry in digest.entries
-        ]
-        revisions = [
-            [self._editions.number_of(revision.paper), revision.from_version] for revision in digest.revisions
-        ]
-        names = [[place[text], name] for text, name in digest.names]
-        near = use_listed(db, digest.near)
-        number, cursor = db.execute(
-            "SELECT number, cursor FROM subscriber WHERE address = ?", [address_key(digest.email)]
-        ).fetchone()
-        mailing = self._connection.one("SELECT coalesce(max(number), 0) + 1 FROM mailing")
-        db.execute(
-            """
-            INSERT INTO mailing (number, subscriber, token, email, name, planned_at, dated_on, is_first,
-                keywords, entries, revisions, names, outlook, length, near, first_hit, last_hit, state,
-                due_at, reply, is_blocked)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?,
-                (SELECT reply FROM mailing WHERE number = ?),
-                coalesce((SELECT is_blocked FROM mailing WHERE number = ?), 0))
-            """,
-            [
-                mailing,
-                number,
-                new_mailing_token(),
-                digest.email,
-                digest.name,
-                text_of(digest.planned_at),
-                digest.dated_on.isoformat(),
-                digest.is_first,
-                json.dumps(digest.keywords, ensure_ascii=False),
-                json.dumps(entries),
-                json.dumps(revisions),
-                json.dumps(names, ensure_ascii=False) if names else None,
-                outlook_text(digest.outlook),
-                digest.length,
-                json.dumps(near) if near else None,
-                cursor + 1,
-                served.frontier.hit if served.frontier else cursor,
-                text_of(digest.planned_at),
-                *[served.merges[-1] if served.merges else None] * 2,
-            ],
-        )
-        db.execute(
-            "UPDATE subscriber SET last_digest_at = ? WHERE number = ?", [text_of(digest.planned_at), number]
-        )
 
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
         with self._connection.transaction() as db:

@@ -1,14 +1,18 @@
 """New versions of papers that were seen before, and for which subscribers they are new."""
 
 import json
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
 from sqlite_utils import Database
 
-from digest.model.digest import Change, Revision
 from digest.model.paper import Paper
-from digest.storage.sqlite.editions import Part
+from digest.storage.news_facts import NO_VERSIONS, Mailed, SeenChange, SeenRevision, Versions, WantedVersions
+from digest.storage.sqlite.connection import Connection
+from digest.storage.sqlite.editions import Editions, Part
+from digest.storage.sqlite.hits import read_hits_of
 from digest.storage.sqlite.row_mapping import checksum_of, code_of, row_of
 
 
@@ -95,86 +99,60 @@ class Revisions(Part):
             [code_of(paper.id)],
         )
 
-    def changes(self, address: str) -> tuple[Change, ...]:
-        """Returns the changes after a subscriber's cursor, by query, of papers that no mailing contained.
 
-        Leaves out papers of the past: they are never new.
+def read_versions(connection: Connection, editions: Editions, wanted: WantedVersions) -> Versions:
+    """Returns the revisions and changes that are wanted, with the editions of their papers."""
+    revisions = _since(connection, "SELECT number, paper, edition FROM revision", wanted.revisions_after)
+    changes = _since(connection, "SELECT number, paper, before, after FROM change", wanted.changes_after)
+    if not revisions and not changes:
+        return NO_VERSIONS
+    changed = json.dumps(sorted({row[1] for row in changes}))
+    papers = json.dumps(sorted({row[1] for row in (*revisions, *changes)}))
+    read_hits_of(connection, editions.hits, {row[1] for row in revisions})
+    changed_for: dict[int, set[int]] = defaultdict(set)
+    for paper, query in connection.rows(
+        "SELECT paper, query FROM hit WHERE paper IN (SELECT value FROM json_each(?)) AND NOT is_past",
+        [changed],
+    ):
+        changed_for[paper].add(query)
+    known: dict[int, dict[int, int]] = defaultdict(dict)
+    for paper, version, edition in connection.rows(
+        "SELECT paper, version, edition FROM known_edition WHERE paper IN (SELECT value FROM json_each(?))",
+        [papers],
+    ):
+        known[paper][edition] = version
+    return Versions(
+        revisions=[SeenRevision(*row) for row in revisions],
+        changes=[SeenChange(*row) for row in changes],
+        editions=known,
+        changed_for={paper: frozenset(queries) for paper, queries in changed_for.items()},
+        papers=editions.read({edition for row in (*revisions, *changes) for edition in row[2:]}),
+    )
+
+
+def _since(connection: Connection, selected: str, after: int | None) -> list[tuple[int, ...]]:
+    if after is None:
+        return []
+    return connection.rows(f"{selected} WHERE number > ? ORDER BY number", [after])
+
+
+def read_mailed(connection: Connection, subscribers: Collection[int]) -> dict[int, Mailed]:
+    """Returns the editions in the mailings of these subscribers, by subscriber."""
+    if not subscribers:
+        return {}
+    told: dict[int, tuple[set[int], set[int]]] = {number: (set(), set()) for number in subscribers}
+    for subscriber, is_given_up, *lists in connection.rows(
         """
-        rows = self._connection.rows(
-            """
-            SELECT key, change.paper, change.before, change.after
-            FROM subscriber
-            JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
-            JOIN query ON query.number = subscription.query AND newest_change > change_cursor
-            CROSS JOIN change ON change.number > change_cursor
-            JOIN hit ON hit.query = query.number AND hit.paper = change.paper
-            WHERE address = ?1 AND NOT hit.is_past
-                AND NOT EXISTS (SELECT 1 FROM seen_elsewhere WHERE address = ?1 AND paper = change.paper)
-            ORDER BY change.number
-            """,
-            [address],
-        )
-        had = self._versions_had(address, {paper for _, paper, *_ in rows}, given_up=True)
-        changed = [(key, before, after) for key, paper, before, after in rows if paper not in had]
-        papers = self._editions.read({edition for _, *editions in changed for edition in editions})
-        return tuple(
-            Change(query_key=key, before=papers[before], after=papers[after])
-            for key, before, after in changed
-        )
-
-    def revisions(self, address: str) -> tuple[Revision, ...]:
-        """Returns the new versions after a subscriber's cursor.
-
-        The subscriber had an earlier version of the paper, and one of their keywords still finds it.
-        """
-        rows = self._connection.rows(
-            """
-            SELECT DISTINCT revision.number, revision.paper, revision.edition
-            FROM subscriber
-            JOIN subscription ON subscription.subscriber = subscriber.number AND ended_after IS NULL
-            JOIN query ON query.number = subscription.query AND newest_revision > revision_cursor
-            CROSS JOIN revision ON revision.number > revision_cursor
-            WHERE address = ?
-                AND EXISTS (
-                    SELECT 1 FROM seen_hit
-                    WHERE seen_hit.query = query.number AND seen_hit.paper = revision.paper
-                )
-            ORDER BY revision.number
-            """,
-            [address],
-        )
-        had = self._versions_had(address, {paper for _, paper, _ in rows})
-        editions = [(edition, had[paper]) for _, paper, edition in rows if paper in had]
-        papers = self._editions.read({edition for edition, _ in editions})
-        return tuple(Revision(paper=papers[edition], from_version=version) for edition, version in editions)
-
-    def _versions_had(self, address: str, papers: set[int], *, given_up: bool = False) -> dict[int, int]:
-        """Returns which of these papers the subscriber had in mailings, each with its last version there.
-
-        With `given_up`, mailings that wait until the subscriber returns count too.
-        """
-        if not papers:
-            return {}
-        return dict(
-            self._connection.rows(
-                """
-                WITH received AS (
-                    SELECT entries, revisions FROM mailing
-                    WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?1)
-                        AND (state <> 'failed' OR ?3)
-                ),
-                told AS (
-                    SELECT json_extract(value, '$[0]') AS edition FROM received, json_each(entries)
-                    UNION ALL
-                    SELECT json_extract(value, '$[0]') FROM received, json_each(revisions)
-                )
-                SELECT paper, version
-                FROM json_each(?2) AS asked CROSS JOIN known_edition ON paper = asked.value
-                WHERE edition IN (SELECT edition FROM told) ORDER BY version
-                """,
-                [address, json.dumps(sorted(papers)), given_up],
-            )
-        )
+        SELECT subscriber, state = 'failed', entries, revisions FROM mailing
+        WHERE subscriber IN (SELECT value FROM json_each(?))
+        """,
+        [json.dumps(sorted(subscribers))],
+    ):
+        told[subscriber][is_given_up].update(edition for text in lists for edition, _ in json.loads(text))
+    return {
+        number: Mailed(editions=frozenset(received), given_up=frozenset(given_up))
+        for number, (received, given_up) in told.items()
+    }
 
 
 def set_revision_cursors(db: Database) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
@@ -85,3 +86,14 @@ def text_of(moment: datetime) -> str:
 
 def moment_of(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+@lru_cache(maxsize=1_000)
+def shared_moment(text: str | None) -> datetime | None:
+    """Returns the moment of a text that many subscribers share."""
+    return (text and moment_of(text)) or None
+
+
+@lru_cache(maxsize=1_000)
+def shared_text(moment: datetime) -> str:
+    return text_of(moment)

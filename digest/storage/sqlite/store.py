@@ -20,6 +20,7 @@ from digest.storage.sqlite.preferences import SavedPreferences
 from digest.storage.sqlite.rate_limit import RateLimit
 from digest.storage.sqlite.reports import Reports
 from digest.storage.sqlite.restore_detection import RestoreDetection
+from digest.storage.sqlite.serving import Serving
 from digest.storage.sqlite.subscriptions import Subscriptions
 from digest.storage.sqlite.suppressions import Suppressions
 from digest.storage.sqlite.web_pages import WebPages
@@ -39,6 +40,7 @@ class SqliteStore(
     SubscriberEntries,
     Renaming,
     Suppressions,
+    Serving,
     Outbox,
     RateLimit,
     Reports,

@@ -11,8 +11,8 @@ from digest.config.parsing import address_key
 from digest.model.paper import ArxivId
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.revisions import set_revision_cursors
-from digest.storage.sqlite.row_mapping import code_of, moment_of, text_of
-from digest.storage.values import Served, SubscriberStatus
+from digest.storage.sqlite.row_mapping import code_of, moment_of, shared_moment, text_of
+from digest.storage.values import SubscriberStatus
 from digest.subscribers.subscriber import Subscriber
 
 
@@ -180,8 +180,8 @@ class Subscriptions(Part):
         return {
             address: SubscriberStatus(
                 since_at=moment_of(since_at),
-                last_digest_at=last_digest_at and moment_of(last_digest_at),
-                slot_at=slot_at and moment_of(slot_at),
+                last_digest_at=shared_moment(last_digest_at),
+                slot_at=shared_moment(slot_at),
                 has_news=bool(has_news),
                 is_suppressed=bool(is_suppressed),
             )
@@ -219,29 +219,6 @@ def note_seen(db: Database, email: str, papers: Iterable[ArxivId]) -> int:
         "INSERT OR IGNORE INTO seen_elsewhere SELECT ?, number FROM paper WHERE arxiv_id = ?",
         [(address_key(email), code) for (code,) in codes],
     ).rowcount
-
-
-def close_slot(db: Database, served: Served) -> None:
-    address, frontier = address_key(served.email), served.frontier
-    db.execute("UPDATE subscriber SET slot_at = ? WHERE address = ?", [text_of(served.slot_at), address])
-    if frontier is not None:
-        db.execute(
-            """
-            UPDATE subscriber
-            SET cursor = ?1, revision_cursor = CASE WHEN revision_cursor IS NOT NULL THEN ?2 END,
-                change_cursor = CASE WHEN change_cursor IS NOT NULL THEN ?3 END
-            WHERE address = ?4
-            """,
-            [frontier.hit, frontier.revision, frontier.change, address],
-        )
-        db.execute(
-            """
-            UPDATE subscription SET is_welcomed = 1, welcomed_after = ?
-            WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
-                AND ended_after IS NULL AND began_after IS NOT NULL AND NOT is_welcomed
-            """,
-            [frontier.hit, address],
-        )
 
 
 def _fingerprint(subscribers: Sequence[Subscriber]) -> bytes:

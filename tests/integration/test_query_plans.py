@@ -1,0 +1,87 @@
+"""No statement of composing reads a whole table: what it costs does not grow with the years."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from digest.pipeline.compose_job import Composer
+from digest.pipeline.plan import Plan
+from digest.storage.sqlite.store import SqliteStore
+from digest.subscribers.subscriber import Subscriber
+from tests.factories import make_subscriber
+from tests.stores import LONG_AGO, NOW, claim, found, record
+
+_FILL = """
+WITH RECURSIVE n(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM n WHERE n < 4000)
+"""
+_TABLES = (
+    f"{_FILL} INSERT INTO paper (number, arxiv_id) SELECT n, 200100000 + n FROM n",
+    f"""{_FILL} INSERT INTO edition (number, paper, version, title, abstract, authors, categories, checksum)
+    SELECT n, n, 1, '', '', '[]', '["cs.LG"]', 0 FROM n""",
+    f"{_FILL} INSERT INTO query (number, key) SELECT n, 'key ' || n FROM n",
+    f"{_FILL} INSERT INTO hit (number, query, paper, edition) SELECT n, n, n, n FROM n",
+    f"{_FILL} INSERT INTO past_hit SELECT n, 5000 - n, n, n, 1, 0 FROM n",
+    f"{_FILL} INSERT INTO revision (number, paper, edition, version) SELECT n, n, n, 1 FROM n",
+    f"{_FILL} INSERT INTO change (number, paper, before, after) SELECT n, n, n, n FROM n",
+    f"""{_FILL} INSERT INTO subscriber (number, address, email, since_at, is_enrolled, cursor)
+    SELECT n, 'reader' || n, '', '', 0, 0 FROM n""",
+    f"{_FILL} INSERT INTO subscription (subscriber, query) SELECT n, n FROM n",
+    f"""{_FILL} INSERT INTO mailing (number, subscriber, token, email, planned_at, dated_on, is_first,
+        keywords, entries, revisions, first_hit, last_hit, state)
+    SELECT n, n, n, '', '', '', 0, '[]', '[]', '[]', 0, 0, 'sent' FROM n""",
+    f"{_FILL} INSERT INTO shelf SELECT n, '2020-01-01T00:00:00+00:00', x'00' FROM n",
+    f"{_FILL} INSERT INTO seen_elsewhere SELECT 'reader' || n, n FROM n",
+    f"{_FILL} INSERT INTO suppression SELECT 'reader' || n, '', '', '' FROM n",
+    f"{_FILL} INSERT INTO profile SELECT 'reader' || n, 1, NULL FROM n",
+)
+_WHOLE = re.compile(r"SCAN (?!CONSTANT|query\b)\S+(?= |$)(?! VIRTUAL)")
+"""Of a table or an index of it. Lists that the caller gives are virtual tables.
+
+The coverage of all queries is read once, for the first digests of a run.
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with SqliteStore(tmp_path / "digest.db") as store:
+        with store._connection.transaction() as db:
+            for statement in _TABLES:
+                db.execute(statement)
+        yield store
+
+
+def everybody() -> tuple[Subscriber, ...]:
+    ada = make_subscriber("ada@example.org", "tea", "ox", replacements="section", exclude=("turnip",))
+    return (
+        ada,
+        make_subscriber("bo@example.org", "tea", replacements="section"),
+        make_subscriber("cy@example.org", "fig"),
+    )
+
+
+def composed(store: SqliteStore) -> int:
+    plan = Plan(store, everybody(), lambda *_: NOW)
+    return Composer(store, backlog_since=LONG_AGO).compose_batch(plan.take(5)).composed
+
+
+def test_composing_reads_no_whole_table(store: SqliteStore) -> None:
+    store.enrol(everybody(), now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), found("2606.00002", "ox"), covered=("tea", "ox", "fig"))
+    statements: list[str] = []
+    store._connection._db.conn.set_trace_callback(statements.append)
+    assert composed(store) == 2
+    store._connection._db.conn.set_trace_callback(None)
+    claim(store)
+    record(
+        store, found("2606.00001", "tea", version=2), found("2606.00003", "tea"), covered=("tea", "ox", "fig")
+    )
+    store._connection._db.conn.set_trace_callback(statements.append)
+    assert composed(store) == 2
+    store._connection._db.conn.set_trace_callback(None)
+    asked = [one for one in dict.fromkeys(statements) if re.match(r"\s*(?:SELECT|UPDATE|WITH)", one)]
+    assert len(asked) > 20
+    for statement in asked:
+        steps = [row[3] for row in store._connection.rows(f"EXPLAIN QUERY PLAN {statement}")]
+        assert not [step for step in steps if _WHOLE.match(step)], statement
