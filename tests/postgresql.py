@@ -177,6 +177,7 @@ def database_of(folder: Path) -> DatabaseUrl:
     """The database of an installation in `folder`, which is made with the first call."""
     note = folder / "database"
     if not note.exists():
+        folder.mkdir(exist_ok=True)
         note.write_text(shared().new_database().url)
     return DatabaseUrl(note.read_text())
 

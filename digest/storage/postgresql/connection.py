@@ -105,7 +105,7 @@ class Connection:
                     yield db
             finally:
                 if not db.closed:
-                    db.isolation_level = db.read_only = None
+                    db.isolation_level, db.read_only = IsolationLevel.READ_COMMITTED, None
 
     @contextmanager
     def _connected(self) -> Iterator[Database]:
@@ -177,4 +177,5 @@ def require_utf8(db: Database, url: DatabaseUrl) -> None:
 
 
 def _configure(db: Database) -> None:
+    db.isolation_level = IsolationLevel.READ_COMMITTED  # what is read after a lock is as of then
     db.adapters.register_loader("timestamptz", _InUtc)

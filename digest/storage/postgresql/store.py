@@ -3,18 +3,28 @@
 from typing import Self
 
 from digest.config.database_url import DatabaseUrl
+from digest.storage.postgresql.archive import Archive
 from digest.storage.postgresql.connection import Connection
 from digest.storage.postgresql.editions import Editions
 from digest.storage.postgresql.fetch_cache import FetchCache
 from digest.storage.postgresql.fetches import Fetches
 from digest.storage.postgresql.listed_papers import ListedPapers
+from digest.storage.postgresql.outbox import Outbox
+from digest.storage.postgresql.papers import Papers
 from digest.storage.postgresql.rehearsal import RehearsalConnection
+from digest.storage.postgresql.restore_detection import RestoreDetection
+from digest.storage.postgresql.subscriptions import Subscriptions
 
 
 class PostgresqlStore(
+    Papers,
+    Archive,
     FetchCache,
     Fetches,
+    Subscriptions,
     ListedPapers,
+    Outbox,
+    RestoreDetection,
 ):
     """The PostgreSQL `Store`. Its methods may be called from any thread, and run at the same time.
 
