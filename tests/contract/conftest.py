@@ -10,7 +10,6 @@ from digest.storage.postgresql.store import PostgresqlStore
 from tests.contract.back_ends import BACK_ENDS, BackEnd
 from tests.postgresql import take_back_databases
 
-
 _MANY_EXAMPLES = ("test_whatever_happens", "test_any_order_of_judgements")
 """With these names begin the tests that would look for the smallest example of a method that is missing."""
 

@@ -95,6 +95,13 @@ class Papers(Part):
             self._editions.forget_number(arxiv_id, version)
         return recording.papers_new
 
+    def archive(self, *, now: datetime, lookback: timedelta) -> int:
+        """Returns 0: nothing is archived here (`editions` says why)."""
+        return 0
+
+    def forget(self) -> None:
+        self._editions.forget()
+
 
 def _note_coverage(
     db: Database, covered: Mapping[str, datetime], last_hit: int, now: datetime, newest: str

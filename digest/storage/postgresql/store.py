@@ -3,7 +3,6 @@
 from typing import Self
 
 from digest.config.database_url import DatabaseUrl
-from digest.storage.postgresql.archive import Archive
 from digest.storage.postgresql.connection import Connection
 from digest.storage.postgresql.editions import Editions
 from digest.storage.postgresql.fetch_cache import FetchCache
@@ -18,7 +17,6 @@ from digest.storage.postgresql.subscriptions import Subscriptions
 
 class PostgresqlStore(
     Papers,
-    Archive,
     FetchCache,
     Fetches,
     Subscriptions,
