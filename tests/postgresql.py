@@ -30,6 +30,7 @@ DO $$ DECLARE name text; BEGIN
     FOR name IN SELECT tablename FROM pg_tables
         WHERE schemaname = 'public' AND tablename NOT IN ('digest_migration', 'installation')
     LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
+    PERFORM setval(sequencename::regclass, 1, false) FROM pg_sequences WHERE last_value IS NOT NULL;
     UPDATE installation SET enrolled = NULL, entries_of = NULL, restored_at = NULL;
 END $$
 """

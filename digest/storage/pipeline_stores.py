@@ -300,8 +300,9 @@ class DeliverStore(RenderStore, QueueStore, RateStore, Protocol):
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
         """Reclaims all mailings that are being sent, as unknown, and returns their number.
 
-        Call it while no other process can send. A mailing that is due after `latest` was put off while the
-        clock was wrong: it is made due now.
+        Call it while no other process of this host can send. Where several hosts use the state, those that
+        another one may be sending are left until the end of their lease. A mailing that is due after `latest`
+        was put off while the clock was wrong: it is made due now.
         """
         ...
 

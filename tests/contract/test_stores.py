@@ -11,6 +11,7 @@ from digest.storage.base import Store
 from digest.storage.values import LastFetch, MailingState
 from tests.factories import make_subscriber, moment
 from tests.stores import (
+    LEASE,
     LONG_AGO,
     NOW,
     claim,
@@ -440,8 +441,8 @@ def test_waiting_mailings_can_be_hastened(store: Store) -> None:
 def test_what_a_dead_process_was_sending_is_taken_back(store: Store) -> None:
     outbox_of(store, "ada@example.org")
     (mailing,) = claim(store)
-    assert store.reclaim(now=NOW, latest=NOW + timedelta(days=1)) == 1
-    assert [again.token for again in claim(store)] == [mailing.token]
+    assert store.reclaim(now=NOW + LEASE, latest=NOW + timedelta(days=1)) == 1
+    assert [again.token for again in claim(store, now=NOW + LEASE)] == [mailing.token]
 
 
 def test_a_released_mailing_was_not_tried(store: Store) -> None:

@@ -7,20 +7,22 @@ no statement is prepared (https://www.pgbouncer.org/features.html).
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import psycopg
 from psycopg import IsolationLevel
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.types.datetime import TimestamptzLoader
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from digest.config.database_url import DatabaseUrl
 from digest.errors import StateError
 from digest.storage.postgresql.errors import state_error
 from digest.storage.postgresql.migrations import migrate, require_current
-from digest.storage.postgresql.row_mapping import in_utc
+from digest.storage.postgresql.row_mapping import moment_of
 
 Database = psycopg.Connection[tuple[Any, ...]]
 
@@ -42,11 +44,21 @@ _DEFAULTS = {
 _CLOSED = "is closed"
 
 
-class _InUtc(TimestamptzLoader):
-    """Gives moments in UTC, whatever the time zone of the session."""
+class _Cursor(psycopg.Cursor[tuple[Any, ...]]):
+    """Reads rows in the binary format, which does not depend on DateStyle and TimeZone of the session."""
 
-    def load(self, data: Any) -> Any:
-        return in_utc(super().load(data))
+    def __init__(self, connection: psycopg.Connection[Any], **options: Any) -> None:
+        super().__init__(connection, **options)
+        self.format = psycopg.pq.Format.BINARY
+
+
+class _InUtc(Loader):
+    """Gives moments in UTC."""
+
+    format = psycopg.pq.Format.BINARY
+
+    def load(self, data: Buffer) -> datetime:
+        return moment_of(bytes(data))
 
 
 class Connection:
@@ -178,4 +190,5 @@ def require_utf8(db: Database, url: DatabaseUrl) -> None:
 
 def _configure(db: Database) -> None:
     db.isolation_level = IsolationLevel.READ_COMMITTED  # what is read after a lock is as of then
+    db.cursor_factory = _Cursor
     db.adapters.register_loader("timestamptz", _InUtc)

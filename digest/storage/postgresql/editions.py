@@ -5,9 +5,11 @@ disk of a server has room for 2 KB a paper, and a block that is packed anew woul
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from threading import Lock
 from typing import Any
 
 from digest.model.paper import ArxivId, Paper
+from digest.storage.news_facts import KnownHits
 from digest.storage.postgresql.connection import Connection
 from digest.storage.postgresql.row_mapping import parse_listed, parse_paper
 
@@ -20,14 +22,18 @@ _CACHED_EDITIONS = 5_000
 
 
 class Editions:
-    """Reads editions, and caches them."""
+    """Reads editions, and caches them. `hits` are the hits with them, for one call `one_at_a_time`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.hits = KnownHits()
+        self.one_at_a_time = Lock()
         self._papers: dict[int, Paper] = {}
         self._numbers: dict[tuple[ArxivId, int], int] = {}
 
     def forget(self) -> None:
+        with self.one_at_a_time:
+            self.hits.forget()
         self._papers = {}
         self._numbers = {}
 

@@ -204,7 +204,7 @@ WHERE concluded_at >= %(since)s AND state = 'sent' AND split_part(address, '@', 
 """
 
 _LAST_ACCEPTED = """
-SELECT least(%(since)s, coalesce(max(concluded_at), '-infinity'))
+SELECT least(%(since)s, coalesce(max(concluded_at), 'epoch'))
 FROM subscriber JOIN mailing ON mailing.subscriber = subscriber.number
 WHERE state = 'sent' AND split_part(address, '@', -1) = %(domain)s
 """

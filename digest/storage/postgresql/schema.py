@@ -226,6 +226,7 @@ M001 = (
     """,
     "CREATE INDEX mailing_by_due ON mailing (due_at, number) WHERE due_at IS NOT NULL",
     "CREATE INDEX mailing_of_subscriber ON mailing (subscriber)",
+    "CREATE INDEX open_mailing_of_subscriber ON mailing (subscriber) WHERE due_at IS NOT NULL",
     "CREATE INDEX mailing_by_attempt ON mailing (concluded_at)",
     "CREATE INDEX mailing_by_plan ON mailing (planned_at)",
     # Each mailing is written thrice: the free space is found again soon, also in a large table.

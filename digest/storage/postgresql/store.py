@@ -8,10 +8,12 @@ from digest.storage.postgresql.editions import Editions
 from digest.storage.postgresql.fetch_cache import FetchCache
 from digest.storage.postgresql.fetches import Fetches
 from digest.storage.postgresql.listed_papers import ListedPapers
+from digest.storage.postgresql.news import NewsReader
 from digest.storage.postgresql.outbox import Outbox
 from digest.storage.postgresql.papers import Papers
 from digest.storage.postgresql.rehearsal import RehearsalConnection
 from digest.storage.postgresql.restore_detection import RestoreDetection
+from digest.storage.postgresql.serving import Serving
 from digest.storage.postgresql.subscriptions import Subscriptions
 
 
@@ -20,7 +22,9 @@ class PostgresqlStore(
     FetchCache,
     Fetches,
     Subscriptions,
+    NewsReader,
     ListedPapers,
+    Serving,
     Outbox,
     RestoreDetection,
 ):
