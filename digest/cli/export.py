@@ -51,7 +51,7 @@ def export(
     if output is None:
         typer.echo(text.encode(), nl=False)  # UTF-8, as in a file, whatever the encoding of the terminal
     else:
-        _write(output, text)
+        write_file(output, text)
 
 
 def _parsed(texts: "Sequence[str]") -> "list[ArxivId]":
@@ -75,7 +75,8 @@ def _papers(settings: "Settings", wanted: "Sequence[ArxivId]") -> "list[Paper]":
     ]
 
 
-def _write(path: Path, text: str) -> None:
+def write_file(path: Path, text: str) -> None:
+    """Writes a file, complete or not at all. Raises `ConfigurationError`."""
     from digest.config.atomic_write import replace_text, unwritable
 
     try:

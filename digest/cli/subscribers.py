@@ -4,12 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli.context import context_of
 from digest.cli.options import AsList
+from digest.subscribers import Form
 
 if TYPE_CHECKING:
     from digest.config.settings import Settings
@@ -21,11 +23,50 @@ if TYPE_CHECKING:
 def subscribers(
     ctx: typer.Context,
     as_json: AsList = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write all entries to a .toml or .csv file, or to standard output for [b]-[/b].",
+            show_default=False,
+        ),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--import",
+            metavar="FILE",
+            help="Add the entries of a .toml or .csv file, and replace those with the same addresses.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[
+        Form | None,
+        typer.Option("--format", help="toml or csv. Default: as the name of the file.", show_default=False),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", metavar="", help="Only report what [b]--import[/b] would do."),
+    ] = False,
 ) -> None:
-    """List the subscribers with their keywords, times and filters, and what they chose online."""
+    """List the subscribers with their keywords, times and filters, and what they chose online.
+
+    An import takes over all entries of the file or, if one is not valid, none. It removes nobody.
+    """
+    from digest.cli.exchange import export_subscribers, import_subscribers
     from digest.service.directory import directory_of, place_of
 
+    if (export is not None) + (source is not None) + as_json > 1:
+        raise typer.BadParameter("give only one of --export, --import and --json")
+    if dry_run and source is None:
+        raise typer.BadParameter("--dry-run needs --import")
     settings = context_of(ctx).settings()
+    if export is not None:
+        export_subscribers(settings, export, form)
+        return
+    if source is not None:
+        import_subscribers(settings, source, form, is_dry=dry_run)
+        return
     found = _known(settings, directory_of(settings).load())
     if as_json:
         typer.echo(json.dumps([_as_object(one) for one in found], ensure_ascii=False, indent=2))

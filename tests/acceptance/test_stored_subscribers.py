@@ -17,6 +17,8 @@ from digest.subscribers.entries import Entries
 from digest.subscribers.file import SubscribersFile
 from digest.subscribers.stored import EntryChange, StoredEntry, StoredSubscribers
 from tests.acceptance.installation import Installation
+from tests.factories import make_subscriber
+from tests.stores import NOW
 
 FILE = """\
 [[subscriber]]
@@ -151,3 +153,73 @@ def test_an_entry_that_became_invalid_is_named(directory: StoredSubscribers, tmp
         "the database, a@example.org: k",
         "the database, a@example.org: a",
     ]
+
+
+@pytest.fixture(params=["file", "database"])
+def either(request: pytest.FixtureRequest, lab: Installation) -> Installation:
+    """Subscribers in a file, with comments, or in the database."""
+    if request.param == "file":
+        lab.environ["DIGEST_SUBSCRIBERS"] = str(lab.folder / "subscribers.toml")
+        (lab.folder / "subscribers.toml").write_text(f"# Our lab.\n\n{FILE}# The end.\n")
+    else:
+        (lab.folder / "first.toml").write_text(FILE)
+        put(lab, "subscribers", "--import", "first.toml")
+    return lab
+
+
+SHEET = (
+    "\ufeffemail;name;keywords;at\r\nben@example.org;Ben;tea;07:30\r\n"
+    'cy@example.org;;"x ray; T = ""green tea""";9:05\r\n'
+)
+
+
+def test_a_sheet_adds_and_changes_and_removes_nobody(either: Installation) -> None:
+    (either.folder / "sheet.csv").write_text(SHEET, encoding="utf-8")
+    before = listed(either)
+    said = put(either, "subscribers", "--import", "sheet.csv", "--dry-run")
+    assert said.startswith("Would add 1 subscriber, change 1, 0 are the same: ")
+    assert said.endswith("New: cy@example.org.\nChanged: ben@example.org.\nNothing was written.\n")
+    assert listed(either) == before
+    said = put(either, "subscribers", "--import", "sheet.csv")
+    assert said.startswith("Added 1 subscriber, changed 1, 0 are the same: ")
+    ann, ben, cy = listed(either)
+    assert ann == before[0]
+    assert (ben["name"], ben["at"], ben["keywords"]) == ("Ben", "07:30", ["tea"])
+    assert (cy["at"], cy["names"]) == ("09:05", {'"green tea"': "T"})
+    assert "Added 0 subscribers, changed 0, 2 are the same" in put(
+        either, "subscribers", "--import", "sheet.csv"
+    )
+    file = either.folder / "subscribers.toml"
+    assert "# Our lab.\n\n" in file.read_text() or file.read_text() == ""
+
+
+def test_a_sheet_with_a_bad_line_changes_nothing(either: Installation) -> None:
+    (either.folder / "sheet.csv").write_text(f"{SHEET}dee@example.org;;tea;25:00\r\nben@example.org;;tea\r\n")
+    before = listed(either)
+    done = either("subscribers", "--import", "sheet.csv")
+    assert done.returncode == 2
+    assert 'error: sheet.csv, line 4, dee@example.org: at = "25:00"' in done.stderr
+    assert (
+        "error: sheet.csv, line 5, ben@example.org: email: the same address as in sheet.csv, line 2"
+        in done.stderr
+    )
+    assert listed(either) == before
+
+
+@pytest.mark.parametrize("name", ["all.toml", "all.csv"])
+def test_what_is_exported_can_be_imported_elsewhere(either: Installation, name: str) -> None:
+    assert put(either, "subscribers", "--export", name).startswith("Wrote 2 subscribers to ")
+    before = listed(either)
+    either.environ |= {"DIGEST_SUBSCRIBERS": "other.toml", "DIGEST_STATE": str(either.folder / "other.db")}
+    put(either, "subscribers", "--import", name)
+    assert listed(either) == before
+
+
+def test_who_unsubscribed_stays_so_after_an_import(lab: Installation) -> None:
+    put(lab, "subscribe", "ben@example.org", "-k", "tea")
+    with SqliteStore(lab.folder / "state" / "digest.db") as store:
+        store.enrol([make_subscriber("ben@example.org")], now=NOW, current_since=NOW)
+        store.leave("ben@example.org", now=NOW)
+    (lab.folder / "sheet.csv").write_text(SHEET, encoding="utf-8")
+    said = put(lab, "subscribers", "--import", "sheet.csv")
+    assert "Note: ben@example.org had unsubscribed, and gets no mail" in said

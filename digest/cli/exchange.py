@@ -1,0 +1,94 @@
+"""`digest subscribers --export` and `--import`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from digest.config.parsing import address_key, counted
+
+if TYPE_CHECKING:
+    from digest.config.settings import Settings
+    from digest.subscribers import Form
+    from digest.subscribers.entries import Imported
+
+_STANDARD = Path("-")
+_SHOWN = 10
+
+
+def export_subscribers(settings: "Settings", path: Path, form: "Form | None") -> None:
+    """Writes all entries to the file, or to standard output for `-`."""
+    from digest.cli.export import write_file
+    from digest.service.directory import directory_of
+    from digest.subscribers import Form
+    from digest.subscribers.exchange import form_of, write_entries
+
+    form = form or (Form.TOML if path == _STANDARD else form_of(path))
+    entries = list(directory_of(settings).entries())
+    text = write_entries(entries, form)
+    if path == _STANDARD:
+        typer.echo(text.encode(), nl=False)
+        return
+    # Without a byte order mark some spreadsheets take UTF-8 for another encoding.
+    write_file(path, f"\ufeff{text}" if form is Form.CSV else text)
+    typer.echo(f"Wrote {counted(len(entries), 'subscriber')} to {path.absolute()}.")
+
+
+def import_subscribers(settings: "Settings", path: Path, form: "Form | None", *, is_dry: bool) -> None:
+    """Takes over the entries of the file, or of standard input for `-`: all or none of them."""
+    from digest.service.directory import directory_of, place_of
+    from digest.subscribers import Form
+    from digest.subscribers.exchange import form_of, import_entries, read_entries
+
+    form = form or (Form.TOML if path == _STANDARD else form_of(path))
+    label = "standard input" if path == _STANDARD else str(path)
+    entries = read_entries(_text(path), form, label, settings.defaults)
+    done = import_entries(directory_of(settings), entries, is_dry=is_dry)
+    typer.echo("\n".join(_described(done, place_of(settings), is_dry=is_dry)))
+    for email in _left(settings, [*done.added, *done.changed]):
+        typer.echo(
+            f"Note: {email} had unsubscribed, and gets no mail; `digest subscribe {email}` changes that."
+        )
+
+
+def _text(path: Path) -> str:
+    from digest.config.parsing import read_text
+    from digest.errors import ConfigurationError
+
+    if path == _STANDARD:
+        try:
+            return sys.stdin.buffer.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ConfigurationError("standard input: not UTF-8 text") from error
+    try:
+        return read_text(path)
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path}: no such file") from error
+
+
+def _described(done: "Imported", place: str, *, is_dry: bool) -> list[str]:
+    add, change = ("Would add", "change") if is_dry else ("Added", "changed")
+    same = f"{done.same} {'is' if done.same == 1 else 'are'} the same"
+    count = counted(len(done.added), "subscriber")
+    lines = [f"{add} {count}, {change} {len(done.changed)}, {same}: {place}."]
+    lines += [f"New: {_some(done.added)}."] if done.added else []
+    lines += [f"Changed: {_some(done.changed)}."] if done.changed else []
+    return [*lines, "Nothing was written."] if is_dry else lines
+
+
+def _some(emails: Sequence[str]) -> str:
+    more = f", and {len(emails) - _SHOWN} more" if len(emails) > _SHOWN else ""
+    return ", ".join(emails[:_SHOWN]) + more
+
+
+def _left(settings: "Settings", emails: Sequence[str]) -> list[str]:
+    """Those who unsubscribed themselves, and stay so."""
+    from digest.storage.factory import is_there, open_beside
+
+    if not emails or not is_there(settings.state):
+        return []
+    with open_beside(settings.state) as store:
+        left = {address for address, chosen in store.preferences().items() if chosen.left_at}
+    return [email for email in emails if address_key(email) in left]
