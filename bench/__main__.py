@@ -16,6 +16,7 @@ from bench import (
     seen,
     subscribers,
     tex,
+    whole_run,
     writing,
 )
 from bench.figures import Figure, seconds, table
@@ -31,11 +32,12 @@ _MEASURES: Mapping[str, Callable[[float], Iterator[Figure]]] = {
     "subscribers": subscribers.measure,
     "delivery": delivery.measure,
     "composing": composing.measure,
+    "run": whole_run.measure,
     "growth": growth.measure,
     "interest": interest.measure,
     "tex": tex.measure,
 }
-_OVER_ARXIV = {"requests", "memory", "growth"}
+_OVER_ARXIV = {"requests", "memory", "run", "growth"}
 
 
 def main(arguments: Sequence[str]) -> int:

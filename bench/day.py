@@ -1,7 +1,7 @@
 """One day's papers, and subscribers who each follow some of the day's keywords."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.papers import keywords, papers
@@ -43,9 +43,12 @@ def day() -> Day:
     return Day(keywords=known, brought=brought)
 
 
-def busy_day() -> Day:
-    """Twelve keywords, which match 14 to 30 of a day's 900 papers each: three bring 30 to 90."""
-    announced = papers(_BUSY_PAPERS)
+def busy_day(announced: Sequence[Paper] | None = None) -> Day:
+    """Twelve keywords, which match 14 to 30 of the papers each: three bring 30 to 90.
+
+    Without `announced`, they are the first 900 papers at hand.
+    """
+    announced = announced or papers(_BUSY_PAPERS)
     known = {one.query.key: one for one in map(_keyword, keywords(announced, _BUSY_CANDIDATES))}
     brought: dict[str, list[Paper]] = {key: [] for key in known}
     index = QueryIndex(one.query for one in known.values())

@@ -75,8 +75,8 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
         for _ in range(_REPEATS):
             shutil.copy(prepared, state)
             ours, cpu = _ours(installation, count)
-            bare = _bare(sender, count, written.size, port)
-            rounds.append(Paired(ours, bare, _naive(written.digests, port), cpu))
+            bare_rate = bare(sender, count, written.size, port)
+            rounds.append(Paired(ours, bare_rate, _naive(written.digests, port), cpu))
     yield from figures(
         rounds, f"{count:,} readers, {written.papers:.0f} papers, {written.size / 1000:.0f} KB"
     )
@@ -172,7 +172,7 @@ def _ours(installation: Installation, count: int) -> tuple[float, float]:
     return count / (sending.seconds - idle.seconds), (sending.cpu - idle.cpu) / count
 
 
-def _bare(command: str, count: int, size: int, port: int) -> float:
+def bare(command: str, count: int, size: int, port: int) -> float:
     load = ["-s", str(_CONNECTIONS), "-l", str(size), "-m", str(count)]
     began = time.monotonic()
     subprocess.run(  # noqa: S603 (found above)

@@ -28,15 +28,19 @@ def peak_bytes() -> int:
 
 
 def family_bytes(pid: int) -> int:
-    """The memory that a running process and those it began hold at this moment; 0 if unknown.
+    """The memory that a running process and its descendants hold at this moment; 0 if unknown.
 
     It is the sum of their proportional sizes (proc(5), smaps_rollup): what they share counts once.
     """
+    return sum(_size("Pss", Path(f"/proc/{one}/smaps_rollup")) for one in _family(pid))
+
+
+def _family(pid: int) -> list[int]:
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     except OSError:
-        return 0
-    return sum(_size("Pss", Path(f"/proc/{one}/smaps_rollup")) for one in (pid, *children))
+        return [pid]
+    return [pid, *(one for child in children for one in _family(int(child)))]
 
 
 def _size(which: str, status: Path) -> int:

@@ -60,7 +60,7 @@ ALIVE_SECONDS = 5.0
 _ORPHANED_SECONDS = 2.0
 """How long the current mails may take after the coordinator died. The next run waits longer for the state."""
 
-_GATHERING = 0.002
+_GATHERING = 0.01
 """How many seconds a worker waits for more news of its mails, to tell them in one message."""
 
 _TRIM_EVERY = 20
@@ -86,13 +86,15 @@ def main() -> None:
     write = _writer(setup, opened)
     collect_rarely()
     keep_what_is_there()
-    place = _forked(len(connections))
+    place, others = _forked(len(connections))
     for number, connection in enumerate(connections):
         if number != place:
             connection.close()
     with open_store(setup.state) as store:
         opened.append(store)
         run(_work(setup, place, connections[place], store, write))
+    for pid in others:
+        os.waitpid(pid, 0)
     os._exit(0)  # skips freeing the large caches object by object
 
 
@@ -106,12 +108,14 @@ def _writer(setup: WorkerSetup, opened: Sequence[Store]) -> Write:
     return build_mail_writer(setup.writer_setup, lambda mailing: links()(mailing)).write
 
 
-def _forked(count: int) -> int:
-    """Makes the other workers. Returns the place of this one."""
+def _forked(count: int) -> tuple[int, Sequence[int]]:
+    """Makes the other workers. Returns the place of this one, and the processes that it made."""
+    others: list[int] = []
     for place in range(1, count):
-        if os.fork() == 0:
-            return place
-    return 0
+        if (pid := os.fork()) == 0:
+            return place, ()
+        others.append(pid)
+    return 0, others
 
 
 async def _work(
