@@ -21,6 +21,11 @@ def whole_second(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(microsecond=0)
 
 
+def storable(text: str) -> str:
+    """Returns a text of others without the one letter that PostgreSQL cannot store."""
+    return text.replace("\x00", "\ufffd")
+
+
 @lru_cache(maxsize=4_000)
 def moment_of(binary: bytes) -> datetime:
     """Returns a moment as the server sends it: microseconds since 2000. Many rows share one."""

@@ -3,18 +3,26 @@
 from typing import Self
 
 from digest.config.database_url import DatabaseUrl
+from digest.storage.postgresql.address_changes import Renaming
+from digest.storage.postgresql.confirmations import Confirmations
 from digest.storage.postgresql.connection import Connection
 from digest.storage.postgresql.editions import Editions
+from digest.storage.postgresql.entries import SubscriberEntries
 from digest.storage.postgresql.fetch_cache import FetchCache
 from digest.storage.postgresql.fetches import Fetches
+from digest.storage.postgresql.interests import Interests
 from digest.storage.postgresql.listed_papers import ListedPapers
 from digest.storage.postgresql.news import NewsReader
 from digest.storage.postgresql.outbox import Outbox
 from digest.storage.postgresql.papers import Papers
+from digest.storage.postgresql.preferences import SavedPreferences
 from digest.storage.postgresql.rehearsal import RehearsalConnection
+from digest.storage.postgresql.reports import Reports
 from digest.storage.postgresql.restore_detection import RestoreDetection
 from digest.storage.postgresql.serving import Serving
 from digest.storage.postgresql.subscriptions import Subscriptions
+from digest.storage.postgresql.suppressions import Suppressions
+from digest.storage.postgresql.web_pages import WebPages
 
 
 class PostgresqlStore(
@@ -23,9 +31,17 @@ class PostgresqlStore(
     Fetches,
     Subscriptions,
     NewsReader,
+    SavedPreferences,
+    Confirmations,
+    Interests,
     ListedPapers,
+    SubscriberEntries,
+    Renaming,
+    Suppressions,
     Serving,
     Outbox,
+    Reports,
+    WebPages,
     RestoreDetection,
 ):
     """The PostgreSQL `Store`. Its methods may be called from any thread, and run at the same time.

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from hashlib import blake2b
 
 from sqlite_utils import Database
 
@@ -11,10 +10,8 @@ from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.interests import forget_unlisted, move_interest
 from digest.storage.sqlite.subscriptions import enrol_anew, note_seen
 from digest.storage.sqlite.suppressions import resume_address
-from digest.storage.values import AddressChange
+from digest.storage.values import AddressChange, entry_mark
 from digest.subscribers.subscriber import Subscriber
-
-_MARK_BYTES = 8
 
 
 class Renaming(Part):
@@ -143,20 +140,8 @@ def _note_entries(db: Database, subscribers: Sequence[Subscriber]) -> None:
     db.execute("DELETE FROM given")
     db.conn.executemany(
         "INSERT INTO given VALUES (?, ?, ?)",
-        ((address_key(subscriber.email), subscriber.email, _mark(subscriber)) for subscriber in subscribers),
+        (
+            (address_key(subscriber.email), subscriber.email, entry_mark(subscriber))
+            for subscriber in subscribers
+        ),
     )
-
-
-def _mark(subscriber: Subscriber) -> bytes:
-    """Returns a hash of an entry without its address."""
-    send_schedule, filters = subscriber.send_schedule, subscriber.filters
-    content = (
-        subscriber.name,
-        [(one.text, one.name) if one.name else one.text for one in subscriber.keywords],
-        (send_schedule.send_at, send_schedule.timezone.key, send_schedule.weekly),
-        [keyword.text for keyword in filters.exclude],
-        (filters.categories, filters.crosslists, filters.replacements),
-        *([subscriber.length] if subscriber.length != "normal" else ()),
-        *([subscriber.discover] if subscriber.discover else ()),
-    )
-    return blake2b(repr(content).encode(), digest_size=_MARK_BYTES).digest()

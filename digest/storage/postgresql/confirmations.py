@@ -1,0 +1,147 @@
+"""Confirmations: mails about changes and requests that were made on web pages."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from secrets import token_urlsafe
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from digest.config.parsing import address_key
+from digest.storage.postgresql.connection import Connection, Database
+from digest.storage.postgresql.editions import Editions, Part
+from digest.storage.postgresql.preferences import SavedPreferences
+from digest.storage.postgresql.row_mapping import whole_second
+from digest.storage.values import Confirmation, PageChange
+from digest.subscribers.preferences import Preferences
+
+_ONCE_IN = timedelta(days=1)
+"""One mail for each kind of change in this time, so that nobody can fill a mailbox from a page."""
+
+_CHOICES_ONCE_IN = timedelta(hours=1)
+
+_SENT_WITHIN = timedelta(days=7)
+"""A week, because a timer may pause over weekends and holidays, and mail servers fail."""
+
+_UNDONE_WITHIN = timedelta(days=90)
+_TOKEN_BYTES = 18
+
+_SELECT = """
+SELECT confirmation.number, email, change, token, written_at, former
+FROM confirmation JOIN subscriber ON subscriber.number = confirmation.subscriber
+"""
+
+
+class Confirmations(Part):
+    """The part of the store for confirmations, and the tokens that undo their changes."""
+
+    def __init__(self, connection: Connection, editions: Editions) -> None:
+        super().__init__(connection, editions)
+        self._preferences = SavedPreferences(connection, editions)
+
+    def leave_and_confirm(self, email: str, *, now: datetime) -> None:
+        with self._connection.transaction() as db:
+            self._preferences.leave(email, now=now)
+            self._write(db, email, PageChange.LEFT, now)
+
+    def save_preferences_and_confirm(self, email: str, preferences: Preferences, *, now: datetime) -> None:
+        with self._connection.transaction() as db:
+            if (subscriber := _locked(db, email)) is None:
+                return
+            former = _as_json(self._preferences.preferences_of(email))
+            self._preferences.save_preferences(email, preferences)
+            waiting = """
+                SELECT 1 FROM confirmation
+                WHERE subscriber = %s AND change = %s AND sent_at IS NULL AND written_at > %s
+            """
+            change, since = PageChange.CHANGED.value, whole_second(now - _SENT_WITHIN)
+            if not db.execute(waiting, [subscriber, change, since]).fetchall():
+                _add(db, subscriber, PageChange.CHANGED, now, former)
+
+    def confirm(self, email: str, change: PageChange, *, now: datetime) -> None:
+        with self._connection.transaction() as db:
+            self._write(db, email, change, now)
+
+    @staticmethod
+    def _write(db: Database, email: str, change: PageChange, now: datetime) -> None:
+        db.execute("DELETE FROM confirmation WHERE written_at < %s", [whole_second(now - _UNDONE_WITHIN)])
+        if (subscriber := _locked(db, email)) is None:
+            return
+        known = """
+            SELECT 1 FROM confirmation
+            WHERE subscriber = %s AND change = %s AND written_at > %s AND NOT is_taken_back
+        """
+        if not db.execute(known, [subscriber, change.value, whole_second(now - _ONCE_IN)]).fetchall():
+            _add(db, subscriber, change, now, None)
+
+    def confirmations(self, *, now: datetime) -> tuple[Confirmation, ...]:
+        rows = self._connection.rows(
+            f"""
+            {_SELECT}
+            WHERE sent_at IS NULL AND written_at > %s
+                AND NOT EXISTS (SELECT 1 FROM suppression WHERE suppression.address = subscriber.address)
+                AND NOT (change = 'changed' AND EXISTS (
+                    SELECT 1 FROM confirmation AS last
+                    WHERE last.subscriber = subscriber.number AND last.change = 'changed'
+                        AND last.sent_at > %s
+                ))
+            ORDER BY confirmation.number
+            """,  # noqa: S608 (all of it is written here)
+            [whole_second(now - _SENT_WITHIN), whole_second(now - _CHOICES_ONCE_IN)],
+        )
+        return tuple(map(_confirmation, rows))
+
+    def note_confirmed(self, number: int, *, now: datetime) -> None:
+        with self._connection.transaction() as db:
+            db.execute("UPDATE confirmation SET sent_at = %s WHERE number = %s", [whole_second(now), number])
+
+    def confirmation_of(self, token: str, *, now: datetime) -> Confirmation | None:
+        rows = self._connection.rows(
+            f"{_SELECT} WHERE token = %s AND written_at > %s",
+            [token, whole_second(now - _UNDONE_WITHIN)],
+        )
+        return _confirmation(rows[0]) if rows else None
+
+
+def _locked(db: Database, email: str) -> int | None:
+    """The subscriber's number. Until the end of the transaction no other one adds a confirmation for them."""
+    found = "SELECT number FROM subscriber WHERE address = %s FOR UPDATE"
+    rows = db.execute(found, [address_key(email)]).fetchall()
+    return rows[0][0] if rows else None
+
+
+def _add(db: Database, subscriber: int, change: PageChange, now: datetime, former: Jsonb | None) -> None:
+    db.execute(
+        "INSERT INTO confirmation (subscriber, change, token, written_at, former)"
+        " VALUES (%s, %s, %s, %s, %s)",
+        [subscriber, change.value, token_urlsafe(_TOKEN_BYTES), whole_second(now), former],
+    )
+
+
+def _confirmation(row: Sequence[Any]) -> Confirmation:
+    number, email, change, token, written_at, former = row
+    return Confirmation(
+        number=number,
+        email=email,
+        change=PageChange(change),
+        token=token,
+        written_at=written_at,
+        former=_choices(former) if former else Preferences(),
+    )
+
+
+def _as_json(chosen: Preferences) -> Jsonb:
+    at, until = chosen.send_at, chosen.paused_until
+    rest = (at and at.isoformat(), chosen.weekly, until and until.isoformat(), chosen.length)
+    return Jsonb([chosen.muted, *rest])
+
+
+def _choices(values: Sequence[Any]) -> Preferences:
+    muted, at, weekly, until, *rest = values  # earlier versions wrote no length
+    return Preferences(
+        muted=tuple(muted),
+        send_at=at and time.fromisoformat(at),
+        weekly=weekly,
+        paused_until=until and date.fromisoformat(until),
+        length=rest[0] if rest else None,
+    )

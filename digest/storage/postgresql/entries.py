@@ -1,0 +1,66 @@
+"""The entries of the subscribers, for `subscribers = "database"`."""
+
+from collections.abc import Sequence
+
+import psycopg
+
+from digest.config.parsing import address_key
+from digest.storage.postgresql.connection import Database
+from digest.storage.postgresql.editions import Part
+from digest.subscribers.stored import EntryChange, StoredEntry
+
+_SELECT = "SELECT number, address, content FROM subscriber_entry"
+
+
+class SubscriberEntries(Part):
+    """The part of the store that keeps the entries of the subscribers."""
+
+    def entries_version(self) -> int:
+        return int(self._connection.one("SELECT entries_version FROM installation"))
+
+    def entries(self, *, after: int, limit: int) -> tuple[StoredEntry, ...]:
+        rows = self._connection.rows(
+            f"{_SELECT} WHERE number > %s ORDER BY number LIMIT %s",
+            [after, limit],
+        )
+        return tuple(StoredEntry(number=row[0], address=row[1], content=row[2]) for row in rows)
+
+    def entry_of(self, email: str) -> StoredEntry | None:
+        rows = self._connection.rows(f"{_SELECT} WHERE address = %s", [address_key(email)])
+        return next((StoredEntry(number=row[0], address=row[1], content=row[2]) for row in rows), None)
+
+    def change_entries(self, changes: Sequence[EntryChange]) -> bool:
+        with self._connection.transaction() as db:
+            # One process at a time changes entries: so they become visible in the order of their numbers.
+            db.execute("SELECT 1 FROM installation FOR UPDATE")
+            try:
+                with db.transaction():
+                    for one in changes:
+                        _change_entry(db, one)
+                    db.execute("UPDATE installation SET entries_version = entries_version + 1")
+            except (_DoesNotFit, psycopg.errors.UniqueViolation):
+                return False
+            return True
+
+
+class _DoesNotFit(Exception):
+    """A change does not fit the entry."""
+
+
+def _change_entry(db: Database, change: EntryChange) -> None:
+    before, after = change.before, change.after
+    if before and after:
+        done = db.execute(
+            "UPDATE subscriber_entry SET address = %s, content = %s WHERE number = %s AND content = %s",
+            [after.address, after.content, before.number, before.content],
+        )
+    elif after:
+        sql = "INSERT INTO subscriber_entry (address, content) VALUES (%s, %s)"
+        done = db.execute(sql, [after.address, after.content])
+    elif before:
+        sql = "DELETE FROM subscriber_entry WHERE number = %s AND content = %s"
+        done = db.execute(sql, [before.number, before.content])
+    else:
+        return
+    if done.rowcount != 1:
+        raise _DoesNotFit

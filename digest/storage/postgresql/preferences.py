@@ -1,0 +1,162 @@
+"""The preferences of subscribers, and who unsubscribed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from digest.config.parsing import address_key
+from digest.storage.postgresql.connection import Connection, Database
+from digest.storage.postgresql.editions import Part
+from digest.storage.postgresql.row_mapping import whole_second
+from digest.storage.postgresql.subscriptions import enrol_anew, give_up
+from digest.storage.tokens import Kind, is_seal, number_in, seal
+from digest.storage.values import KnownSubscriber
+from digest.subscribers.preferences import Preferences
+
+
+class SavedPreferences(Part):
+    """The part of the store for preferences. A subscriber without any has no row."""
+
+    def preferences(self) -> Mapping[str, Preferences]:
+        rows = self._connection.rows(
+            """
+            SELECT address, muted, send_at, weekly, paused_until, left_at, length
+            FROM preference JOIN subscriber ON subscriber.number = preference.subscriber
+            """
+        )
+        return {address: _preferences(row) for address, *row in rows}
+
+    def preferences_of(self, email: str) -> Preferences:
+        rows = self._connection.rows(
+            """
+            SELECT muted, send_at, weekly, paused_until, left_at, length FROM preference
+            WHERE subscriber = (SELECT number FROM subscriber WHERE address = %s)
+            """,
+            [address_key(email)],
+        )
+        return _preferences(rows[0]) if rows else Preferences()
+
+    def save_preferences(self, email: str, preferences: Preferences) -> None:
+        with self._connection.transaction() as db:
+            db.execute(
+                """
+                INSERT INTO preference (subscriber, muted, send_at, weekly, paused_until, length)
+                SELECT number, %s::text[], %s::time, %s, %s::date, %s FROM subscriber WHERE address = %s
+                ON CONFLICT (subscriber) DO UPDATE SET muted = excluded.muted, send_at = excluded.send_at,
+                    weekly = excluded.weekly, paused_until = excluded.paused_until, length = excluded.length
+                """,
+                [
+                    sorted(preferences.muted),
+                    preferences.send_at,
+                    preferences.weekly,
+                    preferences.paused_until,
+                    preferences.length,
+                    address_key(email),
+                ],
+            )
+            _forget_defaults(db, email)
+
+    def leave(self, email: str, *, now: datetime) -> None:
+        with self._connection.transaction() as db:
+            address = address_key(email)
+            left = db.execute(
+                """
+                INSERT INTO preference (subscriber, left_at)
+                SELECT number, %s FROM subscriber WHERE address = %s
+                ON CONFLICT (subscriber) DO UPDATE SET left_at = excluded.left_at
+                WHERE preference.left_at IS NULL
+                """,
+                [whole_second(now), address],
+            ).rowcount
+            if left > 0:
+                db.execute(
+                    "UPDATE subscriber SET is_enrolled = false, revision_cursor = NULL WHERE address = %s",
+                    [address],
+                )
+                give_up(db, now)
+                enrol_anew(db)
+
+    def rejoin(self, email: str) -> bool:
+        with self._connection.transaction() as db:
+            returned = db.execute(
+                """
+                UPDATE preference SET left_at = NULL
+                WHERE left_at IS NOT NULL
+                    AND subscriber = (SELECT number FROM subscriber WHERE address = %s)
+                """,
+                [address_key(email)],
+            ).rowcount
+            if returned > 0:
+                db.execute(
+                    "UPDATE confirmation SET is_taken_back = true"
+                    " WHERE subscriber = (SELECT number FROM subscriber WHERE address = %s)",
+                    [address_key(email)],
+                )
+            _forget_defaults(db, email)
+            enrol_anew(db)
+            return returned > 0
+
+    def renew_links(self, email: str) -> None:
+        with self._connection.transaction() as db:
+            db.execute("UPDATE subscriber SET links = links + 1 WHERE address = %s", [address_key(email)])
+
+    def subscriber_for(self, token: str) -> KnownSubscriber | None:
+        return self._known_by(Kind.SUBSCRIBER, token)
+
+    def unsubscribed_for(self, token: str) -> KnownSubscriber | None:
+        return self._known_by(Kind.LEAVING, token)
+
+    def _known_by(self, kind: Kind, token: str) -> KnownSubscriber | None:
+        found = subscriber_of(self._connection, kind, token)
+        if found is None:
+            return None
+        about, number, email = found
+        return KnownSubscriber(
+            email=email, feed=seal(self._connection.secret, Kind.SUBSCRIBER_FEED, number, about)
+        )
+
+
+def subscriber_of(connection: Connection, kind: Kind, token: str) -> tuple[Any, ...] | None:
+    """Returns the `about` text of the subscriber's tokens, their number and their email."""
+    about = "CASE links WHEN 0 THEN address ELSE address || ' ' || links END"  # as `subscriber_links`
+    return row_named_by(connection, token, kind, f"SELECT {about}, number, email FROM subscriber")  # noqa: S608
+
+
+def row_named_by(connection: Connection, token: str, kind: Kind, select: str) -> tuple[Any, ...] | None:
+    """Returns the row that `token` identifies. The first column of `select` must be the `about` text.
+
+    If the row with that number does not fit, all others are tried: in a restored state, rows that were
+    written after the copy was made may have other numbers now.
+    """
+    secret = connection.secret
+    claimed = number_in(secret, kind, token)
+    if claimed is None:
+        return None
+    for condition in ("number = %s", "number <> %s"):
+        for row in connection.rows(f"{select} WHERE {condition}", [claimed]):
+            if is_seal(token, secret, kind, claimed, row[0]):
+                return row
+    return None
+
+
+def _forget_defaults(db: Database, email: str) -> None:
+    db.execute(
+        """
+        DELETE FROM preference
+        WHERE subscriber = (SELECT number FROM subscriber WHERE address = %s)
+            AND muted = '{}' AND num_nonnulls(send_at, weekly, paused_until, left_at, length) = 0
+        """,
+        [address_key(email)],
+    )
+
+
+def _preferences(row: Sequence[Any]) -> Preferences:
+    muted, send_at, weekly, paused_until, left_at, length = row
+    return Preferences(
+        muted=tuple(muted),
+        send_at=send_at,
+        weekly=weekly,
+        paused_until=paused_until,
+        left_at=left_at,
+        length=length,
+    )
