@@ -38,19 +38,22 @@ def compose(
     is_first: bool,
     revisions: Sequence[Revision] = (),
     changes: Sequence[Change] = (),
+    entries: tuple[Entry, ...] | None = None,
 ) -> Digest | None:
     """Returns the subscriber's digest of `hits` and `revisions`, or `None` if there is nothing for them.
 
     The digest leaves out papers that the filters refuse, until a change of the paper makes it pass. From the
     backlog it takes the newest `WELCOME_PAPERS` of each query. Papers are in the order of `by_relevance`. If
     a paper was seen in two versions, the digest has the later one; of several new versions of a paper it has
-    the last. A muted keyword brings neither papers nor new versions.
+    the last. A muted keyword brings neither papers nor new versions. Give `entries` if they are known.
     """
-    if subscriber.muted:
+    if subscriber.muted and (hits or revisions):
         hits, revisions = _heard(subscriber, hits, revisions)
+    if subscriber.muted:
         changes = [change for change in changes if change.query_key not in subscriber.muted]
-    entries = _entries(subscriber, hits, changes)
-    news = _latest_revisions(subscriber, revisions)
+    if entries is None:
+        entries = entries_of(subscriber, hits, changes)
+    news = _latest_revisions(subscriber, revisions) if revisions else ()
     if not entries and not news:
         return None
     return Digest(
@@ -71,7 +74,7 @@ def best_first(digest: Digest, subscriber: Subscriber, nearness: Nearness) -> Di
     """Returns the digest with its entries in another order: those first that the subscriber may like most."""
     entries = digest.entries
     counts = {keyword.text: mention_count(keyword.query) for keyword in subscriber.keywords}
-    rank = _relevance({keyword.text: keyword.query for keyword in subscriber.keywords})
+    rank = relevance({keyword.text: keyword.query for keyword in subscriber.keywords})
     near = nearness([entry.paper for entry in entries])
 
     def score(place: int) -> tuple[float, datetime, ArxivId]:
@@ -107,23 +110,27 @@ def by_relevance(entries: Iterable[Entry], queries: Mapping[str, Query]) -> tupl
     The order is: the number of keywords that match, then the number of keywords that match the title, then
     newest first. A keyword that is not in `queries` counts as not in the title.
     """
-    return tuple(sorted(entries, key=_relevance(queries), reverse=True))
+    return tuple(sorted(entries, key=relevance(queries), reverse=True))
 
 
-def _relevance(queries: Mapping[str, Query]) -> Callable[[Entry], tuple[int, int, datetime, ArxivId]]:
+def relevance(queries: Mapping[str, Query]) -> Callable[[Entry], tuple[int, int, datetime, ArxivId]]:
+    """Returns the sort key of `by_relevance`. No two papers have the same."""
     tests = {keyword: title_test(query) for keyword, query in queries.items()}
 
     def rank(entry: Entry) -> tuple[int, int, datetime, ArxivId]:
-        paper, in_title = entry.paper, 0
-        for keyword in entry.keywords:
+        (paper, keywords), in_title = entry, 0
+        for keyword in keywords:
             if keyword in tests:
                 in_title += tests[keyword](paper.title)
-        return len(entry.keywords), in_title, paper.submitted_at or _LONG_AGO, paper.id
+        return len(keywords), in_title, paper.submitted_at or _LONG_AGO, paper.id
 
     return rank
 
 
-def _entries(subscriber: Subscriber, hits: Sequence[Hit], changes: Sequence[Change]) -> tuple[Entry, ...]:
+def entries_of(
+    subscriber: Subscriber, hits: Sequence[Hit], changes: Sequence[Change] = ()
+) -> tuple[Entry, ...]:
+    """Returns the entries of these hits, of keywords that are not muted."""
     latest: dict[ArxivId, Paper] = {}
     matched: dict[ArxivId, list[str]] = {}
     for hit in hits:
@@ -134,7 +141,7 @@ def _entries(subscriber: Subscriber, hits: Sequence[Hit], changes: Sequence[Chan
             matched[paper.id].append(hit.query_key)
             if paper.version >= latest[paper.id].version:
                 latest[paper.id] = paper
-    late = _let_through_late(subscriber, changes)
+    late = _let_through_late(subscriber, changes) if changes else {}
     for change in changes:
         if change.after.id in late:
             latest[change.after.id] = late[change.after.id]
@@ -144,8 +151,14 @@ def _entries(subscriber: Subscriber, hits: Sequence[Hit], changes: Sequence[Chan
     wanted |= late.keys() & papers.keys()
     wanted |= _welcome([hit for hit in hits if hit.is_backlog and hit.paper.id in papers])
     keys = [(keyword.query.key, keyword.text) for keyword in subscriber.keywords]
+    alone = {key: (text,) for key, text in keys}
     entries = [
-        Entry(papers[paper_id], tuple([text for key, text in keys if key in matched[paper_id]]))
+        Entry(
+            papers[paper_id],
+            alone.get(found[0], ())
+            if len(found := matched[paper_id]) == 1
+            else tuple([text for key, text in keys if key in found]),
+        )
         for paper_id in wanted
     ]
     return by_relevance(entries, {keyword.text: keyword.query for keyword in subscriber.keywords})

@@ -13,6 +13,7 @@ from digest.pipeline.merge import merge
 from digest.pipeline.news import Deciding
 from digest.pipeline.outlook import Outlooks
 from digest.pipeline.plan import ComposeReport, Due, DueSubscriber, Plan
+from digest.pipeline.shared_entries import SharedEntries
 from digest.storage.pipeline_stores import ComposeStore, NewsStore
 from digest.storage.values import News, Served, Standing
 from digest.subscribers.subscriber import Subscriber
@@ -43,7 +44,7 @@ class Composer:
     def __init__(self, store: ComposeStore, *, backlog_since: datetime) -> None:
         """First digests have papers submitted since `backlog_since`."""
         self._store, self._backlog_since = store, backlog_since
-        self._deciding = Deciding()
+        self._deciding, self._shared = Deciding(), SharedEntries()
         self._outlooks = Outlooks(store, since=backlog_since)
         self._discoveries = Discoveries(lambda: store.listed(since=backlog_since))
 
@@ -72,18 +73,20 @@ class Composer:
         return ComposeReport(composed=composed, nothing_new=nothing_new)
 
     def _digest(self, due: DueSubscriber, news: News, profile: bytes | None) -> Digest | None:
+        is_shared = news.is_shared and not news.changes
         digest = compose(
             due.subscriber,
-            news.hits,
+            () if is_shared else news.hits,
             planned_at=due.planned_at,
             is_first=due.last_digest_at is None,
             revisions=news.revisions,
             changes=news.changes,
+            entries=self._shared.of(due.subscriber, news.groups) if is_shared else None,
         )
         if digest is None:
             return None
-        if digest.is_first:
-            digest = replace(digest, outlook=self._outlooks.of(due.subscriber))
+        if digest.is_first and (outlook := self._outlooks.of(due.subscriber)):
+            digest = replace(digest, outlook=outlook)
         if news.undelivered:
             digest = merge(digest, [mailing.digest for mailing in news.undelivered])
         if profile is None:

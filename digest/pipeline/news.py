@@ -13,7 +13,7 @@ from digest.storage.news_facts import FoundHits, NewsFacts, SubscriberFacts, Sub
 from digest.storage.pipeline_stores import NewsStore
 from digest.storage.values import News
 
-_SPANS_KEPT = 2_000
+_GROUPS_KEPT = 2_000
 
 _Span: TypeAlias = tuple[FoundHits, int, int]
 """The hits of one query from one place up to another."""
@@ -31,10 +31,10 @@ class _Served(NamedTuple):
 
 
 class Deciding:
-    """Decides for many subscribers. What several have in common is decided once."""
+    """Decides for many subscribers. The hits that several have in common are one object."""
 
     def __init__(self) -> None:
-        self._in_order = lru_cache(_SPANS_KEPT)(_in_order)
+        self._group = lru_cache(_GROUPS_KEPT)(_group)
 
     def news(self, facts: NewsFacts, address: str) -> News:
         """Returns what is new for the subscriber with this `address_key`: nothing if they are not known.
@@ -44,31 +44,21 @@ class Deciding:
         """
         subscriber = facts.subscribers.get(address)
         if subscriber is None:
-            return News(hits=(), frontier=facts.frontier)
+            return News(groups=(), frontier=facts.frontier)
+        spans, is_shared = _spans(facts, subscriber)
+        if is_shared:
+            groups = tuple([self._group(*span) for span in spans])
+        else:
+            groups = (_unknown(facts, subscriber, spans),)
         return News(
-            hits=self._hits(facts, subscriber),
+            groups=groups,
             frontier=facts.frontier,
+            is_shared=is_shared,
             standing=subscriber.standing,
             undelivered=subscriber.undelivered,
             revisions=tuple(_revisions(facts, subscriber)) if facts.versions.revisions else (),
             changes=tuple(_changes(facts, subscriber)) if facts.versions.changes else (),
         )
-
-    def _hits(self, facts: NewsFacts, subscriber: SubscriberFacts) -> tuple[Hit, ...]:
-        cursor, spans, has_backlog, is_clear = subscriber.standing.hit, [], False, True
-        for one in subscriber.subscriptions:
-            after = one.news_after(cursor)
-            if after is None:
-                continue
-            found = facts.found[one.query]
-            begin, end = found.span(after, one.ended_after)
-            if begin < end:
-                spans.append((found, begin, end))
-                is_clear = is_clear and found.earliest[begin] > cursor
-            has_backlog = has_backlog or (one.is_beginning and bool(facts.backlog.get(one.query)))
-        if is_clear and not has_backlog and not subscriber.seen_elsewhere:
-            return self._in_order(tuple(spans))
-        return _unknown(facts, subscriber, spans)
 
 
 def news_for(store: NewsStore, email: str, *, backlog_since: datetime) -> News:
@@ -77,9 +67,31 @@ def news_for(store: NewsStore, email: str, *, backlog_since: datetime) -> News:
     return Deciding().news(facts, address_key(email))
 
 
-def _in_order(spans: tuple[_Span, ...]) -> tuple[Hit, ...]:
-    hits = [hit for found, begin, end in spans for hit in found.hits[begin:end]]
-    return tuple(sorted(hits, key=attrgetter("number")))
+def _group(found: FoundHits, begin: int, end: int) -> tuple[Hit, ...]:
+    return found.hits[begin:end]
+
+
+def _spans(facts: NewsFacts, subscriber: SubscriberFacts) -> tuple[list[_Span], bool]:
+    """Returns the hits after the cursor, and whether the subscriber knows none of their papers.
+
+    They know none if each paper was first found after the cursor. There must also be no backlog.
+    """
+    cursor, is_shared = subscriber.standing.hit, not subscriber.seen_elsewhere
+    spans: list[_Span] = []
+    queries = set()
+    for one in subscriber.subscriptions:
+        after = one.news_after(cursor)
+        if after is None:
+            continue
+        found = facts.found[one.query]
+        begin, end = found.span(after, one.ended_after)
+        if begin < end:
+            spans.append((found, begin, end))
+            is_shared = is_shared and found.earliest[begin] > cursor and one.query not in queries
+            queries.add(one.query)
+        if one.is_beginning and facts.backlog.get(one.query):
+            is_shared = False
+    return spans, is_shared
 
 
 def _unknown(facts: NewsFacts, subscriber: SubscriberFacts, spans: Sequence[_Span]) -> tuple[Hit, ...]:

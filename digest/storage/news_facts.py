@@ -197,6 +197,8 @@ class WantedVersions:
         self.revisions_after: int | None = None
         self.changes_after: int | None = None
         for standing, subscriptions in subscribers:
+            if standing.revision is None and standing.change is None:
+                continue
             followed = [queries[one.query] for one in subscriptions if one.ended_after is None]
             after = standing.revision
             if after is not None and any((one.newest_revision or 0) > after for one in followed):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
+from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
 from digest.model.digest import Change, Digest, Hit, Revision
@@ -159,6 +161,8 @@ class Mailing:
 class News:
     """Everything that is new for a subscriber at `standing`, as of `frontier`.
 
+    - `groups`: the new hits. If `is_shared`, each group has those of one query, which are new for others too,
+      and none of the backlog; groups of several subscribers are one object then. Else all are in one group.
     - `revisions`: only if the subscriber asks for new versions. They are for papers that a mailing to
       them contained and that one of their keywords still finds, in the order in which they were seen.
     - `changes`: only if the subscriber has filters. They are for papers that no mailing to them contained, in
@@ -168,12 +172,18 @@ class News:
     `standing` is `None` if the subscriber is not known.
     """
 
-    hits: tuple[Hit, ...]
+    groups: tuple[tuple[Hit, ...], ...]
     frontier: Progress
+    is_shared: bool = False
     standing: Standing | None = None
     revisions: tuple[Revision, ...] = ()
     changes: tuple[Change, ...] = ()
     undelivered: tuple[Mailing, ...] = ()
+
+    @property
+    def hits(self) -> tuple[Hit, ...]:
+        """All new hits, in the order of their numbers."""
+        return tuple(sorted(chain.from_iterable(self.groups), key=attrgetter("number")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

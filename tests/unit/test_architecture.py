@@ -41,7 +41,7 @@ PURE = re.compile(
     r"|storage\.(values|news_facts|tokens|rate_limit)"
     r"|mail\.(message|links|mime|bounces|delivery_reports)|mail\.smtp\.reply_(codes|text)"
     r"|mail\.citations\.|mail\.rendering\.(?!templates|renderer|template_check)"
-    r"|pipeline\.(compose|news|discover|merge|outlook|schedule|explain|policy)$"
+    r"|pipeline\.(compose|news|shared_entries|discover|merge|outlook|schedule|explain|policy)$"
     r"|web\.(client_address|preferences_form|feeds)"
     r"|cli\.doctor_checks\.email_authentication|cli\.daily_papers\."
 )

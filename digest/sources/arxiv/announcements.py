@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from digest.model.paper import ArxivId, Paper, announcement_order
 from digest.sources.arxiv.calendar import announcements_between, earliest_announcement
@@ -28,7 +29,11 @@ def announcement_days(papers: Iterable[Paper]) -> dict[ArxivId, date]:
     return days
 
 
+@lru_cache(maxsize=1_000)
 def whole_days(searched_since: datetime, covered_at: datetime) -> tuple[date, ...]:
-    """The announcements of which everything was fetched, by all papers submitted since `searched_since`."""
+    """The announcements of which everything was fetched, by all papers submitted since `searched_since`.
+
+    Cached, because many keywords were covered by the same fetches.
+    """
     first = earliest_announcement(searched_since)
     return tuple(at.date() for at in announcements_between(first, covered_at - _SHOWN_WITHIN))

@@ -11,8 +11,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from digest.model.digest import Digest
-from digest.model.paper import ArxivId, Paper
+from digest.model.paper import Paper
 from digest.storage.news_facts import KnownHits
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.row_mapping import Code, code_of, parse_paper, text_of
@@ -44,7 +43,7 @@ class Editions:
         self._connection = connection
         self.hits = KnownHits()
         self._papers: dict[int, Paper] = {}
-        self._numbers: dict[tuple[ArxivId, int], int] = {}
+        self._numbers: dict[int, tuple[Paper, int]] = {}
         self._since: tuple[str, list[int]] = ("", [])
 
     def forget(self) -> None:
@@ -117,18 +116,18 @@ class Editions:
         return tuple(found[number] for number in numbers if number in found)
 
     def number_of(self, paper: Paper) -> int:
-        """Returns an edition of this version. It is cached, because the digests of a day share it."""
-        name = paper.id, paper.version
-        if name not in self._numbers:
-            if len(self._numbers) >= _CACHED_EDITIONS:
-                self._numbers.clear()
-            self._numbers[name] = self._newest_edition(paper)
-        return self._numbers[name]
+        """Returns an edition of this version.
 
-    def numbers_of(self, digest: Digest) -> dict[Paper, int]:
-        """Returns the editions of the papers of a digest."""
-        papers = [*(entry.paper for entry in digest.entries), *(one.paper for one in digest.revisions)]
-        return {paper: self.number_of(paper) for paper in papers}
+        It is cached for this object, because the digests of a day share it.
+        """
+        known = self._numbers.get(id(paper))  # it keeps the paper, so that no other gets its id
+        if known is not None:
+            return known[1]
+        if len(self._numbers) >= _CACHED_EDITIONS:
+            self._numbers.clear()
+        number = self._newest_edition(paper)
+        self._numbers[id(paper)] = paper, number
+        return number
 
     def _newest_edition(self, paper: Paper) -> int:
         """Returns the later edition, if the version was seen again after it was archived."""
@@ -142,9 +141,9 @@ class Editions:
             )
         )
 
-    def forget_number(self, paper: Paper) -> None:
-        """Removes a version from the cache. Call it when the version has a new edition."""
-        self._numbers.pop((paper.id, paper.version), None)
+    def forget_numbers(self) -> None:
+        """Call it when a version has a new edition."""
+        self._numbers.clear()
 
 
 class Part:

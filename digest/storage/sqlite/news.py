@@ -89,14 +89,14 @@ class NewsReader(Part):
 
     def _subscriptions(self, subscribers: Sequence[int]) -> Mapping[int, Sequence[Subscription]]:
         found: dict[int, list[Subscription]] = {number: [] for number in subscribers}
-        for subscriber, *row in self._connection.rows(
+        for row in self._connection.rows(
             """
             SELECT subscriber, number, query, began_after, is_welcomed, welcomed_after, ended_after
             FROM json_each(?) AS asked CROSS JOIN subscription ON subscriber = asked.value
             """,
             [json.dumps(subscribers)],
         ):
-            found[subscriber].append(Subscription(*row))
+            found[row[0]].append(Subscription._make(row[1:]))
         return found
 
     def _queries(

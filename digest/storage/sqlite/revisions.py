@@ -66,7 +66,7 @@ class Revisions(Part):
         """Stores a change. Hits of the same version get the new text. Filters check the paper again."""
         if paper.version == before.version:
             db.execute("UPDATE hit SET edition = ? WHERE edition = ?", [after, before.number])
-            self._editions.forget_number(paper)
+            self._editions.forget_numbers()
         db.execute(
             "INSERT INTO change (paper, before, after) SELECT number, ?, ? FROM paper WHERE arxiv_id = ?",
             [before.number, after, code_of(paper.id)],
