@@ -1,6 +1,5 @@
 """How long it takes to compose the digests of many subscribers who share keywords, up to the commit."""
 
-import random
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -9,19 +8,14 @@ from pathlib import Path
 from statistics import mean
 from zoneinfo import ZoneInfo
 
-from bench.day import Day
+from bench.day import Day, busy_day
 from bench.delivery import matched
 from bench.figures import Figure
-from bench.papers import keywords, papers
-from digest.keywords.query import parse
 from digest.pipeline.compose_job import compose_due
 from digest.storage.sqlite.store import SqliteStore
-from digest.subscribers.subscriber import Keyword, SendSchedule, Subscriber
+from digest.subscribers.subscriber import SendSchedule, Subscriber
 
 _SUBSCRIBERS = 12_000
-_KEYWORDS = 12
-_PAPERS = 600
-_PAPERS_OF_ONE = (10, 30)
 _MOST = 200e-6
 _FORMER = 500e-6
 """When each was asked for in SQL of their own, on the same machine as the table of docs/benchmarks.md."""
@@ -30,7 +24,7 @@ _FORMER = 500e-6
 def measure(scale: float = 1.0) -> Iterator[Figure]:
     """Processor time for one subscriber: statuses, facts, decisions, digests, and their rows with commit."""
     count = max(200, int(_SUBSCRIBERS * scale))
-    announced = _day()
+    announced = busy_day()
     subscribers = tuple(_subscribers(announced, count))
     with tempfile.TemporaryDirectory() as folder, SqliteStore(Path(folder, "digest.db")) as store:
         now = _prepare(store, announced, subscribers)
@@ -41,24 +35,14 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
     if composed != count:
         raise AssertionError(f"{composed} digests were composed for {count} subscribers")
     size = mean(len(mailing.digest.entries) for mailing in mailings)
+    followed = f"three of {len(announced.keywords)} keywords"
     yield Figure(
-        what=f"composing for one of {count:,} subscribers, three of {_KEYWORDS} keywords, {size:.0f} papers",
+        what=f"composing for one of {count:,} subscribers, {followed}, {size:.0f} papers",
         must=f"≤ {_MOST * 1e3:.1f} ms",
         ours=f"{cpu * 1e3:.3f} ms",
         naive=f"each subscriber in SQL of their own: {_FORMER * 1e3:.2f} ms",
         is_held=cpu <= _MOST,
     )
-
-
-def _day() -> Day:
-    """Keywords that bring so many papers that a subscriber with three of them has 30 to 90."""
-    chance = random.Random(1)  # noqa: S311 (the same papers each time)
-    announced = papers(_PAPERS)
-    known = tuple(Keyword(text=text, query=parse(text)) for text in keywords(announced, _KEYWORDS))
-    brought = {
-        one.query.key: tuple(chance.sample(announced, chance.randint(*_PAPERS_OF_ONE))) for one in known
-    }
-    return Day(keywords=known, brought=brought)
 
 
 def _subscribers(announced: Day, count: int) -> Iterator[Subscriber]:
