@@ -56,6 +56,10 @@ class Server:
     def data(self) -> Path:
         return self._folder / "data"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def url(self, database: str, *, user: str = "digest") -> DatabaseUrl:
         return DatabaseUrl(f"postgresql://{user}@/{database}?host={self._folder}")
 
