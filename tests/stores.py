@@ -80,10 +80,16 @@ def claim(store: Store, *, now: datetime = NOW, limit: int = 5) -> tuple[Mailing
 
 
 def record_results(
-    store: Store, mailing: Mailing, state: MailingState, reply: str, *, due_at: datetime | None = None
+    store: Store,
+    mailing: Mailing,
+    state: MailingState,
+    reply: str,
+    *,
+    due_at: datetime | None = None,
+    holder: str | None = None,
 ) -> None:
     one = DeliveryResult(number=mailing.number, state=state, reply=reply, due_at=due_at)
-    store.record_results([one], now=NOW)
+    store.record_results([one], now=NOW, holder=holder)
 
 
 def ids(digest: Digest | None) -> set[str]:

@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from random import random
+from secrets import token_hex
 from typing import Protocol
 
 from digest.config.memory import trim_heap
 from digest.errors import StateError, WorkerGone
 from digest.keywords.index import forget
 from digest.mail.transport import Receipt
+from digest.pipeline.leases import LASTING, ClaimLease
 from digest.pipeline.plan import ComposeReport, DueSubscriber, Plan
 from digest.pipeline.policy import LEASE, Decision
 from digest.pipeline.receipt_writer import ReceiptWriter
@@ -84,21 +87,36 @@ class MailingCoordinator:
         composing: Composing | None,
         stop: asyncio.Event,
         notice: Callable[[DeliveryReport], None],
+        *,
+        sessions: int,
     ) -> None:
         self.report = DeliveryReport()
         self.stop = stop
         self.is_over_quota = False
         self.changed: list[Callable[[], None]] = []
+        self.holder = token_hex(8)
+        self.sessions = sessions
         self._store = store
         self._clock = clock
         self._composing = composing
         self._notice = notice
-        self._refusals = Refusals(store, began_at=clock())
+        self._refusals = Refusals(store, began_at=clock(), holder=self.holder)
+        self._lease = ClaimLease(store, self.holder)
         self._due: deque[DueSubscriber] = deque()
         self._taking = asyncio.Lock()
         self._handed_out = 0
         self._has_ended_composing = composing is None
         self._state_error: StateError | None = None
+
+    async def begin(self) -> None:
+        """Becomes a holder of mailings, and leaves a part of the sessions to the other hosts.
+
+        Hosts begin at different subscribers, so that they do not compose the same digests.
+        """
+        hosts = await asyncio.to_thread(self._store.begin_claims, self.holder, lasting=LASTING)
+        self.sessions = max(1, self.sessions // hosts)
+        if hosts > 1 and self._composing:
+            self._composing.plan.begin_at(random())  # noqa: S311 (not for security)
 
     async def has_many(self) -> bool:
         """Whether so many mails are to be composed and sent that workers are worth their start."""
@@ -198,16 +216,18 @@ class MailingCoordinator:
 
     async def run(self, workers: Sequence[RemoteShare], own: Callable[[], Share]) -> None:
         """Sends everything. A server may refuse some sessions; it is down if it ends all of them."""
-        leases = asyncio.create_task(self._keep_leases())
+        leases = [asyncio.create_task(self._keep_leases()), asyncio.create_task(self._lease.keep())]
         try:
             failures = await self._rounds(workers, own)
             await self._settle()
         finally:
-            leases.cancel()
-            await asyncio.wait((leases,))
+            for lease in leases:
+                lease.cancel()
+            await asyncio.wait(leases)
         self._conclude(*failures)
         if self._state_error:
             raise self._state_error
+        await asyncio.to_thread(self._store.end_claims, self.holder)
 
     async def _rounds(
         self, workers: Sequence[RemoteShare], own: Callable[[], Share]
@@ -258,8 +278,8 @@ class MailingCoordinator:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
             with suppress(StateError):
-                numbers = self._refusals.numbers
-                await asyncio.to_thread(self._store.renew, numbers, until=self._clock() + LEASE)
+                numbers, until = self._refusals.numbers, self._clock() + LEASE
+                await asyncio.to_thread(self._store.renew, numbers, until=until, holder=self.holder)
 
     # The end.
 
@@ -267,7 +287,7 @@ class MailingCoordinator:
         """Decides about the addresses that the server called dead."""
         now = self._clock()
         settlement = await self._refusals.settle(now)
-        receipt_writer = ReceiptWriter(self._store, self._clock, self.stop, sessions=1)
+        receipt_writer = ReceiptWriter(self._store, self._clock, self.stop, sessions=1, holder=self.holder)
         for one, receipt, decision in settlement.counted:
             await receipt_writer.write(delivery_result(one, receipt, now, decision))
             error = error_of(one, receipt)

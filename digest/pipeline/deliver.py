@@ -36,16 +36,19 @@ async def deliver(
 ) -> DeliveryReport:
     """Composes what is due, and sends the due mailings of the outbox within `limits`.
 
-    Only one delivery may run at a time: it first reclaims the mailings that an earlier one left unfinished.
+    Only one delivery may run at a time on a state file: it first reclaims the mailings that an earlier one
+    left unfinished. Several hosts may deliver over one database.
     If the server as a whole cannot be used, the sending ends and no address is blamed. After `stop` is set,
     the current mails are finished and no other is started. `notice` is called after each mail. If there are
     very many mails, `start_workers` starts worker processes, which do the work as long as they run.
     Raises `StateError` if the state cannot be read or written.
     """
     stop = stop or asyncio.Event()
-    coordinator = MailingCoordinator(store, clock, composing, stop, notice)
+    coordinator = MailingCoordinator(store, clock, composing, stop, notice, sessions=transport.sessions)
     try:
         await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + LATEST_RETRY)
+        await asyncio.to_thread(store.reclaim_abandoned, now=clock())
+        await coordinator.begin()
         if limits.are_set:
             await asyncio.to_thread(store.resume_sending, now=clock())
         async with AsyncExitStack() as stack:
@@ -71,10 +74,17 @@ def _share(
     limits: Limits,
 ) -> Share:
     """Returns the share of this process, which does all the work."""
-    composer = Composer(store, backlog_since=composing.backlog_since) if composing else None
-    sessions = transport.sessions
     return Share(
-        store, transport, write, coordinator, clock, stop, sessions=sessions, composer=composer, limits=limits
+        store,
+        transport,
+        write,
+        coordinator,
+        clock,
+        stop,
+        sessions=coordinator.sessions,
+        composer=Composer(store, backlog_since=composing.backlog_since) if composing else None,
+        limits=limits,
+        holder=coordinator.holder,
     )
 
 

@@ -1,13 +1,14 @@
-"""Work that only one process at a time does, over all hosts that use the state."""
+"""Work and mailings that only one process at a time has, over all hosts that use the state."""
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from digest.errors import StateError
-from digest.storage.pipeline_stores import LeaseStore
+from digest.storage.pipeline_stores import ClaimStore, LeaseStore
 from digest.storage.values import Lease
 
 _log = logging.getLogger(__name__)
@@ -64,3 +65,44 @@ async def _renew(store: LeaseStore, task: str) -> None:
                 _log.warning("lease lost task=%s", task)
         except StateError as error:
             _log.warning("lease not renewed task=%s cause=%s", task, error)
+
+
+class ClaimLease:
+    """Whether the mailings that a process claimed as `holder` are still its own.
+
+    If the process is cut off from the database for longer than the lease lasts, another host may send them.
+    """
+
+    def __init__(self, store: ClaimStore, holder: str) -> None:
+        self.is_lost = False
+        self.holder = holder
+        self._store = store
+        self._kept_at = -LASTING.total_seconds()
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether no other process can have reclaimed them at this moment."""
+        return not self.is_lost and _running_time() - self._kept_at < LASTING.total_seconds()
+
+    async def renew(self) -> None:
+        """Raises `StateError`."""
+        asked_at = _running_time()
+        self.is_lost = not await asyncio.to_thread(self._store.keep_claims, self.holder, lasting=LASTING)
+        if not self.is_lost:
+            self._kept_at = asked_at
+
+    async def keep(self) -> None:
+        """Renews the lease until it is lost. While the database does not answer, it asks often."""
+        while not self.is_lost:
+            try:
+                await self.renew()
+                pause = LASTING.total_seconds() / 3
+            except StateError as error:
+                _log.warning("lease of mailings not renewed cause=%s", error)
+                pause = _POLL_SECONDS
+            await asyncio.sleep(pause)
+
+
+def _running_time() -> float:
+    """Returns seconds that also count while the machine sleeps, where the system has such a clock."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -76,6 +76,11 @@ class Plan:
         """The subscribers without a digest so far; complete when `take` has returned nothing."""
         return self._report
 
+    def begin_at(self, part: float) -> None:
+        """Takes the subscribers after this part of all (0 to 1) first, before the first `take`."""
+        first = int(len(self._subscribers) * part)
+        self._subscribers = (*self._subscribers[first:], *self._subscribers[:first])
+
     def take(self, count: int) -> tuple[DueSubscriber, ...]:
         """Returns the next due subscribers with news, up to `count`; fewer only if no others are left."""
         while len(self._found) < count and self._read < len(self._subscribers):

@@ -28,12 +28,19 @@ class ReceiptWriter:
     """
 
     def __init__(
-        self, store: DeliverStore, clock: Callable[[], datetime], stop: asyncio.Event, *, sessions: int
+        self,
+        store: DeliverStore,
+        clock: Callable[[], datetime],
+        stop: asyncio.Event,
+        *,
+        sessions: int,
+        holder: str | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._stop = stop
         self._sessions = sessions
+        self._holder = holder
         self._waiting: list[DeliveryResult] = []
         self._writing = asyncio.Lock()
 
@@ -58,7 +65,9 @@ class ReceiptWriter:
         is_logged = False
         while True:
             try:
-                await asyncio.to_thread(self._store.record_results, conclusions, now=self._clock())
+                await asyncio.to_thread(
+                    self._store.record_results, conclusions, now=self._clock(), holder=self._holder
+                )
             except StateError as error:
                 if self._stop.is_set() or loop.time() > until:
                     raise

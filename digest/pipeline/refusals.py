@@ -36,10 +36,11 @@ class Settlement:
 class Refusals:
     """The refusals of a batch, which are decided at its end."""
 
-    def __init__(self, store: DeliverStore, *, began_at: datetime) -> None:
+    def __init__(self, store: DeliverStore, *, began_at: datetime, holder: str) -> None:
         self.circuit_breaker = CircuitBreaker()
         self._store = store
         self._began_at = began_at
+        self._holder = holder
         self._refused: list[tuple[RenderedMessage, Receipt]] = []
         self._held_back: defaultdict[str, list[int]] = defaultdict(list)
 
@@ -103,7 +104,7 @@ class Refusals:
         """Releases the mails held back for domains that accepted a mail after all."""
         rest = tuple(number for numbers in self._held_back.values() for number in numbers)
         if rest:
-            await asyncio.to_thread(self._store.release, rest, now=now)
+            await asyncio.to_thread(self._store.release, rest, now=now, holder=self._holder)
 
     async def _release(
         self,
@@ -117,7 +118,8 @@ class Refusals:
         held_back = [number for one in domains for number in self._held_back.pop(one, ())]
         numbers = (*(one.number for one, _ in refused), *held_back)
         cause = _cause(domain, len(refused), refused[-1][1].reply)
-        await asyncio.to_thread(self._store.release, numbers, now=now + RETRY_RELEASED_AFTER, reply=cause)
+        again_at = now + RETRY_RELEASED_AFTER
+        await asyncio.to_thread(self._store.release, numbers, now=again_at, reply=cause, holder=self._holder)
         _log.error(
             "nobody suppressed domain=%s refused=%d accepted=%d",
             domain or "any", len(refused), self.circuit_breaker.accepted,

@@ -17,6 +17,7 @@ from digest.config.parsing import address_key
 from digest.errors import ServerUnavailable, StateError
 from digest.mail.transport import Outcome, Receipt, Session, Transport
 from digest.pipeline.compose_job import Composer
+from digest.pipeline.leases import ClaimLease
 from digest.pipeline.plan import ComposeReport, DueSubscriber
 from digest.pipeline.policy import LEASE, Decision, domain_of, retry_at
 from digest.pipeline.receipt_writer import ReceiptWriter
@@ -29,6 +30,11 @@ _log = logging.getLogger(__name__)
 
 _AT_ONCE = 30
 """How many mailings are claimed, and their messages written, in one step."""
+
+_LEASE_POLL = 0.02
+"""How many seconds pass between two looks whether the lease was renewed."""
+
+_LOST = "this host was cut off from the database for so long that others took over its mails"
 
 _STATES = {
     Outcome.SENT: MailingState.SENT,
@@ -121,7 +127,7 @@ class Share:
         sessions: int,
         composer: Composer | None = None,
         limits: Limits = UNLIMITED,
-        holder: str | None = None,
+        holder: str,
     ) -> None:
         self._store = store
         self._transport = transport
@@ -134,7 +140,8 @@ class Share:
         self._limits = limits
         self._holder = holder
         self._began = clock(), time.monotonic()
-        self._receipt_writer = ReceiptWriter(store, clock, stop, sessions=sessions)
+        self._lease = ClaimLease(store, holder)
+        self._receipt_writer = ReceiptWriter(store, clock, stop, sessions=sessions, holder=holder)
         self._held: set[int] = set()
         self._claiming: asyncio.Future[Sequence[RenderedMessage]] | None = None
         self._returned: list[RenderedMessage] = []
@@ -154,7 +161,7 @@ class Share:
         try:
             async with asyncio.TaskGroup() as group:
                 composing = group.create_task(self._compose())
-                others = [group.create_task(self._keep_leases())]
+                others = [group.create_task(self._keep_leases()), group.create_task(self._lease.keep())]
                 if sends:
                     others.append(group.create_task(self._feed(queue)))
                 number = self._sessions if sends else 0
@@ -232,7 +239,10 @@ class Share:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
             with suppress(StateError):  # the sessions get it too, and wait until they can store results
-                await asyncio.to_thread(self._store.renew, tuple(self._held), until=self._clock() + LEASE)
+                until = self._clock() + LEASE
+                await asyncio.to_thread(
+                    self._store.renew, tuple(self._held), until=until, holder=self._holder
+                )
 
     async def _release(self, failures: Sequence[SessionFailure]) -> None:
         """Releases the mailings that were claimed and not sent, with the first failure as reply."""
@@ -241,7 +251,9 @@ class Share:
             await asyncio.wait((self._claiming,))
         if self._held:
             reply = failures[0].cause if failures else None
-            await asyncio.to_thread(self._store.release, tuple(self._held), now=self._clock(), reply=reply)
+            await asyncio.to_thread(
+                self._store.release, tuple(self._held), now=self._clock(), reply=reply, holder=self._holder
+            )
             self._held.clear()
 
     # Sending.
@@ -294,6 +306,8 @@ class Share:
 
         Returns false if a daily limit is used up, ours or the provider's, or if asked to stop.
         """
+        if not self._lease.is_certain and not await self._has_lease():
+            return False
         if not self._limits.are_set:
             return not self._is_ended
         async with self._turn:  # one session waits for all
@@ -308,6 +322,16 @@ class Share:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._stop.wait(), turn.wait.total_seconds())
         return False
+
+    async def _has_lease(self) -> bool:
+        """Waits until it is certain that no other host sends what was claimed here. False: it may do so."""
+        while not self._lease.is_certain and not self._is_ended:
+            if self._lease.is_lost:
+                self._state_error = self._state_error or StateError("mailing", _LOST, is_passing=True)
+                return False
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), _LEASE_POLL)
+        return True
 
     @property
     def _is_ended(self) -> bool:

@@ -332,10 +332,12 @@ class Daemon(LongTasks):
         self._seen_confirmations = numbers
 
     async def _check_due(self) -> None:
-        """Sends at once the mailings that a command made due, for example `digest resume`.
+        """Sends at once the mailings that a command made due (`digest resume`), and those of a dead host.
 
         Mailings that the last delivery left do not count: a server that is down is not asked each time.
         """
+        if abandoned := await asyncio.to_thread(self._store.reclaim_abandoned, now=self._clock()):
+            _log.warning("mailings of a host that went silent are sent here count=%d", abandoned)
         due_at = await asyncio.to_thread(self._store.next_due_at)
         if due_at and self._first_due_at and due_at < self._first_due_at:
             self._mail_now.set()

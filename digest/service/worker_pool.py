@@ -15,7 +15,6 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from digest.errors import StateError, WorkerGone
@@ -56,7 +55,7 @@ _KEPT_BACK = ("DIGEST_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerPool:
-    """How to start `count` workers, which share the sessions of the transport. One is this process itself."""
+    """How to start up to `count` workers for the sessions of a mailing. One is this process itself."""
 
     count: int
     state: State
@@ -67,7 +66,7 @@ class WorkerPool:
     @asynccontextmanager
     async def __call__(self, coordinator: MailingCoordinator) -> AsyncIterator[Sequence["Worker"]]:
         """Starts the workers for one mailing. Raises `WorkerGone` if the system does not allow it."""
-        if self.count == 1:
+        if min(self.count, coordinator.sessions) == 1:
             yield ()
             return
         setup = self._setup(coordinator)
@@ -100,6 +99,7 @@ class WorkerPool:
             await _end(workers, process)
 
     def _setup(self, coordinator: MailingCoordinator) -> WorkerSetup:
+        count = min(self.count, coordinator.sessions)
         return WorkerSetup(
             state=self.state,
             transport=self.transport,
@@ -107,8 +107,8 @@ class WorkerPool:
             limits=self.limits,
             now=coordinator.now(),
             monotonic=time.monotonic(),
-            holders=[token_hex(8) for _ in range(self.count)],
-            sessions=shared_out(self.transport.sessions, self.count),
+            holders=[f"{coordinator.holder}/{number}" for number in range(1, count + 1)],
+            sessions=shared_out(coordinator.sessions, count),
             log_levels=_log_levels(),
             backlog_since=coordinator.backlog_since,
         )

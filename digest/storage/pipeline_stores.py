@@ -154,6 +154,32 @@ class LeaseStore(Protocol):
         ...
 
 
+class ClaimStore(Protocol):
+    """Which mailings are going on, over all hosts that use the state.
+
+    `holder` names one. Each of its processes claims mailings as the same holder, or as `HOLDER/NUMBER`.
+    """
+
+    def begin_claims(self, holder: str, *, lasting: timedelta) -> int:
+        """Stores that this holder works, for so long by the clock of the database.
+
+        Returns how many hosts share the connections to the mail server, this one included.
+        """
+        ...
+
+    def keep_claims(self, holder: str, *, lasting: timedelta) -> bool:
+        """Extends that time. Returns false if it had ended and another process reclaimed the mailings."""
+        ...
+
+    def end_claims(self, holder: str) -> None:
+        """Stores that this holder has ended and holds nothing."""
+        ...
+
+    def reclaim_abandoned(self, *, now: datetime) -> int:
+        """Reclaims, as unknown, the mailings of holders whose time ended, and returns their number."""
+        ...
+
+
 class HostStore(Protocol):
     """The hosts whose daemons use the state."""
 
@@ -294,8 +320,12 @@ class RateStore(Protocol):
         ...
 
 
-class DeliverStore(RenderStore, QueueStore, RateStore, Protocol):
-    """The results of a delivery, and the data for its decisions."""
+class DeliverStore(RenderStore, QueueStore, RateStore, ClaimStore, Protocol):
+    """The results of a delivery, and the data for its decisions.
+
+    With a `holder`, a method changes only mailings that this one holds still. A mail that was sent is always
+    stored as sent.
+    """
 
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
         """Reclaims all mailings that are being sent, as unknown, and returns their number.
@@ -317,15 +347,19 @@ class DeliverStore(RenderStore, QueueStore, RateStore, Protocol):
         """Makes every mailing that waits for another attempt due at `now`."""
         ...
 
-    def renew(self, numbers: Sequence[int], *, until: datetime) -> None:
+    def renew(self, numbers: Sequence[int], *, until: datetime, holder: str | None = None) -> None:
         """Extends the lease of claimed mailings."""
         ...
 
-    def record_results(self, conclusions: Sequence[DeliveryResult], *, now: datetime) -> None:
+    def record_results(
+        self, conclusions: Sequence[DeliveryResult], *, now: datetime, holder: str | None = None
+    ) -> None:
         """Stores the results of claimed mailings. The address of a `SUPPRESSED` one is suppressed."""
         ...
 
-    def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
+    def release(
+        self, numbers: Sequence[int], *, now: datetime, reply: str | None = None, holder: str | None = None
+    ) -> None:
         """Releases claimed mailings without an attempt, if the server is to blame. `reply` is its reply."""
         ...
 

@@ -9,7 +9,9 @@ import pytest
 
 from digest.storage.base import Store
 from digest.storage.factory import open_store
+from digest.storage.values import MailingState
 from tests.postgresql import database_of, take_back_databases
+from tests.stores import LEASE, NOW, claim, outbox_of, record_results
 
 MINUTE = timedelta(minutes=1)
 
@@ -57,3 +59,50 @@ def test_daemons_that_run_are_counted_by_their_hosts(stores: tuple[Store, Store]
     assert [(host.name, host.is_alive) for host in one.hosts()] == [("ada", True), ("bo", True)]
     other.note_stopped()
     assert [host.name for host in one.hosts()] == ["ada"]
+
+
+def test_what_a_silent_holder_had_is_given_to_others_and_it_cannot_change_it_any_more(
+    stores: tuple[Store, Store],
+) -> None:
+    one, other = stores
+    outbox_of(one, *(f"reader{number}@example.org" for number in range(3)))
+    one.begin_claims("a", lasting=timedelta(milliseconds=20))
+    late = one.claim(now=NOW, until=NOW + LEASE, limit=2, holder="a/1")
+    sleep(0.05)
+    assert one.keep_claims("a/1", lasting=timedelta(milliseconds=20)), "nobody has taken them"
+    sleep(0.05)
+    other.begin_claims("b", lasting=MINUTE)
+    assert other.reclaim_abandoned(now=NOW) == 2
+    assert not one.keep_claims("a", lasting=MINUTE)
+    held = other.claim(now=NOW, until=NOW + LEASE, limit=3, holder="b/2")
+    assert {mailing.number for mailing in late} < {mailing.number for mailing in held}
+    numbers = [mailing.number for mailing in late]
+    one.release(numbers, now=NOW, holder="a/1")
+    one.renew(numbers, until=NOW, holder="a")
+    record_results(one, late[0], MailingState.DEFERRED, "451", due_at=NOW, holder="a/1")
+    assert one.claim(now=NOW, until=NOW + LEASE, limit=3, holder="c") == ()
+    record_results(one, late[1], MailingState.SENT, "250 taken", holder="a/1")
+    other.release([mailing.number for mailing in held], now=NOW, holder="b")
+    left = {mailing.number for mailing in held} - {late[1].number}
+    assert {mailing.number for mailing in claim(other)} == left, "a mail that was sent was sent"
+
+
+def test_what_a_living_holder_has_is_left_to_it(stores: tuple[Store, Store]) -> None:
+    one, other = stores
+    outbox_of(one, "ada@example.org")
+    one.begin_claims("a", lasting=MINUTE)
+    assert one.claim(now=NOW, until=NOW + LEASE, limit=1, holder="a/1")
+    assert other.reclaim_abandoned(now=NOW) == 0
+    assert other.reclaim(now=NOW, latest=NOW + MINUTE) == 0
+
+
+def test_connections_are_shared_by_all_daemons_and_by_all_that_mail(stores: tuple[Store, Store]) -> None:
+    one, other = stores
+    assert one.begin_claims("a", lasting=MINUTE) == 1
+    assert other.begin_claims("b", lasting=MINUTE) == 2
+    other.end_claims("b")
+    assert one.begin_claims("c", lasting=MINUTE) == 2
+    one.end_claims("c")
+    one.note_alive("ada")
+    other.note_alive("bo")
+    assert one.begin_claims("a", lasting=MINUTE) == 2

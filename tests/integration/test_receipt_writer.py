@@ -21,7 +21,9 @@ class Book:
     def __init__(self) -> None:
         self.written: list[tuple[int, ...]] = []
 
-    def record_results(self, conclusions: Sequence[DeliveryResult], *, now: datetime) -> None:
+    def record_results(
+        self, conclusions: Sequence[DeliveryResult], *, now: datetime, holder: str | None = None
+    ) -> None:
         self.written.append(tuple(sorted(one.number for one in conclusions)))
 
 

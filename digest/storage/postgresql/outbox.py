@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from digest.storage.postgresql.claims import HELD_BY
 from digest.storage.postgresql.connection import Connection, Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.mailings import MAILING_COLUMNS, read_mailings
@@ -58,14 +59,15 @@ RETURNING {MAILING_COLUMNS}
 """  # noqa: S608 (written here)
 """A process whose lease expired may have sent the mail."""
 
-_RECORD = """
+_RECORD = f"""
 UPDATE mailing
-SET state = result.state, reply = result.reply, is_blocked = false, concluded_at = %s,
+SET state = result.state, reply = result.reply, is_blocked = false, concluded_at = %(now)s,
     attempts = attempts + 1, due_at = result.due_at,
     may_have_arrived = may_have_arrived OR result.state = 'unknown'
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[]) AS result (number, state, reply, due_at)
-WHERE mailing.number = result.number AND (mailing.state = 'sending' OR result.state = 'sent')
-"""
+FROM unnest(%(numbers)s::bigint[], %(states)s::text[], %(replies)s::text[], %(due_at)s::timestamptz[])
+    AS result (number, state, reply, due_at)
+WHERE mailing.number = result.number AND (mailing.state = 'sending' AND {HELD_BY} OR result.state = 'sent')
+"""  # noqa: S608 (written here)
 
 _RECLAIM = (
     "UPDATE mailing SET state = 'unknown', may_have_arrived = true, due_at = %(now)s WHERE state = 'sending'"
@@ -115,24 +117,30 @@ class Outbox(Part):
                 {"now": whole_second(now)},
             )
 
-    def renew(self, numbers: Sequence[int], *, until: datetime) -> None:
+    def renew(self, numbers: Sequence[int], *, until: datetime, holder: str | None = None) -> None:
         with self._connection.transaction() as db:
             db.execute(
-                "UPDATE mailing SET due_at = %s WHERE number = ANY(%s) AND state = 'sending'",
-                [whole_second(until), list(numbers)],
+                f"""
+                UPDATE mailing SET due_at = %(until)s
+                WHERE number = ANY(%(numbers)s) AND state = 'sending' AND {HELD_BY}
+                """,  # noqa: S608 (written here)
+                {"until": whole_second(until), "numbers": list(numbers), "holder": holder},
             )
 
-    def record_results(self, conclusions: Sequence[DeliveryResult], *, now: datetime) -> None:
+    def record_results(
+        self, conclusions: Sequence[DeliveryResult], *, now: datetime, holder: str | None = None
+    ) -> None:
         with self._connection.transaction() as db:
             db.execute(
                 _RECORD,
-                [
-                    whole_second(now),
-                    [one.number for one in conclusions],
-                    [one.state.value for one in conclusions],
-                    [one.reply.replace("\0", "") for one in conclusions],
-                    [one.due_at and whole_second(one.due_at) for one in conclusions],
-                ],
+                {
+                    "now": whole_second(now),
+                    "numbers": [one.number for one in conclusions],
+                    "states": [one.state.value for one in conclusions],
+                    "replies": [one.reply.replace("\0", "") for one in conclusions],
+                    "due_at": [one.due_at and whole_second(one.due_at) for one in conclusions],
+                    "holder": holder,
+                },
             )
             _keep_doubts(db, conclusions, now)
             causes = {one.number: one.reply for one in conclusions if one.state is MailingState.SUPPRESSED}
@@ -140,18 +148,20 @@ class Outbox(Part):
                 rows = db.execute("SELECT number, email FROM mailing WHERE number = ANY(%s)", [list(causes)])
                 suppress_addresses(db, {email: causes[number] for number, email in rows.fetchall()}, now)
 
-    def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
+    def release(
+        self, numbers: Sequence[int], *, now: datetime, reply: str | None = None, holder: str | None = None
+    ) -> None:
         with self._connection.transaction() as db:
             db.execute(
-                """
+                f"""
                 UPDATE mailing
                 SET due_at = %(now)s, reply = coalesce(%(reply)s::text, reply),
                     is_blocked = is_blocked OR %(reply)s::text IS NOT NULL,
                     state = CASE WHEN may_have_arrived THEN 'unknown'
                         WHEN attempts > 0 THEN 'deferred' ELSE 'pending' END
-                WHERE number = ANY(%(numbers)s) AND state = 'sending'
-                """,
-                {"now": whole_second(now), "reply": reply, "numbers": list(numbers)},
+                WHERE number = ANY(%(numbers)s) AND state = 'sending' AND {HELD_BY}
+                """,  # noqa: S608 (written here)
+                {"now": whole_second(now), "reply": reply, "numbers": list(numbers), "holder": holder},
             )
 
     def accepted_since(self, moment: datetime) -> int:

@@ -4,6 +4,7 @@ from typing import Self
 
 from digest.config.database_url import DatabaseUrl
 from digest.storage.postgresql.address_changes import Renaming
+from digest.storage.postgresql.claims import Claims
 from digest.storage.postgresql.confirmations import Confirmations
 from digest.storage.postgresql.connection import Connection
 from digest.storage.postgresql.editions import Editions
@@ -42,6 +43,7 @@ class PostgresqlStore(
     Outbox,
     Reports,
     WebPages,
+    Claims,
     RestoreDetection,
 ):
     """The PostgreSQL `Store`. Its methods may be called from any thread, and run at the same time.

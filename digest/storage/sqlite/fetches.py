@@ -64,6 +64,21 @@ class Fetches(Part):
     def end_lease(self, task: str) -> None:
         """Does nothing: see `take_lease`."""
 
+    def begin_claims(self, holder: str, *, lasting: timedelta) -> int:
+        """Always returns 1: see `take_lease`."""
+        return 1
+
+    def keep_claims(self, holder: str, *, lasting: timedelta) -> bool:
+        """Always returns true: see `take_lease`."""
+        return True
+
+    def end_claims(self, holder: str) -> None:
+        """Does nothing: see `take_lease`."""
+
+    def reclaim_abandoned(self, *, now: datetime) -> int:
+        """Always returns 0: `reclaim` has all that a dead process left."""
+        return 0
+
     def note_alive(self, name: str) -> int:
         """Always returns 1: see `take_lease`."""
         return 1

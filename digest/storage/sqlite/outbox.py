@@ -118,14 +118,17 @@ class Outbox(Part):
         )
         return put_off.rowcount > 0
 
-    def renew(self, numbers: Sequence[int], *, until: datetime) -> None:
+    def renew(self, numbers: Sequence[int], *, until: datetime, holder: str | None = None) -> None:
+        # The lock of the state keeps other holders away, here and below.
         with self._connection.transaction() as db:
             db.conn.executemany(
                 "UPDATE mailing SET due_at = ? WHERE number = ? AND state = 'sending'",
                 ((text_of(until), number) for number in numbers),
             )
 
-    def record_results(self, conclusions: Sequence[DeliveryResult], *, now: datetime) -> None:
+    def record_results(
+        self, conclusions: Sequence[DeliveryResult], *, now: datetime, holder: str | None = None
+    ) -> None:
         with self._connection.transaction() as db:
             db.conn.executemany(
                 """
@@ -188,7 +191,9 @@ class Outbox(Part):
         )
         return int(accepted), int(dead)
 
-    def release(self, numbers: Sequence[int], *, now: datetime, reply: str | None = None) -> None:
+    def release(
+        self, numbers: Sequence[int], *, now: datetime, reply: str | None = None, holder: str | None = None
+    ) -> None:
         with self._connection.transaction() as db:
             db.conn.executemany(
                 """

@@ -1,0 +1,65 @@
+"""Which mailings go on, over all hosts. The rows are leases of `lease`, by the clock of the server."""
+
+from datetime import datetime, timedelta
+
+from digest.storage.postgresql.editions import Part
+from digest.storage.postgresql.row_mapping import whole_second
+
+_TASK = "mailing/"
+
+_ABANDONED = """
+WITH ended AS (
+    DELETE FROM lease WHERE starts_with(task, %(task)s) AND ends_at <= clock_timestamp() RETURNING holder
+)
+UPDATE mailing SET state = 'unknown', may_have_arrived = true, due_at = %(now)s
+WHERE state = 'sending' AND due_at IS NOT NULL
+    AND split_part(claimed_by, '/', 1) IN (SELECT holder FROM ended)
+"""
+"""Whoever extends the lease meanwhile waits for this transaction, and then has none."""
+
+_SHARING = """
+SELECT greatest(
+    (SELECT count(*) FROM host WHERE seen_at > clock_timestamp() - interval '1 minute'),
+    (SELECT count(*) FROM lease WHERE starts_with(task, %s) AND ends_at > clock_timestamp())
+)
+"""
+
+HELD_BY = (
+    "(%(holder)s::text IS NULL OR split_part(claimed_by, '/', 1) = split_part(%(holder)s::text, '/', 1))"
+)
+"""Whether the mailing is of the holder that the statement is given, or none is given."""
+
+
+class Claims(Part):
+    """The part of the store for the processes that hold mailings."""
+
+    def begin_claims(self, holder: str, *, lasting: timedelta) -> int:
+        with self._connection.transaction() as db:
+            db.execute(
+                """
+                INSERT INTO lease (task, holder, ends_at) VALUES (%s, %s, clock_timestamp() + %s)
+                ON CONFLICT (task) DO UPDATE SET ends_at = excluded.ends_at
+                """,
+                [_TASK + holder, holder, lasting],
+            )
+            ((sharing,),) = db.execute(_SHARING, [_TASK]).fetchall()
+            return int(sharing)
+
+    def keep_claims(self, holder: str, *, lasting: timedelta) -> bool:
+        with self._connection.transaction() as db:
+            kept = db.execute(
+                "UPDATE lease SET ends_at = clock_timestamp() + %s WHERE task = %s",
+                [lasting, _TASK + holder.partition("/")[0]],
+            )
+            return kept.rowcount > 0
+
+    def end_claims(self, holder: str) -> None:
+        with self._connection.transaction() as db:
+            db.execute("DELETE FROM lease WHERE task = %s", [_TASK + holder])
+
+    def reclaim_abandoned(self, *, now: datetime) -> int:
+        ended = "SELECT 1 FROM lease WHERE starts_with(task, %s) AND ends_at <= clock_timestamp() LIMIT 1"
+        if not self._connection.rows(ended, [_TASK]):
+            return 0
+        with self._connection.transaction() as db:
+            return db.execute(_ABANDONED, {"task": _TASK, "now": whole_second(now)}).rowcount
