@@ -40,53 +40,51 @@ class Server:
     """Listens at a socket in a folder that only its user can enter, and at no port."""
 
     def __init__(self, programs: Path, folder: Path, *, options: dict[str, str] | None = None) -> None:
-        self._programs, self._folder = programs, folder
+        self._programs, self.folder = programs, folder
         self._options = {"listen_addresses": "", "shared_buffers": "32MB", **_FAST, **(options or {})}
         self._numbers = count()
         self._given: list[str] = []
         self._free: list[str] = []
         self._user = "postgres" if os.geteuid() == 0 else None
-        if self._user:
-            shutil.chown(folder, self._user, pwd.getpwnam(self._user).pw_gid)
+        self.own(folder)
         made = ("-D", self.data, "-U", "digest", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         self._call("initdb", *made)
         self.start()
 
     @property
     def data(self) -> Path:
-        return self._folder / "data"
+        return self.folder / "data"
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def url(self, database: str, *, user: str = "digest") -> DatabaseUrl:
-        return DatabaseUrl(f"postgresql://{user}@/{database}?host={self._folder}")
+        return DatabaseUrl(f"postgresql://{user}@/{database}?host={self.folder}")
+
+    def own(self, path: Path) -> None:
+        """Gives a file or folder to the user of the server."""
+        if self._user:
+            shutil.chown(path, self._user, pwd.getpwnam(self._user).pw_gid)
 
     def start(self) -> None:
-        """Starts it, and waits until it answers. It does not outlive this process."""
+        """Starts it, and waits until it answers."""
         options = [word for key, value in self._options.items() for word in ("-c", f"{key}={value}")]
-        alone = ["setpriv", "--pdeathsig", "QUIT"]
-        if self._user:
-            alone += [
-                "--reuid",
-                self._user,
-                "--regid",
-                str(pwd.getpwnam(self._user).pw_gid),
-                "--clear-groups",
-            ]
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*alone, self._programs / "postgres", "-D", self.data, "-k", self._folder, *options],
-                stdout=log,
-                stderr=log,
-                cwd="/",
-            )
+        self._process = self.beside(self._programs / "postgres", "-D", self.data, "-k", self.folder, *options)
         end = monotonic() + LIMIT
         while not self._answers():
             if monotonic() > end or self._process.poll() is not None:
-                raise AssertionError((self._folder / "log").read_text())
+                raise AssertionError((self.folder / "log").read_text())
             sleep(0.05)
+
+    def beside(self, *command: object) -> "subprocess.Popen[bytes]":
+        """Starts a program as the user of the server. It does not outlive this process."""
+        alone = ["setpriv", "--pdeathsig", "QUIT"]
+        if self._user:
+            group = str(pwd.getpwnam(self._user).pw_gid)
+            alone += ["--reuid", self._user, "--regid", group, "--clear-groups"]
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen([*alone, *map(str, command)], stdout=log, stderr=log, cwd="/")
 
     def _answers(self) -> bool:
         try:
@@ -167,6 +165,35 @@ def running(**options: str) -> Iterator[Server]:
         finally:
             if server._process.poll() is None:
                 server.stop()
+
+
+@contextmanager
+def pooled(server: Server, url: DatabaseUrl) -> Iterator[DatabaseUrl]:
+    """PgBouncer in transaction mode before a database, with fewer connections than who uses it has."""
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
+    settings = server.folder / "pgbouncer.ini"
+    settings.write_text(
+        f"[databases]\n{name_of(url)} = host={server.folder} user=digest\n"
+        f"[pgbouncer]\nunix_socket_dir = {server.folder}\nlisten_port = 6432\nauth_type = any\n"
+        "pool_mode = transaction\ndefault_pool_size = 3\n"
+    )
+    process = server.beside(program, settings)
+    try:
+        end = monotonic() + LIMIT
+        while not (server.folder / ".s.PGSQL.6432").exists():
+            assert monotonic() < end, (server.folder / "log").read_text()
+            sleep(0.05)
+        yield DatabaseUrl(f"{url.url}&port=6432")
+    finally:
+        process.terminate()
+        process.wait(LIMIT)
+
+
+def name_of(url: DatabaseUrl) -> str:
+    """The name of the database."""
+    return url.url.partition("@/")[2].partition("?")[0]
 
 
 @cache

@@ -4,6 +4,7 @@ Everything works through a pooler in transaction mode: nothing is left in a sess
 no statement is prepared (https://www.pgbouncer.org/features.html).
 """
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,12 @@ Database = psycopg.Connection[tuple[Any, ...]]
 _PATIENCE = 30.0
 """How long a call waits for a connection: a restart of the server takes seconds."""
 
+_RECONNECTING = 5.0
+"""Seconds until the pool gives up. The next call tries anew at once; the pool would wait ever longer."""
+
 _MOST_CONNECTIONS = 4
+
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a call that fails says why
 
 _DEFAULTS = {
     "connect_timeout": "10",
@@ -89,6 +95,7 @@ class Connection:
             min_size=0,
             max_size=_MOST_CONNECTIONS,
             num_workers=1,
+            reconnect_timeout=_RECONNECTING,
             timeout=_PATIENCE if patience is None else patience,
             open=True,
         )

@@ -4,7 +4,7 @@ They wait, and are given in the order of asking (https://www.postgresql.org/docs
 A host that vanishes loses them with its connection.
 """
 
-from enum import IntEnum
+from enum import StrEnum
 from typing import Any, LiteralString
 
 import psycopg
@@ -13,17 +13,17 @@ _CLASS = 0x61725869
 """Separates the locks of this program from those of others in the same database: `arXi`."""
 
 
-class Lock(IntEnum):
-    """What the holder alone may do."""
+class Lock(StrEnum):
+    """What the holder alone may do, by the object that it locks: a copy of the tables has its own locks."""
 
-    MIGRATING = 1
-    NUMBERING = 2
-    """Give numbers to hits, revisions and changes, and begin subscriptions behind them."""
+    MIGRATING = "current_schema()::regnamespace"
+    NUMBERING = "'hit'::regclass"
+    """Give numbers to editions, hits, revisions and changes, and begin subscriptions behind them."""
 
 
 def hold(db: psycopg.Connection[tuple[Any, ...]], lock: Lock) -> None:
     """Waits for the lock, and holds it until the transaction ends."""
-    db.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_CLASS, int(lock)])
+    db.execute(f"SELECT pg_advisory_xact_lock(%s::bigint << 32 | {lock}::oid::bigint)", [_CLASS])
 
 
 def last_number(db: psycopg.Connection[tuple[Any, ...]], table: LiteralString) -> int:
