@@ -1,22 +1,18 @@
 """Decides what is new for subscribers, from facts of the store."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from operator import attrgetter
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from digest.config.parsing import address_key
 from digest.model.digest import Change, Hit, Revision
-from digest.storage.news_facts import FoundHits, NewsFacts, SubscriberFacts, Subscription
+from digest.storage.news_facts import FoundHits, NewsFacts, SubscriberFacts
 from digest.storage.pipeline_stores import NewsStore
 from digest.storage.values import News
 
 _GROUPS_KEPT = 2_000
-
-_Span: TypeAlias = tuple[FoundHits, int, int]
-"""The hits of one query from one place up to another."""
 
 
 class _Served(NamedTuple):
@@ -45,13 +41,9 @@ class Deciding:
         subscriber = facts.subscribers.get(address)
         if subscriber is None:
             return News(groups=(), frontier=facts.frontier)
-        spans, is_shared = _spans(facts, subscriber)
-        if is_shared:
-            groups = tuple([self._group(*span) for span in spans])
-        else:
-            groups = (_unknown(facts, subscriber, spans),)
+        groups, is_shared = self._groups(facts, subscriber)
         return News(
-            groups=groups,
+            groups=tuple(groups),
             frontier=facts.frontier,
             is_shared=is_shared,
             standing=subscriber.standing,
@@ -60,6 +52,26 @@ class Deciding:
             changes=tuple(_changes(facts, subscriber)) if facts.versions.changes else (),
         )
 
+    def _groups(self, facts: NewsFacts, subscriber: SubscriberFacts) -> tuple[list[tuple[Hit, ...]], bool]:
+        """Returns the hits after the cursor by query, and the backlog; and whether others share them."""
+        groups: list[tuple[Hit, ...]] = []
+        queries = []
+        for one in subscriber.subscriptions:
+            after = one.news_after(subscriber.standing.hit)
+            if after is None:
+                continue
+            found = facts.found[one.query]
+            begin, end = found.span(after, one.ended_after)
+            if begin < end:
+                known = _known(facts, subscriber, found, begin, end)
+                if group := self._group(found, begin, end, known):
+                    groups.append(group)
+                    queries.append(one.query)
+        backlog = _backlog(facts, subscriber)
+        if backlog:
+            groups.append(backlog)
+        return groups, not backlog and len(set(queries)) == len(queries)
+
 
 def news_for(store: NewsStore, email: str, *, backlog_since: datetime) -> News:
     """Returns what is new for one subscriber. The backlog is limited to papers since `backlog_since`."""
@@ -67,55 +79,50 @@ def news_for(store: NewsStore, email: str, *, backlog_since: datetime) -> News:
     return Deciding().news(facts, address_key(email))
 
 
-def _group(found: FoundHits, begin: int, end: int) -> tuple[Hit, ...]:
-    return found.hits[begin:end]
+def _group(found: FoundHits, begin: int, end: int, left_out: tuple[int, ...]) -> tuple[Hit, ...]:
+    if not left_out:
+        return found.hits[begin:end]
+    return tuple(hit for place, hit in enumerate(found.hits[begin:end], start=begin) if place not in left_out)
 
 
-def _spans(facts: NewsFacts, subscriber: SubscriberFacts) -> tuple[list[_Span], bool]:
-    """Returns the hits after the cursor, and whether the subscriber knows none of their papers.
+def _known(
+    facts: NewsFacts, subscriber: SubscriberFacts, found: FoundHits, begin: int, end: int
+) -> tuple[int, ...]:
+    """Returns the places of the hits whose papers the subscriber knows from an earlier hit or from elsewhere.
 
-    They know none if each paper was first found after the cursor. There must also be no backlog.
+    Hits that they were served are not after their cursor.
     """
-    cursor, is_shared = subscriber.standing.hit, not subscriber.seen_elsewhere
-    spans: list[_Span] = []
-    queries = set()
-    for one in subscriber.subscriptions:
-        after = one.news_after(cursor)
-        if after is None:
-            continue
-        found = facts.found[one.query]
-        begin, end = found.span(after, one.ended_after)
-        if begin < end:
-            spans.append((found, begin, end))
-            is_shared = is_shared and found.earliest[begin] > cursor and one.query not in queries
-            queries.add(one.query)
-        if one.is_beginning and facts.backlog.get(one.query):
-            is_shared = False
-    return spans, is_shared
-
-
-def _unknown(facts: NewsFacts, subscriber: SubscriberFacts, spans: Sequence[_Span]) -> tuple[Hit, ...]:
-    """Returns the hits of `spans` and of the backlog whose papers the subscriber does not know."""
+    cursor = subscriber.standing.hit
+    if subscriber.seen_elsewhere or found.numbers[begin] <= cursor:
+        places: Iterable[int] = range(begin, end)
+    else:
+        places = [at for at, first in found.seen_before if first <= cursor and begin <= at < end]
+    if not places:
+        return ()
     served = _served(subscriber)
-    candidates = [
-        (found.hits[place], found.papers[place]) for found, begin, end in spans for place in range(begin, end)
-    ]
-    for one in subscriber.subscriptions:
-        if one.is_beginning:
-            candidates += _backlog(facts, one)
-    hits = [
+    return tuple(place for place in places if _knows(facts, subscriber, served, found.papers[place]))
+
+
+def _knows(
+    facts: NewsFacts, subscriber: SubscriberFacts, served: Mapping[int, Sequence[_Served]], paper: int
+) -> bool:
+    return paper in subscriber.seen_elsewhere or any(
+        one.first < number <= (one.last_past if is_past else one.last)
+        for query, number, is_past in facts.hits_of_paper[paper]
+        for one in served.get(query, ())
+    )
+
+
+def _backlog(facts: NewsFacts, subscriber: SubscriberFacts) -> tuple[Hit, ...]:
+    """Returns the backlog of what the subscriber began to follow, without papers that they know."""
+    beginning = [one for one in subscriber.subscriptions if one.is_beginning and facts.backlog.get(one.query)]
+    served = _served(subscriber) if beginning else {}
+    return tuple(
         hit
-        for hit, paper in candidates
-        if paper not in subscriber.seen_elsewhere and not _is_served(facts, served, paper)
-    ]
-    return tuple(sorted(hits, key=attrgetter("number")))
-
-
-def _backlog(facts: NewsFacts, beginning: Subscription) -> Iterator[tuple[Hit, int]]:
-    last = beginning.began_after or 0
-    for hit, paper, is_past in facts.backlog.get(beginning.query, ()):
-        if hit.number <= last or is_past:
-            yield hit, paper
+        for one in beginning
+        for hit, paper, is_past in facts.backlog[one.query]
+        if (hit.number <= (one.began_after or 0) or is_past) and not _knows(facts, subscriber, served, paper)
+    )
 
 
 def _served(subscriber: SubscriberFacts) -> Mapping[int, Sequence[_Served]]:
@@ -135,14 +142,6 @@ def _served(subscriber: SubscriberFacts) -> Mapping[int, Sequence[_Served]]:
         last_past = min(last, welcomed_after) if one.is_welcomed else 0
         served[one.query].append(_Served(first, last, last_past))
     return served
-
-
-def _is_served(facts: NewsFacts, served: Mapping[int, Sequence[_Served]], paper: int) -> bool:
-    return any(
-        one.first < number <= (one.last_past if is_past else one.last)
-        for query, number, is_past in facts.hits_of_paper[paper]
-        for one in served.get(query, ())
-    )
 
 
 def _open_queries(subscriber: SubscriberFacts) -> set[int]:

@@ -6,7 +6,6 @@ Numbers of queries, papers, editions and subscriptions are those of the state.
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import NamedTuple
 
 from digest.model.digest import Hit
@@ -92,15 +91,15 @@ class SeenChange(NamedTuple):
 class FoundHits:
     """All hits of one query after the hit `after` that are not of the past, in the order of their `numbers`.
 
-    `papers` has the paper of each. `earliest` has for each the lowest number of all hits on its paper or on
-    that of a later one, by any query. Compared by identity.
+    `papers` has the paper of each. `seen_before` are the places of those whose paper has an earlier hit, by
+    another query, each with the number of the first one. Compared by identity.
     """
 
     after: int
     numbers: tuple[int, ...]
     hits: tuple[Hit, ...]
     papers: tuple[int, ...]
-    earliest: tuple[int, ...]
+    seen_before: tuple[tuple[int, int], ...]
 
     def span(self, after: int, last: int | None) -> tuple[int, int]:
         """Returns the places of the hits after `after` up to `last`, which is the very last if `None`."""
@@ -254,7 +253,6 @@ def found_hits(
 ) -> FoundHits:
     """Returns the hits of the query with this key, from rows of number, paper and edition in any order."""
     ordered = sorted(rows)
-    first = [min(hit.number for hit in hits_of_paper[paper]) for _, paper, _ in ordered]
     return FoundHits(
         after=after,
         numbers=tuple(number for number, _, _ in ordered),
@@ -263,5 +261,9 @@ def found_hits(
             for number, _, edition in ordered
         ),
         papers=tuple(paper for _, paper, _ in ordered),
-        earliest=tuple(accumulate(reversed(first), min))[::-1],
+        seen_before=tuple(
+            (place, first)
+            for place, (number, paper, _) in enumerate(ordered)
+            if (first := min(hit.number for hit in hits_of_paper[paper])) < number
+        ),
     )
