@@ -24,6 +24,10 @@ class Holder:
     pid: int
     user: str
 
+    @property
+    def is_alive(self) -> bool:
+        return Path(f"/proc/{self.pid}").exists()
+
     def __str__(self) -> str:
         return f"process {self.pid} of user {self.user}"
 
@@ -56,7 +60,10 @@ class LockFile:
             self.descriptor = None
 
     def holder(self) -> Holder | None:
-        """Who holds it now, if the system says so: Linux does, except in some containers."""
+        """Which process took it, if the system says so: Linux does, except in some containers.
+
+        If that process has ended, and its children still hold the lock, Linux may name nobody.
+        """
         with suppress(OSError):
             inode = self.path.stat().st_ino
             for pid, held in _HELD.findall(_LOCKS.read_text(encoding="ascii", errors="replace")):

@@ -12,6 +12,9 @@ from digest.storage.sqlite.errors import state_error
 _PATIENCE = 1.0
 """In seconds. `digest status` holds the lock for a moment to see whether it is free."""
 
+_WORKERS_PATIENCE = 10.0
+"""In seconds. The workers of a process that was killed hold the lock until they have ended."""
+
 _held: dict[Path, LockFile] = {}
 """The locks of this process, by state."""
 
@@ -21,15 +24,18 @@ def hold_state(state: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
     """Holds the lock of `state`. The lock is released when the process dies.
 
     Raises `AlreadyRunning`, which names the holder, if another process holds the lock for longer than
-    `patience` seconds, and `StateError` if the lock file cannot be created.
+    `patience` seconds (longer if only the workers of a dead process are left), and `StateError` if the lock
+    file cannot be created.
     """
     lock = lock_of(state)
     end = monotonic() + patience
     try:
         make_private_folder(state.parent)
         while not lock.acquire():
-            if monotonic() >= end:
-                raise AlreadyRunning(str(state), str(lock.holder() or ""))
+            holder = lock.holder()
+            is_left_over = patience > 0 and not (holder and holder.is_alive)
+            if monotonic() >= end + (_WORKERS_PATIENCE if is_left_over else 0):
+                raise AlreadyRunning(str(state), str(holder or ""))
             sleep(0.05)
     except OSError as error:
         raise state_error(lock.path, error) from error

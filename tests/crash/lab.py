@@ -6,7 +6,7 @@ import random
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,6 +33,7 @@ class Lab:
     inbox: Mailbox
     installation: Installation
     processes: AsyncExitStack
+    command: Sequence[str] = ("-m", "digest")
 
     @property
     def state(self) -> Path:
@@ -47,7 +48,7 @@ class Lab:
         self.inbox.run += 1
         return await self.processes.enter_async_context(
             started_here(
-                sys.executable, "-m", "digest", "run", "--now", self.days.now.isoformat(),
+                sys.executable, *self.command, "run", "--now", self.days.now.isoformat(),
                 cwd=self.installation.folder, env=self.installation.environ, stdout=DEVNULL, stderr=PIPE,
             )
         )  # fmt: skip
@@ -84,8 +85,16 @@ class Lab:
 
 @asynccontextmanager
 async def laboratory(
-    folder: Path, chance: random.Random, *, subscribers: int, state: Path | None = None
+    folder: Path,
+    chance: random.Random,
+    *,
+    subscribers: int,
+    state: Path | None = None,
+    command: Sequence[str] = ("-m", "digest"),
+    connections: int = CONNECTIONS,
+    **more: object,
 ) -> AsyncIterator[Lab]:
+    """A laboratory in `folder`. `command`: the arguments of Python that begin `digest`; `more`: settings."""
     topics = {f"reader{number}@example.org": tuple(chance.sample(TOPICS, 2)) for number in range(subscribers)}
     days = Days(invented_days(FIRST_DAY, DAYS, chance), FIRST_DAY, chance)
     with mailbox(chance) as (port, inbox):
@@ -96,8 +105,9 @@ async def laboratory(
                 "smtp__port": port,
                 "smtp__security": "none",
                 "smtp__sender": "digest@example.org",
-                "smtp__connections": CONNECTIONS,
+                "smtp__connections": connections,
                 **({"state": state} if state else {}),
+                **more,
             }
             yield Lab(
                 subscribers=topics,
@@ -105,6 +115,7 @@ async def laboratory(
                 arxiv=arxiv,
                 inbox=inbox,
                 processes=processes,
+                command=command,
                 installation=Installation(folder, _subscribers_toml(topics), **settings),
             )
 

@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import sys
+from asyncio.subprocess import PIPE
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,11 +25,13 @@ from digest.pipeline.plan import Plan
 from digest.service import worker_pool
 from digest.service.mail_setup import WriterSetup, build_writer
 from digest.service.worker_pool import WorkerPool, shared_out, worker_count
+from digest.storage.factory import is_at_work, open_alone
 from digest.storage.rate_limit import UNLIMITED, Limits
 from digest.storage.sqlite.store import SqliteStore
 from digest.subscribers.subscriber import Subscriber
 from tests.factories import make_subscriber
-from tests.integration.mail_server import Answer, MailServer, serving
+from tests.integration.mail_server import Answer, Do, MailServer, serving
+from tests.processes import started_here
 from tests.stores import LONG_AGO, NOW, found, outbox_of, record
 from tests.waiting import LIMIT
 
@@ -354,3 +357,100 @@ def test_there_are_no_more_workers_than_connections() -> None:
     assert worker_count(8, transport) == 3
     assert worker_count(2, transport) == 2
     assert worker_count(None, transport) in {1, 2, 3}
+
+
+_FEW_ARE_MANY = (
+    "from digest.pipeline import coordinator\ncoordinator.MANY = 1\nfrom digest.cli import main\nmain()\n"
+)
+
+
+def run_command(folder: Path, server: MailServer) -> tuple[tuple[str, ...], dict[str, str]]:
+    """`digest run` with two workers, and its environment. There is no arXiv: it sends what waits."""
+    subscribers = "".join(f'[[subscriber]]\nemail = "{one}"\nkeywords = ["tea"]\n' for one in addresses(200))
+    (folder / "subscribers.toml").write_text(subscribers)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "DIGEST_STATE": str(folder / "digest.db"),
+        "DIGEST_SUBSCRIBERS": str(folder / "subscribers.toml"),
+        "DIGEST_ARXIV__API_URL": "http://127.0.0.1:9/api/query",
+        "DIGEST_ARXIV__OAI_URL": "http://127.0.0.1:9/oai",
+        "DIGEST_ARXIV__FEED_URL": "http://127.0.0.1:9/atom",
+        "DIGEST_ARXIV__RETRY_PAUSE": "0",
+        "DIGEST_SMTP__HOST": "127.0.0.1",
+        "DIGEST_SMTP__PORT": str(server.port),
+        "DIGEST_SMTP__SECURITY": "none",
+        "DIGEST_SMTP__CONNECTIONS": "2",
+        "DIGEST_DELIVERY__WORKERS": "2",
+    }
+    return (sys.executable, "-c", _FEW_ARE_MANY, "run", "--now", NOW.isoformat()), environ
+
+
+async def until(has_come: Callable[[], bool]) -> None:
+    async with asyncio.timeout(LIMIT):
+        while not has_come():
+            await asyncio.sleep(0.01)
+
+
+async def test_the_next_run_waits_for_the_workers_of_one_that_was_killed(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    outbox_of(store, *addresses(200))
+    store.close()
+    state = tmp_path / "digest.db"
+    async with serving(MailServer(answers={"DOT": Do.HANG})) as server:
+        command, environ = run_command(tmp_path, server)
+        async with started_here(*command, env=environ, cwd=tmp_path) as run:
+            await until(lambda: server.commands.count("DATA") == 2)
+            os.kill(run.pid, signal.SIGKILL)
+            await run.wait()
+            assert is_at_work(state), "its workers hold the lock"
+            await asyncio.to_thread(_hold_for_a_moment, state)
+            assert workers_of(state) == set()
+
+
+def _hold_for_a_moment(state: Path) -> None:
+    with open_alone(state):
+        pass
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_to_all_processes_lets_them_finish_the_current_mails(
+    store: SqliteStore, tmp_path: Path, stop: signal.Signals
+) -> None:
+    """As Ctrl-C and systemd send it: to the whole group."""
+    outbox_of(store, *addresses(200))
+    async with serving(MailServer(seconds_per_byte=0.001)) as server:
+        command, environ = run_command(tmp_path, server)
+        run_here = started_here(
+            *command, env=environ, cwd=tmp_path, start_new_session=True, stdout=PIPE, stderr=PIPE
+        )
+        async with run_here as run:
+            await until(lambda: len(server.accepted) >= 5)
+            os.killpg(run.pid, stop)
+            async with asyncio.timeout(LIMIT):
+                _, said = await run.communicate()
+    assert b"stopping after the current mails" in said
+    assert run.returncode == 130
+    assert 5 <= len(server.accepted) < 200
+    assert store.waiting() == 200 - len(server.accepted), "what was accepted is recorded"
+    assert store.reclaim(now=NOW, latest=NOW + timedelta(days=1)) == 0
+
+
+async def test_the_password_is_in_no_argument_and_no_environment(store: SqliteStore, tmp_path: Path) -> None:
+    outbox_of(store, *addresses(200))
+    extensions = ("AUTH PLAIN LOGIN",)
+    async with serving(MailServer(answers={"DOT": Do.HANG}, extensions=extensions)) as server:
+        command, environ = run_command(tmp_path, server)
+        environ |= {"DIGEST_SMTP__USERNAME": "me", "DIGEST_SMTP__PASSWORD": "sesame-open"}
+        async with started_here(*command, env=environ, cwd=tmp_path) as run:
+            await until(lambda: server.commands.count("DATA") == 2)
+            workers = workers_of(tmp_path / "digest.db") - {run.pid}
+            seen = [
+                (Path(f"/proc/{pid}") / name).read_bytes()
+                for pid in workers
+                for name in ("cmdline", "environ")
+            ]
+    assert len(workers) == 2
+    assert any(line.startswith("AUTH") for line in server.commands)
+    assert not [text for text in seen if b"sesame" in text]
