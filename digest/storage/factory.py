@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from time import time
 from types import ModuleType
-from typing import cast
 
 from digest.config.database_url import DatabaseUrl
 from digest.config.file_lock import make_private_folder
@@ -37,7 +36,7 @@ def open_store(state: State, *, patience: float | None = None) -> AbstractContex
     A change waits up to `patience` seconds, if given, for other writers. Raises `StateError`.
     """
     if isinstance(state, DatabaseUrl):
-        return _as_store(_postgresql("store").open_store(state, patience=patience))
+        return _store(_postgresql("store").open_store(state, patience=patience))
     return SqliteStore(state, patience=patience)
 
 
@@ -78,7 +77,7 @@ def open_beside(state: State) -> Iterator[Store]:
     A state file of an older version is not changed: a copy of it is opened.
     """
     if isinstance(state, DatabaseUrl) and is_there(state):
-        opened = _as_store(_postgresql("store").open_beside(state))
+        opened = _store(_postgresql("store").open_beside(state))
     elif isinstance(state, Path) and is_there(state) and inspection.is_of_this_version(state):
         opened = open_store(state)
     else:
@@ -96,7 +95,7 @@ def open_copy(state: State) -> Iterator[Store]:
     """
     is_known = is_there(state)
     if isinstance(state, DatabaseUrl) and is_known:
-        with _as_store(_postgresql("store").open_copy(state)) as store:
+        with _store(_postgresql("store").open_copy(state)) as store:
             yield store
         return
     _remove_left_copies()
@@ -182,6 +181,11 @@ def make_folder(folder: Path) -> None:
         raise sqlite_errors.state_error(folder, error) from error
 
 
+def _store(opened: AbstractContextManager[Store]) -> AbstractContextManager[Store]:
+    """Gives what an imported module returns its type."""
+    return opened
+
+
 def _postgresql(module: str) -> ModuleType:
     """Imports a module of `storage/postgresql`, which needs the extra. Raises `ConfigurationError`."""
     try:
@@ -191,8 +195,3 @@ def _postgresql(module: str) -> ModuleType:
             f"the state is a PostgreSQL database, and {error.name or error} is not installed:"
             " pip install 'arxiv-digest-mailer[postgresql]'"
         ) from error
-
-
-def _as_store(opened: object) -> AbstractContextManager[Store]:
-    """Some methods are not built yet: tests/contract/conftest.py."""
-    return cast("AbstractContextManager[Store]", opened)

@@ -1,12 +1,11 @@
 """Each test of what a store promises is done with each kind of store."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from digest.storage.base import Store
-from digest.storage.postgresql.store import PostgresqlStore
 from tests.contract.back_ends import BACK_ENDS, BackEnd
 from tests.postgresql import take_back_databases
 
@@ -29,15 +28,3 @@ def other(store: Store, back_end: BackEnd, tmp_path: Path) -> Iterator[Store]:
     """The same state, as another process has it."""
     with back_end.open(tmp_path) as other:
         yield other
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that needs a method which PostgreSQL's store has not yet is expected to fail."""
-    report = yield
-    error = call.excinfo.value if call.excinfo else None
-    if isinstance(error, AttributeError) and isinstance(error.obj, PostgresqlStore):
-        report.outcome, report.wasxfail = "skipped", f"not built yet: {error.name}"
-    return report

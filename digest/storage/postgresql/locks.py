@@ -19,6 +19,8 @@ class Lock(StrEnum):
     MIGRATING = "current_schema()::regnamespace"
     NUMBERING = "'hit'::regclass"
     """Give numbers to editions, hits, revisions and changes, and begin subscriptions behind them."""
+    SENDING = "'sending'::regclass"
+    """Count a mail for the limits of a provider."""
 
 
 def hold(db: psycopg.Connection[tuple[Any, ...]], lock: Lock) -> None:

@@ -1,8 +1,10 @@
 """The store in a PostgreSQL database, with all parts over one pool of connections."""
 
+from contextlib import AbstractContextManager
 from typing import Self
 
 from digest.config.database_url import DatabaseUrl
+from digest.storage.base import Store
 from digest.storage.postgresql.address_changes import Renaming
 from digest.storage.postgresql.claims import Claims
 from digest.storage.postgresql.confirmations import Confirmations
@@ -17,6 +19,7 @@ from digest.storage.postgresql.news import NewsReader
 from digest.storage.postgresql.outbox import Outbox
 from digest.storage.postgresql.papers import Papers
 from digest.storage.postgresql.preferences import SavedPreferences
+from digest.storage.postgresql.rate_limit import RateLimit
 from digest.storage.postgresql.rehearsal import RehearsalConnection
 from digest.storage.postgresql.reports import Reports
 from digest.storage.postgresql.restore_detection import RestoreDetection
@@ -44,6 +47,7 @@ class PostgresqlStore(
     Reports,
     WebPages,
     Claims,
+    RateLimit,
     RestoreDetection,
 ):
     """The PostgreSQL `Store`. Its methods may be called from any thread, and run at the same time.
@@ -65,16 +69,16 @@ class PostgresqlStore(
         self._connection.close()
 
 
-def open_store(url: DatabaseUrl, *, patience: float | None = None) -> PostgresqlStore:
+def open_store(url: DatabaseUrl, *, patience: float | None = None) -> AbstractContextManager[Store]:
     """Opens the state, and creates or converts it if it must."""
     return PostgresqlStore(Connection(url, patience=patience))
 
 
-def open_beside(url: DatabaseUrl) -> PostgresqlStore:
+def open_beside(url: DatabaseUrl) -> AbstractContextManager[Store]:
     """Opens the state for reading. Raises `StateError` for an older format: converting is left to a run."""
     return PostgresqlStore(Connection(url, may_migrate=False))
 
 
-def open_copy(url: DatabaseUrl) -> PostgresqlStore:
+def open_copy(url: DatabaseUrl) -> AbstractContextManager[Store]:
     """Opens a temporary copy of the state, with no effect on it."""
     return PostgresqlStore(RehearsalConnection(url))
