@@ -56,8 +56,12 @@ def commands() -> tuple[Command, ...]:
     """All commands in the order of `digest --help`, the first one being `digest` itself."""
     group: Any = typer.main.get_command(app)
     found = [_command("", "", group)]
-    found += [_command(name, one.rich_help_panel, one) for name, one in group.commands.items()]
-    return tuple(found)
+    for name, one in group.commands.items():
+        parts = getattr(one, "commands", {})
+        found += [_command(f"{name} {part}", one.rich_help_panel, it) for part, it in parts.items()]
+        found += [] if parts else [_command(name, one.rich_help_panel, one)]
+    panels = list(dict.fromkeys(one.panel for one in found))
+    return tuple(sorted(found, key=lambda one: panels.index(one.panel)))
 
 
 def _command(name: str, panel: str, command: Any) -> Command:
@@ -93,7 +97,7 @@ def markdown() -> str:
         "",
         "`digest --help` and `digest COMMAND --help` say the same; so does the manual page, `man digest`.",
         "",
-        " · ".join(f"[{one.name}](#digest-{one.name})" for one in others),
+        " · ".join(f"[{one.name}](#digest-{one.name.replace(' ', '-')})" for one in others),
         "",
         "## Before the command",
         "",

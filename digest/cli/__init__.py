@@ -32,6 +32,7 @@ from digest.cli import (
     page,
     preview,
     run,
+    state,
     status,
     subscribers,
     subscriptions,
@@ -86,6 +87,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
         app.command(_command.__name__.rstrip("_"), rich_help_panel=_panel)(_command)
+app.add_typer(state.app, name="state", rich_help_panel="State")
 
 
 def _show_version(is_wanted: bool) -> None:

@@ -36,7 +36,7 @@ def open_store(state: State, *, patience: float | None = None) -> AbstractContex
     A change waits up to `patience` seconds, if given, for other writers. Raises `StateError`.
     """
     if isinstance(state, DatabaseUrl):
-        return _store(_postgresql("store").open_store(state, patience=patience))
+        return _store(postgresql("store").open_store(state, patience=patience))
     return SqliteStore(state, patience=patience)
 
 
@@ -77,7 +77,7 @@ def open_beside(state: State) -> Iterator[Store]:
     A state file of an older version is not changed: a copy of it is opened.
     """
     if isinstance(state, DatabaseUrl) and is_there(state):
-        opened = _store(_postgresql("store").open_beside(state))
+        opened = _store(postgresql("store").open_beside(state))
     elif isinstance(state, Path) and is_there(state) and inspection.is_of_this_version(state):
         opened = open_store(state)
     else:
@@ -95,7 +95,7 @@ def open_copy(state: State) -> Iterator[Store]:
     """
     is_known = is_there(state)
     if isinstance(state, DatabaseUrl) and is_known:
-        with _store(_postgresql("store").open_copy(state)) as store:
+        with _store(postgresql("store").open_copy(state)) as store:
             yield store
         return
     _remove_left_copies()
@@ -120,7 +120,7 @@ def _remove_left_copies() -> None:
 def is_there(state: State) -> bool:
     """Whether the state exists. Raises `StateError` if this cannot be found out."""
     if isinstance(state, DatabaseUrl):
-        return bool(_postgresql("inspection").is_there(state))
+        return bool(postgresql("inspection").is_there(state))
     return sqlite_errors.is_there(state)
 
 
@@ -129,7 +129,7 @@ def size_of(state: State) -> int:
     if not is_there(state):
         return 0
     return (
-        int(_postgresql("inspection").size_of(state))
+        int(postgresql("inspection").size_of(state))
         if isinstance(state, DatabaseUrl)
         else state.stat().st_size
     )
@@ -153,7 +153,7 @@ def look_into(state: State, *, busy: timedelta, within: timedelta) -> bool:
     or if another process still locks it after `busy`. The pages of a database are its server's concern.
     """
     if isinstance(state, DatabaseUrl):
-        _postgresql("inspection").look_into(state)
+        postgresql("inspection").look_into(state)
         return True
     return inspection.look_into(state, busy=busy, within=within)
 
@@ -186,7 +186,7 @@ def _store(opened: AbstractContextManager[Store]) -> AbstractContextManager[Stor
     return opened
 
 
-def _postgresql(module: str) -> ModuleType:
+def postgresql(module: str) -> ModuleType:
     """Imports a module of `storage/postgresql`, which needs the extra. Raises `ConfigurationError`."""
     try:
         return import_module(f"digest.storage.postgresql.{module}")

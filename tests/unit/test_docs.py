@@ -142,7 +142,7 @@ def wrong_words(words: list[str]) -> Iterator[str]:
             yield words[0]
         words = words[2:] if words[0] == "--config" else words[1:]
     if words and words[0] != "COMMAND":
-        command = BY_NAME.get(words[0], command)
+        command = BY_NAME.get(words[0]) or BY_NAME.get(" ".join(words[:2]), command)
         if not command.name:
             yield words[0]
     options = [word.strip("[](),").split("=")[0] for word in words if re.match(r"[\[(]*-", word)]

@@ -79,7 +79,7 @@ class Editions:
 
     def _shelved(self, numbers: Iterable[int]) -> Iterator[tuple[int, Row]]:
         for shelf, wanted in groupby(sorted(numbers), key=lambda number: number // PLACES):
-            rows = _unpacked(self._connection.one("SELECT papers FROM shelf WHERE number = ?", [shelf]))
+            rows = unpacked(self._connection.one("SELECT papers FROM shelf WHERE number = ?", [shelf]))
             yield from ((number, rows[number % PLACES]) for number in wanted)
 
     def shelves_since(self, moment: datetime) -> list[int]:
@@ -102,7 +102,7 @@ class Editions:
         return [
             (shelf * PLACES + place, row[0])
             for shelf, papers in shelves
-            for place, row in enumerate(_unpacked(papers))
+            for place, row in enumerate(unpacked(papers))
             if row and row[SUBMITTED_AT] and row[SUBMITTED_AT] >= since
         ]
 
@@ -162,6 +162,6 @@ def span_of(shelf: int) -> tuple[int, int]:
     return shelf * PLACES, (shelf + 1) * PLACES - 1
 
 
-def _unpacked(papers: bytes) -> list[Any]:
+def unpacked(papers: bytes) -> list[Any]:
     rows: list[Any] = json.loads(bz2.decompress(papers))
     return rows

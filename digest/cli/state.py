@@ -1,0 +1,58 @@
+"""`digest state copy`: from one kind of state to another."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digest.config.database_url import DatabaseUrl
+from digest.config.parsing import counted
+
+app = typer.Typer(no_args_is_help=True, help="Copy the state to another place or kind of database.")
+
+_SHOWN = {
+    "paper": "paper",
+    "subscriber": "subscriber",
+    "mailing": "mailing",
+}
+
+
+@app.command("copy")
+def copy(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FROM", help="The state to copy: a file, or postgresql://…", show_default=False
+        ),
+    ],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TO", help="A new file, or an empty database: postgresql://…", show_default=False
+        ),
+    ],
+) -> None:
+    """Copy everything that a state remembers into an empty one, of either kind, and compare the two.
+
+    Cursors, tokens, the secret of links, Message-IDs and waiting mailings go with it. Stop the daemons of
+    both states first. If anything fails, TO stays empty. FROM is not changed: do not use it any more.
+
+    A password can be in the address, or where libpq looks for it ([b]digest docs postgresql[/b]).
+    """
+    from digest.storage.copying import copy_state
+
+    copied = copy_state(_place(source), _place(target))
+    parts = [counted(copied.rows[table], noun) for table, noun in _SHOWN.items()]
+    typer.echo(f"Copied {', '.join(parts)}; all {len(copied.rows)} tables were compared and are the same.")
+    typer.echo(f"Next: set state in digest.toml to {_place(target)}, and start the daemon.")
+
+
+def _place(text: str) -> Path | DatabaseUrl:
+    from digest.config.database_url import is_database, parse_database
+
+    if not is_database(text):
+        return Path(text).expanduser()
+    try:
+        return parse_database(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
