@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from digest.cli.doctor_checks.run_all import examine_here, exit_code
 from digest.config.database_url import DatabaseUrl
 from digest.errors import ConfigurationError, StateError
 from digest.pipeline.compose import compose
+from digest.service.finding import Verdict
 from digest.storage.base import Store
 from digest.storage.factory import back_up, is_there, look_into, open_beside, open_copy, open_store, size_of
 from digest.storage.postgresql import connection as connection_module
@@ -362,3 +364,12 @@ def test_it_works_through_a_pooler_in_transaction_mode(server: Server, tmp_path:
         assert len(claim(store, limit=20)) == 4
         with open_copy(through) as copy:
             record(copy, found("2606.00003", "tea"), covered=("tea",))
+
+
+def test_the_doctor_goes_on_without_a_database(tmp_path: Path) -> None:
+    config = tmp_path / "digest.toml"
+    config.write_text(f'state = "postgresql:///digest?host={tmp_path}"\nsubscribers = "database"\n')
+    found = {finding.name: finding for finding in examine_here(config, {})}
+    assert found["subscribers"].verdict is Verdict.WARNING
+    assert found["state"].verdict is Verdict.FAILED
+    assert exit_code(found.values()) == 1

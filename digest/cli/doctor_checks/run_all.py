@@ -12,7 +12,7 @@ from digest.cli.doctor_checks.systemd import check_service
 from digest.cli.doctor_checks.trial_mail import send_test
 from digest.cli.doctor_checks.web import check_pages
 from digest.config.loader import find_config, load_settings
-from digest.errors import ConfigurationError
+from digest.errors import ConfigurationError, StateError
 from digest.keywords.broad_terms import cautions
 from digest.model.paper import one_line
 from digest.service.bootstrap import Setup
@@ -71,6 +71,9 @@ def _read(config: Path | None, environ: Mapping[str, str]) -> tuple[Setup | None
     except ConfigurationError as error:
         setup = Setup(config_file=file, settings=settings, subscribers=(), fingerprint=())
         return setup, (found, *_broken(SUBSCRIBERS, error))
+    except StateError as error:
+        setup = Setup(config_file=file, settings=settings, subscribers=(), fingerprint=())
+        return setup, (found, warning(SUBSCRIBERS, f"not read: {error.reason}", "see the check of the state"))
     setup = Setup(config_file=file, settings=settings, subscribers=subscribers, fingerprint=())
     return setup, (found, _subscribers(setup))
 

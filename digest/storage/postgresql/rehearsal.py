@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import psycopg
 from psycopg import sql
 
 from digest.config.database_url import DatabaseUrl
@@ -41,7 +42,8 @@ class RehearsalConnection(Connection):
                 raise
 
     def close(self) -> None:
-        self._db.close()
+        with suppress(psycopg.Error):  # of a connection that is lost
+            self._db.rollback()
         self._pool.putconn(self._db)
         super().close()
 
