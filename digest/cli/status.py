@@ -29,8 +29,11 @@ def status(
     Uses no network: it reads the state and arXiv's calendar. A user without a state sees that of the
     service. Exits with 1 if a problem needs your attention, and with 2 if a file has an error.
     """
+    from platform import node
+
     from digest.config.loader import SYSTEM_CONFIG, is_of_the_service, of_the_service
     from digest.errors import ConfigurationError
+    from digest.pipeline.reconcile import explain_other_file
     from digest.service.bootstrap import load_setup
     from digest.service.health import SHOWN, examine
     from digest.storage.factory import is_at_work, is_there, open_beside, size_of
@@ -53,8 +56,13 @@ def status(
         subscribers = apply_preferences(setup.subscribers, store.preferences())
         shown = sys.maxsize if as_json else SHOWN
         health = examine(store, subscribers, now=now or datetime.now(UTC), shown=shown)
+        other = store.other_file(node(), setup.content) if setup.content else None
     size = size_of(state)
-    problems = (*([] if is_there(state) else [_missing(state)]), *health.problems())
+    problems = (
+        *([] if is_there(state) else [_missing(state)]),
+        *([explain_other_file(other)] if other else []),
+        *health.problems(),
+    )
     is_working = is_at_work(state)
     if as_json:
         found = {**_as_object(health, problems), "state_bytes": size, "is_running": is_working}

@@ -20,7 +20,7 @@ from digest.pipeline.fetch import FetchReport, fetch
 from digest.pipeline.leases import FETCHING, FINISHING, turn_of
 from digest.pipeline.plan import Due, Plan
 from digest.pipeline.progress import OutboxStatus, outbox_status
-from digest.pipeline.reconcile import take_up_entries, take_up_restored
+from digest.pipeline.reconcile import take_up_entries, take_up_file, take_up_restored
 from digest.pipeline.rendering import Write
 from digest.pipeline.schedule import due_at_slot, due_today
 from digest.sources.arxiv.calendar import last_announcement, why_quiet
@@ -78,12 +78,14 @@ class Enrolled:
     """The enrolled subscribers: those of the directory, with their preferences applied.
 
     `given_up` counts the mailings that ended because their subscriber has left. `notes` are for the operator.
+    `is_other_file`: another host has a later file; there are no subscribers then.
     """
 
     subscribers: tuple[Subscriber, ...]
     preferences: Mapping[str, Preferences]
     given_up: int
     notes: tuple[str, ...]
+    is_other_file: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +93,9 @@ class Cycle:
     """The steps of a cycle, and everything that they need. `transport` is `None` if nothing shall be sent.
 
     `subscribers` are those of the directory, and `file` identifies its version; in a file, another address
-    may be a rename (`finds_renames`). `writer` is called before mails are sent. `stop` ends a step early: a
-    fetch is cancelled, the current mails are finished. `digest.service.bootstrap.build_cycle` builds a cycle
-    from the settings.
+    may be a rename (`finds_renames`). `content` is the hash of that file on this `host`. `writer` is called
+    before mails are sent. `stop` ends a step early: a fetch is cancelled, the current mails are finished.
+    `digest.service.bootstrap.build_cycle` builds a cycle from the settings.
     """
 
     sources: Sequence[Source]
@@ -105,6 +107,8 @@ class Cycle:
     clock: Callable[[], datetime]
     file: str | None = None
     finds_renames: bool = True
+    content: str | None = None
+    host: str = ""
     limits: Limits = UNLIMITED
     start_workers: StartWorkers | None = None
     sender_identity: SenderIdentity | None = None
@@ -134,7 +138,9 @@ class Cycle:
             later = await self.deliver()
         brakes = (*earlier.brakes, *later.brakes)
         preferences = await asyncio.to_thread(self.store.preferences)
-        await self.finish(apply_preferences(self.subscribers, preferences), brakes=brakes, now=self.clock())
+        if not enrolled.is_other_file:
+            subscribers = apply_preferences(self.subscribers, preferences)
+            await self.finish(subscribers, brakes=brakes, now=self.clock())
         waits = (
             await asyncio.to_thread(outbox_status, self.store, now=now) if self.transport else OutboxStatus()
         )
@@ -169,8 +175,18 @@ class Cycle:
         return await asyncio.to_thread(take_up_restored, self.store, now=self.clock())
 
     async def enrol(self) -> Enrolled:
-        """Enrols the current subscribers in the state, and nobody else."""
+        """Enrols the current subscribers in the state, and nobody else.
+
+        If another host has a later file, enrols nobody and changes nothing.
+        """
         now = self.clock()
+        if self.content is not None:
+            notes = await asyncio.to_thread(take_up_file, self.store, self.host, self.content, now=now)
+            if notes:
+                preferences = await asyncio.to_thread(self.store.preferences)
+                return Enrolled(
+                    subscribers=(), preferences=preferences, given_up=0, notes=notes, is_other_file=True
+                )
         notes = await asyncio.to_thread(
             take_up_entries,
             self.store,

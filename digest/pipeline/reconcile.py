@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from digest.storage.pipeline_stores import EnrolStore, RestoreStore
-from digest.storage.values import AddressChange
+from digest.storage.values import AddressChange, OtherFile
 from digest.subscribers.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)
@@ -26,6 +26,29 @@ def take_up_restored(store: RestoreStore, *, now: datetime) -> tuple[str, ...]:
     )
     _log.warning(note)
     return (note,)
+
+
+def take_up_file(store: EnrolStore, host: str, content: str, *, now: datetime) -> tuple[str, ...]:
+    """Detects that another host has a later subscribers.toml. Then the entries of this one are not used.
+
+    Returns notes for the operator; none if the file is in force. Raises `StateError`.
+    """
+    other = store.take_up_file(host, content, now=now)
+    if other is None:
+        return ()
+    note = explain_other_file(other)
+    _log.warning(note)
+    return (note,)
+
+
+def explain_other_file(other: OtherFile) -> str:
+    """What is not done on this host, and how to end that."""
+    since = f"{other.since_at:%Y-%m-%d %H:%M} UTC"
+    return (
+        f"subscribers.toml of this host differs from that of {other.host}, which is in force since {since}:"
+        " this host only sends. Copy that file here; or change this one, a comment is enough, and it is in"
+        " force everywhere"
+    )
 
 
 def take_up_entries(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
+from platform import node
 from tempfile import gettempdir
 from urllib.parse import urlsplit
 
@@ -47,13 +48,14 @@ class Setup:
     """The settings and the subscribers, as read at one moment.
 
     `config_file` is the digest.toml in use, if there is one. `fingerprint` is taken before they are read, so
-    that no edit is missed between reading and watching them.
+    that no edit is missed between reading and watching them. `content` is the hash of a file of subscribers.
     """
 
     config_file: Path | None
     settings: Settings
     subscribers: tuple[Subscriber, ...]
     fingerprint: Fingerprint
+    content: str | None = None
 
     @property
     def lookback(self) -> timedelta:
@@ -80,12 +82,13 @@ def load_setup(
         problems = dict.fromkeys((*error.problems, *others))
         raise ConfigurationError(*problems, is_passing=error.is_passing and not others) from error
     directory = directory_of(settings, store)
-    fingerprint = (config_version, directory.version())
+    fingerprint, content = (config_version, directory.version()), directory.content()
     return Setup(
         config_file=config_file,
         settings=settings,
         subscribers=directory.load(),
         fingerprint=fingerprint,
+        content=content,
     )
 
 
@@ -213,6 +216,8 @@ def build_cycle(
         subscribers=setup.subscribers,
         file=str(setup.fingerprint),
         finds_renames=isinstance(settings.subscribers, Path),
+        content=setup.content,
+        host=node(),
         lookback=setup.lookback,
         clock=clock,
         limits=kind.limits(settings),

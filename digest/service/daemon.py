@@ -59,6 +59,7 @@ class Daemon(LongTasks):
         self._setup = setup
         self._preferences: Mapping[str, Preferences] = {}
         self._subscribers = setup.subscribers
+        self._is_other_file = False
         self._load = load
         self._store = store
         self._notifier = notifier
@@ -253,7 +254,8 @@ class Daemon(LongTasks):
         else:
             self._limited_until = report.limited_until
         self._metrics.mailed(report)
-        await self._cycle().finish(self._subscribers, brakes=report.brakes, now=now)
+        if not self._is_other_file:
+            await self._cycle().finish(self._subscribers, brakes=report.brakes, now=now)
         for note in report.notes:
             _log.warning(note)
         composed = report.composed.composed
@@ -284,6 +286,7 @@ class Daemon(LongTasks):
                 self._reload.clear()
                 seen = found
                 await self._guarded("reload", self._reread)
+            await self._guarded("reading what other hosts enrolled", self._check_file)
             await self._guarded("reading preferences", self._check_preferences)
             await self._guarded("reading confirmations", self._check_confirmations)
             await self._guarded("reading due mailings", self._check_due)
@@ -309,6 +312,16 @@ class Daemon(LongTasks):
         self._notifier.status(self._status())
         _log.info("reloaded subscribers=%d", len(setup.subscribers))
 
+    async def _check_file(self) -> None:
+        """Enrols again if another host changed its subscribers.toml, or has the one of this host now."""
+        if (content := self._setup.content) is None:
+            return
+        other = await asyncio.to_thread(self._store.other_file, node(), content)
+        if (other is not None) != self._is_other_file:
+            await self._enrol()
+            self._fetch_now.set()
+            self._mail_now.set()
+
     async def _check_preferences(self) -> None:
         """Applies new preferences of subscribers. Enrols again if a subscriber left or came back."""
         async with self._checking:
@@ -320,7 +333,8 @@ class Daemon(LongTasks):
                 self._fetch_now.set()
             else:
                 self._preferences = preferences
-                self._subscribers = apply_preferences(self._setup.subscribers, preferences)
+                written = () if self._is_other_file else self._setup.subscribers
+                self._subscribers = apply_preferences(written, preferences)
             self._mail_now.set()
 
     async def _check_confirmations(self) -> None:
@@ -362,6 +376,7 @@ class Daemon(LongTasks):
             enrolled = await self._cycle().enrol()
             self._metrics.gave_up(enrolled.given_up)
             self._preferences, self._subscribers = enrolled.preferences, enrolled.subscribers
+            self._is_other_file = enrolled.is_other_file
             self._limited_until = None
 
     def _status(self) -> str:

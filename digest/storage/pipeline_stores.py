@@ -18,6 +18,7 @@ from digest.storage.values import (
     Lease,
     Mailing,
     Matched,
+    OtherFile,
     Restored,
     Served,
     SubscriberStatus,
@@ -76,6 +77,19 @@ class EnrolStore(Protocol):
         `current_since`, else with the next fetch. Subscribers who unsubscribed themselves are not enrolled
         until `rejoin`.
         """
+        ...
+
+    def take_up_file(self, host: str, content: str, *, now: datetime) -> OtherFile | None:
+        """Decides whether the subscribers.toml of a host is in force. Call it before `enrol`.
+
+        It is if it has the content of the file in force, or if it was changed since the last call for this
+        host: then it is in force from now on. `None`: it is in force. Otherwise its entries must not be used:
+        another host changed its file later, or this one is new. A state file has one host, and takes any.
+        """
+        ...
+
+    def other_file(self, host: str, content: str) -> OtherFile | None:
+        """Returns what `take_up_file` would return, and changes nothing."""
         ...
 
     def take_up_entries(

@@ -63,6 +63,14 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherFile:
+    """The subscribers.toml of another host, which is in force since then instead of the one of this host."""
+
+    host: str
+    since_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LastFetch:
     """The last fetch of a daemon, on any host: `began_at`, for the queries whose keys hash to `queries`.
 

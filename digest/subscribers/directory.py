@@ -27,6 +27,10 @@ class SubscriberDirectory(Protocol):
         """Returns a value that changes with every edit."""
         ...
 
+    def content(self) -> str | None:
+        """Returns a hash of a file, which another host may have otherwise; `None` for the database."""
+        ...
+
     def touch(self) -> None:
         """Changes the version, so that a daemon reads the entries again."""
         ...

@@ -7,6 +7,7 @@ except for that edit. Then it replaces the file atomically.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
@@ -62,6 +63,12 @@ class SubscribersFile:
 
     def version(self) -> FileVersion | None:
         return file_version(self.path)
+
+    def content(self) -> str | None:
+        try:
+            return blake2b(self.path.read_bytes(), digest_size=16).hexdigest()
+        except OSError:
+            return None
 
     def touch(self) -> None:
         with suppress(OSError):

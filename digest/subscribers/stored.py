@@ -89,6 +89,9 @@ class StoredSubscribers:
         with self._reading() as store:
             return store.entries_version()
 
+    def content(self) -> None:
+        return None
+
     def touch(self) -> None:
         with self._changing() as store:
             store.change_entries(())

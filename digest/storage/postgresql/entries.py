@@ -1,12 +1,15 @@
 """The entries of the subscribers, for `subscribers = "database"`."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import psycopg
 
 from digest.config.parsing import address_key
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
+from digest.storage.postgresql.row_mapping import whole_second
+from digest.storage.values import OtherFile
 from digest.subscribers.stored import EntryChange, StoredEntry
 
 _SELECT = "SELECT number, address, content FROM subscriber_entry"
@@ -29,6 +32,31 @@ class SubscriberEntries(Part):
         rows = self._connection.rows(f"{_SELECT} WHERE address = %s", [address_key(email)])
         return next((StoredEntry(number=row[0], address=row[1], content=row[2]) for row in rows), None)
 
+    def take_up_file(self, host: str, content: str, *, now: datetime) -> OtherFile | None:
+        with self._connection.transaction() as db:
+            db.execute("SELECT 1 FROM installation FOR UPDATE")
+            other = _other_file(db, host, content)
+            if other is None:
+                db.execute("UPDATE host_file SET is_in_force = content = %s", [content])
+            db.execute(
+                """
+                INSERT INTO host_file VALUES (%(host)s, %(content)s, %(now)s, %(is_in_force)s)
+                ON CONFLICT (host) DO UPDATE SET content = %(content)s, since_at = %(now)s, is_in_force = true
+                WHERE host_file.content <> %(content)s
+                """,
+                {
+                    "host": host,
+                    "content": content,
+                    "now": whole_second(now),
+                    "is_in_force": other is None,
+                },
+            )
+            return other
+
+    def other_file(self, host: str, content: str) -> OtherFile | None:
+        with self._connection.snapshot() as db:
+            return _other_file(db, host, content)
+
     def change_entries(self, changes: Sequence[EntryChange]) -> bool:
         with self._connection.transaction() as db:
             # One process at a time changes entries: so they become visible in the order of their numbers.
@@ -41,6 +69,19 @@ class SubscriberEntries(Part):
             except (_DoesNotFit, psycopg.errors.UniqueViolation):
                 return False
             return True
+
+
+def _other_file(db: Database, host: str, content: str) -> OtherFile | None:
+    """The file in force, if that of `host` is not."""
+    in_force = db.execute(
+        "SELECT host, content, since_at FROM host_file WHERE is_in_force ORDER BY since_at, host"
+    ).fetchall()
+    former = db.execute("SELECT content FROM host_file WHERE host = %s", [host]).fetchall()
+    is_edited = bool(former) and former != [(content,)]
+    if not in_force or is_edited or content in {row[1] for row in in_force}:
+        return None
+    name, _, since_at = in_force[0]
+    return OtherFile(host=name, since_at=since_at)
 
 
 class _DoesNotFit(Exception):

@@ -307,6 +307,15 @@ M001 = (
     "CREATE TABLE bulletin (name text PRIMARY KEY, told_at timestamptz NOT NULL)",
     # The entries of subscribers.toml at its last reading, without addresses.
     'CREATE TABLE entry (address text COLLATE "C" PRIMARY KEY, mark bytea NOT NULL)',
+    # The subscribers.toml of each host: a hash, since when it was so, and whether such entries are enrolled.
+    """
+    CREATE TABLE host_file (
+        host text PRIMARY KEY,
+        content text NOT NULL,
+        since_at timestamptz NOT NULL,
+        is_in_force boolean NOT NULL
+    )
+    """,
     # The entries of the subscribers, if they are in the database. content: as JSON, with the keys of an entry
     # of subscribers.toml.
     """

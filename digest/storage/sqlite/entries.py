@@ -1,11 +1,13 @@
 """The entries of the subscribers, for `subscribers = "database"`."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.storage.sqlite.editions import Part
+from digest.storage.values import OtherFile
 from digest.subscribers.stored import EntryChange, StoredEntry
 
 
@@ -27,6 +29,12 @@ class SubscriberEntries(Part):
             "SELECT number, address, content FROM subscriber_entry WHERE address = ?", [address_key(email)]
         )
         return next((StoredEntry(number=row[0], address=row[1], content=row[2]) for row in rows), None)
+
+    def take_up_file(self, host: str, content: str, *, now: datetime) -> OtherFile | None:
+        return None
+
+    def other_file(self, host: str, content: str) -> OtherFile | None:
+        return None
 
     def change_entries(self, changes: Sequence[EntryChange]) -> bool:
         with self._connection.transaction() as db:
