@@ -180,22 +180,23 @@ class Outbox(Part):
         return int(accepted), int(self._connection.one(_DEAD, values))
 
     def prune(self, *, now: datetime) -> int:
-        # The last mailing always stays: `restore_detection` looks for it.
+        # By the newest paper, since the clock may be far ahead: mailings say what a subscriber had.
+        newest = self._connection.one("SELECT max(submitted_at) FROM edition")
+        before = whole_second(min(now, newest) if newest else now) - _KEPT
         with self._connection.transaction() as db:
-            # By the newest paper, since the clock may be far ahead: mailings say what a subscriber had.
+            # The last mailing always stays: `restore_detection` looks for it.
             return db.execute(
                 """
-                DELETE FROM mailing WHERE number IN (
-                    SELECT mailing.number
-                    FROM mailing JOIN subscriber ON subscriber.number = mailing.subscriber
-                    WHERE planned_at < least(%s, (SELECT max(submitted_at) FROM edition)) - %s
-                        AND state IN ('sent', 'merged', 'failed') AND revision_cursor IS NULL
-                        AND mailing.number < (SELECT max(number) FROM mailing)
-                    ORDER BY planned_at LIMIT %s
-                    FOR UPDATE OF mailing SKIP LOCKED
-                )
+                DELETE FROM mailing WHERE number = ANY(ARRAY(
+                    SELECT number FROM mailing
+                    WHERE planned_at < %s AND state IN ('sent', 'merged', 'failed')
+                        AND (SELECT revision_cursor IS NULL FROM subscriber WHERE number = mailing.subscriber)
+                        AND number <> (SELECT max(number) FROM mailing)
+                    LIMIT %s
+                    FOR UPDATE SKIP LOCKED
+                ))
                 """,
-                [whole_second(now), _KEPT, _PRUNED_AT_ONCE],
+                [before, _PRUNED_AT_ONCE],
             ).rowcount
 
     def waiting(self) -> int:
