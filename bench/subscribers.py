@@ -1,4 +1,4 @@
-"""How long it takes to read a subscribers.toml with 10,000 entries, and to add one."""
+"""How long it takes to read 10,000 entries of subscribers, and to add one: in a file, and in the database."""
 
 import json
 import random
@@ -7,6 +7,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -16,9 +17,13 @@ import tomlkit
 from bench.figures import Figure, seconds
 from bench.papers import keywords, papers
 from digest.config.settings import Defaults
+from digest.storage.factory import open_store
+from digest.subscribers import Form
 from digest.subscribers.editor import subscribe
+from digest.subscribers.exchange import import_entries, read_entries
 from digest.subscribers.file import SubscribersFile
-from digest.subscribers.subscriber import load_subscribers
+from digest.subscribers.stored import StoredSubscribers
+from digest.subscribers.subscriber import _keyword, load_subscribers
 
 _SUBSCRIBERS = 10_000
 _PAPERS = 9_000
@@ -35,6 +40,8 @@ class _Costs(NamedTuple):
 
     loading: float
     editing: float
+    stored_loading: float
+    stored_editing: float
     naive_loading: float
     naive_editing: float
 
@@ -44,7 +51,9 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
     count = max(2 * _NAIVE_SHARE, int(_SUBSCRIBERS * scale))
     text = text_of(count, known=max(300, int(_PAPERS * scale)))
     costs = [_in_a_new_process(text, count) for _ in range(_REPEATS)]
-    loading, editing, naive_loading, naive_editing = map(min, zip(*costs, strict=True))
+    loading, editing, stored_loading, stored_editing, naive_loading, naive_editing = map(
+        min, zip(*costs, strict=True)
+    )
     yield Figure(
         what=f"reading subscribers.toml with {count:,} entries",
         must="≤ 1 s",
@@ -58,6 +67,19 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
         ours=seconds(editing),
         naive=f"tomlkit, parse and write: {seconds(naive_editing)} (extrapolated)",
         is_held=editing <= _MOST_EDITING,
+    )
+
+    yield Figure(
+        what=f"reading {count:,} entries from the database (SQLite)",
+        must="≤ 1 s",
+        ours=seconds(stored_loading),
+        is_held=stored_loading <= _MOST_LOADING,
+    )
+    yield Figure(
+        what=f"subscribing one more to {count:,} in the database",
+        must="≤ 2 s",
+        ours=seconds(stored_editing),
+        is_held=stored_editing <= _MOST_EDITING,
     )
 
 
@@ -87,9 +109,15 @@ def _costs(text: str, count: int) -> _Costs:
         editing = _clocked(
             lambda: subscribe(SubscribersFile(path, Defaults()), email=email, keywords=["neural operator"])
         )
+        opened = partial(open_store, Path(folder, "digest.db"))
+        stored = StoredSubscribers(Defaults(), reading=opened, changing=opened)
+        import_entries(stored, read_entries(text, Form.TOML, "bench", Defaults()), is_dry=False)
+        _keyword.cache_clear()
+        stored_loading = _clocked(stored.load)
+        stored_editing = _clocked(lambda: subscribe(stored, email=email, keywords=["neural operator"]))
     naive_loading = _clocked(lambda: tomllib.loads(text))
     naive_editing = _NAIVE_SHARE * _clocked(lambda: tomlkit.dumps(tomlkit.parse(some)))
-    return _Costs(loading, editing, naive_loading, naive_editing)
+    return _Costs(loading, editing, stored_loading, stored_editing, naive_loading, naive_editing)
 
 
 def _clocked(work: Callable[[], object]) -> float:

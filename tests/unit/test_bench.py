@@ -119,9 +119,10 @@ def test_subscribers_share_some_hundreds_of_keywords() -> None:
 
 
 def test_reading_and_editing_subscribers_are_measured() -> None:
-    reading, editing = subscribers.measure(0.001)
+    reading, editing, *stored = subscribers.measure(0.001)
     assert "tomllib" in reading.naive
     assert "tomlkit" in editing.naive
+    assert ["database" in one.what for one in stored] == [True, True]
 
 
 def test_each_subscriber_of_a_day_follows_three_keywords_that_bring_some_twenty_papers() -> None:
