@@ -1,14 +1,16 @@
 """Merges digests that did not arrive into the next digest."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 
 from digest.errors import QueryError
 from digest.keywords.query import Query, parse
 from digest.model.digest import Digest, Entry, Revision
 from digest.model.paper import ArxivId
 from digest.pipeline.compose import by_relevance
+
+_PARSED_KEPT = 2_000
 
 
 def merge(digest: Digest, earlier: Sequence[Digest]) -> Digest:
@@ -69,8 +71,14 @@ def _revisions(digests: Sequence[Digest]) -> dict[ArxivId, Revision]:
 
 def _queries(keywords: Iterable[str]) -> dict[str, Query]:
     """Parses the keywords. Skips those that can no longer be parsed."""
-    found = {}
-    for keyword in keywords:
-        with suppress(QueryError):
-            found[keyword] = parse(keyword)
-    return found
+    parsed = ((keyword, _parsed(keyword)) for keyword in keywords)
+    return {keyword: query for keyword, query in parsed if query is not None}
+
+
+@lru_cache(maxsize=_PARSED_KEPT)
+def _parsed(keyword: str) -> Query | None:
+    """Cached: after a day without a mail server, all digests are merged, and share keywords."""
+    try:
+        return parse(keyword)
+    except QueryError:
+        return None
