@@ -116,13 +116,18 @@ def _knows(
 def _backlog(facts: NewsFacts, subscriber: SubscriberFacts) -> tuple[Hit, ...]:
     """Returns the backlog of what the subscriber began to follow, without papers that they know."""
     beginning = [one for one in subscriber.subscriptions if one.is_beginning and facts.backlog.get(one.query)]
-    served = _served(subscriber) if beginning else {}
-    return tuple(
-        hit
+    if not beginning:
+        return ()
+    candidates = [
+        (hit, paper)
         for one in beginning
         for hit, paper, is_past in facts.backlog[one.query]
-        if (hit.number <= (one.began_after or 0) or is_past) and not _knows(facts, subscriber, served, paper)
-    )
+        if hit.number <= (one.began_after or 0) or is_past
+    ]
+    served = _served(subscriber)
+    if served or subscriber.seen_elsewhere:
+        candidates = [one for one in candidates if not _knows(facts, subscriber, served, one[1])]
+    return tuple([hit for hit, _ in candidates])
 
 
 def _served(subscriber: SubscriberFacts) -> Mapping[int, Sequence[_Served]]:
