@@ -6,7 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from bench import delivery, filling, growth, installation, matching, papers, seen, sink, subscribers, writing
+from bench import (
+    composing,
+    delivery,
+    filling,
+    growth,
+    installation,
+    matching,
+    papers,
+    seen,
+    sink,
+    subscribers,
+    writing,
+)
 from bench.__main__ import main
 from bench.day import day
 from bench.figures import Figure, megabytes, seconds, table
@@ -104,9 +116,15 @@ def test_matching_is_measured_at_each_number_of_queries() -> None:
 
 
 def test_writing_is_measured_beside_a_loop_that_shares_nothing() -> None:
-    (figure,) = writing.measure(0.001)
+    figure, *_ = writing.measure(0.001)
     assert "20 readers" in figure.what
     assert "× the naive loop" in figure.ours
+
+
+def test_composing_is_measured_up_to_the_commit() -> None:
+    (figure,) = composing.measure(0.001)
+    assert "200 subscribers, three of 12 keywords" in figure.what
+    assert figure.ours.endswith("ms")
 
 
 def test_subscribers_share_some_hundreds_of_keywords() -> None:
