@@ -1,6 +1,7 @@
 """Subscribers in the database: the commands work as with the file, and a daemon notices what they do."""
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -8,16 +9,17 @@ from typing import Any
 
 import pytest
 
+from digest.config.database_url import DatabaseUrl, is_database
 from digest.config.loader import Defaults
 from digest.errors import ConfigurationError
 from digest.storage.factory import open_store
-from digest.storage.sqlite.store import SqliteStore
 from digest.subscribers import editor
 from digest.subscribers.entries import Entries
 from digest.subscribers.file import SubscribersFile
 from digest.subscribers.stored import EntryChange, StoredEntry, StoredSubscribers
 from tests.acceptance.installation import Installation
 from tests.factories import make_subscriber
+from tests.postgresql import database_of, take_back_databases
 from tests.stores import NOW
 
 FILE = """\
@@ -41,17 +43,26 @@ keywords = ["tea"]
 """
 
 
-@pytest.fixture
-def directory(tmp_path: Path) -> StoredSubscribers:
-    opened = partial(open_store, tmp_path / "digest.db")
-    return StoredSubscribers(Defaults(), reading=opened, changing=opened)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def directory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoredSubscribers]:
+    state = tmp_path / "digest.db" if request.param == "sqlite" else database_of(tmp_path)
+    opened = partial(open_store, state)
+    yield StoredSubscribers(Defaults(), reading=opened, changing=opened)
+    take_back_databases()
+
+
+on_both = pytest.mark.parametrize("lab", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Installation:
+def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
+    """An installation whose entries are in the database."""
     lab = Installation(tmp_path, "", arxiv__request_interval=3)
     lab.environ["DIGEST_SUBSCRIBERS"] = "database"
-    return lab
+    if getattr(request, "param", "sqlite") == "postgresql":
+        lab.environ["DIGEST_STATE"] = database_of(tmp_path).url
+    yield lab
+    take_back_databases()
 
 
 def put(lab: Installation, *arguments: str) -> str:
@@ -65,6 +76,7 @@ def listed(lab: Installation) -> list[dict[str, Any]]:
     return found
 
 
+@on_both
 def test_the_commands_do_what_they_do_with_a_file(lab: Installation) -> None:
     assert "No subscribers yet in the database" in put(lab, "subscribers")
     said = put(lab, "subscribe", "ann@example.org", "-k", "neural operator", "-k", "x ray", "--at", "08:00")
@@ -141,8 +153,8 @@ def test_concurrent_edits_all_take_effect(directory: StoredSubscribers) -> None:
     assert {keyword.text for keyword in ann.keywords} == {"tea", *topics}
 
 
-def test_an_entry_that_became_invalid_is_named(directory: StoredSubscribers, tmp_path: Path) -> None:
-    with SqliteStore(tmp_path / "digest.db") as store:
+def test_an_entry_that_became_invalid_is_named(directory: StoredSubscribers) -> None:
+    with directory._changing() as store:
         bad = StoredEntry(
             address="a@example.org", content='{"email": "a@example.org", "keywords": [5], "at": "x"}'
         )
@@ -215,9 +227,11 @@ def test_what_is_exported_can_be_imported_elsewhere(either: Installation, name: 
     assert listed(either) == before
 
 
+@on_both
 def test_who_unsubscribed_stays_so_after_an_import(lab: Installation) -> None:
     put(lab, "subscribe", "ben@example.org", "-k", "tea")
-    with SqliteStore(lab.folder / "state" / "digest.db") as store:
+    state = lab.environ["DIGEST_STATE"]
+    with open_store(DatabaseUrl(state) if is_database(state) else Path(state)) as store:
         store.enrol([make_subscriber("ben@example.org")], now=NOW, current_since=NOW)
         store.leave("ben@example.org", now=NOW)
     (lab.folder / "sheet.csv").write_text(SHEET, encoding="utf-8")
