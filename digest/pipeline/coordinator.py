@@ -227,7 +227,7 @@ class MailingCoordinator:
         self._conclude(*failures)
         if self._state_error:
             raise self._state_error
-        await asyncio.to_thread(self._store.end_claims, self.holder)
+        await asyncio.to_thread(self._store.end_claims, self.holder, now=self._clock())
 
     async def _rounds(
         self, workers: Sequence[RemoteShare], own: Callable[[], Share]

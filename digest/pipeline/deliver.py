@@ -47,7 +47,6 @@ async def deliver(
     coordinator = MailingCoordinator(store, clock, composing, stop, notice, sessions=transport.sessions)
     try:
         await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + LATEST_RETRY)
-        await asyncio.to_thread(store.reclaim_abandoned, now=clock())
         await coordinator.begin()
         if limits.are_set:
             await asyncio.to_thread(store.resume_sending, now=clock())

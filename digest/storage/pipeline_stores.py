@@ -185,8 +185,8 @@ class ClaimStore(Protocol):
         """Extends that time. Returns false if it had ended and another process reclaimed the mailings."""
         ...
 
-    def end_claims(self, holder: str) -> None:
-        """Stores that this holder has ended and holds nothing."""
+    def end_claims(self, holder: str, *, now: datetime) -> None:
+        """Stores that this holder has ended. Reclaims what it holds still."""
         ...
 
     def reclaim_abandoned(self, *, now: datetime) -> int:

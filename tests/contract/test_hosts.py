@@ -100,9 +100,26 @@ def test_connections_are_shared_by_all_daemons_and_by_all_that_mail(stores: tupl
     one, other = stores
     assert one.begin_claims("a", lasting=MINUTE) == 1
     assert other.begin_claims("b", lasting=MINUTE) == 2
-    other.end_claims("b")
+    other.end_claims("b", now=NOW)
     assert one.begin_claims("c", lasting=MINUTE) == 2
-    one.end_claims("c")
+    one.end_claims("c", now=NOW)
     one.note_alive("ada")
     other.note_alive("bo")
     assert one.begin_claims("a", lasting=MINUTE) == 2
+
+
+def test_what_a_holder_has_when_it_ends_is_free(stores: tuple[Store, Store]) -> None:
+    """As when the server failed and lost that it was released."""
+    one, other = stores
+    outbox_of(one, "ada@example.org")
+    one.begin_claims("a", lasting=MINUTE)
+    assert one.claim(now=NOW, until=NOW + LEASE, limit=1, holder="a/1")
+    one.end_claims("a", now=NOW)
+    assert len(claim(other)) == 1
+
+
+def test_what_was_claimed_without_a_lease_is_free_for_the_next_mailing(stores: tuple[Store, Store]) -> None:
+    one, other = stores
+    outbox_of(one, "ada@example.org")
+    assert one.claim(now=NOW, until=NOW + LEASE, limit=1, holder="a/1")
+    assert other.reclaim(now=NOW, latest=NOW + MINUTE) == 1

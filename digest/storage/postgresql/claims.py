@@ -2,20 +2,20 @@
 
 from datetime import datetime, timedelta
 
+from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
+from digest.storage.postgresql.locks import Lock, hold
 from digest.storage.postgresql.row_mapping import whole_second
 
 _TASK = "mailing/"
 
+_ENDED = "starts_with(task, %(task)s) AND ends_at <= clock_timestamp()"
+
 _ABANDONED = """
-WITH ended AS (
-    DELETE FROM lease WHERE starts_with(task, %(task)s) AND ends_at <= clock_timestamp() RETURNING holder
-)
 UPDATE mailing SET state = 'unknown', may_have_arrived = true, due_at = %(now)s
-WHERE state = 'sending' AND due_at IS NOT NULL
-    AND split_part(claimed_by, '/', 1) IN (SELECT holder FROM ended)
+WHERE state = 'sending' AND due_at IS NOT NULL AND claimed_by IS NOT NULL
+    AND NOT EXISTS (SELECT FROM lease WHERE task = %(task)s || split_part(claimed_by, '/', 1))
 """
-"""Whoever extends the lease meanwhile waits for this transaction, and then has none."""
 
 _SHARING = """
 SELECT greatest(
@@ -53,13 +53,26 @@ class Claims(Part):
             )
             return kept.rowcount > 0
 
-    def end_claims(self, holder: str) -> None:
+    def end_claims(self, holder: str, *, now: datetime) -> None:
+        # A server that failed may have lost that a mailing was released.
         with self._connection.transaction() as db:
             db.execute("DELETE FROM lease WHERE task = %s", [_TASK + holder])
+            reclaim_abandoned(db, now)
 
     def reclaim_abandoned(self, *, now: datetime) -> int:
-        ended = "SELECT 1 FROM lease WHERE starts_with(task, %s) AND ends_at <= clock_timestamp() LIMIT 1"
-        if not self._connection.rows(ended, [_TASK]):
+        ended = f"SELECT 1 FROM lease WHERE {_ENDED} LIMIT 1"  # noqa: S608 (written here)
+        if not self._connection.rows(ended, {"task": _TASK}):
             return 0
         with self._connection.transaction() as db:
-            return db.execute(_ABANDONED, {"task": _TASK, "now": whole_second(now)}).rowcount
+            return reclaim_abandoned(db, now)
+
+
+def reclaim_abandoned(db: Database, now: datetime) -> int:
+    """Reclaims what is claimed by holders without a lease, in a transaction, and returns how many.
+
+    Whoever extends an ended lease meanwhile waits for this transaction, and then has none.
+    """
+    hold(db, Lock.RECLAIMING)
+    values = {"task": _TASK, "now": whole_second(now)}
+    db.execute(f"DELETE FROM lease WHERE {_ENDED}", values)  # noqa: S608 (written here)
+    return db.execute(_ABANDONED, values).rowcount

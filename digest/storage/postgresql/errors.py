@@ -17,6 +17,9 @@ _NEEDS_A_PERSON = (
 )
 """In the text of a connection that was refused: libpq gives no code for it."""
 
+_NO_SLOT = ("too many clients", "too many connections", "remaining connection slots are reserved")
+_MORE_CONNECTIONS = "raise max_connections of the server, or put a pooler before it"
+
 _AGAIN = (
     errors.SerializationFailure,
     errors.DeadlockDetected,
@@ -44,7 +47,7 @@ def _explained(error: psycopg.Error) -> tuple[str, bool]:
         case errors.InsufficientPrivilege():
             return f"{said}; make the role the owner of the database (digest docs postgresql)", True
         case errors.TooManyConnections():
-            return f"{said}; raise max_connections of the server, or put a pooler before it", True
+            return f"{said}; {_MORE_CONNECTIONS}", True
         case errors.OutOfMemory():
             return f"the database server has no memory left ({said})", True
         case _ if isinstance(error, _STOPPED):
@@ -63,4 +66,6 @@ def _no_connection(said: str) -> tuple[str, bool]:
     """Explains a connection that was refused or lost."""
     if any(text in said for text in _NEEDS_A_PERSON):
         return f"{said}; correct state in digest.toml (digest docs postgresql)", False
+    if any(text in said for text in _NO_SLOT):
+        return f"{said}; {_MORE_CONNECTIONS}", True
     return f"no connection to the database: {said}", True

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from digest.storage.postgresql.claims import HELD_BY
+from digest.storage.postgresql.claims import HELD_BY, reclaim_abandoned
 from digest.storage.postgresql.connection import Connection, Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.mailings import MAILING_COLUMNS, read_mailings
@@ -93,7 +93,8 @@ class Outbox(Part):
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
         """Others may be sending: only what is past its lease is taken."""
         with self._connection.transaction() as db:
-            taken = db.execute(f"{_RECLAIM} AND due_at <= %(now)s", {"now": whole_second(now)}).rowcount
+            taken = reclaim_abandoned(db, now)
+            taken += db.execute(f"{_RECLAIM} AND due_at <= %(now)s", {"now": whole_second(now)}).rowcount
             db.execute(
                 "UPDATE mailing SET due_at = %s WHERE due_at > %s", [whole_second(now), whole_second(latest)]
             )

@@ -72,7 +72,7 @@ class Fetches(Part):
         """Always returns true: see `take_lease`."""
         return True
 
-    def end_claims(self, holder: str) -> None:
+    def end_claims(self, holder: str, *, now: datetime) -> None:
         """Does nothing: see `take_lease`."""
 
     def reclaim_abandoned(self, *, now: datetime) -> int:
