@@ -94,7 +94,7 @@ async def _locked(folder: Path, moment: Callable[[Lab], Callable[[], bool]]) -> 
         await lab.run_well()
         lab.next_day()
         has_come = moment(lab)
-        with closing(sqlite3.connect(lab.state, isolation_level=None, timeout=30)) as other:
+        with closing(sqlite3.connect(lab.state_file, isolation_level=None, timeout=30)) as other:
             if has_come():
                 other.execute("BEGIN IMMEDIATE")
             process = await lab.start()
@@ -146,12 +146,12 @@ def _phase(lab: Lab) -> str:
     """How far the run of today came."""
     if lab.inbox.latest() or _waiting(lab):
         return "delivery"
-    with SqliteStore(lab.state) as store:
+    with SqliteStore(lab.state_file) as store:
         return "compose" if max(store.covered_at().values()) == lab.days.now else "fetch"
 
 
 def _waiting(lab: Lab) -> int:
-    with SqliteStore(lab.state) as store:
+    with SqliteStore(lab.state_file) as store:
         return store.waiting()
 
 
