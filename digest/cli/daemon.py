@@ -40,7 +40,7 @@ def _serve(context: typer.Context, notifier: "Notifier") -> None:
     from digest.storage.factory import open_alone
 
     config = context_of(context).config
-    setup = load_setup(config)
+    setup = load_setup(config, converts=True)
     build_writer(writer_setup_for(setup.settings))
     with open_alone(setup.settings.state) as store:
         service = Daemon(setup, lambda: load_setup(config, store=store), store, notifier)

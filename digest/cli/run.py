@@ -53,7 +53,7 @@ def run(
     keep_what_is_there()
     log_errors_only(context)
     try:
-        setup = load_setup(context_of(context).config)
+        setup = load_setup(context_of(context).config, converts=not dry_run)
         report, requests, planned, is_stopped = run_to_end(_cycle(setup, now, force=force, dry_run=dry_run))
     except DigestError as error:
         if as_json:

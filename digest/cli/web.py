@@ -28,7 +28,7 @@ def _serve(context: typer.Context) -> None:
     from digest.service.web_only import serve_alone
 
     config = context_of(context).config
-    setup = load_setup(config)
+    setup = load_setup(config, converts=True)
     if setup.settings.web.base_url is None:
         raise ConfigurationError(
             "web.base_url is not set; set it to the public address of this server,"

@@ -67,10 +67,15 @@ class Setup:
 
 
 def load_setup(
-    config: Path | None, environ: Mapping[str, str] = os.environ, *, store: EntryStore | None = None
+    config: Path | None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    store: EntryStore | None = None,
+    converts: bool = False,
 ) -> Setup:
     """Reads settings and subscribers. A `store` that is open already is used for subscribers in the database.
 
+    With `converts`, a database of an older version is converted to read them, as a run does it anyway.
     Raises `ConfigurationError` with all problems of both, and `StateError` if the database cannot be read.
     """
     try:
@@ -81,7 +86,7 @@ def load_setup(
         others = _problems_of_subscribers(config, environ)
         problems = dict.fromkeys((*error.problems, *others))
         raise ConfigurationError(*problems, is_passing=error.is_passing and not others) from error
-    directory = directory_of(settings, store)
+    directory = directory_of(settings, store, converts=converts)
     fingerprint, content = (config_version, directory.version()), directory.content()
     return Setup(
         config_file=config_file,

@@ -7,17 +7,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from digest.config.database_url import DatabaseUrl, is_database
 from digest.config.loader import Defaults
-from digest.errors import ConfigurationError
+from digest.errors import ConfigurationError, StateError
+from digest.service.bootstrap import load_setup
 from digest.storage.factory import open_store
+from digest.storage.postgresql import migrations
 from digest.subscribers import editor
 from digest.subscribers.entries import Entries
 from digest.subscribers.file import SubscribersFile
 from digest.subscribers.stored import EntryChange, StoredEntry, StoredSubscribers
 from tests.acceptance.installation import Installation
+from tests.entries import add_entries
 from tests.factories import make_subscriber
 from tests.postgresql import database_of, take_back_databases
 from tests.stores import NOW
@@ -237,3 +241,22 @@ def test_who_unsubscribed_stays_so_after_an_import(lab: Installation) -> None:
     (lab.folder / "sheet.csv").write_text(SHEET, encoding="utf-8")
     said = put(lab, "subscribers", "--import", "sheet.csv")
     assert "Note: ben@example.org had unsubscribed, and gets no mail" in said
+
+
+def test_a_run_converts_a_database_of_an_older_version_to_read_its_subscribers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = database_of(tmp_path)
+    environ = {"DIGEST_STATE": url.url, "DIGEST_SUBSCRIBERS": "database", "TZ": "UTC"}
+    with open_store(url) as store:
+        add_entries(store, FILE)
+    newer = (*migrations.MIGRATIONS, ("m999_newer", ("CREATE TABLE newer (number integer)",)))
+    monkeypatch.setattr(migrations, "MIGRATIONS", newer)
+    with pytest.raises(StateError, match="older version"):
+        load_setup(None, environ)
+    assert len(load_setup(None, environ, converts=True).subscribers) == 2
+    assert len(load_setup(None, environ).subscribers) == 2
+    with psycopg.connect(url.url) as db:  # other tests get this database again
+        db.execute("DROP TABLE newer")
+        db.execute("DELETE FROM digest_migration WHERE name = 'm999_newer'")
+    take_back_databases()

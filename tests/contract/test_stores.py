@@ -445,6 +445,14 @@ def test_what_a_dead_process_was_sending_is_taken_back(store: Store) -> None:
     assert [again.token for again in claim(store, now=NOW + LEASE)] == [mailing.token]
 
 
+def test_a_reply_may_have_any_letter(store: Store) -> None:
+    outbox_of(store, "ada@example.org", "bo@example.org")
+    first, second = claim(store)
+    record_results(store, first, MailingState.DEFERRED, "451 \x00", due_at=NOW)
+    store.release([second.number], now=NOW, reply="421 \x00")
+    assert store.delayed() == 2
+
+
 def test_a_released_mailing_was_not_tried(store: Store) -> None:
     outbox_of(store, "ada@example.org")
     (mailing,) = claim(store)

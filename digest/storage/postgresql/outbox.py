@@ -9,7 +9,7 @@ from digest.storage.postgresql.connection import Connection, Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.mailings import MAILING_COLUMNS, read_mailings
 from digest.storage.postgresql.restore_detection import note_last_mailing
-from digest.storage.postgresql.row_mapping import whole_second
+from digest.storage.postgresql.row_mapping import storable, whole_second
 from digest.storage.postgresql.suppressions import note_doubts, suppress_addresses
 from digest.storage.values import DeliveryResult, Mailing, MailingState
 
@@ -138,7 +138,7 @@ class Outbox(Part):
                     "now": whole_second(now),
                     "numbers": [one.number for one in conclusions],
                     "states": [one.state.value for one in conclusions],
-                    "replies": [one.reply.replace("\0", "") for one in conclusions],
+                    "replies": [storable(one.reply) for one in conclusions],
                     "due_at": [one.due_at and whole_second(one.due_at) for one in conclusions],
                     "holder": holder,
                 },
@@ -162,7 +162,12 @@ class Outbox(Part):
                         WHEN attempts > 0 THEN 'deferred' ELSE 'pending' END
                 WHERE number = ANY(%(numbers)s) AND state = 'sending' AND {HELD_BY}
                 """,  # noqa: S608 (written here)
-                {"now": whole_second(now), "reply": reply, "numbers": list(numbers), "holder": holder},
+                {
+                    "now": whole_second(now),
+                    "reply": reply and storable(reply),
+                    "numbers": list(numbers),
+                    "holder": holder,
+                },
             )
 
     def accepted_since(self, moment: datetime) -> int:
