@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bench import (
     composing,
+    databases,
     delivery,
     growth,
     interest,
@@ -34,15 +35,16 @@ _MEASURES: Mapping[str, Callable[[float], Iterator[Figure]]] = {
     "delivery": delivery.measure,
     "composing": composing.measure,
     "run": whole_run.measure,
+    "databases": databases.measure,
     "growth": growth.measure,
     "interest": interest.measure,
     "scale": scale.measure,
     "tex": tex.measure,
 }
-_ONLY_IF_NAMED = {"scale"}
-"""It takes half an hour, and PostgreSQL."""
+_ONLY_IF_NAMED = {"databases", "scale"}
+"""They need PostgreSQL, and the second takes half an hour."""
 
-_OVER_ARXIV = {"requests", "memory", "run", "growth"}
+_OVER_ARXIV = {"requests", "memory", "run", "databases", "growth"}
 
 
 def main(arguments: Sequence[str]) -> int:

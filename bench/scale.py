@@ -42,7 +42,7 @@ _MOST_WRITTEN = 20_000
 _LEASE = timedelta(minutes=10)
 
 # As an installation has them, except for the memory, which is small here.
-_SETTINGS = {
+SETTINGS = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
@@ -76,7 +76,7 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
     """One worker, on the same machine as the server."""
     enrolled: list[_Enrolled] = []
     announced = busy_day()
-    with running(**_SETTINGS) as server:
+    with running(**SETTINGS) as server:
         for wanted in _SUBSCRIBERS:
             count = max(100, int(wanted * scale))
             url = server.new_database()

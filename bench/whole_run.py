@@ -55,7 +55,7 @@ def measure(scale: float = 1.0) -> Iterator[Figure]:
             simulator("--min-interval", "0") as arxiv,
             sink(receiver) as port,
         ):
-            installation = _installation(Path(folder, "installation"), count, arxiv.url, port, length)
+            installation = installed(Path(folder, "installation"), count, arxiv.url, port, length)
             state, prepared = Path(folder, "installation", "digest.db"), Path(folder, "prepared.db")
             arxiv.tell(now=FIRST_RUN)
             installation.run(FIRST_RUN)
@@ -93,7 +93,10 @@ def _figures(count: int, length: str, rounds: list[_Round]) -> Iterator[Figure]:
     )
 
 
-def _installation(folder: Path, count: int, arxiv_url: str, port: int, length: str) -> Installation:
+def installed(
+    folder: Path, count: int, arxiv_url: str, port: int, length: str, **settings: str
+) -> Installation:
+    """An installation whose subscribers follow keywords of a real day, and get their mails by SMTP."""
     day = datetime.fromisoformat(DAILY_RUN).date()
     announced = [
         paper for paper in papers(_ALL_PAPERS) if paper.submitted_at and paper.submitted_at.date() == day
@@ -115,6 +118,7 @@ def _installation(folder: Path, count: int, arxiv_url: str, port: int, length: s
         smtp__port=str(port),
         smtp__security="none",
         smtp__connections=str(_CONNECTIONS),
+        **settings,
     )
 
 
