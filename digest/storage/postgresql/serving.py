@@ -22,8 +22,8 @@ FROM subscriber WHERE number = ANY(%s) ORDER BY number FOR NO KEY UPDATE
 """In one order, so that two hosts that serve the same subscribers wait for each other, and no longer."""
 
 _COPY = """
-COPY mailing (reply, is_blocked, subscriber, first_hit, last_hit, due_at, token, email, name, planned_at,
-    dated_on, is_first, length, near, outlook, keywords, entries, revisions, names, state) FROM STDIN
+COPY mailing (reply, is_blocked, subscriber, first_hit, last_hit, near, due_at, planned_at, token, email,
+    name, dated_on, is_first, length, outlook, keywords, entries, revisions, names, state) FROM STDIN
 """
 
 _MOVE = """
@@ -64,35 +64,44 @@ class Serving(Part):
             )
 
     def enqueue(self, served: Sequence[Served]) -> int:
+        rows = self._rows(served)  # before the subscribers are locked
         with self._connection.transaction() as db:
             chosen, causes = _mergeable(db, _unserved(db, served))
-            composed = [one for one in chosen if one.digest is not None]
-            self._add(db, composed, causes)
+            composed = [one for one in chosen if one.standing.subscriber in rows]
+            _add(db, composed, rows, causes)
             _move_cursors(db, chosen)
             return len(composed)
 
-    def _add(
-        self, db: Database, composed: Sequence[Served], causes: Mapping[int, tuple[str | None, bool]]
-    ) -> None:
-        """Inserts mailings. Each inherits the cause of delay of the last mailing that it merges."""
-        digests = [one.digest for one in composed if one.digest is not None]
-        near = use_listed(db, list({paper for digest in digests for paper in digest.near}))
-        papers = {paper for digest in digests for paper in _papers(digest)}
+    def _rows(self, served: Sequence[Served]) -> dict[int, tuple[Any, ...]]:
+        """Returns the rows of the digests, by subscriber."""
+        papers = {paper for one in served if one.digest for paper in _papers(one.digest)}
         numbers = self._editions.numbers_of(papers)
-        with db.cursor() as cursor, cursor.copy(_COPY) as copy:
-            for one, digest in zip(composed, digests, strict=True):
-                cause = causes[one.merges[-1]] if one.merges else (None, False)
-                copy.write_row(
-                    (
-                        *cause,
-                        one.standing.subscriber,
-                        one.standing.hit + 1,
-                        one.frontier.hit,
-                        whole_second(digest.planned_at),
-                        *_row(digest, numbers, near),
-                        "pending",
-                    )
+        return {one.standing.subscriber: _row(one.digest, numbers) for one in served if one.digest}
+
+
+def _add(
+    db: Database,
+    composed: Sequence[Served],
+    rows: Mapping[int, tuple[Any, ...]],
+    causes: Mapping[int, tuple[str | None, bool]],
+) -> None:
+    """Inserts mailings. Each inherits the cause of delay of the last mailing that it merges."""
+    near = use_listed(db, list({paper for one in composed if one.digest for paper in one.digest.near}))
+    with db.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for one in composed:
+            used = [near[paper.id] for paper in one.digest.near if paper.id in near] if one.digest else []
+            cause = causes[one.merges[-1]] if one.merges else (None, False)
+            copy.write_row(
+                (
+                    *cause,
+                    one.standing.subscriber,
+                    one.standing.hit + 1,
+                    one.frontier.hit,
+                    json.dumps(used) if used else None,
+                    *rows[one.standing.subscriber],
+                    "pending",
                 )
+            )
 
 
 def _papers(digest: Digest) -> Iterator[Any]:
@@ -100,9 +109,7 @@ def _papers(digest: Digest) -> Iterator[Any]:
     yield from (one.paper for one in digest.revisions)
 
 
-def _row(
-    digest: Digest, numbers: Mapping[tuple[ArxivId, int], int], near: Mapping[str, int]
-) -> tuple[Any, ...]:
+def _row(digest: Digest, numbers: Mapping[tuple[ArxivId, int], int]) -> tuple[Any, ...]:
     place = {text: place for place, text in enumerate(digest.keywords)}
     entries = [
         [numbers[paper.id, paper.version], [place[text] for text in keywords]]
@@ -110,16 +117,16 @@ def _row(
     ]
     revisions = [[numbers[one.paper.id, one.paper.version], one.from_version] for one in digest.revisions]
     names = [[place[text], name] for text, name in digest.names]
-    used = [near[paper.id] for paper in digest.near if paper.id in near]
+    planned_at = whole_second(digest.planned_at)
     return (
+        planned_at,
+        planned_at,
         new_mailing_token(),
         digest.email,
         digest.name,
-        whole_second(digest.planned_at),
         digest.dated_on,
         digest.is_first,
         digest.length,
-        json.dumps(used) if used else None,
         outlook_json(digest.outlook),
         json.dumps(digest.keywords, ensure_ascii=False),
         json.dumps(entries),
