@@ -8,7 +8,7 @@ from digest.storage.postgresql.claims import HELD_BY, reclaim_abandoned
 from digest.storage.postgresql.connection import Connection, Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.mailings import MAILING_COLUMNS, read_mailings
-from digest.storage.postgresql.restore_detection import note_last_mailing
+from digest.storage.postgresql.restore_detection import note_claimed, note_last_mailing
 from digest.storage.postgresql.row_mapping import storable, whole_second
 from digest.storage.postgresql.suppressions import note_doubts, suppress_addresses
 from digest.storage.values import DeliveryResult, Mailing, MailingState
@@ -88,6 +88,8 @@ class Outbox(Part):
             numbers = _due(db, whole_second(now), limit)
             rows = db.execute(_CLAIM, [whole_second(until), holder, numbers]).fetchall() if numbers else []
             rows.sort(key=lambda row: numbers.index(row[0]))
+        if rows:
+            note_claimed(self._connection)
         return read_mailings(rows, self._editions, self._connection.secret)
 
     def reclaim(self, *, now: datetime, latest: datetime) -> int:

@@ -51,7 +51,7 @@ class RestoreDetection(Part):
 
 
 def note_last_mailing(connection: Connection) -> None:
-    """Stores the number of the last mailing on this host. Call it before the mailing is sent."""
+    """Stores the number of the last mailing on this host."""
     file = _file_of(connection.secret)
     if file is None:
         return
@@ -60,6 +60,15 @@ def note_last_mailing(connection: Connection) -> None:
         with suppress(OSError):  # without the file, a restored state is not noticed
             make_private_folder(file.parent)
             replace_text(file, noted)
+
+
+def note_claimed(connection: Connection) -> None:
+    """Does so if the number is higher: another process may have noted a later mailing.
+
+    Call it before mailings are sent, so that an older copy without them is detected.
+    """
+    if connection.one(_LAST_MAILING) > _noted_mailing(connection.secret):
+        note_last_mailing(connection)
 
 
 def _noted_mailing(secret: str) -> int:

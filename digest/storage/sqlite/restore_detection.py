@@ -42,15 +42,21 @@ class RestoreDetection(Part):
 
 
 def note_last_mailing(connection: Connection) -> None:
-    """Stores the number of the last mailing beside the state.
-
-    Call it before the mailing is sent, so that an older copy without the mailing is detected.
-    """
+    """Stores the number of the last mailing beside the state."""
     noted = f"{_fingerprint(connection.secret)} {connection.one(_LAST_MAILING)}\n"
     file = _file_beside(connection.path)
     if _text_of(file) != noted:
         with suppress(OSError):  # a full disk is reported when the state is written
             replace_text(file, noted)
+
+
+def note_claimed(connection: Connection) -> None:
+    """Does so if the number is higher: another process may have noted a later mailing.
+
+    Call it before mailings are sent, so that an older copy without them is detected.
+    """
+    if connection.one(_LAST_MAILING) > _noted_mailing(connection.path, connection.secret):
+        note_last_mailing(connection)
 
 
 def found_in(db: Database, path: Path) -> Restored | None:
