@@ -438,6 +438,14 @@ def test_waiting_mailings_can_be_hastened(store: Store) -> None:
     assert len(claim(store)) == 1
 
 
+def test_released_mailings_can_be_hastened(store: Store) -> None:
+    outbox_of(store, "ada@example.org")
+    (mailing,) = claim(store)
+    store.release([mailing.number], now=NOW + timedelta(hours=1), reply="too many are called dead")
+    store.retry_now(now=NOW)
+    assert [again.number for again in claim(store)] == [mailing.number]
+
+
 def test_what_a_dead_process_was_sending_is_taken_back(store: Store) -> None:
     outbox_of(store, "ada@example.org")
     (mailing,) = claim(store)

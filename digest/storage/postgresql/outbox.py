@@ -115,7 +115,7 @@ class Outbox(Part):
             db.execute(
                 """
                 UPDATE mailing SET due_at = %(now)s
-                WHERE due_at > %(now)s AND state IN ('unknown', 'deferred')
+                WHERE due_at > %(now)s AND state IN ('pending', 'unknown', 'deferred')
                 """,
                 {"now": whole_second(now)},
             )

@@ -46,7 +46,8 @@ class Outbox(Part):
     def retry_now(self, *, now: datetime) -> None:
         with self._connection.transaction() as db:
             db.execute(
-                "UPDATE mailing SET due_at = ?1 WHERE due_at > ?1 AND state IN ('unknown', 'deferred')",
+                "UPDATE mailing SET due_at = ?1"
+                " WHERE due_at > ?1 AND state IN ('pending', 'unknown', 'deferred')",
                 [text_of(now)],
             )
 
