@@ -268,9 +268,10 @@ class MailingCoordinator:
         try:
             return await worker.round(sends=sends)
         except WorkerGone as error:
-            self.report.notes.append(
-                f"a worker process ended early, and the others did its work: {error.cause}"
-            )
+            if not self.stop.is_set():
+                self.report.notes.append(
+                    f"a worker process ended early, and the others did its work: {error.cause}"
+                )
             await asyncio.to_thread(self._store.reclaim_from, worker.holder, now=self._clock())
             return None
 

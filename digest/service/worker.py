@@ -90,6 +90,7 @@ def main() -> None:
     for number, connection in enumerate(connections):
         if number != place:
             connection.close()
+    connections[place].sendall(framed(Hello(os.getpid())))
     with open_store(setup.state) as store:
         opened.append(store)
         run(_work(setup, place, connections[place], store, write))
@@ -140,7 +141,6 @@ async def _work(
         limits=setup.limits,
         holder=setup.holders[place],
     )
-    writer.write(framed(Hello(os.getpid())))
     alive = asyncio.create_task(coordinator.stay_alive())
     rounds = asyncio.create_task(coordinator.rounds(share))
     try:

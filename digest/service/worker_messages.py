@@ -83,7 +83,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first message: the worker is ready."""
+    """The first message: the worker exists, and may be killed."""
 
     pid: int
 

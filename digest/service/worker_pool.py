@@ -81,7 +81,7 @@ class WorkerPool:
             for connection in theirs:
                 connection.close()
         workers = [
-            Worker(*await asyncio.open_connection(sock=connection), coordinator, holder)
+            Worker(*await asyncio.open_connection(sock=connection), coordinator, holder, process.pid)
             for connection, holder in zip(ours, setup.holders, strict=True)
         ]
         workers[0].tell(setup)
@@ -151,6 +151,7 @@ async def _started(connections: Sequence[socket.socket], locks: Sequence[int]) -
         stdout=asyncio.subprocess.DEVNULL,
         env=environment(os.environ),
         pass_fds=[*descriptors, *locks],
+        start_new_session=True,  # Ctrl-C is for the coordinator, also while the workers still begin
     )
 
 
@@ -179,8 +180,7 @@ def _brake_of(coordinator: MailingCoordinator) -> Brake:
 
 async def _end(workers: Sequence["Worker"], process: asyncio.subprocess.Process) -> None:
     """Lets the workers end, and returns when all have ended."""
-    for worker in workers:
-        await worker.end()
+    await asyncio.gather(*(worker.end() for worker in workers))
     try:
         await asyncio.wait_for(process.wait(), _GOODBYE_SECONDS)
     except TimeoutError:
@@ -198,11 +198,14 @@ class Worker:
         writer: asyncio.StreamWriter,
         coordinator: MailingCoordinator,
         holder: str,
+        group: int,
     ) -> None:
+        """`group` is the process group of all workers."""
         self._reader = reader
         self._writer = writer
         self._coordinator = coordinator
         self._holder = holder
+        self._group = group
         self._pid: int | None = None
         self._batch: Sequence[DueSubscriber] = ()
 
@@ -227,6 +230,7 @@ class Worker:
                     return _with_error(message.result, lost) if lost else message.result
                 await self._take(message)
         except TimeoutError as error:
+            self._kill_silent()
             await self._lose("it does not answer", error)
         except (asyncio.IncompleteReadError, OSError, RuntimeError) as error:
             await self._lose("it has ended", error)
@@ -277,6 +281,13 @@ class Worker:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
 
+    def _kill_silent(self) -> None:
+        """Kills a worker that does not answer; all of them if it has not even said who it is."""
+        self.kill()
+        if self._pid is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._group, signal.SIGKILL)
+
     async def end(self) -> None:
         """Lets the worker end, and kills it if it does not."""
         with suppress(OSError, RuntimeError):
@@ -284,7 +295,7 @@ class Worker:
         try:
             await asyncio.wait_for(self._until_dead(), _GOODBYE_SECONDS)
         except TimeoutError:
-            self.kill()
+            self._kill_silent()
             await self._until_dead()
 
     async def _until_dead(self) -> None:

@@ -283,6 +283,35 @@ async def test_what_a_killed_worker_held_is_sent_by_the_others(mailing: Mailing,
     assert mailing.store.waiting() == 0
 
 
+async def test_a_key_pressed_in_a_terminal_reaches_no_worker(mailing: Mailing) -> None:
+    """Ctrl-C is for the whole group. While a worker still begins, it would end with a traceback."""
+    outbox_of(mailing.store, *addresses(60))
+    groups: set[int] = set()
+
+    def look(report: DeliveryReport) -> None:
+        groups.update(os.getpgid(pid) for pid in workers_of(mailing.state))
+
+    async with serving(MailServer()) as server:
+        await mailing.send(server, look)
+    assert groups
+    assert os.getpgid(0) not in groups
+
+
+async def test_workers_that_never_begin_are_killed(
+    mailing: Mailing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stuck = tmp_path / "stuck"
+    stuck.write_text("#!/bin/sh\nsleep 600\n")
+    stuck.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(stuck))
+    monkeypatch.setattr(worker_pool, "PATIENCE", 1.0)
+    outbox_of(mailing.store, *addresses(60))
+    async with serving(MailServer()) as server:
+        report = await mailing.send(server)
+    assert "it does not answer" in report.notes[0]
+    assert set(recipients(server)) == set(addresses(60))
+
+
 async def test_a_worker_that_hangs_is_killed(mailing: Mailing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_pool, "PATIENCE", 8.0)
     outbox_of(mailing.store, *addresses(60))
@@ -418,7 +447,7 @@ def _hold_for_a_moment(state: Path) -> None:
 async def test_a_signal_to_all_processes_lets_them_finish_the_current_mails(
     store: SqliteStore, tmp_path: Path, stop: signal.Signals
 ) -> None:
-    """As Ctrl-C and systemd send it: to the whole group."""
+    """As systemd sends it: to the whole service."""
     outbox_of(store, *addresses(200))
     async with serving(MailServer(seconds_per_byte=0.001)) as server:
         command, environ = run_command(tmp_path, server)
@@ -427,7 +456,8 @@ async def test_a_signal_to_all_processes_lets_them_finish_the_current_mails(
         )
         async with run_here as run:
             await until(lambda: len(server.accepted) >= 5)
-            os.killpg(run.pid, stop)
+            for pid in {run.pid} | workers_of(tmp_path / "digest.db"):
+                os.kill(pid, stop)
             async with asyncio.timeout(LIMIT):
                 _, said = await run.communicate()
     assert b"stopping after the current mails" in said
