@@ -177,9 +177,9 @@ class MailingCoordinator:
             self.report.composed += self._composing.plan.report
             self._composing.ended()
 
-    def accepted(self, address: str) -> None:
+    def accepted(self, address: str, count: int = 1) -> None:
         before = self._brake
-        self._refusals.circuit_breaker.accept(address)
+        self._refusals.circuit_breaker.accept(address, count)
         self._tell_change(before)
 
     async def refused(self, one: RenderedMessage, receipt: Receipt) -> None:
@@ -190,9 +190,9 @@ class MailingCoordinator:
     def held_back(self, one: RenderedMessage) -> None:
         self._refusals.hold_back(one)
 
-    def recorded(self, error: str | None) -> None:
+    def recorded(self, error: str | None, count: int = 1) -> None:
         if error is None:
-            self.report.sent += 1
+            self.report.sent += count
         else:
             self.report.deferred += 1
             self.report.errors.append(error)

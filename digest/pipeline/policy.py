@@ -169,10 +169,10 @@ class CircuitBreaker:
     def accepted(self) -> int:
         return sum(tally.accepted for tally in self._domains.values())
 
-    def accept(self, address: str) -> None:
+    def accept(self, address: str, count: int = 1) -> None:
         domain = domain_of(address)
         tally = self._domains[domain]
-        tally.accepted += 1
+        tally.accepted += count
         tally.in_a_row = 0
         self._row.clear()
         self._stopped.discard(domain)

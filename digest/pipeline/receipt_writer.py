@@ -12,7 +12,7 @@ from digest.storage.values import DeliveryResult
 
 _log = logging.getLogger(__name__)
 
-_GATHERING = 0.002
+_GATHERING = 0.004
 """How many seconds a session waits for other results, to store them in the same transaction."""
 
 _PAUSE = 2.0

@@ -60,11 +60,8 @@ ALIVE_SECONDS = 5.0
 _ORPHANED_SECONDS = 2.0
 """How long the current mails may take after the coordinator died. The next run waits longer for the state."""
 
-_GATHERING = 0.01
+_GATHERING = 0.02
 """How many seconds a worker waits for more news of its mails, to tell them in one message."""
-
-_TRIM_EVERY = 20
-"""Batches composed between two trims of the heap."""
 
 
 def main() -> None:
@@ -165,7 +162,6 @@ class RemoteCoordinator:
         self._judged: asyncio.Queue[Judged] = asyncio.Queue()
         self._progress = Progress()
         self._telling: asyncio.TimerHandle | None = None
-        self._batches_composed = 0
 
     # Listening.
 
@@ -214,6 +210,7 @@ class RemoteCoordinator:
     async def stay_alive(self) -> None:
         while True:
             await asyncio.sleep(ALIVE_SECONDS)
+            trim_heap()  # papers in the caches change all the time, which fragments it
             self._tell_progress()
 
     # What the share asks and says.
@@ -231,12 +228,9 @@ class RemoteCoordinator:
 
     def composed(self, report: ComposeReport) -> None:
         self._tell(Composed(report))
-        self._batches_composed += 1
-        if self._batches_composed % _TRIM_EVERY == 0:
-            trim_heap()
 
     def accepted(self, address: str) -> None:
-        self._progress.accepted.append(domain_of(address))
+        self._progress.accepted[domain_of(address)] += 1
         self._tell_soon()
 
     async def refused(self, one: RenderedMessage, receipt: Receipt) -> None:
@@ -248,7 +242,10 @@ class RemoteCoordinator:
         self._tell_soon()
 
     def recorded(self, error: str | None) -> None:
-        self._progress.recorded.append(error)
+        if error is None:
+            self._progress.sent += 1
+        else:
+            self._progress.errors.append(error)
         self._tell_soon()
 
     def used_up(self) -> None:

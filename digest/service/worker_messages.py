@@ -8,6 +8,7 @@ import asyncio
 import pickle
 import socket
 import struct
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -102,11 +103,15 @@ class Composed:
 
 @dataclass(slots=True)
 class Progress:
-    """What became of mails since the last message, in this order of kinds. It also says: I am alive."""
+    """What became of mails since the last message. It also says: I am alive.
 
-    accepted: list[str] = field(default_factory=list)
+    `accepted` counts the mails that the server accepted, by domain. `sent` mails are recorded.
+    """
+
+    accepted: Counter[str] = field(default_factory=Counter)
     held_back: list[RenderedMessage] = field(default_factory=list)
-    recorded: list[str | None] = field(default_factory=list)
+    sent: int = 0
+    errors: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,12 +269,14 @@ class Worker:
                 raise TypeError(message)
 
     def _take_progress(self, progress: Progress) -> None:
-        for domain in progress.accepted:
-            self._coordinator.accepted(domain)
+        for domain, count in progress.accepted.items():
+            self._coordinator.accepted(domain, count)
         for one in progress.held_back:
             self._coordinator.held_back(one)
-        for error in progress.recorded:
+        for error in progress.errors:
             self._coordinator.recorded(error)
+        if progress.sent:
+            self._coordinator.recorded(None, progress.sent)
 
     def kill(self) -> None:
         if self._pid is not None:
