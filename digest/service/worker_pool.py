@@ -70,19 +70,21 @@ class WorkerPool:
             yield ()
             return
         setup = self._setup(coordinator)
-        ours, theirs = zip(*(socket.socketpair() for _ in setup.holders), strict=True)
+        pairs: list[tuple[socket.socket, socket.socket]] = []
         try:
-            process = await _started(theirs, lock_descriptors(self.state))
+            for _ in setup.holders:
+                pairs.append(socket.socketpair())  # noqa: PERF401 (those made before an error are closed)
+            process = await _started([theirs for _, theirs in pairs], lock_descriptors(self.state))
         except OSError as error:
-            for connection in ours:
-                connection.close()
+            for ours, _ in pairs:
+                ours.close()
             raise WorkerGone(f"it cannot be started: {error}") from error
         finally:
-            for connection in theirs:
-                connection.close()
+            for _, theirs in pairs:
+                theirs.close()
         workers = [
             Worker(*await asyncio.open_connection(sock=connection), coordinator, holder, process.pid)
-            for connection, holder in zip(ours, setup.holders, strict=True)
+            for (connection, _), holder in zip(pairs, setup.holders, strict=True)
         ]
         workers[0].tell(setup)
         coordinator.changed.append(lambda: _tell_all(workers, _brake_of(coordinator)))

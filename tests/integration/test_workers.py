@@ -4,8 +4,10 @@ A worker that dies loses nothing, and one that hangs is not waited for.
 """
 
 import asyncio
+import errno
 import os
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE
 from collections import Counter
@@ -339,6 +341,25 @@ async def test_this_process_sends_where_no_other_can_be_had(
         report = await mailing.send(server)
     assert (report.composed.composed, report.sent, report.errors) == (7, 7, [])
     assert report.notes
+
+
+async def test_this_process_sends_where_files_are_too_few_for_workers(
+    mailing: Mailing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailing.subscribers = with_papers(mailing.store, 7)
+    pairs = [socket.socketpair()]
+
+    def few() -> tuple[socket.socket, socket.socket]:
+        if pairs:
+            return pairs.pop()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with serving(MailServer()) as server:
+        with monkeypatch.context() as patched:
+            patched.setattr(socket, "socketpair", few)
+            report = await mailing.send(server)
+    assert (report.sent, report.errors) == (7, [])
+    assert "no worker could be started: it cannot be started: [Errno 24] Too many" in report.notes[0]
 
 
 async def test_an_error_of_the_state_ends_all_and_is_raised(mailing: Mailing) -> None:
