@@ -100,8 +100,9 @@ def _tell(setup: "Setup", health: "Health", problems: Sequence[str], size: int, 
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    running = "in use by a process" if is_running else "not in use"
-    state = f"{setup.settings.state}, {size / 1e6:.1f} MB; {running}"
+    state = f"{setup.settings.state}, {size / 1e6:.1f} MB"
+    if isinstance(setup.settings.state, Path):  # of a database, the hosts are listed
+        state += "; in use by a process" if is_running else "; not in use"
     for name, lines in (*report_lines(health), ("state", (state,))):
         for number, line in enumerate(lines):
             table.add_row(name if number == 0 else "", Text(line))

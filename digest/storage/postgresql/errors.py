@@ -68,4 +68,5 @@ def _no_connection(said: str) -> tuple[str, bool]:
         return f"{said}; correct state in digest.toml (digest docs postgresql)", False
     if any(text in said for text in _NO_SLOT):
         return f"{said}; {_MORE_CONNECTIONS}", True
-    return f"no connection to the database: {said}", True
+    cause = said.removeprefix("connection failed: ").removeprefix("connection is bad: ")
+    return f"no connection to the database: {cause}", True
