@@ -72,7 +72,7 @@ def _queries(
 
     Only one subscriber's names count: others may call the same keyword otherwise.
     """
-    from digest.cli.state_access import subscriber_called
+    from digest.cli.preview import subscriber_named
     from digest.keywords.query import parse
     from digest.service.directory import directory_of
 
@@ -80,8 +80,7 @@ def _queries(
     found = {text: parse(text) for text in texts}
     names: dict[str, str] = {}
     if email or not texts:
-        subscribers = directory.load()
-        chosen = [subscriber_called(email, subscribers, directory.label)] if email else subscribers
+        chosen = (subscriber_named(settings, email),) if email else directory.load()
         found |= {keyword.text: keyword.query for one in chosen for keyword in one.keywords}
         if email:
             names = {keyword.text: keyword.name for keyword in chosen[0].keywords if keyword.name}

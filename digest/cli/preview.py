@@ -74,11 +74,12 @@ def preview(
 
 def subscriber_named(settings: "Settings", email: str) -> "Subscriber":
     """The subscriber with this address. Raises `ConfigurationError` if there is none."""
-    from digest.cli.state_access import subscriber_called
+    from digest.cli.state_access import parsed_address, refuse_unknown
     from digest.service.directory import directory_of
 
     directory = directory_of(settings)
-    return subscriber_called(email, directory.load(), directory.label)
+    found = directory.find(parsed_address(email))
+    return found or refuse_unknown(email, directory.label)
 
 
 def trial_subscriber(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":

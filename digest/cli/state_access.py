@@ -4,7 +4,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
@@ -23,13 +23,21 @@ _PATIENCE = timedelta(minutes=1)
 
 def subscriber_called(email: str, subscribers: Sequence[Subscriber], place: str) -> Subscriber:
     """The one of `subscribers`, who are at `place`. Raises `ConfigurationError` if there is none."""
+    key = address_key(parsed_address(email))
+    found = (subscriber for subscriber in subscribers if address_key(subscriber.email) == key)
+    return next(found, None) or refuse_unknown(email, place)
+
+
+def parsed_address(email: str) -> str:
+    """The address that was typed. Raises `typer.BadParameter` if it is none."""
     try:
-        email = parse_address(email)
+        return parse_address(email)
     except ValueError as error:
         raise typer.BadParameter(f"{email}: {error}") from error
-    for subscriber in subscribers:
-        if address_key(subscriber.email) == address_key(email):
-            return subscriber
+
+
+def refuse_unknown(email: str, place: str) -> NoReturn:
+    """Raises `ConfigurationError`: nobody at `place` has this address."""
     raise ConfigurationError(f"{place}: {email} is not a subscriber; `digest subscribers` lists them")
 
 

@@ -8,7 +8,6 @@ import typer
 from digest.cli.context import context_of
 from digest.cli.options import Followed
 from digest.cli.subscribers import filters, listed, own_choices, times
-from digest.config.parsing import address_key
 from digest.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -176,13 +175,14 @@ def rename(
     You can also run this after you changed the address in subscribers.toml. If only the address of an
     entry changed, digest detects this by itself; [b]digest rename NEW EMAIL --keep-file[/b] undoes it.
     """
+    from digest.cli.state_access import parsed_address
     from digest.service.directory import directory_of, place_of
     from digest.subscribers import editor
 
     settings = context_of(ctx).settings()
     directory, place = directory_of(settings), place_of(settings)
-    known = {address_key(one.email) for one in directory.load()}
-    is_in_file = not keep_file and (address_key(email) in known or address_key(new) not in known)
+    email, new = parsed_address(email), parsed_address(new)
+    is_in_file = not keep_file and (directory.find(email) is not None or directory.find(new) is None)
     is_known = _rename_in_state(settings, email, new)
     if is_in_file:
         try:
@@ -205,13 +205,8 @@ def rename(
 
 def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:
     """Whether the state knew the subscriber. Raises `ConfigurationError` if the new address is in use."""
-    from digest.config.parsing import parse_address
     from digest.storage.factory import is_there, open_store
 
-    try:
-        parse_address(new)
-    except ValueError as error:
-        raise typer.BadParameter(f"{new}: {error}") from error
     if not is_there(settings.state):
         return False
     with open_store(settings.state) as store:

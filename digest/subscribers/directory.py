@@ -23,6 +23,10 @@ class SubscriberDirectory(Protocol):
         """Returns the subscribers in their order. Raises `ConfigurationError` with every problem at once."""
         ...
 
+    def find(self, email: str) -> Subscriber | None:
+        """Returns the subscriber with this address, however it is written. `email` is a mail address."""
+        ...
+
     def version(self) -> object:
         """Returns a value that changes with every edit."""
         ...

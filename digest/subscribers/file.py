@@ -61,6 +61,10 @@ class SubscribersFile:
     def load(self) -> tuple[Subscriber, ...]:
         return load_subscribers(self.path, self._defaults)
 
+    def find(self, email: str) -> Subscriber | None:
+        key = address_key(email)
+        return next((one for one in self.load() if address_key(one.email) == key), None)
+
     def version(self) -> FileVersion | None:
         return file_version(self.path)
 

@@ -85,6 +85,11 @@ class StoredSubscribers:
         with self._reading() as store:
             return load_stored(store, self._defaults)
 
+    def find(self, email: str) -> Subscriber | None:
+        with self._reading() as store:
+            entry = store.entry_of(email)
+        return _parsed(json.loads(entry.content), self._defaults) if entry else None
+
     def version(self) -> int:
         with self._reading() as store:
             return store.entries_version()
