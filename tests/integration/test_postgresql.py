@@ -373,3 +373,12 @@ def test_the_doctor_goes_on_without_a_database(tmp_path: Path) -> None:
     assert found["subscribers"].verdict is Verdict.WARNING
     assert found["state"].verdict is Verdict.FAILED
     assert exit_code(found.values()) == 1
+
+
+def test_a_host_that_vanished_in_a_transaction_holds_up_nobody_for_long(server: Server) -> None:
+    url = server.new_database()
+    with opened(url) as store, open_copy(url) as rehearsal:
+        timeout = "SHOW idle_in_transaction_session_timeout"
+        assert store._connection.one(timeout) == "45s"
+        private: Any = rehearsal
+        assert private._connection.one(timeout) == "0", "it asks arXiv within its transaction"

@@ -199,3 +199,5 @@ def _configure(db: Database) -> None:
     db.isolation_level = IsolationLevel.READ_COMMITTED  # what is read after a lock is as of then
     db.cursor_factory = _Cursor
     db.adapters.register_loader("timestamptz", _InUtc)
+    # Through a pooler this may reach another session, and does no harm there.
+    db.execute("SET idle_in_transaction_session_timeout = '45s'")  # a host that vanished frees its locks

@@ -36,6 +36,7 @@ class RehearsalConnection(Connection):
             self._db = self._pool.getconn()
             try:
                 self._db.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                self._db.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
                 _copy_tables(self._db)
             except BaseException:
                 self.close()
