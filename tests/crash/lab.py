@@ -112,9 +112,14 @@ async def laboratory(
     state: State | None = None,
     command: Sequence[str] = ("-m", "digest"),
     connections: int = CONNECTIONS,
+    each: str = "",
     **more: object,
 ) -> AsyncIterator[Lab]:
-    """A laboratory in `folder`. `command`: the arguments of Python that begin `digest`; `more`: settings."""
+    """A laboratory in `folder`.
+
+    `command`: the arguments of Python that begin `digest`. `each`: lines of each subscriber. `more`: other
+    settings.
+    """
     state = state or folder / "state" / "digest.db"
     topics = {f"reader{number}@example.org": tuple(chance.sample(TOPICS, 2)) for number in range(subscribers)}
     days = Days(invented_days(FIRST_DAY, DAYS, chance), FIRST_DAY, chance)
@@ -130,7 +135,7 @@ async def laboratory(
                 "state": state.url if isinstance(state, DatabaseUrl) else state,
                 **more,
             }
-            installation = Installation(folder, _subscribers_toml(topics), **settings)
+            installation = Installation(folder, _subscribers_toml(topics, each), **settings)
             installation.environ["XDG_STATE_HOME"] = str(folder)
             installation.environ["PYTHONPATH"] = str(_with_short_leases(folder / "modules"))
             yield Lab(
@@ -151,8 +156,8 @@ def _with_short_leases(modules: Path) -> Path:
     return modules
 
 
-def _subscribers_toml(subscribers: dict[str, tuple[str, ...]]) -> str:
+def _subscribers_toml(subscribers: dict[str, tuple[str, ...]], each: str) -> str:
     return "".join(
-        f'[[subscriber]]\nemail = "{email}"\nkeywords = ["{topics[0]}", "{topics[1]}"]\n'
+        f'[[subscriber]]\nemail = "{email}"\nkeywords = ["{topics[0]}", "{topics[1]}"]\n{each}'
         for email, topics in subscribers.items()
     )

@@ -48,10 +48,11 @@ class Days:
     papers: Sequence[Announced]
     now: datetime
     chance: random.Random
+    seconds: tuple[float, float] = (0.05, 0.15)
 
     def reply(self) -> Reply:
         async def reply(request: web.Request) -> web.StreamResponse:
-            await asyncio.sleep(self.chance.uniform(0.05, 0.15))
+            await asyncio.sleep(self.chance.uniform(*self.seconds))
             search = str({**request.query, **(await request.post())}["search_query"])
             low, high = _window(search)
             known = [paper for paper in self.papers if low <= paper.at <= min(high, self.now)]
@@ -109,6 +110,8 @@ class Mailbox:
     run: int = 0
     is_down: bool = False
     delivered: list[Delivered] = field(default_factory=list)
+    seconds: float = 0.003
+    """The longest time that it takes before it has a mail, and again before it says so."""
     _run_of: dict[int, int] = field(default_factory=dict)
 
     def latest(self) -> list[Delivered]:
@@ -131,7 +134,7 @@ class Mailbox:
         return "250 sender taken"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        await asyncio.sleep(self.chance.uniform(0, 0.003))
+        await asyncio.sleep(self.chance.uniform(0, self.seconds))
         assert isinstance(envelope.content, bytes)
         (recipient,) = envelope.rcpt_tos
         self.delivered.append(
@@ -143,7 +146,7 @@ class Mailbox:
                 message=envelope.content,
             )
         )
-        await asyncio.sleep(self.chance.uniform(0, 0.003))
+        await asyncio.sleep(self.chance.uniform(0, self.seconds))
         return "250 taken"
 
 
