@@ -37,6 +37,7 @@ from digest.service.worker_messages import (
     Hello,
     Judged,
     NextBatch,
+    NotStarted,
     Progress,
     Refused,
     Round,
@@ -83,7 +84,7 @@ def main() -> None:
     write = _writer(setup, opened)
     collect_rarely()
     keep_what_is_there()
-    place, others = _forked(len(connections))
+    place, others = _forked(connections)
     for number, connection in enumerate(connections):
         if number != place:
             connection.close()
@@ -106,11 +107,17 @@ def _writer(setup: WorkerSetup, opened: Sequence[Store]) -> Write:
     return build_mail_writer(setup.writer_setup, lambda mailing: links()(mailing)).write
 
 
-def _forked(count: int) -> tuple[int, Sequence[int]]:
+def _forked(connections: Sequence[socket.socket]) -> tuple[int, Sequence[int]]:
     """Makes the other workers. Returns the place of this one, and the processes that it made."""
     others: list[int] = []
-    for place in range(1, count):
-        if (pid := os.fork()) == 0:
+    for place in range(1, len(connections)):
+        try:
+            pid = os.fork()
+        except OSError as error:  # the system allows no other process
+            for connection in connections[place:]:
+                connection.sendall(framed(NotStarted(str(error))))
+            break
+        if pid == 0:
             return place, ()
         others.append(pid)
     return 0, others

@@ -90,6 +90,13 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
+class NotStarted:
+    """Instead of `Hello`, from the first worker: the system did not let it make this one."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class NextBatch:
     """Asks for subscribers whose digests the worker composes."""
 

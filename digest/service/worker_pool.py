@@ -29,6 +29,7 @@ from digest.service.worker_messages import (
     Hello,
     Judged,
     NextBatch,
+    NotStarted,
     Progress,
     Refused,
     Round,
@@ -253,6 +254,8 @@ class Worker:
         match message:
             case Hello(pid):
                 self._pid = pid
+            case NotStarted(cause):
+                raise WorkerGone(f"it cannot be started: {cause}")
             case NextBatch():
                 self._batch = await coordinator.next_batch()
                 self.tell(Batch(self._batch))

@@ -343,6 +343,24 @@ async def test_this_process_sends_where_no_other_can_be_had(
     assert report.notes
 
 
+async def test_fewer_workers_do_it_where_the_system_allows_no_more(
+    mailing: Mailing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\ndef fork(): raise BlockingIOError(11, 'no more')\nos.fork = fork\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    mailing.subscribers = with_papers(mailing.store, 40)
+    by_workers: set[int] = set()
+    async with serving(MailServer()) as server:
+        report = await mailing.send(server, lambda report: by_workers.update(workers_of(mailing.state)))
+    assert (report.sent, report.errors) == (40, [])
+    assert report.notes == [
+        "a worker process ended early, and the others did its work: it cannot be started: [Errno 11] no more"
+    ]
+    assert len(by_workers) == 1
+
+
 async def test_this_process_sends_where_files_are_too_few_for_workers(
     mailing: Mailing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
