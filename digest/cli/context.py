@@ -40,12 +40,12 @@ class Context:
     is_verbose: bool = False
 
     def settings(self) -> "Settings":
-        """Reads the settings, now. Raises `ConfigurationError`."""
+        """Reads the settings now, as the service has them if they are its. Raises `ConfigurationError`."""
         import os
 
-        from digest.config.loader import load_settings
+        from digest.config.loader import load_settings, of_the_service
 
-        return load_settings(self.config, os.environ)
+        return load_settings(self.config, of_the_service(self.config, os.environ))
 
 
 INTERRUPTED = 130

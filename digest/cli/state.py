@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from digest.cli.context import context_of
 from digest.config.database_url import DatabaseUrl
 from digest.config.parsing import counted
 
@@ -19,6 +20,7 @@ _SHOWN = {
 
 @app.command("copy")
 def copy(
+    ctx: typer.Context,
     source: Annotated[
         str,
         typer.Argument(
@@ -37,22 +39,26 @@ def copy(
     Cursors, tokens, the secret of links, Message-IDs and waiting mailings go with it. Stop the daemons of
     both states first. If anything fails, TO stays empty. FROM is not changed: do not use it any more.
 
-    A password can be in the address, or where libpq looks for it ([b]digest docs postgresql[/b]).
+    The password is that of digest.toml (state_password_file), unless the address has another one. For more
+    places see [b]digest docs postgresql[/b].
     """
     from digest.storage.copying import copy_state
 
-    copied = copy_state(_place(source), _place(target))
+    place = _place(target, ctx)
+    copied = copy_state(_place(source, ctx), place)
     parts = [counted(copied.rows[table], noun) for table, noun in _SHOWN.items()]
     typer.echo(f"Copied {', '.join(parts)}; all {len(copied.rows)} tables were compared and are the same.")
-    typer.echo(f"Next: set state in digest.toml to {_place(target)}, and start the daemon.")
+    typer.echo(f"Next: set state in digest.toml to {place}, and start the daemon.")
 
 
-def _place(text: str) -> Path | DatabaseUrl:
-    from digest.config.database_url import is_database, parse_database
+def _place(text: str, ctx: typer.Context) -> Path | DatabaseUrl:
+    from digest.config.database_url import parse_state
 
-    if not is_database(text):
-        return Path(text).expanduser()
     try:
-        return parse_database(text)
+        state = parse_state(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+    if isinstance(state, Path) or state.has_password:
+        return state
+    password = context_of(ctx).settings().state_password
+    return state.with_password(password.get_secret_value()) if password else state

@@ -63,7 +63,7 @@ def status(
         *([explain_other_file(other)] if other else []),
         *health.problems(),
     )
-    is_working = is_at_work(state)
+    is_working = is_at_work(state) or any(host.is_alive for host in health.hosts)
     if as_json:
         found = {**_as_object(health, problems), "state_bytes": size, "is_running": is_working}
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
@@ -84,9 +84,10 @@ def _missing(state: "State") -> str:
     service = ""
     if isinstance(state, Path) and state != SERVICE_STATE and os.path.lexists(SERVICE_STATE.parent):
         service = f"; the state of the service is {SERVICE_STATE}, which root can read"
-    return (
-        f"{state} does not exist yet; the first run creates it. For another state set DIGEST_STATE{service}"
-    )
+    missing = "does not exist yet; the first run creates it"
+    if not isinstance(state, Path):
+        missing = "has no tables of digest yet; the first run creates them"
+    return f"{state} {missing}. For another state set DIGEST_STATE{service}"
 
 
 def _tell(setup: "Setup", health: "Health", problems: Sequence[str], size: int, *, is_running: bool) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 _SCHEMES = ("postgresql://", "postgres://")
@@ -17,9 +18,10 @@ class DatabaseUrl:
     """
 
     url: str = field(repr=False)
+    _shown: str = field(default="", repr=False, compare=False)
 
     def __str__(self) -> str:
-        return masked(self.url)
+        return self._shown or masked(self.url)
 
     @property
     def has_password(self) -> bool:
@@ -28,11 +30,25 @@ class DatabaseUrl:
     def with_password(self, password: str) -> "DatabaseUrl":
         """Returns the address with this password as a parameter, which needs no user in the address."""
         joint = "&" if "?" in self.url else "?"
-        return DatabaseUrl(f"{self.url}{joint}password={quote(password, safe='')}")
+        return DatabaseUrl(f"{self.url}{joint}password={quote(password, safe='')}", str(self))
 
 
 def is_database(text: object) -> bool:
     return isinstance(text, str) and text.startswith(_SCHEMES)
+
+
+def is_address(text: object) -> bool:
+    """Whether it is the address of some server, not the path of a file."""
+    return isinstance(text, str) and "://" in text
+
+
+def parse_state(text: str) -> Path | DatabaseUrl:
+    """The path of a file, or the address of a database. Raises `ValueError`, which never quotes the text."""
+    if is_database(text):
+        return parse_database(text)
+    if is_address(text):
+        raise ValueError(f"must be the path of a file, or {_EXAMPLE}")
+    return Path(text).expanduser()
 
 
 def parse_database(text: str) -> DatabaseUrl:

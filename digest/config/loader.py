@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, InitSettingsSource
 
-from digest.config.database_url import is_database, masked
+from digest.config.database_url import is_address, is_database, masked
 from digest.config.local_timezone import machine_zone
 from digest.config.os_errors import is_file
 from digest.config.parsing import nearest, parse_toml, read_text, shown, unknown_key, unreadable
@@ -202,7 +202,7 @@ def _with_absolute_paths(written: dict[str, Any], folder: Path) -> dict[str, Any
         for section in sections:
             table = table.get(section)
         value = table.get(key) if isinstance(table, dict) else None
-        if isinstance(value, str) and not is_database(value) and (key, value) != _NO_PATH:
+        if isinstance(value, str) and not is_address(value) and (key, value) != _NO_PATH:
             table[key] = str(folder / Path(table[key]).expanduser())
     return written
 
@@ -316,7 +316,7 @@ def _problem(detail: ErrorDetails, sources: _Sources) -> str:
 
 def _shown(key: tuple[str, ...], value: object) -> str:
     """The value as written, without the password of a database."""
-    text = masked(value) if isinstance(value, str) and is_database(value) else value
+    text = masked(value) if isinstance(value, str) and is_address(value) else value
     return shown(text, is_cut=key not in _PATHS)
 
 

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from digest.config.database_url import DatabaseUrl, is_database, parse_database
+from digest.config.database_url import DatabaseUrl, parse_state
 from digest.config.os_errors import explain
 from digest.config.parsing import (
     MOST_DISCOVERED,
@@ -129,7 +129,7 @@ def _state(value: object) -> Path | DatabaseUrl:
         return value
     if not isinstance(value, str):
         raise ValueError(f"must be {_STATES}")  # noqa: TRY004 (pydantic reports a ValueError)
-    return parse_database(value) if is_database(value) else Path(value).expanduser()
+    return parse_state(value)
 
 
 def _directory(value: object) -> object:

@@ -193,5 +193,5 @@ def postgresql(module: str) -> ModuleType:
     except ImportError as error:
         raise ConfigurationError(
             f"the state is a PostgreSQL database, and {error.name or error} is not installed:"
-            " pip install 'arxiv-digest-mailer[postgresql]'"
+            " install the extra postgresql (digest docs postgresql)"
         ) from error

@@ -289,7 +289,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "psycopg_pool", None)
     for name in [one for one in sys.modules if one.startswith("digest.storage.postgresql")]:
         monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(ConfigurationError, match=r"psycopg_pool .* pip install '.*\[postgresql\]'"):
+    with pytest.raises(ConfigurationError, match=r"psycopg_pool .* the extra postgresql"):
         open_store(DatabaseUrl("postgresql:///digest"))
 
 

@@ -1,6 +1,7 @@
 """A state is copied whole from any kind of database to any other, or not at all."""
 
 import sqlite3
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from digest import cli
 from digest.config.database_url import DatabaseUrl
 from digest.errors import AlreadyRunning, StateError
 from digest.interest.judgements import Origin, example_of
@@ -312,3 +314,25 @@ def test_the_command_tells_what_it_copied_and_what_is_next(place: Place, tmp_pat
     lab.environ |= {"DIGEST_STATE": target.url, "DIGEST_SUBSCRIBERS": "database"}
     assert "Ada@example.org" in lab("subscribers").stdout
     assert lab("status").returncode in (0, 1)
+
+
+def test_an_address_without_a_password_gets_that_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[State] = []
+
+    def refuse(*places: State) -> None:
+        asked.extend(places)
+        raise StateError("x", "is not copied")
+
+    monkeypatch.setattr(copying, "copy_state", refuse)
+    config = tmp_path / "digest.toml"
+    config.write_text('state_password_file = "password"\n')
+    (tmp_path / "password").write_text("hush\n")
+    places = ("postgresql://ada@db/one", "postgresql://bo:other@db/two")
+    monkeypatch.setattr(sys, "argv", ["digest", "--config", str(config), "state", "copy", *places])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    urls = [place.url for place in asked if isinstance(place, DatabaseUrl)]
+    assert sorted(urls) == ["postgresql://ada@db/one?password=hush", "postgresql://bo:other@db/two"]

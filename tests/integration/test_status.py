@@ -504,3 +504,20 @@ def test_an_installation_without_state_needs_somebody_and_is_told_how_to_name_on
     assert run(monkeypatch, "--json") == 1
     assert "does not exist yet" in json.loads(capsys.readouterr().out)["problems"][0]
     assert not (tmp_path / "digest.db").exists()
+
+
+def test_entries_in_the_state_of_the_service_are_edited_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = a_service(tmp_path, monkeypatch)
+    config = tmp_path / "etc" / "digest.toml"
+    config.write_text(f'subscribers = "database"\n{config.read_text()}')
+    with SqliteStore(state):
+        pass
+    monkeypatch.setattr(sys, "argv", ["digest", "subscribe", "bo@example.org", "-k", "tea"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    with SqliteStore(state) as store:
+        assert [entry.address for entry in store.entries(after=0, limit=9)] == ["bo@example.org"]
+    assert not (tmp_path / "home" / "state").exists()

@@ -1,10 +1,11 @@
 """The address of a database: read as libpq reads it, and shown without its password."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
-from digest.config.database_url import DatabaseUrl, is_database, masked, parse_database
+from digest.config.database_url import DatabaseUrl, is_database, masked, parse_database, parse_state
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,9 @@ def test_what_is_shown_has_no_password(url: str, shown: str) -> None:
 def test_a_password_with_special_characters_is_added() -> None:
     state = DatabaseUrl("postgresql:///digest?host=/run").with_password("a&b c#%")
     assert state.url == "postgresql:///digest?host=/run&password=a%26b%20c%23%25"
-    assert str(state) == "postgresql:///digest?host=/run&password=***"
+    assert str(state) == "postgresql:///digest?host=/run"
+    assert state.has_password
+    assert "a&b" not in repr(state)
     assert pickle.loads(pickle.dumps(state)) == state
 
 
@@ -49,3 +52,11 @@ def test_a_path_is_no_address() -> None:
     assert not is_database("digest.db")
     assert not is_database("postgresql.db")
     assert is_database("postgresql:///digest")
+
+
+@pytest.mark.parametrize("text", ["mysql://ada@db/digest", "postgresq://ada:hush@db/digest", "http://db"])
+def test_an_address_of_something_else_is_no_file(text: str) -> None:
+    with pytest.raises(ValueError, match="path of a file, or postgresql://") as failure:
+        parse_state(text)
+    assert "hush" not in str(failure.value)
+    assert parse_state("a/digest.db") == Path("a/digest.db")

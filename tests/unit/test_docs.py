@@ -199,7 +199,8 @@ def test_there_are_examples_of_toml() -> None:
 def test_every_example_of_toml_is_accepted(
     block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "smtp-password").write_text("hush\n")
+    for name in ("smtp-password", "state-password"):
+        (tmp_path / name).write_text("hush\n")
     (tmp_path / "digest.toml").write_text(block.text)
     monkeypatch.chdir(tmp_path)
     if "[[subscriber]]" in block.text or re.match(r"(#.*\n)*keywords = ", block.text):

@@ -49,7 +49,7 @@ async def check_arxiv(settings: Settings) -> AsyncIterator[Finding]:
                 yield await _asked(name, client, url, ask)
             yield judge_clock(client.clock_lead)
     except (StateError, OSError) as error:
-        yield failed("arXiv", f"not checked: {error}", "see the check of the state folder")
+        yield failed("arXiv", f"not checked: {error}", "see the check of the state")
     if settings.arxiv.contact is None:
         said = "no contact is set; arXiv asks for one"
         yield warning("arXiv: contact", said, "set arxiv.contact to your address")

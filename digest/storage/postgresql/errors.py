@@ -7,15 +7,16 @@ from digest.config.database_url import DatabaseUrl
 from digest.errors import StateError
 from digest.model.paper import one_line
 
-_NEEDS_A_PERSON = (
-    "password authentication failed",
-    "no password supplied",
-    "no pg_hba.conf entry",
-    "does not exist",
-    "certificate verify failed",
-    "is not permitted to log in",
-)
-"""In the text of a connection that was refused: libpq gives no code for it."""
+_CORRECT_IT = "correct state in digest.toml"
+_REMEDIES = {
+    "password authentication failed": "correct the user in state, or the password in state_password_file",
+    "no password supplied": "set state_password_file in digest.toml",
+    "no pg_hba.conf entry": f"{_CORRECT_IT}, or allow it in pg_hba.conf of the server",
+    "does not exist": f"{_CORRECT_IT}, or create it with createuser and createdb",
+    "certificate verify failed": _CORRECT_IT,
+    "is not permitted to log in": _CORRECT_IT,
+}
+"""What a person has to do, by the text of a connection that was refused: libpq gives no code for it."""
 
 _NO_SLOT = ("too many clients", "too many connections", "remaining connection slots are reserved")
 _MORE_CONNECTIONS = "raise max_connections of the server, or put a pooler before it"
@@ -37,7 +38,7 @@ def state_error(url: DatabaseUrl, error: psycopg.Error) -> StateError:
 
 
 def _explained(error: psycopg.Error) -> tuple[str, bool]:
-    said = one_line(error.diag.message_primary or str(error) or type(error).__name__)
+    said = one_line(error.diag.message_primary or _of_connection(error) or type(error).__name__)
     match error:
         case errors.ReadOnlySqlTransaction():
             remedy = "name the primary server in state, or add ?target_session_attrs=read-write"
@@ -62,10 +63,16 @@ def _explained(error: psycopg.Error) -> tuple[str, bool]:
     return f"{said}; the state was not changed", (error.sqlstate or "")[:2] in {"08", "53", "57"}
 
 
+def _of_connection(error: psycopg.Error) -> str:
+    """What libpq says, without the words that psycopg adds. A hint stands in a line of its own there."""
+    return str(error).removeprefix("connection failed: ").replace("\n\t", ". ")
+
+
 def _no_connection(said: str) -> tuple[str, bool]:
     """Explains a connection that was refused or lost."""
-    if any(text in said for text in _NEEDS_A_PERSON):
-        return f"{said}; correct state in digest.toml (digest docs postgresql)", False
+    for text, remedy in _REMEDIES.items():
+        if text in said:
+            return f"{said}; {remedy} (digest docs postgresql)", False
     if any(text in said for text in _NO_SLOT):
         return f"{said}; {_MORE_CONNECTIONS}", True
     cause = said.removeprefix("connection failed: ").removeprefix("connection is bad: ")
