@@ -213,12 +213,25 @@ def spent(groups: list[GroupCosts], found: list[list[Level]]) -> Cost:
 def test_levels_keep_the_room_and_go_down_from_paper_to_paper(
     groups: list[GroupCosts], room: Cost, length: Length
 ) -> None:
-    found, words = plan(groups, room, length)
+    found, words, _, _ = plan(groups, room, length)
     total = spent(groups, found)
     assert total.words == words <= room.words
     assert total.size <= room.size
     for row in found:
         assert row == sorted(row, reverse=True)
+
+
+@given(
+    GROUPS, st.builds(Cost, st.integers(0, 3000), st.integers(0, 20_000)), st.sampled_from(LENGTHS), st.data()
+)
+def test_a_plan_says_for_which_room_it_is_the_same(
+    groups: list[GroupCosts], room: Cost, length: Length, data: st.DataObject
+) -> None:
+    found = plan(groups, room, length)
+    assert found.least <= room.size <= found.most
+    least, most = max(0, found.least), min(30_000, found.most)
+    size = data.draw(st.sampled_from([least, most]) | st.integers(least, most))
+    assert plan(groups, Cost(room.words, size), length)[:2] == found[:2]
 
 
 @given(GROUPS, st.sampled_from(LENGTHS))

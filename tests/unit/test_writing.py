@@ -9,6 +9,7 @@ import sys
 import weakref
 from binascii import a2b_qp
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from hashlib import sha256
@@ -140,6 +141,24 @@ def test_the_links_of_one_subscriber_are_in_no_mail_of_another(
         html = parts(message)[2]
         assert set(re.findall(r'"(https://[^"]*)/(?:more|less)/', html)) <= {address}
         assert html.count(f'"{address}/') == 2 * len(one.digest.entries)
+
+
+def test_those_with_the_same_papers_get_what_each_alone_would_get() -> None:
+    """Longer addresses leave less room: what is shown of the papers changes from some length on."""
+    entries = [
+        Entry(paper=paper(number, words="plain = " * 2 * number), keywords=("tea",))
+        for number in range(1, 50)
+    ]
+    one = mailing(entries).digest
+    writer = Writer(RENDERER, LETTERHEAD, lambda one: Links(judging=f"https://d.example.org/i/{one.token}"))
+    shown = set()
+    for length in range(1, 900, 60):
+        digest = replace(one, email=f"{'x' * length}@example.org", length="full")
+        mailing_ = Mailing(number=length, token=f"m{length:03}", attempts=0, digest=digest)
+        message = writer.write(mailing_).message
+        assert message == whole(mailing_, Links(judging=f"https://d.example.org/i/m{length:03}"))
+        shown.add(parts(message)[2].count("<h2"))
+    assert len(shown) > 1
 
 
 @examples(100)

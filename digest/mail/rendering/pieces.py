@@ -32,15 +32,15 @@ class Piece(NamedTuple):
     """A piece as a subscriber gets it, encoded, and what its HTML takes.
 
     The text of a paper begins with its number. If `first_line` is empty, `text` follows the number; else
-    `first_line` has the place of the number, and is too long to be encoded without it. In the HTML, the links
-    by which a subscriber judges the paper stand between `html` and `after_judging`.
+    `first_line` has the place of the number, and is too long to be encoded without it. The HTML has empty
+    pieces where the subscriber's token is missing: `tokens` are their places, each with the place of a soft
+    line break in the token.
     """
 
     text: tuple[bytes, ...]
     html: tuple[bytes, ...]
     cost: Cost
-    judging: Parts = ()
-    after_judging: tuple[bytes, ...] = ()
+    tokens: tuple[tuple[int, int], ...] = ()
     is_numbered: bool = False
     first_line: str = ""
 
@@ -191,16 +191,17 @@ def _abstract(renderer: Renderer, paper: Paper, words: tuple[str, ...], is_short
 
 
 def _assembled(around: _Around, chips: Piece, abstract: Piece) -> Piece:
-    html, after = (
-        tuple(filled(part, keywords=chips.html, abstract=abstract.html))
-        for part in (around.html, around.after_judging)
-    )
+    html = filled(around.html, keywords=chips.html, abstract=abstract.html)
+    tokens = []
+    for part, soft_break in around.judging:
+        tokens.append((len(html) + 1, soft_break))
+        html += (part, b"")
+    html += filled(around.after_judging, keywords=chips.html, abstract=abstract.html)
     return Piece(
         text=tuple(filled(around.text, keywords=chips.text, abstract=abstract.text)),
-        html=html,
+        html=tuple(html),
         cost=around.cost.plus(chips.cost).plus(abstract.cost),
-        judging=around.judging,
-        after_judging=after,
+        tokens=tuple(tokens),
         is_numbered=around.is_numbered,
         first_line=around.first_line,
     )

@@ -68,10 +68,15 @@ def minutes(words: int) -> int:
 
 
 class Plan(NamedTuple):
-    """The level of each paper of each group, and the words of all of them, with the headings."""
+    """The level of each paper of each group, and the words of all of them, with the headings.
+
+    It is the same for each room of as many words, and of `least` to `most` bytes.
+    """
 
     levels: list[list[Level]]
     words: int
+    least: int
+    most: int
 
 
 def plan(groups: Sequence[GroupCosts], room: Cost, length: Length) -> Plan:
@@ -96,7 +101,12 @@ def plan(groups: Sequence[GroupCosts], room: Cost, length: Length) -> Plan:
             raising.raise_to(Level.SHORT, ranked[done:])
             break
         done = end
-    return Plan(raising.levels, room.words - raising.room.words)
+    return Plan(
+        levels=raising.levels,
+        words=room.words - raising.room.words,
+        least=room.size - raising.spare,
+        most=room.size + raising.missing - 1,
+    )
 
 
 def _by_rank(groups: Sequence[GroupCosts]) -> list[tuple[int, int]]:
@@ -106,11 +116,16 @@ def _by_rank(groups: Sequence[GroupCosts]) -> list[tuple[int, int]]:
 
 
 class _Raising:
-    """Levels that are raised as long as there is `room`."""
+    """Levels that are raised as long as there is `room`.
+
+    With `spare` bytes less, everything that had room would still have it; with less than `missing` bytes
+    more, everything that had none would still have none.
+    """
 
     def __init__(self, groups: Sequence[GroupCosts], room: Cost) -> None:
         self._groups = groups
         self.room = room
+        self.spare = self.missing = HTML_LIMIT
         self.levels = [[Level.COUNTED] * len(group.papers) for group in groups]
 
     def raise_to(self, level: Level, places: Sequence[tuple[int, int]]) -> bool:
@@ -134,8 +149,12 @@ class _Raising:
                 more_words, more_size = more_words + heading.words, more_size + heading.size
             if more_words > words or more_size > size:
                 self.room = Cost(words, size)
+                if more_words <= words:
+                    self.missing = min(self.missing, more_size - size)
                 return False
             words, size = words - more_words, size - more_size
+            if size < self.spare:
+                self.spare = size
             row[place] = level
         self.room = Cost(words, size)
         return True
