@@ -31,7 +31,8 @@ DO $$ DECLARE name text; BEGIN
         WHERE schemaname = 'public' AND tablename NOT IN ('digest_migration', 'installation')
     LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
     PERFORM setval(sequencename::regclass, 1, false) FROM pg_sequences WHERE last_value IS NOT NULL;
-    UPDATE installation SET enrolled = NULL, entries_of = NULL, restored_at = NULL;
+    UPDATE installation SET secret = replace(gen_random_uuid()::text, '-', ''),
+        enrolled = NULL, entries_of = NULL, restored_at = NULL;
 END $$
 """
 
@@ -47,6 +48,7 @@ class Server:
         self._free: list[str] = []
         self._user = "postgres" if os.geteuid() == 0 else None
         self.own(folder)
+        os.environ["XDG_STATE_HOME"] = str(folder / "notes")  # of each host's last mailing
         made = ("-D", self.data, "-U", "digest", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         self._call("initdb", *made)
         self.start()
@@ -212,6 +214,15 @@ def database_of(folder: Path) -> DatabaseUrl:
         folder.mkdir(exist_ok=True)
         note.write_text(shared().new_database().url)
     return DatabaseUrl(note.read_text())
+
+
+KINDS = ("sqlite", "postgresql")
+"""Of states, for tests of whole days."""
+
+
+def state_of(kind: str, folder: Path) -> str:
+    """What digest.toml has as `state`, for an installation in `folder`."""
+    return database_of(folder).url if kind == "postgresql" else str(folder / "digest.db")
 
 
 def take_back_databases() -> None:

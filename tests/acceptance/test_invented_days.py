@@ -7,7 +7,7 @@ Which paper matches which keyword is known from how its text was put together, n
 import random
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -19,7 +19,8 @@ from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.model.paper import ArxivId, Paper
 from digest.pipeline.cycle import CycleReport
 from digest.service.bootstrap import build_cycle, load_setup, open_client
-from digest.storage.sqlite.store import SqliteStore
+from digest.storage.factory import open_store
+from tests.postgresql import KINDS, state_of, take_back_databases
 
 # Eleven days from a Monday: nine with a listing, and a weekend.
 MORNINGS = tuple(datetime(2026, 6, 1 + day, 7, tzinfo=UTC) for day in range(11))
@@ -113,12 +114,12 @@ def write(chance: random.Random, identifier: ArxivId, phrases: Collection[str], 
 class House:
     """An installation in `folder`, with its own small arXiv."""
 
-    def __init__(self, folder: Path, arxiv: LocalArxiv) -> None:
+    def __init__(self, folder: Path, state: str, arxiv: LocalArxiv) -> None:
         self.folder = folder
         self.arxiv = arxiv
         config = folder / "digest.toml"
         config.write_text(
-            'state = "digest.db"\n'
+            f'state = "{state}"\n'
             f'arxiv = {{ api_url = "{arxiv.url}", request_interval = 0, retry_pause = 0 }}\n'
             'delivery = { transport = "maildir", maildir = "Maildir" }\n'
             'defaults = { timezone = "UTC" }\n',
@@ -135,7 +136,7 @@ class House:
         """A run as `digest run` makes it: everything is opened anew, only the state file remembers."""
         self.arxiv.now = now
         settings = self.setup.settings
-        with SqliteStore(self.folder / "digest.db") as store:
+        with open_store(settings.state) as store:
             async with open_client(settings) as client:
                 cycle = build_cycle(self.setup, store, clock=lambda: now, client=client)
                 return await cycle.run()
@@ -184,11 +185,11 @@ def welcome(world: World, name: str, now: datetime) -> set[str]:
 
 
 async def live(
-    world: World, folder: Path, *, fails_on: Collection[int] = ()
+    world: World, folder: Path, state: str, *, fails_on: Collection[int] = ()
 ) -> AsyncIterator[tuple[int, CycleReport, dict[str, list[str]]]]:
     """Each day's number, the report of its run, and the papers mailed to each subscriber."""
     async with LocalArxiv(world.announcements, MORNINGS[0]) as arxiv:
-        house = House(folder, arxiv)
+        house = House(folder, state, arxiv)
         for day, morning in enumerate(MORNINGS):
             arxiv.is_overloaded = day in fails_on
             report = await house.run(morning)
@@ -211,11 +212,19 @@ def test_the_invented_days_hold_the_hard_cases() -> None:
     assert all(matching(world, name, world.announced(MORNINGS[3], MORNINGS[4])) for name in READERS)
 
 
+@pytest.fixture(params=KINDS)
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    yield state_of(request.param, tmp_path)
+    take_back_databases()
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_each_day_brings_exactly_what_was_announced_and_matches(tmp_path: Path, seed: int) -> None:
+async def test_each_day_brings_exactly_what_was_announced_and_matches(
+    tmp_path: Path, state: str, seed: int
+) -> None:
     world = invent(seed)
     brought: dict[str, Counter[str]] = {name: Counter() for name in READERS}
-    async for day, report, mailed in live(world, tmp_path):
+    async for day, report, mailed in live(world, tmp_path, state):
         assert report.exit_code == 0
         for name in READERS:
             if day == 0:
@@ -234,12 +243,12 @@ async def test_each_day_brings_exactly_what_was_announced_and_matches(tmp_path: 
     [(11, {1, 3, 4, 8}), (12, {2, 3, 7, 8, 9}), (13, {1, 2, 3, 4, 5, 6, 7, 8, 9})],
 )
 async def test_days_without_arxiv_lose_nothing_and_repeat_nothing(
-    tmp_path: Path, seed: int, fails_on: set[int]
+    tmp_path: Path, state: str, seed: int, fails_on: set[int]
 ) -> None:
     world = invent(seed)
     brought: dict[str, Counter[str]] = {name: Counter() for name in READERS}
     last_good = 0
-    async for day, report, mailed in live(world, tmp_path, fails_on=fails_on):
+    async for day, report, mailed in live(world, tmp_path, state, fails_on=fails_on):
         if day in fails_on:
             assert report.exit_code == 3
             assert report.errors

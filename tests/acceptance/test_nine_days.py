@@ -14,6 +14,7 @@ from tests.acceptance.installation import (
     simulator,
 )
 from tests.acceptance.oracle import CALENDAR, READERS, SUBSCRIBERS, Oracle, load_oracle
+from tests.postgresql import KINDS, state_of, take_back_databases
 
 pytestmark = needs_simulator
 
@@ -35,12 +36,15 @@ def server() -> Iterator[tuple[int, Inbox]]:
         yield running
 
 
-@pytest.fixture
-def lab(tmp_path: Path, arxiv: Simulator, server: tuple[int, Inbox]) -> Installation:
+@pytest.fixture(params=KINDS)
+def lab(
+    request: pytest.FixtureRequest, tmp_path: Path, arxiv: Simulator, server: tuple[int, Inbox]
+) -> Iterator[Installation]:
     arxiv.tell(reset=True)
-    return Installation(
+    yield Installation(
         tmp_path,
         SUBSCRIBERS,
+        state=state_of(request.param, tmp_path),
         arxiv__api_url=f"{arxiv.url}/api/query",
         arxiv__oai_url=f"{arxiv.url}/oai",
         arxiv__feed_url=f"{arxiv.url}/atom",
@@ -49,6 +53,7 @@ def lab(tmp_path: Path, arxiv: Simulator, server: tuple[int, Inbox]) -> Installa
         smtp__port=server[0],
         smtp__security="none",
     )
+    take_back_databases()
 
 
 @pytest.mark.long
