@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
+from time import sleep
 from typing import Any
 
 import pytest
@@ -154,6 +155,23 @@ def test_a_restart_is_waited_for(server: Server) -> None:
         claimed: list[int] = []
         waiting = Thread(target=lambda: claimed.append(len(claim(store))))
         waiting.start()
+        own.start()
+        waiting.join(LIMIT)
+        assert claimed == [1]
+
+
+def test_who_waits_has_a_connection_soon_after_a_long_restart(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool gives up meanwhile, and then does nothing for those who wait."""
+    monkeypatch.setattr(connection_module, "_RECONNECTING", 0.3)
+    with running(synchronous_commit="on") as own, opened(own.new_database()) as store:
+        outbox_of(store, "ada@example.org")
+        own.stop()
+        claimed: list[int] = []
+        waiting = Thread(target=lambda: claimed.append(len(claim(store))))
+        waiting.start()
+        sleep(2.0)
         own.start()
         waiting.join(LIMIT)
         assert claimed == [1]

@@ -6,6 +6,7 @@ no statement is prepared (https://www.pgbouncer.org/features.html).
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -31,7 +32,7 @@ _PATIENCE = 30.0
 """How long a call waits for a connection: a restart of the server takes seconds."""
 
 _RECONNECTING = 5.0
-"""Seconds until the pool gives up. The next call tries anew at once; the pool would wait ever longer."""
+"""Seconds until the pool gives up, and who waits asks it anew; the pool would try ever more seldom."""
 
 _MOST_CONNECTIONS = 4
 
@@ -134,12 +135,25 @@ class Connection:
             if held is not None:
                 yield held
                 return
-            with self._pool.connection() as db:
-                self._local.db = db
-                try:
+            db = self._taken()
+            self._local.db = db
+            try:
+                with db:
                     yield db
-                finally:
-                    self._local.db = None
+            finally:
+                self._local.db = None
+                self._pool.putconn(db)
+
+    def _taken(self) -> Database:
+        """A connection of the pool, which does not try again by itself for those who wait."""
+        end = time.monotonic() + self._pool.timeout
+        while True:
+            left = end - time.monotonic()
+            try:
+                return self._pool.getconn(min(_RECONNECTING, max(left, 0.0)))
+            except PoolTimeout:
+                if left <= _RECONNECTING:
+                    raise
 
     @contextmanager
     def _wrapping_errors(self) -> Iterator[None]:
