@@ -102,6 +102,7 @@ class MailingCoordinator:
         self._notice = notice
         self._refusals = Refusals(store, began_at=clock(), holder=self.holder)
         self._lease = ClaimLease(store, self.holder)
+        self._keeping: list[asyncio.Task[None]] = []
         self._due: deque[DueSubscriber] = deque()
         self._taking = asyncio.Lock()
         self._handed_out = 0
@@ -114,9 +115,18 @@ class MailingCoordinator:
         Hosts begin at different subscribers, so that they do not compose the same digests.
         """
         hosts = await asyncio.to_thread(self._store.begin_claims, self.holder, lasting=LASTING)
+        self._keeping = [asyncio.create_task(self._keep_leases()), asyncio.create_task(self._lease.keep())]
         self.sessions = max(1, self.sessions // hosts)
         if hosts > 1 and self._composing:
             self._composing.plan.begin_at(random())  # noqa: S311 (not for security)
+
+    async def end(self) -> None:
+        """Ends what `begin` began, also after an error."""
+        for keeping in self._keeping:
+            keeping.cancel()
+        if self._keeping:
+            await asyncio.wait(self._keeping)
+        self.end_composing()
 
     async def has_many(self) -> bool:
         """Whether so many mails are to be composed and sent that workers are worth their start."""
@@ -216,14 +226,8 @@ class MailingCoordinator:
 
     async def run(self, workers: Sequence[RemoteShare], own: Callable[[], Share]) -> None:
         """Sends everything. A server may refuse some sessions; it is down if it ends all of them."""
-        leases = [asyncio.create_task(self._keep_leases()), asyncio.create_task(self._lease.keep())]
-        try:
-            failures = await self._rounds(workers, own)
-            await self._settle()
-        finally:
-            for lease in leases:
-                lease.cancel()
-            await asyncio.wait(leases)
+        failures = await self._rounds(workers, own)
+        await self._settle()
         self._conclude(*failures)
         if self._state_error:
             raise self._state_error

@@ -55,7 +55,7 @@ async def deliver(
             workers = await _start(stack, coordinator, start_workers)
             await coordinator.run(workers, share)
     finally:
-        coordinator.end_composing()
+        await coordinator.end()
     if coordinator.report.limited_until and not coordinator.is_over_quota:
         waiting = await asyncio.to_thread(store.waiting)
         coordinator.report.notes.append(note_of(limits, coordinator.report.limited_until, waiting=waiting))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
@@ -11,12 +12,13 @@ from digest.mail.links import links_for
 from digest.mail.message import SenderIdentity
 from digest.mail.smtp.session import SmtpServer, SmtpTransport
 from digest.pipeline import leases
-from digest.pipeline.deliver import DeliveryReport, deliver
+from digest.pipeline.coordinator import MailingCoordinator
+from digest.pipeline.deliver import DeliveryReport, StartWorkers, deliver
 from digest.service.mail_setup import WriterSetup, build_writer
 from digest.storage.sqlite.store import SqliteStore
 from tests.integration.mail_server import MailServer, serving
 from tests.stores import NOW, outbox_of
-from tests.waiting import LIMIT
+from tests.waiting import LIMIT, until
 
 READERS = [f"reader{number}@example.org" for number in range(8)]
 SENDER = SenderIdentity(sender="digest@example.org", contact="library@example.org")
@@ -29,11 +31,13 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "_POLL_SECONDS", 0.05)
 
 
-async def mailed(store: SqliteStore, server: MailServer) -> DeliveryReport:
+async def mailed(
+    store: SqliteStore, server: MailServer, start_workers: StartWorkers | None = None
+) -> DeliveryReport:
     transport = SmtpTransport(SmtpServer(host="127.0.0.1", port=server.port, security="none", connections=2))
     write = build_writer(SETUP, links_for(None, store))
     async with asyncio.timeout(LIMIT):
-        return await deliver(store, transport, write, lambda: NOW)
+        return await deliver(store, transport, write, lambda: NOW, start_workers=start_workers)
 
 
 async def test_what_others_took_over_is_not_sent_here(
@@ -78,3 +82,26 @@ async def test_a_host_that_shares_the_server_opens_its_part_of_the_connections(
         await mailed(store, server)
     assert len(server.accepted) == len(READERS)
     assert server.connections == 1
+
+
+async def test_the_lease_is_kept_while_the_plan_is_made(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a million subscribers this takes longer than the lease lasts."""
+    outbox_of(store, *READERS)
+    kept: list[str] = []
+
+    def keep(holder: str, lasting: timedelta) -> bool:
+        kept.append(holder)
+        return True
+
+    async def has_many(coordinator: MailingCoordinator) -> bool:
+        began = len(kept)
+        await until(lambda: len(kept) > began + 3)
+        return False
+
+    monkeypatch.setattr(store, "keep_claims", keep)
+    monkeypatch.setattr(MailingCoordinator, "has_many", has_many)
+    async with serving(MailServer()) as server:
+        await mailed(store, server, start_workers=lambda coordinator: nullcontext(()))
+    assert len(server.accepted) == len(READERS)
