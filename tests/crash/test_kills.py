@@ -1,4 +1,4 @@
-"""`digest run` killed at 100 random moments, and started again each time: all arrives, and once.
+"""`digest run` killed at random moments, and started again each time: all arrives, and once.
 
 What may come twice are mails that were in flight after the final dot when the process died: at most as many
 as there are connections, and as the same mails.
@@ -28,7 +28,7 @@ from tests.waiting import LIMIT
 
 pytestmark = pytest.mark.long
 
-KILLS = int(os.environ.get("CRASH_KILLS") or 100)
+KILLS = int(os.environ.get("CRASH_KILLS") or 50)
 SUBSCRIBERS = 150
 PHASES = ("start", "fetch", "compose", "delivery")
 SHARE_OF_DOWN = 0.3
