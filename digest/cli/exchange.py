@@ -70,9 +70,8 @@ def _text(path: Path) -> str:
 
 def _described(done: "Imported", place: str, *, is_dry: bool) -> list[str]:
     add, change = ("Would add", "change") if is_dry else ("Added", "changed")
-    same = f"{done.same} {'is' if done.same == 1 else 'are'} the same"
     count = counted(len(done.added), "subscriber")
-    lines = [f"{add} {count}, {change} {len(done.changed)}, {same}: {place}."]
+    lines = [f"{add} {count} to {place}, {change} {len(done.changed)}; {done.same} unchanged."]
     lines += [f"New: {_some(done.added)}."] if done.added else []
     lines += [f"Changed: {_some(done.changed)}."] if done.changed else []
     return [*lines, "Nothing was written."] if is_dry else lines

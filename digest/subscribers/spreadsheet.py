@@ -100,8 +100,11 @@ def _columns(cells: Sequence[str], place: str) -> Sequence[str]:
 
 def _entry(row: Mapping[str, str]) -> dict[str, Any]:
     """The entry of a row. An empty cell is a key that is left out; a value may still be wrong."""
-    cells = {key: cell[1:] if _GUARDED.match(cell) else cell for key, cell in row.items() if cell}
-    return {key: _value(key, cell) for key, cell in cells.items()}
+    return {key: _value(key, cell) for key, cell in row.items() if cell}
+
+
+def _unguarded(text: str) -> str:
+    return text[1:] if _GUARDED.match(text) else text
 
 
 def _value(key: str, cell: str) -> Any:
@@ -109,6 +112,7 @@ def _value(key: str, cell: str) -> Any:
         return [_keyword(one) for one in _items(cell)]
     if key in _LISTS:
         return _items(cell)
+    cell = _unguarded(cell)
     if key == "crosslists":
         return _FLAGS.get(cell.casefold(), cell)
     if key == "discover" and cell.isascii() and cell.isdigit():
@@ -121,7 +125,7 @@ def _value(key: str, cell: str) -> Any:
 def _items(cell: str) -> list[str]:
     """The parts between semicolons or line breaks that are not in quotation marks."""
     parts = re.findall(r'(?:"(?:[^"\\]|\\.)*"|[^;\n"]|")+', cell)
-    return [part.strip() for part in parts if part.strip()]
+    return [_unguarded(part.strip()) for part in parts if part.strip()]
 
 
 def _keyword(item: str) -> Any:
@@ -137,8 +141,14 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = "; ".join(map(_item, value)) if isinstance(value, list) else str(value)
-    return f"'{text}" if _FORMULA.match(text) else text
+    if not isinstance(value, list):
+        return _guarded(str(value), _FORMULA)
+    items = list(map(_item, value))
+    return "; ".join([_guarded(item, _GUARDED if number else _FORMULA) for number, item in enumerate(items)])
+
+
+def _guarded(text: str, pattern: "re.Pattern[str]") -> str:
+    return f"'{text}" if pattern.match(text) else text
 
 
 def _item(value: Any) -> str:

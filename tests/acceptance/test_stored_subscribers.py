@@ -193,16 +193,18 @@ def test_a_sheet_adds_and_changes_and_removes_nobody(either: Installation) -> No
     (either.folder / "sheet.csv").write_text(SHEET, encoding="utf-8")
     before = listed(either)
     said = put(either, "subscribers", "--import", "sheet.csv", "--dry-run")
-    assert said.startswith("Would add 1 subscriber, change 1, 0 are the same: ")
+    assert said.startswith("Would add 1 subscriber to ")
+    assert ", change 1; 0 unchanged.\n" in said
     assert said.endswith("New: cy@example.org.\nChanged: ben@example.org.\nNothing was written.\n")
     assert listed(either) == before
     said = put(either, "subscribers", "--import", "sheet.csv")
-    assert said.startswith("Added 1 subscriber, changed 1, 0 are the same: ")
+    assert said.startswith("Added 1 subscriber to ")
+    assert ", changed 1; 0 unchanged.\n" in said
     ann, ben, cy = listed(either)
     assert ann == before[0]
     assert (ben["name"], ben["at"], ben["keywords"]) == ("Ben", "07:30", ["tea"])
     assert (cy["at"], cy["names"]) == ("09:05", {'"green tea"': "T"})
-    assert "Added 0 subscribers, changed 0, 2 are the same" in put(
+    assert ", changed 0; 2 unchanged.\n" in put(
         either, "subscribers", "--import", "sheet.csv"
     )
     file = either.folder / "subscribers.toml"

@@ -31,6 +31,7 @@ WHOLE = {
     "replacements": "section",
 }
 LEAST = {"email": "o'neil+lists@example.org", "keywords": ["=compiler"]}
+GUARDED = {"email": "kim@example.org", "keywords": ["'=tea", "=milk", "'=fig"], "exclude": ["'=plum"]}
 
 
 def csv_of(*lines: str) -> list[dict[str, object]]:
@@ -45,8 +46,8 @@ def problems(text: str, form: Form = Form.CSV) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("form", Form)
 def test_entries_come_back_as_they_were(form: Form) -> None:
-    text = write_entries([WHOLE, LEAST], form)
-    assert read_entries(text, form, "x", DEFAULTS) == [WHOLE, LEAST]
+    text = write_entries([WHOLE, LEAST, GUARDED], form)
+    assert read_entries(text, form, "x", DEFAULTS) == [WHOLE, LEAST, GUARDED]
 
 
 NAMES = (
@@ -146,3 +147,8 @@ def test_problems_of_toml_have_their_line_too() -> None:
 def test_an_entry_that_csv_cannot_have_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"a@example\.org: this entry cannot be written as CSV"):
         write_entries([{"email": "a@example.org", "keywords": ["neural\noperator"]}], Form.CSV)
+
+
+def test_each_keyword_of_a_cell_may_have_the_apostrophe_of_a_spreadsheet() -> None:
+    (entry,) = csv_of("email;keywords", "kim@example.org;\"'=compiler; tea; '=parser; RL = '=x\"")
+    assert entry["keywords"] == ["=compiler", "tea", "=parser", {"query": "'=x", "name": "RL"}]
