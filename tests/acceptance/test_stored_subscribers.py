@@ -204,9 +204,7 @@ def test_a_sheet_adds_and_changes_and_removes_nobody(either: Installation) -> No
     assert ann == before[0]
     assert (ben["name"], ben["at"], ben["keywords"]) == ("Ben", "07:30", ["tea"])
     assert (cy["at"], cy["names"]) == ("09:05", {'"green tea"': "T"})
-    assert ", changed 0; 2 unchanged.\n" in put(
-        either, "subscribers", "--import", "sheet.csv"
-    )
+    assert ", changed 0; 2 unchanged.\n" in put(either, "subscribers", "--import", "sheet.csv")
     file = either.folder / "subscribers.toml"
     assert "# Our lab.\n\n" in file.read_text() or file.read_text() == ""
 
