@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from digest.storage.postgresql.store import PostgresqlStore
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.store import SqliteStore
 from tests.documents import spans
+from tests.waiting import LIMIT
 
 PACKAGE = Path(__file__).parents[2] / "digest"
 CONTRACT = Path(__file__).parents[1] / "contract"
@@ -157,3 +160,9 @@ def test_the_docs_name_only_files_that_exist() -> None:
     assert len(named) > 10
     places = [(PACKAGE.parent, ""), (PACKAGE, ""), (PACKAGE, ".py")]
     assert not {one for one in named if not any((folder / (one + end)).exists() for folder, end in places)}
+
+
+def test_only_the_order_of_interest_imports_numpy() -> None:
+    """It takes memory and time in each process; sqlite-utils would import it too."""
+    code = "import sys, digest.service.worker; raise SystemExit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=LIMIT, check=False).returncode == 0
