@@ -126,18 +126,19 @@ def fetch_due_at(
     *,
     queries: bytes,
     now: datetime,
-    started_at: datetime,
+    at_start: LastFetch | None,
 ) -> datetime | None:
-    """Returns when a daemon, which started at `started_at`, asks arXiv next, or `None` for at once.
+    """Returns when a daemon asks arXiv next, or `None` for at once.
 
     `covered_until` is when the query with the oldest coverage was last covered, and `last` the last fetch.
-    `last` counts only if it was for the same `queries`. A failure from before the start does not count: the
-    operator may have removed its cause. An answer without news covers less than it asked for, but arXiv is
-    not asked for it again: its index may not have shown an announcement yet.
+    `last` counts only if it was for the same `queries`. If it failed and was the last one `at_start` of the
+    daemon, the failure does not count: the operator may have removed its cause. An answer without news covers
+    less than it asked for, but arXiv is not asked for it again: its index may not have shown an announcement
+    yet.
     """
     if last is None or max(last.began_at, last.failed_at or last.began_at) > now:
         return next_fetch_at(covered_until, brought_papers=False, failed_at=None)
-    failed_at = last.failed_at if last.failed_at and last.failed_at >= started_at else None
+    failed_at = last.failed_at if last != at_start else None
     is_same = last.queries == queries
     if is_same and last.failed_at is None:
         covered_until = max(covered_until or last.began_at, last.began_at)

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from platform import node
 
 from digest.config.parsing import counted
@@ -66,7 +66,6 @@ class Daemon(LongTasks):
         self._reload = asyncio.Event()
         self._fetch_now = asyncio.Event()
         self._mail_now = asyncio.Event()
-        self._started_at = clock()
         self._last_fetch: LastFetch | None = None
         self._limited_until: datetime | None = None
         self._composing = asyncio.Lock()
@@ -181,6 +180,11 @@ class Daemon(LongTasks):
             self._fetch_now.set()
             self._mail_now.set()
 
+    @cached_property
+    def _at_start(self) -> LastFetch | None:
+        """The last fetch when this daemon was about to fetch for the first time."""
+        return self._store.last_fetch()
+
     async def _note_alive(self) -> None:
         await asyncio.to_thread(self._store.note_alive, node())
 
@@ -191,7 +195,7 @@ class Daemon(LongTasks):
             self._store.last_fetch(),
             queries=queries_hash(self._subscribers),
             now=now,
-            started_at=self._started_at,
+            at_start=self._at_start,
         )
 
     async def _fetch_once(self) -> FetchReport | None:

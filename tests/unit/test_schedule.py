@@ -188,7 +188,8 @@ def test_a_fetch_that_failed_is_made_again_soon() -> None:
 
 
 LAST = LastFetch(began_at=moment("2026-06-16 03:00"), queries=b"tea", brought_papers=True)
-COVERED, RESTARTED = moment("2026-06-15 03:00"), moment("2026-06-16 05:00")
+COVERED = moment("2026-06-15 03:00")
+AT_START = replace(LAST, failed_at=moment("2026-06-16 05:20"))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +205,7 @@ COVERED, RESTARTED = moment("2026-06-15 03:00"), moment("2026-06-16 05:00")
         (replace(LAST, is_missing=True), "2026-06-16 06:00"),
         # A failure counts until the restart, which may have removed its cause.
         (replace(LAST, failed_at=moment("2026-06-16 05:10")), "2026-06-16 05:40"),
-        (replace(LAST, failed_at=moment("2026-06-16 03:10"), brought_papers=False), "2026-06-15 06:00"),
+        (AT_START, "2026-06-15 06:00"),
         # The clock was ahead.
         (replace(LAST, began_at=moment("2026-07-01 03:00")), "2026-06-15 06:00"),
     ],
@@ -212,5 +213,5 @@ COVERED, RESTARTED = moment("2026-06-15 03:00"), moment("2026-06-16 05:00")
 def test_the_last_fetch_of_any_daemon_says_when_arxiv_is_asked_next(
     last: LastFetch | None, expected: str
 ) -> None:
-    due_at = fetch_due_at(COVERED, last, queries=b"tea", now=moment("2026-06-16 05:30"), started_at=RESTARTED)
+    due_at = fetch_due_at(COVERED, last, queries=b"tea", now=moment("2026-06-16 05:30"), at_start=AT_START)
     assert due_at == moment(expected)
