@@ -189,7 +189,7 @@ def test_a_fetch_that_failed_is_made_again_soon() -> None:
 
 LAST = LastFetch(began_at=moment("2026-06-16 03:00"), queries=b"tea", brought_papers=True)
 COVERED = moment("2026-06-15 03:00")
-AT_START = replace(LAST, failed_at=moment("2026-06-16 05:20"))
+AT_START = replace(LAST, failed_at=moment("2026-06-16 05:20"), brought_papers=False)
 
 
 @pytest.mark.parametrize(
