@@ -42,7 +42,7 @@ class Server:
 
     def __init__(self, programs: Path, folder: Path, *, options: dict[str, str] | None = None) -> None:
         self._programs, self.folder = programs, folder
-        self._options = {"listen_addresses": "", "shared_buffers": "32MB", **_FAST, **(options or {})}
+        self.options = {"listen_addresses": "", "shared_buffers": "32MB", **_FAST, **(options or {})}
         self._numbers = count()
         self._given: list[str] = []
         self._free: list[str] = []
@@ -71,7 +71,7 @@ class Server:
 
     def start(self) -> None:
         """Starts it, and waits until it answers."""
-        options = [word for key, value in self._options.items() for word in ("-c", f"{key}={value}")]
+        options = [word for key, value in self.options.items() for word in ("-c", f"{key}={value}")]
         self._process = self.beside(self._programs / "postgres", "-D", self.data, "-k", self.folder, *options)
         end = monotonic() + LIMIT
         while not self._answers():

@@ -20,8 +20,15 @@ class Networks:
     """A bridge, and for each host a namespace. `address` is that of this process on the bridge."""
 
     tag: str
-    address: str
+    network: str
     hosts: Sequence[str]
+
+    @property
+    def address(self) -> str:
+        return f"{self.network}.1"
+
+    def namespace(self, host: str) -> Path:
+        return Path("/run/netns") / f"{self.tag}{host}"
 
     def inside(self, host: str) -> tuple[str, ...]:
         """The command that runs another one in the network of a host."""
@@ -35,12 +42,12 @@ class Networks:
 
 
 @contextmanager
-def networks(hosts: Sequence[str]) -> Iterator[Networks]:
+def networks(hosts: Sequence[str], network: str = _NETWORK) -> Iterator[Networks]:
     """Skips the test where this is not allowed, or there are no tools."""
     if os.geteuid() != 0:
         pytest.skip("only root can make network namespaces")
     tag = f"dg{token_hex(2)}"
-    made = Networks(tag=tag, address=f"{_NETWORK}.1", hosts=hosts)
+    made = Networks(tag=tag, network=network, hosts=hosts)
     try:
         _make(made)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -62,7 +69,7 @@ def _make(networks: Networks) -> None:
         _ip("netns", "add", name)
         _ip("link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name)
         _ip("link", "set", name, "master", tag, "up")
-        _ip("-n", name, "address", "add", f"{_NETWORK}.{number}/24", "dev", "eth0")
+        _ip("-n", name, "address", "add", f"{networks.network}.{number}/24", "dev", "eth0")
         for device in ("lo", "eth0"):
             _ip("-n", name, "link", "set", device, "up")
 

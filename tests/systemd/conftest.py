@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.systemd.machine import CannotRun, Machine, booted, build_root
+from tests.systemd.machine import CannotRun, Machine, booted, build_root, copy_root
 from tests.systemd.service import Service, documented
 from tests.systemd.town import PASSWORD, USERNAME
 
@@ -17,14 +17,12 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file system of a machine that nobody has started yet."""
     root = tmp_path_factory.mktemp("machine") / "root"
-    # Two such machines at a time would be in one control group.
-    lock = FileLock(tmp_path_factory.getbasetemp().parent / "arxiv-digest-machine.lock")
     try:
         build_root(root)
-        with lock, booted(root) as running:
-            yield running
+        yield root
     except CannotRun as reason:
         pytest.skip(str(reason))
     finally:
@@ -32,13 +30,31 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
+def machine(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    own = root.with_name("one")
+    # Two such machines at a time would be in one control group.
+    lock = FileLock(tmp_path_factory.getbasetemp().parent / "arxiv-digest-machine.lock")
+    try:
+        copy_root(root, own)
+        with lock, booted(own) as running:
+            yield running
+    except CannotRun as reason:
+        pytest.skip(str(reason))
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
 def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout, its lock, and what the lock names, for the machine's Python 3.11."""
+    """The wheel of this checkout, its locks, and what they name, for the machine's Python 3.11."""
     folder = tmp_path_factory.mktemp("downloads")
     _pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(CHECKOUT))
     binary = ("--only-binary=:all:", "--python-version=3.11")
-    lock = shutil.copy(CHECKOUT / "constraints.txt", folder)
-    _pip("download", *binary, "--require-hashes", "--dest", str(folder), "--requirement", str(lock))
+    locks = [
+        shutil.copy(CHECKOUT / name, folder) for name in ("constraints.txt", "constraints-postgresql.txt")
+    ]
+    named = [f"--requirement={lock}" for lock in locks]
+    _pip("download", *binary, "--require-hashes", f"--dest={folder}", *named)
     return folder
 
 
@@ -49,8 +65,7 @@ def installed(machine: Machine, downloads: Path) -> Machine:
     (home / "digest.toml").write_text(f'[smtp]\nhost = "127.0.0.1"\nusername = "{USERNAME}"\n')
     (home / "subscribers.toml").write_text("")
     (home / "smtp-password").write_text(f"{PASSWORD}\n")
-    for file in downloads.iterdir():
-        file.rename(home / file.name)
+    shutil.copytree(downloads, home, dirs_exist_ok=True)
     machine.shell(documented("install"), PIP_NO_INDEX="1", PIP_FIND_LINKS="/root")
     return machine
 

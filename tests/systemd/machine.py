@@ -15,8 +15,17 @@ _TOOLS = ("debootstrap", "nsenter", "setpriv", "systemd-nspawn", "unshare")
 # nspawn asks for a /run/systemd that nobody else uses; where the host has no systemd, there is none.
 _BOOT = """\
 mkdir -p /run/systemd && mount -t tmpfs tmpfs /run/systemd
-exec systemd-nspawn --quiet --boot --directory="$1" --machine=arxiv-digest-test --console=read-only \
-    --register=no --keep-unit --private-network
+exec systemd-nspawn --quiet --boot --directory="$1" --machine="$2" --console=read-only \
+    --register=no --keep-unit "$3"
+"""
+
+# Without this, all machines at a time are in one control group.
+_ALONE = """\
+for tree in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
+    if [ -e "$tree/cgroup.procs" ]; then
+        mkdir -p "$tree/$2" && echo $$ >"$tree/$2/cgroup.procs"
+    fi
+done
 """
 
 
@@ -69,11 +78,23 @@ def build_root(root: Path) -> None:
         raise CannotRun(f"debootstrap failed: {_last_line(done.stdout + done.stderr)}")
 
 
+def copy_root(root: Path, to: Path, *, hostname: str = "one") -> None:
+    """Another machine with the same system, which takes a second."""
+    subprocess.run(["cp", "--archive", "--one-file-system", root, to], check=True, timeout=300)
+    (to / "etc/hostname").write_text(f"{hostname}\n")
+
+
 @contextmanager
-def booted(root: Path) -> Iterator[Machine]:
-    """The machine runs inside the `with`; it also ends when this process does. Raises `CannotRun`."""
-    console = root.with_name("console")
-    command = ["setpriv", "--pdeathsig=TERM", "unshare", "--mount", "sh", "-euc", _BOOT, "sh", str(root)]
+def booted(root: Path, *, name: str = "arxiv-digest-test", network: Path | None = None) -> Iterator[Machine]:
+    """The machine runs inside the `with`; it also ends when this process does. Raises `CannotRun`.
+
+    With a `network`, a namespace that is there, it can run beside others of another `name`.
+    """
+    console = root.with_name(f"{root.name}.console")
+    script = f"{_ALONE if network else ''}{_BOOT}"
+    reach = f"--network-namespace-path={network}" if network else "--private-network"
+    alone = ["setpriv", "--pdeathsig=TERM", "unshare", "--mount"]
+    command = [*alone, "sh", "-euc", script, "sh", str(root), name, reach]
     with (
         console.open("wb") as log,
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as nspawn,
@@ -82,6 +103,8 @@ def booted(root: Path) -> Iterator[Machine]:
             yield Machine(root=root, leader=_leader(nspawn, console))
         finally:
             _end(nspawn)
+            if network:
+                _remove_groups(name)
 
 
 def _leader(nspawn: "subprocess.Popen[bytes]", console: Path) -> int:
@@ -104,6 +127,13 @@ def _end(nspawn: "subprocess.Popen[bytes]") -> None:
         nspawn.wait(60)
     except subprocess.TimeoutExpired:
         nspawn.kill()
+
+
+def _remove_groups(name: str) -> None:
+    for tree in ("systemd", "unified", "."):
+        group = Path("/sys/fs/cgroup") / tree / name
+        command = ["find", str(group), "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"]
+        subprocess.run(command, capture_output=True, check=False, timeout=30)
 
 
 def _last_line(text: str) -> str:

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from digest.demo.arxiv import Announcement, LocalArxiv
+from tests.crash.networks import forwarded
 from tests.factories import invented_paper
 from tests.integration.mail_server import Answer, MailServer, serving
 
@@ -25,6 +27,8 @@ class Town:
 
     arxiv: LocalArxiv
     post: MailServer
+    outside: tuple[str, int, int]
+    """For other machines: an address, and the ports of arXiv and of the mail server there."""
 
     def mails_to(self, email: str) -> int:
         return sum(mail.recipient == email for mail in self.post.accepted)
@@ -56,10 +60,36 @@ username = "{USERNAME}"
 timezone = "UTC"
 """
 
+    def configuration_outside(self) -> str:
+        """For other machines, where no login goes over the network, which is not encrypted."""
+        address, arxiv, post = self.outside
+        return f"""\
+[arxiv]
+contact = "lab@example.org"
+api_url = "http://{address}:{arxiv}/api/query"
+oai_url = "http://{address}:{arxiv}/oai"
+feed_url = "http://{address}:{arxiv}/feed"
+retry_pause = 1
+
+[smtp]
+host = "{address}"
+port = {post}
+security = "none"
+allow_plaintext = true
+
+[defaults]
+timezone = "UTC"
+"""
+
 
 @contextmanager
-def town_at(leader: int, answers: Mapping[str, Answer | Sequence[Answer]]) -> Iterator[Town]:
-    """Serves in the network of the process `leader`, from a thread of this one; `answers` are the post's."""
+def town_at(
+    leader: int, answers: Mapping[str, Answer | Sequence[Answer]], outside: str = "127.0.0.1"
+) -> Iterator[Town]:
+    """Serves in the network of the process `leader`, from a thread of this one; `answers` are the post's.
+
+    Other machines reach it at the address `outside`.
+    """
     loop = asyncio.new_event_loop()
     founded, stop = threading.Event(), asyncio.Event()
     towns: list[Town] = []
@@ -68,8 +98,13 @@ def town_at(leader: int, answers: Mapping[str, Answer | Sequence[Answer]]) -> It
         _enter_network(leader)
         extensions = ("SIZE 10000000", "8BITMIME", "ENHANCEDSTATUSCODES", "AUTH PLAIN")
         post = MailServer(answers=answers, extensions=extensions)
-        async with LocalArxiv([_announcement()], datetime.now(UTC)) as arxiv, serving(post):
-            towns.append(Town(arxiv=arxiv, post=post))
+        async with (
+            LocalArxiv([_announcement()], datetime.now(UTC)) as arxiv,
+            serving(post),
+            forwarded(outside, urlsplit(arxiv.url).port or 0) as arxiv_port,
+            forwarded(outside, post.port) as post_port,
+        ):
+            towns.append(Town(arxiv=arxiv, post=post, outside=(outside, arxiv_port, post_port)))
             founded.set()
             await stop.wait()
 
