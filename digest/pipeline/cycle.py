@@ -12,7 +12,6 @@ from functools import partial
 from digest.config.memory import trim_heap
 from digest.mail.message import SenderIdentity
 from digest.mail.transport import Transport
-from digest.pipeline.cleanup import clean_up
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.confirm import confirm_changes
 from digest.pipeline.deliver import Composing, DeliveryReport, StartWorkers, deliver
@@ -26,6 +25,7 @@ from digest.pipeline.schedule import due_at_slot, due_today
 from digest.sources.arxiv.calendar import last_announcement, why_quiet
 from digest.sources.base import Source
 from digest.storage.base import Store
+from digest.storage.pipeline_stores import CleanupStore
 from digest.storage.rate_limit import UNLIMITED, Limits
 from digest.storage.values import SubscriberStatus
 from digest.subscribers.preferences import Preferences, apply_preferences
@@ -312,3 +312,13 @@ def due_now(now: datetime) -> Due:
         return now
 
     return due
+
+
+def clean_up(store: CleanupStore, *, now: datetime, lookback: timedelta) -> None:
+    """Archives old papers, and deletes mailings that ended long ago.
+
+    Raises `StateError` if the state cannot be read or written.
+    """
+    store.archive(now=now, lookback=lookback)
+    while store.prune(now=now):
+        pass

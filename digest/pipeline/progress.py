@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
 
+from digest.storage.fingerprints import hash_of_queries
 from digest.storage.pipeline_stores import CoverageStore, QueueStore
 from digest.subscribers.subscriber import Subscriber
 
@@ -26,7 +26,7 @@ def covered_until(
 
 def queries_hash(subscribers: Sequence[Subscriber]) -> bytes:
     """Returns a hash of the keys of all queries."""
-    return blake2b("\n".join(sorted(_keys(subscribers))).encode(), digest_size=16).digest()
+    return hash_of_queries(_keys(subscribers))
 
 
 def uncovered_since(

@@ -41,7 +41,7 @@ _SUBJECTS = {
 
 def due_notice(
     health: Health,
-    told_at: Mapping[OperatorNotice, datetime],
+    sent_at: Mapping[OperatorNotice, datetime],
     *,
     heartbeat: int | None,
     brakes: Sequence[str] = (),
@@ -50,17 +50,17 @@ def due_notice(
 
     `heartbeat` is the weekday of the weekly mail (0 is Monday, UTC). Each heartbeat, also the first, is due
     on its weekday; if a later one could not be sent on that day, it is sent after it. An outage is reported
-    once: `told_at` contains it until its end is reported. `brakes` say where too many addresses were called
+    once: `sent_at` contains it until its end is reported. `brakes` say where too many addresses were called
     dead, so that no address is suppressed; they are reported once a day.
     """
-    braked_at = told_at.get(OperatorNotice.BRAKE)
+    braked_at = sent_at.get(OperatorNotice.BRAKE)
     if brakes and not (braked_at and braked_at <= health.now < braked_at + _AGAIN):
         return OperatorNotice.BRAKE
-    if bool(health.unseen) != (OperatorNotice.OUTAGE in told_at):
+    if bool(health.unseen) != (OperatorNotice.OUTAGE in sent_at):
         return OperatorNotice.OUTAGE if health.unseen else OperatorNotice.RECOVERY
     if heartbeat is None:
         return None
-    last = told_at.get(OperatorNotice.HEARTBEAT)
+    last = sent_at.get(OperatorNotice.HEARTBEAT)
     is_due = (
         health.now.astimezone(UTC).weekday() == heartbeat
         if last is None

@@ -97,7 +97,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         json="former",
         flag="is_taken_back",
     ),
-    "bulletin": _columns(text="name", moment="told_at"),
+    "operator_notice": _columns(text="name", moment="sent_at"),
     "entry": _columns(text="address", bytes="mark"),
     "subscriber_entry": _columns(number="number", text="address content"),
     "example": _columns(number="number", text="name title abstract"),

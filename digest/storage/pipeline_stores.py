@@ -276,7 +276,7 @@ class ComposeStore(RecentStore, ListedStore, NewsStore, Protocol):
 
         Returns the number of digests. Skips a subscriber whose sending time and cursors are not those of
         `standing` any more (another process has served them), and one if a mailing that their digest merges
-        is being sent. So nobody is served twice, whoever else composes.
+        is being sent. So nobody is served twice, even if other processes compose at the same time.
         """
         ...
 

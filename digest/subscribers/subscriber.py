@@ -107,6 +107,11 @@ class Filters:
     crosslists: bool = True
     replacements: Replacements = "never"
 
+    @property
+    def refuse_papers(self) -> bool:
+        """Whether they may refuse a paper that a keyword matches."""
+        return bool(self.exclude or self.categories)
+
 
 EVERYTHING = Filters()
 

@@ -14,7 +14,7 @@ _WHOLE = 45
 """An abstract of so many words is short."""
 
 _LONG = 50
-"""A sentence of more words ends after its main clause, if a mark shows where that ends."""
+"""A longer sentence is cut after its main clause, if a punctuation mark shows the end of that clause."""
 
 _LONGEST = 90
 _LONGEST_TEXT = 800

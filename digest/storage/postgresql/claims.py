@@ -70,7 +70,7 @@ class Claims(Part):
 def reclaim_abandoned(db: Database, now: datetime) -> int:
     """Reclaims what is claimed by holders without a lease, in a transaction, and returns how many.
 
-    Whoever extends an ended lease meanwhile waits for this transaction, and then has none.
+    A process that extends an ended lease at the same time waits for this transaction, and then has no lease.
     """
     hold(db, Lock.RECLAIMING)
     values = {"task": _TASK, "now": whole_second(now)}

@@ -1,30 +1,26 @@
 """Confirmations: mails about changes and requests that were made on web pages."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from secrets import token_urlsafe
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from digest.config.parsing import address_key
+from digest.storage.limits import (
+    CHANGES_UNDONE_WITHIN,
+    CHOICES_CONFIRMED_ONCE_IN,
+    CONFIRMATION_TOKEN_BYTES,
+    CONFIRMATIONS_SENT_WITHIN,
+    CONFIRMED_ONCE_IN,
+)
 from digest.storage.postgresql.connection import Connection, Database
 from digest.storage.postgresql.editions import Editions, Part
 from digest.storage.postgresql.preferences import SavedPreferences
 from digest.storage.postgresql.row_mapping import whole_second
 from digest.storage.values import Confirmation, PageChange
 from digest.subscribers.preferences import Preferences
-
-_ONCE_IN = timedelta(days=1)
-"""One mail for each kind of change in this time, so that nobody can fill a mailbox from a page."""
-
-_CHOICES_ONCE_IN = timedelta(hours=1)
-
-_SENT_WITHIN = timedelta(days=7)
-"""A week, because a timer may pause over weekends and holidays, and mail servers fail."""
-
-_UNDONE_WITHIN = timedelta(days=90)
-_TOKEN_BYTES = 18
 
 _SELECT = """
 SELECT confirmation.number, email, change, token, written_at, former
@@ -54,7 +50,7 @@ class Confirmations(Part):
                 SELECT 1 FROM confirmation
                 WHERE subscriber = %s AND change = %s AND sent_at IS NULL AND written_at > %s
             """
-            change, since = PageChange.CHANGED.value, whole_second(now - _SENT_WITHIN)
+            change, since = PageChange.CHANGED.value, whole_second(now - CONFIRMATIONS_SENT_WITHIN)
             if not db.execute(waiting, [subscriber, change, since]).fetchall():
                 _add(db, subscriber, PageChange.CHANGED, now, former)
 
@@ -64,14 +60,18 @@ class Confirmations(Part):
 
     @staticmethod
     def _write(db: Database, email: str, change: PageChange, now: datetime) -> None:
-        db.execute("DELETE FROM confirmation WHERE written_at < %s", [whole_second(now - _UNDONE_WITHIN)])
+        db.execute(
+            "DELETE FROM confirmation WHERE written_at < %s", [whole_second(now - CHANGES_UNDONE_WITHIN)]
+        )
         if (subscriber := _locked(db, email)) is None:
             return
         known = """
             SELECT 1 FROM confirmation
             WHERE subscriber = %s AND change = %s AND written_at > %s AND NOT is_taken_back
         """
-        if not db.execute(known, [subscriber, change.value, whole_second(now - _ONCE_IN)]).fetchall():
+        if not db.execute(
+            known, [subscriber, change.value, whole_second(now - CONFIRMED_ONCE_IN)]
+        ).fetchall():
             _add(db, subscriber, change, now, None)
 
     def confirmations(self, *, now: datetime) -> tuple[Confirmation, ...]:
@@ -87,7 +87,7 @@ class Confirmations(Part):
                 ))
             ORDER BY confirmation.number
             """,  # noqa: S608 (all of it is written here)
-            [whole_second(now - _SENT_WITHIN), whole_second(now - _CHOICES_ONCE_IN)],
+            [whole_second(now - CONFIRMATIONS_SENT_WITHIN), whole_second(now - CHOICES_CONFIRMED_ONCE_IN)],
         )
         return tuple(map(_confirmation, rows))
 
@@ -98,7 +98,7 @@ class Confirmations(Part):
     def confirmation_of(self, token: str, *, now: datetime) -> Confirmation | None:
         rows = self._connection.rows(
             f"{_SELECT} WHERE token = %s AND written_at > %s",
-            [token, whole_second(now - _UNDONE_WITHIN)],
+            [token, whole_second(now - CHANGES_UNDONE_WITHIN)],
         )
         return _confirmation(rows[0]) if rows else None
 
@@ -114,7 +114,7 @@ def _add(db: Database, subscriber: int, change: PageChange, now: datetime, forme
     db.execute(
         "INSERT INTO confirmation (subscriber, change, token, written_at, former)"
         " VALUES (%s, %s, %s, %s, %s)",
-        [subscriber, change.value, token_urlsafe(_TOKEN_BYTES), whole_second(now), former],
+        [subscriber, change.value, token_urlsafe(CONFIRMATION_TOKEN_BYTES), whole_second(now), former],
     )
 
 

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 from digest.model.paper import ArxivId, Paper
+from digest.storage.limits import CACHED_EDITIONS
 from digest.storage.news_facts import KnownHits
 from digest.storage.postgresql.connection import Connection
 from digest.storage.postgresql.row_mapping import parse_listed, parse_paper
@@ -17,8 +18,6 @@ COLUMNS = (
     "arxiv_id, version, title, abstract, authors, categories, submitted_at, updated_at, comment,"
     " journal_ref, doi"
 )
-
-_CACHED_EDITIONS = 5_000
 
 
 class Editions:
@@ -46,7 +45,7 @@ class Editions:
         if not missing:
             return known
         fresh = {row[0]: parse_paper(row[1:]) for row in self._rows(missing)}
-        if len(cached) + len(fresh) > _CACHED_EDITIONS:
+        if len(cached) + len(fresh) > CACHED_EDITIONS:
             self._papers = cached = {}
         cached.update(fresh)
         return known | fresh
@@ -88,7 +87,7 @@ class Editions:
             [[one for one, _ in missing], [version for _, version in missing]],
         )
         fresh = {(ArxivId(arxiv_id), version): number for arxiv_id, version, number in rows}
-        if len(cached) + len(fresh) > _CACHED_EDITIONS:
+        if len(cached) + len(fresh) > CACHED_EDITIONS:
             self._numbers = cached = {}
         cached.update(fresh)
         return known | fresh

@@ -1,8 +1,8 @@
 """The papers that the last fetch handled completely, so that the next one can skip them."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 
+from digest.storage.fingerprints import hash_of_queries
 from digest.storage.postgresql.editions import Part
 
 _SIZE = 16
@@ -13,7 +13,7 @@ class FetchCache(Part):
 
     def examined(self, query_keys: Iterable[str]) -> Mapping[bytes, bool]:
         rows = self._connection.rows(
-            "SELECT matching, others FROM examined WHERE queries = %s", [_fingerprint(query_keys)]
+            "SELECT matching, others FROM examined WHERE queries = %s", [hash_of_queries(query_keys)]
         )
         return {
             joined[at : at + _SIZE]: joined is matching
@@ -30,9 +30,5 @@ class FetchCache(Part):
         with self._connection.transaction() as db:
             db.execute("DELETE FROM examined")
             db.execute(
-                "INSERT INTO examined VALUES (%s, %s, %s)", [_fingerprint(query_keys), matching, others]
+                "INSERT INTO examined VALUES (%s, %s, %s)", [hash_of_queries(query_keys), matching, others]
             )
-
-
-def _fingerprint(query_keys: Iterable[str]) -> bytes:
-    return hashlib.blake2b("\n".join(sorted(query_keys)).encode()).digest()

@@ -6,12 +6,10 @@ from typing import Any, LiteralString
 
 from digest.config.parsing import address_key
 from digest.interest.judgements import Example, Judgement, Origin
+from digest.storage.limits import LEARNED_FROM
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.row_mapping import storable, whole_second
-
-_LEARNED_FROM = 2_000
-"""So many of the last judgements count: learning from them takes half a second."""
 
 
 class Interests(Part):
@@ -153,7 +151,7 @@ def _learn(db: Database, address: str) -> None:
     """Learns the profile of an address; without a judgement it has none."""
     from digest.interest.profile import VERSION, learn
 
-    judged = _judgements(db.execute(_JUDGEMENTS, [address, _LEARNED_FROM]).fetchall())
+    judged = _judgements(db.execute(_JUDGEMENTS, [address, LEARNED_FROM]).fetchall())
     db.execute("DELETE FROM profile WHERE address = %s", [address])
     if judged:
         db.execute("INSERT INTO profile VALUES (%s, %s, %s)", [address, VERSION, learn(judged)])

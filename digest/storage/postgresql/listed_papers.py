@@ -1,28 +1,22 @@
 """The papers of the last announcements, whether a keyword matches them or not."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from psycopg.types.json import Jsonb
 
 from digest.model.paper import Paper, announcement_order
+from digest.storage.limits import LISTED_KEPT_IF_USED, LISTED_OFFERED, MOST_LISTED_OFFERED
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.row_mapping import listed_row, parse_listed, whole_second
-
-_OFFERED = timedelta(days=2)
-_MOST_OFFERED = 4_000
-"""Those of two large announcements: about 8 MB."""
-
-_KEPT_USED = timedelta(days=400)
-"""Mailings end before that."""
 
 
 class ListedPapers(Part):
     """The part of the store for papers that digests may have though no keyword matches them."""
 
     def keep_listed(self, papers: Sequence[Paper], *, now: datetime) -> None:
-        newest = sorted(papers, key=lambda paper: announcement_order(paper.id))[-_MOST_OFFERED:]
+        newest = sorted(papers, key=lambda paper: announcement_order(paper.id))[-MOST_LISTED_OFFERED:]
         with self._connection.transaction() as db:
             db.execute(
                 """
@@ -46,10 +40,11 @@ class ListedPapers(Part):
                     OR number <= (SELECT number FROM listed_paper ORDER BY number DESC OFFSET %s LIMIT 1)
                 )
                 """,
-                [whole_second(now - _OFFERED), _MOST_OFFERED],
+                [whole_second(now - LISTED_OFFERED), MOST_LISTED_OFFERED],
             )
             db.execute(
-                "DELETE FROM listed_paper WHERE is_used AND listed_at < %s", [whole_second(now - _KEPT_USED)]
+                "DELETE FROM listed_paper WHERE is_used AND listed_at < %s",
+                [whole_second(now - LISTED_KEPT_IF_USED)],
             )
 
     def listed(self, *, since: datetime) -> Mapping[Paper, datetime]:

@@ -1,9 +1,10 @@
 """The outbox: mailings, claimed by one process at a time and recorded until their end."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from digest.storage.limits import MAILINGS_KEPT, PRUNED_AT_ONCE
 from digest.storage.postgresql.claims import HELD_BY, reclaim_abandoned
 from digest.storage.postgresql.connection import Connection, Database
 from digest.storage.postgresql.editions import Part
@@ -12,10 +13,6 @@ from digest.storage.postgresql.restore_detection import note_claimed, note_last_
 from digest.storage.postgresql.row_mapping import storable, whole_second
 from digest.storage.postgresql.suppressions import note_doubts, suppress_addresses
 from digest.storage.values import DeliveryResult, Mailing, MailingState
-
-_KEPT = timedelta(days=90)
-_PRUNED_AT_ONCE = 10_000
-"""In one short transaction: no other one waits for the rows of mailings that ended."""
 
 _NEXT_DUE = """
 SELECT mailing.number, is_enrolled,
@@ -190,7 +187,7 @@ class Outbox(Part):
     def prune(self, *, now: datetime) -> int:
         # By the newest paper, since the clock may be far ahead: mailings say what a subscriber had.
         newest = self._connection.one("SELECT max(submitted_at) FROM edition")
-        before = whole_second(min(now, newest) if newest else now) - _KEPT
+        before = whole_second(min(now, newest) if newest else now) - MAILINGS_KEPT
         with self._connection.transaction() as db:
             # The last mailing always stays: `restore_detection` looks for it.
             return db.execute(
@@ -204,7 +201,7 @@ class Outbox(Part):
                     FOR UPDATE SKIP LOCKED
                 ))
                 """,
-                [before, _PRUNED_AT_ONCE],
+                [before, PRUNED_AT_ONCE],
             ).rowcount
 
     def waiting(self) -> int:

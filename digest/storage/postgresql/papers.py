@@ -7,14 +7,13 @@ from heapq import nlargest
 
 from digest.model.paper import ArxivId, Paper, month_of
 from digest.sources.window import Coverage
+from digest.storage.limits import CLOCK_SLACK
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.locks import Lock, hold
 from digest.storage.postgresql.recording import Recording, Seen
 from digest.storage.postgresql.row_mapping import whole_second
 from digest.storage.values import Matched
-
-_CLOCK_SLACK = timedelta(days=2)
 
 
 class Papers(Part):
@@ -126,7 +125,7 @@ def _note_coverage(
         """,
         {
             "now": now,
-            "limit": now + _CLOCK_SLACK,
+            "limit": now + CLOCK_SLACK,
             "newest": newest,
             "keys": keys,
             "since": [whole_second(since) for since in covered.values()],

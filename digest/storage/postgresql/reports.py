@@ -121,16 +121,16 @@ class Reports(Part):
             )
 
     def notices(self) -> Mapping[str, datetime]:
-        return dict(self._connection.rows("SELECT name, told_at FROM bulletin"))
+        return dict(self._connection.rows("SELECT name, sent_at FROM operator_notice"))
 
     def record_notice(self, name: str, *, ends: str | None, now: datetime) -> None:
         with self._connection.transaction() as db:
             db.execute(
-                "INSERT INTO bulletin (name, told_at) VALUES (%s, %s)"
-                " ON CONFLICT (name) DO UPDATE SET told_at = excluded.told_at",
+                "INSERT INTO operator_notice (name, sent_at) VALUES (%s, %s)"
+                " ON CONFLICT (name) DO UPDATE SET sent_at = excluded.sent_at",
                 [name, whole_second(now)],
             )
-            db.execute("DELETE FROM bulletin WHERE name = %s", [ends])
+            db.execute("DELETE FROM operator_notice WHERE name = %s", [ends])
 
     def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
         rows = self._connection.rows(

@@ -305,7 +305,7 @@ M001 = (
     "CREATE INDEX confirmation_of_subscriber ON confirmation (subscriber)",
     "CREATE INDEX unsent_confirmation ON confirmation (written_at) WHERE sent_at IS NULL",
     # The notices that were sent to the operator.
-    "CREATE TABLE bulletin (name text PRIMARY KEY, told_at timestamptz NOT NULL)",
+    "CREATE TABLE operator_notice (name text PRIMARY KEY, sent_at timestamptz NOT NULL)",
     # The entries of subscribers.toml at its last reading, without addresses.
     'CREATE TABLE entry (address text COLLATE "C" PRIMARY KEY, mark bytea NOT NULL)',
     # The subscribers.toml of each host: a hash, since when it was so, and whether such entries are enrolled.

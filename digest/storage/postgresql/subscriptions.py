@@ -1,11 +1,11 @@
 """The enrolled subscribers and their subscriptions."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from digest.config.parsing import address_key
 from digest.model.paper import ArxivId
+from digest.storage.fingerprints import hash_of_enrolment
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.locks import Lock, hold, last_number
@@ -18,7 +18,7 @@ class Subscriptions(Part):
     """The part of the store for subscribers and subscriptions."""
 
     def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime, current_since: datetime) -> int:
-        fingerprint = _fingerprint(subscribers)
+        fingerprint = hash_of_enrolment(subscribers)
         with self._connection.transaction() as db:
             # Only enrolments begin or end subscriptions: the same subscribers need no second one.
             if _enrolled(db) != fingerprint:
@@ -118,7 +118,7 @@ def _note_wanted(db: Database, subscribers: Sequence[Subscriber]) -> None:
     )
     with db.cursor() as cursor, cursor.copy("COPY wanted FROM STDIN") as copy:
         for one in subscribers:
-            asked = one.filters.replacements == "section", _has_filters(one)
+            asked = one.filters.replacements == "section", one.filters.refuse_papers
             for keyword in one.keywords:
                 copy.write_row((address_key(one.email), one.email, keyword.query.key, *asked))
     # A subscriber who unsubscribed is not enrolled until `rejoin`, even if listed in subscribers.toml.
@@ -257,17 +257,3 @@ def note_seen(db: Database, email: str, papers: Iterable[ArxivId]) -> int:
         """,
         [address_key(email), ids],
     ).rowcount
-
-
-def _fingerprint(subscribers: Sequence[Subscriber]) -> bytes:
-    """Returns a hash of all data that an enrolment uses."""
-    found = hashlib.blake2b()
-    for one in subscribers:
-        keys = (keyword.query.key for keyword in one.keywords)
-        filters = f"{one.filters.replacements} {_has_filters(one)}"
-        found.update("\n".join((address_key(one.email), one.email, filters, *keys, "\n")).encode())
-    return found.digest()
-
-
-def _has_filters(subscriber: Subscriber) -> bool:
-    return bool(subscriber.filters.exclude or subscriber.filters.categories)

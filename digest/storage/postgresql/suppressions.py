@@ -4,18 +4,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from digest.config.parsing import address_key
+from digest.storage.limits import (
+    BOUNCES_COUNT_FOR,
+    DOUBTS_COUNT_FOR,
+    DOUBTS_LAST_FOR,
+    UNREAD_BYTES,
+    UNREAD_KEPT,
+)
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.row_mapping import storable, whole_second
 from digest.storage.values import Bounced, Returned, Suppression, UnreadMail
-
-_DOUBTS_LAST_FOR = timedelta(days=30)
-_BOUNCES_COUNT_FOR = timedelta(days=30)
-_DOUBTS_COUNT_FOR = timedelta(days=10)
-"""Long enough for two weekly mailings: an older doubt had a later mailing."""
-
-_UNREAD_KEPT = 50
-_UNREAD_BYTES = 100_000
 
 
 class Suppressions(Part):
@@ -49,7 +48,7 @@ class Suppressions(Part):
                     [subscriber, token, concern, whole_second(now)],
                 )
             db.execute(
-                "DELETE FROM returned WHERE returned_at <= %s", [whole_second(now - _BOUNCES_COUNT_FOR)]
+                "DELETE FROM returned WHERE returned_at <= %s", [whole_second(now - BOUNCES_COUNT_FOR)]
             )
             return self._bounced(db, subscriber, email, now)
 
@@ -59,7 +58,7 @@ class Suppressions(Part):
             "SELECT token, concern, returned_at FROM returned WHERE subscriber = %s AND concern <> 'other'",
             [subscriber],
         ).fetchall()
-        since = now - _DOUBTS_COUNT_FOR
+        since = now - DOUBTS_COUNT_FOR
         doubts = [
             (token, at) for token, concern, at in rows if concern in {"dead", "doubtful"} and at > since
         ]
@@ -98,7 +97,7 @@ class Suppressions(Part):
             UPDATE mailing SET bounces = greatest(bounces, 1), bounced_at = %s
             WHERE number = %s AND (bounces = 0 OR bounced_at <= %s)
             """,
-            [whole_second(now), number, whole_second(now - _BOUNCES_COUNT_FOR)],
+            [whole_second(now), number, whole_second(now - BOUNCES_COUNT_FOR)],
         )
         return bool(counted.rowcount)
 
@@ -116,13 +115,13 @@ class Suppressions(Part):
                     whole_second(mail.received_at),
                     storable(mail.sender),
                     storable(mail.subject),
-                    content[:_UNREAD_BYTES],
+                    content[:UNREAD_BYTES],
                 ],
             )
             db.execute(
                 "DELETE FROM unread_mail"
                 " WHERE number <= (SELECT number FROM unread_mail ORDER BY number DESC OFFSET %s LIMIT 1)",
-                [_UNREAD_KEPT],
+                [UNREAD_KEPT],
             )
 
     def unread_mails(self) -> tuple[UnreadMail, ...]:
@@ -210,7 +209,7 @@ def note_doubts(db: Database, addresses: Sequence[str], now: datetime) -> None:
         """,
         {
             "now": whole_second(now),
-            "former": whole_second(now - _DOUBTS_LAST_FOR),
+            "former": whole_second(now - DOUBTS_LAST_FOR),
             "addresses": list(addresses),
         },
     )

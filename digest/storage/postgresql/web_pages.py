@@ -5,14 +5,12 @@ from hmac import compare_digest
 
 from digest.config.parsing import address_key
 from digest.model.digest import Digest
+from digest.storage.limits import DIGESTS_LISTED, PAPERS_SHOWN
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.mailings import MAILING_COLUMNS, read_mailings
 from digest.storage.postgresql.preferences import row_named_by, subscriber_of
 from digest.storage.tokens import Kind, is_seal, number_in, seal
 from digest.storage.values import KeywordPage, Mailing
-
-_PAPERS_SHOWN = 100
-_DIGESTS_LISTED = 20
 
 
 class WebPages(Part):
@@ -51,7 +49,7 @@ class WebPages(Part):
         text, query = found
         covered_at = self._connection.one("SELECT covered_at FROM query WHERE number = %s", [query])
         hits = self._connection.rows(
-            "SELECT edition FROM hit WHERE query = %s ORDER BY number DESC LIMIT %s", [query, _PAPERS_SHOWN]
+            "SELECT edition FROM hit WHERE query = %s ORDER BY number DESC LIMIT %s", [query, PAPERS_SHOWN]
         )
         papers = self._editions.read(edition for (edition,) in hits)
         return KeywordPage(
@@ -89,6 +87,6 @@ class WebPages(Part):
         rows = self._connection.rows(
             f"SELECT {MAILING_COLUMNS} FROM mailing WHERE subscriber = %s AND state <> 'merged'"  # noqa: S608
             " ORDER BY number DESC LIMIT %s",
-            [number, _DIGESTS_LISTED],
+            [number, DIGESTS_LISTED],
         )
         return read_mailings(rows, self._editions, self._connection.secret)

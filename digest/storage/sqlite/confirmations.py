@@ -2,30 +2,26 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from secrets import token_urlsafe
 from typing import Any
 
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
+from digest.storage.limits import (
+    CHANGES_UNDONE_WITHIN,
+    CHOICES_CONFIRMED_ONCE_IN,
+    CONFIRMATION_TOKEN_BYTES,
+    CONFIRMATIONS_SENT_WITHIN,
+    CONFIRMED_ONCE_IN,
+)
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions, Part
 from digest.storage.sqlite.preferences import SavedPreferences
 from digest.storage.sqlite.row_mapping import moment_of, text_of
 from digest.storage.values import Confirmation, PageChange
 from digest.subscribers.preferences import Preferences
-
-_ONCE_IN = timedelta(days=1)
-"""One mail for each kind of change in this time, so that nobody can fill a mailbox from a page."""
-
-_CHOICES_ONCE_IN = timedelta(hours=1)
-
-_SENT_WITHIN = timedelta(days=7)
-"""A week, because a timer may pause over weekends and holidays, and mail servers fail."""
-
-_UNDONE_WITHIN = timedelta(days=90)
-_TOKEN_BYTES = 18
 
 _SELECT = """
 SELECT confirmation.number, email, change, token, written_at, former
@@ -61,11 +57,11 @@ class Confirmations(Part):
                 """,
                 [
                     PageChange.CHANGED.value,
-                    token_urlsafe(_TOKEN_BYTES),
+                    token_urlsafe(CONFIRMATION_TOKEN_BYTES),
                     text_of(now),
                     former,
                     address_key(email),
-                    text_of(now - _SENT_WITHIN),
+                    text_of(now - CONFIRMATIONS_SENT_WITHIN),
                 ],
             )
 
@@ -75,7 +71,7 @@ class Confirmations(Part):
 
     @staticmethod
     def _write(db: Database, email: str, change: PageChange, now: datetime) -> None:
-        db.execute("DELETE FROM confirmation WHERE written_at < ?", [text_of(now - _UNDONE_WITHIN)])
+        db.execute("DELETE FROM confirmation WHERE written_at < ?", [text_of(now - CHANGES_UNDONE_WITHIN)])
         db.execute(
             """
             INSERT INTO confirmation (subscriber, change, token, written_at)
@@ -88,10 +84,10 @@ class Confirmations(Part):
             """,
             [
                 change.value,
-                token_urlsafe(_TOKEN_BYTES),
+                token_urlsafe(CONFIRMATION_TOKEN_BYTES),
                 text_of(now),
                 address_key(email),
-                text_of(now - _ONCE_IN),
+                text_of(now - CONFIRMED_ONCE_IN),
             ],
         )
 
@@ -108,7 +104,7 @@ class Confirmations(Part):
                 ))
             ORDER BY confirmation.number
             """,  # noqa: S608 (all of it is written here)
-            [text_of(now - _SENT_WITHIN), text_of(now - _CHOICES_ONCE_IN)],
+            [text_of(now - CONFIRMATIONS_SENT_WITHIN), text_of(now - CHOICES_CONFIRMED_ONCE_IN)],
         )
         return tuple(map(_confirmation, rows))
 
@@ -119,7 +115,7 @@ class Confirmations(Part):
     def confirmation_of(self, token: str, *, now: datetime) -> Confirmation | None:
         rows = self._connection.rows(
             f"{_SELECT} WHERE token = ? AND written_at > ?",
-            [token, text_of(now - _UNDONE_WITHIN)],
+            [token, text_of(now - CHANGES_UNDONE_WITHIN)],
         )
         return _confirmation(rows[0]) if rows else None
 

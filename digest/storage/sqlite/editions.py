@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from digest.model.paper import Paper
+from digest.storage.limits import CACHED_EDITIONS
 from digest.storage.news_facts import KnownHits
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.row_mapping import Code, code_of, parse_paper, text_of
@@ -27,8 +28,6 @@ COLUMNS = (
     " journal_ref, doi"
 )
 SUBMITTED_AT = 6
-
-_CACHED_EDITIONS = 5_000
 
 
 def packed(rows: Sequence[Row | None]) -> bytes:
@@ -60,7 +59,7 @@ class Editions:
         chosen = "edition.number IN (SELECT value FROM json_each(?))"
         found = dict(self.live([json.dumps(missing)], chosen))
         found.update(self._shelved(number for number in missing if number not in found))
-        if len(self._papers) + len(found) > _CACHED_EDITIONS:
+        if len(self._papers) + len(found) > CACHED_EDITIONS:
             self._papers.clear()
         fresh = {number: parse_paper(row) for number, row in found.items()}
         self._papers.update(fresh)
@@ -123,7 +122,7 @@ class Editions:
         known = self._numbers.get(id(paper))  # it keeps the paper, so that no other gets its id
         if known is not None:
             return known[1]
-        if len(self._numbers) >= _CACHED_EDITIONS:
+        if len(self._numbers) >= CACHED_EDITIONS:
             self._numbers.clear()
         number = self._newest_edition(paper)
         self._numbers[id(paper)] = paper, number

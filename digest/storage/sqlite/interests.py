@@ -9,11 +9,9 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.interest.judgements import Example, Judgement, Origin
+from digest.storage.limits import LEARNED_FROM
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.row_mapping import moment_of, text_of
-
-_LEARNED_FROM = 2_000
-"""So many of the last judgements count: learning from them takes half a second."""
 
 
 class Interests(Part):
@@ -137,7 +135,7 @@ def _learn(db: Database, address: str) -> None:
     """Learns the profile of an address; without a judgement it has none."""
     from digest.interest.profile import VERSION, learn
 
-    judged = _judgements(db.execute(_JUDGEMENTS, [address, _LEARNED_FROM]).fetchall())
+    judged = _judgements(db.execute(_JUDGEMENTS, [address, LEARNED_FROM]).fetchall())
     db.execute("DELETE FROM profile WHERE address = ?", [address])
     if judged:
         db.execute("INSERT INTO profile VALUES (?, ?, ?)", [address, VERSION, learn(judged)])

@@ -2,27 +2,21 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlite_utils import Database
 
 from digest.model.paper import ArxivId, Paper, announcement_order
+from digest.storage.limits import LISTED_KEPT_IF_USED, LISTED_OFFERED, MOST_LISTED_OFFERED
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.row_mapping import moment_of, parse_paper, row_of, text_of
-
-_OFFERED = timedelta(days=2)
-_MOST_OFFERED = 4_000
-"""Those of two large announcements: about 8 MB."""
-
-_KEPT_USED = timedelta(days=400)
-"""Mailings end before that."""
 
 
 class ListedPapers(Part):
     """The part of the store for papers that digests may have though no keyword matches them."""
 
     def keep_listed(self, papers: Sequence[Paper], *, now: datetime) -> None:
-        newest = sorted(papers, key=lambda paper: announcement_order(paper.id))[-_MOST_OFFERED:]
+        newest = sorted(papers, key=lambda paper: announcement_order(paper.id))[-MOST_LISTED_OFFERED:]
         with self._connection.transaction() as db:
             db.conn.executemany(
                 'INSERT OR IGNORE INTO listed_paper (arxiv_id, "row", listed_at) VALUES (?, ?, ?)',
@@ -34,10 +28,11 @@ class ListedPapers(Part):
                     SELECT max(number) - ? FROM listed_paper
                 ))
                 """,
-                [text_of(now - _OFFERED), _MOST_OFFERED],
+                [text_of(now - LISTED_OFFERED), MOST_LISTED_OFFERED],
             )
             db.execute(
-                "DELETE FROM listed_paper WHERE is_used AND listed_at < ?", [text_of(now - _KEPT_USED)]
+                "DELETE FROM listed_paper WHERE is_used AND listed_at < ?",
+                [text_of(now - LISTED_KEPT_IF_USED)],
             )
 
     def listed(self, *, since: datetime) -> Mapping[Paper, datetime]:

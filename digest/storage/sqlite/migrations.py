@@ -633,3 +633,10 @@ def m027_open_mailings(db: Database) -> None:
         "CREATE INDEX shelf_by_submission ON shelf (newest_submitted_at)",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m028_operator_notices(db: Database) -> None:
+    """The same names as in a database on a server."""
+    db.execute("ALTER TABLE bulletin RENAME TO operator_notice")
+    db.execute("ALTER TABLE operator_notice RENAME COLUMN told_at TO sent_at")

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlite_utils import Database
 
+from digest.storage.limits import MAILINGS_KEPT, PRUNED_AT_ONCE
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
@@ -13,10 +14,6 @@ from digest.storage.sqlite.restore_detection import note_claimed, note_last_mail
 from digest.storage.sqlite.row_mapping import moment_of, text_of
 from digest.storage.sqlite.suppressions import note_doubts, suppress_address
 from digest.storage.values import DeliveryResult, Mailing, MailingState
-
-_KEPT = timedelta(days=90)
-_PRUNED_AT_ONCE = 10_000
-"""Enough for several days of most installations. Takes half a second."""
 
 _RECLAIM = (
     "UPDATE mailing SET state = 'unknown', may_have_arrived = 1, due_at = ?"
@@ -226,7 +223,7 @@ class Outbox(Part):
                     LIMIT ?
                 )
                 """,
-                [text_of(now - _KEPT), _PRUNED_AT_ONCE],
+                [text_of(now - MAILINGS_KEPT), PRUNED_AT_ONCE],
             )
             return int(pruned.rowcount)
 

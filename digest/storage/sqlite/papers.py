@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 
@@ -11,13 +11,12 @@ from sqlite_utils import Database
 
 from digest.model.paper import ArxivId, Paper, month_of
 from digest.sources.window import Coverage
+from digest.storage.limits import CLOCK_SLACK
 from digest.storage.sqlite import editions
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.revisions import Edition, Revisions
 from digest.storage.sqlite.row_mapping import Code, checksum_of, code_of, id_of, moment_of, text_of
 from digest.storage.values import Matched
-
-_CLOCK_SLACK = timedelta(days=2)
 
 _ALWAYS = "9999"
 """Later than every time: an edition of unknown age must be read."""
@@ -143,7 +142,7 @@ class Papers(Part):
                 WHERE key = ?3
                 """,
                 (
-                    (text_of(now), text_of(since), key, text_of(now + _CLOCK_SLACK), newest)
+                    (text_of(now), text_of(since), key, text_of(now + CLOCK_SLACK), newest)
                     for key, since in covered.items()
                 ),
             )

@@ -153,13 +153,15 @@ class Reports(Part):
     def notices(self) -> Mapping[str, datetime]:
         return {
             name: moment_of(sent_at)
-            for name, sent_at in self._connection.rows("SELECT name, told_at FROM bulletin")
+            for name, sent_at in self._connection.rows("SELECT name, sent_at FROM operator_notice")
         }
 
     def record_notice(self, name: str, *, ends: str | None, now: datetime) -> None:
         with self._connection.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO bulletin (name, told_at) VALUES (?, ?)", [name, text_of(now)])
-            db.execute("DELETE FROM bulletin WHERE name = ?", [ends])
+            db.execute(
+                "INSERT OR REPLACE INTO operator_notice (name, sent_at) VALUES (?, ?)", [name, text_of(now)]
+            )
+            db.execute("DELETE FROM operator_notice WHERE name = ?", [ends])
 
     def troubled(self, *, limit: int) -> tuple[Waiting, ...]:
         rows = self._connection.rows(

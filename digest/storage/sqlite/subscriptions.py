@@ -1,6 +1,5 @@
 """The enrolled subscribers and their subscriptions."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -9,6 +8,7 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.model.paper import ArxivId
+from digest.storage.fingerprints import hash_of_enrolment
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.revisions import set_revision_cursors
 from digest.storage.sqlite.row_mapping import code_of, moment_of, shared_moment, text_of
@@ -20,7 +20,7 @@ class Subscriptions(Part):
     """The part of the store for subscribers and subscriptions."""
 
     def enrol(self, subscribers: Sequence[Subscriber], *, now: datetime, current_since: datetime) -> int:
-        fingerprint = _fingerprint(subscribers)
+        fingerprint = hash_of_enrolment(subscribers)
         with self._connection.transaction() as db:
             # Only enrolments begin or end subscriptions: the same subscribers need no second one.
             if self._connection.one("SELECT enrolled FROM installation") != fingerprint:
@@ -92,7 +92,7 @@ class Subscriptions(Part):
                     subscriber.email,
                     keyword.query.key,
                     subscriber.filters.replacements == "section",
-                    _has_filters(subscriber),
+                    subscriber.filters.refuse_papers,
                 )
                 for subscriber in subscribers
                 for keyword in subscriber.keywords
@@ -219,17 +219,3 @@ def note_seen(db: Database, email: str, papers: Iterable[ArxivId]) -> int:
         "INSERT OR IGNORE INTO seen_elsewhere SELECT ?, number FROM paper WHERE arxiv_id = ?",
         [(address_key(email), code) for (code,) in codes],
     ).rowcount
-
-
-def _fingerprint(subscribers: Sequence[Subscriber]) -> bytes:
-    """Returns a hash of all data that an enrolment uses."""
-    found = hashlib.blake2b()
-    for one in subscribers:
-        keys = (keyword.query.key for keyword in one.keywords)
-        filters = f"{one.filters.replacements} {_has_filters(one)}"
-        found.update("\n".join((address_key(one.email), one.email, filters, *keys, "\n")).encode())
-    return found.digest()
-
-
-def _has_filters(subscriber: Subscriber) -> bool:
-    return bool(subscriber.filters.exclude or subscriber.filters.categories)

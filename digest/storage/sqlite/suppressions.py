@@ -6,17 +6,16 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
+from digest.storage.limits import (
+    BOUNCES_COUNT_FOR,
+    DOUBTS_COUNT_FOR,
+    DOUBTS_LAST_FOR,
+    UNREAD_BYTES,
+    UNREAD_KEPT,
+)
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.row_mapping import moment_of, text_of
 from digest.storage.values import Bounced, Returned, Suppression, UnreadMail
-
-_DOUBTS_LAST_FOR = timedelta(days=30)
-_BOUNCES_COUNT_FOR = timedelta(days=30)
-_DOUBTS_COUNT_FOR = timedelta(days=10)
-"""Long enough for two weekly mailings: an older doubt had a later mailing."""
-
-_UNREAD_KEPT = 50
-_UNREAD_BYTES = 100_000
 
 
 class Suppressions(Part):
@@ -49,7 +48,7 @@ class Suppressions(Part):
                     "INSERT INTO returned (subscriber, token, concern, returned_at) VALUES (?, ?, ?, ?)",
                     [subscriber, token, concern, text_of(now)],
                 )
-            db.execute("DELETE FROM returned WHERE returned_at <= ?", [text_of(now - _BOUNCES_COUNT_FOR)])
+            db.execute("DELETE FROM returned WHERE returned_at <= ?", [text_of(now - BOUNCES_COUNT_FOR)])
             return self._bounced(db, subscriber, email, now)
 
     @staticmethod
@@ -58,7 +57,7 @@ class Suppressions(Part):
             "SELECT token, concern, returned_at FROM returned WHERE subscriber = ? AND concern <> 'other'",
             [subscriber],
         ).fetchall()
-        since = now - _DOUBTS_COUNT_FOR
+        since = now - DOUBTS_COUNT_FOR
         doubts = [
             (token, moment_of(when))
             for token, concern, when in rows
@@ -98,7 +97,7 @@ class Suppressions(Part):
             UPDATE mailing SET bounces = max(bounces, 1), bounced_at = ?
             WHERE number = ? AND (bounces = 0 OR bounced_at <= ?)
             """,
-            [text_of(now), number, text_of(now - _BOUNCES_COUNT_FOR)],
+            [text_of(now), number, text_of(now - BOUNCES_COUNT_FOR)],
         )
         return bool(counted.rowcount)
 
@@ -112,11 +111,11 @@ class Suppressions(Part):
         with self._connection.transaction() as db:
             db.execute(
                 "INSERT INTO unread_mail (received_at, sender, subject, content) VALUES (?, ?, ?, ?)",
-                [text_of(mail.received_at), mail.sender, mail.subject, content[:_UNREAD_BYTES]],
+                [text_of(mail.received_at), mail.sender, mail.subject, content[:UNREAD_BYTES]],
             )
             db.execute(
                 "DELETE FROM unread_mail WHERE number <= (SELECT max(number) FROM unread_mail) - ?",
-                [_UNREAD_KEPT],
+                [UNREAD_KEPT],
             )
 
     def unread_mails(self) -> tuple[UnreadMail, ...]:
@@ -191,7 +190,7 @@ def note_doubts(db: Database, addresses: Sequence[str], now: datetime) -> None:
         ON CONFLICT (address) DO UPDATE
         SET since_at = CASE WHEN last_at < ?3 THEN ?2 ELSE since_at END, last_at = ?2
         """,
-        ((address, text_of(now), text_of(now - _DOUBTS_LAST_FOR)) for address in addresses),
+        ((address, text_of(now), text_of(now - DOUBTS_LAST_FOR)) for address in addresses),
     )
 
 

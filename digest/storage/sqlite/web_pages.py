@@ -5,6 +5,7 @@ from hmac import compare_digest
 
 from digest.config.parsing import address_key
 from digest.model.digest import Digest
+from digest.storage.limits import DIGESTS_LISTED, PAPERS_SHOWN
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions, Part
 from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
@@ -13,8 +14,6 @@ from digest.storage.sqlite.row_mapping import moment_of
 from digest.storage.tokens import Kind, is_seal, number_in, seal
 from digest.storage.values import KeywordPage, Mailing
 
-_PAPERS_SHOWN = 100
-_DIGESTS_LISTED = 20
 _PAST_KEPT = 1_000
 
 
@@ -65,11 +64,11 @@ class WebPages(Part):
         """Returns the editions seen last. `newest_papers` is slower: it reads all of a query."""
         hits = self._connection.rows(
             "SELECT number, edition FROM hit WHERE query = ? ORDER BY number DESC LIMIT ?",
-            [query, _PAPERS_SHOWN],
+            [query, PAPERS_SHOWN],
         )
-        if newest_past_hit is not None and len(hits) < _PAPERS_SHOWN:
+        if newest_past_hit is not None and len(hits) < PAPERS_SHOWN:
             hits = sorted([*hits, *self._past_hits_of(query, newest_past_hit)], reverse=True)
-        return [edition for _, edition in hits[:_PAPERS_SHOWN]]
+        return [edition for _, edition in hits[:PAPERS_SHOWN]]
 
     def _past_hits_of(self, query: int, newest: int) -> list[tuple[int, int]]:
         """Returns the newest past hits of a query. Cached, since SQLite must read all past hits."""
@@ -77,7 +76,7 @@ class WebPages(Part):
         if mark != newest:
             found = self._connection.rows(
                 "SELECT number, edition FROM past_hit WHERE query = ? ORDER BY number DESC LIMIT ?",
-                [query, _PAPERS_SHOWN],
+                [query, PAPERS_SHOWN],
             )
             if len(self._past) >= _PAST_KEPT:
                 self._past.clear()
@@ -115,6 +114,6 @@ class WebPages(Part):
         rows = self._connection.rows(
             f"SELECT {MAILING_COLUMNS} FROM mailing WHERE subscriber = ? AND state <> 'merged'"  # noqa: S608
             " ORDER BY number DESC LIMIT ?",
-            [number, _DIGESTS_LISTED],
+            [number, DIGESTS_LISTED],
         )
         return tuple(read_mailing(row, self._editions, self._connection.secret) for row in rows)

@@ -1,0 +1,54 @@
+"""The periods and numbers that every store keeps: how long something counts, and how much is kept of it."""
+
+from datetime import timedelta
+
+CLOCK_SLACK = timedelta(days=2)
+"""A coverage time that is further in the future comes from a wrong clock."""
+
+CACHED_EDITIONS = 5_000
+
+# The outbox.
+
+MAILINGS_KEPT = timedelta(days=90)
+PRUNED_AT_ONCE = 10_000
+"""Enough for several days of most installations. Takes half a second."""
+
+# Suppressions and returned mails.
+
+DOUBTS_LAST_FOR = timedelta(days=30)
+BOUNCES_COUNT_FOR = timedelta(days=30)
+DOUBTS_COUNT_FOR = timedelta(days=10)
+"""Long enough for two weekly mailings: an older doubt had a later mailing."""
+
+UNREAD_KEPT = 50
+UNREAD_BYTES = 100_000
+
+# Confirmations of changes on web pages.
+
+CONFIRMED_ONCE_IN = timedelta(days=1)
+"""One mail for each kind of change in this time, so that nobody can fill a mailbox from a page."""
+
+CHOICES_CONFIRMED_ONCE_IN = timedelta(hours=1)
+
+CONFIRMATIONS_SENT_WITHIN = timedelta(days=7)
+"""A week, because a timer may pause over weekends and holidays, and mail servers fail."""
+
+CHANGES_UNDONE_WITHIN = timedelta(days=90)
+CONFIRMATION_TOKEN_BYTES = 18
+
+# Papers of the last announcements.
+
+LISTED_OFFERED = timedelta(days=2)
+MOST_LISTED_OFFERED = 4_000
+"""Those of two large announcements: about 8 MB."""
+
+LISTED_KEPT_IF_USED = timedelta(days=400)
+"""Mailings end before that."""
+
+# Interests and web pages.
+
+LEARNED_FROM = 2_000
+"""This many of the last judgements count: learning from them takes half a second."""
+
+PAPERS_SHOWN = 100
+DIGESTS_LISTED = 20
