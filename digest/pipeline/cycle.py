@@ -125,8 +125,8 @@ class Cycle:
         if force:
             await asyncio.to_thread(self.store.retry_now, now=now)
         earlier = await self.deliver()
-        async with turn_of(self.store, FETCHING, self.notice):
-            fetched = await self.fetch(enrolled.subscribers)
+        async with turn_of(self.store, FETCHING, self.stop, self.notice) as is_ours:
+            fetched = await self.fetch(enrolled.subscribers) if is_ours else None
         is_useless = (earlier.is_server_down and not earlier.is_braked) or earlier.limited_until
         later = DeliveryReport()
         if fetched is not None and not fetched.is_clock_wrong:
@@ -272,8 +272,9 @@ class Cycle:
 
         `subscribers` have their preferences applied.
         """
-        async with turn_of(self.store, FINISHING):
-            await self._finish(subscribers, brakes, now)
+        async with turn_of(self.store, FINISHING, self.stop) as is_ours:
+            if is_ours:
+                await self._finish(subscribers, brakes, now)
 
     async def _finish(self, subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime) -> None:
         await asyncio.to_thread(clean_up, self.store, now=now, lookback=self.lookback)

@@ -45,16 +45,23 @@ async def leased(store: LeaseStore, task: str) -> AsyncIterator[Lease | None]:
 
 @asynccontextmanager
 async def turn_of(
-    store: LeaseStore, task: str, notice: Callable[[str], None] = lambda text: None
-) -> AsyncIterator[None]:
-    """Waits for the lease of a task, and holds it. `notice` is called if it must wait."""
+    store: LeaseStore, task: str, stop: asyncio.Event, notice: Callable[[str], None] = lambda text: None
+) -> AsyncIterator[bool]:
+    """Waits for the lease of a task, and holds it. `notice` is called if it must wait.
+
+    Gives false, without the lease, if `stop` was set while another process had it.
+    """
     while True:
         async with leased(store, task) as lease:
             if lease is not None:
-                yield
+                yield True
                 return
+        if stop.is_set():
+            yield False
+            return
         notice(f"waiting for another host: {task}")
-        await asyncio.sleep(_POLL_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _POLL_SECONDS)
 
 
 async def _renew(store: LeaseStore, task: str) -> None:
