@@ -17,9 +17,11 @@ from digest.storage.factory import State, open_store
 from digest.web.app import Application
 from digest.web.connections import ConnectionLimiter, connections_for, listener_at
 from digest.web.judging import JudgingSite
+from digest.web.machine_area import MachineArea
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
 from digest.web.site import Site, Subscribers
+from digest.web.subscriber_area import SubscriberArea
 
 _log = logging.getLogger(__name__)
 
@@ -72,11 +74,10 @@ async def serving(
             subscribers=subscribers,
             clock=clock,
         )
-        answering = Application(
-            settings=settings, site=site, judging=judging, pages=pages, store=store, metrics=metrics
-        )
+        areas = (SubscriberArea(site, judging), MachineArea(settings, store, metrics, clock))
+        answering = Application(settings=settings, areas=areas, pages=pages, metrics=metrics)
         runner = web.AppRunner(
-            answering.application(clock),
+            answering.application(),
             handle_signals=False,
             shutdown_timeout=_GOODBYE,
         )

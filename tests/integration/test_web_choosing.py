@@ -224,7 +224,7 @@ async def test_while_others_write_changes_are_made_or_not_as_they_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("digest.web.server._PATIENCE", 0.5)
-    monkeypatch.setattr("digest.web.app.LONGEST_QUEUE", 0.3)
+    monkeypatch.setattr("digest.web.frame.LONGEST_QUEUE", 0.3)
     async with serving_town(tmp_path) as town:
         links = town.links()
         assert links.unsubscribe
@@ -249,7 +249,7 @@ async def test_while_a_change_waits_for_others_who_write_pages_are_read_and_then
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("digest.web.server._PATIENCE", LIMIT)
-    monkeypatch.setattr("digest.web.app.LONGEST_QUEUE", LIMIT)
+    monkeypatch.setattr("digest.web.frame.LONGEST_QUEUE", LIMIT)
     async with serving_town(tmp_path) as town:
         links = town.links()
         assert links.unsubscribe

@@ -17,8 +17,8 @@ from digest.service import long_tasks
 from digest.service.daemon import Daemon
 from digest.service.sd_notify import Notifier
 from digest.storage.sqlite.store import SqliteStore
-from digest.web.app import BODIES_OF_ONE_NETWORK
 from digest.web.connections import FILES_FOR_MAIL, MOST_CONNECTIONS, MOST_OF_ONE_NETWORK, connections_for
+from digest.web.frame import BODIES_OF_ONE_NETWORK
 from tests.factories import moment
 from tests.integration.idle_daemon import idle_daemon
 from tests.integration.web_site import Town, serving_town
@@ -96,7 +96,7 @@ async def test_who_has_no_token_is_not_waited_for(tmp_path: Path) -> None:
 async def test_bodies_that_do_not_come_hold_few_places_and_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.web.app.LONGEST_UPLOAD", 1.0)
+    monkeypatch.setattr("digest.web.frame.LONGEST_UPLOAD", 1.0)
     async with serving_town(tmp_path) as town:
         url = town.links().manage
         assert url

@@ -1,0 +1,79 @@
+"""The addresses for programs: health, metrics, and the rules for search engines."""
+
+import hmac
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from aiohttp import web
+
+from digest.config.web_settings import Web
+from digest.storage.report_stores import FiguresStore
+from digest.web.connections import Connection
+from digest.web.frame import Frame, Handler
+from digest.web.metrics import Metrics
+
+
+class MachineArea:
+    def __init__(
+        self, settings: Web, store: FiguresStore, metrics: Metrics, clock: Callable[[], datetime]
+    ) -> None:
+        """`clock` is for the age of the last fetch."""
+        self._settings = settings
+        self._store = store
+        self._metrics = metrics
+        self._clock = clock
+
+    def routes(self, frame: Frame) -> Iterable[web.RouteDef]:
+        return [
+            web.get("/robots.txt", self._robots),
+            web.get("/healthz", self._health(frame)),
+            web.get("/metrics", self._figures(frame)),
+        ]
+
+    async def _robots(self, request: web.Request) -> web.StreamResponse:
+        refused = ("/u/", "/p/", "/f/", "/b/", "/i/") if self._settings.robots else ("/",)
+        lines = ("User-agent: *", *(f"Disallow: {path}" for path in refused))
+        return web.Response(text="".join(f"{line}\n" for line in lines))
+
+    def _health(self, frame: Frame) -> Handler:
+        async def health(request: web.Request) -> web.StreamResponse:
+            figures = await frame.in_thread(self._store.figures)
+            at = figures.fetched_at
+            answer = {
+                "status": "ok",
+                "last_fetch_at": at and at.isoformat(),
+                "last_fetch_age_seconds": at and round((self._clock() - at).total_seconds()),
+                "client_is_known": bool(frame.network(request)),
+            }
+            return web.Response(text=json.dumps(answer), content_type="application/json")
+
+        return health
+
+    def _figures(self, frame: Frame) -> Handler:
+        async def figures(request: web.Request) -> web.StreamResponse:
+            """Needs the token or the address for metrics; for all others the page does not exist.
+
+            A request does not show whether it came through a proxy: not every proxy adds a header.
+            """
+            protocol = request.protocol
+            is_private = isinstance(protocol, Connection) and protocol.is_private
+            if not is_private and not self._has_metrics_token(request):
+                raise web.HTTPNotFound
+            figures = await frame.in_thread(self._store.figures)
+            sources = await frame.in_thread(self._store.fetched_at)
+            return web.Response(
+                body=self._metrics.exposition(figures, sources),
+                headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+            )
+
+        return figures
+
+    def _has_metrics_token(self, request: web.Request) -> bool:
+        """RFC 6750, section 2.1."""
+        wanted = self._settings.metrics_token
+        scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+        if wanted is None or scheme.lower() != "bearer":
+            return False
+        given, known = sent.strip(), wanted.get_secret_value()
+        return hmac.compare_digest(given.encode(errors="replace"), known.encode())

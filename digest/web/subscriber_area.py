@@ -1,0 +1,77 @@
+"""The addresses of subscribers' pages: each has a token that opens it."""
+
+from collections.abc import Callable, Iterable
+
+from aiohttp import web
+
+from digest.mail.citations import Format
+from digest.mail.citations.writer import FILE_TYPES
+from digest.web.frame import Frame, Handler, require_form
+from digest.web.judging import JudgingSite
+from digest.web.site import Found, Site
+
+
+class SubscriberArea:
+    def __init__(self, site: Site, judging: JudgingSite) -> None:
+        self._site = site
+        self._judging = judging
+
+    def routes(self, frame: Frame) -> Iterable[web.RouteDef]:
+        site, show = self._site, frame.showing
+        return [
+            web.get("/u/{token}", show(site.leaving)),
+            # RFC 8058, 3.2: the request itself unsubscribes, with any content of the form.
+            web.post("/u/{token}", show(site.leave, in_turn=True)),
+            web.get("/b/{token}", show(site.undoing)),
+            web.post("/b/{token}", show(site.undo, in_turn=True)),
+            web.get("/p/{token}", show(site.preferences)),
+            web.post("/p/{token}", self._saving(frame)),
+            *(
+                web.get(f"/d/{{token}}.{file_type.extension}", show(self._references(form)))
+                for form, file_type in FILE_TYPES.items()
+            ),
+            web.get("/d/{token}", show(site.digest)),
+            web.get("/d/{token}/feed.atom", show(site.digest_feed)),
+            web.get("/i/{token}", show(self._judging.digest)),
+            web.get("/i/{token}/{verdict}/{paper:.+}", self._asking_verdict(frame)),
+            web.post("/i/{token}/{verdict}/{paper:.+}", self._judging_paper(frame)),
+            web.get("/k/{token}", show(site.keyword)),
+            web.get("/k/{token}/feed.atom", show(site.keyword_feed)),
+            web.get("/f/{token}/feed.atom", show(site.subscriber_feed)),
+        ]
+
+    def _references(self, form: Format) -> Callable[[str], Found | None]:
+        return lambda token: self._site.digest_references(token, form)
+
+    def _asking_verdict(self, frame: Frame) -> Handler:
+        async def ask(request: web.Request) -> web.StreamResponse:
+            return await frame.found_for(
+                request, lambda token: self._judging.asking(token, *_judged_in(request))
+            )
+
+        return ask
+
+    def _judging_paper(self, frame: Frame) -> Handler:
+        async def judge(request: web.Request) -> web.StreamResponse:
+            return await frame.found_for(
+                request, lambda token: self._judging.judge(token, *_judged_in(request)), in_turn=True
+            )
+
+        return judge
+
+    def _saving(self, frame: Frame) -> Handler:
+        async def save(request: web.Request) -> web.StreamResponse:
+            """Checks the token before it waits for the body: a wrong token must not occupy a place."""
+            require_form(request)
+            await frame.found_for(request, self._site.is_of_subscriber)
+            sent = await frame.form(request)
+            return await frame.found_for(
+                request, lambda token: self._site.save_preferences(token, sent), in_turn=True
+            )
+
+        return save
+
+
+def _judged_in(request: web.Request) -> tuple[str, str]:
+    """The verdict and the paper in the address."""
+    return request.match_info["verdict"], request.match_info["paper"]
