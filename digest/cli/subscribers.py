@@ -1,7 +1,7 @@
 """`digest subscribers`, and the texts about times, keywords and filters."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from digest.config.settings import Settings
     from digest.model.digest import Length
     from digest.subscribers.preferences import Preferences
-    from digest.subscribers.subscriber import Subscriber
+    from digest.subscribers.subscriber import Keyword, Subscriber
 
 
 def subscribers(
@@ -89,7 +89,24 @@ class _Known:
 
     @property
     def has_own_choices(self) -> bool:
-        return self.has_own_time or self.has_own_length or bool(self.mailed.muted or _pause(self.mailed))
+        return bool(
+            self.has_own_time
+            or self.has_own_length
+            or self.own_keywords
+            or self.removed_keywords
+            or self.mailed.muted
+            or _pause(self.mailed)
+        )
+
+    @property
+    def own_keywords(self) -> "tuple[Keyword, ...]":
+        """Those that are not in the entry, or have another text or name there."""
+        return tuple(one for one in self.mailed.keywords if one not in self.written.keywords)
+
+    @property
+    def removed_keywords(self) -> "tuple[Keyword, ...]":
+        followed = {one.query.key for one in self.mailed.keywords}
+        return tuple(one for one in self.written.keywords if one.query.key not in followed)
 
     @property
     def has_own_time(self) -> bool:
@@ -180,16 +197,22 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
 def _choices(known: _Known) -> str:
     """The subscriber's online choices, and the reason if they get no mail."""
     mailed = known.mailed
-    muted = tuple(keyword.label for keyword in mailed.keywords if keyword.query.key in mailed.muted)
+    muted = _labels(keyword for keyword in mailed.keywords if keyword.query.key in mailed.muted)
     parts = (
         f"left {known.left_at:%Y-%m-%d}" if known.left_at else "",
         "suppressed" if known.is_suppressed else "",
         f"paused until {until}" if (until := _pause(mailed)) else "",
+        f"added {listed(_labels(known.own_keywords))}" if known.own_keywords else "",
+        f"removed {listed(_labels(known.removed_keywords))}" if known.removed_keywords else "",
         f"mutes {listed(muted)}" if muted else "",
         f"own time (in the entry: {times(known.written)})" if known.has_own_time else "",
         f"own length: {mailed.length} (in the entry: {known.written.length})" if known.has_own_length else "",
     )
     return "; ".join(filter(None, parts))
+
+
+def _labels(keywords: "Iterable[Keyword]") -> tuple[str, ...]:
+    return tuple(keyword.label for keyword in keywords)
 
 
 def _pause(subscriber: "Subscriber") -> date | None:
@@ -218,6 +241,8 @@ def _as_object(known: _Known) -> dict[str, Any]:
         "crosslists": subscriber.filters.crosslists,
         "replacements": subscriber.filters.replacements,
         "muted": [keyword.text for keyword in subscriber.keywords if keyword.query.key in subscriber.muted],
+        "own_keywords": [keyword.text for keyword in known.own_keywords],
+        "removed_keywords": [keyword.text for keyword in known.removed_keywords],
         "has_own_time": known.has_own_time,
         "has_own_length": known.has_own_length,
         "paused_until": until and until.isoformat(),

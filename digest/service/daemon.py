@@ -327,12 +327,12 @@ class Daemon(LongTasks):
             self._mail_now.set()
 
     async def _check_preferences(self) -> None:
-        """Applies new preferences of subscribers. Enrols again if a subscriber left or came back."""
+        """Applies new preferences of subscribers. Enrols again if who is subscribed, or to what, changed."""
         async with self._checking:
             preferences = await asyncio.to_thread(self._store.preferences)
             if preferences == self._preferences:
                 return
-            if _left(preferences) != _left(self._preferences):
+            if _enrolled_by(preferences) != _enrolled_by(self._preferences):
                 await self._enrol()
                 self._fetch_now.set()
             else:
@@ -387,5 +387,10 @@ class Daemon(LongTasks):
         return counted(len(self._setup.subscribers), "subscriber")
 
 
-def _left(preferences: Mapping[str, Preferences]) -> frozenset[str]:
-    return frozenset(address for address, chosen in preferences.items() if chosen.left_at)
+def _enrolled_by(preferences: Mapping[str, Preferences]) -> Mapping[str, object]:
+    """The choices on which an enrolment depends."""
+    return {
+        address: (chosen.left_at is not None, chosen.followed)
+        for address, chosen in preferences.items()
+        if chosen.left_at or any(chosen.followed)
+    }

@@ -83,9 +83,10 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
     "unread_mail": _columns(number="number", moment="received_at", text="sender subject", bytes="content"),
     "preference": _columns(
         number="subscriber",
-        texts="muted",
+        texts="muted removed",
+        json="added",
         time="send_at",
-        text="weekly length",
+        text="weekly length timezone",
         date="paused_until",
         moment="left_at",
     ),

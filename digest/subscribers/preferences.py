@@ -1,22 +1,34 @@
-"""What subscribers chose online; this overrides subscribers.toml."""
+"""What subscribers chose online; this overrides their entries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from digest.config.parsing import WEEKDAYS, address_key, parse_weekday
+from digest.config.parsing import WEEKDAYS, address_key, parse_weekday, parse_zone
+from digest.errors import QueryError
 from digest.model.digest import Length
-from digest.subscribers.subscriber import Subscriber
+from digest.subscribers.subscriber import Keyword, Subscriber, parse_keyword
 
 NEVER = "never"
 """Stored instead of a weekday: every day."""
 
 
+class OwnKeyword(NamedTuple):
+    """A keyword as a subscriber wrote it online, and their own name for it."""
+
+    text: str
+    name: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """One subscriber's online choices; if `None` or empty, subscribers.toml applies.
+    """One subscriber's online choices; if `None` or empty, their entry applies.
 
-    `muted` are the keys of muted queries. `weekly` is one of `digest.config.parsing.WEEKDAYS`, or `NEVER`.
+    `muted` are the keys of muted queries. `added` are keywords beside those of the entry; one with the same
+    query as one of the entry replaces its text and name. `removed` are the keys of queries of the entry that
+    they do not follow. `weekly` is one of `digest.config.parsing.WEEKDAYS`, or `NEVER`.
     Before the day `paused_until` nothing is sent. `left_at` is when they unsubscribed.
     """
 
@@ -26,6 +38,14 @@ class Preferences:
     paused_until: date | None = None
     left_at: datetime | None = None
     length: Length | None = None
+    added: tuple[OwnKeyword, ...] = ()
+    removed: tuple[str, ...] = ()
+    timezone: str | None = None
+
+    @property
+    def followed(self) -> tuple[tuple[OwnKeyword, ...], tuple[str, ...]]:
+        """What changes which keywords the subscriber follows."""
+        return self.added, self.removed
 
 
 def adapted(subscriber: Subscriber, preferences: Preferences) -> Subscriber | None:
@@ -36,15 +56,51 @@ def adapted(subscriber: Subscriber, preferences: Preferences) -> Subscriber | No
     send_schedule = replace(
         written,
         send_at=preferences.send_at or written.send_at,
+        timezone=_zone(preferences.timezone) or written.timezone,
         weekly=written.weekly if chosen is None else parse_weekday(chosen),
         paused_until=preferences.paused_until,
     )
     return replace(
         subscriber,
+        keywords=followed_keywords(subscriber.keywords, preferences),
         send_schedule=send_schedule,
         muted=frozenset(preferences.muted),
         length=preferences.length or subscriber.length,
     )
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    """`None` also if this host does not know the zone."""
+    try:
+        return parse_zone(name) if name else None
+    except ValueError:
+        return None
+
+
+def followed_keywords(written: tuple[Keyword, ...], preferences: Preferences) -> tuple[Keyword, ...]:
+    """The keywords of an entry with these choices, each query once.
+
+    Nobody is without keywords: if all that is in the entry was removed, and nothing was added, the entry
+    applies. The operator may have taken the others out of it since.
+    """
+    if not (preferences.added or preferences.removed):
+        return written
+    own = {keyword.query.key: keyword for keyword in map(_own_keyword, preferences.added) if keyword}
+    kept = {
+        one.query.key: own.get(one.query.key, one)
+        for one in written
+        if one.query.key not in preferences.removed
+    }
+    return tuple({**kept, **own}.values()) or written
+
+
+def _own_keyword(own: OwnKeyword) -> Keyword | None:
+    """`None` if only an earlier version of the language accepts it."""
+    try:
+        keyword = parse_keyword(own.text)
+    except (QueryError, ValueError):
+        return None
+    return replace(keyword, name=own.name) if own.name else keyword
 
 
 def differences(
@@ -52,7 +108,7 @@ def differences(
 ) -> tuple[str, ...]:
     """A line for each difference: the value of `other` and, after `was`, the value of `one`.
 
-    `subscriber` is as in subscribers.toml; that they left is ignored.
+    `subscriber` is as in the entry; that they left is ignored.
     """
     before, after = (_described(subscriber, replace(chosen, left_at=None)) for chosen in (one, other))
     return tuple(
@@ -63,14 +119,21 @@ def differences(
 def _described(subscriber: Subscriber, preferences: Preferences) -> dict[str, str]:
     chosen = adapted(subscriber, preferences) or subscriber
     send_schedule, until = chosen.send_schedule, preferences.paused_until
-    muted = (f'"{one.label}"' for one in chosen.keywords if one.query.key in chosen.muted)
+    written = set(subscriber.keywords)
+    followed = {one.query.key for one in chosen.keywords}
     return {
-        "muted keywords": ", ".join(muted) or "none",
+        "own keywords": _listed(one for one in chosen.keywords if one not in written),
+        "removed keywords": _listed(one for one in subscriber.keywords if one.query.key not in followed),
+        "muted keywords": _listed(one for one in chosen.keywords if one.query.key in chosen.muted),
         "day": "every day" if send_schedule.weekly is None else WEEKDAYS[send_schedule.weekly].title(),
         "time": f"{send_schedule.send_at:%H:%M} {send_schedule.timezone.key}",
         "length": chosen.length,
         "pause": f"until {until.isoformat()}" if until else "none",
     }
+
+
+def _listed(keywords: Iterable[Keyword]) -> str:
+    return ", ".join(f'"{one.label}"' for one in keywords) or "none"
 
 
 def apply_preferences(

@@ -9,14 +9,21 @@ import pytest
 from digest.pipeline.compose_job import compose_due
 from digest.storage.base import Store
 from digest.storage.values import DeliveryResult, Mailing, MailingState
-from digest.subscribers.preferences import Preferences, adapted
+from digest.subscribers.preferences import OwnKeyword, Preferences, adapted
 from tests.contract.back_ends import BackEnd
 from tests.factories import make_subscriber, moment
 from tests.stores import LEASE, NOW, enqueue, found, new_for, record
 
 ADA, BO = "ada@example.org", "bo@example.org"
 CHOSEN = Preferences(
-    muted=("k1", "k2"), send_at=time(18, 5), weekly="never", paused_until=date(2026, 7, 1), length="full"
+    muted=("k1", "k2"),
+    send_at=time(18, 5),
+    weekly="never",
+    paused_until=date(2026, 7, 1),
+    length="full",
+    added=(OwnKeyword("Tee “grün”", "T"), OwnKeyword("ti:milk")),
+    removed=("k3", "k4"),
+    timezone="Europe/Berlin",
 )
 
 
@@ -43,7 +50,13 @@ def test_choices_are_kept_as_they_were_made(store: Store) -> None:
     assert store.preferences() == {}
     store.save_preferences("Ada@Example.org", CHOSEN)
     assert store.preferences() == {ADA: CHOSEN}
-    for one in (Preferences(weekly="fri"), Preferences(length="short")):
+    for one in (
+        Preferences(weekly="fri"),
+        Preferences(length="short"),
+        Preferences(added=(OwnKeyword("milk"),)),
+        Preferences(removed=("k3",)),
+        Preferences(timezone="UTC"),
+    ):
         store.save_preferences(ADA, one)
         assert store.preferences() == {ADA: one}
         assert store.preferences_of(ADA) == one

@@ -143,6 +143,8 @@ def test_the_list_is_a_table_with_a_line_for_each(digest: Digest) -> None:
 
 NOTHING_CHOSEN = {
     "muted": [],
+    "own_keywords": [],
+    "removed_keywords": [],
     "has_own_time": False,
     "has_own_length": False,
     "paused_until": None,

@@ -1,13 +1,14 @@
 """Confirmations: mails about changes and requests that were made on web pages."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import datetime
 from secrets import token_urlsafe
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from digest.config.parsing import address_key
+from digest.storage.choices import choices_as_list, choices_from_list
 from digest.storage.limits import (
     CHANGES_UNDONE_WITHIN,
     CHOICES_CONFIRMED_ONCE_IN,
@@ -44,7 +45,7 @@ class Confirmations(Part):
         with self._connection.transaction() as db:
             if (subscriber := _locked(db, email)) is None:
                 return
-            former = _as_json(self._preferences.preferences_of(email))
+            former = Jsonb(choices_as_list(self._preferences.preferences_of(email)))
             self._preferences.save_preferences(email, preferences)
             waiting = """
                 SELECT 1 FROM confirmation
@@ -126,22 +127,5 @@ def _confirmation(row: Sequence[Any]) -> Confirmation:
         change=PageChange(change),
         token=token,
         written_at=written_at,
-        former=_choices(former) if former else Preferences(),
-    )
-
-
-def _as_json(chosen: Preferences) -> Jsonb:
-    at, until = chosen.send_at, chosen.paused_until
-    rest = (at and at.isoformat(), chosen.weekly, until and until.isoformat(), chosen.length)
-    return Jsonb([chosen.muted, *rest])
-
-
-def _choices(values: Sequence[Any]) -> Preferences:
-    muted, at, weekly, until, *rest = values  # earlier versions wrote no length
-    return Preferences(
-        muted=tuple(muted),
-        send_at=at and time.fromisoformat(at),
-        weekly=weekly,
-        paused_until=until and date.fromisoformat(until),
-        length=rest[0] if rest else None,
+        former=choices_from_list(former) if former else Preferences(),
     )

@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 from digest.config.parsing import address_key
+from digest.storage.choices import own_keywords
 from digest.storage.postgresql.connection import Connection, Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.row_mapping import whole_second
@@ -20,7 +23,7 @@ class SavedPreferences(Part):
     def preferences(self) -> Mapping[str, Preferences]:
         rows = self._connection.rows(
             """
-            SELECT address, muted, send_at, weekly, paused_until, left_at, length
+            SELECT address, muted, send_at, weekly, paused_until, left_at, length, added, removed, timezone
             FROM preference JOIN subscriber ON subscriber.number = preference.subscriber
             """
         )
@@ -29,7 +32,8 @@ class SavedPreferences(Part):
     def preferences_of(self, email: str) -> Preferences:
         rows = self._connection.rows(
             """
-            SELECT muted, send_at, weekly, paused_until, left_at, length FROM preference
+            SELECT muted, send_at, weekly, paused_until, left_at, length, added, removed, timezone
+            FROM preference
             WHERE subscriber = (SELECT number FROM subscriber WHERE address = %s)
             """,
             [address_key(email)],
@@ -40,10 +44,13 @@ class SavedPreferences(Part):
         with self._connection.transaction() as db:
             db.execute(
                 """
-                INSERT INTO preference (subscriber, muted, send_at, weekly, paused_until, length)
-                SELECT number, %s::text[], %s::time, %s, %s::date, %s FROM subscriber WHERE address = %s
+                INSERT INTO preference
+                    (subscriber, muted, send_at, weekly, paused_until, length, added, removed, timezone)
+                SELECT number, %s::text[], %s::time, %s, %s::date, %s, %s, %s::text[], %s
+                FROM subscriber WHERE address = %s
                 ON CONFLICT (subscriber) DO UPDATE SET muted = excluded.muted, send_at = excluded.send_at,
-                    weekly = excluded.weekly, paused_until = excluded.paused_until, length = excluded.length
+                    weekly = excluded.weekly, paused_until = excluded.paused_until, length = excluded.length,
+                    added = excluded.added, removed = excluded.removed, timezone = excluded.timezone
                 """,
                 [
                     sorted(preferences.muted),
@@ -51,6 +58,9 @@ class SavedPreferences(Part):
                     preferences.weekly,
                     preferences.paused_until,
                     preferences.length,
+                    Jsonb(preferences.added),
+                    sorted(preferences.removed),
+                    preferences.timezone,
                     address_key(email),
                 ],
             )
@@ -144,14 +154,15 @@ def _forget_defaults(db: Database, email: str) -> None:
         """
         DELETE FROM preference
         WHERE subscriber = (SELECT number FROM subscriber WHERE address = %s)
-            AND muted = '{}' AND num_nonnulls(send_at, weekly, paused_until, left_at, length) = 0
+            AND muted = '{}' AND added = '[]' AND removed = '{}'
+            AND num_nonnulls(send_at, weekly, paused_until, left_at, length, timezone) = 0
         """,
         [address_key(email)],
     )
 
 
 def _preferences(row: Sequence[Any]) -> Preferences:
-    muted, send_at, weekly, paused_until, left_at, length = row
+    muted, send_at, weekly, paused_until, left_at, length, added, removed, timezone = row
     return Preferences(
         muted=tuple(muted),
         send_at=send_at,
@@ -159,4 +170,7 @@ def _preferences(row: Sequence[Any]) -> Preferences:
         paused_until=paused_until,
         left_at=left_at,
         length=length,
+        added=own_keywords(added),
+        removed=tuple(removed),
+        timezone=timezone,
     )

@@ -269,7 +269,8 @@ M001 = (
         content bytea NOT NULL
     )
     """,
-    # A subscriber without preferences has no row. muted: keys of queries. weekly: 'mon', …, 'never'.
+    # A subscriber without preferences has no row. muted, removed: keys of queries. weekly: 'mon', …, 'never'.
+    # added: pairs of a keyword and its name or null.
     """
     CREATE TABLE preference (
         subscriber bigint PRIMARY KEY REFERENCES subscriber,
@@ -278,7 +279,10 @@ M001 = (
         weekly text,
         paused_until date,
         left_at timestamptz,
-        length text
+        length text,
+        added jsonb NOT NULL DEFAULT '[]',
+        removed text[] NOT NULL DEFAULT '{}',
+        timezone text
     )
     """,
     # A keyword as subscribers wrote it: each wording has its own page.

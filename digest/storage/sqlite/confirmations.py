@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import datetime
 from secrets import token_urlsafe
 from typing import Any
 
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
+from digest.storage.choices import choices_as_list, choices_from_list
 from digest.storage.limits import (
     CHANGES_UNDONE_WITHIN,
     CHOICES_CONFIRMED_ONCE_IN,
@@ -43,7 +44,7 @@ class Confirmations(Part):
 
     def save_preferences_and_confirm(self, email: str, preferences: Preferences, *, now: datetime) -> None:
         with self._connection.transaction() as db:
-            former = _as_json(self._preferences.preferences_of(email))
+            former = self._preferences.preferences_of(email)
             self._preferences.save_preferences(email, preferences)
             db.execute(
                 """
@@ -59,7 +60,7 @@ class Confirmations(Part):
                     PageChange.CHANGED.value,
                     token_urlsafe(CONFIRMATION_TOKEN_BYTES),
                     text_of(now),
-                    former,
+                    json.dumps(choices_as_list(former), ensure_ascii=False),
                     address_key(email),
                     text_of(now - CONFIRMATIONS_SENT_WITHIN),
                 ],
@@ -128,22 +129,5 @@ def _confirmation(row: Sequence[Any]) -> Confirmation:
         change=PageChange(change),
         token=token,
         written_at=moment_of(written_at),
-        former=_choices(former) if former else Preferences(),
-    )
-
-
-def _as_json(chosen: Preferences) -> str:
-    at, until = chosen.send_at, chosen.paused_until
-    rest = (at and at.isoformat(), chosen.weekly, until and until.isoformat(), chosen.length)
-    return json.dumps([chosen.muted, *rest], ensure_ascii=False)
-
-
-def _choices(text: str) -> Preferences:
-    muted, at, weekly, until, *rest = json.loads(text)  # earlier versions wrote no length
-    return Preferences(
-        muted=tuple(muted),
-        send_at=at and time.fromisoformat(at),
-        weekly=weekly,
-        paused_until=until and date.fromisoformat(until),
-        length=rest[0] if rest else None,
+        former=choices_from_list(json.loads(former)) if former else Preferences(),
     )

@@ -640,3 +640,15 @@ def m028_operator_notices(db: Database) -> None:
     """The same names as in a database on a server."""
     db.execute("ALTER TABLE bulletin RENAME TO operator_notice")
     db.execute("ALTER TABLE operator_notice RENAME COLUMN told_at TO sent_at")
+
+
+@migrations()
+def m029_own_keywords(db: Database) -> None:
+    """The keywords and the time zone that subscribers choose online."""
+    for statement in (
+        # added: pairs of a keyword and its name or null, as JSON. removed: a list of query keys.
+        "ALTER TABLE preference ADD COLUMN added TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE preference ADD COLUMN removed TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE preference ADD COLUMN timezone TEXT",
+    ):
+        db.execute(statement)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
+from digest.storage.choices import own_keywords
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.row_mapping import moment_of, text_of
@@ -23,7 +24,7 @@ class SavedPreferences(Part):
     def preferences(self) -> Mapping[str, Preferences]:
         rows = self._connection.rows(
             """
-            SELECT address, muted, send_at, weekly, paused_until, left_at, length
+            SELECT address, muted, send_at, weekly, paused_until, left_at, length, added, removed, timezone
             FROM preference JOIN subscriber ON subscriber.number = preference.subscriber
             """
         )
@@ -32,7 +33,8 @@ class SavedPreferences(Part):
     def preferences_of(self, email: str) -> Preferences:
         rows = self._connection.rows(
             """
-            SELECT muted, send_at, weekly, paused_until, left_at, length FROM preference
+            SELECT muted, send_at, weekly, paused_until, left_at, length, added, removed, timezone
+            FROM preference
             WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)
             """,
             [address_key(email)],
@@ -43,17 +45,22 @@ class SavedPreferences(Part):
         with self._connection.transaction() as db:
             db.execute(
                 """
-                INSERT INTO preference (subscriber, muted, send_at, weekly, paused_until, length)
-                SELECT number, ?, ?, ?, ?, ? FROM subscriber WHERE address = ?
+                INSERT INTO preference
+                    (subscriber, muted, send_at, weekly, paused_until, length, added, removed, timezone)
+                SELECT number, ?, ?, ?, ?, ?, ?, ?, ? FROM subscriber WHERE address = ?
                 ON CONFLICT (subscriber) DO UPDATE SET muted = excluded.muted, send_at = excluded.send_at,
-                    weekly = excluded.weekly, paused_until = excluded.paused_until, length = excluded.length
+                    weekly = excluded.weekly, paused_until = excluded.paused_until, length = excluded.length,
+                    added = excluded.added, removed = excluded.removed, timezone = excluded.timezone
                 """,
                 [
-                    json.dumps(sorted(preferences.muted), ensure_ascii=False),
+                    _as_json(sorted(preferences.muted)),
                     preferences.send_at and f"{preferences.send_at:%H:%M}",
                     preferences.weekly,
                     preferences.paused_until and preferences.paused_until.isoformat(),
                     preferences.length,
+                    _as_json(preferences.added),
+                    _as_json(sorted(preferences.removed)),
+                    preferences.timezone,
                     address_key(email),
                 ],
             )
@@ -145,13 +152,14 @@ def _forget_defaults(db: Database) -> None:
     db.execute(
         """
         DELETE FROM preference
-        WHERE muted = '[]' AND coalesce(send_at, weekly, paused_until, left_at, length) IS NULL
+        WHERE muted = '[]' AND added = '[]' AND removed = '[]'
+            AND coalesce(send_at, weekly, paused_until, left_at, length, timezone) IS NULL
         """
     )
 
 
 def _preferences(row: Sequence[Any]) -> Preferences:
-    muted, send_at, weekly, paused_until, left_at, length = row
+    muted, send_at, weekly, paused_until, left_at, length, added, removed, timezone = row
     return Preferences(
         muted=tuple(json.loads(muted)),
         send_at=send_at and time.fromisoformat(send_at),
@@ -159,4 +167,11 @@ def _preferences(row: Sequence[Any]) -> Preferences:
         paused_until=paused_until and date.fromisoformat(paused_until),
         left_at=left_at and moment_of(left_at),
         length=length,
+        added=own_keywords(json.loads(added)),
+        removed=tuple(json.loads(removed)),
+        timezone=timezone,
     )
+
+
+def _as_json(value: Sequence[object]) -> str:
+    return json.dumps(value, ensure_ascii=False)
