@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from digest.storage.admin_stores import AdminStore
 from digest.storage.pipeline_stores import (
     CleanupStore,
     ComposeStore,
@@ -40,6 +41,7 @@ class Store(
     OperatorStore,
     HistoryStore,
     PaperStore,
+    AdminStore,
     Protocol,
 ):
     """The whole store. Each job uses only the narrow protocol that it needs.

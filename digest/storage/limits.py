@@ -52,3 +52,7 @@ LEARNED_FROM = 2_000
 
 PAPERS_SHOWN = 100
 DIGESTS_LISTED = 20
+
+# The log of what administrators did.
+
+AUDIT_KEPT = timedelta(days=365)

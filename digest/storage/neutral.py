@@ -98,6 +98,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         json="former",
         flag="is_taken_back",
     ),
+    "audit": _columns(number="number", moment="at", text="who action address details"),
     "operator_notice": _columns(text="name", moment="sent_at"),
     "entry": _columns(text="address", bytes="mark"),
     "subscriber_entry": _columns(number="number", text="address content"),

@@ -14,6 +14,7 @@ import pytest
 from digest.model.paper import ArxivId
 from digest.pipeline.compose_job import Composer
 from digest.pipeline.plan import Plan
+from digest.storage.admin_stores import AuditEntry
 from digest.storage.base import Store
 from digest.storage.factory import open_store
 from digest.storage.values import MailingState
@@ -49,6 +50,9 @@ INSERT INTO preference (subscriber) SELECT n FROM generate_series(1, {_ROWS}) n;
 INSERT INTO wording (text, query) SELECT 'wording ' || n, 1 FROM generate_series(1, {_ROWS}) n;
 INSERT INTO confirmation (subscriber, change, token, written_at, sent_at)
 SELECT n, 'changed', n, timestamptz '2020-01-01', timestamptz '2020-01-01' FROM generate_series(1, {_ROWS}) n;
+INSERT INTO audit (at, who, action, address, details)
+SELECT timestamptz '2026-06-16', '', '', 'former' || n || '@example.org', ''
+FROM generate_series(1, {_ROWS}) n;
 INSERT INTO mailing (subscriber, token, email, planned_at, dated_on, is_first, keywords, entries, revisions,
     first_hit, last_hit, state, concluded_at, attempts)
 SELECT 1 + n % {_ROWS}, n, '', timestamptz '2026-06-01' - n * interval '1 minute', '2026-06-01', false, '[]',
@@ -180,6 +184,19 @@ def test_pages_and_bounces_read_no_table(server: Server, store: Store) -> None:
         retry_at=NOW + timedelta(hours=1),
     )
     assert_reads_little(server, begin, least=12)
+
+
+def test_the_page_of_the_administrators_reads_pages_and_periods(server: Server, store: Store) -> None:
+    begin = _mark(server)
+    day = timedelta(days=1)
+    assert store.deliveries(NOW - day, NOW) is not None
+    store.papers_found(NOW - day, NOW)
+    assert store.subscriber_records([f"former{n}@example.org" for n in range(50)])
+    store.latest_suppressions(limit=50)
+    store.note_action(AuditEntry(at=NOW, who="grace", action="pause", address="former7@example.org"))
+    store.actions(email="former7@example.org", limit=10)
+    store.actions(limit=10)
+    assert_reads_little(server, begin, least=8)
 
 
 def test_pruning_reads_what_is_old_and_no_table(server: Server, store: Store) -> None:

@@ -1,13 +1,14 @@
 """No statement of composing reads a whole table: what it costs does not grow with the years."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from digest.pipeline.compose_job import Composer
 from digest.pipeline.plan import Plan
+from digest.storage.admin_stores import AuditEntry
 from digest.storage.sqlite.store import SqliteStore
 from digest.subscribers.subscriber import Subscriber
 from tests.factories import make_subscriber
@@ -33,8 +34,9 @@ _TABLES = (
     SELECT n, n, n, '', '', '', 0, '[]', '[]', '[]', 0, 0, 'sent' FROM n""",
     f"{_FILL} INSERT INTO shelf SELECT n, '2020-01-01T00:00:00+00:00', x'00' FROM n",
     f"{_FILL} INSERT INTO seen_elsewhere SELECT 'reader' || n, n FROM n",
-    f"{_FILL} INSERT INTO suppression SELECT 'reader' || n, '', '', '' FROM n",
+    f"{_FILL} INSERT INTO suppression SELECT 'reader' || n, '', '2020-01-01T00:00:00+00:00', '' FROM n",
     f"{_FILL} INSERT INTO profile SELECT 'reader' || n, 1, NULL FROM n",
+    f"{_FILL} INSERT INTO audit SELECT n, '2026-06-01T00:00:00+00:00', '', '', 'reader' || n, '' FROM n",
 )
 _WHOLE = re.compile(r"SCAN (?!CONSTANT|query\b)\S+(?= |$)(?! VIRTUAL)")
 """Of a table or an index of it. Lists that the caller gives are virtual tables.
@@ -80,8 +82,45 @@ def test_composing_reads_no_whole_table(store: SqliteStore) -> None:
     store._connection._db.conn.set_trace_callback(statements.append)
     assert composed(store) == 2
     store._connection._db.conn.set_trace_callback(None)
-    asked = [one for one in dict.fromkeys(statements) if re.match(r"\s*(?:SELECT|UPDATE|WITH)", one)]
-    assert len(asked) > 20
+    assert_no_whole_table_is_read(store, statements, least=20)
+
+
+def assert_no_whole_table_is_read(store: SqliteStore, statements: list[str], *, least: int) -> None:
+    asked = [one for one in dict.fromkeys(statements) if re.match(r"\s*(?:SELECT|UPDATE|WITH|DELETE)", one)]
+    assert len(asked) > least
     for statement in asked:
         steps = [row[3] for row in store._connection.rows(f"EXPLAIN QUERY PLAN {statement}")]
         assert not [step for step in steps if _WHOLE.match(step)], statement
+
+
+def test_the_page_of_the_administrators_reads_pages_and_periods(store: SqliteStore) -> None:
+    """Only the table of fetches is read whole: it has a few rows a day."""
+    statements: list[str] = []
+    store._connection._db.conn.set_trace_callback(statements.append)
+    store.deliveries(LONG_AGO, NOW)
+    store.subscriber_records(["ada@example.org", "bo@example.org"])
+    store.note_action(AuditEntry(at=NOW, who="grace", action="pause", address="ada@example.org"))
+    store.actions(email="ada@example.org", limit=10)
+    store._connection._db.conn.set_trace_callback(None)
+    assert_no_whole_table_is_read(store, statements, least=4)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        lambda store: store.latest_suppressions(limit=20),
+        lambda store: store.actions(limit=20),
+    ],
+    ids=["suppressions", "actions"],
+)
+def test_lists_of_the_administrators_come_in_the_order_of_an_index(
+    store: SqliteStore, listed: Callable[[SqliteStore], object]
+) -> None:
+    """The index is read from its end, for as many rows as a page has: nothing is sorted."""
+    statements: list[str] = []
+    store._connection._db.conn.set_trace_callback(statements.append)
+    listed(store)
+    store._connection._db.conn.set_trace_callback(None)
+    (asked,) = (one for one in statements if re.match(r"\s*SELECT", one))
+    steps = [row[3] for row in store._connection.rows(f"EXPLAIN QUERY PLAN {asked}")]
+    assert not [step for step in steps if "TEMP B-TREE FOR ORDER BY" in step], steps

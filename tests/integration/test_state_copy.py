@@ -17,6 +17,7 @@ from digest.errors import AlreadyRunning, StateError
 from digest.interest.judgements import Origin, example_of
 from digest.model.digest import Digest
 from digest.storage import copying
+from digest.storage.admin_stores import AuditEntry
 from digest.storage.base import Store
 from digest.storage.copying import copy_state
 from digest.storage.factory import State, open_alone, open_store
@@ -97,6 +98,7 @@ def fill(store: Store) -> None:
     store.save_preferences_and_confirm(BO.email, chosen, now=NOW)
     store.confirm(ADA.email, PageChange.RETURN, now=NOW)
     store.keyword_tokens({"tea": key("tea")})
+    store.note_action(AuditEntry(at=NOW, who="grace", action="pause", address=BO.email, details="a week"))
     store.record_notice("failing", ends=None, now=NOW)
     store.judge(
         ADA.email,

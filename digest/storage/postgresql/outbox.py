@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from digest.storage.limits import MAILINGS_KEPT, PRUNED_AT_ONCE
+from digest.storage.limits import AUDIT_KEPT, MAILINGS_KEPT, PRUNED_AT_ONCE
 from digest.storage.postgresql.claims import HELD_BY, reclaim_abandoned
 from digest.storage.postgresql.connection import Connection, Database
 from digest.storage.postgresql.editions import Part
@@ -189,6 +189,7 @@ class Outbox(Part):
         newest = self._connection.one("SELECT max(submitted_at) FROM edition")
         before = whole_second(min(now, newest) if newest else now) - MAILINGS_KEPT
         with self._connection.transaction() as db:
+            db.execute("DELETE FROM audit WHERE at < %s", [whole_second(now) - AUDIT_KEPT])
             # The last mailing always stays: `restore_detection` looks for it.
             return db.execute(
                 """

@@ -6,6 +6,7 @@ from typing import Self
 from digest.config.database_url import DatabaseUrl
 from digest.storage.base import Store
 from digest.storage.postgresql.address_changes import Renaming
+from digest.storage.postgresql.administration import Administration
 from digest.storage.postgresql.claims import Claims
 from digest.storage.postgresql.confirmations import Confirmations
 from digest.storage.postgresql.connection import Connection
@@ -45,6 +46,7 @@ class PostgresqlStore(
     Serving,
     Outbox,
     Reports,
+    Administration,
     WebPages,
     Claims,
     RateLimit,

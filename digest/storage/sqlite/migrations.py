@@ -652,3 +652,28 @@ def m029_own_keywords(db: Database) -> None:
         "ALTER TABLE preference ADD COLUMN timezone TEXT",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m031_audit(db: Database) -> None:
+    """What administrators did, and indexes for the figures of their page."""
+    for statement in (
+        # address: of the subscriber that it was about, or empty.
+        """
+        CREATE TABLE audit (
+            number INTEGER PRIMARY KEY,
+            at TEXT NOT NULL,
+            who TEXT NOT NULL,
+            action TEXT NOT NULL,
+            address TEXT NOT NULL,
+            details TEXT NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX audit_by_time ON audit (at)",
+        "CREATE INDEX audit_of_address ON audit (address)",
+        "CREATE INDEX suppression_by_time ON suppression (since_at, address)",
+        "CREATE INDEX returned_by_time ON returned (returned_at)",
+        "DROP INDEX mailing_by_attempt",
+        "CREATE INDEX mailing_by_attempt ON mailing (concluded_at, state, attempts)",
+    ):
+        db.execute(statement)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlite_utils import Database
 
-from digest.storage.limits import MAILINGS_KEPT, PRUNED_AT_ONCE
+from digest.storage.limits import AUDIT_KEPT, MAILINGS_KEPT, PRUNED_AT_ONCE
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
@@ -210,6 +210,7 @@ class Outbox(Part):
     def prune(self, *, now: datetime) -> int:
         # The last mailing always stays: new mailings are numbered from it.
         with self._connection.transaction() as db:
+            db.execute("DELETE FROM audit WHERE at < ?", [text_of(now - AUDIT_KEPT)])
             # By the newest paper, since the clock may be far ahead: mailings say what a subscriber had.
             newest = self._connection.one("SELECT max(submitted_at) FROM edition")
             now = min(now, moment_of(newest)) if newest else now

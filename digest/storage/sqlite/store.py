@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Self
 
 from digest.storage.sqlite.address_changes import Renaming
+from digest.storage.sqlite.administration import Administration
 from digest.storage.sqlite.archive import Archive
 from digest.storage.sqlite.confirmations import Confirmations
 from digest.storage.sqlite.connection import Connection
@@ -44,6 +45,7 @@ class SqliteStore(
     Outbox,
     RateLimit,
     Reports,
+    Administration,
     WebPages,
     RestoreDetection,
 ):
