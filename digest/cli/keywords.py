@@ -13,12 +13,12 @@ from digest.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from digest.cli.keyword_report import Advice
     from digest.config.settings import Settings
     from digest.keywords.interpretation import Reading
     from digest.keywords.query import Query
     from digest.keywords.spelling import OtherSpelling, Respelling
     from digest.model.paper import Paper
+    from digest.pipeline.keyword_report import Advice
 
 _SPAN = timedelta(days=14)
 # The longest time that arXiv was seen to hold papers back; such papers help to date other papers.
@@ -47,7 +47,7 @@ def keywords(
     """
     import asyncio
 
-    from digest.cli.keyword_report import advise
+    from digest.pipeline.keyword_report import advise
     from digest.sources.arxiv.calendar import announcements_between
 
     log_errors_only(ctx)

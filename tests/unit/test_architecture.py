@@ -41,10 +41,10 @@ PURE = re.compile(
     r"model\.|keywords\.|interest\.|config\.providers|subscribers\.(preferences|toml)"
     r"|sources\.(window|planner|plausibility|xml)|sources\.arxiv\.(\w+_parser|authors|tex_to_unicode)"
     r"|sources\.arxiv\.(calendar|announcements)"
-    r"|storage\.(values|news_facts|tokens|rate_limit)"
+    r"|storage\.(values|previews|news_facts|tokens|rate_limit)"
     r"|mail\.(message|links|mime|bounces|delivery_reports)|mail\.smtp\.reply_(codes|text)"
     r"|mail\.citations\.|mail\.rendering\.(?!templates|renderer|template_check)"
-    r"|pipeline\.(compose|news|shared_entries|discover|merge|outlook|schedule|explain|policy)$"
+    r"|pipeline\.(compose|news|keyword_report|shared_entries|discover|merge|outlook|schedule|explain|policy)$"
     r"|web\.(client_address|preferences_form|feeds|charts)"
     r"|cli\.doctor_checks\.email_authentication|cli\.daily_papers\."
 )

@@ -5,11 +5,11 @@ from datetime import date
 
 import pytest
 
-from digest.cli.keyword_report import Advice, Forms, advise
 from digest.keywords.index import matches
 from digest.keywords.query import parse
 from digest.keywords.spelling import respellings
 from digest.model.paper import Paper
+from digest.pipeline.keyword_report import Advice, Forms, advise
 from tests.factories import invented_paper
 
 DAYS = (date(2026, 6, 16), date(2026, 6, 17))
