@@ -12,6 +12,7 @@ from digest.storage.pipeline_stores import (
     FetchStore,
     LeaseStore,
 )
+from digest.storage.previews import PreviewStore, WishStore
 from digest.storage.report_stores import FiguresStore, HistoryStore, OperatorStore, PaperStore
 from digest.storage.subscriber_stores import (
     BounceStore,
@@ -42,6 +43,8 @@ class Store(
     HistoryStore,
     PaperStore,
     AdminStore,
+    PreviewStore,
+    WishStore,
     Protocol,
 ):
     """The whole store. Each job uses only the narrow protocol that it needs.

@@ -106,8 +106,8 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
     "judgement": _columns(text="address origin", number="example", flag="is_liked", moment="judged_at"),
     "profile": _columns(text="address", number="version", bytes="content"),
 }
-"""What a state remembers, in an order in which each table comes after those that it refers to. Leases, and
-which hosts are alive, are not of the state but of the moment."""
+"""What a state remembers, in an order in which each table comes after those that it refers to. Leases,
+which hosts are alive, and previews of keywords are not of the state but of the moment."""
 
 COUNTING = ("listed_paper", "confirmation", "unread_mail")
 """The tables whose numbers are never given again, even if the last row is gone."""

@@ -21,6 +21,8 @@ class Lock(StrEnum):
     """Give numbers to editions, hits, revisions and changes, and begin subscriptions behind them."""
     SENDING = "'sending'::regclass"
     """Count a mail for the limits of a provider."""
+    PREVIEWING = "'preview_request'::regclass"
+    """Change the queue of previews."""
     RECLAIMING = "'lease'::regclass"
     """Give what dead holders had claimed to others."""
 

@@ -129,6 +129,40 @@ M001 = (
     """,
     # A row for each mail that was handed over while a limit was set, in this order and without gaps.
     "CREATE TABLE sending (number bigint PRIMARY KEY, at timestamptz NOT NULL)",
+    # Who waits for a preview of a keyword. query: a hash of its key. place: what has few places, as a
+    # network. visitor: tells the pages of one place apart.
+    """
+    CREATE TABLE preview_wish (
+        query text COLLATE "C" NOT NULL,
+        place text COLLATE "C" NOT NULL,
+        visitor text COLLATE "C" NOT NULL,
+        text text NOT NULL,
+        is_stranger boolean NOT NULL,
+        wanted_at timestamptz NOT NULL,
+        renewed_at timestamptz NOT NULL,
+        PRIMARY KEY (query, place, visitor)
+    )
+    """,
+    # What arXiv answered for previews. papers: packed; about: an estimate, if there are more.
+    """
+    CREATE TABLE preview_answer (
+        query text COLLATE "C" PRIMARY KEY,
+        asked_at timestamptz NOT NULL,
+        asked_since_at timestamptz NOT NULL,
+        searched_since_at timestamptz NOT NULL,
+        about bigint,
+        papers bytea NOT NULL
+    )
+    """,
+    # One row: the last request for previews, and when the next one may begin. alone: a query that it is for.
+    """
+    CREATE TABLE preview_request (
+        last_at timestamptz,
+        retry_at timestamptz,
+        is_failing boolean NOT NULL,
+        alone text COLLATE "C"
+    )
+    """,
     # One row: the fingerprints of the queries of the last fetch, and of papers whose hits on them are all
     # written down; `matching` have some.
     """

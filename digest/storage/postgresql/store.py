@@ -20,6 +20,7 @@ from digest.storage.postgresql.news import NewsReader
 from digest.storage.postgresql.outbox import Outbox
 from digest.storage.postgresql.papers import Papers
 from digest.storage.postgresql.preferences import SavedPreferences
+from digest.storage.postgresql.previews import Previews
 from digest.storage.postgresql.rate_limit import RateLimit
 from digest.storage.postgresql.rehearsal import RehearsalConnection
 from digest.storage.postgresql.reports import Reports
@@ -50,6 +51,7 @@ class PostgresqlStore(
     WebPages,
     Claims,
     RateLimit,
+    Previews,
     RestoreDetection,
 ):
     """The PostgreSQL `Store`. Its methods may be called from any thread, and run at the same time.

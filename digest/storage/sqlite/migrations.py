@@ -677,3 +677,45 @@ def m031_audit(db: Database) -> None:
         "CREATE INDEX mailing_by_attempt ON mailing (concluded_at, state, attempts)",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m033_previews(db: Database) -> None:
+    """Who waits for a preview of a keyword, what arXiv answered, and when it may be asked next."""
+    for statement in (
+        # query: a hash of its key. place: what has few places, as a network. visitor: tells the pages of one
+        # place apart.
+        """
+        CREATE TABLE preview_wish (
+            query TEXT NOT NULL,
+            place TEXT NOT NULL,
+            visitor TEXT NOT NULL,
+            text TEXT NOT NULL,
+            is_stranger INTEGER NOT NULL,
+            wanted_at TEXT NOT NULL,
+            renewed_at TEXT NOT NULL,
+            PRIMARY KEY (query, place, visitor)
+        ) STRICT
+        """,
+        # papers: packed; about: an estimate, if there are more.
+        """
+        CREATE TABLE preview_answer (
+            query TEXT PRIMARY KEY,
+            asked_at TEXT NOT NULL,
+            asked_since_at TEXT NOT NULL,
+            searched_since_at TEXT NOT NULL,
+            about INTEGER,
+            papers BLOB NOT NULL
+        ) STRICT
+        """,
+        # One row. alone: a query that the next request is for.
+        """
+        CREATE TABLE preview_request (
+            last_at TEXT,
+            retry_at TEXT,
+            is_failing INTEGER NOT NULL,
+            alone TEXT
+        ) STRICT
+        """,
+    ):
+        db.execute(statement)

@@ -18,6 +18,7 @@ from digest.storage.sqlite.news import NewsReader
 from digest.storage.sqlite.outbox import Outbox
 from digest.storage.sqlite.papers import Papers
 from digest.storage.sqlite.preferences import SavedPreferences
+from digest.storage.sqlite.previews import Previews
 from digest.storage.sqlite.rate_limit import RateLimit
 from digest.storage.sqlite.reports import Reports
 from digest.storage.sqlite.restore_detection import RestoreDetection
@@ -44,6 +45,7 @@ class SqliteStore(
     Serving,
     Outbox,
     RateLimit,
+    Previews,
     Reports,
     Administration,
     WebPages,
