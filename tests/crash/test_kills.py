@@ -51,7 +51,7 @@ class Harness:
         self._asked = self._answered = 0
 
     async def run_and_kill(self) -> None:
-        aim = self._chance.choice(PHASES)
+        aim = self._chance.choice([phase for phase in PHASES if not self.kills[phase]] or PHASES)
         if aim == "compose" or self._chance.random() < 0.25:
             self._lab.next_day()
         self._inbox.is_down = self._chance.random() < SHARE_OF_DOWN

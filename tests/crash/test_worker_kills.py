@@ -58,7 +58,8 @@ class Harness:
         self._lab, self._chance = lab, chance
 
     async def run_and_kill(self) -> None:
-        kind = self._chance.choice(KINDS)
+        fewest = min(self.kills[kind] for kind in KINDS)
+        kind = self._chance.choice([kind for kind in KINDS if self.kills[kind] == fewest])
         self._lab.next_day()
         process = await self._lab.start()
         try:
