@@ -40,7 +40,15 @@ END $$
 class Server:
     """Listens at a socket in a folder that only its user can enter, and at no port."""
 
-    def __init__(self, programs: Path, folder: Path, *, options: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        programs: Path,
+        folder: Path,
+        *,
+        options: dict[str, str] | None = None,
+        primary: "Server | None" = None,
+    ) -> None:
+        """With `primary`, it is a standby that follows this one."""
         self._programs, self.folder = programs, folder
         self.options = {"listen_addresses": "", "shared_buffers": "32MB", **_FAST, **(options or {})}
         self._numbers = count()
@@ -49,8 +57,11 @@ class Server:
         self._user = "postgres" if os.geteuid() == 0 else None
         self.own(folder)
         os.environ["XDG_STATE_HOME"] = str(folder / "notes")  # of each host's last mailing
-        made = ("-D", self.data, "-U", "digest", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        self._call("initdb", *made)
+        made = ("-D", self.data, "-U", "digest", "--no-sync")
+        if primary:
+            self._call("pg_basebackup", "-h", primary.folder, "--checkpoint=fast", "--write-recovery-conf", *made)
+        else:
+            self._call("initdb", "-A", "trust", "-E", "UTF8", "--locale=C", *made)
         self.start()
 
     @property
@@ -102,6 +113,19 @@ class Server:
     def restart(self, mode: str = "immediate") -> None:
         self.stop(mode)
         self.start()
+
+    def standby(self, folder: Path) -> "Server":
+        """Starts a standby, for which each commit waits from now on."""
+        found = Server(self._programs, folder, options=self.options, primary=self)
+        self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.execute("SELECT pg_reload_conf()")
+        return found
+
+    def promote(self) -> None:
+        """Makes a standby the primary, for which no commit waits."""
+        self._call("pg_ctl", "-D", self.data, "-w", "promote")
+        self.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        self.execute("SELECT pg_reload_conf()")
 
     def execute(self, statement: str, *, database: str = "postgres") -> None:
         with psycopg.connect(self.url(database).url, autocommit=True) as db:

@@ -1,4 +1,4 @@
-"""The database server restarts in mid-run, or has no connection left: all comes, and once.
+"""The database server restarts in mid-run, gives way to its standby, or has no connection left: all comes, once.
 
 A process that is not killed knows what it sent: it waits until it can write that down.
 """
@@ -16,13 +16,14 @@ import pytest
 from digest.config.database_url import DatabaseUrl
 from tests import postgresql
 from tests.crash.lab import Lab, laboratory
-from tests.postgresql import Server
+from tests.postgresql import Server, name_of
 from tests.waiting import LIMIT
 
 pytestmark = pytest.mark.long
 
 SUBSCRIBERS = 60
 RESTARTS = 20
+FAILOVERS = 6
 TIMES_WITHOUT_CONNECTIONS = 4
 MOST_CONNECTIONS = 20
 
@@ -47,6 +48,32 @@ async def test_a_server_that_restarts_in_mid_run_loses_nothing(tmp_path: Path, s
             await _ended(process)
             await lab.run_until_done()
         _all_came_once(lab)
+
+
+async def test_a_failover_to_the_standby_in_mid_run_loses_nothing(tmp_path: Path, server: Server) -> None:
+    chance = random.Random(3)
+    name = name_of(server.new_database(is_empty=True))
+    places = [server.folder, *(server.folder / str(number) for number in range(FAILOVERS))]
+    hosts = ",".join(map(str, places))
+    url = DatabaseUrl(f"postgresql://digest@/{name}?host={hosts}&target_session_attrs=read-write")
+    async with laboratory(tmp_path, chance, subscribers=SUBSCRIBERS, state=url) as lab:
+        await lab.run_well()
+        primary = server
+        for number, place in enumerate(places[1:]):
+            place.mkdir()
+            standby = primary.standby(place)
+            lab.next_day()
+            process = await lab.start()
+            await _until(process, _has_come(lab, mails=(None, 0, SUBSCRIBERS // 2)[number % 3]))
+            await asyncio.sleep(chance.uniform(0, 0.2))
+            primary.stop()
+            await asyncio.sleep(chance.uniform(0, 1))  # hosts find no primary
+            standby.promote()
+            await _ended(process)
+            await lab.run_until_done()
+            primary = standby
+        _all_came_once(lab)
+        primary.stop()
 
 
 async def test_a_server_without_a_free_connection_is_waited_for(tmp_path: Path, server: Server) -> None:
