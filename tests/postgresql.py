@@ -59,7 +59,8 @@ class Server:
         os.environ["XDG_STATE_HOME"] = str(folder / "notes")  # of each host's last mailing
         made = ("-D", self.data, "-U", "digest", "--no-sync")
         if primary:
-            self._call("pg_basebackup", "-h", primary.folder, "--checkpoint=fast", "--write-recovery-conf", *made)
+            source = ("-h", primary.folder, "--checkpoint=fast", "--write-recovery-conf")
+            self._call("pg_basebackup", *source, *made)
         else:
             self._call("initdb", "-A", "trust", "-E", "UTF8", "--locale=C", *made)
         self.start()

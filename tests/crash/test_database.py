@@ -1,4 +1,4 @@
-"""The database server restarts in mid-run, gives way to its standby, or has no connection left: all comes, once.
+"""The database server restarts or fails over in mid-run, or has no connection left: all comes, and once.
 
 A process that is not killed knows what it sent: it waits until it can write that down.
 """
