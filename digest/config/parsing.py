@@ -22,6 +22,9 @@ from digest.model.digest import Length
 MOST_DISCOVERED = 10
 """More papers that match no keyword are no addition to a digest any more."""
 
+CHANNEL = "channel:"
+"""How the name begins that stands for a channel where subscribers have their address: without an @."""
+
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
@@ -110,8 +113,23 @@ def parse_address(value: object) -> str:
     return _examine(value)[0]
 
 
+def channel_address(name: str) -> str:
+    """What stands for the mail address of the channel with this name. No mail address is like it."""
+    return f"{CHANNEL}{name}"
+
+
+def is_channel(address: str) -> bool:
+    """Whether it stands for a channel (`channel_address`)."""
+    return address.startswith(CHANNEL)
+
+
 def address_key(address: str) -> str:
-    """The same text for all ways to write one mailbox; `address` has passed `parse_address`."""
+    """The same text for all ways to write one mailbox; `address` has passed `parse_address`.
+
+    That of a channel is its own key.
+    """
+    if is_channel(address):
+        return address
     if not _PLAIN_ADDRESS.fullmatch(address):
         return _examine(address)[1]
     return address if address.islower() else address.lower()

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from digest.storage.admin_stores import AdminStore
+from digest.storage.channel_stores import ChannelStore
 from digest.storage.pipeline_stores import (
     CleanupStore,
     ComposeStore,
@@ -32,6 +33,7 @@ class Store(
     LeaseStore,
     ComposeStore,
     DeliverStore,
+    ChannelStore,
     CleanupStore,
     ConfirmStore,
     PageStore,

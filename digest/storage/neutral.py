@@ -72,11 +72,12 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
     "mailing": _columns(
         number="number subscriber first_hit last_hit attempts bounces",
         text="token email name length state claimed_by reply",
-        moment="planned_at due_at concluded_at bounced_at",
+        moment="planned_at due_at channel_due_at concluded_at channel_concluded_at bounced_at",
         date="dated_on",
         flag="is_first may_have_arrived is_blocked",
         json="keywords names entries revisions near outlook",
     ),
+    "resting_channel": _columns(text="address cause target", moment="since_at"),
     "suppression": _columns(text="address email cause", moment="since_at"),
     "doubt": _columns(text="address", moment="since_at last_at"),
     "returned": _columns(number="number subscriber", text="token concern", moment="returned_at"),

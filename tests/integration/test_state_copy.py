@@ -19,6 +19,7 @@ from digest.model.digest import Digest
 from digest.storage import copying
 from digest.storage.admin_stores import AuditEntry
 from digest.storage.base import Store
+from digest.storage.channel_stores import Rest
 from digest.storage.copying import copy_state
 from digest.storage.factory import State, open_alone, open_store
 from digest.storage.neutral import TABLES, Checksum, Row, Tables
@@ -101,6 +102,7 @@ def fill(store: Store) -> None:
     store.keyword_tokens({"tea": key("tea")})
     store.note_action(AuditEntry(at=NOW, who="grace", action="pause", address=BO.email, details="a week"))
     store.record_notice("failing", ends=None, now=NOW)
+    store.rest_channel("channel:lab", Rest(since_at=NOW, cause="410 Gone", target="ab"))
     store.judge(
         ADA.email,
         [example_of(invented_paper("2606.00001")), example_of(invented_paper("2606.00003"))],

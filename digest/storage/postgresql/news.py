@@ -7,6 +7,7 @@ from typing import Any
 
 from digest.config.parsing import address_key
 from digest.model.paper import Paper
+from digest.storage.channel_stores import due_column
 from digest.storage.news_facts import (
     NO_PAPERS,
     NOTHING_MAILED,
@@ -61,7 +62,7 @@ class NewsReader(Part):
             versions = read_versions(self._connection, self._editions, asking)
             mailed = read_mailed(self._connection, asking.subscribers)
             seen = self._seen_elsewhere(standings)
-            undelivered = self._undelivered(numbers)
+            undelivered = self._undelivered(numbers, due_column(emails))
             return NewsFacts(
                 frontier=now_at,
                 subscribers={
@@ -120,8 +121,8 @@ class NewsReader(Part):
             found[address].add(paper)
         return {address: frozenset(papers) for address, papers in found.items()}
 
-    def _undelivered(self, subscribers: Sequence[int]) -> Mapping[int, tuple[Mailing, ...]]:
-        rows: list[tuple[Any, ...]] = self._connection.rows(UNDELIVERED, [subscribers])
+    def _undelivered(self, subscribers: Sequence[int], due: str) -> Mapping[int, tuple[Mailing, ...]]:
+        rows: list[tuple[Any, ...]] = self._connection.rows(UNDELIVERED.replace("due_at", due), [subscribers])
         mailings = read_mailings(rows, self._editions, self._connection.secret) if rows else ()
         found: dict[int, tuple[Mailing, ...]] = {}
         for row, mailing in zip(rows, mailings, strict=True):

@@ -7,6 +7,7 @@ from datetime import datetime
 from digest.config.parsing import address_key
 from digest.model.digest import Digest
 from digest.model.paper import ArxivId
+from digest.storage.channel_stores import IS_CHANNEL
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.mailings import MAILING_COLUMNS, read_mailings
 from digest.storage.postgresql.outbox import count_waiting
@@ -107,11 +108,11 @@ class Reports(Part):
     def figures(self) -> Figures:
         with self._connection.snapshot():
             subscribers, suppressed, covered_at = self._connection.rows(
-                """
-                SELECT (SELECT count(*) FROM subscriber WHERE is_enrolled),
+                f"""
+                SELECT (SELECT count(*) FROM subscriber WHERE is_enrolled AND NOT {IS_CHANNEL}),
                     (SELECT count(*) FROM suppression),
                     (SELECT max(covered_at) FROM query)
-                """
+                """  # noqa: S608 (written here)
             )[0]
             return Figures(
                 subscribers=subscribers,
@@ -199,7 +200,8 @@ brought AS (
     UNION ALL
     SELECT theirs.number, (entry->>0)::bigint FROM theirs, jsonb_array_elements(revisions) AS entry
 )
-SELECT planned_at, version, state, attempts, reply, concluded_at, due_at
+SELECT planned_at, version, state, attempts, reply, coalesce(concluded_at, channel_concluded_at),
+    coalesce(due_at, channel_due_at)
 FROM theirs JOIN brought USING (number) JOIN known USING (edition)
 ORDER BY number
 """  # noqa: S608 (all of it is written here)

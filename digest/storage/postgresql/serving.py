@@ -7,6 +7,7 @@ from typing import Any
 from digest.config.parsing import address_key
 from digest.model.digest import Digest
 from digest.model.paper import ArxivId
+from digest.storage.channel_stores import due_columns
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.listed_papers import use_listed
@@ -22,8 +23,13 @@ FROM subscriber WHERE number = ANY(%s) ORDER BY number FOR NO KEY UPDATE
 """In one order, so that two hosts that serve the same subscribers wait for each other, and no longer."""
 
 _COPY = """
-COPY mailing (reply, is_blocked, subscriber, first_hit, last_hit, near, due_at, planned_at, token, email,
-    name, dated_on, is_first, length, outlook, keywords, entries, revisions, names, state) FROM STDIN
+COPY mailing (reply, is_blocked, subscriber, first_hit, last_hit, near, due_at, channel_due_at, planned_at,
+    token, email, name, dated_on, is_first, length, outlook, keywords, entries, revisions, names, state)
+    FROM STDIN
+"""
+
+_END_MERGED = """
+UPDATE mailing SET state = 'merged', due_at = NULL, channel_due_at = NULL WHERE number = ANY(%s)
 """
 
 _MOVE = """
@@ -119,7 +125,7 @@ def _row(digest: Digest, numbers: Mapping[tuple[ArxivId, int], int]) -> tuple[An
     names = [[place[text], name] for text, name in digest.names]
     planned_at = whole_second(digest.planned_at)
     return (
-        planned_at,
+        *due_columns(digest.email, planned_at),
         planned_at,
         new_mailing_token(),
         digest.email,
@@ -168,7 +174,7 @@ def _mergeable(
     causes = {number: (reply, is_blocked) for number, reply, is_blocked in rows}
     chosen = [one for one in served if causes.keys() >= set(one.merges)]
     ended = [number for one in chosen for number in one.merges]
-    db.execute("UPDATE mailing SET state = 'merged', due_at = NULL WHERE number = ANY(%s)", [ended])
+    db.execute(_END_MERGED, [ended])
     return chosen, causes
 
 

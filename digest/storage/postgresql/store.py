@@ -7,6 +7,7 @@ from digest.config.database_url import DatabaseUrl
 from digest.storage.base import Store
 from digest.storage.postgresql.address_changes import Renaming
 from digest.storage.postgresql.administration import Administration
+from digest.storage.postgresql.channels import Channels
 from digest.storage.postgresql.claims import Claims
 from digest.storage.postgresql.confirmations import Confirmations
 from digest.storage.postgresql.connection import Connection
@@ -46,6 +47,7 @@ class PostgresqlStore(
     Suppressions,
     Serving,
     Outbox,
+    Channels,
     Reports,
     Administration,
     WebPages,

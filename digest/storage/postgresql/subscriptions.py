@@ -5,6 +5,7 @@ from datetime import datetime
 
 from digest.config.parsing import address_key
 from digest.model.paper import ArxivId
+from digest.storage.channel_stores import IS_CHANNEL
 from digest.storage.fingerprints import hash_of_enrolment
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
@@ -145,16 +146,18 @@ def _take_up_again(db: Database, now: datetime) -> None:
     Their cursors are past the papers of these mailings, so that no other digest would contain them.
     """
     db.execute(
-        """
+        f"""
         UPDATE mailing
-        SET state = CASE WHEN may_have_arrived THEN 'unknown' ELSE 'deferred' END, due_at = %s,
+        SET state = CASE WHEN may_have_arrived THEN 'unknown' ELSE 'deferred' END,
+            due_at = CASE WHEN NOT {IS_CHANNEL} THEN %(now)s END,
+            channel_due_at = CASE WHEN {IS_CHANNEL} THEN %(now)s END,
             reply = 'the reader has returned'
         WHERE state = 'failed' AND subscriber IN (
             SELECT number FROM subscriber
             WHERE NOT is_enrolled AND address IN (SELECT address FROM wanted)
         )
-        """,
-        [now],
+        """,  # noqa: S608 (written here)
+        {"now": now},
     )
 
 
@@ -224,10 +227,11 @@ def give_up(db: Database, now: datetime) -> int:
     return db.execute(
         """
         UPDATE mailing
-        SET state = 'failed', due_at = NULL, reply = 'the reader has left', concluded_at = %s
+        SET state = 'failed', due_at = NULL, channel_due_at = NULL, reply = 'the reader has left',
+            concluded_at = CASE WHEN channel_due_at IS NULL THEN %s END
         FROM subscriber
         WHERE subscriber.number = mailing.subscriber AND NOT is_enrolled
-            AND due_at IS NOT NULL AND state IN ('pending', 'unknown', 'deferred')
+            AND coalesce(due_at, channel_due_at) IS NOT NULL AND state IN ('pending', 'unknown', 'deferred')
         """,
         [whole_second(now)],
     ).rowcount

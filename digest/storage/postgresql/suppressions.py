@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from digest.config.parsing import address_key
+from digest.storage.channel_stores import IS_CHANNEL
 from digest.storage.limits import (
     BOUNCES_COUNT_FOR,
     DOUBTS_COUNT_FOR,
@@ -249,11 +250,12 @@ def _returned(db: Database, subscriber: int, tail: str, now: datetime) -> Return
         [whole_second(now - timedelta(days=1)), subscriber, len(tail), tail],
     ).fetchall()[0]
     (mailed,) = db.execute(
-        """
+        f"""
         SELECT count(DISTINCT mailing.subscriber)
         FROM mailing JOIN subscriber ON subscriber.number = mailing.subscriber
         WHERE planned_at > %s AND right(address, %s) = %s
-        """,
+            AND NOT {IS_CHANNEL.replace("email", "mailing.email")}
+        """,  # noqa: S608 (written here)
         [whole_second(now - timedelta(days=2)), len(tail), tail],
     ).fetchall()[0]
     return Returned(others=others, mailed=mailed)

@@ -719,3 +719,74 @@ def m033_previews(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m032_channels(db: Database) -> None:
+    """The mailings of channels wait in a column of their own: what is done with mails leaves them alone."""
+    for statement in (
+        "ALTER TABLE mailing RENAME TO former_mailing",
+        # channel_due_at, channel_concluded_at: as due_at and concluded_at, for the mailing of a channel,
+        # which has neither of these.
+        """
+        CREATE TABLE mailing (
+            number INTEGER PRIMARY KEY,
+            subscriber INTEGER NOT NULL REFERENCES subscriber,
+            token TEXT NOT NULL UNIQUE,
+            email TEXT NOT NULL,
+            name TEXT,
+            planned_at TEXT NOT NULL,
+            dated_on TEXT NOT NULL,
+            is_first INTEGER NOT NULL,
+            keywords TEXT NOT NULL,
+            entries TEXT NOT NULL,
+            revisions TEXT NOT NULL,
+            first_hit INTEGER NOT NULL,
+            last_hit INTEGER NOT NULL,
+            state TEXT NOT NULL CHECK (state IN (
+                'pending', 'sending', 'unknown', 'deferred', 'sent', 'suppressed', 'merged', 'failed')),
+            attempts INTEGER NOT NULL DEFAULT 0,
+            due_at TEXT,
+            may_have_arrived INTEGER NOT NULL DEFAULT 0,
+            reply TEXT,
+            concluded_at TEXT,
+            bounces INTEGER NOT NULL DEFAULT 0,
+            bounced_at TEXT,
+            is_blocked INTEGER NOT NULL DEFAULT 0,
+            length TEXT NOT NULL DEFAULT 'normal',
+            names TEXT,
+            outlook TEXT,
+            near TEXT,
+            claimed_by TEXT,
+            channel_due_at TEXT,
+            channel_concluded_at TEXT,
+            CHECK (due_at IS NULL OR channel_due_at IS NULL),
+            CHECK ((coalesce(due_at, channel_due_at) IS NULL)
+                = (state IN ('sent', 'suppressed', 'merged', 'failed')))
+        ) STRICT
+        """,
+        """
+        INSERT INTO mailing
+        SELECT number, subscriber, token, email, name, planned_at, dated_on, is_first, keywords, entries,
+            revisions, first_hit, last_hit, state, attempts, due_at, may_have_arrived, reply, concluded_at,
+            bounces, bounced_at, is_blocked, length, names, outlook, near, claimed_by, NULL, NULL
+        FROM former_mailing
+        """,
+        "DROP TABLE former_mailing",
+        "CREATE INDEX mailing_by_due ON mailing (due_at) WHERE due_at IS NOT NULL",
+        "CREATE INDEX mailing_of_subscriber ON mailing (subscriber)",
+        "CREATE INDEX mailing_by_attempt ON mailing (concluded_at, state, attempts)",
+        "CREATE INDEX mailing_by_plan ON mailing (planned_at)",
+        "CREATE INDEX open_mailing_of_subscriber ON mailing (subscriber) WHERE due_at IS NOT NULL",
+        "CREATE INDEX open_mailing_of_channel ON mailing (subscriber) WHERE channel_due_at IS NOT NULL",
+        # Channels that rest since their service said that they are gone. target: a hash of what was gone.
+        """
+        CREATE TABLE resting_channel (
+            address TEXT PRIMARY KEY,
+            since_at TEXT NOT NULL,
+            cause TEXT NOT NULL,
+            target TEXT NOT NULL
+        ) STRICT
+        """,
+    ):
+        db.execute(statement)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from digest.config.parsing import address_key
 from digest.model.paper import Paper
+from digest.storage.channel_stores import due_column
 from digest.storage.news_facts import (
     NO_PAPERS,
     NOTHING_MAILED,
@@ -42,7 +43,7 @@ class NewsReader(Part):
             versions = read_versions(self._connection, self._editions, asking)
             mailed = read_mailed(self._connection, asking.subscribers)
             seen = self._seen_elsewhere(standings)
-            undelivered = self._undelivered(numbers)
+            undelivered = self._undelivered(numbers, due_column(emails))
             return NewsFacts(
                 frontier=now_at,
                 subscribers={
@@ -121,13 +122,13 @@ class NewsReader(Part):
             found[address].add(paper)
         return {address: frozenset(papers) for address, papers in found.items()}
 
-    def _undelivered(self, subscribers: Sequence[int]) -> Mapping[int, tuple[Mailing, ...]]:
+    def _undelivered(self, subscribers: Sequence[int], due: str) -> Mapping[int, tuple[Mailing, ...]]:
         rows = self._connection.rows(
             f"""
             SELECT {MAILING_COLUMNS}
             FROM mailing
             WHERE subscriber IN (SELECT value FROM json_each(?))
-                AND due_at IS NOT NULL AND state IN ('pending', 'deferred') AND NOT may_have_arrived
+                AND {due} IS NOT NULL AND state IN ('pending', 'deferred') AND NOT may_have_arrived
             ORDER BY number
             """,  # noqa: S608 (written here)
             [json.dumps(subscribers)],

@@ -7,6 +7,7 @@ from datetime import datetime
 from digest.config.parsing import address_key
 from digest.model.digest import Digest
 from digest.model.paper import ArxivId
+from digest.storage.channel_stores import IS_CHANNEL
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
 from digest.storage.sqlite.outbox import count_waiting
@@ -97,7 +98,8 @@ class Reports(Part):
                     UNION ALL
                     SELECT theirs.number, json_extract(value, '$[0]') FROM theirs, json_each(revisions)
                 )
-                SELECT planned_at, version, state, attempts, reply, concluded_at, due_at
+                SELECT planned_at, version, state, attempts, reply,
+                    coalesce(concluded_at, channel_concluded_at), coalesce(due_at, channel_due_at)
                 FROM theirs JOIN brought USING (number) JOIN known USING (edition)
                 ORDER BY number
                 """,  # noqa: S608 (all of it is written here)
@@ -137,11 +139,11 @@ class Reports(Part):
     def figures(self) -> Figures:
         with self._connection.snapshot():
             subscribers, suppressed, covered_at = self._connection.rows(
-                """
-                SELECT (SELECT count(*) FROM subscriber WHERE is_enrolled),
+                f"""
+                SELECT (SELECT count(*) FROM subscriber WHERE is_enrolled AND NOT {IS_CHANNEL}),
                     (SELECT count(*) FROM suppression),
                     (SELECT max(covered_at) FROM query)
-                """
+                """  # noqa: S608 (written here)
             )[0]
             return Figures(
                 subscribers=subscribers,

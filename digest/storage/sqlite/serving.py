@@ -9,6 +9,7 @@ from sqlite_utils import Database
 from digest.config.parsing import address_key
 from digest.model.digest import Digest
 from digest.model.paper import ArxivId, Paper
+from digest.storage.channel_stores import due_columns
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.listed_papers import use_listed
 from digest.storage.sqlite.mailings import outlook_text
@@ -48,10 +49,10 @@ class Serving(Part):
         causes = _causes(db, [one.merges[-1] for one in composed if one.merges])
         db.conn.executemany(
             """
-            INSERT INTO mailing (number, reply, is_blocked, subscriber, first_hit, last_hit, due_at, token,
-                email, name, planned_at, dated_on, is_first, length, near, outlook, keywords, entries,
-                revisions, names, state)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')
+            INSERT INTO mailing (number, reply, is_blocked, subscriber, first_hit, last_hit, due_at,
+                channel_due_at, token, email, name, planned_at, dated_on, is_first, length, near, outlook,
+                keywords, entries, revisions, names, state)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')
             """,
             [
                 (
@@ -60,7 +61,7 @@ class Serving(Part):
                     one.standing.subscriber,
                     one.standing.hit + 1,
                     one.frontier.hit,
-                    shared_text(one.digest.planned_at),
+                    *due_columns(one.digest.email, shared_text(one.digest.planned_at)),
                     *self._row(one.digest, near),
                 )
                 for number, one in enumerate(composed, start=last + 1)
@@ -138,7 +139,7 @@ def _mergeable(db: Database, served: Sequence[Served]) -> list[Served]:
 
 def _end_merged(db: Database, served: Sequence[Served]) -> None:
     db.conn.executemany(
-        "UPDATE mailing SET state = 'merged', due_at = NULL WHERE number = ?",
+        "UPDATE mailing SET state = 'merged', due_at = NULL, channel_due_at = NULL WHERE number = ?",
         [(number,) for one in served for number in one.merges],
     )
 

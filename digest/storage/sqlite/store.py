@@ -6,6 +6,7 @@ from typing import Self
 from digest.storage.sqlite.address_changes import Renaming
 from digest.storage.sqlite.administration import Administration
 from digest.storage.sqlite.archive import Archive
+from digest.storage.sqlite.channels import Channels
 from digest.storage.sqlite.confirmations import Confirmations
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions
@@ -44,6 +45,7 @@ class SqliteStore(
     Suppressions,
     Serving,
     Outbox,
+    Channels,
     RateLimit,
     Previews,
     Reports,

@@ -8,6 +8,7 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.model.paper import ArxivId
+from digest.storage.channel_stores import IS_CHANNEL
 from digest.storage.fingerprints import hash_of_enrolment
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.revisions import set_revision_cursors
@@ -40,15 +41,16 @@ class Subscriptions(Part):
         Their cursors are past the papers of these mailings, so that no other digest would contain them.
         """
         db.execute(
-            """
+            f"""
             UPDATE mailing
-            SET state = CASE WHEN may_have_arrived THEN 'unknown' ELSE 'deferred' END, due_at = ?,
+            SET state = CASE WHEN may_have_arrived THEN 'unknown' ELSE 'deferred' END,
+                due_at = iif({IS_CHANNEL}, NULL, ?1), channel_due_at = iif({IS_CHANNEL}, ?1, NULL),
                 reply = 'the reader has returned'
             WHERE state = 'failed' AND subscriber IN (
                 SELECT number FROM subscriber
                 WHERE NOT is_enrolled AND address IN (SELECT address FROM wanted)
             )
-            """,
+            """,  # noqa: S608 (written here)
             [text_of(now)],
         )
 
@@ -198,7 +200,8 @@ def give_up(db: Database, now: datetime) -> int:
     return db.execute(
         """
         UPDATE mailing
-        SET state = 'failed', due_at = NULL, reply = 'the reader has left', concluded_at = ?
+        SET state = 'failed', due_at = NULL, channel_due_at = NULL, reply = 'the reader has left',
+            concluded_at = CASE WHEN channel_due_at IS NULL THEN ? END
         WHERE state IN ('pending', 'unknown', 'deferred')
             AND subscriber IN (SELECT number FROM subscriber WHERE NOT is_enrolled)
         """,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
+from digest.storage.channel_stores import IS_CHANNEL
 from digest.storage.limits import (
     BOUNCES_COUNT_FOR,
     DOUBTS_COUNT_FOR,
@@ -228,11 +229,12 @@ def _returned(db: Database, subscriber: int, tail: str, now: datetime) -> Return
         [text_of(now - timedelta(days=1)), subscriber, tail],
     ).fetchone()
     (mailed,) = db.execute(
-        """
+        f"""
         SELECT count(DISTINCT mailing.subscriber)
         FROM mailing JOIN subscriber ON subscriber.number = mailing.subscriber
         WHERE planned_at > ?1 AND (?2 = '' OR substr(address, -length(?2)) = ?2)
-        """,
+            AND NOT {IS_CHANNEL.replace("email", "mailing.email")}
+        """,  # noqa: S608 (written here)
         [text_of(now - timedelta(days=2)), tail],
     ).fetchone()
     return Returned(others=others, mailed=mailed)
