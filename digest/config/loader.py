@@ -23,9 +23,9 @@ from digest.config.settings import (
     Delivery,
     Settings,
     Smtp,
-    WrongKey,
     read_secret,
 )
+from digest.config.web_settings import WrongKey
 from digest.errors import ConfigurationError
 
 __all__ = [

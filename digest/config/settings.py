@@ -39,7 +39,7 @@ from digest.config.parsing import (
 )
 from digest.config.providers import PROVIDERS
 from digest.config.transports import ALLOWED, missing_for, transport_name
-from digest.config.web_settings import Section, Web, parse_url
+from digest.config.web_settings import Section, Web, WrongKey, parse_url
 from digest.model.digest import Length
 from digest.model.paper import one_line
 
@@ -57,14 +57,6 @@ DATABASE = "database"
 _A_DIRECTORY = 'the path of subscribers.toml, or "database"'
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
-
-
-class WrongKey(ValueError):
-    """A rule between keys is broken; `key`, as in `smtp.username`, is the one to change."""
-
-    def __init__(self, key: str, reason: str) -> None:
-        super().__init__(reason)
-        self.key = key
 
 
 def read_secret(path: Path) -> str:

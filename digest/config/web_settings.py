@@ -2,19 +2,36 @@
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import NoDecode
 
-from digest.config.parsing import is_loopback
+from digest.config.parsing import address_key, is_loopback, parse_address
 
 
 class Section(BaseModel):
     """A table of digest.toml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class WrongKey(ValueError):
+    """A rule between keys is broken; `key`, as in `smtp.username`, is the one to change."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(reason)
+        self.key = key
 
 
 def parse_url(value: str) -> str:
@@ -69,6 +86,24 @@ def _networks(value: object) -> tuple[Network, ...]:
         ) from error
 
 
+def _domains(value: object) -> tuple[str, ...]:
+    """From a list, or from the environment, separated by commas; in ASCII and lower case."""
+    listed = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple):
+        raise ValueError("must be a list of domains")  # noqa: TRY004 - it is no bug
+    return tuple(dict.fromkeys(map(_domain, listed)))
+
+
+def _domain(value: object) -> str:
+    name = str(value).strip()
+    try:
+        return address_key(parse_address(f"somebody@{name}")).rpartition("@")[2]
+    except ValueError:
+        raise ValueError(
+            f'must be a list of domains, as after the @ of an address; "{name}" is none'
+        ) from None
+
+
 def _metrics_token(value: SecretStr) -> SecretStr:
     """Never quotes it."""
     token = value.get_secret_value()
@@ -97,6 +132,35 @@ class Web(Section):
     metrics_listen: Annotated[str, AfterValidator(_listen)] | None = Field(
         default=None, description='an address and a port, as in "127.0.0.1:9345"'
     )
+
+    signup: Literal["domains", "invite", "open"] | None = Field(
+        default=None, validate_default=True, description='"domains", "invite" or "open"'
+    )
+    domains: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_domains)] = Field(
+        default=(), validate_default=True, description='domains of addresses, as in ["uni.example"]'
+    )
+    most_papers_a_day: int = Field(
+        default=200, ge=1, le=100_000, description="a number of papers from 1 to 100000"
+    )
+    signups_per_hour: int = Field(default=60, ge=1, le=10_000, description="a number from 1 to 10000")
+    signups_per_network: int = Field(default=30, ge=1, le=10_000, description="a number from 1 to 10000")
+
+    @field_validator("signup")
+    @classmethod
+    def _signup_has_pages(cls, signup: str | None, info: ValidationInfo) -> str | None:
+        if signup and info.data.get("base_url", "unknown") is None:
+            raise ValueError("needs web.base_url, the address of the pages")
+        return signup
+
+    @field_validator("domains")
+    @classmethod
+    def _domains_have_a_use(cls, domains: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        is_used = info.data.get("signup", "unknown") == "domains"
+        if is_used and not domains:
+            raise WrongKey("web.signup", 'is "domains": set web.domains too, as in domains = ["uni.example"]')
+        if domains and not is_used and "signup" in info.data:
+            raise ValueError('has an effect only with signup = "domains"')
+        return domains
 
     @property
     def address(self) -> tuple[str, int]:

@@ -16,6 +16,7 @@ from digest.config.loader import KEYS, Settings, load_settings, system_zone
 from digest.config.local_timezone import machine_zone
 from digest.errors import ConfigurationError
 
+BASE_URL = 'base_url = "https://digest.example.org"\n'
 LOOPBACK = "http://127.0.0.1:8931/api/query"
 
 
@@ -139,6 +140,11 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_WEB__ROBOTS": "true",
         "DIGEST_WEB__METRICS_TOKEN": "figures-for-prometheus-1",
         "DIGEST_WEB__METRICS_LISTEN": "127.0.0.1:9345",
+        "DIGEST_WEB__SIGNUP": "domains",
+        "DIGEST_WEB__DOMAINS": "uni.example, Bücher.example",
+        "DIGEST_WEB__MOST_PAPERS_A_DAY": "50",
+        "DIGEST_WEB__SIGNUPS_PER_HOUR": "20",
+        "DIGEST_WEB__SIGNUPS_PER_NETWORK": "10",
         "DIGEST_OPERATOR__EMAIL": "op@example.org",
         "DIGEST_OPERATOR__HEARTBEAT": "mon",
     }
@@ -158,6 +164,12 @@ def test_every_key_can_come_from_the_environment() -> None:
     assert (settings.web.base_url, settings.web.address) == ("https://digest.example.org/lab", ("::1", 8000))
     assert settings.web.trusted_proxies == (ip_network("192.0.2.1"), ip_network("10.0.0.0/8"))
     assert settings.web.robots
+    assert (settings.web.signup, settings.web.domains) == (
+        "domains",
+        ("uni.example", "xn--bcher-kva.example"),
+    )
+    web = settings.web
+    assert (web.most_papers_a_day, web.signups_per_hour, web.signups_per_network) == (50, 20, 10)
     assert (settings.operator.email, settings.operator.heartbeat) == ("op@example.org", 0)
 
 
@@ -173,6 +185,14 @@ def test_every_key_can_come_from_the_environment() -> None:
         ('listen = "127.0.0.1:65536"', "up to 65535"),
         ('trusted_proxies = ["10.0.0.1/8"]', "10.0.0.1/8 has host bits set"),
         ("trusted_proxies = 1", "must be a list of addresses or networks"),
+        ('signup = "open"', 'web.signup = "open": needs web.base_url'),
+        (f'{BASE_URL}signup = "everybody"', '"domains", "invite" or "open"'),
+        (f'{BASE_URL}signup = "domains"', "set web.domains too"),
+        (f'{BASE_URL}domains = ["uni.example"]', 'web.domains = ["uni.example"]: has an effect only with'),
+        (f'{BASE_URL}signup = "domains"\ndomains = ["@uni"]', '"@uni" is none'),
+        (f'{BASE_URL}signup = "domains"\ndomains = 1', "must be a list"),
+        (f'{BASE_URL}signup = "open"\nmost_papers_a_day = 0', "a number of papers from 1"),
+        (f'{BASE_URL}signup = "open"\nsignups_per_hour = "many"', "a number from 1"),
     ],
 )
 def test_what_the_web_pages_cannot_be_set_to_is_explained(toml: str, problem: str) -> None:
