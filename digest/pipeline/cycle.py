@@ -316,10 +316,11 @@ def due_now(now: datetime) -> Due:
 
 
 def clean_up(store: CleanupStore, *, now: datetime, lookback: timedelta) -> None:
-    """Archives old papers, and deletes mailings that ended long ago.
+    """Archives old papers, and deletes mailings that ended long ago, and sign-ups that nobody confirmed.
 
     Raises `StateError` if the state cannot be read or written.
     """
     store.archive(now=now, lookback=lookback)
+    store.forget_signups(now=now)
     while store.prune(now=now):
         pass

@@ -15,6 +15,7 @@ from digest.storage.pipeline_stores import (
 )
 from digest.storage.previews import PreviewStore, WishStore
 from digest.storage.report_stores import FiguresStore, HistoryStore, OperatorStore, PaperStore
+from digest.storage.signups import SignupStore
 from digest.storage.subscriber_stores import (
     BounceStore,
     ConfirmStore,
@@ -22,11 +23,9 @@ from digest.storage.subscriber_stores import (
     PageStore,
     RenameStore,
 )
-from digest.subscribers.stored import EntryStore
 
 
 class Store(
-    EntryStore,
     EnrolStore,
     FetchStore,
     FetchScheduleStore,
@@ -47,6 +46,7 @@ class Store(
     AdminStore,
     PreviewStore,
     WishStore,
+    SignupStore,
     Protocol,
 ):
     """The whole store. Each job uses only the narrow protocol that it needs.

@@ -36,6 +36,16 @@ CONFIRMATIONS_SENT_WITHIN = timedelta(days=7)
 CHANGES_UNDONE_WITHIN = timedelta(days=90)
 CONFIRMATION_TOKEN_BYTES = 18
 
+# Sign-ups.
+
+SIGNUPS_KEPT = timedelta(hours=48)
+"""How long a sign-up waits for its confirmation, and is kept after it."""
+
+SIGNUP_MAILED_ONCE_IN = timedelta(days=1)
+"""One mail for each address in this time, however often somebody types it."""
+
+SIGNUPS_COUNTED_FOR = timedelta(hours=1)
+
 # Papers of the last announcements.
 
 LISTED_OFFERED = timedelta(days=2)

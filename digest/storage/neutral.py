@@ -103,6 +103,13 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
     "operator_notice": _columns(text="name", moment="sent_at"),
     "entry": _columns(text="address", bytes="mark"),
     "subscriber_entry": _columns(number="number", text="address content"),
+    "invite": _columns(number="number uses used", text="nonce", moment="made_at until_at revoked_at"),
+    "signup": _columns(
+        number="number invite attempts",
+        text="address email content nonce",
+        moment="written_at mailed_at due_at confirmed_at",
+    ),
+    "signup_attempt": _columns(number="number", moment="at", bytes="network"),
     "example": _columns(number="number", text="name title abstract"),
     "judgement": _columns(text="address origin", number="example", flag="is_liked", moment="judged_at"),
     "profile": _columns(text="address", number="version", bytes="content"),

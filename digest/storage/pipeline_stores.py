@@ -421,3 +421,7 @@ class CleanupStore(Protocol):
         Suppressed mailings stay too, since `resume` sends them.
         """
         ...
+
+    def forget_signups(self, *, now: datetime) -> None:
+        """Deletes the sign-ups that nobody confirmed within 48 hours, and what no limit counts any more."""
+        ...

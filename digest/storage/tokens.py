@@ -19,6 +19,8 @@ _NUMBER_BYTES = 6
 _MOST_ROWS = 10**9
 
 _MAILING_BYTES = 12
+_NONCE_BYTES = 8
+_MARK_BYTES = 8
 
 
 class Kind(StrEnum):
@@ -30,6 +32,8 @@ class Kind(StrEnum):
     DIGEST = "digest"
     KEYWORD = "keyword"
     INTEREST = "interest"
+    SIGNUP = "sign-up"
+    INVITE = "invite"
 
 
 def new_mailing_token() -> str:
@@ -39,6 +43,21 @@ def new_mailing_token() -> str:
     (docs/decisions/restored-state.md).
     """
     return token_hex(_MAILING_BYTES)
+
+
+def new_nonce() -> str:
+    """Returns a random text for the `about` of a row, so that no other row ever has the same token."""
+    return token_hex(_NONCE_BYTES)
+
+
+def network_mark(secret: str, network: str) -> bytes:
+    """Returns a hash by which a network is counted without being named."""
+    return blake2b(network.encode(), digest_size=_MARK_BYTES, key=secret.encode(), person=b"network").digest()
+
+
+def form_key(secret: str) -> bytes:
+    """Returns the key with which the pages sign their own forms."""
+    return blake2b(b"", digest_size=32, key=secret.encode(), person=b"forms").digest()
 
 
 def seal(secret: str, kind: Kind, number: int, about: str) -> str:

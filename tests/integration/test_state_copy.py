@@ -23,6 +23,7 @@ from digest.storage.channel_stores import Rest
 from digest.storage.copying import copy_state
 from digest.storage.factory import State, open_alone, open_store
 from digest.storage.neutral import TABLES, Checksum, Row, Tables
+from digest.storage.signups import NewSignup, SignupLimits
 from digest.storage.values import Mailing, MailingState, PageChange, Pages, UnreadMail
 from digest.subscribers.preferences import Preferences
 from tests.acceptance.installation import Installation
@@ -101,6 +102,9 @@ def fill(store: Store) -> None:
     store.confirm(ADA.email, PageChange.RETURN, now=NOW)
     store.keyword_tokens({"tea": key("tea")})
     store.note_action(AuditEntry(at=NOW, who="grace", action="pause", address=BO.email, details="a week"))
+    invite = store.add_invite(uses=3, until_at=NOW + timedelta(days=1), now=NOW)
+    new = NewSignup(email="new@example.org", content="{}", invite=invite.number)
+    store.sign_up(new, network="::1", limits=SignupLimits(per_hour=9, per_network=9), now=NOW)
     store.record_notice("failing", ends=None, now=NOW)
     store.rest_channel("channel:lab", Rest(since_at=NOW, cause="410 Gone", target="ab"))
     store.judge(
@@ -131,6 +135,8 @@ def test_everything_is_copied_and_goes_on_where_it_was(
         fill(store)
         pages = pages_of(store.claim(now=NOW, until=NOW + LEASE, limit=9))
         leave = next(page.leave for _, page in pages.values() if page)
+        signups = store.signup_mails(now=NOW)
+        assert signups
         feed = store.unsubscribed_for(leave)
         assert feed
     copied = copy_state(source, target)
@@ -141,6 +147,7 @@ def test_everything_is_copied_and_goes_on_where_it_was(
         assert pages.items() <= pages_of(claim(store, now=later, limit=99)).items()
         assert new_for(store, ADA.email) == set()
         assert store.unsubscribed_for(leave) == feed
+        assert store.signup_mails(now=NOW) == signups
         assert store.preferences_of(BO.email).muted == ("a", "b")
         (kept,) = store.unread_mails()
         assert kept.number == 3

@@ -23,6 +23,8 @@ class Lock(StrEnum):
     """Count a mail for the limits of a provider."""
     PREVIEWING = "'preview_request'::regclass"
     """Change the queue of previews."""
+    SIGNING_UP = "'signup_attempt'::regclass"
+    """Count a sign-up for its limits."""
     RECLAIMING = "'lease'::regclass"
     """Give what dead holders had claimed to others."""
 

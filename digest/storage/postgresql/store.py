@@ -27,6 +27,7 @@ from digest.storage.postgresql.rehearsal import RehearsalConnection
 from digest.storage.postgresql.reports import Reports
 from digest.storage.postgresql.restore_detection import RestoreDetection
 from digest.storage.postgresql.serving import Serving
+from digest.storage.postgresql.signups import Invites, Signups
 from digest.storage.postgresql.subscriptions import Subscriptions
 from digest.storage.postgresql.suppressions import Suppressions
 from digest.storage.postgresql.web_pages import WebPages
@@ -43,6 +44,8 @@ class PostgresqlStore(
     Interests,
     ListedPapers,
     SubscriberEntries,
+    Invites,
+    Signups,
     Renaming,
     Suppressions,
     Serving,

@@ -655,6 +655,46 @@ def m029_own_keywords(db: Database) -> None:
 
 
 @migrations()
+def m030_signups(db: Database) -> None:
+    """Invites, sign-ups that wait for their confirmation, and what counts for the limits of sign-ups."""
+    for statement in (
+        # uses: how many may sign up with it; NULL for any number. used: how many did and confirmed it.
+        """
+        CREATE TABLE invite (
+            number INTEGER PRIMARY KEY,
+            nonce TEXT NOT NULL,
+            made_at TEXT NOT NULL,
+            until_at TEXT,
+            uses INTEGER,
+            used INTEGER NOT NULL DEFAULT 0,
+            revoked_at TEXT
+        ) STRICT
+        """,
+        # content: as in `subscriber_entry`. mailed_at: when its mail was asked for. due_at: of its next try.
+        """
+        CREATE TABLE signup (
+            number INTEGER PRIMARY KEY,
+            address TEXT NOT NULL UNIQUE,
+            email TEXT NOT NULL,
+            content TEXT NOT NULL,
+            invite INTEGER REFERENCES invite,
+            nonce TEXT NOT NULL,
+            written_at TEXT NOT NULL,
+            mailed_at TEXT NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            due_at TEXT,
+            confirmed_at TEXT
+        ) STRICT
+        """,
+        "CREATE INDEX signup_by_time ON signup (written_at)",
+        "CREATE INDEX due_signup ON signup (due_at) WHERE due_at IS NOT NULL",
+        "CREATE TABLE signup_attempt (number INTEGER PRIMARY KEY, at TEXT NOT NULL, network BLOB) STRICT",
+        "CREATE INDEX signup_attempt_by_time ON signup_attempt (at)",
+    ):
+        db.execute(statement)
+
+
+@migrations()
 def m031_audit(db: Database) -> None:
     """What administrators did, and indexes for the figures of their page."""
     for statement in (

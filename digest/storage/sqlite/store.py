@@ -24,6 +24,7 @@ from digest.storage.sqlite.rate_limit import RateLimit
 from digest.storage.sqlite.reports import Reports
 from digest.storage.sqlite.restore_detection import RestoreDetection
 from digest.storage.sqlite.serving import Serving
+from digest.storage.sqlite.signups import Invites, Signups
 from digest.storage.sqlite.subscriptions import Subscriptions
 from digest.storage.sqlite.suppressions import Suppressions
 from digest.storage.sqlite.web_pages import WebPages
@@ -41,6 +42,8 @@ class SqliteStore(
     Interests,
     ListedPapers,
     SubscriberEntries,
+    Invites,
+    Signups,
     Renaming,
     Suppressions,
     Serving,

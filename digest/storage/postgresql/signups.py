@@ -1,0 +1,221 @@
+"""Invites, and sign-ups that wait for their confirmation."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from digest.config.parsing import address_key
+from digest.storage.limits import SIGNUP_MAILED_ONCE_IN, SIGNUPS_COUNTED_FOR, SIGNUPS_KEPT
+from digest.storage.postgresql.connection import Connection, Database
+from digest.storage.postgresql.editions import Editions, Part
+from digest.storage.postgresql.entries import SubscriberEntries
+from digest.storage.postgresql.locks import Lock, hold
+from digest.storage.postgresql.preferences import SavedPreferences, row_named_by
+from digest.storage.postgresql.row_mapping import storable, whole_second
+from digest.storage.signups import Confirming, Invite, NewSignup, Signup, SignupAnswer, SignupLimits
+from digest.storage.tokens import Kind, form_key, network_mark, new_nonce, seal, subscriber_links
+from digest.subscribers.preferences import Preferences
+from digest.subscribers.stored import EntryChange
+
+_INVITE = "nonce, number, made_at, until_at, uses, used, revoked_at"
+_SIGNUP = "nonce, number, email, content, invite, written_at, mailed_at, attempts, confirmed_at"
+_ADD_INVITE = f"""
+INSERT INTO invite (nonce, made_at, until_at, uses) VALUES (%s, %s, %s, %s) RETURNING {_INVITE}
+"""  # noqa: S608 (all of it is written here)
+
+
+class Invites(Part):
+    """The part of the store for invites."""
+
+    def add_invite(self, *, uses: int | None, until_at: datetime | None, now: datetime) -> Invite:
+        with self._connection.transaction() as db:
+            (row,) = db.execute(
+                _ADD_INVITE,
+                [new_nonce(), whole_second(now), until_at and whole_second(until_at), uses],
+            ).fetchall()
+        return self._invite(row)
+
+    def invites(self) -> tuple[Invite, ...]:
+        return tuple(
+            map(self._invite, self._connection.rows(f"SELECT {_INVITE} FROM invite ORDER BY number"))  # noqa: S608
+        )
+
+    def invite_for(self, token: str) -> Invite | None:
+        row = row_named_by(self._connection, token, Kind.INVITE, f"SELECT {_INVITE} FROM invite")  # noqa: S608
+        return self._invite(row) if row else None
+
+    def revoke_invite(self, number: int, *, now: datetime) -> bool:
+        with self._connection.transaction() as db:
+            done = db.execute(
+                "UPDATE invite SET revoked_at = coalesce(revoked_at, %s) WHERE number = %s",
+                [whole_second(now), number],
+            )
+            return bool(done.rowcount)
+
+    def _invite(self, row: Sequence[Any]) -> Invite:
+        nonce, number, made_at, until_at, uses, used, revoked_at = row
+        return Invite(
+            number=number,
+            token=seal(self._connection.secret, Kind.INVITE, number, nonce),
+            made_at=made_at,
+            until_at=until_at,
+            uses=uses,
+            used=used,
+            revoked_at=revoked_at,
+        )
+
+
+class Signups(Part):
+    """The part of the store for sign-ups."""
+
+    def __init__(self, connection: Connection, editions: Editions) -> None:
+        super().__init__(connection, editions)
+        self._entries = SubscriberEntries(connection, editions)
+        self._preferences = SavedPreferences(connection, editions)
+
+    def sign_up(self, new: NewSignup, *, network: str, limits: SignupLimits, now: datetime) -> SignupAnswer:
+        with self._connection.transaction() as db:
+            hold(db, Lock.SIGNING_UP)
+            _forget(db, now)
+            mark = network_mark(self._connection.secret, network) if network else None
+            answer = _counted(db, mark, limits)
+            if answer is SignupAnswer.TAKEN:
+                db.execute(
+                    "INSERT INTO signup_attempt (at, network) VALUES (%s, %s)", [whole_second(now), mark]
+                )
+                _write(db, new, now)
+            return answer
+
+    def signup_for(self, token: str, *, now: datetime) -> Signup | None:
+        row = row_named_by(self._connection, token, Kind.SIGNUP, f"SELECT {_SIGNUP} FROM signup")  # noqa: S608
+        signup = self._signup(row) if row else None
+        return signup if signup and signup.written_at > now - SIGNUPS_KEPT else None
+
+    def signup_mails(self, *, now: datetime) -> tuple[Signup, ...]:
+        rows = self._connection.rows(
+            f"""
+            SELECT {_SIGNUP} FROM signup
+            WHERE due_at <= %s AND written_at > %s AND address NOT IN (SELECT address FROM suppression)
+            ORDER BY number
+            """,  # noqa: S608 (all of it is written here)
+            [whole_second(now), whole_second(now - SIGNUPS_KEPT)],
+        )
+        return tuple(map(self._signup, rows))
+
+    def note_signup_mail(self, number: int, *, due_at: datetime | None) -> None:
+        with self._connection.transaction() as db:
+            db.execute(
+                "UPDATE signup SET attempts = attempts + 1, due_at = %s WHERE number = %s",
+                [due_at and whole_second(due_at), number],
+            )
+
+    def confirm_signup(self, number: int, changes: Sequence[EntryChange], *, now: datetime) -> Confirming:
+        with self._connection.transaction() as db:
+            row = db.execute(
+                "SELECT email, invite, confirmed_at FROM signup"
+                " WHERE number = %s AND written_at > %s FOR UPDATE",
+                [number, whole_second(now - SIGNUPS_KEPT)],
+            ).fetchone()
+            if row is None:
+                return Confirming.GONE
+            email, invite, confirmed_at = row
+            if confirmed_at is not None:
+                return Confirming.DONE
+            if invite is not None and not _is_valid(db, invite):
+                return Confirming.CLOSED_INVITE
+            if not self._entries.change_entries(changes):
+                return Confirming.CONFLICT
+            db.execute("UPDATE invite SET used = used + 1 WHERE number = %s", [invite])
+            db.execute(
+                "UPDATE signup SET confirmed_at = %s, due_at = NULL WHERE number = %s",
+                [whole_second(now), number],
+            )
+            self._preferences.save_preferences(email, Preferences())
+            self._preferences.rejoin(email)
+            return Confirming.DONE
+
+    def forget_signups(self, *, now: datetime) -> None:
+        with self._connection.transaction() as db:
+            _forget(db, now)
+
+    def subscriber_token(self, email: str) -> str | None:
+        address = address_key(email)
+        rows = self._connection.rows("SELECT number, links FROM subscriber WHERE address = %s", [address])
+        if not rows:
+            return None
+        number, links = rows[0]
+        return seal(self._connection.secret, Kind.SUBSCRIBER, number, subscriber_links(address, links))
+
+    def form_key(self) -> bytes:
+        return form_key(self._connection.secret)
+
+    def _signup(self, row: Sequence[Any]) -> Signup:
+        nonce, number, email, content, invite, written_at, mailed_at, attempts, confirmed_at = row
+        return Signup(
+            number=number,
+            email=email,
+            content=content,
+            invite=invite,
+            token=seal(self._connection.secret, Kind.SIGNUP, number, nonce),
+            written_at=written_at,
+            mailed_at=mailed_at,
+            attempts=attempts,
+            is_confirmed=confirmed_at is not None,
+        )
+
+
+def _counted(db: Database, mark: bytes | None, limits: SignupLimits) -> SignupAnswer:
+    """Of those that `_forget` left."""
+    ((of_all, of_network),) = db.execute(
+        "SELECT count(*), count(*) FILTER (WHERE network = %s) FROM signup_attempt", [mark]
+    ).fetchall()
+    if of_network >= limits.per_network:
+        return SignupAnswer.TOO_MANY_OF_NETWORK
+    return SignupAnswer.TOO_MANY if of_all >= limits.per_hour else SignupAnswer.TAKEN
+
+
+def _write(db: Database, new: NewSignup, now: datetime) -> None:
+    """Replaces the sign-up of the address. Its mail, and so its token, is a new one only once a day."""
+    values = {
+        "address": address_key(new.email),
+        "email": storable(new.email),
+        "content": storable(new.content),
+        "invite": new.invite,
+        "now": whole_second(now),
+        "nonce": new_nonce(),
+        "since": whole_second(now - SIGNUP_MAILED_ONCE_IN),
+    }
+    db.execute(
+        """
+        INSERT INTO signup (address, email, content, invite, nonce, written_at, mailed_at, due_at)
+        VALUES (%(address)s, %(email)s, %(content)s, %(invite)s, %(nonce)s, %(now)s, %(now)s, %(now)s)
+        ON CONFLICT (address) DO UPDATE SET
+            email = %(email)s, content = %(content)s, invite = %(invite)s, written_at = %(now)s,
+            confirmed_at = NULL
+        """,
+        values,
+    )
+    db.execute(
+        """
+        UPDATE signup SET nonce = %(nonce)s, mailed_at = %(now)s, due_at = %(now)s, attempts = 0
+        WHERE address = %(address)s AND mailed_at <= %(since)s
+        """,
+        values,
+    )
+
+
+def _forget(db: Database, now: datetime) -> None:
+    """Deletes what has ended. An attempt of the future, of a clock that was set back, does not count."""
+    db.execute("DELETE FROM signup WHERE written_at <= %s", [whole_second(now - SIGNUPS_KEPT)])
+    db.execute(
+        "DELETE FROM signup_attempt WHERE at <= %s OR at > %s",
+        [whole_second(now - SIGNUPS_COUNTED_FOR), whole_second(now + SIGNUPS_COUNTED_FOR)],
+    )
+
+
+def _is_valid(db: Database, invite: int) -> bool:
+    """Whether it is neither revoked nor used up; its last day counts for the sign-up, not for this."""
+    row = db.execute(
+        "SELECT revoked_at, uses, used FROM invite WHERE number = %s FOR UPDATE", [invite]
+    ).fetchone()
+    return row is not None and row[0] is None and (row[1] is None or row[2] < row[1])

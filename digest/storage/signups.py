@@ -1,0 +1,145 @@
+"""Sign-ups that wait for their confirmation, and invites: the values, and the protocols of the store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import Protocol
+
+from digest.storage.subscriber_stores import PreferenceStore
+from digest.subscribers.stored import EntryChange, EntryStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSignup:
+    """What somebody who is not yet known to own `email` wants. `content` is an entry, as in `StoredEntry`.
+
+    `invite` is the number of the invite with which they came.
+    """
+
+    email: str
+    content: str
+    invite: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signup:
+    """A sign-up that was stored. Only its mail has the `token`, by which its owner confirms it.
+
+    `attempts` counts those to send the mail; `mailed_at` is when it was asked for.
+    """
+
+    number: int
+    email: str
+    content: str
+    invite: int | None
+    token: str
+    written_at: datetime
+    mailed_at: datetime
+    attempts: int = 0
+    is_confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignupLimits:
+    """The most sign-ups within an hour: of all together, and of one network."""
+
+    per_hour: int
+    per_network: int
+
+
+class SignupAnswer(Enum):
+    """Whether a sign-up was taken, or came over a limit. It does not depend on the address."""
+
+    TAKEN = auto()
+    TOO_MANY = auto()
+    TOO_MANY_OF_NETWORK = auto()
+
+
+class Confirming(Enum):
+    """The result of a confirmation. `CONFLICT`: the entries were changed meanwhile."""
+
+    DONE = auto()
+    CONFLICT = auto()
+    CLOSED_INVITE = auto()
+    GONE = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invite:
+    """A link with which people may sign up: `uses` of them (`None` for any number), until a moment.
+
+    `used` counts those who confirmed.
+    """
+
+    number: int
+    token: str
+    made_at: datetime
+    until_at: datetime | None
+    uses: int | None
+    used: int
+    revoked_at: datetime | None
+
+    def is_open(self, now: datetime) -> bool:
+        is_left = self.uses is None or self.used < self.uses
+        return is_left and self.revoked_at is None and (self.until_at is None or now < self.until_at)
+
+
+class InviteStore(Protocol):
+    """The invites."""
+
+    def add_invite(self, *, uses: int | None, until_at: datetime | None, now: datetime) -> Invite:
+        """Stores a new invite."""
+        ...
+
+    def invites(self) -> tuple[Invite, ...]:
+        """Returns all invites, also former ones, the oldest first."""
+        ...
+
+    def invite_for(self, token: str) -> Invite | None:
+        """Returns the invite with this token, also a former one."""
+        ...
+
+    def revoke_invite(self, number: int, *, now: datetime) -> bool:
+        """Makes an invite invalid, also for sign-ups that wait. Returns false for an unknown number."""
+        ...
+
+
+class SignupStore(EntryStore, PreferenceStore, InviteStore, Protocol):
+    """The sign-ups. They are kept for 48 hours."""
+
+    def sign_up(self, new: NewSignup, *, network: str, limits: SignupLimits, now: datetime) -> SignupAnswer:
+        """Stores a sign-up, and asks for its mail: at most one a day for an address.
+
+        A later one of the same address replaces it. `network` is empty if it is not known: then it has no
+        limit of its own.
+        """
+        ...
+
+    def signup_for(self, token: str, *, now: datetime) -> Signup | None:
+        """Returns the sign-up with this token."""
+        ...
+
+    def signup_mails(self, *, now: datetime) -> tuple[Signup, ...]:
+        """Returns the sign-ups whose mails are due, the oldest first. Suppressed addresses get none."""
+        ...
+
+    def note_signup_mail(self, number: int, *, due_at: datetime | None) -> None:
+        """Stores an attempt to send the mail; `due_at` is when to try again, `None` if it is done."""
+        ...
+
+    def confirm_signup(self, number: int, changes: Sequence[EntryChange], *, now: datetime) -> Confirming:
+        """Stores that the owner of the address confirms, counts the invite, and does `change_entries`.
+
+        What a former subscriber with this address chose is forgotten, and they are subscribed again.
+        Idempotent: a confirmed sign-up changes nothing any more.
+        """
+        ...
+
+    def subscriber_token(self, email: str) -> str | None:
+        """Returns the token that opens this subscriber's preferences; `None` for an unknown address."""
+        ...
+
+    def form_key(self) -> bytes:
+        """Returns the key with which the pages sign their own forms."""
+        ...
