@@ -1,0 +1,165 @@
+"""`digest invite`: links with which people may sign up."""
+
+import json
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from digest.cli.context import context_of
+from digest.cli.output import print_table
+from digest.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from digest.config.settings import Settings
+    from digest.storage.signups import Invite
+
+_VALID_FOR = timedelta(days=30)
+
+
+def _parse_date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("must be a day, for example 2026-12-31") from None
+
+
+def invite(
+    ctx: typer.Context,
+    uses: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="How many people may join with the link. Default: any number.",
+            show_default=False,
+        ),
+    ] = None,
+    until: Annotated[
+        date | None,
+        typer.Option(
+            metavar="DATE",
+            parser=_parse_date,
+            help="The last day of the link, for example 2026-12-31. Default: 30 days from now.",
+            show_default=False,
+        ),
+    ] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", metavar="", help="List the invite links, also former ones.")
+    ] = False,
+    revoke: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Make a link invalid, by its number in [b]--list[/b].",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Print the link, or the list, as JSON.")
+    ] = False,
+) -> None:
+    """Make a link with which people subscribe themselves, and print it.
+
+    Needs [cyan]web.signup = "invite"[/cyan] in digest.toml ([cyan]digest docs signup[/cyan]). A use counts
+    when its mail was confirmed. Nobody who joined is removed when a link ends.
+    """
+    from digest.storage.factory import open_store
+
+    if listed + (revoke is not None) + (uses is not None or until is not None) > 1:
+        raise typer.BadParameter("give only one of --list, --revoke, and --uses or --until")
+    settings = context_of(ctx).settings()
+    base_url = _base_url(settings)
+    now = datetime.now(UTC)
+    with open_store(settings.state) as store:
+        if revoke is not None and not store.revoke_invite(revoke, now=now):
+            raise ConfigurationError(f"there is no invite {revoke}; `digest invite --list` lists them")
+        if listed or revoke is not None:
+            found = tuple(one for one in store.invites() if listed or one.number == revoke)
+        else:
+            found = (store.add_invite(uses=uses, until_at=_end_of(until, settings, now), now=now),)
+    if as_json:
+        objects = [_as_object(one, base_url, now) for one in found]
+        typer.echo(json.dumps(objects if listed else objects[0], indent=2))
+    elif listed:
+        _print_list(found, settings, base_url, now)
+    elif revoke is not None:
+        typer.echo(f"Invite {revoke} is no longer valid.")
+    else:
+        _print_new(found[0], settings, base_url)
+
+
+def _base_url(settings: "Settings") -> str:
+    web = settings.web
+    if web.base_url is None or web.signup != "invite":
+        raise ConfigurationError(
+            'invite links need base_url and signup = "invite" in [web] of digest.toml;'
+            " `digest docs signup` tells more"
+        )
+    return web.base_url
+
+
+def _end_of(until: date | None, settings: "Settings", now: datetime) -> datetime:
+    """The end of that day in the default time zone."""
+    zone = settings.defaults.timezone
+    day = until or now.astimezone(zone).date() + _VALID_FOR
+    end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+    if end <= now:
+        raise typer.BadParameter(f"--until {day}: this day is over")
+    return end
+
+
+def _last_day(invite: "Invite", settings: "Settings") -> str:
+    if invite.until_at is None:
+        return ""
+    return f"{(invite.until_at - timedelta(seconds=1)).astimezone(settings.defaults.timezone).date()}"
+
+
+def _link(invite: "Invite", base_url: str) -> str:
+    return f"{base_url}/join/{invite.token}"
+
+
+def _status(invite: "Invite", now: datetime) -> str:
+    if invite.revoked_at is not None:
+        return "revoked"
+    if invite.is_open(now):
+        return "valid"
+    return "used up" if invite.uses is not None and invite.used >= invite.uses else "over"
+
+
+def _print_new(invite: "Invite", settings: "Settings", base_url: str) -> None:
+    """Only the link goes to standard output, for other programs."""
+    typer.echo(_link(invite, base_url))
+    people = "one person" if invite.uses == 1 else f"{invite.uses or 'any number of'} people"
+    end = f"`digest invite --revoke {invite.number}` ends it."
+    typer.echo(f"For {people}, until {_last_day(invite, settings)}. {end}", err=True)
+
+
+def _print_list(invites: "tuple[Invite, ...]", settings: "Settings", base_url: str, now: datetime) -> None:
+    if not invites:
+        typer.echo("No invite links yet: `digest invite` makes one.")
+        return
+    rows = [
+        (
+            str(one.number),
+            _status(one, now),
+            f"{one.used}" if one.uses is None else f"{one.used} of {one.uses}",
+            _last_day(one, settings),
+            _link(one, base_url) if one.is_open(now) else "",
+        )
+        for one in invites
+    ]
+    print_table(("Number", "State", "Joined", "Until", "Link"), rows)
+
+
+def _as_object(invite: "Invite", base_url: str, now: datetime) -> dict[str, Any]:
+    return {
+        "number": invite.number,
+        "link": _link(invite, base_url),
+        "state": _status(invite, now),
+        "made_at": invite.made_at.isoformat(),
+        "until": invite.until_at and invite.until_at.isoformat(),
+        "uses": invite.uses,
+        "used": invite.used,
+        "revoked_at": invite.revoked_at and invite.revoked_at.isoformat(),
+    }
