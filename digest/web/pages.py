@@ -21,6 +21,7 @@ from digest.model.paper import Paper, one_line
 from digest.storage.values import KeywordPage
 from digest.web.digest_page import shown_groups, shown_paper
 from digest.web.preferences_form import DAYS, LENGTHS, Form
+from digest.web.zones import zone_names
 
 _ASKED = {"more": "More like this?", "less": "Less like this?", "undo": "Take it back?"}
 _DONE = {"more": "More like this: noted", "less": "Less like this: noted", "undo": "Taken back"}
@@ -137,6 +138,7 @@ class Pages:
             notice=notice,
             days=DAYS,
             lengths=LENGTHS,
+            zones=zone_names(),
             urls=urls,
         )
 

@@ -22,7 +22,7 @@ from digest.subscribers.preferences import Preferences, differences
 from digest.subscribers.subscriber import Subscriber
 from digest.web.feeds import Item, atom, paper_item
 from digest.web.pages import Notice, Pages, SubscriberUrls, headline
-from digest.web.preferences_form import build_form, is_renewal, is_return, is_whole, parse_choices
+from digest.web.preferences_form import Form, build_form, is_renewal, is_return, is_whole, parse_form
 
 NEW_LINKS = (
     "All earlier links to your own pages and feed no longer work, also the link to this page."
@@ -117,9 +117,9 @@ class Site:
             return _page(self._pages.message("New links", NEW_LINKS))
         if not is_whole(sent):
             return self._preferences_page(token, known, INCOMPLETE)
-        chosen, errors = parse_choices(sent, subscriber, self._clock())
-        if errors:
-            return self._preferences_page(token, known, REFUSED, chosen, errors)
+        chosen, form = parse_form(sent, subscriber, self._chosen(known), self._clock())
+        if form.has_errors:
+            return self._preferences_page(token, known, REFUSED, form)
         if chosen != replace(self._chosen(known), left_at=None):
             self._changing.save_preferences_and_confirm(known.email, chosen, now=self._clock())
         return self._preferences_after(token, known, SAVED)
@@ -264,17 +264,12 @@ class Site:
         token: str,
         known: KnownSubscriber,
         notice: Notice | None = None,
-        sent: Preferences | None = None,
-        errors: Mapping[str, str] | None = None,
+        sent: Form | None = None,
     ) -> Found:
-        """`sent` was not saved because of `errors`."""
+        """`sent` was not saved."""
         subscriber, chosen = self._subscriber(known.email), self._chosen(known)
         is_subscriber = subscriber is not None and chosen.left_at is None
-        form = (
-            build_form(subscriber, sent or chosen, self._clock(), errors)
-            if subscriber and is_subscriber
-            else None
-        )
+        form = sent or build_form(subscriber, chosen, self._clock()) if subscriber and is_subscriber else None
         html = self._pages.preferences(
             email=known.email,
             form=form,

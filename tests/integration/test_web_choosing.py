@@ -6,20 +6,22 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date, time
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from digest.errors import StateError
 from digest.keywords.query import parse
-from digest.subscribers.preferences import Preferences, apply_preferences
+from digest.subscribers.preferences import OwnKeyword, Preferences, apply_preferences
 from digest.subscribers.subscriber import Keyword
-from tests.factories import at_other_times, invented_paper
+from tests.factories import at_other_times, invented_paper, make_subscriber
+from tests.forms import form_with, submitted
 from tests.integration.web_site import ADA, BO, Town, serving_town, told
 from tests.waiting import LIMIT
 
 TEA, MILK = (keyword.query.key for keyword in ADA.keywords)
-AS_IT_IS = {"weekly": "never", "at": "07:00", "length": "normal", "paused_until": ""}
+AS_IT_IS = {"weekly": "never", "at": "07:00", "length": "normal", "timezone": "UTC", "paused_until": ""}
 
 
 def manage(town: Town) -> str:
@@ -42,6 +44,7 @@ async def test_what_is_chosen_is_kept_and_shown(town: Town) -> None:
         "weekly": "fri",
         "at": "18:05",
         "length": "short",
+        "timezone": "UTC",
         "paused_until": "2026-07-01",
     }
     answer = await town.post(url, chosen)
@@ -87,9 +90,13 @@ async def test_a_keyword_is_shown_by_its_name_with_the_query_beside_it(town: Tow
         keywords=tuple(Keyword(text=text, query=parse(text), name=name) for text, name in names.items()),
     )
     page = (await town.get(manage(town))).body
-    assert '<bdi>T &lt;3</bdi> <bdi class="soft">tea</bdi></label>' in page
-    assert '<bdi>Combinatorics</bdi> <bdi class="soft">cat:math.CO</bdi></label>' in page
-    assert "<bdi>milk</bdi></label>" in page
+    assert "Mute <bdi>T &lt;3</bdi></label>" in page
+    assert "Mute <bdi>Combinatorics</bdi></label>" in page
+    assert "Mute <bdi>milk</bdi></label>" in page
+    fields = form_with(page, "Save").fields
+    assert [value for name, (value, *_) in fields.items() if name[:2] in {"k-", "n-"} and value] == [
+        *("tea", "T <3", "cat:math.CO", "milk")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +127,7 @@ async def test_what_cannot_be_is_told_at_its_field_and_nothing_is_saved(
 async def test_a_keyword_that_came_after_the_page_was_shown_is_not_muted(town: Town) -> None:
     url = manage(town)
     milk = box_of((await town.get(url)).body, "milk")
-    town.subscribers[0] = replace(ADA, keywords=(*town.subscribers[1].keywords, *ADA.keywords[::-1]))
+    town.subscribers[0] = make_subscriber(ADA.email, "rice", "milk", "tea")
     await town.post(url, {**AS_IT_IS, "mute[]": milk})
     assert town.store.preferences() == {ADA.email: Preferences(muted=(MILK,))}
 
@@ -169,9 +176,10 @@ CHOSEN = Preferences(muted=(MILK,), weekly="fri", send_at=time(18, 5), paused_un
         {"at": "07:00", "weekly": "never"},
         {"at": "07:00", "weekly": "never", "paused_until": ""},
         {"at": "07:00", "weekly": "never", "length": "full"},
+        {"at": "07:00", "weekly": "never", "length": "full", "paused_until": ""},
         {"mute[]": "x"},
         {"return": "no"},
-        [("at", "07:00"), ("at", "08:00"), ("weekly", "never"), ("length", "full"), ("paused_until", "")],
+        [*AS_IT_IS.items(), ("at", "08:00")],
     ],
 )
 async def test_what_is_not_the_whole_form_changes_nothing_and_is_told(
@@ -192,7 +200,7 @@ async def test_a_form_of_another_kind_changes_nothing(town: Town, kind: str) -> 
     url = manage(town)
     town.store.save_preferences(ADA.email, CHOSEN)
     state = town.state()
-    body = b"at=07:00&weekly=never&length=full&paused_until="
+    body = b"at=07:00&weekly=never&length=full&timezone=UTC&paused_until="
     answer = await town.ask("POST", url, data=body, headers={"Content-Type": kind})
     assert answer.status == 415
     assert town.state() == state
@@ -277,3 +285,101 @@ async def test_what_was_done_is_told_also_where_its_page_cannot_be_made(
     answer = await town.post(url, {**AS_IT_IS, "weekly": "mon"})
     assert (answer.status, "Saved." in told(answer.body)) == (200, True)
     assert town.store.preferences() == {ADA.email: Preferences(weekly="mon")}
+
+
+async def saved(town: Town, **changes: str) -> tuple[int, str]:
+    """The answer to the form as a browser shows and sends it, with `changes` of fields by label or name."""
+    url = manage(town)
+    form = form_with((await town.get(url)).body, "Save")
+    texts = {value: name for name, (value, *_) in form.fields.items() if name.startswith("k-") and value}
+    named = {texts.get(name, name): value for name, value in changes.items()}
+    answer = await town.post(url, submitted(form, "Save", **named))
+    return answer.status, answer.body
+
+
+async def test_keywords_are_added_changed_and_removed(town: Town) -> None:
+    status, page = await saved(town, tea="", milk="ti:milk", **{"k-new-1": "rice", "k-new-2": " salt  lake "})
+    assert (status, "Saved." in told(page)) == (200, True)
+    chosen = town.store.preferences_of(ADA.email)
+    assert chosen.removed == tuple(sorted((TEA, MILK)))
+    assert [one.text for one in chosen.added] == ["ti:milk", "rice", "salt lake"]
+    assert [value for name, (value, *_) in form_with(page, "Save").fields.items() if name[:2] == "k-"] == [
+        *("ti:milk", "rice", "salt lake", "", "", "")
+    ]
+    await saved(town, **{"ti:milk": "milk", "rice": "", "salt lake": "tea"})
+    assert town.store.preferences() == {}  # as in the entry again
+
+
+async def test_a_keyword_has_the_subscribers_own_name(town: Town) -> None:
+    form = form_with((await town.get(manage(town))).body, "Save")
+    row = next(name for name, value in form.fields.items() if value == ["milk"])
+    _, page = await saved(town, **{row.replace("k-", "n-"): "M"})
+    assert town.store.preferences_of(ADA.email) == Preferences(added=(OwnKeyword("milk", "M"),))
+    assert "Mute <bdi>M</bdi></label>" in page
+    await saved(town, **{row.replace("k-", "n-"): ""})
+    assert town.store.preferences() == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"tea": "tea AND"}, "is expected here"),
+        ({"tea": 'ti:"green tea'}, "this quote is never closed"),
+        ({"k-new-1": "Milk"}, '"Milk" is the same as "milk"; list each only once'),
+        ({"k-new-1": "salt", "n-new-1": "Milk"}, "would mean both"),
+        ({"k-new-1": "salt", "n-new-1": "x" * 61}, "of 1 to 60 characters"),
+        ({"k-new-1": "survey"}, '"survey" is also excluded'),
+        ({"k-new-1": "x" * 501}, "at most 500 characters"),
+        ({"tea": "", "milk": " "}, "Keep at least one keyword"),
+    ],
+)
+async def test_what_is_wrong_with_a_keyword_is_told_in_place_and_the_input_is_kept(
+    town: Town, changes: dict[str, str], reason: str
+) -> None:
+    town.subscribers[0] = make_subscriber(ADA.email, "tea", "milk", exclude=("survey",))
+    status, page = await saved(town, **changes, at="09:15")
+    assert status == 422
+    assert reason in unescape(page)
+    assert town.store.preferences() == {}
+    fields = form_with(page, "Save").fields
+    sent = [value for name, value in changes.items() if name[:2] != "n-" and value.strip()]
+    assert set(sent) <= {value for (value, *_) in fields.values()}
+    assert fields["at"] == ["09:15"]
+
+
+async def test_a_keyword_that_came_or_went_meanwhile_is_neither_lost_nor_brought_back(town: Town) -> None:
+    url = manage(town)
+    form = form_with((await town.get(url)).body, "Save")
+    town.subscribers[0] = make_subscriber(ADA.email, "tea", "rice")
+    answer = await town.post(url, submitted(form, "Save"))
+    assert answer.status == 200
+    assert town.store.preferences() == {}
+
+
+async def test_who_has_very_many_keywords_mutes_some_and_changes_none(town: Town) -> None:
+    words = [f"tea{number}" for number in range(120)]
+    town.subscribers[0] = make_subscriber(ADA.email, *words)
+    page = (await town.get(manage(town))).body
+    assert 'name="k-' not in page
+    status, page = await saved(town, **{"mute[]": box_of(page, "tea7")})
+    assert status == 200
+    assert town.store.preferences_of(ADA.email).muted == (parse("tea7").key,)
+    town.subscribers[0] = make_subscriber(ADA.email, *words[:99])
+    status, page = await saved(town, **{"k-new-1": "milk", "k-new-2": "rice"})
+    assert (status, "At most 100 keywords: take 1 away." in told(page)) == (422, True)
+
+
+async def test_a_time_zone_is_found_by_its_city(town: Town) -> None:
+    status, page = await saved(town, timezone="berlin")
+    assert status == 422
+    form = form_with(page, "Save")
+    assert form.fields["timezone"] == ["berlin"]
+    assert list(form.buttons)[:2] == ["Europe/Berlin", "Save"]
+    assert (await town.post(manage(town), submitted(form, "Europe/Berlin"))).status == 200
+    assert town.store.preferences_of(ADA.email) == Preferences(timezone="Europe/Berlin")
+    assert (await saved(town, timezone="utc"))[0] == 200
+    assert town.store.preferences() == {}
+    form = form_with((await saved(town, timezone="berlin"))[1], "Save")
+    again = submitted(form, "Europe/Berlin", timezone="asia/tokyo")  # written anew, then Enter
+    assert (await town.post(manage(town), again)).status == 200
+    assert town.store.preferences_of(ADA.email) == Preferences(timezone="Asia/Tokyo")

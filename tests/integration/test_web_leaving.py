@@ -106,8 +106,8 @@ async def test_who_has_left_is_told_and_can_take_it_back(town: Town) -> None:
     assert town.store.preferences() == {}
 
 
-CHOSEN = {"weekly": "fri", "at": "18:05", "length": "full", "paused_until": "2026-07-01"}
-AS_BEFORE = {"weekly": "never", "at": "07:00", "length": "normal", "paused_until": ""}
+CHOSEN = {"weekly": "fri", "at": "18:05", "length": "full", "timezone": "UTC", "paused_until": "2026-07-01"}
+AS_BEFORE = {"weekly": "never", "at": "07:00", "length": "normal", "timezone": "UTC", "paused_until": ""}
 
 
 async def texts_sent(town: Town) -> list[str]:

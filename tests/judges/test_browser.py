@@ -121,7 +121,7 @@ def test_a_keyword_is_muted(site: Website, mail: Mail, page: str) -> None:
         site,
         opening(page),
         following("Mute keywords, choose days, time and length, or pause"),
-        ticking(keyword),
+        ticking(f"Mute {keyword}"),
         pressing("Save"),
     )
     assert "Saved." in saved.last.text

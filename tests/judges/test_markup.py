@@ -62,16 +62,18 @@ def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[
         urlopen(back, data=b"", timeout=10).close()
     (folder / "refused.html").write_text(_refused(manage.replace(BASE, site.address)), encoding="utf-8")
     pause = (datetime.now(UTC) + timedelta(days=14)).date().isoformat()
-    form = urlencode({"at": "07:00", "weekly": "never", "length": "normal", "paused_until": pause})
+    form = urlencode(
+        {"at": "07:00", "weekly": "never", "length": "normal", "timezone": "UTC", "paused_until": pause}
+    )
     urlopen(manage.replace(BASE, site.address), data=form.encode(), timeout=10).close()
     return {
         "choices to take back": [opening(site.confirmation("changed"))],
         "choices taken back": [opening(site.confirmation("changed")), pressing("Undo")],
         "unsubscribe": [opening(leave)],
         "preferences": [opening(manage)],
-        "preferences, saved": [opening(manage), ticking(name), pressing("Save")],
+        "preferences, saved": [opening(manage), ticking(f"Mute {name}"), pressing("Save")],
         "preferences, refused": [opening((folder / "refused.html").as_uri())],
-        "preferences, heard again": [opening(manage), ticking(name), pressing("Save")],
+        "preferences, heard again": [opening(manage), ticking(f"Mute {name}"), pressing("Save")],
         "unsubscribed": [opening(leave), pressing("Unsubscribe")],
         "preferences, unsubscribed": [opening(manage)],
         "asked to subscribe again": [opening(manage), pressing("Subscribe again")],
@@ -87,13 +89,24 @@ def _pages(correspondence: Correspondence, site: Website, folder: Path) -> dict[
 
 def _refused(manage: str) -> str:
     """The page that says what is wrong; a browser would not let its subscriber send such a form."""
-    form = urlencode({"at": "25:00", "weekly": "never ever", "length": "long", "paused_until": "1999-01-01"})
+    form = urlencode(
+        {
+            "at": "25:00",
+            "weekly": "never ever",
+            "length": "long",
+            "timezone": "berlin",
+            "paused_until": "1999-01-01",
+            "k-new-1": "tea AND",
+            "k-new-2": "milk",
+            "n-new-2": "x" * 61,
+        }
+    )
     with pytest.raises(HTTPError) as refusal:
         urlopen(manage, data=form.encode(), timeout=10)
     page = refusal.value.read().decode()
     refusal.value.close()
     assert refusal.value.code == 422
-    assert page.count("aria-invalid") == 4
+    assert page.count("aria-invalid") == 7
     return page
 
 
