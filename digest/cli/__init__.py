@@ -78,6 +78,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         subscriptions.subscribe,
         subscriptions.unsubscribe,
         subscriptions.rename,
+        subscriptions.move,
         subscribers.subscribers,
         importing.import_,
         invite.invite,

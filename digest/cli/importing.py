@@ -97,7 +97,7 @@ def _take_over(
     known = f", {len(papers) - fresh} of them already before" if fresh < len(papers) else ""
     verb = "paper is" if len(papers) == 1 else "papers are"
     typer.echo(f"{len(papers)} {verb} marked as seen by {email}{known}.")
-    typer.echo(describe(done, place_of(settings)))
+    typer.echo(describe(done, place_of(settings, done.subscriber)))
 
 
 def _summary(verdict: "Verdict") -> str:

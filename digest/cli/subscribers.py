@@ -16,6 +16,7 @@ from digest.subscribers import Form
 if TYPE_CHECKING:
     from digest.config.settings import Settings
     from digest.model.digest import Length
+    from digest.subscribers.directory import SubscriberDirectory
     from digest.subscribers.preferences import Preferences
     from digest.subscribers.subscriber import Keyword, Subscriber
 
@@ -54,7 +55,7 @@ def subscribers(
     An import takes over all entries of the file or, if one is not valid, none. It removes nobody.
     """
     from digest.cli.exchange import export_subscribers, import_subscribers
-    from digest.service.directory import directory_of, place_of
+    from digest.service.directory import directory_of, load_readable, place_of
 
     if (export is not None) + (source is not None) + as_json > 1:
         raise typer.BadParameter("give only one of --export, --import and --json")
@@ -67,11 +68,16 @@ def subscribers(
     if source is not None:
         import_subscribers(settings, source, form, is_dry=dry_run)
         return
-    found = _known(settings, directory_of(settings).load())
+    directory = directory_of(settings)
+    loaded, unread = load_readable(directory)
+    found = _known(settings, loaded)
     if as_json:
-        typer.echo(json.dumps([_as_object(one) for one in found], ensure_ascii=False, indent=2))
+        objects = [_as_object(one, owner_of(settings, one.written)) for one in found]
+        typer.echo(json.dumps(objects, ensure_ascii=False, indent=2))
     elif found:
         _print_table(found, settings.defaults.length)
+        if unread is None:
+            _note_doubles(directory)
     else:
         typer.echo(
             f"No subscribers yet in {place_of(settings)}: `digest subscribe EMAIL -k KEYWORD` adds one."
@@ -115,6 +121,23 @@ class _Known:
     @property
     def has_own_length(self) -> bool:
         return self.mailed.length != self.written.length
+
+
+def _note_doubles(directory: "SubscriberDirectory") -> None:
+    from digest.subscribers.combined import CombinedDirectory
+
+    for email in directory.doubles() if isinstance(directory, CombinedDirectory) else ():
+        typer.echo(
+            f"Note: {email} signed up, and has an entry in the file, which counts:"
+            f" `digest move {email} --to file` removes the other one."
+        )
+
+
+def owner_of(settings: "Settings", subscriber: "Subscriber") -> str:
+    """Where their entry is: `file`, `sign-up`, or `database` for an installation without a file."""
+    if subscriber.is_signed_up:
+        return "sign-up"
+    return "file" if isinstance(settings.subscribers, Path) else "database"
 
 
 def listed(keywords: tuple[str, ...]) -> str:
@@ -180,7 +203,7 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
                 chosen = store.preferences()
                 suppressed = frozenset(address_key(one.email) for one in store.suppressions())
     except StateError as error:
-        typer.echo(f"note: online choices of subscribers are not shown: {error}", err=True)
+        typer.echo(f"note: online choices of subscribers are not shown, nor who signed up: {error}", err=True)
     nothing = Preferences()
     own = [(one, chosen.get(address_key(one.email), nothing)) for one in found]
     return [
@@ -221,13 +244,14 @@ def _pause(subscriber: "Subscriber") -> date | None:
     return until if until and until > datetime.now(subscriber.send_schedule.timezone).date() else None
 
 
-def _as_object(known: _Known) -> dict[str, Any]:
+def _as_object(known: _Known, owner: str) -> dict[str, Any]:
     from digest.config.parsing import WEEKDAYS
 
     subscriber, send_schedule = known.mailed, known.mailed.send_schedule
     until = _pause(subscriber)
     return {
         "email": subscriber.email,
+        "owner": owner,
         "name": subscriber.name,
         "keywords": [keyword.text for keyword in subscriber.keywords],
         "names": {keyword.text: keyword.name for keyword in subscriber.keywords if keyword.name},
@@ -255,8 +279,10 @@ def _print_table(found: Sequence[_Known], usual: "Length") -> None:
     from digest.cli.output import print_table
 
     choices = [_choices(known) for known in found]
+    has_signed_up = any(known.written.is_signed_up for known in found)
     columns = (
         "Address",
+        *(["Owner"] if has_signed_up else []),
         "Name",
         "Keywords",
         "Mailed",
@@ -269,6 +295,7 @@ def _print_table(found: Sequence[_Known], usual: "Length") -> None:
         keywords = ", ".join(keyword.label for keyword in subscriber.keywords)
         cells = (
             subscriber.email,
+            *(["sign-up" if subscriber.is_signed_up else "file"] if has_signed_up else []),
             subscriber.name or "",
             keywords,
             times(subscriber) + ("" if subscriber.length == usual else f", {subscriber.length}"),

@@ -1,12 +1,14 @@
 """`digest subscribe`, `digest unsubscribe` and `digest rename`."""
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.context import context_of
 from digest.cli.options import Followed
+from digest.cli.state_access import parsed_address
 from digest.cli.subscribers import filters, listed, own_choices, times
 from digest.errors import ConfigurationError
 
@@ -117,7 +119,7 @@ def subscribe(
     )
     has_returned, chosen = _in_state(settings, done.subscriber, forget_choices=forget_choices)
     mailed = adapted(done.subscriber, chosen) or done.subscriber
-    typer.echo(describe(done, place_of(settings), mailed))
+    typer.echo(describe(done, place_of(settings, done.subscriber), mailed))
     if has_returned:
         typer.echo(f"{done.subscriber.email} had unsubscribed, and gets mails again.")
     if forget_choices:
@@ -144,8 +146,8 @@ def unsubscribe(
     from digest.subscribers import editor
 
     settings = context_of(ctx).settings()
-    place = place_of(settings)
     done = editor.unsubscribe(directory_of(settings), email=email, keywords=keyword or ())
+    place = place_of(settings, done.subscriber)
     address, removed = done.subscriber.email, _labels(done.removed, done.subscriber)
     if not done.is_gone:
         typer.echo(f"{address} no longer follows {removed}, in {place}.")
@@ -175,7 +177,6 @@ def rename(
     You can also run this after you changed the address in subscribers.toml. If only the address of an
     entry changed, digest detects this by itself; [b]digest rename NEW EMAIL --keep-file[/b] undoes it.
     """
-    from digest.cli.state_access import parsed_address
     from digest.service.directory import directory_of, place_of
     from digest.subscribers import editor
 
@@ -186,7 +187,7 @@ def rename(
     is_known = _rename_in_state(settings, email, new)
     if is_in_file:
         try:
-            editor.rename(directory, email=email, new=new)
+            place = place_of(settings, editor.rename(directory, email=email, new=new))
         except BaseException:
             if is_known:
                 _rename_in_state(settings, new, email)
@@ -201,6 +202,41 @@ def rename(
         typer.echo(f"{new} has the papers and choices of {email} again; {place} is unchanged.")
     else:
         typer.echo(f"Renamed {email} to {new} in {place}; papers received and online choices stay.")
+
+
+class Owner(StrEnum):
+    FILE = "file"
+    STATE = "state"
+
+
+def move(
+    ctx: typer.Context,
+    email: Email,
+    to: Annotated[
+        Owner, typer.Option("--to", help="Where the entry shall be: in the file, or in the state.")
+    ],
+) -> None:
+    """Move the entry of a subscriber between the file and the state, where those are who signed up.
+
+    They get the same digests as before: no paper is missed or comes twice, and online choices and links stay.
+    Comments of an entry stay in the file only as long as the entry does.
+    """
+    from digest.service.directory import directory_of, place_of
+    from digest.subscribers.combined import CombinedDirectory
+
+    settings = context_of(ctx).settings()
+    directory = directory_of(settings)
+    email = parsed_address(email)
+    if not isinstance(directory, CombinedDirectory):
+        raise ConfigurationError(
+            'subscribers = "database": all entries are in the state, and there is no file'
+        )
+    moved = directory.move(email, to_state=to is Owner.STATE)
+    if moved:
+        typer.echo(f"Moved {moved.email} to {place_of(settings, moved)}; the digests go on as before.")
+    else:
+        there = directory.find(email)
+        typer.echo(f"{email} is in {place_of(settings, there)} already.")
 
 
 def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:

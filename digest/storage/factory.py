@@ -19,8 +19,10 @@ from digest.storage.lock import descriptors_of, hold_state
 from digest.storage.pipeline_stores import LeaseStore
 from digest.storage.sqlite import backup, inspection
 from digest.storage.sqlite import errors as sqlite_errors
+from digest.storage.sqlite.entry_reader import open_reader
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Restored
+from digest.subscribers.stored import EntryReader
 
 State = Path | DatabaseUrl
 """Where the state is: a file of SQLite, or a database of PostgreSQL."""
@@ -84,6 +86,22 @@ def open_beside(state: State) -> Iterator[Store]:
         opened = open_copy(state)
     with opened as store:
         yield store
+
+
+@contextmanager
+def open_entries(state: State) -> Iterator[EntryReader | None]:
+    """Opens the entries of subscribers for reading. Gives `None` if there is no state yet.
+
+    A state file of an older version is neither changed nor copied. Raises `StateError`.
+    """
+    if not is_there(state):
+        yield None
+    elif isinstance(state, Path):
+        with open_reader(state) as reader:
+            yield reader
+    else:
+        with open_beside(state) as store:
+            yield store
 
 
 @contextmanager

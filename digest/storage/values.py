@@ -410,7 +410,13 @@ _MARK_BYTES = 8
 
 
 def entry_mark(subscriber: Subscriber) -> bytes:
-    """Returns a hash of what a subscriber's entry says, without the address."""
+    """Returns a hash of what a subscriber's entry says, without the address.
+
+    It is empty for who signed up: their address changes by command or on the pages, never by an edit of the
+    file.
+    """
+    if subscriber.is_signed_up:
+        return b""
     send_schedule, filters = subscriber.send_schedule, subscriber.filters
     content = (
         subscriber.name,

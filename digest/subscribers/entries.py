@@ -51,9 +51,9 @@ class Unsubscribed:
 class Imported:
     """What an import did: the addresses of entries that are new, or have other values now."""
 
-    added: tuple[str, ...]
-    changed: tuple[str, ...]
-    same: int
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    same: int = 0
 
 
 class Entries(ABC):

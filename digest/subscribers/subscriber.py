@@ -122,7 +122,8 @@ class Subscriber:
 
     `email` is as written; two addresses are equal if `digest.config.parsing.address_key` is.
     `muted` are keys of queries, never in the file: the subscriber chose them online
-    (`digest.subscribers.preferences`).
+    (`digest.subscribers.preferences`). `is_signed_up`: there is a file of subscribers, and their entry is in
+    the state, as that of everybody who signs up on the web pages.
     """
 
     email: str
@@ -133,6 +134,7 @@ class Subscriber:
     muted: frozenset[str] = frozenset()
     length: Length = "normal"
     discover: int = 0
+    is_signed_up: bool = False
 
     @property
     def heard(self) -> tuple[Keyword, ...]:
@@ -144,7 +146,7 @@ class Subscriber:
     def __reduce__(self) -> tuple[Any, ...]:
         """Takes half the time of the copy that dataclasses make."""
         copied = self.keywords, self.send_schedule, self.filters, self.muted, self.length, self.discover
-        return _copied_subscriber, (self.email, self.name, *copied)
+        return _copied_subscriber, (self.email, self.name, *copied, self.is_signed_up)
 
 
 def _copied_subscriber(
@@ -156,6 +158,7 @@ def _copied_subscriber(
     muted: frozenset[str],
     length: Length,
     discover: int,
+    is_signed_up: bool,
 ) -> Subscriber:
     return Subscriber(
         email=email,
@@ -166,6 +169,7 @@ def _copied_subscriber(
         muted=muted,
         length=length,
         discover=discover,
+        is_signed_up=is_signed_up,
     )
 
 

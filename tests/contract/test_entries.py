@@ -1,9 +1,14 @@
-"""What every store promises of the entries of the subscribers, where they are in the database."""
+"""What every store promises of the entries of the subscribers that are in the state."""
 
 import json
+from dataclasses import replace
 
+from digest.model.paper import ArxivId
 from digest.storage.base import Store
 from digest.subscribers.stored import EntryChange, StoredEntry
+from digest.subscribers.subscriber import Subscriber
+from tests.factories import make_subscriber
+from tests.stores import NOW
 
 ADA, BO = "ada@example.org", "bo@example.org"
 
@@ -88,3 +93,27 @@ def test_two_addresses_can_be_changed_one_after_the_other_in_one_step(store: Sto
     gone, new = EntryChange(before=stored(store, ADA), after=None), EntryChange(before=None, after=entry(ADA))
     assert store.change_entries([gone, new])
     assert stored(store, ADA).content == entry(ADA).content
+
+
+def signed_up(email: str) -> Subscriber:
+    return replace(make_subscriber(email), is_signed_up=True)
+
+
+def enrol(store: Store, *subscribers: Subscriber) -> bool:
+    """Whether these entries are told of as a change of addresses, after which they are enrolled."""
+    change = store.take_up_entries(subscribers, file=None, now=NOW)
+    store.enrol(subscribers, now=NOW, current_since=NOW)
+    store.count_as_seen(ADA, [ArxivId("2606.00001")])  # a subscriber who knows a paper is worth a question
+    return change is not None
+
+
+def test_only_who_is_in_the_file_has_another_address_after_an_edit_of_it(store: Store) -> None:
+    assert not enrol(store, signed_up(ADA))
+    assert not enrol(store, make_subscriber(BO))
+    assert not enrol(store, make_subscriber(BO), signed_up(ADA))
+    assert not enrol(store, make_subscriber(BO), make_subscriber(ADA))
+    assert not enrol(store, make_subscriber(BO), signed_up(ADA))
+    assert not enrol(store, make_subscriber(BO), make_subscriber(ADA), signed_up("cy@example.org"))
+    assert enrol(store, make_subscriber(BO), make_subscriber("ada@example.net"), signed_up("cy@example.org"))
+    assert store.subscriber_statuses(["ada@example.net"])
+    assert not store.subscriber_statuses([ADA])

@@ -226,6 +226,16 @@ async def test_subscribers_in_the_database_take_part_without_a_restart(
         await until(lambda: len(town.mails()) == 2)
 
 
+async def test_who_signs_up_takes_part_without_a_restart(tmp_path: Path, ear: socket.socket) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+        with SqliteStore(tmp_path / "digest.db") as other:
+            add_entries(other, SUBSCRIBER.replace("ada@", "bo@").replace('"tea"', '"day 8"'))
+        await until(lambda: len(town.store.covered_at()) == 2)
+        town.set_clock("2026-06-09 07:01")
+        await until(lambda: len(town.mails()) == 2)
+
+
 async def test_an_edit_between_the_first_reading_and_the_start_is_noticed(
     tmp_path: Path, ear: socket.socket
 ) -> None:

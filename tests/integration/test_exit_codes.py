@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "subscribe": ("bo@example.org", "-k", "tea"),
     "unsubscribe": ("ada@example.org",),
     "rename": ("ada@example.org", "new@example.org"),
+    "move": ("ada@example.org", "--to", "state"),
     "subscribers": (),
     "import": ("page.md", "--email", "ada@example.org"),
     "like": ("ada@example.org", "2606.00001"),

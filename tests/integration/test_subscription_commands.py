@@ -164,6 +164,7 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
     assert json.loads(digest("subscribers", "--json").out) == [
         {
             "email": "a@example.org",
+            "owner": "file",
             "name": None,
             "keywords": ["neural operator"],
             "names": {},
@@ -180,6 +181,7 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
         },
         {
             "email": "b@example.org",
+            "owner": "file",
             "name": "J\u00f6",
             "keywords": ["x ray"],
             "names": {},

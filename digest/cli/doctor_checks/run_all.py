@@ -16,7 +16,7 @@ from digest.errors import ConfigurationError, StateError
 from digest.keywords.broad_terms import cautions
 from digest.model.paper import one_line
 from digest.service.bootstrap import Setup
-from digest.service.directory import directory_of, place_of
+from digest.service.directory import directory_of, load_readable, place_of
 from digest.service.finding import Finding, Verdict, failed, ok, warning
 from digest.service.transports.base import transport_kind
 
@@ -67,15 +67,19 @@ def _read(config: Path | None, environ: Mapping[str, str]) -> tuple[Setup | None
     how = transport_kind(settings).summary(settings)
     found = ok(CONFIGURATION, f"{where}: {how}")
     try:
-        subscribers = directory_of(settings).load()
+        subscribers, unread = load_readable(directory_of(settings))
     except ConfigurationError as error:
         setup = Setup(config_file=file, settings=settings, subscribers=(), fingerprint=())
         return setup, (found, *_broken(SUBSCRIBERS, error))
     except StateError as error:
         setup = Setup(config_file=file, settings=settings, subscribers=(), fingerprint=())
-        return setup, (found, warning(SUBSCRIBERS, f"not read: {error.reason}", "see the check of the state"))
+        return setup, (found, _unread(error))
     setup = Setup(config_file=file, settings=settings, subscribers=subscribers, fingerprint=())
-    return setup, (found, _subscribers(setup))
+    return setup, (found, *([_unread(unread)] if unread else []), _subscribers(setup))
+
+
+def _unread(error: StateError) -> Finding:
+    return warning(SUBSCRIBERS, f"not all read: {error.reason}", "see the check of the state")
 
 
 def _broken(name: str, error: ConfigurationError) -> tuple[Finding, ...]:

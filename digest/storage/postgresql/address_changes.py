@@ -48,7 +48,7 @@ class Renaming(Part):
             return change
 
     def _change_of_address(self, db: Database, now: datetime) -> AddressChange | None:
-        """Returns `None` if no known subscriber is gone, or if there is no new one."""
+        """Returns `None` if no known subscriber of the file is gone, or if there is no new one."""
         gone = _GONE_COUNTS
         gone_count, known_count = db.execute(gone).fetchall()[0]
         (came_count,) = db.execute(f"SELECT count(*) {_CAME}").fetchall()[0]
@@ -136,10 +136,14 @@ _FORGET = (
     "DELETE FROM subscriber WHERE number = %s",
 )
 
-_GONE = "FROM entry WHERE NOT EXISTS (SELECT 1 FROM given WHERE given.address = entry.address)"
+_GONE = """
+FROM entry
+WHERE length(mark) > 0 AND NOT EXISTS (SELECT 1 FROM given WHERE given.address = entry.address)
+"""
 _CAME = """
 FROM given
-WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.address = given.address)
+WHERE length(mark) > 0
+    AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.address = given.address)
     AND NOT EXISTS (SELECT 1 FROM subscriber WHERE subscriber.address = given.address AND is_enrolled)
 """
 

@@ -42,10 +42,10 @@ class Renaming(Part):
             return change
 
     def _change_of_address(self, db: Database, now: datetime) -> AddressChange | None:
-        """Returns `None` if no known subscriber is gone, or if there is no new one."""
-        gone = "FROM entry WHERE address NOT IN (SELECT address FROM given)"
+        """Returns `None` if no known subscriber of the file is gone, or if there is no new one."""
+        gone = "FROM entry WHERE length(mark) > 0 AND address NOT IN (SELECT address FROM given)"
         came = (
-            "FROM given WHERE address NOT IN (SELECT address FROM entry)"
+            "FROM given WHERE length(mark) > 0 AND address NOT IN (SELECT address FROM entry)"
             " AND address NOT IN (SELECT address FROM subscriber WHERE is_enrolled)"
         )
         gone_count, known_count = db.execute(

@@ -1,4 +1,4 @@
-"""The entries of the subscribers, for `subscribers = "database"`."""
+"""The entries of the subscribers who are in the state."""
 
 from collections.abc import Sequence
 from datetime import datetime
