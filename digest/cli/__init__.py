@@ -44,7 +44,7 @@ from digest.cli.context import EXIT_CODES, INTERRUPTED, Context, exit_code, prob
 from digest.config import os_errors
 from digest.config.memory import collect_rarely
 from digest.errors import DigestError
-from digest.service.log import begin_log
+from digest.service.log import begin_log, print_or_log
 
 _MOST_PROBLEMS = 50
 
@@ -156,9 +156,10 @@ def main() -> None:
 
 
 def _print_problems(problems: Sequence[str]) -> None:
-    sys.stderr.writelines(f"error: {problem}\n" for problem in problems[:_MOST_PROBLEMS])
+    for problem in problems[:_MOST_PROBLEMS]:
+        print_or_log("error", problem)
     if len(problems) > _MOST_PROBLEMS:
-        sys.stderr.write(f"error: and {len(problems) - _MOST_PROBLEMS:,} more; correct these first\n")
+        print_or_log("error", f"and {len(problems) - _MOST_PROBLEMS:,} more; correct these first")
 
 
 def _refuse_other_encodings() -> None:
@@ -181,7 +182,7 @@ def _refuse_other_encodings() -> None:
 
 def _end_refused(error: OSError) -> NoReturn:
     """Reports an error of the operating system that no command expected, with its remedy in one line."""
-    sys.stderr.write(f"error: {os_errors.explain_with_path(error)}\n")
+    print_or_log("error", os_errors.explain_with_path(error))
     sys.exit(1 if os_errors.is_passing(error) else 2)
 
 

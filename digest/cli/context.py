@@ -64,6 +64,21 @@ def log_errors_only(ctx: typer.Context) -> None:
             logging.getLogger(name).setLevel(logging.ERROR)
 
 
+def log_as_set(ctx: typer.Context, *, is_service: bool = True) -> None:
+    """For what runs unattended: writes the log as `[log]` says. `-v` goes before `log.level`."""
+    import os
+
+    from digest.config.loader import log_settings
+    from digest.service.log import apply_log
+
+    context = context_of(ctx)
+    settings = log_settings(context.config, os.environ)
+    is_told = context.is_verbose or (settings.level is None and not is_service)
+    apply_log(settings, sets_level=not is_told)
+    if is_told:
+        log_errors_only(ctx)
+
+
 def problems_of(error: DigestError) -> tuple[str, ...]:
     """One text for each problem."""
     return error.problems if isinstance(error, ConfigurationError) else (str(error),)

@@ -1,11 +1,10 @@
 """`digest daemon`: the service."""
 
-import logging
 from typing import TYPE_CHECKING
 
 import typer
 
-from digest.cli.context import INTERRUPTED, context_of
+from digest.cli.context import INTERRUPTED, context_of, log_as_set
 
 if TYPE_CHECKING:
     from digest.service.sd_notify import Notifier
@@ -27,7 +26,7 @@ def daemon(context: typer.Context) -> None:
 
     share_heap()
     keep_what_is_there()
-    logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))
+    log_as_set(context)
     notifier = Notifier(os.environ)
     persist(lambda: _serve(context, notifier), notifier)
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.context import INTERRUPTED, context_of, log_errors_only, problems_of
+from digest.cli.context import INTERRUPTED, context_of, log_as_set, problems_of
 from digest.cli.options import AsObject, Moment
 from digest.config.parsing import counted
 from digest.errors import DigestError
+from digest.service.log import print_or_log
 
 if TYPE_CHECKING:
     import asyncio
@@ -51,7 +52,7 @@ def run(
 
     share_heap()
     keep_what_is_there()
-    log_errors_only(context)
+    log_as_set(context, is_service=False)
     try:
         setup = load_setup(context_of(context).config, converts=not dry_run)
         report, requests, planned, is_stopped = run_to_end(_cycle(setup, now, force=force, dry_run=dry_run))
@@ -116,7 +117,7 @@ def _stop(stop: "asyncio.Event", task: "asyncio.Task[Any] | None") -> None:
             task.cancel()
     else:
         stop.set()
-        typer.echo("stopping after the current mails; interrupt again to stop now", err=True)
+        print_or_log("note", "stopping after the current mails; interrupt again to stop now")
 
 
 def _summary(report: "CycleReport | None", requests: int) -> dict[str, Any]:
@@ -152,14 +153,13 @@ def _tell(
     from digest.service.transports.base import transport_kind
 
     for error in report.errors:
-        typer.echo(f"error: {error}", err=True)
+        print_or_log("error", error)
     for note in report.notes:
-        typer.echo(f"note: {note}", err=True)
+        print_or_log("note", note)
     if not setup.subscribers:
-        typer.echo(
-            f"note: no subscribers yet in {place_of(setup.settings)}:"
-            " `digest subscribe EMAIL -k KEYWORD` adds one",
-            err=True,
+        print_or_log(
+            "note",
+            f"no subscribers yet in {place_of(setup.settings)}: `digest subscribe EMAIL -k KEYWORD` adds one",
         )
     typer.echo(
         f"{counted(report.papers_new, 'new paper')} in {counted(requests, 'request')} to arXiv; "

@@ -2,7 +2,7 @@
 
 import typer
 
-from digest.cli.context import context_of
+from digest.cli.context import context_of, log_as_set
 
 
 def web(context: typer.Context) -> None:
@@ -11,12 +11,10 @@ def web(context: typer.Context) -> None:
     Needs [cyan]web.base_url[/cyan] in digest.toml ([cyan]digest docs web[/cyan]). Changes of
     subscribers.toml take effect by themselves. While the disk is full, the command waits.
     """
-    import logging
-
     from digest.service.sd_notify import Notifier
     from digest.service.wait_for_state import persist
 
-    logging.getLogger("digest").setLevel(min(logging.INFO, logging.getLogger().level))
+    log_as_set(context)
     persist(lambda: _serve(context), Notifier({}))
 
 

@@ -13,6 +13,7 @@ from pydantic_settings import EnvSettingsSource, InitSettingsSource
 
 from digest.config.database_url import is_address, is_database, masked
 from digest.config.local_timezone import machine_zone
+from digest.config.operator_settings import Log
 from digest.config.os_errors import is_file
 from digest.config.parsing import nearest, parse_toml, read_text, shown, unknown_key, unreadable
 from digest.config.settings import (
@@ -130,6 +131,25 @@ def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
         raise ConfigurationError(*_problems(error, sources)) from error
 
 
+def log_settings(config: Path | None, environ: Mapping[str, str]) -> Log:
+    """`[log]` alone, before the other settings are checked. What is wrong there counts as not set."""
+    try:
+        file = find_config(config, environ)
+        table = parse_toml(read_text(file), file).get("log") if file else None
+    except ConfigurationError:  # `load_settings` reports it
+        table = None
+    given = dict(table) if isinstance(table, dict) else {}
+    for key in Log.model_fields:
+        if value := environ.get(_variable(("log", key))):
+            given[key] = value
+    known = {key: value for key, value in given.items() if key in Log.model_fields}
+    try:
+        return Log.model_validate(known)
+    except ValidationError as error:
+        wrong = {detail["loc"][0] for detail in error.errors()}
+        return Log.model_validate({key: value for key, value in known.items() if key not in wrong})
+
+
 class _Environment(EnvSettingsSource):
     """pydantic-settings' reading of variables, from the given ones instead of the process's environment."""
 
@@ -190,8 +210,8 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
             ours[name] = value
         else:
             near = nearest(name.removeprefix(_PREFIX), [one.removeprefix(_PREFIX) for one in known])
-            hint = f"; did you mean {_PREFIX}{near}?" if near else ""
-            _log.warning("unknown environment variable %s is ignored%s", name, hint)
+            hint = f"did you mean {_PREFIX}{near}?" if near else None
+            _log.warning("unknown environment variable ignored name=%s hint=%s", name, hint)
     return ours
 
 
@@ -278,11 +298,8 @@ def _zone_here(environ: Mapping[str, str], *, is_needed: bool) -> str:
     zone = machine_zone(environ)
     if zone is None:
         said = f"TZ={environ['TZ']}" if environ.get("TZ") else "/etc/localtime"
-        _log.warning(
-            "the time zone of this machine cannot be read from %s, using UTC; set defaults.timezone,"
-            ' for example "Europe/Berlin"',
-            said,
-        )
+        remedy = 'set defaults.timezone, for example "Europe/Berlin"'
+        _log.warning("time zone of this machine unknown, UTC is used source=%s remedy=%s", said, remedy)
     return zone or "UTC"
 
 

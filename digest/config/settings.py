@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from digest.config.database_url import DatabaseUrl, parse_state
+from digest.config.operator_settings import Log, Operator
 from digest.config.os_errors import explain
 from digest.config.parsing import (
     MOST_DISCOVERED,
@@ -381,15 +382,6 @@ class Defaults(Section):
     )
 
 
-class Operator(Section):
-    """`[operator]`: who gets a mail if fetching fails, and a weekly report."""
-
-    email: Address | None = Field(default=None, description="a mail address")
-    heartbeat: Annotated[int | None, BeforeValidator(parse_weekday)] = Field(
-        default=None, description="a weekday"
-    )
-
-
 class Settings(BaseSettings):
     """All settings, as `digest.config.loader.load_settings` returns them."""
 
@@ -419,6 +411,7 @@ class Settings(BaseSettings):
 
     web: Web = Field(default_factory=Web, description="a table: [web]")
     operator: Operator = Field(default_factory=Operator, description="a table: [operator]")
+    log: Log = Field(default_factory=Log, description="a table: [log]")
 
     @field_validator("state_password")
     @classmethod

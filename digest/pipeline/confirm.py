@@ -43,10 +43,12 @@ async def confirm_changes(
                     sent += 1
                     await asyncio.to_thread(store.note_confirmed, one.number, now=now)
                 else:
-                    reply = receipt.reply.replace(one.email, "the recipient")
-                    _log.warning("change not confirmed number=%d cause=%s", one.number, reply)
+                    _log.warning(
+                        "change not confirmed number=%d cause=%s",
+                        one.number, receipt.reply, extra={"address": one.email},
+                    )  # fmt: skip
     except ServerUnavailable as error:
-        _log.warning("changes not confirmed waiting=%d cause=%s", len(waiting) - sent, error)
+        _log.warning("changes not confirmed count=%d cause=%s", len(waiting) - sent, error)
     return sent
 
 

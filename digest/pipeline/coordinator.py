@@ -294,8 +294,9 @@ class MailingCoordinator:
         settlement = await self._refusals.settle(now)
         receipt_writer = ReceiptWriter(self._store, self._clock, self.stop, sessions=1, holder=self.holder)
         for one, receipt, decision in settlement.counted:
-            await receipt_writer.write(delivery_result(one, receipt, now, decision))
-            error = error_of(one, receipt)
+            result = delivery_result(one, receipt, now, decision)
+            await receipt_writer.write(result)
+            error = error_of(one, receipt, result)
             if decision is Decision.SUPPRESS:
                 self.report.suppressed += 1
                 error = f"{one.email} gets no more mail, until `digest resume {one.email}`: {receipt.reply}"

@@ -72,7 +72,7 @@ class ReceiptWriter:
                 if self._stop.is_set() or loop.time() > until:
                     raise
                 if not is_logged:
-                    _log.error("the results of sent mails cannot be stored, waiting: %s", error)
+                    _log.error("results of sent mails cannot be stored, waiting cause=%s", error)
                 is_logged = True
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), _PAUSE)

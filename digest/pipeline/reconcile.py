@@ -24,7 +24,7 @@ def take_up_restored(store: RestoreStore, *, now: datetime) -> tuple[str, ...]:
         f"an older copy of the state{made} was put in its place: papers that were mailed since then may come"
         " once more, and the preferences that subscribers saved since then are lost (digest docs delivery)"
     )
-    _log.warning(note)
+    _log.warning("older state in place note=%s", note)
     return (note,)
 
 
@@ -37,7 +37,7 @@ def take_up_file(store: EnrolStore, host: str, content: str, *, now: datetime) -
     if other is None:
         return ()
     note = explain_other_file(other)
-    _log.warning(note)
+    _log.warning("another file of subscribers in force note=%s", note)
     return (note,)
 
 
@@ -74,10 +74,9 @@ def take_up_entries(
             "an address was changed in subscribers.toml: the subscriber is known (digest docs configuration)"
         )
         return (_renamed(change),)
+    remedy = "if one only has another address, use `digest rename OLD NEW`"
     _log.warning(
-        "subscribers.toml gone=%d new=%d: if one only has another address, use `digest rename OLD NEW`",
-        change.gone,
-        change.came,
+        "entries replaced in subscribers.toml gone=%d new=%d remedy=%s", change.gone, change.came, remedy
     )
     return (_apart(change),)
 

@@ -5,6 +5,7 @@ The process that coordinates all shares may be another one: nothing here knows w
 
 import asyncio
 import logging
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -35,6 +36,8 @@ _LEASE_POLL = 0.02
 """How many seconds pass between two looks whether the lease was renewed."""
 
 _LOST = "this host was cut off from the database for so long that others took over its mails"
+
+_CODE = re.compile(r"[2-5]\d\d\b")
 
 _STATES = {
     Outcome.SENT: MailingState.SENT,
@@ -354,19 +357,27 @@ class Share:
             return
         if receipt.outcome is Outcome.SENT:
             self._coordinator.accepted(address_key(one.email))
-        await self._receipt_writer.write(delivery_result(one, receipt, self._clock()))
+        result = delivery_result(one, receipt, self._clock())
+        await self._receipt_writer.write(result)
         self._held.discard(one.number)
-        self._coordinator.recorded(error_of(one, receipt))
+        self._coordinator.recorded(error_of(one, receipt, result))
 
 
-def error_of(one: RenderedMessage, receipt: Receipt) -> str | None:
-    """Logs what became of a mail. Returns the error for the operator unless it was sent."""
+def error_of(one: RenderedMessage, receipt: Receipt, result: DeliveryResult) -> str | None:
+    """Logs what became of a mail. Returns the error for the operator unless it was sent.
+
+    The log decides whether it may contain the address, which replies often quote.
+    """
+    who, attempt = {"address": one.email}, one.attempts + 1
     if receipt.outcome is Outcome.SENT:
-        _log.debug("mailing sent number=%d to=%s", one.number, one.email)
+        _log.debug("mailing sent number=%d attempt=%d", one.number, attempt, extra=who)
         return None
-    # Replies often quote the address. The log must not contain it.
-    reply = receipt.reply.replace(one.email, "the recipient")
-    _log.warning("mailing not sent number=%d outcome=%s cause=%s", one.number, receipt.outcome.value, reply)
+    code = int(found[0]) if (found := _CODE.match(receipt.reply)) else None
+    _log.warning(
+        "mailing not sent number=%d attempt=%d state=%s outcome=%s code=%s next_try=%s cause=%s",
+        one.number, attempt, result.state.value, receipt.outcome.value, code, result.due_at, receipt.reply,
+        extra=who,
+    )  # fmt: skip
     return f"the digest for {one.email} waits: {receipt.reply}"
 
 

@@ -21,6 +21,7 @@ from digest.pipeline.progress import OutboxStatus, covered_until, outbox_status,
 from digest.pipeline.schedule import fetch_due_at, slot_after
 from digest.service import long_tasks
 from digest.service.bootstrap import Fingerprint, Setup, build_cycle, open_client
+from digest.service.log import apply_log
 from digest.service.long_tasks import LongTasks
 from digest.service.operator_mail import last_heartbeat
 from digest.service.sd_notify import Notifier
@@ -73,7 +74,7 @@ class Daemon(LongTasks):
         self._server_failures = 0
         self._seen_confirmations: frozenset[int] = frozenset()
         self._first_due_at: datetime | None = None
-        self._logged_wait = "digests wait count=0"
+        self._logged_wait: tuple[object, ...] = (0, None, None)
         self._metrics = Metrics()
         self._links = links_for(setup.settings.web.base_url, store)
 
@@ -111,7 +112,7 @@ class Daemon(LongTasks):
             delivery = self._setup.settings.delivery
             _log.info("ready subscribers=%d transport=%s", len(self._setup.subscribers), delivery.transport)
             if address:
-                _log.info("web pages at %s", address)
+                _log.info("web pages served url=%s", address)
             await self._stop.wait()
             self._notifier.stopping()
             for task in (fetching, *watching):
@@ -141,7 +142,7 @@ class Daemon(LongTasks):
         if due_at is not None and due_at > self._clock():
             status = f"{self._status()}, asking arXiv next at {due_at:%Y-%m-%d %H:%M} UTC"
             self._notifier.status(status)
-            _log.info(status)
+            _log.info("asking arXiv next at=%s subscribers=%d", due_at, len(self._setup.subscribers))
             return due_at
         async with leased(self._store, FETCHING) as lease:
             if lease is None:
@@ -166,9 +167,9 @@ class Daemon(LongTasks):
         self._last_fetch = last
         await asyncio.to_thread(self._store.note_last_fetch, last)
         if report.missing_at:
-            _log.warning(not_announced(report.missing_at))
+            _log.warning("arXiv announced nothing cause=%s", not_announced(report.missing_at))
         if not (report.papers_new or report.errors) and (reason := why_quiet(self._clock())):
-            _log.info(reason)
+            _log.info("nothing new cause=%s", reason)
         self._mail_now.set()
         return self._clock()
 
@@ -225,13 +226,12 @@ class Daemon(LongTasks):
 
     def _log_waiting(self, waits: OutboxStatus, retry_at: datetime | None) -> None:
         """Logs how many digests wait, only if that has changed."""
-        line = f"digests wait count={waits.waiting}"
-        if waits.waiting and retry_at:
-            cause = waits.cause or "not tried yet"
-            line += f" next_try={retry_at:%FT%TZ} cause={cause}"
-        if line != self._logged_wait:
-            _log.log(logging.WARNING if waits.waiting else logging.INFO, line)
-            self._logged_wait = line
+        cause = waits.cause or "not tried yet"
+        waiting = (waits.waiting, *((retry_at, cause) if waits.waiting and retry_at else (None, None)))
+        if waiting != self._logged_wait:
+            level = logging.WARNING if waits.waiting else logging.INFO
+            _log.log(level, "digests wait count=%d next_try=%s cause=%s", *waiting)
+            self._logged_wait = waiting
 
     async def _mail_once(self) -> DeliveryReport:
         await self._check_preferences()
@@ -261,7 +261,7 @@ class Daemon(LongTasks):
         if not self._is_other_file:
             await self._cycle().finish(self._subscribers, brakes=report.brakes, now=now)
         for note in report.notes:
-            _log.warning(note)
+            _log.warning("note of a mailing note=%s", note)
         composed = report.composed.composed
         if composed or report.sent or report.errors:
             _log.info("mailed composed=%d sent=%d deferred=%d", composed, report.sent, report.deferred)
@@ -304,12 +304,13 @@ class Daemon(LongTasks):
         try:
             setup = await asyncio.to_thread(self._load)
         except ConfigurationError as error:
-            _log.error("reload refused, the last valid files remain in use:\n%s", error)
+            _log.error("reload refused, the last valid files remain in use cause=%s", error)
             return
         if setup.settings.state != self._setup.settings.state:
-            _log.warning("state moved to %s: takes effect at the next start", setup.settings.state)
+            _log.warning("state moved, takes effect at the next start path=%s", setup.settings.state)
+        apply_log(setup.settings.log)
         if setup.settings.web != self._setup.settings.web:
-            _log.warning("[web] was changed: takes effect at the next start")
+            _log.warning("[web] was changed, takes effect at the next start")
         await self._enrol(setup)
         self._fetch_now.set()
         self._mail_now.set()

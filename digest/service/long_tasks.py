@@ -34,7 +34,7 @@ class LongTasks:
             try:
                 return await task()
             except Exception:
-                _log.exception("%s ended with an unexpected error and starts again", name)
+                _log.exception("task ended with an unexpected error and starts again task=%s", name)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), RESTART_AFTER.total_seconds())
                 return None
@@ -53,9 +53,9 @@ class LongTasks:
         try:
             return await job()
         except DigestError as error:
-            _log.error("%s failed: %s", name, error)
+            _log.error("step failed step=%s cause=%s", name, error)
         except Exception:
-            _log.exception("%s failed: unexpected error", name)
+            _log.exception("step failed with an unexpected error step=%s", name)
         return None
 
     async def _sleep(self, until: datetime, wake: asyncio.Event) -> None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from digest.config.settings import Operator
+from digest.config.operator_settings import Operator
 from digest.errors import ServerUnavailable
 from digest.mail.message import SenderIdentity
 from digest.mail.transport import Outcome, Transport
@@ -49,9 +49,10 @@ async def notify_operator(
         _log.warning("operator mail not sent notice=%s cause=%s", notice, error)
         return None
     if receipt.outcome not in {Outcome.SENT, Outcome.UNKNOWN}:
-        # Replies often quote the address. The log must not contain it.
-        reply = receipt.reply.replace(operator.email, "the operator")
-        _log.warning("operator mail not sent notice=%s cause=%s", notice, reply)
+        _log.warning(
+            "operator mail not sent notice=%s cause=%s",
+            notice, receipt.reply, extra={"address": operator.email},
+        )  # fmt: skip
         return None
     ends = OperatorNotice.OUTAGE if notice is OperatorNotice.RECOVERY else None
     await asyncio.to_thread(store.record_notice, notice, ends=ends, now=now)

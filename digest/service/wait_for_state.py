@@ -40,7 +40,7 @@ def _wait(error: AlreadyRunning | StateError, notifier: "Notifier", waits: int) 
     from time import sleep
 
     if waits % _TRIES_PER_LOG == 0:
-        _log.error("waiting, trying again every %.0f s: %s", _LOOK_SECONDS, error)
+        _log.error("waiting, trying again every_seconds=%.0f cause=%s", _LOOK_SECONDS, error)
     notifier.ready(f"waiting: {error}")
     notifier.alive()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the next attempt reads the files again

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from digest.errors import ConfigurationError, DigestError, StateError
 from digest.service.bootstrap import Setup
+from digest.service.log import apply_log
 from digest.web.metrics import Metrics
 from digest.web.server import serving
 
@@ -29,7 +30,7 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
         clock=lambda: datetime.now(UTC),
         metrics=Metrics(),
     ) as address:
-        _log.info("listening at %s", address)
+        _log.info("web pages served url=%s", address)
         seen = setup.fingerprint
         while not stop.is_set():
             with suppress(TimeoutError):
@@ -37,18 +38,19 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
             try:
                 found = await asyncio.to_thread(setup.fingerprint_now)
             except StateError as error:
-                _log.error("subscribers cannot be read, the last ones remain in use: %s", error)
+                _log.error("subscribers cannot be read, the last ones remain in use cause=%s", error)
                 continue
             if found != seen:
                 seen = found
                 now = await _reread(load) or now
+                apply_log(now.settings.log)
 
 
 async def _reread(load: Callable[[], Setup]) -> Setup | None:
     try:
         return await asyncio.to_thread(load)
     except ConfigurationError as error:
-        _log.error("reload refused, the last valid files remain in use:\n%s", error)
+        _log.error("reload refused, the last valid files remain in use cause=%s", error)
     except (DigestError, OSError) as error:
-        _log.error("reload failed, the last valid files remain in use: %s", error)
+        _log.error("reload failed, the last valid files remain in use cause=%s", error)
     return None

@@ -28,7 +28,7 @@ from digest.pipeline.policy import domain_of
 from digest.pipeline.rendering import RenderedMessage, Write
 from digest.pipeline.share import RoundResult, Share
 from digest.service.event_loop import run
-from digest.service.log import begin_log
+from digest.service.log import begin_log, end_log
 from digest.service.mail_setup import build_mail_writer
 from digest.service.worker_messages import (
     Batch,
@@ -77,7 +77,7 @@ def main() -> None:
         return
     if not isinstance(setup, WorkerSetup):
         raise TypeError(setup)
-    begin_log(logging.WARNING, os.environ)
+    begin_log(logging.WARNING, os.environ, setup.log_style)
     for name, level in setup.log_levels.items():
         logging.getLogger(name).setLevel(level)
     opened: list[Store] = []
@@ -94,6 +94,7 @@ def main() -> None:
         run(_work(setup, place, connections[place], store, write))
     for pid in others:
         os.waitpid(pid, 0)
+    end_log()
     os._exit(0)  # skips freeing the large caches object by object
 
 

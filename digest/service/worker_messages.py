@@ -17,6 +17,7 @@ from digest.mail.transport import Receipt, Transport
 from digest.pipeline.plan import ComposeReport, DueSubscriber
 from digest.pipeline.rendering import RenderedMessage
 from digest.pipeline.share import RoundResult
+from digest.service.log import LogStyle
 from digest.service.mail_setup import WriterSetup
 from digest.storage.factory import State
 from digest.storage.rate_limit import Limits
@@ -29,7 +30,8 @@ class WorkerSetup:
     """What all workers of a mailing need. `holders` and `sessions` have one for each worker.
 
     `now` was the time when the clock that all processes share (`time.monotonic`) had `monotonic`. Nothing is
-    composed without `backlog_since`. `log_levels` are by the name of the logger.
+    composed without `backlog_since`. The log is written as in the first process: `log_levels` are by the name
+    of the logger.
     """
 
     state: State
@@ -41,6 +43,7 @@ class WorkerSetup:
     holders: Sequence[str]
     sessions: Sequence[int]
     log_levels: Mapping[str, int]
+    log_style: LogStyle | None = None
     backlog_since: datetime | None = None
 
 

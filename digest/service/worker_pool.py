@@ -21,6 +21,7 @@ from digest.errors import StateError, WorkerGone
 from digest.mail.transport import Transport
 from digest.pipeline.coordinator import MailingCoordinator
 from digest.pipeline.share import RoundResult
+from digest.service.log import current_style
 from digest.service.mail_setup import WriterSetup
 from digest.service.worker_messages import (
     Batch,
@@ -113,6 +114,7 @@ class WorkerPool:
             holders=[f"{coordinator.holder}/{number}" for number in range(1, count + 1)],
             sessions=shared_out(coordinator.sessions, count),
             log_levels=_log_levels(),
+            log_style=current_style(),
             backlog_since=coordinator.backlog_since,
         )
 

@@ -146,7 +146,7 @@ class PoliteClient:
                     f" {again_at:%H:%M:%S}, try {attempt + 1} of {self._settings.tries}"
                 )
                 _log.warning(
-                    "arXiv request failed, trying again url=%s attempt=%d of=%d pause=%.1fs cause=%s",
+                    "arXiv request failed url=%s attempt=%d tries=%d pause_seconds=%.1f cause=%s",
                     url, attempt, self._settings.tries, pause, error.reason,
                 )  # fmt: skip
             else:
@@ -176,7 +176,7 @@ class PoliteClient:
             ) from error
 
     def _notify_of_turn(self, text: str) -> None:
-        _log.warning("%s", text)
+        _log.warning("waiting for the turn to ask arXiv cause=%s", text)
         self.notify(text)
 
     async def _fetch(self, question: _Question) -> bytes:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -58,7 +59,9 @@ class RateLimiter:
         report_after: timedelta = REPORT_AFTER,
         hosts: HostLeases | None = None,
     ) -> None:
-        self.notify: Callable[[str], None] = _log.warning
+        self.notify: Callable[[str], None] = partial(
+            _log.warning, "waiting for the turn to ask arXiv cause=%s"
+        )
         self.waits_for = ""
         self._path = path
         self._interval = interval

@@ -94,7 +94,7 @@ class Application:
             _log.error("a page could not be made page=%s cause=%s", page, error)
             return self.saying(503, {"Retry-After": "120"}, _UNCHANGED if is_change else None)
         except TimeoutError:
-            _log.error("a page could not be made page=%s cause=it took too long", page)
+            _log.error("a page could not be made page=%s cause=%s", page, "it took too long")
             return self.saying(503, {"Retry-After": "120"}, _UNCERTAIN if is_change else None)
         except Exception as error:  # its text may hold parts of the request
             _log.error("a page could not be made page=%s cause=%s", page, where_of(error))

@@ -187,4 +187,4 @@ class ConnectionLimiter:
         now = asyncio.get_running_loop().time()
         if self._warned_at is None or now - self._warned_at >= _WARN_EVERY:
             self._warned_at = now
-            _log.warning("%s", what)
+            _log.warning("connections limited cause=%s", what)

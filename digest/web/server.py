@@ -89,7 +89,7 @@ async def serving(
             if settings.metrics_listen and settings.metrics_address:
                 private = _listening("metrics_listen", settings.metrics_listen, settings.metrics_address)
                 listeners.append((stack.enter_context(private), True))
-                _log.info("figures at %s/metrics", _url_of(listeners[-1][0]))
+                _log.info("metrics served url=%s", f"{_url_of(listeners[-1][0])}/metrics")
             limiter = ConnectionLimiter(
                 _server_of(runner),
                 limit=connections_for(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),

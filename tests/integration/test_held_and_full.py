@@ -215,7 +215,9 @@ async def _turn(rate_limiter: RateLimiter) -> None:
         pass
 
 
-@pytest.mark.parametrize(("command", "word"), [("daemon", "ready subscribers=0"), ("web", "listening at")])
+@pytest.mark.parametrize(
+    ("command", "word"), [("daemon", "ready subscribers=0"), ("web", "web pages served")]
+)
 async def test_services_wait_for_a_full_disk_and_go_on_by_themselves(
     disk: Disk, tmp_path: Path, command: str, word: str
 ) -> None:
@@ -240,7 +242,7 @@ async def test_services_wait_for_a_full_disk_and_go_on_by_themselves(
     ):
         assert process.stderr is not None
         first = (await process.stderr.readline()).decode()
-        assert "waiting, trying again every" in first
+        assert "waiting, trying again every_seconds=" in first
         assert "No space left on device" in first or "the disk is full" in first
         disk.clear()
         second = (await process.stderr.readline()).decode()

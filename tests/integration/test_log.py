@@ -50,7 +50,7 @@ async def first_line(folder: Path, *, is_journal: bool) -> str:
 @pytest.mark.parametrize("is_journal", [True, False])
 async def test_lines_have_a_time_where_no_journal_adds_one(tmp_path: Path, is_journal: bool) -> None:
     line = await first_line(tmp_path, is_journal=is_journal)
-    assert re.match(f"{'' if is_journal else TIME}INFO digest.service.daemon: ready", line), line
+    assert re.match(f"{'<6>' if is_journal else TIME}INFO digest.service.daemon: ready", line), line
 
 
 def test_without_the_variable_or_an_output_there_is_no_journal() -> None:

@@ -7,7 +7,7 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from digest.config.settings import Operator
+from digest.config.operator_settings import Operator
 from digest.errors import ServerUnavailable
 from digest.mail.message import SenderIdentity
 from digest.mail.transport import Outcome, Outgoing, Receipt, Session

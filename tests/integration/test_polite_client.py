@@ -251,7 +251,7 @@ async def test_a_redirect_is_followed_in_a_turn_of_its_own(tmp_path: Path) -> No
 
 
 def pauses(log: pytest.LogCaptureFixture) -> list[float]:
-    found = (re.search(r"pause=([\d.]+)s", record.getMessage()) for record in log.records)
+    found = (re.search(r"pause_seconds=([\d.]+) ", record.getMessage()) for record in log.records)
     return [float(match[1]) for match in found if match]
 
 
@@ -266,7 +266,7 @@ async def test_the_pauses_between_tries_double(tmp_path: Path, caplog: pytest.Lo
         assert time.monotonic() - started >= 0.1 + 0.2 + 0.4
     assert pauses(caplog) == [pytest.approx(pause * 1.05, rel=0.06, abs=0.06) for pause in (0.1, 0.2, 0.4)]
     assert "cause=arXiv is overloaded" in caplog.text
-    assert "attempt=1 of=4" in caplog.text
+    assert "attempt=1 tries=4" in caplog.text
 
 
 @pytest.mark.parametrize("seconds", [1, 7])

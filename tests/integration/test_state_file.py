@@ -183,7 +183,7 @@ def test_what_a_migration_finds_is_kept_beside_and_serves_the_older_version(
         with SqliteStore(path) as store:
             store.suppress("ada@example.org", cause="550", now=NOW)
     assert [record.message for record in caplog.records] == [
-        f"the state is converted to the format of this version; the former one is kept in {former}"
+        f"state converted to the format of this version path={former}"
     ]
     assert former.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(former)) as kept:

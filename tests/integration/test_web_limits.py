@@ -312,7 +312,7 @@ async def test_figures_are_there_at_the_address_that_is_for_them_alone(
             async with serving_town(tmp_path, metrics_listen=taken):
                 pass
     async with serving_town(tmp_path, metrics_listen="127.0.0.1:0") as town:
-        (address,) = re.findall(r"figures at (\S+)/metrics", caplog.text)
+        (address,) = re.findall(r"metrics served url=(\S+)/metrics", caplog.text)
         async with town.session.get(f"{address}/metrics") as answer:
             assert (answer.status, "digest_subscribers 2.0" in await answer.text()) == (200, True)
         assert (await town.get("/metrics")).status == 404

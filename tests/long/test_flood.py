@@ -108,7 +108,7 @@ async def test_a_mail_that_is_due_leaves_within_a_minute_and_pages_are_there(tmp
         try:
             assert daemon.stderr
             async with asyncio.timeout(15):
-                while not (log and "web pages at" in log[-1]):
+                while not (log and "web pages served" in log[-1]):
                     log.append((await daemon.stderr.readline()).decode())
             address = log[-1].rpartition(" at ")[2].strip()
             port = int(address.rpartition(":")[2])

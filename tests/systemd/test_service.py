@@ -15,7 +15,7 @@ pytestmark = pytest.mark.long
 
 STATE = "/var/lib/private/arxiv-digest"
 DYNAMIC_USERS = range(61184, 65520)  # systemd.exec(5), DynamicUser=
-FETCHED = "asking arXiv next at"
+FETCHED = "asking arXiv next at="
 
 
 def status_of(machine: Machine, pid: str) -> dict[str, str]:

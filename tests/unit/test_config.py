@@ -147,6 +147,9 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_WEB__SIGNUPS_PER_NETWORK": "10",
         "DIGEST_OPERATOR__EMAIL": "op@example.org",
         "DIGEST_OPERATOR__HEARTBEAT": "mon",
+        "DIGEST_LOG__FORMAT": "json",
+        "DIGEST_LOG__LEVEL": "debug",
+        "DIGEST_LOG__ADDRESSES": "true",
     }
     assert set(environ) == {"DIGEST_" + "__".join(key).upper() for key in KEYS}
     settings = load("", environ)
@@ -171,6 +174,7 @@ def test_every_key_can_come_from_the_environment() -> None:
     web = settings.web
     assert (web.most_papers_a_day, web.signups_per_hour, web.signups_per_network) == (50, 20, 10)
     assert (settings.operator.email, settings.operator.heartbeat) == ("op@example.org", 0)
+    assert (settings.log.format, settings.log.level, settings.log.addresses) == ("json", "debug", True)
 
 
 @pytest.mark.parametrize(
@@ -336,7 +340,7 @@ def test_tz_may_name_a_file_and_what_has_no_name_is_told(
     (tmp_path / "timezone").write_text("Asia/Tokyo\n")
     assert machine_zone({}, nothing, tmp_path / "timezone") == "Asia/Tokyo"
     load_settings(None, {"TZ": "XYZ-1XYT,M3.5.0,M10.5.0/3"})
-    assert "cannot be read from TZ=XYZ-1XYT,M3.5.0,M10.5.0/3, using UTC" in caplog.text
+    assert "unknown, UTC is used source=TZ=XYZ-1XYT,M3.5.0,M10.5.0/3" in caplog.text
     caplog.clear()
     load_settings(None, {"TZ": "XYZ-1XYT", "DIGEST_DEFAULTS__TIMEZONE": "Asia/Tokyo"})
     assert not caplog.text
@@ -528,8 +532,8 @@ def test_an_unknown_variable_is_a_problem_in_a_known_section_only(caplog: pytest
     with caplog.at_level(logging.WARNING):
         load("", {"DIGEST_FOO": "x", "DIGEST_STAT": "y"})
     assert [record.getMessage() for record in caplog.records] == [
-        "unknown environment variable DIGEST_FOO is ignored",
-        "unknown environment variable DIGEST_STAT is ignored; did you mean DIGEST_STATE?",
+        "unknown environment variable ignored name=DIGEST_FOO hint=None",
+        "unknown environment variable ignored name=DIGEST_STAT hint=did you mean DIGEST_STATE?",
     ]
 
 

@@ -45,7 +45,7 @@ def matched_words(paper: Paper, keywords: tuple[str, ...]) -> tuple[str, ...]:
     try:
         return _matched_words(paper, keywords)
     except Exception as error:  # no text of an author may stop a mail
-        _log.warning("no words marked paper=%s cause=%s: %s", paper.id, type(error).__name__, error)
+        _log.warning("no words marked paper=%s cause=%s", paper.id, f"{type(error).__name__}: {error}")
         return ()
 
 

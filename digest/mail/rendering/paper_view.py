@@ -75,7 +75,9 @@ def build_card(paper: Paper) -> Card:
         for text in texts.values():
             str(text), text.__html__()
     except Exception as error:  # no text of an author may stop a mail or a page
-        _log.warning("paper shown as its title paper=%s cause=%s: %s", paper.id, type(error).__name__, error)
+        _log.warning(
+            "paper shown as its title paper=%s cause=%s", paper.id, f"{type(error).__name__}: {error}"
+        )
         return build_bare_card(paper)
     for name, text in texts.items():
         if text.failure:

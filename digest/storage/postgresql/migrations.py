@@ -36,7 +36,7 @@ def migrate(db: Database, url: DatabaseUrl) -> None:
             for statement in statements:
                 db.execute(statement)
             db.execute("INSERT INTO digest_migration (name) VALUES (%s)", [name])
-            _log.info("the database has the format %s now", name)
+            _log.info("database converted to the format of this version format=%s", name)
 
 
 def require_current(db: Database, url: DatabaseUrl) -> None:

@@ -163,7 +163,7 @@ def _keep_former(path: Path, migration: str) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    _log.warning("the state is converted to the format of this version; the former one is kept in %s", former)
+    _log.warning("state converted to the format of this version path=%s", former)
 
 
 def refuse_folder(path: Path) -> None:
