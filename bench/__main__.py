@@ -19,6 +19,7 @@ from bench import (
     subscribers,
     tex,
     whole_run,
+    workers,
     writing,
 )
 from bench.figures import Figure, seconds, table
@@ -35,6 +36,7 @@ _MEASURES: Mapping[str, Callable[[float], Iterator[Figure]]] = {
     "delivery": delivery.measure,
     "composing": composing.measure,
     "run": whole_run.measure,
+    "workers": workers.measure,
     "databases": databases.measure,
     "growth": growth.measure,
     "interest": interest.measure,
@@ -44,7 +46,7 @@ _MEASURES: Mapping[str, Callable[[float], Iterator[Figure]]] = {
 _ONLY_IF_NAMED = {"databases", "scale"}
 """They need PostgreSQL, and the second takes half an hour."""
 
-_OVER_ARXIV = {"requests", "memory", "run", "databases", "growth"}
+_OVER_ARXIV = {"requests", "memory", "run", "workers", "databases", "growth"}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -5,12 +5,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from bench.peak import family_bytes
+from bench.peak import family, family_bytes
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,8 +63,13 @@ class Installation:
             **{f"DIGEST_{key.upper()}": text for key, text in settings.items()},
         }
 
-    def run(self, now: str | None = None) -> Ran:
-        """`digest run`, perhaps as of `now`. Raises `RuntimeError` with its words if there is no report."""
+    def run(
+        self, now: str | None = None, *, look: Callable[[Sequence[int]], object] = lambda processes: None
+    ) -> Ran:
+        """`digest run`, perhaps as of `now`. Raises `RuntimeError` with its words if there is no report.
+
+        `look` is called ten times a second with its processes.
+        """
         peak = self._folder / "peak"
         began = time.monotonic()
         with subprocess.Popen(  # noqa: S603 (this checkout's own command)
@@ -83,7 +88,7 @@ class Installation:
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
-            told, failures, together = _watched(process)
+            told, failures, together = _watched(process, look)
         took = time.monotonic() - began
         if not told.startswith("{"):
             raise RuntimeError(f"digest run ended with {process.returncode}: {told}{failures}")
@@ -100,7 +105,9 @@ class Installation:
         )
 
 
-def _watched(process: "subprocess.Popen[str]") -> tuple[str, str, int]:
+def _watched(
+    process: "subprocess.Popen[str]", look: Callable[[Sequence[int]], object]
+) -> tuple[str, str, int]:
     """What a process printed and complained of, and the memory that it and its children held at most."""
     together, until = 0, time.monotonic() + _LONGEST_RUN
     while time.monotonic() < until:
@@ -108,6 +115,7 @@ def _watched(process: "subprocess.Popen[str]") -> tuple[str, str, int]:
             return *process.communicate(timeout=_BETWEEN_LOOKS), together
         except subprocess.TimeoutExpired:
             together = max(together, family_bytes(process.pid))
+            look(family(process.pid))
     process.kill()
     raise RuntimeError(f"digest run took more than {_LONGEST_RUN} s")
 

@@ -32,15 +32,16 @@ def family_bytes(pid: int) -> int:
 
     It is the sum of their proportional sizes (proc(5), smaps_rollup): what they share counts once.
     """
-    return sum(_size("Pss", Path(f"/proc/{one}/smaps_rollup")) for one in _family(pid))
+    return sum(_size("Pss", Path(f"/proc/{one}/smaps_rollup")) for one in family(pid))
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """A running process and its descendants."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     except OSError:
         return [pid]
-    return [pid, *(one for child in children for one in _family(int(child)))]
+    return [pid, *(one for child in children for one in family(int(child)))]
 
 
 def _size(which: str, status: Path) -> int:
