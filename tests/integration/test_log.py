@@ -108,7 +108,9 @@ async def test_a_quota_that_is_used_up_is_told_as_a_rest(
 def read_back(text: str, kind: str) -> list[dict[str, object]]:
     """All records; fails if standard error has anything else."""
     lines = text.splitlines()
-    records = [json.loads(line) if kind == "json" else dict(parse_logfmt(line)) for line in lines]
+    records: list[dict[str, object]] = [
+        json.loads(line) if kind == "json" else dict[str, object](parse_logfmt(line)) for line in lines
+    ]
     assert all({"time", "level", "logger", "event"} <= {*one} for one in records), text
     return records
 
