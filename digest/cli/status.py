@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -23,6 +23,15 @@ def status(
     ctx: typer.Context,
     now: Moment = None,
     as_json: AsObject = False,
+    as_health: Annotated[
+        bool,
+        typer.Option(
+            "--health",
+            metavar="",
+            help="Only say whether the service works: exit with 1 if none runs, or if papers or digests"
+            " do not come.",
+        ),
+    ] = False,
 ) -> None:
     """Show the state of the installation: last announcement and fetch, next steps, and problems.
 
@@ -64,12 +73,22 @@ def status(
         *health.problems(),
     )
     is_working = is_at_work(state) or any(host.is_alive for host in health.hosts)
+    if as_health:
+        here = [host.is_alive for host in health.hosts if host.name == node()]
+        _end_with_health(health, is_running=here[0] if here else is_working)
     if as_json:
         found = {**_as_object(health, problems), "state_bytes": size, "is_running": is_working}
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
         _tell(setup, health, problems, size, is_running=is_working)
     raise typer.Exit(1 if problems else 0)
+
+
+def _end_with_health(health: "Health", *, is_running: bool) -> NoReturn:
+    """For the health check of a container: what only a person can decide is no reason to start it again."""
+    failures = health.failures() if is_running else ("no daemon uses the state",)
+    typer.echo("\n".join(failures or ("the service works",)))
+    raise typer.Exit(1 if failures else 0)
 
 
 def _is_closed(path: Path) -> bool:

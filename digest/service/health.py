@@ -94,28 +94,36 @@ class Health:
 
     def problems(self) -> tuple[str, ...]:
         """Returns what needs a person, one line for each problem; empty if all is well."""
-        return tuple(self._problems())
+        return (*self._failures(), *self._other_hosts(), *self._questions())
 
-    def _problems(self) -> Iterator[str]:
+    def failures(self) -> tuple[str, ...]:
+        """Returns those of the problems because of which papers or digests do not come."""
+        return tuple(self._failures())
+
+    def _failures(self) -> Iterator[str]:
         if self.unseen:
             shown = _listed(self.unseen, "keyword")
             yield f"no fetch has succeeded for over a day for {shown}: run digest doctor"
         if self.overdue:
             shown = _listed(self.overdue, "subscriber")
             yield f"digests are overdue for over a day for {shown}: is the service running?"
-        for host in self.hosts:
-            if not host.is_alive:
-                yield f"the daemon on {host.name} was last seen at {host.seen_at:%F %H:%M %Z}: is it running?"
         if self.blocked.count:
             verb = "waits" if self.blocked.count == 1 else "wait"
             yield f"{counted(self.blocked.count, 'digest')} {verb}: {self.blocked.reply}"
+        if self.undelivered and not self.refused.count:
+            shown = _listed(self.undelivered, "subscriber")
+            yield f"digests have waited for over a day for {shown}: run digest doctor"
+
+    def _other_hosts(self) -> Iterator[str]:
+        for host in self.hosts:
+            if not host.is_alive:
+                yield f"the daemon on {host.name} was last seen at {host.seen_at:%F %H:%M %Z}: is it running?"
+
+    def _questions(self) -> Iterator[str]:
         if self.refused.count:
             verb, last = "was" if self.refused.count == 1 else "were", self.refused.reply
             count = counted(self.refused.count, "digest")
             yield f"{count} {verb} refused {_ATTEMPTS} times or more, last: {last}"
-        elif self.undelivered:
-            shown = _listed(self.undelivered, "subscriber")
-            yield f"digests have waited for over a day for {shown}: run digest doctor"
         if self.lost:
             who = (
                 f"{self.lost[0].email} gets"
