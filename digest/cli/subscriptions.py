@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -184,15 +185,10 @@ def rename(
     directory, place = directory_of(settings), place_of(settings)
     email, new = parsed_address(email), parsed_address(new)
     is_in_file = not keep_file and (directory.find(email) is not None or directory.find(new) is None)
-    is_known = _rename_in_state(settings, email, new)
+    in_state = partial(_rename_in_state, settings)
     if is_in_file:
-        try:
-            place = place_of(settings, editor.rename(directory, email=email, new=new))
-        except BaseException:
-            if is_known:
-                _rename_in_state(settings, new, email)
-            raise
-    elif not is_known:
+        place = place_of(settings, editor.rename(directory, email=email, new=new, in_state=in_state))
+    elif not in_state(email, new):
         raise ConfigurationError(
             f"{email} is not known, or {new} was mailed as another subscriber; nothing was changed"
         )

@@ -12,6 +12,10 @@ _SUBJECTS = {
     PageChange.CHANGED: "Your arXiv digest was changed",
     PageChange.PAUSED: "Your arXiv digest is paused",
     PageChange.RETURN: "Subscribe to the arXiv digest again?",
+    PageChange.ADDRESS: "Is this your new address for the arXiv digest?",
+    PageChange.MOVING: "Your arXiv digest is to go to another address",
+    PageChange.LINK: "The link to your arXiv digest",
+    PageChange.ERASE: "Delete all about you from the arXiv digest?",
 }
 
 _TOLD = {
@@ -35,20 +39,51 @@ _TOLD = {
         "to be sent to {email} again.\n\n"
         "If that was you, press the button on this page; else nothing happens:"
     ),
+    PageChange.ADDRESS: (
+        "Somebody who gets digests of new arXiv papers wants them at {email}\n"
+        "from now on.\n\n"
+        "If that was you, press the button on this page within two days; else nothing\n"
+        "happens, and no other mail comes:"
+    ),
+    PageChange.MOVING: (
+        "On your page of preferences somebody asked for your digests of new arXiv\n"
+        "papers to go to another address than {email}. A mail to that address\n"
+        "asks its owner to confirm it.\n\n"
+        "If that was not you, or by mistake, this page stops it, or takes it back,\n"
+        "for two days:"
+    ),
+    PageChange.LINK: (
+        "Somebody asked for the link to the preferences of {email}: keywords,\n"
+        "times, pauses, and all that is stored. If that was not you, nobody else has\n"
+        "the link, and nothing has changed.\n\n"
+        "Keep this link to yourself:"
+    ),
+    PageChange.ERASE: (
+        "On your page of preferences somebody asked for everything to be deleted that\n"
+        "is stored about {email}. It cannot be brought back.\n\n"
+        "If that was you, press the button on this page within two days; else nothing\n"
+        "happens:"
+    ),
 }
 
 
 def write_confirmation(
-    one: Confirmation, sender_identity: SenderIdentity, base_url: str, changes: Sequence[str] = ()
+    one: Confirmation,
+    sender_identity: SenderIdentity,
+    base_url: str,
+    changes: Sequence[str] = (),
+    *,
+    preferences_token: str | None = None,
 ) -> Outgoing:
     """The mail; the same bytes each time. Only its subscriber gets the link that undoes the change.
 
-    `changes` are the lines that describe the change of a `CHANGED`.
+    `changes` are the lines that describe the change of a `CHANGED`. A `LINK` has that of the
+    `preferences_token`.
     """
     token = f"c{one.number}.{one.written_at:%Y%m%d%H%M%S}"
     headers = (
         ("From", mailbox("From", sender_identity.sender_name, sender_identity.sender)),
-        ("To", mailbox("To", None, one.email)),
+        ("To", mailbox("To", None, one.mailed_to)),
         ("Subject", _SUBJECTS[one.change]),
         ("Date", format_datetime(one.written_at)),
         ("Message-ID", f"<{token}@{wire_address(sender_identity.sender).rpartition('@')[2]}>"),
@@ -59,14 +94,21 @@ def write_confirmation(
     )
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     lines = (
-        _TOLD[one.change].format(email=one.email, changes="\n".join(f"- {line}" for line in changes)),
-        f"{base_url}/b/{one.token}",
-        f"Did others get your mails? Make new links on your page of preferences.\n{sender_identity.contact}",
+        _TOLD[one.change].format(email=one.mailed_to, changes="\n".join(f"- {line}" for line in changes)),
+        f"{base_url}/p/{preferences_token}" if preferences_token else f"{base_url}/b/{one.token}",
+        f"{_advice(one)}{sender_identity.contact}",
     )
     body = quoted_printable("\n\n".join(lines) + "\n")
     return Outgoing(
         sender=sender_identity.sender,
-        recipient=one.email,
+        recipient=one.mailed_to,
         message=f"{head}\r\n".encode() + body,
         token=token,
     )
+
+
+def _advice(one: Confirmation) -> str:
+    """Not for somebody who may be no subscriber."""
+    if one.change is PageChange.ADDRESS:
+        return ""
+    return "Did others get your mails? Make new links on your page of preferences.\n"

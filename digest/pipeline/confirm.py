@@ -17,6 +17,8 @@ from digest.subscribers.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)
 
+_REFUSED = frozenset({Outcome.REJECTED, Outcome.DEAD, Outcome.DOUBTFUL})
+
 
 async def confirm_changes(
     store: ConfirmStore,
@@ -38,14 +40,18 @@ async def confirm_changes(
     try:
         async with transport.session() as session:
             for one, changes in waiting:
-                receipt = await session.send(write_confirmation(one, sender_identity, base_url, changes))
-                if receipt.outcome in {Outcome.SENT, Outcome.UNKNOWN}:
-                    sent += 1
+                is_link = one.change is PageChange.LINK
+                token = await asyncio.to_thread(store.subscriber_token, one.email) if is_link else None
+                mail = write_confirmation(one, sender_identity, base_url, changes, preferences_token=token)
+                receipt = await session.send(mail)
+                is_sent = receipt.outcome in {Outcome.SENT, Outcome.UNKNOWN}
+                if is_sent or (one.change.is_request and receipt.outcome in _REFUSED):
                     await asyncio.to_thread(store.note_confirmed, one.number, now=now)
-                else:
+                sent += is_sent
+                if not is_sent:
                     _log.warning(
                         "change not confirmed number=%d cause=%s",
-                        one.number, receipt.reply, extra={"address": one.email},
+                        one.number, receipt.reply, extra={"address": one.mailed_to},
                     )  # fmt: skip
     except ServerUnavailable as error:
         _log.warning("changes not confirmed count=%d cause=%s", len(waiting) - sent, error)

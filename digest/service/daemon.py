@@ -21,6 +21,7 @@ from digest.pipeline.progress import OutboxStatus, covered_until, outbox_status,
 from digest.pipeline.schedule import fetch_due_at, slot_after
 from digest.service import long_tasks
 from digest.service.bootstrap import Fingerprint, Setup, build_cycle, open_client
+from digest.service.directory import directory_of
 from digest.service.log import apply_log
 from digest.service.long_tasks import LongTasks
 from digest.service.operator_mail import last_heartbeat
@@ -125,6 +126,7 @@ class Daemon(LongTasks):
             settings.web,
             settings.state,
             lambda: self._setup.subscribers,
+            partial(directory_of, settings),
             clock=self._clock,
             metrics=self._metrics,
         )

@@ -6,9 +6,11 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
 from digest.errors import ConfigurationError, DigestError, StateError
 from digest.service.bootstrap import Setup
+from digest.service.directory import directory_of
 from digest.service.log import apply_log
 from digest.web.metrics import Metrics
 from digest.web.server import serving
@@ -27,6 +29,7 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
         setup.settings.web,
         setup.settings.state,
         lambda: now.subscribers,
+        partial(directory_of, setup.settings),
         clock=lambda: datetime.now(UTC),
         metrics=Metrics(),
     ) as address:

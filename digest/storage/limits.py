@@ -34,6 +34,12 @@ CONFIRMATIONS_SENT_WITHIN = timedelta(days=7)
 """A week, because a timer may pause over weekends and holidays, and mail servers fail."""
 
 CHANGES_UNDONE_WITHIN = timedelta(days=90)
+REQUESTS_CONFIRMED_WITHIN = timedelta(hours=48)
+"""For a change that only the owner of a mailbox may make, such as a new address."""
+
+MOST_ADDRESSES_A_DAY = 3
+"""To so many new addresses a subscriber may ask to move within a day; each gets one mail."""
+
 CONFIRMATION_TOKEN_BYTES = 18
 
 # Sign-ups.

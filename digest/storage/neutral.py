@@ -94,7 +94,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
     "wording": _columns(number="number query", text="text"),
     "confirmation": _columns(
         number="number subscriber",
-        text="change token",
+        text="change token recipient",
         moment="written_at sent_at",
         json="former",
         flag="is_taken_back",

@@ -49,6 +49,10 @@ class PreferenceStore(Protocol):
 class ConfirmStore(PreferenceStore, Protocol):
     """The confirmations: mails about changes that were made on web pages."""
 
+    def subscriber_token(self, email: str) -> str | None:
+        """Returns the token that opens this subscriber's preferences; `None` for an unknown address."""
+        ...
+
     def confirmations(self, *, now: datetime) -> tuple[Confirmation, ...]:
         """Returns the confirmations of the last days that are not sent yet and may be sent now."""
         ...
@@ -85,8 +89,12 @@ class TokenStore(Protocol):
 class PageStore(PreferenceStore, TokenStore, LinkStore, Protocol):
     """The content of the web pages."""
 
+    def is_mailed(self, email: str) -> bool:
+        """Whether a subscriber with this address is enrolled, or was ever mailed."""
+        ...
+
     def confirmation_of(self, token: str, *, now: datetime) -> Confirmation | None:
-        """Returns the confirmation with this token, for 90 days."""
+        """Returns the confirmation with this token, for 90 days; a request, unless stopped, for 48 hours."""
         ...
 
     def keyword_page(self, token: str) -> KeywordPage | None:
@@ -149,8 +157,21 @@ class PageChangeStore(PreferenceStore, Protocol):
     def confirm(self, email: str, change: PageChange, *, now: datetime) -> None:
         """Queues a confirmation, at most one a day for each kind of change.
 
-        After the subscriber undid a change, the next one is confirmed again.
+        After the subscriber undid a change, the next one is confirmed again. Does nothing for an unknown
+        address.
         """
+        ...
+
+    def ask_address(self, email: str, new: str, *, is_free: bool, now: datetime) -> bool:
+        """Queues an `ADDRESS` to the new address if it is free, and a `MOVING` to the present one.
+
+        Returns false, and does nothing, if the subscriber asked for too many addresses today. Each address
+        gets one such mail a day, whoever asks. An earlier request of the subscriber becomes invalid.
+        """
+        ...
+
+    def stop_address(self, email: str) -> None:
+        """Makes all requests of this subscriber for a new address invalid."""
         ...
 
     def renew_links(self, email: str) -> None:
@@ -239,3 +260,7 @@ class RenameStore(Protocol):
         Returns false and does nothing if `email` is not known, or if `new` was mailed as another subscriber.
         """
         ...
+
+
+class MailedChangeStore(PageChangeStore, RenameStore, Protocol):
+    """The changes that are made behind the links of mails."""

@@ -66,6 +66,10 @@ class CombinedDirectory:
     def content(self) -> str | None:
         return self.file.content()
 
+    def may_edit(self, email: str) -> bool:
+        owner = self.file if self.file.find(email) else self.signed_up
+        return owner.may_edit(email)
+
     def touch(self) -> None:
         self.file.touch()
 

@@ -35,6 +35,10 @@ class SubscriberDirectory(Protocol):
         """Returns a hash of a file, which another host may have otherwise; `None` for the database."""
         ...
 
+    def may_edit(self, email: str) -> bool:
+        """Whether this process may write where the entry with this address is."""
+        ...
+
     def touch(self) -> None:
         """Changes the version, so that a daemon reads the entries again."""
         ...

@@ -1,6 +1,6 @@
 """What commands do with the subscribers, wherever their entries are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from digest.config.parsing import address_key
 from digest.errors import ConfigurationError
@@ -72,11 +72,28 @@ def unsubscribe(directory: SubscriberDirectory, *, email: str, keywords: Sequenc
     return directory.edit(change)
 
 
-def rename(directory: SubscriberDirectory, *, email: str, new: str) -> Subscriber:
+def rename(
+    directory: SubscriberDirectory,
+    *,
+    email: str,
+    new: str,
+    in_state: Callable[[str, str], bool] = lambda email, new: False,
+) -> Subscriber:
     """Changes the address of a subscriber; the rest of the entry stays. Returns the new value.
 
+    `in_state` does the same in the state before, and says whether the subscriber is known there.
     Raises `ConfigurationError`; then nothing is changed.
     """
+    is_known = in_state(email, new)
+    try:
+        return _rename_entry(directory, email, new)
+    except BaseException:
+        if is_known:
+            in_state(new, email)
+        raise
+
+
+def _rename_entry(directory: SubscriberDirectory, email: str, new: str) -> Subscriber:
     checked(new, (), {})
 
     def change(entries: Entries) -> Subscriber:

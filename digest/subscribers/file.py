@@ -4,6 +4,7 @@ An edit changes the text of one entry only. The result is parsed again; it must 
 except for that edit. Then it replaces the file atomically.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -73,6 +74,10 @@ class SubscribersFile:
             return blake2b(self.path.read_bytes(), digest_size=16).hexdigest()
         except OSError:
             return None
+
+    def may_edit(self, email: str) -> bool:
+        """A file is replaced as a whole: its folder must be writable."""
+        return os.access(self.path.resolve().parent, os.W_OK | os.X_OK)
 
     def touch(self) -> None:
         with suppress(OSError):

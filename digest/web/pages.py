@@ -29,7 +29,7 @@ _FILES = {
     name: FILE_TYPES[form]
     for name, form in (("BibTeX", Format.BIBTEX), ("RIS", Format.RIS), ("CSL-JSON", Format.CSL_JSON))
 }
-_NAMES = ("message", "leave", "preferences", "keyword", "digest", "undo", "judging", "judge")
+_NAMES = ("message", "leave", "preferences", "keyword", "digest", "undo", "address", "judging", "judge")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +140,19 @@ class Pages:
             lengths=LENGTHS,
             zones=zone_names(),
             urls=urls,
+        )
+
+    def address(self, *, email: str, url: str, notice: Notice | None, wanted: str, error: str) -> str:
+        """The page that asks for another address; `url` is that of the preferences."""
+        return self._render(
+            "address",
+            title="Change your address",
+            email=one_line(email),
+            url=url,
+            notice=notice,
+            may_ask=notice is None or not notice.is_failure,
+            wanted=wanted,
+            error=error,
         )
 
     def keyword(self, page: KeywordPage, *, feed_url: str) -> str:

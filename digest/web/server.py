@@ -14,10 +14,13 @@ from digest.config.package_data import templates_folder
 from digest.config.web_settings import Web
 from digest.errors import ConfigurationError
 from digest.storage.factory import State, open_store
+from digest.subscribers.directory import SubscriberDirectory
+from digest.subscribers.stored import EntryStore
 from digest.web.app import Application
 from digest.web.connections import ConnectionLimiter, connections_for, listener_at
 from digest.web.judging import JudgingSite
 from digest.web.machine_area import MachineArea
+from digest.web.mailed_links import MailedLinks
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
 from digest.web.site import Site, Subscribers
@@ -43,11 +46,14 @@ async def serving(
     settings: Web,
     state: State,
     subscribers: Subscribers,
+    directory: Callable[[EntryStore], SubscriberDirectory],
     *,
     clock: Callable[[], datetime],
     metrics: Metrics,
 ) -> AsyncIterator[str]:
     """Serves the pages, with its own connection to the state; yields the address that it listens at.
+
+    `directory` is where entries are changed, with the store that is given to it.
 
     Without a base address it serves nothing. Raises `ConfigurationError` if it cannot listen.
     """
@@ -66,6 +72,15 @@ async def serving(
             subscribers=subscribers,
             clock=clock,
         )
+        mailed = MailedLinks(
+            base_url=settings.base_url,
+            store=store,
+            changing=changing,
+            pages=pages,
+            subscribers=subscribers,
+            directory=directory(changing),
+            clock=clock,
+        )
         judging = JudgingSite(
             base_url=settings.base_url,
             store=store,
@@ -74,7 +89,7 @@ async def serving(
             subscribers=subscribers,
             clock=clock,
         )
-        areas = (SubscriberArea(site, judging), MachineArea(settings, store, metrics, clock))
+        areas = (SubscriberArea(site, mailed, judging), MachineArea(settings, store, metrics, clock))
         answering = Application(settings=settings, areas=areas, pages=pages, metrics=metrics)
         runner = web.AppRunner(
             answering.application(),

@@ -17,8 +17,8 @@ from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest, groups
 from digest.model.paper import Paper
 from digest.storage.subscriber_stores import PageChangeStore, PageStore
-from digest.storage.values import Confirmation, KnownSubscriber, PageChange
-from digest.subscribers.preferences import Preferences, differences
+from digest.storage.values import KnownSubscriber, PageChange
+from digest.subscribers.preferences import Preferences
 from digest.subscribers.subscriber import Subscriber
 from digest.web.feeds import Item, atom, paper_item
 from digest.web.pages import Notice, Pages, SubscriberUrls, headline
@@ -33,13 +33,6 @@ SAVED = Notice(title="Saved.")
 ASKED = Notice(title="A mail was sent to your address.", text="Its link subscribes you again.")
 INCOMPLETE = Notice(title="Nothing was saved.", text="The form was incomplete.", is_failure=True)
 REFUSED = Notice(title="Nothing was saved.", text="Correct what is marked below.", is_failure=True)
-
-_UNDO = {
-    PageChange.LEFT: ("the button subscribes you again.", "Subscribe again"),
-    PageChange.RETURN: ("the button subscribes you again.", "Subscribe again"),
-    PageChange.PAUSED: ("the button ends the pause.", "End the pause"),
-    PageChange.CHANGED: ("the button restores your earlier preferences", "Undo"),
-}
 
 Subscribers = Callable[[], Sequence[Subscriber]]
 """The subscribers in subscribers.toml, as it is now."""
@@ -130,43 +123,6 @@ class Site:
             return self._preferences_page(token, known)
         self._changing.confirm(known.email, PageChange.RETURN, now=self._clock())
         return self._preferences_after(token, known, ASKED)
-
-    def undoing(self, token: str) -> Found | None:
-        """The page behind the link of a confirmation mail. Changes nothing."""
-        one = self._store.confirmation_of(token, now=self._clock())
-        if one is None:
-            return None
-        what, button = _UNDO[one.change]
-        if one.change is PageChange.CHANGED:
-            what += f" {one.written_at:%Y-%m-%d %H:%M} UTC{self._restored_by(one)}."
-        url = f"{self._base_url}/b/{token}"
-        return _page(self._pages.undo(email=one.email, what=what, button=button, url=url))
-
-    def _restored_by(self, one: Confirmation) -> str:
-        """The differences from now, in words."""
-        subscriber = self._subscriber(one.email)
-        now = self._store.preferences_of(one.email)
-        changes = differences(subscriber, now, one.former) if subscriber else ()
-        return f". {'; '.join(changes)}" if changes else ", and they are the same now"
-
-    def undo(self, token: str) -> Found | None:
-        """Undoes the change. Idempotent."""
-        one = self._store.confirmation_of(token, now=self._clock())
-        if one is None:
-            return None
-        chosen = self._store.preferences_of(one.email)
-        if one.change is PageChange.PAUSED:
-            if chosen.paused_until is not None:
-                self._changing.save_preferences(one.email, replace(chosen, paused_until=None))
-            return _page(
-                self._pages.message("Done", "The pause has ended. Your next digest comes at its usual time.")
-            )
-        if one.change is PageChange.CHANGED:
-            self._changing.save_preferences(one.email, one.former)
-            return _page(self._pages.message("Done", "Your earlier preferences are restored."))
-        if chosen.left_at is not None:
-            self._changing.rejoin(one.email)
-        return _page(self._pages.message("Done", "You are subscribed again."))
 
     def digest(self, token: str) -> Found | None:
         digest = self._store.digest_page(token)
@@ -280,13 +236,7 @@ class Site:
         return Found(body=html.encode(), is_refused=notice is not None and notice.is_failure)
 
     def _subscriber(self, email: str) -> Subscriber | None:
-        """The subscriber as in subscribers.toml. The first, fast comparison finds most."""
-        everybody = self._subscribers()
-        for one in everybody:
-            if one.email == email:
-                return one
-        address = address_key(email)
-        return next((one for one in everybody if address_key(one.email) == address), None)
+        return subscriber_among(self._subscribers(), email)
 
     def _chosen(self, known: KnownSubscriber) -> Preferences:
         return self._store.preferences_of(known.email)
@@ -312,6 +262,15 @@ class Site:
             updated_at=updated_at,
         )
         return Found(body=document, content_type="application/atom+xml")
+
+
+def subscriber_among(everybody: Sequence[Subscriber], email: str) -> Subscriber | None:
+    """The subscriber as in the entry. The first, fast comparison finds most."""
+    for one in everybody:
+        if one.email == email:
+            return one
+    address = address_key(email)
+    return next((one for one in everybody if address_key(one.email) == address), None)
 
 
 def _page(html: str) -> Found:

@@ -8,12 +8,15 @@ from digest.mail.citations import Format
 from digest.mail.citations.writer import FILE_TYPES
 from digest.web.frame import Frame, Handler, require_form
 from digest.web.judging import JudgingSite
+from digest.web.keyword_rows import Sent
+from digest.web.mailed_links import MailedLinks
 from digest.web.site import Found, Site
 
 
 class SubscriberArea:
-    def __init__(self, site: Site, judging: JudgingSite) -> None:
+    def __init__(self, site: Site, mailed: MailedLinks, judging: JudgingSite) -> None:
         self._site = site
+        self._mailed = mailed
         self._judging = judging
 
     def routes(self, frame: Frame) -> Iterable[web.RouteDef]:
@@ -22,10 +25,12 @@ class SubscriberArea:
             web.get("/u/{token}", show(site.leaving)),
             # RFC 8058, 3.2: the request itself unsubscribes, with any content of the form.
             web.post("/u/{token}", show(site.leave, in_turn=True)),
-            web.get("/b/{token}", show(site.undoing)),
-            web.post("/b/{token}", show(site.undo, in_turn=True)),
+            web.get("/b/{token}", show(self._mailed.undoing)),
+            web.post("/b/{token}", show(self._mailed.undo, in_turn=True)),
             web.get("/p/{token}", show(site.preferences)),
-            web.post("/p/{token}", self._saving(frame)),
+            web.post("/p/{token}", self._with_form(frame, site.save_preferences)),
+            web.get("/p/{token}/address", show(self._mailed.address)),
+            web.post("/p/{token}/address", self._with_form(frame, self._mailed.ask_address)),
             *(
                 web.get(f"/d/{{token}}.{file_type.extension}", show(self._references(form)))
                 for form, file_type in FILE_TYPES.items()
@@ -59,15 +64,13 @@ class SubscriberArea:
 
         return judge
 
-    def _saving(self, frame: Frame) -> Handler:
+    def _with_form(self, frame: Frame, page: Callable[[str, Sent], Found | None]) -> Handler:
         async def save(request: web.Request) -> web.StreamResponse:
             """Checks the token before it waits for the body: a wrong token must not occupy a place."""
             require_form(request)
             await frame.found_for(request, self._site.is_of_subscriber)
             sent = await frame.form(request)
-            return await frame.found_for(
-                request, lambda token: self._site.save_preferences(token, sent), in_turn=True
-            )
+            return await frame.found_for(request, lambda token: page(token, sent), in_turn=True)
 
         return save
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -27,7 +28,7 @@ from digest.web.client_address import (
 from digest.web.metrics import Metrics
 from digest.web.server import serving
 from tests.factories import invented_paper
-from tests.integration.web_site import ADA, BASE, BO, NOW, Town, serving_town, told
+from tests.integration.web_site import ADA, BASE, BO, NOW, Town, serving_town, stored_directory, told
 from tests.waiting import LIMIT, until
 
 TRUSTED = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"))
@@ -287,7 +288,7 @@ async def test_figures_are_in_the_format_of_prometheus_and_name_nobody(tmp_path:
 async def test_figures_are_not_for_the_world_whatever_it_says(
     tmp_path: Path, header: dict[str, str], sent: str
 ) -> None:
-    settings: tuple[dict[str, object], ...] = ({}, {"metrics_token": TOKEN})
+    settings: tuple[dict[str, Any], ...] = ({}, {"metrics_token": TOKEN})
     for web in settings:
         async with serving_town(tmp_path, (ADA, BO), **web) as town:
             assert (await town.get("/metrics", Authorization=sent, **header)).status == 404
@@ -392,6 +393,7 @@ async def test_a_port_that_is_taken_is_an_error_of_the_configuration(town: Town,
             Web(base_url=BASE, listen=taken),
             tmp_path / "digest.db",
             tuple,
+            stored_directory,
             clock=lambda: NOW,
             metrics=Metrics(),
         ):
@@ -399,6 +401,9 @@ async def test_a_port_that_is_taken_is_an_error_of_the_configuration(town: Town,
 
 
 async def test_without_a_base_address_nothing_listens_and_no_state_is_opened(tmp_path: Path) -> None:
-    async with serving(Web(), tmp_path / "digest.db", tuple, clock=lambda: NOW, metrics=Metrics()) as address:
+    state = tmp_path / "digest.db"
+    async with serving(
+        Web(), state, tuple, stored_directory, clock=lambda: NOW, metrics=Metrics()
+    ) as address:
         assert address == ""
     assert not (tmp_path / "digest.db").exists()

@@ -2,20 +2,23 @@
 
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from aiohttp import ClientSession
 
+from digest.config.settings import Defaults
 from digest.config.web_settings import Web
 from digest.mail.links import Links, links_for
 from digest.model.paper import Paper
 from digest.pipeline.compose import compose
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing, Matched
+from digest.subscribers.directory import SubscriberDirectory
+from digest.subscribers.stored import EntryStore, StoredSubscribers
 from digest.subscribers.subscriber import Subscriber
 from digest.web.metrics import Metrics
 from digest.web.server import serving
@@ -108,8 +111,12 @@ class Town:
 
 @asynccontextmanager
 async def serving_town(
-    folder: Path, all_subscribers: Sequence[Subscriber] = (ADA, BO), **web: object
+    folder: Path,
+    all_subscribers: Sequence[Subscriber] = (ADA, BO),
+    directory: Callable[[EntryStore], SubscriberDirectory] | None = None,
+    **web: object,
 ) -> AsyncIterator[Town]:
+    """Entries are changed in `directory`, without one in the state."""
     path, metrics = folder / "digest.db", Metrics()
     settings = Web.model_validate({"base_url": BASE, "listen": "127.0.0.1:0", **web})
     subscribers = list(all_subscribers)
@@ -117,7 +124,12 @@ async def serving_town(
         town: Town
         async with (
             serving(
-                settings, path, lambda: town.subscribers, clock=lambda: town.now, metrics=metrics
+                settings,
+                path,
+                lambda: town.subscribers,
+                directory or stored_directory,
+                clock=lambda: town.now,
+                metrics=metrics,
             ) as address,
             ClientSession() as session,
         ):
@@ -131,6 +143,12 @@ async def serving_town(
             )
             town.enrol()
             yield town
+
+
+def stored_directory(store: EntryStore) -> SubscriberDirectory:
+    return StoredSubscribers(
+        Defaults(), reading=lambda: nullcontext(store), changing=lambda: nullcontext(store)
+    )
 
 
 def written(title: str, number: int = 1) -> Paper:

@@ -83,8 +83,11 @@ class Renaming(Part):
         db.execute(
             "UPDATE mailing SET email = %s WHERE subscriber = %s AND due_at IS NOT NULL", [new, number]
         )
-        # The links that were mailed to the old address become invalid.
-        db.execute("DELETE FROM confirmation WHERE subscriber = %s AND sent_at IS NOT NULL", [number])
+        # The links that were mailed to the old address become invalid, but the one that stops the change.
+        db.execute(
+            "DELETE FROM confirmation WHERE subscriber = %s AND sent_at IS NOT NULL AND change <> 'moving'",
+            [number],
+        )
         enrol_anew(db)
         return True
 

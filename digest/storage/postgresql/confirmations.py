@@ -15,16 +15,19 @@ from digest.storage.limits import (
     CONFIRMATION_TOKEN_BYTES,
     CONFIRMATIONS_SENT_WITHIN,
     CONFIRMED_ONCE_IN,
+    MOST_ADDRESSES_A_DAY,
+    REQUESTS_CONFIRMED_WITHIN,
 )
 from digest.storage.postgresql.connection import Connection, Database
 from digest.storage.postgresql.editions import Editions, Part
+from digest.storage.postgresql.locks import Lock, hold
 from digest.storage.postgresql.preferences import SavedPreferences
 from digest.storage.postgresql.row_mapping import whole_second
 from digest.storage.values import Confirmation, PageChange
 from digest.subscribers.preferences import Preferences
 
 _SELECT = """
-SELECT confirmation.number, email, change, token, written_at, former
+SELECT confirmation.number, email, change, token, written_at, former, recipient
 FROM confirmation JOIN subscriber ON subscriber.number = confirmation.subscriber
 """
 
@@ -75,12 +78,39 @@ class Confirmations(Part):
         ).fetchall():
             _add(db, subscriber, change, now, None)
 
+    def ask_address(self, email: str, new: str, *, is_free: bool, now: datetime) -> bool:
+        with self._connection.transaction() as db:
+            hold(db, Lock.ADDRESSES)
+            found = "SELECT number, email FROM subscriber WHERE address = %s"
+            for number, present in db.execute(found, [address_key(email)]).fetchall():
+                return _ask_address(db, number, present, new, is_free=is_free, now=now)
+            return False
+
+    def is_mailed(self, email: str) -> bool:
+        rows = self._connection.rows(
+            "SELECT 1 FROM subscriber WHERE address = %s AND (is_enrolled OR last_digest_at IS NOT NULL)",
+            [address_key(email)],
+        )
+        return bool(rows)
+
+    def stop_address(self, email: str) -> None:
+        with self._connection.transaction() as db:
+            db.execute(
+                "UPDATE confirmation SET is_taken_back = true WHERE change = 'address'"
+                " AND subscriber = (SELECT number FROM subscriber WHERE address = %s)",
+                [address_key(email)],
+            )
+
     def confirmations(self, *, now: datetime) -> tuple[Confirmation, ...]:
         rows = self._connection.rows(
             f"""
             {_SELECT}
             WHERE sent_at IS NULL AND written_at > %s
-                AND NOT EXISTS (SELECT 1 FROM suppression WHERE suppression.address = subscriber.address)
+                AND (change = 'address' OR NOT EXISTS (
+                    SELECT 1 FROM suppression WHERE suppression.address = subscriber.address
+                ))
+                AND (change NOT IN ('address', 'moving', 'link', 'erase') OR written_at > %s)
+                AND NOT (change = 'address' AND is_taken_back)
                 AND NOT (change = 'changed' AND EXISTS (
                     SELECT 1 FROM confirmation AS last
                     WHERE last.subscriber = subscriber.number AND last.change = 'changed'
@@ -88,7 +118,11 @@ class Confirmations(Part):
                 ))
             ORDER BY confirmation.number
             """,  # noqa: S608 (all of it is written here)
-            [whole_second(now - CONFIRMATIONS_SENT_WITHIN), whole_second(now - CHOICES_CONFIRMED_ONCE_IN)],
+            [
+                whole_second(now - CONFIRMATIONS_SENT_WITHIN),
+                whole_second(now - REQUESTS_CONFIRMED_WITHIN),
+                whole_second(now - CHOICES_CONFIRMED_ONCE_IN),
+            ],
         )
         return tuple(map(_confirmation, rows))
 
@@ -98,10 +132,50 @@ class Confirmations(Part):
 
     def confirmation_of(self, token: str, *, now: datetime) -> Confirmation | None:
         rows = self._connection.rows(
-            f"{_SELECT} WHERE token = %s AND written_at > %s",
+            f"{_SELECT} WHERE token = %s AND written_at > %s AND NOT (change = 'address' AND is_taken_back)",
             [token, whole_second(now - CHANGES_UNDONE_WITHIN)],
         )
-        return _confirmation(rows[0]) if rows else None
+        found = _confirmation(rows[0]) if rows else None
+        if found and found.change.is_request and found.written_at <= now - REQUESTS_CONFIRMED_WITHIN:
+            return None
+        return found
+
+
+def _ask_address(
+    db: Database, subscriber: int, present: str, new: str, *, is_free: bool, now: datetime
+) -> bool:
+    since = whole_second(now - CONFIRMED_ONCE_IN)
+    ((asked,),) = db.execute(
+        "SELECT count(*) FROM confirmation WHERE subscriber = %s AND change = 'moving' AND written_at > %s",
+        [subscriber, since],
+    ).fetchall()
+    if asked >= MOST_ADDRESSES_A_DAY:
+        return False
+    db.execute(
+        "UPDATE confirmation SET is_taken_back = true WHERE subscriber = %s AND change = 'address'",
+        [subscriber],
+    )
+    mailed = db.execute(
+        "SELECT number, subscriber, recipient FROM confirmation WHERE change = 'address' AND written_at > %s",
+        [since],
+    ).fetchall()
+    same = [(number, owner) for number, owner, to in mailed if address_key(to) == address_key(new)]
+    _write_to(db, subscriber, PageChange.MOVING, present, now)
+    if same:
+        own = [number for number, owner in same if owner == subscriber]
+        db.execute(
+            "UPDATE confirmation SET is_taken_back = false WHERE number = %s", [max(own, default=None)]
+        )
+    elif is_free:
+        _write_to(db, subscriber, PageChange.ADDRESS, new, now)
+    return True
+
+
+def _write_to(db: Database, subscriber: int, change: PageChange, recipient: str, now: datetime) -> None:
+    """Unless the recipient's address is suppressed."""
+    suppressed = "SELECT 1 FROM suppression WHERE address = %s"
+    if not db.execute(suppressed, [address_key(recipient)]).fetchall():
+        _add(db, subscriber, change, now, None, recipient)
 
 
 def _locked(db: Database, email: str) -> int | None:
@@ -111,16 +185,24 @@ def _locked(db: Database, email: str) -> int | None:
     return rows[0][0] if rows else None
 
 
-def _add(db: Database, subscriber: int, change: PageChange, now: datetime, former: Jsonb | None) -> None:
+def _add(
+    db: Database,
+    subscriber: int,
+    change: PageChange,
+    now: datetime,
+    former: Jsonb | None,
+    recipient: str | None = None,
+) -> None:
+    token = token_urlsafe(CONFIRMATION_TOKEN_BYTES)
     db.execute(
-        "INSERT INTO confirmation (subscriber, change, token, written_at, former)"
-        " VALUES (%s, %s, %s, %s, %s)",
-        [subscriber, change.value, token_urlsafe(CONFIRMATION_TOKEN_BYTES), whole_second(now), former],
+        "INSERT INTO confirmation (subscriber, change, token, written_at, former, recipient)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        [subscriber, change.value, token, whole_second(now), former, recipient],
     )
 
 
 def _confirmation(row: Sequence[Any]) -> Confirmation:
-    number, email, change, token, written_at, former = row
+    number, email, change, token, written_at, former, recipient = row
     return Confirmation(
         number=number,
         email=email,
@@ -128,4 +210,5 @@ def _confirmation(row: Sequence[Any]) -> Confirmation:
         token=token,
         written_at=written_at,
         former=choices_from_list(former) if former else Preferences(),
+        recipient=recipient,
     )

@@ -25,6 +25,8 @@ class Lock(StrEnum):
     """Change the queue of previews."""
     SIGNING_UP = "'signup_attempt'::regclass"
     """Count a sign-up for its limits."""
+    ADDRESSES = "'confirmation'::regclass"
+    """Ask whether a subscriber may move to another address."""
     RECLAIMING = "'lease'::regclass"
     """Give what dead holders had claimed to others."""
 

@@ -830,3 +830,9 @@ def m032_channels(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m033_changes_of_address(db: Database) -> None:
+    """The recipient of a mail that does not go to the subscriber's address."""
+    db.execute("ALTER TABLE confirmation ADD COLUMN recipient TEXT")

@@ -1,0 +1,188 @@
+"""The pages behind the links of confirmation mails, and the page to ask for a new address; without HTTP.
+
+All methods read or write the state: call them outside of the event loop.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from digest.config.parsing import address_key, parse_address
+from digest.errors import ConfigurationError
+from digest.storage.subscriber_stores import MailedChangeStore, PageStore
+from digest.storage.values import Confirmation, PageChange
+from digest.subscribers import editor
+from digest.subscribers.directory import SubscriberDirectory
+from digest.subscribers.preferences import differences
+from digest.web.keyword_rows import Sent
+from digest.web.pages import Notice, Pages
+from digest.web.site import Found, Subscribers, subscriber_among
+
+_log = logging.getLogger(__name__)
+
+_BUTTONS = {
+    PageChange.LEFT: ("the button subscribes you again.", "Subscribe again"),
+    PageChange.RETURN: ("the button subscribes you again.", "Subscribe again"),
+    PageChange.PAUSED: ("the button ends the pause.", "End the pause"),
+    PageChange.CHANGED: ("the button restores your earlier preferences", "Undo"),
+    PageChange.ADDRESS: ("the button sends your digests to this address from now on.", "Use this address"),
+    PageChange.MOVING: ("the button keeps your digests at this address.", "Keep this address"),
+}
+
+ASKED = Notice(
+    title="Look into your mailbox.",
+    text="A mail to the new address asks to confirm it within two days. Until then nothing changes."
+    " If no mail comes, the address may be in use already, or was asked for today.",
+)
+TOO_MANY = Notice(
+    title="No mail was sent.",
+    text="You asked for several addresses today. Try again tomorrow.",
+    is_failure=True,
+)
+READ_ONLY = Notice(
+    title="Your address cannot be changed here.",
+    text="It is in a file of the operator that this page cannot write. To ask, answer one of your digests.",
+    is_failure=True,
+)
+
+
+class MailedLinks:
+    """Each method returns `None` for an unknown or expired token."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        store: PageStore,
+        changing: MailedChangeStore,
+        pages: Pages,
+        subscribers: Subscribers,
+        directory: SubscriberDirectory,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`store` is only read; `changing` is the same state for changes. `directory` has the entries."""
+        self._base_url = base_url
+        self._store = store
+        self._changing = changing
+        self._pages = pages
+        self._subscribers = subscribers
+        self._directory = directory
+        self._clock = clock
+
+    def undoing(self, token: str) -> Found | None:
+        """The page with the button. Changes nothing."""
+        one = self._store.confirmation_of(token, now=self._clock())
+        if one is None or one.change not in _BUTTONS:
+            return None
+        what, button = _BUTTONS[one.change]
+        if one.change is PageChange.CHANGED:
+            what += f" {one.written_at:%Y-%m-%d %H:%M} UTC{self._restored_by(one)}."
+        url = f"{self._base_url}/b/{token}"
+        return _page(self._pages.undo(email=one.mailed_to, what=what, button=button, url=url))
+
+    def _restored_by(self, one: Confirmation) -> str:
+        """The differences from now, in words."""
+        subscriber = subscriber_among(self._subscribers(), one.email)
+        now = self._store.preferences_of(one.email)
+        changes = differences(subscriber, now, one.former) if subscriber else ()
+        return f". {'; '.join(changes)}" if changes else ", and they are the same now"
+
+    def undo(self, token: str) -> Found | None:
+        """Does what the button says. Idempotent."""
+        one = self._store.confirmation_of(token, now=self._clock())
+        if one is None or one.change not in _BUTTONS:
+            return None
+        chosen = self._store.preferences_of(one.email)
+        match one.change:
+            case PageChange.PAUSED:
+                if chosen.paused_until is not None:
+                    self._changing.save_preferences(one.email, replace(chosen, paused_until=None))
+                return self._done("The pause has ended. Your next digest comes at its usual time.")
+            case PageChange.CHANGED:
+                self._changing.save_preferences(one.email, one.former)
+                return self._done("Your earlier preferences are restored.")
+            case PageChange.ADDRESS:
+                return self._move(one.email, one.mailed_to)
+            case PageChange.MOVING:
+                return self._keep(one)
+        if chosen.left_at is not None:
+            self._changing.rejoin(one.email)
+        return self._done("You are subscribed again.")
+
+    def address(self, token: str) -> Found | None:
+        """The page that asks for the new address. Changes nothing."""
+        known = self._store.subscriber_for(token)
+        if known is None:
+            return None
+        may_edit = self._is_entered(known.email) and self._directory.may_edit(known.email)
+        return self._address_page(token, known.email, None if may_edit else READ_ONLY)
+
+    def ask_address(self, token: str, sent: Sent) -> Found | None:
+        """Asks the owner of the new address to confirm it. The answer does not tell whether it is in use."""
+        known = self._store.subscriber_for(token)
+        if known is None:
+            return None
+        if not (self._is_entered(known.email) and self._directory.may_edit(known.email)):
+            return self._address_page(token, known.email, READ_ONLY)
+        wanted = (sent.get("email") or [""])[0].strip()
+        try:
+            new = parse_address(wanted)
+        except ValueError as error:
+            return self._address_page(token, known.email, wanted=wanted, error=f"The address {error}.")
+        if address_key(new) == address_key(known.email):
+            return self._address_page(
+                token, known.email, wanted=wanted, error="This is your address already."
+            )
+        is_free = self._directory.find(new) is None and not self._store.is_mailed(new)
+        if not self._changing.ask_address(known.email, new, is_free=is_free, now=self._clock()):
+            return self._address_page(token, known.email, TOO_MANY)
+        return self._address_page(token, known.email, ASKED)
+
+    def _address_page(
+        self, token: str, email: str, notice: Notice | None = None, *, wanted: str = "", error: str = ""
+    ) -> Found:
+        url = f"{self._base_url}/p/{token}"
+        html = self._pages.address(email=email, url=url, notice=notice, wanted=wanted, error=error)
+        return Found(body=html.encode(), is_refused=bool(error) or (notice is not None and notice.is_failure))
+
+    def _is_entered(self, email: str) -> bool:
+        return subscriber_among(self._subscribers(), email) is not None
+
+    def _move(self, email: str, new: str) -> Found:
+        if address_key(email) == address_key(new):
+            return self._done(f"Your digests go to {new}.")
+
+        def in_state(email: str, new: str) -> bool:
+            if self._changing.rename(email, new, now=self._clock()):
+                return True
+            raise ConfigurationError(f"{new} was mailed as another subscriber")
+
+        try:
+            editor.rename(self._directory, email=email, new=new, in_state=in_state)
+        except ConfigurationError as error:
+            _log.warning("an address was not changed cause=%s", _without((email, new), str(error)))
+            text = "The address could not be changed. Ask the operator: answer one of your digests."
+            return Found(body=self._pages.message("Not changed", text).encode(), is_refused=True)
+        return self._done(
+            f"Your digests go to {new}. Earlier links are invalid; the next digest has new ones."
+        )
+
+    def _keep(self, one: Confirmation) -> Found:
+        """Stops the change, or takes it back: the mailbox of the former address is still its owner's."""
+        self._changing.stop_address(one.email)
+        return self._move(one.email, one.mailed_to)
+
+    def _done(self, text: str) -> Found:
+        return _page(self._pages.message("Done", text))
+
+
+def _without(addresses: tuple[str, ...], text: str) -> str:
+    """No address is logged."""
+    for one in addresses:
+        text = text.replace(one, "the address")
+    return text
+
+
+def _page(html: str) -> Found:
+    return Found(body=html.encode())
