@@ -46,7 +46,7 @@ def test_the_pages_alone_serve_until_they_are_told_to_stop(tmp_path: Path) -> No
     with start(tmp_path, "web", base_url="https://d.example.org", listen="127.0.0.1:0") as process:
         assert process.stderr
         line = process.stderr.readline()
-        address = line.rpartition(" at ")[2].strip()
+        address = line.rpartition(" url=")[2].strip()
         with urllib.request.urlopen(f"{address}/healthz", timeout=LIMIT) as answer:
             assert json.load(answer)["status"] == "ok"
         process.send_signal(signal.SIGTERM)

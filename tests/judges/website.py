@@ -65,7 +65,7 @@ def website(correspondence: Correspondence, folder: Path) -> Iterator[Website]:
         text=True,
     ) as process:
         assert process.stderr is not None
-        address = process.stderr.readline().rpartition(" at ")[2].strip()
+        address = process.stderr.readline().rpartition(" url=")[2].strip()
         with _behind_tls(int(address.rpartition(":")[2])) as port:
             yield Website(address, port, correspondence, state)
 

@@ -110,7 +110,7 @@ async def test_a_mail_that_is_due_leaves_within_a_minute_and_pages_are_there(tmp
             async with asyncio.timeout(15):
                 while not (log and "web pages served" in log[-1]):
                     log.append((await daemon.stderr.readline()).decode())
-            address = log[-1].rpartition(" at ")[2].strip()
+            address = log[-1].rpartition(" url=")[2].strip()
             port = int(address.rpartition(":")[2])
             beginnings = [*([b""] * IDLE), *(BEGINNINGS[number % 2] for number in range(SLOW))]
             flood = [asyncio.create_task(hold(port, beginning)) for beginning in beginnings]
