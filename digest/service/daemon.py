@@ -25,6 +25,7 @@ from digest.service.directory import directory_of
 from digest.service.log import apply_log
 from digest.service.long_tasks import LongTasks
 from digest.service.operator_mail import last_heartbeat
+from digest.service.problem_counts import ProblemCounts
 from digest.service.sd_notify import Notifier
 from digest.sources.arxiv.calendar import last_announcement, not_announced, why_quiet
 from digest.sources.http_client import PoliteClient
@@ -76,7 +77,7 @@ class Daemon(LongTasks):
         self._seen_confirmations: frozenset[int] = frozenset()
         self._first_due_at: datetime | None = None
         self._logged_wait: tuple[object, ...] = (0, None, None)
-        self._metrics = Metrics()
+        self._metrics = Metrics(ProblemCounts(lambda: self._setup.subscribers, clock))
         self._links = links_for(setup.settings.web.base_url, store)
 
     async def run(self) -> None:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from digest.config.parsing import address_key, counted
 from digest.model.paper import ArxivId
@@ -43,6 +44,28 @@ class QuietKeyword:
 
     keyword: str
     usual: int
+
+
+class ProblemKind(StrEnum):
+    """The kinds of problems, as the metrics name them."""
+
+    NOT_FETCHED = "keywords_not_fetched"
+    OVERDUE = "digests_overdue"
+    BLOCKED = "digests_blocked"
+    UNDELIVERED = "digests_undelivered"
+    SILENT_HOST = "hosts_silent"
+    REFUSED = "digests_refused"
+    SUPPRESSED = "addresses_suppressed"
+    UNREAD = "mails_not_understood"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What needs a person: its kind, how many things it is about, and what to do, in one line."""
+
+    kind: ProblemKind
+    count: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,53 +117,68 @@ class Health:
 
     def problems(self) -> tuple[str, ...]:
         """Returns what needs a person, one line for each problem; empty if all is well."""
-        return (*self._failures(), *self._other_hosts(), *self._questions())
+        return tuple(problem.text for problem in self.found())
+
+    def found(self) -> Iterator[Problem]:
+        """Yields the problems with their kinds; one of a kind, but one for each silent host."""
+        yield from self._failures()
+        yield from self._other_hosts()
+        yield from self._questions()
 
     def failures(self) -> tuple[str, ...]:
         """Returns those of the problems because of which papers or digests do not come."""
-        return tuple(self._failures())
+        return tuple(problem.text for problem in self._failures())
 
-    def _failures(self) -> Iterator[str]:
+    def _failures(self) -> Iterator[Problem]:
         if self.unseen:
             shown = _listed(self.unseen, "keyword")
-            yield f"no fetch has succeeded for over a day for {shown}: run digest doctor"
+            text = f"no fetch has succeeded for over a day for {shown}: run digest doctor"
+            yield Problem(kind=ProblemKind.NOT_FETCHED, count=len(self.unseen), text=text)
         if self.overdue:
             shown = _listed(self.overdue, "subscriber")
-            yield f"digests are overdue for over a day for {shown}: is the service running?"
+            text = f"digests are overdue for over a day for {shown}: is the service running?"
+            yield Problem(kind=ProblemKind.OVERDUE, count=len(self.overdue), text=text)
         if self.blocked.count:
             verb = "waits" if self.blocked.count == 1 else "wait"
-            yield f"{counted(self.blocked.count, 'digest')} {verb}: {self.blocked.reply}"
+            text = f"{counted(self.blocked.count, 'digest')} {verb}: {self.blocked.reply}"
+            yield Problem(kind=ProblemKind.BLOCKED, count=self.blocked.count, text=text)
         if self.undelivered and not self.refused.count:
             shown = _listed(self.undelivered, "subscriber")
-            yield f"digests have waited for over a day for {shown}: run digest doctor"
+            text = f"digests have waited for over a day for {shown}: run digest doctor"
+            yield Problem(kind=ProblemKind.UNDELIVERED, count=len(self.undelivered), text=text)
 
-    def _other_hosts(self) -> Iterator[str]:
+    def _other_hosts(self) -> Iterator[Problem]:
         for host in self.hosts:
             if not host.is_alive:
-                yield f"the daemon on {host.name} was last seen at {host.seen_at:%F %H:%M %Z}: is it running?"
+                seen = f"{host.seen_at:%F %H:%M %Z}"
+                text = f"the daemon on {host.name} was last seen at {seen}: is it running?"
+                yield Problem(kind=ProblemKind.SILENT_HOST, count=1, text=text)
 
-    def _questions(self) -> Iterator[str]:
+    def _questions(self) -> Iterator[Problem]:
         if self.refused.count:
             verb, last = "was" if self.refused.count == 1 else "were", self.refused.reply
             count = counted(self.refused.count, "digest")
-            yield f"{count} {verb} refused {_ATTEMPTS} times or more, last: {last}"
+            text = f"{count} {verb} refused {_ATTEMPTS} times or more, last: {last}"
+            yield Problem(kind=ProblemKind.REFUSED, count=self.refused.count, text=text)
         if self.lost:
             who = (
                 f"{self.lost[0].email} gets"
                 if len(self.lost) == 1
                 else f"{_listed([one.email for one in self.lost], 'subscriber')} get"
             )
-            yield (
+            text = (
                 f"{who} no more mail since the last day: {self.lost[-1].cause}."
                 " Lift it with digest resume EMAIL, or remove them with digest unsubscribe EMAIL"
             )
+            yield Problem(kind=ProblemKind.SUPPRESSED, count=len(self.lost), text=text)
         if self.unread_mails:
             mails = (
                 "1 mail that came back was"
                 if self.unread_mails == 1
                 else f"{self.unread_mails} mails that came back were"
             )
-            yield f"{mails} not understood: see digest bounce --kept, then digest bounce --clear"
+            text = f"{mails} not understood: see digest bounce --kept, then digest bounce --clear"
+            yield Problem(kind=ProblemKind.UNREAD, count=self.unread_mails, text=text)
 
 
 def examine(

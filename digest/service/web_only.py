@@ -12,6 +12,7 @@ from digest.errors import ConfigurationError, DigestError, StateError
 from digest.service.bootstrap import Setup
 from digest.service.directory import directory_of
 from digest.service.log import apply_log
+from digest.service.problem_counts import ProblemCounts
 from digest.web.metrics import Metrics
 from digest.web.server import serving
 
@@ -31,7 +32,7 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
         lambda: now.subscribers,
         partial(directory_of, setup.settings),
         clock=lambda: datetime.now(UTC),
-        metrics=Metrics(),
+        metrics=Metrics(ProblemCounts(lambda: now.subscribers, lambda: datetime.now(UTC))),
     ) as address:
         _log.info("web pages served url=%s", address)
         seen = setup.fingerprint

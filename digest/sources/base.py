@@ -7,6 +7,9 @@ from digest.keywords.query import Query
 from digest.model.paper import Paper
 from digest.sources.window import Window
 
+SOURCE_NAMES = ("search API", "OAI-PMH", "daily feed")
+"""The names of the sources that there are."""
+
 
 class Source(Protocol):
     """One of arXiv's interfaces.

@@ -40,6 +40,10 @@ class HealthStore(
         ...
 
 
+class MetricsStore(FiguresStore, HealthStore, PreferenceStore, Protocol):
+    """What the metrics read."""
+
+
 class OperatorStore(HealthStore, Protocol):
     """The notices to the operator."""
 

@@ -354,11 +354,15 @@ class KeywordPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """The numbers of subscribers, of suppressed addresses and of waiting mailings, and the last fetch."""
+    """The numbers of subscribers, of suppressed addresses and of waiting mailings, and the last fetch.
+
+    `waiting_since`: when the oldest waiting mailing was composed.
+    """
 
     subscribers: int
     suppressed: int
     waiting: int
+    waiting_since: datetime | None
     fetched_at: datetime | None
 
 

@@ -65,6 +65,7 @@ class Application:
         app.on_cleanup.append(close)
         for area in self._areas:
             app.add_routes(area.routes(frame))
+        self._metrics.begin_pages(resource.canonical for resource in app.router.resources())
         return app
 
     def _answering(self) -> Middleware:

@@ -4,11 +4,12 @@ import hmac
 import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 
 from aiohttp import web
 
 from digest.config.web_settings import Web
-from digest.storage.report_stores import FiguresStore
+from digest.storage.report_stores import MetricsStore
 from digest.web.connections import Connection
 from digest.web.frame import Frame, Handler
 from digest.web.metrics import Metrics
@@ -16,9 +17,9 @@ from digest.web.metrics import Metrics
 
 class MachineArea:
     def __init__(
-        self, settings: Web, store: FiguresStore, metrics: Metrics, clock: Callable[[], datetime]
+        self, settings: Web, store: MetricsStore, metrics: Metrics, clock: Callable[[], datetime]
     ) -> None:
-        """`clock` is for the age of the last fetch."""
+        """`clock` is for the ages of the last fetch and of what waits."""
         self._settings = settings
         self._store = store
         self._metrics = metrics
@@ -60,10 +61,9 @@ class MachineArea:
             is_private = isinstance(protocol, Connection) and protocol.is_private
             if not is_private and not self._has_metrics_token(request):
                 raise web.HTTPNotFound
-            figures = await frame.in_thread(self._store.figures)
-            sources = await frame.in_thread(self._store.fetched_at)
+            body = await frame.in_thread(partial(self._metrics.exposition, self._store, now=self._clock()))
             return web.Response(
-                body=self._metrics.exposition(figures, sources),
+                body=body,
                 headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
             )
 

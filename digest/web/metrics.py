@@ -1,23 +1,64 @@
 """Metrics for Prometheus: counted while this process runs, or read from the state on request.
 
-No metric contains a subscriber, an address or a keyword.
+Each is there from the start, with 0 before its first event. No metric contains a subscriber, an address or a
+keyword. docs/monitoring.md has them all.
 """
 
-from collections.abc import Mapping
+import platform
+import resource
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
+from digest import __version__
 from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.fetch import FetchReport
-from digest.storage.values import Figures
+from digest.sources.base import SOURCE_NAMES
+from digest.storage.report_stores import MetricsStore
+
+CountProblems = Callable[[MetricsStore], Mapping[str, int]]
+"""The number of problems of each kind. It is slow for a large state, and raises `StateError`."""
+
+_FETCHES = ("good", "failed")
+_MAILINGS = ("sent", "deferred", "suppressed", "failed")
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the lines, and nothing here uses them
+
+
+class _WorkerTimes(Collector):
+    """The time of processors that worker processes took, once they have ended."""
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        yield CounterMetricFamily(
+            "digest_workers_cpu_seconds",
+            "User and system CPU time of worker processes that have ended, in seconds.",
+            used.ru_utime + used.ru_stime,
+        )
 
 
 class Metrics:
     """All counters and gauges; the daemon reports the results of its cycles."""
 
-    def __init__(self) -> None:
+    def __init__(self, count_problems: CountProblems = lambda store: {}) -> None:
+        self._count_problems = count_problems
         self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        registry.register(_WorkerTimes())
+        Info("digest_build", "The version of digest and of Python.", registry=registry).info(
+            {"version": __version__, "python": platform.python_version()}
+        )
         self._requests = Counter(
             "digest_web_requests",
             "Requests answered, by page and status.",
@@ -34,20 +75,50 @@ class Metrics:
         self._server_failures = Counter(
             "digest_mail_server_failures", "Failures of the mail server as a whole.", registry=registry
         )
+        self._begin_at_zero()
+        self._add_gauges()
+
+    def _begin_at_zero(self) -> None:
+        for outcome in _FETCHES:
+            self._fetches.labels(outcome)
+        for outcome in _MAILINGS:
+            self._mailings.labels(outcome)
+
+    def _add_gauges(self) -> None:
+        registry = self._registry
         self._source = Gauge(
             "digest_source_last_success_timestamp_seconds",
-            "Last successful answer of a source.",
+            "Last successful answer of a source; 0 if there was none.",
             ("source",),
             registry=registry,
         )
         self._fetched_at = Gauge(
-            "digest_last_fetch_timestamp_seconds", "Last successful fetch.", registry=registry
+            "digest_last_fetch_timestamp_seconds",
+            "Last successful fetch; 0 if there was none.",
+            registry=registry,
         )
         self._subscribers = Gauge("digest_subscribers", "Subscribers who get mail.", registry=registry)
         self._suppressed = Gauge("digest_suppressed_addresses", "Suppressed addresses.", registry=registry)
         self._waiting = Gauge(
             "digest_mailings_waiting", "Digests that wait to be sent, without paused ones.", registry=registry
         )
+        self._oldest = Gauge(
+            "digest_oldest_waiting_mailing_age_seconds",
+            "Time since the oldest waiting digest was composed; 0 if none waits.",
+            registry=registry,
+        )
+        self._problems = Gauge(
+            "digest_problems",
+            "What needs a person, as in digest status, by kind.",
+            ("kind",),
+            registry=registry,
+        )
+
+    def begin_pages(self, pages: Iterable[str]) -> None:
+        """Begins the counters of the pages that are served."""
+        for page in pages:
+            self._requests.labels(page, 200)
+        self._requests.labels("other", 404)
 
     def answered(self, page: str, status: int) -> None:
         self._requests.labels(page, status).inc()
@@ -68,12 +139,18 @@ class Metrics:
         """Mailings whose subscriber has left."""
         self._mailings.labels("failed").inc(mailings)
 
-    def exposition(self, figures: Figures, fetched_at: Mapping[str, datetime]) -> bytes:
-        """All metrics in Prometheus' text format; `fetched_at`: the last successful answer of each source."""
-        for source, moment in fetched_at.items():
-            self._source.labels(source).set(moment.timestamp())
+    def exposition(self, store: MetricsStore, *, now: datetime) -> bytes:
+        """All metrics in Prometheus' text format. Raises `StateError` if the state cannot be read."""
+        figures, fetched_at = store.figures(), store.fetched_at()
+        for source in (*SOURCE_NAMES, *fetched_at):
+            moment = fetched_at.get(source)
+            self._source.labels(source).set(moment.timestamp() if moment else 0)
         self._subscribers.set(figures.subscribers)
         self._suppressed.set(figures.suppressed)
         self._waiting.set(figures.waiting)
+        age = now - figures.waiting_since if figures.waiting_since else None
+        self._oldest.set(max(0.0, age.total_seconds()) if age else 0)
         self._fetched_at.set(figures.fetched_at.timestamp() if figures.fetched_at else 0)
+        for kind, count in self._count_problems(store).items():
+            self._problems.labels(kind).set(count)
         return generate_latest(self._registry)

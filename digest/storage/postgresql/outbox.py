@@ -269,12 +269,16 @@ def _addresses(db: Database, numbers: Sequence[int]) -> list[Any]:
 
 def count_waiting(connection: Connection) -> int:
     """Counts the unfinished mailings, without those put off by a pause."""
-    return int(
-        connection.one(
-            """
-            SELECT count(*) FROM mailing LEFT JOIN preference USING (subscriber)
-            WHERE due_at IS NOT NULL
-                AND (paused_until IS NULL OR due_at <> (paused_until + time '12:00') AT TIME ZONE 'UTC')
-            """
-        )
-    )
+    return waiting_mailings(connection)[0]
+
+
+def waiting_mailings(connection: Connection) -> tuple[int, datetime | None]:
+    """Returns the number of unfinished mailings and when the oldest was composed, without paused ones."""
+    count, planned_at = connection.rows(
+        """
+        SELECT count(*), min(planned_at) FROM mailing LEFT JOIN preference USING (subscriber)
+        WHERE due_at IS NOT NULL
+            AND (paused_until IS NULL OR due_at <> (paused_until + time '12:00') AT TIME ZONE 'UTC')
+        """
+    )[0]
+    return int(count), planned_at

@@ -10,7 +10,7 @@ from digest.model.paper import ArxivId
 from digest.storage.channel_stores import IS_CHANNEL
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.mailings import MAILING_COLUMNS, read_mailings
-from digest.storage.postgresql.outbox import count_waiting
+from digest.storage.postgresql.outbox import waiting_mailings
 from digest.storage.postgresql.row_mapping import whole_second
 from digest.storage.values import (
     Delay,
@@ -114,10 +114,12 @@ class Reports(Part):
                     (SELECT max(covered_at) FROM query)
                 """  # noqa: S608 (written here)
             )[0]
+            waiting, waiting_since = waiting_mailings(self._connection)
             return Figures(
                 subscribers=subscribers,
                 suppressed=suppressed,
-                waiting=count_waiting(self._connection),
+                waiting=waiting,
+                waiting_since=waiting_since,
                 fetched_at=covered_at,
             )
 

@@ -237,12 +237,17 @@ class Outbox(Part):
 
 
 def count_waiting(connection: Connection) -> int:
-    return int(
-        connection.one(
-            """
-            SELECT count(*) FROM mailing LEFT JOIN preference USING (subscriber)
-            WHERE due_at IS NOT NULL
-                AND (paused_until IS NULL OR due_at <> paused_until || 'T12:00:00+00:00')
-            """
-        )
-    )
+    """Counts the unfinished mailings, without those put off by a pause."""
+    return waiting_mailings(connection)[0]
+
+
+def waiting_mailings(connection: Connection) -> tuple[int, datetime | None]:
+    """Returns the number of unfinished mailings and when the oldest was composed, without paused ones."""
+    count, planned_at = connection.rows(
+        """
+        SELECT count(*), min(planned_at) FROM mailing LEFT JOIN preference USING (subscriber)
+        WHERE due_at IS NOT NULL
+            AND (paused_until IS NULL OR due_at <> paused_until || 'T12:00:00+00:00')
+        """
+    )[0]
+    return int(count), planned_at and moment_of(planned_at)

@@ -10,7 +10,7 @@ from digest.model.paper import ArxivId
 from digest.storage.channel_stores import IS_CHANNEL
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
-from digest.storage.sqlite.outbox import count_waiting
+from digest.storage.sqlite.outbox import waiting_mailings
 from digest.storage.sqlite.row_mapping import code_of, moment_of, text_of
 from digest.storage.values import (
     Delay,
@@ -145,10 +145,12 @@ class Reports(Part):
                     (SELECT max(covered_at) FROM query)
                 """  # noqa: S608 (written here)
             )[0]
+            waiting, waiting_since = waiting_mailings(self._connection)
             return Figures(
                 subscribers=subscribers,
                 suppressed=suppressed,
-                waiting=count_waiting(self._connection),
+                waiting=waiting,
+                waiting_since=waiting_since,
                 fetched_at=covered_at and moment_of(covered_at),
             )
 
