@@ -130,7 +130,7 @@ def _verdict(is_liked: bool) -> str:
 
 
 def _subscriber(settings: "Settings", email: str) -> str:
-    from digest.cli.preview import subscriber_named
+    from digest.cli.state_access import subscriber_named
 
     return subscriber_named(settings, email).email
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.options import parse_day
 from digest.cli.output import print_table
 from digest.errors import ConfigurationError
 
@@ -15,13 +16,6 @@ if TYPE_CHECKING:
     from digest.storage.signups import Invite
 
 _VALID_FOR = timedelta(days=30)
-
-
-def _parse_date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("must be a day, for example 2026-12-31") from None
 
 
 def invite(
@@ -39,7 +33,7 @@ def invite(
         date | None,
         typer.Option(
             metavar="DATE",
-            parser=_parse_date,
+            parser=parse_day,
             help="The last day of the link, for example 2026-12-31. Default: 30 days from now.",
             show_default=False,
         ),

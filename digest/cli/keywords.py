@@ -72,7 +72,7 @@ def _queries(
 
     Only one subscriber's names count: others may call the same keyword otherwise.
     """
-    from digest.cli.preview import subscriber_named
+    from digest.cli.state_access import subscriber_named
     from digest.keywords.query import parse
     from digest.service.directory import directory_of
 

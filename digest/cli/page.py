@@ -74,7 +74,7 @@ def page(
 
 
 def _keywords(settings: "Settings", texts: Sequence[str], email: str | None) -> "tuple[Keyword, ...]":
-    from digest.cli.preview import subscriber_named
+    from digest.cli.state_access import subscriber_named
     from digest.errors import ConfigurationError
     from digest.service.directory import directory_of
     from digest.subscribers.subscriber import parse_keyword

@@ -42,6 +42,7 @@ def preview(
     import os
     import webbrowser
 
+    from digest.cli.state_access import subscriber_named
     from digest.config.loader import load_settings
     from digest.keywords.broad_terms import cautions
     from digest.service.mail_setup import build_mail_writer, writer_setup_for
@@ -70,16 +71,6 @@ def preview(
     typer.echo(f"{counted(count, 'paper')} written to {output.resolve()}")
     if show:
         webbrowser.open(output.resolve().as_uri())
-
-
-def subscriber_named(settings: "Settings", email: str) -> "Subscriber":
-    """The subscriber with this address. Raises `ConfigurationError` if there is none."""
-    from digest.cli.state_access import parsed_address, refuse_unknown
-    from digest.service.directory import directory_of
-
-    directory = directory_of(settings)
-    found = directory.find(parsed_address(email))
-    return found or refuse_unknown(email, directory.label)
 
 
 def trial_subscriber(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":

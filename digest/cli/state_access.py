@@ -4,12 +4,13 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import typer
 
 from digest.config.parsing import address_key, parse_address
 from digest.errors import ConfigurationError
+from digest.subscribers.entries import unknown_subscriber
 from digest.subscribers.subscriber import Subscriber
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ _PATIENCE = timedelta(minutes=1)
 def subscriber_called(email: str, subscribers: Sequence[Subscriber], place: str) -> Subscriber:
     """The one of `subscribers`, who are at `place`. Raises `ConfigurationError` if there is none."""
     key = address_key(parsed_address(email))
-    found = (subscriber for subscriber in subscribers if address_key(subscriber.email) == key)
-    return next(found, None) or refuse_unknown(email, place)
+    for subscriber in subscribers:
+        if address_key(subscriber.email) == key:
+            return subscriber
+    raise unknown_subscriber(email, place, (subscriber.email for subscriber in subscribers))
 
 
 def parsed_address(email: str) -> str:
@@ -36,9 +39,14 @@ def parsed_address(email: str) -> str:
         raise typer.BadParameter(f"{email}: {error}") from error
 
 
-def refuse_unknown(email: str, place: str) -> NoReturn:
-    """Raises `ConfigurationError`: nobody at `place` has this address."""
-    raise ConfigurationError(f"{place}: {email} is not a subscriber; `digest subscribers` lists them")
+def subscriber_named(settings: "Settings", email: str) -> Subscriber:
+    """The subscriber with this address. Raises `ConfigurationError` if there is none."""
+    from digest.service.directory import directory_of
+
+    directory = directory_of(settings)
+    if found := directory.find(parsed_address(email)):
+        return found
+    raise unknown_subscriber(email, directory.label, (entry["email"] for entry in directory.entries()))
 
 
 @asynccontextmanager

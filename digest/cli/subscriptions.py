@@ -8,87 +8,48 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.options import Followed
-from digest.cli.state_access import parsed_address
+from digest.cli.options import (
+    At,
+    Category,
+    Crosslists,
+    Email,
+    Exclude,
+    Followed,
+    ForgetChoices,
+    MailLength,
+    Name,
+    OwnName,
+    Replaced,
+    Weekly,
+    Zone,
+)
 from digest.cli.subscribers import filters, listed, own_choices, times
 from digest.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from digest.config.settings import Settings
     from digest.subscribers.entries import Subscribed
     from digest.subscribers.preferences import Preferences
     from digest.subscribers.subscriber import Subscriber
 
-Email = Annotated[
-    str, typer.Argument(metavar="EMAIL", help="The subscriber's mail address.", show_default=False)
-]
-
 
 def subscribe(
     ctx: typer.Context,
     email: Email,
     keyword: Followed = None,
-    name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The subscriber's name, for the To line of mails.")
-    ] = None,
-    at: Annotated[str | None, typer.Option(metavar="HH:MM", help="Time of the daily mail.")] = None,
-    timezone: Annotated[
-        str | None, typer.Option(metavar="ZONE", help="Time zone, for example Europe/Berlin.")
-    ] = None,
-    weekly: Annotated[
-        str | None,
-        typer.Option(metavar="DAY", help="One mail a week, on mon, tue, …; [b]never[/b] means every day."),
-    ] = None,
-    own_name: Annotated[
-        str | None,
-        typer.Option(
-            "--as",
-            metavar="NAME",
-            help="The subscriber's own name for the keyword, which mails show. Empty: no name.",
-        ),
-    ] = None,
-    length: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LENGTH",
-            help="How much a mail shows: [b]short[/b] (about 600 words), [b]normal[/b] (1,500), [b]full[/b].",
-        ),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEYWORD", help="Exclude papers that match this. May be repeated."),
-    ] = None,
-    category: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CODE", help="Only papers in this category, for example cs.LG or stat.*. May be repeated."
-        ),
-    ] = None,
-    crosslists: Annotated[
-        bool | None,
-        typer.Option(
-            "--crosslists/--no-crosslists",
-            help="Compare all categories of a paper, or only the primary one.",
-            show_default=False,
-        ),
-    ] = None,
-    replacements: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOW",
-            help="New versions of papers they received: [b]section[/b] lists them, [b]never[/b] does not.",
-        ),
-    ] = None,
-    forget_choices: Annotated[
-        bool,
-        typer.Option(
-            "--forget-choices",
-            metavar="",
-            help="Remove their online choices: muted keywords, a pause, another time, day or length.",
-        ),
-    ] = False,
+    name: Name = None,
+    at: At = None,
+    timezone: Zone = None,
+    weekly: Weekly = None,
+    own_name: OwnName = None,
+    length: MailLength = None,
+    exclude: Exclude = None,
+    category: Category = None,
+    crosslists: Crosslists = None,
+    replacements: Replaced = None,
+    forget_choices: ForgetChoices = False,
 ) -> None:
     """Add a subscriber, or add keywords to an existing one or change settings.
 
@@ -96,9 +57,8 @@ def subscribe(
 
     Comments and the order of entries in subscribers.toml stay as they are.
     """
-    from digest.service.directory import directory_of, place_of
+    from digest.service.directory import directory_of
     from digest.subscribers import editor
-    from digest.subscribers.preferences import adapted
 
     if own_name is not None and len(keyword or ()) != 1:
         raise typer.BadParameter("it names one keyword: give exactly one -k KEYWORD", param_hint="--as")
@@ -118,13 +78,31 @@ def subscribe(
         replacements=replacements,
         keyword_name=own_name,
     )
-    has_returned, chosen = _in_state(settings, done.subscriber, forget_choices=forget_choices)
+    tell_subscribed(settings, done, forget_choices=forget_choices)
+
+
+def tell_subscribed(
+    settings: "Settings", done: "Subscribed", *, forget_choices: bool, rejoins: bool = True
+) -> None:
+    """Makes the change in the state that belongs to it, and prints all that was done.
+
+    Who left is subscribed again if `rejoins`.
+    """
+    from digest.service.directory import place_of
+    from digest.subscribers.preferences import adapted
+
+    email = done.subscriber.email
+    has_returned, chosen = _in_state(settings, email, forget_choices=forget_choices, rejoins=rejoins)
     mailed = adapted(done.subscriber, chosen) or done.subscriber
     typer.echo(describe(done, place_of(settings, done.subscriber), mailed))
     if has_returned:
-        typer.echo(f"{done.subscriber.email} had unsubscribed, and gets mails again.")
+        typer.echo(f"{email} had unsubscribed, and gets mails again.")
     if forget_choices:
-        typer.echo(f"The online choices of {done.subscriber.email} are removed.")
+        typer.echo(f"The online choices of {email} are removed.")
+    if chosen.left_at:
+        typer.echo(
+            f"Note: {email} has unsubscribed, and gets no mail; `digest subscribe {email}` changes that."
+        )
     if choices := own_choices(done.subscriber, chosen, datetime.now(UTC)):
         typer.echo(f"Note: {choices}")
 
@@ -178,6 +156,7 @@ def rename(
     You can also run this after you changed the address in subscribers.toml. If only the address of an
     entry changed, digest detects this by itself; [b]digest rename NEW EMAIL --keep-file[/b] undoes it.
     """
+    from digest.cli.state_access import parsed_address
     from digest.service.directory import directory_of, place_of
     from digest.subscribers import editor
 
@@ -217,6 +196,7 @@ def move(
     They get the same digests as before: no paper is missed or comes twice, and online choices and links stay.
     Comments of an entry stay in the file only as long as the entry does.
     """
+    from digest.cli.state_access import parsed_address
     from digest.service.directory import directory_of, place_of
     from digest.subscribers.combined import CombinedDirectory
 
@@ -250,9 +230,9 @@ def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:
 
 
 def _in_state(
-    settings: "Settings", subscriber: "Subscriber", *, forget_choices: bool
+    settings: "Settings", email: str, *, forget_choices: bool, rejoins: bool
 ) -> "tuple[bool, Preferences]":
-    """Subscribes them again, and removes their choices if asked: whether they had left, and the choices.
+    """Subscribes them again, and removes their choices, if asked: whether they had left, and the choices.
 
     Prints a note if the state cannot be read.
     """
@@ -266,8 +246,8 @@ def _in_state(
     try:
         with open_store(settings.state) as store:
             if forget_choices:
-                store.save_preferences(subscriber.email, nothing)
-            return store.rejoin(subscriber.email), store.preferences_of(subscriber.email)
+                store.save_preferences(email, nothing)
+            return rejoins and store.rejoin(email), store.preferences_of(email)
     except StateError as error:
         if forget_choices:
             raise
@@ -280,20 +260,7 @@ def describe(done: "Subscribed", path: str, mailed: "Subscriber | None" = None) 
     from digest.keywords.broad_terms import cautions
 
     subscriber = done.subscriber
-    lines: list[str] = []
-    if done.is_new:
-        lines.append(f"Added {subscriber.email} with {_labels(done.added, subscriber)} to {path}.")
-    elif done.added:
-        lines.append(f"{subscriber.email} now also follows {_labels(done.added, subscriber)}, in {path}.")
-    if done.named:
-        called = f'is now called "{done.named.name}"' if done.named.name else "has no own name any more"
-        lines.append(f'"{done.named.text}" of {subscriber.email} {called}, in {path}.')
-    if done.changed:
-        lines.append(f"Changed {', '.join(done.changed)} of {subscriber.email} in {path}.")
-    if done.already and not done.named:
-        lines.append(f"{subscriber.email} already follows {_labels(done.already, subscriber)}.")
-    if not lines:
-        lines.append(f"No change of {subscriber.email} in {path}.")
+    lines = list(_done(done, path)) or [f"No change of {subscriber.email} in {path}."]
     for keyword in subscriber.keywords:
         if keyword.text in done.added:
             lines += [f"Note: {caution}." for caution in cautions(keyword.query)]
@@ -305,6 +272,23 @@ def describe(done: "Subscribed", path: str, mailed: "Subscriber | None" = None) 
         " `digest run` or the daemon sends it."
     )
     return "\n".join(lines)
+
+
+def _done(done: "Subscribed", path: str) -> "Iterator[str]":
+    subscriber = done.subscriber
+    if done.is_new:
+        yield f"Added {subscriber.email} with {_labels(done.added, subscriber)} to {path}."
+    elif done.added:
+        yield f"{subscriber.email} now also follows {_labels(done.added, subscriber)}, in {path}."
+    if done.removed:
+        yield f"{subscriber.email} no longer follows {listed(done.removed)}, in {path}."
+    if done.named:
+        called = f'is now called "{done.named.name}"' if done.named.name else "has no own name any more"
+        yield f'"{done.named.text}" of {subscriber.email} {called}, in {path}.'
+    if done.changed:
+        yield f"Changed {', '.join(done.changed)} of {subscriber.email} in {path}."
+    if done.already and not done.named:
+        yield f"{subscriber.email} already follows {_labels(done.already, subscriber)}."
 
 
 def _labels(texts: "Sequence[str]", subscriber: "Subscriber") -> str:

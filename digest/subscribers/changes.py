@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from digest.config.parsing import (
+    nearest,
     parse_address,
+    parse_discover,
     parse_length,
     parse_time,
     parse_weekday,
@@ -27,6 +29,7 @@ _PARSERS: Mapping[str, Callable[[object], object]] = {
     "timezone": parse_zone,
     "weekly": parse_weekday,
     "length": parse_length,
+    "discover": parse_discover,
     "replacements": parse_replacements,
 }
 
@@ -43,7 +46,7 @@ class Wanted:
     keywords: tuple[Keyword, ...] = ()
     exclude: tuple[Keyword, ...] = ()
     categories: tuple[str, ...] = ()
-    options: Mapping[str, str | bool]
+    options: Mapping[str, str | bool | int]
     sets_name: bool = False
 
     def missing_from(self, subscriber: Subscriber) -> dict[str, list[Any]]:
@@ -58,10 +61,59 @@ class Wanted:
         return {key: texts for key, texts in missing.items() if texts}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwanted:
+    """What a change takes away: `keys` as a whole, and single keywords, exclusions and categories."""
+
+    keys: tuple[str, ...] = ()
+    keywords: tuple[Keyword, ...] = ()
+    exclude: tuple[Keyword, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    def places_in(self, subscriber: Subscriber) -> dict[str, set[int]]:
+        """By key, the places of these things in the lists of the entry.
+
+        Raises `ConfigurationError` for what is not there.
+        """
+        followed = {one.query.key: place for place, one in enumerate(subscriber.keywords)}
+        excluded = {one.query.key: place for place, one in enumerate(subscriber.filters.exclude)}
+        chosen = {code: place for place, code in enumerate(subscriber.filters.categories)}
+        problems = [not_followed(subscriber, one) for one in self.keywords if one.query.key not in followed]
+        problems += [
+            f"{subscriber.email} does not exclude {shown(one.text)}"
+            for one in self.exclude
+            if one.query.key not in excluded
+        ]
+        problems += [
+            f"{code} is no category of {subscriber.email}" for code in self.categories if code not in chosen
+        ]
+        if problems:
+            raise ConfigurationError(*problems)
+        found = {
+            "keywords": {followed[one.query.key] for one in self.keywords},
+            "exclude": {excluded[one.query.key] for one in self.exclude},
+            "categories": {chosen[code] for code in self.categories},
+        }
+        return {key: places for key, places in found.items() if places and key not in self.keys}
+
+
+NOTHING = Unwanted()
+
+
+def not_followed(subscriber: Subscriber, keyword: Keyword) -> str:
+    """The problem that a subscriber does not follow a keyword, with the nearest one that they do."""
+    near = nearest(
+        keyword.text, [text for one in subscriber.keywords for text in (one.text, one.name) if text]
+    )
+    known = ", ".join(shown(one.label) for one in subscriber.keywords)
+    hint = f"did you mean {shown(near)}?" if near else f"it follows {known}"
+    return f"{subscriber.email} does not follow {shown(keyword.text)}; {hint}"
+
+
 def checked(
     email: str,
     keywords: Sequence[str],
-    options: Mapping[str, str | bool],
+    options: Mapping[str, str | bool | int],
     *,
     exclude: Sequence[str] = (),
     categories: Sequence[str] = (),

@@ -1,10 +1,11 @@
 """What commands do with the subscribers, wherever their entries are."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from digest.config.parsing import address_key
 from digest.errors import ConfigurationError
-from digest.subscribers.changes import checked
+from digest.subscribers.changes import Unwanted, Wanted, checked
 from digest.subscribers.directory import SubscriberDirectory
 from digest.subscribers.entries import Entries, Subscribed, Unsubscribed
 from digest.subscribers.subscriber import Subscriber
@@ -52,6 +53,21 @@ def subscribe(
         return entries.append(email, wanted) if number is None else entries.extend(number, wanted)
 
     return directory.edit(change, may_create=True)
+
+
+def edit(directory: SubscriberDirectory, *, email: str, wanted: Wanted, unwanted: Unwanted) -> Subscribed:
+    """Changes the entry of a subscriber. A keyword that is unwanted may be given by its name.
+
+    Raises `ConfigurationError`; then nothing is changed.
+    """
+
+    def change(entries: Entries) -> Subscribed:
+        number = entries.number_of(email)
+        names = {one.name.casefold(): one for one in entries.subscriber(number).keywords if one.name}
+        meant = tuple(names.get(one.text.casefold(), one) for one in unwanted.keywords)
+        return entries.extend(number, wanted, replace(unwanted, keywords=meant))
+
+    return directory.edit(change)
 
 
 def unsubscribe(directory: SubscriberDirectory, *, email: str, keywords: Sequence[str] = ()) -> Unsubscribed:

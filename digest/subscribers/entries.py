@@ -1,14 +1,14 @@
 """The edits of entries, wherever the entries are: what a command wants becomes changes of their keys."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import time
 from typing import Any, cast
 
-from digest.config.parsing import nearest, shown
+from digest.config.parsing import nearest
 from digest.errors import ConfigurationError
-from digest.subscribers.changes import Wanted
+from digest.subscribers.changes import NOTHING, Unwanted, Wanted, not_followed
 from digest.subscribers.subscriber import Keyword, Subscriber
 
 _PLACES: Mapping[str, tuple[str, str]] = {
@@ -27,7 +27,7 @@ _PLACES: Mapping[str, tuple[str, str]] = {
 class Subscribed:
     """What `subscribe` did. `subscriber` is the new value; `already` are keywords that existed.
 
-    `named` is a keyword that existed and has another name now, or none.
+    `named` is a keyword that existed and has another name now, or none. `removed` are keywords that are gone.
     """
 
     subscriber: Subscriber
@@ -36,6 +36,7 @@ class Subscribed:
     already: tuple[str, ...]
     changed: tuple[str, ...]
     named: Keyword | None = None
+    removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +95,7 @@ class Entries(ABC):
         """Returns the entry with this address. Raises `ConfigurationError` if there is none."""
         number = self.find(email)
         if number is None:
-            near = nearest(email, self.addresses())
-            hint = f"; did you mean {near}?" if near else "; `digest subscribers` lists them"
-            raise ConfigurationError(f"{self.label}: {email} is not a subscriber{hint}")
+            raise unknown_subscriber(email, self.label, self.addresses())
         return number
 
     def append(self, email: str, wanted: Wanted) -> Subscribed:
@@ -117,14 +116,16 @@ class Entries(ABC):
         subscriber = self._add({**entry, **wanted.options})
         return Subscribed(subscriber=subscriber, is_new=True, added=added, already=(), changed=())
 
-    def extend(self, number: int, wanted: Wanted) -> Subscribed:
-        """Adds what a subscriber does not have yet, and changes settings."""
+    def extend(self, number: int, wanted: Wanted, unwanted: Unwanted = NOTHING) -> Subscribed:
+        """Adds what a subscriber does not have yet, changes settings, and takes away what is unwanted."""
         old = self.subscriber(number)
-        missing = wanted.missing_from(old)
-        added = tuple(keyword.text for keyword in missing.get("keywords", ()))
+        missing, taken = wanted.missing_from(old), unwanted.places_in(old)
+        if len(taken.get("keywords", ())) == len(old.keywords) and "keywords" not in missing:
+            raise ConfigurationError(
+                f"{old.email} would have no keyword left; `digest unsubscribe {old.email}` removes them"
+            )
         places = {keyword.query.key: place for place, keyword in enumerate(old.keywords)}
         known = {places[one.query.key]: one for one in wanted.keywords if one.query.key in places}
-        already = tuple(old.keywords[place].text for place in known)
         named = {
             place: replace(old.keywords[place], name=one.name)
             for place, one in known.items()
@@ -132,24 +133,28 @@ class Entries(ABC):
         }
 
         def change(entry: dict[str, Any]) -> None:
+            for place, keyword in named.items():
+                self._list(entry, "keywords")[place] = self._written(keyword)
+            _take_away(entry, taken, unwanted.keys)
             for key, things in missing.items():
                 there = self._list(entry, key)
                 for thing in things:
                     there.append(self._written(thing))
-            for place, keyword in named.items():
-                self._list(entry, "keywords")[place] = self._written(keyword)
             entry.update(wanted.options)
+            _tidy(entry, taken)
 
-        new = self._edit(number, change) if missing or named or wanted.options else old
-        settings = (*(key for key in missing if key != "keywords"), *wanted.options)
-        changed = tuple(key for key in settings if _setting(old, key) != _setting(new, key))
+        is_edited = missing or named or taken or unwanted.keys or wanted.options
+        new = self._edit(number, change) if is_edited else old
+        settings = dict.fromkeys((*missing, *taken, *unwanted.keys, *wanted.options))
+        changed = (key for key in settings if key != "keywords" and _setting(old, key) != _setting(new, key))
         return Subscribed(
             subscriber=new,
             is_new=False,
-            added=added,
-            already=already,
-            changed=changed,
+            added=tuple(keyword.text for keyword in missing.get("keywords", ())),
+            already=tuple(old.keywords[place].text for place in known),
+            changed=tuple(changed),
             named=next(iter(named.values()), None),
+            removed=tuple(old.keywords[place].text for place in sorted(taken.get("keywords", ()))),
         )
 
     def readdress(self, number: int, email: str) -> Subscriber:
@@ -165,7 +170,7 @@ class Entries(ABC):
         old = self.subscriber(number)
         places = {keyword.query.key: place for place, keyword in enumerate(old.keywords)}
         known = [keyword.text for keyword in old.keywords]
-        problems = [_not_followed(old, keyword) for keyword in unwanted if keyword.query.key not in places]
+        problems = [not_followed(old, keyword) for keyword in unwanted if keyword.query.key not in places]
         if problems:
             raise ConfigurationError(*problems)
         taken = {places[keyword.query.key] for keyword in unwanted} or set(places.values())
@@ -191,6 +196,13 @@ class Entries(ABC):
         return written(thing)
 
 
+def unknown_subscriber(email: str, place: str, known: Iterable[str]) -> ConfigurationError:
+    """The error that nobody at `place` has this address, with the nearest one of those that are `known`."""
+    near = nearest(email, known)
+    hint = f"; did you mean {near}?" if near else "; `digest subscribers` lists them"
+    return ConfigurationError(f"{place}: {email} is not a subscriber{hint}")
+
+
 def written(thing: Keyword | str) -> Any:
     """As an entry has it: a keyword with a name is a table."""
     if not isinstance(thing, Keyword):
@@ -203,15 +215,23 @@ def plain(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {key: f"{value:%H:%M}" if isinstance(value, time) else value for key, value in entry.items()}
 
 
+def _take_away(entry: dict[str, Any], taken: Mapping[str, Set[int]], keys: Sequence[str]) -> None:
+    for key, places in taken.items():
+        for place in sorted(places, reverse=True):
+            del entry[key][place]
+    for key in keys:
+        entry.pop(key, None)
+
+
+def _tidy(entry: dict[str, Any], keys: Collection[str]) -> None:
+    """Removes a filter that became empty, and `crosslists` with the last category."""
+    for key in keys:
+        if key != "keywords" and not entry.get(key, True):
+            del entry[key]
+    if "categories" in keys and "categories" not in entry and entry.get("crosslists") is False:
+        del entry["crosslists"]
+
+
 def _setting(subscriber: Subscriber, key: str) -> object:
     part, name = _PLACES.get(key, ("", key))
     return getattr(getattr(subscriber, part) if part else subscriber, name)
-
-
-def _not_followed(subscriber: Subscriber, keyword: Keyword) -> str:
-    near = nearest(
-        keyword.text, [text for one in subscriber.keywords for text in (one.text, one.name) if text]
-    )
-    known = ", ".join(shown(one.label) for one in subscriber.keywords)
-    hint = f"did you mean {shown(near)}?" if near else f"it follows {known}"
-    return f"{subscriber.email} does not follow {shown(keyword.text)}; {hint}"
