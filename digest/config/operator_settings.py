@@ -1,19 +1,11 @@
 """`[operator]` and `[log]`: what the person who runs `digest` is told, and how."""
 
-import logging
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
 from digest.config.parsing import parse_address, parse_weekday
 from digest.config.web_settings import Section
-
-LEVELS = {
-    "error": logging.ERROR,
-    "warning": logging.WARNING,
-    "info": logging.INFO,
-    "debug": logging.DEBUG,
-}
 
 Format = Literal["text", "logfmt", "json"]
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from digest.config.operator_settings import LEVELS, Format, Log
 from digest.service.log_entry import LogEntry, entry_of
 from digest.service.log_limit import LogLimit
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from digest.config.operator_settings import Format, Log
 
 _STDERR = 2
 
@@ -31,7 +32,7 @@ _OURS = logging.getLogger("digest")
 class LogStyle:
     """How records are written. The journal adds the time, and takes the level from a prefix."""
 
-    format: Format = "text"
+    format: "Format" = "text"
     addresses: bool = False
     is_journal: bool = False
 
@@ -166,7 +167,7 @@ def is_structured() -> bool:
     return style is not None and style.format != "text"
 
 
-def apply_log(settings: Log, *, sets_level: bool | None = None) -> None:
+def apply_log(settings: "Log", *, sets_level: bool | None = None) -> None:
     """Writes the log as the settings say.
 
     With `sets_level`, the level is that of the settings, else that of the command line. A later call without
@@ -180,7 +181,7 @@ def apply_log(settings: Log, *, sets_level: bool | None = None) -> None:
     handler.style = replace(handler.style, format=settings.format, addresses=settings.addresses)
     _catch_others(handler.style)
     if handler.sets_level:
-        wanted = LEVELS[settings.level or "info"]
+        wanted = logging.getLevelNamesMapping()[(settings.level or "info").upper()]
         logging.getLogger().setLevel(max(wanted, logging.WARNING))  # no details of libraries
         _OURS.setLevel(wanted)
 
