@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "move": ("ada@example.org", "--to", "state"),
     "subscribers": (),
     "import": ("page.md", "--email", "ada@example.org"),
+    "invite": (),
     "like": ("ada@example.org", "2606.00001"),
     "dislike": ("ada@example.org", "2606.00001"),
     "interests": ("ada@example.org",),
