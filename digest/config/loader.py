@@ -16,6 +16,7 @@ from digest.config.local_timezone import machine_zone
 from digest.config.operator_settings import Log
 from digest.config.os_errors import is_file
 from digest.config.parsing import nearest, parse_toml, read_text, shown, unknown_key, unreadable
+from digest.config.secret_file import read_secret
 from digest.config.settings import (
     ARXIV_INTERVAL,
     DATABASE,
@@ -24,7 +25,6 @@ from digest.config.settings import (
     Delivery,
     Settings,
     Smtp,
-    read_secret,
 )
 from digest.config.web_settings import WrongKey
 from digest.errors import ConfigurationError
@@ -47,7 +47,7 @@ SERVICE_STATE = Path("/var/lib/arxiv-digest/digest.db")
 """The state of the service, as the units in systemd/ set it."""
 
 _PREFIX = "DIGEST_"
-_SECRETS = ("smtp.password", "state_password")
+_SECRETS = ("smtp.password", "state_password", "admin.client_secret")
 
 
 def _known_keys() -> tuple[tuple[str, ...], ...]:
@@ -71,11 +71,13 @@ _PATHS = (
     ("smtp", "password_file"),
     ("delivery", "maildir"),
     ("mail", "templates"),
+    ("admin", "client_secret_file"),
 )
 _NO_PATH = ("subscribers", DATABASE)
 _PASSWORDS = {
     "smtp-password": (("smtp", "password"), ("smtp", "password_file")),
     "state-password": (("state_password",), ("state_password_file",)),
+    "admin-secret": (("admin", "client_secret"), ("admin", "client_secret_file")),
 }
 """The credentials of systemd that hold a password, and the keys that do."""
 
@@ -243,6 +245,8 @@ def _machine(
         found["smtp"] = {"password": password}
     if "state-password" not in passwords and (password := _credential("state-password", environ)):
         found["state_password"] = password
+    if "admin-secret" not in passwords and (password := _credential("admin-secret", environ)):
+        found["admin"] = {"client_secret": password}
     return found
 
 

@@ -3,7 +3,6 @@
 The `description` of a field says what its value must be; error messages quote it.
 """
 
-import re
 import socket
 from datetime import time, timedelta
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from digest.config.admin_settings import Admin
 from digest.config.database_url import DatabaseUrl, parse_state
 from digest.config.operator_settings import Log, Operator
 from digest.config.os_errors import explain
@@ -39,6 +39,7 @@ from digest.config.parsing import (
     parse_zone,
 )
 from digest.config.providers import PROVIDERS
+from digest.config.secret_file import read_secret
 from digest.config.transports import ALLOWED, missing_for, transport_name
 from digest.config.web_settings import Section, Web, WrongKey, parse_url
 from digest.model.digest import Length
@@ -58,21 +59,6 @@ DATABASE = "database"
 _A_DIRECTORY = 'the path of subscribers.toml, or "database"'
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
-
-
-def read_secret(path: Path) -> str:
-    """The first line of a file that holds a secret. Raises `ValueError`, which never quotes the content."""
-    try:
-        secret = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text") from None  # the cause would carry the secret
-    if re.search(r"[\x00-\x1f\x7f]", secret):
-        raise ValueError(
-            f"{path} must hold only the password: it holds more than one line, or control characters"
-        )
-    return secret
 
 
 def _seconds(value: object) -> object:
@@ -410,6 +396,7 @@ class Settings(BaseSettings):
     mail: Mail = Field(default_factory=Mail, description="a table: [mail]")
 
     web: Web = Field(default_factory=Web, description="a table: [web]")
+    admin: Admin = Field(default_factory=Admin, validate_default=True, description="a table: [admin]")
     operator: Operator = Field(default_factory=Operator, description="a table: [operator]")
     log: Log = Field(default_factory=Log, description="a table: [log]")
 
@@ -433,6 +420,15 @@ class Settings(BaseSettings):
         if state.has_password:
             raise ValueError("has a password, and state_password_file or state_password too; use only one")
         return state.with_password(password.get_secret_value())
+
+    @field_validator("admin")
+    @classmethod
+    def _admin_has_pages(cls, admin: Admin, info: ValidationInfo) -> Admin:
+        web: Web | None = info.data.get("web")
+        if admin.is_on and web is not None and web.base_url is None:
+            key = "header" if admin.header else "issuer"
+            raise WrongKey(f"admin.{key}", "needs web.base_url, the address of the pages")
+        return admin
 
     @field_validator("arxiv")
     @classmethod

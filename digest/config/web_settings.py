@@ -60,7 +60,7 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _listen(value: str) -> str:
+def parse_listen(value: str) -> str:
     host, _, port = value.rpartition(":")
     try:
         ip_address(host.removeprefix("[").removesuffix("]"))
@@ -73,7 +73,7 @@ def _listen(value: str) -> str:
     return value
 
 
-def _networks(value: object) -> tuple[Network, ...]:
+def parse_networks(value: object) -> tuple[Network, ...]:
     """From a list, or from the environment, separated by commas."""
     listed = value.split(",") if isinstance(value, str) else value
     if not isinstance(listed, list | tuple):
@@ -118,10 +118,10 @@ class Web(Section):
     base_url: Annotated[str, AfterValidator(_base_url)] | None = Field(
         default=None, description="an https address"
     )
-    listen: Annotated[str, AfterValidator(_listen)] = Field(
+    listen: Annotated[str, AfterValidator(parse_listen)] = Field(
         default="127.0.0.1:8345", description='an address and a port, as in "127.0.0.1:8345"'
     )
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(parse_networks)] = Field(
         default=(ip_network("127.0.0.1"), ip_network("::1")),
         description="addresses or networks, as in 10.0.0.0/8",
     )
@@ -129,7 +129,7 @@ class Web(Section):
     metrics_token: Annotated[SecretStr, AfterValidator(_metrics_token)] | None = Field(
         default=None, description="16 or more letters, digits and signs without spaces"
     )
-    metrics_listen: Annotated[str, AfterValidator(_listen)] | None = Field(
+    metrics_listen: Annotated[str, AfterValidator(parse_listen)] | None = Field(
         default=None, description='an address and a port, as in "127.0.0.1:9345"'
     )
 
@@ -165,14 +165,14 @@ class Web(Section):
     @property
     def address(self) -> tuple[str, int]:
         """Where to listen."""
-        return _address_of(self.listen)
+        return address_of(self.listen)
 
     @property
     def metrics_address(self) -> tuple[str, int] | None:
         """Where to listen for those who ask for figures."""
-        return _address_of(self.metrics_listen) if self.metrics_listen else None
+        return address_of(self.metrics_listen) if self.metrics_listen else None
 
 
-def _address_of(listen: str) -> tuple[str, int]:
+def address_of(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     return host.strip("[]"), int(port)

@@ -20,6 +20,7 @@ from digest.pipeline.policy import pause_after
 from digest.pipeline.progress import OutboxStatus, covered_until, outbox_status, queries_hash, uncovered_since
 from digest.pipeline.schedule import fetch_due_at, slot_after
 from digest.service import long_tasks
+from digest.service.admin_report import admin_setup_for
 from digest.service.bootstrap import Fingerprint, Setup, build_cycle, open_client
 from digest.service.directory import directory_of
 from digest.service.log import apply_log
@@ -130,6 +131,9 @@ class Daemon(LongTasks):
             partial(directory_of, settings),
             clock=self._clock,
             metrics=self._metrics,
+            admin=admin_setup_for(
+                settings.admin, settings.state, lambda: self._setup.subscribers, self._clock
+            ),
         )
 
     async def _finish(self, mailing: "asyncio.Task[None]") -> None:
@@ -314,6 +318,8 @@ class Daemon(LongTasks):
         apply_log(setup.settings.log)
         if setup.settings.web != self._setup.settings.web:
             _log.warning("[web] was changed, takes effect at the next start")
+        if setup.settings.admin != self._setup.settings.admin:
+            _log.warning("[admin] was changed, takes effect at the next start")
         await self._enrol(setup)
         self._fetch_now.set()
         self._mail_now.set()

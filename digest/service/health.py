@@ -86,6 +86,7 @@ class Health:
     - `troubled`: the first of all delayed mailings; `delayed` is their number.
     - `lost`: subscribers who were suppressed in the last day.
     - `unread_mails`: the number of returned mails that are kept for a person to look at.
+    - `volumes`: all keywords with the number of papers that they found in five weeks, the largest first.
     - `alike`: groups of keywords that found exactly the same papers.
     """
 
@@ -113,6 +114,7 @@ class Health:
     lost: tuple[Suppression, ...]
     unread_mails: int
     silent: tuple[QuietKeyword, ...]
+    volumes: tuple[tuple[str, int], ...]
     alike: tuple[tuple[str, ...], ...]
 
     def problems(self) -> tuple[str, ...]:
@@ -228,6 +230,7 @@ def examine(
         ),
         unread_mails=len(store.unread_mails()),
         silent=tuple(_silent(keywords, covered_at, found, store.recent_hits(since=now - FRESH))),
+        volumes=_volumes(keywords, found),
         alike=_alike(keywords, found),
     )
 
@@ -302,6 +305,13 @@ def _silent(
         usual = len(found.get(key, ()))
         if key in covered_at and not lately.get(key) and (usual == 0 or usual >= _USUALLY):
             yield QuietKeyword(keyword=keyword.text, usual=usual)
+
+
+def _volumes(
+    keywords: Mapping[str, Keyword], found: Mapping[str, frozenset[ArxivId]]
+) -> tuple[tuple[str, int], ...]:
+    volumes = ((keyword.text, len(found.get(key, ()))) for key, keyword in keywords.items())
+    return tuple(sorted(volumes, key=lambda one: (-one[1], one[0])))
 
 
 def _alike(

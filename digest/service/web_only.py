@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from digest.errors import ConfigurationError, DigestError, StateError
+from digest.service.admin_report import admin_setup_for
 from digest.service.bootstrap import Setup
 from digest.service.directory import directory_of
 from digest.service.log import apply_log
@@ -33,6 +34,12 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
         partial(directory_of, setup.settings),
         clock=lambda: datetime.now(UTC),
         metrics=Metrics(ProblemCounts(lambda: now.subscribers, lambda: datetime.now(UTC))),
+        admin=admin_setup_for(
+            setup.settings.admin,
+            setup.settings.state,
+            lambda: now.subscribers,
+            lambda: datetime.now(UTC),
+        ),
     ) as address:
         _log.info("web pages served url=%s", address)
         seen = setup.fingerprint

@@ -86,6 +86,10 @@ class AuditStore(Protocol):
 class AdminStore(AuditStore, Protocol):
     """What the page of the administrators reads: bounded by a page or a period."""
 
+    def admin_key(self) -> bytes:
+        """Returns the key that signs what administrators' browsers keep. It is the same for all processes."""
+        ...
+
     def deliveries(self, begin: datetime, end: datetime) -> Deliveries:
         """Returns what became of the mailings that were last tried from `begin` to before `end`."""
         ...
@@ -99,6 +103,10 @@ class AdminStore(AuditStore, Protocol):
 
     def subscriber_records(self, emails: Sequence[str]) -> Mapping[str, SubscriberRecord]:
         """Returns what is known of these subscribers, by `address_key`."""
+        ...
+
+    def suppression_of(self, email: str) -> Suppression | None:
+        """Returns the suppression of an address, if there is one."""
         ...
 
     def latest_suppressions(self, *, limit: int, skip: int = 0) -> tuple[Suppression, ...]:

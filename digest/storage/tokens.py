@@ -85,6 +85,11 @@ def is_seal(token: str, secret: str, kind: Kind, number: int, about: str) -> boo
     return hmac.compare_digest(seal(secret, kind, number, about), token)
 
 
+def derived_key(secret: str, purpose: str) -> bytes:
+    """Returns a key of this installation for one purpose. It tells nothing about `secret` or other keys."""
+    return blake2b(purpose.encode(), digest_size=32, key=secret.encode(), person=b"derived key").digest()
+
+
 def subscriber_links(address: str, links: int) -> str:
     """Returns the `about` text of a subscriber's own tokens. `links` counts how often they were renewed."""
     return f"{address} {links}" if links else address

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from aiohttp import web
 
@@ -25,6 +25,9 @@ FILES_FOR_MAIL = 64
 
 MOST_OF_ONE_NETWORK = 32
 """Connections of one network; a proxy is not limited, because it serves many networks."""
+
+Door: TypeAlias = Literal["public", "metrics", "admin"]
+"""Which of the addresses that a process listens at a connection came to."""
 
 _BACKLOG = 128
 _PAUSE = 0.5
@@ -56,21 +59,21 @@ def listener_at(host: str, port: int) -> socket.socket:
 class Connection(web.RequestHandler):
     """One connection. The log has only the kind of its errors, because requests contain tokens."""
 
-    __slots__ = ("is_private", "network", "refusal", "turn_at")
+    __slots__ = ("door", "network", "refusal", "turn_at")
 
     def __init__(
         self,
         server: web.Server,
         *,
         network: str,
-        is_private: bool,
+        door: Door,
         refusal: Callable[[int], web.Response],
         **options: Any,
     ) -> None:
         """`turn_at` is when a request last began or ended; `network` is empty for a trusted proxy."""
         super().__init__(server, **options)
         self.network = network
-        self.is_private = is_private
+        self.door = door
         self.refusal = refusal
         self.turn_at = 0.0
 
@@ -129,7 +132,7 @@ class ConnectionLimiter:
         self._transports: dict[Connection, asyncio.Transport] = {}
         self._warned_at: float | None = None
 
-    async def accept(self, listener: socket.socket, *, is_private: bool = False) -> None:
+    async def accept(self, listener: socket.socket, *, door: Door = "public") -> None:
         """Accepts connections until it is cancelled. An error of one connection does not end it."""
         loop = asyncio.get_running_loop()
         while True:
@@ -141,12 +144,12 @@ class ConnectionLimiter:
                 await asyncio.sleep(_PAUSE)
                 continue
             try:
-                await self._take(taken, str(peer[0]), is_private=is_private)
+                await self._take(taken, str(peer[0]), door=door)
             except Exception as error:  # the next connection must still be served
                 taken.close()
                 self._warn(f"a connection was lost cause={where_of(error)}")
 
-    async def _take(self, taken: socket.socket, peer: str, *, is_private: bool) -> None:
+    async def _take(self, taken: socket.socket, peer: str, *, door: Door) -> None:
         self._forget_ended()
         network = "" if is_trusted(peer, self._trusted) else network_for(peer)
         of_that_network = sum(one.network == network for one in self._transports)
@@ -162,7 +165,7 @@ class ConnectionLimiter:
         connection = Connection(
             self._server,
             network=network,
-            is_private=is_private,
+            door=door,
             refusal=self._refusal,
             loop=loop,
             **self._options,

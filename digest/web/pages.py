@@ -29,7 +29,20 @@ _FILES = {
     name: FILE_TYPES[form]
     for name, form in (("BibTeX", Format.BIBTEX), ("RIS", Format.RIS), ("CSL-JSON", Format.CSL_JSON))
 }
-_NAMES = ("message", "leave", "preferences", "keyword", "digest", "undo", "address", "judging", "judge")
+_NAMES = (
+    "message",
+    "leave",
+    "preferences",
+    "keyword",
+    "digest",
+    "undo",
+    "address",
+    "judging",
+    "judge",
+    "admin",
+    "admin_list",
+    "admin_door",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +214,10 @@ class Pages:
             own=judging.paper(paper.id),
             is_done=is_done,
         )
+
+    def admin(self, name: str, title: str, values: Mapping[str, object]) -> str:
+        """A page of the administrators, by the name of its template."""
+        return self._render(name, title=title, **dict(values))  # type: ignore[arg-type]
 
     def _render(self, name: str, *, feed_url: str = "", is_public: bool = False, **values: object) -> str:
         return self._templates[name].render(

@@ -16,8 +16,9 @@ from digest.errors import ConfigurationError
 from digest.storage.factory import State, open_store
 from digest.subscribers.directory import SubscriberDirectory
 from digest.subscribers.stored import EntryStore
+from digest.web.admin_setup import AdminSetup, admin_area
 from digest.web.app import Application
-from digest.web.connections import ConnectionLimiter, connections_for, listener_at
+from digest.web.connections import ConnectionLimiter, Door, connections_for, listener_at
 from digest.web.judging import JudgingSite
 from digest.web.machine_area import MachineArea
 from digest.web.mailed_links import MailedLinks
@@ -50,12 +51,14 @@ async def serving(
     *,
     clock: Callable[[], datetime],
     metrics: Metrics,
+    admin: AdminSetup | None = None,
 ) -> AsyncIterator[str]:
     """Serves the pages, with its own connection to the state; yields the address that it listens at.
 
     `directory` is where entries are changed, with the store that is given to it.
 
-    Without a base address it serves nothing. Raises `ConfigurationError` if it cannot listen.
+    Without a base address it serves nothing, and without `admin` no pages of administrators.
+    Raises `ConfigurationError` if it cannot listen.
     """
     if settings.base_url is None:
         yield ""
@@ -89,7 +92,26 @@ async def serving(
             subscribers=subscribers,
             clock=clock,
         )
-        areas = (SubscriberArea(site, mailed, judging), MachineArea(settings, store, metrics, clock))
+        administrators = (
+            (
+                admin_area(
+                    admin,
+                    base_url=settings.base_url,
+                    store=store,
+                    changing=changing,
+                    subscribers=subscribers,
+                    pages=pages,
+                    clock=clock,
+                ),
+            )
+            if admin
+            else ()
+        )
+        areas = (
+            SubscriberArea(site, mailed, judging),
+            MachineArea(settings, store, metrics, clock),
+            *administrators,
+        )
         answering = Application(settings=settings, areas=areas, pages=pages, metrics=metrics)
         runner = web.AppRunner(
             answering.application(),
@@ -99,12 +121,16 @@ async def serving(
         await runner.setup()
         tasks: list[asyncio.Task[None]] = []
         try:
-            public = stack.enter_context(_listening("listen", settings.listen, settings.address))
-            listeners = [(public, False)]
+            public = stack.enter_context(_listening("web.listen", settings.listen, settings.address))
+            listeners: list[tuple[socket.socket, Door]] = [(public, "public")]
             if settings.metrics_listen and settings.metrics_address:
-                private = _listening("metrics_listen", settings.metrics_listen, settings.metrics_address)
-                listeners.append((stack.enter_context(private), True))
+                private = _listening("web.metrics_listen", settings.metrics_listen, settings.metrics_address)
+                listeners.append((stack.enter_context(private), "metrics"))
                 _log.info("metrics served url=%s", f"{_url_of(listeners[-1][0])}/metrics")
+            if admin and admin.settings.header:
+                own = _listening("admin.listen", admin.settings.listen, admin.settings.address)
+                listeners.append((stack.enter_context(own), "admin"))
+                _log.info("administrators served url=%s", f"{_url_of(listeners[-1][0])}/admin")
             limiter = ConnectionLimiter(
                 _server_of(runner),
                 limit=connections_for(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
@@ -116,8 +142,7 @@ async def serving(
                 auto_decompress=False,
             )
             tasks += [
-                asyncio.create_task(limiter.accept(listener, is_private=is_private))
-                for listener, is_private in listeners
+                asyncio.create_task(limiter.accept(listener, door=door)) for listener, door in listeners
             ]
             yield _url_of(public)
         finally:
@@ -144,6 +169,6 @@ def _listening(key: str, value: str, address: tuple[str, int]) -> socket.socket:
         return listener_at(*address)
     except OSError as error:
         raise ConfigurationError(
-            f'web.{key} = "{value}": cannot listen there: {error.strerror};'
+            f'{key} = "{value}": cannot listen there: {error.strerror};'
             " stop what uses that port, or name another"
         ) from error

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from aiohttp import ClientSession
 
+from digest.config.admin_settings import Admin
 from digest.config.settings import Defaults
 from digest.config.web_settings import Web
 from digest.mail.links import Links, links_for
 from digest.model.paper import Paper
 from digest.pipeline.compose import compose
+from digest.service.admin_report import admin_setup_for
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing, Matched
 from digest.subscribers.directory import SubscriberDirectory
@@ -114,6 +116,7 @@ async def serving_town(
     folder: Path,
     all_subscribers: Sequence[Subscriber] = (ADA, BO),
     directory: Callable[[EntryStore], SubscriberDirectory] | None = None,
+    admin: object = None,
     **web: object,
 ) -> AsyncIterator[Town]:
     """Entries are changed in `directory`, without one in the state."""
@@ -130,6 +133,9 @@ async def serving_town(
                 directory or stored_directory,
                 clock=lambda: town.now,
                 metrics=metrics,
+                admin=admin_setup_for(
+                    Admin.model_validate(admin or {}), path, lambda: town.subscribers, lambda: town.now
+                ),
             ) as address,
             ClientSession() as session,
         ):

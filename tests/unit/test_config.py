@@ -145,6 +145,16 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_WEB__MOST_PAPERS_A_DAY": "50",
         "DIGEST_WEB__SIGNUPS_PER_HOUR": "20",
         "DIGEST_WEB__SIGNUPS_PER_NETWORK": "10",
+        "DIGEST_ADMIN__HEADER": "",
+        "DIGEST_ADMIN__LISTEN": "[::1]:8346",
+        "DIGEST_ADMIN__PROXIES": "192.0.2.1, 10.0.0.0/8",
+        "DIGEST_ADMIN__ISSUER": "https://login.example.org/lab",
+        "DIGEST_ADMIN__CLIENT_ID": "digest",
+        "DIGEST_ADMIN__CLIENT_SECRET": "hush",
+        "DIGEST_ADMIN__CLIENT_SECRET_FILE": "",
+        "DIGEST_ADMIN__GROUPS": "looking after",
+        "DIGEST_ADMIN__GROUP_CLAIM": "roles",
+        "DIGEST_ADMIN__USERS": "ada@example.org, 4711",
         "DIGEST_OPERATOR__EMAIL": "op@example.org",
         "DIGEST_OPERATOR__HEARTBEAT": "mon",
         "DIGEST_LOG__FORMAT": "json",
@@ -173,8 +183,45 @@ def test_every_key_can_come_from_the_environment() -> None:
     )
     web = settings.web
     assert (web.most_papers_a_day, web.signups_per_hour, web.signups_per_network) == (50, 20, 10)
+    assert (settings.admin.address, settings.admin.issuer) == (("::1", 8346), "https://login.example.org/lab")
+    assert settings.admin.proxies == settings.web.trusted_proxies
+    assert settings.admin.users == ("ada@example.org", "4711")
+    assert settings.admin.client_secret is not None
     assert (settings.operator.email, settings.operator.heartbeat) == ("op@example.org", 0)
     assert (settings.log.format, settings.log.level, settings.log.addresses) == ("json", "debug", True)
+
+
+WITH_PAGES = '[web]\nbase_url = "https://digest.example.org"\n[admin]\n'
+
+
+@pytest.mark.parametrize(
+    ("toml", "problem"),
+    [
+        ('header = "X-Remote-User"', "nobody could open /admin"),
+        ('header = "X_Remote_User"\nusers = ["ada"]', "must be the name of a header"),
+        ('header = "Cookie"\nusers = ["ada"]', "must be the name of a header"),
+        ('header = "X-User"\nusers = [""]', "none of them empty"),
+        ('header = "X-User"\nusers = ["ada"]\ngroups = ["staff"]', "only with admin.issuer"),
+        (
+            'header = "X-User"\nissuer = "https://login.example.org"\nclient_id = "x"\nusers = ["ada"]',
+            "use only one of the two",
+        ),
+        ('issuer = "https://login.example.org"\nusers = ["ada"]', "admin.issuer: set admin.client_id too"),
+        ('issuer = "http://login.example.org"\nclient_id = "x"\nusers = ["ada"]', "must be an https address"),
+        ('issuer = "https://login.example.org?a"\nclient_id = "x"\nusers = ["ada"]', "without ? and #"),
+        ('issuer = "https://l.example"\nclient_id = "x"', "nobody could open /admin"),
+        ('header = "X-User"\nusers = ["ada"]\nlisten = "8346"', "for example"),
+        ('client_secret_file = "nowhere"', "cannot be read"),
+    ],
+)
+def test_a_mistake_in_admin_is_told(toml: str, problem: str) -> None:
+    assert problem in "\n".join(problems(WITH_PAGES + toml))
+
+
+def test_admin_needs_the_pages() -> None:
+    assert "admin.header: needs web.base_url" in "\n".join(
+        problems('[admin]\nheader = "X-User"\nusers = ["ada"]')
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from digest.storage.admin_stores import AuditEntry, Deliveries, MailRecord, Subs
 from digest.storage.limits import AUDIT_KEPT
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.row_mapping import storable, whole_second
+from digest.storage.tokens import derived_key
 from digest.storage.values import MailingState, Suppression
 
 _RECORDS = """
@@ -66,6 +67,9 @@ class Administration(Part):
         with self._connection.transaction() as db:
             db.execute("UPDATE audit SET address = '', details = '' WHERE address = %s", [address_key(email)])
 
+    def admin_key(self) -> bytes:
+        return derived_key(self._connection.secret, "administrators")
+
     def deliveries(self, begin: datetime, end: datetime) -> Deliveries:
         period = [whole_second(begin), whole_second(end)]
         with self._connection.snapshot():
@@ -110,6 +114,12 @@ class Administration(Part):
     def subscriber_records(self, emails: Sequence[str]) -> Mapping[str, SubscriberRecord]:
         rows = self._connection.rows(_RECORDS, [[address_key(email) for email in emails]])
         return {address: _record(*row) for address, *row in rows}
+
+    def suppression_of(self, email: str) -> Suppression | None:
+        rows = self._connection.rows(
+            "SELECT email, since_at, cause FROM suppression WHERE address = %s", [address_key(email)]
+        )
+        return next((Suppression(email=row[0], since_at=row[1], cause=row[2]) for row in rows), None)
 
     def latest_suppressions(self, *, limit: int, skip: int = 0) -> tuple[Suppression, ...]:
         rows = self._connection.rows(

@@ -10,6 +10,7 @@ from digest.storage.admin_stores import AuditEntry, Deliveries, MailRecord, Subs
 from digest.storage.limits import AUDIT_KEPT
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.row_mapping import moment_of, text_of
+from digest.storage.tokens import derived_key
 from digest.storage.values import MailingState, Suppression
 
 _RECORDS = """
@@ -59,6 +60,9 @@ class Administration(Part):
     def forget_actions(self, email: str) -> None:
         with self._connection.transaction() as db:
             db.execute("UPDATE audit SET address = '', details = '' WHERE address = ?", [address_key(email)])
+
+    def admin_key(self) -> bytes:
+        return derived_key(self._connection.secret, "administrators")
 
     def deliveries(self, begin: datetime, end: datetime) -> Deliveries:
         period = [text_of(begin), text_of(end)]
@@ -114,6 +118,14 @@ class Administration(Part):
     def subscriber_records(self, emails: Sequence[str]) -> Mapping[str, SubscriberRecord]:
         rows = self._connection.rows(_RECORDS, [json.dumps([address_key(email) for email in emails])])
         return {address: _record(*row) for address, *row in rows}
+
+    def suppression_of(self, email: str) -> Suppression | None:
+        rows = self._connection.rows(
+            "SELECT email, since_at, cause FROM suppression WHERE address = ?", [address_key(email)]
+        )
+        return next(
+            (Suppression(email=row[0], since_at=moment_of(row[1]), cause=row[2]) for row in rows), None
+        )
 
     def latest_suppressions(self, *, limit: int, skip: int = 0) -> tuple[Suppression, ...]:
         rows = self._connection.rows(

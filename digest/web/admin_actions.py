@@ -1,0 +1,141 @@
+"""What administrators can do to a subscription. Each action is in the log before it is done.
+
+So nothing is done that the log does not have, also if the process ends in between.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from digest.storage.admin_stores import AdminPageStore, AuditEntry
+from digest.subscribers.preferences import Preferences
+from digest.web.pages import Notice
+
+LONGEST_PAUSE = timedelta(days=366)
+LONGEST_REASON = 200
+
+LABELS = {
+    "suppress": "Stop all mail",
+    "resume": "Mail again",
+    "pause": "Pause",
+    "unpause": "End the pause",
+    "remove": "Unsubscribe",
+    "return": "Subscribe again",
+}
+"""The actions on one subscription, with their buttons."""
+
+
+_OF_SUBSCRIBERS = {"pause", "unpause", "remove", "return"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """An action that an administrator asked for; `fields` are those of its form."""
+
+    who: str
+    action: str
+    email: str
+    fields: Mapping[str, str]
+
+
+class AdminActions:
+    """Makes changes: it may wait for other writers. All actions are idempotent."""
+
+    def __init__(self, store: AdminPageStore, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+
+    def do(self, wanted: Wanted) -> Notice:
+        """Does it, and says what was done, or why not."""
+        if wanted.action in _OF_SUBSCRIBERS and not self._store.subscriber_records([wanted.email]):
+            return _refused(f"{wanted.email} is no subscriber yet: the service enrols them within a minute.")
+        return {
+            "suppress": self._suppress,
+            "resume": self._resume,
+            "pause": self._pause,
+            "unpause": self._unpause,
+            "remove": self._remove,
+            "return": self._return,
+        }[wanted.action](wanted)
+
+    def _log(self, wanted: Wanted, details: str = "") -> None:
+        self._store.note_action(
+            AuditEntry(
+                at=self._clock(),
+                who=wanted.who,
+                action=wanted.action,
+                address=wanted.email,
+                details=details,
+            )
+        )
+
+    def _suppress(self, wanted: Wanted) -> Notice:
+        reason = " ".join(wanted.fields.get("reason", "").split())[:LONGEST_REASON]
+        if self._is_suppressed(wanted.email):
+            return Notice(title="Nothing to do.", text=f"{wanted.email} gets no mail already.")
+        cause = f"stopped by {wanted.who}{f': {reason}' if reason else ''}"
+        self._log(wanted, reason)
+        self._store.suppress(wanted.email, cause=cause, now=self._clock())
+        return Notice(title="Done.", text=f"{wanted.email} gets no more mail.")
+
+    def _resume(self, wanted: Wanted) -> Notice:
+        if not self._is_suppressed(wanted.email):
+            return Notice(title="Nothing to do.", text=f"{wanted.email} is not suppressed.")
+        self._log(wanted)
+        self._store.resume(wanted.email, now=self._clock())
+        return Notice(title="Done.", text=f"{wanted.email} gets mail again; digests that waited come first.")
+
+    def _pause(self, wanted: Wanted) -> Notice:
+        until, chosen = _day(wanted.fields.get("until", "")), self._store.preferences_of(wanted.email)
+        today = self._clock().date()
+        if until is None or not today < until <= today + LONGEST_PAUSE:
+            return _refused(f"the pause must end after today, and within a year ({wanted.email}).")
+        if chosen.paused_until == until:
+            return Notice(title="Nothing to do.", text=f"{wanted.email} is paused until {until} already.")
+        self._log(wanted, f"until {until}")
+        self._save(wanted.email, replace(chosen, paused_until=until))
+        return Notice(
+            title="Done.", text=f"{wanted.email} gets no digest until {until}, and a mail that says so."
+        )
+
+    def _unpause(self, wanted: Wanted) -> Notice:
+        chosen = self._store.preferences_of(wanted.email)
+        if chosen.paused_until is None:
+            return Notice(title="Nothing to do.", text=f"{wanted.email} is not paused.")
+        self._log(wanted)
+        self._save(wanted.email, replace(chosen, paused_until=None))
+        return Notice(title="Done.", text=f"The pause of {wanted.email} has ended, and a mail tells them so.")
+
+    def _remove(self, wanted: Wanted) -> Notice:
+        if self._store.preferences_of(wanted.email).left_at:
+            return Notice(title="Nothing to do.", text=f"{wanted.email} is unsubscribed already.")
+        self._log(wanted)
+        self._store.leave(wanted.email, now=self._clock())
+        return Notice(
+            title="Done.", text=f"{wanted.email} is unsubscribed; digests that waited are cancelled."
+        )
+
+    def _return(self, wanted: Wanted) -> Notice:
+        if not self._store.preferences_of(wanted.email).left_at:
+            return Notice(title="Nothing to do.", text=f"{wanted.email} is subscribed already.")
+        self._log(wanted)
+        self._store.rejoin(wanted.email)
+        return Notice(title="Done.", text=f"{wanted.email} is subscribed again; no paper is repeated.")
+
+    def _is_suppressed(self, email: str) -> bool:
+        return self._store.suppression_of(email) is not None
+
+    def _save(self, email: str, chosen: Preferences) -> None:
+        """The subscriber gets a mail about it, as about each change of their preferences."""
+        self._store.save_preferences_and_confirm(email, chosen, now=self._clock())
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _refused(why: str) -> Notice:
+    return Notice(title="Nothing was changed:", text=why, is_failure=True)

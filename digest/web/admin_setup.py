@@ -1,0 +1,48 @@
+"""Builds the pages of the administrators from their settings."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from digest.config.admin_settings import Admin
+from digest.storage.admin_stores import AdminPageStore
+from digest.subscribers.subscriber import Subscriber
+from digest.web.admin_access import RefusalLog, access_for
+from digest.web.admin_actions import AdminActions
+from digest.web.admin_area import AdminArea, ReportWatch
+from digest.web.admin_site import AdminSite, Report
+from digest.web.pages import Pages
+from digest.web.signing import Signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminSetup:
+    """What the pages need from the service; `report` examines the installation, in any thread."""
+
+    settings: Admin
+    report: Callable[[], Report]
+
+
+def admin_area(
+    setup: AdminSetup,
+    *,
+    base_url: str,
+    store: AdminPageStore,
+    changing: AdminPageStore,
+    subscribers: Callable[[], Sequence[Subscriber]],
+    pages: Pages,
+    clock: Callable[[], datetime],
+) -> AdminArea:
+    """`store` is only read; `changing` is the same state for changes, which may wait."""
+    signer, refusals = Signer(store.admin_key()), RefusalLog(clock)
+    return AdminArea(
+        base_url=base_url,
+        access=access_for(setup.settings, base_url=base_url, signer=signer, refusals=refusals, clock=clock),
+        site=AdminSite(store, subscribers, clock),
+        actions=AdminActions(changing, clock),
+        watch=ReportWatch(setup.report, clock),
+        pages=pages,
+        signer=signer,
+        refusals=refusals,
+        clock=clock,
+    )
