@@ -14,7 +14,7 @@ help:
 	@echo 'make docs       the site of the docs, in site/'
 	@echo 'make demo       the whole program with invented papers'
 	@echo 'make bench      the figures of docs/benchmarks.md, in a quarter of an hour'
-	@echo 'make lock       constraints.txt and constraints-postgresql.txt with the newest versions'
+	@echo 'make lock       the constraints files with the newest versions'
 
 .venv/made: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -27,6 +27,7 @@ lint: .venv/made
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Containerfile
 
 test: .venv/made
 	$(BIN)/pytest -q

@@ -16,12 +16,19 @@ from threading import Lock
 from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
-import numpy as np
-from numpy.typing import NDArray
-
+from digest.errors import ConfigurationError
 from digest.interest.judgements import DISLIKED, Judgement
 from digest.interest.terms import weigh
 from digest.model.paper import Paper
+
+try:
+    import numpy as np
+    from numpy.typing import NDArray
+except ImportError as error:
+    raise ConfigurationError(
+        "interests need numpy, which is not installed here; on 32-bit ARM, install Debian's python3-numpy and"
+        " make the environment with --system-site-packages"
+    ) from error
 
 VERSION = 1
 """Changes with everything that changes a profile: the terms, their weights, the method."""

@@ -7,13 +7,13 @@ from typing import Any
 
 from tests.judges.presence import NODE
 
-_SCRIPTS = Path(__file__).parent / "node"
+SCRIPTS = Path(__file__).parent / "node"
 
 
 def ask(script: str, question: object, *, seconds: float = 180) -> Any:
     """The answer. A script that fails ends the test with what it said."""
     done = subprocess.run(
-        [NODE, _SCRIPTS / f"{script}.mjs"],
+        [NODE, SCRIPTS / f"{script}.mjs"],
         input=json.dumps(question),
         capture_output=True,
         text=True,
