@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
+from digest.errors import QueryError
 from digest.keywords.analysis import STOP_WORDS, stem, words
 from digest.keywords.index import matches
 from digest.keywords.query import Query, parse
@@ -52,7 +53,10 @@ def _proposals(query: Query, own: Sequence[Paper], papers: Sequence[Paper]) -> I
         stems = {found for word in phrase.split() if (found := stem(word))}
         if not _LEAST_SHARE <= share <= _MOST_SHARE or not is_specific or stems & (asked | used):
             continue
-        proposed = parse(f'({query.text}) AND "{phrase}"')
+        try:
+            proposed = parse(f'({query.text}) AND "{phrase}"')
+        except QueryError:  # a long keyword has no room for more
+            continue
         kept = sum(1 for paper in own if matches(proposed, paper))
         if kept <= _MOST_SHARE * len(own):
             used |= stems

@@ -45,7 +45,8 @@ class SearchApi:
         self._url = url
         self._page_size = page_size
 
-    def can_answer(self, query: Query) -> bool:
+    @staticmethod
+    def can_answer(query: Query) -> bool:
         """Whether the query fits into one request."""
         if len(query.text) < _SHORT:
             return True
@@ -84,6 +85,16 @@ class SearchApi:
         for batch in self.batches(queries):
             found |= await self._search_batch(any_of(batch), window)
         return tuple(sorted(found.values(), key=_submission, reverse=True))
+
+    async def newest(
+        self, queries: Sequence[Query], *, since: datetime, until: datetime
+    ) -> tuple[tuple[Paper, ...], int]:
+        """The newest papers submitted since then, in one request, and how many there are.
+
+        `queries` fit into one request. Raises `SourceError`.
+        """
+        answer = await self._page(any_of(queries), since, _whole_minute_after(until + _MARGIN), None)
+        return answer.papers, answer.total - answer.unreadable
 
     async def paper(self, arxiv_id: ArxivId) -> Paper | None:
         """The newest version of one paper; `None` if arXiv has no such paper. Raises `SourceError`."""
