@@ -26,6 +26,7 @@ from digest.service.directory import directory_of
 from digest.service.log import apply_log
 from digest.service.long_tasks import LongTasks
 from digest.service.operator_mail import last_heartbeat
+from digest.service.preview_asker import PreviewAsker
 from digest.service.problem_counts import ProblemCounts
 from digest.service.sd_notify import Notifier
 from digest.sources.arxiv.calendar import last_announcement, not_announced, why_quiet
@@ -79,6 +80,7 @@ class Daemon(LongTasks):
         self._first_due_at: datetime | None = None
         self._logged_wait: tuple[object, ...] = (0, None, None)
         self._metrics = Metrics(ProblemCounts(lambda: self._setup.subscribers, clock))
+        self._previews = PreviewAsker(store, lambda: self._setup.settings, clock)
         self._links = links_for(setup.settings.web.base_url, store)
 
     async def run(self) -> None:
@@ -107,6 +109,7 @@ class Daemon(LongTasks):
                 for name, task in (
                     ("mailing", partial(self._forever, "mailing", self._mail_step, self._mail_now)),
                     ("fetching", partial(self._forever, "fetching", self._fetch_step, self._fetch_now)),
+                    ("previews", self._previews.run),
                     ("watching", self._watch),
                     ("watchdog", self._stay_alive),
                 )
@@ -134,6 +137,7 @@ class Daemon(LongTasks):
             admin=admin_setup_for(
                 settings.admin, settings.state, lambda: self._setup.subscribers, self._clock
             ),
+            wake_previews=self._previews.wake,
         )
 
     async def _finish(self, mailing: "asyncio.Task[None]") -> None:
@@ -207,7 +211,7 @@ class Daemon(LongTasks):
         )
 
     async def _fetch_once(self) -> FetchReport | None:
-        async with open_client(self._setup.settings) as client:
+        async with self._previews.paused(), open_client(self._setup.settings) as client:
             report = await self._cycle(client).fetch(self._subscribers)
         if report:
             self._metrics.fetched(report, client.requests)

@@ -3,17 +3,20 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 
+from digest.config.loader import Settings
 from digest.errors import ConfigurationError, DigestError, StateError
 from digest.service.admin_report import admin_setup_for
 from digest.service.bootstrap import Setup
 from digest.service.directory import directory_of
 from digest.service.log import apply_log
+from digest.service.preview_asker import PreviewAsker
 from digest.service.problem_counts import ProblemCounts
+from digest.storage.factory import open_store
 from digest.web.metrics import Metrics
 from digest.web.server import serving
 
@@ -27,20 +30,21 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     now = setup
-    async with serving(
-        setup.settings.web,
-        setup.settings.state,
-        lambda: now.subscribers,
-        partial(directory_of, setup.settings),
-        clock=lambda: datetime.now(UTC),
-        metrics=Metrics(ProblemCounts(lambda: now.subscribers, lambda: datetime.now(UTC))),
-        admin=admin_setup_for(
-            setup.settings.admin,
+    async with (
+        _asking(setup, lambda: now.settings) as previews,
+        serving(
+            setup.settings.web,
             setup.settings.state,
             lambda: now.subscribers,
-            lambda: datetime.now(UTC),
-        ),
-    ) as address:
+            partial(directory_of, setup.settings),
+            clock=_clock,
+            metrics=Metrics(ProblemCounts(lambda: now.subscribers, _clock)),
+            admin=admin_setup_for(
+                setup.settings.admin, setup.settings.state, lambda: now.subscribers, _clock
+            ),
+            wake_previews=previews.wake,
+        ) as address,
+    ):
         _log.info("web pages served url=%s", address)
         seen = setup.fingerprint
         while not stop.is_set():
@@ -55,6 +59,23 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
                 seen = found
                 now = await _reread(load) or now
                 apply_log(now.settings.log)
+
+
+@asynccontextmanager
+async def _asking(setup: Setup, settings: Callable[[], Settings]) -> AsyncIterator[PreviewAsker]:
+    """Asks arXiv for previews meanwhile."""
+    with open_store(setup.settings.state) as store:
+        previews = PreviewAsker(store, settings, _clock)
+        task = asyncio.create_task(previews.run())
+        try:
+            yield previews
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _reread(load: Callable[[], Setup]) -> Setup | None:

@@ -130,7 +130,8 @@ class Application:
         }
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(self._safe_headers())
+        for name, value in self._safe_headers().items():
+            response.headers.setdefault(name, value)
         del response.headers["Server"]
         if not (self._settings.robots and request.path.startswith(("/d/", "/k/"))):
             response.headers["X-Robots-Tag"] = "noindex, nofollow"

@@ -129,13 +129,15 @@ def require_form(request: web.Request) -> None:
 
 
 def response_for(found: Found) -> web.Response:
-    saved_as = f'attachment; filename="{found.filename}"'
+    headers = {"Content-Disposition": f'attachment; filename="{found.filename}"'} if found.filename else {}
+    if found.policy:
+        headers["Content-Security-Policy"] = found.policy
     return web.Response(
         body=found.body,
         status=422 if found.is_refused else 200,
         content_type=found.content_type,
         charset="utf-8",
-        headers={"Content-Disposition": saved_as} if found.filename else None,
+        headers=headers,
     )
 
 

@@ -21,6 +21,7 @@ from digest.model.paper import Paper, one_line
 from digest.storage.values import KeywordPage
 from digest.web.digest_page import shown_groups, shown_paper
 from digest.web.preferences_form import DAYS, LENGTHS, Form
+from digest.web.preview import Preview, rate
 from digest.web.zones import zone_names
 
 _ASKED = {"more": "More like this?", "less": "Less like this?", "undo": "Take it back?"}
@@ -42,6 +43,7 @@ _NAMES = (
     "admin",
     "admin_list",
     "admin_door",
+    "preview_page",
 )
 
 
@@ -105,10 +107,11 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        environment.filters["long_date"] = long_date
+        environment.filters |= {"long_date": long_date, "card": build_card, "rate": rate}
         try:
             self._templates = {name: environment.get_template(f"{name}.html.j2") for name in _NAMES}
             style = (folder / "style.css").read_text(encoding="utf-8")
+            self.script = (folder / "preview.js").read_text(encoding="utf-8")
         except (jinja2.TemplateError, OSError) as error:
             raise ConfigurationError(f"{folder}: {error}; correct the templates or install again") from error
         self._style = Markup(style)  # noqa: S704 (it is ours)
@@ -118,7 +121,8 @@ class Pages:
             f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none';"
             " frame-ancestors 'none'"
         )
-        """The Content-Security-Policy of all pages."""
+        """The Content-Security-Policy of all pages without a script."""
+        self.policy_with_script = f"{self.policy}; script-src 'self'; connect-src 'self'"
 
     def message(self, title: str, text: str) -> str:
         return self._render("message", title=title, text=text)
@@ -167,6 +171,10 @@ class Pages:
             wanted=wanted,
             error=error,
         )
+
+    def preview(self, preview: Preview, *, url: str) -> str:
+        """The page at `url` with nothing but a preview."""
+        return self._render("preview_page", title="Preview", preview=preview, preview_url=url)
 
     def keyword(self, page: KeywordPage, *, feed_url: str) -> str:
         keyword = one_line(page.keyword)

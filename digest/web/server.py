@@ -24,6 +24,8 @@ from digest.web.machine_area import MachineArea
 from digest.web.mailed_links import MailedLinks
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
+from digest.web.preview_area import PreviewArea
+from digest.web.preview_site import Previews
 from digest.web.site import Site, Subscribers
 from digest.web.subscriber_area import SubscriberArea
 
@@ -52,10 +54,12 @@ async def serving(
     clock: Callable[[], datetime],
     metrics: Metrics,
     admin: AdminSetup | None = None,
+    wake_previews: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[str]:
     """Serves the pages, with its own connection to the state; yields the address that it listens at.
 
-    `directory` is where entries are changed, with the store that is given to it.
+    `directory` is where entries are changed, with the store that is given to it. `wake_previews` is called
+    when somebody waits for arXiv's answer to a preview.
 
     Without a base address it serves nothing, and without `admin` no pages of administrators.
     Raises `ConfigurationError` if it cannot listen.
@@ -92,6 +96,15 @@ async def serving(
             subscribers=subscribers,
             clock=clock,
         )
+        previews = Previews(
+            store=store,
+            changing=changing,
+            most_papers_a_day=settings.most_papers_a_day,
+            clock=clock,
+            wake=wake_previews,
+        )
+        stack.callback(previews.close)
+        previewing = PreviewArea(previews, pages, site, settings.base_url)
         administrators = (
             (
                 admin_area(
@@ -108,6 +121,7 @@ async def serving(
             else ()
         )
         areas = (
+            previewing,
             SubscriberArea(site, mailed, judging),
             MachineArea(settings, store, metrics, clock),
             *administrators,

@@ -40,12 +40,16 @@ Subscribers = Callable[[], Sequence[Subscriber]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A page, a feed or a file to save as `filename`; `is_refused`: it says what to correct in the form."""
+    """A page, a feed or a file to save as `filename`; `is_refused`: it says what to correct in the form.
+
+    `policy`: the Content-Security-Policy of a page with a script.
+    """
 
     body: bytes
     content_type: str = "text/html"
     filename: str | None = None
     is_refused: bool = False
+    policy: str | None = None
 
 
 class Site:

@@ -1,0 +1,230 @@
+"""What keywords bring, as a page shows it: what each finds, mistakes in place, and all of them together."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from digest.config.parsing import counted
+from digest.errors import QueryError
+from digest.keywords.broad_terms import cautions
+from digest.keywords.query import Query, parse
+from digest.keywords.spelling import OtherSpelling
+from digest.pipeline.keyword_report import BROAD
+from digest.web.charts import Chart, Series, bar_chart
+from digest.web.preview_findings import Findings
+
+MOST_KEYWORDS = 20
+"""Of one preview. Who has more keywords sees the first ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """A keyword that cannot be used: its text `before` the mistake, the `marked` part, and the rest."""
+
+    before: str
+    marked: str
+    after: str
+    expected: str
+    hint: str | None
+    remedies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """arXiv must be asked first: in about so many `minutes`; `None`: too many others wait.
+
+    `is_failing`: arXiv did not answer the last time.
+    """
+
+    minutes: int | None
+    is_failing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previewed:
+    """One keyword as it was written, with exactly one of `mistake`, `waiting` and `findings`.
+
+    `notes` say what else to know of it. `chart` draws its papers a day.
+    """
+
+    text: str
+    mistake: Mistake | None = None
+    waiting: Waiting | None = None
+    findings: Findings | None = None
+    is_broad: bool = False
+    notes: tuple[str, ...] = ()
+
+    def chart(self, key: str) -> Chart | None:
+        return _chart(key, self.findings.days, self.findings.by_day) if self.findings else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """All keywords of a form. `a_day`: papers a day of those whose findings are known, together.
+
+    `most` is the number of papers a day that the operator allows. `left_out` keywords are not looked at.
+    """
+
+    keywords: tuple[Previewed, ...]
+    days: tuple[date, ...]
+    by_day: tuple[int, ...]
+    a_day: float
+    most: int
+    left_out: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        return self.a_day > self.most
+
+    @property
+    def is_known(self) -> bool:
+        return any(one.findings for one in self.keywords)
+
+    @property
+    def chart(self) -> Chart | None:
+        return _chart("together", self.days, self.by_day)
+
+    @property
+    def said(self) -> str:
+        """All in one sentence, for who hears the page."""
+        told = [f"{rate(self.a_day)} together"] if self.is_known else []
+        counts = {
+            "with a mistake": sum(1 for one in self.keywords if one.mistake),
+            "too broad": sum(1 for one in self.keywords if one.is_broad),
+            "not known yet": sum(1 for one in self.keywords if one.waiting),
+        }
+        told += [f"{counted(count, 'keyword')} {what}" for what, count in counts.items() if count]
+        return f"Preview: {', '.join(told) or 'no keywords'}."
+
+    @property
+    def has_mistakes(self) -> bool:
+        return any(one.mistake for one in self.keywords)
+
+    @property
+    def is_waiting(self) -> bool:
+        return any(one.waiting for one in self.keywords)
+
+
+@dataclass(slots=True, kw_only=True)
+class Parsed:
+    """The keywords of a form, each once: a query or a mistake for each text."""
+
+    queries: dict[str, Query] = field(default_factory=dict)
+    mistakes: dict[str, Mistake] = field(default_factory=dict)
+    left_out: int = 0
+
+
+def parsed(texts: Sequence[str]) -> Parsed:
+    """Keywords with the same meaning count as one: the first stands for all."""
+    found, keys = Parsed(), set[str]()
+    for text in texts:
+        if len(found.queries) + len(found.mistakes) >= MOST_KEYWORDS:
+            found.left_out += 1
+            continue
+        try:
+            query = parse(text)
+        except QueryError as error:
+            found.mistakes[text] = mistake_of(error)
+        else:
+            if query.key not in keys:
+                found.queries[text] = query
+                keys.add(query.key)
+    return found
+
+
+def mistake_of(error: QueryError) -> Mistake:
+    """The mistake with the word at its place; at the end of the text, with the word before it."""
+    start = error.position
+    if not error.text[start:].strip():
+        start = error.text.rstrip().rfind(" ") + 1
+    end = start + len(error.text[start:].partition(" ")[0])
+    return Mistake(
+        before=error.text[:start],
+        marked=error.text[start:end],
+        after=error.text[end:],
+        expected=error.expected,
+        hint=error.hint,
+        remedies=error.remedies,
+    )
+
+
+def preview_of(
+    keywords: Parsed,
+    findings: Mapping[str, Findings],
+    waiting: Mapping[str, Waiting],
+    *,
+    texts: Sequence[str],
+    most: int,
+) -> Preview:
+    """The preview of `texts`; findings and waits are by query key."""
+    shown = [
+        _previewed(text, keywords, findings, waiting, most=most)
+        for text in dict.fromkeys(texts)
+        if text in keywords.queries or text in keywords.mistakes
+    ]
+    known = [one.findings for one in shown if one.findings]
+    days = _common_days(known)
+    by_day = _by_day(known, days)
+    estimated = sum(one.a_day for one in known if one.is_estimate)
+    a_day = (sum(by_day) / len(days) if days else 0.0) + estimated
+    return Preview(
+        keywords=tuple(shown), days=days, by_day=by_day, a_day=a_day, most=most, left_out=keywords.left_out
+    )
+
+
+def _common_days(known: Sequence[Findings]) -> tuple[date, ...]:
+    exact = [one for one in known if not one.is_estimate]
+    if not exact:
+        return ()
+    common = set(exact[0].days).intersection(*(one.days for one in exact))
+    return tuple(sorted(common))
+
+
+def _by_day(known: Sequence[Findings], days: Sequence[date]) -> tuple[int, ...]:
+    """Each paper once, whichever keywords find it."""
+    papers: dict[date, set[str]] = defaultdict(set)
+    for one in known:
+        if not one.is_estimate:
+            for paper_id, day in one.announced.items():
+                papers[day].add(paper_id)
+    return tuple(len(papers[day]) for day in days)
+
+
+def _previewed(
+    text: str,
+    keywords: Parsed,
+    findings: Mapping[str, Findings],
+    waiting: Mapping[str, Waiting],
+    *,
+    most: int,
+) -> Previewed:
+    if text in keywords.mistakes:
+        return Previewed(text=text, mistake=keywords.mistakes[text])
+    query = keywords.queries[text]
+    found = findings.get(query.key)
+    return Previewed(
+        text=text,
+        waiting=None if found else waiting[query.key],
+        findings=found,
+        is_broad=found is not None and found.a_day > min(BROAD, most),
+        notes=(*cautions(query), *(_spelt(one) for one in (found.spellings if found else ()))),
+    )
+
+
+def _spelt(one: OtherSpelling) -> str:
+    verb = "paper writes" if one.papers == 1 else "papers write"
+    return f'{one.papers} {verb} "{one.written}", which this keyword does not find; use {one.keyword}'
+
+
+def rate(a_day: float) -> str:
+    """How many papers a day, rounded as far as it says something."""
+    if a_day >= 10:
+        return f"{a_day:,.0f} papers a day"
+    return "no papers" if not a_day else f"{max(a_day, 0.1):.1f} papers a day"
+
+
+def _chart(key: str, days: Sequence[date], by_day: Sequence[int]) -> Chart | None:
+    if not days:
+        return None
+    return bar_chart(key, "Papers a day", days, [Series(name="Papers", numbers=tuple(by_day))])

@@ -1,0 +1,234 @@
+"""Previews over HTTP: from the state at once, else from arXiv, politely, whatever happens there."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.storage.previews import WISHES_OF_ONE_PLACE
+from tests.factories import invented_paper
+from tests.integration.arxiv_server import Reply, arxiv_server, feed, hangs, resets, says
+from tests.integration.preview_site import local_arxiv, previewing_town, written_papers
+from tests.integration.web_site import BASE, told
+from tests.waiting import LIMIT, until
+
+NOWHERE = "http://127.0.0.1:1/api/query"
+MINUTE = timedelta(minutes=1)
+
+
+async def test_a_keyword_that_somebody_follows_is_shown_at_once_and_asks_nobody(tmp_path: Path) -> None:
+    async with previewing_town(tmp_path, NOWHERE) as site:
+        answer = await site.preview("tea")
+        assert answer.status == 200
+        assert "<svg" in answer.body
+        assert "On tea" in answer.body
+        assert "0.1 papers a day" in told(answer.body)
+        assert "http-equiv" not in answer.body
+        assert await site.minute_passes() is None
+
+
+async def test_a_narrower_keyword_than_one_that_is_followed_is_known_too(tmp_path: Path) -> None:
+    async with previewing_town(tmp_path, NOWHERE) as site:
+        site.town.found(invented_paper("2606.00002", "Tea with sugar"))
+        said = await site.said("tea AND sugar")
+        assert "Tea with sugar" in said
+        assert "On tea" not in said
+        assert "arXiv is asked" not in said
+
+
+async def test_another_keyword_waits_for_arxiv_and_is_then_kept(tmp_path: Path) -> None:
+    async with (
+        local_arxiv(written_papers("Coffee", 3)) as arxiv,
+        previewing_town(tmp_path, arxiv.url) as site,
+    ):
+        first = await site.preview("coffee")
+        assert "arXiv is asked at most once a minute: this takes about 1 minute." in told(first.body)
+        assert '<meta http-equiv="refresh" content="30">' in first.body
+        assert f'href="{BASE}/p/{site.token}/preview?k=coffee"' in first.body
+        assert await site.minute_passes() == timedelta(0)
+        then = await site.preview("coffee")
+        assert "Coffee 102" in then.body
+        assert "http-equiv" not in then.body
+        assert await site.minute_passes() is None
+        assert "Coffee 102" in await site.said("coffee AND coffee", "coffee ANDNOT sugar")
+        assert await site.minute_passes() is None
+
+
+async def test_one_request_asks_for_several_keywords(tmp_path: Path) -> None:
+    async with arxiv_server(says(feed())) as arxiv, previewing_town(tmp_path, arxiv.url) as site:
+        await site.preview("coffee", "cocoa beans", page="one")
+        await site.asker.step()
+        (asked,) = arxiv.asked
+        assert "coffe" in asked.fields["search_query"]
+        assert "cocoa bean" in asked.fields["search_query"]
+        assert "No paper in two weeks" in await site.said("coffee")
+
+
+async def test_between_two_requests_is_a_minute(tmp_path: Path) -> None:
+    async with arxiv_server(says(feed())) as arxiv, previewing_town(tmp_path, arxiv.url) as site:
+        await site.preview("coffee")
+        assert await site.asker.step() == timedelta(0)
+        await site.preview("cocoa")
+        assert await site.asker.step() == MINUTE
+        assert len(arxiv.asked) == 1
+        await site.minute_passes()
+        assert len(arxiv.asked) == 2
+
+
+async def test_the_one_who_asks_wakes_when_somebody_waits(tmp_path: Path) -> None:
+    async with (
+        local_arxiv(written_papers("Coffee", 3)) as arxiv,
+        previewing_town(tmp_path, arxiv.url) as site,
+    ):
+        running = asyncio.create_task(site.asker.run())
+        await site.preview("coffee")
+        site.asker.wake()
+        async with asyncio.timeout(LIMIT):
+            while "Coffee 102" not in await site.said("coffee"):
+                await asyncio.sleep(0.05)
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def test_too_many_papers_are_estimated_from_the_newest_ones(tmp_path: Path) -> None:
+    papers = [
+        replace(paper, categories=("cs.LG",))
+        for day in range(4, 17)
+        for paper in written_papers("Coffee", 90, day=f"2026-06-{day:02}", first=day * 100)
+    ]
+    async with local_arxiv(papers) as arxiv, previewing_town(tmp_path, arxiv.url) as site:
+        await site.said("coffee")
+        await site.minute_passes()
+        said = await site.said("coffee")
+        assert "About 90 papers a day. Too broad" in said
+        await site.said("coffee", "cocoa")
+        await site.minute_passes()
+        assert "No paper in two weeks" in await site.said("coffee", "cocoa")
+
+
+async def test_a_keyword_with_too_many_papers_does_not_hide_the_others_for_long(tmp_path: Path) -> None:
+    papers = [
+        paper
+        for day in range(4, 17)
+        for paper in written_papers("Coffee", 90, day=f"2026-06-{day:02}", first=day * 100)
+    ]
+    papers += written_papers("Cocoa", 2, day="2026-06-08", first=9_000)
+    async with local_arxiv(papers) as arxiv, previewing_town(tmp_path, arxiv.url) as site:
+        await site.said("coffee", "cocoa")
+        for _ in range(3):
+            await site.minute_passes()
+        said = await site.said("coffee", "cocoa")
+        assert "About 90 papers a day" in said
+        assert "0.2 papers a day" in said
+
+
+@pytest.mark.parametrize(
+    ("reply", "minutes"),
+    [
+        (says("Rate exceeded.", status=429, Retry_After="600"), 10),
+        (says("busy", status=503), 2),
+        (says("<html>"), 2),
+        (resets, 2),
+    ],
+    ids=["429", "503", "a web page", "reset"],
+)
+async def test_after_a_failure_arxiv_is_left_alone_and_the_page_says_so(
+    tmp_path: Path, reply: Reply, minutes: int
+) -> None:
+    async with arxiv_server(reply) as arxiv, previewing_town(tmp_path, arxiv.url) as site:
+        await site.preview("coffee")
+        await site.asker.step()
+        said = await site.said("coffee")
+        assert f"arXiv did not answer. It is asked again in about {minutes} minutes." in said
+        site.town.now += (minutes - 1) * MINUTE
+        await site.preview("coffee")
+        assert await site.asker.step() == MINUTE
+        assert len(arxiv.asked) == 1
+
+
+async def test_an_arxiv_that_is_down_is_said_and_nothing_else_fails(tmp_path: Path) -> None:
+    async with previewing_town(tmp_path, NOWHERE) as site:
+        await site.preview("coffee")
+        await site.asker.step()
+        assert "arXiv did not answer" in await site.said("coffee")
+        assert "On tea" in await site.said("tea")
+
+
+async def test_a_fetch_ends_a_request_for_previews_and_lets_none_begin(tmp_path: Path) -> None:
+    async with arxiv_server(hangs) as arxiv, previewing_town(tmp_path, arxiv.url) as site:
+        await site.preview("coffee")
+        asking = asyncio.create_task(site.asker.step())
+        await until(lambda: arxiv.asked)
+        async with site.asker.paused():
+            assert await asking == timedelta(0)
+            assert "arXiv did not answer" not in await site.said("coffee")
+            later = asyncio.create_task(site.minute_passes())
+            await asyncio.sleep(0.1)
+            assert len(arxiv.asked) == 1
+        await until(lambda: len(arxiv.asked) == 2)
+        later.cancel()
+        await asyncio.wait({later})
+
+
+async def test_who_types_on_frees_the_places_of_what_was_typed_before(tmp_path: Path) -> None:
+    async with arxiv_server(says(feed())) as arxiv, previewing_town(tmp_path, arxiv.url) as site:
+        for text in ("c", "co", "cof", "coff", "coffee"):
+            await site.preview(f"{text} beans", page="one")
+        await site.preview("cocoa", page="two")
+        await site.asker.step()
+        (asked,) = arxiv.asked
+        assert "coffe bean" in asked.fields["search_query"] or "coffee beans" in asked.fields["search_query"]
+        assert "coff beans" not in asked.fields["search_query"]
+        assert "cocoa" in asked.fields["search_query"]
+
+
+async def test_who_wants_too_much_at_once_is_told(tmp_path: Path) -> None:
+    async with previewing_town(tmp_path, NOWHERE) as site:
+        said = await site.said(*(f"coffee {number}" for number in range(WISHES_OF_ONE_PLACE + 1)))
+        assert said.count("arXiv is asked at most once a minute") == WISHES_OF_ONE_PLACE
+        assert said.count("too many others wait for a preview") == 1
+
+
+async def test_mistakes_are_marked_in_their_place_and_the_rest_is_shown(tmp_path: Path) -> None:
+    async with previewing_town(tmp_path, NOWHERE) as site:
+        answer = await site.preview("graph or tree", "tea", "tit:<b>x")
+        assert "graph <mark>or</mark> tree" in answer.body
+        assert "graph OR tree" in answer.body
+        assert "did you mean ti: ?" in told(answer.body)
+        assert "<b>x" not in answer.body
+        assert "On tea" in answer.body
+        assert "2 keywords with a mistake" in answer.body
+
+
+async def test_a_wrong_token_shows_no_preview_and_counts_as_a_guess(tmp_path: Path) -> None:
+    async with previewing_town(tmp_path, NOWHERE) as site:
+        addresses = [f"{BASE}/p/wrong{number}/preview?k=tea" for number in range(12)]
+        statuses = {(await site.town.get(one, X_Forwarded_For="192.0.2.9")).status for one in addresses}
+        assert statuses == {404, 429}
+        assert (await site.preview("tea")).status == 200
+
+
+async def test_the_script_comes_from_an_address_of_its_own(tmp_path: Path) -> None:
+    async with previewing_town(tmp_path, NOWHERE) as site:
+        answer = await site.town.get(f"{BASE}/preview.js")
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/javascript")
+        assert "script-src" not in answer.headers["Content-Security-Policy"]
+
+
+async def test_strange_requests_get_an_answer(tmp_path: Path) -> None:
+    async with previewing_town(tmp_path, NOWHERE) as site:
+        for query in ("", "?k=", "?k=%00", "?k=%ff%fe", "?k=" + "a" * 3_000, "?page=" + "x" * 900, "?k=%F0"):
+            answer = await site.town.get(f"{BASE}/p/{site.token}/preview{query}")
+            assert answer.status == 200, query
+
+
+async def test_too_many_previews_at_the_same_time_are_refused_and_pages_go_on(tmp_path: Path) -> None:
+    async with previewing_town(tmp_path, NOWHERE) as site:
+        many = [site.preview(f"coffee {number}", "tea") for number in range(40)]
+        answers = await asyncio.gather(*many)
+        assert {answer.status for answer in answers} <= {200, 429}
+        assert (await site.town.get(f"{BASE}/p/{site.token}")).status == 200
+        assert (await site.preview("tea")).status == 200
