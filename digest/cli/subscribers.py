@@ -193,7 +193,7 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
     from digest.config.parsing import address_key
     from digest.errors import StateError
     from digest.storage.factory import is_there, open_beside
-    from digest.subscribers.preferences import Preferences, adapted
+    from digest.subscribers.preferences import Preferences, adapted, preferences_among
 
     chosen: Mapping[str, Preferences] = {}
     suppressed: frozenset[str] = frozenset()
@@ -205,7 +205,7 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
     except StateError as error:
         typer.echo(f"note: online choices of subscribers are not shown, nor who signed up: {error}", err=True)
     nothing = Preferences()
-    own = [(one, chosen.get(address_key(one.email), nothing)) for one in found]
+    own = [(one, preferences_among(chosen, one.email) or nothing) for one in found]
     return [
         _Known(
             written=one,

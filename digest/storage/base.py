@@ -4,6 +4,7 @@ from typing import Protocol
 
 from digest.storage.admin_stores import AdminStore
 from digest.storage.channel_stores import ChannelStore
+from digest.storage.personal_data import PersonalDataStore
 from digest.storage.pipeline_stores import (
     CleanupStore,
     ComposeStore,
@@ -47,6 +48,7 @@ class Store(
     PreviewStore,
     WishStore,
     SignupStore,
+    PersonalDataStore,
     Protocol,
 ):
     """The whole store. Each job uses only the narrow protocol that it needs.

@@ -91,6 +91,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         date="paused_until",
         moment="left_at",
     ),
+    "left_mark": _columns(text="mark", moment="left_at"),
     "wording": _columns(number="number query", text="text"),
     "confirmation": _columns(
         number="number subscriber",

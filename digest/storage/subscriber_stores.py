@@ -23,7 +23,10 @@ class PreferenceStore(Protocol):
     """The preferences of subscribers, and who unsubscribed."""
 
     def preferences(self) -> Mapping[str, Preferences]:
-        """Returns the preferences of all subscribers who saved any, by `address_key`."""
+        """Returns the preferences of all subscribers who saved any, by `address_key`.
+
+        Of those who left and had all else erased, only the `left_mark` is known.
+        """
         ...
 
     def preferences_of(self, email: str) -> Preferences:
@@ -42,7 +45,10 @@ class PreferenceStore(Protocol):
         ...
 
     def rejoin(self, email: str) -> bool:
-        """Undoes `leave`, from the next enrolment on. Returns false if there was none."""
+        """Undoes `leave`, from the next enrolment on. Returns false if there was none.
+
+        Also somebody who had everything erased is a subscriber again, without what was erased.
+        """
         ...
 
 

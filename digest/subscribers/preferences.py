@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
+from hashlib import blake2b
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,8 @@ from digest.config.parsing import WEEKDAYS, address_key, parse_weekday, parse_zo
 from digest.errors import QueryError
 from digest.model.digest import Length
 from digest.subscribers.subscriber import Keyword, Subscriber, parse_keyword
+
+_LEFT = "left:"
 
 NEVER = "never"
 """Stored instead of a weekday: every day."""
@@ -136,12 +139,32 @@ def _listed(keywords: Iterable[Keyword]) -> str:
     return ", ".join(f'"{one.label}"' for one in keywords) or "none"
 
 
+def left_mark(email: str) -> str:
+    """The name under which it is kept that somebody left who had all else erased. It tells no address."""
+    return _LEFT + blake2b(address_key(email).encode(), digest_size=16, person=b"left").hexdigest()
+
+
+def preferences_among(preferences: Mapping[str, Preferences], email: str) -> Preferences | None:
+    """The preferences of one subscriber, among those of all by `address_key` or `left_mark`."""
+    return preferences.get(address_key(email)) or preferences.get(left_mark(email))
+
+
+def without_erased(
+    subscribers: Sequence[Subscriber], preferences: Mapping[str, Preferences]
+) -> tuple[Subscriber, ...]:
+    """Those about whom anything may be stored."""
+    if not any(name.startswith(_LEFT) for name in preferences):
+        return tuple(subscribers)
+    return tuple(one for one in subscribers if left_mark(one.email) not in preferences)
+
+
 def apply_preferences(
     subscribers: Sequence[Subscriber], preferences: Mapping[str, Preferences]
 ) -> tuple[Subscriber, ...]:
-    """The subscribers who have not left, in their order; `preferences` are by `address_key`."""
+    """The subscribers who have not left, in their order; `preferences` are as a store has them."""
     if not preferences:
         return tuple(subscribers)
-    chosen = ((one, preferences.get(address_key(one.email))) for one in subscribers)
+    known = without_erased(subscribers, preferences)
+    chosen = ((one, preferences.get(address_key(one.email))) for one in known)
     found = (one if own is None else adapted(one, own) for one, own in chosen)
     return tuple(one for one in found if one is not None)

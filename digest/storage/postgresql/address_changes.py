@@ -7,7 +7,7 @@ from digest.config.parsing import address_key
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.interests import forget_unlisted, move_interest
-from digest.storage.postgresql.subscriptions import enrol_anew, note_seen
+from digest.storage.postgresql.subscriptions import enrol_anew, note_seen, without_erased
 from digest.storage.postgresql.suppressions import resume_address
 from digest.storage.values import AddressChange, entry_mark
 from digest.subscribers.subscriber import Subscriber
@@ -33,7 +33,7 @@ class Renaming(Part):
             rows = db.execute("SELECT entries_of FROM installation FOR UPDATE").fetchall()
             if file is not None and rows == [(file,)]:
                 return None
-            _note_entries(db, subscribers)
+            _note_entries(db, without_erased(db, subscribers))
             change = self._change_of_address(db, now) if finds_renames else None
             db.execute(
                 """

@@ -14,7 +14,7 @@ from digest.storage.postgresql.row_mapping import whole_second
 from digest.storage.postgresql.subscriptions import enrol_anew, give_up
 from digest.storage.tokens import Kind, is_seal, number_in, seal
 from digest.storage.values import KnownSubscriber
-from digest.subscribers.preferences import Preferences
+from digest.subscribers.preferences import Preferences, left_mark
 
 
 class SavedPreferences(Part):
@@ -27,7 +27,9 @@ class SavedPreferences(Part):
             FROM preference JOIN subscriber ON subscriber.number = preference.subscriber
             """
         )
-        return {address: _preferences(row) for address, *row in rows}
+        marks = self._connection.rows("SELECT mark, left_at FROM left_mark")
+        gone = {mark: Preferences(left_at=left_at) for mark, left_at in marks}
+        return {address: _preferences(row) for address, *row in rows} | gone
 
     def preferences_of(self, email: str) -> Preferences:
         rows = self._connection.rows(
@@ -38,7 +40,10 @@ class SavedPreferences(Part):
             """,
             [address_key(email)],
         )
-        return _preferences(rows[0]) if rows else Preferences()
+        if rows:
+            return _preferences(rows[0])
+        marks = self._connection.rows("SELECT left_at FROM left_mark WHERE mark = %s", [left_mark(email)])
+        return Preferences(left_at=marks[0][0]) if marks else Preferences()
 
     def save_preferences(self, email: str, preferences: Preferences) -> None:
         with self._connection.transaction() as db:
@@ -102,9 +107,10 @@ class SavedPreferences(Part):
                     " WHERE subscriber = (SELECT number FROM subscriber WHERE address = %s)",
                     [address_key(email)],
                 )
+            erased = db.execute("DELETE FROM left_mark WHERE mark = %s", [left_mark(email)]).rowcount
             _forget_defaults(db, email)
             enrol_anew(db)
-            return returned > 0
+            return returned > 0 or erased > 0
 
     def renew_links(self, email: str) -> None:
         with self._connection.transaction() as db:

@@ -338,6 +338,8 @@ M001 = (
         timezone text
     )
     """,
+    # Who left and had all else erased, by a hash of the address.
+    'CREATE TABLE left_mark (mark text COLLATE "C" PRIMARY KEY, left_at timestamptz NOT NULL)',
     # A keyword as subscribers wrote it: each wording has its own page.
     """
     CREATE TABLE wording (

@@ -20,6 +20,7 @@ from digest.storage.postgresql.listed_papers import ListedPapers
 from digest.storage.postgresql.news import NewsReader
 from digest.storage.postgresql.outbox import Outbox
 from digest.storage.postgresql.papers import Papers
+from digest.storage.postgresql.personal_data import PersonalDataOfOne
 from digest.storage.postgresql.preferences import SavedPreferences
 from digest.storage.postgresql.previews import Previews
 from digest.storage.postgresql.rate_limit import RateLimit
@@ -53,6 +54,7 @@ class PostgresqlStore(
     Channels,
     Reports,
     Administration,
+    PersonalDataOfOne,
     WebPages,
     Claims,
     RateLimit,

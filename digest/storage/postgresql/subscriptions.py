@@ -12,6 +12,7 @@ from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.locks import Lock, hold, last_number
 from digest.storage.postgresql.row_mapping import whole_second
 from digest.storage.values import SubscriberStatus
+from digest.subscribers.preferences import left_mark
 from digest.subscribers.subscriber import Subscriber
 
 
@@ -78,7 +79,7 @@ def _enrolled(db: Database) -> bytes | None:
 
 
 def _enrol(db: Database, subscribers: Sequence[Subscriber], now: datetime, current_since: datetime) -> None:
-    _note_wanted(db, subscribers)
+    _note_wanted(db, without_erased(db, subscribers))
     last_hit = last_number(db, "hit")
     _take_up_again(db, now)
     db.execute(
@@ -261,3 +262,9 @@ def note_seen(db: Database, email: str, papers: Iterable[ArxivId]) -> int:
         """,
         [address_key(email), ids],
     ).rowcount
+
+
+def without_erased(db: Database, subscribers: Sequence[Subscriber]) -> Sequence[Subscriber]:
+    """Nothing is stored about who had everything erased, until `rejoin`."""
+    marks = {mark for (mark,) in db.execute("SELECT mark FROM left_mark").fetchall()}
+    return [one for one in subscribers if left_mark(one.email) not in marks] if marks else subscribers

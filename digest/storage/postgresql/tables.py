@@ -79,6 +79,11 @@ WHERE table_schema = current_schema() AND column_name = 'number' AND is_identity
 """
 
 
+def read_row(row: Iterable[object], columns: Mapping[str, Kind]) -> Row:
+    """Returns the values of a row in the form that is the same for each kind of database."""
+    return _converted(row, columns, _READ)
+
+
 def _listing(columns: Iterable[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, columns))
 

@@ -8,7 +8,7 @@ from sqlite_utils import Database
 from digest.config.parsing import address_key
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.interests import forget_unlisted, move_interest
-from digest.storage.sqlite.subscriptions import enrol_anew, note_seen
+from digest.storage.sqlite.subscriptions import enrol_anew, note_seen, without_erased
 from digest.storage.sqlite.suppressions import resume_address
 from digest.storage.values import AddressChange, entry_mark
 from digest.subscribers.subscriber import Subscriber
@@ -32,7 +32,7 @@ class Renaming(Part):
         with self._connection.transaction() as db:
             if file is not None and self._connection.one("SELECT entries_of FROM installation") == file:
                 return None
-            _note_entries(db, subscribers)
+            _note_entries(db, without_erased(db, subscribers))
             change = self._change_of_address(db, now) if finds_renames else None
             db.execute("DELETE FROM entry WHERE (address, mark) NOT IN (SELECT address, mark FROM given)")
             db.execute("INSERT OR IGNORE INTO entry SELECT address, mark FROM given")

@@ -836,3 +836,9 @@ def m032_channels(db: Database) -> None:
 def m033_changes_of_address(db: Database) -> None:
     """The recipient of a mail that does not go to the subscriber's address."""
     db.execute("ALTER TABLE confirmation ADD COLUMN recipient TEXT")
+
+
+@migrations()
+def m034_left_marks(db: Database) -> None:
+    """Who left and had all else erased, by a hash of the address."""
+    db.execute("CREATE TABLE left_mark (mark TEXT PRIMARY KEY, left_at TEXT NOT NULL) STRICT, WITHOUT ROWID")

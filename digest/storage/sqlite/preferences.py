@@ -15,7 +15,7 @@ from digest.storage.sqlite.row_mapping import moment_of, text_of
 from digest.storage.sqlite.subscriptions import enrol_anew, give_up
 from digest.storage.tokens import Kind, is_seal, number_in, seal
 from digest.storage.values import KnownSubscriber
-from digest.subscribers.preferences import Preferences
+from digest.subscribers.preferences import Preferences, left_mark
 
 
 class SavedPreferences(Part):
@@ -28,7 +28,9 @@ class SavedPreferences(Part):
             FROM preference JOIN subscriber ON subscriber.number = preference.subscriber
             """
         )
-        return {address: _preferences(row) for address, *row in rows}
+        marks = self._connection.rows("SELECT mark, left_at FROM left_mark")
+        gone = {mark: Preferences(left_at=moment_of(left_at)) for mark, left_at in marks}
+        return {address: _preferences(row) for address, *row in rows} | gone
 
     def preferences_of(self, email: str) -> Preferences:
         rows = self._connection.rows(
@@ -39,7 +41,10 @@ class SavedPreferences(Part):
             """,
             [address_key(email)],
         )
-        return _preferences(rows[0]) if rows else Preferences()
+        if rows:
+            return _preferences(rows[0])
+        marks = self._connection.rows("SELECT left_at FROM left_mark WHERE mark = ?", [left_mark(email)])
+        return Preferences(left_at=moment_of(marks[0][0])) if marks else Preferences()
 
     def save_preferences(self, email: str, preferences: Preferences) -> None:
         with self._connection.transaction() as db:
@@ -101,9 +106,10 @@ class SavedPreferences(Part):
                     " WHERE subscriber = (SELECT number FROM subscriber WHERE address = ?)",
                     [address_key(email)],
                 )
+            erased = db.execute("DELETE FROM left_mark WHERE mark = ?", [left_mark(email)]).rowcount
             _forget_defaults(db)
             enrol_anew(db)
-            return returned > 0
+            return returned > 0 or erased > 0
 
     def renew_links(self, email: str) -> None:
         with self._connection.transaction() as db:

@@ -18,6 +18,7 @@ from digest.storage.sqlite.listed_papers import ListedPapers
 from digest.storage.sqlite.news import NewsReader
 from digest.storage.sqlite.outbox import Outbox
 from digest.storage.sqlite.papers import Papers
+from digest.storage.sqlite.personal_data import PersonalDataOfOne
 from digest.storage.sqlite.preferences import SavedPreferences
 from digest.storage.sqlite.previews import Previews
 from digest.storage.sqlite.rate_limit import RateLimit
@@ -53,6 +54,7 @@ class SqliteStore(
     Previews,
     Reports,
     Administration,
+    PersonalDataOfOne,
     WebPages,
     RestoreDetection,
 ):

@@ -14,6 +14,7 @@ from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.revisions import set_revision_cursors
 from digest.storage.sqlite.row_mapping import code_of, moment_of, shared_moment, text_of
 from digest.storage.values import SubscriberStatus
+from digest.subscribers.preferences import left_mark
 from digest.subscribers.subscriber import Subscriber
 
 
@@ -57,7 +58,7 @@ class Subscriptions(Part):
     def _enrol(
         self, db: Database, subscribers: Sequence[Subscriber], now: datetime, current_since: datetime
     ) -> None:
-        self._note_wanted(db, subscribers)
+        self._note_wanted(db, without_erased(db, subscribers))
         db.execute("INSERT OR IGNORE INTO query (key) SELECT DISTINCT query FROM wanted")
         self._take_up_again(db, now)
         db.execute(
@@ -222,3 +223,9 @@ def note_seen(db: Database, email: str, papers: Iterable[ArxivId]) -> int:
         "INSERT OR IGNORE INTO seen_elsewhere SELECT ?, number FROM paper WHERE arxiv_id = ?",
         [(address_key(email), code) for (code,) in codes],
     ).rowcount
+
+
+def without_erased(db: Database, subscribers: Sequence[Subscriber]) -> Sequence[Subscriber]:
+    """Nothing is stored about who had everything erased, until `rejoin`."""
+    marks = {mark for (mark,) in db.execute("SELECT mark FROM left_mark").fetchall()}
+    return [one for one in subscribers if left_mark(one.email) not in marks] if marks else subscribers

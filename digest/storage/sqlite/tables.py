@@ -108,6 +108,11 @@ class SqliteTables:
             self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [table, last])
 
 
+def read_row(row: Iterable[object], columns: Mapping[str, Kind]) -> Row:
+    """Returns the values of a row in the form that is the same for each kind of database."""
+    return _converted(row, columns, _READ)
+
+
 def _listing(columns: Iterable[str]) -> str:
     return ", ".join(f'"{column}"' for column in columns)
 

@@ -1,0 +1,122 @@
+"""All that the state has about one person, to be given out or deleted."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from digest.config.parsing import address_key
+from digest.storage.personal_data import SECTIONS, PersonalData, StoredMailing
+from digest.storage.postgresql.connection import Database
+from digest.storage.postgresql.editions import Part
+from digest.storage.postgresql.locks import Lock, hold
+from digest.storage.postgresql.mailings import MAILING_COLUMNS, read_mailings
+from digest.storage.postgresql.row_mapping import whole_second
+from digest.storage.postgresql.subscriptions import enrol_anew, give_up
+from digest.storage.postgresql.tables import read_row
+from digest.storage.tokens import new_mailing_token
+from digest.subscribers.preferences import left_mark
+
+
+class PersonalDataOfOne(Part):
+    """The part of the store for all that is stored about one person."""
+
+    def personal_data(self, email: str) -> PersonalData:
+        address = address_key(email)
+        with self._connection.snapshot() as db:
+            number = _number_of(db, address)
+            return PersonalData(
+                sections={name: _rows(db, name, address, number) for name in SECTIONS},
+                mailings=self._mailings(db, number),
+            )
+
+    def _mailings(self, db: Database, number: int | None) -> tuple[StoredMailing, ...]:
+        rows = db.execute(
+            f"SELECT {MAILING_COLUMNS}, state, concluded_at, reply FROM mailing"  # noqa: S608
+            " WHERE subscriber = %s ORDER BY number",
+            [number],
+        ).fetchall()
+        mailings = read_mailings([row[:-3] for row in rows], self._editions, self._connection.secret)
+        return tuple(
+            StoredMailing(digest=mailing.digest, state=row[-3], concluded_at=row[-2], reply=row[-1])
+            for row, mailing in zip(rows, mailings, strict=True)
+        )
+
+    def erase(self, email: str, *, keeps_mark: bool, now: datetime) -> bool:
+        with self._connection.transaction() as db:
+            return _erase(db, address_key(email), email, keeps_mark=keeps_mark, now=now)
+
+
+def _erase(db: Database, address: str, email: str, *, keeps_mark: bool, now: datetime) -> bool:
+    hold(db, Lock.NUMBERING)  # nobody is enrolled meanwhile
+    number = _number_of(db, address)
+    was_suppressed = db.execute("SELECT 1 FROM suppression WHERE address = %s", [address]).fetchall()
+    gone = 0
+    for table in _BY_ADDRESS:
+        gone += max(0, db.execute(f"DELETE FROM {table} WHERE address = %s", [address]).rowcount)  # noqa: S608
+    entries = db.execute("DELETE FROM subscriber_entry WHERE address = %s", [address]).rowcount
+    if entries > 0:
+        db.execute("UPDATE installation SET entries_version = entries_version + 1")
+    db.execute(
+        "DELETE FROM example"
+        " WHERE NOT EXISTS (SELECT 1 FROM judgement WHERE judgement.example = example.number)"
+    )
+    db.execute("UPDATE audit SET address = '', details = '' WHERE address = %s", [address])
+    _erase_mails(db, address)
+    if number is not None:
+        _erase_subscriber(db, number, now)
+    if keeps_mark or was_suppressed:
+        db.execute(
+            "INSERT INTO left_mark VALUES (%s, %s) ON CONFLICT (mark) DO NOTHING",
+            [left_mark(email), whole_second(now)],
+        )
+    enrol_anew(db)
+    return number is not None or gone + entries > 0
+
+
+_BY_ADDRESS = (*("judgement", "profile", "seen_elsewhere", "suppression", "doubt", "entry", "signup"),)
+
+
+def _erase_mails(db: Database, address: str) -> None:
+    """Requests of others for this address, and returned mails that name it."""
+    for number, recipient in db.execute("SELECT number, recipient FROM confirmation").fetchall():
+        if recipient and address_key(recipient) == address:
+            db.execute("DELETE FROM confirmation WHERE number = %s", [number])
+    for number, *texts, content in db.execute(
+        "SELECT number, sender, subject, content FROM unread_mail"
+    ).fetchall():
+        if address in "\n".join((*texts, bytes(content).decode(errors="replace"))).casefold():
+            db.execute("DELETE FROM unread_mail WHERE number = %s", [number])
+
+
+def _erase_subscriber(db: Database, number: int, now: datetime) -> None:
+    """The rows of mailings stay: their last number is compared (docs/decisions/restored-state.md)."""
+    for table in ("subscription", "preference", "confirmation", "returned"):
+        db.execute(f"DELETE FROM {table} WHERE subscriber = %s", [number])  # noqa: S608
+    db.execute(
+        "UPDATE subscriber"
+        " SET address = %s, email = 'erased', is_enrolled = false, links = links + 1 WHERE number = %s",
+        [f"erased {number}", number],
+    )
+    give_up(db, now)
+    for (mailing,) in db.execute("SELECT number FROM mailing WHERE subscriber = %s", [number]).fetchall():
+        db.execute(
+            """
+            UPDATE mailing SET token = %s, email = 'erased', name = NULL, keywords = '[]', entries = '[]',
+                revisions = '[]', names = NULL, outlook = NULL, near = NULL, reply = NULL
+            WHERE number = %s
+            """,
+            [new_mailing_token(), mailing],
+        )
+
+
+def _number_of(db: Database, address: str) -> int | None:
+    rows = db.execute("SELECT number FROM subscriber WHERE address = %s", [address]).fetchall()
+    return rows[0][0] if rows else None
+
+
+def _rows(db: Database, name: str, address: str, number: int | None) -> tuple[Mapping[str, object], ...]:
+    section = SECTIONS[name]
+    found = db.execute(
+        f"SELECT {', '.join(section.columns)} FROM {section.source} WHERE {section.key} = %s",  # noqa: S608
+        [address if section.key == "address" else number],
+    ).fetchall()
+    return tuple(dict(zip(section.columns, read_row(row, section.columns), strict=True)) for row in found)
