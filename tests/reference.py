@@ -58,8 +58,9 @@ def commands() -> tuple[Command, ...]:
     found = [_command("", "", group)]
     for name, one in group.commands.items():
         parts = getattr(one, "commands", {})
+        is_group_only = parts and not one.invoke_without_command
+        found += [] if is_group_only else [_command(name, one.rich_help_panel, one)]
         found += [_command(f"{name} {part}", one.rich_help_panel, it) for part, it in parts.items()]
-        found += [] if parts else [_command(name, one.rich_help_panel, one)]
     panels = list(dict.fromkeys(one.panel for one in found))
     return tuple(sorted(found, key=lambda one: panels.index(one.panel)))
 

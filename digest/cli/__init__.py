@@ -20,6 +20,7 @@ from digest import __version__
 from digest.cli import (
     backup,
     bounces,
+    channels,
     choosing,
     daemon,
     demo,
@@ -97,6 +98,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
         app.command(_command.__name__.rstrip("_"), rich_help_panel=_panel)(_command)
+app.add_typer(channels.app, name="channels", rich_help_panel="Inspect")
 app.add_typer(state.app, name="state", rich_help_panel="State")
 
 

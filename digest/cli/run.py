@@ -2,7 +2,7 @@
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,11 +15,13 @@ from digest.service.log import print_or_log
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterator
 
     from digest.model.digest import Digest
     from digest.pipeline.cycle import CycleReport
     from digest.pipeline.progress import OutboxStatus
     from digest.service.bootstrap import Setup
+    from digest.storage.base import Store
 
 
 def run(
@@ -106,8 +108,17 @@ async def _cycle(
             cycle.writer()
             report = await cycle.run(force=force)
         moment = now or datetime.now(UTC)
-        planned = store.claim(now=moment, until=moment, limit=sys.maxsize) if dry_run else ()
-        return report, client.requests, tuple(mailing.digest for mailing in planned), stop.is_set()
+        planned = tuple(_planned(store, setup, moment)) if dry_run else ()
+        return report, client.requests, planned, stop.is_set()
+
+
+def _planned(store: "Store", setup: "Setup", now: datetime) -> "Iterator[Digest]":
+    """What a dry run would send to subscribers and channels."""
+    yield from (mailing.digest for mailing in store.claim(now=now, until=now, limit=sys.maxsize))
+    for channel in setup.channels:
+        address, until = channel.follower.email, now + timedelta(days=1)
+        while mailing := store.claim_for_channel(address, now=now, until=until, holder=""):
+            yield mailing.digest
 
 
 def _stop(stop: "asyncio.Event", task: "asyncio.Task[Any] | None") -> None:
@@ -132,6 +143,9 @@ def _summary(report: "CycleReport | None", requests: int) -> dict[str, Any]:
         "subscribers_nothing_new",
         "subscribers_not_due",
         "subscribers_suppressed",
+        "channels_composed",
+        "channels_sent",
+        "channels_waiting",
     )
     return {
         "requests": requests,
@@ -152,10 +166,7 @@ def _tell(
     from digest.service.directory import place_of
     from digest.service.transports.base import transport_kind
 
-    for error in report.errors:
-        print_or_log("error", error)
-    for note in report.notes:
-        print_or_log("note", note)
+    _tell_what_went_wrong(report)
     if not setup.subscribers:
         print_or_log(
             "note",
@@ -180,10 +191,24 @@ def _tell(
         return
     where = transport_kind(setup.settings).label(setup.settings)
     typer.echo(f"{counted(report.digests_sent, 'digest')} sent{where}")
+    if setup.channels:
+        typer.echo(_for_channels(report))
     if report.digests_deferred:
         typer.echo(f"{counted(report.digests_deferred, 'digest')} waiting: {_waits(report.waits, now)}")
     if report.digests_failed:
         typer.echo(f"{counted(report.digests_failed, 'digest')} cancelled because the subscriber left")
+
+
+def _tell_what_went_wrong(report: "CycleReport") -> None:
+    for error in report.errors:
+        print_or_log("error", error)
+    for note in report.notes:
+        print_or_log("note", note)
+
+
+def _for_channels(report: "CycleReport") -> str:
+    waiting = f", {report.channels_waiting:,} waiting" if report.channels_waiting else ""
+    return f"{counted(report.channels_sent, 'digest')} for channels sent{waiting}"
 
 
 def _waits(waits: "OutboxStatus", now: datetime) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from digest.config.parsing import address_key, parse_address
+from digest.config.parsing import address_key, is_channel, parse_address
 from digest.errors import ConfigurationError
 from digest.subscribers.entries import unknown_subscriber
 from digest.subscribers.subscriber import Subscriber
@@ -24,7 +24,7 @@ _PATIENCE = timedelta(minutes=1)
 
 def subscriber_called(email: str, subscribers: Sequence[Subscriber], place: str) -> Subscriber:
     """The one of `subscribers`, who are at `place`. Raises `ConfigurationError` if there is none."""
-    key = address_key(parsed_address(email))
+    key = address_key(email if is_channel(email) else parsed_address(email))
     for subscriber in subscribers:
         if address_key(subscriber.email) == key:
             return subscriber

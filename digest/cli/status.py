@@ -64,7 +64,9 @@ def status(
     with open_beside(state) as store:
         subscribers = apply_preferences(setup.subscribers, store.preferences())
         shown = sys.maxsize if as_json else SHOWN
-        health = examine(store, subscribers, now=now or datetime.now(UTC), shown=shown)
+        health = examine(
+            store, subscribers, now=now or datetime.now(UTC), shown=shown, channels=setup.channels
+        )
         other = store.other_file(node(), setup.content) if setup.content else None
     size = size_of(state)
     problems = (
@@ -172,6 +174,7 @@ def _as_object(health: "Health", problems: Sequence[str]) -> dict[str, Any]:
         ],
         "suppressed": [one.email for one in health.suppressed],
         "unread_mails": health.unread_mails,
+        "channels": [one.as_object() for one in health.channels],
         "silent_keywords": [{"keyword": one.keyword, "usual": one.usual} for one in health.silent],
         "alike_keywords": [list(texts) for texts in health.alike],
     }

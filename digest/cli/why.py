@@ -30,7 +30,9 @@ def why(
     ],
     email: Annotated[
         str | None,
-        typer.Argument(metavar="EMAIL", help="A subscriber. Default: all.", show_default=False),
+        typer.Argument(
+            metavar="EMAIL", help="A subscriber, or channel:NAME. Default: all.", show_default=False
+        ),
     ] = None,
     now: Moment = None,
     as_json: AsObject = False,
@@ -53,7 +55,8 @@ def why(
         raise typer.BadParameter(str(error), param_hint="ARXIV_ID") from error
     setup = load_setup(context_of(ctx).config)
     place = place_of(setup.settings)
-    subscribers = [subscriber_called(email, setup.subscribers, place)] if email else setup.subscribers
+    followers = (*setup.subscribers, *(channel.follower for channel in setup.channels))
+    subscribers = [subscriber_called(email, followers, place)] if email else followers
     with open_beside(setup.settings.state) as store:
         paper_history = store.paper_history(wanted)
         paper = paper_history.paper if paper_history else fetch_paper(setup.settings, wanted)

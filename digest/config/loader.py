@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,18 @@ SERVICE_STATE = Path("/var/lib/arxiv-digest/digest.db")
 """The state of the service, as the units in systemd/ set it."""
 
 _PREFIX = "DIGEST_"
-_SECRETS = ("smtp.password", "state_password", "admin.client_secret")
+CHANNELS = "channel"
+"""The tables of channels, whose keys are no keys of the settings: there may be many of each."""
+
+_OF_CHANNEL = re.compile(r"DIGEST_CHANNEL_\w+_(?:URL|SECRET)")
+_SECRETS = (CHANNELS, "smtp.password", "state_password", "admin.client_secret")
 
 
 def _known_keys() -> tuple[tuple[str, ...], ...]:
     keys: list[tuple[str, ...]] = []
     for name, field in Settings.model_fields.items():
+        if name == CHANNELS:
+            continue
         section = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
             keys += [(name, key) for key in section.model_fields]
@@ -62,7 +69,7 @@ def _known_keys() -> tuple[tuple[str, ...], ...]:
 
 
 KEYS = _known_keys()
-"""Every key, as a path: `("state",)`, `("smtp", "host")`."""
+"""Every key, as a path: `("state",)`, `("smtp", "host")`. `CHANNELS` is apart."""
 
 _PATHS = (
     ("subscribers",),
@@ -207,6 +214,8 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
     for name, value in environ.items():
         if not name.startswith(_PREFIX) or name == "DIGEST_CONFIG" or not value:
             continue
+        if _OF_CHANNEL.fullmatch(name):  # `digest.channels.channel` reads them
+            continue
         section, separator, _ = name.removeprefix(_PREFIX).partition("__")
         if name in known or (separator and section.lower() in _SECTIONS):
             ours[name] = value
@@ -226,6 +235,11 @@ def _with_absolute_paths(written: dict[str, Any], folder: Path) -> dict[str, Any
         value = table.get(key) if isinstance(table, dict) else None
         if isinstance(value, str) and not is_address(value) and (key, value) != _NO_PATH:
             table[key] = str(folder / Path(table[key]).expanduser())
+    channels = written.get(CHANNELS)
+    for table in channels if isinstance(channels, list) else ():
+        for key in ("url_file", "secret_file", "folder") if isinstance(table, dict) else ():
+            if isinstance(table.get(key), str) and table[key]:
+                table[key] = str(folder / Path(table[key]).expanduser())
     return written
 
 

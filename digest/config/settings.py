@@ -368,6 +368,19 @@ class Defaults(Section):
     )
 
 
+def _channels(value: object) -> object:
+    """Tables of channels, which `digest.channels.channel` reads; what is secret in them is never shown."""
+    if not isinstance(value, list | tuple) or not all(isinstance(one, dict) for one in value):
+        raise ValueError("must be one table [[channel]], in double brackets, for each channel")
+    return tuple(
+        {
+            key: SecretStr(text) if key in {"url", "secret"} and isinstance(text, str) else text
+            for key, text in one.items()
+        }
+        for one in value
+    )
+
+
 class Settings(BaseSettings):
     """All settings, as `digest.config.loader.load_settings` returns them."""
 
@@ -399,6 +412,9 @@ class Settings(BaseSettings):
     admin: Admin = Field(default_factory=Admin, validate_default=True, description="a table: [admin]")
     operator: Operator = Field(default_factory=Operator, description="a table: [operator]")
     log: Log = Field(default_factory=Log, description="a table: [log]")
+    channel: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_channels)] = Field(
+        default=(), description="tables: [[channel]]"
+    )
 
     @field_validator("state_password")
     @classmethod

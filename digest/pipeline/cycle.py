@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from digest.config.memory import trim_heap
+from digest.errors import DigestError
 from digest.mail.message import SenderIdentity
 from digest.mail.transport import Transport
 from digest.pipeline.compose_job import compose_due
@@ -22,6 +23,7 @@ from digest.pipeline.progress import OutboxStatus, outbox_status
 from digest.pipeline.reconcile import take_up_entries, take_up_file, take_up_restored
 from digest.pipeline.rendering import Write
 from digest.pipeline.schedule import due_at_slot, due_today
+from digest.pipeline.serve_channel import ChannelJob, ChannelReport
 from digest.sources.arxiv.calendar import last_announcement, why_quiet
 from digest.sources.base import Source
 from digest.storage.base import Store
@@ -42,6 +44,8 @@ class CycleReport:
     - `subscribers_not_due`: they have something new, but got their digest already or wait for their weekday.
     - `subscribers_suppressed`: their address is dead.
     - `missing_news`: why nothing is new, if the calendar explains it.
+    - `channels_composed`, `channels_sent`, `channels_waiting`: digests for channels, which no other number
+      counts.
     - `brakes`: those of the deliveries; `errors` contains them too.
     """
 
@@ -58,6 +62,9 @@ class CycleReport:
     notes: tuple[str, ...]
     missing_news: str | None
     is_unreached: bool
+    channels_composed: int = 0
+    channels_sent: int = 0
+    channels_waiting: int = 0
     brakes: tuple[str, ...] = ()
     waits: OutboxStatus = field(default_factory=OutboxStatus)
 
@@ -78,7 +85,7 @@ class Enrolled:
     """The enrolled subscribers: those of the directory, with their preferences applied.
 
     `given_up` counts the mailings that ended because their subscriber has left. `notes` are for the operator.
-    `is_other_file`: another host has a later file; there are no subscribers then.
+    `is_other_file`: another host has a later file; there are no subscribers and no channels then.
     """
 
     subscribers: tuple[Subscriber, ...]
@@ -86,6 +93,12 @@ class Enrolled:
     given_up: int
     notes: tuple[str, ...]
     is_other_file: bool = False
+    channels: tuple[Subscriber, ...] = ()
+
+    @property
+    def followers(self) -> tuple[Subscriber, ...]:
+        """All whose keywords are fetched: subscribers and channels."""
+        return (*self.subscribers, *self.channels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +106,8 @@ class Cycle:
     """The steps of a cycle, and everything that they need. `transport` is `None` if nothing shall be sent.
 
     `subscribers` are those of the directory, and `file` identifies its version; in a file, another address
-    may be a rename (`finds_renames`). `content` is the hash of that file on this `host`. `writer` is called
+    may be a rename (`finds_renames`). `channels` are served apart from mails.
+    `content` is the hash of that file on this `host`. `writer` is called
     before mails are sent. `stop` ends a step early: a fetch is cancelled, the current mails are finished.
     `digest.service.bootstrap.build_cycle` builds a cycle from the settings.
     """
@@ -107,6 +121,7 @@ class Cycle:
     clock: Callable[[], datetime]
     file: str | None = None
     finds_renames: bool = True
+    channels: Sequence[ChannelJob] = ()
     content: str | None = None
     host: str = ""
     limits: Limits = UNLIMITED
@@ -124,18 +139,18 @@ class Cycle:
         enrolled = await self.enrol()
         if force:
             await asyncio.to_thread(self.store.retry_now, now=now)
+            await asyncio.to_thread(self.store.retry_channels, now=now)
         earlier = await self.deliver()
         async with turn_of(self.store, FETCHING, self.stop, self.notice) as is_ours:
-            fetched = await self.fetch(enrolled.subscribers) if is_ours else None
-        is_useless = (earlier.is_server_down and not earlier.is_braked) or earlier.limited_until
-        later = DeliveryReport()
-        if fetched is not None and not fetched.is_clock_wrong:
-            due = due_now(now) if force else due_by_day(now)
-            later = await self.mail(
-                enrolled.subscribers, due, now=now, stale=fetched.unserved, sends=not is_useless
-            )
-        elif not is_useless:
-            later = await self.deliver()
+            fetched = await self.fetch(enrolled.followers) if is_ours else None
+        serving = asyncio.ensure_future(self._serve_in(enrolled, fetched, due_now if force else due_by_day))
+        try:
+            later = await self._mail_in(enrolled, fetched, earlier, now, force=force)
+        except BaseException:
+            serving.cancel()
+            await asyncio.wait((serving,))
+            raise
+        served = await serving
         brakes = (*earlier.brakes, *later.brakes)
         preferences = await asyncio.to_thread(self.store.preferences)
         if not enrolled.is_other_file:
@@ -157,18 +172,71 @@ class Cycle:
             subscribers_nothing_new=later.composed.nothing_new,
             subscribers_not_due=later.composed.not_due,
             subscribers_suppressed=later.composed.suppressed,
-            errors=(*(fetched.errors if fetched else stopped), *earlier.errors, *later.errors),
+            channels_composed=sum(one.composed.composed for one in served),
+            channels_sent=sum(one.sent for one in served),
+            channels_waiting=sum(one.waiting for one in served if not one.is_resting),
+            errors=(
+                *(fetched.errors if fetched else stopped),
+                *earlier.errors,
+                *later.errors,
+                *(f"channel {one.name}: {one.error}" for one in served if one.error and not one.is_resting),
+            ),
             notes=(
                 *restored,
                 *enrolled.notes,
                 *(fetched.notes if fetched else ()),
                 *dict.fromkeys((*earlier.notes, *later.notes)),
+                *(f"channel {one.name} {one.error}" for one in served if one.is_resting),
             ),
             missing_news=why_quiet(now) if fetched and not (fetched.papers_new or fetched.errors) else None,
             brakes=brakes,
             waits=waits,
             is_unreached=fetched is not None and fetched.is_unreached and not fetched.is_clock_wrong,
         )
+
+    async def _mail_in(
+        self,
+        enrolled: Enrolled,
+        fetched: FetchReport | None,
+        earlier: DeliveryReport,
+        now: datetime,
+        *,
+        force: bool,
+    ) -> DeliveryReport:
+        """Mails what is due after the fetch of a run, unless the server failed before it (`earlier`)."""
+        is_useless = (earlier.is_server_down and not earlier.is_braked) or earlier.limited_until
+        if fetched is not None and not fetched.is_clock_wrong:
+            due = due_now(now) if force else due_by_day(now)
+            return await self.mail(
+                enrolled.subscribers, due, now=now, stale=fetched.unserved, sends=not is_useless
+            )
+        return DeliveryReport() if is_useless else await self.deliver()
+
+    async def _serve_in(
+        self, enrolled: Enrolled, fetched: FetchReport | None, rule: Callable[[datetime], Due]
+    ) -> tuple[ChannelReport, ...]:
+        """Serves all channels after the fetch of a run: also what waits if nothing can be composed."""
+        if enrolled.is_other_file:
+            return ()
+        if fetched is None or fetched.is_clock_wrong:
+            return await self.serve_channels(_never_due)
+        return await self.serve_channels(rule(self.clock()), stale=fetched.unserved)
+
+    @property
+    def followers(self) -> tuple[Subscriber, ...]:
+        """The channels, as those who follow keywords."""
+        return tuple(one.channel.follower for one in self.channels)
+
+    async def serve_channels(self, due: Due, *, stale: Set[str] = frozenset()) -> tuple[ChannelReport, ...]:
+        """Serves all channels at the same time, so that none waits for another."""
+
+        async def serve(job: ChannelJob) -> ChannelReport:
+            try:
+                return await job.run(due, stale=stale)
+            except DigestError as error:
+                return ChannelReport(name=job.channel.name, error=str(error))
+
+        return tuple(await asyncio.gather(*(serve(job) for job in self.channels)))
 
     async def reconcile(self) -> tuple[str, ...]:
         """Detects a restored state, before the first other step. Returns notes for the operator."""
@@ -198,9 +266,18 @@ class Cycle:
         preferences = await asyncio.to_thread(self.store.preferences)
         subscribers = apply_preferences(self.subscribers, preferences)
         given_up = await asyncio.to_thread(
-            self.store.enrol, subscribers, now=now, current_since=last_announcement(now)
+            self.store.enrol,
+            (*subscribers, *self.followers),
+            now=now,
+            current_since=last_announcement(now),
         )
-        return Enrolled(subscribers=subscribers, preferences=preferences, given_up=given_up, notes=notes)
+        return Enrolled(
+            subscribers=subscribers,
+            preferences=preferences,
+            given_up=given_up,
+            notes=notes,
+            channels=self.followers,
+        )
 
     async def fetch(self, subscribers: Sequence[Subscriber]) -> FetchReport | None:
         """Fetches. Returns `None` if `stop` was set before the end."""
@@ -313,6 +390,10 @@ def due_now(now: datetime) -> Due:
         return now
 
     return due
+
+
+def _never_due(subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
+    return None
 
 
 def clean_up(store: CleanupStore, *, now: datetime, lookback: timedelta) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from digest.errors import StateError
-from digest.storage.pipeline_stores import ClaimStore, LeaseStore
+from digest.storage.pipeline_stores import KeepStore, LeaseStore
 from digest.storage.values import Lease
 
 _log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class ClaimLease:
     If the process is cut off from the database for longer than the lease lasts, another host may send them.
     """
 
-    def __init__(self, store: ClaimStore, holder: str) -> None:
+    def __init__(self, store: KeepStore, holder: str) -> None:
         self.is_lost = False
         self.holder = holder
         self._store = store
@@ -89,11 +89,11 @@ class ClaimLease:
     @property
     def is_certain(self) -> bool:
         """Whether no other process can have reclaimed them at this moment."""
-        return not self.is_lost and _running_time() - self._kept_at < LASTING.total_seconds()
+        return not self.is_lost and running_time() - self._kept_at < LASTING.total_seconds()
 
     async def renew(self) -> None:
         """Raises `StateError`."""
-        asked_at = _running_time()
+        asked_at = running_time()
         self.is_lost = not await asyncio.to_thread(self._store.keep_claims, self.holder, lasting=LASTING)
         if not self.is_lost:
             self._kept_at = asked_at
@@ -110,6 +110,6 @@ class ClaimLease:
             await asyncio.sleep(pause)
 
 
-def _running_time() -> float:
+def running_time() -> float:
     """Returns seconds that also count while the machine sleeps, where the system has such a clock."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

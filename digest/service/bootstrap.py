@@ -3,22 +3,27 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
+from hashlib import blake2b
 from pathlib import Path
 from platform import node
 from tempfile import gettempdir
 from urllib.parse import urlsplit
 
 from digest import __version__
+from digest.channels.channel import Channel, load_channels
+from digest.channels.services import service_of
+from digest.config.database_url import DatabaseUrl
 from digest.config.file_lock import make_private_folder
 from digest.config.loader import Defaults, Settings, find_config, load_settings, state_folder
 from digest.config.parsing import is_loopback
 from digest.errors import ConfigurationError
 from digest.mail.links import Links, links_for
 from digest.pipeline.cycle import Cycle
+from digest.pipeline.serve_channel import ChannelJob
 from digest.service.directory import directory_of
 from digest.service.mail_setup import build_writer, writer_setup_for
 from digest.service.notify_operator import notify_operator
@@ -32,7 +37,8 @@ from digest.sources.http_client import ClientSettings, PoliteClient
 from digest.sources.rate_limiter import RateLimiter
 from digest.storage.base import Store
 from digest.storage.factory import make_folder, open_leases
-from digest.storage.values import Mailing
+from digest.storage.values import Mailing, entry_mark
+from digest.subscribers.directory import SubscriberDirectory
 from digest.subscribers.file import file_version
 from digest.subscribers.stored import EntryStore
 from digest.subscribers.subscriber import Subscriber, load_subscribers
@@ -48,7 +54,8 @@ class Setup:
     """The settings and the subscribers, as read at one moment.
 
     `config_file` is the digest.toml in use, if there is one. `fingerprint` is taken before they are read, so
-    that no edit is missed between reading and watching them. `content` is the hash of a file of subscribers.
+    that no edit is missed between reading and watching them. `content` is a hash of the file of subscribers
+    and of the channels, if several hosts may have different ones.
     """
 
     config_file: Path | None
@@ -56,6 +63,7 @@ class Setup:
     subscribers: tuple[Subscriber, ...]
     fingerprint: Fingerprint
     content: str | None = None
+    channels: tuple[Channel, ...] = ()
 
     @property
     def lookback(self) -> timedelta:
@@ -87,14 +95,47 @@ def load_setup(
         problems = dict.fromkeys((*error.problems, *others))
         raise ConfigurationError(*problems, is_passing=error.is_passing and not others) from error
     directory = directory_of(settings, store, converts=converts)
-    fingerprint, content = (config_version, directory.version()), directory.content()
+    fingerprint = (config_version, directory.version())
+    subscribers, channels = _entries(directory, settings, environ, config_file)
     return Setup(
         config_file=config_file,
         settings=settings,
-        subscribers=directory.load(),
+        subscribers=subscribers,
         fingerprint=fingerprint,
-        content=content,
+        content=_content(settings, directory.content(), channels),
+        channels=channels,
     )
+
+
+def _entries(
+    directory: SubscriberDirectory, settings: Settings, environ: Mapping[str, str], file: Path | None
+) -> tuple[tuple[Subscriber, ...], tuple[Channel, ...]]:
+    """Returns subscribers and channels. Raises `ConfigurationError` with the problems of both."""
+    problems: list[ConfigurationError] = []
+    subscribers: tuple[Subscriber, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    try:
+        channels = load_channels(settings, environ, file)
+    except ConfigurationError as error:
+        problems.append(error)
+    try:
+        subscribers = directory.load()
+    except ConfigurationError as error:
+        problems.append(error)
+    if problems:
+        raise ConfigurationError(
+            *(text for error in problems for text in error.problems),
+            is_passing=all(error.is_passing for error in problems),
+        )
+    return subscribers, channels
+
+
+def _content(settings: Settings, of_file: str | None, channels: Sequence[Channel]) -> str | None:
+    """Returns a hash of what each host has in files of its own. Without channels it is that of the file."""
+    if not isinstance(settings.state, DatabaseUrl) or (of_file is not None and not channels):
+        return of_file
+    marks = sorted((one.name, one.kind.value, one.target, entry_mark(one.follower).hex()) for one in channels)
+    return blake2b(repr((of_file, marks)).encode(), digest_size=16).hexdigest()
 
 
 def _problems_of_subscribers(config: Path | None, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -196,8 +237,11 @@ def build_cycle(
     is_dry: bool = False,
     notice: Callable[[str], None] = lambda text: None,
     stop: asyncio.Event | None = None,
+    composing: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
 ) -> Cycle:
-    """Builds a cycle. Without a `client` it cannot fetch. With `is_dry` it sends no mail.
+    """Builds a cycle. Without a `client` it cannot fetch. With `is_dry` it sends nothing.
+
+    `composing` is entered while the digest of a channel is composed.
 
     Calling its `writer` raises `ConfigurationError` if the operator's templates cannot be used.
     """
@@ -206,6 +250,20 @@ def build_cycle(
     links = links or links_for(settings.web.base_url, store)
     kind = transport_kind(settings)
     transport = kind.build(settings)
+    stop = stop or asyncio.Event()
+    channels = tuple(
+        ChannelJob(
+            store=store,
+            channel=one,
+            service=None if is_dry else service_of(one),
+            lookback=setup.lookback,
+            clock=clock,
+            links=links,
+            stop=stop,
+            composing=composing,
+        )
+        for one in setup.channels
+    )
 
     async def notify(subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime) -> None:
         sender = writer_setup.sender_identity
@@ -221,6 +279,7 @@ def build_cycle(
         subscribers=setup.subscribers,
         file=str(setup.fingerprint),
         finds_renames=isinstance(settings.subscribers, Path),
+        channels=channels,
         content=setup.content,
         host=node(),
         lookback=setup.lookback,
@@ -237,5 +296,5 @@ def build_cycle(
         base_url=settings.web.base_url,
         notify_operator=notify,
         notice=notice,
-        stop=stop or asyncio.Event(),
+        stop=stop,
     )

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
@@ -19,9 +19,11 @@ from digest.pipeline.leases import FETCHING, leased
 from digest.pipeline.policy import pause_after
 from digest.pipeline.progress import OutboxStatus, covered_until, outbox_status, queries_hash, uncovered_since
 from digest.pipeline.schedule import fetch_due_at, slot_after
+from digest.pipeline.serve_channel import ChannelJob
 from digest.service import long_tasks
 from digest.service.admin_report import admin_setup_for
 from digest.service.bootstrap import Fingerprint, Setup, build_cycle, open_client
+from digest.service.channel_tasks import ChannelTasks
 from digest.service.directory import directory_of
 from digest.service.log import apply_log
 from digest.service.long_tasks import LongTasks
@@ -34,6 +36,7 @@ from digest.sources.http_client import PoliteClient
 from digest.storage.base import Store
 from digest.storage.values import LastFetch
 from digest.subscribers.preferences import Preferences, apply_preferences
+from digest.subscribers.subscriber import Subscriber
 from digest.web.metrics import Metrics
 from digest.web.server import serving
 
@@ -74,13 +77,16 @@ class Daemon(LongTasks):
         self._last_fetch: LastFetch | None = None
         self._limited_until: datetime | None = None
         self._composing = asyncio.Lock()
+        self._channels = ChannelTasks(clock, self._stop, self._channel_jobs)
         self._checking = asyncio.Lock()
         self._server_failures = 0
         self._seen_confirmations: frozenset[int] = frozenset()
         self._first_due_at: datetime | None = None
         self._logged_wait: tuple[object, ...] = (0, None, None)
-        self._metrics = Metrics(ProblemCounts(lambda: self._setup.subscribers, clock))
         self._previews = PreviewAsker(store, lambda: self._setup.settings, clock)
+        self._metrics = Metrics(
+            ProblemCounts(lambda: self._setup.subscribers, clock, channels=lambda: self._setup.channels)
+        )
         self._links = links_for(setup.settings.web.base_url, store)
 
     async def run(self) -> None:
@@ -104,11 +110,12 @@ class Daemon(LongTasks):
 
     async def _serve(self) -> None:
         async with self._serving() as address, asyncio.TaskGroup() as group:
-            mailing, fetching, *watching = (
+            mailing, fetching, serving, *watching = (
                 group.create_task(self._kept(name, task))
                 for name, task in (
                     ("mailing", partial(self._forever, "mailing", self._mail_step, self._mail_now)),
                     ("fetching", partial(self._forever, "fetching", self._fetch_step, self._fetch_now)),
+                    ("channels", self._channels.run),
                     ("previews", self._previews.run),
                     ("watching", self._watch),
                     ("watchdog", self._stay_alive),
@@ -123,7 +130,7 @@ class Daemon(LongTasks):
             self._notifier.stopping()
             for task in (fetching, *watching):
                 task.cancel()
-            await self._finish(mailing)
+            await self._finish(mailing, serving)
 
     def _serving(self) -> AbstractAsyncContextManager[str]:
         settings = self._setup.settings
@@ -140,9 +147,9 @@ class Daemon(LongTasks):
             wake_previews=self._previews.wake,
         )
 
-    async def _finish(self, mailing: "asyncio.Task[None]") -> None:
+    async def _finish(self, *sending: "asyncio.Task[None]") -> None:
         """A mail that is interrupted here is tried again after the next start, with the same Message-ID."""
-        _, unfinished = await asyncio.wait([mailing], timeout=_GRACE.total_seconds())
+        _, unfinished = await asyncio.wait(sending, timeout=_GRACE.total_seconds())
         for task in unfinished:
             task.cancel()
 
@@ -164,7 +171,7 @@ class Daemon(LongTasks):
             return await self._fetch_and_note()
 
     async def _fetch_and_note(self) -> datetime:
-        began_at, asked_for = self._clock(), self._subscribers
+        began_at, asked_for = self._clock(), self._all_followers
         report = await self._fetch_once()
         if report is None:  # asked to stop
             return self._clock()
@@ -181,8 +188,13 @@ class Daemon(LongTasks):
             _log.warning("arXiv announced nothing cause=%s", not_announced(report.missing_at))
         if not (report.papers_new or report.errors) and (reason := why_quiet(self._clock())):
             _log.info("nothing new cause=%s", reason)
-        self._mail_now.set()
+        self._wake_mailing()
         return self._clock()
+
+    def _wake_mailing(self) -> None:
+        """There may be something new for subscribers and channels."""
+        self._mail_now.set()
+        self._channels.all_are_due()
 
     async def _check_fetches(self) -> None:
         """Mails what another host fetched for subscribers whose sending time has passed."""
@@ -190,7 +202,7 @@ class Daemon(LongTasks):
         if last != self._last_fetch:
             self._last_fetch = last
             self._fetch_now.set()
-            self._mail_now.set()
+            self._wake_mailing()
 
     @cached_property
     def _at_start(self) -> LastFetch | None:
@@ -203,16 +215,16 @@ class Daemon(LongTasks):
     def _fetch_due_at(self) -> datetime | None:
         now = self._clock()
         return fetch_due_at(
-            covered_until(self._store, self._subscribers, now=now),
+            covered_until(self._store, self._all_followers, now=now),
             self._store.last_fetch(),
-            queries=queries_hash(self._subscribers),
+            queries=queries_hash(self._all_followers),
             now=now,
             at_start=self._at_start,
         )
 
     async def _fetch_once(self) -> FetchReport | None:
         async with self._previews.paused(), open_client(self._setup.settings) as client:
-            report = await self._cycle(client).fetch(self._subscribers)
+            report = await self._cycle(client).fetch(self._all_followers)
         if report:
             self._metrics.fetched(report, client.requests)
         return report
@@ -326,7 +338,7 @@ class Daemon(LongTasks):
             _log.warning("[admin] was changed, takes effect at the next start")
         await self._enrol(setup)
         self._fetch_now.set()
-        self._mail_now.set()
+        self._wake_mailing()
         self._notifier.status(self._status())
         _log.info("reloaded subscribers=%d", len(setup.subscribers))
 
@@ -338,7 +350,7 @@ class Daemon(LongTasks):
         if (other is not None) != self._is_other_file:
             await self._enrol()
             self._fetch_now.set()
-            self._mail_now.set()
+            self._wake_mailing()
 
     async def _check_preferences(self) -> None:
         """Applies new preferences of subscribers. Enrols again if who is subscribed, or to what, changed."""
@@ -384,18 +396,32 @@ class Daemon(LongTasks):
     def _cycle(self, client: PoliteClient | None = None) -> Cycle:
         """Builds a cycle from the current setup."""
         return build_cycle(
-            self._setup, self._store, clock=self._clock, client=client, links=self._links, stop=self._stop
+            self._setup,
+            self._store,
+            clock=self._clock,
+            client=client,
+            links=self._links,
+            stop=self._stop,
+            composing=lambda: self._channels.composing,
         )
 
     async def _enrol(self, setup: Setup | None = None) -> None:
         """Makes a setup the current one. Waits while digests are composed: they use the former one."""
-        async with self._composing:
+        async with self._composing, self._channels.composing:
             self._setup = setup or self._setup
             enrolled = await self._cycle().enrol()
             self._metrics.gave_up(enrolled.given_up)
             self._preferences, self._subscribers = enrolled.preferences, enrolled.subscribers
             self._is_other_file = enrolled.is_other_file
             self._limited_until = None
+
+    @property
+    def _all_followers(self) -> tuple[Subscriber, ...]:
+        """Everybody whose keywords are fetched: subscribers and channels."""
+        return (*self._subscribers, *(job.channel.follower for job in self._channel_jobs()))
+
+    def _channel_jobs(self) -> Sequence[ChannelJob]:
+        return () if self._is_other_file else self._cycle().channels
 
     def _status(self) -> str:
         return counted(len(self._setup.subscribers), "subscriber")

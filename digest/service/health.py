@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from digest.channels.channel import Channel
 from digest.config.parsing import address_key, counted
 from digest.model.paper import ArxivId
 from digest.pipeline.schedule import is_paused, mailing_after, next_fetch_at, slot_before
+from digest.service.channel_health import ChannelHealth, examine_channels
 from digest.sources.arxiv.calendar import last_announcement, next_announcement, not_announced, why_quiet
 from digest.sources.plausibility import INDEX_LAG
 from digest.storage.pipeline_stores import NewsStore, RestoreStore
@@ -57,6 +59,7 @@ class ProblemKind(StrEnum):
     REFUSED = "digests_refused"
     SUPPRESSED = "addresses_suppressed"
     UNREAD = "mails_not_understood"
+    CHANNEL = "channels_failing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +91,7 @@ class Health:
     - `unread_mails`: the number of returned mails that are kept for a person to look at.
     - `volumes`: all keywords with the number of papers that they found in five weeks, the largest first.
     - `alike`: groups of keywords that found exactly the same papers.
+    - `channels`: those of digest.toml; no other number counts them, but `keywords` has theirs too.
     """
 
     now: datetime
@@ -116,16 +120,20 @@ class Health:
     silent: tuple[QuietKeyword, ...]
     volumes: tuple[tuple[str, int], ...]
     alike: tuple[tuple[str, ...], ...]
+    channels: tuple[ChannelHealth, ...] = ()
 
     def problems(self) -> tuple[str, ...]:
         """Returns what needs a person, one line for each problem; empty if all is well."""
         return tuple(problem.text for problem in self.found())
 
     def found(self) -> Iterator[Problem]:
-        """Yields the problems with their kinds; one of a kind, but one for each silent host."""
+        """Yields the problems with their kinds; one of a kind, but one for each silent host and channel."""
         yield from self._failures()
         yield from self._other_hosts()
         yield from self._questions()
+        for channel in self.channels:
+            for text in channel.problems():
+                yield Problem(kind=ProblemKind.CHANNEL, count=1, text=text)
 
     def failures(self) -> tuple[str, ...]:
         """Returns those of the problems because of which papers or digests do not come."""
@@ -184,10 +192,16 @@ class Health:
 
 
 def examine(
-    store: HealthStore, subscribers: Sequence[Subscriber], *, now: datetime, shown: int = SHOWN
+    store: HealthStore,
+    subscribers: Sequence[Subscriber],
+    *,
+    now: datetime,
+    shown: int = SHOWN,
+    channels: Sequence[Channel] = (),
 ) -> Health:
     """Examines an installation. Lists up to `shown` delayed mailings. Raises `StateError`."""
-    keywords = {keyword.query.key: keyword for one in subscribers for keyword in one.keywords}
+    followers = (*subscribers, *(one.follower for one in channels))
+    keywords = {keyword.query.key: keyword for one in followers for keyword in one.keywords}
     covered_at = store.covered_at()
     sources = store.fetched_at()
     seen_at = min((covered_at[key] for key in keywords if key in covered_at), default=None)
@@ -232,6 +246,7 @@ def examine(
         silent=tuple(_silent(keywords, covered_at, found, store.recent_hits(since=now - FRESH))),
         volumes=_volumes(keywords, found),
         alike=_alike(keywords, found),
+        channels=examine_channels(store, channels, now=now),
     )
 
 

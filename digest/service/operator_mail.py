@@ -121,6 +121,7 @@ def report_lines(health: Health) -> Iterator[tuple[str, Sequence[str]]]:
     yield "restored", [_restored(health.restored, health.now)] if health.restored else []
     yield "mail", _mail(health)
     yield "waiting", _waiting(health)
+    yield "channels", [one.line() for one in health.channels]
     yield "suppressed", _few([f"{one.email}: {one.cause}" for one in health.suppressed], "address")
     yield "keywords", _few(list(_remarks(health)), "remark")
 

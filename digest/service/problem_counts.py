@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from digest.channels.channel import Channel
 from digest.service.health import ProblemKind, examine
 from digest.storage.report_stores import MetricsStore
 from digest.subscribers.preferences import apply_preferences
@@ -24,8 +25,10 @@ class ProblemCounts:
         subscribers: Callable[[], Sequence[Subscriber]],
         clock: Callable[[], datetime],
         running: Callable[[], float] = time.monotonic,
+        channels: Callable[[], Sequence[Channel]] = tuple,
     ) -> None:
         self._subscribers = subscribers
+        self._channels = channels
         self._clock = clock
         self._running = running
         self._lock = threading.Lock()
@@ -45,6 +48,7 @@ class ProblemCounts:
     def _count(self, store: MetricsStore) -> Mapping[str, int]:
         subscribers = apply_preferences(self._subscribers(), store.preferences())
         counts = dict.fromkeys(map(str, ProblemKind), 0)
-        for problem in examine(store, subscribers, now=self._clock(), shown=0).found():
+        health = examine(store, subscribers, now=self._clock(), shown=0, channels=self._channels())
+        for problem in health.found():
             counts[problem.kind] += problem.count
         return counts

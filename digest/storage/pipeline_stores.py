@@ -168,7 +168,15 @@ class LeaseStore(Protocol):
         ...
 
 
-class ClaimStore(Protocol):
+class KeepStore(Protocol):
+    """Keeps what a process holds."""
+
+    def keep_claims(self, holder: str, *, lasting: timedelta) -> bool:
+        """Extends the time for which it holds. False if that had ended and another process took over."""
+        ...
+
+
+class ClaimStore(KeepStore, Protocol):
     """Which mailings are going on, over all hosts that use the state.
 
     `holder` names one. Each of its processes claims mailings as the same holder, or as `HOLDER/NUMBER`.
@@ -179,10 +187,6 @@ class ClaimStore(Protocol):
 
         Returns how many hosts share the connections to the mail server, this one included.
         """
-        ...
-
-    def keep_claims(self, holder: str, *, lasting: timedelta) -> bool:
-        """Extends that time. Returns false if it had ended and another process reclaimed the mailings."""
         ...
 
     def end_claims(self, holder: str, *, now: datetime) -> None:

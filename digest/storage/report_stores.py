@@ -6,6 +6,7 @@ from typing import Protocol
 
 from digest.model.digest import Digest
 from digest.model.paper import ArxivId, Paper
+from digest.storage.channel_stores import ChannelStatusStore
 from digest.storage.pipeline_stores import CoverageStore, HostStore, NewsStore, QueueStore, RestoreStore
 from digest.storage.subscriber_stores import InterestStore, PreferenceStore, SuppressionStore, UnreadStore
 from digest.storage.values import DeliveryHistory, Figures, PaperHistory, Waiting
@@ -20,7 +21,15 @@ class FiguresStore(CoverageStore, Protocol):
 
 
 class HealthStore(
-    HostStore, CoverageStore, QueueStore, NewsStore, RestoreStore, SuppressionStore, UnreadStore, Protocol
+    HostStore,
+    CoverageStore,
+    QueueStore,
+    NewsStore,
+    RestoreStore,
+    SuppressionStore,
+    UnreadStore,
+    ChannelStatusStore,
+    Protocol,
 ):
     """The data for the health of an installation."""
 

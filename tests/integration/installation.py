@@ -3,9 +3,13 @@
 import asyncio
 from datetime import datetime, timedelta
 
+from digest.channels.base import Service
+from digest.channels.channel import Channel
+from digest.mail.links import NO_LINKS
 from digest.mail.transport import Outgoing
 from digest.model.paper import Paper
 from digest.pipeline.cycle import Cycle, CycleReport
+from digest.pipeline.serve_channel import ChannelJob
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing
 from digest.subscribers.subscriber import Subscriber
@@ -37,6 +41,7 @@ class Installation:
             make_subscriber("ada@example.org", "tea"),
             make_subscriber("bo@example.org", "milk"),
         )
+        self.services: dict[Channel, Service] = {}
 
     async def run(self, now: datetime, *papers: Paper, force: bool = False) -> CycleReport:
         self.source.papers = papers or self.source.papers
@@ -50,8 +55,20 @@ class Installation:
             writer=lambda: self.write,
             stop=self.stop,
             subscribers=self.subscribers,
+            channels=[self._job(channel, service, now) for channel, service in self.services.items()],
             lookback=self.lookback,
             clock=lambda: now,
+        )
+
+    def _job(self, channel: Channel, service: Service, now: datetime) -> ChannelJob:
+        return ChannelJob(
+            store=self.store,
+            channel=channel,
+            service=service,
+            lookback=self.lookback,
+            clock=lambda: now,
+            links=lambda mailing: NO_LINKS,
+            stop=self.stop,
         )
 
     def mails(self) -> list[tuple[str, str]]:

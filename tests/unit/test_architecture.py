@@ -30,6 +30,7 @@ ORDER = [
     "sources",
     "storage",
     "mail",
+    "channels",
     "pipeline",
     "web",
     "service",

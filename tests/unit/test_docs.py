@@ -23,7 +23,12 @@ from tests.reference import DOCS, Command, commands, manual, markdown
 COMMANDS = [one.callback.__name__.rstrip("_") for one in app.registered_commands if one.callback]
 BY_NAME = {one.name: one for one in commands()}
 SECTIONS = {key[0] for key in KEYS if len(key) == 2}
-VARIABLES = {f"DIGEST_{'__'.join(key).upper()}" for key in KEYS} | {"DIGEST_CONFIG", "DIGEST_"}
+VARIABLES = {f"DIGEST_{'__'.join(key).upper()}" for key in KEYS} | {
+    "DIGEST_CONFIG",
+    "DIGEST_",
+    "DIGEST_CHANNEL_LAB_CHAT_URL",
+    "DIGEST_CHANNEL_LAB_CHAT_SECRET",
+}
 OF_OTHER_PROGRAMS = {"--scale", "--force-reinstall", "--no-deps", "--option", "-wal", "-shm"}
 TOML = pytest.mark.parametrize("block", blocks("toml"), ids=str)
 INDEX = tuple(links(DOCS / "README.md"))
@@ -142,7 +147,7 @@ def wrong_words(words: list[str]) -> Iterator[str]:
             yield words[0]
         words = words[2:] if words[0] == "--config" else words[1:]
     if words and words[0] != "COMMAND":
-        command = BY_NAME.get(words[0]) or BY_NAME.get(" ".join(words[:2]), command)
+        command = BY_NAME.get(" ".join(words[:2])) or BY_NAME.get(words[0], command)
         if not command.name:
             yield words[0]
     options = [word.strip("[](),").split("=")[0] for word in words if re.match(r"[\[(]*-", word)]

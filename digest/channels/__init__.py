@@ -1,0 +1,1 @@
+"""Where digests go besides mails: webhooks, chats and folders."""

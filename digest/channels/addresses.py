@@ -1,0 +1,51 @@
+"""Which addresses of the network a webhook may be at, judged by the address that is really connected to.
+
+A name is not judged: it may lead elsewhere at the next look-up.
+"""
+
+import errno
+import socket
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Any
+
+_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+
+
+class ForbiddenAddress(OSError):
+    """The name of a server leads to this machine, or to a private network."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EACCES, "the address is of a private network")
+
+
+def guarded_socket(address: tuple[Any, ...]) -> socket.socket:
+    """A socket for an address of `getaddrinfo`. Raises `ForbiddenAddress` before it is connected."""
+    family, kind, protocol, _, place = address
+    if family not in {socket.AF_INET, socket.AF_INET6} or not is_public(str(place[0])):
+        raise ForbiddenAddress
+    return socket.socket(family, kind, protocol)
+
+
+def is_public(text: str) -> bool:
+    """Whether it is the address of a machine on the public internet."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return all(_is_public(one) for one in (address, *_within(address)))
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    return address.is_global and not (
+        address.is_multicast or address.is_reserved or getattr(address, "is_site_local", False)
+    )
+
+
+def _within(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
+    """The IPv4 addresses to which a packet for this address may go."""
+    if isinstance(address, IPv4Address):
+        return []
+    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if any(address in network for network in _NAT64) or not int(address) >> 32:
+        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
+    return [one for one in found if one is not None]

@@ -1,0 +1,34 @@
+"""The service that takes the digests of a channel, by its kind."""
+
+from collections.abc import Callable, Mapping
+
+from pydantic import SecretStr
+
+from digest.channels.base import Service
+from digest.channels.channel import Channel, Kind
+from digest.channels.folder import Folder
+from digest.channels.webhook import Webhook
+
+
+def service_of(channel: Channel) -> Service:
+    """Builds it. Nothing is opened or asked before the first digest."""
+    return _SERVICES[channel.kind](channel)
+
+
+def _webhook(channel: Channel) -> Service:
+    return Webhook(
+        url=_shown(channel.url), secret=_shown(channel.secret), allow_private=channel.allow_private
+    )
+
+
+def _folder(channel: Channel) -> Service:
+    assert channel.folder  # noqa: S101 - `load_channels` sees to it
+    return Folder(path=channel.folder, with_abstracts=channel.follower.length != "short")
+
+
+def _shown(secret: SecretStr | None) -> str:
+    assert secret  # noqa: S101 - `load_channels` sees to it
+    return secret.get_secret_value()
+
+
+_SERVICES: Mapping[Kind, Callable[[Channel], Service]] = {Kind.WEBHOOK: _webhook, Kind.FOLDER: _folder}
