@@ -28,6 +28,7 @@ from digest.cli import (
     doctor,
     edit,
     export,
+    history,
     importing,
     init,
     interests,
@@ -75,8 +76,16 @@ app = typer.Typer(
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "First steps": (init.init, doctor.doctor, demo.demo, docs.docs),
-    "Run": (run.run, daemon.daemon, web.web),
-    "Inspect": (status.status, why.why, keywords.keywords, preview.preview, page.page, export.export),
+    "Run": (run.run, daemon.daemon, web.web, history.resend),
+    "Inspect": (
+        status.status,
+        history.history,
+        why.why,
+        keywords.keywords,
+        preview.preview,
+        page.page,
+        export.export,
+    ),
     "Subscriptions": (
         subscriptions.subscribe,
         subscriptions.unsubscribe,

@@ -109,6 +109,11 @@ def leave_url(links: Links) -> str | None:
     return _mailto(wire_address(links.leave_by_mail), "unsubscribe") if links.leave_by_mail else None
 
 
+def message_id_of(token: str, sender: str) -> str:
+    """The Message-ID of the mailing with this token."""
+    return f"<{token}@{wire_address(sender).rpartition('@')[2]}>"
+
+
 @lru_cache(maxsize=_KEPT)
 def wire_address(address: str) -> str:
     """`address` with its domain in ASCII (RFC 5891), as servers require.
@@ -135,7 +140,7 @@ def _headers(
         ("Reply-To", mailbox("Reply-To", None, sender_identity.contact)),
         ("Subject", _unstructured("Subject", one_line(subject))),
         ("Date", _date(digest.planned_at)),
-        ("Message-ID", f"<{token}@{domain}>"),
+        ("Message-ID", message_id_of(token, sender_identity.sender)),
         ("List-Id", f"<arxiv-digest.{domain}>"),
         *_unsubscribe(leave_url(links), links.unsubscribe),
         ("List-Post", "NO"),  # nobody writes to all (RFC 2369, section 3.4)

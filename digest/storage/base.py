@@ -4,6 +4,7 @@ from typing import Protocol
 
 from digest.storage.admin_stores import AdminStore
 from digest.storage.channel_stores import ChannelStore
+from digest.storage.mailing_history import MailingHistoryStore
 from digest.storage.personal_data import PersonalDataStore
 from digest.storage.pipeline_stores import (
     CleanupStore,
@@ -43,6 +44,7 @@ class Store(
     FiguresStore,
     OperatorStore,
     HistoryStore,
+    MailingHistoryStore,
     PaperStore,
     AdminStore,
     PreviewStore,

@@ -650,6 +650,29 @@ async def test_a_digest_that_is_resumed_goes_without_waiting_for_the_next_mails(
         await until(lambda: post.accepted)
 
 
+async def test_a_digest_that_is_sent_again_is_the_same_mail_and_moves_no_cursor(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+        town.set_clock("2026-06-09 07:01")
+        await until(town.mails)
+        await town.settle()
+        folder = tmp_path / "Maildir/new"
+        (path,) = folder.iterdir()
+        first = path.read_bytes()
+        path.unlink()
+        (sent,) = town.store.past_mailings(since=None, email="ada@example.org", after=0, limit=9)
+        standing = town.store.subscriber_statuses(["ada@example.org"])
+        assert town.store.send_again(sent.number, now=town.now)
+        await until(lambda: list(folder.iterdir()))
+        assert [one.read_bytes() for one in folder.iterdir()] == [first]
+        await town.settle()
+        (again,) = town.store.past_mailings(since=None, email="ada@example.org", after=0, limit=9)
+        assert (again.state, again.attempts, again.token) == ("sent", 2, sent.token)
+        assert town.store.subscriber_statuses(["ada@example.org"]) == standing
+
+
 async def test_a_server_that_is_down_is_left_alone_for_a_while_though_digests_are_due(
     tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -25,6 +25,8 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "daemon": (),
     "web": (),
     "status": (),
+    "history": (),
+    "resend": ("ada@example.org",),
     "why": ("2606.00001",),
     "keywords": (),
     "preview": ("ada@example.org",),

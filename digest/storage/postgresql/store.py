@@ -17,6 +17,7 @@ from digest.storage.postgresql.fetch_cache import FetchCache
 from digest.storage.postgresql.fetches import Fetches
 from digest.storage.postgresql.interests import Interests
 from digest.storage.postgresql.listed_papers import ListedPapers
+from digest.storage.postgresql.mailing_history import MailingHistory
 from digest.storage.postgresql.news import NewsReader
 from digest.storage.postgresql.outbox import Outbox
 from digest.storage.postgresql.papers import Papers
@@ -53,6 +54,7 @@ class PostgresqlStore(
     Outbox,
     Channels,
     Reports,
+    MailingHistory,
     Administration,
     PersonalDataOfOne,
     WebPages,

@@ -15,6 +15,7 @@ from digest.storage.sqlite.fetch_cache import FetchCache
 from digest.storage.sqlite.fetches import Fetches
 from digest.storage.sqlite.interests import Interests
 from digest.storage.sqlite.listed_papers import ListedPapers
+from digest.storage.sqlite.mailing_history import MailingHistory
 from digest.storage.sqlite.news import NewsReader
 from digest.storage.sqlite.outbox import Outbox
 from digest.storage.sqlite.papers import Papers
@@ -53,6 +54,7 @@ class SqliteStore(
     RateLimit,
     Previews,
     Reports,
+    MailingHistory,
     Administration,
     PersonalDataOfOne,
     WebPages,
