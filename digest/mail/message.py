@@ -81,6 +81,13 @@ def join_message(
         raise ValueError(f"not usable in a Message-ID: {token!r}")
     boundary = "=_" + sha256(token.encode()).hexdigest()[:32]  # "=_" never occurs in quoted-printable text
     headers = _headers(digest, subject, sender_identity, token, boundary, links)
+    return alternative(headers, boundary, text=text, html=html)
+
+
+def alternative(
+    headers: Iterable[tuple[str, str]], boundary: str, *, text: Iterable[bytes], html: Iterable[bytes]
+) -> bytes:
+    """A message with these headers, and its body as text and as HTML, in quoted-printable pieces."""
     head = "".join([f"{name}: {value}\r\n" for name, value in headers])
     delimiter = f"\r\n--{boundary}".encode()
     pieces = (head.encode(), delimiter, _PLAIN, *text, delimiter, _HTML, *html, delimiter, b"--\r\n")

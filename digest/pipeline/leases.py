@@ -15,6 +15,7 @@ _log = logging.getLogger(__name__)
 
 FETCHING = "fetching"
 FINISHING = "finishing"
+SIGNING_UP = "signing up"
 
 LASTING = timedelta(seconds=30)
 """How long a lease lasts if its holder dies. It is renewed long before."""

@@ -31,6 +31,7 @@ from digest.service.operator_mail import last_heartbeat
 from digest.service.preview_asker import PreviewAsker
 from digest.service.problem_counts import ProblemCounts
 from digest.service.sd_notify import Notifier
+from digest.service.signup_sender import SignupSender
 from digest.sources.arxiv.calendar import last_announcement, not_announced, why_quiet
 from digest.sources.http_client import PoliteClient
 from digest.storage.base import Store
@@ -87,6 +88,7 @@ class Daemon(LongTasks):
         self._metrics = Metrics(
             ProblemCounts(lambda: self._setup.subscribers, clock, channels=lambda: self._setup.channels)
         )
+        self._signups = SignupSender(store, lambda: self._setup, clock)
         self._links = links_for(setup.settings.web.base_url, store)
 
     async def run(self) -> None:
@@ -119,6 +121,7 @@ class Daemon(LongTasks):
                     ("previews", self._previews.run),
                     ("watching", self._watch),
                     ("watchdog", self._stay_alive),
+                    *((("sign-ups", self._signups.run),) if self._setup.settings.web.signup else ()),
                 )
             )
             self._notifier.ready(self._status())
@@ -145,6 +148,8 @@ class Daemon(LongTasks):
                 settings.admin, settings.state, lambda: self._setup.subscribers, self._clock
             ),
             wake_previews=self._previews.wake,
+            defaults=settings.defaults,
+            signed_up=self._signups.wake,
         )
 
     async def _finish(self, *sending: "asyncio.Task[None]") -> None:

@@ -16,6 +16,7 @@ from digest.service.directory import directory_of
 from digest.service.log import apply_log
 from digest.service.preview_asker import PreviewAsker
 from digest.service.problem_counts import ProblemCounts
+from digest.service.signup_sender import SignupSender
 from digest.storage.factory import open_store
 from digest.web.metrics import Metrics
 from digest.web.server import serving
@@ -32,6 +33,7 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
     now = setup
     async with (
         _asking(setup, lambda: now.settings) as previews,
+        _sending(setup, lambda: now) as signed_up,
         serving(
             setup.settings.web,
             setup.settings.state,
@@ -43,6 +45,8 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
                 setup.settings.admin, setup.settings.state, lambda: now.subscribers, _clock
             ),
             wake_previews=previews.wake,
+            defaults=setup.settings.defaults,
+            signed_up=signed_up,
         ) as address,
     ):
         _log.info("web pages served url=%s", address)
@@ -59,6 +63,25 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
                 seen = found
                 now = await _reread(load) or now
                 apply_log(now.settings.log)
+
+
+@asynccontextmanager
+async def _sending(setup: Setup, current: Callable[[], Setup]) -> AsyncIterator[Callable[[], None]]:
+    """Sends the mails of sign-ups, if there can be any: a timer would come too late for them.
+
+    Yields what to call when one waits.
+    """
+    if not setup.settings.web.signup:
+        yield lambda: None
+        return
+    with open_store(setup.settings.state) as store:
+        sender = SignupSender(store, current, _clock)
+        sending = asyncio.create_task(sender.run())
+        try:
+            yield sender.wake
+        finally:
+            sending.cancel()
+            await asyncio.wait((sending,))
 
 
 @asynccontextmanager

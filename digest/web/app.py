@@ -26,6 +26,7 @@ LONGEST_ANSWER = 30.0
 
 _SAID = {
     400: ("Not understood", "This is not a request of a browser."),
+    403: ("Not possible", "This form was sent from a page of another site. Nothing was changed."),
     404: (
         "Not found",
         "There is no page at this address. Check whether the link in the mail is cut off, or old.",

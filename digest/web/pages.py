@@ -1,7 +1,7 @@
 """Renders values as HTML, with the templates in `templates/web`."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from digest.config.parsing import WEEKDAYS
 from digest.errors import ConfigurationError
 from digest.mail.citations import Format
 from digest.mail.citations.coins import context_object
@@ -19,9 +20,12 @@ from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest
 from digest.model.paper import Paper, one_line
 from digest.storage.values import KeywordPage
+from digest.subscribers.preferences import NEVER
+from digest.subscribers.subscriber import Subscriber
 from digest.web.digest_page import shown_groups, shown_paper
 from digest.web.preferences_form import DAYS, LENGTHS, Form
 from digest.web.preview import Preview, rate
+from digest.web.signup_form import SignupForm
 from digest.web.zones import zone_names
 
 _ASKED = {"more": "More like this?", "less": "Less like this?", "undo": "Take it back?"}
@@ -44,6 +48,8 @@ _NAMES = (
     "admin_list",
     "admin_door",
     "preview_page",
+    "join",
+    "confirm",
 )
 
 
@@ -175,6 +181,37 @@ class Pages:
     def preview(self, preview: Preview, *, url: str) -> str:
         """The page at `url` with nothing but a preview."""
         return self._render("preview_page", title="Preview", preview=preview, preview_url=url)
+
+    def join(self, *, form: SignupForm, url: str, domains: Sequence[str], notice: Notice | None) -> str:
+        """The form at `url` with which people sign up."""
+        return self._render(
+            "join",
+            title="Sign up",
+            signup=form,
+            form=form.fields,
+            url=url,
+            domains=domains,
+            notice=notice,
+            days=DAYS,
+            lengths=LENGTHS,
+            zones=zone_names(),
+        )
+
+    def confirm_signup(self, subscriber: Subscriber, *, mark: str, url: str, notice: Notice | None) -> str:
+        """The page with the button that confirms a sign-up; `mark` names what was shown."""
+        schedule = subscriber.send_schedule
+        day = DAYS[NEVER if schedule.weekly is None else WEEKDAYS[schedule.weekly]]
+        return self._render(
+            "confirm",
+            title="Subscribe",
+            email=one_line(subscriber.email),
+            keywords=[keyword.label for keyword in subscriber.keywords],
+            times=f"{day[:1].lower() if schedule.weekly is None else 'on ' + day[:1]}{day[1:]}"
+            f" at {schedule.send_at:%H:%M} ({schedule.timezone.key})",
+            mark=mark,
+            url=url,
+            notice=notice,
+        )
 
     def keyword(self, page: KeywordPage, *, feed_url: str) -> str:
         keyword = one_line(page.keyword)

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -26,8 +27,14 @@ from digest.web.metrics import Metrics
 from digest.web.pages import Pages
 from digest.web.preview_area import PreviewArea
 from digest.web.preview_site import Previews
+from digest.web.signup import SignupSite
+from digest.web.signup_area import SignupArea
 from digest.web.site import Site, Subscribers
 from digest.web.subscriber_area import SubscriberArea
+
+if TYPE_CHECKING:
+    from digest.config.settings import Defaults
+    from digest.web.frame import Area
 
 _log = logging.getLogger(__name__)
 
@@ -53,14 +60,16 @@ async def serving(
     *,
     clock: Callable[[], datetime],
     metrics: Metrics,
+    defaults: "Defaults",
     admin: AdminSetup | None = None,
+    signed_up: Callable[[], None] = lambda: None,
     wake_previews: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[str]:
     """Serves the pages, with its own connection to the state; yields the address that it listens at.
 
     `directory` is where entries are changed, with the store that is given to it. `wake_previews` is called
     when somebody waits for arXiv's answer to a preview.
-
+    `defaults` are shown to people who sign up, and `signed_up` is called when one of their mails waits.
     Without a base address it serves nothing, and without `admin` no pages of administrators.
     Raises `ConfigurationError` if it cannot listen.
     """
@@ -120,12 +129,30 @@ async def serving(
             if admin
             else ()
         )
-        areas = (
+        areas: list[Area] = [
             previewing,
             SubscriberArea(site, mailed, judging),
             MachineArea(settings, store, metrics, clock),
             *administrators,
-        )
+        ]
+        if settings.signup:
+            loop = asyncio.get_running_loop()
+
+            def wake() -> None:
+                """Called in a thread of the pages."""
+                loop.call_soon_threadsafe(signed_up)
+
+            signup = SignupSite(
+                settings=settings,
+                defaults=defaults,
+                store=store,
+                changing=changing,
+                pages=pages,
+                subscribers=subscribers,
+                clock=clock,
+                signed_up=wake,
+            )
+            areas.append(SignupArea(settings, signup))
         answering = Application(settings=settings, areas=areas, pages=pages, metrics=metrics)
         runner = web.AppRunner(
             answering.application(),

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from digest.cli.doctor_checks.web import check_pages, judge_answer
+from digest.config.settings import Defaults
 from digest.config.web_settings import Web
 from digest.errors import ConfigurationError
 from digest.service.finding import Verdict
@@ -396,14 +397,20 @@ async def test_a_port_that_is_taken_is_an_error_of_the_configuration(town: Town,
             stored_directory,
             clock=lambda: NOW,
             metrics=Metrics(),
+            defaults=Defaults(),
         ):
             pass
 
 
 async def test_without_a_base_address_nothing_listens_and_no_state_is_opened(tmp_path: Path) -> None:
-    state = tmp_path / "digest.db"
     async with serving(
-        Web(), state, tuple, stored_directory, clock=lambda: NOW, metrics=Metrics()
+        Web(),
+        tmp_path / "digest.db",
+        tuple,
+        stored_directory,
+        clock=lambda: NOW,
+        metrics=Metrics(),
+        defaults=Defaults(),
     ) as address:
         assert address == ""
     assert not (tmp_path / "digest.db").exists()

@@ -136,6 +136,7 @@ async def serving_town(
                 admin=admin_setup_for(
                     Admin.model_validate(admin or {}), path, lambda: town.subscribers, lambda: town.now
                 ),
+                defaults=Defaults(),
             ) as address,
             ClientSession() as session,
         ):

@@ -1,0 +1,69 @@
+"""Sends the mails of sign-ups: to each address the link that confirms, or the one to its preferences."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from digest.config.parsing import address_key
+from digest.mail.message import SenderIdentity
+from digest.mail.signup_mail import write_known_mail, write_signup_mail
+from digest.mail.transport import Outcome, Outgoing, Session, Transport
+from digest.storage.limits import SIGNUPS_KEPT
+from digest.storage.signups import Signup, SignupStore
+from digest.subscribers.subscriber import Subscriber
+
+_log = logging.getLogger(__name__)
+
+_FIRST_PAUSE = timedelta(minutes=5)
+"""Before the second attempt: a server that delays unknown senders takes it then. Later pauses are longer."""
+
+
+async def send_signup_mails(
+    store: SignupStore,
+    transport: Transport,
+    sender_identity: SenderIdentity,
+    base_url: str,
+    subscribers: Sequence[Subscriber],
+    *,
+    now: datetime,
+) -> int:
+    """Sends the mails that are due, and returns their number.
+
+    `subscribers` are as in their entries. Raises `StateError` if the state cannot be read or written, and
+    `ServerUnavailable` if the mail server takes none.
+    """
+    waiting = await asyncio.to_thread(store.signup_mails, now=now)
+    if not waiting:
+        return 0
+    listed = {address_key(one.email) for one in subscribers}
+    sent = 0
+    async with transport.session() as session:
+        for signup in waiting:
+            mail = await asyncio.to_thread(_written, store, signup, sender_identity, base_url, listed)
+            sent += await _send(store, session, signup, mail, now)
+    return sent
+
+
+def _written(
+    store: SignupStore, signup: Signup, sender_identity: SenderIdentity, base_url: str, listed: set[str]
+) -> Outgoing:
+    is_known = address_key(signup.email) in listed or store.entry_of(signup.email) is not None
+    if not is_known or store.preferences_of(signup.email).left_at is not None:
+        return write_signup_mail(signup, sender_identity, base_url)
+    token = store.subscriber_token(signup.email)
+    return write_known_mail(signup, sender_identity, f"{base_url}/p/{token}" if token else None)
+
+
+async def _send(store: SignupStore, session: Session, signup: Signup, mail: Outgoing, now: datetime) -> bool:
+    receipt = await session.send(mail)
+    due_at = None
+    if receipt.outcome is Outcome.DEFERRED:
+        pause = _FIRST_PAUSE * 3 ** min(signup.attempts, 5)
+        due_at = now + pause if now + pause < signup.written_at + SIGNUPS_KEPT else None
+    await asyncio.to_thread(store.note_signup_mail, signup.number, due_at=due_at)
+    if receipt.outcome in {Outcome.SENT, Outcome.UNKNOWN}:
+        return True
+    reply = receipt.reply.replace(signup.email, "the recipient")
+    _log.warning("mail to a new subscriber not sent number=%d cause=%s", signup.number, reply)
+    return False

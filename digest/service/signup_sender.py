@@ -1,0 +1,56 @@
+"""Sends the mails of sign-ups soon after they were asked for, whatever else is being mailed."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from digest.pipeline.leases import SIGNING_UP, leased
+from digest.pipeline.signup_mails import send_signup_mails
+from digest.service.bootstrap import Setup
+from digest.service.long_tasks import LOOK_UP, LongTasks
+from digest.service.mail_setup import writer_setup_for
+from digest.service.transports.base import transport_kind
+from digest.storage.base import Store
+
+
+class SignupSender(LongTasks):
+    """A task of its own: the mails of a whole installation may take an hour."""
+
+    def __init__(self, store: Store, setup: Callable[[], Setup], clock: Callable[[], datetime]) -> None:
+        """`setup` gives the one in use."""
+        super().__init__(clock)
+        self._store = store
+        self._setup = setup
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Runs until it is cancelled."""
+        await self._kept("sign-ups", partial(self._forever, "sign-ups", self._step, self._wake))
+
+    def wake(self) -> None:
+        """Looks at once for mails that are due."""
+        self._wake.set()
+
+    async def _step(self) -> datetime:
+        """Another process may send them at the same time, but then under the same Message-IDs."""
+        now = self._clock()
+        if await asyncio.to_thread(self._store.signup_mails, now=now):
+            async with leased(self._store, SIGNING_UP) as lease:
+                if lease is not None:
+                    await self._send(now)
+        return self._clock() + LOOK_UP
+
+    async def _send(self, now: datetime) -> None:
+        setup = self._setup()
+        settings = setup.settings
+        if settings.web.base_url is None:
+            return
+        await send_signup_mails(
+            self._store,
+            transport_kind(settings).build(settings),
+            writer_setup_for(settings).sender_identity,
+            settings.web.base_url,
+            setup.subscribers,
+            now=now,
+        )

@@ -1,0 +1,259 @@
+"""The pages on which people subscribe themselves, without HTTP.
+
+All methods read or write the state: call them outside of the event loop. No answer depends on whether an
+address is known: only the mail to it tells.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from digest.config.parsing import address_key
+from digest.config.web_settings import Web
+from digest.storage.signups import (
+    Confirming,
+    Invite,
+    NewSignup,
+    Signup,
+    SignupAnswer,
+    SignupLimits,
+    SignupStore,
+)
+from digest.subscribers.stored import EntryChange, StoredEntry
+from digest.subscribers.subscriber import Subscriber, parse_subscriber
+from digest.web.keyword_rows import Sent
+from digest.web.own_forms import FormSigner
+from digest.web.pages import Notice, Pages
+from digest.web.signup_form import (
+    LATEST,
+    SignupForm,
+    blank_subscriber,
+    empty_form,
+    entry_of,
+    is_by_machine,
+    is_whole,
+    mark_of,
+    parse_signup,
+)
+from digest.web.site import Found, Subscribers
+
+if TYPE_CHECKING:
+    from digest.config.settings import Defaults
+
+_log = logging.getLogger(__name__)
+
+SENT = (
+    "A mail is on its way to {email}. Its link leads to a page with a button: you get nothing else before you"
+    " press it. If no mail comes within some minutes, look among your spam. An address gets at most one such"
+    " mail a day."
+)
+SUBSCRIBED = "{email} is subscribed. Each digest has links to change it and to unsubscribe."
+
+REFUSED = Notice(title="Nothing was sent.", text="Correct what is marked below.", is_failure=True)
+INCOMPLETE = Notice(title="Nothing was sent.", text="The form was incomplete.", is_failure=True)
+OLD = Notice(
+    title="Nothing was sent.", text="This page was open for long. Press the button again.", is_failure=True
+)
+TOO_MANY = {
+    SignupAnswer.TOO_MANY: Notice(
+        title="Nothing was sent.",
+        text="Too many people signed up within an hour. Press the button again in an hour.",
+        is_failure=True,
+    ),
+    SignupAnswer.TOO_MANY_OF_NETWORK: Notice(
+        title="Nothing was sent.",
+        text="Too many people of your network signed up within an hour. Press the button again in an hour.",
+        is_failure=True,
+    ),
+}
+CHANGED = Notice(
+    title="Not yet subscribed.",
+    text="These wishes were changed after you opened the page. Look at them, and press the button again.",
+    is_failure=True,
+)
+
+_NEEDS_INVITE = "To sign up here, you need an invite link. Ask the person who runs this service for one."
+_CLOSED_INVITE = "This invite link is no longer valid. Ask for a new one where you got it."
+
+_WARN_EVERY = timedelta(minutes=10)
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A form without errors, and the subscriber that it describes."""
+
+    form: SignupForm
+    subscriber: Subscriber
+    invite: Invite | None
+
+
+class SignupSite:
+    """The pages of sign-up. Methods with a token return `None` for an unknown one."""
+
+    def __init__(
+        self,
+        *,
+        settings: Web,
+        defaults: "Defaults",
+        store: SignupStore,
+        changing: SignupStore,
+        pages: Pages,
+        subscribers: Subscribers,
+        clock: Callable[[], datetime],
+        signed_up: Callable[[], None],
+    ) -> None:
+        """`store` is only read; `changing` is the same state for changes. `signed_up` is called after one."""
+        self._settings = settings
+        self._base_url = settings.base_url or ""
+        self._defaults = defaults
+        self._blank = blank_subscriber(defaults)
+        self._store = store
+        self._changing = changing
+        self._pages = pages
+        self._subscribers = subscribers
+        self._clock = clock
+        self._signed_up = signed_up
+        self._signer = FormSigner(store.form_key(), "sign-up")
+        self._warned_at: datetime | None = None
+
+    def joining(self) -> Found:
+        """The empty form, or what to do without one."""
+        if self._settings.signup == "invite":
+            return self._message("Sign up", _NEEDS_INVITE)
+        return self._empty(None)
+
+    def joining_by(self, token: str) -> Found | None:
+        """The empty form of an invite."""
+        invite = self._store.invite_for(token)
+        if invite is None:
+            return None
+        if not invite.is_open(self._clock()):
+            return self._message("Sign up", _CLOSED_INVITE)
+        return self._empty(invite)
+
+    def is_invite(self, token: str) -> Found | None:
+        """An empty page if the token is that of an invite."""
+        return Found(body=b"") if self._store.invite_for(token) else None
+
+    def check(self, token: str | None, sent: Sent) -> Found | Ready:
+        """Reads a form that was sent. Changes nothing: a `Ready` is to be stored."""
+        invite = self._store.invite_for(token) if token else None
+        if invite is None and self._settings.signup == "invite":
+            return self._message("Sign up", _NEEDS_INVITE)
+        now = self._clock()
+        if invite is not None and not invite.is_open(now):
+            return self._message("Sign up", _CLOSED_INVITE)
+        if not is_whole(sent):
+            return self._empty(invite, INCOMPLETE)
+        form, subscriber = parse_signup(sent, self._blank, self._signer, self._settings.domains, now)
+        if list(sent.get("do", ())) != ["join"]:
+            return self._page(form, invite)
+        if form.has_errors:
+            return self._page(form, invite, REFUSED)
+        age = self._signer.age(sent["stamp"][0], now)
+        if is_by_machine(sent, age):
+            return self._sent(subscriber)
+        if age is not None and age >= LATEST:
+            return self._page(form, invite, OLD)
+        return Ready(form=form, subscriber=subscriber, invite=invite)
+
+    def store(self, ready: Ready, network: str) -> Found:
+        """Stores a sign-up, and asks for its mail."""
+        new = NewSignup(
+            email=ready.subscriber.email,
+            content=entry_of(ready.subscriber),
+            invite=ready.invite.number if ready.invite else None,
+        )
+        limits = SignupLimits(
+            per_hour=self._settings.signups_per_hour, per_network=self._settings.signups_per_network
+        )
+        answer = self._changing.sign_up(new, network=network, limits=limits, now=self._clock())
+        if answer is not SignupAnswer.TAKEN:
+            self._warn(answer)
+            return self._page(ready.form, ready.invite, TOO_MANY[answer])
+        self._signed_up()
+        return self._sent(ready.subscriber)
+
+    def confirming(self, token: str) -> Found | None:
+        """The page behind the link of the mail. Changes nothing."""
+        signup = self._store.signup_for(token, now=self._clock())
+        return self._confirm_page(signup) if signup else None
+
+    def confirm(self, token: str, sent: Sent) -> Found | None:
+        """Subscribes the owner of the address. Idempotent."""
+        signup = self._store.signup_for(token, now=self._clock())
+        if signup is None:
+            return None
+        if signup.is_confirmed or self._is_subscribed(signup.email):
+            return self._confirm_page(signup)
+        if list(sent.get("wish", ())) != [mark_of(signup.content)]:
+            return self._confirm_page(signup, CHANGED)
+        return self._confirmed(signup)
+
+    def _confirmed(self, signup: Signup) -> Found:
+        outcome = Confirming.CONFLICT
+        for _ in range(_ATTEMPTS):
+            outcome = self._changing.confirm_signup(signup.number, self._changes(signup), now=self._clock())
+            if outcome is not Confirming.CONFLICT:
+                break
+        if outcome is Confirming.DONE:
+            self._signed_up()
+            return self._message("You are subscribed", SUBSCRIBED.format(email=signup.email))
+        if outcome is Confirming.CLOSED_INVITE:
+            return self._message("Sign up", _CLOSED_INVITE)
+        return self._message("Not yet subscribed", "Nothing was changed. Open the link in the mail again.")
+
+    def _changes(self, signup: Signup) -> tuple[EntryChange, ...]:
+        """The entry of the database; none if the operator has one in the file, which they own."""
+        before = self._store.entry_of(signup.email)
+        if before is None and self._is_listed(signup.email):
+            return ()
+        after = StoredEntry(address=address_key(signup.email), content=signup.content)
+        return (EntryChange(before=before, after=after),)
+
+    def _is_subscribed(self, email: str) -> bool:
+        is_known = self._store.entry_of(email) is not None or self._is_listed(email)
+        return is_known and self._store.preferences_of(email).left_at is None
+
+    def _is_listed(self, email: str) -> bool:
+        address = address_key(email)
+        return any(address_key(one.email) == address for one in self._subscribers())
+
+    def _confirm_page(self, signup: Signup, notice: Notice | None = None) -> Found:
+        if signup.is_confirmed:
+            return self._message("You are subscribed", SUBSCRIBED.format(email=signup.email))
+        if self._is_subscribed(signup.email):
+            return self._message("You are subscribed already", SUBSCRIBED.format(email=signup.email))
+        html = self._pages.confirm_signup(
+            parse_subscriber(json.loads(signup.content), "the sign-up", self._defaults),
+            mark=mark_of(signup.content),
+            url=f"{self._base_url}/c/{signup.token}",
+            notice=notice,
+        )
+        return Found(body=html.encode(), is_refused=notice is not None)
+
+    def _empty(self, invite: Invite | None, notice: Notice | None = None) -> Found:
+        now = self._clock()
+        return self._page(empty_form(self._blank, self._signer.stamp(now), now), invite, notice)
+
+    def _page(self, form: SignupForm, invite: Invite | None, notice: Notice | None = None) -> Found:
+        url = f"{self._base_url}/join" + (f"/{invite.token}" if invite else "")
+        html = self._pages.join(form=form, url=url, domains=self._settings.domains, notice=notice)
+        return Found(body=html.encode(), is_refused=notice is not None or form.has_errors)
+
+    def _sent(self, subscriber: Subscriber) -> Found:
+        return self._message("Look into your mailbox", SENT.format(email=subscriber.email))
+
+    def _message(self, title: str, text: str) -> Found:
+        return Found(body=self._pages.message(title, text).encode())
+
+    def _warn(self, answer: SignupAnswer) -> None:
+        """Not often: a flood must not fill the log."""
+        now = self._clock()
+        if self._warned_at is None or not self._warned_at <= now < self._warned_at + _WARN_EVERY:
+            self._warned_at = now
+            _log.warning("sign-ups refused cause=%s", answer.name.lower().replace("_", " "))
