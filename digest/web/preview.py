@@ -217,6 +217,19 @@ def _spelt(one: OtherSpelling) -> str:
     return f'{one.papers} {verb} "{one.written}", which this keyword does not find; use {one.keyword}'
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewBox:
+    """The part of a form that shows a preview, if there is one yet; the script renews it from `url`.
+
+    `again` is the address of this preview by itself.
+    """
+
+    url: str
+    script: str
+    again: str = ""
+    preview: Preview | None = None
+
+
 def rate(a_day: float) -> str:
     """How many papers a day, rounded as far as it says something."""
     if a_day >= 10:

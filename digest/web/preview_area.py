@@ -8,6 +8,7 @@ from aiohttp import web
 from digest.model.paper import one_line
 from digest.web.frame import Frame, Handler
 from digest.web.pages import Pages
+from digest.web.preview import Preview, PreviewBox
 from digest.web.preview_site import Busy, Previews, Visitor
 from digest.web.site import Site
 
@@ -57,6 +58,15 @@ class PreviewArea:
             raise web.HTTPTooManyRequests(headers={"Retry-After": str(_RETRY_AFTER)}) from None
         html = self._pages.preview(preview, url=preview_url(f"{self._base_url}{path}", texts))
         return web.Response(text=html, content_type="text/html")
+
+
+def preview_box(
+    base_url: str, path: str, texts: Sequence[str] = (), preview: Preview | None = None
+) -> PreviewBox:
+    """What a form shows whose previews are at `path`."""
+    url = f"{base_url}{path}"
+    script = f"{base_url}/preview.js"
+    return PreviewBox(url=url, script=script, again=preview_url(url, texts), preview=preview)
 
 
 def asked_texts(texts: Iterable[str]) -> tuple[str, ...]:
