@@ -25,13 +25,17 @@ def doctor(
         str | None,
         typer.Option(metavar="EMAIL", help="Send a test digest with invented papers.", show_default=False),
     ] = None,
+    ping: Annotated[
+        bool, typer.Option("--ping", metavar="", help="Call operator.ping_url, as after a good cycle.")
+    ] = False,
     as_json: AsObject = False,
 ) -> None:
     """Check configuration, files, clock, disk, state, mail server, DNS records, arXiv and service.
 
     Each check prints ok, warning or failed, and what to do in one line.
 
-    Nothing is changed. Mail is sent only with [b]--send[/b]. arXiv gets three small requests.
+    Nothing is changed. Mail is sent only with [b]--send[/b], and a ping only with [b]--ping[/b]. arXiv gets
+    three small requests.
 
     Exits with 1 if a check failed, and with 2 if the configuration is wrong.
     """
@@ -41,7 +45,7 @@ def doctor(
 
     log_errors_only(ctx)
     email = _address(send) if send else None
-    findings = asyncio.run(_examine(context_of(ctx), email, is_printed=not as_json))
+    findings = asyncio.run(_examine(context_of(ctx), email, is_printed=not as_json, is_pinged=ping))
     code = exit_code(findings)
     if as_json:
         typer.echo(json.dumps(as_object(findings, code), ensure_ascii=False, indent=2))
@@ -59,7 +63,9 @@ def _address(text: str) -> str:
         raise typer.BadParameter(f"{text}: {error}") from error
 
 
-async def _examine(context: Context, email: str | None, *, is_printed: bool) -> "tuple[Finding, ...]":
+async def _examine(
+    context: Context, email: str | None, *, is_printed: bool, is_pinged: bool
+) -> "tuple[Finding, ...]":
     """All findings. Each is printed at once, because some checks take long."""
 
     from digest.cli.doctor_checks.dns import DnsResolver
@@ -68,7 +74,9 @@ async def _examine(context: Context, email: str | None, *, is_printed: bool) -> 
 
     console = screen()
     found = []
-    async for finding in examine(context.config, os.environ, DnsResolver(), send_to=email):
+    async for finding in examine(
+        context.config, os.environ, DnsResolver(), send_to=email, is_pinged=is_pinged
+    ):
         found.append(finding)
         if is_printed:
             try:

@@ -10,7 +10,7 @@ import typer
 from digest.cli.context import INTERRUPTED, context_of, log_as_set, problems_of
 from digest.cli.options import AsObject, Moment
 from digest.config.parsing import counted
-from digest.errors import DigestError
+from digest.errors import AlreadyRunning, ConfigurationError, DigestError
 from digest.service.log import print_or_log
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def run(
     share_heap()
     keep_what_is_there()
     log_as_set(context, is_service=False)
+    setup = None
     try:
         setup = load_setup(context_of(context).config, converts=not dry_run)
         report, requests, planned, is_stopped = run_to_end(_cycle(setup, now, force=force, dry_run=dry_run))
@@ -62,13 +63,21 @@ def run(
         if as_json:
             nothing = {**_summary(None, 0), "errors": list(problems_of(error))}
             typer.echo(json.dumps(nothing, ensure_ascii=False))
+        if not (dry_run or isinstance(error, AlreadyRunning)):
+            _ping(context, setup, None)
         raise
     except asyncio.CancelledError:
         raise typer.Exit(INTERRUPTED) from None
+    except Exception:
+        if not dry_run:
+            _ping(context, setup, None)
+        raise
     if as_json:
         typer.echo(json.dumps(_summary(report, requests), ensure_ascii=False))
     else:
         _tell(setup, report, requests, planned if dry_run else None, now=now or datetime.now(UTC))
+    if not (dry_run or is_stopped):
+        _ping(context, setup, report)
     raise typer.Exit(INTERRUPTED if is_stopped else report.exit_code)
 
 
@@ -119,6 +128,25 @@ def _planned(store: "Store", setup: "Setup", now: datetime) -> "Iterator[Digest]
         address, until = channel.follower.email, now + timedelta(days=1)
         while mailing := store.claim_for_channel(address, now=now, until=until, holder=""):
             yield mailing.digest
+
+
+def _ping(context: typer.Context, setup: "Setup | None", report: "CycleReport | None") -> None:
+    """Calls `operator.ping_url`; without a report, an error ended the cycle."""
+    import asyncio
+
+    from digest.service.ping import Ping, send_ping
+
+    try:  # there is no setup if the state could not be read
+        settings = setup.settings if setup else context_of(context).settings()
+    except ConfigurationError:
+        return
+    if (url := settings.operator.ping_url) is None:
+        return
+    ping = Ping(failed=("run",), figures="an error ended it")
+    if report is not None:
+        figures = f"sent {report.digests_sent}, waiting {report.digests_deferred}"
+        ping = Ping(failed=report.failed_steps, figures=figures)
+    asyncio.run(send_ping(url, ping))
 
 
 def _stop(stop: "asyncio.Event", task: "asyncio.Task[Any] | None") -> None:

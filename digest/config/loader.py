@@ -52,7 +52,14 @@ CHANNELS = "channel"
 """The tables of channels, whose keys are no keys of the settings: there may be many of each."""
 
 _OF_CHANNEL = re.compile(r"DIGEST_CHANNEL_\w+_(?:URL|SECRET)")
-_SECRETS = (CHANNELS, "smtp.password", "state_password", "admin.client_secret")
+_SECRETS = (
+    CHANNELS,
+    "smtp.password",
+    "state_password",
+    "admin.client_secret",
+    "operator.ping_url",
+    "web.metrics_token",
+)
 
 
 def _known_keys() -> tuple[tuple[str, ...], ...]:

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from digest.config.parsing import parse_address, parse_weekday
-from digest.config.web_settings import Section
+from digest.config.web_settings import Section, parse_url
 
 Format = Literal["text", "logfmt", "json"]
 
@@ -20,12 +20,21 @@ class Log(Section):
     addresses: bool = Field(default=False, description="true or false")
 
 
+def _secret_url(value: SecretStr) -> SecretStr:
+    """Never quotes it."""
+    parse_url(value.get_secret_value())
+    return value
+
+
 class Operator(Section):
-    """`[operator]`: who gets a mail if fetching fails, and a weekly report."""
+    """`[operator]`: who gets a mail if fetching fails, and a weekly report; and who is told of each cycle."""
 
     email: Annotated[str, BeforeValidator(parse_address)] | None = Field(
         default=None, description="a mail address"
     )
     heartbeat: Annotated[int | None, BeforeValidator(parse_weekday)] = Field(
         default=None, description="a weekday"
+    )
+    ping_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = Field(
+        default=None, description="an http or https address"
     )

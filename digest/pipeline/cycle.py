@@ -47,6 +47,8 @@ class CycleReport:
     - `channels_composed`, `channels_sent`, `channels_waiting`: digests for channels, which no other number
       counts.
     - `brakes`: those of the deliveries; `errors` contains them too.
+    - `failed_steps`: arXiv did not answer, or the mail server could not be used. A mail that was refused is
+      no such failure.
     """
 
     papers_new: int
@@ -66,6 +68,7 @@ class CycleReport:
     channels_sent: int = 0
     channels_waiting: int = 0
     brakes: tuple[str, ...] = ()
+    failed_steps: tuple[str, ...] = ()
     waits: OutboxStatus = field(default_factory=OutboxStatus)
 
     @property
@@ -190,6 +193,7 @@ class Cycle:
             ),
             missing_news=why_quiet(now) if fetched and not (fetched.papers_new or fetched.errors) else None,
             brakes=brakes,
+            failed_steps=failed_steps(fetched, earlier, later),
             waits=waits,
             is_unreached=fetched is not None and fetched.is_unreached and not fetched.is_clock_wrong,
         )
@@ -363,6 +367,15 @@ class Cycle:
             )
         if self.notify_operator:
             await self.notify_operator(subscribers, brakes, now)
+
+
+def failed_steps(fetched: FetchReport | None, *mailed: DeliveryReport) -> tuple[str, ...]:
+    """Returns the steps that failed as a whole."""
+    failed = {
+        "fetch": fetched is not None and bool(fetched.errors),
+        "mail": any(report.is_server_down for report in mailed),
+    }
+    return tuple(step for step, is_failed in failed.items() if is_failed)
 
 
 def due_by_day(now: datetime) -> Due:

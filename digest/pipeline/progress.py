@@ -1,5 +1,6 @@
 """The progress of a run: until when keywords were fetched; how many digests wait, why, and until when."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,8 @@ from datetime import datetime
 from digest.storage.fingerprints import hash_of_queries
 from digest.storage.pipeline_stores import CoverageStore, QueueStore
 from digest.subscribers.subscriber import Subscriber
+
+_log = logging.getLogger(__name__)
 
 
 def covered_until(
@@ -48,6 +51,22 @@ class OutboxStatus:
     waiting: int = 0
     cause: str = ""
     due_at: datetime | None = None
+
+
+class WaitingLog:
+    """Logs how many digests wait, only if that has changed."""
+
+    def __init__(self) -> None:
+        self._logged: tuple[object, ...] = (0, None, None)
+
+    def note(self, waits: OutboxStatus, retry_at: datetime | None) -> None:
+        """`retry_at`: when the first of them is tried again."""
+        cause = waits.cause or "not tried yet"
+        waiting = (waits.waiting, *((retry_at, cause) if waits.waiting and retry_at else (None, None)))
+        if waiting != self._logged:
+            level = logging.WARNING if waits.waiting else logging.INFO
+            _log.log(level, "digests wait count=%d next_try=%s cause=%s", *waiting)
+            self._logged = waiting
 
 
 def outbox_status(store: QueueStore, *, now: datetime) -> OutboxStatus:

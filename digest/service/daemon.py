@@ -17,7 +17,7 @@ from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.fetch import FetchReport
 from digest.pipeline.leases import FETCHING, leased
 from digest.pipeline.policy import pause_after
-from digest.pipeline.progress import OutboxStatus, covered_until, outbox_status, queries_hash, uncovered_since
+from digest.pipeline.progress import WaitingLog, covered_until, outbox_status, queries_hash, uncovered_since
 from digest.pipeline.schedule import fetch_due_at, slot_after
 from digest.pipeline.serve_channel import ChannelJob
 from digest.service import long_tasks
@@ -28,6 +28,7 @@ from digest.service.directory import directory_of
 from digest.service.log import apply_log
 from digest.service.long_tasks import LongTasks
 from digest.service.operator_mail import last_heartbeat
+from digest.service.ping import AT_LEAST_EVERY, Pinger
 from digest.service.preview_asker import PreviewAsker
 from digest.service.problem_counts import ProblemCounts
 from digest.service.sd_notify import Notifier
@@ -83,7 +84,8 @@ class Daemon(LongTasks):
         self._server_failures = 0
         self._seen_confirmations: frozenset[int] = frozenset()
         self._first_due_at: datetime | None = None
-        self._logged_wait: tuple[object, ...] = (0, None, None)
+        self._waiting_log = WaitingLog()
+        self._pinger = Pinger(lambda: self._setup.settings.operator.ping_url, clock)
         self._previews = PreviewAsker(store, lambda: self._setup.settings, clock)
         self._metrics = Metrics(
             ProblemCounts(lambda: self._setup.subscribers, clock, channels=lambda: self._setup.channels)
@@ -112,12 +114,15 @@ class Daemon(LongTasks):
 
     async def _serve(self) -> None:
         async with self._serving() as address, asyncio.TaskGroup() as group:
+            fetch = self._pinger.watched("fetch", self._fetch_step)
+            mail = self._pinger.watched("mail", self._mail_step)
             mailing, fetching, serving, *watching = (
                 group.create_task(self._kept(name, task))
                 for name, task in (
-                    ("mailing", partial(self._forever, "mailing", self._mail_step, self._mail_now)),
-                    ("fetching", partial(self._forever, "fetching", self._fetch_step, self._fetch_now)),
+                    ("mailing", partial(self._forever, "mailing", mail, self._mail_now)),
+                    ("fetching", partial(self._forever, "fetching", fetch, self._fetch_now)),
                     ("channels", self._channels.run),
+                    ("pinging", self._pinger.run),
                     ("previews", self._previews.run),
                     ("watching", self._watch),
                     ("watchdog", self._stay_alive),
@@ -188,6 +193,7 @@ class Daemon(LongTasks):
             brought_papers=report.papers_new > 0,
         )
         self._last_fetch = last
+        self._pinger.fetched()
         await asyncio.to_thread(self._store.note_last_fetch, last)
         if report.missing_at:
             _log.warning("arXiv announced nothing cause=%s", not_announced(report.missing_at))
@@ -246,20 +252,12 @@ class Daemon(LongTasks):
         retry_at = waits.due_at and max(waits.due_at, report.limited_until or waits.due_at)
         if report.is_server_down:
             retry_at = self._clock() + pause_after(self._server_failures)
-        self._log_waiting(waits, retry_at)
+        self._waiting_log.note(waits, retry_at)
+        self._pinger.mailed(report, waits, self._last_fetch)
         if report.is_server_down and retry_at:
             return retry_at
         # A sending time that passed during the delivery is due next. The clock may have been set back.
         return self._next_mail_at(min(began_at, self._clock()), retry_at)
-
-    def _log_waiting(self, waits: OutboxStatus, retry_at: datetime | None) -> None:
-        """Logs how many digests wait, only if that has changed."""
-        cause = waits.cause or "not tried yet"
-        waiting = (waits.waiting, *((retry_at, cause) if waits.waiting and retry_at else (None, None)))
-        if waiting != self._logged_wait:
-            level = logging.WARNING if waits.waiting else logging.INFO
-            _log.log(level, "digests wait count=%d next_try=%s cause=%s", *waiting)
-            self._logged_wait = waiting
 
     async def _mail_once(self) -> DeliveryReport:
         await self._check_preferences()
@@ -303,6 +301,8 @@ class Daemon(LongTasks):
         operator = self._setup.settings.operator
         if operator.email and operator.heartbeat is not None:
             moments.append(last_heartbeat(operator.heartbeat, since) + timedelta(weeks=1))
+        if operator.ping_url:
+            moments.append(since + AT_LEAST_EVERY)
         return min(moments, default=since + timedelta(days=1))
 
     # Files, preferences, signals and the watchdog.

@@ -23,7 +23,7 @@ from aiohttp import ClientSession
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.errors import WrongClock
 from digest.pipeline import policy
-from digest.service import bootstrap, long_tasks
+from digest.service import bootstrap, long_tasks, ping
 from digest.service.bootstrap import load_setup
 from digest.service.daemon import Daemon
 from digest.service.sd_notify import Notifier
@@ -36,6 +36,7 @@ from tests.fakes import FakeSource
 from tests.integration.certificates import issued
 from tests.integration.idle_daemon import SUBSCRIBER, idle_daemon
 from tests.integration.mail_server import Answer, Do, MailServer, serving
+from tests.integration.ping_server import ping_server
 from tests.waiting import LIMIT, until
 
 # Announcements are at midnight UTC in June; the first poll is half an hour later.
@@ -697,3 +698,17 @@ async def test_a_server_that_is_down_is_left_alone_for_a_while_though_digests_ar
         town.set_clock("2026-06-09 07:02")
         await until(lambda: "digests wait count=0" in caplog.text)
         assert caplog.text.count("digests wait count=1") == 1
+
+
+async def test_a_daemon_pings_after_its_cycles_and_tells_of_a_bad_one(
+    tmp_path: Path, ear: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ping, "_AT_MOST_EVERY", 0.0)
+    async with ping_server() as switch:
+        more = {"DIGEST_OPERATOR__PING_URL": f"{switch.url}/x"}
+        async with running(tmp_path, ear, "2026-06-08 22:00", **more) as town:
+            await until(lambda: switch.asked)
+            assert {path for _, path, _ in switch.asked} == {"/x"}
+            town.arxiv.is_overloaded = True
+            town.set_clock("2026-06-09 02:00")
+            await until(lambda: ("POST", "/x/fail", "fetch failed; sent 0, waiting 0") in switch.asked)

@@ -157,6 +157,7 @@ def test_every_key_can_come_from_the_environment() -> None:
         "DIGEST_ADMIN__USERS": "ada@example.org, 4711",
         "DIGEST_OPERATOR__EMAIL": "op@example.org",
         "DIGEST_OPERATOR__HEARTBEAT": "mon",
+        "DIGEST_OPERATOR__PING_URL": "https://hc.example/5d9b1c0e",
         "DIGEST_LOG__FORMAT": "json",
         "DIGEST_LOG__LEVEL": "debug",
         "DIGEST_LOG__ADDRESSES": "true",
@@ -188,6 +189,8 @@ def test_every_key_can_come_from_the_environment() -> None:
     assert settings.admin.users == ("ada@example.org", "4711")
     assert settings.admin.client_secret is not None
     assert (settings.operator.email, settings.operator.heartbeat) == ("op@example.org", 0)
+    assert settings.operator.ping_url is not None
+    assert settings.operator.ping_url.get_secret_value() == "https://hc.example/5d9b1c0e"
     assert (settings.log.format, settings.log.level, settings.log.addresses) == ("json", "debug", True)
 
 
@@ -222,6 +225,20 @@ def test_admin_needs_the_pages() -> None:
     assert "admin.header: needs web.base_url" in "\n".join(
         problems('[admin]\nheader = "X-User"\nusers = ["ada"]')
     )
+
+
+@pytest.mark.parametrize("url", ["ftp://hc.example/5d9b1c0e", "hc.example/5d9b1c0e", "http://[5d9b1c0e"])
+def test_an_address_for_pings_is_http_and_never_shown(url: str) -> None:
+    (found,) = problems(f'[operator]\nping_url = "{url}"\n')
+    assert "operator.ping_url: must be an http or https address" in found
+    assert "5d9b1c0e" not in found
+    assert "5d9b1c0e" not in repr(load('[operator]\nping_url = "https://hc.example/5d9b1c0e"'))
+
+
+def test_a_token_for_metrics_is_never_shown() -> None:
+    (found,) = problems('[web]\nmetrics_token = "5d9b1c0e"\n')
+    assert "web.metrics_token: must be a token" in found
+    assert "5d9b1c0e" not in found
 
 
 @pytest.mark.parametrize(

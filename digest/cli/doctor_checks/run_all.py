@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from digest.cli.doctor_checks.arxiv import check_arxiv
 from digest.cli.doctor_checks.clock import check_zones
@@ -18,6 +19,7 @@ from digest.model.paper import one_line
 from digest.service.bootstrap import Setup
 from digest.service.directory import directory_of, load_readable, place_of
 from digest.service.finding import Finding, Verdict, failed, ok, warning
+from digest.service.ping import Ping, send_ping
 from digest.service.transports.base import transport_kind
 
 CONFIGURATION = "configuration"
@@ -26,7 +28,12 @@ _CORRECT = "correct it; all keys: digest docs configuration"
 
 
 async def examine(
-    config: Path | None, environ: Mapping[str, str], resolver: Resolver, *, send_to: str | None
+    config: Path | None,
+    environ: Mapping[str, str],
+    resolver: Resolver,
+    *,
+    send_to: str | None,
+    is_pinged: bool = False,
 ) -> AsyncIterator[Finding]:
     """All checks. With `send_to`, a test digest is sent there if the checks of the mail server passed."""
     setup, findings = _read(config, environ)
@@ -39,8 +46,20 @@ async def examine(
     else:
         async for finding in _asking_others(setup, resolver, send_to):
             yield finding
+        if is_pinged:
+            yield await _ping(setup)
     async for finding in check_service():
         yield finding
+
+
+async def _ping(setup: Setup) -> Finding:
+    url = setup.settings.operator.ping_url
+    if url is None:
+        return warning("ping", "not done: no address is set", "set operator.ping_url")
+    host = urlsplit(url.get_secret_value()).hostname
+    if cause := await send_ping(url, Ping(failed=(), figures="digest doctor --ping")):
+        return failed("ping", f"{host}: {one_line(cause)}", "check operator.ping_url")
+    return ok("ping", f"{host} took it; the address for a failure was not tried")
 
 
 def examine_here(config: Path | None, environ: Mapping[str, str]) -> Iterator[Finding]:
