@@ -18,6 +18,7 @@ import typer
 
 from digest import __version__
 from digest.cli import (
+    audit,
     backup,
     bounces,
     channels,
@@ -85,6 +86,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         preview.preview,
         page.page,
         export.export,
+        audit.audit,
     ),
     "Subscriptions": (
         subscriptions.subscribe,

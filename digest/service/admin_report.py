@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from digest.config.admin_settings import Admin
+from digest.config.web_settings import Web
 from digest.service.health import examine
 from digest.service.operator_mail import report_lines
 from digest.storage.factory import State, open_beside
@@ -27,6 +28,7 @@ _LISTED = 20
 
 def admin_setup_for(
     settings: Admin,
+    web: Web,
     state: State,
     subscribers: Callable[[], Sequence[Subscriber]],
     clock: Callable[[], datetime],
@@ -34,7 +36,11 @@ def admin_setup_for(
     """What the pages of administrators need; `None` if there are none."""
     if not settings.is_on:
         return None
-    return AdminSetup(settings=settings, report=lambda: _report(state, subscribers(), clock()))
+    return AdminSetup(
+        settings=settings,
+        has_invites=web.signup == "invite",
+        report=lambda: _report(state, subscribers(), clock()),
+    )
 
 
 def _report(state: State, everybody: Sequence[Subscriber], now: datetime) -> Report:

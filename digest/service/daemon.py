@@ -150,7 +150,7 @@ class Daemon(LongTasks):
             clock=self._clock,
             metrics=self._metrics,
             admin=admin_setup_for(
-                settings.admin, settings.state, lambda: self._setup.subscribers, self._clock
+                settings.admin, settings.web, settings.state, lambda: self._setup.subscribers, self._clock
             ),
             wake_previews=self._previews.wake,
             defaults=settings.defaults,

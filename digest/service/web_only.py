@@ -42,7 +42,11 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
             clock=_clock,
             metrics=Metrics(ProblemCounts(lambda: now.subscribers, _clock)),
             admin=admin_setup_for(
-                setup.settings.admin, setup.settings.state, lambda: now.subscribers, _clock
+                setup.settings.admin,
+                setup.settings.web,
+                setup.settings.state,
+                lambda: now.subscribers,
+                _clock,
             ),
             wake_previews=previews.wake,
             defaults=setup.settings.defaults,

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from digest.storage.report_stores import FiguresStore
+from digest.storage.signups import InviteStore
 from digest.storage.subscriber_stores import PageChangeStore, SuppressionStore
 from digest.storage.values import MailingState, Suppression
 
@@ -114,5 +115,5 @@ class AdminStore(AuditStore, Protocol):
         ...
 
 
-class AdminPageStore(AdminStore, FiguresStore, PageChangeStore, SuppressionStore, Protocol):
+class AdminPageStore(AdminStore, FiguresStore, PageChangeStore, SuppressionStore, InviteStore, Protocol):
     """The page of the administrators, with its actions."""

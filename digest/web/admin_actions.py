@@ -5,27 +5,20 @@ So nothing is done that the log does not have, also if the process ends in betwe
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from digest.storage.admin_stores import AdminPageStore, AuditEntry
+from digest.storage.values import PageChange
 from digest.subscribers.preferences import Preferences
 from digest.web.pages import Notice
 
 LONGEST_PAUSE = timedelta(days=366)
 LONGEST_REASON = 200
+MOST_USES = 10_000
 
-LABELS = {
-    "suppress": "Stop all mail",
-    "resume": "Mail again",
-    "pause": "Pause",
-    "unpause": "End the pause",
-    "remove": "Unsubscribe",
-    "return": "Subscribe again",
-}
-"""The actions on one subscription, with their buttons."""
-
-
-_OF_SUBSCRIBERS = {"pause", "unpause", "remove", "return"}
+OF_SUBSCRIBERS = frozenset({"pause", "unpause", "remove", "return", "link"})
+OF_ADDRESSES = frozenset({"suppress", "resume"})
+OF_NOBODY = frozenset({"invite", "revoke"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +34,14 @@ class Wanted:
 class AdminActions:
     """Makes changes: it may wait for other writers. All actions are idempotent."""
 
-    def __init__(self, store: AdminPageStore, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: AdminPageStore, base_url: str, clock: Callable[[], datetime]) -> None:
         self._store = store
+        self._base_url = base_url
         self._clock = clock
 
     def do(self, wanted: Wanted) -> Notice:
         """Does it, and says what was done, or why not."""
-        if wanted.action in _OF_SUBSCRIBERS and not self._store.subscriber_records([wanted.email]):
+        if wanted.action in OF_SUBSCRIBERS and not self._store.subscriber_records([wanted.email]):
             return _refused(f"{wanted.email} is no subscriber yet: the service enrols them within a minute.")
         return {
             "suppress": self._suppress,
@@ -56,6 +50,9 @@ class AdminActions:
             "unpause": self._unpause,
             "remove": self._remove,
             "return": self._return,
+            "link": self._link,
+            "invite": self._invite,
+            "revoke": self._revoke,
         }[wanted.action](wanted)
 
     def _log(self, wanted: Wanted, details: str = "") -> None:
@@ -121,6 +118,41 @@ class AdminActions:
         self._log(wanted)
         self._store.rejoin(wanted.email)
         return Notice(title="Done.", text=f"{wanted.email} is subscribed again; no paper is repeated.")
+
+    def _link(self, wanted: Wanted) -> Notice:
+        """At most one such mail a day: the store sees to it."""
+        self._log(wanted)
+        self._store.confirm(wanted.email, PageChange.LINK, now=self._clock())
+        return Notice(
+            title="Done.",
+            text=f"{wanted.email} gets a mail with the link to their preferences, at most one a day.",
+        )
+
+    def _invite(self, wanted: Wanted) -> Notice:
+        """The log has no token: with it, whoever reads the log could sign up."""
+        uses, until = wanted.fields.get("uses", ""), _day(wanted.fields.get("until", ""))
+        today = self._clock().date()
+        if until is None or not today <= until <= today + LONGEST_PAUSE:
+            return _refused("the last day of an invite must be today or later, and within a year.")
+        if uses and not (uses.isascii() and uses.isdigit() and 1 <= int(uses[:9]) <= MOST_USES):
+            return _refused(f"an invite is for 1 to {MOST_USES:,} people, or if left empty for any number.")
+        self._log(wanted, f"{uses or 'any number of'} uses, until {until}")
+        made = self._store.add_invite(
+            uses=int(uses) if uses else None,
+            until_at=datetime.combine(until + timedelta(days=1), time(), UTC),
+            now=self._clock(),
+        )
+        link = f"{self._base_url}/join/{made.token}"
+        return Notice(title="Done.", text=f"The link of invite {made.number}: {link}")
+
+    def _revoke(self, wanted: Wanted) -> Notice:
+        number = wanted.fields.get("number", "")
+        found = [one for one in self._store.invites() if str(one.number) == number]
+        if not found or found[0].revoked_at is not None:
+            return Notice(title="Nothing to do.", text="This invite is not valid any more.")
+        self._log(wanted, f"invite {number}")
+        self._store.revoke_invite(found[0].number, now=self._clock())
+        return Notice(title="Done.", text=f"Nobody can join with the link of invite {number} any more.")
 
     def _is_suppressed(self, email: str) -> bool:
         return self._store.suppression_of(email) is not None

@@ -11,7 +11,14 @@ from aiohttp import web
 
 from digest.config.parsing import address_key, parse_address
 from digest.web.admin_access import Access, OidcAccess, RefusalLog, Refused, Visitor
-from digest.web.admin_actions import LABELS, LONGEST_PAUSE, AdminActions, Wanted
+from digest.web.admin_actions import (
+    LONGEST_PAUSE,
+    OF_ADDRESSES,
+    OF_NOBODY,
+    OF_SUBSCRIBERS,
+    AdminActions,
+    Wanted,
+)
 from digest.web.admin_site import LISTED, AdminSite, Report
 from digest.web.frame import Frame, Handler
 from digest.web.pages import Notice, Pages
@@ -183,6 +190,8 @@ class AdminArea:
                 "listing": self._site.listing("", 1, rows=LISTED),
                 "suppressed": suppressed,
                 "has_more_suppressed": has_more_suppressed,
+                "has_invites": self._site.has_invites,
+                "invites": self._site.invites() if self._site.has_invites else (),
                 "actions": actions,
                 "has_more_actions": has_more_actions,
                 "logout_token": self._tokens(visitor)("logout", "") if visitor.session else "",
@@ -194,6 +203,7 @@ class AdminArea:
     def _shared(self, visitor: Visitor) -> dict[str, object]:
         today = self._clock().date()
         return {
+            "today": today,
             "url": self._url,
             "visitor": visitor.name,
             "tokens": self._tokens(visitor),
@@ -236,7 +246,8 @@ class AdminArea:
             sent = _first(await frame.form(request))
             action, email = sent.get("action", ""), sent.get("email", "")
             self._require_token(visitor, sent, action, email)
-            if action not in LABELS or not _is_address(email):
+            is_right = not email if action in OF_NOBODY else _is_address(email)
+            if action not in OF_NOBODY | OF_ADDRESSES | OF_SUBSCRIBERS or not is_right:
                 raise Refused("a form of a former version")
             wanted = Wanted(who=visitor.name, action=action, email=email, fields=sent)
             notice = await frame.in_turn(lambda: self._actions.do(wanted))

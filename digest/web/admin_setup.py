@@ -17,9 +17,13 @@ from digest.web.signing import Signer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminSetup:
-    """What the pages need from the service; `report` examines the installation, in any thread."""
+    """What the pages need from the service; `report` examines the installation, in any thread.
+
+    `has_invites`: people sign up by invite links.
+    """
 
     settings: Admin
+    has_invites: bool
     report: Callable[[], Report]
 
 
@@ -38,8 +42,8 @@ def admin_area(
     return AdminArea(
         base_url=base_url,
         access=access_for(setup.settings, base_url=base_url, signer=signer, refusals=refusals, clock=clock),
-        site=AdminSite(store, subscribers, clock),
-        actions=AdminActions(changing, clock),
+        site=AdminSite(store, subscribers, clock, has_invites=setup.has_invites),
+        actions=AdminActions(changing, base_url, clock),
         watch=ReportWatch(setup.report, clock),
         pages=pages,
         signer=signer,

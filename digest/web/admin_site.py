@@ -12,6 +12,7 @@ from typing import TypeVar
 from digest.config.parsing import address_key
 from digest.sources.arxiv.calendar import announcements_between, next_announcement
 from digest.storage.admin_stores import AdminPageStore, AuditEntry, Deliveries, MailRecord, SubscriberRecord
+from digest.storage.signups import Invite
 from digest.storage.values import MailingState, Suppression
 from digest.subscribers.subscriber import Subscriber
 from digest.web.charts import Chart, Series, bar_chart
@@ -75,10 +76,13 @@ class AdminSite:
         store: AdminPageStore,
         subscribers: Callable[[], Sequence[Subscriber]],
         clock: Callable[[], datetime],
+        *,
+        has_invites: bool,
     ) -> None:
         self._store = store
         self._subscribers = subscribers
         self._clock = clock
+        self.has_invites = has_invites
         self._settled: dict[tuple[datetime, datetime], tuple[Deliveries, int]] = {}
         self._sorted: tuple[Sequence[Subscriber], list[tuple[str, Subscriber]]] = ((), [])
 
@@ -174,6 +178,11 @@ class AdminSite:
     def actions(self, page: int, *, rows: int = PAGE) -> tuple[Sequence[AuditEntry], bool]:
         """A page of what administrators did, and whether there is more."""
         return _page(lambda limit, skip: self._store.actions(limit=limit, skip=skip), page, rows)
+
+    def invites(self) -> tuple[Invite, ...]:
+        """Those with which people can still join, the latest first."""
+        now = self._clock()
+        return tuple(one for one in reversed(self._store.invites()) if one.is_open(now))[:PAGE]
 
     def counts(self) -> Mapping[str, int]:
         figures = self._store.figures()

@@ -61,10 +61,11 @@ async def looked_after(
     folder: Path,
     caplog: pytest.LogCaptureFixture,
     all_subscribers: Sequence[Subscriber] = (ADA, BO),
+    signup: str | None = None,
     **admin: object,
 ) -> AsyncIterator[Administrators]:
     settings = {"header": "X-Remote-User", "users": ["grace"], "listen": "127.0.0.1:0", **admin}
     with caplog.at_level("INFO"):
-        async with serving_town(folder, all_subscribers, admin=settings) as town:
+        async with serving_town(folder, all_subscribers, admin=settings, signup=signup) as town:
             address = re.findall(r"administrators served url=(\S+)/admin", caplog.text)[-1]
             yield Administrators(town=town, address=address)

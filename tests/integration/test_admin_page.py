@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from digest.storage.values import MailingState
+from digest.storage.values import MailingState, PageChange
 from digest.subscribers.preferences import Preferences
-from tests.factories import make_subscriber
+from tests.factories import make_subscriber, moment
 from tests.integration.admin_town import GRACE, HERE, Administrators, form_of, looked_after
 from tests.integration.web_site import ADA, BASE, BO, NOW, serving_town, told, written
 from tests.stores import claim, record_results
@@ -116,6 +116,47 @@ async def test_who_is_not_enrolled_yet_cannot_be_changed(admins: Administrators)
     assert "new: nothing was sent yet" in told((await admins.get()).body)
     refused = await admins.press("remove", "cy@example.org")
     assert (refused.status, "is no subscriber yet" in told(refused.body)) == (422, True)
+
+
+async def test_a_button_mails_the_link_once_a_day(admins: Administrators) -> None:
+    store = admins.town.store
+    for _ in range(2):
+        assert "gets a mail with the link" in told((await admins.press("link", ADA.email)).body)
+    (mail,) = store.confirmations(now=NOW)
+    assert (mail.email, mail.change) == (ADA.email, PageChange.LINK)
+    assert [one.action for one in store.actions(limit=9)] == ["link", "link"]
+
+
+async def test_invites_are_made_and_ended(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with looked_after(tmp_path, caplog, signup="invite") as admins:
+        store = admins.town.store
+        for wrong in (
+            {"until": ""},
+            {"until": "2026-06-15"},
+            {"until": "2028-01-01"},
+            {"until": "2026-07-01", "uses": "0"},
+            {"until": "2026-07-01", "uses": "x"},
+            {"until": "2026-07-01", "uses": "9" * 5_000},
+        ):
+            assert (await admins.press("invite", "", **wrong)).status == 422
+        assert store.invites() == ()
+        made = await admins.press("invite", "", until="2026-07-01", uses="3")
+        (invite,) = store.invites()
+        assert (invite.uses, invite.until_at) == (3, moment("2026-07-02 00:00"))
+        assert f"{BASE}/join/{invite.token}" in made.body
+        assert "Invite 1: 0 joined of 3" in told(made.body)
+        for text in ("Nobody can join with the link of invite 1 any more.", "Nothing to do."):
+            form = form_of(made.body, "revoke", "")
+            assert text in told((await admins.post("/admin/do", {**form, "number": "1"})).body)
+        assert [(one.action, one.details) for one in store.actions(limit=9)] == [
+            ("revoke", "invite 1"),
+            ("invite", "3 uses, until 2026-07-01"),
+        ]
+        assert invite.token not in caplog.text
+
+
+async def test_without_invites_there_is_no_button(admins: Administrators) -> None:
+    assert "Invites" not in (await admins.get()).body
 
 
 # Who is refused.

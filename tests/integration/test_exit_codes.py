@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "dislike": ("ada@example.org", "2606.00001"),
     "interests": ("ada@example.org",),
     "export": ("2606.00001",),
+    "audit": (),
     "backup": ("copy.db",),
     "bounce": (),
     "suppressions": (),

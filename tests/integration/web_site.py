@@ -134,7 +134,11 @@ async def serving_town(
                 clock=lambda: town.now,
                 metrics=metrics,
                 admin=admin_setup_for(
-                    Admin.model_validate(admin or {}), path, lambda: town.subscribers, lambda: town.now
+                    Admin.model_validate(admin or {}),
+                    settings,
+                    path,
+                    lambda: town.subscribers,
+                    lambda: town.now,
                 ),
                 defaults=Defaults(),
             ) as address,
