@@ -11,7 +11,7 @@ from digest.cli.doctor_checks.dns import Resolver, check_domain
 from digest.cli.doctor_checks.files import check_files
 from digest.cli.doctor_checks.systemd import check_service
 from digest.cli.doctor_checks.trial_mail import send_test
-from digest.cli.doctor_checks.web import check_pages
+from digest.cli.doctor_checks.web import check_admin, check_pages
 from digest.config.loader import find_config, load_settings
 from digest.errors import ConfigurationError, StateError
 from digest.keywords.broad_terms import cautions
@@ -138,6 +138,8 @@ async def _asking_others(setup: Setup, resolver: Resolver, send_to: str | None) 
     async for finding in check_arxiv(settings):
         yield finding
     async for finding in check_pages(settings.web):
+        yield finding
+    async for finding in check_admin(settings.web, settings.admin):
         yield finding
     if send_to and is_sound:
         async for finding in send_test(settings, send_to, datetime.now(UTC)):

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from digest.config.admin_settings import Admin
 from digest.config.web_settings import Web
 from digest.service.finding import Finding, failed, ok, warning
 
@@ -14,6 +15,9 @@ _NAME = "web pages"
 _SECONDS = 10.0
 _LARGEST = 10_000
 
+_OURS = b"<title>Administration</title>"
+_ADMIN = "page of administrators"
+_RECIPES = "for nginx and Caddy see digest docs admin"
 _PROXY = "for nginx and Caddy see digest docs web"
 
 
@@ -35,6 +39,28 @@ async def check_pages(web: Web) -> AsyncIterator[Finding]:
         yield _not_there(url, str(error))
     else:
         yield judge_answer(url, status, body)
+
+
+async def check_admin(web: Web, admin: Admin) -> AsyncIterator[Finding]:
+    """Whether a stranger gets in who sends the header that only the proxy of the administrators may."""
+    if web.base_url is None or not admin.header:
+        return
+    url = f"{web.base_url}/admin"
+    headers = {admin.header: admin.users[0]}
+    try:
+        async with (
+            asyncio.timeout(_SECONDS),
+            aiohttp.ClientSession(trust_env=True) as session,
+            session.get(url, allow_redirects=False, headers=headers) as answer,
+        ):
+            begin = await answer.content.read(_LARGEST)
+    except (TimeoutError, aiohttp.ClientError):
+        return  # `check_pages` says so
+    if answer.status == 200 and _OURS in begin:  # a page to sign in has other content
+        said = f"{url}: whoever sends the header {admin.header} gets in, without signing in"
+        yield failed(_ADMIN, said, f"let the proxy replace this header: {_RECIPES}")
+    else:
+        yield ok(_ADMIN, f"{url} takes no header of strangers")
 
 
 def _not_there(url: str, why: str) -> Finding:
