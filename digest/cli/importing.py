@@ -1,17 +1,20 @@
-"""`digest import`: makes a subscriber from a "Daily Papers" README."""
+"""`digest import`: takes over the subscriptions of another program, or a "Daily Papers" README."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.options import Moment
 from digest.config.parsing import counted
 
 if TYPE_CHECKING:
     from digest.cli.daily_papers.matching import Verdict
     from digest.cli.daily_papers.parser import Contents, Listed, Unread
+    from digest.cli.moving.found import Subscriptions
     from digest.config.settings import Settings
 
 _EXAMPLES = 3
@@ -21,28 +24,57 @@ _TITLE_SHOWN = 60
 
 def import_(
     ctx: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="README.md", help="The page to read.", show_default=False)],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to read.", show_default=False)],
     email: Annotated[
         str, typer.Option(metavar="EMAIL", help="The subscriber, new or existing.", show_default=False)
     ],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", metavar="", help="Only report what the page contains; write nothing.")
+        bool, typer.Option("--dry-run", metavar="", help="Only report what the file contains; write nothing.")
     ] = False,
+    now: Moment = None,
 ) -> None:
-    """Import a "Daily Papers" README: headings become keywords, papers are marked as seen.
+    """Import from another program: its feeds, categories or searches become keywords.
 
-    The subscriber's first digest then has no paper of that page. The command reports for each heading how
-    many of its papers match it. Idempotent.
+    Reads OPML of a feed reader, the output of [b]r2e list[/b], a request to arXiv's mailing lists, and the
+    configuration of zotero-arxiv-daily. Asks arXiv how many papers the keywords find.
+
+    From a "Daily Papers" README, headings become keywords, and papers are marked as seen: the subscriber's
+    first digest has none of them. The command reports how many papers match their heading.
+
+    Idempotent. If something cannot be taken over, every problem is named and nothing is written.
     """
-    from digest.cli.daily_papers.matching import judge
+    from digest.cli.moving.take_over import take_over
     from digest.config.parsing import parse_address
-    from digest.keywords.broad_terms import cautions
 
     settings = context_of(ctx).settings()
     try:
         email = parse_address(email)
     except ValueError as error:
         raise typer.BadParameter(f"{email}: {error}") from error
+    found = _subscriptions(path)
+    if found:
+        take_over(settings, path, found, email=email, is_dry_run=dry_run, now=now or datetime.now(UTC))
+    else:
+        _import_page(settings, path, email, is_dry_run=dry_run)
+
+
+def _subscriptions(path: Path) -> "Subscriptions | None":
+    from digest.cli.moving.recognise import subscriptions_of
+    from digest.config.parsing import unreadable
+    from digest.errors import ConfigurationError
+
+    try:
+        return subscriptions_of(path)
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path}: no such file") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _import_page(settings: "Settings", path: Path, email: str, *, is_dry_run: bool) -> None:
+    from digest.cli.daily_papers.matching import judge
+    from digest.keywords.broad_terms import cautions
+
     contents = _contents(path)
     listings = contents.listings
     verdicts = [judge(listing) for listing in listings]
@@ -50,7 +82,7 @@ def import_(
     typer.echo(f"{path}: {counted(len(listings), 'heading')}, {counted(len(papers), 'different paper')}")
     typer.echo("\n".join([*map(_summary, verdicts), *_elsewhere(contents.unread), *_suspicions(verdicts)]))
     keywords = [verdict.keyword.text for verdict in verdicts if verdict.keyword]
-    if dry_run:
+    if is_dry_run:
         found = [
             caution for verdict in verdicts if verdict.keyword for caution in cautions(verdict.keyword.query)
         ]
@@ -64,16 +96,12 @@ def _contents(path: Path) -> "Contents":
     from digest.config.parsing import read_text
     from digest.errors import ConfigurationError
 
-    try:
-        contents = parse_page(read_text(path))
-    except FileNotFoundError as error:
-        raise ConfigurationError(
-            f"{path}: no such file; give the path of the page, for example README.md"
-        ) from error
+    contents = parse_page(read_text(path))
     if not contents.listings:
         raise ConfigurationError(
-            f"{path}: not a page of papers; it needs headings, each with a table below that has a column"
-            f" Title and links to arXiv{''.join(f'. {line}' for line in _elsewhere(contents.unread))}"
+            f"{path}: nothing that digest import knows (digest docs moving), and not a page of papers, which"
+            " needs headings, each with a table below that has a column Title and"
+            f" links to arXiv{''.join(f'. {line}' for line in _elsewhere(contents.unread))}"
         )
     return contents
 

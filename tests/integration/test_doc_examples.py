@@ -48,6 +48,10 @@ def daily_papers(*headings: str) -> str:
 
 THERE_BEFORE: Mapping[str, Mapping[str, str]] = {
     "daily-papers.md": {"README.md": daily_papers("reinforcement learning", "compiler")},
+    "moving.md": {
+        "feeds.txt": "0: [*] learning (http://rss.arxiv.org/rss/cs.LG -> you@example.org)\n"
+        "1: [*] blog (https://blog.example.org/feed -> you@example.org)\n"
+    },
     "troubleshooting.md": {
         "digest.toml": SERVER.replace("127.0.0.1", "localhost").format(port=1),
         "subscribers.toml": '[[subscriber]]\nemail = "you@example.org"\nkeywords = ["tea"]\n',

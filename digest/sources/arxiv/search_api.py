@@ -104,10 +104,14 @@ class SearchApi:
         )
         return next((paper for paper in answer.papers if paper.id == arxiv_id), None)
 
-    async def count(self, *, since: datetime, until: datetime) -> int:
-        """The number of papers that were submitted in that time, on any subject. Raises `SourceError`."""
+    async def count(self, *, since: datetime, until: datetime, query: Query | None = None) -> int:
+        """The number of papers that were submitted in that time, of `query` or on any subject.
+
+        Raises `SourceError`.
+        """
+        only = f"({any_of((query,))}) AND " if query else ""
         fields = {
-            "search_query": f"submittedDate:[{_stamp(since)} TO {_stamp(until)}]",
+            "search_query": f"{only}submittedDate:[{_stamp(since)} TO {_stamp(until)}]",
             "sortBy": "submittedDate",
             "max_results": "1",
         }

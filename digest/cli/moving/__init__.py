@@ -1,0 +1,1 @@
+"""Subscriptions of other programs as keywords: what each has is in docs/moving.md."""
