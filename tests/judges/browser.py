@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from tests.judges.correspondence import BASE
 from tests.judges.on_node import ask
@@ -59,10 +59,28 @@ def filling(label: str, text: str) -> Step:
     return {"fill": [label, text]}
 
 
+def tabbing(name: str) -> Step:
+    """By keyboard, until the link, button or field of that name has the focus."""
+    return {"tab": name}
+
+
+def typing(text: str) -> Step:
+    return {"type": text}
+
+
 AXE: Step = {"axe": True}
+SPACE: Step = {"space": True}
+ENTER: Step = {"enter": True}
 
 
-def visits(site: Website, wanted: Mapping[str, Sequence[Step]], *, is_dark: bool = False) -> dict[str, Visit]:
+class Site(Protocol):
+    @property
+    def port(self) -> int: ...
+
+
+def visits(
+    site: Site, wanted: Mapping[str, Sequence[Step]], *, is_dark: bool = False, width: int = 700
+) -> dict[str, Visit]:
     """Each of these in turn, by name. Skips the test where there is no browser."""
     requires("chromium", is_on_node=True)
     question = {
@@ -70,7 +88,12 @@ def visits(site: Website, wanted: Mapping[str, Sequence[Step]], *, is_dark: bool
         "host": BASE.removeprefix("https://"),
         "port": site.port,
         "visits": [
-            {"name": name, "steps": steps, "scheme": "dark" if is_dark else "light"}
+            {
+                "name": name,
+                "steps": steps,
+                "scheme": "dark" if is_dark else "light",
+                "width": width,
+            }
             for name, steps in wanted.items()
         ],
     }

@@ -66,12 +66,12 @@ def website(correspondence: Correspondence, folder: Path) -> Iterator[Website]:
     ) as process:
         assert process.stderr is not None
         address = process.stderr.readline().rpartition(" url=")[2].strip()
-        with _behind_tls(int(address.rpartition(":")[2])) as port:
+        with behind_tls(int(address.rpartition(":")[2])) as port:
             yield Website(address, port, correspondence, state)
 
 
 @contextmanager
-def _behind_tls(port: int) -> Iterator[int]:
+def behind_tls(port: int) -> Iterator[int]:
     """The port of a proxy that takes TLS off and passes all on to `port`."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert(BASE.removeprefix("https://")).configure_cert(context)

@@ -1,7 +1,8 @@
 // {chromium, host, port, visits: [{name, scheme, width, script, steps}]} -> per visit {name, steps, errors, hosts}
 //
 // A step is one thing that a person does, {open: address}, {follow: link}, {press: button}, {tick: label} or
-// {fill: [label, text]}, or {axe: true}. What each led to: {address, status, title, text, html, violations}. `host` is reached at `port`
+// {fill: [label, text]}, or {axe: true}; by keyboard {tab: name} to what has that name, {type: text}, {space: true} and
+// {enter: true}, which leads to another page. What each led to: {address, status, title, text, html, violations}. `host` is reached at `port`
 // of this machine, and no other host at all.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -19,7 +20,28 @@ async function act(page, step) {
   if (step.press) return arriving(named(step.press, "button"));
   if (step.tick) await named(step.tick, "checkbox").click();
   if (step.fill) await named(step.fill[0]).fill(step.fill[1]);
+  if (step.tab) return tabbing(page, step.tab);
+  if (step.type) await page.keyboard.type(step.type);
+  if (step.space) await page.keyboard.press("Space");
+  if (step.enter) return (await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]))[0];
   return null;
+}
+
+// Presses Tab until what is named so has the focus. It must then be seen to have it.
+async function tabbing(page, name) {
+  for (let pressed = 0; pressed < 300; pressed += 1) {
+    await page.keyboard.press("Tab");
+    const [found, outline] = await page.evaluate(() => {
+      const focused = document.activeElement;
+      const text = (focused.labels?.[0] ?? focused).textContent || focused.placeholder || "";
+      return [text.replace(/\s+/g, " ").trim(), getComputedStyle(focused).outlineStyle];
+    });
+    if (found === name) {
+      if (outline === "none") throw new Error(`nothing shows that ${name} has the focus`);
+      return null;
+    }
+  }
+  throw new Error(`Tab does not lead to ${name}`);
 }
 
 async function violations(page) {
