@@ -119,12 +119,24 @@ def unsubscribe(
             help="Remove only this keyword, or the one with this name. May be repeated.",
         ),
     ] = None,
+    erase: Annotated[
+        bool,
+        typer.Option("--erase", metavar="", help="Delete all that is stored about them too."),
+    ] = False,
 ) -> None:
-    """Remove a subscriber, or with [b]-k[/b] only some of their keywords."""
+    """Remove a subscriber, or with [b]-k[/b] only some of their keywords.
+
+    Without [b]--erase[/b], the state keeps what they got for 90 days, and their online choices.
+    """
     from digest.service.directory import directory_of, place_of
     from digest.subscribers import editor
 
     settings = context_of(ctx).settings()
+    if erase:
+        if keyword:
+            raise typer.BadParameter("give only one of --erase and --keyword")
+        _erase(settings, email)
+        return
     done = editor.unsubscribe(directory_of(settings), email=email, keywords=keyword or ())
     place = place_of(settings, done.subscriber)
     address, removed = done.subscriber.email, _labels(done.removed, done.subscriber)
@@ -213,6 +225,31 @@ def move(
     else:
         there = directory.find(email)
         typer.echo(f"{email} is in {place_of(settings, there)} already.")
+
+
+def _erase(settings: "Settings", email: str) -> None:
+    """Removes the entry first, so that nobody is enrolled again meanwhile."""
+    from digest.cli.state_access import parsed_address
+    from digest.service.directory import directory_of, place_of
+    from digest.storage.factory import is_there, open_store
+    from digest.subscribers import editor
+
+    directory, email = directory_of(settings), parsed_address(email)
+    subscriber = directory.find(email)
+    if subscriber is not None:
+        editor.unsubscribe(directory, email=email)
+        typer.echo(f"Removed {subscriber.email} from {place_of(settings, subscriber)}.")
+    was_known = False
+    if is_there(settings.state):
+        with open_store(settings.state) as store:
+            was_known = store.erase(email, keeps_mark=False, now=datetime.now(UTC))
+    if was_known:
+        typer.echo(
+            f"All that the state had about {email} is deleted. Backups and copies of the state still have it;"
+            " so has the log, if log.addresses is true."
+        )
+    elif subscriber is None:
+        raise ConfigurationError(f"{email} is not known; nothing was deleted")
 
 
 def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:

@@ -7,7 +7,13 @@ from typing import Protocol
 
 from digest.model.digest import Digest
 from digest.storage.neutral import Kind
-from digest.storage.subscriber_stores import InterestStore, PreferenceStore
+from digest.storage.subscriber_stores import (
+    InterestStore,
+    PageChangeStore,
+    PageStore,
+    PreferenceStore,
+    RenameStore,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,3 +123,11 @@ class PersonalDataStore(PreferenceStore, InterestStore, Protocol):
         anything was known.
         """
         ...
+
+
+class OwnDataStore(PersonalDataStore, PageStore, Protocol):
+    """What the pages about a subscriber's own data read."""
+
+
+class OwnDataChangeStore(PersonalDataStore, PageChangeStore, RenameStore, Protocol):
+    """What they change, also by the links of mails."""

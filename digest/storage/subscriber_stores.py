@@ -266,7 +266,3 @@ class RenameStore(Protocol):
         Returns false and does nothing if `email` is not known, or if `new` was mailed as another subscriber.
         """
         ...
-
-
-class MailedChangeStore(PageChangeStore, RenameStore, Protocol):
-    """The changes that are made behind the links of mails."""

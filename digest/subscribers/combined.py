@@ -66,6 +66,12 @@ class CombinedDirectory:
     def content(self) -> str | None:
         return self.file.content()
 
+    def entry(self, email: str) -> dict[str, Any] | None:
+        return self.file.entry(email) or self.signed_up.entry(email)
+
+    def is_in_file(self, email: str) -> bool:
+        return self.file.is_in_file(email)
+
     def may_edit(self, email: str) -> bool:
         owner = self.file if self.file.find(email) else self.signed_up
         return owner.may_edit(email)

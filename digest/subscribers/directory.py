@@ -35,6 +35,14 @@ class SubscriberDirectory(Protocol):
         """Returns a hash of a file, which another host may have otherwise; `None` for the database."""
         ...
 
+    def entry(self, email: str) -> dict[str, Any] | None:
+        """Returns the entry with this address as it is written."""
+        ...
+
+    def is_in_file(self, email: str) -> bool:
+        """Whether the entry with this address is in a file."""
+        ...
+
     def may_edit(self, email: str) -> bool:
         """Whether this process may write where the entry with this address is."""
         ...

@@ -75,6 +75,13 @@ class SubscribersFile:
         except OSError:
             return None
 
+    def entry(self, email: str) -> dict[str, Any] | None:
+        key = address_key(email)
+        return next((entry for entry in self.entries() if address_key(entry["email"]) == key), None)
+
+    def is_in_file(self, email: str) -> bool:
+        return self.find(email) is not None
+
     def may_edit(self, email: str) -> bool:
         """A file is replaced as a whole: its folder must be writable."""
         return os.access(self.path.resolve().parent, os.W_OK | os.X_OK)

@@ -123,6 +123,14 @@ class StoredSubscribers:
     def content(self) -> None:
         return None
 
+    def entry(self, email: str) -> dict[str, Any] | None:
+        with self._reading() as reader:
+            found = reader.entry_of(email) if reader else None
+        return json.loads(found.content) if found else None
+
+    def is_in_file(self, email: str) -> bool:
+        return False
+
     def may_edit(self, email: str) -> bool:
         return True
 

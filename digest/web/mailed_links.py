@@ -10,7 +10,8 @@ from datetime import datetime
 
 from digest.config.parsing import address_key, parse_address
 from digest.errors import ConfigurationError
-from digest.storage.subscriber_stores import MailedChangeStore, PageStore
+from digest.storage.personal_data import OwnDataChangeStore
+from digest.storage.subscriber_stores import PageStore
 from digest.storage.values import Confirmation, PageChange
 from digest.subscribers import editor
 from digest.subscribers.directory import SubscriberDirectory
@@ -27,6 +28,10 @@ _BUTTONS = {
     PageChange.PAUSED: ("the button ends the pause.", "End the pause"),
     PageChange.CHANGED: ("the button restores your earlier preferences", "Undo"),
     PageChange.ADDRESS: ("the button sends your digests to this address from now on.", "Use this address"),
+    PageChange.ERASE: (
+        "the button deletes all that is stored about you, and unsubscribes you. Nothing brings it back.",
+        "Delete everything",
+    ),
     PageChange.MOVING: ("the button keeps your digests at this address.", "Keep this address"),
 }
 
@@ -46,6 +51,12 @@ READ_ONLY = Notice(
     is_failure=True,
 )
 
+ERASED = "All that was stored about you is deleted, and you get no more mail."
+STAYS = (
+    " Your address is still in a file of the operator, which this page cannot change: ask them to remove it."
+    " Until then a hash of the address is kept, so that you get no mail."
+)
+
 
 class MailedLinks:
     """Each method returns `None` for an unknown or expired token."""
@@ -55,7 +66,7 @@ class MailedLinks:
         *,
         base_url: str,
         store: PageStore,
-        changing: MailedChangeStore,
+        changing: OwnDataChangeStore,
         pages: Pages,
         subscribers: Subscribers,
         directory: SubscriberDirectory,
@@ -104,6 +115,8 @@ class MailedLinks:
                 return self._done("Your earlier preferences are restored.")
             case PageChange.ADDRESS:
                 return self._move(one.email, one.mailed_to)
+            case PageChange.ERASE:
+                return self._erase(one.email)
             case PageChange.MOVING:
                 return self._keep(one)
         if chosen.left_at is not None:
@@ -167,6 +180,11 @@ class MailedLinks:
         return self._done(
             f"Your digests go to {new}. Earlier links are invalid; the next digest has new ones."
         )
+
+    def _erase(self, email: str) -> Found:
+        stays = self._directory.is_in_file(email)
+        self._changing.erase(email, keeps_mark=stays, now=self._clock())
+        return self._done(ERASED + (STAYS if stays else ""))
 
     def _keep(self, one: Confirmation) -> Found:
         """Stops the change, or takes it back: the mailbox of the former address is still its owner's."""

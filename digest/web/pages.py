@@ -11,11 +11,13 @@ from markupsafe import Markup
 
 from digest.config.parsing import WEEKDAYS
 from digest.errors import ConfigurationError
+from digest.interest.judgements import Example, Judgement
 from digest.mail.citations import Format
 from digest.mail.citations.coins import context_object
 from digest.mail.citations.writer import FILE_TYPES
 from digest.mail.rendering.highlight import matched_words
 from digest.mail.rendering.paper_view import build_card, line_for
+from digest.mail.rendering.richtext import RichText
 from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest
 from digest.model.paper import Paper, one_line
@@ -41,6 +43,8 @@ _NAMES = (
     "keyword",
     "digest",
     "undo",
+    "own_data",
+    "interests",
     "address",
     "judging",
     "judge",
@@ -113,7 +117,12 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        environment.filters |= {"long_date": long_date, "card": build_card, "rate": rate}
+        environment.filters |= {
+            "example_title": _example_title,
+            "long_date": long_date,
+            "card": build_card,
+            "rate": rate,
+        }
         try:
             self._templates = {name: environment.get_template(f"{name}.html.j2") for name in _NAMES}
             style = (folder / "style.css").read_text(encoding="utf-8")
@@ -176,6 +185,43 @@ class Pages:
             may_ask=notice is None or not notice.is_failure,
             wanted=wanted,
             error=error,
+        )
+
+    def own_data(self, *, email: str, url: str, is_in_file: bool, notice: Notice | None) -> str:
+        """The page that says what is stored; `is_in_file`: the entry is in a file of the operator."""
+        return self._render(
+            "own_data",
+            title="Your data",
+            email=one_line(email),
+            url=url,
+            is_in_file=is_in_file,
+            notice=notice,
+        )
+
+    def interests(
+        self,
+        *,
+        email: str,
+        url: str,
+        judgements: Sequence[Judgement],
+        liked: Sequence[str],
+        disliked: Sequence[str],
+        page: int,
+        pages: int,
+        notice: Notice | None,
+    ) -> str:
+        """Page number `page` of the judgements of a subscriber, and the words that were learned from all."""
+        return self._render(
+            "interests",
+            title="What you like",
+            email=one_line(email),
+            url=url,
+            judgements=judgements,
+            liked=liked,
+            disliked=disliked,
+            page=page,
+            pages=pages,
+            notice=notice,
         )
 
     def preview(self, preview: Preview, *, url: str) -> str:
@@ -268,6 +314,10 @@ class Pages:
         return self._templates[name].render(
             style=self._style, feed_url=feed_url, is_indexed=is_public and self._is_indexed, **values
         )
+
+
+def _example_title(example: Example) -> RichText:
+    return RichText(example.title or example.name)
 
 
 def headline(digest: Digest) -> str:

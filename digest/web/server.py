@@ -24,6 +24,7 @@ from digest.web.judging import JudgingSite
 from digest.web.machine_area import MachineArea
 from digest.web.mailed_links import MailedLinks
 from digest.web.metrics import Metrics
+from digest.web.own_data import OwnData
 from digest.web.pages import Pages
 from digest.web.preview_area import PreviewArea
 from digest.web.preview_site import Previews
@@ -88,13 +89,22 @@ async def serving(
             subscribers=subscribers,
             clock=clock,
         )
+        entries = directory(changing)
         mailed = MailedLinks(
             base_url=settings.base_url,
             store=store,
             changing=changing,
             pages=pages,
             subscribers=subscribers,
-            directory=directory(changing),
+            directory=entries,
+            clock=clock,
+        )
+        own_data = OwnData(
+            base_url=settings.base_url,
+            store=store,
+            changing=changing,
+            pages=pages,
+            directory=entries,
             clock=clock,
         )
         judging = JudgingSite(
@@ -131,7 +141,7 @@ async def serving(
         )
         areas: list[Area] = [
             previewing,
-            SubscriberArea(site, mailed, judging),
+            SubscriberArea(site, mailed, own_data, judging),
             MachineArea(settings, store, metrics, clock),
             *administrators,
         ]

@@ -10,13 +10,17 @@ from digest.web.frame import Frame, Handler, require_form
 from digest.web.judging import JudgingSite
 from digest.web.keyword_rows import Sent
 from digest.web.mailed_links import MailedLinks
+from digest.web.own_data import OwnData
 from digest.web.site import Found, Site
+
+_LATER_PAGE = r"/p/{token}/interests/{page:\d{1,6}}"
 
 
 class SubscriberArea:
-    def __init__(self, site: Site, mailed: MailedLinks, judging: JudgingSite) -> None:
+    def __init__(self, site: Site, mailed: MailedLinks, own_data: OwnData, judging: JudgingSite) -> None:
         self._site = site
         self._mailed = mailed
+        self._own_data = own_data
         self._judging = judging
 
     def routes(self, frame: Frame) -> Iterable[web.RouteDef]:
@@ -29,6 +33,13 @@ class SubscriberArea:
             web.post("/b/{token}", show(self._mailed.undo, in_turn=True)),
             web.get("/p/{token}", show(site.preferences)),
             web.post("/p/{token}", self._with_form(frame, site.save_preferences)),
+            web.get("/p/{token}/data", show(self._own_data.data)),
+            web.post("/p/{token}/data", self._with_form(frame, self._own_data.ask_erasure)),
+            web.get("/p/{token}/data.json", show(self._own_data.download)),
+            web.get("/p/{token}/interests", show(self._own_data.interests)),
+            web.post("/p/{token}/interests", self._with_form(frame, self._own_data.take_back)),
+            web.get(_LATER_PAGE, self._interests(frame)),
+            web.post(_LATER_PAGE, self._taking_back(frame)),
             web.get("/p/{token}/address", show(self._mailed.address)),
             web.post("/p/{token}/address", self._with_form(frame, self._mailed.ask_address)),
             *(
@@ -64,15 +75,36 @@ class SubscriberArea:
 
         return judge
 
+    def _interests(self, frame: Frame) -> Handler:
+        async def show(request: web.Request) -> web.StreamResponse:
+            page = int(request.match_info["page"])
+            return await frame.found_for(request, lambda token: self._own_data.interests(token, page))
+
+        return show
+
+    def _taking_back(self, frame: Frame) -> Handler:
+        async def take_back(request: web.Request) -> web.StreamResponse:
+            page = int(request.match_info["page"])
+            return await self._sent(
+                frame, request, lambda token, sent: self._own_data.take_back(token, sent, page)
+            )
+
+        return take_back
+
     def _with_form(self, frame: Frame, page: Callable[[str, Sent], Found | None]) -> Handler:
         async def save(request: web.Request) -> web.StreamResponse:
-            """Checks the token before it waits for the body: a wrong token must not occupy a place."""
-            require_form(request)
-            await frame.found_for(request, self._site.is_of_subscriber)
-            sent = await frame.form(request)
-            return await frame.found_for(request, lambda token: page(token, sent), in_turn=True)
+            return await self._sent(frame, request, page)
 
         return save
+
+    async def _sent(
+        self, frame: Frame, request: web.Request, page: Callable[[str, Sent], Found | None]
+    ) -> web.StreamResponse:
+        """Checks the token before it waits for the body: a wrong token must not occupy a place."""
+        require_form(request)
+        await frame.found_for(request, self._site.is_of_subscriber)
+        sent = await frame.form(request)
+        return await frame.found_for(request, lambda token: page(token, sent), in_turn=True)
 
 
 def _judged_in(request: web.Request) -> tuple[str, str]:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from digest.storage.base import Store
 from digest.storage.factory import open_store
+from digest.storage.neutral import TABLES, Tables
+from digest.storage.postgresql.tables import open_tables as open_database
+from digest.storage.sqlite.tables import open_tables as open_file
 from tests.postgresql import database_of
 
 
@@ -16,11 +19,12 @@ class BackEnd:
     """A kind of store, each of whose installations has a folder.
 
     `open` opens the state of the installation, as a process does; two that are opened are two processes.
-    `check` raises `AssertionError` unless the state is whole.
+    `check` raises `AssertionError` unless the state is whole. `dump` gives all values that it has.
     """
 
     open: Callable[[Path], AbstractContextManager[Store]]
     check: Callable[[Path], None]
+    dump: Callable[[Path], str]
 
 
 def _check_sqlite(folder: Path) -> None:
@@ -33,7 +37,20 @@ def _check_postgresql(folder: Path) -> None:
     """The server sees to it."""
 
 
+def _dump(opened: AbstractContextManager[Tables]) -> str:
+    with opened as tables:
+        return "\n".join(repr(row) for table in TABLES for row in tables.rows(table))
+
+
 BACK_ENDS = {
-    "sqlite": BackEnd(open=lambda folder: open_store(folder / "digest.db"), check=_check_sqlite),
-    "postgresql": BackEnd(open=lambda folder: open_store(database_of(folder)), check=_check_postgresql),
+    "sqlite": BackEnd(
+        open=lambda folder: open_store(folder / "digest.db"),
+        check=_check_sqlite,
+        dump=lambda folder: _dump(open_file(folder / "digest.db", may_write=False)),
+    ),
+    "postgresql": BackEnd(
+        open=lambda folder: open_store(database_of(folder)),
+        check=_check_postgresql,
+        dump=lambda folder: _dump(open_database(database_of(folder), may_write=False)),
+    ),
 }

@@ -518,3 +518,22 @@ def test_help_imports_nothing_heavy_and_so_starts_quickly() -> None:
     loaded = ended.stdout.rpartition("loaded: ")[2].split()
     assert not {*heavy} & {*loaded}
     assert len(loaded) < 450  # which take 0.3 s
+
+
+def test_all_about_a_subscriber_is_erased(digest: Digest, tmp_path: Path) -> None:
+    digest("subscribe", "a@example.org", "-k", "x ray")
+    digest("subscribe", "b@example.org", "-k", "x ray")
+    found = load_subscribers(tmp_path / "subscribers.toml", Defaults())
+    with SqliteStore(tmp_path / "digest.db") as store:
+        store.enrol(found, now=moment("2026-06-16 07:00"), current_since=moment("2026-06-16 07:00"))
+    out = digest("unsubscribe", "a@example.org", "--erase").out
+    assert "Removed a@example.org from" in out
+    assert "All that the state had about a@example.org is deleted." in out
+    assert "a@example.org" not in (tmp_path / "subscribers.toml").read_text()
+    with SqliteStore(tmp_path / "digest.db") as store:
+        assert store.personal_data("a@example.org").sections["subscriber"] == ()
+        assert store.preferences() == {}
+        assert set(store.subscriber_statuses(["a@example.org", "b@example.org"])) == {"b@example.org"}
+    again = digest("unsubscribe", "a@example.org", "--erase")
+    assert (again.code, "is not known; nothing was deleted" in again.err) == (2, True)
+    assert digest("unsubscribe", "b@example.org", "--erase", "-k", "x ray").code == 2
