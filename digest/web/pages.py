@@ -26,7 +26,7 @@ from digest.subscribers.preferences import NEVER
 from digest.subscribers.subscriber import Subscriber
 from digest.web.digest_page import shown_groups, shown_paper
 from digest.web.preferences_form import DAYS, LENGTHS, Form
-from digest.web.preview import Preview, rate
+from digest.web.preview import Preview, PreviewBox, rate
 from digest.web.signup_form import SignupForm
 from digest.web.zones import zone_names
 
@@ -228,7 +228,15 @@ class Pages:
         """The page at `url` with nothing but a preview."""
         return self._render("preview_page", title="Preview", preview=preview, preview_url=url)
 
-    def join(self, *, form: SignupForm, url: str, domains: Sequence[str], notice: Notice | None) -> str:
+    def join(
+        self,
+        *,
+        form: SignupForm,
+        url: str,
+        domains: Sequence[str],
+        notice: Notice | None,
+        box: PreviewBox,
+    ) -> str:
         """The form at `url` with which people sign up."""
         return self._render(
             "join",
@@ -238,12 +246,15 @@ class Pages:
             url=url,
             domains=domains,
             notice=notice,
+            box=box,
             days=DAYS,
             lengths=LENGTHS,
             zones=zone_names(),
         )
 
-    def confirm_signup(self, subscriber: Subscriber, *, mark: str, url: str, notice: Notice | None) -> str:
+    def confirm_signup(
+        self, subscriber: Subscriber, *, mark: str, url: str, notice: Notice | None, box: PreviewBox
+    ) -> str:
         """The page with the button that confirms a sign-up; `mark` names what was shown."""
         schedule = subscriber.send_schedule
         day = DAYS[NEVER if schedule.weekly is None else WEEKDAYS[schedule.weekly]]
@@ -257,6 +268,7 @@ class Pages:
             mark=mark,
             url=url,
             notice=notice,
+            box=box,
         )
 
     def keyword(self, page: KeywordPage, *, feed_url: str) -> str:

@@ -162,7 +162,7 @@ async def serving(
                 clock=clock,
                 signed_up=wake,
             )
-            areas.append(SignupArea(settings, signup))
+            areas.append(SignupArea(settings, signup, previews, previewing))
         answering = Application(settings=settings, areas=areas, pages=pages, metrics=metrics)
         runner = web.AppRunner(
             answering.application(),

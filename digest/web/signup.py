@@ -7,7 +7,7 @@ address is known: only the mail to it tells.
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ from digest.subscribers.subscriber import Subscriber, parse_subscriber
 from digest.web.keyword_rows import Sent
 from digest.web.own_forms import FormSigner
 from digest.web.pages import Notice, Pages
+from digest.web.preview import Preview
+from digest.web.preview_area import preview_box
 from digest.web.signup_form import (
     LATEST,
     SignupForm,
@@ -37,6 +39,7 @@ from digest.web.signup_form import (
     is_whole,
     mark_of,
     parse_signup,
+    with_keyword_error,
 )
 from digest.web.site import Found, Subscribers
 
@@ -83,12 +86,17 @@ _ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
-    """A form without errors, and the subscriber that it describes."""
+class Checked:
+    """A form that was sent, and the subscriber that it describes, if it has no errors.
+
+    `joins`: the button to sign up was pressed, and nothing speaks against it.
+    """
 
     form: SignupForm
     subscriber: Subscriber
     invite: Invite | None
+    joins: bool
+    notice: Notice | None = None
 
 
 class SignupSite:
@@ -139,8 +147,8 @@ class SignupSite:
         """An empty page if the token is that of an invite."""
         return Found(body=b"") if self._store.invite_for(token) else None
 
-    def check(self, token: str | None, sent: Sent) -> Found | Ready:
-        """Reads a form that was sent. Changes nothing: a `Ready` is to be stored."""
+    def check(self, token: str | None, sent: Sent) -> Found | Checked:
+        """Reads a form that was sent. Changes nothing: `answer` and `store` go on with it."""
         invite = self._store.invite_for(token) if token else None
         if invite is None and self._settings.signup == "invite":
             return self._message("Sign up", _NEEDS_INVITE)
@@ -150,18 +158,27 @@ class SignupSite:
         if not is_whole(sent):
             return self._empty(invite, INCOMPLETE)
         form, subscriber = parse_signup(sent, self._blank, self._signer, self._settings.domains, now)
-        if list(sent.get("do", ())) != ["join"]:
-            return self._page(form, invite)
+        checked = Checked(form=form, subscriber=subscriber, invite=invite, joins=False)
+        if list(sent.get("do", ())) != ["join"]:  # a preview needs no address
+            return replace(checked, form=replace(form, email_error=""))
         if form.has_errors:
-            return self._page(form, invite, REFUSED)
+            return replace(checked, notice=REFUSED)
         age = self._signer.age(sent["stamp"][0], now)
         if is_by_machine(sent, age):
             return self._sent(subscriber)
         if age is not None and age >= LATEST:
-            return self._page(form, invite, OLD)
-        return Ready(form=form, subscriber=subscriber, invite=invite)
+            return replace(checked, notice=OLD)
+        return replace(checked, joins=True)
 
-    def store(self, ready: Ready, network: str) -> Found:
+    def answer(self, checked: Checked, preview: Preview | None) -> Found | None:
+        """The form with a preview, if there is one; `None` for a sign-up that is to be stored."""
+        form = checked.form
+        if preview is None or not preview.is_over:
+            return None if checked.joins else self._page(form, checked.invite, checked.notice, preview)
+        problem = f"Together they find more than {preview.most} papers a day. Make them narrower."
+        return self._page(with_keyword_error(form, problem), checked.invite, REFUSED, preview)
+
+    def store(self, ready: Checked, network: str) -> Found:
         """Stores a sign-up, and asks for its mail."""
         new = NewSignup(
             email=ready.subscriber.email,
@@ -178,20 +195,30 @@ class SignupSite:
         self._signed_up()
         return self._sent(ready.subscriber)
 
-    def confirming(self, token: str) -> Found | None:
+    def keywords_of(self, token: str) -> tuple[str, ...]:
+        """The keywords of a sign-up; none for an unknown token."""
+        signup = self._store.signup_for(token, now=self._clock())
+        return tuple(one.text for one in self._wanted(signup).keywords) if signup else ()
+
+    def is_signup(self, token: str) -> Found | None:
+        """An empty page if the token is that of a sign-up."""
+        return Found(body=b"") if self._store.signup_for(token, now=self._clock()) else None
+
+    def confirming(self, token: str, preview: Preview | None) -> Found | None:
         """The page behind the link of the mail. Changes nothing."""
         signup = self._store.signup_for(token, now=self._clock())
-        return self._confirm_page(signup) if signup else None
+        return self._confirm_page(signup, preview) if signup else None
 
-    def confirm(self, token: str, sent: Sent) -> Found | None:
+    def confirm(self, token: str, sent: Sent, preview: Preview | None) -> Found | None:
         """Subscribes the owner of the address. Idempotent."""
         signup = self._store.signup_for(token, now=self._clock())
         if signup is None:
             return None
-        if signup.is_confirmed or self._is_subscribed(signup.email):
-            return self._confirm_page(signup)
+        is_over = preview is not None and preview.is_over
+        if signup.is_confirmed or self._is_subscribed(signup.email) or is_over:
+            return self._confirm_page(signup, preview)
         if list(sent.get("wish", ())) != [mark_of(signup.content)]:
-            return self._confirm_page(signup, CHANGED)
+            return self._confirm_page(signup, preview, CHANGED)
         return self._confirmed(signup)
 
     def _confirmed(self, signup: Signup) -> Found:
@@ -223,16 +250,22 @@ class SignupSite:
         address = address_key(email)
         return any(address_key(one.email) == address for one in self._subscribers())
 
-    def _confirm_page(self, signup: Signup, notice: Notice | None = None) -> Found:
+    def _wanted(self, signup: Signup) -> Subscriber:
+        return parse_subscriber(json.loads(signup.content), "the sign-up", self._defaults)
+
+    def _confirm_page(self, signup: Signup, preview: Preview | None, notice: Notice | None = None) -> Found:
         if signup.is_confirmed:
             return self._message("You are subscribed", SUBSCRIBED.format(email=signup.email))
         if self._is_subscribed(signup.email):
             return self._message("You are subscribed already", SUBSCRIBED.format(email=signup.email))
+        wanted, path = self._wanted(signup), f"/c/{signup.token}"
+        texts = [one.text for one in wanted.keywords]
         html = self._pages.confirm_signup(
-            parse_subscriber(json.loads(signup.content), "the sign-up", self._defaults),
+            wanted,
             mark=mark_of(signup.content),
-            url=f"{self._base_url}/c/{signup.token}",
+            url=f"{self._base_url}{path}",
             notice=notice,
+            box=preview_box(self._base_url, f"{path}/preview", texts, preview),
         )
         return Found(body=html.encode(), is_refused=notice is not None)
 
@@ -240,9 +273,21 @@ class SignupSite:
         now = self._clock()
         return self._page(empty_form(self._blank, self._signer.stamp(now), now), invite, notice)
 
-    def _page(self, form: SignupForm, invite: Invite | None, notice: Notice | None = None) -> Found:
-        url = f"{self._base_url}/join" + (f"/{invite.token}" if invite else "")
-        html = self._pages.join(form=form, url=url, domains=self._settings.domains, notice=notice)
+    def _page(
+        self,
+        form: SignupForm,
+        invite: Invite | None,
+        notice: Notice | None = None,
+        preview: Preview | None = None,
+    ) -> Found:
+        path = f"/join/{invite.token}" if invite else "/join"
+        html = self._pages.join(
+            form=form,
+            url=f"{self._base_url}{path}",
+            domains=self._settings.domains,
+            notice=notice,
+            box=preview_box(self._base_url, f"{path}/preview", form.texts, preview),
+        )
         return Found(body=html.encode(), is_refused=notice is not None or form.has_errors)
 
     def _sent(self, subscriber: Subscriber) -> Found:

@@ -2,16 +2,20 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from digest.errors import ServerUnavailable
+from digest.keywords.query import parse
 from digest.mail.transport import Outcome, Receipt
-from tests.factories import make_subscriber
+from digest.storage.values import Matched
+from digest.web.preview_site import Busy, Previews
+from tests.factories import invented_paper, make_subscriber
 from tests.fakes import FakeTransport
-from tests.forms import form_with, submitted
+from tests.forms import form_with, forms_of, submitted
 from tests.integration.web_site import ADA, BASE, NOW, Answer, Town, serving_town, told
 from tests.signups import NEW, filled, link_in, mailed, read, send, texts_of
 
@@ -29,6 +33,11 @@ async def press(town: Town, link: str, button: str = "Subscribe") -> Answer:
 
 def entries(town: Town) -> list[dict[str, object]]:
     return [json.loads(one.content) for one in town.store.entries(after=0, limit=99)]
+
+
+def kept(town: Town) -> list[str]:
+    """All that the state holds, but for the queue of previews."""
+    return [line for line in town.state() if '"preview_' not in line]
 
 
 async def test_without_the_setting_there_is_no_sign_up(tmp_path: Path) -> None:
@@ -73,10 +82,10 @@ async def test_who_confirms_has_the_entry_that_they_asked_for(town: Town) -> Non
 async def test_reading_the_pages_changes_nothing_however_often(town: Town) -> None:
     await send(town)
     (mail,) = await mailed(town)
-    before = town.state()
+    before = kept(town)
     for url in ("/join", link_in(mail)) * 3:
         assert (await town.get(url)).status == 200
-    assert town.state() == before
+    assert kept(town) == before
 
 
 async def test_a_confirmation_is_done_once_and_says_so_afterwards(town: Town) -> None:
@@ -187,12 +196,12 @@ async def test_what_is_wrong_is_marked_in_its_place_and_nothing_is_lost(
 
 
 async def test_a_preview_needs_no_address_and_stores_nothing(town: Town) -> None:
-    before = town.state()
+    before = kept(town)
     answer = await send(town, {"email": ""}, button="Preview")
     assert form_with(answer.body, "Sign up").fields["k-new-1"] == ["black tea"]
     wrong = await send(town, {"k-new-1": "tea AND ("}, button="Preview")
     assert "aria-invalid" in wrong.body
-    assert town.state() == before
+    assert kept(town) == before
 
 
 @pytest.mark.parametrize(
@@ -203,11 +212,11 @@ async def test_a_form_that_a_machine_filled_is_dropped_with_the_same_answer(
     town: Town, seconds: float, changes: dict[str, str]
 ) -> None:
     usual = await send(town, {"email": "dee@example.org"})
-    before = town.state()
+    before = kept(town)
     answer = await send(town, changes, seconds=seconds)
     assert answer.body.replace(NEW, "dee@example.org") == usual.body
     assert answer.status == usual.status
-    assert town.state() == before
+    assert kept(town) == before
 
 
 async def test_a_page_that_was_open_for_a_day_is_sent_once_more(town: Town) -> None:
@@ -395,3 +404,81 @@ async def test_a_mail_server_that_is_down_loses_no_mail(town: Town) -> None:
     with pytest.raises(ServerUnavailable):
         await mailed(town, transport)
     assert len(await mailed(town)) == 1
+
+
+def flood(town: Town, number: int, keyword: str = "tea") -> None:
+    """So many papers of a keyword that somebody follows, over two weeks."""
+    town.store.record(
+        [
+            Matched(
+                paper=replace(
+                    invented_paper(f"2606.{1_000 + n:05}", "On tea"),
+                    submitted_at=NOW - timedelta(days=1 + n % 14),
+                ),
+                query_keys=(parse(keyword).key,),
+            )
+            for n in range(number)
+        ],
+        covered={parse(keyword).key: NOW - timedelta(days=90)},
+        now=NOW,
+    )
+
+
+async def test_a_preview_tells_what_a_known_keyword_brings(town: Town) -> None:
+    flood(town, 30)
+    answer = await send(town, {"email": "", "k-new-1": "tea"}, button="Preview")
+    assert answer.status == 200
+    assert "papers a day" in told(answer.body)
+    assert "<svg" in answer.body
+    assert "On tea" in answer.body
+
+
+async def test_keywords_that_find_too_much_are_refused_in_place(tmp_path: Path) -> None:
+    async with serving_town(tmp_path, signup="open", most_papers_a_day=3) as town:
+        flood(town, 140)
+        for button in ("Preview", "Sign up"):
+            answer = await send(town, {"k-new-1": "tea"}, button=button)
+            assert answer.status == 422
+            assert "more than 3 papers a day" in told(answer.body)
+        assert await mailed(town) == []
+        assert (await send(town, {"k-new-1": "milk"})).status == 200
+
+
+async def test_what_turns_out_to_be_too_much_meanwhile_is_not_subscribed(tmp_path: Path) -> None:
+    async with serving_town(tmp_path, signup="open", most_papers_a_day=3) as town:
+        await send(town, {"k-new-1": "tea"})
+        (mail,) = await mailed(town)
+        form = form_with((await town.get(link_in(mail))).body, "Subscribe")
+        flood(town, 140)
+        page = await town.get(link_in(mail))
+        assert "more than 3 papers a day" in told(page.body)
+        assert forms_of(page.body) == []
+        await town.post(form.action, submitted(form, "Subscribe"))
+        assert entries(town) == []
+
+
+@pytest.mark.parametrize("signup", ["open", "invite"])
+async def test_previews_by_themselves_are_for_who_may_sign_up(tmp_path: Path, signup: str) -> None:
+    async with serving_town(tmp_path, signup=signup) as town:
+        flood(town, 30)
+        invite = town.store.add_invite(uses=None, until_at=None, now=NOW)
+        allowed, other = (f"/join/{invite.token}/preview", "/join/preview")
+        if signup == "open":
+            allowed, other = other, allowed
+        page = await town.get(f"{allowed}?k=tea")
+        assert (page.status, "On tea" in page.body) == (200, True)
+        assert (await town.get(f"{other}?k=tea")).status == 404
+
+
+async def test_a_sign_up_goes_on_without_a_preview_where_too_many_are_made(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(*_: object) -> None:
+        raise Busy
+
+    monkeypatch.setattr(Previews, "of", busy)
+    assert (await send(town, button="Preview")).status == 200
+    assert (await send(town)).status == 200
+    (mail,) = await mailed(town)
+    await press(town, link_in(mail))
+    assert len(entries(town)) == 1
