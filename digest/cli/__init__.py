@@ -22,6 +22,7 @@ from digest.cli import (
     backup,
     bounces,
     channels,
+    check,
     choosing,
     daemon,
     demo,
@@ -76,7 +77,7 @@ app = typer.Typer(
 )
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "First steps": (init.init, doctor.doctor, demo.demo, docs.docs),
+    "First steps": (init.init, check.check, doctor.doctor, demo.demo, docs.docs),
     "Run": (run.run, daemon.daemon, web.web, history.resend),
     "Inspect": (
         status.status,

@@ -19,7 +19,7 @@ from digest.channels.services import service_of
 from digest.config.database_url import DatabaseUrl
 from digest.config.file_lock import make_private_folder
 from digest.config.loader import Defaults, Settings, find_config, load_settings, state_folder
-from digest.config.parsing import is_loopback
+from digest.config.parsing import is_loopback, parse_toml, read_text
 from digest.errors import ConfigurationError
 from digest.mail.links import Links, links_for
 from digest.pipeline.cycle import Cycle
@@ -91,7 +91,7 @@ def load_setup(
         config_version = file_version(config_file)
         settings = load_settings(config, environ)
     except ConfigurationError as error:
-        others = _problems_of_subscribers(config, environ)
+        others = problems_of_subscribers(config, environ)
         problems = dict.fromkeys((*error.problems, *others))
         raise ConfigurationError(*problems, is_passing=error.is_passing and not others) from error
     directory = directory_of(settings, store, converts=converts)
@@ -138,17 +138,26 @@ def _content(settings: Settings, of_file: str | None, channels: Sequence[Channel
     return blake2b(repr((of_file, marks)).encode(), digest_size=16).hexdigest()
 
 
-def _problems_of_subscribers(config: Path | None, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Returns the problems of subscribers.toml at its usual place, for a digest.toml that cannot be read."""
-    named = environ.get("DIGEST_SUBSCRIBERS")
+def problems_of_subscribers(config: Path | None, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Returns the problems of the file of subscribers, for a digest.toml that is not valid."""
     try:
         file = find_config(config, environ)
+        named = environ.get("DIGEST_SUBSCRIBERS") or _named_in(file)
         path = Path(named) if named else (file.parent if file else Path()) / "subscribers.toml"
         if path.is_file():
             load_subscribers(path, Defaults())
     except ConfigurationError as error:
         return error.problems
     return ()
+
+
+def _named_in(file: Path | None) -> str | None:
+    """The path in digest.toml, if that can be read."""
+    try:
+        named = parse_toml(read_text(file), file).get("subscribers") if file else None
+    except (ConfigurationError, OSError):
+        return None
+    return str(file.parent / named) if file and isinstance(named, str) else None
 
 
 def client_settings_for(settings: Settings, *, patience: timedelta | None = None) -> ClientSettings:

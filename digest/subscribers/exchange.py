@@ -1,5 +1,6 @@
 """Entries of subscribers from and to a text, as TOML or as CSV: to move them, or to edit them elsewhere."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,10 @@ def read_entries(text: str, form: Form, label: str, defaults: "Defaults") -> lis
     except ConfigurationError as error:
         problems += error.problems
     if problems:
-        raise ConfigurationError(*problems)
+        line = re.compile(rf"{re.escape(label)}, line (\d+)")
+        raise ConfigurationError(
+            *sorted(problems, key=lambda one: int(found[1]) if (found := line.match(one)) else 0)
+        )
     return [entry for _, entry in placed]
 
 

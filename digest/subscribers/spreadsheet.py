@@ -28,13 +28,13 @@ _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 def read_csv(text: str, label: str) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
     """The rows as entries, each after its place, and the problems of rows that are none.
 
-    Raises `ConfigurationError` if the first line does not name the columns, or for quotation marks without an
-    end.
+    After quotation marks without an end there are no more rows. Raises `ConfigurationError` if the first line
+    does not name the columns.
     """
     found: list[tuple[str, dict[str, Any]]] = []
     problems: list[str] = []
     columns: Sequence[str] | None = None
-    for line, cells in _rows(text, label):
+    for line, cells in _rows(text, label, problems):
         if columns is None:
             columns = _columns(cells, f"{label}, line {line}")
             continue
@@ -48,6 +48,8 @@ def read_csv(text: str, label: str) -> tuple[list[tuple[str, dict[str, Any]]], l
         found.append(
             (", ".join([label, f"line {line}", *([entry["email"]] if "email" in entry else [])]), entry)
         )
+    if columns is None and problems:
+        raise ConfigurationError(*problems)
     if columns is None:
         raise ConfigurationError(
             f"{label}: is empty; the first line must name the columns, as {','.join(KEYS)}"
@@ -68,8 +70,8 @@ def write_csv(entries: Iterable[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
-def _rows(text: str, label: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not empty, each with the line where it begins."""
+def _rows(text: str, label: str, problems: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not empty, each with the line where it begins. Adds to `problems` what ends them."""
     first = text.partition("\n")[0]
     said = re.fullmatch(r"sep=([,;\t])\r?", first)  # as some spreadsheets write it
     separator = said[1] if said else max(_SEPARATORS, key=first.count)
@@ -84,7 +86,7 @@ def _rows(text: str, label: str) -> Iterator[tuple[int, list[str]]]:
                 yield begin, cells
             begin = reader.line_num + 1
     except csv.Error as error:
-        raise ConfigurationError(f"{label}, line {begin}: {error}; look at the quotation marks") from error
+        problems.append(f"{label}, line {begin}: {error}; look at the quotation marks")
 
 
 def _columns(cells: Sequence[str], place: str) -> Sequence[str]:

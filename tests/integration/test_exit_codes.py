@@ -18,6 +18,7 @@ from tests.waiting import LIMIT
 ROOT = Path(__file__).parents[2]
 COMMANDS: Mapping[str, Sequence[str]] = {
     "init": ("--folder", "new", "--email", "a@lab.example", "-k", "tea"),
+    "check": (),
     "doctor": (),
     "demo": ("--into", "demonstration"),
     "docs": ("delivery",),

@@ -111,14 +111,14 @@ def test_every_problem_is_named_with_its_line() -> None:
     )
     found = problems(text)
     assert [one.partition(":")[0] for one in found] == [
-        "people.csv, line 8",
         "people.csv, line 2, a@example.org",
         *["people.csv, line 3, bad"] * 3,
         "people.csv, line 5",
+        "people.csv, line 8",
         "people.csv, line 9, d@example.org",
         "people.csv, line 10, A@example.org",
     ]
-    assert "5 cells, and the first line has 4" in found[0]
+    assert "5 cells, and the first line has 4" in found[5]
     assert "the same address as in people.csv, line 2, a@example.org" in found[-1]
 
 
@@ -152,3 +152,16 @@ def test_an_entry_that_csv_cannot_have_is_refused() -> None:
 def test_each_keyword_of_a_cell_may_have_the_apostrophe_of_a_spreadsheet() -> None:
     (entry,) = csv_of("email;keywords", "kim@example.org;\"'=compiler; tea; '=parser; RL = '=x\"")
     assert entry["keywords"] == ["=compiler", "tea", "=parser", {"query": "'=x", "name": "RL"}]
+
+
+def test_of_thirty_rows_every_bad_one_is_named_in_order() -> None:
+    rows = [f"r{number}@example.org;tea;07:00" for number in range(30)]
+    rows[4] = "r4@example.org;tea;25:00"
+    rows[11] = "r11@example.org;tea;07:00;more"
+    rows[19] = "nobody;tea;07:00"
+    rows[27] = 'r27@example.org;"tea;07:00'
+    text = "\r\n".join(["\ufeffemail;keywords;at", *rows, ""])
+    with pytest.raises(ConfigurationError) as caught:
+        read_entries(text.removeprefix("\ufeff"), Form.CSV, "people.csv", DEFAULTS)
+    lines = [problem.partition(":")[0].partition(", line ")[2] for problem in caught.value.problems]
+    assert lines == ["6, r4@example.org", "13", "21, nobody", "29"]
