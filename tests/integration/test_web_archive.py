@@ -63,16 +63,18 @@ ATTACKS = (
 
 
 class Structure(HTMLParser):
-    """The elements and attributes of a page, and its text."""
+    """The elements and attributes of a page, its text, and what is in its fields."""
 
     def __init__(self, body: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, tuple[str, ...]]] = []
         self.texts: list[str] = []
+        self.fields: list[str] = []
         self.feed(body)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, tuple(name for name, _ in attrs)))
+        self.fields += [value or "" for name, value in attrs if (tag, name) == ("input", "value")]
 
     def handle_comment(self, data: str) -> None:
         self.elements.append(("comment", ()))
@@ -151,7 +153,8 @@ async def test_a_keyword_is_text_wherever_it_is_shown(tmp_path: Path) -> None:
         for url in (f"/d/{mailing.pages.digest}", f"/k/{token}", f"/p/{mailing.pages.subscriber}"):
             page = Structure((await town.get(url)).body)
             assert not {tag for tag, _ in page.elements} & {"b", "i"}
-            assert (readable_name(text) if url.startswith("/d/") else text) in "".join(page.texts)
+            wanted = readable_name(text) if url.startswith("/d/") else text
+            assert wanted in "".join([*page.texts, *page.fields])
 
 
 async def test_a_digest_online_has_all_its_papers_and_says_nothing_of_its_subscriber(town: Town) -> None:
