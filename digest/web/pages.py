@@ -158,7 +158,14 @@ class Pages:
         return self._render("undo", title=button, email=one_line(email), what=what, button=button, url=url)
 
     def preferences(
-        self, *, email: str, form: Form | None, may_return: bool, notice: Notice | None, urls: SubscriberUrls
+        self,
+        *,
+        email: str,
+        form: Form | None,
+        may_return: bool,
+        notice: Notice | None,
+        urls: SubscriberUrls,
+        box: PreviewBox,
     ) -> str:
         """`form` is `None` if not subscribed; `notice` says what was just done."""
         return self._render(
@@ -172,6 +179,7 @@ class Pages:
             lengths=LENGTHS,
             zones=zone_names(),
             urls=urls,
+            box=box,
         )
 
     def address(self, *, email: str, url: str, notice: Notice | None, wanted: str, error: str) -> str:

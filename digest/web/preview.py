@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from urllib.parse import urlencode
 
 from digest.config.parsing import counted
 from digest.errors import QueryError
@@ -226,8 +227,22 @@ class PreviewBox:
 
     url: str
     script: str
-    again: str = ""
-    preview: Preview | None = None
+    again: str
+    preview: Preview | None
+
+
+def preview_box(
+    base_url: str, path: str, texts: Sequence[str] = (), preview: Preview | None = None
+) -> PreviewBox:
+    """The box of a form whose previews are at `path`."""
+    url = f"{base_url}{path}"
+    script = f"{base_url}/preview.js"
+    return PreviewBox(url=url, script=script, again=preview_url(url, texts), preview=preview)
+
+
+def preview_url(address: str, texts: Sequence[str]) -> str:
+    """Where the preview of these keywords is by itself."""
+    return f"{address}?{urlencode([('k', text) for text in texts])}"
 
 
 def rate(a_day: float) -> str:

@@ -1,14 +1,14 @@
 """The addresses of previews, and of the script that shows them while keywords are written."""
 
 from collections.abc import Iterable, Sequence
-from urllib.parse import urlencode
 
 from aiohttp import web
 
 from digest.model.paper import one_line
-from digest.web.frame import Frame, Handler
+from digest.web.frame import Frame, Handler, require_form
+from digest.web.keyword_rows import Sent
 from digest.web.pages import Pages
-from digest.web.preview import Preview, PreviewBox
+from digest.web.preview import Preview, PreviewBox, preview_box, preview_url
 from digest.web.preview_site import Busy, Previews, Visitor
 from digest.web.site import Site
 
@@ -29,6 +29,7 @@ class PreviewArea:
         return [
             web.get("/preview.js", self._script),
             web.get("/p/{token}/preview", self._of_subscriber(frame)),
+            web.post("/p/{token}/preview", self._in_preferences(frame)),
         ]
 
     async def _script(self, request: web.Request) -> web.StreamResponse:
@@ -42,31 +43,52 @@ class PreviewArea:
 
         return show
 
+    def _in_preferences(self, frame: Frame) -> Handler:
+        async def show(request: web.Request) -> web.StreamResponse:
+            """The form as it was sent, which is not saved, with the preview of its keywords."""
+            require_form(request)
+            await frame.found_for(request, self._site.is_of_subscriber)
+            sent, token = await frame.form(request), request.match_info["token"]
+            path = f"/p/{token}/preview"
+            box = await self.box(frame, request, path, texts_in(sent), subscriber=token)
+            return await frame.found_for(request, lambda token: self._site.previewed(token, sent, box))
+
+        return show
+
+    async def box(
+        self,
+        frame: Frame,
+        request: web.Request,
+        path: str,
+        texts: Sequence[str],
+        *,
+        subscriber: str | None = None,
+    ) -> PreviewBox:
+        """The preview of these keywords for a form whose previews are at `path`."""
+        preview = await self._preview(frame, request, texts, subscriber)
+        return preview_box(self._base_url, path, texts, preview)
+
     async def answer(
         self, frame: Frame, request: web.Request, path: str, *, subscriber: str | None = None
     ) -> web.StreamResponse:
         """The page at `path` with the preview of the keywords in the address, for who may see it."""
         texts = asked_texts(request.query.getall("k", []))
+        preview = await self._preview(frame, request, texts, subscriber)
+        html = self._pages.preview(preview, url=preview_url(f"{self._base_url}{path}", texts))
+        return web.Response(text=html, content_type="text/html")
+
+    async def _preview(
+        self, frame: Frame, request: web.Request, texts: Sequence[str], subscriber: str | None
+    ) -> Preview:
         visitor = Visitor(
             network=frame.network(request),
             subscriber=subscriber,
             page=request.query.get("page", "")[:_LONGEST_PAGE],
         )
         try:
-            preview = await self._previews.of(texts, visitor)
+            return await self._previews.of(texts, visitor)
         except Busy:
             raise web.HTTPTooManyRequests(headers={"Retry-After": str(_RETRY_AFTER)}) from None
-        html = self._pages.preview(preview, url=preview_url(f"{self._base_url}{path}", texts))
-        return web.Response(text=html, content_type="text/html")
-
-
-def preview_box(
-    base_url: str, path: str, texts: Sequence[str] = (), preview: Preview | None = None
-) -> PreviewBox:
-    """What a form shows whose previews are at `path`."""
-    url = f"{base_url}{path}"
-    script = f"{base_url}/preview.js"
-    return PreviewBox(url=url, script=script, again=preview_url(url, texts), preview=preview)
 
 
 def asked_texts(texts: Iterable[str]) -> tuple[str, ...]:
@@ -74,6 +96,6 @@ def asked_texts(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for one in texts if (text := one_line(one))))
 
 
-def preview_url(address: str, texts: Sequence[str]) -> str:
-    """Where the preview of these keywords is by itself."""
-    return f"{address}?{urlencode([('k', text) for text in texts])}"
+def texts_in(sent: Sent) -> tuple[str, ...]:
+    """The keywords of a form with a row for each."""
+    return asked_texts(texts[-1] for name, texts in sent.items() if name.startswith("k-") and texts)

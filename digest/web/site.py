@@ -3,7 +3,7 @@
 All methods read or write the state: call them outside of the event loop.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,8 +21,10 @@ from digest.storage.values import KnownSubscriber, PageChange
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.subscriber import Subscriber
 from digest.web.feeds import Item, atom, paper_item
+from digest.web.keyword_rows import Sent
 from digest.web.pages import Notice, Pages, SubscriberUrls, headline
 from digest.web.preferences_form import Form, build_form, is_renewal, is_return, is_whole, parse_form
+from digest.web.preview import PreviewBox, preview_box
 
 NEW_LINKS = (
     "All earlier links to your own pages and feed no longer work, also the link to this page."
@@ -96,7 +98,7 @@ class Site:
         known = self._store.subscriber_for(token)
         return self._preferences_page(token, known) if known else None
 
-    def save_preferences(self, token: str, sent: Mapping[str, Sequence[str]]) -> Found | None:
+    def save_preferences(self, token: str, sent: Sent) -> Found | None:
         """Saves the form, or nothing of it if it is incomplete or has an error.
 
         So requests of other programs, such as one-click unsubscribe (RFC 8058), change nothing here.
@@ -120,6 +122,17 @@ class Site:
         if chosen != replace(self._chosen(known), left_at=None):
             self._changing.save_preferences_and_confirm(known.email, chosen, now=self._clock())
         return self._preferences_after(token, known, SAVED)
+
+    def previewed(self, token: str, sent: Sent, box: PreviewBox) -> Found | None:
+        """The form as it was sent, with the preview of its keywords. Saves nothing."""
+        known = self._store.subscriber_for(token)
+        if known is None:
+            return None
+        subscriber, chosen = self._subscriber(known.email), self._chosen(known)
+        if subscriber is None or chosen.left_at or not is_whole(sent):
+            return self._preferences_page(token, known)
+        _, form = parse_form(sent, subscriber, chosen, self._clock())
+        return self._preferences_page(token, known, sent=form, box=box)
 
     def _ask_owner(self, token: str, known: KnownSubscriber) -> Found:
         """Anyone with a forwarded mail can ask; only the owner of the mailbox can confirm."""
@@ -225,6 +238,7 @@ class Site:
         known: KnownSubscriber,
         notice: Notice | None = None,
         sent: Form | None = None,
+        box: PreviewBox | None = None,
     ) -> Found:
         """`sent` was not saved."""
         subscriber, chosen = self._subscriber(known.email), self._chosen(known)
@@ -236,8 +250,13 @@ class Site:
             may_return=subscriber is not None,
             notice=notice,
             urls=self._urls(token, known),
+            box=box or preview_box(self._base_url, f"/p/{token}/preview"),
         )
-        return Found(body=html.encode(), is_refused=notice is not None and notice.is_failure)
+        return Found(
+            body=html.encode(),
+            is_refused=notice is not None and notice.is_failure,
+            policy=self._pages.policy_with_script,
+        )
 
     def _subscriber(self, email: str) -> Subscriber | None:
         return subscriber_among(self._subscribers(), email)

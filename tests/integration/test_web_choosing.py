@@ -374,7 +374,7 @@ async def test_a_time_zone_is_found_by_its_city(town: Town) -> None:
     assert status == 422
     form = form_with(page, "Save")
     assert form.fields["timezone"] == ["berlin"]
-    assert list(form.buttons)[:2] == ["Europe/Berlin", "Save"]
+    assert list(form.buttons)[:3] == ["Preview", "Europe/Berlin", "Save"]
     assert (await town.post(manage(town), submitted(form, "Europe/Berlin"))).status == 200
     assert town.store.preferences_of(ADA.email) == Preferences(timezone="Europe/Berlin")
     assert (await saved(town, timezone="utc"))[0] == 200

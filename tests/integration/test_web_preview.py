@@ -9,6 +9,7 @@ import pytest
 
 from digest.storage.previews import WISHES_OF_ONE_PLACE
 from tests.factories import invented_paper
+from tests.forms import form_with, submitted
 from tests.integration.arxiv_server import Reply, arxiv_server, feed, hangs, resets, says
 from tests.integration.preview_site import local_arxiv, previewing_town, written_papers
 from tests.integration.web_site import BASE, told
@@ -232,3 +233,34 @@ async def test_too_many_previews_at_the_same_time_are_refused_and_pages_go_on(tm
         assert {answer.status for answer in answers} <= {200, 429}
         assert (await site.town.get(f"{BASE}/p/{site.token}")).status == 200
         assert (await site.preview("tea")).status == 200
+
+
+async def test_the_form_of_preferences_comes_back_as_it_was_sent_with_its_preview_and_is_not_saved(
+    tmp_path: Path,
+) -> None:
+    async with previewing_town(tmp_path, NOWHERE) as site:
+        shown = await site.town.get(f"{BASE}/p/{site.token}")
+        changes = {"k-new-1": "graph or tree", "at": "09:15"}
+        sent = submitted(form_with(shown.body, "Preview"), "Preview", **changes)
+        before = site.town.state()
+        answer = await site.town.post(f"{BASE}/p/{site.token}/preview", sent)
+        assert answer.status == 200
+        assert 'value="graph or tree"' in answer.body
+        assert 'value="09:15"' in answer.body
+        assert "graph <mark>or</mark> tree" in answer.body
+        assert "On tea" in answer.body
+        assert site.town.state() == before
+        assert (await site.town.post(f"{BASE}/p/wrong/preview", sent)).status == 404
+
+
+async def test_only_pages_with_a_preview_may_run_the_script_of_this_site(tmp_path: Path) -> None:
+    async with previewing_town(tmp_path, NOWHERE) as site:
+        preferences = await site.town.get(f"{BASE}/p/{site.token}")
+        policy = preferences.headers["Content-Security-Policy"]
+        assert "script-src 'self'; connect-src 'self'" in policy
+        assert "default-src 'none'" in policy
+        assert f'<script src="{BASE}/preview.js" defer></script>' in preferences.body
+        for path in (f"/p/{site.token}/preview?k=tea", f"/u/{site.token}", "/nothing", "/robots.txt"):
+            answer = await site.town.get(f"{BASE}{path}")
+            assert "script-src" not in answer.headers["Content-Security-Policy"]
+            assert "<script" not in answer.body
