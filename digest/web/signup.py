@@ -27,8 +27,7 @@ from digest.subscribers.subscriber import Subscriber, parse_subscriber
 from digest.web.keyword_rows import Sent
 from digest.web.own_forms import FormSigner
 from digest.web.pages import Notice, Pages
-from digest.web.preview import Preview
-from digest.web.preview_area import preview_box
+from digest.web.preview import Preview, preview_box
 from digest.web.signup_form import (
     LATEST,
     SignupForm,
@@ -267,7 +266,7 @@ class SignupSite:
             notice=notice,
             box=preview_box(self._base_url, f"{path}/preview", texts, preview),
         )
-        return Found(body=html.encode(), is_refused=notice is not None)
+        return self._with_script(html, is_refused=notice is not None)
 
     def _empty(self, invite: Invite | None, notice: Notice | None = None) -> Found:
         now = self._clock()
@@ -288,7 +287,10 @@ class SignupSite:
             notice=notice,
             box=preview_box(self._base_url, f"{path}/preview", form.texts, preview),
         )
-        return Found(body=html.encode(), is_refused=notice is not None or form.has_errors)
+        return self._with_script(html, is_refused=notice is not None or form.has_errors)
+
+    def _with_script(self, html: str, *, is_refused: bool) -> Found:
+        return Found(body=html.encode(), is_refused=is_refused, policy=self._pages.policy_with_script)
 
     def _sent(self, subscriber: Subscriber) -> Found:
         return self._message("Look into your mailbox", SENT.format(email=subscriber.email))
