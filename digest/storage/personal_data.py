@@ -7,6 +7,7 @@ from typing import Protocol
 
 from digest.model.digest import Digest
 from digest.storage.neutral import Kind
+from digest.storage.signups import SignupStore
 from digest.storage.subscriber_stores import (
     InterestStore,
     PageChangeStore,
@@ -127,6 +128,10 @@ class PersonalDataStore(PreferenceStore, InterestStore, Protocol):
 
 class OwnDataStore(PersonalDataStore, PageStore, Protocol):
     """What the pages about a subscriber's own data read."""
+
+
+class LinkMailStore(SignupStore, PageChangeStore, Protocol):
+    """What is needed to mail somebody the link to their preferences."""
 
 
 class OwnDataChangeStore(PersonalDataStore, PageChangeStore, RenameStore, Protocol):

@@ -116,6 +116,10 @@ class SignupStore(EntryStore, PreferenceStore, InviteStore, Protocol):
         """
         ...
 
+    def count_attempt(self, *, network: str, limits: SignupLimits, now: datetime) -> SignupAnswer:
+        """Counts another request for a mail towards the same limits."""
+        ...
+
     def signup_for(self, token: str, *, now: datetime) -> Signup | None:
         """Returns the sign-up with this token."""
         ...

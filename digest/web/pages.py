@@ -45,6 +45,7 @@ _NAMES = (
     "undo",
     "own_data",
     "interests",
+    "link",
     "address",
     "judging",
     "judge",
@@ -193,6 +194,18 @@ class Pages:
             may_ask=notice is None or not notice.is_failure,
             wanted=wanted,
             error=error,
+        )
+
+    def link(self, *, url: str, notice: Notice | None, wanted: str, error: str, stamp: str) -> str:
+        """The page that mails somebody the link to their preferences."""
+        return self._render(
+            "link",
+            title="Mail me the link",
+            url=url,
+            notice=notice,
+            wanted=wanted,
+            error=error,
+            stamp=stamp,
         )
 
     def own_data(self, *, email: str, url: str, is_in_file: bool, notice: Notice | None) -> str:

@@ -21,6 +21,7 @@ from digest.web.admin_setup import AdminSetup, admin_area
 from digest.web.app import Application
 from digest.web.connections import ConnectionLimiter, Door, connections_for, listener_at
 from digest.web.judging import JudgingSite
+from digest.web.link_mail import LinkMailArea, LinkMailSite
 from digest.web.machine_area import MachineArea
 from digest.web.mailed_links import MailedLinks
 from digest.web.metrics import Metrics
@@ -142,6 +143,10 @@ async def serving(
         areas: list[Area] = [
             previewing,
             SubscriberArea(site, mailed, own_data, judging),
+            LinkMailArea(
+                LinkMailSite(settings=settings, store=store, changing=changing, pages=pages, clock=clock),
+                settings.base_url,
+            ),
             MachineArea(settings, store, metrics, clock),
             *administrators,
         ]

@@ -75,6 +75,13 @@ class Signups(Part):
 
     def sign_up(self, new: NewSignup, *, network: str, limits: SignupLimits, now: datetime) -> SignupAnswer:
         with self._connection.transaction() as db:
+            answer = self.count_attempt(network=network, limits=limits, now=now)
+            if answer is SignupAnswer.TAKEN:
+                _write(db, new, now)
+            return answer
+
+    def count_attempt(self, *, network: str, limits: SignupLimits, now: datetime) -> SignupAnswer:
+        with self._connection.transaction() as db:
             hold(db, Lock.SIGNING_UP)
             _forget(db, now)
             mark = network_mark(self._connection.secret, network) if network else None
@@ -83,7 +90,6 @@ class Signups(Part):
                 db.execute(
                     "INSERT INTO signup_attempt (at, network) VALUES (%s, %s)", [whole_second(now), mark]
                 )
-                _write(db, new, now)
             return answer
 
     def signup_for(self, token: str, *, now: datetime) -> Signup | None:

@@ -1,0 +1,112 @@
+"""The page that mails somebody the link to their preferences: by their mailbox, never by a password.
+
+The methods of the site read or write the state: call them outside of the event loop.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from aiohttp import web
+
+from digest.config.parsing import parse_address
+from digest.config.web_settings import Web
+from digest.storage.personal_data import LinkMailStore
+from digest.storage.signups import SignupAnswer, SignupLimits
+from digest.storage.values import PageChange
+from digest.web.frame import Frame, Handler, require_form, response_for
+from digest.web.keyword_rows import Sent
+from digest.web.own_forms import FormSigner, is_foreign
+from digest.web.pages import Notice, Pages
+from digest.web.site import Found
+
+LATEST = timedelta(days=1)
+
+MAILED = Notice(
+    title="Look into your mailbox.",
+    text="If this address gets digests, a mail with the link is on its way. An address gets at most one such"
+    " mail a day.",
+)
+OLD = Notice(
+    title="No mail was sent.", text="This page was open for long. Press the button again.", is_failure=True
+)
+TOO_MANY = Notice(
+    title="No mail was sent.",
+    text="Too many people asked within an hour. Try again in an hour.",
+    is_failure=True,
+)
+
+
+class LinkMailSite:
+    """The answer does not depend on whether an address is known."""
+
+    def __init__(
+        self,
+        *,
+        settings: Web,
+        store: LinkMailStore,
+        changing: LinkMailStore,
+        pages: Pages,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`store` is only read; `changing` is the same state for changes."""
+        self._url = f"{settings.base_url}/link"
+        self._limits = SignupLimits(
+            per_hour=settings.signups_per_hour, per_network=settings.signups_per_network
+        )
+        self._changing = changing
+        self._pages = pages
+        self._clock = clock
+        self._signer = FormSigner(store.form_key(), "link")
+
+    def asking(self) -> Found:
+        """The empty form."""
+        return self._page()
+
+    def ask(self, sent: Sent, network: str) -> Found:
+        """Mails the link, within the limits."""
+        now = self._clock()
+        wanted = (sent.get("email") or [""])[0].strip()
+        try:
+            email = parse_address(wanted)
+        except ValueError as error:
+            return self._page(wanted=wanted, error=f"The address {error}.")
+        age = self._signer.age((sent.get("stamp") or [""])[0], now)
+        if age is None or not timedelta(0) <= age < LATEST:
+            return self._page(OLD, wanted=wanted)
+        if (sent.get("website") or [""])[0]:
+            return self._page(MAILED)
+        answer = self._changing.count_attempt(network=network, limits=self._limits, now=now)
+        if answer is not SignupAnswer.TAKEN:
+            return self._page(TOO_MANY, wanted=wanted)
+        self._changing.confirm(email, PageChange.LINK, now=now)
+        return self._page(MAILED)
+
+    def _page(self, notice: Notice | None = None, *, wanted: str = "", error: str = "") -> Found:
+        stamp = self._signer.stamp(self._clock())
+        html = self._pages.link(url=self._url, notice=notice, wanted=wanted, error=error, stamp=stamp)
+        return Found(body=html.encode(), is_refused=bool(error) or (notice is not None and notice.is_failure))
+
+
+class LinkMailArea:
+    def __init__(self, site: LinkMailSite, base_url: str) -> None:
+        self._site = site
+        self._base_url = base_url
+
+    def routes(self, frame: Frame) -> Iterable[web.RouteDef]:
+        return [web.get("/link", self._asking(frame)), web.post("/link", self._ask(frame))]
+
+    def _asking(self, frame: Frame) -> Handler:
+        async def show(request: web.Request) -> web.StreamResponse:
+            return response_for(await frame.in_thread(self._site.asking))
+
+        return show
+
+    def _ask(self, frame: Frame) -> Handler:
+        async def ask(request: web.Request) -> web.StreamResponse:
+            require_form(request)
+            if is_foreign(request.headers, self._base_url):
+                raise web.HTTPForbidden
+            sent, network = await frame.form(request), frame.network(request)
+            return response_for(await frame.in_turn(lambda: self._site.ask(sent, network)))
+
+        return ask
