@@ -152,6 +152,7 @@ def _as_object(health: "Health", problems: Sequence[str]) -> dict[str, Any]:
         "overdue": list(health.overdue),
         "undelivered": list(health.undelivered),
         "waiting": health.waiting,
+        "sending": health.sending,
         "hosts": [
             {"name": host.name, "seen_at": host.seen_at.isoformat(), "is_alive": host.is_alive}
             for host in health.hosts

@@ -71,6 +71,6 @@ class WaitingLog:
 
 def outbox_status(store: QueueStore, *, now: datetime) -> OutboxStatus:
     """Returns what waits in the outbox. Raises `StateError`."""
-    waiting = store.waiting()
+    waiting = store.waiting() - store.sending(now=now)  # those that another host is sending
     cause = (store.blocked(now=now).reply or store.refused(least=0).reply) if waiting else ""
     return OutboxStatus(waiting=waiting, cause=cause, due_at=store.next_due_at())

@@ -81,6 +81,7 @@ class Health:
     - `unseen`: keywords that no fetch covered for more than a day after an announcement.
     - `overdue`: subscribers whose sending time passed a day ago without a digest.
     - `undelivered`: subscribers whose digest was composed a day ago and is not sent.
+    - `sending`: those of the waiting digests that a process is sending.
     - `hosts`: the daemons that use the state, if several can.
     - `restored`: in the last week, an older copy of the state was put in its place.
     - `refused`: mailings that a server refused several times.
@@ -108,6 +109,7 @@ class Health:
     overdue: tuple[str, ...]
     undelivered: tuple[str, ...]
     waiting: int
+    sending: int
     hosts: tuple[Host, ...]
     restored: Restored | None
     troubled: tuple[Waiting, ...]
@@ -232,6 +234,7 @@ def examine(
         overdue=tuple(_overdue(subscribers, subscriber_statuses, now)),
         undelivered=store.unserved(since=now - _PATIENCE),
         waiting=store.waiting(),
+        sending=store.sending(now=now),
         hosts=store.hosts(),
         restored=_restored_lately(store, now),
         troubled=store.troubled(limit=shown),

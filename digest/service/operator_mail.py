@@ -163,7 +163,8 @@ def _waiting(health: Health) -> list[str]:
     if not health.waiting:
         return []
     lines = [f"{one.email}: {_tried(one.attempts)} {_at(one.due_at)}: {one.reply}" for one in health.troubled]
-    return [f"{health.waiting} in all", *_few(lines, "mailing", health.delayed)]
+    now = f", {health.sending} of them being sent now" if health.sending else ""
+    return [f"{health.waiting} in all{now}", *_few(lines, "mailing", health.delayed)]
 
 
 def _tried(attempts: int) -> str:

@@ -303,6 +303,10 @@ class RenderStore(Protocol):
 class QueueStore(Protocol):
     """The waiting mailings of the outbox, and why they wait."""
 
+    def sending(self, *, now: datetime) -> int:
+        """Returns how many unfinished mailings a process holds right now, to send them."""
+        ...
+
     def waiting(self) -> int:
         """Returns the number of unfinished mailings, without those put off by a pause."""
         ...

@@ -8,6 +8,7 @@ import pytest
 from digest.model.digest import Outlook
 from digest.pipeline.merge import merge
 from digest.pipeline.policy import RETRY_BOUNCED_AFTER
+from digest.pipeline.progress import outbox_status
 from digest.storage.base import Store
 from digest.storage.values import DeliveryResult, Mailing, MailingState
 from tests.factories import make_subscriber
@@ -506,3 +507,13 @@ def test_a_paper_of_a_forgotten_mailing_is_not_brought_again(store: Store) -> No
     assert store.prune(now=NOW + timedelta(days=91)) == 1
     record(store, found("2606.00001", "tea", version=2), covered=("tea",))
     assert with_news(store) == set()
+
+
+def test_what_another_process_is_sending_does_not_wait(store: Store) -> None:
+    outbox_of(store, ADA, BO)
+    store.claim(now=NOW, until=LATER, limit=1, holder="another")
+    assert (store.waiting(), store.sending(now=NOW), store.sending(now=LATER)) == (2, 1, 0)
+    assert outbox_status(store, now=NOW).waiting == 1
+    store.claim(now=NOW, until=LATER, limit=9, holder="another")
+    assert outbox_status(store, now=NOW).waiting == 0
+    assert outbox_status(store, now=LATER).waiting == 2, "that process has died"

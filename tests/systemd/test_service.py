@@ -1,5 +1,6 @@
 """The service does under a real systemd what units and documentation promise."""
 
+import json
 import re
 import time
 from datetime import UTC, datetime, timedelta
@@ -208,3 +209,23 @@ def test_it_stops_cleanly_and_soon(service: Service) -> None:
     assert (service.show("ActiveState"), service.show("Result")) == ("inactive", "success")
     assert service.show("ExecMainStatus") == "0"
     assert "INFO digest.service.daemon: stopped" in service.journal
+
+
+@pytest.mark.parametrize("form", ["text", "logfmt", "json"])
+def test_the_journal_has_the_level_of_each_record_and_its_time_once(service: Service, form: str) -> None:
+    with service.in_town(make_subscriber(ADA)):
+        service.add(f"Environment=DIGEST_LOG__FORMAT={form}")
+        service.start()
+        service.wait_for("asking arXiv next")
+        service.write("subscribers.toml", "[[subscriber]]\nemial = 1\n")
+        service.machine("systemctl", "reload", "arxiv-digest")
+        service.wait_for("reload refused", 25)
+    shown = ("journalctl", "--quiet", "--output=json", f"--unit={service.unit}")
+    records = [json.loads(line) for line in service.machine(*shown).splitlines()]
+    ours = [one for one in records if "digest.service.daemon" in one["MESSAGE"]]
+    levels = {one["PRIORITY"]: one["MESSAGE"] for one in ours}
+    assert {*levels} == {"3", "6"}
+    assert "reload refused" in levels["3"]
+    assert not [said for one in ours if re.match(r"<|\d{4}-|time=|.\"time", said := one["MESSAGE"])]
+    if form == "json":
+        assert {json.loads(one["MESSAGE"])["level"] for one in ours} == {"error", "info"}

@@ -205,6 +205,10 @@ class Outbox(Part):
                 [before, PRUNED_AT_ONCE],
             ).rowcount
 
+    def sending(self, *, now: datetime) -> int:
+        asked = "SELECT count(*) FROM mailing WHERE state = 'sending' AND due_at > %s"
+        return int(self._connection.one(asked, [now]))
+
     def waiting(self) -> int:
         return count_waiting(self._connection)
 

@@ -228,6 +228,10 @@ class Outbox(Part):
             )
             return int(pruned.rowcount)
 
+    def sending(self, *, now: datetime) -> int:
+        asked = "SELECT count(*) FROM mailing WHERE state = 'sending' AND due_at > ?"
+        return int(self._connection.one(asked, [text_of(now)]))
+
     def waiting(self) -> int:
         return count_waiting(self._connection)
 
