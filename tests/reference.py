@@ -14,6 +14,9 @@ import typer
 from digest.cli import app
 from digest.cli.context import EXIT_CODES
 
+_EVERYWHERE = {"verbose", "quiet"}
+"""Options of each command, which are told once."""
+
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -67,7 +70,8 @@ def commands() -> tuple[Command, ...]:
 
 def _command(name: str, panel: str, command: Any) -> Command:
     paragraphs = tuple(_marked(" ".join(part.split())) for part in command.help.split("\n\n"))
-    return Command(name=name, panel=panel, help=paragraphs, parameters=tuple(map(_parameter, command.params)))
+    params = [one for one in command.params if not name or one.name not in _EVERYWHERE]
+    return Command(name=name, panel=panel, help=paragraphs, parameters=tuple(map(_parameter, params)))
 
 
 def _parameter(one: Any) -> Parameter:
@@ -103,6 +107,8 @@ def markdown() -> str:
         "## Before the command",
         "",
         *_table("option", itself.options),
+        "Each command also takes `-v` and `-q` after its name.",
+        "",
         "## Exit codes",
         "",
         "| code | meaning |",

@@ -5,7 +5,6 @@ gives the settings), import the module here, and name it in `_COMMANDS`. It may 
 `main` prints it and exits with the code that `exit_code` gives.
 """
 
-import logging
 import os
 import re
 import sys
@@ -47,6 +46,7 @@ from digest.cli import (
     why,
 )
 from digest.cli.context import EXIT_CODES, INTERRUPTED, Context, exit_code, problems_of
+from digest.cli.volume import Quiet, Verbose, level_of, with_volume
 from digest.config import os_errors
 from digest.config.memory import collect_rarely
 from digest.errors import DigestError
@@ -109,7 +109,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
-        app.command(_command.__name__.rstrip("_"), rich_help_panel=_panel)(_command)
+        app.command(_command.__name__.rstrip("_"), rich_help_panel=_panel)(with_volume(_command))
 app.add_typer(channels.app, name="channels", rich_help_panel="Inspect")
 app.add_typer(state.app, name="state", rich_help_panel="State")
 
@@ -126,17 +126,8 @@ def _digest(
     config: Annotated[
         Path | None, typer.Option(metavar="PATH", help="The digest.toml to use.", show_default=False)
     ] = None,
-    verbose: Annotated[
-        int,
-        typer.Option(
-            "--verbose",
-            "-v",
-            count=True,
-            metavar="",
-            help="Write more to the log; twice: everything.",
-            show_default=False,
-        ),
-    ] = 0,
+    verbose: Verbose = 0,
+    quiet: Quiet = 0,
     _version: Annotated[
         bool,
         typer.Option(
@@ -145,9 +136,9 @@ def _digest(
     ] = False,
 ) -> None:
     """Mail each subscriber, every day, the new arXiv papers that match their keywords."""
-    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-    begin_log(level, os.environ)
-    ctx.obj = Context(config=config, is_verbose=verbose > 0)
+    volume = verbose - quiet
+    begin_log(level_of(volume), os.environ)
+    ctx.obj = Context(config=config, volume=volume)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import typer
 
 from digest.cli.context import context_of
 from digest.cli.options import AsList
+from digest.cli.volume import with_volume
 from digest.config.parsing import channel_address
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ Name = Annotated[
 
 
 @app.callback(invoke_without_command=True)
+@with_volume
 def channels(ctx: typer.Context, as_json: AsList = False) -> None:
     """List the channels of digest.toml: what each follows, what is next, and what waits."""
     if ctx.invoked_subcommand is not None:
@@ -44,6 +46,7 @@ def channels(ctx: typer.Context, as_json: AsList = False) -> None:
 
 
 @app.command("test")
+@with_volume
 def test(ctx: typer.Context, name: Name) -> None:
     """Send a small digest of invented papers to a channel now. Nothing is stored.
 
@@ -58,6 +61,7 @@ def test(ctx: typer.Context, name: Name) -> None:
 
 
 @app.command("resume")
+@with_volume
 def resume(ctx: typer.Context, name: Name) -> None:
     """Let a channel go on that rests. What waited for it is due now."""
     from digest.storage.factory import open_store
@@ -69,6 +73,7 @@ def resume(ctx: typer.Context, name: Name) -> None:
 
 
 @app.command("secret")
+@with_volume
 def secret() -> None:
     """Print a new random secret for the signatures of a webhook. Both sides need it."""
     from digest.channels.signature import new_secret

@@ -34,10 +34,10 @@ EXIT_CODES: Mapping[int, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """`config` is the value of --config, if given."""
+    """`config` is the value of --config, if given. `volume` counts each -v up, and each -q down."""
 
-    config: Path | None
-    is_verbose: bool = False
+    config: Path | None = None
+    volume: int = 0
 
     def settings(self) -> "Settings":
         """Reads the settings now, as the service has them if they are its. Raises `ConfigurationError`."""
@@ -59,13 +59,13 @@ def context_of(ctx: typer.Context) -> Context:
 
 def log_errors_only(ctx: typer.Context) -> None:
     """For a command that prints failures itself: logs warnings only with -v."""
-    if not context_of(ctx).is_verbose:
+    if context_of(ctx).volume <= 0:
         for name in ("digest.sources", "digest.pipeline"):
             logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def log_as_set(ctx: typer.Context, *, is_service: bool = True) -> None:
-    """For what runs unattended: writes the log as `[log]` says. `-v` goes before `log.level`."""
+    """For what runs unattended: writes the log as `[log]` says. `-v` and `-q` go before `log.level`."""
     import os
 
     from digest.config.loader import log_settings
@@ -73,7 +73,7 @@ def log_as_set(ctx: typer.Context, *, is_service: bool = True) -> None:
 
     context = context_of(ctx)
     settings = log_settings(context.config, os.environ)
-    is_told = context.is_verbose or (settings.level is None and not is_service)
+    is_told = context.volume != 0 or (settings.level is None and not is_service)
     apply_log(settings, sets_level=not is_told)
     if is_told:
         log_errors_only(ctx)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.volume import with_volume
 from digest.config.database_url import DatabaseUrl
 from digest.config.parsing import counted
 
@@ -19,6 +20,7 @@ _SHOWN = {
 
 
 @app.command("copy")
+@with_volume
 def copy(
     ctx: typer.Context,
     source: Annotated[

@@ -1,5 +1,6 @@
 """Functions that several commands use: arXiv's client, the search for a subscriber, the progress line."""
 
+import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -81,14 +82,14 @@ def fetch_paper(settings: "Settings", arxiv_id: "ArxivId") -> "Paper":
 
 def print_note(text: str) -> None:
     """Prints a failure at once, at a terminal only; a log or a mail needs just the outcome."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and logging.getLogger().level < logging.ERROR:
         typer.echo(f"note: {text}", err=True)
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """Shows the current step at a terminal; elsewhere nothing."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or logging.getLogger().level >= logging.ERROR:
         yield lambda text: None
         return
     from rich.console import Console
