@@ -68,6 +68,11 @@ def typing(text: str) -> Step:
     return {"type": text}
 
 
+def until(text: str) -> Step:
+    """Waits until the page shows this text."""
+    return {"until": text}
+
+
 AXE: Step = {"axe": True}
 SPACE: Step = {"space": True}
 ENTER: Step = {"enter": True}
@@ -79,7 +84,12 @@ class Site(Protocol):
 
 
 def visits(
-    site: Site, wanted: Mapping[str, Sequence[Step]], *, is_dark: bool = False, width: int = 700
+    site: Site,
+    wanted: Mapping[str, Sequence[Step]],
+    *,
+    is_dark: bool = False,
+    width: int = 700,
+    scripts: bool = True,
 ) -> dict[str, Visit]:
     """Each of these in turn, by name. Skips the test where there is no browser."""
     requires("chromium", is_on_node=True)
@@ -93,6 +103,7 @@ def visits(
                 "steps": steps,
                 "scheme": "dark" if is_dark else "light",
                 "width": width,
+                "scripts": scripts,
             }
             for name, steps in wanted.items()
         ],

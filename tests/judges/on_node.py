@@ -2,10 +2,11 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.judges.presence import NODE
+from tests.judges.presence import NODE, requires
 
 SCRIPTS = Path(__file__).parent / "node"
 
@@ -22,3 +23,14 @@ def ask(script: str, question: object, *, seconds: float = 180) -> Any:
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def html_errors(pages: Mapping[str, str]) -> list[dict[str, str]]:
+    """What html-validate finds in pages, by name. Skips the test where it is not."""
+    requires(is_on_node=True)
+    assert all(pages.values())
+    config = {"extends": ["html-validate:recommended"]}
+    named = [{"name": name, "html": html} for name, html in pages.items()]
+    found = ask("html_validate", {"config": config, "pages": named})
+    assert isinstance(found, list)
+    return found

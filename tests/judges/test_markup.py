@@ -12,8 +12,7 @@ import pytest
 
 from tests.judges.browser import AXE, Step, following, opening, pressing, ticking, visits
 from tests.judges.correspondence import BASE, Correspondence
-from tests.judges.on_node import ask
-from tests.judges.presence import requires
+from tests.judges.on_node import html_errors
 from tests.judges.website import Website, website
 
 pytestmark = pytest.mark.long
@@ -126,7 +125,7 @@ def test_axe_finds_no_violation_and_nothing_runs_off_the_side(
 
 
 def test_html_validate_finds_no_error_in_mails(correspondence: Correspondence) -> None:
-    found = _errors({mail.name: mail.part("html") for mail in correspondence.mails})
+    found = html_errors({mail.name: mail.part("html") for mail in correspondence.mails})
     assert [one for one in found if one["rule"] not in IN_MAILS] == []
 
 
@@ -134,18 +133,4 @@ def test_html_validate_finds_no_error_in_pages(
     correspondence: Correspondence, site: Website, tmp_path: Path
 ) -> None:
     found = visits(site, _pages(correspondence, site, tmp_path))
-    assert _errors({name: one.last.html for name, one in found.items()}) == []
-
-
-def _errors(pages: dict[str, str]) -> list[dict[str, str]]:
-    requires(is_on_node=True)
-    assert all(pages.values())
-    config = {"extends": ["html-validate:recommended"]}
-    found = ask("html_validate", {"config": config, "pages": [*_named(pages)]})
-    assert isinstance(found, list)
-    return found
-
-
-def _named(pages: dict[str, str]) -> Iterator[dict[str, str]]:
-    for name, html in pages.items():
-        yield {"name": name, "html": html}
+    assert html_errors({name: one.last.html for name, one in found.items()}) == []

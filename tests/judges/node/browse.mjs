@@ -3,7 +3,7 @@
 // A step is one thing that a person does, {open: address}, {follow: link}, {press: button}, {tick: label} or
 // {fill: [label, text]}, or {axe: true}; by keyboard {tab: name} to what has that name, {type: text}, {space: true} and
 // {enter: true}, which leads to another page. What each led to: {address, status, title, text, html, violations}. `host` is reached at `port`
-// of this machine, and no other host at all.
+// of this machine, and no other host at all. {until: text} waits for text. With `scripts: false` pages run none.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { json } from "node:stream/consumers";
@@ -22,9 +22,26 @@ async function act(page, step) {
   if (step.fill) await named(step.fill[0]).fill(step.fill[1]);
   if (step.tab) return tabbing(page, step.tab);
   if (step.type) await page.keyboard.type(step.type);
+  if (step.until) await appearing(page, step.until);
   if (step.space) await page.keyboard.press("Space");
   if (step.enter) return (await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]))[0];
   return null;
+}
+
+// Puppeteer fills fields by scripts of its own: so those of the page become empty files.
+async function emptying(page) {
+  await page.setRequestInterception(true);
+  page.on("request", (request) =>
+    request.resourceType() === "script" ? request.respond({ contentType: "text/javascript", body: "" }) : request.continue(),
+  );
+}
+
+async function appearing(page, text) {
+  const end = Date.now() + 30_000;
+  while (!(await page.evaluate(() => document.documentElement.innerText)).includes(text)) {
+    if (Date.now() > end) throw new Error(`not seen: ${text}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 // Presses Tab until what is named so has the focus. It must then be seen to have it.
@@ -54,10 +71,11 @@ async function violations(page) {
   }));
 }
 
-async function visit(browser, { scheme = "light", width = 700, steps }) {
+async function visit(browser, { scheme = "light", width = 700, scripts = true, steps }) {
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
+  if (!scripts) await emptying(page);
   const errors = [];
   const hosts = new Set();
   page.on("console", (message) => errors.push(`${message.type()}: ${message.text()}`));
