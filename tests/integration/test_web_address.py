@@ -136,7 +136,7 @@ async def test_what_is_no_address_is_told_in_place(town: Town, email: str) -> No
     url = manage(town)
     state = town.state()
     answer = await town.post(f"{url}/address", {"email": email})
-    assert (answer.status, 'aria-invalid="true"' in answer.body) == (422, True)
+    assert (answer.status, ' aria-invalid="true"' in answer.body) == (422, True)
     assert town.state() == state
 
 

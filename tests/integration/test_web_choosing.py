@@ -118,7 +118,7 @@ async def test_what_cannot_be_is_told_at_its_field_and_nothing_is_saved(
     town.store.save_preferences(ADA.email, Preferences(muted=(MILK,)))
     answer = await town.post(url, {**AS_IT_IS, field: value})
     assert answer.status == 422
-    assert 'aria-invalid="true"' in answer.body
+    assert ' aria-invalid="true"' in answer.body
     assert '<p class="notice failed" role="alert">' in answer.body
     assert "Nothing was saved. Correct what is marked below." in told(answer.body)
     assert town.store.preferences() == {ADA.email: Preferences(muted=(MILK,))}

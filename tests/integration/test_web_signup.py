@@ -185,7 +185,7 @@ async def test_what_is_wrong_is_marked_in_its_place_and_nothing_is_lost(
     assert said in told(answer.body)
     if field:
         (tag,) = [part for part in answer.body.split("<") if f' name="{field}"' in part]
-        assert 'aria-invalid="true"' in tag
+        assert ' aria-invalid="true"' in tag
     again = form_with(answer.body, "Sign up").fields
     assert again["stamp"] == form.fields["stamp"]
     kept = {"email": NEW, "k-new-1": "black tea", **changes}

@@ -1,8 +1,10 @@
 """A subscriber with a browser: from a link in a mail to what they wanted, by clicks alone."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -152,3 +154,79 @@ def test_the_digest_is_read_online_with_all_its_papers_and_as_a_feed(
 def test_a_keyword_leads_to_its_page(site: Website, mail: Mail, page: str) -> None:
     keyword = site.subscriber(_email(mail))["keywords"][0]
     assert keyword in visit(site, opening(page), following(keyword)).last.title
+
+
+def test_a_keyword_is_changed_after_a_slip_of_the_pen(site: Website, mail: Mail, page: str) -> None:
+    manage = "Mute keywords, choose days, time and length, or pause"
+    former = site.subscriber(_email(mail))["keywords"][0]
+    steps = [opening(page), following(manage), filling("Keyword 1", "tea AND"), pressing("Save")]
+    refused = visits(site, {"one": steps})["one"].last  # the console tells of the status 422
+    assert (refused.status, "is expected here" in refused.text) == (422, True)
+    assert site.subscriber(_email(mail))["keywords"][0] == former
+    steps += [filling("Keyword 1", "tea AND milk"), pressing("Save")]
+    assert "Saved." in visits(site, {"one": steps})["one"].last.text
+    known = site.subscriber(_email(mail))
+    assert "tea AND milk" in known["own_keywords"]
+    assert former in known["removed_keywords"]
+    visit(site, opening(site.confirmation("changed")), pressing("Undo"))
+    assert site.subscriber(_email(mail))["removed_keywords"] == []
+
+
+def test_the_address_is_changed_and_the_former_one_takes_it_back(
+    site: Website, mail: Mail, page: str
+) -> None:
+    new, manage = "new@example.org", "Mute keywords, choose days, time and length, or pause"
+    asked = visit(
+        site,
+        opening(page),
+        following(manage),
+        following("Change your address"),
+        filling("New address", new),
+        pressing("Send the mail"),
+    )
+    assert "Look into your mailbox." in asked.last.text
+    assert new not in site.entries.read_text()
+    confirmed = visit(site, opening(site.confirmation("address")), pressing("Use this address"))
+    assert f"Your digests go to {new}" in confirmed.last.text
+    assert f'"{new}"' in site.entries.read_text()
+    back = visit(site, opening(site.confirmation("moving")), pressing("Keep this address"))
+    assert f"Your digests go to {_email(mail)}" in back.last.text
+    assert new not in site.entries.read_text()
+
+
+def test_all_that_is_stored_is_downloaded_and_erased(site: Website, mail: Mail, page: str) -> None:
+    manage = "Mute keywords, choose days, time and length, or pause"
+    button = "Mail me the link to delete everything"
+    asked = visit(site, opening(page), following(manage), following("Your data"), pressing(button))
+    assert "Look into your mailbox." in asked.last.text
+    (data,) = re.findall(r'href="([^"]*data\.json)"', asked.last.html)
+    with urlopen(data.replace(BASE, site.address), timeout=10) as answer:
+        assert json.load(answer)["email"] == _email(mail)
+    erased = visit(site, opening(site.confirmation("erase")), pressing("Delete everything"))
+    assert "All that was stored about you is deleted" in erased.last.text
+    assert "ask them to remove it" in erased.last.text
+    assert not any(_email(mail) in line for line in site.state())
+    assert site.subscriber(_email(mail))["left_at"] is not None
+
+
+def test_the_link_is_mailed_on_request(site: Website, mail: Mail) -> None:
+    asked = visit(
+        site,
+        opening(f"{BASE}/link"),
+        filling("The address that gets your digests", _email(mail)),
+        pressing("Mail me the link"),
+    )
+    assert "Look into your mailbox." in asked.last.text
+    assert site.confirmation("link")
+
+
+def test_a_judgement_is_taken_back_on_the_list_of_all(site: Website, mail: Mail, page: str) -> None:
+    link = next(link for link in _links(mail) if "/more/" in link)
+    visit(site, opening(link), pressing("More like this"))
+    manage = "Mute keywords, choose days, time and length, or pause"
+    listed = visit(site, opening(page), following(manage), following("What you like"))
+    (button,) = re.findall(r'<button type="submit" name="paper".*?</button>', listed.last.html)
+    name = unescape(re.sub("<[^>]*>", "", button))
+    taken = visit(site, opening(page), following(manage), following("What you like"), pressing(name))
+    assert "The paper counts no more." in taken.last.text
+    assert site.judgements(_email(mail)) == []

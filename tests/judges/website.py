@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sqlite3
 import ssl
 import subprocess
@@ -27,6 +28,12 @@ class Website:
         self.port = port
         self._installation = correspondence.installation
         self._path = state
+        self.entries = state.with_name("subscribers.toml")
+        """A copy, which the pages may edit."""
+
+    @property
+    def _environ(self) -> dict[str, str]:
+        return {"DIGEST_STATE": str(self._path), "DIGEST_SUBSCRIBERS": str(self.entries)}
 
     def state(self) -> list[str]:
         """All that the state file holds."""
@@ -43,12 +50,12 @@ class Website:
 
     def judgements(self, email: str) -> list[tuple[str, bool]]:
         """What `digest interests --json` tells of a subscriber: papers, and whether they are liked."""
-        done = self._installation("interests", email, "--json", DIGEST_STATE=str(self._path))
+        done = self._installation("interests", email, "--json", **self._environ)
         return [(one["id"], one["is_liked"]) for one in json.loads(done.stdout)["papers"]]
 
     def subscriber(self, email: str) -> dict[str, Any]:
         """What `digest subscribers --json` tells of a subscriber."""
-        done = self._installation("subscribers", "--json", DIGEST_STATE=str(self._path))
+        done = self._installation("subscribers", "--json", **self._environ)
         return next(one for one in json.loads(done.stdout) if one["email"] == email)
 
 
@@ -56,7 +63,9 @@ class Website:
 def website(correspondence: Correspondence, folder: Path) -> Iterator[Website]:
     installation, state = correspondence.installation, folder / "state.db"
     assert installation("backup", str(state)).returncode == 0
-    environ = {**installation.environ, "DIGEST_STATE": str(state)}
+    entries = folder / "subscribers.toml"
+    shutil.copy(installation.folder / "subscribers.toml", entries)
+    environ = {**installation.environ, "DIGEST_STATE": str(state), "DIGEST_SUBSCRIBERS": str(entries)}
     with started(
         *(sys.executable, "-m", "digest", "web"),
         cwd=installation.folder,
