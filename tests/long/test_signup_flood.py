@@ -1,0 +1,144 @@
+"""10,000 sign-ups from 1,000 networks for 5,000 strangers, as fast as a daemon answers them."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, ClientTimeout
+
+from digest.demo.arxiv import Announcement, LocalArxiv
+from digest.storage.factory import open_beside
+from tests.factories import invented_paper
+from tests.forms import form_with, submitted
+from tests.integration.mail_server import MailServer, serving
+from tests.signup_flood import flood, meanwhile
+
+pytestmark = pytest.mark.long
+
+ROOT = Path(__file__).parents[2]
+SIGNUPS, NETWORKS, STRANGERS = 10_000, 1_000, 5_000
+PER_HOUR = 60
+
+
+def configure(folder: Path, arxiv: LocalArxiv, post: MailServer, due: dict[str, datetime]) -> dict[str, str]:
+    (folder / "digest.toml").write_text(
+        f"""
+        [web]
+        base_url = "https://digest.example.org"
+        listen = "127.0.0.1:0"
+        signup = "open"
+        signups_per_hour = {PER_HOUR}
+        [arxiv]
+        contact = "lab@example.org"
+        api_url = "{arxiv.url}"
+        request_interval = 0
+        [smtp]
+        host = "127.0.0.1"
+        port = {post.port}
+        security = "none"
+        sender = "digest@example.org"
+        """
+    )
+    (folder / "subscribers.toml").write_text(
+        "".join(
+            f'[[subscriber]]\nemail = "{email}"\nkeywords = ["tea"]\nat = "{at:%H:%M}"\ntimezone = "UTC"\n'
+            for email, at in due.items()
+        )
+    )
+    return {
+        "PYTHONPATH": str(ROOT),
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "DIGEST_STATE": str(folder / "digest.db"),
+    }
+
+
+@asynccontextmanager
+async def daemon(folder: Path, environ: dict[str, str], log: list[str]) -> AsyncIterator[str]:
+    """The address of the pages of a daemon, which ends as it should."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "digest", "daemon"), cwd=folder, env=environ, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr
+    reading: asyncio.Task[None] | None = None
+    try:
+        async with asyncio.timeout(30):
+            while not (log and "web pages served" in log[-1]):
+                log.append((await process.stderr.readline()).decode())
+        address = log[-1].rpartition(" url=")[2].strip()
+        reading = asyncio.create_task(_read(process.stderr, log))
+        yield address
+    finally:
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(30):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            raise
+        finally:
+            if reading:
+                await reading
+    assert process.returncode == 0
+
+
+async def _read(stream: asyncio.StreamReader, log: list[str]) -> None:
+    while line := await stream.readline():
+        log.append(line.decode())
+
+
+async def test_strangers_get_few_mails_and_readers_all_of_theirs(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    first = (now + timedelta(seconds=75)).replace(second=0, microsecond=0)
+    due = {f"ada{number}@example.org": first + timedelta(minutes=number) for number in range(2)}
+    announced_at = now - timedelta(days=2)
+    submitted_at = f"{announced_at - timedelta(days=1):%Y-%m-%d %H:%M}"
+    tea = invented_paper(f"{announced_at:%y%m}.99001", "On tea", submitted=submitted_at)
+    post, log = MailServer(), list[str]()
+    async with LocalArxiv([Announcement(paper=tea, announced_at=announced_at)], now) as arxiv, serving(post):
+        environ = configure(tmp_path, arxiv, post, due)
+        async with (
+            daemon(tmp_path, environ, log) as address,
+            ClientSession(timeout=ClientTimeout(30)) as session,
+        ):
+            with open_beside(tmp_path / "digest.db") as store:
+                token = store.subscriber_token(next(iter(due)))
+            async with session.get(f"{address}/join") as answer:
+                form = form_with(await answer.text(), "Sign up")
+
+            async def change() -> int:
+                page = f"{address}/p/{token}"
+                async with session.get(page) as answer:
+                    own = form_with(await answer.text(), "Save")
+                async with session.post(page, data=submitted(own, "Save", length="full")) as answer:
+                    return answer.status
+
+            await asyncio.sleep(4)  # no form is filled in less time
+            flooding = asyncio.create_task(
+                flood(session, address, form, signups=SIGNUPS, networks=NETWORKS, strangers=STRANGERS)
+            )
+            readers = await meanwhile(change, flooding, pause=0.5)
+            statuses = await flooding
+            end = max(due.values()) + timedelta(minutes=1)
+            while datetime.now(UTC) < end and not due.keys() <= {one.recipient for one in post.accepted}:
+                await asyncio.sleep(1)
+    assert statuses.total() == SIGNUPS
+    assert statuses[200] == PER_HOUR
+    assert set(readers) == {200}
+    mails = Counter(mail.recipient for mail in post.accepted)
+    assert min(mails.pop(email, 0) for email in due) >= 1, log
+    assert set(mails.values()) == {1}
+    assert len(mails) <= PER_HOUR
+    told = "".join(log)
+    assert "sign-ups refused" in told
+    assert "stranger" not in told
+    assert "Traceback" not in told
+    assert len(log) < 60
