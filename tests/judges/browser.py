@@ -73,6 +73,11 @@ def until(text: str) -> Step:
     return {"until": text}
 
 
+def waiting(seconds: float) -> Step:
+    """As somebody who types does."""
+    return {"wait": seconds * 1000}
+
+
 AXE: Step = {"axe": True}
 SPACE: Step = {"space": True}
 ENTER: Step = {"enter": True}

@@ -1,7 +1,7 @@
 // {chromium, host, port, visits: [{name, scheme, width, script, steps}]} -> per visit {name, steps, errors, hosts}
 //
 // A step is one thing that a person does, {open: address}, {follow: link}, {press: button}, {tick: label} or
-// {fill: [label, text]}, or {axe: true}; by keyboard {tab: name} to what has that name, {type: text}, {space: true} and
+// {fill: [label, text]}, {wait: milliseconds}, or {axe: true}; by keyboard {tab: name} to what has that name, {type: text}, {space: true} and
 // {enter: true}, which leads to another page. What each led to: {address, status, title, text, html, violations}. `host` is reached at `port`
 // of this machine, and no other host at all. {until: text} waits for text. With `scripts: false` pages run none.
 import { readFileSync } from "node:fs";
@@ -23,6 +23,7 @@ async function act(page, step) {
   if (step.tab) return tabbing(page, step.tab);
   if (step.type) await page.keyboard.type(step.type);
   if (step.until) await appearing(page, step.until);
+  if (step.wait) await new Promise((resolve) => setTimeout(resolve, step.wait));
   if (step.space) await page.keyboard.press("Space");
   if (step.enter) return (await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]))[0];
   return null;
