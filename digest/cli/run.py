@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from digest.service.bootstrap import Setup
     from digest.storage.base import Store
 
+_MOST_ERRORS = 50
+
 
 def run(
     context: typer.Context,
@@ -228,8 +230,10 @@ def _tell(
 
 
 def _tell_what_went_wrong(report: "CycleReport") -> None:
-    for error in report.errors:
+    for error in report.errors[:_MOST_ERRORS]:
         print_or_log("error", error)
+    if len(report.errors) > _MOST_ERRORS:
+        print_or_log("error", f"and {len(report.errors) - _MOST_ERRORS:,} more: see digest status")
     for note in report.notes:
         print_or_log("note", note)
 

@@ -161,10 +161,10 @@ def current_style() -> LogStyle | None:
     return handler.style if handler else None
 
 
-def is_structured() -> bool:
-    """Whether a program reads the log, so that nothing else may be written to standard error."""
+def is_all_log() -> bool:
+    """Whether nothing but records may be written to standard error: a program, or the journal, takes them."""
     style = current_style()
-    return style is not None and style.format != "text"
+    return style is not None and (style.format != "text" or style.is_journal)
 
 
 def apply_log(settings: "Log", *, sets_level: bool | None = None) -> None:
@@ -187,8 +187,8 @@ def apply_log(settings: "Log", *, sets_level: bool | None = None) -> None:
 
 
 def print_or_log(kind: Literal["error", "note"], text: str) -> None:
-    """Writes `error: …` or `note: …` to standard error; a record instead, if a program reads the log."""
-    if not is_structured():
+    """Writes `error: …` or `note: …` to standard error; a record, where there are only records."""
+    if not is_all_log():
         sys.stderr.write(f"{kind}: {text}\n")
     elif kind == "error":
         _log.error("problem cause=%s", text)

@@ -8,7 +8,9 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -117,6 +119,12 @@ def read_back(text: str, kind: str) -> list[dict[str, object]]:
 
 async def stderr_of(folder: Path, *command: str, **environ: str) -> str:
     """Of a command; with few mails it starts workers, too."""
+    return await run_in(folder, PIPE, command, environ)
+
+
+async def run_in(
+    folder: Path, stderr: int | IO[str], command: Sequence[str], environ: Mapping[str, str]
+) -> str:
     given = {
         **{name: value for name, value in os.environ.items() if not name.startswith("DIGEST_")},
         "DIGEST_STATE": str(folder / "digest.db"),
@@ -128,10 +136,10 @@ async def stderr_of(folder: Path, *command: str, **environ: str) -> str:
     }
     code = "import digest.pipeline.coordinator as it, digest.cli as cli; it.MANY = 5; cli.main()"
     words = (sys.executable, "-c", code, *command)
-    async with started_here(*words, cwd=folder, env=given, stdout=PIPE, stderr=PIPE) as process:
+    async with started_here(*words, cwd=folder, env=given, stdout=PIPE, stderr=stderr) as process:
         async with asyncio.timeout(LIMIT):
             _, text = await process.communicate()
-    return text.decode()
+    return (text or b"").decode()
 
 
 @pytest.mark.parametrize("addresses", [False, True])
@@ -168,7 +176,7 @@ async def test_each_failed_mail_of_any_worker_is_a_record_and_nothing_else_is_wr
 @pytest.mark.parametrize("kind", ["logfmt", "json"])
 async def test_what_is_wrong_in_the_settings_is_a_record_too(tmp_path: Path, kind: str) -> None:
     (tmp_path / "digest.toml").write_text(f'[log]\nformat = "{kind}"\nlevel = "loud"\n[smtp]\nport = 0\n')
-    for command in ("daemon", "run", "web"):
+    for command in ("daemon", "run"):
         records = read_back(await stderr_of(tmp_path, command), kind)
         assert {one["event"] for one in records} == {"problem"}
         assert len(records) == 2
@@ -214,3 +222,36 @@ async def test_a_changed_format_is_used_without_a_restart(tmp_path: Path) -> Non
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(LIMIT):
                 assert await process.wait() == 0
+
+
+async def test_what_a_run_prints_for_people_is_bounded_and_names_nobody_in_the_journal(
+    tmp_path: Path,
+) -> None:
+    emails = [f"reader{number}@example.org" for number in range(60)]
+    with open_alone(tmp_path / "digest.db") as store:
+        outbox_of(store, *emails)
+    entries = (f'[[subscriber]]\nemail = "{email}"\nkeywords = ["tea"]\n' for email in emails)
+    (tmp_path / "subscribers.toml").write_text("".join(entries))
+    refusals: dict[str, Answer] = {f"RCPT {email}": f"450 4.2.1 <{email}>: later" for email in emails}
+    async with serving(MailServer(answers=refusals)) as server:
+        mail = {
+            "DIGEST_SMTP__HOST": "127.0.0.1",
+            "DIGEST_SMTP__PORT": str(server.port),
+            "DIGEST_SMTP__SECURITY": "none",
+        }
+        text = await stderr_of(tmp_path, "run", "--now", NOW.isoformat(), "--force", **mail)
+        errors = [line for line in text.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 51
+        assert "reader" in errors[5]
+        assert errors[-1] == "error: and 12 more: see digest status"
+        (tmp_path / "stderr").touch()
+        place = (tmp_path / "stderr").stat()
+        with (tmp_path / "stderr").open("w") as journal:
+            command = ("run", "--now", NOW.isoformat(), "--force")
+            environ = {**mail, "JOURNAL_STREAM": f"{place.st_dev}:{place.st_ino}"}
+            await run_in(tmp_path, journal, command, environ)
+    lines = (tmp_path / "stderr").read_text().splitlines()
+    assert all(line.startswith("<3>ERROR digest.service.log: problem cause=") for line in lines)
+    assert len(lines) == 51
+    assert "@" not in "".join(lines)
+    assert lines[-1].endswith("left_out=11") or lines[-1].endswith("see digest status")
