@@ -1,6 +1,7 @@
 """A digest as a Markdown file, for notes or a static site."""
 
 import json
+import re
 from collections.abc import Iterator
 
 from digest.channels.base import Post
@@ -12,6 +13,7 @@ from digest.model.digest import Digest, Entry, Revision, groups
 from digest.model.paper import Paper, one_line
 
 GENERATOR = "arxiv-digest"
+_ADDRESS = re.compile(r":(?=//)|(?<=www)\.|@", re.IGNORECASE)
 
 
 def write_markdown(post: Post, *, with_abstracts: bool) -> str:
@@ -66,4 +68,5 @@ def _linked(paper: Paper) -> str:
 
 
 def _inline(text: str) -> str:
-    return markdown_text(one_line(text))
+    """The text in one line as it is. An address in it makes no link: one within a title would end ours."""
+    return _ADDRESS.sub(lambda found: f"&#{ord(found[0])};", markdown_text(one_line(text)))
