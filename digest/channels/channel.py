@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from digest.channels.chat.message import DIALECTS, service_in
+from digest.channels.chat.service import MISSING, is_installed
 from digest.config.parsing import channel_address, shown, unknown_key
 from digest.config.secret_file import read_secret
 from digest.config.settings import Settings
@@ -232,8 +234,11 @@ def _problems_of_url(kind: Kind, url: SecretStr | None, *, allow_private: bool) 
         yield "url: has blanks, control characters or letters that are not ASCII"
     elif kind is Kind.WEBHOOK:
         yield from _problems_of_webhook(text, allow_private=allow_private)
-    elif not re.match(r"[a-z][a-z0-9+.-]*://", text, re.IGNORECASE):
-        yield 'url: must be the address of a chat as apprise has it, as "slack://…" (digest docs channels)'
+    elif service_in(text) is None:
+        known = ", ".join(f"{scheme}://" for scheme in DIALECTS)
+        yield f"url: must be an address of apprise that begins with one of {known} (digest docs channels)"
+    elif not is_installed():
+        yield f"kind: {MISSING}"
 
 
 def _problems_of_webhook(text: str, *, allow_private: bool) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from digest.channels.base import Service
 from digest.channels.channel import Channel, Kind
+from digest.channels.chat.service import Chat
 from digest.channels.folder import Folder
 from digest.channels.webhook import Webhook
 
@@ -21,6 +22,10 @@ def _webhook(channel: Channel) -> Service:
     )
 
 
+def _chat(channel: Channel) -> Service:
+    return Chat(url=_shown(channel.url))
+
+
 def _folder(channel: Channel) -> Service:
     assert channel.folder  # noqa: S101 - `load_channels` sees to it
     return Folder(path=channel.folder, with_abstracts=channel.follower.length != "short")
@@ -31,4 +36,8 @@ def _shown(secret: SecretStr | None) -> str:
     return secret.get_secret_value()
 
 
-_SERVICES: Mapping[Kind, Callable[[Channel], Service]] = {Kind.WEBHOOK: _webhook, Kind.FOLDER: _folder}
+_SERVICES: Mapping[Kind, Callable[[Channel], Service]] = {
+    Kind.WEBHOOK: _webhook,
+    Kind.CHAT: _chat,
+    Kind.FOLDER: _folder,
+}

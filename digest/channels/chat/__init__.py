@@ -1,0 +1,1 @@
+"""Digests as one message of a chat, by apprise."""
