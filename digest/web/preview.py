@@ -79,6 +79,11 @@ class Preview:
         return self.a_day > self.most
 
     @property
+    def excess(self) -> str:
+        """What to say where `is_over` forbids to go on."""
+        return f"Together they find more than {self.most} papers a day. Make them narrower."
+
+    @property
     def is_known(self) -> bool:
         return any(one.findings for one in self.keywords)
 

@@ -68,6 +68,20 @@ class PreviewArea:
         preview = await self._preview(frame, request, texts, subscriber)
         return preview_box(self._base_url, path, texts, preview)
 
+    async def excess(
+        self, frame: Frame, request: web.Request, path: str, sent: Sent, *, subscriber: str
+    ) -> PreviewBox | None:
+        """The preview of a form whose keywords are known to find more than the operator allows.
+
+        The last ones count first: they are new. While too many previews are made, nobody is refused.
+        """
+        try:
+            texts = texts_in(sent)[::-1]
+            box = await self.box(frame, request, path, texts, subscriber=subscriber)
+        except web.HTTPTooManyRequests:
+            return None
+        return box if box.preview and box.preview.is_over else None
+
     async def answer(
         self, frame: Frame, request: web.Request, path: str, *, subscriber: str | None = None
     ) -> web.StreamResponse:

@@ -142,7 +142,7 @@ async def serving(
         )
         areas: list[Area] = [
             previewing,
-            SubscriberArea(site, mailed, own_data, judging),
+            SubscriberArea(site, mailed, own_data, judging, previewing),
             LinkMailArea(
                 LinkMailSite(settings=settings, store=store, changing=changing, pages=pages, clock=clock),
                 settings.base_url,

@@ -174,8 +174,7 @@ class SignupSite:
         form = checked.form
         if preview is None or not preview.is_over:
             return None if checked.joins else self._page(form, checked.invite, checked.notice, preview)
-        problem = f"Together they find more than {preview.most} papers a day. Make them narrower."
-        return self._page(with_keyword_error(form, problem), checked.invite, REFUSED, preview)
+        return self._page(with_keyword_error(form, preview.excess), checked.invite, REFUSED, preview)
 
     def store(self, ready: Checked, network: str) -> Found:
         """Stores a sign-up, and asks for its mail."""

@@ -123,7 +123,19 @@ class Site:
             self._changing.save_preferences_and_confirm(known.email, chosen, now=self._clock())
         return self._preferences_after(token, known, SAVED)
 
-    def previewed(self, token: str, sent: Sent, box: PreviewBox) -> Found | None:
+    def adds_keywords(self, token: str, sent: Sent) -> bool:
+        """Whether the form can be saved, and has keywords that are not followed yet."""
+        known = self._store.subscriber_for(token)
+        subscriber = self._subscriber(known.email) if known else None
+        if known is None or subscriber is None or not is_whole(sent):
+            return False
+        before = self._chosen(known)
+        chosen, form = parse_form(sent, subscriber, before, self._clock())
+        return not form.has_errors and not set(chosen.added) <= set(before.added)
+
+    def previewed(
+        self, token: str, sent: Sent, box: PreviewBox, notice: Notice | None = None
+    ) -> Found | None:
         """The form as it was sent, with the preview of its keywords. Saves nothing."""
         known = self._store.subscriber_for(token)
         if known is None:
@@ -132,7 +144,9 @@ class Site:
         if subscriber is None or chosen.left_at or not is_whole(sent):
             return self._preferences_page(token, known)
         _, form = parse_form(sent, subscriber, chosen, self._clock())
-        return self._preferences_page(token, known, sent=form, box=box)
+        if box.preview and box.preview.is_over:
+            form = replace(form, errors={**form.errors, "keywords": box.preview.excess})
+        return self._preferences_page(token, known, notice, sent=form, box=box)
 
     def _ask_owner(self, token: str, known: KnownSubscriber) -> Found:
         """Anyone with a forwarded mail can ask; only the owner of the mailbox can confirm."""

@@ -11,14 +11,23 @@ from digest.web.judging import JudgingSite
 from digest.web.keyword_rows import Sent
 from digest.web.mailed_links import MailedLinks
 from digest.web.own_data import OwnData
-from digest.web.site import Found, Site
+from digest.web.preview_area import PreviewArea
+from digest.web.site import REFUSED, Found, Site
 
 _LATER_PAGE = r"/p/{token}/interests/{page:\d{1,6}}"
 
 
 class SubscriberArea:
-    def __init__(self, site: Site, mailed: MailedLinks, own_data: OwnData, judging: JudgingSite) -> None:
+    def __init__(
+        self,
+        site: Site,
+        mailed: MailedLinks,
+        own_data: OwnData,
+        judging: JudgingSite,
+        previewing: PreviewArea,
+    ) -> None:
         self._site = site
+        self._previewing = previewing
         self._mailed = mailed
         self._own_data = own_data
         self._judging = judging
@@ -32,7 +41,7 @@ class SubscriberArea:
             web.get("/b/{token}", show(self._mailed.undoing)),
             web.post("/b/{token}", show(self._mailed.undo, in_turn=True)),
             web.get("/p/{token}", show(site.preferences)),
-            web.post("/p/{token}", self._with_form(frame, site.save_preferences)),
+            web.post("/p/{token}", self._saving(frame)),
             web.get("/p/{token}/data", show(self._own_data.data)),
             web.post("/p/{token}/data", self._with_form(frame, self._own_data.ask_erasure)),
             web.get("/p/{token}/data.json", show(self._own_data.download)),
@@ -94,6 +103,26 @@ class SubscriberArea:
     def _with_form(self, frame: Frame, page: Callable[[str, Sent], Found | None]) -> Handler:
         async def save(request: web.Request) -> web.StreamResponse:
             return await self._sent(frame, request, page)
+
+        return save
+
+    def _saving(self, frame: Frame) -> Handler:
+        async def save(request: web.Request) -> web.StreamResponse:
+            """Saves no new keywords that are known to find more than the operator allows."""
+            require_form(request)
+            await frame.found_for(request, self._site.is_of_subscriber)
+            sent, token = await frame.form(request), request.match_info["token"]
+            if await frame.in_thread(lambda: self._site.adds_keywords(token, sent)):
+                path = f"/p/{token}/preview"
+                box = await self._previewing.excess(frame, request, path, sent, subscriber=token)
+                if box:
+                    refused = box
+                    return await frame.found_for(
+                        request, lambda token: self._site.previewed(token, sent, refused, REFUSED)
+                    )
+            return await frame.found_for(
+                request, lambda token: self._site.save_preferences(token, sent), in_turn=True
+            )
 
         return save
 

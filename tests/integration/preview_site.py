@@ -47,7 +47,7 @@ class Previewing:
 
 @asynccontextmanager
 async def previewing_town(
-    folder: Path, api_url: str, *, signup: str | None = None
+    folder: Path, api_url: str, *, signup: str | None = None, most_papers_a_day: int = 200
 ) -> AsyncIterator[Previewing]:
     """`api_url` is that of an arXiv. Ada follows tea and milk, which were fetched."""
     settings = load_settings(
@@ -58,7 +58,7 @@ async def previewing_town(
             "XDG_STATE_HOME": str(folder),
         },
     )
-    async with serving_town(folder, signup=signup) as town:
+    async with serving_town(folder, signup=signup, most_papers_a_day=most_papers_a_day) as town:
         town.now = NOW
         town.found(invented_paper("2606.00001", "On tea", submitted="2026-06-15 10:00"))
         pages = links_for(BASE, town.store)(town.mail(ADA))

@@ -264,3 +264,25 @@ async def test_only_pages_with_a_preview_may_run_the_script_of_this_site(tmp_pat
             answer = await site.town.get(f"{BASE}{path}")
             assert "script-src" not in answer.headers["Content-Security-Policy"]
             assert "<script" not in answer.body
+
+
+async def test_new_keywords_that_bring_more_than_the_operator_allows_are_not_saved(tmp_path: Path) -> None:
+    papers = written_papers("Coffee", 60)
+    async with (
+        local_arxiv(papers) as arxiv,
+        previewing_town(tmp_path, arxiv.url, most_papers_a_day=5) as site,
+    ):
+        manage = f"{BASE}/p/{site.token}"
+        form = form_with((await site.town.get(manage)).body, "Save")
+        wanted = submitted(form, "Save", **{"k-new-1": "coffee"})
+        await site.preview("coffee")
+        await site.asker.step()
+        before = site.town.store.preferences()
+        refused = await site.town.post(manage, wanted)
+        assert refused.status == 422
+        assert "Together they find more than 5 papers a day." in told(refused.body)
+        assert 'value="coffee"' in refused.body
+        assert site.town.store.preferences() == before
+        narrower = submitted(form, "Save", **{"k-new-1": "coffee AND 159"})
+        assert (await site.town.post(manage, narrower)).status == 200
+        assert site.town.store.preferences() != before
