@@ -36,14 +36,21 @@ class ProblemCounts:
         self._until: float | None = None
 
     def __call__(self, store: MetricsStore) -> Mapping[str, int]:
-        """Returns the number of things that are wrong, for each kind. Raises `StateError`."""
-        with self._lock:
+        """Returns the number of things that are wrong, for each kind. Raises `StateError`.
+
+        While another request examines the state, the last numbers are returned.
+        """
+        if not self._lock.acquire(blocking=self._until is None):
+            return self._counts
+        try:
             began = self._running()
             if self._until is None or began >= self._until:
                 self._counts = self._count(store)
                 ended = self._running()
                 self._until = ended + max(_LEAST_SECONDS, _SHARE * (ended - began))
             return self._counts
+        finally:
+            self._lock.release()
 
     def _count(self, store: MetricsStore) -> Mapping[str, int]:
         subscribers = apply_preferences(self._subscribers(), store.preferences())

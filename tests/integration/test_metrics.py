@@ -4,6 +4,7 @@ import platform
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -134,6 +135,31 @@ def test_problems_are_counted_once_a_minute_and_less_where_it_takes_long(
         now[0] = moment
         counts(store)
     assert counted[2:] == [200, 410]
+
+
+def test_a_request_does_not_wait_while_another_one_examines_the_state(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    counts = ProblemCounts(lambda: [ADA], lambda: NOW, running=lambda: now[0])
+    first = counts(store)
+    now[0] = 100
+    begun, may_end = threading.Event(), threading.Event()
+
+    def examined(*given: object, **options: object) -> object:
+        begun.set()
+        assert may_end.wait(LIMIT)
+        return examine(store, [], now=NOW)
+
+    monkeypatch.setattr("digest.service.problem_counts.examine", examined)
+    other = threading.Thread(target=counts, args=(store,))
+    other.start()
+    try:
+        assert begun.wait(LIMIT)
+        assert counts(store) is first
+    finally:
+        may_end.set()
+        other.join(LIMIT)
 
 
 @with_promtool

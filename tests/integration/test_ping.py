@@ -167,10 +167,14 @@ async def test_a_cycle_of_this_host_is_told_and_one_of_another_host_is_not() -> 
         daemon.mailed()
         daemon.mailed(sent=1)
         daemon.mailed(is_server_down=True)
+        daemon.mailed()
+        daemon.mailed(is_server_down=True)
+        daemon.mailed(composed=1)
+        daemon.mailed(fetch_failed_at=NOW)
         daemon.mailed(composed=1)
         daemon.pinger.fetched()
         daemon.mailed(fetch_failed_at=NOW)
-        daemon.mailed(fetch_failed_at=NOW)
+        daemon.mailed()
         assert await pings(switch, daemon, 4) == ["/x", "/x/fail", "/x", "/x/fail"]
 
 
