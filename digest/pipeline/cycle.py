@@ -13,6 +13,7 @@ from digest.config.memory import trim_heap
 from digest.errors import DigestError
 from digest.mail.message import SenderIdentity
 from digest.mail.transport import Transport
+from digest.pipeline.cleanup import clean_up
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.confirm import confirm_changes
 from digest.pipeline.deliver import Composing, DeliveryReport, StartWorkers, deliver
@@ -27,7 +28,6 @@ from digest.pipeline.serve_channel import ChannelJob, ChannelReport
 from digest.sources.arxiv.calendar import last_announcement, why_quiet
 from digest.sources.base import Source
 from digest.storage.base import Store
-from digest.storage.pipeline_stores import CleanupStore
 from digest.storage.rate_limit import UNLIMITED, Limits
 from digest.storage.values import SubscriberStatus
 from digest.subscribers.preferences import Preferences, apply_preferences
@@ -358,7 +358,7 @@ class Cycle:
                 await self._finish(subscribers, brakes, now)
 
     async def _finish(self, subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime) -> None:
-        await asyncio.to_thread(clean_up, self.store, now=now, lookback=self.lookback)
+        await asyncio.to_thread(clean_up, self.store, self.subscribers, now=now, lookback=self.lookback)
         if self.transport is None:
             return
         if self.sender_identity:
@@ -407,14 +407,3 @@ def due_now(now: datetime) -> Due:
 
 def _never_due(subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
     return None
-
-
-def clean_up(store: CleanupStore, *, now: datetime, lookback: timedelta) -> None:
-    """Archives old papers, and deletes mailings that ended long ago, and sign-ups that nobody confirmed.
-
-    Raises `StateError` if the state cannot be read or written.
-    """
-    store.archive(now=now, lookback=lookback)
-    store.forget_signups(now=now)
-    while store.prune(now=now):
-        pass

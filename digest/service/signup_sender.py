@@ -7,8 +7,9 @@ from functools import partial
 
 from digest.pipeline.leases import SIGNING_UP, leased
 from digest.pipeline.signup_mails import send_signup_mails
+from digest.service import long_tasks
 from digest.service.bootstrap import Setup
-from digest.service.long_tasks import LOOK_UP, LongTasks
+from digest.service.long_tasks import LongTasks
 from digest.service.mail_setup import writer_setup_for
 from digest.service.transports.base import transport_kind
 from digest.storage.base import Store
@@ -39,7 +40,7 @@ class SignupSender(LongTasks):
             async with leased(self._store, SIGNING_UP) as lease:
                 if lease is not None:
                     await self._send(now)
-        return self._clock() + LOOK_UP
+        return self._clock() + long_tasks.LOOK_UP
 
     async def _send(self, now: datetime) -> None:
         setup = self._setup()

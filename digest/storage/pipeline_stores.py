@@ -7,6 +7,7 @@ from typing import Protocol
 from digest.model.paper import ArxivId, Paper
 from digest.sources.window import Coverage
 from digest.storage.news_facts import NewsFacts
+from digest.storage.personal_data import PersonalDataStore
 from digest.storage.rate_limit import Limits, Turn
 from digest.storage.values import (
     AddressChange,
@@ -410,7 +411,7 @@ class MailStore(ComposeStore, DeliverStore, Protocol):
     """All that a mailing needs: it composes digests, and delivers them."""
 
 
-class CleanupStore(Protocol):
+class CleanupStore(PersonalDataStore, Protocol):
     """Frees space in the state."""
 
     def archive(self, *, now: datetime, lookback: timedelta) -> int:

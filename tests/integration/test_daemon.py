@@ -33,6 +33,7 @@ from digest.subscribers.preferences import Preferences
 from tests.entries import add_entries
 from tests.factories import invented_paper, moment
 from tests.fakes import FakeSource
+from tests.forms import form_with, submitted
 from tests.integration.certificates import issued
 from tests.integration.idle_daemon import SUBSCRIBER, idle_daemon
 from tests.integration.mail_server import Answer, Do, MailServer, serving
@@ -439,6 +440,40 @@ async def test_a_click_in_a_mail_ends_the_mails(
             assert answer.status == 200
         town.set_clock("2026-06-11 07:01")
         await until(lambda: len(town.mails()) == 3)
+
+
+async def test_who_signs_up_gets_their_mail_at_once_and_then_a_first_digest(
+    tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "digest.service.daemon")
+    base = "https://d.example.org"
+    web = {
+        "DIGEST_WEB__BASE_URL": base,
+        "DIGEST_WEB__LISTEN": "127.0.0.1:0",
+        "DIGEST_WEB__SIGNUP": "open",
+    }
+    async with (
+        running(tmp_path, ear, "2026-06-08 22:00", **web) as town,
+        ClientSession() as session,
+    ):
+        await until(lambda: town.store.covered_at())
+        (address,) = re.findall(r"web pages served url=(\S+)", caplog.text)
+        async with session.get(f"{address}/join") as answer:
+            form = form_with(await answer.text(), "Sign up")
+        town.set_clock("2026-06-08 22:01")
+        chosen = {"email": "bo@example.org", "k-new-1": "day 8", "at": "07:00", "timezone": "UTC"}
+        async with session.post(f"{address}/join", data=submitted(form, "Sign up", **chosen)) as answer:
+            assert answer.status == 200
+        await until(town.mails)
+        (mail,) = mails_in(town)
+        (link,) = set(re.findall(rf"{base}(/c/[\w-]+)", mail.as_string()))
+        async with session.get(address + link) as answer:
+            button = form_with(await answer.text(), "Subscribe")
+        await session.post(address + link, data=submitted(button, "Subscribe"))
+        await until(lambda: len(town.store.covered_at()) == 2)
+        town.set_clock("2026-06-09 07:01")
+        await until(lambda: len(town.mails()) == 3)
+    assert [mail["To"] for mail in mails_in(town)].count("<bo@example.org>") == 2
 
 
 def mails_in(town: Town) -> list[Message]:

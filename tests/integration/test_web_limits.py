@@ -189,6 +189,8 @@ async def test_doctor_finds_the_pages_and_what_is_no_page_of_ours(town: Town) ->
 async def test_doctor_tells_of_a_proxy_that_hides_its_clients(town: Town) -> None:
     url = f"{BASE}/healthz"
     hidden, told = await town.get("/healthz"), await town.get("/healthz", X_Forwarded_For="192.0.2.1:80")
+    found = judge_answer(url, hidden.status, hidden.body.encode(), takes_signups=True)
+    assert "guessing of links and sign-ups are not limited" in found.said
     found = judge_answer(url, hidden.status, hidden.body.encode())
     assert (found.verdict, "sends no client address" in found.said) == (Verdict.WARNING, True)
     assert judge_answer(url, told.status, told.body.encode()).verdict is Verdict.OK

@@ -38,7 +38,7 @@ async def check_pages(web: Web) -> AsyncIterator[Finding]:
     except aiohttp.ClientError as error:
         yield _not_there(url, str(error))
     else:
-        yield judge_answer(url, status, body)
+        yield judge_answer(url, status, body, takes_signups=web.signup is not None)
 
 
 async def check_admin(web: Web, admin: Admin) -> AsyncIterator[Finding]:
@@ -67,7 +67,7 @@ def _not_there(url: str, why: str) -> Finding:
     return warning(_NAME, f"{url}: {why}", f"start the service; if it runs, check the proxy: {_PROXY}")
 
 
-def judge_answer(url: str, status: int, body: bytes) -> Finding:
+def judge_answer(url: str, status: int, body: bytes, *, takes_signups: bool = False) -> Finding:
     """Judges the answer of `/healthz`, as it came through the proxy."""
     try:
         found = json.loads(body)
@@ -80,6 +80,7 @@ def judge_answer(url: str, status: int, body: bytes) -> Finding:
         said = f"{url} answers {status}, but not with these pages"
         return failed(_NAME, said, f"correct web.base_url or the proxy: {_PROXY}")
     if not found.get("client_is_known", True) and urlsplit(url).scheme == "https":
-        said = "they work, but the proxy sends no client address, so guessing of links is not limited"
+        unlimited = "guessing of links and sign-ups are" if takes_signups else "guessing of links is"
+        said = f"they work, but the proxy sends no client address, so {unlimited} not limited"
         return warning(_NAME, said, f"set X-Forwarded-For in the proxy, or set web.trusted_proxies: {_PROXY}")
     return ok(_NAME, f"they work at {url.removesuffix('/healthz')}")
