@@ -60,7 +60,7 @@ async def test_feeds_become_keywords_with_their_volume(tmp_path: Path, arxiv: Lo
     assert lines[1].startswith("compiler: ")
     assert lines[1].endswith(" papers a day")
     assert lines[2].startswith("cat:cs.LG: ")
-    assert lines[3] == "Left out, not from arXiv (1): line 4 https://blog.example.org/feed"
+    assert lines[3] == "Left out, not from arXiv (1): line 4: https://blog.example.org/feed"
     assert 'keywords = ["compiler", "cat:cs.LG"]' in (tmp_path / "subscribers.toml").read_text()
     again = await take_over(tmp_path, arxiv, FEEDS)
     assert f'{ADA} already follows "compiler", "cat:cs.LG".' in again.stdout

@@ -38,6 +38,7 @@ def problems(found: Subscriptions) -> list[tuple[int, str]]:
         ("http://export.arxiv.org/api/query?search_query=cat:cs.LG&start=0&id_list=", ["cat:cs.LG"]),
         ("export.arxiv.org/api/query?search_query=x", None),
         ("https://rss.arxiv.org/rss/cs.TEA", None),
+        ("https://rss.arxiv.org/rss/+", None),
         ("http://export.arxiv.org/api/query?id_list=2606.00001", None),
         ("https://arxiv.org/abs/2606.00001", None),
         ("https://blog.arxiv.org/feed/", None),
@@ -155,6 +156,8 @@ def test_of_a_mixed_opml_the_feeds_of_arxiv_are_taken() -> None:
             "entities are declared",
         ),
         (b"", "not well-formed XML"),
+        (OPML.replace(b"UTF-8", b"UTF8-9"), "line 1: unknown encoding: UTF8-9"),
+        (OPML.replace(b"UTF-8", b"big5"), "line 1: multi-byte encodings are not supported"),
     ],
 )
 def test_a_broken_or_hostile_opml_is_refused(document: bytes, expected: str) -> None:

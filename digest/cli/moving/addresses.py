@@ -36,6 +36,8 @@ def keywords_of_address(address: str) -> tuple[Asked, ...]:
         return (_searched(parts.query),)
     if found := _FEED.fullmatch(path):
         names = _VERSION.sub("", found["categories"]).replace(" ", "+").split("+")
+        if not any(names):
+            raise NotAKeyword("it names no category")
         return tuple(keyword_of_category(name) for name in names if name)
     if found := _AUTHOR.fullmatch(path):
         note = "arXiv's feed is of one person; the keyword finds everyone of this name"

@@ -58,6 +58,8 @@ def feeds_of_opml(document: bytes) -> tuple[Feed, ...]:
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         raise ConfigurationError(f"line {error.lineno}: not well-formed XML: {reason}") from error
+    except (LookupError, ValueError) as error:  # of the parser, about the encoding that is declared
+        raise ConfigurationError(f"line 1: {error}") from error
     return tuple(feeds)
 
 

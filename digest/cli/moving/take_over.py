@@ -10,6 +10,7 @@ import typer
 from digest.cli.moving.found import LeftOut, Place, Problem, Subscriptions
 from digest.config.parsing import counted
 from digest.errors import ConfigurationError, SourceError
+from digest.model.paper import one_line
 
 if TYPE_CHECKING:
     from digest.config.settings import Settings
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _SPAN = timedelta(days=14)
 _MOST_ASKED = 20
 _SHOWN = 3
+_LONGEST = 120
 _MANY = 10
 """Papers a day, from which on a keyword is worth narrowing."""
 
@@ -47,7 +49,12 @@ def _refuse(path: Path, found: Subscriptions, keywords: Sequence[str]) -> None:
 
 
 def _problem(path: Path, problem: Problem) -> str:
-    return f"{path}, line {problem.place.line}: {problem.place.text}: {problem.reason}"
+    return f"{path}, {_place(problem.place)}: {one_line(problem.reason)}"
+
+
+def _place(place: Place) -> str:
+    text = one_line(place.text)
+    return f"line {place.line}: {text if len(text) <= _LONGEST else f'{text[: _LONGEST - 1]}…'}"
 
 
 def _lines(found: Subscriptions, keywords: Sequence[str], papers: Mapping[str, float]) -> Iterator[str]:
@@ -71,7 +78,7 @@ def _left_out(left_out: Sequence[LeftOut]) -> Iterator[str]:
     for one in left_out:
         by_reason.setdefault(one.reason, []).append(one.place)
     for reason, places in by_reason.items():
-        shown = ", ".join(f"line {place.line} {place.text}" for place in places[:_SHOWN])
+        shown = ", ".join(map(_place, places[:_SHOWN]))
         yield f"Left out, {reason} ({len(places)}): {shown}{', …' if len(places) > _SHOWN else ''}"
 
 
