@@ -18,6 +18,8 @@ from digest.web.preview_findings import Findings
 MOST_KEYWORDS = 20
 """Of one preview. Who has more keywords sees the first ones."""
 
+_ANNOUNCEMENTS_A_WEEK = 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
@@ -84,8 +86,8 @@ class Preview:
         return f"Together they find more than {self.most} papers a day. Make them narrower."
 
     @property
-    def is_known(self) -> bool:
-        return any(one.findings for one in self.keywords)
+    def known(self) -> int:
+        return sum(1 for one in self.keywords if one.findings)
 
     @property
     def chart(self) -> Chart | None:
@@ -94,7 +96,7 @@ class Preview:
     @property
     def said(self) -> str:
         """All in one sentence, for who hears the page."""
-        told = [f"{rate(self.a_day)} together"] if self.is_known else []
+        told = [f"{rate(self.a_day)} together"] if self.known else []
         counts = {
             "with a mistake": sum(1 for one in self.keywords if one.mistake),
             "too broad": sum(1 for one in self.keywords if one.is_broad),
@@ -251,10 +253,15 @@ def preview_url(address: str, texts: Sequence[str]) -> str:
 
 
 def rate(a_day: float) -> str:
-    """How many papers a day, rounded as far as it says something."""
+    """How many papers a day, or for few of them a week, rounded as far as it says something."""
+    if not a_day:
+        return "no papers"
     if a_day >= 10:
         return f"{a_day:,.0f} papers a day"
-    return "no papers" if not a_day else f"{max(a_day, 0.1):.1f} papers a day"
+    if a_day >= 1:
+        return f"{a_day:.1f} papers a day"
+    a_week = round(a_day * _ANNOUNCEMENTS_A_WEEK)
+    return f"{counted(a_week, 'paper')} a week" if a_week else "less than 1 paper a week"
 
 
 def _chart(key: str, days: Sequence[date], by_day: Sequence[int]) -> Chart | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from digest.service import preview_asker
 from digest.storage.previews import WISHES_OF_ONE_PLACE
 from tests.factories import invented_paper
 from tests.forms import form_with, submitted
@@ -25,7 +26,7 @@ async def test_a_keyword_that_somebody_follows_is_shown_at_once_and_asks_nobody(
         assert answer.status == 200
         assert "<svg" in answer.body
         assert "On tea" in answer.body
-        assert "0.1 papers a day" in told(answer.body)
+        assert "less than 1 paper a week" in told(answer.body)
         assert "http-equiv" not in answer.body
         assert await site.minute_passes() is None
 
@@ -122,7 +123,7 @@ async def test_a_keyword_with_too_many_papers_does_not_hide_the_others_for_long(
             await site.minute_passes()
         said = await site.said("coffee", "cocoa")
         assert "About 90 papers a day" in said
-        assert "0.2 papers a day" in said
+        assert "1 paper a week" in said
 
 
 @pytest.mark.parametrize(
@@ -155,6 +156,14 @@ async def test_an_arxiv_that_is_down_is_said_and_nothing_else_fails(tmp_path: Pa
         await site.asker.step()
         assert "arXiv did not answer" in await site.said("coffee")
         assert "On tea" in await site.said("tea")
+
+
+async def test_an_arxiv_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview_asker, "_LONGEST", timedelta(seconds=0.3))
+    async with arxiv_server(hangs) as arxiv, previewing_town(tmp_path, arxiv.url) as site:
+        await site.preview("coffee")
+        assert await site.asker.step() == timedelta(0)
+        assert "arXiv did not answer. It is asked again in about 2 minutes." in await site.said("coffee")
 
 
 async def test_a_fetch_ends_a_request_for_previews_and_lets_none_begin(tmp_path: Path) -> None:

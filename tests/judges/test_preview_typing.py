@@ -58,7 +58,7 @@ async def test_the_preview_comes_while_a_keyword_is_typed(tmp_path: Path) -> Non
         shown = await there.visit(
             opening(JOIN), tabbing("Keyword 1"), typing("tea"), until("On tea"), AXE, width=360, is_dark=True
         )
-        assert "0.1 papers a day" in shown.last.text
+        assert "less than 1 paper a week" in shown.last.text
         assert "Numbers" in shown.last.text
         assert shown.last.address == JOIN
 

@@ -153,7 +153,7 @@ def test_together_each_paper_counts_once() -> None:
     preview = previewed(["tea", "milk"], known(*papers("Tea with milk", "Tea", "Milk")))
     assert preview.by_day[-2:] == (3, 0)
     assert preview.a_day == 0.3
-    assert preview.said == "Preview: 0.3 papers a day together."
+    assert preview.said == "Preview: 2 papers a week together."
 
 
 def test_the_same_keyword_is_shown_once() -> None:
@@ -198,7 +198,7 @@ def test_waits_and_mistakes_are_counted_in_the_sentence() -> None:
     assert preview.is_waiting
     assert preview.has_mistakes
     assert preview.said == (
-        "Preview: 0.1 papers a day together, 1 keyword with a mistake, 1 keyword not known yet."
+        "Preview: less than 1 paper a week together, 1 keyword with a mistake, 1 keyword not known yet."
     )
     assert preview_of(parsed([]), {}, {}, texts=[], most=9).said == "Preview: no keywords."
 
@@ -212,7 +212,9 @@ def test_a_single_letter_has_its_caution() -> None:
     ("number", "said"),
     [
         (0, "no papers"),
-        (0.03, "0.1 papers a day"),
+        (0.03, "less than 1 paper a week"),
+        (0.2, "1 paper a week"),
+        (0.96, "5 papers a week"),
         (3.25, "3.2 papers a day"),
         (1234.4, "1,234 papers a day"),
     ],
