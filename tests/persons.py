@@ -3,6 +3,7 @@
 from digest.config.parsing import address_key
 from digest.interest.judgements import Origin, example_of
 from digest.model.paper import ArxivId
+from digest.storage.admin_stores import AuditEntry
 from digest.storage.base import Store
 from digest.storage.signups import NewSignup, SignupLimits
 from digest.storage.values import UnreadMail
@@ -36,5 +37,6 @@ def live(store: Store) -> None:
     store.suppress(ADA, cause=f"550 <{ADA}> is unknown", now=NOW)
     store.keep_unread(UnreadMail(number=0, received_at=NOW, sender=ADA, subject="x"), f"To: {ADA}".encode())
     store.sign_up(NewSignup(email=ADA, content=f'{{"email": "{ADA}"}}'), network="", limits=LIMITS, now=NOW)
+    store.note_action(AuditEntry(at=NOW, who="grace", action="rename", address=ADA, details=f"from {ADA}"))
     entry = StoredEntry(address=address_key(ADA), content=f'{{"email": "{ADA}", "keywords": ["tea"]}}')
     assert store.change_entries([EntryChange(before=None, after=entry)])

@@ -364,7 +364,11 @@ class Daemon(LongTasks):
             if preferences == self._preferences:
                 return
             if _enrolled_by(preferences) != _enrolled_by(self._preferences):
-                await self._enrol()
+                # After a change of address, the former entry must not be enrolled again.
+                if await self._fingerprint() != self._setup.fingerprint:
+                    await self._reread()
+                if preferences != self._preferences:
+                    await self._enrol()
                 self._fetch_now.set()
             else:
                 self._preferences = preferences
