@@ -1,9 +1,10 @@
 // {chromium, host, port, visits: [{name, scheme, width, script, steps}]} -> per visit {name, steps, errors, hosts}
 //
 // A step is one thing that a person does, {open: address}, {follow: link}, {press: button}, {tick: label} or
-// {fill: [label, text]}, {wait: milliseconds}, or {axe: true}; by keyboard {tab: name} to what has that name, {type: text}, {space: true} and
-// {enter: true}, which leads to another page. What each led to: {address, status, title, text, html, violations}. `host` is reached at `port`
-// of this machine, and no other host at all. {until: text} waits for text. With `scripts: false` pages run none.
+// {fill: [label, text]}, {wait: milliseconds}, or {axe: true}; by keyboard {tab: name} to what has that name,
+// {type: text}, {space: true} and {enter: true}, which leads to another page. What each led to: {address, status,
+// title, text, html, violations}. `host` is reached at `port` of this machine, and no other host at all.
+// {until: text} waits for text. With `scripts: false` pages run none.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { json } from "node:stream/consumers";
