@@ -173,6 +173,7 @@ FAULTS: dict[str, Fault] = {
     "an unknown key": header(kid="two"),
     "another issuer": claims(iss="https://evil.example"),
     "another client": claims(aud="another"),
+    "another client, for us as its party": claims(aud="another", azp="digest"),
     "several clients, no party": claims(aud=["digest", "another"]),
     "several clients, another party": claims(aud=["digest", "another"], azp="another"),
     "no client": claims(aud=None),
@@ -191,7 +192,7 @@ FAULTS: dict[str, Fault] = {
         provider.user_info.update(email_verified=None),
     )[0],
     "another address": claims(email="mallory@lab.example"),
-    "the address as a subject": claims(email=None, email_verified=None, sub="grace@lab.example"),
+    "the address as a subject": lambda provider: setattr(provider, "user", {"sub": "grace@lab.example"}),
     "another subject in the user info": lambda provider: (
         claims(email=None)(provider),
         provider.user_info.update(sub="4712"),
@@ -261,6 +262,15 @@ async def test_an_answer_is_taken_once_and_only_from_the_browser_that_asked(brow
     assert browser.provider.asked.count("/token") == tokens_asked
 
 
+async def test_an_answer_to_somebody_else_is_refused(browser: Browser) -> None:
+    """Who gets another one to open it would let them work under a name that is not theirs."""
+    theirs = await browser.begin()
+    browser.cookies.clear()
+    await browser.begin()
+    assert (await browser.get(theirs)).status == 403
+    assert "__Host-digest-admin" not in browser.cookies
+
+
 async def test_an_answer_that_comes_late_is_refused(browser: Browser) -> None:
     back = await browser.begin()
     browser.town.now += timedelta(minutes=11)
@@ -304,6 +314,7 @@ async def test_wrong_answers_are_limited_by_network(browser: Browser) -> None:
         {"token_endpoint": "file:///etc/passwd"},
         {"jwks_uri": ["x"]},
         {"jwks_uri": "http://[::1"},
+        {"padding": "x" * 300_000},
     ],
 )
 async def test_wrong_metadata_send_nobody_anywhere(
@@ -314,6 +325,16 @@ async def test_wrong_metadata_send_nobody_anywhere(
     assert answer.status == 503
     assert "nobody can sign in for /admin" in caplog.text
     assert "evil" not in caplog.text
+
+
+async def test_a_redirect_of_the_provider_is_not_followed(browser: Browser) -> None:
+    provider = browser.provider
+    right = json.dumps(provider._own_metadata())
+    provider.answers["/moved"] = web.Response(text=right, content_type="application/json")
+    path = "/.well-known/openid-configuration"
+    provider.answers[path] = web.Response(status=302, headers={"Location": f"{provider.issuer}/moved"})
+    assert (await browser.get("/admin/login")).status == 503
+    assert provider.asked == [path]
 
 
 async def test_a_provider_that_is_away_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
