@@ -79,10 +79,6 @@ class AuditStore(Protocol):
         """Returns up to `limit` actions, the latest first, after leaving out `skip` of them."""
         ...
 
-    def forget_actions(self, email: str) -> None:
-        """Removes the address from the entries about a subscriber, who wants to be forgotten."""
-        ...
-
 
 class AdminStore(AuditStore, Protocol):
     """What the page of the administrators reads: bounded by a page or a period."""

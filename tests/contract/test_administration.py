@@ -40,16 +40,6 @@ def test_an_action_is_forgotten_after_a_year(store: Store) -> None:
     assert [one.action for one in store.actions(limit=10)] == ["invite", "resume"]
 
 
-def test_who_wants_to_be_forgotten_is_not_in_the_log_of_actions(store: Store) -> None:
-    store.note_action(entry())
-    store.note_action(entry(address=BO))
-    store.forget_actions(ADA)
-    assert [(one.who, one.action, one.address, one.details) for one in store.actions(limit=10)] == [
-        ("grace", "pause", BO, "until 2026-07-01"),
-        ("grace", "pause", "", ""),
-    ]
-
-
 def test_mailings_of_a_period_are_counted_by_what_became_of_them(store: Store) -> None:
     outbox_of(store, ADA, BO, CY, DI)
     first, second, third, last = claim(store)

@@ -46,7 +46,7 @@ PURE = re.compile(
     r"|mail\.(message|links|mime|bounces|delivery_reports)|mail\.smtp\.reply_(codes|text)"
     r"|mail\.citations\.|mail\.rendering\.(?!templates|renderer|template_check)"
     r"|pipeline\.(compose|news|keyword_report|shared_entries|discover|merge|outlook|schedule|explain|policy)$"
-    r"|web\.(client_address|own_forms|signup_form|preferences_form|feeds|charts)"
+    r"|web\.(client_address|signing|own_forms|signup_form|preferences_form|feeds|charts)"
     r"|cli\.doctor_checks\.email_authentication|cli\.daily_papers\."
 )
 IMPURE = {"aiohttp", "psycopg", "sqlite3", "sqlite_utils", "aiosmtplib", "typer"}

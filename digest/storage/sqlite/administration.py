@@ -57,10 +57,6 @@ class Administration(Part):
             for at, who, action, address, details in rows
         )
 
-    def forget_actions(self, email: str) -> None:
-        with self._connection.transaction() as db:
-            db.execute("UPDATE audit SET address = '', details = '' WHERE address = ?", [address_key(email)])
-
     def admin_key(self) -> bytes:
         return derived_key(self._connection.secret, "administrators")
 
