@@ -29,7 +29,7 @@ from digest.service.daemon import Daemon
 from digest.service.sd_notify import Notifier
 from digest.storage.sqlite.backup import back_up
 from digest.storage.sqlite.store import SqliteStore
-from digest.subscribers.preferences import Preferences
+from digest.subscribers.preferences import OwnKeyword, Preferences
 from tests.entries import add_entries
 from tests.factories import invented_paper, moment
 from tests.fakes import FakeSource
@@ -258,6 +258,16 @@ async def test_sighup_rereads_the_files_at_once(
         (tmp_path / "subscribers.toml").write_text(SUBSCRIBER.replace('"tea"', '"tea", "milk"'))
         os.kill(os.getpid(), signal.SIGHUP)
         await until(lambda: len(town.store.covered_at()) == 2)
+
+
+async def test_a_keyword_that_is_chosen_online_is_fetched(tmp_path: Path, ear: socket.socket) -> None:
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+        milk = Preferences(added=(OwnKeyword("milk"),))
+        town.store.save_preferences("ada@example.org", milk)
+        await until(lambda: len(town.store.covered_at()) == 2)
+        town.store.save_preferences("ada@example.org", Preferences())
+        await until(lambda: len(town.store.covered_at()) == 1)
 
 
 async def test_a_broken_file_is_told_of_once_and_the_last_good_one_serves(

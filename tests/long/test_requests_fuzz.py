@@ -17,6 +17,19 @@ PIECES = (
 )
 
 
+FORMS = tuple(
+    f"POST {path} HTTP/1.1\r\n{{HOST}}{{FORM}}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    for path, body in (
+        ("/p/{}", "at=07:00&weekly=never&length=normal&timezone=UTC&k-new-1=tea+AND&paused_until="),
+        ("/p/{}/address", "email=nobody"),
+        ("/p/{}/data", "erase=no"),
+        ("/p/{}/interests/2", "forget=no"),
+        ("/link", "email=ada@example.org&stamp=1.2"),
+    )
+)
+"""Forms that change nothing."""
+
+
 async def test_no_damage_ends_the_server_changes_the_state_or_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -25,7 +38,7 @@ async def test_no_damage_ends_the_server_changes_the_state_or_is_logged(
     async with serving_town(tmp_path) as town:
         token, state = token_of(town), town.state()
         good = f"GET /p/{token} HTTP/1.1\r\n{HOST}\r\n".encode()
-        requests = [good, *(filled(request, token) for request in REQUESTS.values())]
+        requests = [good, *(filled(request, token) for request in (*REQUESTS.values(), *FORMS))]
         for seed in range(3_000):
             answer = await said_to(town, damaged(requests, PIECES, seed), half_close=True)
             assert not answer or answer.startswith((b"HTTP/1.", b"<!DOCTYPE")), seed
