@@ -55,11 +55,6 @@ def network_mark(secret: str, network: str) -> bytes:
     return blake2b(network.encode(), digest_size=_MARK_BYTES, key=secret.encode(), person=b"network").digest()
 
 
-def form_key(secret: str) -> bytes:
-    """Returns the key with which the pages sign their own forms."""
-    return blake2b(b"", digest_size=32, key=secret.encode(), person=b"forms").digest()
-
-
 def seal(secret: str, kind: Kind, number: int, about: str) -> str:
     """Returns the token of row `number`. `about` makes it invalid for a later row with this number."""
     code = _hash(secret, kind, f"{number} {about}".encode(), _CODE_BYTES)

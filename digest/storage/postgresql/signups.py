@@ -13,7 +13,7 @@ from digest.storage.postgresql.locks import Lock, hold
 from digest.storage.postgresql.preferences import SavedPreferences, row_named_by
 from digest.storage.postgresql.row_mapping import storable, whole_second
 from digest.storage.signups import Confirming, Invite, NewSignup, Signup, SignupAnswer, SignupLimits
-from digest.storage.tokens import Kind, form_key, network_mark, new_nonce, seal, subscriber_links
+from digest.storage.tokens import Kind, derived_key, network_mark, new_nonce, seal, subscriber_links
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.stored import EntryChange
 
@@ -153,7 +153,7 @@ class Signups(Part):
         return seal(self._connection.secret, Kind.SUBSCRIBER, number, subscriber_links(address, links))
 
     def form_key(self) -> bytes:
-        return form_key(self._connection.secret)
+        return derived_key(self._connection.secret, "forms")
 
     def _signup(self, row: Sequence[Any]) -> Signup:
         nonce, number, email, content, invite, written_at, mailed_at, attempts, confirmed_at = row

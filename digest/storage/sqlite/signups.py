@@ -14,7 +14,7 @@ from digest.storage.sqlite.editions import Editions, Part
 from digest.storage.sqlite.entries import SubscriberEntries
 from digest.storage.sqlite.preferences import SavedPreferences, row_named_by
 from digest.storage.sqlite.row_mapping import moment_of, text_of
-from digest.storage.tokens import Kind, form_key, network_mark, new_nonce, seal, subscriber_links
+from digest.storage.tokens import Kind, derived_key, network_mark, new_nonce, seal, subscriber_links
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.stored import EntryChange
 
@@ -149,7 +149,7 @@ class Signups(Part):
         return seal(self._connection.secret, Kind.SUBSCRIBER, number, subscriber_links(address, links))
 
     def form_key(self) -> bytes:
-        return form_key(self._connection.secret)
+        return derived_key(self._connection.secret, "forms")
 
     def _signup(self, row: Sequence[Any]) -> Signup:
         nonce, number, email, content, invite, written_at, mailed_at, attempts, confirmed_at = row
