@@ -5,10 +5,11 @@ from pathlib import Path
 
 from digest.config.parsing import address_key
 from digest.storage.base import Store
+from digest.storage.values import MailingState
 from digest.subscribers.preferences import Preferences, apply_preferences, left_mark
 from tests.contract.back_ends import BackEnd
 from tests.persons import ADA, BO, ENTRIES, live
-from tests.stores import NOW, found, key, new_for, record
+from tests.stores import LEASE, NOW, claim, found, key, new_for, record, record_results
 
 
 def test_all_that_is_stored_is_given_out(store: Store) -> None:
@@ -44,6 +45,20 @@ def test_after_an_erasure_no_value_names_the_person_and_others_have_lost_nothing
     assert store.personal_data(BO).mailings == others
     assert new_for(store, BO) == set()
     assert store.restored() is None
+
+
+def test_a_mail_in_hand_at_an_erasure_is_not_tried_again_and_its_reply_is_not_kept(
+    store: Store, back_end: BackEnd, tmp_path: Path
+) -> None:
+    live(store)
+    store.resume(ADA, now=NOW)
+    (mailing,) = (one for one in claim(store, now=NOW + LEASE) if one.digest.email == ADA)
+    store.erase(ADA, keeps_mark=False, now=NOW)
+    record_results(store, mailing, MailingState.DEFERRED, f"451 <{ADA}> later", due_at=NOW)
+    store.reclaim(now=NOW + 2 * LEASE, latest=NOW + 3 * LEASE)
+    later = store.claim(now=NOW + 3 * LEASE, until=NOW + 4 * LEASE, limit=9)
+    assert {one.digest.email for one in later} <= {BO}
+    assert "unmistakable" not in back_end.dump(tmp_path).casefold()
 
 
 def test_a_mark_keeps_somebody_from_being_enrolled_until_they_subscribe(

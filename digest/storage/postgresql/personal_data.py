@@ -10,7 +10,7 @@ from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.locks import Lock, hold
 from digest.storage.postgresql.mailings import MAILING_COLUMNS, read_mailings
 from digest.storage.postgresql.row_mapping import whole_second
-from digest.storage.postgresql.subscriptions import enrol_anew, give_up
+from digest.storage.postgresql.subscriptions import enrol_anew
 from digest.storage.postgresql.tables import read_row
 from digest.storage.tokens import new_mailing_token
 from digest.subscribers.preferences import left_mark
@@ -96,7 +96,12 @@ def _erase_subscriber(db: Database, number: int, now: datetime) -> None:
         " SET address = %s, email = 'erased', is_enrolled = false, links = links + 1 WHERE number = %s",
         [f"erased {number}", number],
     )
-    give_up(db, now)
+    # Also one that is being sent: a process that died with it must not try it again.
+    db.execute(
+        "UPDATE mailing SET state = 'failed', due_at = NULL, claimed_by = NULL, concluded_at = %s"
+        " WHERE subscriber = %s AND due_at IS NOT NULL",
+        [whole_second(now), number],
+    )
     for (mailing,) in db.execute("SELECT number FROM mailing WHERE subscriber = %s", [number]).fetchall():
         db.execute(
             """

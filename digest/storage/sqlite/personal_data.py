@@ -10,7 +10,7 @@ from digest.storage.personal_data import SECTIONS, PersonalData, StoredMailing
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
 from digest.storage.sqlite.row_mapping import moment_of, text_of
-from digest.storage.sqlite.subscriptions import enrol_anew, give_up
+from digest.storage.sqlite.subscriptions import enrol_anew
 from digest.storage.sqlite.tables import read_row
 from digest.storage.tokens import new_mailing_token
 from digest.subscribers.preferences import left_mark
@@ -94,7 +94,12 @@ def _erase_subscriber(db: Database, number: int, now: datetime) -> None:
         " SET address = ?, email = 'erased', is_enrolled = 0, links = links + 1 WHERE number = ?",
         [f"erased {number}", number],
     )
-    give_up(db, now)
+    # Also one that is being sent: a process that died with it must not try it again.
+    db.execute(
+        "UPDATE mailing SET state = 'failed', due_at = NULL, claimed_by = NULL, concluded_at = ?"
+        " WHERE subscriber = ? AND due_at IS NOT NULL",
+        [text_of(now), number],
+    )
     for (mailing,) in db.execute("SELECT number FROM mailing WHERE subscriber = ?", [number]).fetchall():
         db.execute(
             """
