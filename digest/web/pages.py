@@ -245,9 +245,12 @@ class Pages:
             notice=notice,
         )
 
-    def preview(self, preview: Preview, *, url: str) -> str:
-        """The page at `url` with nothing but a preview."""
-        return self._render("preview_page", title="Preview", preview=preview, preview_url=url)
+    def preview(self, preview: Preview, *, url: str, is_for_script: bool = False) -> str:
+        """The page at `url` with nothing but a preview; the script takes it from there into its form."""
+        action = "script" if is_for_script else ""
+        return self._render(
+            "preview_page", title="Preview", preview=preview, preview_url=url, preview_action=action
+        )
 
     def join(
         self,

@@ -229,22 +229,34 @@ def _spelt(one: OtherSpelling) -> str:
 class PreviewBox:
     """The part of a form that shows a preview, if there is one yet; the script renews it from `url`.
 
-    `again` is the address of this preview by itself.
+    `again` is the address of this preview by itself. The form is sent to `action` when a suggestion is taken;
+    it is empty if there is no form.
     """
 
     url: str
     script: str
     again: str
+    action: str
     preview: Preview | None
 
 
 def preview_box(
-    base_url: str, path: str, texts: Sequence[str] = (), preview: Preview | None = None
+    base_url: str,
+    path: str,
+    texts: Sequence[str] = (),
+    preview: Preview | None = None,
+    *,
+    action: str | None = None,
 ) -> PreviewBox:
     """The box of a form whose previews are at `path`."""
     url = f"{base_url}{path}"
-    script = f"{base_url}/preview.js"
-    return PreviewBox(url=url, script=script, again=preview_url(url, texts), preview=preview)
+    return PreviewBox(
+        url=url,
+        script=f"{base_url}/preview.js",
+        again=preview_url(url, texts),
+        action=url if action is None else action,
+        preview=preview,
+    )
 
 
 def preview_url(address: str, texts: Sequence[str]) -> str:

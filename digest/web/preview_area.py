@@ -48,7 +48,7 @@ class PreviewArea:
             """The form as it was sent, which is not saved, with the preview of its keywords."""
             require_form(request)
             await frame.found_for(request, self._site.is_of_subscriber)
-            sent, token = await frame.form(request), request.match_info["token"]
+            sent, token = with_suggestion(await frame.form(request)), request.match_info["token"]
             path = f"/p/{token}/preview"
             box = await self.box(frame, request, path, texts_in(sent), subscriber=token)
             return await frame.found_for(request, lambda token: self._site.previewed(token, sent, box))
@@ -88,7 +88,8 @@ class PreviewArea:
         """The page at `path` with the preview of the keywords in the address, for who may see it."""
         texts = asked_texts(request.query.getall("k", []))
         preview = await self._preview(frame, request, texts, subscriber)
-        html = self._pages.preview(preview, url=preview_url(f"{self._base_url}{path}", texts))
+        url = preview_url(f"{self._base_url}{path}", texts)
+        html = self._pages.preview(preview, url=url, is_for_script="page" in request.query)
         return web.Response(text=html, content_type="text/html")
 
     async def _preview(
@@ -113,3 +114,14 @@ def asked_texts(texts: Iterable[str]) -> tuple[str, ...]:
 def texts_in(sent: Sent) -> tuple[str, ...]:
     """The keywords of a form with a row for each."""
     return asked_texts(texts[-1] for name, texts in sent.items() if name.startswith("k-") and texts)
+
+
+def with_suggestion(sent: Sent) -> Sent:
+    """The form as it is after one of the suggestions was chosen: it replaces the keyword that it is for."""
+    old, _, new = (sent.get("use") or [""])[-1].partition("\n")
+    if not new:
+        return sent
+    return {
+        name: [new if name.startswith("k-") and one_line(text) == old.strip() else text for text in texts]
+        for name, texts in sent.items()
+    }

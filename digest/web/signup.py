@@ -263,7 +263,7 @@ class SignupSite:
             mark=mark_of(signup.content),
             url=f"{self._base_url}{path}",
             notice=notice,
-            box=preview_box(self._base_url, f"{path}/preview", texts, preview),
+            box=preview_box(self._base_url, f"{path}/preview", texts, preview, action=""),
         )
         return self._with_script(html, is_refused=notice is not None)
 
@@ -279,12 +279,13 @@ class SignupSite:
         preview: Preview | None = None,
     ) -> Found:
         path = f"/join/{invite.token}" if invite else "/join"
+        url = f"{self._base_url}{path}"
         html = self._pages.join(
             form=form,
-            url=f"{self._base_url}{path}",
+            url=url,
             domains=self._settings.domains,
             notice=notice,
-            box=preview_box(self._base_url, f"{path}/preview", form.texts, preview),
+            box=preview_box(self._base_url, f"{path}/preview", form.texts, preview, action=url),
         )
         return self._with_script(html, is_refused=notice is not None or form.has_errors)
 

@@ -9,7 +9,7 @@ from digest.config.web_settings import Web
 from digest.web.frame import Frame, Handler, require_form, response_for
 from digest.web.own_forms import is_foreign
 from digest.web.preview import Preview
-from digest.web.preview_area import PreviewArea, asked_texts
+from digest.web.preview_area import PreviewArea, asked_texts, with_suggestion
 from digest.web.preview_site import Busy, Previews, Visitor
 from digest.web.signup import Checked, SignupSite
 
@@ -56,7 +56,7 @@ class SignupArea:
             token = request.match_info.get("token")
             if token is not None:
                 await frame.found_for(request, self._site.is_invite)
-            sent = await frame.form(request)
+            sent = with_suggestion(await frame.form(request))
             checked = await frame.in_thread(lambda: self._site.check(token, sent))
             if isinstance(checked, Checked):
                 return await self._answer(frame, request, checked)

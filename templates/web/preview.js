@@ -64,6 +64,19 @@
     }, pause);
   }
 
+  shown.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-instead]");
+    if (!button) return;
+    event.preventDefault();
+    for (const field of form.querySelectorAll("[data-keyword]")) {
+      if (field.value.trim().replace(/\s+/g, " ") === button.dataset.of) {
+        field.value = button.dataset.instead;
+        field.focus();
+      }
+    }
+    later(0, false);
+  });
+
   form.addEventListener("input", (event) => {
     if (event.target.matches("[data-keyword]")) later(PAUSE, false);
   });

@@ -295,3 +295,29 @@ async def test_new_keywords_that_bring_more_than_the_operator_allows_are_not_sav
         narrower = submitted(form, "Save", **{"k-new-1": "coffee AND 159"})
         assert (await site.town.post(manage, narrower)).status == 200
         assert site.town.store.preferences() != before
+
+
+async def test_a_suggestion_is_taken_by_its_button_and_nothing_is_saved(tmp_path: Path) -> None:
+    async with previewing_town(tmp_path, NOWHERE) as site:
+        manage = f"{BASE}/p/{site.token}"
+        form = form_with((await site.town.get(manage)).body, "Preview")
+        wrong = submitted(form, "Preview", **{"k-new-1": "tea  or milk", "k-new-2": "cocoa"})
+        before = site.town.state()
+        shown = await site.town.post(f"{manage}/preview", wrong)
+        assert f'formaction="{manage}/preview#preview-title" formnovalidate name="use"' in shown.body
+        suggesting = form_with(shown.body, "tea OR milk")
+        taken = await site.town.post(f"{manage}/preview", submitted(suggesting, "tea OR milk"))
+        assert form_with(taken.body, "Preview").fields["k-new-1"] == ["tea OR milk"]
+        assert form_with(taken.body, "Preview").fields["k-new-2"] == ["cocoa"]
+        assert "On tea" in taken.body
+        assert "<mark>" not in taken.body
+        assert [line for line in site.town.state() if "preview_wish" not in line] == [
+            line for line in before if "preview_wish" not in line
+        ]
+
+
+async def test_a_page_without_a_form_has_no_buttons(tmp_path: Path) -> None:
+    async with previewing_town(tmp_path, NOWHERE) as site:
+        assert "<button" not in (await site.preview("tea or milk")).body
+        for_script = (await site.preview("tea or milk", page="one")).body
+        assert 'type="button" class="small" data-of="tea or milk" data-instead="tea OR milk"' in for_script

@@ -68,6 +68,11 @@ def typing(text: str) -> Step:
     return {"type": text}
 
 
+def clicking(button: str) -> Step:
+    """A button that leads to no other page."""
+    return {"click": button}
+
+
 def until(text: str) -> Step:
     """Waits until the page shows this text."""
     return {"until": text}

@@ -4,7 +4,7 @@
 // {fill: [label, text]}, {wait: milliseconds}, or {axe: true}; by keyboard {tab: name} to what has that name,
 // {type: text}, {space: true} and {enter: true}, which leads to another page. What each led to: {address, status,
 // title, text, html, violations}. `host` is reached at `port` of this machine, and no other host at all.
-// {until: text} waits for text. With `scripts: false` pages run none.
+// {until: text} waits for text, {click: button} leads nowhere else. With `scripts: false` pages run none.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { json } from "node:stream/consumers";
@@ -23,6 +23,7 @@ async function act(page, step) {
   if (step.fill) await named(step.fill[0]).fill(step.fill[1]);
   if (step.tab) return tabbing(page, step.tab);
   if (step.type) await page.keyboard.type(step.type);
+  if (step.click) await named(step.click, "button").click();
   if (step.until) await appearing(page, step.until);
   if (step.wait) await new Promise((resolve) => setTimeout(resolve, step.wait));
   if (step.space) await page.keyboard.press("Space");
