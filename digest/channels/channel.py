@@ -77,6 +77,7 @@ class Channel:
     folder: Path | None = None
     allow_private: bool = False
     url_file: Path | None = field(default=None, compare=False)
+    secret_file: Path | None = field(default=None, compare=False)
 
     @property
     def target(self) -> str:
@@ -145,6 +146,7 @@ def _channel(raw: Mapping[str, Any], settings: Settings, environ: Mapping[str, s
         folder=folder,
         allow_private=allow_private,
         url_file=Path(raw["url_file"]) if "url_file" in raw else None,
+        secret_file=Path(raw["secret_file"]) if "secret_file" in raw else None,
     )
 
 

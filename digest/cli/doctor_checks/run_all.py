@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from digest.cli.doctor_checks.arxiv import check_arxiv
+from digest.cli.doctor_checks.channels import check_channels
 from digest.cli.doctor_checks.clock import check_zones
 from digest.cli.doctor_checks.dns import Resolver, check_domain
 from digest.cli.doctor_checks.files import check_files
@@ -48,6 +49,9 @@ async def examine(
             yield finding
         if is_pinged:
             yield await _ping(setup)
+    if setup is not None and setup.settings.channel:
+        async for finding in check_channels(setup.settings, environ, setup.config_file):
+            yield finding
     async for finding in check_service():
         yield finding
 
