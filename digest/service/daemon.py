@@ -149,9 +149,7 @@ class Daemon(LongTasks):
             partial(directory_of, settings),
             clock=self._clock,
             metrics=self._metrics,
-            admin=admin_setup_for(
-                settings.admin, settings.web, settings.state, lambda: self._setup.subscribers, self._clock
-            ),
+            admin=admin_setup_for(lambda: self._setup, self._clock),
             wake_previews=self._previews.wake,
             defaults=settings.defaults,
             signed_up=self._signups.wake,

@@ -33,7 +33,11 @@ class MachineArea:
         ]
 
     async def _robots(self, request: web.Request) -> web.StreamResponse:
-        refused = ("/u/", "/p/", "/f/", "/b/", "/i/", "/c/", "/join/") if self._settings.robots else ("/",)
+        refused = (
+            ("/u/", "/p/", "/f/", "/b/", "/i/", "/c/", "/join/", "/admin")
+            if self._settings.robots
+            else ("/",)
+        )
         lines = ("User-agent: *", *(f"Disallow: {path}" for path in refused))
         return web.Response(text="".join(f"{line}\n" for line in lines))
 

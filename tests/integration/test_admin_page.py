@@ -1,6 +1,8 @@
 """The page of the administrators: what it shows, what its buttons do, and who is refused."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,8 +13,10 @@ from digest.storage.values import MailingState, PageChange
 from digest.subscribers.preferences import Preferences
 from tests.factories import make_subscriber, moment
 from tests.integration.admin_town import GRACE, HERE, Administrators, form_of, looked_after
+from tests.integration.web_requests import REQUESTS, filled, nothing_is_told, token_of
 from tests.integration.web_site import ADA, BASE, BO, NOW, serving_town, told, written
 from tests.stores import claim, record_results
+from tests.waiting import LIMIT
 
 EVIL = "https://evil.example"
 
@@ -294,6 +298,27 @@ async def test_no_page_sends_a_referrer_or_is_framed_or_kept(admins: Administrat
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["X-Robots-Tag"] == "noindex, nofollow"
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_nothing_of_a_request_is_logged_whatever_it_is(
+    admins: Administrators, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also not the token of somebody's own page, which the browser came from."""
+    token = token_of(admins.town)
+    state = admins.town.state()
+    port = int(admins.address.rpartition(":")[2])
+    for request in REQUESTS.values():
+        sent = filled(request.replace("/p/{}", "/admin/do?{}"), token)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent.replace(b"Host: x\r\n", b"Host: x\r\nX-Remote-User: grace\r\n"))
+        async with asyncio.timeout(LIMIT):
+            with suppress(ConnectionError):
+                await reader.read()
+        writer.close()
+    for headers in ({"Referer": f"{BASE}/p/{token}"}, {**GRACE, "Referer": f"{BASE}/p/{token}"}):
+        assert token not in (await admins.get(headers=headers)).body
+    nothing_is_told(caplog, token)
+    assert admins.town.state() == state
 
 
 # Long lists.

@@ -11,12 +11,13 @@ from pathlib import Path
 from aiohttp import ClientSession
 
 from digest.config.admin_settings import Admin
-from digest.config.settings import Defaults
+from digest.config.settings import DATABASE, Defaults, Settings
 from digest.config.web_settings import Web
 from digest.mail.links import Links, links_for
 from digest.model.paper import Paper
 from digest.pipeline.compose import compose
 from digest.service.admin_report import admin_setup_for
+from digest.service.bootstrap import Setup
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing, Matched
 from digest.subscribers.directory import SubscriberDirectory
@@ -123,6 +124,14 @@ async def serving_town(
     path, metrics = folder / "digest.db", Metrics()
     settings = Web.model_validate({"base_url": BASE, "listen": "127.0.0.1:0", **web})
     subscribers = list(all_subscribers)
+    setup = Setup(
+        config_file=None,
+        settings=Settings(
+            subscribers=DATABASE, state=path, web=settings, admin=Admin.model_validate(admin or {})
+        ),
+        subscribers=(),
+        fingerprint=(),
+    )
     with SqliteStore(path) as store:
         town: Town
         async with (
@@ -134,11 +143,7 @@ async def serving_town(
                 clock=lambda: town.now,
                 metrics=metrics,
                 admin=admin_setup_for(
-                    Admin.model_validate(admin or {}),
-                    settings,
-                    path,
-                    lambda: town.subscribers,
-                    lambda: town.now,
+                    lambda: replace(setup, subscribers=tuple(subscribers)), lambda: town.now
                 ),
                 defaults=Defaults(),
             ) as address,
