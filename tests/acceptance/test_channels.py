@@ -71,6 +71,16 @@ def is_clean(text: str) -> bool:
     return not re.search(r"T0KEN|whsec_|MfKQ9r8GKYqr", text)
 
 
+def of_all_processes() -> str:
+    """Their arguments and environments."""
+    shown = ""
+    for one in Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            with suppress(OSError):
+                shown += (one / name).read_bytes().decode("latin-1")
+    return shown
+
+
 async def test_each_kind_gets_its_digest_and_a_second_run_sends_nothing(tmp_path: Path) -> None:
     async with receiving() as receiver, furnished(tmp_path, receiver) as lab:
 
@@ -101,7 +111,7 @@ async def test_nothing_secret_is_printed_or_left_behind(tmp_path: Path) -> None:
     async with receiving() as receiver, furnished(tmp_path, receiver) as lab:
         receiver.answer(404)
         now = lab.days.now.isoformat()
-        outputs = []
+        outputs: dict[tuple[str, ...], str] = {}
         for arguments in (
             ("run", "--now", now),
             ("-vv", "run", "--json", "--now", now),
@@ -120,7 +130,7 @@ async def test_nothing_secret_is_printed_or_left_behind(tmp_path: Path) -> None:
             code, said = await digest(lab, *arguments)
             assert "Traceback" not in said, said
             assert is_clean(said), (arguments, said)
-            outputs.append((arguments, code, said))
+            outputs[arguments] = said
         receiver.answer(410)
         _, said = await digest(lab, "run", "--force", "--now", now)
         _, status = await digest(lab, "status", "--json", "--now", now)
@@ -131,10 +141,9 @@ async def test_nothing_secret_is_printed_or_left_behind(tmp_path: Path) -> None:
         assert is_clean(said + status)
         with closing(sqlite3.connect(lab.state_file)) as state:
             assert is_clean("\n".join(state.iterdump()))
-    said = {arguments: said for arguments, _, said in outputs}
-    assert "channel lab: 404 Not Found" in said["run", "--now", now]
-    assert said["channels", "test", "lab"] == "lab: refused: 404 Not Found\n"
-    assert "did you mean lab?" in said["channels", "test", "lap"]
+    assert "channel lab: 404 Not Found" in outputs["run", "--now", now]
+    assert outputs["channels", "test", "lab"] == "lab: refused: 404 Not Found\n"
+    assert "did you mean lab?" in outputs["channels", "test", "lap"]
 
 
 async def test_an_address_is_in_no_list_of_processes(tmp_path: Path) -> None:
@@ -153,11 +162,7 @@ async def test_an_address_is_in_no_list_of_processes(tmp_path: Path) -> None:
         ) as process:  # fmt: skip
             async with asyncio.timeout(LIMIT):
                 await reached.wait()
-            shown = ""
-            for one in Path("/proc").glob("[0-9]*"):
-                for name in ("cmdline", "environ"):
-                    with suppress(OSError):
-                        shown += (one / name).read_bytes().decode("latin-1")
+            shown = await asyncio.to_thread(of_all_processes)
             assert "digest.channels.chat.process" in shown
             assert is_clean(shown)
             os.kill(process.pid, signal.SIGKILL)
