@@ -127,7 +127,7 @@ async def test_nothing_secret_is_printed_or_left_behind(tmp_path: Path) -> None:
             ("doctor", "--json"),
             ("why", "2606.00101", "channel:lab"),
         ):
-            code, said = await digest(lab, *arguments)
+            _code, said = await digest(lab, *arguments)
             assert "Traceback" not in said, said
             assert is_clean(said), (arguments, said)
             outputs[arguments] = said
