@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import ClientSession
 
 from digest.config.admin_settings import Admin
-from digest.config.settings import DATABASE, Defaults, Settings
+from digest.config.settings import Defaults, Settings
 from digest.config.web_settings import Web
 from digest.mail.links import Links, links_for
 from digest.model.paper import Paper
@@ -127,7 +127,7 @@ async def serving_town(
     setup = Setup(
         config_file=None,
         settings=Settings(
-            subscribers=DATABASE, state=path, web=settings, admin=Admin.model_validate(admin or {})
+            subscribers="database", state=path, web=settings, admin=Admin.model_validate(admin or {})
         ),
         subscribers=(),
         fingerprint=(),
