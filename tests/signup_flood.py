@@ -8,6 +8,7 @@ from itertools import count
 from aiohttp import ClientSession
 
 from tests.forms import PageForm, submitted
+from tests.waiting import LIMIT
 
 AT_ONCE = 20
 
@@ -46,11 +47,16 @@ async def flood(
 
 
 async def meanwhile(
-    ask: Callable[[], Awaitable[int]], working: "asyncio.Task[Counter[int]]", *, pause: float
+    ask: Callable[[], Awaitable[int]],
+    working: "asyncio.Task[Counter[int]]",
+    *,
+    pause: float,
+    seconds: float = LIMIT,
 ) -> Counter[int]:
-    """What somebody else is answered until that work is done."""
+    """What somebody else is answered until that work is done. Raises `TimeoutError`."""
     statuses = Counter[int]()
-    while not working.done():
-        statuses[await ask()] += 1
-        await asyncio.sleep(pause)
+    async with asyncio.timeout(seconds):
+        while not working.done():
+            statuses[await ask()] += 1
+            await asyncio.sleep(pause)
     return statuses

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +18,9 @@ from digest.storage.factory import open_beside
 from tests.factories import invented_paper
 from tests.forms import form_with, submitted
 from tests.integration.mail_server import MailServer, serving
+from tests.processes import started_here
 from tests.signup_flood import flood, meanwhile
+from tests.waiting import LIMIT, until
 
 pytestmark = pytest.mark.long
 
@@ -63,31 +65,18 @@ def configure(folder: Path, arxiv: LocalArxiv, post: MailServer, due: dict[str, 
 @asynccontextmanager
 async def daemon(folder: Path, environ: dict[str, str], log: list[str]) -> AsyncIterator[str]:
     """The address of the pages of a daemon, which ends as it should."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "digest", "daemon"), cwd=folder, env=environ, stderr=asyncio.subprocess.PIPE
-    )
-    assert process.stderr
-    reading: asyncio.Task[None] | None = None
-    try:
-        async with asyncio.timeout(30):
-            while not (log and "web pages served" in log[-1]):
-                log.append((await process.stderr.readline()).decode())
-        address = log[-1].rpartition(" url=")[2].strip()
+    command = (sys.executable, "-m", "digest", "daemon")
+    async with started_here(*command, cwd=folder, env=environ, stderr=asyncio.subprocess.PIPE) as process:
+        assert process.stderr
         reading = asyncio.create_task(_read(process.stderr, log))
+        await until(lambda: any("web pages served" in line for line in log))
+        (address,) = [line.rpartition(" url=")[2].strip() for line in log if "web pages served" in line]
         yield address
-    finally:
-        with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(30):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            raise
-        finally:
-            if reading:
-                await reading
-    assert process.returncode == 0
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(LIMIT):
+            await process.wait()
+            await reading
+        assert process.returncode == 0
 
 
 async def _read(stream: asyncio.StreamReader, log: list[str]) -> None:
@@ -125,11 +114,9 @@ async def test_strangers_get_few_mails_and_readers_all_of_theirs(tmp_path: Path)
             flooding = asyncio.create_task(
                 flood(session, address, form, signups=SIGNUPS, networks=NETWORKS, strangers=STRANGERS)
             )
-            readers = await meanwhile(change, flooding, pause=0.5)
+            readers = await meanwhile(change, flooding, pause=0.5, seconds=20 * LIMIT)
             statuses = await flooding
-            end = max(due.values()) + timedelta(minutes=1)
-            while datetime.now(UTC) < end and not due.keys() <= {one.recipient for one in post.accepted}:
-                await asyncio.sleep(1)
+            await until(lambda: due.keys() <= {one.recipient for one in post.accepted}, 5 * LIMIT)
     assert statuses.total() == SIGNUPS
     assert statuses[200] == PER_HOUR
     assert set(readers) == {200}
