@@ -1,12 +1,12 @@
 """`digest audit`: what administrators did on their page."""
 
-import json
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.json_output import print_list
 from digest.cli.options import AsList, parse_day
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def audit(
         with open_beside(settings.state) as store:
             found = list(_all(store, address, begin))
     if as_json:
-        typer.echo(json.dumps([_as_object(one) for one in found], ensure_ascii=False, indent=2))
+        print_list(map(_as_object, found))
     elif found:
         rows = [
             (f"{one.at:%Y-%m-%d %H:%M %Z}", one.who, one.action, one.address, one.details) for one in found

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.json_output import tell
+from digest.cli.options import AsObject
 
 
 def backup(
@@ -16,6 +18,7 @@ def backup(
             metavar="PATH", help="The file to write. It is replaced if it exists.", show_default=False
         ),
     ],
+    as_json: AsObject = False,
 ) -> None:
     """Copy the state to a file and check the copy. The daemon may run meanwhile.
 
@@ -31,4 +34,5 @@ def backup(
     if not is_there(state):
         raise StateError(str(state), "does not exist yet; for the state of the service set DIGEST_STATE")
     size = back_up(state, path, now=datetime.now(UTC))
-    typer.echo(f"{path.absolute()}: {size / 1e6:,.1f} MB, checked")
+    line = f"{path.absolute()}: {size / 1e6:,.1f} MB, checked"
+    tell([line], {"path": str(path.absolute()), "bytes": size}, as_json=as_json)

@@ -1,6 +1,5 @@
 """`digest bounce`, `digest suppressions` and `digest resume`: returned mail and suppressed addresses."""
 
-import json
 import os
 import sys
 from contextlib import suppress
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import Context, context_of, problems_of
-from digest.cli.options import AsList
+from digest.cli.json_output import print_list, tell
+from digest.cli.options import AsList, AsObject
 from digest.config import os_errors
 from digest.errors import ConfigurationError, DigestError, StateError
 
@@ -80,7 +80,7 @@ def suppressions(
         objects = [
             {"email": one.email, "since": one.since_at.isoformat(), "cause": one.cause} for one in found
         ]
-        typer.echo(json.dumps(objects, ensure_ascii=False, indent=2))
+        print_list(objects)
     elif found:
         rows = [(one.email, f"{one.since_at:%Y-%m-%d %H:%M %Z}", one.cause) for one in found]
         print_table(("Address", "Since", "Cause"), rows)
@@ -100,6 +100,7 @@ def resume(
         ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", metavar="", help="All suppressed addresses.")] = False,
+    as_json: AsObject = False,
 ) -> None:
     """Mail one or more suppressed addresses again, from their next digest on."""
     from digest.config.parsing import parse_address
@@ -111,12 +112,10 @@ def resume(
             before = store.waiting()
             lifted = store.resume_since(since and since.replace(tzinfo=UTC), now=datetime.now(UTC))
             waiting = store.waiting() - before
-        for address in lifted:
-            typer.echo(f"{address} is mailed again.")
-        if lifted:
-            typer.echo(_coming(waiting))
-        if not lifted:
-            typer.echo("No address was suppressed since then." if since else "No address is suppressed.")
+        lines = [f"{address} is mailed again." for address in lifted]
+        lines += [_coming(waiting)] if lifted else []
+        none = "No address was suppressed since then." if since else "No address is suppressed."
+        tell(lines or [none], {"resumed": list(lifted), "waiting": waiting}, as_json=as_json)
         return
     try:
         email = parse_address(email)
@@ -127,7 +126,8 @@ def resume(
         if not store.resume(email, now=datetime.now(UTC)):
             raise ConfigurationError(f"{email} is not suppressed; see digest suppressions")
         waiting = store.waiting() - before
-    typer.echo(f"{email} is mailed again. {_coming(waiting)}")
+    line = f"{email} is mailed again. {_coming(waiting)}"
+    tell([line], {"resumed": [email], "waiting": waiting}, as_json=as_json)
 
 
 def _coming(waiting: int) -> str:

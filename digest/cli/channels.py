@@ -1,12 +1,12 @@
 """`digest channels`: where digests go besides mails."""
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.json_output import print_list
 from digest.cli.options import AsList
 from digest.cli.volume import with_volume
 from digest.config.parsing import channel_address
@@ -38,7 +38,7 @@ def channels(ctx: typer.Context, as_json: AsList = False) -> None:
     with open_beside(context_of(ctx).settings().state) as store:
         health = examine_channels(store, found, now=datetime.now(UTC))
     if as_json:
-        typer.echo(json.dumps([one.as_object() for one in health], ensure_ascii=False, indent=2))
+        print_list(one.as_object() for one in health)
     elif health:
         _print(health)
     else:

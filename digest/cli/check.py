@@ -1,6 +1,5 @@
 """`digest check`: everything that can be wrong in the files, without network and without a state."""
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.json_output import print_object
 from digest.cli.options import AsObject
 from digest.errors import ConfigurationError, StateError
 
@@ -44,7 +44,7 @@ def check(ctx: typer.Context, as_json: AsObject = False) -> None:
     """
     checked = _examine(context_of(ctx).config)
     if as_json:
-        typer.echo(json.dumps(_as_object(checked), ensure_ascii=False))
+        print_object(_as_object(checked))
         raise typer.Exit(2 if checked.problems else 0)
     for note in checked.notes:
         typer.echo(f"note: {note}", err=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.options import Email, parse_day
+from digest.cli.json_output import tell
+from digest.cli.options import AsObject, Email, parse_day
 from digest.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def pause(
             show_default=False,
         ),
     ],
+    as_json: AsObject = False,
 ) -> None:
     """Send a subscriber nothing before a day, as they can choose online. The first mail has what came."""
     from digest.web.preferences_form import LONGEST_PAUSE
@@ -46,15 +48,16 @@ def pause(
     _tell(
         found,
         f"{found.subscriber.email} gets no mail before {until}; what comes meanwhile is in the first mail.",
+        as_json=as_json,
     )
 
 
-def unpause(ctx: typer.Context, email: Email) -> None:
+def unpause(ctx: typer.Context, email: Email, as_json: AsObject = False) -> None:
     """End the pause of a subscriber: the next digest has the papers that were found meanwhile."""
     found = _choose(
         context_of(ctx).settings(), email, lambda one: replace(one.preferences, paused_until=None)
     )
-    _tell(found, f"The pause of {found.subscriber.email} has ended.")
+    _tell(found, f"The pause of {found.subscriber.email} has ended.", as_json=as_json)
 
 
 Muted = Annotated[
@@ -63,7 +66,7 @@ Muted = Annotated[
 ]
 
 
-def mute(ctx: typer.Context, email: Email, keyword: Muted) -> None:
+def mute(ctx: typer.Context, email: Email, keyword: Muted, as_json: AsObject = False) -> None:
     """Mute a keyword of a subscriber, as they can online: it brings nothing until it is unmuted.
 
     Papers that it finds meanwhile count as seen.
@@ -74,10 +77,10 @@ def mute(ctx: typer.Context, email: Email, keyword: Muted) -> None:
         return replace(one.preferences, muted=tuple(dict.fromkeys((*one.preferences.muted, key))))
 
     found = _choose(context_of(ctx).settings(), email, change)
-    _tell(found, f'"{found.keyword(keyword).label}" of {found.subscriber.email} is muted.')
+    _tell(found, f'"{found.keyword(keyword).label}" of {found.subscriber.email} is muted.', as_json=as_json)
 
 
-def unmute(ctx: typer.Context, email: Email, keyword: Muted) -> None:
+def unmute(ctx: typer.Context, email: Email, keyword: Muted, as_json: AsObject = False) -> None:
     """Let a muted keyword of a subscriber bring papers again, those that are found from now on."""
 
     def change(one: "_Chosen") -> "Preferences":
@@ -85,7 +88,9 @@ def unmute(ctx: typer.Context, email: Email, keyword: Muted) -> None:
         return replace(one.preferences, muted=tuple(each for each in one.preferences.muted if each != key))
 
     found = _choose(context_of(ctx).settings(), email, change)
-    _tell(found, f'"{found.keyword(keyword).label}" of {found.subscriber.email} is not muted.')
+    _tell(
+        found, f'"{found.keyword(keyword).label}" of {found.subscriber.email} is not muted.', as_json=as_json
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +146,18 @@ def _not_known(email: str) -> ConfigurationError:
     )
 
 
-def _tell(found: _Chosen, text: str) -> None:
-    email = found.subscriber.email
-    typer.echo(text if found.is_changed else f"{text} It was so before.")
+def _tell(found: _Chosen, text: str, *, as_json: bool) -> None:
+    email, chosen = found.subscriber.email, found.preferences
+    lines = [text if found.is_changed else f"{text} It was so before."]
     if found.is_changed:
-        typer.echo(
+        lines.append(
             f"This counts as their own choice: they can change it on their page,"
             f" and `digest edit {email} --forget-choices` removes all choices."
         )
+    fields = {
+        "email": email,
+        "is_changed": found.is_changed,
+        "paused_until": chosen.paused_until and chosen.paused_until.isoformat(),
+        "muted": [one.text for one in found.subscriber.keywords if one.query.key in chosen.muted],
+    }
+    tell(lines, fields, as_json=as_json)

@@ -1,12 +1,12 @@
 """`digest doctor`: checks the installation and says what to correct."""
 
-import json
 import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.context import Context, context_of, log_errors_only
+from digest.cli.json_output import print_object
 from digest.cli.options import AsObject
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def doctor(
     findings = asyncio.run(_examine(context_of(ctx), email, is_printed=not as_json, is_pinged=ping))
     code = exit_code(findings)
     if as_json:
-        typer.echo(json.dumps(as_object(findings, code), ensure_ascii=False, indent=2))
+        print_object(as_object(findings, code))
     else:
         typer.echo(_summary(findings))
     raise typer.Exit(code)

@@ -6,6 +6,7 @@ import typer
 
 from digest.cli.context import context_of
 from digest.cli.options import (
+    AsObject,
     At,
     Category,
     Crosslists,
@@ -82,6 +83,7 @@ def edit(
         ),
     ] = False,
     forget_choices: ForgetChoices = False,
+    as_json: AsObject = False,
 ) -> None:
     """Change the entry of a subscriber, or take away what it has.
 
@@ -138,7 +140,7 @@ def edit(
     if not (options or keyword or exclude or category or keys or forget_choices or _any(gone)):
         raise typer.BadParameter("say what to change: `digest edit --help` lists what there is")
     done = editor.edit(directory_of(settings), email=email, wanted=wanted, unwanted=unwanted)
-    tell_subscribed(settings, done, forget_choices=forget_choices, rejoins=False)
+    tell_subscribed(settings, done, forget_choices=forget_choices, as_json=as_json, rejoins=False)
 
 
 def _refuse_contradictions(

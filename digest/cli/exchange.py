@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from digest.cli.json_output import tell
 from digest.config.parsing import address_key, counted
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def export_subscribers(settings: "Settings", path: Path, form: "Form | None") ->
     typer.echo(f"Wrote {counted(len(entries), 'subscriber')} to {path.absolute()}.")
 
 
-def import_subscribers(settings: "Settings", path: Path, form: "Form | None", *, is_dry: bool) -> None:
+def import_subscribers(
+    settings: "Settings", path: Path, form: "Form | None", *, is_dry: bool, as_json: bool
+) -> None:
     """Takes over the entries of the file, or of standard input for `-`: all or none of them."""
     from digest.service.directory import directory_of, place_of
     from digest.subscribers import Form
@@ -46,11 +49,21 @@ def import_subscribers(settings: "Settings", path: Path, form: "Form | None", *,
     label = "standard input" if path == _STANDARD else str(path)
     entries = read_entries(_text(path), form, label, settings.defaults)
     done = import_entries(directory_of(settings), entries, is_dry=is_dry)
-    typer.echo("\n".join(_described(done, place_of(settings), is_dry=is_dry)))
-    for email in _left(settings, [*done.added, *done.changed]):
-        typer.echo(
-            f"Note: {email} had unsubscribed, and gets no mail; `digest subscribe {email}` changes that."
-        )
+    lines = _described(done, place_of(settings), is_dry=is_dry)
+    left = _left(settings, [*done.added, *done.changed])
+    lines += [
+        f"Note: {email} had unsubscribed, and gets no mail; `digest subscribe {email}` changes that."
+        for email in left
+    ]
+    fields = {
+        "place": place_of(settings),
+        "is_dry_run": is_dry,
+        "added": list(done.added),
+        "changed": list(done.changed),
+        "unchanged": done.same,
+        "unsubscribed": left,
+    }
+    tell(lines, fields, as_json=as_json)
 
 
 def _text(path: Path) -> str:

@@ -1,12 +1,12 @@
 """`digest history` and `digest resend`: what went to whom, and one of these mails again."""
 
-import json
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.json_output import print_list, print_object
 from digest.cli.options import AsList, AsObject, Email, parse_day
 from digest.errors import ConfigurationError
 
@@ -56,7 +56,7 @@ def history(
         _refuse_stranger(settings, email)
     if as_json:
         objects = [_as_object(one, _message_id(settings, one), has_ids=bool(email)) for one in found]
-        typer.echo(json.dumps(objects, ensure_ascii=False, indent=2))
+        print_list(objects)
     elif found:
         _print_table(found)
     else:
@@ -102,7 +102,7 @@ def resend(
             raise ConfigurationError(f"{email} gets no mail any more; nothing was changed")
     message_id = _message_id(settings, chosen)
     if as_json:
-        typer.echo(json.dumps(_as_object(chosen, message_id, has_ids=True), ensure_ascii=False))
+        print_object(_as_object(chosen, message_id, has_ids=True))
         return
     typer.echo(
         f"The digest of {chosen.dated_on} goes to {email} once more, as {message_id}:"

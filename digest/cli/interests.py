@@ -1,6 +1,5 @@
 """`digest like`, `digest dislike` and `digest interests`."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.json_output import print_object, tell
 from digest.cli.options import AsObject
 from digest.config.parsing import counted
 from digest.errors import ConfigurationError
@@ -36,20 +36,24 @@ _TERMS_SHOWN = 12
 _UNREAD_SHOWN = 20
 
 
-def like(ctx: typer.Context, email: Email, arxiv_ids: Papers, undo: Undo = False) -> None:
+def like(
+    ctx: typer.Context, email: Email, arxiv_ids: Papers, undo: Undo = False, as_json: AsObject = False
+) -> None:
     """Say that a subscriber likes papers: papers like these come first in their digests.
 
     The papers must have been fetched once; arXiv is not asked. Idempotent.
     """
-    _judge(ctx, email, arxiv_ids, is_liked=True, is_undone=undo)
+    _judge(ctx, email, arxiv_ids, None if undo else True, as_json=as_json)
 
 
-def dislike(ctx: typer.Context, email: Email, arxiv_ids: Papers, undo: Undo = False) -> None:
+def dislike(
+    ctx: typer.Context, email: Email, arxiv_ids: Papers, undo: Undo = False, as_json: AsObject = False
+) -> None:
     """Say that a subscriber dislikes papers: papers like these come last. None is left out.
 
     The papers must have been fetched once; arXiv is not asked. Idempotent.
     """
-    _judge(ctx, email, arxiv_ids, is_liked=False, is_undone=undo)
+    _judge(ctx, email, arxiv_ids, None if undo else False, as_json=as_json)
 
 
 def interests(
@@ -99,7 +103,10 @@ def interests(
         _show(settings, email, as_json=as_json)
 
 
-def _judge(ctx: typer.Context, email: str, texts: Sequence[str], *, is_liked: bool, is_undone: bool) -> None:
+def _judge(
+    ctx: typer.Context, email: str, texts: Sequence[str], is_liked: bool | None, *, as_json: bool
+) -> None:
+    """`None` takes back what was said."""
     from digest.interest.judgements import Origin
     from digest.storage.factory import open_store
 
@@ -108,12 +115,16 @@ def _judge(ctx: typer.Context, email: str, texts: Sequence[str], *, is_liked: bo
     examples = _examples(settings, texts)
     with open_store(settings.state) as store:
         before = {one.example.name: one.is_liked for one in store.judgements(email)}
-        if is_undone:
+        if is_liked is None:
             store.withdraw(email, [one.name for one in examples])
         else:
             store.judge(email, examples, is_liked=is_liked, origin=Origin.COMMAND, now=datetime.now(UTC))
-    for one in examples:
-        typer.echo(f"{one.name} {one.title}: {_said(before.get(one.name), None if is_undone else is_liked)}")
+    papers = [
+        {"id": one.name, "title": one.title, "was_liked": before.get(one.name), "is_liked": is_liked}
+        for one in examples
+    ]
+    lines = [f"{one.name} {one.title}: {_said(before.get(one.name), is_liked)}" for one in examples]
+    tell(lines, {"email": email, "papers": papers}, as_json=as_json)
 
 
 def _said(before: bool | None, now: bool | None) -> str:
@@ -260,7 +271,7 @@ def _show(settings: "Settings", email: str, *, as_json: bool) -> None:
         judgements = store.judgements(email)
     terms = learned_terms(judgements, limit=_TERMS_SHOWN) if judgements else ()
     if as_json:
-        typer.echo(json.dumps(_as_object(email, judgements, terms), ensure_ascii=False, indent=2))
+        print_object(_as_object(email, judgements, terms))
     elif judgements:
         _print(judgements, terms)
     else:

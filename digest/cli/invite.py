@@ -1,12 +1,12 @@
 """`digest invite`: links with which people may sign up."""
 
-import json
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.json_output import print_list, print_object
 from digest.cli.options import parse_day
 from digest.cli.output import print_table
 from digest.errors import ConfigurationError
@@ -74,7 +74,7 @@ def invite(
             found = (store.add_invite(uses=uses, until_at=_end_of(until, settings, now), now=now),)
     if as_json:
         objects = [_as_object(one, base_url, now) for one in found]
-        typer.echo(json.dumps(objects if listed else objects[0], indent=2))
+        print_list(objects) if listed else print_object(objects[0])
     elif listed:
         _print_list(found, settings, base_url, now)
     elif revoke is not None:

@@ -1,12 +1,12 @@
 """`digest keywords`: what keywords find, and how to improve them."""
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli.context import context_of, log_errors_only
+from digest.cli.json_output import print_list
 from digest.cli.options import AsList, Moment, Tried
 from digest.errors import ConfigurationError
 
@@ -59,7 +59,7 @@ def keywords(
     found = advise(queries, papers, days=days, total=total, tried=tried)
     if as_json:
         objects = [{**_as_object(one), "name": names.get(one.keyword)} for one in found]
-        typer.echo(json.dumps(objects, ensure_ascii=False, indent=2))
+        print_list(objects)
     else:
         for one in found:
             _print(one, names)

@@ -1,6 +1,5 @@
 """`digest run`: one cycle, now."""
 
-import json
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.context import INTERRUPTED, context_of, log_as_set, problems_of
+from digest.cli.json_output import print_object
 from digest.cli.options import AsObject, Moment
 from digest.config.parsing import counted
 from digest.errors import AlreadyRunning, ConfigurationError, DigestError
@@ -64,7 +64,7 @@ def run(
     except DigestError as error:
         if as_json:
             nothing = {**_summary(None, 0), "errors": list(problems_of(error))}
-            typer.echo(json.dumps(nothing, ensure_ascii=False))
+            print_object(nothing, is_line=True)
         if not (dry_run or isinstance(error, AlreadyRunning)):
             _ping(context, setup, None)
         raise
@@ -75,7 +75,7 @@ def run(
             _ping(context, setup, None)
         raise
     if as_json:
-        typer.echo(json.dumps(_summary(report, requests), ensure_ascii=False))
+        print_object(_summary(report, requests), is_line=True)
     else:
         _tell(setup, report, requests, planned if dry_run else None, now=now or datetime.now(UTC))
     if not (dry_run or is_stopped):

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.json_output import tell
+from digest.cli.options import AsObject
 from digest.cli.volume import with_volume
 from digest.config.database_url import DatabaseUrl
 from digest.config.parsing import counted
@@ -35,6 +37,7 @@ def copy(
             metavar="TO", help="A new file, or an empty database: postgresql://…", show_default=False
         ),
     ],
+    as_json: AsObject = False,
 ) -> None:
     """Copy everything that a state remembers into an empty one, of either kind, and compare the two.
 
@@ -49,8 +52,11 @@ def copy(
     place = _place(target, ctx)
     copied = copy_state(_place(source, ctx), place)
     parts = [counted(copied.rows[table], noun) for table, noun in _SHOWN.items()]
-    typer.echo(f"Copied {', '.join(parts)}; all {len(copied.rows)} tables were compared and are the same.")
-    typer.echo(f"Next: set state in digest.toml to {place}, and start the daemon.")
+    lines = [
+        f"Copied {', '.join(parts)}; all {len(copied.rows)} tables were compared and are the same.",
+        f"Next: set state in digest.toml to {place}, and start the daemon.",
+    ]
+    tell(lines, {"to": str(place), "rows": dict(copied.rows)}, as_json=as_json)
 
 
 def _place(text: str, ctx: typer.Context) -> Path | DatabaseUrl:

@@ -1,6 +1,5 @@
 """`digest status`: the state of the installation on one screen."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.json_output import print_object
 from digest.cli.options import AsObject, Moment
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def status(
         _end_with_health(health, is_running=here[0] if here else is_working)
     if as_json:
         found = {**_as_object(health, problems), "state_bytes": size, "is_running": is_working}
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        print_object(found)
     else:
         _tell(setup, health, problems, size, is_running=is_working)
     raise typer.Exit(1 if problems else 0)

@@ -1,6 +1,5 @@
 """`digest subscribers`, and the texts about times, keywords and filters."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.json_output import print_list
 from digest.cli.options import AsList
 from digest.subscribers import Form
 
@@ -57,8 +57,8 @@ def subscribers(
     from digest.cli.exchange import export_subscribers, import_subscribers
     from digest.service.directory import directory_of, load_readable, place_of
 
-    if (export is not None) + (source is not None) + as_json > 1:
-        raise typer.BadParameter("give only one of --export, --import and --json")
+    if export is not None and (source is not None or as_json):
+        raise typer.BadParameter("give only one of --export and --import, and no --json with --export")
     if dry_run and source is None:
         raise typer.BadParameter("--dry-run needs --import")
     settings = context_of(ctx).settings()
@@ -66,14 +66,14 @@ def subscribers(
         export_subscribers(settings, export, form)
         return
     if source is not None:
-        import_subscribers(settings, source, form, is_dry=dry_run)
+        import_subscribers(settings, source, form, is_dry=dry_run, as_json=as_json)
         return
     directory = directory_of(settings)
     loaded, unread = load_readable(directory)
     found = _known(settings, loaded)
     if as_json:
         objects = [_as_object(one, owner_of(settings, one.written)) for one in found]
-        typer.echo(json.dumps(objects, ensure_ascii=False, indent=2))
+        print_list(objects)
     elif found:
         _print_table(found, settings.defaults.length)
         if unread is None:
@@ -138,6 +138,17 @@ def owner_of(settings: "Settings", subscriber: "Subscriber") -> str:
     if subscriber.is_signed_up:
         return "sign-up"
     return "file" if isinstance(settings.subscribers, Path) else "database"
+
+
+def where_of(settings: "Settings", subscriber: "Subscriber") -> dict[str, Any]:
+    """The fields of `--json` that tell whose entry was changed."""
+    from digest.service.directory import place_of
+
+    return {
+        "email": subscriber.email,
+        "owner": owner_of(settings, subscriber),
+        "place": place_of(settings, subscriber),
+    }
 
 
 def listed(keywords: tuple[str, ...]) -> str:

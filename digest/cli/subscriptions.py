@@ -1,14 +1,14 @@
 """`digest subscribe`, `digest unsubscribe` and `digest rename`."""
 
 from datetime import UTC, datetime
-from enum import StrEnum
-from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.json_output import tell
 from digest.cli.options import (
+    AsObject,
     At,
     Category,
     Crosslists,
@@ -23,7 +23,7 @@ from digest.cli.options import (
     Weekly,
     Zone,
 )
-from digest.cli.subscribers import filters, listed, own_choices, times
+from digest.cli.subscribers import filters, listed, own_choices, times, where_of
 from digest.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def subscribe(
     crosslists: Crosslists = None,
     replacements: Replaced = None,
     forget_choices: ForgetChoices = False,
+    as_json: AsObject = False,
 ) -> None:
     """Add a subscriber, or add keywords to an existing one or change settings.
 
@@ -78,11 +79,11 @@ def subscribe(
         replacements=replacements,
         keyword_name=own_name,
     )
-    tell_subscribed(settings, done, forget_choices=forget_choices)
+    tell_subscribed(settings, done, forget_choices=forget_choices, as_json=as_json)
 
 
 def tell_subscribed(
-    settings: "Settings", done: "Subscribed", *, forget_choices: bool, rejoins: bool = True
+    settings: "Settings", done: "Subscribed", *, forget_choices: bool, as_json: bool, rejoins: bool = True
 ) -> None:
     """Makes the change in the state that belongs to it, and prints all that was done.
 
@@ -94,17 +95,30 @@ def tell_subscribed(
     email = done.subscriber.email
     has_returned, chosen = _in_state(settings, email, forget_choices=forget_choices, rejoins=rejoins)
     mailed = adapted(done.subscriber, chosen) or done.subscriber
-    typer.echo(describe(done, place_of(settings, done.subscriber), mailed))
+    lines = [describe(done, place_of(settings, done.subscriber), mailed)]
     if has_returned:
-        typer.echo(f"{email} had unsubscribed, and gets mails again.")
+        lines.append(f"{email} had unsubscribed, and gets mails again.")
     if forget_choices:
-        typer.echo(f"The online choices of {email} are removed.")
+        lines.append(f"The online choices of {email} are removed.")
     if chosen.left_at:
-        typer.echo(
+        lines.append(
             f"Note: {email} has unsubscribed, and gets no mail; `digest subscribe {email}` changes that."
         )
     if choices := own_choices(done.subscriber, chosen, datetime.now(UTC)):
-        typer.echo(f"Note: {choices}")
+        lines.append(f"Note: {choices}")
+    fields = {
+        **where_of(settings, done.subscriber),
+        "is_new": done.is_new,
+        "added": list(done.added),
+        "removed": list(done.removed),
+        "already": list(done.already),
+        "renamed": done.named.text if done.named else None,
+        "changed": list(done.changed),
+        "has_returned": has_returned,
+        "has_left": chosen.left_at is not None,
+        "has_forgotten_choices": forget_choices,
+    }
+    tell(lines, fields, as_json=as_json)
 
 
 def unsubscribe(
@@ -123,6 +137,7 @@ def unsubscribe(
         bool,
         typer.Option("--erase", metavar="", help="Delete all that is stored about them too."),
     ] = False,
+    as_json: AsObject = False,
 ) -> None:
     """Remove a subscriber, or with [b]-k[/b] only some of their keywords.
 
@@ -135,99 +150,22 @@ def unsubscribe(
     if erase:
         if keyword:
             raise typer.BadParameter("give only one of --erase and --keyword")
-        _erase(settings, email)
+        _erase(settings, email, as_json=as_json)
         return
     done = editor.unsubscribe(directory_of(settings), email=email, keywords=keyword or ())
     place = place_of(settings, done.subscriber)
     address, removed = done.subscriber.email, _labels(done.removed, done.subscriber)
     if not done.is_gone:
-        typer.echo(f"{address} no longer follows {removed}, in {place}.")
+        line = f"{address} no longer follows {removed}, in {place}."
     elif keyword:
-        typer.echo(f"{address} no longer follows {removed}. No keywords are left: removed from {place}.")
+        line = f"{address} no longer follows {removed}. No keywords are left: removed from {place}."
     else:
-        typer.echo(f"Removed {address} from {place}, with {removed}.")
+        line = f"Removed {address} from {place}, with {removed}."
+    facts = {"removed": list(done.removed), "is_gone": done.is_gone, "is_erased": False}
+    tell([line], {**where_of(settings, done.subscriber), **facts}, as_json=as_json)
 
 
-def rename(
-    ctx: typer.Context,
-    email: Email,
-    new: Annotated[str, typer.Argument(metavar="NEW", help="Their new address.", show_default=False)],
-    keep_file: Annotated[
-        bool,
-        typer.Option(
-            "--keep-file",
-            metavar="",
-            help="Do not change the entries: there, EMAIL is another person, a new subscriber.",
-        ),
-    ] = False,
-) -> None:
-    """Change the address of a subscriber. No paper is sent twice, and online choices stay.
-
-    The links in earlier mails stop working, because another person may use the old mailbox now.
-
-    You can also run this after you changed the address in subscribers.toml. If only the address of an
-    entry changed, digest detects this by itself; [b]digest rename NEW EMAIL --keep-file[/b] undoes it.
-    """
-    from digest.cli.state_access import parsed_address
-    from digest.service.directory import directory_of, place_of
-    from digest.subscribers import editor
-
-    settings = context_of(ctx).settings()
-    directory, place = directory_of(settings), place_of(settings)
-    email, new = parsed_address(email), parsed_address(new)
-    is_in_file = not keep_file and (directory.find(email) is not None or directory.find(new) is None)
-    in_state = partial(_rename_in_state, settings)
-    if is_in_file:
-        place = place_of(settings, editor.rename(directory, email=email, new=new, in_state=in_state))
-    elif not in_state(email, new):
-        raise ConfigurationError(
-            f"{email} is not known, or {new} was mailed as another subscriber; nothing was changed"
-        )
-    else:
-        directory.touch()  # a daemon compares addresses when the entries change
-    if keep_file:
-        typer.echo(f"{new} has the papers and choices of {email} again; {place} is unchanged.")
-    else:
-        typer.echo(f"Renamed {email} to {new} in {place}; papers received and online choices stay.")
-
-
-class Owner(StrEnum):
-    FILE = "file"
-    STATE = "state"
-
-
-def move(
-    ctx: typer.Context,
-    email: Email,
-    to: Annotated[
-        Owner, typer.Option("--to", help="Where the entry shall be: in the file, or in the state.")
-    ],
-) -> None:
-    """Move the entry of a subscriber between the file and the state, where those are who signed up.
-
-    They get the same digests as before: no paper is missed or comes twice, and online choices and links stay.
-    Comments of an entry stay in the file only as long as the entry does.
-    """
-    from digest.cli.state_access import parsed_address
-    from digest.service.directory import directory_of, place_of
-    from digest.subscribers.combined import CombinedDirectory
-
-    settings = context_of(ctx).settings()
-    directory = directory_of(settings)
-    email = parsed_address(email)
-    if not isinstance(directory, CombinedDirectory):
-        raise ConfigurationError(
-            'subscribers = "database": all entries are in the state, and there is no file'
-        )
-    moved = directory.move(email, to_state=to is Owner.STATE)
-    if moved:
-        typer.echo(f"Moved {moved.email} to {place_of(settings, moved)}; the digests go on as before.")
-    else:
-        there = directory.find(email)
-        typer.echo(f"{email} is in {place_of(settings, there)} already.")
-
-
-def _erase(settings: "Settings", email: str) -> None:
+def _erase(settings: "Settings", email: str, *, as_json: bool) -> None:
     """Removes the entry first, so that nobody is enrolled again meanwhile."""
     from digest.cli.state_access import parsed_address
     from digest.service.directory import directory_of, place_of
@@ -236,34 +174,24 @@ def _erase(settings: "Settings", email: str) -> None:
 
     directory, email = directory_of(settings), parsed_address(email)
     subscriber = directory.find(email)
+    lines: list[str] = []
+    facts: dict[str, Any] = {"email": email, "owner": None, "place": None, "removed": []}
     if subscriber is not None:
-        editor.unsubscribe(directory, email=email)
-        typer.echo(f"Removed {subscriber.email} from {place_of(settings, subscriber)}.")
+        removed = editor.unsubscribe(directory, email=email).removed
+        facts = {**where_of(settings, subscriber), "removed": list(removed)}
+        lines.append(f"Removed {subscriber.email} from {place_of(settings, subscriber)}.")
     was_known = False
     if is_there(settings.state):
         with open_store(settings.state) as store:
             was_known = store.erase(email, keeps_mark=False, now=datetime.now(UTC))
     if was_known:
-        typer.echo(
+        lines.append(
             f"All that the state had about {email} is deleted. Backups and copies of the state still have it;"
             " so has the log, if log.addresses is true."
         )
     elif subscriber is None:
         raise ConfigurationError(f"{email} is not known; nothing was deleted")
-
-
-def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:
-    """Whether the state knew the subscriber. Raises `ConfigurationError` if the new address is in use."""
-    from digest.storage.factory import is_there, open_store
-
-    if not is_there(settings.state):
-        return False
-    with open_store(settings.state) as store:
-        if store.rename(email, new, now=datetime.now(UTC)):
-            return True
-        if store.subscriber_statuses([email]):
-            raise ConfigurationError(f"{new} was mailed as another subscriber; nothing was changed")
-        return False
+    tell(lines, {**facts, "is_gone": True, "is_erased": was_known}, as_json=as_json)
 
 
 def _in_state(

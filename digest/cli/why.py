@@ -1,12 +1,12 @@
 """`digest why`: what happened to one paper, for all subscribers or one of them."""
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.json_output import print_object
 from digest.cli.options import AsObject, Moment
 from digest.config.parsing import counted
 
@@ -66,7 +66,7 @@ def why(
             for subscriber in subscribers
         ]
     if as_json:
-        typer.echo(json.dumps(_as_object(paper, paper_history, answers), ensure_ascii=False, indent=2))
+        print_object(_as_object(paper, paper_history, answers))
     else:
         _print(paper, paper_history, answers)
 
@@ -104,7 +104,7 @@ def _as_object(
 ) -> dict[str, Any]:
     return {
         "id": paper.id,
-        "version": paper.version,
+        "paper_version": paper.version,
         "title": paper.title,
         "submitted_at": paper.submitted_at and paper.submitted_at.isoformat(),
         "seen_at": paper_history and paper_history.seen_at and paper_history.seen_at.isoformat(),

@@ -50,6 +50,7 @@ def test_actions_are_listed(tmp_path: Path, audit: Command) -> None:
     assert "linus" not in audit("Ada@example.org")
     assert json.loads(audit("--since", "2026-06-17", "--json")) == [
         {
+            "version": 1,
             "at": "2026-06-17T07:00:00+00:00",
             "who": "linus",
             "action": "invite",

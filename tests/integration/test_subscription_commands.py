@@ -163,6 +163,7 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
     )
     assert json.loads(digest("subscribers", "--json").out) == [
         {
+            "version": 1,
             "email": "a@example.org",
             "owner": "file",
             "name": None,
@@ -180,6 +181,7 @@ def test_the_list_as_json_has_all_that_is_known(digest: Digest) -> None:
             **NOTHING_CHOSEN,
         },
         {
+            "version": 1,
             "email": "b@example.org",
             "owner": "file",
             "name": "J\u00f6",
