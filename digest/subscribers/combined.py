@@ -72,9 +72,11 @@ class CombinedDirectory:
     def is_in_file(self, email: str) -> bool:
         return self.file.is_in_file(email)
 
+    def owner_of(self, email: str) -> SubscribersFile | StoredSubscribers:
+        return self.file if self.file.is_in_file(email) else self.signed_up
+
     def may_edit(self, email: str) -> bool:
-        owner = self.file if self.file.find(email) else self.signed_up
-        return owner.may_edit(email)
+        return self.owner_of(email).may_edit(email)
 
     def touch(self) -> None:
         self.file.touch()

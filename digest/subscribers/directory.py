@@ -43,6 +43,10 @@ class SubscriberDirectory(Protocol):
         """Whether the entry with this address is in a file."""
         ...
 
+    def owner_of(self, email: str) -> "SubscriberDirectory":
+        """Returns the directory in which the entry with this address is: it can be changed without others."""
+        ...
+
     def may_edit(self, email: str) -> bool:
         """Whether this process may write where the entry with this address is."""
         ...

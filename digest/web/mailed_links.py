@@ -166,13 +166,8 @@ class MailedLinks:
         if address_key(email) == address_key(new):
             return self._done(f"Your digests go to {new}.")
 
-        def in_state(email: str, new: str) -> bool:
-            if self._changing.rename(email, new, now=self._clock()):
-                return True
-            raise ConfigurationError(f"{new} was mailed as another subscriber")
-
         try:
-            editor.rename(self._directory, email=email, new=new, in_state=in_state)
+            self._rename(email, new)
         except ConfigurationError as error:
             _log.warning("an address was not changed cause=%s", _without((email, new), str(error)))
             text = "The address could not be changed. Ask the operator: answer one of your digests."
@@ -180,6 +175,18 @@ class MailedLinks:
         return self._done(
             f"Your digests go to {new}. Earlier links are invalid; the next digest has new ones."
         )
+
+    def _rename(self, email: str, new: str) -> None:
+        """As `digest rename` does. A file that cannot be written keeps nobody back who is not in it."""
+
+        def in_state(email: str, new: str) -> bool:
+            if self._changing.rename(email, new, now=self._clock()):
+                return True
+            raise ConfigurationError(f"{new} was mailed as another subscriber")
+
+        if self._directory.find(new) is not None:
+            raise ConfigurationError(f"{new} has an entry")
+        editor.rename(self._directory.owner_of(email), email=email, new=new, in_state=in_state)
 
     def _erase(self, email: str) -> Found:
         stays = self._directory.is_in_file(email)

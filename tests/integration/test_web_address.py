@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from digest.mail.confirmation import write_confirmation
 from digest.mail.message import SenderIdentity
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import PageChange
+from digest.subscribers.combined import CombinedDirectory
 from digest.subscribers.file import SubscribersFile
 from digest.subscribers.preferences import Preferences
+from digest.subscribers.stored import EntryChange, EntryStore, StoredEntry, StoredSubscribers
 from digest.subscribers.subscriber import Subscriber
 from tests.factories import invented_paper
 from tests.integration.web_site import ADA, BASE, BO, NOW, Town, serving_town, told
@@ -174,3 +177,32 @@ def test_the_mail_to_the_new_address_tells_nothing_of_the_subscriber(tmp_path: P
     assert f"To: <{NEW}>" in texts[PageChange.ADDRESS]
     assert f"To: <{ADA.email}>" in texts[PageChange.MOVING]
     assert NEW not in texts[PageChange.MOVING]
+
+
+async def test_who_signed_up_moves_also_where_the_file_cannot_be_written(
+    tmp_path: Path, entries: SubscribersFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def both(store: EntryStore) -> CombinedDirectory:
+        stored = StoredSubscribers(
+            Defaults(),
+            reading=lambda: nullcontext(store),
+            changing=lambda: nullcontext(store),
+            signed_up=True,
+        )
+        return CombinedDirectory(entries, stored)
+
+    entries.path.write_text(ENTRIES.replace("ada@example.org", "cy@example.org"))
+    monkeypatch.setattr("digest.subscribers.file.os.access", lambda *_: False)
+    monkeypatch.setattr("digest.subscribers.file.SubscribersFile.edit", None)
+    async with serving_town(tmp_path, directory=both) as town:
+        content = '{"email":"ada@example.org","keywords":["tea","milk"]}'
+        signed_up = StoredEntry(address=ADA.email, content=content)
+        assert town.store.change_entries([EntryChange(before=None, after=signed_up)])
+        for new, answer in (("cy@example.org", {PageChange.MOVING}), (NEW, set(PageChange))):
+            await town.post(f"{manage(town)}/address", {"email": new})
+            assert set(mails(town)) <= answer
+        done = await town.post(mails(town)[PageChange.ADDRESS][1])
+        assert f"Your digests go to {NEW}" in told(done.body)
+        found = town.store.entry_of(NEW)
+        assert found
+        assert found.content == content.replace("ada@example.org", NEW)
