@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from digest.config.web_settings import Web
-from digest.errors import StateError
+from digest.errors import ConfigurationError, StateError
 from digest.web.connections import Connection, where_of
 from digest.web.frame import Area, Frame, Handler
 from digest.web.metrics import Metrics
@@ -94,6 +94,9 @@ class Application:
             return self.saying(error.status, {**error.headers})
         except StateError as error:
             _log.error("a page could not be made page=%s cause=%s", page, error)
+            return self.saying(503, {"Retry-After": "120"}, _UNCHANGED if is_change else None)
+        except ConfigurationError:  # its text has addresses
+            _log.error("a page could not be made page=%s cause=%s", page, "the subscribers cannot be read")
             return self.saying(503, {"Retry-After": "120"}, _UNCHANGED if is_change else None)
         except TimeoutError:
             _log.error("a page could not be made page=%s cause=%s", page, "it took too long")

@@ -206,3 +206,18 @@ async def test_who_signed_up_moves_also_where_the_file_cannot_be_written(
         found = town.store.entry_of(NEW)
         assert found
         assert found.content == content.replace("ada@example.org", NEW)
+
+
+async def test_while_the_file_is_not_valid_pages_that_need_it_come_later(
+    town: Town, entries: SubscribersFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = manage(town)
+    entries.path.write_text(ENTRIES.replace('["tea", "milk"]', "3"))
+    state = town.state()
+    for path in ("data", "data.json", "address"):
+        assert (await town.get(f"{url}/{path}")).status in {200, 503}
+    answer = await town.post(f"{url}/address", {"email": NEW})
+    assert (answer.status, "Nothing was changed" in told(answer.body)) == (503, True)
+    assert (await town.get(url)).status == 200
+    assert town.state() == state
+    assert ADA.email not in caplog.text
