@@ -16,6 +16,8 @@ _WIDTH = 74
 
 _ASKED = "Somebody asked for digests of new arXiv papers to be sent to this address."
 
+_NOT_YOU = "If it was not you, do nothing."
+
 _CONFIRM = (
     "Confirm your arXiv digest",
     f"{_ASKED} If that was you, open this page and press its button:",
@@ -29,10 +31,7 @@ _KNOWN = (
     "You get an arXiv digest already",
     f"{_ASKED} It is subscribed already, and nothing was changed. To change what you get, open your page:",
     "Your preferences",
-    (
-        "If it was not you, do nothing. Do not forward this mail: whoever has the link can change your"
-        " preferences."
-    ),
+    (f"{_NOT_YOU} Do not forward this mail: whoever has the link can change your preferences."),
 )
 _NO_PAGE_YET = (
     f"{_ASKED} It is subscribed already, and nothing was changed. Your first digest has a link to your"
@@ -94,7 +93,7 @@ def write_known_mail(signup: Signup, sender_identity: SenderIdentity, manage: st
     """The mail to an address that is subscribed already; `manage` is the page of its preferences."""
     subject, what, label, rest = _KNOWN
     if manage is None:
-        return _written(signup, sender_identity, subject, what=_NO_PAGE_YET, url="", label="", rest=rest)
+        return _written(signup, sender_identity, subject, what=_NO_PAGE_YET, url="", label="", rest=_NOT_YOU)
     return _written(signup, sender_identity, subject, what=what, url=manage, label=label, rest=rest)
 
 
