@@ -20,15 +20,18 @@ import pytest
 import trustme
 from aiohttp import ClientSession
 
+from digest.config.loader import load_settings
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.errors import WrongClock
 from digest.pipeline import policy
 from digest.service import bootstrap, long_tasks, ping
 from digest.service.bootstrap import load_setup
 from digest.service.daemon import Daemon
+from digest.service.directory import directory_of
 from digest.service.sd_notify import Notifier
 from digest.storage.sqlite.backup import back_up
 from digest.storage.sqlite.store import SqliteStore
+from digest.subscribers.combined import CombinedDirectory
 from digest.subscribers.preferences import OwnKeyword, Preferences
 from tests.entries import add_entries
 from tests.factories import invented_paper, moment
@@ -236,6 +239,34 @@ async def test_who_signs_up_takes_part_without_a_restart(tmp_path: Path, ear: so
         await until(lambda: len(town.store.covered_at()) == 2)
         town.set_clock("2026-06-09 07:01")
         await until(lambda: len(town.mails()) == 2)
+
+
+@pytest.mark.parametrize("to_state", [True, False])
+async def test_whose_entry_is_moved_misses_nothing_and_gets_nothing_twice(
+    tmp_path: Path, ear: socket.socket, *, to_state: bool
+) -> None:
+    file, settings = tmp_path / "subscribers.toml", {"DIGEST_STATE": str(tmp_path / "digest.db")}
+    file.write_text(SUBSCRIBER if to_state else "")
+    if not to_state:
+        with SqliteStore(tmp_path / "digest.db") as store:
+            add_entries(store, SUBSCRIBER)
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+        town.set_clock("2026-06-09 07:01")
+        await until(lambda: len(town.mails()) == 1)
+        town.store.save_preferences("ada@example.org", Preferences(send_at=time(7, 30)))
+        await town.settle()
+        directory = directory_of(load_settings(None, {**settings, "DIGEST_SUBSCRIBERS": str(file)}))
+        assert isinstance(directory, CombinedDirectory)
+        assert await asyncio.to_thread(directory.move, "ada@example.org", to_state=to_state)
+        await town.settle()
+        assert [one.is_signed_up for one in town.service._setup.subscribers] == [to_state]
+        town.set_clock("2026-06-10 07:31")
+        await until(lambda: len(town.mails()) == 2)
+        await town.settle()
+        first, second = town.store.past_mailings(since=None, email="ada@example.org", after=0, limit=9)
+        assert not {*first.ids} & {*second.ids}
+        assert (first.state, second.state) == ("sent", "sent")
 
 
 async def test_an_edit_between_the_first_reading_and_the_start_is_noticed(
