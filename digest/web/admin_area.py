@@ -51,14 +51,12 @@ class ReportWatch:
         if self._running is None:
             loop = asyncio.get_running_loop()
             self._running = loop.run_in_executor(self._thread, self._report)
-        done, _ = await asyncio.wait({self._running}, timeout=_REPORT_PATIENCE)
+        running = self._running  # another request may wait for it too
+        done, _ = await asyncio.wait({running}, timeout=_REPORT_PATIENCE)
         if done:
-            running, self._running = self._running, None
+            self._running = None if self._running is running else self._running
             self._last = running.result()
         return self._last
-
-    async def close(self) -> None:
-        await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
 
 
 class AdminArea:

@@ -6,11 +6,14 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from digest.storage.values import MailingState, PageChange
 from digest.subscribers.preferences import Preferences
+from digest.web.admin_area import ReportWatch
+from digest.web.admin_site import Report
 from tests.factories import make_subscriber, moment
 from tests.integration.admin_town import GRACE, HERE, Administrators, form_of, looked_after
 from tests.integration.web_requests import REQUESTS, filled, nothing_is_told, token_of
@@ -59,6 +62,35 @@ async def test_the_page_tells_how_it_goes(admins: Administrators) -> None:
         assert words in said, words
     assert '<svg class="bars"' in page.body
     assert "<script" not in page.body
+
+
+async def test_several_requests_share_a_report(admins: Administrators) -> None:
+    pages = await asyncio.gather(*(admins.get() for _ in range(4)))
+    assert [(page.status, "Next mails" in page.body) for page in pages] == [(200, True)] * 4
+
+
+async def test_a_page_does_not_wait_for_a_report_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digest.web.admin_area._REPORT_PATIENCE", 0.01)
+    begun, go = Event(), Event()
+    now = NOW
+
+    def slowly() -> Report:
+        begun.set()
+        assert go.wait(LIMIT)
+        return Report(at=now, lines=(), problems=(), volumes=(), silent=(), keywords=0)
+
+    watch = ReportWatch(slowly, lambda: now)
+    assert await watch.latest() is None
+    assert begun.wait(LIMIT)
+    go.set()
+    async with asyncio.timeout(LIMIT):
+        while (found := await watch.latest()) is None:
+            await asyncio.sleep(0.01)
+    assert await watch.latest() is found
+    now += timedelta(minutes=5)
+    go.clear()
+    assert await watch.latest() is found
+    go.set()
 
 
 async def test_the_page_of_an_empty_installation_is_there(

@@ -28,7 +28,7 @@ from tests.judges.browser import (
     typing,
     visits,
 )
-from tests.judges.on_node import SCRIPTS
+from tests.judges.on_node import SCRIPTS, html_errors
 from tests.judges.presence import NODE, requires
 from tests.judges.website import behind_tls
 from tests.processes import started
@@ -201,3 +201,4 @@ async def test_the_pages_are_for_those_too_who_cannot_see_well(
     assert [one.violations for one in ours if one.violations] == []
     assert not any(one.scrolls for one in ours)
     assert len(ours) > 10
+    assert html_errors({f"{place} {one.title}": one.html for place, one in enumerate(ours)}) == []
