@@ -81,7 +81,10 @@ async def serving(
     pages = Pages(templates_folder(), is_indexed=settings.robots)
     with ExitStack() as stack:
         # Reading has its own connection, and never waits for a change that waits for other writers.
-        store, changing = (stack.enter_context(open_store(state, patience=_PATIENCE)) for _ in range(2))
+        # So have previews, which read much.
+        store, changing, reading = (
+            stack.enter_context(open_store(state, patience=_PATIENCE)) for _ in range(3)
+        )
         site = Site(
             base_url=settings.base_url,
             store=store,
@@ -117,7 +120,7 @@ async def serving(
             clock=clock,
         )
         previews = Previews(
-            store=store,
+            store=reading,
             changing=changing,
             most_papers_a_day=settings.most_papers_a_day,
             clock=clock,
