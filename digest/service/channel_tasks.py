@@ -10,7 +10,8 @@ from digest.pipeline.cycle import due_by_time
 from digest.pipeline.policy import pause_after
 from digest.pipeline.progress import uncovered_since
 from digest.pipeline.serve_channel import ChannelJob, ChannelReport
-from digest.service.long_tasks import LOOK_UP, LongTasks
+from digest.service import long_tasks
+from digest.service.long_tasks import LongTasks
 from digest.sources.arxiv.calendar import last_announcement
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class ChannelTasks(LongTasks):
         self._running: dict[str, asyncio.Task[None]] = {}
         self._next_at: dict[str, datetime] = {}
         self._began_at: dict[str, datetime] = {}
+        self._looked_at: dict[str, float] = {}
         self._failures: dict[str, int] = {}
 
     def all_are_due(self) -> None:
@@ -56,7 +58,7 @@ class ChannelTasks(LongTasks):
                 for job in self._jobs():
                     if job.channel.name not in self._running and await self._is_due(job):
                         self._start(job)
-                await self._sleep(self._clock() + LOOK_UP, self._wake)
+                await self._sleep(self._clock() + long_tasks.LOOK_UP, self._wake)
         finally:
             await self._finish()
 
@@ -66,16 +68,21 @@ class ChannelTasks(LongTasks):
         began_at = self._began_at.get(name, now)
         if name not in self._next_at or self._next_at[name] <= now or now < began_at:
             return True
-        if now - began_at < LOOK_UP:
+        if self._running_time() - self._looked_at[name] < long_tasks.LOOK_UP.total_seconds():
             return False
         address = job.channel.follower.email
         asked = partial(asyncio.to_thread, job.store.channel_statuses, [address])
         status = (await self._guarded("reading channels", asked) or {}).get(address)
         return bool(status and not status.rest and status.due_at and status.due_at <= now)
 
+    @staticmethod
+    def _running_time() -> float:
+        return asyncio.get_running_loop().time()
+
     def _start(self, job: ChannelJob) -> None:
         name, now = job.channel.name, self._clock()
         self._began_at[name], self._next_at[name] = now, now + _LONGEST_WAIT
+        self._looked_at[name] = self._running_time()
         self._running[name] = asyncio.create_task(self._serve(job, now))
 
     async def _serve(self, job: ChannelJob, now: datetime) -> None:
