@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.json_output import print_list
-from digest.cli.options import AsList
+from digest.cli.json_output import print_list, tell
+from digest.cli.options import AsList, AsObject
 from digest.cli.volume import with_volume
 from digest.config.parsing import channel_address
 
@@ -47,7 +47,7 @@ def channels(ctx: typer.Context, as_json: AsList = False) -> None:
 
 @app.command("test")
 @with_volume
-def test(ctx: typer.Context, name: Name) -> None:
+def try_out(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
     """Send a small digest of invented papers to a channel now. Nothing is stored.
 
     Ends with 1 if the channel did not take it.
@@ -56,20 +56,22 @@ def test(ctx: typer.Context, name: Name) -> None:
 
     channel = _called(name, _channels(ctx))
     answer = _try(channel)
-    typer.echo(f"{name}: {answer.outcome.value}: {answer.reply}")
+    fields = {"name": name, "outcome": answer.outcome.value, "reply": answer.reply}
+    tell([f"{name}: {answer.outcome.value}: {answer.reply}"], fields, as_json=as_json)
     raise typer.Exit(0 if answer.outcome is Outcome.SENT else 1)
 
 
 @app.command("resume")
 @with_volume
-def resume(ctx: typer.Context, name: Name) -> None:
+def resume(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
     """Let a channel go on that rests. What waited for it is due now."""
     from digest.storage.factory import open_store
 
     channel = _called(name, _channels(ctx))
     with open_store(context_of(ctx).settings().state) as store:
         rested = store.wake_channel(channel.follower.email, now=datetime.now(UTC))
-    typer.echo(f"{name} goes on" if rested else f"{name} does not rest")
+    line = f"{name} goes on" if rested else f"{name} does not rest"
+    tell([line], {"name": name, "has_rested": rested}, as_json=as_json)
 
 
 @app.command("secret")

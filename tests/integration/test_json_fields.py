@@ -160,6 +160,8 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         ("why", ("2606.00001",)),
         ("audit", ()),
         ("channels", ()),
+        ("channels test", ("notes",)),
+        ("channels resume", ("notes",)),
         ("subscribers", ()),
         ("subscribe", ("cy@example.org", "-k", "tea")),
         ("subscribe", (ADA, "-k", "learning", "--as", "", "--forget-choices")),
