@@ -15,14 +15,14 @@ from tests.factories import invented_paper, make_subscriber
 from tests.integration.web_site import NOW, Town, serving_town
 from tests.signups import link_in, mailed, send
 
-_FOLLOWED = "graph neural network"
+FOLLOWED = "graph neural network"
 _SUBJECTS = (
     *("for Tram Timetables", "That Forget on Purpose", "on Maps of Old Harbours", "with Patient Neighbours"),
     *("for Counting Swans", "under a Budget of One Joule", "and the Shape of Queues"),
 )
 _TRIED = {
     "email": "you@uni.example",
-    "k-new-1": _FOLLOWED,
+    "k-new-1": FOLLOWED,
     "k-new-2": "compiler AND (proof",
     "timezone": "Europe/Berlin",
     "at": "08:00",
@@ -43,17 +43,19 @@ def _papers() -> Sequence[Paper]:
     ]
 
 
-def _know(town: Town) -> None:
-    key = parse(_FOLLOWED).key
+def know(town: Town) -> None:
+    """Somebody follows `FOLLOWED`, and it finds some papers a day."""
+    town.subscribers.append(make_subscriber("ada@uni.example", FOLLOWED))
+    town.enrol()
+    key = parse(FOLLOWED).key
     found = [Matched(paper=paper, query_keys=(key,)) for paper in _papers()]
     town.store.record(found, covered={key: NOW - timedelta(days=90)}, now=NOW)
 
 
 async def _write(folder: Path) -> None:
     with TemporaryDirectory() as state:
-        ada = make_subscriber("ada@uni.example", _FOLLOWED)
-        async with serving_town(Path(state), [ada], signup="domains", domains=["uni.example"]) as town:
-            _know(town)
+        async with serving_town(Path(state), signup="domains", domains=["uni.example"]) as town:
+            know(town)
             refused = await send(town, _TRIED, button="Preview")
             (folder / "signup.html").write_text(refused.body, encoding="utf-8")
             await send(town, {**_TRIED, "k-new-2": ""})
