@@ -86,10 +86,10 @@ class Daemon(LongTasks):
         self._first_due_at: datetime | None = None
         self._waiting_log = WaitingLog()
         self._pinger = Pinger(lambda: self._setup.settings.operator.ping_url, clock)
-        self._previews = PreviewAsker(store, lambda: self._setup.settings, clock)
         self._metrics = Metrics(
             ProblemCounts(lambda: self._setup.subscribers, clock, channels=lambda: self._setup.channels)
         )
+        self._previews = PreviewAsker(store, lambda: self._setup.settings, clock, self._metrics.asked_arxiv)
         self._signups = SignupSender(store, lambda: self._setup, clock)
         self._links = links_for(setup.settings.web.base_url, store)
 

@@ -42,11 +42,17 @@ class PreviewAsker:
     """
 
     def __init__(
-        self, store: WishStore, settings: Callable[[], Settings], clock: Callable[[], datetime]
+        self,
+        store: WishStore,
+        settings: Callable[[], Settings],
+        clock: Callable[[], datetime],
+        count: Callable[[int], None] = lambda requests: None,
     ) -> None:
+        """`count` is called with the number of requests to arXiv, also of those that failed."""
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._count = count
         self._woken = asyncio.Event()
         self._may_ask = asyncio.Event()
         self._may_ask.set()
@@ -116,7 +122,10 @@ class PreviewAsker:
         )
         async with open_client(settings, limits) as client:
             api = SearchApi(client, settings.arxiv.api_url, MOST_PAPERS)
-            return await api.newest(queries, since=now - SPAN, until=now)
+            try:
+                return await api.newest(queries, since=now - SPAN, until=now)
+            finally:
+                self._count(client.requests)
 
     async def _note(self, asked: asyncio.Task[Outcome]) -> None:
         """Stores what came. What a fetch interrupted is asked again a minute later."""

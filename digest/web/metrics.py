@@ -123,6 +123,10 @@ class Metrics:
     def answered(self, page: str, status: int) -> None:
         self._requests.labels(page, status).inc()
 
+    def asked_arxiv(self, requests: int) -> None:
+        """For previews."""
+        self._arxiv_requests.inc(requests)
+
     def fetched(self, report: FetchReport, requests: int) -> None:
         self._arxiv_requests.inc(requests)
         self._papers.inc(report.papers_new)

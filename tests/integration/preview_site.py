@@ -63,7 +63,7 @@ async def previewing_town(
         town.found(invented_paper("2606.00001", "On tea", submitted="2026-06-15 10:00"))
         pages = links_for(BASE, town.store)(town.mail(ADA))
         assert pages.manage
-        asker = PreviewAsker(town.store, lambda: settings, lambda: town.now)
+        asker = PreviewAsker(town.store, lambda: settings, lambda: town.now, town.metrics.asked_arxiv)
         yield Previewing(town=town, asker=asker, token=pages.manage.rpartition("/")[2])
 
 

@@ -321,3 +321,11 @@ async def test_a_page_without_a_form_has_no_buttons(tmp_path: Path) -> None:
         assert "<button" not in (await site.preview("tea or milk")).body
         for_script = (await site.preview("tea or milk", page="one")).body
         assert 'type="button" class="small" data-of="tea or milk" data-instead="tea OR milk"' in for_script
+
+
+async def test_requests_for_previews_count_as_requests_to_arxiv(tmp_path: Path) -> None:
+    async with arxiv_server(says("busy", status=503)) as arxiv, previewing_town(tmp_path, arxiv.url) as site:
+        await site.preview("coffee")
+        await site.asker.step()
+        figures = site.town.metrics.exposition(site.town.store, now=site.town.now).decode()
+        assert "digest_arxiv_requests_total 1.0" in figures
