@@ -3,6 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from digest.config.parsing import address_key
 from digest.storage.base import Store
 from digest.storage.values import MailingState
@@ -47,14 +49,17 @@ def test_after_an_erasure_no_value_names_the_person_and_others_have_lost_nothing
     assert store.restored() is None
 
 
+@pytest.mark.parametrize("state", [MailingState.DEFERRED, MailingState.SENT, MailingState.SUPPRESSED])
 def test_a_mail_in_hand_at_an_erasure_is_not_tried_again_and_its_reply_is_not_kept(
-    store: Store, back_end: BackEnd, tmp_path: Path
+    store: Store, back_end: BackEnd, tmp_path: Path, state: MailingState
 ) -> None:
     live(store)
     store.resume(ADA, now=NOW)
     (mailing,) = (one for one in claim(store, now=NOW + LEASE) if one.digest.email == ADA)
     store.erase(ADA, keeps_mark=False, now=NOW)
-    record_results(store, mailing, MailingState.DEFERRED, f"451 <{ADA}> later", due_at=NOW)
+    due_at = NOW if state is MailingState.DEFERRED else None
+    record_results(store, mailing, state, f"<{ADA}> so be it", due_at=due_at)
+    assert store.suppressions() == ()
     store.reclaim(now=NOW + 2 * LEASE, latest=NOW + 3 * LEASE)
     later = store.claim(now=NOW + 3 * LEASE, until=NOW + 4 * LEASE, limit=9)
     assert {one.digest.email for one in later} <= {BO}

@@ -58,7 +58,8 @@ RETURNING {MAILING_COLUMNS}
 
 _RECORD = f"""
 UPDATE mailing
-SET state = result.state, reply = result.reply, is_blocked = false, concluded_at = %(now)s,
+SET state = result.state, reply = CASE WHEN email <> 'erased' THEN result.reply END,
+    is_blocked = false, concluded_at = %(now)s,
     attempts = attempts + 1, due_at = result.due_at,
     may_have_arrived = may_have_arrived OR result.state = 'unknown'
 FROM unnest(%(numbers)s::bigint[], %(states)s::text[], %(replies)s::text[], %(due_at)s::timestamptz[])
@@ -145,7 +146,10 @@ class Outbox(Part):
             _keep_doubts(db, conclusions, now)
             causes = {one.number: one.reply for one in conclusions if one.state is MailingState.SUPPRESSED}
             if causes:
-                rows = db.execute("SELECT number, email FROM mailing WHERE number = ANY(%s)", [list(causes)])
+                rows = db.execute(  # nothing is stored any more of who was erased
+                    "SELECT number, email FROM mailing WHERE number = ANY(%s) AND email <> 'erased'",
+                    [list(causes)],
+                )
                 suppress_addresses(db, {email: causes[number] for number, email in rows.fetchall()}, now)
 
     def release(

@@ -134,8 +134,8 @@ class Outbox(Part):
             db.conn.executemany(
                 """
                 UPDATE mailing
-                SET state = ?1, reply = ?2, is_blocked = 0, concluded_at = ?3, attempts = attempts + 1,
-                    due_at = ?4,
+                SET state = ?1, reply = iif(email = 'erased', NULL, ?2), is_blocked = 0,
+                    concluded_at = ?3, attempts = attempts + 1, due_at = ?4,
                     may_have_arrived = max(may_have_arrived, ?1 = 'unknown')
                 WHERE number = ?5 AND (state = 'sending' OR ?1 = 'sent')
                 """,
@@ -148,7 +148,8 @@ class Outbox(Part):
             for one in conclusions:
                 if one.state is MailingState.SUPPRESSED:
                     email = self._connection.one("SELECT email FROM mailing WHERE number = ?", [one.number])
-                    suppress_address(db, email, one.reply, now)
+                    if email != "erased":  # of whom nothing is stored any more
+                        suppress_address(db, email, one.reply, now)
 
     def _keep_doubts(self, db: Database, conclusions: Sequence[DeliveryResult], now: datetime) -> None:
         """Stores new doubts. Removes the doubts about addresses that got mail or are suppressed."""
