@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from digest.errors import AlreadyRunning, StateError
 
@@ -21,8 +21,12 @@ _TRIES_PER_LOG = 240
 def persist(serve: Callable[[], None], notifier: "Notifier") -> None:
     """Calls `serve` until it returns. Repeats it while the state cannot be used for a temporary reason.
 
-    Raises `StateError` for an error that only a person can correct.
+    Until it begins to work, SIGTERM ends the process with 0: as process 1 of a container, it would ignore
+    the signal otherwise. Raises `StateError` for an error that only a person can correct.
     """
+    import signal
+
+    signal.signal(signal.SIGTERM, _end)
     waits = 0
     while True:
         try:
@@ -34,11 +38,16 @@ def persist(serve: Callable[[], None], notifier: "Notifier") -> None:
             waits += 1
 
 
+def _end(*_: object) -> NoReturn:
+    raise SystemExit(0)
+
+
 def _wait(error: AlreadyRunning | StateError, notifier: "Notifier", waits: int) -> None:
     """Waits. Meanwhile the service manager gets "ready" and "alive"."""
     import signal
     from time import sleep
 
+    signal.signal(signal.SIGTERM, _end)  # an event loop that ended has removed it
     if waits % _TRIES_PER_LOG == 0:
         _log.error("waiting, trying again every_seconds=%.0f cause=%s", _LOOK_SECONDS, error)
     notifier.ready(f"waiting: {error}")

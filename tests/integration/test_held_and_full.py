@@ -251,6 +251,27 @@ async def test_services_wait_for_a_full_disk_and_go_on_by_themselves(
         assert await process.wait() == 0
 
 
+@pytest.mark.parametrize("command", ["daemon", "web"])
+async def test_services_that_wait_for_a_full_disk_end_with_zero(
+    disk: Disk, tmp_path: Path, command: str
+) -> None:
+    """Also as process 1 of a container, for which the system ignores a signal without a handler."""
+    make_private_folder(tmp_path / "here")
+    (tmp_path / "here" / "subscribers.toml").touch()
+    disk.fill(but=0)
+    environ = {**os.environ, "DIGEST_STATE": str(disk.folder / "state" / "digest.db")}
+    environ |= {"DIGEST_WEB__BASE_URL": "https://d.example.org", "DIGEST_WEB__LISTEN": "127.0.0.1:0"}
+    service = (sys.executable, "-m", "digest", command)
+    async with (
+        started_here(*service, cwd=tmp_path / "here", env=environ, stderr=asyncio.subprocess.PIPE) as process,
+        asyncio.timeout(LIMIT),
+    ):
+        assert process.stderr is not None
+        assert b"waiting, trying again" in await process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+
+
 def test_two_states_of_one_user_share_a_turnstile(tmp_path: Path) -> None:
     """arXiv's pace is over all processes of a user, whatever state they work on."""
     environ = {"STATE_DIRECTORY": str(tmp_path / "own")}
