@@ -184,8 +184,9 @@ def _result(mailing: "PastMailing") -> str:
         MailingState.MERGED: "its papers are in the next digest",
         MailingState.FAILED: "given up: they have left",
     }
-    again = f"{mailing.due_at:%Y-%m-%d %H:%M} UTC" if mailing.due_at else "once"
-    return words.get(mailing.state) or f"is tried again at {again}"
+    if mailing.due_at is None or mailing.due_at <= datetime.now(UTC):
+        return words.get(mailing.state) or "is due now"
+    return words.get(mailing.state) or f"is tried again at {mailing.due_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _print_table(found: "list[PastMailing]") -> None:
