@@ -254,6 +254,14 @@ def access_for(
     """The way in that the settings name. Raises `ConfigurationError` if a library for it is missing."""
     if admin.header:
         return HeaderAccess(admin)
+    provider = provider_for(admin, base_url=base_url, clock=lambda: clock().timestamp())
+    return OidcAccess(
+        admin, base_url=base_url, signer=signer, provider=provider, refusals=refusals, clock=clock
+    )
+
+
+def provider_for(admin: Admin, *, base_url: str, clock: Callable[[], float]) -> "Provider":
+    """The provider that the settings name. Raises `ConfigurationError` if a library for it is missing."""
     try:
         from digest.web.oidc import Client, Provider
     except ImportError as error:
@@ -268,10 +276,7 @@ def access_for(
         redirect_url=f"{base_url}/admin/callback",
         group_claim=admin.group_claim if admin.groups else None,
     )
-    provider = Provider(admin.issuer or "", client, clock=lambda: clock().timestamp())
-    return OidcAccess(
-        admin, base_url=base_url, signer=signer, provider=provider, refusals=refusals, clock=clock
-    )
+    return Provider(admin.issuer or "", client, clock=clock)
 
 
 def _sent_to(url: str) -> web.Response:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,11 @@ import pytest
 from aiohttp import web
 from joserfc.jwk import OctKey, RSAKey
 
+from digest.cli.doctor_checks.web import check_admin
+from digest.config.admin_settings import Admin
+from digest.config.web_settings import Web
+from digest.errors import ConfigurationError
+from digest.service.finding import Verdict
 from tests.integration.oidc_provider import ScriptedProvider, providing
 from tests.integration.web_site import BASE, Answer, Town, serving_town, told
 
@@ -350,3 +356,31 @@ async def test_a_provider_that_hangs_is_left(
     browser.provider.delay = 5
     assert (await browser.get("/admin/login")).status == 503
     assert "the provider did not answer within" in caplog.text
+
+
+async def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "digest.web.oidc", None)
+    with pytest.raises(ConfigurationError, match=r"arxiv-digest-mailer\[oidc\]"):
+        async with a_browser(tmp_path):
+            pass
+    admin = Admin.model_validate(
+        {"issuer": "https://l.example", "client_id": "x", "users": ["ada@l.example"]}
+    )
+    assert [one.verdict async for one in check_admin(Web(base_url=BASE), admin)] == [Verdict.FAILED]
+
+
+async def test_the_doctor_asks_the_provider(browser: Browser) -> None:
+    admin = Admin.model_validate(
+        {"issuer": browser.provider.issuer, "client_id": "digest", "users": ["grace@lab.example"]}
+    )
+    found = [one async for one in check_admin(Web(base_url=BASE), admin)]
+    assert [one.verdict for one in found] == [Verdict.OK]
+    browser.provider.metadata = {"issuer": "https://evil.example"}
+    (wrong,) = [one async for one in check_admin(Web(base_url=BASE), admin)]
+    assert (wrong.verdict, "calls itself by another address" in wrong.said) == (Verdict.FAILED, True)
+
+
+async def test_the_doctor_warns_of_an_address_that_others_can_reach() -> None:
+    admin = Admin.model_validate({"header": "X-User", "users": ["grace"], "listen": "0.0.0.0:8346"})
+    found = [one async for one in check_admin(Web(base_url="http://127.0.0.1:1"), admin)]
+    assert [one.verdict for one in found] == [Verdict.WARNING]

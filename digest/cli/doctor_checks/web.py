@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from digest.config.admin_settings import Admin
+from digest.config.parsing import is_loopback
 from digest.config.web_settings import Web
+from digest.errors import ConfigurationError
 from digest.service.finding import Finding, failed, ok, warning
 
 _NAME = "web pages"
@@ -42,22 +45,49 @@ async def check_pages(web: Web) -> AsyncIterator[Finding]:
 
 
 async def check_admin(web: Web, admin: Admin) -> AsyncIterator[Finding]:
-    """Whether a stranger gets in who sends the header that only the proxy of the administrators may."""
-    if web.base_url is None or not admin.header:
+    """Whether the provider answers, or whether a forged header of the administrators' proxy is refused."""
+    if web.base_url is None or not admin.is_on:
         return
-    url = f"{web.base_url}/admin"
-    headers = {admin.header: admin.users[0]}
+    if admin.issuer:
+        yield await _ask_provider(web.base_url, admin)
+        return
+    if not is_loopback(admin.address[0]):
+        said = f'admin.listen = "{admin.listen}" can be reached from other machines'
+        yield warning(_ADMIN, said, "let a firewall allow only the proxy: whoever reaches it can be anybody")
+    async for finding in _forge_header(f"{web.base_url}/admin", admin):
+        yield finding
+
+
+async def _ask_provider(base_url: str, admin: Admin) -> Finding:
+    from digest.web.admin_access import provider_for
+
+    try:
+        provider = provider_for(admin, base_url=base_url, clock=time.time)
+    except ConfigurationError as error:
+        return failed(_ADMIN, str(error), "see digest docs admin")
+    from digest.web.oidc import OidcError
+
+    try:
+        await provider.login_url(state="-", nonce="-", verifier="-")
+    except OidcError as error:
+        return failed(_ADMIN, f"nobody can sign in: {error}", "correct admin.issuer: see digest docs admin")
+    return ok(_ADMIN, f"{admin.issuer} lets administrators sign in")
+
+
+async def _forge_header(url: str, admin: Admin) -> AsyncIterator[Finding]:
+    """Asks as a stranger who sends the header that only the proxy may."""
+    header = admin.header or ""
     try:
         async with (
             asyncio.timeout(_SECONDS),
             aiohttp.ClientSession(trust_env=True) as session,
-            session.get(url, allow_redirects=False, headers=headers) as answer,
+            session.get(url, allow_redirects=False, headers={header: admin.users[0]}) as answer,
         ):
             begin = await answer.content.read(_LARGEST)
     except (TimeoutError, aiohttp.ClientError):
         return  # `check_pages` says so
     if answer.status == 200 and _OURS in begin:  # a page to sign in has other content
-        said = f"{url}: whoever sends the header {admin.header} gets in, without signing in"
+        said = f"{url}: whoever sends the header {header} gets in, without signing in"
         yield failed(_ADMIN, said, f"let the proxy replace this header: {_RECIPES}")
     else:
         yield ok(_ADMIN, f"{url} takes no header of strangers")
