@@ -150,10 +150,6 @@ class AdminSite:
             self._sorted = (everybody, pairs)
         return self._sorted[1]
 
-    def find(self, email: str) -> Subscriber | None:
-        """The subscriber with exactly this address, as an action names them."""
-        return next((one for _, one in self._by_address() if one.email == email), None)
-
     def _row(self, subscriber: Subscriber, record: SubscriberRecord | None) -> SubscriberRow:
         today = self._clock().date()
         paused = record and record.paused_until and record.paused_until > today
@@ -166,10 +162,6 @@ class AdminSite:
             is_paused=bool(paused),
             has_left=bool(record and record.left_at),
         )
-
-    def row_of(self, subscriber: Subscriber) -> SubscriberRow:
-        records = self._store.subscriber_records([subscriber.email])
-        return self._row(subscriber, records.get(address_key(subscriber.email)))
 
     def suppressions(self, page: int, *, rows: int = PAGE) -> tuple[Sequence[Suppression], bool]:
         """A page of the suppressed addresses, and whether there are more."""
