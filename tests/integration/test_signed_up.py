@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from digest import cli
 from digest.config.loader import Defaults, load_settings
 from digest.errors import ConfigurationError, StateError
 from digest.service.bootstrap import load_setup
@@ -16,9 +18,11 @@ from digest.storage.factory import open_store
 from digest.subscribers import editor
 from digest.subscribers.combined import CombinedDirectory
 from digest.subscribers.file import SubscribersFile
+from digest.subscribers.preferences import Preferences
 from digest.subscribers.stored import StoredEntries, StoredSubscribers
 from tests.entries import add_entries
 from tests.postgresql import database_of, take_back_databases
+from tests.stores import NOW, claim, enqueue, found, news_of, record
 
 FILE = """\
 # Our lab.
@@ -163,6 +167,36 @@ def test_of_two_entries_that_of_the_file_counts_and_both_go(
     editor.unsubscribe(directory, email="ben@example.org")
     assert list(owners(directory)) == ["Ann@example.org", "cy@example.org"]
     assert directory.doubles() == ()
+
+
+@pytest.mark.parametrize("email", ["ben@example.org", "cy@example.org"])
+def test_who_is_renamed_keeps_what_they_got_and_chose(
+    directory: CombinedDirectory,
+    state: Store,
+    environ: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    email: str,
+) -> None:
+    state.take_up_entries(directory.load(), file=None, now=NOW)
+    state.enrol(directory.load(), now=NOW, current_since=NOW)
+    record(state, found("2606.00001", "tea"), covered=("tea", "x ray", "neural operator"))
+    subscriber = directory.find(email)
+    assert subscriber
+    enqueue(state, subscriber)
+    state.save_preferences(email, Preferences(send_at=time(9)))
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["digest", "rename", email, "new@example.org"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code, capsys.readouterr().err
+    assert state.take_up_entries(directory.load(), file=None, now=NOW) is None
+    state.enrol(directory.load(), now=NOW, current_since=NOW)
+    assert state.preferences() == {"new@example.org": Preferences(send_at=time(9))}
+    assert news_of(state, "new@example.org").hits == ()
+    assert [one.digest.email for one in claim(state)] == ["new@example.org"]
+    assert directory.find(email) is None
 
 
 def test_who_gets_another_address_leaves_no_second_entry(directory: CombinedDirectory, state: Store) -> None:
@@ -348,8 +382,6 @@ def test_a_state_that_is_no_state_stops_a_run_and_not_an_edit_of_the_file(tmp_pa
 def test_the_commands_tell_the_owner_and_move(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from digest import cli
-
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
 
