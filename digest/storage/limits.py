@@ -50,7 +50,10 @@ SIGNUPS_KEPT = timedelta(hours=48)
 SIGNUP_MAILED_ONCE_IN = timedelta(days=1)
 """One mail for each address in this time, however often somebody types it."""
 
-SIGNUPS_COUNTED_FOR = timedelta(hours=1)
+SIGNUPS_COUNTED_FOR = timedelta(days=1)
+FULL_HOURS_A_DAY = 4
+"""As many sign-ups as these may have are taken in a day: whoever uses every hour up must not use up the mails
+that a provider allows."""
 
 # Papers of the last announcements.
 

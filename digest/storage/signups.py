@@ -42,7 +42,7 @@ class Signup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignupLimits:
-    """The most sign-ups within an hour: of all together, and of one network."""
+    """The most sign-ups within an hour, of all and of one network; a day has those of four hours."""
 
     per_hour: int
     per_network: int

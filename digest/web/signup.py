@@ -62,7 +62,7 @@ OLD = Notice(
 TOO_MANY = {
     SignupAnswer.TOO_MANY: Notice(
         title="Nothing was sent.",
-        text="Too many people signed up within an hour. Press the button again in an hour.",
+        text="Too many people signed up lately. Press the button again in an hour, or tomorrow.",
         is_failure=True,
     ),
     SignupAnswer.TOO_MANY_OF_NETWORK: Notice(

@@ -137,6 +137,18 @@ def test_the_limits_count_over_all_processes_and_for_an_hour(
     assert sign_up(store, BO, network="::1", limits=limits, after=end) is SignupAnswer.TAKEN
 
 
+def test_a_day_has_the_sign_ups_of_four_hours(store: Store) -> None:
+    limits = SignupLimits(per_hour=2, per_network=2)
+    hours = [hour for hour in range(26) for _ in range(2)]
+    taken = [
+        hour
+        for hour in hours
+        if sign_up(store, BO, network=f"192.0.2.{hour}", limits=limits, after=HOUR * hour)
+        is SignupAnswer.TAKEN
+    ]
+    assert taken == [0, 0, 1, 1, 2, 2, 3, 3, 24, 24, 25, 25]
+
+
 def test_the_limits_do_not_depend_on_the_address(store: Store) -> None:
     """Else the answer would tell whether somebody has signed up."""
     limits = SignupLimits(per_hour=2, per_network=2)

@@ -265,7 +265,7 @@ async def test_the_limits_are_told_and_keep_what_was_typed(tmp_path: Path) -> No
             await send(town, {"email": f"{n}@example.net"}, network=f"192.0.2.{n + 7}") for n in range(3)
         ]
         assert [one.status for one in others] == [200, 422, 422]
-        assert "Too many people signed up" in told(others[-1].body)
+        assert "Too many people signed up lately" in told(others[-1].body)
         assert len(await mailed(town)) == 3
         town.now += timedelta(hours=1)
         assert (await send(town, {"email": "4@example.org"})).status == 200

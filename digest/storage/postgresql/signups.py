@@ -1,11 +1,16 @@
 """Invites, and sign-ups that wait for their confirmation."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from digest.config.parsing import address_key
-from digest.storage.limits import SIGNUP_MAILED_ONCE_IN, SIGNUPS_COUNTED_FOR, SIGNUPS_KEPT
+from digest.storage.limits import (
+    FULL_HOURS_A_DAY,
+    SIGNUP_MAILED_ONCE_IN,
+    SIGNUPS_COUNTED_FOR,
+    SIGNUPS_KEPT,
+)
 from digest.storage.postgresql.connection import Connection, Database
 from digest.storage.postgresql.editions import Editions, Part
 from digest.storage.postgresql.entries import SubscriberEntries
@@ -16,6 +21,8 @@ from digest.storage.signups import Confirming, Invite, NewSignup, Signup, Signup
 from digest.storage.tokens import Kind, derived_key, network_mark, new_nonce, seal, subscriber_links
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.stored import EntryChange
+
+_HOUR = timedelta(hours=1)
 
 _INVITE = "nonce, number, made_at, until_at, uses, used, revoked_at"
 _SIGNUP = "nonce, number, email, content, invite, written_at, mailed_at, attempts, confirmed_at"
@@ -85,7 +92,7 @@ class Signups(Part):
             hold(db, Lock.SIGNING_UP)
             _forget(db, now)
             mark = network_mark(self._connection.secret, network) if network else None
-            answer = _counted(db, mark, limits)
+            answer = _counted(db, mark, limits, now)
             if answer is SignupAnswer.TAKEN:
                 db.execute(
                     "INSERT INTO signup_attempt (at, network) VALUES (%s, %s)", [whole_second(now), mark]
@@ -170,14 +177,20 @@ class Signups(Part):
         )
 
 
-def _counted(db: Database, mark: bytes | None, limits: SignupLimits) -> SignupAnswer:
+_COUNT = """
+SELECT count(*), count(*) FILTER (WHERE at > %s), count(*) FILTER (WHERE at > %s AND network = %s)
+FROM signup_attempt
+"""
+
+
+def _counted(db: Database, mark: bytes | None, limits: SignupLimits, now: datetime) -> SignupAnswer:
     """Of those that `_forget` left."""
-    ((of_all, of_network),) = db.execute(
-        "SELECT count(*), count(*) FILTER (WHERE network = %s) FROM signup_attempt", [mark]
-    ).fetchall()
+    since = whole_second(now - _HOUR)
+    ((of_day, of_hour, of_network),) = db.execute(_COUNT, [since, since, mark]).fetchall()
     if of_network >= limits.per_network:
         return SignupAnswer.TOO_MANY_OF_NETWORK
-    return SignupAnswer.TOO_MANY if of_all >= limits.per_hour else SignupAnswer.TAKEN
+    is_full = of_hour >= limits.per_hour or of_day >= limits.per_hour * FULL_HOURS_A_DAY
+    return SignupAnswer.TOO_MANY if is_full else SignupAnswer.TAKEN
 
 
 def _write(db: Database, new: NewSignup, now: datetime) -> None:
@@ -215,7 +228,7 @@ def _forget(db: Database, now: datetime) -> None:
     db.execute("DELETE FROM signup WHERE written_at <= %s", [whole_second(now - SIGNUPS_KEPT)])
     db.execute(
         "DELETE FROM signup_attempt WHERE at <= %s OR at > %s",
-        [whole_second(now - SIGNUPS_COUNTED_FOR), whole_second(now + SIGNUPS_COUNTED_FOR)],
+        [whole_second(now - SIGNUPS_COUNTED_FOR), whole_second(now + _HOUR)],
     )
 
 

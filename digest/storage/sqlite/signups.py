@@ -1,13 +1,18 @@
 """Invites, and sign-ups that wait for their confirmation."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
-from digest.storage.limits import SIGNUP_MAILED_ONCE_IN, SIGNUPS_COUNTED_FOR, SIGNUPS_KEPT
+from digest.storage.limits import (
+    FULL_HOURS_A_DAY,
+    SIGNUP_MAILED_ONCE_IN,
+    SIGNUPS_COUNTED_FOR,
+    SIGNUPS_KEPT,
+)
 from digest.storage.signups import Confirming, Invite, NewSignup, Signup, SignupAnswer, SignupLimits
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions, Part
@@ -17,6 +22,8 @@ from digest.storage.sqlite.row_mapping import moment_of, text_of
 from digest.storage.tokens import Kind, derived_key, network_mark, new_nonce, seal, subscriber_links
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.stored import EntryChange
+
+_HOUR = timedelta(hours=1)
 
 _INVITE = "nonce, number, made_at, until_at, uses, used, revoked_at"
 _SIGNUP = "nonce, number, email, content, invite, written_at, mailed_at, attempts, confirmed_at"
@@ -85,7 +92,7 @@ class Signups(Part):
         with self._connection.transaction() as db:
             _forget(db, now)
             mark = network_mark(self._connection.secret, network) if network else None
-            answer = _counted(db, mark, limits)
+            answer = _counted(db, mark, limits, now)
             if answer is SignupAnswer.TAKEN:
                 db.execute("INSERT INTO signup_attempt (at, network) VALUES (?, ?)", [text_of(now), mark])
             return answer
@@ -166,14 +173,20 @@ class Signups(Part):
         )
 
 
-def _counted(db: Database, mark: bytes | None, limits: SignupLimits) -> SignupAnswer:
+_COUNT = """
+SELECT count(*), count(*) FILTER (WHERE at > ?), count(*) FILTER (WHERE at > ? AND network = ?)
+FROM signup_attempt
+"""
+
+
+def _counted(db: Database, mark: bytes | None, limits: SignupLimits, now: datetime) -> SignupAnswer:
     """Of those that `_forget` left."""
-    of_all, of_network = db.execute(
-        "SELECT count(*), count(*) FILTER (WHERE network = ?) FROM signup_attempt", [mark]
-    ).fetchone()
+    since = text_of(now - _HOUR)
+    of_day, of_hour, of_network = db.execute(_COUNT, [since, since, mark]).fetchone()
     if of_network >= limits.per_network:
         return SignupAnswer.TOO_MANY_OF_NETWORK
-    return SignupAnswer.TOO_MANY if of_all >= limits.per_hour else SignupAnswer.TAKEN
+    is_full = of_hour >= limits.per_hour or of_day >= limits.per_hour * FULL_HOURS_A_DAY
+    return SignupAnswer.TOO_MANY if is_full else SignupAnswer.TAKEN
 
 
 def _write(db: Database, new: NewSignup, now: datetime) -> None:
@@ -210,7 +223,7 @@ def _forget(db: Database, now: datetime) -> None:
     db.execute("DELETE FROM signup WHERE written_at <= ?", [text_of(now - SIGNUPS_KEPT)])
     db.execute(
         "DELETE FROM signup_attempt WHERE at <= ? OR at > ?",
-        [text_of(now - SIGNUPS_COUNTED_FOR), text_of(now + SIGNUPS_COUNTED_FOR)],
+        [text_of(now - SIGNUPS_COUNTED_FOR), text_of(now + _HOUR)],
     )
 
 
