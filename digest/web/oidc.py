@@ -34,6 +34,9 @@ _FRESH = 3600.0
 _PATIENCE = 60.0
 """Seconds until the keys are asked for again because one is missing: tokens name any key they like."""
 
+_PAUSE = 5.0
+"""Seconds until a provider that failed is asked for its metadata again."""
+
 _AT_ONCE = 4
 _LEEWAY = 60
 """Seconds that the clocks may differ."""
@@ -77,6 +80,7 @@ class Provider:
         self._clock = clock
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._metadata: tuple[float, Mapping[str, Any]] | None = None
+        self._failed: tuple[float, str] | None = None
         self._keys: tuple[float, KeySet] | None = None
 
     async def login_url(self, *, state: str, nonce: str, verifier: str) -> str:
@@ -116,10 +120,17 @@ class Provider:
         return _identity(claims, self._client.group_claim)
 
     async def _known(self) -> Mapping[str, Any]:
-        if self._metadata is None or self._clock() - self._metadata[0] > _FRESH:
+        """The metadata. A provider that fails is left alone for a while: strangers can make us ask."""
+        now = self._clock()
+        if self._metadata is None or now - self._metadata[0] > _FRESH:
+            if self._failed is not None and now - self._failed[0] < _PAUSE:
+                raise OidcError(self._failed[1])
             url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
-            found = await self._json("GET", url)
-            self._metadata = (self._clock(), self._checked(found))
+            try:
+                self._metadata = (now, self._checked(await self._json("GET", url)))
+            except OidcError as error:
+                self._failed = (now, str(error))
+                raise
         return self._metadata[1]
 
     def _checked(self, found: Mapping[str, Any]) -> Mapping[str, Any]:

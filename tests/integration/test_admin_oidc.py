@@ -349,6 +349,17 @@ async def test_a_provider_that_is_away_is_told(tmp_path: Path, caplog: pytest.Lo
     assert "the provider cannot be asked" in caplog.text
 
 
+async def test_a_provider_that_fails_is_asked_again_after_a_while(browser: Browser) -> None:
+    path = "/.well-known/openid-configuration"
+    browser.provider.answers[path] = web.Response(status=500)
+    for _ in range(5):
+        assert (await browser.get("/admin/login")).status == 503
+    assert browser.provider.asked == [path]
+    del browser.provider.answers[path]
+    browser.town.now += timedelta(seconds=6)
+    assert (await browser.get("/admin/login")).status == 303
+
+
 async def test_a_provider_that_hangs_is_left(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
