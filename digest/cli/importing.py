@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.options import Moment
+from digest.cli.options import AsObject, Moment
 from digest.config.parsing import counted
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def import_(
         bool, typer.Option("--dry-run", metavar="", help="Only report what the file contains; write nothing.")
     ] = False,
     now: Moment = None,
+    as_json: AsObject = False,
 ) -> None:
     """Import from another program: its feeds, categories or searches become keywords.
 
@@ -53,9 +54,17 @@ def import_(
         raise typer.BadParameter(f"{email}: {error}") from error
     found = _subscriptions(path)
     if found:
-        take_over(settings, path, found, email=email, is_dry_run=dry_run, now=now or datetime.now(UTC))
+        take_over(
+            settings,
+            path,
+            found,
+            email=email,
+            is_dry_run=dry_run,
+            as_json=as_json,
+            now=now or datetime.now(UTC),
+        )
     else:
-        _import_page(settings, path, email, is_dry_run=dry_run)
+        _import_page(settings, path, email, is_dry_run=dry_run, as_json=as_json)
 
 
 def _subscriptions(path: Path) -> "Subscriptions | None":
@@ -71,24 +80,34 @@ def _subscriptions(path: Path) -> "Subscriptions | None":
         raise unreadable(path, error) from error
 
 
-def _import_page(settings: "Settings", path: Path, email: str, *, is_dry_run: bool) -> None:
+def _import_page(settings: "Settings", path: Path, email: str, *, is_dry_run: bool, as_json: bool) -> None:
     from digest.cli.daily_papers.matching import judge
+    from digest.cli.json_output import tell
     from digest.keywords.broad_terms import cautions
 
     contents = _contents(path)
     listings = contents.listings
     verdicts = [judge(listing) for listing in listings]
     papers = {listed.id for listing in listings for listed in listing.papers}
-    typer.echo(f"{path}: {counted(len(listings), 'heading')}, {counted(len(papers), 'different paper')}")
-    typer.echo("\n".join([*map(_summary, verdicts), *_elsewhere(contents.unread), *_suspicions(verdicts)]))
-    keywords = [verdict.keyword.text for verdict in verdicts if verdict.keyword]
+    lines = [f"{path}: {counted(len(listings), 'heading')}, {counted(len(papers), 'different paper')}"]
+    lines += [*map(_summary, verdicts), *_elsewhere(contents.unread), *_suspicions(verdicts)]
+    keywords = [verdict.keyword for verdict in verdicts if verdict.keyword]
     if is_dry_run:
-        found = [
-            caution for verdict in verdicts if verdict.keyword for caution in cautions(verdict.keyword.query)
-        ]
-        typer.echo("\n".join([*(f"Note: {caution}." for caution in found), "Nothing was written."]))
+        found = [caution for keyword in keywords for caution in cautions(keyword.query)]
+        lines += [*(f"Note: {caution}." for caution in found), "Nothing was written."]
     else:
-        _take_over(settings, email, keywords, verdicts)
+        lines += _take_over(settings, email, [keyword.text for keyword in keywords], verdicts)
+    fields = {
+        "program": "a page of papers",
+        "email": email,
+        "is_dry_run": is_dry_run,
+        "keywords": [{"keyword": one.text, "papers_a_day": None, "notes": []} for one in keywords],
+        "left_out": [
+            {"line": one.line, "text": one.text, "reason": "outside of a table"} for one in contents.unread
+        ],
+        "papers_seen": len(papers),
+    }
+    tell(lines, fields, as_json=as_json)
 
 
 def _contents(path: Path) -> "Contents":
@@ -108,7 +127,7 @@ def _contents(path: Path) -> "Contents":
 
 def _take_over(
     settings: "Settings", email: str, keywords: Sequence[str], verdicts: "Sequence[Verdict]"
-) -> None:
+) -> list[str]:
     """First marks papers as seen, then subscribes: a daemon must not mail them in between."""
     from digest.cli.subscriptions import describe
     from digest.errors import ConfigurationError
@@ -124,8 +143,8 @@ def _take_over(
     done = editor.subscribe(directory_of(settings), email=email, keywords=keywords)
     known = f", {len(papers) - fresh} of them already before" if fresh < len(papers) else ""
     verb = "paper is" if len(papers) == 1 else "papers are"
-    typer.echo(f"{len(papers)} {verb} marked as seen by {email}{known}.")
-    typer.echo(describe(done, place_of(settings, done.subscriber)))
+    seen = f"{len(papers)} {verb} marked as seen by {email}{known}."
+    return [seen, describe(done, place_of(settings, done.subscriber))]
 
 
 def _summary(verdict: "Verdict") -> str:

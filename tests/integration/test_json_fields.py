@@ -239,6 +239,20 @@ async def test_keywords_print_what_the_page_tells(
     check("keywords", out)
 
 
+async def test_an_import_of_another_program_prints_what_the_page_tells(
+    digest: Command, arxiv: LocalArxiv
+) -> None:
+    from asyncio import to_thread
+
+    digest.set(ARXIV__API_URL=arxiv.url, ARXIV__REQUEST_INTERVAL="0")
+    (digest.folder / "feeds").write_text("https://rss.arxiv.org/rss/cs.LG\nhttps://blog.example.org/feed\n")
+    (digest.folder / "page.md").write_text(
+        "# tea\n| **Title** |\n| --- |\n| [On tea](https://arxiv.org/abs/2606.00001) |\n"
+    )
+    for arguments in (("feeds",), ("feeds", "--dry-run"), ("page.md",), ("page.md", "--dry-run")):
+        check("import", await to_thread(digest.said, "import", *arguments, "--email", ADA, "--json"))
+
+
 def test_each_command_with_json_is_on_the_page() -> None:
     from tests.reference import commands
 

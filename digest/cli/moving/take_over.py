@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from digest.cli.json_output import tell
 from digest.cli.moving.found import LeftOut, Place, Problem, Subscriptions
 from digest.config.parsing import counted
 from digest.errors import ConfigurationError, SourceError
@@ -24,20 +25,36 @@ _MANY = 10
 
 
 def take_over(
-    settings: "Settings", path: Path, found: Subscriptions, *, email: str, is_dry_run: bool, now: datetime
+    settings: "Settings",
+    path: Path,
+    found: Subscriptions,
+    *,
+    email: str,
+    is_dry_run: bool,
+    as_json: bool,
+    now: datetime,
 ) -> None:
     """Raises `ConfigurationError` with every problem; then nothing is written."""
     keywords = list(dict.fromkeys(one.keyword for _, one in found.asked))
     _refuse(path, found, keywords)
-    typer.echo(f"{path}: {found.program}: {counted(len(keywords), 'keyword')}")
     papers = _papers_a_day(settings, keywords, now)
-    typer.echo("\n".join(_lines(found, keywords, papers)))
-    for hint in found.hints:
-        typer.echo(f"Next, {hint.replace('EMAIL', email)}")
-    if is_dry_run:
-        typer.echo("Nothing was written.")
-    else:
-        _subscribe(settings, email, keywords)
+    lines = [f"{path}: {found.program}: {counted(len(keywords), 'keyword')}"]
+    lines += _lines(found, keywords, papers)
+    lines += [f"Next, {hint.replace('EMAIL', email)}" for hint in found.hints]
+    lines.append("Nothing was written." if is_dry_run else _subscribe(settings, email, keywords))
+    fields = {
+        "program": found.program,
+        "email": email,
+        "is_dry_run": is_dry_run,
+        "keywords": [
+            {"keyword": one, "papers_a_day": papers.get(one), "notes": _notes(found, one)} for one in keywords
+        ],
+        "left_out": [
+            {"line": one.place.line, "text": one.place.text, "reason": one.reason} for one in found.left_out
+        ],
+        "papers_seen": 0,
+    }
+    tell(lines, fields, as_json=as_json)
 
 
 def _refuse(path: Path, found: Subscriptions, keywords: Sequence[str]) -> None:
@@ -60,11 +77,15 @@ def _place(place: Place) -> str:
 def _lines(found: Subscriptions, keywords: Sequence[str], papers: Mapping[str, float]) -> Iterator[str]:
     for keyword in keywords:
         yield f"{keyword}{_volume(papers.get(keyword))}"
-        notes = [(place, note) for place, one in found.asked if one.keyword == keyword for note in one.notes]
-        yield from dict.fromkeys(f"  line {place.line}: {note}" for place, note in notes)
+        yield from (f"  {note}" for note in _notes(found, keyword))
     yield from _left_out(found.left_out)
     if any(a_day >= _MANY for a_day in papers.values()):
         yield "Narrower keywords for those that find many: digest keywords -k KEYWORD"
+
+
+def _notes(found: Subscriptions, keyword: str) -> list[str]:
+    notes = [(place, note) for place, one in found.asked if one.keyword == keyword for note in one.notes]
+    return list(dict.fromkeys(f"line {place.line}: {note}" for place, note in notes))
 
 
 def _volume(a_day: float | None) -> str:
@@ -112,10 +133,10 @@ async def _asked(settings: "Settings", keywords: Sequence[str], now: datetime) -
     return found
 
 
-def _subscribe(settings: "Settings", email: str, keywords: Sequence[str]) -> None:
+def _subscribe(settings: "Settings", email: str, keywords: Sequence[str]) -> str:
     from digest.cli.subscriptions import describe
     from digest.service.directory import directory_of, place_of
     from digest.subscribers import editor
 
     done = editor.subscribe(directory_of(settings), email=email, keywords=keywords)
-    typer.echo(describe(done, place_of(settings)))
+    return describe(done, place_of(settings, done.subscriber))
