@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from digest.pipeline.leases import SIGNING_UP, leased
@@ -14,6 +14,9 @@ from digest.service.mail_setup import writer_setup_for
 from digest.service.transports.base import transport_kind
 from digest.storage.base import Store
 
+_CLEANING = timedelta(hours=1)
+"""How long a sign-up may be kept after its end, also where nothing else is done for a day."""
+
 
 class SignupSender(LongTasks):
     """A task of its own: the mails of a whole installation may take an hour."""
@@ -24,22 +27,29 @@ class SignupSender(LongTasks):
         self._store = store
         self._setup = setup
         self._wake = asyncio.Event()
+        self._cleaned_at: datetime | None = None
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
-        await self._kept("sign-ups", partial(self._forever, "sign-ups", self._step, self._wake))
+        await self._kept("sign-ups", partial(self._forever, "sign-ups", self.step, self._wake))
 
     def wake(self) -> None:
         """Looks at once for mails that are due."""
         self._wake.set()
 
-    async def _step(self) -> datetime:
-        """Another process may send them at the same time, but then under the same Message-IDs."""
+    async def step(self) -> datetime:
+        """Does what is due, and returns when to look again.
+
+        Another process may send the same mails at the same time, but then under the same Message-IDs.
+        """
         now = self._clock()
         if await asyncio.to_thread(self._store.signup_mails, now=now):
             async with leased(self._store, SIGNING_UP) as lease:
                 if lease is not None:
                     await self._send(now)
+        if self._cleaned_at is None or not self._cleaned_at <= now < self._cleaned_at + _CLEANING:
+            await asyncio.to_thread(self._store.forget_signups, now=now)
+            self._cleaned_at = now
         return self._clock() + long_tasks.LOOK_UP
 
     async def _send(self, now: datetime) -> None:

@@ -11,6 +11,8 @@ import pytest
 from digest.errors import ServerUnavailable
 from digest.keywords.query import parse
 from digest.mail.transport import Outcome, Receipt
+from digest.service.bootstrap import Setup
+from digest.service.signup_sender import SignupSender
 from digest.storage.values import Matched
 from digest.web.preview_site import Busy, Previews
 from tests.factories import invented_paper, make_subscriber
@@ -291,6 +293,21 @@ async def test_a_link_is_valid_for_48_hours(town: Town) -> None:
     town.now += timedelta(hours=1)
     assert (await town.get(link_in(mail))).status == 404
     assert (await town.post(link_in(mail), {"wish": ""})).status == 404
+
+
+async def test_what_nobody_confirms_leaves_the_state_though_nothing_else_is_done(
+    town: Town,
+) -> None:
+    def no_setup() -> Setup:
+        raise AssertionError("there is no mail to send")
+
+    await send(town)
+    await mailed(town)
+    sender = SignupSender(town.store, no_setup, lambda: town.now)
+    for hours, is_kept in ((0, True), (47, True), (1, False)):
+        town.now += timedelta(hours=hours)
+        await sender.step()
+        assert (hours, any(NEW in line for line in kept(town))) == (hours, is_kept)
 
 
 async def test_only_addresses_of_the_domains_can_sign_up(tmp_path: Path) -> None:
