@@ -1,7 +1,7 @@
 """Runs a command of `digest` in this process, as its entry point does, on a state of either kind."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,46 @@ from digest.config.loader import load_settings
 from digest.storage.base import Store
 from digest.storage.factory import open_store
 from tests.postgresql import database_of
+
+COMMANDS: Mapping[str, Sequence[str]] = {
+    "init": ("--folder", "new", "--email", "a@lab.example", "-k", "tea"),
+    "check": (),
+    "doctor": (),
+    "demo": ("--into", "demonstration"),
+    "docs": ("delivery",),
+    "run": (),
+    "daemon": (),
+    "web": (),
+    "status": (),
+    "history": (),
+    "resend": ("ada@example.org",),
+    "why": ("2606.00001",),
+    "keywords": (),
+    "preview": ("ada@example.org",),
+    "page": ("README.md",),
+    "subscribe": ("bo@example.org", "-k", "tea"),
+    "unsubscribe": ("ada@example.org",),
+    "rename": ("ada@example.org", "new@example.org"),
+    "edit": ("ada@example.org", "--at", "09:00"),
+    "pause": ("ada@example.org", "--until", "2026-12-31"),
+    "unpause": ("ada@example.org",),
+    "mute": ("ada@example.org", "tea"),
+    "unmute": ("ada@example.org", "tea"),
+    "move": ("ada@example.org", "--to", "state"),
+    "subscribers": (),
+    "import": ("page.md", "--email", "ada@example.org"),
+    "invite": (),
+    "like": ("ada@example.org", "2606.00001"),
+    "dislike": ("ada@example.org", "2606.00001"),
+    "interests": ("ada@example.org",),
+    "export": ("2606.00001",),
+    "audit": (),
+    "backup": ("copy.db",),
+    "bounce": (),
+    "suppressions": (),
+    "resume": ("--all",),
+}
+"""Arguments that each of them can do something with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

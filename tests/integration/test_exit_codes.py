@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,51 +10,12 @@ import pytest
 
 from digest import cli
 from tests.disk import mounted
+from tests.integration.command import COMMANDS
 from tests.notifications import postfix
 from tests.processes import started_here
 from tests.waiting import LIMIT
 
 ROOT = Path(__file__).parents[2]
-COMMANDS: Mapping[str, Sequence[str]] = {
-    "init": ("--folder", "new", "--email", "a@lab.example", "-k", "tea"),
-    "check": (),
-    "doctor": (),
-    "demo": ("--into", "demonstration"),
-    "docs": ("delivery",),
-    "run": (),
-    "daemon": (),
-    "web": (),
-    "status": (),
-    "history": (),
-    "resend": ("ada@example.org",),
-    "why": ("2606.00001",),
-    "keywords": (),
-    "preview": ("ada@example.org",),
-    "page": ("README.md",),
-    "subscribe": ("bo@example.org", "-k", "tea"),
-    "unsubscribe": ("ada@example.org",),
-    "rename": ("ada@example.org", "new@example.org"),
-    "edit": ("ada@example.org", "--at", "09:00"),
-    "pause": ("ada@example.org", "--until", "2026-12-31"),
-    "unpause": ("ada@example.org",),
-    "mute": ("ada@example.org", "tea"),
-    "unmute": ("ada@example.org", "tea"),
-    "move": ("ada@example.org", "--to", "state"),
-    "subscribers": (),
-    "import": ("page.md", "--email", "ada@example.org"),
-    "invite": (),
-    "like": ("ada@example.org", "2606.00001"),
-    "dislike": ("ada@example.org", "2606.00001"),
-    "interests": ("ada@example.org",),
-    "export": ("2606.00001",),
-    "audit": (),
-    "backup": ("copy.db",),
-    "bounce": (),
-    "suppressions": (),
-    "resume": ("--all",),
-}
-"""Arguments that each of them can do something with."""
-
 READ_NO_FILES = {"init", "demo", "docs"}
 INTERRUPT = """
 import signal, sys

@@ -16,6 +16,7 @@ from digest.web.preview_site import Busy, Previews, Visitor
 from tests.factories import invented_paper
 from tests.integration.arxiv_server import arxiv_server, feed, says
 from tests.integration.preview_site import NOW, Previewing, previewing_town, written_papers
+from tests.waiting import LIMIT
 
 NOWHERE = "http://127.0.0.1:1/api/query"
 ADA = Visitor(network="198.51.100.1", subscriber="ada")
@@ -39,11 +40,12 @@ async def previews_of(site: Previewing) -> AsyncIterator[Previews]:
 
 
 async def patient(previews: Previews, texts: tuple[str, ...], visitor: Visitor) -> Preview:
-    while True:
-        try:
-            return await previews.of(texts, visitor)
-        except Busy:
-            await asyncio.sleep(0.005)
+    async with asyncio.timeout(LIMIT):
+        while True:
+            try:
+                return await previews.of(texts, visitor)
+            except Busy:
+                await asyncio.sleep(0.005)
 
 
 def stranger(number: int, page: str = "") -> Visitor:

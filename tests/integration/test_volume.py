@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from digest.cli.volume import level_of
-from tests.integration.command import Command, installed
-from tests.integration.test_exit_codes import COMMANDS
+from tests.integration.command import COMMANDS, Command, installed
 
 FILE = '[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["tea"]\n'
 
