@@ -46,8 +46,8 @@ def explain_other_file(other: OtherFile) -> str:
     since = f"{other.since_at:%Y-%m-%d %H:%M} UTC"
     return (
         f"subscribers.toml of this host differs from that of {other.host}, which is in force since {since}:"
-        " this host only sends. Copy that file here, and its tables [[channel]] of digest.toml; or change this"
-        " one, a comment is enough, and it is in force everywhere"
+        " this host only sends. Copy that file here, and the tables [[channel]] of digest.toml; or change"
+        " this one, a comment is enough, and it is in force everywhere"
     )
 
 
