@@ -52,7 +52,7 @@ def _refuse(page: str, names: list[str]) -> None:
 
     from digest.errors import ConfigurationError
 
-    near = [name for name in names if page and page in name] or get_close_matches(page, names, cutoff=0.5)
+    near = [name for name in names if page and page in name] or get_close_matches(page, names, cutoff=0.6)
     advice = f"did you mean {' or '.join(near)}?" if near else "`digest docs` lists them"
     raise ConfigurationError(f"there is no page {page!r}: {advice}")
 

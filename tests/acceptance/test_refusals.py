@@ -61,7 +61,9 @@ def closed(tmp_path: Path) -> Path:
     ],
 )
 def test_a_folder_that_the_user_may_not_enter_is_named(closed: Path, name: str, file: str) -> None:
-    done = digest(closed.parent / "open", "status", is_plain=True, **{name: str(closed / file)})
+    folder = closed.parent / "open"
+    places = {"DIGEST_STATE": str(folder / "digest.db"), name: str(closed / file)}
+    done = digest(folder, "status", is_plain=True, **places)
     line = one_line(done)
     assert done.returncode == 2
     assert str(closed) in line
