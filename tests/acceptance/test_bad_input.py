@@ -431,7 +431,7 @@ async def test_a_run_that_is_interrupted_twice_waits_for_no_mail_server(lab: Ins
             out, more = await asyncio.wait_for(process.communicate(), LIMIT)
         assert (process.returncode, out) == (130, b"")
         assert (said + more).decode().splitlines() == [
-            "stopping after the current mails; interrupt again to stop now"
+            "note: stopping after the current mails; interrupt again to stop now"
         ]
         code, report = await run(lab, **smtp(server))
         assert (code, report["digests_sent"]) == (0, 2)

@@ -186,7 +186,7 @@ async def test_ctrl_c_ends_a_command_that_waits_with_130(tmp_path: Path) -> None
     ) as process:
         assert process.stderr is not None
         async with asyncio.timeout(LIMIT):
-            while b"trying again" not in (line := await process.stderr.readline()):
+            while b"pause_seconds=" not in (line := await process.stderr.readline()):
                 assert line, "it has ended"
             process.send_signal(signal.SIGINT)
             assert await process.wait() == 130
