@@ -1,8 +1,10 @@
 """Sends the mails of sign-ups: to each address the link that confirms, or the one to its preferences."""
 
 import asyncio
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from digest.config.parsing import address_key
@@ -36,7 +38,7 @@ async def send_signup_mails(
     waiting = await asyncio.to_thread(store.signup_mails, now=now)
     if not waiting:
         return 0
-    listed = {address_key(one.email) for one in subscribers}
+    listed = {address_key(one.email): one.email for one in subscribers}
     sent = 0
     async with transport.session() as session:
         for signup in waiting:
@@ -46,13 +48,25 @@ async def send_signup_mails(
 
 
 def _written(
-    store: SignupStore, signup: Signup, sender_identity: SenderIdentity, base_url: str, listed: set[str]
+    store: SignupStore,
+    signup: Signup,
+    sender_identity: SenderIdentity,
+    base_url: str,
+    listed: Mapping[str, str],
 ) -> Outgoing:
-    is_known = address_key(signup.email) in listed or store.entry_of(signup.email) is not None
-    if not is_known or store.preferences_of(signup.email).left_at is not None:
+    """The link to preferences goes where the digests go, not to the address that somebody typed.
+
+    That one may be another mailbox, as `ſue@` is for `sue@`: a server may tell apart what `address_key` does
+    not.
+    """
+    entry = store.entry_of(signup.email)
+    own = listed.get(address_key(signup.email)) or (entry and json.loads(entry.content)["email"])
+    if not own or store.preferences_of(signup.email).left_at is not None:
         return write_signup_mail(signup, sender_identity, base_url)
-    token = store.subscriber_token(signup.email)
-    return write_known_mail(signup, sender_identity, f"{base_url}/p/{token}" if token else None)
+    token = store.subscriber_token(own)
+    return write_known_mail(
+        replace(signup, email=own), sender_identity, f"{base_url}/p/{token}" if token else None
+    )
 
 
 async def _send(store: SignupStore, session: Session, signup: Signup, mail: Outgoing, now: datetime) -> bool:
@@ -64,6 +78,6 @@ async def _send(store: SignupStore, session: Session, signup: Signup, mail: Outg
     await asyncio.to_thread(store.note_signup_mail, signup.number, due_at=due_at)
     if receipt.outcome in {Outcome.SENT, Outcome.UNKNOWN}:
         return True
-    reply = receipt.reply.replace(signup.email, "the recipient")
+    reply = receipt.reply.replace(mail.recipient, "the recipient")
     _log.warning("mail to a new subscriber not sent number=%d cause=%s", signup.number, reply)
     return False

@@ -123,6 +123,27 @@ async def test_an_address_that_is_subscribed_gets_the_link_to_its_preferences(to
     assert "subscribed already" in texts_of(mail)[0]
 
 
+async def test_the_link_to_preferences_goes_where_the_digests_go(town: Town) -> None:
+    """Another mailbox may have an address that counts as the same."""
+    town.subscribers[:] = [make_subscriber("sue@example.org", "tea")]
+    town.enrol()
+    await send(town, {"email": "\u017fue@example.org"})
+    (mail,) = await mailed(town)
+    assert (mail.recipient, read(mail)["To"]) == ("sue@example.org", "sue@example.org")
+    assert "subscribed already" in texts_of(mail)[0]
+
+
+async def test_the_link_goes_where_the_digests_of_who_signed_up_go(town: Town) -> None:
+    await send(town, {"email": "sue@example.org"})
+    (mail,) = await mailed(town)
+    await press(town, link_in(mail))
+    town.now += timedelta(days=1)
+    await send(town, {"email": "\u017fue@example.org"})
+    (mail,) = await mailed(town)
+    assert mail.recipient == "sue@example.org"
+    assert "subscribed already" in texts_of(mail)[0]
+
+
 async def test_a_sign_up_cannot_change_who_is_subscribed(town: Town) -> None:
     await send(town)
     (mail,) = await mailed(town)
