@@ -105,7 +105,7 @@ def _wait(retry_after: str | None, now: datetime) -> timedelta | None:
         return timedelta(seconds=min(int(text[:12]), 10**9))
     try:
         until = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return max(until.replace(tzinfo=until.tzinfo or UTC) - now, timedelta(0))
 

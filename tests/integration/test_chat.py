@@ -133,6 +133,24 @@ async def test_a_wish_to_wait_is_understood_and_not_waited_for(services: Town, s
     assert services.messages == []
 
 
+@pytest.mark.parametrize(
+    ("body", "wait"),
+    [
+        ({"retry_after_ms": 10**300}, timedelta(seconds=10**9)),
+        ({"retry_after_ms": 10**400}, None),
+        ({"retry_after": -(10**400)}, None),
+        ({"retry_after_ms": -5}, timedelta(0)),
+        ({"retry_after": float("nan")}, timedelta(0)),
+    ],
+)
+async def test_a_wait_that_is_no_time_is_a_refusal_all_the_same(
+    services: Town, body: dict[str, object], wait: timedelta | None
+) -> None:
+    services.refuse = lambda asked: refusing(429, {}, body)
+    answer = await Chat(url=URLS["mmosts"]).send(post_of(1))
+    assert (answer.outcome, answer.wait) == (Outcome.REFUSED, wait)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("service", "status", "outcome"),

@@ -92,12 +92,15 @@ async def test_a_redirect_is_not_followed(receiver: Receiver, status: int) -> No
         ("Thu, 01 Jan 1970 00:00:00 GMT", timedelta(0)),
         ("-5", None),
         ("soon", None),
+        ("Thu, 31 Dec 99999999999999 23:59:59 GMT", None),
+        ("Thu, 31 Dec 2026 23:59:59 +99999999999999", None),
         ("", None),
     ],
 )
 async def test_retry_after_is_read(receiver: Receiver, value: str, wait: timedelta | None) -> None:
     receiver.answer(429, retry_after=value)
-    assert (await webhook(receiver).send(make_post())).wait == wait
+    answer = await webhook(receiver).send(make_post())
+    assert (answer.outcome, answer.wait) == (Outcome.REFUSED, wait)
 
 
 async def test_a_service_that_hangs_is_left_and_may_have_it(receiver: Receiver) -> None:

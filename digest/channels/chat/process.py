@@ -142,17 +142,22 @@ def _wait(response: Any) -> float | None:
     found = response.headers.get("Retry-After")
     try:
         answer = json.loads(response._content)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = {}
     if isinstance(answer, dict):
         inner = answer.get("parameters")
         found = answer.get("retry_after") or answer.get("retry-after") or found
         found = (inner.get("retry_after") if isinstance(inner, dict) else None) or found
         if isinstance(answer.get("retry_after_ms"), int | float):
-            return float(answer["retry_after_ms"]) / 1000
+            return _seconds(answer["retry_after_ms"], of_one=1000)
+    return _seconds(found)
+
+
+def _seconds(number: Any, *, of_one: int = 1) -> float | None:
+    """What a service wrote, within limits: also a number that no time is."""
     try:
-        return max(0.0, min(float(found), 1e9))
-    except (TypeError, ValueError):
+        return max(0.0, min(float(number) / of_one, 1e9))
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
