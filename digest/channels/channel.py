@@ -23,6 +23,8 @@ from digest.subscribers.subscriber import Subscriber, parse_subscriber
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _STAND_IN = "channel@example.org"
+_LONGEST_TITLE = 100
+"""Any message has room for it, and so has the head of a file, by which a second attempt knows the first."""
 
 _ENTRY_KEYS = (
     "keywords",
@@ -120,8 +122,8 @@ def _channel(raw: Mapping[str, Any], settings: Settings, environ: Mapping[str, s
         raise ConfigurationError(*wrong)
     wrong += [f"{key}: not for a {kind}" for key in _misplaced(raw, kind)]
     title = raw.get("title", name)
-    if not isinstance(title, str) or not one_line(title):
-        wrong.append("title: must be text in one line")
+    if not isinstance(title, str) or not 0 < len(one_line(title)) <= _LONGEST_TITLE:
+        wrong.append(f"title: must be text in one line, of at most {_LONGEST_TITLE} characters")
     allow_private = raw.get("allow_private", False)
     if not isinstance(allow_private, bool):
         wrong.append("allow_private: must be true or false")

@@ -142,6 +142,11 @@ def test_what_is_no_table_is_refused_and_not_shown(toml: str) -> None:
     assert "T0KEN" not in str(caught.value)
 
 
+def test_a_title_has_room_in_every_message() -> None:
+    text = problems(channel(f'name = "lab"\ntitle = "{"long " * 21}"\n{WEBHOOK}'))
+    assert text == "channel lab: title: must be text in one line, of at most 100 characters"
+
+
 def test_a_variable_of_no_channel_is_a_mistake() -> None:
     text = problems(channel(f'name = "lab"\n{WEBHOOK}'), {"DIGEST_CHANNEL_LAP_URL": HIDDEN})
     assert text == "DIGEST_CHANNEL_LAP_URL: no channel of digest.toml has this name"
