@@ -1,17 +1,15 @@
 """Builds the pages of the administrators from their settings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from digest.config.admin_settings import Admin
 from digest.storage.admin_stores import AdminPageStore
-from digest.subscribers.subscriber import Subscriber
 from digest.web.admin_access import RefusalLog, access_for
 from digest.web.admin_actions import AdminActions
 from digest.web.admin_area import AdminArea, ReportWatch
 from digest.web.admin_site import AdminSite, Report
-from digest.web.pages import Pages
+from digest.web.context import SiteContext
 from digest.web.signing import Signer
 
 
@@ -27,25 +25,16 @@ class AdminSetup:
     report: Callable[[], Report]
 
 
-def admin_area(
-    setup: AdminSetup,
-    *,
-    base_url: str,
-    store: AdminPageStore,
-    changing: AdminPageStore,
-    subscribers: Callable[[], Sequence[Subscriber]],
-    pages: Pages,
-    clock: Callable[[], datetime],
-) -> AdminArea:
-    """`store` is only read; `changing` is the same state for changes, which may wait."""
-    signer, refusals = Signer(store.admin_key()), RefusalLog(clock)
+def admin_area(setup: AdminSetup, context: SiteContext[AdminPageStore, AdminPageStore]) -> AdminArea:
+    base_url, clock = context.base_url, context.clock
+    signer, refusals = Signer(context.store.admin_key()), RefusalLog(clock)
     return AdminArea(
         base_url=base_url,
         access=access_for(setup.settings, base_url=base_url, signer=signer, refusals=refusals, clock=clock),
-        site=AdminSite(store, subscribers, clock, has_invites=setup.has_invites),
-        actions=AdminActions(changing, base_url, clock),
+        site=AdminSite(context.store, context.subscribers, clock, has_invites=setup.has_invites),
+        actions=AdminActions(context.changing, base_url, clock),
         watch=ReportWatch(setup.report, clock),
-        pages=pages,
+        pages=context.pages,
         signer=signer,
         refusals=refusals,
         clock=clock,

@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from digest.config.web_settings import Network
 from digest.errors import StateError
 from digest.web.client_address import TokenGuesses, client_for, network_for, parse_hops
-from digest.web.site import Found
+from digest.web.context import Found
 
 _T = TypeVar("_T")
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]

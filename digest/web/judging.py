@@ -3,18 +3,15 @@
 All methods read or write the state: call them outside of the event loop.
 """
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Literal, TypeAlias, get_args
 
-from digest.config.parsing import address_key
 from digest.interest.judgements import Origin, example_of
 from digest.mail.links import LinkBuilder
 from digest.model.digest import Digest
 from digest.model.paper import ArxivId, Paper
 from digest.storage.subscriber_stores import InterestStore, JudgingStore
-from digest.web.pages import Judging, Pages
-from digest.web.site import Found, Subscribers
+from digest.web.context import Found, SiteContext, found_page, subscriber_among
+from digest.web.pages import Judging
 
 Verdict: TypeAlias = Literal["more", "less", "undo"]
 
@@ -26,31 +23,21 @@ class JudgingSite:
     (`Site.digest`) has another token, which judges nothing.
     """
 
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        store: JudgingStore,
-        changing: InterestStore,
-        pages: Pages,
-        subscribers: Subscribers,
-        clock: Callable[[], datetime],
-    ) -> None:
-        """`store` is only read; `changing` is the same state for changes."""
-        self._base_url = base_url
-        self._store = store
-        self._changing = changing
-        self._pages = pages
-        self._subscribers = subscribers
-        self._clock = clock
-        self._link_builder = LinkBuilder(base_url, store, makes_pages=False)
+    def __init__(self, context: SiteContext[JudgingStore, InterestStore]) -> None:
+        self._base_url = context.base_url
+        self._store = context.store
+        self._changing = context.changing
+        self._pages = context.pages
+        self._subscribers = context.subscribers
+        self._clock = context.clock
+        self._link_builder = LinkBuilder(context.base_url, context.store, makes_pages=False)
 
     def digest(self, token: str) -> Found | None:
         """The digest with two buttons beside each paper. Changes nothing."""
         digest = self._digest(token)
         if digest is None:
             return None
-        return _page(
+        return found_page(
             self._pages.digest(
                 digest,
                 url="",
@@ -65,7 +52,7 @@ class JudgingSite:
         if found is None:
             return None
         digest, paper = found
-        return _page(self._pages.judge(paper, verdict, self._judging(token, digest), is_done=False))
+        return found_page(self._pages.judge(paper, verdict, self._judging(token, digest), is_done=False))
 
     def judge(self, token: str, verdict: str, arxiv_id: str) -> Found | None:
         """Counts the verdict, or takes it back. Idempotent."""
@@ -83,7 +70,7 @@ class JudgingSite:
                 origin=Origin.WEB,
                 now=self._clock(),
             )
-        return _page(self._pages.judge(paper, verdict, self._judging(token, digest), is_done=True))
+        return found_page(self._pages.judge(paper, verdict, self._judging(token, digest), is_done=True))
 
     def _paper(self, token: str, verdict: str, arxiv_id: str) -> tuple[Digest, Paper] | None:
         digest = self._digest(token) if verdict in get_args(Verdict) else None
@@ -96,9 +83,7 @@ class JudgingSite:
         digest = self._store.digest_to_judge(token)
         if digest is None:
             return None
-        address = address_key(digest.email)
-        is_known = any(address_key(one.email) == address for one in self._subscribers())
-        return digest if is_known else None
+        return digest if subscriber_among(self._subscribers(), digest.email) else None
 
     def _judging(self, token: str, digest: Digest) -> Judging:
         judgements = self._store.judgements(digest.email)
@@ -115,7 +100,3 @@ def _papers(digest: Digest) -> list[Paper]:
         *(one.paper for one in digest.revisions),
         *digest.near,
     ]
-
-
-def _page(html: str) -> Found:
-    return Found(body=html.encode())

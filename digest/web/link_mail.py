@@ -3,8 +3,8 @@
 The methods of the site read or write the state: call them outside of the event loop.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import timedelta
 
 from aiohttp import web
 
@@ -13,11 +13,11 @@ from digest.config.web_settings import Web
 from digest.storage.personal_data import LinkMailStore
 from digest.storage.signups import SignupAnswer, SignupLimits
 from digest.storage.values import PageChange
+from digest.web.context import Found, SiteContext, found_page
 from digest.web.frame import Frame, Handler, require_form, response_for
 from digest.web.keyword_rows import Sent
 from digest.web.own_forms import FormSigner, is_foreign
-from digest.web.pages import Notice, Pages
-from digest.web.site import Found
+from digest.web.pages import Notice
 
 LATEST = timedelta(days=1)
 
@@ -39,24 +39,15 @@ TOO_MANY = Notice(
 class LinkMailSite:
     """The answer does not depend on whether an address is known."""
 
-    def __init__(
-        self,
-        *,
-        settings: Web,
-        store: LinkMailStore,
-        changing: LinkMailStore,
-        pages: Pages,
-        clock: Callable[[], datetime],
-    ) -> None:
-        """`store` is only read; `changing` is the same state for changes."""
-        self._url = f"{settings.base_url}/link"
+    def __init__(self, settings: Web, context: SiteContext[LinkMailStore, LinkMailStore]) -> None:
+        self._url = f"{context.base_url}/link"
         self._limits = SignupLimits(
             per_hour=settings.signups_per_hour, per_network=settings.signups_per_network
         )
-        self._changing = changing
-        self._pages = pages
-        self._clock = clock
-        self._signer = FormSigner(store.form_key(), "link")
+        self._changing = context.changing
+        self._pages = context.pages
+        self._clock = context.clock
+        self._signer = FormSigner(context.store.form_key(), "link")
 
     def asking(self) -> Found:
         """The empty form."""
@@ -84,7 +75,7 @@ class LinkMailSite:
     def _page(self, notice: Notice | None = None, *, wanted: str = "", error: str = "") -> Found:
         stamp = self._signer.stamp(self._clock())
         html = self._pages.link(url=self._url, notice=notice, wanted=wanted, error=error, stamp=stamp)
-        return Found(body=html.encode(), is_refused=bool(error) or (notice is not None and notice.is_failure))
+        return found_page(html, is_refused=bool(error) or (notice is not None and notice.is_failure))
 
 
 class LinkMailArea:

@@ -4,9 +4,7 @@ All methods read or write the state: call them outside of the event loop.
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
 from digest.config.parsing import address_key, parse_address
 from digest.errors import ConfigurationError
@@ -16,9 +14,9 @@ from digest.storage.values import Confirmation, PageChange
 from digest.subscribers import editor
 from digest.subscribers.directory import SubscriberDirectory
 from digest.subscribers.preferences import differences
+from digest.web.context import Found, SiteContext, found_page, subscriber_among
 from digest.web.keyword_rows import Sent
-from digest.web.pages import Notice, Pages
-from digest.web.site import Found, Subscribers, subscriber_among
+from digest.web.pages import Notice
 
 _log = logging.getLogger(__name__)
 
@@ -62,24 +60,16 @@ class MailedLinks:
     """Each method returns `None` for an unknown or expired token."""
 
     def __init__(
-        self,
-        *,
-        base_url: str,
-        store: PageStore,
-        changing: OwnDataChangeStore,
-        pages: Pages,
-        subscribers: Subscribers,
-        directory: SubscriberDirectory,
-        clock: Callable[[], datetime],
+        self, context: SiteContext[PageStore, OwnDataChangeStore], directory: SubscriberDirectory
     ) -> None:
-        """`store` is only read; `changing` is the same state for changes. `directory` has the entries."""
-        self._base_url = base_url
-        self._store = store
-        self._changing = changing
-        self._pages = pages
-        self._subscribers = subscribers
+        """`directory` has the entries."""
+        self._base_url = context.base_url
+        self._store = context.store
+        self._changing = context.changing
+        self._pages = context.pages
+        self._subscribers = context.subscribers
         self._directory = directory
-        self._clock = clock
+        self._clock = context.clock
 
     def undoing(self, token: str) -> Found | None:
         """The page with the button. Changes nothing."""
@@ -90,7 +80,7 @@ class MailedLinks:
         if one.change is PageChange.CHANGED:
             what += f" {one.written_at:%Y-%m-%d %H:%M} UTC{self._restored_by(one)}."
         url = f"{self._base_url}/b/{token}"
-        return _page(self._pages.undo(email=one.mailed_to, what=what, button=button, url=url))
+        return found_page(self._pages.undo(email=one.mailed_to, what=what, button=button, url=url))
 
     def _restored_by(self, one: Confirmation) -> str:
         """The differences from now, in words."""
@@ -157,7 +147,7 @@ class MailedLinks:
     ) -> Found:
         url = f"{self._base_url}/p/{token}"
         html = self._pages.address(email=email, url=url, notice=notice, wanted=wanted, error=error)
-        return Found(body=html.encode(), is_refused=bool(error) or (notice is not None and notice.is_failure))
+        return found_page(html, is_refused=bool(error) or (notice is not None and notice.is_failure))
 
     def _is_entered(self, email: str) -> bool:
         return subscriber_among(self._subscribers(), email) is not None
@@ -171,7 +161,7 @@ class MailedLinks:
         except ConfigurationError as error:
             _log.warning("an address was not changed cause=%s", _without((email, new), str(error)))
             text = "The address could not be changed. Ask the operator: answer one of your digests."
-            return Found(body=self._pages.message("Not changed", text).encode(), is_refused=True)
+            return found_page(self._pages.message("Not changed", text), is_refused=True)
         return self._done(
             f"Your digests go to {new}. Earlier links are invalid; the next digest has new ones."
         )
@@ -199,7 +189,7 @@ class MailedLinks:
         return self._move(one.email, one.mailed_to)
 
     def _done(self, text: str) -> Found:
-        return _page(self._pages.message("Done", text))
+        return found_page(self._pages.message("Done", text))
 
 
 def _without(addresses: tuple[str, ...], text: str) -> str:
@@ -207,7 +197,3 @@ def _without(addresses: tuple[str, ...], text: str) -> str:
     for one in addresses:
         text = text.replace(one, "the address")
     return text
-
-
-def _page(html: str) -> Found:
-    return Found(body=html.encode())

@@ -3,17 +3,14 @@
 All methods read or write the state: call them outside of the event loop.
 """
 
-from collections.abc import Callable
-from datetime import datetime
-
 from digest.interest.reasons import learned_terms
 from digest.storage.personal_data import OwnDataChangeStore, OwnDataStore
 from digest.storage.values import PageChange
 from digest.subscribers.directory import SubscriberDirectory
+from digest.web.context import Found, SiteContext, found_page
 from digest.web.keyword_rows import Sent
-from digest.web.pages import Notice, Pages
+from digest.web.pages import Notice
 from digest.web.personal_file import personal_file
-from digest.web.site import Found
 
 SHOWN = 100
 """The most judgements on a page."""
@@ -33,22 +30,15 @@ class OwnData:
     """Each method returns `None` for an unknown token. The token is that of the preferences."""
 
     def __init__(
-        self,
-        *,
-        base_url: str,
-        store: OwnDataStore,
-        changing: OwnDataChangeStore,
-        pages: Pages,
-        directory: SubscriberDirectory,
-        clock: Callable[[], datetime],
+        self, context: SiteContext[OwnDataStore, OwnDataChangeStore], directory: SubscriberDirectory
     ) -> None:
-        """`store` is only read; `changing` is the same state for changes. `directory` has the entries."""
-        self._base_url = base_url
-        self._store = store
-        self._changing = changing
-        self._pages = pages
+        """`directory` has the entries."""
+        self._base_url = context.base_url
+        self._store = context.store
+        self._changing = context.changing
+        self._pages = context.pages
         self._directory = directory
-        self._clock = clock
+        self._clock = context.clock
 
     def download(self, token: str) -> Found | None:
         """All that is stored, as a file."""
@@ -118,7 +108,7 @@ class OwnData:
             pages=pages,
             notice=notice,
         )
-        return Found(body=html.encode())
+        return found_page(html)
 
     def _data_page(self, token: str, email: str, notice: Notice | None = None) -> Found:
         html = self._pages.own_data(
@@ -127,4 +117,4 @@ class OwnData:
             is_in_file=self._directory.is_in_file(email),
             notice=notice,
         )
-        return Found(body=html.encode())
+        return found_page(html)

@@ -17,26 +17,17 @@ from digest.errors import ConfigurationError
 from digest.storage.factory import State, open_store
 from digest.subscribers.directory import SubscriberDirectory
 from digest.subscribers.stored import EntryStore
-from digest.web.admin_setup import AdminSetup, admin_area
+from digest.web.admin_setup import AdminSetup
 from digest.web.app import Application
+from digest.web.areas import areas_for
 from digest.web.connections import ConnectionLimiter, Door, connections_for, listener_at
-from digest.web.judging import JudgingSite
-from digest.web.link_mail import LinkMailArea, LinkMailSite
-from digest.web.machine_area import MachineArea
-from digest.web.mailed_links import MailedLinks
+from digest.web.context import SiteContext, Subscribers
 from digest.web.metrics import Metrics
-from digest.web.own_data import OwnData
 from digest.web.pages import Pages
-from digest.web.preview_area import PreviewArea
 from digest.web.preview_site import Previews
-from digest.web.signup import SignupSite
-from digest.web.signup_area import SignupArea
-from digest.web.site import Site, Subscribers
-from digest.web.subscriber_area import SubscriberArea
 
 if TYPE_CHECKING:
     from digest.config.settings import Defaults
-    from digest.web.frame import Area
 
 _log = logging.getLogger(__name__)
 
@@ -85,33 +76,7 @@ async def serving(
         store, changing, reading = (
             stack.enter_context(open_store(state, patience=_PATIENCE)) for _ in range(3)
         )
-        site = Site(
-            base_url=settings.base_url,
-            store=store,
-            changing=changing,
-            pages=pages,
-            subscribers=subscribers,
-            clock=clock,
-        )
-        entries = directory(changing)
-        mailed = MailedLinks(
-            base_url=settings.base_url,
-            store=store,
-            changing=changing,
-            pages=pages,
-            subscribers=subscribers,
-            directory=entries,
-            clock=clock,
-        )
-        own_data = OwnData(
-            base_url=settings.base_url,
-            store=store,
-            changing=changing,
-            pages=pages,
-            directory=entries,
-            clock=clock,
-        )
-        judging = JudgingSite(
+        context = SiteContext(
             base_url=settings.base_url,
             store=store,
             changing=changing,
@@ -127,50 +92,16 @@ async def serving(
             wake=wake_previews,
         )
         stack.callback(previews.close)
-        previewing = PreviewArea(previews, pages, site, settings.base_url)
-        administrators = (
-            (
-                admin_area(
-                    admin,
-                    base_url=settings.base_url,
-                    store=store,
-                    changing=changing,
-                    subscribers=subscribers,
-                    pages=pages,
-                    clock=clock,
-                ),
-            )
-            if admin
-            else ()
+        areas = areas_for(
+            settings,
+            context,
+            directory=directory(changing),
+            previews=previews,
+            metrics=metrics,
+            defaults=defaults,
+            admin=admin,
+            signed_up=signed_up,
         )
-        areas: list[Area] = [
-            previewing,
-            SubscriberArea(site, mailed, own_data, judging, previewing),
-            LinkMailArea(
-                LinkMailSite(settings=settings, store=store, changing=changing, pages=pages, clock=clock),
-                settings.base_url,
-            ),
-            MachineArea(settings, store, metrics, clock),
-            *administrators,
-        ]
-        if settings.signup:
-            loop = asyncio.get_running_loop()
-
-            def wake() -> None:
-                """Called in a thread of the pages."""
-                loop.call_soon_threadsafe(signed_up)
-
-            signup = SignupSite(
-                settings=settings,
-                defaults=defaults,
-                store=store,
-                changing=changing,
-                pages=pages,
-                subscribers=subscribers,
-                clock=clock,
-                signed_up=wake,
-            )
-            areas.append(SignupArea(settings, signup, previews, previewing))
         answering = Application(settings=settings, areas=areas, pages=pages, metrics=metrics)
         runner = web.AppRunner(
             answering.application(),
@@ -180,16 +111,7 @@ async def serving(
         await runner.setup()
         tasks: list[asyncio.Task[None]] = []
         try:
-            public = stack.enter_context(_listening("web.listen", settings.listen, settings.address))
-            listeners: list[tuple[socket.socket, Door]] = [(public, "public")]
-            if settings.metrics_listen and settings.metrics_address:
-                private = _listening("web.metrics_listen", settings.metrics_listen, settings.metrics_address)
-                listeners.append((stack.enter_context(private), "metrics"))
-                _log.info("metrics served url=%s", f"{_url_of(listeners[-1][0])}/metrics")
-            if admin and admin.settings.header:
-                own = _listening("admin.listen", admin.settings.listen, admin.settings.address)
-                listeners.append((stack.enter_context(own), "admin"))
-                _log.info("administrators served url=%s", f"{_url_of(listeners[-1][0])}/admin")
+            listeners = _listeners(stack, settings, admin)
             limiter = ConnectionLimiter(
                 _server_of(runner),
                 limit=connections_for(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
@@ -203,12 +125,27 @@ async def serving(
             tasks += [
                 asyncio.create_task(limiter.accept(listener, door=door)) for listener, door in listeners
             ]
-            yield _url_of(public)
+            yield _url_of(listeners[0][0])
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await runner.cleanup()
+
+
+def _listeners(stack: ExitStack, settings: Web, admin: AdminSetup | None) -> list[tuple[socket.socket, Door]]:
+    """All that the settings name; the first is that of the pages. The stack closes them."""
+    public = stack.enter_context(_listening("web.listen", settings.listen, settings.address))
+    found: list[tuple[socket.socket, Door]] = [(public, "public")]
+    if settings.metrics_listen and settings.metrics_address:
+        private = _listening("web.metrics_listen", settings.metrics_listen, settings.metrics_address)
+        found.append((stack.enter_context(private), "metrics"))
+        _log.info("metrics served url=%s", f"{_url_of(private)}/metrics")
+    if admin and admin.settings.header:
+        own = _listening("admin.listen", admin.settings.listen, admin.settings.address)
+        found.append((stack.enter_context(own), "admin"))
+        _log.info("administrators served url=%s", f"{_url_of(own)}/admin")
+    return found
 
 
 def _url_of(listener: socket.socket) -> str:

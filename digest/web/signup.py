@@ -24,9 +24,10 @@ from digest.storage.signups import (
 )
 from digest.subscribers.stored import EntryChange, StoredEntry
 from digest.subscribers.subscriber import Subscriber, parse_subscriber
+from digest.web.context import Found, SiteContext, found_page, subscriber_among
 from digest.web.keyword_rows import Sent
 from digest.web.own_forms import FormSigner
-from digest.web.pages import Notice, Pages
+from digest.web.pages import Notice
 from digest.web.preview import Preview, preview_box
 from digest.web.signup_form import (
     LATEST,
@@ -40,7 +41,6 @@ from digest.web.signup_form import (
     parse_signup,
     with_keyword_error,
 )
-from digest.web.site import Found, Subscribers
 
 if TYPE_CHECKING:
     from digest.config.settings import Defaults
@@ -103,28 +103,24 @@ class SignupSite:
 
     def __init__(
         self,
-        *,
         settings: Web,
+        context: SiteContext[SignupStore, SignupStore],
+        *,
         defaults: "Defaults",
-        store: SignupStore,
-        changing: SignupStore,
-        pages: Pages,
-        subscribers: Subscribers,
-        clock: Callable[[], datetime],
         signed_up: Callable[[], None],
     ) -> None:
-        """`store` is only read; `changing` is the same state for changes. `signed_up` is called after one."""
+        """`signed_up` is called after a change."""
         self._settings = settings
-        self._base_url = settings.base_url or ""
+        self._base_url = context.base_url
         self._defaults = defaults
         self._blank = blank_subscriber(defaults)
-        self._store = store
-        self._changing = changing
-        self._pages = pages
-        self._subscribers = subscribers
-        self._clock = clock
+        self._store = context.store
+        self._changing = context.changing
+        self._pages = context.pages
+        self._subscribers = context.subscribers
+        self._clock = context.clock
         self._signed_up = signed_up
-        self._signer = FormSigner(store.form_key(), "sign-up")
+        self._signer = FormSigner(context.store.form_key(), "sign-up")
         self._warned_at: datetime | None = None
 
     def joining(self) -> Found:
@@ -245,8 +241,7 @@ class SignupSite:
         return is_known and self._store.preferences_of(email).left_at is None
 
     def _is_listed(self, email: str) -> bool:
-        address = address_key(email)
-        return any(address_key(one.email) == address for one in self._subscribers())
+        return subscriber_among(self._subscribers(), email) is not None
 
     def _wanted(self, signup: Signup) -> Subscriber:
         return parse_subscriber(json.loads(signup.content), "the sign-up", self._defaults)
@@ -296,7 +291,7 @@ class SignupSite:
         return self._message("Look into your mailbox", SENT.format(email=subscriber.email))
 
     def _message(self, title: str, text: str) -> Found:
-        return Found(body=self._pages.message(title, text).encode())
+        return found_page(self._pages.message(title, text))
 
     def _warn(self, answer: SignupAnswer) -> None:
         """Not often: a flood must not fill the log."""

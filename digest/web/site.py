@@ -4,10 +4,9 @@ All methods read or write the state: call them outside of the event loop.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
-from digest.config.parsing import address_key
 from digest.errors import StateError
 from digest.mail.citations import Format
 from digest.mail.citations.writer import FILE_TYPES, write_references
@@ -20,9 +19,10 @@ from digest.storage.subscriber_stores import PageChangeStore, PageStore
 from digest.storage.values import KnownSubscriber, PageChange
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.subscriber import Subscriber
+from digest.web.context import Found, SiteContext, found_page, subscriber_among
 from digest.web.feeds import Item, atom, paper_item
 from digest.web.keyword_rows import Sent
-from digest.web.pages import Notice, Pages, SubscriberUrls, headline
+from digest.web.pages import Notice, SubscriberUrls, headline
 from digest.web.preferences_form import Form, build_form, is_renewal, is_return, is_whole, parse_form
 from digest.web.preview import PreviewBox, preview_box
 
@@ -36,45 +36,18 @@ ASKED = Notice(title="A mail was sent to your address.", text="Its link subscrib
 INCOMPLETE = Notice(title="Nothing was saved.", text="The form was incomplete.", is_failure=True)
 REFUSED = Notice(title="Nothing was saved.", text="Correct what is marked below.", is_failure=True)
 
-Subscribers = Callable[[], Sequence[Subscriber]]
-"""The subscribers in subscribers.toml, as it is now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A page, a feed or a file to save as `filename`; `is_refused`: it says what to correct in the form.
-
-    `policy`: the Content-Security-Policy of a page with a script.
-    """
-
-    body: bytes
-    content_type: str = "text/html"
-    filename: str | None = None
-    is_refused: bool = False
-    policy: str | None = None
-
 
 class Site:
     """The pages of one installation. Each method returns `None` for an unknown token."""
 
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        store: PageStore,
-        changing: PageChangeStore,
-        pages: Pages,
-        subscribers: Subscribers,
-        clock: Callable[[], datetime],
-    ) -> None:
-        """`store` is only read; `changing` is the same state for changes, which may wait."""
-        self._base_url = base_url
-        self._store = store
-        self._changing = changing
-        self._pages = pages
-        self._subscribers = subscribers
-        self._clock = clock
-        self._link_builder = LinkBuilder(base_url, store, makes_pages=False)
+    def __init__(self, context: SiteContext[PageStore, PageChangeStore]) -> None:
+        self._base_url = context.base_url
+        self._store = context.store
+        self._changing = context.changing
+        self._pages = context.pages
+        self._subscribers = context.subscribers
+        self._clock = context.clock
+        self._link_builder = LinkBuilder(context.base_url, context.store, makes_pages=False)
 
     def leaving(self, token: str) -> Found | None:
         """The page with the button. Changes nothing."""
@@ -113,7 +86,7 @@ class Site:
             return self._preferences_page(token, known)
         if is_renewal(sent):
             self._changing.renew_links(known.email)
-            return _page(self._pages.message("New links", NEW_LINKS))
+            return found_page(self._pages.message("New links", NEW_LINKS))
         if not is_whole(sent):
             return self._preferences_page(token, known, INCOMPLETE)
         chosen, form = parse_form(sent, subscriber, self._chosen(known), self._clock())
@@ -159,7 +132,7 @@ class Site:
         digest = self._store.digest_page(token)
         if digest is None:
             return None
-        return _page(
+        return found_page(
             self._pages.digest(
                 digest,
                 url=f"{self._base_url}/d/{token}",
@@ -195,7 +168,7 @@ class Site:
         page = self._store.keyword_page(token)
         if page is None:
             return None
-        return _page(self._pages.keyword(page, feed_url=f"{self._base_url}/k/{token}/feed.atom"))
+        return found_page(self._pages.keyword(page, feed_url=f"{self._base_url}/k/{token}/feed.atom"))
 
     def keyword_feed(self, token: str) -> Found | None:
         page = self._store.keyword_page(token)
@@ -226,7 +199,7 @@ class Site:
 
     def _leave_page(self, token: str, known: KnownSubscriber) -> Found:
         subscriber, left_at = self._subscriber(known.email), self._chosen(known).left_at
-        return _page(
+        return found_page(
             self._pages.leave(
                 email=known.email,
                 is_enrolled=subscriber is not None and left_at is None,
@@ -244,7 +217,7 @@ class Site:
         try:
             return page()
         except StateError:
-            return _page(self._pages.message("Done", told))
+            return found_page(self._pages.message("Done", told))
 
     def _preferences_page(
         self,
@@ -299,19 +272,6 @@ class Site:
             updated_at=updated_at,
         )
         return Found(body=document, content_type="application/atom+xml")
-
-
-def subscriber_among(everybody: Sequence[Subscriber], email: str) -> Subscriber | None:
-    """The subscriber as in the entry. The first, fast comparison finds most."""
-    for one in everybody:
-        if one.email == email:
-            return one
-    address = address_key(email)
-    return next((one for one in everybody if address_key(one.email) == address), None)
-
-
-def _page(html: str) -> Found:
-    return Found(body=html.encode())
 
 
 def _papers_of(digest: Digest) -> list[Paper]:

@@ -6,13 +6,14 @@ from aiohttp import web
 
 from digest.mail.citations import Format
 from digest.mail.citations.writer import FILE_TYPES
+from digest.web.context import Found
 from digest.web.frame import Frame, Handler, require_form
 from digest.web.judging import JudgingSite
 from digest.web.keyword_rows import Sent
 from digest.web.mailed_links import MailedLinks
 from digest.web.own_data import OwnData
 from digest.web.preview_area import PreviewArea
-from digest.web.site import REFUSED, Found, Site
+from digest.web.site import REFUSED, Site
 
 _LATER_PAGE = r"/p/{token}/interests/{page:\d{1,6}}"
 

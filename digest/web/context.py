@@ -1,0 +1,59 @@
+"""What the sites of the pages share, without HTTP: their context, and what they find."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from digest.config.parsing import address_key
+from digest.subscribers.subscriber import Subscriber
+from digest.web.pages import Pages
+
+Subscribers = Callable[[], Sequence[Subscriber]]
+"""The subscribers in subscribers.toml, as it is now."""
+
+_Read = TypeVar("_Read", covariant=True)
+_Change = TypeVar("_Change", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteContext(Generic[_Read, _Change]):
+    """What each site needs. `store` is only read; `changing` is the same state for changes, which may wait.
+
+    A site names the protocols of the store that it uses.
+    """
+
+    base_url: str
+    store: _Read
+    changing: _Change
+    pages: Pages
+    subscribers: Subscribers
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A page, a feed or a file to save as `filename`; `is_refused`: it says what to correct in the form.
+
+    `policy`: the Content-Security-Policy of a page with a script.
+    """
+
+    body: bytes
+    content_type: str = "text/html"
+    filename: str | None = None
+    is_refused: bool = False
+    policy: str | None = None
+
+
+def found_page(html: str, *, is_refused: bool = False) -> Found:
+    """A page without a script."""
+    return Found(body=html.encode(), is_refused=is_refused)
+
+
+def subscriber_among(everybody: Sequence[Subscriber], email: str) -> Subscriber | None:
+    """The subscriber as in the entry. The first, fast comparison finds most."""
+    for one in everybody:
+        if one.email == email:
+            return one
+    address = address_key(email)
+    return next((one for one in everybody if address_key(one.email) == address), None)
