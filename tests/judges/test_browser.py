@@ -71,7 +71,7 @@ def test_the_button_of_the_page_unsubscribes_and_mails_take_it_back(
     left = visit(site, opening(page), following("Unsubscribe"), pressing("Unsubscribe"))
     assert "is not subscribed" in left.last.text
     assert site.subscriber(_email(mail))["left_at"] is not None
-    manage = "Mute keywords, choose days, time and length, or pause"
+    manage = "Change keywords, days, time and length, or pause"
     asked = visit(site, opening(page), following(manage), pressing("Subscribe again"))
     assert "A mail was sent to your address" in asked.last.text
     assert site.subscriber(_email(mail))["left_at"] is not None
@@ -80,7 +80,7 @@ def test_the_button_of_the_page_unsubscribes_and_mails_take_it_back(
 
 
 def test_new_links_end_those_of_the_mail(site: Website, mail: Mail, page: str) -> None:
-    manage = "Mute keywords, choose days, time and length, or pause"
+    manage = "Change keywords, days, time and length, or pause"
     made = visit(site, opening(page), following(manage), pressing("Make new links"))
     assert "Your next digest has the new links" in made.last.text
     found = visits(site, {link: [opening(link)] for link in _pages(mail)})
@@ -122,7 +122,7 @@ def test_a_keyword_is_muted(site: Website, mail: Mail, page: str) -> None:
     saved = visit(
         site,
         opening(page),
-        following("Mute keywords, choose days, time and length, or pause"),
+        following("Change keywords, days, time and length, or pause"),
         ticking(f"Mute {keyword}"),
         pressing("Save"),
     )
@@ -134,7 +134,7 @@ def test_mail_is_paused(site: Website, mail: Mail, page: str) -> None:
     until = (datetime.now(UTC) + timedelta(days=14)).date().isoformat()
     pause, manage = (
         "Pause: first day with mail again",
-        "Mute keywords, choose days, time and length, or pause",
+        "Change keywords, days, time and length, or pause",
     )
     visit(site, opening(page), following(manage), filling(pause, until), pressing("Save"))
     assert site.subscriber(_email(mail))["paused_until"] == until
@@ -157,7 +157,7 @@ def test_a_keyword_leads_to_its_page(site: Website, mail: Mail, page: str) -> No
 
 
 def test_a_keyword_is_changed_after_a_slip_of_the_pen(site: Website, mail: Mail, page: str) -> None:
-    manage = "Mute keywords, choose days, time and length, or pause"
+    manage = "Change keywords, days, time and length, or pause"
     former = site.subscriber(_email(mail))["keywords"][0]
     steps = [opening(page), following(manage), filling("Keyword 1", "tea AND"), pressing("Save")]
     refused = visits(site, {"one": steps})["one"].last  # the console tells of the status 422
@@ -175,7 +175,7 @@ def test_a_keyword_is_changed_after_a_slip_of_the_pen(site: Website, mail: Mail,
 def test_the_address_is_changed_and_the_former_one_takes_it_back(
     site: Website, mail: Mail, page: str
 ) -> None:
-    new, manage = "new@example.org", "Mute keywords, choose days, time and length, or pause"
+    new, manage = "new@example.org", "Change keywords, days, time and length, or pause"
     asked = visit(
         site,
         opening(page),
@@ -195,7 +195,7 @@ def test_the_address_is_changed_and_the_former_one_takes_it_back(
 
 
 def test_all_that_is_stored_is_downloaded_and_erased(site: Website, mail: Mail, page: str) -> None:
-    manage = "Mute keywords, choose days, time and length, or pause"
+    manage = "Change keywords, days, time and length, or pause"
     button = "Mail me the link to delete everything"
     asked = visit(site, opening(page), following(manage), following("Your data"), pressing(button))
     assert "Look into your mailbox." in asked.last.text
@@ -223,7 +223,7 @@ def test_the_link_is_mailed_on_request(site: Website, mail: Mail) -> None:
 def test_a_judgement_is_taken_back_on_the_list_of_all(site: Website, mail: Mail, page: str) -> None:
     link = next(link for link in _links(mail) if "/more/" in link)
     visit(site, opening(link), pressing("More like this"))
-    manage = "Mute keywords, choose days, time and length, or pause"
+    manage = "Change keywords, days, time and length, or pause"
     listed = visit(site, opening(page), following(manage), following("What you like"))
     (button,) = re.findall(r'<button type="submit" name="paper".*?</button>', listed.last.html)
     name = unescape(re.sub("<[^>]*>", "", button))

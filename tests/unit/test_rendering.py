@@ -404,6 +404,9 @@ def test_a_first_digest_says_what_is_to_come() -> None:
     mail = WRITER.rendered(first)
     for shown in (Page(mail.html).text, " ".join(mail.text.split())):
         assert told in shown
+    online = WRITER.rendered(first, links=Links(manage="https://digest.example.org/p/2"))
+    assert "To change your keywords, open your preferences" in Page(online.html).text
+    assert "To change your keywords, see your preferences below." in " ".join(online.text.split())
     few = Outlook(papers_a_day=0, busiest=None, busiest_a_day=0, narrower=())
     mail = WRITER.rendered(replace(first, outlook=few))
     assert "bring less than one paper in two days." in Page(mail.html).text
