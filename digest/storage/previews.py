@@ -48,6 +48,11 @@ class Asker:
     is_stranger: bool
     visitor: str = ""
 
+    def has_place(self, taken: int, of_place: int) -> bool:
+        """Whether one more wish is taken, after `taken` of strangers, or else of subscribers."""
+        most = WISHES_OF_STRANGERS if self.is_stranger else WISHES_OF_SUBSCRIBERS
+        return taken < most and of_place < WISHES_OF_ONE_PLACE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -127,6 +132,13 @@ class WishStore(Protocol):
 def hash_of(query_key: str) -> str:
     """A short name of a query: its key may be long."""
     return blake2b(query_key.encode(errors="replace"), digest_size=16).hexdigest()
+
+
+def turn_for(waiting: Sequence[tuple[str, str]], *, alone: str | None, limit: int) -> PreviewTurn:
+    """The first of these queries, with their texts; or only the query `alone`, if it waits."""
+    wishes = [Wish(query=query, text=text) for query, text in waiting]
+    single = [wish for wish in wishes if wish.query == alone]
+    return PreviewTurn(wishes=tuple(single or wishes[:limit]))
 
 
 def wait_for_turn(now: datetime, last_at: datetime | None, retry_at: datetime | None) -> timedelta:

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
 
+from digest.storage.limits import FULL_HOURS_A_DAY
 from digest.storage.subscriber_stores import PreferenceStore
 from digest.subscribers.stored import EntryChange, EntryStore
 
@@ -40,6 +41,14 @@ class Signup:
     is_confirmed: bool = False
 
 
+class SignupAnswer(Enum):
+    """Whether a sign-up was taken, or came over a limit. It does not depend on the address."""
+
+    TAKEN = auto()
+    TOO_MANY = auto()
+    TOO_MANY_OF_NETWORK = auto()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignupLimits:
     """The most sign-ups within an hour, of all and of one network; a day has those of four hours."""
@@ -47,13 +56,12 @@ class SignupLimits:
     per_hour: int
     per_network: int
 
-
-class SignupAnswer(Enum):
-    """Whether a sign-up was taken, or came over a limit. It does not depend on the address."""
-
-    TAKEN = auto()
-    TOO_MANY = auto()
-    TOO_MANY_OF_NETWORK = auto()
+    def answer(self, *, of_day: int, of_hour: int, of_network: int) -> SignupAnswer:
+        """Whether one more is taken after so many."""
+        if of_network >= self.per_network:
+            return SignupAnswer.TOO_MANY_OF_NETWORK
+        is_full = of_hour >= self.per_hour or of_day >= self.per_hour * FULL_HOURS_A_DAY
+        return SignupAnswer.TOO_MANY if is_full else SignupAnswer.TAKEN
 
 
 class Confirming(Enum):

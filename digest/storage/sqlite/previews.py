@@ -12,9 +12,6 @@ from digest.storage.previews import (
     ANSWERS_KEPT,
     ANSWERS_LAST_FOR,
     WISHES_LAST_FOR,
-    WISHES_OF_ONE_PLACE,
-    WISHES_OF_STRANGERS,
-    WISHES_OF_SUBSCRIBERS,
     WISHES_RENEWED_AFTER,
     Answer,
     Asker,
@@ -22,6 +19,7 @@ from digest.storage.previews import (
     Queue,
     Wish,
     packed,
+    turn_for,
     unpacked,
     wait_for_turn,
 )
@@ -112,9 +110,7 @@ class Previews(Part):
             if wait := wait_for_turn(now, last_at, retry_at):
                 return PreviewTurn(wait=wait)
             _write_request(db, last_at=now, is_failing=is_failing)
-        wishes = [Wish(query=query, text=text) for query, text, *_ in rows]
-        single = [wish for wish in wishes if wish.query == alone]
-        return PreviewTurn(wishes=tuple(single or wishes[:limit]))
+        return turn_for([(query, text) for query, text, *_ in rows], alone=alone, limit=limit)
 
     def record_previews(self, answers: Sequence[Answer], *, now: datetime) -> None:
         with self._connection.transaction() as db:
@@ -182,10 +178,9 @@ def _add(db: Database, wish: Wish, asker: Asker, now: datetime) -> None:
 
 
 def _has_place(db: Database, asker: Asker) -> bool:
-    most = WISHES_OF_STRANGERS if asker.is_stranger else WISHES_OF_SUBSCRIBERS
     count = "SELECT count(*), count(*) FILTER (WHERE place = ?) FROM preview_wish WHERE is_stranger = ?"
     taken, of_place = db.execute(count, [asker.place, asker.is_stranger]).fetchone()
-    return bool(taken < most and of_place < WISHES_OF_ONE_PLACE)
+    return asker.has_place(taken, of_place)
 
 
 def _write_request(

@@ -8,7 +8,6 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.storage.limits import (
-    FULL_HOURS_A_DAY,
     SIGNUP_MAILED_ONCE_IN,
     SIGNUPS_COUNTED_FOR,
     SIGNUPS_KEPT,
@@ -183,10 +182,7 @@ def _counted(db: Database, mark: bytes | None, limits: SignupLimits, now: dateti
     """Of those that `_forget` left."""
     since = text_of(now - _HOUR)
     of_day, of_hour, of_network = db.execute(_COUNT, [since, since, mark]).fetchone()
-    if of_network >= limits.per_network:
-        return SignupAnswer.TOO_MANY_OF_NETWORK
-    is_full = of_hour >= limits.per_hour or of_day >= limits.per_hour * FULL_HOURS_A_DAY
-    return SignupAnswer.TOO_MANY if is_full else SignupAnswer.TAKEN
+    return limits.answer(of_day=of_day, of_hour=of_hour, of_network=of_network)
 
 
 def _write(db: Database, new: NewSignup, now: datetime) -> None:
