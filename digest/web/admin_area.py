@@ -218,7 +218,7 @@ class AdminArea:
 
             def make() -> str:
                 values: dict[str, object] = {"listing": None, "suppressed": None, "actions": (), "page": page}
-                values |= {"own_url": f"{self._url}{request.path.removeprefix('/admin')}", "notice": None}
+                values |= {"own_url": f"{self._url}{request.path.removeprefix('/admin')}"}
                 title, found = listed(search, max(page, 1))
                 return self._pages.admin("admin_list", title, {**values, **found, **self._shared(visitor)})
 

@@ -346,9 +346,21 @@ class Pages:
         """A page of the administrators, by the name of its template."""
         return self._render(name, title=title, **dict(values))  # type: ignore[arg-type]
 
-    def _render(self, name: str, *, feed_url: str = "", is_public: bool = False, **values: object) -> str:
+    def _render(
+        self,
+        name: str,
+        *,
+        feed_url: str = "",
+        is_public: bool = False,
+        notice: Notice | None = None,
+        **values: object,
+    ) -> str:
         return self._templates[name].render(
-            style=self._style, feed_url=feed_url, is_indexed=is_public and self._is_indexed, **values
+            style=self._style,
+            feed_url=feed_url,
+            is_indexed=is_public and self._is_indexed,
+            notice=notice,
+            **values,
         )
 
 

@@ -106,10 +106,6 @@ class Preview:
         return f"Preview: {', '.join(told) or 'no keywords'}."
 
     @property
-    def has_mistakes(self) -> bool:
-        return any(one.mistake for one in self.keywords)
-
-    @property
     def is_waiting(self) -> bool:
         return any(one.waiting for one in self.keywords)
 
