@@ -5,10 +5,8 @@ A name is not judged: it may lead elsewhere at the next look-up.
 
 import errno
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
-
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 
 
 class ForbiddenAddress(OSError):
@@ -36,6 +34,7 @@ def is_public(text: str) -> bool:
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    """All of ::/8 is reserved: addresses in which the one of IPv4 is last, and those of NAT64."""
     return address.is_global and not (
         address.is_multicast or address.is_reserved or getattr(address, "is_site_local", False)
     )
@@ -45,7 +44,5 @@ def _within(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
     """The IPv4 addresses to which a packet for this address may go."""
     if isinstance(address, IPv4Address):
         return []
-    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if any(address in network for network in _NAT64) or not int(address) >> 32:
-        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
+    found = (address.ipv4_mapped, address.sixtofour, *(address.teredo or ()))
     return [one for one in found if one is not None]
