@@ -9,6 +9,7 @@ from pathlib import Path
 
 from digest.channels.base import Answer, Outcome, Post
 from digest.channels.markdown import mark_of, write_markdown
+from digest.config.atomic_write import sync_folder
 from digest.config.os_errors import explain
 
 _HEAD = 2_000
@@ -47,7 +48,7 @@ class Folder:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self.path))
         finally:
             draft.unlink(missing_ok=True)
-            _sync(self.path)
+            sync_folder(self.path)
 
 
 def _places(folder: Path, day: str) -> Iterator[Path]:
@@ -79,12 +80,3 @@ def _placed(draft: Path, place: Path) -> bool:
             return False
         draft.replace(place)
     return True
-
-
-def _sync(folder: Path) -> None:
-    """Makes the new name survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

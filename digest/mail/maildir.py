@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from digest.config.atomic_write import sync_folder
 from digest.errors import ServerUnavailable
 from digest.mail.transport import Outcome, Outgoing, Receipt
 
@@ -78,7 +79,7 @@ def _deliver(path: Path, mail: Outgoing) -> Path:
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    _sync_folder(delivered.parent)
+    sync_folder(delivered.parent)
     return delivered
 
 
@@ -86,15 +87,6 @@ def _in_cur(path: Path, name: str) -> Path | None:
     """The mail `name`, if it was read already: in `cur` its flags follow a colon."""
     with os.scandir(path / "cur") as entries:
         return next((Path(entry.path) for entry in entries if entry.name.partition(":")[0] == name), None)
-
-
-def _sync_folder(path: Path) -> None:
-    """Makes a rename in `path` survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unavailable(path: Path, error: OSError) -> ServerUnavailable:

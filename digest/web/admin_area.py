@@ -5,7 +5,6 @@ import hmac
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -21,6 +20,7 @@ from digest.web.admin_actions import (
 )
 from digest.web.admin_site import LISTED, AdminSite, Report
 from digest.web.frame import Frame, Handler
+from digest.web.own_forms import origin_of
 from digest.web.pages import Notice, Pages
 from digest.web.signing import Signer
 
@@ -74,8 +74,7 @@ class AdminArea:
         clock: Callable[[], datetime],
     ) -> None:
         self._url = f"{base_url}/admin"
-        parts = urlsplit(base_url)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._origin = origin_of(base_url)
         self._access = access
         self._site = site
         self._actions = actions

@@ -2,34 +2,30 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from hmac import compare_digest
 from urllib.parse import urlsplit
 
-_CODE_BYTES = 16
+from digest.web.signing import Signer
 
 
 class FormSigner:
     """Signs the time at which a form was shown. `purpose` tells the forms of different pages apart."""
 
     def __init__(self, key: bytes, purpose: str) -> None:
-        self._key = key
+        self._signer = Signer(key)
         self._purpose = purpose
 
     def stamp(self, now: datetime) -> str:
         seconds = f"{int(now.timestamp())}"
-        return f"{seconds}.{self._code(seconds)}"
+        return f"{seconds}.{self._signer.derive(self._purpose, seconds)}"
 
     def age(self, stamp: str, now: datetime) -> timedelta | None:
         """How old a stamp is; `None` if it is not one of ours."""
         seconds, _, code = stamp.partition(".")
-        if not compare_digest(code.encode(errors="replace"), self._code(seconds).encode()):
+        wanted = self._signer.derive(self._purpose, seconds)
+        if not compare_digest(code.encode(errors="replace"), wanted.encode()):
             return None
         return now - datetime.fromtimestamp(int(seconds), UTC)
-
-    def _code(self, seconds: str) -> str:
-        text = f"{self._purpose} {seconds}".encode(errors="replace")
-        return blake2b(text, digest_size=_CODE_BYTES, key=self._key).hexdigest()
 
 
 def is_foreign(headers: Mapping[str, str], base_url: str) -> bool:
@@ -42,10 +38,11 @@ def is_foreign(headers: Mapping[str, str], base_url: str) -> bool:
     if site is not None:
         return site not in {"same-origin", "none"}
     origin = headers.get("Origin", "null")
-    return origin not in {"null", _origin_of(base_url)}
+    return origin not in {"null", origin_of(base_url)}
 
 
-def _origin_of(url: str) -> str:
+def origin_of(url: str) -> str:
+    """As a browser writes it in `Origin`: without the usual port."""
     parts = urlsplit(url)
     port = "" if parts.port in {None, 443 if parts.scheme == "https" else 80} else f":{parts.port}"
     host = parts.hostname or ""

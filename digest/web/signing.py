@@ -39,7 +39,7 @@ class Signer:
 
     def derive(self, purpose: str, text: str) -> str:
         """A secret that only this installation can make of `text`: 43 letters, digits, - and _."""
-        return urlsafe_b64encode(self._code(purpose, text.encode())).decode().rstrip("=")
+        return urlsafe_b64encode(self._code(purpose, text.encode(errors="replace"))).decode().rstrip("=")
 
     def _code(self, purpose: str, content: bytes) -> bytes:
         return hmac.digest(self._key, f"{len(purpose)} {purpose}".encode() + content, sha256)
