@@ -87,7 +87,7 @@ class Daemon(LongTasks):
         self._waiting_log = WaitingLog()
         self._pinger = Pinger(lambda: self._setup.settings.operator.ping_url, clock)
         self._metrics = Metrics(
-            ProblemCounts(lambda: self._setup.subscribers, clock, channels=lambda: self._setup.channels)
+            ProblemCounts(lambda: self._setup.subscribers, lambda: self._setup.channels, clock)
         )
         self._previews = PreviewAsker(store, lambda: self._setup.settings, clock, self._metrics.asked_arxiv)
         self._signups = SignupSender(store, lambda: self._setup, clock)

@@ -23,9 +23,9 @@ class ProblemCounts:
     def __init__(
         self,
         subscribers: Callable[[], Sequence[Subscriber]],
+        channels: Callable[[], Sequence[Channel]],
         clock: Callable[[], datetime],
         running: Callable[[], float] = time.monotonic,
-        channels: Callable[[], Sequence[Channel]] = tuple,
     ) -> None:
         self._subscribers = subscribers
         self._channels = channels

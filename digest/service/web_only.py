@@ -40,7 +40,7 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
             lambda: now.subscribers,
             partial(directory_of, setup.settings),
             clock=_clock,
-            metrics=Metrics(ProblemCounts(lambda: now.subscribers, _clock)),
+            metrics=Metrics(ProblemCounts(lambda: now.subscribers, lambda: now.channels, _clock)),
             admin=admin_setup_for(lambda: now, _clock),
             wake_previews=previews.wake,
             defaults=setup.settings.defaults,

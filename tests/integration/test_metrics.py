@@ -32,7 +32,7 @@ Found = Mapping[tuple[str, ...], float]
 
 
 def families(store: SqliteStore, now: datetime = NOW) -> list[Metric]:
-    counts = ProblemCounts(lambda: [ADA], lambda: now)
+    counts = ProblemCounts(lambda: [ADA], tuple, lambda: now)
     return [*text_string_to_metric_families(exposition(store, counts, now))]
 
 
@@ -124,7 +124,7 @@ def test_problems_are_counted_once_a_minute_and_less_where_it_takes_long(
         return examine(store, [], now=NOW)
 
     monkeypatch.setattr("digest.service.problem_counts.examine", examined)
-    counts = ProblemCounts(tuple, lambda: NOW, running=lambda: now[0])
+    counts = ProblemCounts(tuple, tuple, lambda: NOW, running=lambda: now[0])
     for moment in (0, 59, 60, 100):
         now[0] = moment
         counts(store)
@@ -141,7 +141,7 @@ def test_a_request_does_not_wait_while_another_one_examines_the_state(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    counts = ProblemCounts(lambda: [ADA], lambda: NOW, running=lambda: now[0])
+    counts = ProblemCounts(lambda: [ADA], tuple, lambda: NOW, running=lambda: now[0])
     first = counts(store)
     now[0] = 100
     begun, may_end = threading.Event(), threading.Event()
@@ -165,7 +165,7 @@ def test_a_request_does_not_wait_while_another_one_examines_the_state(
 @with_promtool
 def test_promtool_finds_nothing_wrong_with_the_metrics(store: SqliteStore) -> None:
     assert PROMTOOL
-    text = exposition(store, ProblemCounts(lambda: [ADA], lambda: NOW))
+    text = exposition(store, ProblemCounts(lambda: [ADA], tuple, lambda: NOW))
     done = subprocess.run(
         [PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True, timeout=LIMIT, check=False
     )
