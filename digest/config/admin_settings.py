@@ -11,15 +11,8 @@ from pydantic_settings import NoDecode
 
 from digest.config.parsing import is_loopback
 from digest.config.secret_file import secret_of
-from digest.config.web_settings import (
-    Network,
-    Section,
-    WrongKey,
-    address_of,
-    parse_listen,
-    parse_networks,
-    parse_url,
-)
+from digest.config.section import Section, WrongKey, parse_url
+from digest.config.web_settings import Network, address_of, parse_listen, parse_networks
 
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 

@@ -18,6 +18,7 @@ from digest.config.operator_settings import Log
 from digest.config.os_errors import is_file
 from digest.config.parsing import nearest, parse_toml, read_text, shown, unknown_key, unreadable
 from digest.config.secret_file import read_secret
+from digest.config.section import WrongKey
 from digest.config.settings import (
     ARXIV_INTERVAL,
     DATABASE,
@@ -25,9 +26,8 @@ from digest.config.settings import (
     Defaults,
     Delivery,
     Settings,
-    Smtp,
 )
-from digest.config.web_settings import WrongKey
+from digest.config.smtp_settings import Smtp
 from digest.errors import ConfigurationError
 
 __all__ = [

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from digest.config.parsing import parse_address, parse_weekday
-from digest.config.web_settings import Section, parse_url
+from digest.config.section import Section, parse_url
 
 Format = Literal["text", "logfmt", "json"]
 

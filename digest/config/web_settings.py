@@ -1,15 +1,12 @@
 """`[web]`: where the web pages are, and whose word is taken for who asks."""
 
-import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
@@ -18,32 +15,7 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 from digest.config.parsing import address_key, is_loopback, parse_address
-
-
-class Section(BaseModel):
-    """A table of digest.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class WrongKey(ValueError):
-    """A rule between keys is broken; `key`, as in `smtp.username`, is the one to change."""
-
-    def __init__(self, key: str, reason: str) -> None:
-        super().__init__(reason)
-        self.key = key
-
-
-def parse_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bad port or IPv6 address
-        is_good = False
-    if not is_good or re.search(r"[\s\x00-\x1f\x7f]", value):
-        raise ValueError("must be an http or https address")
-    return value
-
+from digest.config.section import Section, WrongKey, parse_url
 
 Network: TypeAlias = IPv4Network | IPv6Network
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from digest.config.providers import PROVIDERS, Provider
-from digest.config.settings import Smtp
+from digest.config.smtp_settings import Smtp
 
 KEYS = ("host", "port", "security", "messages_per_connection", "messages_per_minute", "messages_per_day")
 LOGIN = {"username": "lab@example.org", "password": "correct horse"}

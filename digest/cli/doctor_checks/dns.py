@@ -18,7 +18,7 @@ from digest.cli.doctor_checks.email_authentication import (
     judge_spf,
 )
 from digest.config.parsing import is_loopback
-from digest.config.settings import Smtp
+from digest.config.smtp_settings import Smtp
 from digest.mail.message import wire_address
 from digest.service.finding import Finding, warning
 
