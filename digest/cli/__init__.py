@@ -11,9 +11,10 @@ import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from digest import __version__
 from digest.cli import (
@@ -77,6 +78,20 @@ app = typer.Typer(
     epilog=_EPILOG,
 )
 
+
+class _Command(TyperCommand):
+    """Says of an argument too many that a keyword of several words needs quotes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        unexpected = super().parse_args(ctx, args)
+        if unexpected and not ctx.resilient_parsing:
+            takes_keywords = any(one.metavar == "KEYWORD" for one in self.params)
+            hint = '; put a keyword of several words in quotes: "neural operator"' if takes_keywords else ""
+            ctx.fail(f"unexpected argument: {' '.join(unexpected)}{hint}")
+        return unexpected
+
+
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "First steps": (init.init, check.check, doctor.doctor, demo.demo, docs.docs),
     "Run": (run.run, daemon.daemon, web.web, history.resend),
@@ -110,7 +125,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
-        app.command(_command.__name__.rstrip("_"), rich_help_panel=_panel)(with_volume(_command))
+        app.command(_command.__name__.rstrip("_"), cls=_Command, rich_help_panel=_panel)(with_volume(_command))
 app.add_typer(channels.app, name="channels", rich_help_panel="Inspect")
 app.add_typer(state.app, name="state", rich_help_panel="State")
 

@@ -148,7 +148,7 @@ def _not_known(email: str) -> ConfigurationError:
 
 def _tell(found: _Chosen, text: str, *, as_json: bool) -> None:
     email, chosen = found.subscriber.email, found.preferences
-    lines = [text if found.is_changed else f"{text} It was so before."]
+    lines = [text if found.is_changed else f"No change. {text}"]
     if found.is_changed:
         lines.append(
             f"This counts as their own choice: they can change it on their page,"

@@ -162,10 +162,10 @@ def test_a_pause_is_the_choice_of_the_subscriber(of_each_owner: Command) -> None
     assert out.startswith(f"ada@example.org gets no mail before {IN_A_WEEK};")
     assert "This counts as their own choice" in out
     assert chosen(of_each_owner, ADA).paused_until == date.fromisoformat(IN_A_WEEK)
-    assert "It was so before." in of_each_owner.said("pause", ADA, "--until", IN_A_WEEK)
+    assert "No change." in of_each_owner.said("pause", ADA, "--until", IN_A_WEEK)
     assert f"paused until {IN_A_WEEK}" in of_each_owner.said("subscribers")
     of_each_owner.said("unpause", ADA)
-    assert "It was so before." in of_each_owner.said("unpause", ADA)
+    assert "No change." in of_each_owner.said("unpause", ADA)
     assert chosen(of_each_owner, ADA) == Preferences()
     assert entry(of_each_owner, ADA) == before
 
@@ -182,7 +182,7 @@ def test_a_keyword_is_muted_by_its_text_or_name(digest: Command) -> None:
     digest.said("unmute", ADA, "reinforcement learning")
     assert set(chosen(digest, ADA).muted) == {entry(digest, ADA).keywords[0].query.key}
     assert chosen(digest, ADA).paused_until
-    assert "It was so before." in digest.said("unmute", ADA, "RL")
+    assert "No change." in digest.said("unmute", ADA, "RL")
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_what_subscribers_chose_and_who_is_suppressed_is_listed(digest: Digest, 
         store.suppress("b@example.org", cause="550 5.1.1", now=moment("2026-06-16 07:00"))
     header, first, second, note = digest("subscribers").out.splitlines()
     assert header.split()[-1] == "Choices"
-    assert "`digest subscribe EMAIL --forget-choices`" in note
+    assert "`digest edit EMAIL --forget-choices`" in note
     assert "every Fri at 18:05 UTC" in first
     assert first.rstrip().endswith(
         'paused until 2126-07-01; mutes "x ray"; own time (in the entry: every day at 07:00 UTC)'
@@ -274,7 +274,7 @@ def test_who_chose_something_else_than_the_operator_sets_is_told_of_and_can_be_o
         "Note: a@example.org chose online, which overrides their entry:"
         ' muted keywords: "x ray" (in the entry: none); time: 18:05 UTC (in the entry: 08:00 UTC);'
         " pause: until 2126-07-01 (in the entry: none)."
-        " `digest subscribe a@example.org --forget-choices` removes this.\n"
+        " `digest edit a@example.org --forget-choices` removes this.\n"
     ) in out
     out = digest("subscribe", "a@example.org", "--forget-choices").out
     assert "Mail goes out every day at 08:00 UTC" in out
@@ -539,3 +539,17 @@ def test_all_about_a_subscriber_is_erased(digest: Digest, tmp_path: Path) -> Non
     again = digest("unsubscribe", "a@example.org", "--erase")
     assert (again.code, "is not known; nothing was deleted" in again.err) == (2, True)
     assert digest("unsubscribe", "b@example.org", "--erase", "-k", "x ray").code == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("subscribe", "a@example.org", "-k", "neural", "operator"),
+        ("mute", "a@example.org", "neural", "operator"),
+    ],
+)
+def test_a_keyword_of_several_words_without_quotes_is_told(digest: Digest, line: tuple[str, ...]) -> None:
+    ended = digest(*line)
+    assert ended.code == 2
+    assert "unexpected argument: operator; put a keyword of several words" in ended.err
+    assert "put a keyword" not in digest("daemon", "now").err
