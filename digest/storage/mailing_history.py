@@ -47,7 +47,8 @@ class MailingHistoryStore(Protocol):
     def send_again(self, number: int, *, now: datetime) -> bool:
         """Makes a sent mailing due again, to the present address of its subscriber.
 
-        It is never merged, since it has arrived once, and no cursor moves. Returns false and does nothing if
-        it was not sent, is not kept, or its subscriber gets no mail.
+        It is never merged, since it has arrived once, and no cursor moves. Its attempts are counted anew, so
+        that it does not count as deferred. Returns false and does nothing if it was not sent, is not kept,
+        or its subscriber gets no mail.
         """
         ...
