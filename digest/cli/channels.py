@@ -34,7 +34,7 @@ def channels(ctx: typer.Context, as_json: AsList = False) -> None:
     from digest.service.channel_health import examine_channels
     from digest.storage.factory import open_beside
 
-    found = _channels(ctx)
+    found = channels_of(ctx)
     with open_beside(context_of(ctx).settings().state) as store:
         health = examine_channels(store, found, now=datetime.now(UTC))
     if as_json:
@@ -54,7 +54,7 @@ def try_out(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
     """
     from digest.channels.base import Outcome
 
-    channel = _called(name, _channels(ctx))
+    channel = channel_called(name, channels_of(ctx))
     answer = _try(channel)
     fields = {"name": name, "outcome": answer.outcome.value, "reply": answer.reply}
     tell([f"{name}: {answer.outcome.value}: {answer.reply}"], fields, as_json=as_json)
@@ -67,7 +67,7 @@ def resume(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
     """Let a channel go on that rests. What waited for it is due now."""
     from digest.storage.factory import open_store
 
-    channel = _called(name, _channels(ctx))
+    channel = channel_called(name, channels_of(ctx))
     with open_store(context_of(ctx).settings().state) as store:
         rested = store.wake_channel(channel.follower.email, now=datetime.now(UTC))
     line = f"{name} goes on" if rested else f"{name} does not rest"
@@ -83,7 +83,7 @@ def secret() -> None:
     typer.echo(new_secret())
 
 
-def _channels(ctx: typer.Context) -> "tuple[Channel, ...]":
+def channels_of(ctx: typer.Context) -> "tuple[Channel, ...]":
     import os
 
     from digest.channels.channel import load_channels
@@ -94,7 +94,7 @@ def _channels(ctx: typer.Context) -> "tuple[Channel, ...]":
     return load_channels(context.settings(), environ, find_config(context.config, environ))
 
 
-def _called(name: str, found: "Sequence[Channel]") -> "Channel":
+def channel_called(name: str, found: "Sequence[Channel]") -> "Channel":
     from digest.config.parsing import nearest
     from digest.errors import ConfigurationError
 

@@ -25,7 +25,7 @@ def history(
     ctx: typer.Context,
     email: Annotated[
         str | None,
-        typer.Argument(metavar="EMAIL", help="A subscriber. Default: all.", show_default=False),
+        typer.Argument(metavar="EMAIL", help="A subscriber, or channel:NAME. Default: all.", show_default=False),
     ] = None,
     since: Annotated[
         date | None,
@@ -39,11 +39,13 @@ def history(
     as_json: AsList = False,
 ) -> None:
     """List what was mailed to whom, when, and what the mail server replied. Digests are kept for 90 days."""
+    from digest.cli.channels import channel_called, channels_of
     from digest.cli.state_access import parsed_address
+    from digest.config.parsing import CHANNEL, is_channel
     from digest.storage.factory import is_there, open_beside
 
     settings = context_of(ctx).settings()
-    email = email and parsed_address(email)
+    email = email if email is None or is_channel(email) else parsed_address(email)
     begin = datetime.combine(since, time(), UTC) if since else None
     if begin is None and email is None:
         begin = datetime.now(UTC) - _USUAL
@@ -53,7 +55,10 @@ def history(
         with open_beside(settings.state) as store:
             found = list(_all(store, begin, email))
     if email and not found:
-        _refuse_stranger(settings, email)
+        if is_channel(email):
+            channel_called(email.removeprefix(CHANNEL), channels_of(ctx))
+        else:
+            _refuse_stranger(settings, email)
     if as_json:
         objects = [_as_object(one, _message_id(settings, one), has_ids=bool(email)) for one in found]
         print_list(objects)

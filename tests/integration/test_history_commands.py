@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from digest.config.loader import load_settings
+from digest.config.parsing import channel_address
 from digest.storage.base import Store
 from digest.storage.factory import open_store
 from digest.storage.values import MailingState
@@ -65,6 +66,19 @@ def test_the_list_tells_what_went_to_whom_and_with_what_reply(digest: Command) -
     assert len(digest.said("history", ADA, "--since", str(TODAY.date())).splitlines()) == 2
     assert digest.said("history", CY) == "Nothing was mailed in this time.\n"
     assert "did you mean ada@example.org?" in digest.refused("history", "eda@example.org")[0]
+
+
+def test_a_channel_has_its_own_list(digest: Command, store: Store) -> None:
+    (digest.folder / "digest.toml").write_text(
+        '[[channel]]\nname = "notes"\nkind = "folder"\nfolder = "notes"\nkeywords = ["tea"]\n'
+    )
+    assert digest.said("history", "channel:notes") == "Nothing was mailed in this time.\n"
+    notes = make_subscriber(channel_address("notes"), "tea")
+    store.enrol([notes], now=LONG_AGO, current_since=LONG_AGO)
+    record(store, found("2606.00009", "tea"), covered=("tea",))
+    enqueue(store, notes, now=TODAY)
+    assert len(digest.said("history", "channel:notes").splitlines()) == 2
+    assert "did you mean notes?" in digest.refused("history", "channel:note")[0]
 
 
 @pytest.mark.usefixtures("store")
