@@ -60,7 +60,7 @@ class LinkMailSite:
         try:
             email = parse_address(wanted)
         except ValueError as error:
-            return self._page(wanted=wanted, error=f"The address {error}.")
+            return self._page(wanted=wanted, error=f"The address {str(error).rstrip('.')}.")
         age = self._signer.age((sent.get("stamp") or [""])[0], now)
         if age is None or not timedelta(0) <= age < LATEST:
             return self._page(OLD, wanted=wanted)

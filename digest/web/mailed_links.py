@@ -132,7 +132,7 @@ class MailedLinks:
         try:
             new = parse_address(wanted)
         except ValueError as error:
-            return self._address_page(token, known.email, wanted=wanted, error=f"The address {error}.")
+            return self._address_page(token, known.email, wanted=wanted, error=f"The address {str(error).rstrip('.')}.")
         if address_key(new) == address_key(known.email):
             return self._address_page(
                 token, known.email, wanted=wanted, error="This is your address already."

@@ -40,6 +40,12 @@ async def test_the_answer_is_the_same_and_a_known_address_gets_one_mail_a_day(to
     assert waiting(town) == [ADA.email] * 2
 
 
+async def test_an_address_that_is_none_is_told_in_its_place(town: Town) -> None:
+    answer = await asked(town, "ada@lab")
+    assert "It should have a period." in answer
+    assert ".." not in answer.partition("ada@lab")[2].partition("</form>")[0]
+
+
 async def test_the_mail_has_the_link_to_the_preferences(town: Town) -> None:
     await asked(town, ADA.email)
     (one,) = town.store.confirmations(now=town.now)
