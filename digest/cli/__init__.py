@@ -125,7 +125,8 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
-        app.command(_command.__name__.rstrip("_"), cls=_Command, rich_help_panel=_panel)(with_volume(_command))
+        _name = _command.__name__.rstrip("_")
+        app.command(_name, cls=_Command, rich_help_panel=_panel)(with_volume(_command))
 app.add_typer(channels.app, name="channels", rich_help_panel="Inspect")
 app.add_typer(state.app, name="state", rich_help_panel="State")
 

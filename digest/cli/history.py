@@ -25,7 +25,9 @@ def history(
     ctx: typer.Context,
     email: Annotated[
         str | None,
-        typer.Argument(metavar="EMAIL", help="A subscriber, or channel:NAME. Default: all.", show_default=False),
+        typer.Argument(
+            metavar="EMAIL", help="A subscriber, or channel:NAME. Default: all.", show_default=False
+        ),
     ] = None,
     since: Annotated[
         date | None,

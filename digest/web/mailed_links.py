@@ -132,7 +132,8 @@ class MailedLinks:
         try:
             new = parse_address(wanted)
         except ValueError as error:
-            return self._address_page(token, known.email, wanted=wanted, error=f"The address {str(error).rstrip('.')}.")
+            wrong = f"The address {str(error).rstrip('.')}."
+            return self._address_page(token, known.email, wanted=wanted, error=wrong)
         if address_key(new) == address_key(known.email):
             return self._address_page(
                 token, known.email, wanted=wanted, error="This is your address already."

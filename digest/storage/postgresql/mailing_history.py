@@ -53,7 +53,8 @@ class MailingHistory(Part):
             made = db.execute(
                 """
                 UPDATE mailing
-                SET state = 'unknown', may_have_arrived = true, attempts = 0, due_at = %s, email = subscriber.email
+                SET state = 'unknown', may_have_arrived = true, attempts = 0,
+                    due_at = %s, email = subscriber.email
                 FROM subscriber
                 WHERE mailing.number = %s AND state = 'sent' AND channel_concluded_at IS NULL
                     AND subscriber.number = mailing.subscriber AND is_enrolled

@@ -47,7 +47,8 @@ class MailingHistory(Part):
             made = db.execute(
                 """
                 UPDATE mailing
-                SET state = 'unknown', may_have_arrived = 1, attempts = 0, due_at = ?, email = subscriber.email
+                SET state = 'unknown', may_have_arrived = 1, attempts = 0,
+                    due_at = ?, email = subscriber.email
                 FROM subscriber
                 WHERE mailing.number = ? AND state = 'sent' AND channel_concluded_at IS NULL
                     AND subscriber.number = mailing.subscriber AND is_enrolled
