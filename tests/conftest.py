@@ -1,10 +1,12 @@
 """What tests of more than one folder stand on."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from digest.service.log import LogHandler
 from digest.storage.sqlite.store import SqliteStore
 from tests.examples import register
 
@@ -18,6 +20,25 @@ register()
 def store(tmp_path: Path) -> Iterator[SqliteStore]:
     with SqliteStore(tmp_path / "digest.db") as store:
         yield store
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """Commands and services that a test runs in this process set levels, and write to their own output."""
+    root, before = logging.getLogger(), _levels()
+    handlers = [*root.handlers]
+    yield
+    for name in _levels():
+        logging.getLogger(name).setLevel(before.get(name, logging.NOTSET))
+    for handler in root.handlers[:]:
+        if isinstance(handler, LogHandler) and handler not in handlers:
+            root.removeHandler(handler)
+
+
+def _levels() -> dict[str | None, int]:
+    """Of the root and of our own loggers, by name."""
+    ours = (name for name in logging.Logger.manager.loggerDict if name.startswith("digest"))
+    return {name: logging.getLogger(name).level for name in (None, *ours)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,12 +1,11 @@
 """`digest doctor`: every failing step is named with what to do, and what can still be checked is checked."""
 
 import json
-import logging
 import os
 import sqlite3
 import ssl
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -78,11 +77,9 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setenv("PATH", "")  # the systemd of the machine on which the tests run is no matter of theirs
-    yield Place(tmp_path)
-    for name in ("digest.sources", "digest.pipeline"):  # the command is a process of its own elsewhere
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    return Place(tmp_path)
 
 
 def named(findings: tuple[Finding, ...], name: str) -> Finding:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,6 @@ from digest.cli.volume import level_of
 from tests.integration.command import COMMANDS, Command, installed
 
 FILE = '[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["tea"]\n'
-
-
-@pytest.fixture(autouse=True)
-def _own_level() -> Iterator[None]:
-    root = logging.getLogger()
-    level = root.level
-    yield
-    root.setLevel(level)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import Enum
 from io import StringIO
@@ -232,12 +231,9 @@ class Written:
 
 
 @pytest.fixture
-def log() -> Iterator[Written]:
-    logger = logging.getLogger("digest")
-    level = logger.level
-    logger.setLevel(logging.INFO)
-    yield Written()
-    logger.setLevel(level)
+def log() -> Written:
+    logging.getLogger("digest").setLevel(logging.INFO)
+    return Written()
 
 
 def test_of_ten_thousand_failed_mails_fifty_are_written_and_the_others_counted(log: Written) -> None:
@@ -296,7 +292,6 @@ def test_what_waits_to_be_written_keeps_no_error_alive(log: Written) -> None:
 
 def test_a_level_of_the_command_line_goes_before_that_of_the_settings(log: Written) -> None:
     root, ours = logging.getLogger(), logging.getLogger("digest")
-    level = root.level
     root.addHandler(log.handler)
     try:
         apply_log(Log(level="error", format="logfmt"), sets_level=False)
@@ -309,4 +304,3 @@ def test_a_level_of_the_command_line_goes_before_that_of_the_settings(log: Writt
         assert (ours.level, root.level) == (logging.INFO, logging.WARNING)
     finally:
         root.removeHandler(log.handler)
-        root.setLevel(level)
