@@ -96,7 +96,7 @@ def write_confirmation(
     lines = (
         _TOLD[one.change].format(email=one.mailed_to, changes="\n".join(f"- {line}" for line in changes)),
         f"{base_url}/p/{preferences_token}" if preferences_token else f"{base_url}/b/{one.token}",
-        f"{_advice(one)}{sender_identity.contact}",
+        f"{_advice(one)}Questions: {sender_identity.contact}",
     )
     body = quoted_printable("\n\n".join(lines) + "\n")
     return Outgoing(
