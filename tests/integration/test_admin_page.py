@@ -387,4 +387,4 @@ async def test_other_lists_have_pages_too(admins: Administrators) -> None:
     first = await admins.get("/admin/suppressed")
     second = await admins.post("/admin/suppressed", {"page": "2"})
     assert (first.body.count("550"), second.body.count("550")) == (25, 4)
-    assert "resume gone9@example.org" in told((await admins.get("/admin/actions")).body)
+    assert "Mail again gone9@example.org" in told((await admins.get("/admin/actions")).body)
