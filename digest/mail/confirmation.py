@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 from digest.mail.message import SenderIdentity, mailbox, quoted_printable, wire_address
 from digest.mail.transport import Outgoing
-from digest.storage.values import Confirmation, PageChange
+from digest.storage.confirmations import Confirmation, PageChange
 
 _SUBJECTS = {
     PageChange.LEFT: "You are unsubscribed from the arXiv digest",

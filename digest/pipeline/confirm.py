@@ -10,8 +10,8 @@ from digest.errors import ServerUnavailable
 from digest.mail.confirmation import write_confirmation
 from digest.mail.message import SenderIdentity
 from digest.mail.transport import Outcome, Transport
+from digest.storage.confirmations import Confirmation, PageChange
 from digest.storage.subscriber_stores import ConfirmStore
-from digest.storage.values import Confirmation, PageChange
 from digest.subscribers.preferences import differences
 from digest.subscribers.subscriber import Subscriber
 

@@ -21,7 +21,7 @@ from digest.pipeline.receipt_writer import ReceiptWriter
 from digest.pipeline.refusals import Refusals
 from digest.pipeline.rendering import RenderedMessage
 from digest.pipeline.share import RoundResult, SessionFailure, Share, delivery_result, error_of
-from digest.storage.pipeline_stores import DeliverStore
+from digest.storage.delivery_stores import DeliverStore
 
 MANY = 1_000
 """From this number of mails on, workers are started, which takes half a second."""

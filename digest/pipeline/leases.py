@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from digest.errors import StateError
-from digest.storage.pipeline_stores import KeepStore, LeaseStore
+from digest.storage.delivery_stores import KeepStore
+from digest.storage.pipeline_stores import LeaseStore
 from digest.storage.values import Lease
 
 _log = logging.getLogger(__name__)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from digest.storage.delivery_stores import QueueStore
 from digest.storage.fingerprints import hash_of_queries
-from digest.storage.pipeline_stores import CoverageStore, QueueStore
+from digest.storage.pipeline_stores import CoverageStore
 from digest.subscribers.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)

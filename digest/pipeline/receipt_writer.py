@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from digest.errors import StateError
-from digest.storage.pipeline_stores import DeliverStore
+from digest.storage.delivery_stores import DeliverStore
 from digest.storage.values import DeliveryResult
 
 _log = logging.getLogger(__name__)

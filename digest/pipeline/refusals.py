@@ -19,7 +19,7 @@ from digest.pipeline.policy import (
     domain_of,
 )
 from digest.pipeline.rendering import RenderedMessage
-from digest.storage.pipeline_stores import DeliverStore
+from digest.storage.delivery_stores import DeliverStore
 
 _log = logging.getLogger(__name__)
 

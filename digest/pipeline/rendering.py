@@ -6,7 +6,7 @@ from datetime import datetime
 
 from digest.errors import Unwritable
 from digest.mail.transport import Outgoing
-from digest.storage.pipeline_stores import RenderStore
+from digest.storage.delivery_stores import RenderStore
 from digest.storage.values import Mailing
 
 Write = Callable[[Mailing], Outgoing]

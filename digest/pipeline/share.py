@@ -23,7 +23,7 @@ from digest.pipeline.plan import ComposeReport, DueSubscriber
 from digest.pipeline.policy import LEASE, Decision, domain_of, retry_at
 from digest.pipeline.receipt_writer import ReceiptWriter
 from digest.pipeline.rendering import RenderedMessage, Write, draft
-from digest.storage.pipeline_stores import DeliverStore
+from digest.storage.delivery_stores import DeliverStore
 from digest.storage.rate_limit import UNLIMITED, Limits
 from digest.storage.values import DeliveryResult, MailingState
 

@@ -4,12 +4,12 @@ from typing import Protocol
 
 from digest.storage.admin_stores import AdminStore
 from digest.storage.channel_stores import ChannelStore
+from digest.storage.delivery_stores import DeliverStore
 from digest.storage.mailing_history import MailingHistoryStore
 from digest.storage.personal_data import PersonalDataStore
 from digest.storage.pipeline_stores import (
     CleanupStore,
     ComposeStore,
-    DeliverStore,
     EnrolStore,
     FetchScheduleStore,
     FetchStore,

@@ -7,7 +7,8 @@ from typing import Protocol
 from digest.model.digest import Digest
 from digest.model.paper import ArxivId, Paper
 from digest.storage.channel_stores import ChannelStatusStore
-from digest.storage.pipeline_stores import CoverageStore, HostStore, NewsStore, QueueStore, RestoreStore
+from digest.storage.delivery_stores import QueueStore
+from digest.storage.pipeline_stores import CoverageStore, HostStore, NewsStore, RestoreStore
 from digest.storage.subscriber_stores import InterestStore, PreferenceStore, SuppressionStore, UnreadStore
 from digest.storage.values import DeliveryHistory, Figures, PaperHistory, Waiting
 

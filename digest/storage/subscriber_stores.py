@@ -6,16 +6,8 @@ from typing import Protocol
 
 from digest.interest.judgements import Example, Judgement, Origin
 from digest.model.digest import Digest
-from digest.storage.values import (
-    Bounced,
-    Confirmation,
-    KeywordPage,
-    KnownSubscriber,
-    Mailing,
-    PageChange,
-    Suppression,
-    UnreadMail,
-)
+from digest.storage.confirmations import Confirmation, PageChange
+from digest.storage.values import Bounced, KeywordPage, KnownSubscriber, Mailing, Suppression, UnreadMail
 from digest.subscribers.preferences import Preferences
 
 

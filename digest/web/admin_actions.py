@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from digest.storage.admin_stores import AdminPageStore, AuditEntry
-from digest.storage.values import PageChange
+from digest.storage.confirmations import PageChange
 from digest.subscribers.preferences import Preferences
 from digest.web.pages import Notice
 

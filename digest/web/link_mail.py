@@ -10,9 +10,9 @@ from aiohttp import web
 
 from digest.config.parsing import parse_address
 from digest.config.web_settings import Web
+from digest.storage.confirmations import PageChange
 from digest.storage.personal_data import LinkMailStore
 from digest.storage.signups import SignupAnswer, SignupLimits
-from digest.storage.values import PageChange
 from digest.web.context import Found, SiteContext, found_page
 from digest.web.frame import Frame, Handler, require_form, response_for
 from digest.web.keyword_rows import Sent

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from digest.config.parsing import address_key, parse_address
 from digest.errors import ConfigurationError
+from digest.storage.confirmations import Confirmation, PageChange
 from digest.storage.personal_data import OwnDataChangeStore
 from digest.storage.subscriber_stores import PageStore
-from digest.storage.values import Confirmation, PageChange
 from digest.subscribers import editor
 from digest.subscribers.directory import SubscriberDirectory
 from digest.subscribers.preferences import differences

@@ -4,8 +4,8 @@ All methods read or write the state: call them outside of the event loop.
 """
 
 from digest.interest.reasons import learned_terms
+from digest.storage.confirmations import PageChange
 from digest.storage.personal_data import OwnDataChangeStore, OwnDataStore
-from digest.storage.values import PageChange
 from digest.subscribers.directory import SubscriberDirectory
 from digest.web.context import Found, SiteContext, found_page
 from digest.web.keyword_rows import Sent

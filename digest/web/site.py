@@ -15,8 +15,9 @@ from digest.mail.rendering.paper_view import title_for
 from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest, groups
 from digest.model.paper import Paper
+from digest.storage.confirmations import PageChange
 from digest.storage.subscriber_stores import PageChangeStore, PageStore
-from digest.storage.values import KnownSubscriber, PageChange
+from digest.storage.values import KnownSubscriber
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.subscriber import Subscriber
 from digest.web.context import Found, SiteContext, found_page, subscriber_among

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from digest.storage.base import Store
-from digest.storage.values import Confirmation, PageChange
+from digest.storage.confirmations import Confirmation, PageChange
 from tests.factories import make_subscriber
 from tests.stores import NOW
 

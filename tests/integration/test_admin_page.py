@@ -10,7 +10,8 @@ from threading import Event
 
 import pytest
 
-from digest.storage.values import MailingState, PageChange
+from digest.storage.confirmations import PageChange
+from digest.storage.values import MailingState
 from digest.subscribers.preferences import Preferences
 from digest.web.admin_area import ReportWatch
 from digest.web.admin_site import Report

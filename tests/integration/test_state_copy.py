@@ -20,11 +20,12 @@ from digest.storage import copying
 from digest.storage.admin_stores import AuditEntry
 from digest.storage.base import Store
 from digest.storage.channel_stores import Rest
+from digest.storage.confirmations import PageChange
 from digest.storage.copying import copy_state
 from digest.storage.factory import State, open_alone, open_store
 from digest.storage.neutral import TABLES, Checksum, Row, Tables
 from digest.storage.signups import NewSignup, SignupLimits
-from digest.storage.values import Mailing, MailingState, PageChange, Pages, UnreadMail
+from digest.storage.values import Mailing, MailingState, Pages, UnreadMail
 from digest.subscribers.preferences import Preferences
 from tests.acceptance.installation import Installation
 from tests.entries import add_entries

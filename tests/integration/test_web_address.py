@@ -11,8 +11,8 @@ import pytest
 from digest.config.settings import Defaults
 from digest.mail.confirmation import write_confirmation
 from digest.mail.message import SenderIdentity
+from digest.storage.confirmations import PageChange
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import PageChange
 from digest.subscribers.combined import CombinedDirectory
 from digest.subscribers.file import SubscribersFile
 from digest.subscribers.preferences import Preferences

@@ -12,7 +12,7 @@ from aiohttp import FormData
 
 from digest.mail.message import SenderIdentity
 from digest.pipeline.confirm import confirm_changes
-from digest.storage.values import Confirmation, PageChange
+from digest.storage.confirmations import Confirmation, PageChange
 from digest.subscribers.preferences import Preferences
 from tests.fakes import FakeTransport
 from tests.integration.web_site import ADA, BASE, BO, Town, told

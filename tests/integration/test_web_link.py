@@ -8,7 +8,7 @@ import pytest
 
 from digest.mail.message import SenderIdentity
 from digest.pipeline.confirm import confirm_changes
-from digest.storage.values import PageChange
+from digest.storage.confirmations import PageChange
 from tests.fakes import FakeTransport
 from tests.forms import form_with, submitted
 from tests.integration.web_site import ADA, BASE, Town, serving_town, told

@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from digest.config.parsing import address_key
 from digest.storage.choices import choices_as_list, choices_from_list
+from digest.storage.confirmations import Confirmation, PageChange
 from digest.storage.limits import (
     CHANGES_UNDONE_WITHIN,
     CHOICES_CONFIRMED_ONCE_IN,
@@ -23,7 +24,6 @@ from digest.storage.postgresql.editions import Editions, Part
 from digest.storage.postgresql.locks import Lock, hold
 from digest.storage.postgresql.preferences import SavedPreferences
 from digest.storage.postgresql.row_mapping import whole_second
-from digest.storage.values import Confirmation, PageChange
 from digest.subscribers.preferences import Preferences
 
 _SELECT = """

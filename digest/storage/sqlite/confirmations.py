@@ -10,6 +10,7 @@ from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.storage.choices import choices_as_list, choices_from_list
+from digest.storage.confirmations import Confirmation, PageChange
 from digest.storage.limits import (
     CHANGES_UNDONE_WITHIN,
     CHOICES_CONFIRMED_ONCE_IN,
@@ -23,7 +24,6 @@ from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions, Part
 from digest.storage.sqlite.preferences import SavedPreferences
 from digest.storage.sqlite.row_mapping import moment_of, text_of
-from digest.storage.values import Confirmation, PageChange
 from digest.subscribers.preferences import Preferences
 
 _SELECT = """
