@@ -25,7 +25,8 @@ from digest.model.digest import Digest
 from digest.pipeline.compose_job import compose_due
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing, Matched
-from digest.subscribers.subscriber import Subscriber, load_subscribers
+from digest.subscribers.entry_parser import load_subscribers
+from digest.subscribers.subscriber import Subscriber
 
 _SUBSCRIBERS = 5_000
 _CONNECTIONS = 20

@@ -20,10 +20,11 @@ from digest.config.settings import Defaults
 from digest.storage.factory import open_store
 from digest.subscribers import Form
 from digest.subscribers.editor import subscribe
+from digest.subscribers.entry_parser import load_subscribers
 from digest.subscribers.exchange import import_entries, read_entries
 from digest.subscribers.file import SubscribersFile
 from digest.subscribers.stored import StoredSubscribers
-from digest.subscribers.subscriber import _keyword, load_subscribers
+from digest.subscribers.subscriber import build_keyword
 
 _SUBSCRIBERS = 10_000
 _PAPERS = 9_000
@@ -112,7 +113,7 @@ def _costs(text: str, count: int) -> _Costs:
         opened = partial(open_store, Path(folder, "digest.db"))
         stored = StoredSubscribers(Defaults(), reading=opened, changing=opened)
         import_entries(stored, read_entries(text, Form.TOML, "bench", Defaults()), is_dry=False)
-        _keyword.cache_clear()
+        build_keyword.cache_clear()
         stored_loading = _clocked(stored.load)
         stored_editing = _clocked(lambda: subscribe(stored, email=email, keywords=["neural operator"]))
     naive_loading = _clocked(lambda: tomllib.loads(text))

@@ -19,24 +19,16 @@ from digest.config.secret_file import read_secret
 from digest.config.settings import Settings
 from digest.errors import ConfigurationError
 from digest.model.paper import one_line
-from digest.subscribers.subscriber import Subscriber, parse_subscriber
+from digest.subscribers.entry_parser import KEYS as KEYS_OF_SUBSCRIBERS
+from digest.subscribers.entry_parser import parse_subscriber
+from digest.subscribers.subscriber import Subscriber
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _STAND_IN = "channel@example.org"
 _LONGEST_TITLE = 100
 """Any message has room for it, and so has the head of a file, by which a second attempt knows the first."""
 
-_ENTRY_KEYS = (
-    "keywords",
-    "exclude",
-    "categories",
-    "crosslists",
-    "replacements",
-    "at",
-    "timezone",
-    "weekly",
-    "length",
-)
+_ENTRY_KEYS = tuple(key for key in KEYS_OF_SUBSCRIBERS if key not in {"email", "name", "discover"})
 """The keys that a channel has in common with a subscriber."""
 
 

@@ -77,7 +77,7 @@ def _keywords(settings: "Settings", texts: Sequence[str], email: str | None) -> 
     from digest.cli.state_access import subscriber_named
     from digest.errors import ConfigurationError
     from digest.service.directory import directory_of
-    from digest.subscribers.subscriber import parse_keyword
+    from digest.subscribers.entry_parser import parse_keyword
 
     directory = directory_of(settings)
     try:

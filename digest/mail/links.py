@@ -7,7 +7,7 @@ from digest.errors import QueryError
 from digest.model.paper import ArxivId
 from digest.storage.subscriber_stores import LinkStore
 from digest.storage.values import Mailing
-from digest.subscribers.subscriber import parse_keyword
+from digest.subscribers.entry_parser import parse_keyword
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,11 +37,12 @@ from digest.sources.http_client import ClientSettings, PoliteClient
 from digest.sources.rate_limiter import RateLimiter
 from digest.storage.base import Store
 from digest.storage.factory import make_folder, open_leases
-from digest.storage.values import Mailing, entry_mark
+from digest.storage.values import Mailing
 from digest.subscribers.directory import SubscriberDirectory
+from digest.subscribers.entry_parser import load_subscribers
 from digest.subscribers.file import file_version
 from digest.subscribers.stored import EntryStore
-from digest.subscribers.subscriber import Subscriber, load_subscribers
+from digest.subscribers.subscriber import Subscriber, entry_mark
 
 _RATE_LIMITER_FILE = "arxiv-requests"
 

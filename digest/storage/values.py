@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hashlib import blake2b
 from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
 from digest.model.digest import Change, Digest, Hit, Revision
 from digest.model.paper import Paper
-from digest.subscribers.subscriber import Subscriber
 
 
 class MailingState(StrEnum):
@@ -377,27 +375,3 @@ class AddressChange:
     old: str = ""
     new: str = ""
     is_rename: bool = False
-
-
-_MARK_BYTES = 8
-
-
-def entry_mark(subscriber: Subscriber) -> bytes:
-    """Returns a hash of what a subscriber's entry says, without the address.
-
-    It is empty for who signed up: their address changes by command or on the pages, never by an edit of the
-    file.
-    """
-    if subscriber.is_signed_up:
-        return b""
-    send_schedule, filters = subscriber.send_schedule, subscriber.filters
-    content = (
-        subscriber.name,
-        [(one.text, one.name) if one.name else one.text for one in subscriber.keywords],
-        (send_schedule.send_at, send_schedule.timezone.key, send_schedule.weekly),
-        [keyword.text for keyword in filters.exclude],
-        (filters.categories, filters.crosslists, filters.replacements),
-        *([subscriber.length] if subscriber.length != "normal" else ()),
-        *([subscriber.discover] if subscriber.discover else ()),
-    )
-    return blake2b(repr(content).encode(), digest_size=_MARK_BYTES).digest()

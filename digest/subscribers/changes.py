@@ -16,13 +16,8 @@ from digest.config.parsing import (
 )
 from digest.errors import ConfigurationError, QueryError
 from digest.subscribers.categories import parse_category
-from digest.subscribers.subscriber import (
-    Keyword,
-    Subscriber,
-    parse_keyword,
-    parse_keyword_name,
-    parse_replacements,
-)
+from digest.subscribers.entry_parser import parse_keyword, parse_keyword_name, parse_replacements
+from digest.subscribers.subscriber import Keyword, Subscriber
 
 _PARSERS: Mapping[str, Callable[[object], object]] = {
     "at": parse_time,

@@ -9,8 +9,8 @@ from digest.errors import ConfigurationError
 from digest.subscribers import Form
 from digest.subscribers.directory import SubscriberDirectory
 from digest.subscribers.entries import Entries, Imported, plain
+from digest.subscribers.entry_parser import parse_entries, parse_subscribers
 from digest.subscribers.spreadsheet import read_csv, write_csv
-from digest.subscribers.subscriber import parse_entries, parse_subscribers
 from digest.subscribers.toml import all_entries, entry_text
 
 if TYPE_CHECKING:

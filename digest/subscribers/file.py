@@ -20,13 +20,8 @@ from digest.config.atomic_write import exclusive, replace_text
 from digest.config.parsing import address_key, parse_toml, read_text
 from digest.errors import ConfigurationError
 from digest.subscribers.entries import Entries, Imported, plain, written
-from digest.subscribers.subscriber import (
-    Keyword,
-    Subscriber,
-    load_subscribers,
-    parse_subscriber,
-    parse_subscribers,
-)
+from digest.subscribers.entry_parser import load_subscribers, parse_subscriber, parse_subscribers
+from digest.subscribers.subscriber import Keyword, Subscriber
 from digest.subscribers.toml import HEADER, all_entries, entry_text
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from digest.config.parsing import WEEKDAYS, address_key, parse_weekday, parse_zone
 from digest.errors import QueryError
 from digest.model.digest import Length
-from digest.subscribers.subscriber import Keyword, Subscriber, parse_keyword
+from digest.subscribers.entry_parser import parse_keyword
+from digest.subscribers.subscriber import Keyword, Subscriber
 
 _LEFT = "left:"
 

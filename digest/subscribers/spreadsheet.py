@@ -9,7 +9,7 @@ from typing import Any
 
 from digest.config.parsing import counted, unknown_key
 from digest.errors import ConfigurationError
-from digest.subscribers.subscriber import KEYS
+from digest.subscribers.entry_parser import KEYS
 
 _LISTS = ("keywords", "exclude", "categories")
 _REQUIRED = ("email", "keywords")

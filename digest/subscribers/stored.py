@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from digest.config.parsing import address_key
 from digest.errors import ConfigurationError
 from digest.subscribers.entries import Entries, Imported, plain
-from digest.subscribers.subscriber import Subscriber, parse_subscriber
+from digest.subscribers.entry_parser import parse_subscriber
+from digest.subscribers.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from digest.config.settings import Defaults

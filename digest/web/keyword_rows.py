@@ -8,7 +8,8 @@ from itertools import count
 from digest.config.parsing import shown
 from digest.errors import QueryError
 from digest.keywords.names import keyword_names
-from digest.subscribers.subscriber import Keyword, ambiguous_names, parse_keyword, parse_keyword_name
+from digest.subscribers.entry_parser import ambiguous_names, parse_keyword, parse_keyword_name
+from digest.subscribers.subscriber import Keyword
 
 MOST_KEYWORDS = 100
 """Subscribers add keywords up to this number. Who has more of them changes none on a page."""

@@ -22,8 +22,9 @@ from digest.storage.signups import (
     SignupLimits,
     SignupStore,
 )
+from digest.subscribers.entry_parser import parse_subscriber
 from digest.subscribers.stored import EntryChange, StoredEntry
-from digest.subscribers.subscriber import Subscriber, parse_subscriber
+from digest.subscribers.subscriber import Subscriber
 from digest.web.context import Found, SiteContext, found_page, subscriber_among
 from digest.web.keyword_rows import Sent
 from digest.web.own_forms import FormSigner

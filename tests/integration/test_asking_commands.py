@@ -17,8 +17,8 @@ from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, SECOND_MORNING
 from digest.keywords.query import parse
 from digest.storage.sqlite.store import SqliteStore
+from digest.subscribers.entry_parser import load_subscribers
 from digest.subscribers.preferences import Preferences
-from digest.subscribers.subscriber import load_subscribers
 
 NOW = f"{SECOND_MORNING:%Y-%m-%dT%H:%M:%SZ}"
 

@@ -19,8 +19,8 @@ from digest.config import atomic_write
 from digest.config.loader import Defaults
 from digest.errors import ConfigurationError
 from digest.subscribers.editor import rename, subscribe, unsubscribe
+from digest.subscribers.entry_parser import load_subscribers
 from digest.subscribers.file import SubscribersFile
-from digest.subscribers.subscriber import load_subscribers
 from tests.examples import examples
 from tests.processes import started
 from tests.waiting import LIMIT

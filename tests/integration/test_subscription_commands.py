@@ -28,8 +28,8 @@ from digest.errors import (
 )
 from digest.keywords.query import parse
 from digest.storage.sqlite.store import SqliteStore
+from digest.subscribers.entry_parser import load_subscribers
 from digest.subscribers.preferences import Preferences
-from digest.subscribers.subscriber import load_subscribers
 from tests.factories import moment
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 from digest.config.loader import load_settings
 from digest.config.settings import Defaults
 from digest.errors import ConfigurationError
-from digest.subscribers.subscriber import load_subscribers
+from digest.subscribers.entry_parser import load_subscribers
 from tests.damage import damaged
 
 pytestmark = pytest.mark.long

@@ -26,7 +26,7 @@ from digest.config.settings import Defaults
 from digest.keywords.query import parse
 from digest.model.paper import parse_identifier
 from digest.storage.sqlite.store import SqliteStore
-from digest.subscribers.subscriber import parse_subscribers
+from digest.subscribers.entry_parser import parse_subscribers
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from digest.config.loader import KEYS, load_settings
 from digest.config.settings import Defaults
 from digest.errors import QueryError
 from digest.keywords.query import parse
-from digest.subscribers.subscriber import KEYS as SUBSCRIBER_KEYS
-from digest.subscribers.subscriber import parse_subscribers
+from digest.subscribers.entry_parser import KEYS as SUBSCRIBER_KEYS
+from digest.subscribers.entry_parser import parse_subscribers
 from tests.documents import PAGES, ROOT, Block, anchors, blocks, links, spans
 from tests.reference import DOCS, Command, commands, manual, markdown
 

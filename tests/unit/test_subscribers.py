@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from digest.config.loader import Defaults
 from digest.config.parsing import address_key, parse_address
 from digest.errors import ConfigurationError
-from digest.subscribers.subscriber import Subscriber, load_subscribers, parse_subscribers
+from digest.subscribers.entry_parser import load_subscribers, parse_subscribers
+from digest.subscribers.subscriber import Subscriber
 
 DEFAULTS = Defaults(at=time(6, 30), timezone=ZoneInfo("Europe/Berlin")).model_copy(update={"weekly": 2})
 GOOD = 'email = "reader@example.org"\nkeywords = ["neural operator"]\n'

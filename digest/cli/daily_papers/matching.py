@@ -10,7 +10,8 @@ from digest.errors import QueryError
 from digest.keywords.ast import AllOf, AnyOf, Author, Category, Node, Phrase, Remark
 from digest.keywords.index import matches
 from digest.model.paper import ArxivId, Paper
-from digest.subscribers.subscriber import Keyword, parse_keyword
+from digest.subscribers.entry_parser import parse_keyword
+from digest.subscribers.subscriber import Keyword
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

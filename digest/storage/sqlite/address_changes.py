@@ -10,8 +10,8 @@ from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.interests import forget_unlisted, move_interest
 from digest.storage.sqlite.subscriptions import enrol_anew, note_seen, without_erased
 from digest.storage.sqlite.suppressions import resume_address
-from digest.storage.values import AddressChange, entry_mark
-from digest.subscribers.subscriber import Subscriber
+from digest.storage.values import AddressChange
+from digest.subscribers.subscriber import Subscriber, entry_mark
 
 
 class Renaming(Part):
