@@ -134,7 +134,8 @@ class AdminActions:
         today = self._clock().date()
         if until is None or not today <= until <= today + LONGEST_PAUSE:
             return _refused("the last day of an invite must be today or later, and within a year.")
-        if uses and not (uses.isascii() and uses.isdigit() and 1 <= int(uses[:9]) <= MOST_USES):
+        is_number = uses.isascii() and uses.isdigit() and len(uses) < 10
+        if uses and not (is_number and 1 <= int(uses) <= MOST_USES):
             return _refused(f"an invite is for 1 to {MOST_USES:,} people, or if left empty for any number.")
         self._log(wanted, f"{uses or 'any number of'} uses, until {until}")
         made = self._store.add_invite(

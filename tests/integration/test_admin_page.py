@@ -174,6 +174,7 @@ async def test_invites_are_made_and_ended(tmp_path: Path, caplog: pytest.LogCapt
             {"until": "2026-07-01", "uses": "0"},
             {"until": "2026-07-01", "uses": "x"},
             {"until": "2026-07-01", "uses": "9" * 5_000},
+            {"until": "2026-07-01", "uses": "0" * 8 + "1" + "9" * 12},
         ):
             assert (await admins.press("invite", "", **wrong)).status == 422
         assert store.invites() == ()
