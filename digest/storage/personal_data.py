@@ -134,5 +134,5 @@ class LinkMailStore(SignupStore, PageChangeStore, Protocol):
     """What is needed to mail somebody the link to their preferences."""
 
 
-class OwnDataChangeStore(PersonalDataStore, PageChangeStore, RenameStore, Protocol):
+class OwnDataChangeStore(PersonalDataStore, PageChangeStore, RenameStore, SignupStore, Protocol):
     """What they change, also by the links of mails."""

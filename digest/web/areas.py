@@ -45,7 +45,7 @@ def areas_for(
         previewing,
         SubscriberArea(
             site,
-            MailedLinks(context, directory),
+            MailedLinks(settings, context, directory),
             OwnData(context, directory),
             JudgingSite(context),
             previewing,

@@ -36,14 +36,17 @@ TOO_MANY = Notice(
 )
 
 
+def signup_limits(settings: Web) -> SignupLimits:
+    """For all mails to addresses that somebody typed."""
+    return SignupLimits(per_hour=settings.signups_per_hour, per_network=settings.signups_per_network)
+
+
 class LinkMailSite:
     """The answer does not depend on whether an address is known."""
 
     def __init__(self, settings: Web, context: SiteContext[LinkMailStore, LinkMailStore]) -> None:
         self._url = f"{context.base_url}/link"
-        self._limits = SignupLimits(
-            per_hour=settings.signups_per_hour, per_network=settings.signups_per_network
-        )
+        self._limits = signup_limits(settings)
         self._changing = context.changing
         self._pages = context.pages
         self._clock = context.clock

@@ -7,15 +7,19 @@ import logging
 from dataclasses import replace
 
 from digest.config.parsing import address_key, parse_address
+from digest.config.web_settings import Web
 from digest.errors import ConfigurationError
 from digest.storage.confirmations import Confirmation, PageChange
 from digest.storage.personal_data import OwnDataChangeStore
+from digest.storage.signups import SignupAnswer
 from digest.storage.subscriber_stores import PageStore
 from digest.subscribers import editor
 from digest.subscribers.directory import SubscriberDirectory
 from digest.subscribers.preferences import differences
 from digest.web.context import Found, SiteContext, found_page, subscriber_among
 from digest.web.keyword_rows import Sent
+from digest.web.link_mail import TOO_MANY as BUSY
+from digest.web.link_mail import signup_limits
 from digest.web.pages import Notice
 
 _log = logging.getLogger(__name__)
@@ -60,9 +64,13 @@ class MailedLinks:
     """Each method returns `None` for an unknown or expired token."""
 
     def __init__(
-        self, context: SiteContext[PageStore, OwnDataChangeStore], directory: SubscriberDirectory
+        self,
+        settings: Web,
+        context: SiteContext[PageStore, OwnDataChangeStore],
+        directory: SubscriberDirectory,
     ) -> None:
         """`directory` has the entries."""
+        self._limits = signup_limits(settings)
         self._base_url = context.base_url
         self._store = context.store
         self._changing = context.changing
@@ -121,8 +129,11 @@ class MailedLinks:
         may_edit = self._is_entered(known.email) and self._directory.may_edit(known.email)
         return self._address_page(token, known.email, None if may_edit else READ_ONLY)
 
-    def ask_address(self, token: str, sent: Sent) -> Found | None:
-        """Asks the owner of the new address to confirm it. The answer does not tell whether it is in use."""
+    def ask_address(self, token: str, sent: Sent, network: str) -> Found | None:
+        """Asks the owner of the new address to confirm it. The answer does not tell whether it is in use.
+
+        It is a mail to an address that somebody typed, as that of a sign-up: the same limits count it.
+        """
         known = self._store.subscriber_for(token)
         if known is None:
             return None
@@ -138,8 +149,11 @@ class MailedLinks:
             return self._address_page(
                 token, known.email, wanted=wanted, error="This is your address already."
             )
-        is_free = self._directory.find(new) is None and not self._store.is_mailed(new)
-        if not self._changing.ask_address(known.email, new, is_free=is_free, now=self._clock()):
+        is_free, now = self._directory.find(new) is None and not self._store.is_mailed(new), self._clock()
+        answer = self._changing.count_attempt(network=network, limits=self._limits, now=now)
+        if answer is not SignupAnswer.TAKEN:
+            return self._address_page(token, known.email, BUSY)
+        if not self._changing.ask_address(known.email, new, is_free=is_free, now=now):
             return self._address_page(token, known.email, TOO_MANY)
         return self._address_page(token, known.email, ASKED)
 

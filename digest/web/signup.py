@@ -19,7 +19,6 @@ from digest.storage.signups import (
     NewSignup,
     Signup,
     SignupAnswer,
-    SignupLimits,
     SignupStore,
 )
 from digest.subscribers.entry_parser import parse_subscriber
@@ -27,6 +26,7 @@ from digest.subscribers.stored import EntryChange, StoredEntry
 from digest.subscribers.subscriber import Subscriber
 from digest.web.context import Found, SiteContext, found_page, subscriber_among
 from digest.web.keyword_rows import Sent
+from digest.web.link_mail import signup_limits
 from digest.web.own_forms import FormSigner
 from digest.web.pages import Notice
 from digest.web.preview import Preview, preview_box
@@ -180,9 +180,7 @@ class SignupSite:
             content=entry_of(ready.subscriber),
             invite=ready.invite.number if ready.invite else None,
         )
-        limits = SignupLimits(
-            per_hour=self._settings.signups_per_hour, per_network=self._settings.signups_per_network
-        )
+        limits = signup_limits(self._settings)
         answer = self._changing.sign_up(new, network=network, limits=limits, now=self._clock())
         if answer is not SignupAnswer.TAKEN:
             self._warn(answer)

@@ -51,7 +51,7 @@ class SubscriberArea:
             web.get(_LATER_PAGE, self._interests(frame)),
             web.post(_LATER_PAGE, self._taking_back(frame)),
             web.get("/p/{token}/address", show(self._mailed.address)),
-            web.post("/p/{token}/address", self._with_form(frame, self._mailed.ask_address)),
+            web.post("/p/{token}/address", self._asking_address(frame)),
             *(
                 web.get(f"/d/{{token}}.{file_type.extension}", show(self._references(form)))
                 for form, file_type in FILE_TYPES.items()
@@ -106,6 +106,15 @@ class SubscriberArea:
             return await self._sent(frame, request, page)
 
         return save
+
+    def _asking_address(self, frame: Frame) -> Handler:
+        async def ask(request: web.Request) -> web.StreamResponse:
+            network = frame.network(request)
+            return await self._sent(
+                frame, request, lambda token, sent: self._mailed.ask_address(token, sent, network)
+            )
+
+        return ask
 
     def _saving(self, frame: Frame) -> Handler:
         async def save(request: web.Request) -> web.StreamResponse:

@@ -18,7 +18,7 @@ from digest.subscribers.file import SubscribersFile
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.stored import EntryChange, EntryStore, StoredEntry, StoredSubscribers
 from digest.subscribers.subscriber import Subscriber
-from tests.factories import invented_paper
+from tests.factories import invented_paper, make_subscriber
 from tests.integration.web_site import ADA, BASE, BO, NOW, Town, serving_town, told
 
 NEW = "Ada.New@example.org"
@@ -122,6 +122,32 @@ async def test_an_address_gets_one_mail_a_day_and_a_subscriber_asks_for_three(to
     assert len([one for one in town.store.confirmations(now=NOW) if one.change is PageChange.ADDRESS]) == 1
     refused = await town.post(f"{url}/address", {"email": "y@example.org"})
     assert (refused.status, "Try again tomorrow" in told(refused.body)) == (422, True)
+
+
+async def test_strangers_get_no_more_mails_than_by_sign_up(tmp_path: Path, entries: SubscribersFile) -> None:
+    """Whoever has many subscriptions must not mail three strangers a day by each."""
+    many = [make_subscriber(f"a{number}@example.org", "tea") for number in range(4)]
+    entries.path.write_text(
+        "".join(f'[[subscriber]]\nemail = "{one.email}"\nkeywords = ["tea"]\n' for one in many)
+    )
+    async with serving_town(
+        tmp_path, many, directory=lambda store: entries, signups_per_hour=9, signups_per_network=3
+    ) as town:
+        urls = [manage(town, one, f"2606.0001{number}") for number, one in enumerate(many)]
+        answers = [
+            await town.ask(
+                "POST",
+                f"{url}/address",
+                data={"email": f"stranger{number}{again}@example.net"},
+                headers={"X-Forwarded-For": f"192.0.2.{number}"},
+            )
+            for number, url in enumerate(urls)
+            for again in range(3)
+        ]
+        assert [one.status for one in answers] == [200] * 9 + [422] * 3
+        assert "Try again in an hour" in told(answers[-1].body)
+        town.now += timedelta(hours=1)
+        assert (await town.post(f"{urls[3]}/address", {"email": NEW})).status == 200
 
 
 async def test_a_link_ends_after_two_days(town: Town) -> None:
