@@ -25,9 +25,10 @@ _TOLD = {
         "If that was not you, or by mistake, this page takes it back:"
     ),
     PageChange.CHANGED: (
-        "On your page of preferences somebody changed what {email} gets:\n\n"
+        "Somebody changed what {email} gets: on your page of preferences, or an\n"
+        "administrator for you.\n\n"
         "{changes}\n\n"
-        "If that was not you, or by mistake, this page takes it back:"
+        "If you do not want that, this page takes it back:"
     ),
     PageChange.PAUSED: (
         "On your page of preferences somebody chose a pause: for now, no digest goes\n"
