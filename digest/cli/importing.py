@@ -119,8 +119,9 @@ def _contents(path: Path) -> "Contents":
     if not contents.listings:
         raise ConfigurationError(
             f"{path}: nothing that digest import knows (digest docs moving), and not a page of papers, which"
-            " needs headings, each with a table below that has a column Title and"
-            f" links to arXiv{''.join(f'. {line}' for line in _elsewhere(contents.unread))}"
+            " needs headings, each with a table below that has a column Title and links to arXiv; many"
+            " subscribers: `digest subscribers --import FILE`"
+            f"{''.join(f'. {line}' for line in _elsewhere(contents.unread))}"
         )
     return contents
 

@@ -97,6 +97,7 @@ async def test_every_problem_is_named_with_its_line_and_nothing_is_written(
         ("<opml><body>", "feeds: line 1: not well-formed XML: no element found"),
         ("nothing at all\n", "nothing that digest import knows (digest docs moving)"),
         ("", "nothing that digest import knows (digest docs moving)"),
+        ("email,keywords\na@example.org,tea\n", "many subscribers: `digest subscribers --import FILE`"),
     ],
 )
 async def test_a_file_with_nothing_to_take_over_is_refused(
