@@ -53,7 +53,11 @@ SENT = (
     " press it. If no mail comes within some minutes, look among your spam. An address gets at most one such"
     " mail a day."
 )
-SUBSCRIBED = "{email} is subscribed. Each digest has links to change it and to unsubscribe."
+SUBSCRIBED = (
+    "{email} is subscribed. The first digest comes at the next time that you chose, when there are papers."
+    " Each digest has links to change it and to unsubscribe."
+)
+SUBSCRIBED_BEFORE = "{email} is subscribed. Each digest has links to change it and to unsubscribe."
 
 REFUSED = Notice(title="Nothing was sent.", text="Correct what is marked below.", is_failure=True)
 INCOMPLETE = Notice(title="Nothing was sent.", text="The form was incomplete.", is_failure=True)
@@ -249,7 +253,7 @@ class SignupSite:
         if signup.is_confirmed:
             return self._message("You are subscribed", SUBSCRIBED.format(email=signup.email))
         if self._is_subscribed(signup.email):
-            return self._message("You are subscribed already", SUBSCRIBED.format(email=signup.email))
+            return self._message("You are subscribed already", SUBSCRIBED_BEFORE.format(email=signup.email))
         wanted, path = self._wanted(signup), f"/c/{signup.token}"
         texts = [one.text for one in wanted.keywords]
         html = self._pages.confirm_signup(

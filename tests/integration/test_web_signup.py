@@ -97,6 +97,7 @@ async def test_a_confirmation_is_done_once_and_says_so_afterwards(town: Town) ->
     for _ in range(3):
         answer = await town.post(form.action, submitted(form, "Subscribe"))
         assert "You are subscribed" in told(answer.body)
+        assert "The first digest comes at the next time that you chose" in told(answer.body)
     assert len(entries(town)) == 1
     assert "You are subscribed" in told((await town.get(link_in(mail))).body)
 
