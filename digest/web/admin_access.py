@@ -96,7 +96,7 @@ class HeaderAccess:
     def visitor(self, request: web.Request) -> Visitor | None:
         names = request.headers.getall(self._header, [])
         protocol = request.protocol
-        if not (isinstance(protocol, Connection) and protocol.door == "admin"):
+        if not (isinstance(protocol, Connection) and protocol.listener == "admin"):
             if names:
                 raise Refused("a header that only admin.listen takes came to web.listen")
             raise web.HTTPNotFound

@@ -109,7 +109,7 @@ class AdminArea:
         async def handle(request: web.Request) -> web.StreamResponse:
             visitor = self._access.visitor(request)
             if visitor is None:
-                return self._door("To look after this installation, sign in.", status=403)
+                return self._sign_in("To look after this installation, sign in.", status=403)
             if request.method == "POST" and not self._is_from_here(request):
                 raise Refused("a form of another site")
             return await answer(request, visitor)
@@ -122,13 +122,15 @@ class AdminArea:
                 return await handler(request)
             except Refused as error:
                 self._refusals.note(str(error))
-                return self._door("You may not open this page, or your request was not complete.", status=403)
+                return self._sign_in(
+                    "You may not open this page, or your request was not complete.", status=403
+                )
 
         return handle
 
-    def _door(self, text: str, *, status: int) -> web.Response:
+    def _sign_in(self, text: str, *, status: int) -> web.Response:
         values = {"text": text, "login_url": self._access.login_url}
-        html = self._pages.admin("admin_door", "Administration", values)
+        html = self._pages.admin("admin_sign_in", "Administration", values)
         return web.Response(text=html, status=status, content_type="text/html")
 
     def _is_from_here(self, request: web.Request) -> bool:
@@ -255,7 +257,7 @@ class AdminArea:
     def _logout(self, frame: Frame) -> _Answer:
         async def leave(request: web.Request, visitor: Visitor) -> web.StreamResponse:
             self._require_token(visitor, _first(await frame.form(request)), "logout", "")
-            response = self._door("You are signed out.", status=200)
+            response = self._sign_in("You are signed out.", status=200)
             if isinstance(self._access, OidcAccess):
                 self._access.end(visitor, response)
             return response

@@ -26,7 +26,7 @@ FILES_FOR_MAIL = 64
 MOST_OF_ONE_NETWORK = 32
 """Connections of one network; a proxy is not limited, because it serves many networks."""
 
-Door: TypeAlias = Literal["public", "metrics", "admin"]
+Listener: TypeAlias = Literal["public", "metrics", "admin"]
 """Which of the addresses that a process listens at a connection came to."""
 
 _BACKLOG = 128
@@ -59,21 +59,21 @@ def listener_at(host: str, port: int) -> socket.socket:
 class Connection(web.RequestHandler):
     """One connection. The log has only the kind of its errors, because requests contain tokens."""
 
-    __slots__ = ("door", "network", "refusal", "turn_at")
+    __slots__ = ("listener", "network", "refusal", "turn_at")
 
     def __init__(
         self,
         server: web.Server,
         *,
         network: str,
-        door: Door,
+        listener: Listener,
         refusal: Callable[[int], web.Response],
         **options: Any,
     ) -> None:
         """`turn_at` is when a request last began or ended; `network` is empty for a trusted proxy."""
         super().__init__(server, **options)
         self.network = network
-        self.door = door
+        self.listener = listener
         self.refusal = refusal
         self.turn_at = 0.0
 
@@ -132,24 +132,24 @@ class ConnectionLimiter:
         self._transports: dict[Connection, asyncio.Transport] = {}
         self._warned_at: float | None = None
 
-    async def accept(self, listener: socket.socket, *, door: Door = "public") -> None:
+    async def accept(self, listening: socket.socket, *, listener: Listener = "public") -> None:
         """Accepts connections until it is cancelled. An error of one connection does not end it."""
         loop = asyncio.get_running_loop()
         while True:
             try:
-                taken, peer = await loop.sock_accept(listener)
+                taken, peer = await loop.sock_accept(listening)
             except OSError as error:  # no file is left, or the client is gone
                 self._warn(f"cannot accept connections: {error.strerror}")
                 self._make_room(len(self._transports) // 2)
                 await asyncio.sleep(_PAUSE)
                 continue
             try:
-                await self._take(taken, str(peer[0]), door=door)
+                await self._take(taken, str(peer[0]), listener=listener)
             except Exception as error:  # the next connection must still be served
                 taken.close()
                 self._warn(f"a connection was lost cause={where_of(error)}")
 
-    async def _take(self, taken: socket.socket, peer: str, *, door: Door) -> None:
+    async def _take(self, taken: socket.socket, peer: str, *, listener: Listener) -> None:
         self._forget_ended()
         network = "" if is_trusted(peer, self._trusted) else network_for(peer)
         of_that_network = sum(one.network == network for one in self._transports)
@@ -165,7 +165,7 @@ class ConnectionLimiter:
         connection = Connection(
             self._server,
             network=network,
-            door=door,
+            listener=listener,
             refusal=self._refusal,
             loop=loop,
             **self._options,

@@ -62,7 +62,7 @@ class MachineArea:
             A request does not show whether it came through a proxy: not every proxy adds a header.
             """
             protocol = request.protocol
-            is_private = isinstance(protocol, Connection) and protocol.door == "metrics"
+            is_private = isinstance(protocol, Connection) and protocol.listener == "metrics"
             if not is_private and not self._has_metrics_token(request):
                 raise web.HTTPNotFound
             body = await frame.in_thread(partial(self._metrics.exposition, self._store, now=self._clock()))

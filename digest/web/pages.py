@@ -51,7 +51,7 @@ _NAMES = (
     "judge",
     "admin",
     "admin_list",
-    "admin_door",
+    "admin_sign_in",
     "preview_page",
     "join",
     "confirm",

@@ -20,7 +20,7 @@ from digest.subscribers.stored import EntryStore
 from digest.web.admin_setup import AdminSetup
 from digest.web.app import Application
 from digest.web.areas import areas_for
-from digest.web.connections import ConnectionLimiter, Door, connections_for, listener_at
+from digest.web.connections import ConnectionLimiter, Listener, connections_for, listener_at
 from digest.web.context import SiteContext, Subscribers
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
@@ -123,7 +123,7 @@ async def serving(
                 auto_decompress=False,
             )
             tasks += [
-                asyncio.create_task(limiter.accept(listener, door=door)) for listener, door in listeners
+                asyncio.create_task(limiter.accept(one, listener=listener)) for one, listener in listeners
             ]
             yield _url_of(listeners[0][0])
         finally:
@@ -133,10 +133,12 @@ async def serving(
             await runner.cleanup()
 
 
-def _listeners(stack: ExitStack, settings: Web, admin: AdminSetup | None) -> list[tuple[socket.socket, Door]]:
+def _listeners(
+    stack: ExitStack, settings: Web, admin: AdminSetup | None
+) -> list[tuple[socket.socket, Listener]]:
     """All that the settings name; the first is that of the pages. The stack closes them."""
     public = stack.enter_context(_listening("web.listen", settings.listen, settings.address))
-    found: list[tuple[socket.socket, Door]] = [(public, "public")]
+    found: list[tuple[socket.socket, Listener]] = [(public, "public")]
     if settings.metrics_listen and settings.metrics_address:
         private = _listening("web.metrics_listen", settings.metrics_listen, settings.metrics_address)
         found.append((stack.enter_context(private), "metrics"))
