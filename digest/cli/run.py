@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from digest.model.digest import Digest
-    from digest.pipeline.cycle import CycleReport
+    from digest.pipeline.cycle_report import CycleReport
     from digest.pipeline.progress import OutboxStatus
     from digest.service.bootstrap import Setup
     from digest.storage.base import Store

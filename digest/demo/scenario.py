@@ -10,7 +10,7 @@ from pathlib import Path
 from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, FIRST_MORNING, SECOND_MORNING
 from digest.model.paper import ArxivId
-from digest.pipeline.cycle import CycleReport
+from digest.pipeline.cycle_report import CycleReport
 from digest.service.bootstrap import Setup, build_cycle, load_setup, open_client
 from digest.storage.base import Store
 from digest.storage.factory import open_store

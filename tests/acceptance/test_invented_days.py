@@ -17,7 +17,7 @@ import pytest
 
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.model.paper import ArxivId, Paper
-from digest.pipeline.cycle import CycleReport
+from digest.pipeline.cycle_report import CycleReport
 from digest.service.bootstrap import build_cycle, load_setup, open_client
 from digest.storage.factory import open_store
 from tests.postgresql import KINDS, state_of, take_back_databases

@@ -8,7 +8,8 @@ from digest.channels.channel import Channel
 from digest.mail.links import NO_LINKS
 from digest.mail.transport import Outgoing
 from digest.model.paper import Paper
-from digest.pipeline.cycle import Cycle, CycleReport
+from digest.pipeline.cycle import Cycle
+from digest.pipeline.cycle_report import CycleReport
 from digest.pipeline.serve_channel import ChannelJob
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Mailing

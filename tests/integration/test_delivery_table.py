@@ -26,7 +26,7 @@ from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.writer import Writer
 from digest.mail.smtp.session import Security, SmtpServer, SmtpTransport
 from digest.mail.transport import Outcome, Outgoing, Receipt
-from digest.pipeline.cycle import CycleReport
+from digest.pipeline.cycle_report import CycleReport
 from digest.pipeline.deliver import deliver
 from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 from digest.storage.rate_limit import Limits

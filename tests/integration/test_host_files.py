@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from digest.config.database_url import DatabaseUrl
-from digest.pipeline.cycle import Enrolled
+from digest.pipeline.cycle_report import Enrolled
 from digest.service import bootstrap, daemon
 from digest.service.bootstrap import Setup, build_cycle, load_setup
 from digest.service.daemon import Daemon

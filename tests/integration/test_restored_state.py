@@ -20,7 +20,8 @@ from digest.mail.rendering.renderer import Renderer
 from digest.mail.rendering.writer import Writer
 from digest.mail.transport import Transport
 from digest.pipeline.compose_job import compose_due
-from digest.pipeline.cycle import Cycle, CycleReport
+from digest.pipeline.cycle import Cycle
+from digest.pipeline.cycle_report import CycleReport
 from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 from digest.storage.sqlite import restore_detection
 from digest.storage.sqlite.backup import back_up
