@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from digest.config.parsing import address_key
 from digest.config.web_settings import Web
@@ -33,6 +33,7 @@ from digest.web.preview import Preview, preview_box
 from digest.web.signup_form import (
     LATEST,
     SignupForm,
+    as_content,
     blank_subscriber,
     empty_form,
     entry_of,
@@ -58,6 +59,7 @@ SUBSCRIBED = (
     " Each digest has links to change it and to unsubscribe."
 )
 SUBSCRIBED_BEFORE = "{email} is subscribed. Each digest has links to change it and to unsubscribe."
+LEFT = "{email} was unsubscribed after this sign-up was confirmed. To get digests again, sign up again."
 
 REFUSED = Notice(title="Nothing was sent.", text="Correct what is marked below.", is_failure=True)
 INCOMPLETE = Notice(title="Nothing was sent.", text="The form was incomplete.", is_failure=True)
@@ -236,7 +238,7 @@ class SignupSite:
         before = self._store.entry_of(signup.email)
         if before is None and self._is_listed(signup.email):
             return ()
-        after = StoredEntry(address=address_key(signup.email), content=signup.content)
+        after = StoredEntry(address=address_key(signup.email), content=as_content(_entry_of(signup)))
         return (EntryChange(before=before, after=after),)
 
     def _is_subscribed(self, email: str) -> bool:
@@ -247,9 +249,11 @@ class SignupSite:
         return subscriber_among(self._subscribers(), email) is not None
 
     def _wanted(self, signup: Signup) -> Subscriber:
-        return parse_subscriber(json.loads(signup.content), "the sign-up", self._defaults)
+        return parse_subscriber(_entry_of(signup), "the sign-up", self._defaults)
 
     def _confirm_page(self, signup: Signup, preview: Preview | None, notice: Notice | None = None) -> Found:
+        if signup.is_confirmed and not self._is_subscribed(signup.email):
+            return self._message("You are unsubscribed", LEFT.format(email=signup.email))
         if signup.is_confirmed:
             return self._message("You are subscribed", SUBSCRIBED.format(email=signup.email))
         if self._is_subscribed(signup.email):
@@ -302,3 +306,8 @@ class SignupSite:
         if self._warned_at is None or not self._warned_at <= now < self._warned_at + _WARN_EVERY:
             self._warned_at = now
             _log.warning("sign-ups refused cause=%s", answer.name.lower().replace("_", " "))
+
+
+def _entry_of(signup: Signup) -> dict[str, Any]:
+    """The entry that the owner of the mailbox confirms: a later wish may have another form of the address."""
+    return {**json.loads(signup.content), "email": signup.email}

@@ -1,7 +1,7 @@
 """The form with which people sign up: from the submitted fields to an entry, and what is wrong in place."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -110,6 +110,11 @@ def entry_of(subscriber: Subscriber) -> str:
         "weekly": NEVER if schedule.weekly is None else WEEKDAYS[schedule.weekly],
         "length": subscriber.length,
     }
+    return as_content(entry)
+
+
+def as_content(entry: Mapping[str, object]) -> str:
+    """An entry as the database has it."""
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
 
 

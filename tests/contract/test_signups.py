@@ -71,6 +71,15 @@ def test_a_later_sign_up_of_an_address_replaces_it_under_the_same_token(store: S
     assert found.written_at == NOW + HOUR
 
 
+def test_the_address_is_as_the_mail_has_it_until_the_next_mail(store: Store) -> None:
+    sign_up(store, "Sue@example.org")
+    sign_up(store, "\u017fue@example.org", "milk", after=HOUR)
+    found = only(store, HOUR)
+    assert (found.email, json.loads(found.content)["keywords"]) == ("Sue@example.org", ["milk"])
+    sign_up(store, "\u017fue@example.org", after=DAY)
+    assert only(store, DAY).email == "\u017fue@example.org"
+
+
 def test_an_address_gets_one_mail_a_day_and_the_next_one_has_another_token(store: Store) -> None:
     sign_up(store)
     first = only(store)

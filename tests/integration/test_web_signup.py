@@ -145,6 +145,32 @@ async def test_the_link_goes_where_the_digests_of_who_signed_up_go(town: Town) -
     assert "subscribed already" in texts_of(mail)[0]
 
 
+async def test_who_confirms_can_subscribe_only_the_mailbox_that_got_the_mail(town: Town) -> None:
+    """Another mailbox may have an address that counts as the same: its owner must be asked too."""
+    await send(town, {"email": "\u017fue@example.org"})
+    (mail,) = await mailed(town)
+    await send(town, {"email": "sue@example.org", "k-new-1": "milk"})
+    assert await mailed(town) == []
+    page = await town.get(link_in(mail))
+    assert "\u017fue@example.org" in page.body
+    assert "milk" in told(page.body)
+    await press(town, link_in(mail))
+    (entry,) = entries(town)
+    assert (entry["email"], entry["keywords"]) == ("\u017fue@example.org", ["milk"])
+
+
+async def test_a_used_link_does_not_call_somebody_subscribed_who_left(town: Town) -> None:
+    await send(town)
+    (mail,) = await mailed(town)
+    await press(town, link_in(mail))
+    town.subscribers.append(make_subscriber(NEW, "black tea"))
+    town.enrol()
+    town.store.leave(NEW, now=town.now)
+    for answer in (await town.get(link_in(mail)), await town.post(link_in(mail), {})):
+        assert "You are unsubscribed" in told(answer.body)
+    assert town.store.preferences_of(NEW).left_at == town.now
+
+
 async def test_a_sign_up_cannot_change_who_is_subscribed(town: Town) -> None:
     await send(town)
     (mail,) = await mailed(town)
@@ -166,7 +192,7 @@ async def test_the_later_of_two_sign_ups_counts_and_is_shown_before(town: Town) 
     assert "These wishes were changed" in told(answer.body)
     assert entries(town) == []
     await press(town, link_in(mail))
-    assert [(one["email"], one["keywords"]) for one in entries(town)] == [("CY@example.org", ["milk"])]
+    assert [(one["email"], one["keywords"]) for one in entries(town)] == [("cy@example.org", ["milk"])]
 
 
 @pytest.mark.parametrize(

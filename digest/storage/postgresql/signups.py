@@ -190,7 +190,10 @@ def _counted(db: Database, mark: bytes | None, limits: SignupLimits, now: dateti
 
 
 def _write(db: Database, new: NewSignup, now: datetime) -> None:
-    """Replaces the sign-up of the address. Its mail, and so its token, is a new one only once a day."""
+    """Replaces the sign-up of the address. Its mail, and so its token, is a new one only once a day.
+
+    Until then the address stays as the mail has it: who has the token has proven that one alone.
+    """
     values = {
         "address": address_key(new.email),
         "email": storable(new.email),
@@ -205,14 +208,14 @@ def _write(db: Database, new: NewSignup, now: datetime) -> None:
         INSERT INTO signup (address, email, content, invite, nonce, written_at, mailed_at, due_at)
         VALUES (%(address)s, %(email)s, %(content)s, %(invite)s, %(nonce)s, %(now)s, %(now)s, %(now)s)
         ON CONFLICT (address) DO UPDATE SET
-            email = %(email)s, content = %(content)s, invite = %(invite)s, written_at = %(now)s,
-            confirmed_at = NULL
+            content = %(content)s, invite = %(invite)s, written_at = %(now)s, confirmed_at = NULL
         """,
         values,
     )
     db.execute(
         """
-        UPDATE signup SET nonce = %(nonce)s, mailed_at = %(now)s, due_at = %(now)s, attempts = 0
+        UPDATE signup
+        SET email = %(email)s, nonce = %(nonce)s, mailed_at = %(now)s, due_at = %(now)s, attempts = 0
         WHERE address = %(address)s AND mailed_at <= %(since)s
         """,
         values,

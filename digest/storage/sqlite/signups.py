@@ -186,7 +186,10 @@ def _counted(db: Database, mark: bytes | None, limits: SignupLimits, now: dateti
 
 
 def _write(db: Database, new: NewSignup, now: datetime) -> None:
-    """Replaces the sign-up of the address. Its mail, and so its token, is a new one only once a day."""
+    """Replaces the sign-up of the address. Its mail, and so its token, is a new one only once a day.
+
+    Until then the address stays as the mail has it: who has the token has proven that one alone.
+    """
     values = {
         "address": address_key(new.email),
         "email": new.email,
@@ -201,13 +204,13 @@ def _write(db: Database, new: NewSignup, now: datetime) -> None:
         INSERT INTO signup (address, email, content, invite, nonce, written_at, mailed_at, due_at)
         VALUES (:address, :email, :content, :invite, :nonce, :now, :now, :now)
         ON CONFLICT (address) DO UPDATE SET
-            email = :email, content = :content, invite = :invite, written_at = :now, confirmed_at = NULL
+            content = :content, invite = :invite, written_at = :now, confirmed_at = NULL
         """,
         values,
     )
     db.execute(
         """
-        UPDATE signup SET nonce = :nonce, mailed_at = :now, due_at = :now, attempts = 0
+        UPDATE signup SET email = :email, nonce = :nonce, mailed_at = :now, due_at = :now, attempts = 0
         WHERE address = :address AND mailed_at <= :since
         """,
         values,
