@@ -117,7 +117,7 @@ class Daemon(LongTasks):
             fetch = self._pinger.watched("fetch", self._fetch_step)
             mail = self._pinger.watched("mail", self._mail_step)
             mailing, fetching, serving, *watching = (
-                group.create_task(self._kept(name, task))
+                group.create_task(self.kept(name, task))
                 for name, task in (
                     ("mailing", partial(self._forever, "mailing", mail, self._mail_now)),
                     ("fetching", partial(self._forever, "fetching", fetch, self._fetch_now)),

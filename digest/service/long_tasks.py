@@ -28,7 +28,7 @@ class LongTasks:
         self._clock = clock
         self._stop = asyncio.Event()
 
-    async def _kept(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
+    async def kept(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
         """Runs a task, and starts it again after an error: the other tasks need it."""
         while True:
             try:

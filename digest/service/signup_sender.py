@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 
 from digest.pipeline.leases import SIGNING_UP, leased
 from digest.pipeline.signup_mails import send_signup_mails
@@ -31,7 +30,7 @@ class SignupSender(LongTasks):
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
-        await self._kept("sign-ups", partial(self._forever, "sign-ups", self.step, self._wake))
+        await self._forever("sign-ups", self.step, self._wake)
 
     def wake(self) -> None:
         """Looks at once for mails that are due."""

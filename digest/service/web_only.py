@@ -3,17 +3,17 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
-from digest.config.loader import Settings
 from digest.errors import ConfigurationError, DigestError, StateError
 from digest.service.admin_report import admin_setup_for
 from digest.service.bootstrap import Setup
 from digest.service.directory import directory_of
 from digest.service.log import apply_log
+from digest.service.long_tasks import LongTasks
 from digest.service.preview_asker import PreviewAsker
 from digest.service.problem_counts import ProblemCounts
 from digest.service.signup_sender import SignupSender
@@ -31,68 +31,42 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     now = setup
-    async with (
-        _asking(setup, lambda: now.settings) as previews,
-        _sending(setup, lambda: now) as signed_up,
-        serving(
+    metrics = Metrics(ProblemCounts(lambda: now.subscribers, lambda: now.channels, _clock))
+    with open_store(setup.settings.state) as store:
+        previews = PreviewAsker(store, lambda: now.settings, _clock, metrics.asked_arxiv)
+        signups, long = SignupSender(store, lambda: now, _clock), LongTasks(_clock)
+        pages = serving(
             setup.settings.web,
             setup.settings.state,
             lambda: now.subscribers,
             partial(directory_of, setup.settings),
             clock=_clock,
-            metrics=Metrics(ProblemCounts(lambda: now.subscribers, lambda: now.channels, _clock)),
+            metrics=metrics,
             admin=admin_setup_for(lambda: now, _clock),
             wake_previews=previews.wake,
             defaults=setup.settings.defaults,
-            signed_up=signed_up,
-        ) as address,
-    ):
-        _log.info("web pages served url=%s", address)
-        seen = setup.fingerprint
-        while not stop.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _LOOK_UP)
-            try:
-                found = await asyncio.to_thread(setup.fingerprint_now)
-            except StateError as error:
-                _log.error("subscribers cannot be read, the last ones remain in use cause=%s", error)
-                continue
-            if found != seen:
-                seen = found
-                now = await _reread(load) or now
-                apply_log(now.settings.log)
-
-
-@asynccontextmanager
-async def _sending(setup: Setup, current: Callable[[], Setup]) -> AsyncIterator[Callable[[], None]]:
-    """Sends the mails of sign-ups, if there can be any: a timer would come too late for them.
-
-    Yields what to call when one waits.
-    """
-    if not setup.settings.web.signup:
-        yield lambda: None
-        return
-    with open_store(setup.settings.state) as store:
-        sender = SignupSender(store, current, _clock)
-        sending = asyncio.create_task(sender.run())
-        try:
-            yield sender.wake
-        finally:
-            sending.cancel()
-            await asyncio.wait((sending,))
-
-
-@asynccontextmanager
-async def _asking(setup: Setup, settings: Callable[[], Settings]) -> AsyncIterator[PreviewAsker]:
-    """Asks arXiv for previews meanwhile."""
-    with open_store(setup.settings.state) as store:
-        previews = PreviewAsker(store, settings, _clock)
-        task = asyncio.create_task(previews.run())
-        try:
-            yield previews
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
+            signed_up=signups.wake,
+        )
+        async with pages as address, asyncio.TaskGroup() as group:
+            tasks = [group.create_task(long.kept("previews", previews.run))]
+            if setup.settings.web.signup:  # a timer would come too late for the mails of sign-ups
+                tasks.append(group.create_task(long.kept("sign-ups", signups.run)))
+            _log.info("web pages served url=%s", address)
+            seen = setup.fingerprint
+            while not stop.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), _LOOK_UP)
+                try:
+                    found = await asyncio.to_thread(setup.fingerprint_now)
+                except StateError as error:
+                    _log.error("subscribers cannot be read, the last ones remain in use cause=%s", error)
+                    continue
+                if found != seen:
+                    seen = found
+                    now = await _reread(load) or now
+                    apply_log(now.settings.log)
+            for task in tasks:
+                task.cancel()
 
 
 def _clock() -> datetime:

@@ -167,7 +167,7 @@ async def test_a_task_that_an_error_ended_begins_anew_and_is_told(
     with SqliteStore(tmp_path / "digest.db") as store:
         daemon: Daemon = idle_daemon(tmp_path, store, lambda: moment("2026-06-09 07:00"))
         async with asyncio.timeout(LIMIT):
-            await daemon._kept("watching", task)
+            await daemon.kept("watching", task)
     assert len(began) == 3
     assert caplog.text.count("starts again task=watching") == 2
 
