@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from digest.config.parsing import address_key
 from digest.subscribers.subscriber import Subscriber
-from digest.web.pages import Pages
+from digest.web.pages import Notice, Pages
 
 Subscribers = Callable[[], Sequence[Subscriber]]
 """The subscribers in subscribers.toml, as it is now."""
@@ -45,9 +45,9 @@ class Found:
     policy: str | None = None
 
 
-def found_page(html: str, *, is_refused: bool = False) -> Found:
-    """A page without a script."""
-    return Found(body=html.encode(), is_refused=is_refused)
+def found_page(html: str, notice: Notice | None = None, *, is_refused: bool = False) -> Found:
+    """A page without a script. What its notice says may be that the form was refused."""
+    return Found(body=html.encode(), is_refused=is_refused or bool(notice and notice.is_failure))
 
 
 def subscriber_among(everybody: Sequence[Subscriber], email: str) -> Subscriber | None:

@@ -60,6 +60,11 @@ def with_empty_rows(rows: Sequence[KeywordRow]) -> tuple[KeywordRow, ...]:
     return (*rows, *(KeywordRow(row_id=next(free)) for _ in range(wanted)))
 
 
+def first_text(sent: Sent, name: str) -> str:
+    """The first text of a field; empty if it was not sent."""
+    return (sent.get(name) or [""])[0].strip()
+
+
 def sent_rows(sent: Sent, known: Sequence[KeywordRow]) -> tuple[KeywordRow, ...]:
     """The `known` rows as they were submitted, and new ones. A row whose text the form did not have stays.
 

@@ -15,7 +15,7 @@ from digest.storage.personal_data import LinkMailStore
 from digest.storage.signups import SignupAnswer, SignupLimits
 from digest.web.context import Found, SiteContext, found_page
 from digest.web.frame import Frame, Handler, require_form, response_for
-from digest.web.keyword_rows import Sent
+from digest.web.keyword_rows import Sent, first_text
 from digest.web.own_forms import FormSigner, is_foreign
 from digest.web.pages import Notice
 
@@ -59,15 +59,15 @@ class LinkMailSite:
     def ask(self, sent: Sent, network: str) -> Found:
         """Mails the link, within the limits."""
         now = self._clock()
-        wanted = (sent.get("email") or [""])[0].strip()
+        wanted = first_text(sent, "email")
         try:
             email = parse_address(wanted)
         except ValueError as error:
             return self._page(wanted=wanted, error=f"The address {str(error).rstrip('.')}.")
-        age = self._signer.age((sent.get("stamp") or [""])[0], now)
+        age = self._signer.age(first_text(sent, "stamp"), now)
         if age is None or not timedelta(0) <= age < LATEST:
             return self._page(OLD, wanted=wanted)
-        if (sent.get("website") or [""])[0]:
+        if first_text(sent, "website"):
             return self._page(MAILED)
         answer = self._changing.count_attempt(network=network, limits=self._limits, now=now)
         if answer is not SignupAnswer.TAKEN:
@@ -78,7 +78,7 @@ class LinkMailSite:
     def _page(self, notice: Notice | None = None, *, wanted: str = "", error: str = "") -> Found:
         stamp = self._signer.stamp(self._clock())
         html = self._pages.link(url=self._url, notice=notice, wanted=wanted, error=error, stamp=stamp)
-        return found_page(html, is_refused=bool(error) or (notice is not None and notice.is_failure))
+        return found_page(html, notice, is_refused=bool(error))
 
 
 class LinkMailArea:

@@ -17,7 +17,7 @@ from digest.subscribers import editor
 from digest.subscribers.directory import SubscriberDirectory
 from digest.subscribers.preferences import differences
 from digest.web.context import Found, SiteContext, found_page, subscriber_among
-from digest.web.keyword_rows import Sent
+from digest.web.keyword_rows import Sent, first_text
 from digest.web.link_mail import TOO_MANY as BUSY
 from digest.web.link_mail import signup_limits
 from digest.web.pages import Notice
@@ -139,7 +139,7 @@ class MailedLinks:
             return None
         if not (self._is_entered(known.email) and self._directory.may_edit(known.email)):
             return self._address_page(token, known.email, READ_ONLY)
-        wanted = (sent.get("email") or [""])[0].strip()
+        wanted = first_text(sent, "email")
         try:
             new = parse_address(wanted)
         except ValueError as error:
@@ -162,7 +162,7 @@ class MailedLinks:
     ) -> Found:
         url = f"{self._base_url}/p/{token}"
         html = self._pages.address(email=email, url=url, notice=notice, wanted=wanted, error=error)
-        return found_page(html, is_refused=bool(error) or (notice is not None and notice.is_failure))
+        return found_page(html, notice, is_refused=bool(error))
 
     def _is_entered(self, email: str) -> bool:
         return subscriber_among(self._subscribers(), email) is not None

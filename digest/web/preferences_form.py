@@ -15,6 +15,7 @@ from digest.web.keyword_rows import (
     KeywordRow,
     Sent,
     checked_rows,
+    first_text,
     muted_among,
     rows_for,
     sent_rows,
@@ -128,9 +129,9 @@ def parse_form(
     """
     errors: dict[str, str] = {}
     written = subscriber.send_schedule
-    at, zone, weekly, long, until = (_field(sent, name) for name in _WHOLE)
-    if _field(sent, "unknown_zone") == zone:  # not written anew since zones were suggested
-        zone = _field(sent, "zone") or zone
+    at, zone, weekly, long, until = (first_text(sent, name) for name in _WHOLE)
+    if first_text(sent, "unknown_zone") == zone:  # not written anew since zones were suggested
+        zone = first_text(sent, "zone") or zone
     send_at = _parsed("at", at, parse_time, written.send_at, errors)
     timezone = _parsed("timezone", zone, _parse_zone, written.timezone, errors)
     day = _parsed("weekly", weekly, parse_weekday, written.weekly, errors)
@@ -179,10 +180,6 @@ def _keyword_choices(
         "removed": tuple(one.query.key for one in subscriber.keywords if one.query.key not in followed),
         "muted": muted_among(rows, followed),
     }
-
-
-def _field(sent: Sent, name: str) -> str:
-    return (sent.get(name) or [""])[0].strip()
 
 
 def _parsed(name: str, text: str, parse: Callable[[object], _T], otherwise: _T, errors: dict[str, str]) -> _T:
