@@ -186,6 +186,14 @@ async def test_without_a_connection_it_certainly_did_not_arrive(monkeypatch: pyt
     assert (answer.outcome, answer.reply) == (Outcome.REFUSED, "no connection")
 
 
+async def test_nothing_is_imported_from_the_current_folder(
+    services: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "apprise.py").write_text("raise SystemExit\n")
+    assert (await Chat(url=URLS["slack"]).check()).outcome is Outcome.SENT
+
+
 @pytest.mark.parametrize("service", ["slack", "zulip"])
 async def test_an_address_is_checked_without_asking_anybody(services: Town, service: str) -> None:
     assert (await Chat(url=URLS[service]).check()).outcome is Outcome.SENT

@@ -37,6 +37,7 @@ class Chat:
             return Answer(outcome=Outcome.REFUSED, reply=MISSING)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # do not import modules from the current folder
             "-m",
             "digest.channels.chat.process",
             stdin=asyncio.subprocess.PIPE,
