@@ -15,6 +15,7 @@ from digest.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from digest.config.settings import Settings
+    from digest.subscribers.directory import SubscriberDirectory
 
 
 def rename(
@@ -45,6 +46,8 @@ def rename(
     settings = context_of(ctx).settings()
     directory, place = directory_of(settings), place_of(settings)
     email, new = parsed_address(email), parsed_address(new)
+    if not keep_file:
+        _refuse_taken(directory, email, new)
     is_in_file = not keep_file and (directory.find(email) is not None or directory.find(new) is None)
     in_state = partial(_rename_in_state, settings)
     if is_in_file:
@@ -98,6 +101,17 @@ def move(
     line = f"Moved {there.email} to {place}; the digests go on as before."
     facts = {**where_of(settings, there), "is_changed": moved is not None}
     tell([line if moved else f"{there.email} is in {place} already."], facts, as_json=as_json)
+
+
+def _refuse_taken(directory: "SubscriberDirectory", email: str, new: str) -> None:
+    """Raises `ConfigurationError` if both addresses have entries."""
+    from digest.config.parsing import address_key
+
+    if address_key(email) != address_key(new) and directory.find(email) and directory.find(new):
+        raise ConfigurationError(
+            f"{new} is a subscriber already; nothing was changed. Remove one of the two:"
+            f" `digest unsubscribe {email}`, or that of {new}"
+        )
 
 
 def _rename_in_state(settings: "Settings", email: str, new: str) -> bool:

@@ -121,16 +121,27 @@ def test_a_file_that_was_edited_before_stays_as_it_is(
 
 
 @pytest.mark.parametrize(
-    "arguments", [("nobody@example.org", NEW), (OLD, "bo@example.org"), (OLD, "not an address")]
+    ("arguments", "told"),
+    [
+        (("nobody@example.org", NEW), "nobody@example.org is not a subscriber"),
+        ((OLD, "bo@example.org"), "bo@example.org is a subscriber already; nothing was changed"),
+        ((OLD, "not an address"), "must be a mail address"),
+    ],
 )
 def test_what_cannot_be_renamed_changes_nothing(
-    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, str]
+    store: SqliteStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, str],
+    told: str,
 ) -> None:
     mailed(store)
     entry = '[[subscriber]]\nemail = "{}"\nkeywords = ["tea"]\n'
     text = entry.format(OLD) + entry.format("bo@example.org")
     (tmp_path / "subscribers.toml").write_text(text)
     assert run(tmp_path, monkeypatch, "rename", *arguments) == 2
+    assert told in capsys.readouterr().err
     assert (tmp_path / "subscribers.toml").read_text() == text
     assert set(store.subscriber_statuses([OLD, NEW, "bo@example.org"])) == {OLD}
 
