@@ -59,7 +59,9 @@ def audit(
         ]
         print_table(("Time", "Who", "Action", "Address", "Details"), rows)
     else:
-        typer.echo("No administrator did anything in this time.")
+        about = f" about {address}" if address else ""
+        period = f"since {since}" if since else "in the last year"
+        typer.echo(f"No administrator did anything{about} {period}.")
 
 
 def _all(store: "AuditStore", email: str | None, since: datetime | None) -> "Iterator[AuditEntry]":

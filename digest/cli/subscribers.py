@@ -196,7 +196,7 @@ def own_choices(subscriber: "Subscriber", preferences: "Preferences", now: datet
 
 
 def _take_back(email: str = "EMAIL") -> str:
-    return f"`digest edit {email} --forget-choices` removes this."
+    return f"`digest edit {email} --forget-choices` removes them."
 
 
 def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known]:

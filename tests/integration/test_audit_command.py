@@ -40,7 +40,9 @@ def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def test_actions_are_listed(tmp_path: Path, audit: Command) -> None:
-    assert audit() == "No administrator did anything in this time.\n"
+    assert audit() == "No administrator did anything in the last year.\n"
+    about = audit("ada@example.org", "--since", "2026-06-01")
+    assert about == "No administrator did anything about ada@example.org since 2026-06-01.\n"
     with SqliteStore(tmp_path / "digest.db") as store:
         for entry in ENTRIES:
             store.note_action(entry)

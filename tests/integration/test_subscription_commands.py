@@ -274,7 +274,7 @@ def test_who_chose_something_else_than_the_operator_sets_is_told_of_and_can_be_o
         "Note: a@example.org chose online, which overrides their entry:"
         ' muted keywords: "x ray" (in the entry: none); time: 18:05 UTC (in the entry: 08:00 UTC);'
         " pause: until 2126-07-01 (in the entry: none)."
-        " `digest edit a@example.org --forget-choices` removes this.\n"
+        " `digest edit a@example.org --forget-choices` removes them.\n"
     ) in out
     out = digest("subscribe", "a@example.org", "--forget-choices").out
     assert "Mail goes out every day at 08:00 UTC" in out
