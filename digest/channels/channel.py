@@ -24,6 +24,9 @@ from digest.subscribers.entry_parser import parse_subscriber
 from digest.subscribers.subscriber import Subscriber
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
+_SECRET_ITSELF = re.compile(r"[a-z]:/|whsec_", re.IGNORECASE)
+"""Of an address or a secret, where a path should be: it must not be quoted."""
+
 _STAND_IN = "channel@example.org"
 _LONGEST_TITLE = 100
 """Any message has room for it, and so has the head of a file, by which a second attempt knows the first."""
@@ -180,7 +183,7 @@ def _follower(raw: Mapping[str, Any], name: str, settings: Settings, wrong: list
 
 def _folder(raw: Mapping[str, Any], wrong: list[str]) -> Path | None:
     folder = raw.get("folder")
-    if isinstance(folder, str) and folder:
+    if isinstance(folder, str) and folder and folder.isprintable():
         return Path(folder)
     wrong.append("folder: must be the path of a folder")
     return None
@@ -203,6 +206,9 @@ def _secret(
         wrong.append(f"{key}: must be text in quotes")
         return None
     credential = Path(environ.get("CREDENTIALS_DIRECTORY") or os.devnull) / f"channel-{name}-{key}"
+    if _SECRET_ITSELF.search(str(raw.get(file))):
+        wrong.append(f"{file}: must be the path of a file, and not the {key} itself")
+        return None
     path = Path(str(raw[file])) if file in raw else credential if credential.is_file() else None
     if path is None:
         return None

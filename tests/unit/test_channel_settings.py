@@ -142,6 +142,20 @@ def test_what_is_no_table_is_refused_and_not_shown(toml: str) -> None:
     assert "T0KEN" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "other"),
+    [("url", HIDDEN, f'secret = "{SECRET}"'), ("secret", SECRET, f'url = "{HIDDEN}"')],
+)
+def test_what_is_in_the_place_of_its_file_is_not_quoted(key: str, value: str, other: str) -> None:
+    entry = f'name = "lab"\nkind = "webhook"\n{key}_file = "{value}"\n{other}\nkeywords = ["tea"]\n'
+    assert f"{key}_file: must be the path of a file, and not the {key} itself" in problems(channel(entry))
+
+
+def test_a_folder_has_a_name_that_files_can_have() -> None:
+    text = problems(channel('name = "n"\nkind = "folder"\nfolder = "a\\u0000b"\nkeywords = ["tea"]\n'))
+    assert text == "channel n: folder: must be the path of a folder"
+
+
 def test_a_title_has_room_in_every_message() -> None:
     text = problems(channel(f'name = "lab"\ntitle = "{"long " * 21}"\n{WEBHOOK}'))
     assert text == "channel lab: title: must be text in one line, of at most 100 characters"
