@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, closing, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from platform import node
@@ -21,26 +21,20 @@ from digest.pipeline.progress import WaitingLog, covered_until, outbox_status, q
 from digest.pipeline.schedule import fetch_due_at, slot_after
 from digest.pipeline.serve_channel import ChannelJob
 from digest.service import long_tasks
-from digest.service.admin_report import admin_setup_for
 from digest.service.bootstrap import Fingerprint, Setup, build_cycle, open_client
 from digest.service.channel_tasks import ChannelTasks
-from digest.service.directory import directory_of
 from digest.service.log import apply_log
 from digest.service.long_tasks import LongTasks
 from digest.service.operator_mail import last_heartbeat
 from digest.service.ping import AT_LEAST_EVERY, Pinger
-from digest.service.preview_asker import PreviewAsker
-from digest.service.problem_counts import ProblemCounts
 from digest.service.sd_notify import Notifier
-from digest.service.signup_sender import SignupSender
+from digest.service.web_pages import WebPages
 from digest.sources.arxiv.calendar import last_announcement, not_announced, why_quiet
 from digest.sources.http_client import PoliteClient
 from digest.storage.base import Store
 from digest.storage.values import LastFetch
-from digest.subscribers.preferences import Preferences, apply_preferences
+from digest.subscribers.preferences import Preferences, apply_preferences, enrolled_by
 from digest.subscribers.subscriber import Subscriber
-from digest.web.metrics import Metrics
-from digest.web.server import serving
 
 _log = logging.getLogger(__name__)
 
@@ -86,11 +80,8 @@ class Daemon(LongTasks):
         self._first_due_at: datetime | None = None
         self._waiting_log = WaitingLog()
         self._pinger = Pinger(lambda: self._setup.settings.operator.ping_url, clock)
-        self._metrics = Metrics(
-            ProblemCounts(lambda: self._setup.subscribers, lambda: self._setup.channels, clock)
-        )
-        self._previews = PreviewAsker(store, lambda: self._setup.settings, clock, self._metrics.asked_arxiv)
-        self._signups = SignupSender(store, lambda: self._setup, clock)
+        self._pages = WebPages(store, lambda: self._setup, clock)
+        self._metrics = self._pages.metrics
         self._links = links_for(setup.settings.web.base_url, store)
 
     async def run(self) -> None:
@@ -113,21 +104,20 @@ class Daemon(LongTasks):
         self._stop.set()
 
     async def _serve(self) -> None:
-        async with self._serving() as address, asyncio.TaskGroup() as group:
+        async with self._pages.serving() as address, asyncio.TaskGroup() as group:
             fetch = self._pinger.watched("fetch", self._fetch_step)
             mail = self._pinger.watched("mail", self._mail_step)
+            tasks: Sequence[tuple[str, Callable[[], Awaitable[None]]]] = (
+                ("mailing", partial(self._forever, "mailing", mail, self._mail_now)),
+                ("fetching", partial(self._forever, "fetching", fetch, self._fetch_now)),
+                ("channels", self._channels.run),
+                ("pinging", self._pinger.run),
+                ("watching", self._watch),
+                ("watchdog", self._stay_alive),
+                *self._pages.tasks(),
+            )
             mailing, fetching, serving, *watching = (
-                group.create_task(self.kept(name, task))
-                for name, task in (
-                    ("mailing", partial(self._forever, "mailing", mail, self._mail_now)),
-                    ("fetching", partial(self._forever, "fetching", fetch, self._fetch_now)),
-                    ("channels", self._channels.run),
-                    ("pinging", self._pinger.run),
-                    ("previews", self._previews.run),
-                    ("watching", self._watch),
-                    ("watchdog", self._stay_alive),
-                    *((("sign-ups", self._signups.run),) if self._setup.settings.web.signup else ()),
-                )
+                group.create_task(self.kept(name, task)) for name, task in tasks
             )
             self._notifier.ready(self._status())
             delivery = self._setup.settings.delivery
@@ -139,21 +129,6 @@ class Daemon(LongTasks):
             for task in (fetching, *watching):
                 task.cancel()
             await self._finish(mailing, serving)
-
-    def _serving(self) -> AbstractAsyncContextManager[str]:
-        settings = self._setup.settings
-        return serving(
-            settings.web,
-            settings.state,
-            lambda: self._setup.subscribers,
-            partial(directory_of, settings),
-            clock=self._clock,
-            metrics=self._metrics,
-            admin=admin_setup_for(lambda: self._setup, self._clock),
-            wake_previews=self._previews.wake,
-            defaults=settings.defaults,
-            signed_up=self._signups.wake,
-        )
 
     async def _finish(self, *sending: "asyncio.Task[None]") -> None:
         """A mail that is interrupted here is tried again after the next start, with the same Message-ID."""
@@ -232,7 +207,7 @@ class Daemon(LongTasks):
         )
 
     async def _fetch_once(self) -> FetchReport | None:
-        async with self._previews.paused(), open_client(self._setup.settings) as client:
+        async with self._pages.previews.paused(), open_client(self._setup.settings) as client:
             report = await self._cycle(client).fetch(self._all_followers)
         if report:
             self._metrics.fetched(report, client.requests)
@@ -361,7 +336,7 @@ class Daemon(LongTasks):
             preferences = await asyncio.to_thread(self._store.preferences)
             if preferences == self._preferences:
                 return
-            if _enrolled_by(preferences) != _enrolled_by(self._preferences):
+            if enrolled_by(preferences) != enrolled_by(self._preferences):
                 # After a change of address, the former entry must not be enrolled again.
                 if await self._fingerprint() != self._setup.fingerprint:
                     await self._reread()
@@ -432,12 +407,3 @@ class Daemon(LongTasks):
 
     def _status(self) -> str:
         return counted(len(self._setup.subscribers), "subscriber")
-
-
-def _enrolled_by(preferences: Mapping[str, Preferences]) -> Mapping[str, object]:
-    """The choices on which an enrolment depends."""
-    return {
-        address: (chosen.left_at is not None, chosen.followed)
-        for address, chosen in preferences.items()
-        if chosen.left_at or any(chosen.followed)
-    }

@@ -6,20 +6,13 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 
 from digest.errors import ConfigurationError, DigestError, StateError
-from digest.service.admin_report import admin_setup_for
 from digest.service.bootstrap import Setup
-from digest.service.directory import directory_of
 from digest.service.log import apply_log
 from digest.service.long_tasks import LongTasks
-from digest.service.preview_asker import PreviewAsker
-from digest.service.problem_counts import ProblemCounts
-from digest.service.signup_sender import SignupSender
+from digest.service.web_pages import WebPages
 from digest.storage.factory import open_store
-from digest.web.metrics import Metrics
-from digest.web.server import serving
 
 _log = logging.getLogger(__name__)
 
@@ -31,26 +24,10 @@ async def serve_alone(setup: Setup, load: Callable[[], Setup]) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     now = setup
-    metrics = Metrics(ProblemCounts(lambda: now.subscribers, lambda: now.channels, _clock))
     with open_store(setup.settings.state) as store:
-        previews = PreviewAsker(store, lambda: now.settings, _clock, metrics.asked_arxiv)
-        signups, long = SignupSender(store, lambda: now, _clock), LongTasks(_clock)
-        pages = serving(
-            setup.settings.web,
-            setup.settings.state,
-            lambda: now.subscribers,
-            partial(directory_of, setup.settings),
-            clock=_clock,
-            metrics=metrics,
-            admin=admin_setup_for(lambda: now, _clock),
-            wake_previews=previews.wake,
-            defaults=setup.settings.defaults,
-            signed_up=signups.wake,
-        )
-        async with pages as address, asyncio.TaskGroup() as group:
-            tasks = [group.create_task(long.kept("previews", previews.run))]
-            if setup.settings.web.signup:  # a timer would come too late for the mails of sign-ups
-                tasks.append(group.create_task(long.kept("sign-ups", signups.run)))
+        pages, long = WebPages(store, lambda: now, _clock), LongTasks(_clock)
+        async with pages.serving() as address, asyncio.TaskGroup() as group:
+            tasks = [group.create_task(long.kept(name, task)) for name, task in pages.tasks()]
             _log.info("web pages served url=%s", address)
             seen = setup.fingerprint
             while not stop.is_set():

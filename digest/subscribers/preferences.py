@@ -169,3 +169,12 @@ def apply_preferences(
     chosen = ((one, preferences.get(address_key(one.email))) for one in known)
     found = (one if own is None else adapted(one, own) for one, own in chosen)
     return tuple(one for one in found if one is not None)
+
+
+def enrolled_by(preferences: Mapping[str, Preferences]) -> Mapping[str, object]:
+    """The choices on which an enrolment depends."""
+    return {
+        address: (chosen.left_at is not None, chosen.followed)
+        for address, chosen in preferences.items()
+        if chosen.left_at or any(chosen.followed)
+    }
