@@ -39,7 +39,8 @@ class _Checked:
 def check(ctx: typer.Context, as_json: AsObject = False) -> None:
     """Check digest.toml, the subscribers, the channels and your templates. Uses no network; needs no state.
 
-    Exits with 2 if something is wrong, and names every problem. To check the mail server and all else, use
+    Exits with 2 if something is wrong, and names every problem. Channels and templates are examined once the
+    other settings are right. To check the mail server and all else, use
     [b]digest doctor[/b].
     """
     checked = _examine(context_of(ctx).config)
