@@ -39,8 +39,8 @@ class _Checked:
 def check(ctx: typer.Context, as_json: AsObject = False) -> None:
     """Check digest.toml, the subscribers, the channels and your templates. Uses no network; needs no state.
 
-    Exits with 2 if something is wrong, and names every problem. Channels and templates are examined once the
-    other settings are right. To check the mail server and all else, use
+    Exits with 2 if something is wrong, and names every problem. Templates are examined once the settings
+    are right. To check the mail server and all else, use
     [b]digest doctor[/b].
     """
     checked = _examine(context_of(ctx).config)
@@ -55,7 +55,7 @@ def check(ctx: typer.Context, as_json: AsObject = False) -> None:
 
 
 def _examine(config: Path | None) -> _Checked:
-    from digest.config.loader import find_config, load_settings, of_the_service
+    from digest.config.loader import channel_tables, find_config, load_settings, of_the_service
     from digest.service.bootstrap import problems_of_subscribers
 
     checked, environ = _Checked(), of_the_service(config, os.environ)
@@ -64,6 +64,7 @@ def _examine(config: Path | None) -> _Checked:
         settings = load_settings(config, environ)
     except ConfigurationError as error:
         checked.problems += dict.fromkeys((*error.problems, *problems_of_subscribers(config, environ)))
+        checked.try_out(lambda: _channels(channel_tables(checked.file), checked))
         return checked
     for step in (_subscribers, _channels, _templates):
         checked.try_out(lambda step=step: step(settings, checked))  # type: ignore[misc]

@@ -147,6 +147,17 @@ def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
         raise ConfigurationError(*_problems(error, sources)) from error
 
 
+def channel_tables(file: Path | None) -> Settings:
+    """Settings that have only the tables of channels and defaults, for a digest.toml that is not valid."""
+    try:
+        written = _with_absolute_paths(parse_toml(read_text(file), file), file.parent) if file else {}
+    except ConfigurationError:  # `load_settings` reports it
+        written = {}
+    tables = written.get(CHANNELS)
+    found = tuple(one for one in tables if isinstance(one, dict)) if isinstance(tables, list) else ()
+    return Settings.model_construct(channel=found, defaults=Defaults())
+
+
 def log_settings(config: Path | None, environ: Mapping[str, str]) -> Log:
     """`[log]` alone, before the other settings are checked. What is wrong there counts as not set."""
     try:

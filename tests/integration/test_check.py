@@ -52,6 +52,15 @@ def test_with_a_wrong_setting_the_subscribers_are_checked_too(digest: Command) -
     assert "bo@example.org: keywords: empty" in second
 
 
+def test_with_a_wrong_setting_the_channels_are_checked_too(digest: Command) -> None:
+    (digest.folder / "digest.toml").write_text(
+        'subscriber = 1\n[[channel]]\nname = "lab"\nkind = "webhok"\nkeywords = ["tea"]\n'
+    )
+    first, second = digest.refused("check")
+    assert "subscriber: unknown key" in first
+    assert "channel lab: kind" in second
+
+
 def test_who_signed_up_is_checked_if_the_state_can_be_read(digest: Command) -> None:
     with open_store(digest.folder / "digest.db") as store:
         add_entries(store, FILE.replace('"tea", "milk"', "5").replace("ada@", "bo@") + FILE)
