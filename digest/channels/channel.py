@@ -24,7 +24,7 @@ from digest.subscribers.entry_parser import parse_subscriber
 from digest.subscribers.subscriber import Subscriber
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
-_SECRET_ITSELF = re.compile(r"[a-z]:/|whsec_", re.IGNORECASE)
+_SECRET_ITSELF = re.compile(r"[a-z]:/|whsec_[a-z0-9+/]{20}", re.IGNORECASE)
 """Of an address or a secret, where a path should be: it must not be quoted."""
 
 _STAND_IN = "channel@example.org"
