@@ -191,7 +191,4 @@ async def test_a_preview_says_what_its_subscriber_chose_online(tmp_path: Path, a
     done = await digest(tmp_path, arxiv, "preview", "ada@example.org")
     assert done.returncode == 0, done.stderr
     assert "ada@example.org unsubscribed 2026-06-" in done.stderr
-    assert (
-        'muted keywords: "tea" (in the entry: none). `digest subscribe ada@example.org --forget'
-        in done.stderr
-    )
+    assert 'muted keywords: "tea" (in the entry: none). `digest edit ada@example.org --forget' in done.stderr
