@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from digest.keywords.analysis import STOP_WORDS
-from digest.keywords.ast import AllOf, AnyOf, Node, Phrase
+from digest.keywords.ast import AllOf, AnyOf, Category, Node, Phrase
 from digest.keywords.foreign_syntax import narrowed, vanishing
 from digest.keywords.query import Query
 
@@ -11,6 +11,25 @@ from digest.keywords.query import Query
 def cautions(query: Query) -> tuple[str, ...]:
     """Warnings about `query` for the subscriber, one per line; empty for most keywords."""
     return tuple(dict.fromkeys(line for phrase in _deciding(query.root) if (line := _caution(phrase))))
+
+
+def is_vague(query: Query) -> bool:
+    """Whether single words or categories are enough for a match: only arXiv knows how many papers that is."""
+    return _is_vague(query.root)
+
+
+def _is_vague(node: Node) -> bool:
+    match node:
+        case Phrase():
+            return len(node.words) == 1
+        case Category():
+            return True
+        case AnyOf():
+            return any(map(_is_vague, node.operands))
+        case AllOf():
+            return all(map(_is_vague, node.wanted))
+        case _:
+            return False
 
 
 def _deciding(node: Node) -> Iterator[Phrase]:

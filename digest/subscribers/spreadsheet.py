@@ -70,6 +70,11 @@ def write_csv(entries: Iterable[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
+def fits_csv(keyword: str) -> bool:
+    """Whether `write_csv` can write an entry with this keyword."""
+    return [_keyword(one) for one in _items(_cell([keyword]))] == [keyword]
+
+
 def _rows(text: str, label: str, problems: list[str]) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not empty, each with the line where it begins. Adds to `problems` what ends them."""
     first = text.partition("\n")[0]

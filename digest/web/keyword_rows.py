@@ -9,6 +9,7 @@ from digest.config.parsing import shown
 from digest.errors import QueryError
 from digest.keywords.names import keyword_names
 from digest.subscribers.entry_parser import ambiguous_names, parse_keyword, parse_keyword_name
+from digest.subscribers.spreadsheet import fits_csv
 from digest.subscribers.subscriber import Keyword
 
 MOST_KEYWORDS = 100
@@ -150,6 +151,8 @@ def _checked(
         return None, replace(row, error=problem)
     if keyword.query.key in excluded:
         return None, replace(row, error=f"{shown(keyword.text)} is also excluded, so it would find nothing")
+    if not fits_csv(row.text) and not _is_as_before(row):  # it would stop the operator's export
+        return None, replace(row, error="Write each keyword in a field of its own, without ; and =.")
     if row.name:
         try:
             keyword = replace(keyword, name=parse_keyword_name(row.name))

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from digest.config.parsing import counted
 from digest.errors import QueryError
-from digest.keywords.broad_terms import cautions
+from digest.keywords.broad_terms import cautions, is_vague
 from digest.keywords.query import Query, parse
 from digest.keywords.spelling import OtherSpelling
 from digest.pipeline.keyword_report import BROAD
@@ -48,12 +48,14 @@ class Waiting:
 class Previewed:
     """One keyword as it was written, with exactly one of `mistake`, `waiting` and `findings`.
 
-    `notes` say what else to know of it. `chart` draws its papers a day.
+    `is_vague`: it may find any number of papers. `notes` say what else to know of it.
+    `chart` draws its papers a day.
     """
 
     text: str
     mistake: Mistake | None = None
     waiting: Waiting | None = None
+    is_vague: bool = False
     findings: Findings | None = None
     is_broad: bool = False
     notes: tuple[str, ...] = ()
@@ -79,6 +81,12 @@ class Preview:
     @property
     def is_over(self) -> bool:
         return self.a_day > self.most
+
+    @property
+    def minutes_to_wait(self) -> int:
+        """How long until arXiv has told of each vague keyword; 0 if it has, or if that is not certain."""
+        waits = (one.waiting for one in self.keywords if one.is_vague and one.waiting)
+        return max((one.minutes or 0 for one in waits if not one.is_failing), default=0)
 
     @property
     def excess(self) -> str:
@@ -210,6 +218,7 @@ def _previewed(
     return Previewed(
         text=text,
         waiting=None if found else waiting[query.key],
+        is_vague=is_vague(query),
         findings=found,
         is_broad=found is not None and found.a_day > min(BROAD, most),
         notes=(*cautions(query), *(_spelt(one) for one in (found.spellings if found else ()))),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from digest.config.parsing import address_key
+from digest.config.parsing import address_key, counted
 from digest.config.web_settings import Web
 from digest.storage.signups import (
     Confirming,
@@ -218,6 +218,8 @@ class SignupSite:
             return self._confirm_page(signup, preview)
         if list(sent.get("wish", ())) != [mark_of(signup.content)]:
             return self._confirm_page(signup, preview, CHANGED)
+        if self._settings.signup == "open" and preview is not None and preview.minutes_to_wait:
+            return self._confirm_page(signup, preview, _asking(preview))
         return self._confirmed(signup)
 
     def _confirmed(self, signup: Signup) -> Found:
@@ -306,6 +308,13 @@ class SignupSite:
         if self._warned_at is None or not self._warned_at <= now < self._warned_at + _WARN_EVERY:
             self._warned_at = now
             _log.warning("sign-ups refused cause=%s", answer.name.lower().replace("_", " "))
+
+
+def _asking(preview: Preview) -> Notice:
+    """Nobody gets round the number of papers a day that the operator allows by being quick."""
+    wait = counted(preview.minutes_to_wait, "minute")
+    text = f"arXiv is being asked how many papers your keywords find. Press the button again in {wait}."
+    return Notice(title="Not yet subscribed.", text=text, is_failure=True)
 
 
 def _entry_of(signup: Signup) -> dict[str, Any]:

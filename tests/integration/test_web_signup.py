@@ -149,14 +149,14 @@ async def test_who_confirms_can_subscribe_only_the_mailbox_that_got_the_mail(tow
     """Another mailbox may have an address that counts as the same: its owner must be asked too."""
     await send(town, {"email": "\u017fue@example.org"})
     (mail,) = await mailed(town)
-    await send(town, {"email": "sue@example.org", "k-new-1": "milk"})
+    await send(town, {"email": "sue@example.org", "k-new-1": "oat milk"})
     assert await mailed(town) == []
     page = await town.get(link_in(mail))
     assert "\u017fue@example.org" in page.body
-    assert "milk" in told(page.body)
+    assert "oat milk" in told(page.body)
     await press(town, link_in(mail))
     (entry,) = entries(town)
-    assert (entry["email"], entry["keywords"]) == ("\u017fue@example.org", ["milk"])
+    assert (entry["email"], entry["keywords"]) == ("\u017fue@example.org", ["oat milk"])
 
 
 async def test_a_used_link_does_not_call_somebody_subscribed_who_left(town: Town) -> None:
@@ -185,14 +185,14 @@ async def test_the_later_of_two_sign_ups_counts_and_is_shown_before(town: Town) 
     await send(town)
     (mail,) = await mailed(town)
     form = form_with((await town.get(link_in(mail))).body, "Subscribe")
-    await send(town, {"email": "CY@example.org", "k-new-1": "milk"})
+    await send(town, {"email": "CY@example.org", "k-new-1": "oat milk"})
     assert await mailed(town) == []
     answer = await town.post(form.action, submitted(form, "Subscribe"))
     assert answer.status == 422
     assert "These wishes were changed" in told(answer.body)
     assert entries(town) == []
     await press(town, link_in(mail))
-    assert [(one["email"], one["keywords"]) for one in entries(town)] == [("cy@example.org", ["milk"])]
+    assert [(one["email"], one["keywords"]) for one in entries(town)] == [("cy@example.org", ["oat milk"])]
 
 
 @pytest.mark.parametrize(
@@ -413,10 +413,10 @@ async def test_a_former_subscriber_of_the_state_gets_their_new_wishes(town: Town
     town.enrol()
     town.store.leave(NEW, now=town.now)
     town.now += timedelta(days=3)
-    await send(town, {"k-new-1": "milk"})
+    await send(town, {"k-new-1": "oat milk"})
     (mail,) = await mailed(town)
     await press(town, link_in(mail))
-    assert entries(town)[0]["keywords"] == ["milk"]
+    assert entries(town)[0]["keywords"] == ["oat milk"]
     assert town.store.preferences_of(NEW).left_at is None
 
 
@@ -522,6 +522,31 @@ async def test_what_turns_out_to_be_too_much_meanwhile_is_not_subscribed(tmp_pat
         assert forms_of(page.body) == []
         await town.post(form.action, submitted(form, "Subscribe"))
         assert entries(town) == []
+
+
+async def test_a_keyword_that_no_table_can_have_is_told_in_place(town: Town) -> None:
+    answer = await send(town, {"k-new-1": "black tea;oat milk"})
+    assert answer.status == 422
+    assert "Write each keyword in a field of its own" in told(answer.body)
+    assert await mailed(town) == []
+
+
+async def test_who_is_quick_does_not_get_round_the_bound(tmp_path: Path) -> None:
+    async with serving_town(tmp_path, signup="open", most_papers_a_day=3) as town:
+        await send(town, {"k-new-1": "milk"})  # a single word, of which the state knows nothing
+        (mail,) = await mailed(town)
+        answer = await press(town, link_in(mail))
+        assert answer.status == 422
+        assert "Press the button again in 1 minute" in told(answer.body)
+        assert entries(town) == []
+
+
+async def test_members_of_a_domain_wait_for_no_bound(tmp_path: Path) -> None:
+    async with serving_town(tmp_path, signup="domains", domains=("example.org",)) as town:
+        await send(town, {"k-new-1": "milk"})
+        (mail,) = await mailed(town)
+        await press(town, link_in(mail))
+        assert entries(town)[0]["keywords"] == ["milk"]
 
 
 @pytest.mark.parametrize("signup", ["open", "invite"])

@@ -8,7 +8,7 @@ from digest.config.loader import Defaults
 from digest.errors import ConfigurationError
 from digest.subscribers import Form
 from digest.subscribers.exchange import read_entries, write_entries
-from digest.subscribers.spreadsheet import read_csv
+from digest.subscribers.spreadsheet import fits_csv, read_csv
 from tests.examples import examples
 
 DEFAULTS = Defaults()
@@ -147,6 +147,17 @@ def test_problems_of_toml_have_their_line_too() -> None:
 def test_an_entry_that_csv_cannot_have_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"a@example\.org: this entry cannot be written as CSV"):
         write_entries([{"email": "a@example.org", "keywords": ["neural\noperator"]}], Form.CSV)
+
+
+@pytest.mark.parametrize(("keyword", "fits"), [("tea;milk", False), ('"tea;milk"', True), ("=tea", True)])
+def test_which_keywords_csv_can_have(keyword: str, fits: bool) -> None:
+    assert fits_csv(keyword) == fits
+    entry = {"email": "a@example.org", "keywords": [keyword]}
+    if fits:
+        write_entries([entry], Form.CSV)
+    else:
+        with pytest.raises(ConfigurationError):
+            write_entries([entry], Form.CSV)
 
 
 def test_each_keyword_of_a_cell_may_have_the_apostrophe_of_a_spreadsheet() -> None:
