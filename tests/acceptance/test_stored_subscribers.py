@@ -119,7 +119,7 @@ def test_the_commands_do_what_they_do_with_a_file(lab: Installation) -> None:
             "anne@example.org is not a subscriber; did you mean",
         ),
         (("unsubscribe", "ann@example.org", "-k", "milk"), 'does not follow "milk"'),
-        (("rename", "ann@example.org", "ben@example.org"), "ben@example.org already has an entry"),
+        (("rename", "ann@example.org", "ben@example.org"), "ben@example.org is a subscriber already"),
     ],
 )
 def test_what_is_wrong_is_refused_and_nothing_is_changed(

@@ -156,11 +156,11 @@ async def test_their_mails_are_those_of_one_process(mailing: Mailing) -> None:
 
 
 async def test_the_first_mail_leaves_before_the_last_digest_is_composed(mailing: Mailing) -> None:
-    mailing.subscribers = with_papers(mailing.store, 60)
+    mailing.subscribers = with_papers(mailing.store, 400)
     composed: list[int] = []
     async with serving(MailServer()) as server:
         await mailing.send(server, lambda report: composed.append(report.composed.composed))
-    assert composed[0] < 60
+    assert composed[0] < 400
 
 
 async def test_waiting_mailings_are_not_sent_before_a_new_digest_may_merge_them(mailing: Mailing) -> None:
