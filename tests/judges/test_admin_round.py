@@ -123,7 +123,7 @@ async def test_an_administrator_signs_in_acts_and_signs_out(round_: Round) -> No
     )
     done, log, _, out, after = seen.seen[-5:]
     assert "bo@example.org gets mail again" in done.text
-    assert "grace@lab.example: resume bo@example.org" in log.text
+    assert "grace@lab.example: Mail again bo@example.org" in log.text
     assert "You are signed out." in out.text
     assert "To look after this installation, sign in." in after.text
     assert town.store.suppressions() == ()
