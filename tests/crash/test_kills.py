@@ -28,7 +28,7 @@ from tests.waiting import LIMIT
 
 pytestmark = pytest.mark.long
 
-KILLS = int(os.environ.get("CRASH_KILLS") or 25)
+KILLS = int(os.environ.get("CRASH_KILLS") or 16)
 SUBSCRIBERS = 150
 PHASES = ("start", "fetch", "compose", "delivery")
 SHARE_OF_DOWN = 0.3

@@ -100,7 +100,7 @@ async def test_workers_killed_at_many_moments_lose_nothing_and_repeat_only_what_
     tmp_path: Path, state: State
 ) -> None:
     seed = int(os.environ.get("CRASH_SEED") or random.randrange(2**32))
-    kills = int(os.environ.get("CRASH_KILLS") or 40)
+    kills = int(os.environ.get("CRASH_KILLS") or 25)
     print(f"CRASH_SEED={seed}")  # noqa: T201 (pytest shows it where the test fails)
     chance = random.Random(seed)
     async with laboratory(
