@@ -62,7 +62,7 @@ KEYS = (
 class Channel:
     """One channel. `follower` follows its keywords as a subscriber does, under its reserved name.
 
-    `url` and `secret` must never be shown: whoever has them can write where the group reads.
+    `url` and `secret` must never be shown: with them, anybody can write where the group reads.
     """
 
     name: str

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 VERSION = 1
-"""Fields are only added to a version. Whoever removes one, or changes its meaning, counts this up."""
+"""Fields are only added to a version. If you remove one or change its meaning, increase this number."""
 
 
 def print_object(fields: Mapping[str, Any], *, is_line: bool = False) -> None:

@@ -27,7 +27,7 @@ def _secret_url(value: SecretStr) -> SecretStr:
 
 
 class Operator(Section):
-    """`[operator]`: who gets a mail if fetching fails, and a weekly report; and who is told of each cycle."""
+    """`[operator]`: who gets a mail if fetching fails, a weekly report, and a ping after each cycle."""
 
     email: Annotated[str, BeforeValidator(parse_address)] | None = Field(
         default=None, description="a mail address"

@@ -31,7 +31,7 @@ _KNOWN = (
     "You get an arXiv digest already",
     f"{_ASKED} It is subscribed already, and nothing was changed. To change what you get, open your page:",
     "Your preferences",
-    (f"{_NOT_YOU} Do not forward this mail: whoever has the link can change your preferences."),
+    (f"{_NOT_YOU} Do not forward this mail: anybody who has the link can change your preferences."),
 )
 _NO_PAGE_YET = (
     f"{_ASKED} It is subscribed already, and nothing was changed. Your first digest has a link to your"

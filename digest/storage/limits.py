@@ -52,8 +52,8 @@ SIGNUP_MAILED_ONCE_IN = timedelta(days=1)
 
 SIGNUPS_COUNTED_FOR = timedelta(days=1)
 FULL_HOURS_A_DAY = 4
-"""As many sign-ups as these may have are taken in a day: whoever uses every hour up must not use up the mails
-that a provider allows."""
+"""In a day, as many sign-ups are taken as in so many full hours: an attack that lasts all day must not use up
+the mails that a provider allows."""
 
 # Papers of the last announcements.
 

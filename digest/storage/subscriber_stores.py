@@ -164,7 +164,7 @@ class PageChangeStore(PreferenceStore, Protocol):
         """Queues an `ADDRESS` to the new address if it is free, and a `MOVING` to the present one.
 
         Returns false, and does nothing, if the subscriber asked for too many addresses today. Each address
-        gets one such mail a day, whoever asks. An earlier request of the subscriber becomes invalid.
+        gets one such mail a day from all of them. An earlier request of the subscriber becomes invalid.
         """
         ...
 

@@ -129,7 +129,7 @@ class AdminActions:
         )
 
     def _invite(self, wanted: Wanted) -> Notice:
-        """The log has no token: with it, whoever reads the log could sign up."""
+        """The log has no token: with it, every reader of the log could sign up."""
         uses, until = wanted.fields.get("uses", ""), _day(wanted.fields.get("until", ""))
         today = self._clock().date()
         if until is None or not today <= until <= today + LONGEST_PAUSE:

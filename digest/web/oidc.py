@@ -234,7 +234,7 @@ class Provider:
         url = self._address(metadata, "userinfo_endpoint")
         found = await self._json("GET", url, headers={"Authorization": f"Bearer {token}"})
         if found.get("sub") != subject:
-            raise OidcError("the provider tells of another subject than in its ID token")
+            raise OidcError("the provider's user information is about another subject than its ID token")
         return found
 
     async def _json(self, method: str, url: str, **options: Any) -> Mapping[str, Any]:

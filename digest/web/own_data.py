@@ -64,7 +64,7 @@ class OwnData:
         return self._data_page(token, known.email) if known else None
 
     def ask_erasure(self, token: str, sent: Sent) -> Found | None:
-        """Mails the link: whoever has a forwarded mail could press the button, and nothing brings it back."""
+        """Mails the link: the reader of a forwarded mail could press the button, and nothing undoes it."""
         known = self._store.subscriber_for(token)
         if known is None:
             return None

@@ -86,7 +86,7 @@ def _found(node: Node, known: Mapping[str, Found]) -> Found | None:
     if node.key in known:
         return known[node.key]
     if isinstance(node, AllOf):
-        # Whoever wants both finds no other papers than who wants one of them.
+        # Both together find no other papers than one of them.
         wanted = [found for part in node.wanted if (found := _found(part, known))]
         return _plain(max(wanted, key=lambda one: (one.about is None, -len(one.papers)))) if wanted else None
     if isinstance(node, AnyOf):

@@ -39,7 +39,7 @@ class Busy(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """Whoever wants a preview: a `subscriber` by address, else a stranger by network.
+    """The person who wants a preview: a `subscriber` by address, else a stranger by network.
 
     `page` tells the pages of one place apart; a new preview of the same page replaces the last one.
     """

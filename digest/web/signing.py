@@ -21,7 +21,7 @@ class Signer:
         self._key = key
 
     def sign(self, purpose: str, content: Mapping[str, str], *, until: datetime) -> str:
-        """The text for a cookie or a form: `content` can be read by whoever has it, but not changed."""
+        """The text for a cookie or a form: `content` can be read, but not changed."""
         raw = json.dumps([round(until.timestamp()), dict(content)], ensure_ascii=False).encode()
         return urlsafe_b64encode(raw + self._code(purpose, raw)).decode().rstrip("=")
 

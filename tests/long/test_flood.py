@@ -19,10 +19,10 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from digest.demo.arxiv import Announcement, LocalArxiv
 from tests.factories import invented_paper
 from tests.integration.mail_server import MailServer, serving
+from tests.long.flooded import configure
 
 pytestmark = pytest.mark.long
 
-ROOT = Path(__file__).parents[2]
 IDLE, SLOW, FILES = 1_000, 1_500, 100
 MINUTES = int(os.environ.get("FLOOD_MINUTES", "1"))
 WRONG = "A" * 24
@@ -56,37 +56,6 @@ async def hold(port: int, beginning: bytes) -> None:
             finally:
                 writer.close()
         await asyncio.sleep(0.5)
-
-
-def configure(folder: Path, arxiv: LocalArxiv, post: MailServer, due: dict[str, datetime]) -> dict[str, str]:
-    (folder / "digest.toml").write_text(
-        f"""
-        [web]
-        base_url = "https://digest.example.org"
-        listen = "127.0.0.1:0"
-        [arxiv]
-        contact = "lab@example.org"
-        api_url = "{arxiv.url}"
-        request_interval = 0
-        [smtp]
-        host = "127.0.0.1"
-        port = {post.port}
-        security = "none"
-        sender = "digest@example.org"
-        """
-    )
-    (folder / "subscribers.toml").write_text(
-        "".join(
-            f'[[subscriber]]\nemail = "{email}"\nkeywords = ["tea"]\nat = "{at:%H:%M}"\ntimezone = "UTC"\n'
-            for email, at in due.items()
-        )
-    )
-    return {
-        "PYTHONPATH": str(ROOT),
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "DIGEST_STATE": str(folder / "digest.db"),
-    }
 
 
 async def test_a_mail_that_is_due_leaves_within_a_minute_and_pages_are_there(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """10,000 sign-ups from 1,000 networks for 5,000 strangers, as fast as a daemon answers them."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections import Counter
@@ -18,48 +17,15 @@ from digest.storage.factory import open_beside
 from tests.factories import invented_paper
 from tests.forms import form_with, submitted
 from tests.integration.mail_server import MailServer, serving
+from tests.long.flooded import configure
 from tests.processes import started_here
 from tests.signup_flood import flood, meanwhile
 from tests.waiting import LIMIT, until
 
 pytestmark = pytest.mark.long
 
-ROOT = Path(__file__).parents[2]
 SIGNUPS, NETWORKS, STRANGERS = 10_000, 1_000, 5_000
 PER_HOUR = 60
-
-
-def configure(folder: Path, arxiv: LocalArxiv, post: MailServer, due: dict[str, datetime]) -> dict[str, str]:
-    (folder / "digest.toml").write_text(
-        f"""
-        [web]
-        base_url = "https://digest.example.org"
-        listen = "127.0.0.1:0"
-        signup = "open"
-        signups_per_hour = {PER_HOUR}
-        [arxiv]
-        contact = "lab@example.org"
-        api_url = "{arxiv.url}"
-        request_interval = 0
-        [smtp]
-        host = "127.0.0.1"
-        port = {post.port}
-        security = "none"
-        sender = "digest@example.org"
-        """
-    )
-    (folder / "subscribers.toml").write_text(
-        "".join(
-            f'[[subscriber]]\nemail = "{email}"\nkeywords = ["tea"]\nat = "{at:%H:%M}"\ntimezone = "UTC"\n'
-            for email, at in due.items()
-        )
-    )
-    return {
-        "PYTHONPATH": str(ROOT),
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "DIGEST_STATE": str(folder / "digest.db"),
-    }
 
 
 @asynccontextmanager
@@ -93,7 +59,7 @@ async def test_strangers_get_few_mails_and_readers_all_of_theirs(tmp_path: Path)
     tea = invented_paper(f"{announced_at:%y%m}.99001", "On tea", submitted=submitted_at)
     post, log = MailServer(), list[str]()
     async with LocalArxiv([Announcement(paper=tea, announced_at=announced_at)], now) as arxiv, serving(post):
-        environ = configure(tmp_path, arxiv, post, due)
+        environ = configure(tmp_path, arxiv, post, due, web=f'signup = "open"\nsignups_per_hour = {PER_HOUR}')
         async with (
             daemon(tmp_path, environ, log) as address,
             ClientSession(timeout=ClientTimeout(30)) as session,

@@ -53,7 +53,7 @@ async def check_admin(web: Web, admin: Admin) -> AsyncIterator[Finding]:
         return
     if not is_loopback(admin.address[0]):
         said = f'admin.listen = "{admin.listen}" can be reached from other machines'
-        yield warning(_ADMIN, said, "let a firewall allow only the proxy: whoever reaches it can be anybody")
+        yield warning(_ADMIN, said, "let a firewall allow only the proxy: others could send any name")
     async for finding in _forge_header(f"{web.base_url}/admin", admin):
         yield finding
 
@@ -87,7 +87,7 @@ async def _forge_header(url: str, admin: Admin) -> AsyncIterator[Finding]:
     except (TimeoutError, aiohttp.ClientError):
         return  # `check_pages` says so
     if answer.status == 200 and _OURS in begin:  # a page to sign in has other content
-        said = f"{url}: whoever sends the header {header} gets in, without signing in"
+        said = f"{url}: anybody who sends the header {header} gets in, without signing in"
         yield failed(_ADMIN, said, f"let the proxy replace this header: {_RECIPES}")
     else:
         yield ok(_ADMIN, f"{url} takes no header of strangers")
