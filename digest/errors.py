@@ -4,6 +4,14 @@ An error has its facts as fields; its text says what happened and what to do.
 """
 
 from datetime import timedelta
+from pathlib import Path
+from traceback import extract_tb
+
+
+def kind_and_place(error: BaseException) -> str:
+    """What kind of error it is, and in which line, without its text: that may contain a secret."""
+    *_, last = extract_tb(error.__traceback__)
+    return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
 
 
 class DigestError(Exception):

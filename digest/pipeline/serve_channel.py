@@ -11,7 +11,7 @@ from typing import Protocol
 
 from digest.channels.base import Answer, Outcome, Post, Service
 from digest.channels.channel import Channel
-from digest.errors import StateError
+from digest.errors import StateError, kind_and_place
 from digest.mail.links import Links
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.leases import LASTING, ClaimLease, running_time
@@ -162,7 +162,7 @@ class ChannelJob:
         except TimeoutError:
             reply = f"no answer within {ATTEMPT.total_seconds():.0f} seconds"
         except Exception as error:
-            reply = f"unexpected error: {type(error).__name__}"
+            reply = f"unexpected error: {kind_and_place(error)}; please report it"
         return Answer(outcome=Outcome.UNKNOWN, reply=reply)
 
     async def _record(self, mailing: Mailing, answer: Answer, holder: str) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import unquote_plus
 
 from digest.channels.base import Outcome
 from digest.channels.chat.message import DIALECTS, message_from, service_in, write
+from digest.errors import kind_and_place
 
 _TIMEOUTS = (10.0, 25.0)
 _MOST_BYTES = 1_000_000
@@ -42,7 +43,7 @@ def main() -> None:
     try:
         answer = _send(task)
     except Exception as error:
-        answer = _answer(Outcome.UNKNOWN, f"unexpected error: {type(error).__name__}")
+        answer = _answer(Outcome.UNKNOWN, f"unexpected error: {kind_and_place(error)}; please report it")
     printed.write(json.dumps(answer))
     printed.flush()
 
