@@ -720,7 +720,7 @@ def m031_audit(db: Database) -> None:
 
 
 @migrations()
-def m033_previews(db: Database) -> None:
+def m032_previews(db: Database) -> None:
     """Who waits for a preview of a keyword, what arXiv answered, and when it may be asked next."""
     for statement in (
         # query: a hash of its key. place: what has few places, as a network. visitor: tells the pages of one
@@ -762,7 +762,7 @@ def m033_previews(db: Database) -> None:
 
 
 @migrations()
-def m032_channels(db: Database) -> None:
+def m033_channels(db: Database) -> None:
     """The mailings of channels wait in a column of their own: what is done with mails leaves them alone."""
     for statement in (
         "ALTER TABLE mailing RENAME TO former_mailing",
@@ -833,12 +833,12 @@ def m032_channels(db: Database) -> None:
 
 
 @migrations()
-def m033_changes_of_address(db: Database) -> None:
+def m034_changes_of_address(db: Database) -> None:
     """The recipient of a mail that does not go to the subscriber's address."""
     db.execute("ALTER TABLE confirmation ADD COLUMN recipient TEXT")
 
 
 @migrations()
-def m034_left_marks(db: Database) -> None:
+def m035_left_marks(db: Database) -> None:
     """Who left and had all else erased, by a hash of the address."""
     db.execute("CREATE TABLE left_mark (mark TEXT PRIMARY KEY, left_at TEXT NOT NULL) STRICT, WITHOUT ROWID")
