@@ -67,7 +67,9 @@ def history(
     elif found:
         _print_table(found)
     else:
-        typer.echo("Nothing was mailed in this time.")
+        is_week = email is None and since is None
+        earlier = "in the last week; `--since DATE` looks further back" if is_week else "in this time"
+        typer.echo(f"Nothing was mailed {earlier}.")
 
 
 def resend(

@@ -94,7 +94,8 @@ def test_as_json_it_has_the_message_id_and_the_papers(digest: Command) -> None:
 def test_without_a_state_nothing_was_mailed_yet(digest: Command) -> None:
     if "postgresql" in digest.environ["DIGEST_STATE"]:
         pytest.skip("the database of a test has a state")
-    assert digest.said("history") == "Nothing was mailed in this time.\n"
+    said = "Nothing was mailed in the last week; `--since DATE` looks further back.\n"
+    assert digest.said("history") == said
     assert digest.said("history", "--json") == "[]\n"
     assert "no digest was sent in the last 90 days" in digest.refused("resend", ADA)[0]
     assert not (digest.folder / "digest.db").exists()
