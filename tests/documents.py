@@ -1,6 +1,7 @@
 """The Markdown of the checkout and of docs/, as what it holds: code, links, anchors."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -76,6 +77,19 @@ def links(page: Path) -> Iterator[str]:
 
 @cache
 def anchors(page: Path) -> frozenset[str]:
-    """What GitHub makes of its headings: `## Where it comes from` is `#where-it-comes-from`."""
+    """Its headings, as a link can name them both on GitHub and on the site.
+
+    `## Where it comes from` is `#where-it-comes-from` on both; `## To add …` has an anchor of its own on each.
+    """
     headings = [text.content for head, text in pairwise(tokens(page)) if head.type == "heading_open"]
-    return frozenset(re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings)
+    return frozenset(map(_on_github, headings)) & frozenset(map(_on_site, headings))
+
+
+def _on_github(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _on_site(heading: str) -> str:
+    """As `slugify` of Python-Markdown makes it."""
+    ascii_only = unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode()
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", ascii_only).strip().lower())
