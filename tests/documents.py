@@ -79,7 +79,7 @@ def links(page: Path) -> Iterator[str]:
 def anchors(page: Path) -> frozenset[str]:
     """Its headings, as a link can name them both on GitHub and on the site.
 
-    `## Where it comes from` is `#where-it-comes-from` on both; `## To add …` has an anchor of its own on each.
+    `## Where it comes from` is `#where-it-comes-from` on both. `## To add …` has a different one on each.
     """
     headings = [text.content for head, text in pairwise(tokens(page)) if head.type == "heading_open"]
     return frozenset(map(_on_github, headings)) & frozenset(map(_on_site, headings))
