@@ -4,10 +4,12 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence, Set
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any, TypeVar
 
 from digest.config.memory import trim_heap
 from digest.errors import DigestError
@@ -33,6 +35,8 @@ from digest.storage.rate_limit import UNLIMITED, Limits
 from digest.storage.values import SubscriberStatus
 from digest.subscribers.preferences import apply_preferences
 from digest.subscribers.subscriber import Subscriber
+
+_T = TypeVar("_T")
 
 NotifyOperator = Callable[[Sequence[Subscriber], Sequence[str], datetime], Awaitable[object]]
 """Sends the operator notice that is due. The texts are the `brakes` of the last deliveries."""
@@ -70,24 +74,24 @@ class Cycle:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, *, force: bool = False) -> CycleReport:
-        """Does one cycle. Each subscriber gets at most one digest a day, unless `force` is true."""
+        """Does one cycle. Each subscriber gets at most one digest a day, unless `force` is true.
+
+        What waited is sent during the fetch. So a mail server that hangs delays neither it nor the channels.
+        """
         now = self.clock()
         restored = await self.reconcile()
         enrolled = await self.enrol()
         if force:
             await asyncio.to_thread(self.store.retry_now, now=now)
             await asyncio.to_thread(self.store.retry_channels, now=now)
-        earlier = await self.deliver()
-        async with turn_of(self.store, FETCHING, self.stop, self.notice) as is_ours:
-            fetched = await self.fetch(enrolled.followers) if is_ours else None
-        serving = asyncio.ensure_future(self._serve_in(enrolled, fetched, due_now if force else due_by_day))
-        try:
+        async with _tasks() as start:
+            sending = start(self.deliver())
+            async with turn_of(self.store, FETCHING, self.stop, self.notice) as is_ours:
+                fetched = await self.fetch(enrolled.followers) if is_ours else None
+            serving = start(self._serve_in(enrolled, fetched, due_now if force else due_by_day))
+            earlier = await sending
             later = await self._mail_in(enrolled, fetched, earlier, now, force=force)
-        except BaseException:
-            serving.cancel()
-            await asyncio.wait((serving,))
-            raise
-        served = await serving
+            served = await serving
         brakes = (*earlier.brakes, *later.brakes)
         preferences = await asyncio.to_thread(self.store.preferences)
         if not enrolled.is_other_file:
@@ -301,6 +305,23 @@ class Cycle:
             )
         if self.notify_operator:
             await self.notify_operator(subscribers, brakes, now)
+
+
+@asynccontextmanager
+async def _tasks() -> AsyncIterator[Callable[[Coroutine[Any, Any, _T]], "asyncio.Task[_T]"]]:
+    """Gives a function that starts a task. A task that runs at the end is cancelled."""
+    tasks: list[asyncio.Task[Any]] = []
+
+    def start(work: Coroutine[Any, Any, _T]) -> "asyncio.Task[_T]":
+        tasks.append(task := asyncio.create_task(work))
+        return task
+
+    try:
+        yield start
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def failed_steps(fetched: FetchReport | None, *mailed: DeliveryReport) -> tuple[str, ...]:

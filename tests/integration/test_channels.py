@@ -9,11 +9,16 @@ from pydantic import SecretStr
 
 from digest.channels.base import Answer, Outcome, Post
 from digest.errors import ServerUnavailable
+from digest.mail.smtp.connect import SmtpServer
+from digest.mail.smtp.session import SmtpTransport
+from digest.mail.transport import Outcome as Mailed
+from digest.mail.transport import Receipt
 from digest.pipeline import serve_channel
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import MailingState
 from tests.factories import invented_paper, make_subscriber
 from tests.integration.installation import MONDAY, TEA, TUESDAY, WEDNESDAY, Installation
+from tests.integration.mail_server import Do, MailServer, serving
 from tests.waiting import LIMIT, until
 from tests.webhooks import make_channel
 
@@ -116,6 +121,28 @@ async def test_a_mail_server_that_is_down_delays_no_channel(lab: Installation, s
     report = await lab.run(MONDAY, TEA)
     assert report.digests_deferred == 1
     assert service.papers() == ["2606.00001"]
+
+
+async def test_a_mail_server_that_hangs_while_mails_wait_delays_no_channel(
+    lab: Installation, service: FakeService
+) -> None:
+    lab.transport.answer = lambda mail: Receipt(outcome=Mailed.DEFERRED, reply="450 later")
+    await lab.run(MONDAY, TEA)
+    service.taken()
+    async with serving(MailServer(answers={"GREETING": Do.HANG})) as server:
+        cycle = replace(
+            lab.cycle(TUESDAY),
+            transport=SmtpTransport(SmtpServer(host="127.0.0.1", port=server.port, security="none")),
+        )
+        lab.source.papers = (TEA, MORE)
+        run = asyncio.create_task(cycle.run())
+        await until(lambda: service.posts)
+        assert service.papers() == ["2606.00004"]
+        assert not run.done()
+        assert server.connections == 1
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
 
 
 async def test_one_channel_that_hangs_delays_no_other(lab: Installation, service: FakeService) -> None:
