@@ -80,7 +80,19 @@ class AuditStore(Protocol):
         ...
 
 
-class AdminStore(AuditStore, Protocol):
+class SessionStore(Protocol):
+    """The sessions of administrators that were ended before their time, for all processes."""
+
+    def end_session(self, session: str, *, until: datetime, now: datetime) -> None:
+        """Ends a session, which would end by itself at `until`. Forgets those that had ended by `now`."""
+        ...
+
+    def is_session_ended(self, session: str) -> bool:
+        """Whether this session was ended before its time."""
+        ...
+
+
+class AdminStore(AuditStore, SessionStore, Protocol):
     """What the page of the administrators reads: bounded by a page or a period."""
 
     def admin_key(self) -> bytes:

@@ -101,6 +101,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         flag="is_taken_back",
     ),
     "audit": _columns(number="number", moment="at", text="who action address details"),
+    "ended_session": _columns(text="session", moment="until_at"),
     "operator_notice": _columns(text="name", moment="sent_at"),
     "entry": _columns(text="address", bytes="mark"),
     "subscriber_entry": _columns(number="number", text="address content"),

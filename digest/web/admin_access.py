@@ -16,6 +16,7 @@ from aiohttp import web
 
 from digest.config.admin_settings import Admin
 from digest.errors import ConfigurationError
+from digest.web.admin_actions import SESSION
 from digest.web.client_address import TokenGuesses, is_trusted
 from digest.web.connections import Connection
 from digest.web.frame import Frame
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from digest.web.oidc import Identity, Provider
 
 _log = logging.getLogger(__name__)
-
-SESSION = timedelta(hours=1)
-"""How long somebody stays signed in: then the provider is asked again, usually without a question."""
 
 _LOGIN = timedelta(minutes=10)
 """How long somebody may take to sign in at the provider."""
@@ -129,7 +127,7 @@ class OidcAccess:
         self._refusals = refusals
         self._clock = clock
         self._guesses = TokenGuesses()
-        # Answers that were taken, and sessions that were ended: neither is valid again.
+        # Answers that were taken. Other processes do not know them, but the provider takes none twice.
         self._used: OrderedDict[str, None] = OrderedDict()
         self.login_url: str | None = f"{base_url}/admin/login"
         # A browser takes a cookie with __Host- only by TLS, and then from no other host of the domain.
@@ -146,17 +144,16 @@ class OidcAccess:
         ]
 
     def visitor(self, request: web.Request) -> Visitor | None:
-        """By the cookie, if its account still may."""
+        """By the cookie, if its account still may. Their session may have been ended in the state."""
         session = self._read("admin", request)
-        if session is None or session["id"] in self._used:
+        if session is None:
             return None
         if session["by"] == "user" and session["name"] not in self._admin.users:
             raise Refused("an account that is not in admin.users any more")
         return Visitor(name=session["name"], session=session["id"])
 
-    def end(self, visitor: Visitor, response: web.StreamResponse) -> None:
-        """Ends the session, also for a copy of its cookie."""
-        self._use(visitor.session)
+    def forget(self, response: web.StreamResponse) -> None:
+        """Lets the browser forget its session."""
         self._forget("admin", response)
 
     async def _login(self, request: web.Request) -> web.StreamResponse:

@@ -12,6 +12,9 @@ from digest.storage.confirmations import PageChange
 from digest.subscribers.preferences import Preferences
 from digest.web.pages import Notice
 
+SESSION = timedelta(hours=1)
+"""How long an administrator stays signed in: then the provider is asked again, usually without a question."""
+
 LONGEST_PAUSE = timedelta(days=366)
 LONGEST_REASON = 200
 MOST_USES = 10_000
@@ -54,6 +57,10 @@ class AdminActions:
             "invite": self._invite,
             "revoke": self._revoke,
         }[wanted.action](wanted)
+
+    def end_session(self, session: str) -> None:
+        now = self._clock()
+        self._store.end_session(session, until=now + SESSION, now=now)
 
     def _log(self, wanted: Wanted, details: str = "") -> None:
         self._store.note_action(

@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 
 from aiohttp import web
 
@@ -85,19 +86,19 @@ class AdminArea:
         self._clock = clock
 
     def routes(self, frame: Frame) -> Iterable[web.RouteDef]:
-        overview = self._for_administrators(self._overview(frame))
+        overview = self._for_administrators(frame, self._overview(frame))
         found: list[web.RouteDef] = [
             web.get("/admin", overview),
             web.get("/admin/", overview),
-            web.post("/admin/do", self._for_administrators(self._do(frame))),
-            web.post("/admin/logout", self._for_administrators(self._logout(frame))),
+            web.post("/admin/do", self._for_administrators(frame, self._do(frame))),
+            web.post("/admin/logout", self._for_administrators(frame, self._logout(frame))),
         ]
         for name, listed in (
             ("subscribers", self._subscribers),
             ("suppressed", self._suppressed),
             ("actions", self._logged),
         ):
-            answer = self._for_administrators(self._list(frame, listed))
+            answer = self._for_administrators(frame, self._list(frame, listed))
             found += [web.get(f"/admin/{name}", answer), web.post(f"/admin/{name}", answer)]
         for route in self._access.routes(frame):
             found.append(web.get(route.path, self._refusing(route.handler)))
@@ -105,10 +106,10 @@ class AdminArea:
 
     # Who may, and what a form must prove.
 
-    def _for_administrators(self, answer: _Answer) -> Handler:
+    def _for_administrators(self, frame: Frame, answer: _Answer) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             visitor = self._access.visitor(request)
-            if visitor is None:
+            if visitor is None or await frame.in_thread(partial(self._site.is_signed_out, visitor.session)):
                 return self._sign_in("To look after this installation, sign in.", status=403)
             if request.method == "POST" and not self._is_from_here(request):
                 raise Refused("a form of another site")
@@ -257,9 +258,10 @@ class AdminArea:
     def _logout(self, frame: Frame) -> _Answer:
         async def leave(request: web.Request, visitor: Visitor) -> web.StreamResponse:
             self._require_token(visitor, _first(await frame.form(request)), "logout", "")
+            await frame.in_turn(partial(self._actions.end_session, visitor.session))
             response = self._sign_in("You are signed out.", status=200)
             if isinstance(self._access, OidcAccess):
-                self._access.end(visitor, response)
+                self._access.forget(response)
             return response
 
         return leave

@@ -86,6 +86,10 @@ class AdminSite:
         self._settled: dict[tuple[datetime, datetime], tuple[Deliveries, int]] = {}
         self._sorted: tuple[Sequence[Subscriber], list[tuple[str, Subscriber]]] = ((), [])
 
+    def is_signed_out(self, session: str) -> bool:
+        """Whether somebody ended this session, here or at another process."""
+        return bool(session) and self._store.is_session_ended(session)
+
     def charts(self) -> tuple[Chart, ...]:
         """The mails, how long they took, and the new papers, by announcement."""
         now = self._clock()

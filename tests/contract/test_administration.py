@@ -40,6 +40,17 @@ def test_an_action_is_forgotten_after_a_year(store: Store) -> None:
     assert [one.action for one in store.actions(limit=10)] == ["invite", "resume"]
 
 
+def test_a_session_that_was_ended_is_forgotten_once_it_would_have_ended_by_itself(store: Store) -> None:
+    hour = timedelta(hours=1)
+    store.end_session("one", until=NOW + hour, now=NOW)
+    store.end_session("one", until=NOW + hour, now=NOW)
+    assert (store.is_session_ended("one"), store.is_session_ended("other")) == (True, False)
+    store.end_session("other", until=NOW + 3 * hour, now=NOW + 2 * hour)
+    assert (store.is_session_ended("one"), store.is_session_ended("other")) == (False, True)
+    store.prune(now=NOW + 4 * hour)
+    assert not store.is_session_ended("other")
+
+
 def test_mailings_of_a_period_are_counted_by_what_became_of_them(store: Store) -> None:
     outbox_of(store, ADA, BO, CY, DI)
     first, second, third, last = claim(store)

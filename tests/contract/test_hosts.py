@@ -123,3 +123,10 @@ def test_what_was_claimed_without_a_lease_is_free_for_the_next_mailing(stores: t
     outbox_of(one, "ada@example.org")
     assert one.claim(now=NOW, until=NOW + LEASE, limit=1, holder="a/1")
     assert other.reclaim(now=NOW, latest=NOW + MINUTE) == 1
+
+
+def test_a_session_is_ended_on_all_hosts(stores: tuple[Store, Store]) -> None:
+    one, other = stores
+    assert not other.is_session_ended("session")
+    one.end_session("session", until=NOW + MINUTE, now=NOW)
+    assert other.is_session_ended("session")

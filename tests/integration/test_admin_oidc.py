@@ -68,6 +68,12 @@ class Browser:
     async def sign_in(self) -> Answer:
         return await self.get(await self.begin())
 
+    async def sign_out(self) -> Answer:
+        page = await self.get("/admin")
+        token = re.search(r'/admin/logout">\s*<input type="hidden" name="token" value="([^"]+)"', page.body)
+        assert token
+        return await self.post("/admin/logout", {"token": token[1]})
+
 
 @asynccontextmanager
 async def a_browser(folder: Path, **admin: object) -> AsyncIterator[Browser]:
@@ -98,12 +104,20 @@ async def test_who_is_in_the_settings_signs_in_and_out(browser: Browser) -> None
     page = await browser.get("/admin")
     assert (page.status, "grace@lab.example" in page.body) == (200, True)
     kept = dict(browser.cookies)
-    token = re.search(r'/admin/logout">\s*<input type="hidden" name="token" value="([^"]+)"', page.body)
-    assert token
-    assert (await browser.post("/admin/logout", {"token": token[1]})).status == 200
+    assert (await browser.sign_out()).status == 200
     assert browser.cookies == {}
     browser.cookies = kept  # a copy of the cookie
     assert (await browser.get("/admin")).status == 403
+
+
+async def test_who_signs_out_at_one_process_is_signed_out_at_each(tmp_path: Path) -> None:
+    async with a_browser(tmp_path) as browser, a_browser(tmp_path) as other:
+        await browser.sign_in()
+        other.cookies = dict(browser.cookies)
+        assert (await other.get("/admin")).status == 200
+        await browser.sign_out()
+        assert (await other.get("/admin")).status == 403
+        assert (await other.post("/admin/do", {"action": "invite"})).status == 403
 
 
 async def test_a_session_ends_after_an_hour(browser: Browser) -> None:

@@ -103,6 +103,7 @@ def fill(store: Store) -> None:
     store.confirm(ADA.email, PageChange.RETURN, now=NOW)
     store.keyword_tokens({"tea": key("tea")})
     store.note_action(AuditEntry(at=NOW, who="grace", action="pause", address=BO.email, details="a week"))
+    store.end_session("session", until=NOW + timedelta(hours=1), now=NOW)
     invite = store.add_invite(uses=3, until_at=NOW + timedelta(days=1), now=NOW)
     new = NewSignup(email="new@example.org", content="{}", invite=invite.number)
     store.sign_up(new, network="::1", limits=SignupLimits(per_hour=9, per_network=9), now=NOW)

@@ -194,6 +194,7 @@ class Outbox(Part):
         before = whole_second(min(now, newest) if newest else now) - MAILINGS_KEPT
         with self._connection.transaction() as db:
             db.execute("DELETE FROM audit WHERE at < %s", [whole_second(now) - AUDIT_KEPT])
+            db.execute("DELETE FROM ended_session WHERE until_at < %s", [now])
             # The last mailing always stays: `restore_detection` looks for it.
             return db.execute(
                 """

@@ -378,6 +378,8 @@ M001 = (
     """,
     "CREATE INDEX audit_by_time ON audit (at)",
     "CREATE INDEX audit_of_address ON audit (address)",
+    # Sessions of administrators that were ended before their time.
+    'CREATE TABLE ended_session (session text COLLATE "C" PRIMARY KEY, until_at timestamptz NOT NULL)',
     # The notices that were sent to the operator.
     "CREATE TABLE operator_notice (name text PRIMARY KEY, sent_at timestamptz NOT NULL)",
     # The entries of subscribers.toml at its last reading, without addresses.

@@ -57,6 +57,14 @@ class Administration(Part):
             for at, who, action, address, details in rows
         )
 
+    def end_session(self, session: str, *, until: datetime, now: datetime) -> None:
+        with self._connection.transaction() as db:
+            db.execute("DELETE FROM ended_session WHERE until_at < ?", [text_of(now)])
+            db.execute("INSERT OR IGNORE INTO ended_session VALUES (?, ?)", [session, text_of(until)])
+
+    def is_session_ended(self, session: str) -> bool:
+        return bool(self._connection.rows("SELECT 1 FROM ended_session WHERE session = ?", [session]))
+
     def admin_key(self) -> bytes:
         return derived_key(self._connection.secret, "administrators")
 

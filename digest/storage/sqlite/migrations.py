@@ -842,3 +842,11 @@ def m034_changes_of_address(db: Database) -> None:
 def m035_left_marks(db: Database) -> None:
     """Who left and had all else erased, by a hash of the address."""
     db.execute("CREATE TABLE left_mark (mark TEXT PRIMARY KEY, left_at TEXT NOT NULL) STRICT, WITHOUT ROWID")
+
+
+@migrations()
+def m036_ended_sessions(db: Database) -> None:
+    """Sessions of administrators that were ended before their time."""
+    db.execute(
+        "CREATE TABLE ended_session (session TEXT PRIMARY KEY, until_at TEXT NOT NULL) STRICT, WITHOUT ROWID"
+    )
