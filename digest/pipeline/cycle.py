@@ -309,7 +309,7 @@ class Cycle:
 
 @asynccontextmanager
 async def _tasks() -> AsyncIterator[Callable[[Coroutine[Any, Any, _T]], "asyncio.Task[_T]"]]:
-    """Gives a function that starts a task. A task that runs at the end is cancelled."""
+    """Gives a function that starts a task. Waits for all tasks at the end, also after an error."""
     tasks: list[asyncio.Task[Any]] = []
 
     def start(work: Coroutine[Any, Any, _T]) -> "asyncio.Task[_T]":
@@ -318,6 +318,9 @@ async def _tasks() -> AsyncIterator[Callable[[Coroutine[Any, Any, _T]], "asyncio
 
     try:
         yield start
+    except Exception:  # what a task sent must be recorded, or it would be sent again
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
     finally:
         for task in tasks:
             task.cancel()

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -330,6 +331,43 @@ async def test_a_state_that_fails_while_mailing_is_named_plainly(
     monkeypatch.setattr(receipt_writer, "LONGEST_WAIT", 0)
     with pytest.raises(StateError, match="the disk is full"):
         await lab.run(MONDAY, TEA, MILK)
+
+
+class SlowTransport(FakeTransport):
+    """Takes a mail, and answers once `answers` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = asyncio.Event()
+
+    async def send(self, mail: Outgoing) -> Receipt:
+        receipt = await super().send(mail)
+        await self.answers.wait()
+        return receipt
+
+
+async def test_a_fetch_that_ends_in_an_error_waits_for_the_mails_that_are_being_sent(
+    store: SqliteStore,
+) -> None:
+    lab = Installation(store, make_subscriber("ada@example.org", "tea"))
+    lab.transport.refusing = DOWN
+    await lab.run(MONDAY, TEA)
+    lab.transport = slow = SlowTransport()
+    lab.source.failing = lambda queries: StateError("digest.db", "the disk is full") if slow.taken else None
+    lab.source.search = partial(search_later, lab.source.search, lambda: slow.taken)  # type: ignore[method-assign]
+    run = asyncio.create_task(lab.run(TUESDAY))
+    await until(lambda: len(lab.source.asked) == 2)
+    slow.answers.set()
+    with pytest.raises(StateError, match="the disk is full"):
+        await run
+    assert (len(slow.taken), store.waiting()) == (1, 0)
+
+
+async def search_later(
+    search: Callable[..., Awaitable[tuple[Paper, ...]]], begins: Callable[[], object], *asked: Any
+) -> tuple[Paper, ...]:
+    await until(begins)
+    return await search(*asked)
 
 
 async def test_a_state_that_cannot_be_written_for_longer_than_a_lease_repeats_no_mail(
