@@ -18,7 +18,7 @@ from digest.mail.transport import Transport
 from digest.pipeline.cleanup import clean_up
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.confirm import confirm_changes
-from digest.pipeline.cycle_report import CycleReport, Enrolled
+from digest.pipeline.cycle_report import CycleReport, Enrolled, run_report
 from digest.pipeline.deliver import Composing, DeliveryReport, StartWorkers, deliver
 from digest.pipeline.fetch import FetchReport, fetch
 from digest.pipeline.leases import FETCHING, FINISHING, turn_of
@@ -26,13 +26,12 @@ from digest.pipeline.plan import Due, Plan
 from digest.pipeline.progress import OutboxStatus, outbox_status
 from digest.pipeline.reconcile import take_up_entries, take_up_file, take_up_restored
 from digest.pipeline.rendering import Write
-from digest.pipeline.schedule import due_at_slot, due_today
+from digest.pipeline.schedule import due_today
 from digest.pipeline.serve_channel import ChannelJob, ChannelReport
 from digest.sources.arxiv.calendar import last_announcement, why_quiet
 from digest.sources.base import Source
 from digest.storage.base import Store
 from digest.storage.rate_limit import UNLIMITED, Limits
-from digest.storage.values import SubscriberStatus
 from digest.subscribers.preferences import apply_preferences
 from digest.subscribers.subscriber import Subscriber
 
@@ -88,52 +87,25 @@ class Cycle:
             sending = start(self.deliver())
             async with turn_of(self.store, FETCHING, self.stop, self.notice) as is_ours:
                 fetched = await self.fetch(enrolled.followers) if is_ours else None
-            serving = start(self._serve_in(enrolled, fetched, due_now if force else due_by_day))
+            serving = start(self._serve_in(enrolled, fetched, _due_now if force else due_today))
             earlier = await sending
             later = await self._mail_in(enrolled, fetched, earlier, now, force=force)
             served = await serving
-        brakes = (*earlier.brakes, *later.brakes)
         preferences = await asyncio.to_thread(self.store.preferences)
         if not enrolled.is_other_file:
             subscribers = apply_preferences(self.subscribers, preferences)
-            await self.finish(subscribers, brakes=brakes, now=self.clock())
+            await self.finish(subscribers, brakes=(*earlier.brakes, *later.brakes), now=self.clock())
         waits = (
             await asyncio.to_thread(outbox_status, self.store, now=now) if self.transport else OutboxStatus()
         )
-        stopped = (
-            () if fetched is not None else ("stopped before arXiv had answered; the next run asks again",)
-        )
-        return CycleReport(
-            papers_new=fetched.papers_new if fetched else 0,
-            digests_composed=later.composed.composed,
-            digests_sent=earlier.sent + later.sent,
-            digests_deferred=waits.waiting,
-            digests_failed=enrolled.given_up,
-            digests_suppressed=earlier.suppressed + later.suppressed,
-            subscribers_nothing_new=later.composed.nothing_new,
-            subscribers_not_due=later.composed.not_due,
-            subscribers_suppressed=later.composed.suppressed,
-            channels_composed=sum(one.composed.composed for one in served),
-            channels_sent=sum(one.sent for one in served),
-            channels_waiting=sum(one.waiting for one in served if not one.is_resting),
-            errors=(
-                *(fetched.errors if fetched else stopped),
-                *earlier.errors,
-                *later.errors,
-                *(f"channel {one.name}: {one.error}" for one in served if one.error and not one.is_resting),
-            ),
-            notes=(
-                *restored,
-                *enrolled.notes,
-                *(fetched.notes if fetched else ()),
-                *dict.fromkeys((*earlier.notes, *later.notes)),
-                *(f"channel {one.name} {one.error}" for one in served if one.is_resting),
-            ),
+        return run_report(
+            enrolled,
+            fetched,
+            (earlier, later),
+            served,
+            waits,
+            notes=restored,
             missing_news=why_quiet(now) if fetched and not (fetched.papers_new or fetched.errors) else None,
-            brakes=brakes,
-            failed_steps=failed_steps(fetched, earlier, later),
-            waits=waits,
-            is_unreached=fetched is not None and fetched.is_unreached and not fetched.is_clock_wrong,
         )
 
     async def _mail_in(
@@ -148,21 +120,24 @@ class Cycle:
         """Mails what is due after the fetch of a run, unless the server failed before it (`earlier`)."""
         is_useless = (earlier.is_server_down and not earlier.is_braked) or earlier.limited_until
         if fetched is not None and not fetched.is_clock_wrong:
-            due = due_now(now) if force else due_by_day(now)
+            due = partial(_due_now if force else due_today, now)
             return await self.mail(
                 enrolled.subscribers, due, now=now, stale=fetched.unserved, sends=not is_useless
             )
         return DeliveryReport() if is_useless else await self.deliver()
 
     async def _serve_in(
-        self, enrolled: Enrolled, fetched: FetchReport | None, rule: Callable[[datetime], Due]
+        self,
+        enrolled: Enrolled,
+        fetched: FetchReport | None,
+        rule: Callable[..., datetime | None],
     ) -> tuple[ChannelReport, ...]:
         """Serves all channels after the fetch of a run: also what waits if nothing can be composed."""
         if enrolled.is_other_file:
             return ()
         if fetched is None or fetched.is_clock_wrong:
             return await self.serve_channels(_never_due)
-        return await self.serve_channels(rule(self.clock()), stale=fetched.unserved)
+        return await self.serve_channels(partial(rule, self.clock()), stale=fetched.unserved)
 
     @property
     def followers(self) -> tuple[Subscriber, ...]:
@@ -327,41 +302,10 @@ async def _tasks() -> AsyncIterator[Callable[[Coroutine[Any, Any, _T]], "asyncio
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def failed_steps(fetched: FetchReport | None, *mailed: DeliveryReport) -> tuple[str, ...]:
-    """Returns the steps that failed as a whole."""
-    failed = {
-        "fetch": fetched is not None and bool(fetched.errors),
-        "mail": any(report.is_server_down for report in mailed),
-    }
-    return tuple(step for step, is_failed in failed.items() if is_failed)
-
-
-def due_by_day(now: datetime) -> Due:
-    """One digest a day, at any hour: the rule of `digest run`."""
-
-    def due(subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
-        return due_today(now, subscriber, subscriber_status)
-
-    return due
-
-
-def due_by_time(now: datetime) -> Due:
-    """A digest for the latest sending time: the rule of the daemon."""
-
-    def due(subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
-        return due_at_slot(now, subscriber, subscriber_status)
-
-    return due
-
-
-def due_now(now: datetime) -> Due:
+def _due_now(now: datetime, *_: object) -> datetime:
     """A digest for everybody: `digest run --force`."""
-
-    def due(subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
-        return now
-
-    return due
+    return now
 
 
-def _never_due(subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
+def _never_due(*_: object) -> None:
     return None

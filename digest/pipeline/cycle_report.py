@@ -1,9 +1,12 @@
 """What a cycle says of itself: its result, and who was enrolled."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from digest.pipeline.coordinator import DeliveryReport
+from digest.pipeline.fetch import FetchReport
 from digest.pipeline.progress import OutboxStatus
+from digest.pipeline.serve_channel import ChannelReport
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.subscriber import Subscriber
 
@@ -72,3 +75,59 @@ class Enrolled:
     def followers(self) -> tuple[Subscriber, ...]:
         """All whose keywords are fetched: subscribers and channels."""
         return (*self.subscribers, *self.channels)
+
+
+def run_report(
+    enrolled: Enrolled,
+    fetched: FetchReport | None,
+    mailed: tuple[DeliveryReport, DeliveryReport],
+    served: Sequence[ChannelReport],
+    waits: OutboxStatus,
+    *,
+    notes: Sequence[str],
+    missing_news: str | None,
+) -> CycleReport:
+    """The result of `digest run`: `mailed` are the deliveries of what waited, and of what was composed."""
+    earlier, later = mailed
+    stopped = () if fetched is not None else ("stopped before arXiv had answered; the next run asks again",)
+    return CycleReport(
+        papers_new=fetched.papers_new if fetched else 0,
+        digests_composed=later.composed.composed,
+        digests_sent=earlier.sent + later.sent,
+        digests_deferred=waits.waiting,
+        digests_failed=enrolled.given_up,
+        digests_suppressed=earlier.suppressed + later.suppressed,
+        subscribers_nothing_new=later.composed.nothing_new,
+        subscribers_not_due=later.composed.not_due,
+        subscribers_suppressed=later.composed.suppressed,
+        channels_composed=sum(one.composed.composed for one in served),
+        channels_sent=sum(one.sent for one in served),
+        channels_waiting=sum(one.waiting for one in served if not one.is_resting),
+        errors=(
+            *(fetched.errors if fetched else stopped),
+            *earlier.errors,
+            *later.errors,
+            *(f"channel {one.name}: {one.error}" for one in served if one.error and not one.is_resting),
+        ),
+        notes=(
+            *notes,
+            *enrolled.notes,
+            *(fetched.notes if fetched else ()),
+            *dict.fromkeys((*earlier.notes, *later.notes)),
+            *(f"channel {one.name} {one.error}" for one in served if one.is_resting),
+        ),
+        missing_news=missing_news,
+        brakes=(*earlier.brakes, *later.brakes),
+        failed_steps=_failed_steps(fetched, mailed),
+        waits=waits,
+        is_unreached=fetched is not None and fetched.is_unreached and not fetched.is_clock_wrong,
+    )
+
+
+def _failed_steps(fetched: FetchReport | None, mailed: Sequence[DeliveryReport]) -> tuple[str, ...]:
+    """The steps that failed as a whole."""
+    failed = {
+        "fetch": fetched is not None and bool(fetched.errors),
+        "mail": any(report.is_server_down for report in mailed),
+    }
+    return tuple(step for step, is_failed in failed.items() if is_failed)

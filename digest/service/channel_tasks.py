@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from digest.pipeline.cycle import due_by_time
 from digest.pipeline.policy import pause_after
 from digest.pipeline.progress import uncovered_since
+from digest.pipeline.schedule import due_at_slot
 from digest.pipeline.serve_channel import ChannelJob, ChannelReport
 from digest.service import long_tasks
 from digest.service.long_tasks import LongTasks
@@ -115,4 +115,4 @@ async def _served(job: ChannelJob, now: datetime) -> ChannelReport:
     stale = await asyncio.to_thread(
         uncovered_since, job.store, [job.channel.follower], last_announcement(now)
     )
-    return await job.run(due_by_time(now), stale=stale)
+    return await job.run(partial(due_at_slot, now), stale=stale)

@@ -12,13 +12,13 @@ from platform import node
 from digest.config.parsing import counted
 from digest.errors import ConfigurationError, StateError
 from digest.mail.links import links_for
-from digest.pipeline.cycle import Cycle, due_by_time
+from digest.pipeline.cycle import Cycle
 from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.fetch import FetchReport
 from digest.pipeline.leases import FETCHING, leased
 from digest.pipeline.policy import pause_after
 from digest.pipeline.progress import WaitingLog, covered_until, outbox_status, queries_hash, uncovered_since
-from digest.pipeline.schedule import fetch_due_at, slot_after
+from digest.pipeline.schedule import due_at_slot, fetch_due_at, slot_after
 from digest.pipeline.serve_channel import ChannelJob
 from digest.service import long_tasks
 from digest.service.bootstrap import Fingerprint, Setup, build_cycle, open_client
@@ -246,7 +246,7 @@ class Daemon(LongTasks):
             )
             report = await cycle.mail(
                 self._subscribers,
-                due_by_time(now),
+                partial(due_at_slot, now),
                 now=now,
                 stale=stale,
                 sends=not is_limited,
