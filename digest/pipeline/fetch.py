@@ -1,37 +1,29 @@
 """Asks arXiv for the subscribers' keywords, and stores new papers."""
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
-from digest import __version__
 from digest.config.parsing import counted
 from digest.errors import MissingNews, SourceError, Unbelievable, WrongClock
-from digest.keywords.index import QueryIndex
-from digest.keywords.query import Query, asks_for_remarks, is_asked_exactly
-from digest.model.paper import ArxivId, Paper, announcement_order
-from digest.sources.arxiv.calendar import (
-    announcements_between,
-    earliest_announcement,
-    last_announcement,
-    not_announced,
-)
+from digest.keywords.query import Query, is_asked_exactly
+from digest.model.paper import Paper, announcement_order
+from digest.pipeline.match_papers import Held, match_papers
+from digest.pipeline.new_papers import NewPapers, newest_before, newest_whole
+from digest.sources.arxiv.calendar import announcements_between, not_announced
 from digest.sources.base import Source
 from digest.sources.planner import FetchBatch, plan
-from digest.sources.plausibility import INDEX_LAG, covered_without_news, inconsistency, left_out, missing_news
-from digest.sources.window import Coverage, Window
+from digest.sources.plausibility import covered_without_news, inconsistency, left_out, missing_news
+from digest.sources.window import Window
 from digest.storage.pipeline_stores import FetchStore
-from digest.storage.values import Matched, Restored
+from digest.storage.values import Matched
 from digest.subscribers.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_CLOCK_SLACK = timedelta(days=2)
 _CLOCK_JITTER = timedelta(minutes=10)
 
 
@@ -89,7 +81,14 @@ async def fetch(
         now=now,
         lookback=lookback,
     )
-    fetching = _Fetching(store, known, coverage, now, lookback, _newest_before(restored, coverage))
+    rules = NewPapers(
+        known=known,
+        coverage=coverage,
+        now=now,
+        lookback=lookback,
+        newest_restored=newest_before(restored, coverage),
+    )
+    fetching = _Fetching(store, rules)
     fetching.keeps_listed = any(subscriber.discover for subscriber in subscribers)
     planned = sum(fetch_batch.requests for fetch_batch in fetch_batches)
     notice(f"asking arXiv for {counted(len(queries), 'keyword')}: about {counted(planned, 'request')}")
@@ -100,47 +99,14 @@ async def fetch(
     return fetching.report()
 
 
-def _newest_before(restored: Restored | None, coverage: Mapping[str, Coverage]) -> str | None:
-    """Returns the newest paper of a restored state, as long as nothing was fetched since.
-
-    A keyword that is not in the copy may have been followed after the copy was made. All papers announced
-    since then are new for it, whenever they were submitted. Returns "" if the copy has no papers, and `None`
-    if the state was not restored.
-    """
-    moment = restored.noticed_at if restored else None
-    if moment is None or any(one.covered_at > moment for one in coverage.values()):
-        return None
-    return max((one.newest for one in coverage.values()), default="")
-
-
-class _Held(NamedTuple):
-    """A paper and the queries that it matches, none of them if an earlier fetch stored the hits already."""
-
-    fingerprint: bytes
-    matched: Matched
-    is_match: bool
-
-
 class _Fetching:
     """One fetch, and the data that its fetch batches share."""
 
-    def __init__(
-        self,
-        store: FetchStore,
-        known: Mapping[str, frozenset[ArxivId]],
-        coverage: Mapping[str, Coverage],
-        now: datetime,
-        lookback: timedelta,
-        newest_restored: str | None,
-    ) -> None:
+    def __init__(self, store: FetchStore, rules: NewPapers) -> None:
         self._store = store
-        self._newest_restored = newest_restored
-        self._known = known
-        self._coverage = coverage
-        self._now = now
-        self._lookback = lookback
+        self._rules = rules
         # The newest paper of all answers so far.
-        self._newest = max((one.newest for one in coverage.values()), default="")
+        self._newest = max((one.newest for one in rules.coverage.values()), default="")
         self._newest_before = self._newest
         self.keeps_listed = False
         self._papers_new = 0
@@ -192,7 +158,7 @@ class _Fetching:
         for _ in range(2):
             try:
                 papers = await source.search(batch, window)
-                held = await asyncio.to_thread(self._hold, batch, papers)
+                held = await asyncio.to_thread(match_papers, self._store, batch, papers)
                 self._judge(source, batch, window, papers, [one.matched for one in held if one.is_match])
             except SourceError as error:
                 self._doubts.setdefault(f"{source.name}: {error}", error)
@@ -212,37 +178,20 @@ class _Fetching:
             self._silent[source.name] = None
         return False
 
-    def _hold(self, batch: Sequence[Query], papers: Sequence[Paper]) -> "tuple[_Held, ...]":
-        """Matches each paper with the queries, unless an earlier fetch did and nothing has changed."""
-        examined = self._store.examined(query.key for query in batch)
-        index: QueryIndex | None = None
-        held: list[_Held] = []
-        for paper in papers:
-            fingerprint = _fingerprint(paper)
-            is_match = examined.get(fingerprint)
-            keys: tuple[str, ...] = ()
-            if is_match is None:
-                index = index or QueryIndex(batch)
-                keys = tuple(match.query.key for match in index.matches(paper))
-            matched = Matched(paper=paper, query_keys=keys)
-            held.append(_Held(fingerprint, matched, bool(keys) if is_match is None else is_match))
-        return tuple(held)
-
-    def _record(self, batch: Sequence[Query], held: "Sequence[_Held]", window: Window) -> int:
+    def _record(self, batch: Sequence[Query], held: Sequence[Held], window: Window) -> int:
         """Stores the papers, and returns how many are new."""
-        now = window.until
-        covered = [one.covered_at for query in batch if (one := self._coverage.get(query.key))]
-        if not self._news(batch, [one.matched.paper for one in held if one.is_match]):
-            now = covered_without_news(max(covered, default=_LONG_AGO), now)
-        self._newest = max(self._newest, _newest_whole([one.matched.paper for one in held], window, now))
-        timely = [(one, self._in_time(one.matched)) for one in held]
+        rules, now = self._rules, window.until
+        if not self._news(batch, [one.matched for one in held if one.is_match]):
+            now = covered_without_news(max(rules.covered_at(batch), default=_LONG_AGO), now)
+        self._newest = max(self._newest, newest_whole([one.matched.paper for one in held], window, now))
+        timely = [(one, rules.in_time(one.matched)) for one in held]
         found = [matched for _, matched in timely if matched.query_keys or matched.past_keys]
-        since_copy = [matched for matched in found if self._is_since_copy(matched.paper)]
-        before = [matched for matched in found if not self._is_since_copy(matched.paper)]
-        since = max(window.announced_since, self._now - self._lookback)
+        since_copy = [matched for matched in found if rules.is_since_copy(matched.paper)]
+        before = [matched for matched in found if not rules.is_since_copy(matched.paper)]
+        since = max(window.announced_since, rules.now - rules.lookback)
         searched = {query.key: since for query in batch}
         # The first call of `record` ends the first look-back of a keyword.
-        newest = self._newest_restored or "" if since_copy else self._newest
+        newest = rules.newest_restored or "" if since_copy else self._newest
         papers_new = self._store.record(before, covered=searched, now=now, newest=newest)
         if since_copy:
             papers_new += self._store.record(since_copy, covered=searched, now=now, newest=self._newest)
@@ -259,37 +208,9 @@ class _Fetching:
         fresh = [
             paper
             for paper in papers
-            if self._is_recent(paper) and announcement_order(paper.id) > self._newest_before
+            if self._rules.is_recent(paper) and announcement_order(paper.id) > self._newest_before
         ]
-        self._store.keep_listed(fresh, now=self._now)
-
-    def _in_time(self, matched: Matched) -> Matched:
-        """Returns the paper with the queries for which it is new, and those for which it is of the past.
-
-        Older papers are not stored, since some sources have more of them than others.
-        """
-        news, past = [], []
-        paper = matched.paper
-        for key in matched.query_keys:
-            one = self._coverage.get(key)
-            if one is None:
-                is_news = self._is_recent(paper) or self._is_since_copy(paper)
-            else:
-                is_news = one.is_news(paper, self._now, self._lookback)
-            if is_news:
-                news.append(key)
-            elif self._is_recent(paper):
-                past.append(key)
-        return Matched(paper=paper, query_keys=tuple(news), past_keys=tuple(past))
-
-    def _is_since_copy(self, paper: Paper) -> bool:
-        """Whether the state was restored, and the paper may have been announced after the copy was made."""
-        if not self._newest_restored:
-            return self._newest_restored is not None and self._is_recent(paper)
-        return announcement_order(paper.id) > self._newest_restored
-
-    def _is_recent(self, paper: Paper) -> bool:
-        return not paper.submitted_at or paper.submitted_at >= self._now - self._lookback
+        self._store.keep_listed(fresh, now=self._rules.now)
 
     def _judge(
         self,
@@ -300,57 +221,39 @@ class _Fetching:
         matched: Sequence[Matched],
     ) -> None:
         """Raises `Unbelievable` or `MissingNews` if the answer does not fit what is known."""
-        known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
-        # A keyword that was never fetched, or was not followed for a while, is not expected to find papers.
-        covered = (one.covered_at for query in batch if (one := self._coverage.get(query.key)))
-        span = announcements_between(window.until - self._lookback, window.until)
+        rules = self._rules
+        span = announcements_between(window.until - rules.lookback, window.until)
         doubt = inconsistency(
             papers,
             matched=[one.paper for one in matched],
-            known=self._expected_again(batch) if source.lists_again else (),
+            known=rules.expected_again(batch) if source.lists_again else (),
             is_exact=source.lists_again and all(map(is_asked_exactly, batch)),
             window=window,
         )
         if doubt:
             raise Unbelievable(source.name, doubt)
         missing = missing_news(
-            news=self._news(batch, [one.paper for one in matched]),
-            usual=len(known) / max(1, len(span)),
-            since=min(covered, default=window.until),
+            news=self._news(batch, matched),
+            usual=len(rules.known_of(batch)) / max(1, len(span)),
+            since=min(rules.covered_at(batch), default=window.until),
             until=window.until,
         )
         if missing:
             raise MissingNews(source.name, missing)
 
-    def _news(self, batch: Sequence[Query], papers: Sequence[Paper]) -> int:
-        """Counts unknown papers that are within the look-back or later than the newest paper."""
-        known = {id_ for query in batch for id_ in self._known.get(query.key, ())}
-        since = self._now - self._lookback
-        return sum(
-            1
-            for paper in papers
-            if paper.id not in known
-            and (
-                paper.submitted_at is None
-                or paper.submitted_at >= since
-                or "" < self._newest < announcement_order(paper.id)
-            )
-        )
-
-    def _expected_again(self, batch: Sequence[Query]) -> set[ArxivId]:
-        """Returns the known papers that a complete list must contain. Comments change, and do not count."""
-        steady = (query for query in batch if not asks_for_remarks(query))
-        return {id_ for query in steady for id_ in self._known.get(query.key, ())}
+    def _news(self, batch: Sequence[Query], matched: Sequence[Matched]) -> int:
+        return self._rules.count(batch, [one.paper for one in matched], newest=self._newest)
 
     @property
     def _is_clock_wrong(self) -> bool:
         return any(isinstance(error, WrongClock) for error in self._doubts.values())
 
     def _clock_notes(self) -> list[str]:
-        last = max((one.covered_at for one in self._coverage.values()), default=self._now)
-        if last <= self._now + _CLOCK_JITTER:
+        now = self._rules.now
+        last = max((one.covered_at for one in self._rules.coverage.values()), default=now)
+        if last <= now + _CLOCK_JITTER:
             return []
-        said = f"the clock of this machine says {self._now:%F %R} UTC, which is before the last fetch"
+        said = f"the clock of this machine says {now:%F %R} UTC, which is before the last fetch"
         return [f"{said} at {last:%F %R} UTC; nothing is lost, but look at the clock (or at --now)"]
 
     def report(self) -> FetchReport:
@@ -372,34 +275,6 @@ class _Fetching:
             missing_at=self._missing_at,
             is_clock_wrong=self._is_clock_wrong,
         )
-
-
-def _fingerprint(paper: Paper) -> bytes:
-    """Includes the version of this program, because another version may match differently."""
-    return hashlib.blake2b(f"{__version__} {paper!r}".encode(), digest_size=16).digest()
-
-
-def _newest_whole(papers: Sequence[Paper], window: Window, now: datetime) -> str:
-    """Returns the place in the order of announcements up to which these papers are complete.
-
-    Shortly after an announcement, arXiv may not show all of its papers yet. The place is then the beginning
-    of the previous announcement.
-    """
-    if not announcements_between(window.until - INDEX_LAG, window.until):
-        return max((_place(paper, now) for paper in papers), default="")
-    before = last_announcement(window.until - INDEX_LAG)
-    places = (
-        _place(paper, now)
-        for paper in papers
-        if paper.submitted_at and earliest_announcement(paper.submitted_at) == before
-    )
-    return min(filter(None, places), default="")
-
-
-def _place(paper: Paper, now: datetime) -> str:
-    """Returns the place in the order of announcements; "" for an identifier of a future month."""
-    place = announcement_order(paper.id)
-    return place if place[:4] <= f"{now + _CLOCK_SLACK:%y%m}" else ""
 
 
 def _listed(queries: Sequence[Query]) -> str:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from digest.keywords import query
 from digest.keywords.index import Match, QueryIndex
 from digest.model.paper import Paper
-from digest.pipeline import fetch as fetch_module
+from digest.pipeline import match_papers
 from digest.pipeline.compose import compose
 from digest.pipeline.fetch import FetchReport, fetch
 from digest.storage.sqlite.store import SqliteStore
@@ -43,7 +43,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> list[Paper]:
             papers.append(paper)
             return super().matches(paper)
 
-    monkeypatch.setattr(fetch_module, "QueryIndex", Watched)
+    monkeypatch.setattr(match_papers, "QueryIndex", Watched)
     return papers
 
 
