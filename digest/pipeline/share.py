@@ -6,7 +6,6 @@ The process that coordinates all shares may be another one: nothing here knows w
 import asyncio
 import logging
 import re
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,6 +22,7 @@ from digest.pipeline.plan import ComposeReport, DueSubscriber
 from digest.pipeline.policy import LEASE, Decision, domain_of, retry_at
 from digest.pipeline.receipt_writer import ReceiptWriter
 from digest.pipeline.rendering import RenderedMessage, Write, draft
+from digest.pipeline.sending_limits import SendingLimits
 from digest.storage.delivery_stores import DeliverStore
 from digest.storage.rate_limit import UNLIMITED, Limits
 from digest.storage.values import DeliveryResult, MailingState
@@ -140,16 +140,13 @@ class Share:
         self._stop = stop
         self._sessions = sessions
         self._composer = composer
-        self._limits = limits
+        self._limits = SendingLimits(store, limits, clock, stop)
         self._holder = holder
-        self._began = clock(), time.monotonic()
         self._lease = ClaimLease(store, holder)
         self._receipt_writer = ReceiptWriter(store, clock, stop, sessions=sessions, holder=holder)
         self._held: set[int] = set()
         self._claiming: asyncio.Future[Sequence[RenderedMessage]] | None = None
         self._returned: list[RenderedMessage] = []
-        self._turn = asyncio.Lock()
-        self._limited_until: datetime | None = None
         self._state_error: StateError | None = None
         self._is_composing = False
         self._has_new = asyncio.Event()
@@ -161,6 +158,7 @@ class Share:
         queue: _Queue = asyncio.Queue(maxsize=self._sessions)
         self._working, self._has_ended_well = 0, False
         self._is_composing = self._composer is not None
+        await self._limits.begin()
         try:
             async with asyncio.TaskGroup() as group:
                 composing = group.create_task(self._compose())
@@ -180,7 +178,7 @@ class Share:
         return RoundResult(
             failures=failures,
             tried=sum(end is not None for end in ended),
-            limited_until=self._limited_until,
+            limited_until=self._limits.used_up_until,
             state_error=self._state_error,
         )
 
@@ -270,7 +268,10 @@ class Share:
         try:
             async with self._transport.session() as session:
                 while one is not None and await self._may_go():
-                    await self._handle(session, one)
+                    try:
+                        await self._handle(session, one)
+                    finally:
+                        await self._limits.conclude()
                     one = await self._next(queue)
         except ServerUnavailable as error:
             self._working -= 1
@@ -311,20 +312,7 @@ class Share:
         """
         if not self._lease.is_certain and not await self._has_lease():
             return False
-        if not self._limits.are_set:
-            return not self._is_ended
-        async with self._turn:  # one session waits for all
-            while not self._is_ended:
-                now = self._now()
-                turn = await asyncio.to_thread(self._store.reserve_sending, self._limits, now=now)
-                if turn.is_spent:
-                    self._limited_until = now + turn.wait
-                elif not turn.wait:
-                    return True
-                else:
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._stop.wait(), turn.wait.total_seconds())
-        return False
+        return await self._limits.wait(lambda: self._is_ended)
 
     async def _has_lease(self) -> bool:
         """Waits until it is certain that no other host sends what was claimed here. False: it may do so."""
@@ -338,13 +326,8 @@ class Share:
 
     @property
     def _is_ended(self) -> bool:
-        is_limited = self._limited_until is not None
+        is_limited = self._limits.used_up_until is not None
         return is_limited or self._coordinator.is_ended or self._stop.is_set()
-
-    def _now(self) -> datetime:
-        """Returns the current moment by a running clock: `clock` may be fixed (`--now`)."""
-        began_at, began = self._began
-        return began_at + timedelta(seconds=time.monotonic() - began)
 
     async def _handle(self, session: Session, one: RenderedMessage) -> None:
         if one.outgoing is None:

@@ -88,10 +88,18 @@ class RateStore(Protocol):
         ...
 
     def reserve_sending(self, limits: Limits, *, now: datetime) -> Turn:
-        """Counts a mail that is handed over at `now`, unless the limits make it wait.
+        """Counts a mail that is handed over from `now` on, unless the limits make it wait.
 
         Call it for every attempt: providers count attempts, whatever their result.
         """
+        ...
+
+    def conclude_sending(self, *, now: datetime) -> None:
+        """Stores that the server answered to one of the counted mails, or that its session failed."""
+        ...
+
+    def clock_lead(self) -> tuple[timedelta, timedelta]:
+        """Returns how far the clock of all hosts is ahead of this host's clock, at least and at most."""
         ...
 
 

@@ -55,7 +55,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
     "source_fetch": _columns(number="last_hit", text="source", moment="began_at ended_at"),
     "last_fetch": _columns(moment="began_at failed_at", bytes="queries", flag="is_missing brought_papers"),
     "examined": _columns(bytes="queries matching others"),
-    "sending": _columns(number="number", moment="at"),
+    "sending": _columns(number="number", moment="at", flag="is_open"),
     "listed_paper": _columns(
         number="number", text="arxiv_id", paper="row", moment="listed_at", flag="is_used"
     ),

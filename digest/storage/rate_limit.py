@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 
+LONGEST = timedelta(minutes=15)
+"""How long a server may take for a mail. After that, whoever sent it is gone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -38,7 +41,9 @@ class Turn:
 def turn_for(limits: Limits, *, now: datetime, nth_last: Callable[[int], datetime | None]) -> Turn:
     """Returns the turn of the next mail.
 
-    `nth_last(n)` is when the last mail but `n` - 1 was handed over, or `None` if there were fewer than `n`.
+    `nth_last(n)` is when the server answered to the last mail but `n` - 1; `now` if it has not answered yet;
+    `None` if there were fewer than `n`. A mail arrives after it was counted and before the server answers to
+    it: so no span in which the server counts has more than the limit, however long a mail is on its way.
     """
     day = _wait(limits.per_day, DAY, now, nth_last)
     return Turn(wait=max(day, _wait(limits.per_minute, MINUTE, now, nth_last)), is_spent=day > timedelta(0))

@@ -1,11 +1,19 @@
 """The mails of the last day, which the limits of a provider count over all hosts."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.locks import Lock, hold, last_number
-from digest.storage.rate_limit import DAY, MINUTE, Limits, Turn, turn_for
+from digest.storage.rate_limit import DAY, LONGEST, MINUTE, Limits, Turn, turn_for
+
+_CONCLUDED = """
+UPDATE sending
+SET is_open = false,
+    at = greatest(%s, (SELECT at FROM sending former WHERE former.number = sending.number - 1))
+WHERE number = (SELECT min(number) FROM sending WHERE is_open)
+"""
+"""It does not matter which: so the rows stay in the order of their times, and those that are open last."""
 
 
 class RateLimit(Part):
@@ -36,10 +44,13 @@ class RateLimit(Part):
     def reserve_sending(self, limits: Limits, *, now: datetime) -> Turn:
         with self._connection.transaction() as db:
             hold(db, Lock.SENDING)
+            db.execute(
+                "UPDATE sending SET is_open = false, at = %s WHERE is_open AND at < %s", [now, now - LONGEST]
+            )
             last = last_number(db, "sending")
 
             def nth_last(count: int) -> datetime | None:
-                return _at(db, last - count + 1)
+                return _at(db, last - count + 1, now)
 
             last_at = nth_last(1) or now
             if last_at > now + MINUTE:  # the clock was set back
@@ -48,7 +59,7 @@ class RateLimit(Part):
             turn = turn_for(limits, now=now, nth_last=nth_last)
             if not turn.wait:
                 at = max(now, last_at).astimezone(UTC)
-                db.execute("INSERT INTO sending VALUES (%s, %s)", [last + 1, at])
+                db.execute("INSERT INTO sending VALUES (%s, %s, true)", [last + 1, at])
                 db.execute(
                     """
                     DELETE FROM sending
@@ -58,7 +69,17 @@ class RateLimit(Part):
                 )
             return turn
 
+    def conclude_sending(self, *, now: datetime) -> None:
+        with self._connection.transaction() as db:
+            hold(db, Lock.SENDING)
+            db.execute(_CONCLUDED, [now.astimezone(UTC)])
 
-def _at(db: Database, number: int) -> datetime | None:
-    rows = db.execute("SELECT at FROM sending WHERE number = %s", [number]).fetchall()
-    return rows[0][0] if rows else None
+    def clock_lead(self) -> tuple[timedelta, timedelta]:
+        before = datetime.now(UTC)
+        there: datetime = self._connection.one("SELECT clock_timestamp()")
+        return there - datetime.now(UTC), there - before
+
+
+def _at(db: Database, number: int, now: datetime) -> datetime | None:
+    rows = db.execute("SELECT at, is_open FROM sending WHERE number = %s", [number]).fetchall()
+    return (now if rows[0][1] else rows[0][0]) if rows else None

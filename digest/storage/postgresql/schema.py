@@ -127,8 +127,16 @@ M001 = (
         seen_at timestamptz NOT NULL
     )
     """,
-    # A row for each mail that was handed over while a limit was set, in this order and without gaps.
-    "CREATE TABLE sending (number bigint PRIMARY KEY, at timestamptz NOT NULL)",
+    # A row for each mail that was handed over while a limit was set, in this order and without gaps. is_open:
+    # the server has not answered yet, and `at` is when the mail was counted; such rows are the last ones.
+    """
+    CREATE TABLE sending (
+        number bigint PRIMARY KEY,
+        at timestamptz NOT NULL,
+        is_open boolean NOT NULL DEFAULT false
+    )
+    """,
+    "CREATE INDEX open_sending ON sending (number) WHERE is_open",
     # Who waits for a preview of a keyword. query: a hash of its key. place: what has few places, as a
     # network. visitor: tells the pages of one place apart.
     """

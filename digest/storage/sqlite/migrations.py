@@ -850,3 +850,10 @@ def m036_ended_sessions(db: Database) -> None:
     db.execute(
         "CREATE TABLE ended_session (session TEXT PRIMARY KEY, until_at TEXT NOT NULL) STRICT, WITHOUT ROWID"
     )
+
+
+@migrations()
+def m037_open_sendings(db: Database) -> None:
+    """Mails to which the server has not answered yet, for the limits of a provider: the last rows."""
+    db.execute("ALTER TABLE sending ADD COLUMN is_open INTEGER NOT NULL DEFAULT 0")
+    db.execute("CREATE INDEX open_sending ON sending (number) WHERE is_open")
