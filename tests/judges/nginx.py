@@ -3,17 +3,14 @@
 import os
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from socket import create_connection, create_server
 
 from tests.judges.presence import requires
+from tests.judges.proxies import DOCS, await_port, free_port
 from tests.processes import started
 from tests.waiting import LIMIT
-
-DOC = Path(__file__).parents[2] / "docs" / "admin.md"
 
 _SETTINGS = """
 daemon off;
@@ -43,41 +40,28 @@ CARELESS = "location /admin { proxy_pass http://127.0.0.1:8346; }"
 """It asks nobody who they are, and passes on what they send."""
 
 
-def documented() -> str:
-    """The first recipe for nginx in the docs."""
-    block = re.search(r"```nginx\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
-    assert block
-    return block[1]
+def documented() -> tuple[str, ...]:
+    """The recipes for nginx in the docs: with a file of users, and with oauth2-proxy."""
+    return tuple(
+        re.findall(r"```nginx\n(.*?)```", (DOCS / "admin.md").read_text(encoding="utf-8"), re.DOTALL)
+    )
 
 
 @contextmanager
-def nginx(folder: Path, *, public: int, admin: int, location: str) -> Iterator[str]:
-    """The address that it listens at; grace signs in with the password `hopper`."""
+def nginx(folder: Path, *, public: int, admin: int, location: str, oauth2: int = 0) -> Iterator[str]:
+    """The address that it listens at; grace signs in with the password `hopper`, or at a port for OAuth 2."""
     requires("nginx", "openssl")
-    with create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     done = subprocess.run(
         ["openssl", "passwd", "-apr1", "hopper"], capture_output=True, text=True, check=True, timeout=LIMIT
     )
     (folder / "administrators").write_text(f"grace:{done.stdout}")
     location = location.replace("/etc/nginx/digest-administrators", str(folder / "administrators"))
     location = location.replace("127.0.0.1:8346", f"127.0.0.1:{admin}")
+    location = location.replace("127.0.0.1:4180", f"127.0.0.1:{oauth2}")
     user = "user root;" if os.geteuid() == 0 else ""  # the folder of the test is private
     settings = _SETTINGS.format(user=user, folder=folder, port=port, public=public, location=location)
     (folder / "nginx.conf").write_text(settings)
-    with started("nginx", "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")):
-        _await(port)
+    with started("nginx", "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")) as process:
+        await_port(port, process)
         yield f"http://127.0.0.1:{port}"
-
-
-def _await(port: int) -> None:
-    end = time.monotonic() + LIMIT
-    while True:
-        try:
-            create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
-        else:
-            return
