@@ -20,7 +20,7 @@ from tests.judges.nginx import CARELESS, documented, nginx
 pytestmark = pytest.mark.long
 
 SIGNED_IN = {"Authorization": encode_basic_auth("grace", "hopper")}
-FORGED = ({}, GRACE, {"x-remote-user": "grace"}, {"X_Remote_User": "grace"})
+FORGED: tuple[dict[str, str], ...] = ({}, GRACE, {"x-remote-user": "grace"}, {"X_Remote_User": "grace"})
 PATHS = (
     "/admin",
     "/admin/",
