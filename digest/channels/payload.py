@@ -7,6 +7,7 @@ from typing import Any
 from digest.channels.base import Post
 from digest.config.parsing import CHANNEL
 from digest.mail.rendering.richtext import RichText
+from digest.model.digest import Digest
 from digest.model.paper import Paper
 
 VERSION = 1
@@ -16,20 +17,27 @@ VERSION = 1
 def payload(post: Post) -> bytes:
     """The same bytes for each attempt at the same mailing."""
     digest = post.digest
-    names = dict(digest.names)
     data = {
         "id": post.token,
         "channel": digest.email.removeprefix(CHANNEL),
         "title": post.title,
+        "page": post.page,
+        **digest_fields(digest),
+    }
+    whole = {"type": "digest", "version": VERSION, "timestamp": _moment(digest.planned_at), "data": data}
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def digest_fields(digest: Digest) -> dict[str, Any]:
+    """What a digest has, wherever it goes."""
+    names = dict(digest.names)
+    return {
         "date": digest.dated_on.isoformat(),
         "is_first": digest.is_first,
-        "page": post.page,
         "keywords": [{"keyword": text, "name": names.get(text)} for text in digest.keywords],
         "papers": [{**_paper(entry.paper), "keywords": list(entry.keywords)} for entry in digest.entries],
         "revisions": [{**_paper(one.paper), "from_version": one.from_version} for one in digest.revisions],
     }
-    whole = {"type": "digest", "version": VERSION, "timestamp": _moment(digest.planned_at), "data": data}
-    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _paper(paper: Paper) -> dict[str, Any]:

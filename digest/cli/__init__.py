@@ -20,7 +20,7 @@ from digest import __version__
 from digest.cli import (
     audit,
     backup,
-    bounces,
+    bounce,
     channels,
     check,
     choosing,
@@ -44,6 +44,7 @@ from digest.cli import (
     status,
     subscribers,
     subscriptions,
+    suppressions,
     web,
     why,
 )
@@ -121,7 +122,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
     "Interests": (interests.like, interests.dislike, interests.interests),
     "State": (backup.backup,),
-    "Returned mail": (bounces.bounce, bounces.suppressions, bounces.resume),
+    "Returned mail": (bounce.bounce, suppressions.suppressions, suppressions.resume),
 }
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:

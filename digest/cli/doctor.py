@@ -48,7 +48,7 @@ def doctor(
     findings = asyncio.run(_examine(context_of(ctx), email, is_printed=not as_json, is_pinged=ping))
     code = exit_code(findings)
     if as_json:
-        print_object(as_object(findings, code))
+        print_object({"exit_code": code, "findings": as_objects(findings)})
     else:
         typer.echo(_summary(findings))
     raise typer.Exit(code)
@@ -106,15 +106,11 @@ def print_finding(console: "Console", finding: "Finding") -> None:
     console.print(row)
 
 
-def as_object(findings: "Iterable[Finding]", code: int) -> dict[str, object]:
-    """The object that `--json` prints."""
-    return {
-        "exit_code": code,
-        "findings": [
-            {"name": one.name, "verdict": one.verdict, "said": one.said, "remedy": one.remedy}
-            for one in findings
-        ],
-    }
+def as_objects(findings: "Iterable[Finding]") -> list[dict[str, str]]:
+    """The findings as `--json` prints them."""
+    return [
+        {"name": one.name, "verdict": one.verdict, "said": one.said, "remedy": one.remedy} for one in findings
+    ]
 
 
 def _summary(findings: "tuple[Finding, ...]") -> str:

@@ -19,7 +19,7 @@ _STANDARD = Path("-")
 _SHOWN = 10
 
 
-def export_subscribers(settings: "Settings", path: Path, form: "Form | None") -> None:
+def export_subscribers(settings: "Settings", path: Path, form: "Form | None", *, as_json: bool) -> None:
     """Writes all entries to the file, or to standard output for `-`."""
     from digest.cli.export import write_file
     from digest.service.directory import directory_of
@@ -34,7 +34,9 @@ def export_subscribers(settings: "Settings", path: Path, form: "Form | None") ->
         return
     # Without a byte order mark some spreadsheets take UTF-8 for another encoding.
     write_file(path, f"\ufeff{text}" if form is Form.CSV else text)
-    typer.echo(f"Wrote {counted(len(entries), 'subscriber')} to {path.absolute()}.")
+    line = f"Wrote {counted(len(entries), 'subscriber')} to {path.absolute()}."
+    fields = {"path": str(path.absolute()), "format": form.value, "subscribers": len(entries)}
+    tell([line], fields, as_json=as_json)
 
 
 def import_subscribers(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
+from digest.cli.json_output import print_object
+from digest.cli.options import AsObject
 from digest.mail.citations import Format
 
 if TYPE_CHECKING:
@@ -38,20 +40,31 @@ def export(
             show_default=False,
         ),
     ] = None,
+    as_json: AsObject = False,
 ) -> None:
     """Write papers as references: BibTeX, RIS, CSL-JSON or Markdown.
 
     Papers come from the state, in the order of the arguments. If a paper was never fetched, the command asks
-    arXiv for it. Nothing is marked as seen.
+    arXiv for it. Nothing is marked as seen. With [b]--json[/b] and without a file, the references are in the
+    object.
     """
     from digest.mail.citations.writer import write_references
 
     papers = _papers(context_of(ctx).settings(), _parsed(arxiv_ids))
     text = write_references(papers, form)
-    if output is None:
-        typer.echo(text.encode(), nl=False)  # UTF-8, as in a file, whatever the encoding of the terminal
-    else:
+    if output is not None:
         write_file(output, text)
+    if as_json:
+        print_object(
+            {
+                "format": form.value,
+                "path": output and str(output.absolute()),
+                "papers": [{"id": one.id, "version": one.version, "title": one.title} for one in papers],
+                "references": text if output is None else None,
+            }
+        )
+    elif output is None:
+        typer.echo(text.encode(), nl=False)  # UTF-8, as in a file, whatever the encoding of the terminal
 
 
 def _parsed(texts: "Sequence[str]") -> "list[ArxivId]":

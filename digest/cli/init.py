@@ -19,7 +19,7 @@ from digest.cli.init_questions import (
     parse_provider,
     parse_provider_or_host,
 )
-from digest.cli.options import Followed
+from digest.cli.options import AsObject, Followed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,12 +69,15 @@ def init(
         ),
     ] = None,
     folder: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write to.")] = Path(),
+    as_json: AsObject = False,
 ) -> None:
     """Ask a few questions, write digest.toml and subscribers.toml, and check them.
 
-    Each option answers its question in advance. Without a terminal, nothing is asked: then [b]--email[/b]
-    and [b]--keyword[/b] are required, and all others have defaults. No file is ever overwritten.
+    Each option answers its question in advance. Without a terminal, and with [b]--json[/b], nothing is asked:
+    [b]--email[/b] and [b]--keyword[/b] are required then, and all others have defaults. No file is ever
+    overwritten.
     """
+    from digest.cli.init_report import print_checks, print_json, print_next
     from digest.cli.setup import install, refuse_folder, refuse_to_overwrite
     from digest.errors import ConfigurationError
 
@@ -82,7 +85,7 @@ def init(
     refuse_folder(folder)
     given = _Given(email, tuple(keyword or ()), at, timezone, provider, host, port, username, password_file)
     _check_given(given, folder)
-    questions = Questions()
+    questions = Questions(is_asking=not as_json and sys.stdin.isatty())
     try:
         answers = _answers(questions, given, folder)
         install(folder, answers)
@@ -90,10 +93,13 @@ def init(
         if command := questions.command(folder):
             typer.echo(f"\nTo continue with your answers: {command}", err=True)
         raise
+    if as_json:
+        print_json(folder, answers)
+        return
     typer.echo(f"\nWrote digest.toml and subscribers.toml in {folder.absolute()}.")
     is_ready = _settle_password(folder, answers)
-    _check(folder)
-    _print_next(folder, answers, is_ready=is_ready)
+    print_checks(folder)
+    print_next(folder, answers, is_ready=is_ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +177,7 @@ def _server(questions: Questions, given: _Given, email: str, folder: Path) -> "M
 
     provider, host, port = given.provider, given.host, given.port
     if provider is None and host is None:
-        if sys.stdin.isatty():
+        if questions.is_asking:
             typer.echo("Mails go to a mail server, or into a Maildir on this machine.")
             typer.echo(f"Providers: {', '.join(PROVIDERS)}")
         question = "Provider, host of your mail server, or none"
@@ -203,10 +209,11 @@ def _server(questions: Questions, given: _Given, email: str, folder: Path) -> "M
 
 def _settle_password(folder: Path, answers: "Answers") -> bool:
     """Whether the password file exists. At a terminal, asks for the password and writes it."""
+    from digest.cli.init_report import password_file_of
     from digest.cli.setup import write_password
     from digest.errors import ConfigurationError
 
-    file = _password_file(folder, answers)
+    file = password_file_of(folder, answers)
     if file is None:
         return True
     if file.exists() or not sys.stdin.isatty():
@@ -225,48 +232,3 @@ def _settle_password(folder: Path, answers: "Answers") -> bool:
         typer.echo(f"error: {error}", err=True)
         return False
     return True
-
-
-def _check(folder: Path) -> None:
-    import os
-
-    from digest.cli.doctor import print_finding
-    from digest.cli.doctor_checks.run_all import examine_here
-    from digest.cli.output import screen
-    from digest.cli.setup import CONFIG
-
-    typer.echo("\nChecks of this machine:")
-    console = screen()
-    for finding in examine_here(folder / CONFIG, os.environ):
-        print_finding(console, finding)
-
-
-def _print_next(folder: Path, answers: "Answers", *, is_ready: bool) -> None:
-    import shlex
-
-    from digest.cli.setup import CONFIG
-
-    is_here = folder.resolve() == Path.cwd()
-    command = "digest" if is_here else f"digest --config {shlex.quote(str(folder / CONFIG))}"
-    typer.echo("\nNext:")
-    if not is_ready and (file := _password_file(folder, answers)):
-        typer.echo(f"  write only the password into {file}; then: chmod 600 {shlex.quote(str(file))}")
-    typer.echo(f"  {command} doctor --send {answers.email}")
-    typer.echo("      checks everything, also the mail server and arXiv, and sends you a test mail")
-    typer.echo(f"  {command} run --dry-run")
-    typer.echo("      asks arXiv and shows what would be sent")
-    _print_service(folder.absolute(), answers)
-
-
-def _print_service(folder: Path, answers: "Answers") -> None:
-    """The commands that make it a service. There the password is a credential of systemd."""
-    typer.echo("  if both succeed, make it a service, as root:")
-    from digest.cli.init_service import service_lines
-
-    for line in service_lines(folder, _password_file(folder, answers)):
-        typer.echo(f"      {line}")
-
-
-def _password_file(folder: Path, answers: "Answers") -> Path | None:
-    named = answers.server.password_file if answers.server else None
-    return folder.absolute() / Path(named).expanduser() if named else None

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +11,10 @@ NONE = "none"
 
 
 class Questions:
-    """Asks for what no option answers. At a terminal, asks again until `parse` accepts the answer."""
+    """Asks for what no option answers, at a terminal, and again until `parse` accepts the answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_asking: bool) -> None:
+        self.is_asking = is_asking
         self._answers: list[tuple[str, str]] = []
         self._is_typed = False
 
@@ -29,13 +29,13 @@ class Questions:
         """The given answer, else the typed one, else the default. Raises `typer.BadParameter`."""
         if given is not None:
             answer = check(given, option, parse)
-        elif sys.stdin.isatty():
+        elif self.is_asking:
             answer = typer.prompt(
                 question, default=default, value_proc=lambda text: check(text.strip(), option, parse)
             )
             self._is_typed = True
         elif default is None:
-            raise typer.BadParameter("is required when standard input is not a terminal", param_hint=option)
+            raise typer.BadParameter("is required with --json, and without a terminal", param_hint=option)
         else:
             answer = check(default, option, parse)
         if answer:

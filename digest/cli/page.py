@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of, log_errors_only
-from digest.cli.options import Moment
+from digest.cli.json_output import tell
+from digest.cli.options import AsObject, Moment
 from digest.config.parsing import counted
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def page(
         bool, typer.Option("--html", metavar="", help="Write HTML instead of Markdown.")
     ] = False,
     now: Moment = None,
+    as_json: AsObject = False,
 ) -> None:
     """Write a "Daily Papers" page: for each keyword a table of its newest papers, at most 100.
 
@@ -60,17 +62,18 @@ def page(
     made = _made(settings, keywords, now or datetime.now(UTC))
     text = write_html(made) if as_html else write_markdown(made)
     papers = sum(len(section.papers) for section in made.sections)
+    is_changed = before is None or not says_the_same(before, text)
+    if is_changed:
+        _write(path, text)
     counts = f"{counted(len(keywords), 'keyword')}, {counted(papers, 'paper')}"
-    line = f"{path.absolute()}: {counts}"
-    if before is not None and says_the_same(before, text):
-        typer.echo(f"{line}; no new papers, the file is unchanged")
-        return
-    _write(path, text)
-    typer.echo(line)
-    if len(text.encode()) > _MOST_SHOWN and not as_html:
-        typer.echo(
+    unchanged = "" if is_changed else "; no new papers, the file is unchanged"
+    lines = [f"{path.absolute()}: {counts}{unchanged}"]
+    if is_changed and len(text.encode()) > _MOST_SHOWN and not as_html:
+        lines.append(
             "note: GitHub shows only the first 500 KiB; write several pages, each with -k or --subscriber"
         )
+    fields = {"path": str(path.absolute()), "keywords": len(keywords), "papers": papers}
+    tell(lines, {**fields, "is_changed": is_changed}, as_json=as_json)
 
 
 def _keywords(settings: "Settings", texts: Sequence[str], email: str | None) -> "tuple[Keyword, ...]":

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of, log_errors_only
-from digest.cli.options import Moment, Tried
+from digest.cli.json_output import tell
+from digest.cli.options import AsObject, Moment, Tried
 from digest.config.parsing import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from digest.config.settings import Settings
     from digest.model.digest import Digest
     from digest.storage.pipeline_stores import ComposeStore
@@ -29,14 +32,23 @@ def preview(
     ] = None,
     keyword: Tried = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="PATH", help="The HTML file to write.")
-    ] = Path("digest-preview.html"),
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="The HTML file to write. Default: digest-preview.html, and none with [b]--json[/b].",
+            show_default=False,
+        ),
+    ] = None,
     show: Annotated[bool, typer.Option("--open", metavar="", help="Open the file in the browser.")] = False,
     now: Moment = None,
+    as_json: AsObject = False,
 ) -> None:
     """Fetch now and write a digest as an HTML file. Nothing is sent or marked.
 
     For keywords, and for a subscriber without new papers, it shows the newest papers of the look-back.
+    With [b]--json[/b] it prints the digest.
     """
     import asyncio
     import os
@@ -49,28 +61,53 @@ def preview(
 
     if bool(email) == bool(keyword):
         raise typer.BadParameter("give either a subscriber's address, or keywords with -k")
-    if output.suffix.lower() not in {".html", ".htm"}:
+    if output is None and (show or not as_json):
+        output = Path("digest-preview.html")
+    if output and output.suffix.lower() not in {".html", ".htm"}:
         raise typer.BadParameter(f"{output}: must end in .html")
     log_errors_only(context)
     settings = load_settings(context_of(context).config, os.environ)
     subscriber = (
         subscriber_named(settings, email) if email else trial_subscriber(settings, tuple(keyword or ()))
     )
+    notes: list[str] = []
+    note = notes.append if as_json else _print_note
     for followed in subscriber.keywords:
         for caution in cautions(followed.query):
-            typer.echo(f"note: {caution}", err=True)
+            note(caution)
     writer = build_mail_writer(writer_setup_for(settings))
-    digest, is_next = asyncio.run(_compose(settings, subscriber, now or datetime.now(UTC)))
+    digest, is_next = asyncio.run(_compose(settings, subscriber, now or datetime.now(UTC), note))
     if digest is None:
-        typer.echo(f"no paper of the last {settings.arxiv.lookback_days} days matches; no file was written")
-        return
-    _write(writer.rendered(digest).html, output)
-    if email and not is_next:
-        typer.echo(f"{email} has no new papers; this digest shows the newest ones")
-    count = len(digest.entries)
-    typer.echo(f"{counted(count, 'paper')} written to {output.resolve()}")
-    if show:
+        output = None
+    lines = _told(digest, output, settings.arxiv.lookback_days)
+    if digest and output:
+        _write(writer.rendered(digest).html, output)
+    if digest and email and not is_next:
+        lines.insert(0, f"{email} has no new papers; this digest shows the newest ones")
+    fields = _as_object(subscriber, digest, output, is_next=is_next)
+    tell(lines, {**fields, "notes": notes}, as_json=as_json)
+    if show and output:
         webbrowser.open(output.resolve().as_uri())
+
+
+def _told(digest: "Digest | None", output: Path | None, days: int) -> list[str]:
+    if digest is None:
+        return [f"no paper of the last {days} days matches; no file was written"]
+    count = counted(len(digest.entries), "paper")
+    return [f"{count} written to {output.resolve()}" if output else f"{count}; no file was written"]
+
+
+def _as_object(
+    subscriber: "Subscriber", digest: "Digest | None", output: Path | None, *, is_next: bool
+) -> dict[str, object]:
+    from digest.channels.payload import digest_fields
+
+    return {
+        "email": None if subscriber.email == _NOBODY else subscriber.email,
+        "is_next": is_next,
+        "digest": digest and digest_fields(digest),
+        "path": output and str(output.resolve()),
+    }
 
 
 def trial_subscriber(settings: "Settings", keywords: tuple[str, ...]) -> "Subscriber":
@@ -87,8 +124,12 @@ def trial_subscriber(settings: "Settings", keywords: tuple[str, ...]) -> "Subscr
     )
 
 
+def _print_note(text: str) -> None:
+    typer.echo(f"note: {text}", err=True)
+
+
 async def _compose(
-    settings: "Settings", subscriber: "Subscriber", now: datetime
+    settings: "Settings", subscriber: "Subscriber", now: datetime, note: "Callable[[str], None]"
 ) -> "tuple[Digest | None, bool]":
     """The digest for now; else (second value false) that of a new subscriber with these keywords."""
     from digest.cli.state_access import open_asking, progress
@@ -101,7 +142,7 @@ async def _compose(
     lookback = timedelta(days=settings.arxiv.lookback_days)
     with open_copy(settings.state) as store, progress() as notice:
         chosen = store.preferences_of(subscriber.email)
-        _print_choices(subscriber, chosen, now)
+        _tell_choices(subscriber, chosen, now, note)
         chosen = replace(chosen, left_at=None)
         subscriber = adapted(subscriber, chosen) or subscriber
         newcomer = replace(subscriber, email=_NOBODY)
@@ -120,18 +161,19 @@ async def _compose(
         return digest and in_order_of_interest(store, subscriber, digest), is_next
 
 
-def _print_choices(subscriber: "Subscriber", chosen: "Preferences", now: datetime) -> None:
+def _tell_choices(
+    subscriber: "Subscriber", chosen: "Preferences", now: datetime, note: "Callable[[str], None]"
+) -> None:
     """Online choices change the digest, or prevent that it is sent."""
     from digest.cli.subscribers import own_choices
 
     if chosen.left_at:
-        typer.echo(
-            f"note: {subscriber.email} unsubscribed {chosen.left_at:%Y-%m-%d} and gets no mail;"
-            f" `digest subscribe {subscriber.email}` subscribes them again",
-            err=True,
+        note(
+            f"{subscriber.email} unsubscribed {chosen.left_at:%Y-%m-%d} and gets no mail;"
+            f" `digest subscribe {subscriber.email}` subscribes them again"
         )
     if choices := own_choices(subscriber, chosen, now):
-        typer.echo(f"note: {choices}", err=True)
+        note(choices)
 
 
 def _digest(

@@ -1,4 +1,4 @@
-"""Functions that several commands use: arXiv's client, the search for a subscriber, the progress line."""
+"""Functions that several commands use: a subscriber, the state, arXiv's client, the progress line."""
 
 import logging
 import sys
@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING
 import typer
 
 from digest.config.parsing import address_key, is_channel, parse_address
-from digest.errors import ConfigurationError
+from digest.errors import ConfigurationError, StateError
 from digest.subscribers.entries import unknown_subscriber
 from digest.subscribers.subscriber import Subscriber
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from digest.config.settings import Settings
     from digest.model.paper import ArxivId, Paper
     from digest.sources.http_client import PoliteClient
+    from digest.storage.base import Store
+    from digest.storage.factory import State
 
 _PATIENCE = timedelta(minutes=1)
 """How long an interactive command waits for an answer of arXiv."""
@@ -48,6 +52,22 @@ def subscriber_named(settings: "Settings", email: str) -> Subscriber:
     if found := directory.find(parsed_address(email)):
         return found
     raise unknown_subscriber(email, directory.label, (entry["email"] for entry in directory.entries()))
+
+
+def open_existing(settings: "Settings") -> "AbstractContextManager[Store]":
+    """The state, also while a daemon runs. Raises `StateError` if there is none yet."""
+    from digest.storage.factory import open_store
+
+    return open_store(existing_state(settings))
+
+
+def existing_state(settings: "Settings") -> "State":
+    """Where the state is. Raises `StateError` if there is none yet."""
+    from digest.storage.factory import is_there
+
+    if not is_there(settings.state):
+        raise StateError(str(settings.state), "does not exist; for the state of the service set DIGEST_STATE")
+    return settings.state
 
 
 @asynccontextmanager

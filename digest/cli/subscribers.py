@@ -57,13 +57,15 @@ def subscribers(
     from digest.cli.exchange import export_subscribers, import_subscribers
     from digest.service.directory import directory_of, load_readable, place_of
 
-    if export is not None and (source is not None or as_json):
-        raise typer.BadParameter("give only one of --export and --import, and no --json with --export")
+    if export is not None and source is not None:
+        raise typer.BadParameter("give only one of --export and --import")
+    if export == Path("-") and as_json:
+        raise typer.BadParameter("--json with --export needs a file: standard output has the entries")
     if dry_run and source is None:
         raise typer.BadParameter("--dry-run needs --import")
     settings = context_of(ctx).settings()
     if export is not None:
-        export_subscribers(settings, export, form)
+        export_subscribers(settings, export, form, as_json=as_json)
         return
     if source is not None:
         import_subscribers(settings, source, form, is_dry=dry_run, as_json=as_json)

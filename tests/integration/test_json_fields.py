@@ -1,10 +1,15 @@
 """docs/json.md tells each field that `--json` prints, with its type, and no other."""
 
+import io
 import json
 import re
+import sqlite3
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +22,9 @@ from digest.service.bootstrap import load_setup
 from digest.storage.admin_stores import AuditEntry
 from digest.storage.factory import open_store
 from digest.storage.values import MailingState
-from tests.integration.command import Command, installed
+from tests.integration.command import COMMANDS, Command, installed
+from tests.notifications import FIELDS, SUBSCRIBER, TOKEN, postfix
+from tests.returned_mails import UNREADABLE, complaint
 from tests.stores import LONG_AGO, enqueue, found, record, record_results
 
 ADA, BO = "ada@example.org", "bo@example.org"
@@ -183,6 +190,11 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         ("interests", (ADA,)),
         ("backup", ("copy.db",)),
         ("state copy", ("digest.db", "other.db")),
+        ("export", ("2606.00001",)),
+        ("export", ("2606.00001", "2606.00002", "--format", "ris", "-o", "papers.ris")),
+        ("page", ("papers.md", "-k", "tea")),
+        ("init", ("--folder", "new", "--email", ADA, "-k", "tea")),
+        ("init", ("--folder", "new", "--email", ADA, "-k", "tea", "--provider", "gmail")),
         ("suppressions", ()),
         ("resume", (BO,)),
         ("resume", ("--all",)),
@@ -205,6 +217,11 @@ def test_an_import_prints_what_the_page_tells(digest: Command) -> None:
         check("subscribers --import", out)
 
 
+def test_an_export_prints_what_the_page_tells(digest: Command) -> None:
+    check("subscribers --export", digest.said("subscribers", "--export", "people.csv", "--json"))
+    assert "needs a file" in " ".join(digest.refused("subscribers", "--export", "-", "--json"))
+
+
 def test_a_list_of_invites_prints_what_the_page_tells(digest: Command) -> None:
     digest.said("invite", "--uses", "2")
     check("invite", digest.said("invite", "--list", "--json"))
@@ -218,6 +235,46 @@ def test_a_run_and_the_doctor_print_what_the_page_tells_though_arxiv_is_down(dig
     check("doctor", digest("doctor", "--json").out)
     (digest.folder / "subscribers.toml").write_text("[[subscriber]]\n")
     check("run", digest("run", "--json").out)
+
+
+def bounce(digest: Command, mail: bytes, *arguments: str) -> str:
+    """What the command prints of a mail about Ada's first digest."""
+    with closing(sqlite3.connect(digest.folder / "digest.db")) as db:
+        (token,) = db.execute("SELECT token FROM mailing WHERE state = 'sent'").fetchone()
+    mail = mail.replace(TOKEN.encode(), token.encode()).replace(SUBSCRIBER.encode(), ADA.encode())
+    digest.set(SMTP__BOUNCE_ADDRESS="bounce@lab.example")
+    digest.monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(mail)))
+    return digest.said("bounce", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("mail", "kind", "outcome", "email"),
+    [
+        (postfix(), "bounce", "suppressed", ADA),
+        (postfix(fields=FIELDS.replace("5.1.1", "5.2.2")), "bounce", "counted", ADA),
+        (postfix(fields=FIELDS.replace("failed", "delayed")), "bounce", "ignored", None),
+        (complaint(), "complaint", "suppressed", ADA),
+        (UNREADABLE["prose"], "unclear", "kept", ADA),
+        (b"Subject: hello\n\nhello\n", None, "ignored", None),
+    ],
+)
+def test_a_returned_mail_prints_what_the_page_tells(
+    digest: Command, mail: bytes, kind: str | None, outcome: str, email: str | None
+) -> None:
+    out = bounce(digest, mail, "--json")
+    check("bounce", out)
+    told = json.loads(out)
+    assert (told["kind"], told["outcome"], told["email"]) == (kind, outcome, email)
+    assert len(told["said"]) == 1
+
+
+def test_kept_mails_print_what_the_page_tells(digest: Command) -> None:
+    bounce(digest, UNREADABLE["prose"])
+    check("bounce --kept", digest.said("bounce", "--kept", "--json"))
+    check("bounce --show", shown := digest.said("bounce", "--show", "1", "--json"))
+    assert json.loads(shown)["content"].startswith(UNREADABLE["prose"].decode()[:20])
+    check("bounce --clear", digest.said("bounce", "--clear", "--json"))
+    assert json.loads(digest.said("bounce", "--kept", "--json")) == []
 
 
 @pytest.fixture
@@ -239,6 +296,22 @@ async def test_keywords_print_what_the_page_tells(
     check("keywords", out)
 
 
+@pytest.mark.parametrize("more", [(), ("-o", "next.html")])
+async def test_a_preview_prints_what_the_page_tells(
+    digest: Command, arxiv: LocalArxiv, more: tuple[str, ...]
+) -> None:
+    from asyncio import to_thread
+
+    digest.set(ARXIV__API_URL=arxiv.url, ARXIV__REQUEST_INTERVAL="0", ARXIV__LOOKBACK_DAYS="30")
+    now = ("--now", f"{SECOND_MORNING:%Y-%m-%dT%H:%M:%SZ}", "--json", *more)
+    for whose in (("-k", "learning"), ("-k", "nobody writes this"), (ADA,)):
+        out = await to_thread(digest.said, "preview", *whose, *now)
+        check("preview", out)
+        told = json.loads(out)
+        assert told["email"] == (ADA if whose == (ADA,) else None)
+        assert (told["path"] is not None) == bool(more and told["digest"])
+
+
 async def test_an_import_of_another_program_prints_what_the_page_tells(
     digest: Command, arxiv: LocalArxiv
 ) -> None:
@@ -251,6 +324,25 @@ async def test_an_import_of_another_program_prints_what_the_page_tells(
     )
     for arguments in (("feeds",), ("feeds", "--dry-run"), ("page.md",), ("page.md", "--dry-run")):
         check("import", await to_thread(digest.said, "import", *arguments, "--email", ADA, "--json"))
+
+
+@pytest.mark.parametrize("command", sorted({name for name in SECTIONS if "--" not in name}))
+def test_a_command_that_cannot_do_it_says_so_in_words_only(digest: Command, command: str) -> None:
+    (digest.folder / "digest.toml").write_text("[smtp]\nhots = 1\n")
+    arguments = {
+        "init": ("--email", "nobody"),
+        "state copy": ("nothing.db", "other.db"),
+        "channels test": ("notes",),
+        "channels resume": ("notes",),
+    }
+    digest.monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(postfix()), isatty=bool))
+    ended = digest(*command.split(), *(arguments.get(command) or COMMANDS.get(command, ())), "--json")
+    assert ended.code == {"bounce": 75}.get(command, 2)
+    if command in {"check", "doctor", "run"}:
+        check(command, ended.out)
+    else:
+        assert ended.out == ""
+        assert "error: " in ended.err or "Error" in ended.err
 
 
 def test_each_command_with_json_is_on_the_page() -> None:
