@@ -3,7 +3,7 @@
 A reply here is a code and its words; lines of one reply are parted by a line break.
 """
 
-from digest.mail.smtp.reply_codes import Reply
+from digest.mail.smtp.reply import Reply
 
 
 def replies(table: str) -> tuple[Reply, ...]:

@@ -12,7 +12,9 @@ from enum import Enum
 
 from digest.config.parsing import parse_address
 from digest.mail.mime import Part
-from digest.mail.smtp.reply_codes import Reply, ReplyClass, ReplySubject, Stage, judge, subject_of
+from digest.mail.smtp.reply import Reply, ReplyClass, Stage
+from digest.mail.smtp.reply_codes import judge
+from digest.mail.smtp.reply_text import ReplySubject, subject_of
 from digest.model.paper import one_line
 
 _MOST_REPORTS = 200

@@ -43,7 +43,7 @@ PURE = re.compile(
     r"|sources\.(window|planner|plausibility|xml)|sources\.arxiv\.(\w+_parser|authors|tex_to_unicode)"
     r"|sources\.arxiv\.(calendar|announcements)"
     r"|storage\.(values|previews|news_facts|tokens|rate_limit)"
-    r"|mail\.(message|links|mime|bounces|delivery_reports)|mail\.smtp\.reply_(codes|text)"
+    r"|mail\.(message|links|mime|bounces|delivery_reports)|mail\.smtp\.reply"
     r"|mail\.citations\.|mail\.rendering\.(?!templates|renderer|template_check)"
     r"|pipeline\.(compose|news|new_papers|keyword_report|shared_entries|discover|merge|outlook|schedule|explain|policy)$"
     r"|web\.(client_address|signing|own_forms|signup_form|preferences_form|feeds|charts)"

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.smtp.reply_codes import Reply, ReplyClass, ReplySubject, Stage, judge, subject_of
+from digest.mail.smtp.reply import Reply, ReplyClass, Stage
+from digest.mail.smtp.reply_codes import judge
+from digest.mail.smtp.reply_text import ReplySubject, subject_of
 from tests import replies
 
 MAIL = (Stage.RECIPIENT, Stage.CONTENT)

@@ -16,7 +16,8 @@ import aiosmtplib
 from digest.config.parsing import is_full_name
 from digest.errors import ServerUnavailable
 from digest.mail.smtp.connection_errors import explain_unreached
-from digest.mail.smtp.reply_codes import Reply, Stage, judge
+from digest.mail.smtp.reply import Reply, Stage
+from digest.mail.smtp.reply_codes import judge
 
 _NOWHERE = ("arpa", "home", "internal", "invalid", "lan", "local", "localdomain", "localhost")
 

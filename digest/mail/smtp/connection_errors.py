@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import aiosmtplib
 
-from digest.mail.smtp.reply_codes import Stage
+from digest.mail.smtp.reply import Stage
 
 _LATER = "digest tries again later; if this continues, "
 _OPERATOR = "the operator of the server must "

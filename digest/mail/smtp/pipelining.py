@@ -14,7 +14,7 @@ from typing import cast
 
 import aiosmtplib
 
-from digest.mail.smtp.reply_codes import Reply
+from digest.mail.smtp.reply import Reply
 
 _LINE = re.compile(rb"(?P<code>\d{3})(?:(?P<sign>[ -])(?P<words>.*))?", re.DOTALL)
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")

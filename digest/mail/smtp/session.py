@@ -13,7 +13,8 @@ from digest.mail.bounces import verp
 from digest.mail.message import wire_address
 from digest.mail.smtp.connect import Security, SmtpServer, connect, refused
 from digest.mail.smtp.pipelining import Dialogue, OutOfStep, Unanswered, dialogue
-from digest.mail.smtp.reply_codes import Reply, ReplyClass, Stage, judge
+from digest.mail.smtp.reply import Reply, ReplyClass, Stage
+from digest.mail.smtp.reply_codes import judge
 from digest.mail.transport import Outcome, Outgoing, Receipt
 
 __all__ = ["Security", "SmtpServer", "SmtpTransport"]

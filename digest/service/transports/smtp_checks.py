@@ -22,7 +22,8 @@ from digest.mail.smtp.connect import (
     name_for,
     refused,
 )
-from digest.mail.smtp.reply_codes import Reply, ReplyClass, Stage, judge
+from digest.mail.smtp.reply import Reply, ReplyClass, Stage
+from digest.mail.smtp.reply_codes import judge
 from digest.service.finding import Finding, failed, ok, warning
 
 _PATIENCE = timedelta(seconds=30)
