@@ -85,7 +85,11 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.allow_extra_args = True
-        unexpected = super().parse_args(ctx, args)
+        try:
+            unexpected = super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # of the library that reads choices
+            raise
         if unexpected and not ctx.resilient_parsing:
             takes_keywords = any(one.metavar == "KEYWORD" for one in self.params)
             hint = '; put a keyword of several words in quotes: "neural operator"' if takes_keywords else ""

@@ -11,6 +11,7 @@ import typer
 
 from digest.cli.context import Context, context_of, problems_of
 from digest.cli.json_output import print_list, print_object, tell
+from digest.cli.options import MOST_NUMBERED, whole_number
 from digest.config import os_errors
 from digest.errors import ConfigurationError, DigestError
 
@@ -33,7 +34,12 @@ def bounce(
         bool, typer.Option("--kept", metavar="", help="List the mails that were kept for you; read no input.")
     ] = False,
     show: Annotated[
-        int | None, typer.Option(metavar="NUMBER", help="Print a kept mail as it arrived; read no input.")
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            parser=whole_number(0, MOST_NUMBERED, "the number of a mail, as `digest bounce --kept` shows it"),
+            help="Print a kept mail as it arrived; read no input.",
+        ),
     ] = None,
     clears: Annotated[
         bool, typer.Option("--clear", metavar="", help="Delete the mails that were kept; read no input.")

@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 _FILTERS = ("exclude", "categories", "crosslists", "replacements")
 
 
+def _parse_discover(text: str) -> int:
+    from digest.config.parsing import parse_discover
+
+    try:
+        return parse_discover(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 def edit(
     ctx: typer.Context,
     email: Email,
@@ -49,7 +58,11 @@ def edit(
     ] = False,
     discover: Annotated[
         int | None,
-        typer.Option(metavar="N", help="How many papers a mail may have that match no keyword; 0: none."),
+        typer.Option(
+            metavar="N",
+            parser=_parse_discover,
+            help="How many papers a mail may have that match no keyword; 0: none.",
+        ),
     ] = None,
     no_discover: Annotated[
         bool, typer.Option("--no-discover", metavar="", help="As many of these as is the default.")

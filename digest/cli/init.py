@@ -19,7 +19,7 @@ from digest.cli.init_questions import (
     parse_provider,
     parse_provider_or_host,
 )
-from digest.cli.options import AsObject, Followed
+from digest.cli.options import AsObject, Followed, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,12 @@ def init(
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(metavar="PORT", help="Port of the mail server. Default: 587.", show_default=False),
+        typer.Option(
+            metavar="PORT",
+            parser=whole_number(1, 65_535, "a whole number from 1 to 65535"),
+            help="Port of the mail server. Default: 587.",
+            show_default=False,
+        ),
     ] = None,
     username: Annotated[
         str | None,

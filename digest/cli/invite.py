@@ -7,9 +7,10 @@ import typer
 
 from digest.cli.context import context_of
 from digest.cli.json_output import print_list, print_object
-from digest.cli.options import parse_day
+from digest.cli.options import MOST_NUMBERED, parse_day, whole_number
 from digest.cli.output import print_table
 from digest.errors import ConfigurationError
+from digest.storage.limits import MOST_INVITE_USES
 
 if TYPE_CHECKING:
     from digest.config.settings import Settings
@@ -24,7 +25,7 @@ def invite(
         int | None,
         typer.Option(
             metavar="N",
-            min=1,
+            parser=whole_number(1, MOST_INVITE_USES, f"a number of people from 1 to {MOST_INVITE_USES:,}"),
             help="How many people may join with the link. Default: any number.",
             show_default=False,
         ),
@@ -45,6 +46,7 @@ def invite(
         int | None,
         typer.Option(
             metavar="NUMBER",
+            parser=whole_number(0, MOST_NUMBERED, "the number of a link, as `digest invite --list` shows it"),
             help="Make a link invalid, by its number in [b]--list[/b].",
             show_default=False,
         ),
@@ -99,7 +101,8 @@ def _end_of(until: date | None, settings: "Settings", now: datetime) -> datetime
     day = until or now.astimezone(zone).date() + _VALID_FOR
     end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
     if end <= now:
-        raise typer.BadParameter(f"--until {day}: this day is over")
+        today = now.astimezone(zone).date()
+        raise typer.BadParameter(f"{day} is over: must be {today} or later", param_hint="--until")
     return end
 
 

@@ -1,9 +1,16 @@
 """Options that several commands take."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
+
+_YEARS = range(1991, 3000)
+"""arXiv began in 1991. Calendars and time zones end with the year 9999."""
+
+MOST_NUMBERED = 999_999_999
+"""No list here is longer, and each store has room for it."""
 
 
 def parse_moment(text: str) -> datetime:
@@ -12,15 +19,36 @@ def parse_moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter("must be a time, for example 2026-06-16T12:30:00Z") from None
+    _refuse_year(moment)
     return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
 
 
 def parse_day(text: str) -> date:
     """A day. Raises `typer.BadParameter`."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter("must be a day, for example 2026-12-31") from None
+    _refuse_year(day)
+    return day
+
+
+def _refuse_year(day: date) -> None:
+    if day.year not in _YEARS:
+        raise typer.BadParameter(f"the year must be from {_YEARS[0]} to {_YEARS[-1]}")
+
+
+def whole_number(least: int, most: int, what: str) -> Callable[[str], int]:
+    """Returns a parser that raises `typer.BadParameter`; `what` says in words what is allowed."""
+
+    def parse(text: str) -> int:
+        text = text.strip()
+        is_number = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+        if not is_number or not least <= int(text) <= most:
+            raise typer.BadParameter(f"must be {what}")
+        return int(text)
+
+    return parse
 
 
 Moment = Annotated[

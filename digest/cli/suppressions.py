@@ -1,13 +1,13 @@
 """`digest suppressions` and `digest resume`: suppressed addresses."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.context import context_of
 from digest.cli.json_output import print_list, tell
-from digest.cli.options import AsList, AsObject
+from digest.cli.options import AsList, AsObject, parse_day
 from digest.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def resume(
         str | None, typer.Argument(metavar="EMAIL", help="The suppressed address.", show_default=False)
     ] = None,
     since: Annotated[
-        datetime | None,
+        date | None,
         typer.Option(
-            metavar="DATE", formats=["%Y-%m-%d"], help="All addresses suppressed on that day (UTC) or later."
+            metavar="DATE", parser=parse_day, help="All addresses suppressed on that day (UTC) or later."
         ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", metavar="", help="All suppressed addresses.")] = False,
@@ -62,7 +62,8 @@ def resume(
     if email is None:
         with open_existing(context_of(ctx).settings()) as store:
             before = store.waiting()
-            lifted = store.resume_since(since and since.replace(tzinfo=UTC), now=datetime.now(UTC))
+            begin = datetime.combine(since, time(), UTC) if since else None
+            lifted = store.resume_since(begin, now=datetime.now(UTC))
             waiting = store.waiting() - before
         lines = [f"{address} is mailed again." for address in lifted]
         lines += [_coming(waiting)] if lifted else []

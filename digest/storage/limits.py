@@ -55,6 +55,8 @@ FULL_HOURS_A_DAY = 4
 """In a day, as many sign-ups are taken as in so many full hours: an attack that lasts all day must not use up
 the mails that a provider allows."""
 
+MOST_INVITE_USES = 10_000
+
 # Papers of the last announcements.
 
 LISTED_OFFERED = timedelta(days=2)

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from digest.storage.admin_stores import AdminPageStore, AuditEntry
 from digest.storage.confirmations import PageChange
+from digest.storage.limits import MOST_INVITE_USES
 from digest.subscribers.preferences import Preferences
 from digest.web.pages import Notice
 
@@ -17,7 +18,6 @@ SESSION = timedelta(hours=1)
 
 LONGEST_PAUSE = timedelta(days=366)
 LONGEST_REASON = 200
-MOST_USES = 10_000
 
 OF_SUBSCRIBERS = frozenset({"pause", "unpause", "remove", "return", "link"})
 OF_ADDRESSES = frozenset({"suppress", "resume"})
@@ -142,8 +142,10 @@ class AdminActions:
         if until is None or not today <= until <= today + LONGEST_PAUSE:
             return _refused("the last day of an invite must be today or later, and within a year.")
         is_number = uses.isascii() and uses.isdigit() and len(uses) < 10
-        if uses and not (is_number and 1 <= int(uses) <= MOST_USES):
-            return _refused(f"an invite is for 1 to {MOST_USES:,} people, or if left empty for any number.")
+        if uses and not (is_number and 1 <= int(uses) <= MOST_INVITE_USES):
+            return _refused(
+                f"an invite is for 1 to {MOST_INVITE_USES:,} people, or if left empty for any number."
+            )
         self._log(wanted, f"{uses or 'any number of'} uses, until {until}")
         made = self._store.add_invite(
             uses=int(uses) if uses else None,

@@ -70,9 +70,9 @@ def test_links_are_listed_and_revoked(digest: Digest) -> None:
     ("arguments", "said"),
     [
         (("--revoke", "7"), "there is no invite 7"),
-        (("--until", "2020-01-01"), "this day is over"),
+        (("--until", "2020-01-01"), "2020-01-01 is over: must be "),
         (("--until", "tomorrow"), "must be a day"),
-        (("--uses", "0"), "--uses"),
+        (("--uses", "0"), "must be a number of people from 1 to 10,000"),
         (("--list", "--uses", "2"), "give only one of"),
         (("--list", "--revoke", "1"), "give only one of"),
     ],
