@@ -32,13 +32,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """A digest for a channel. `token` is the same for every attempt, `page` leads to all of it on the web."""
+    """A digest for a channel. `token` is the same for every attempt, `page` leads to all of it on the web.
+
+    `is_test`: its papers are invented.
+    """
 
     token: str
     title: str
     digest: Digest
     sent_at: datetime
     page: str | None = None
+    is_test: bool = False
 
 
 class Service(Protocol):

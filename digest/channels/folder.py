@@ -4,8 +4,10 @@ import asyncio
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from digest.channels.base import Answer, Outcome, Post
 from digest.channels.markdown import mark_of, write_markdown
@@ -33,6 +35,30 @@ class Folder:
         except OSError as error:
             return Answer(outcome=Outcome.REFUSED, reply=f"cannot be written: {explain(error, self.path)}")
         return Answer(outcome=Outcome.SENT, reply=f"written to {file.name}")
+
+    async def check(self) -> Answer:
+        """Whether a file can be written there. Leaves nothing behind, also no folder that was missing."""
+        try:
+            await asyncio.to_thread(self._probe)
+        except OSError as error:
+            return Answer(outcome=Outcome.REFUSED, reply=f"cannot be written: {explain(error, self.path)}")
+        return Answer(
+            outcome=Outcome.SENT,
+            reply=f"a file was written to {self.path} and removed; nothing is left of it",
+        )
+
+    def _probe(self) -> None:
+        missing = [one for one in (self.path, *self.path.parents) if not one.exists()]
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=self.path, prefix=".digest-test-", suffix=".tmp") as file:
+                file.write(b"a test of digest, to be removed at once\n")
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            for folder in missing:
+                with suppress(OSError):  # somebody else uses it by now
+                    folder.rmdir()
 
     def _write(self, post: Post) -> Path:
         self.path.mkdir(parents=True, exist_ok=True)

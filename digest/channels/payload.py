@@ -21,6 +21,7 @@ def payload(post: Post) -> bytes:
         "id": post.token,
         "channel": digest.email.removeprefix(CHANNEL),
         "title": post.title,
+        "is_test": post.is_test,
         "page": post.page,
         **digest_fields(digest),
     }

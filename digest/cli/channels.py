@@ -48,16 +48,18 @@ def channels(ctx: typer.Context, as_json: AsList = False) -> None:
 @app.command("test")
 @with_volume
 def try_out(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
-    """Send a small digest of invented papers to a channel now. Nothing is stored.
+    """Send a small digest of invented papers to a channel now, marked as a test. Nothing is stored.
 
-    Ends with 1 if the channel did not take it.
+    In a folder, a file is written and removed instead. Ends with 1 if the channel did not take it.
     """
     from digest.channels.base import Outcome
 
     channel = channel_called(name, channels_of(ctx))
     answer = _try(channel)
-    fields = {"name": name, "outcome": answer.outcome.value, "reply": answer.reply}
-    tell([f"{name}: {answer.outcome.value}: {answer.reply}"], fields, as_json=as_json)
+    is_checked = channel.folder and answer.outcome is Outcome.SENT
+    outcome = "checked" if is_checked else answer.outcome.value
+    fields = {"name": name, "outcome": outcome, "reply": answer.reply}
+    tell([f"{name}: {outcome}: {answer.reply}"], fields, as_json=as_json)
     raise typer.Exit(0 if answer.outcome is Outcome.SENT else 1)
 
 
@@ -111,10 +113,14 @@ def _try(channel: "Channel") -> "Answer":
     import secrets
 
     from digest.channels.base import Post
+    from digest.channels.folder import Folder
     from digest.channels.services import service_of
     from digest.demo.papers import ANNOUNCEMENTS
     from digest.model.digest import Digest, Entry
 
+    service = service_of(channel)
+    if isinstance(service, Folder):
+        return asyncio.run(service.check())
     now, keyword = datetime.now(UTC), "a test with invented papers"
     papers = [announcement.paper for announcement in ANNOUNCEMENTS[:3]]
     digest = Digest(
@@ -126,9 +132,13 @@ def _try(channel: "Channel") -> "Answer":
         entries=tuple(Entry(paper=paper, keywords=(keyword,)) for paper in papers),
     )
     post = Post(
-        token=f"test-{secrets.token_hex(12)}", title=f"{channel.title} (test)", digest=digest, sent_at=now
+        token=f"test-{secrets.token_hex(12)}",
+        title=f"TEST, the papers are invented: {channel.title}",
+        digest=digest,
+        sent_at=now,
+        is_test=True,
     )
-    return asyncio.run(service_of(channel).send(post))
+    return asyncio.run(service.send(post))
 
 
 def _print(health: "Sequence[ChannelHealth]") -> None:

@@ -107,6 +107,29 @@ async def test_each_kind_gets_its_digest_and_a_second_run_sends_nothing(tmp_path
         assert code == 0, said
 
 
+async def test_a_trial_is_marked_as_a_test_and_leaves_no_file(tmp_path: Path) -> None:
+    async with receiving() as receiver, furnished(tmp_path, receiver) as lab:
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return web.Response(text="ok")
+
+        receiver.respond = answer
+        (tmp_path / "notes").mkdir()
+        (tmp_path / "notes" / "mine.md").write_text("mine")
+        for name in ("lab", "talk", "notes"):
+            code, said = await digest(lab, "channels", "test", name)
+            assert code == 0, said
+        for_lab, for_talk = receiver.received
+        told = json.loads(for_lab.body)["data"]
+        assert (told["is_test"], told["title"]) == (True, "TEST, the papers are invented: lab")
+        assert "TEST, the papers are invented: talk" in json.loads(for_talk.body)["text"]
+        assert said.startswith("notes: checked: ")
+        assert [one.name for one in (tmp_path / "notes").iterdir()] == ["mine.md"]
+        await digest(lab, "run", "--now", lab.days.now.isoformat())
+        *_, last = (one for one in receiver.received if "webhook-id" in one.headers)
+        assert not json.loads(last.body)["data"]["is_test"]
+
+
 async def test_nothing_secret_is_printed_or_left_behind(tmp_path: Path) -> None:
     async with receiving() as receiver, furnished(tmp_path, receiver) as lab:
         receiver.answer(404)

@@ -88,6 +88,30 @@ async def test_a_folder_that_cannot_be_written_is_refused_and_leaves_nothing(tmp
     assert answer.reply.startswith("cannot be written")
 
 
+async def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "2026-06-16.md").write_text("mine")
+    for path in (tmp_path, tmp_path / "new" / "notes"):
+        answer = await Folder(path=path).check()
+        assert answer.outcome is Outcome.SENT
+        assert str(path) in answer.reply
+        assert files(tmp_path) == ["2026-06-16.md"]
+    answer = await Folder(path=tmp_path / "2026-06-16.md").check()
+    assert answer.outcome is Outcome.REFUSED
+    assert answer.reply.startswith("cannot be written")
+
+
+async def test_a_check_that_fails_half_way_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    answer = await Folder(path=tmp_path / "notes").check()
+    assert (answer.outcome, "the disk is full" in answer.reply) == (Outcome.REFUSED, True)
+    assert files(tmp_path) == []
+
+
 NASTY = [
     "**Bold** _claims_ about `code` & <script>alert(1)</script>",
     "[A link](https://evil.example) ![x](y) # no heading",
