@@ -45,10 +45,14 @@ Reply = tuple[int, dict[str, str], Any]
 
 @dataclass(slots=True)
 class Town:
-    """All services. `refuse` answers instead of one to whom a message is sent, if it returns something."""
+    """All services. `refuse` answers instead of one to whom a message is sent, if it returns something.
+
+    `messages` are what readers see: one with an id that is known stands in the place of the first one.
+    """
 
     asked: list[Asked] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+    known: dict[str, int] = field(default_factory=dict)
     refuse: Callable[[Asked], Reply | None] = lambda asked: None
     hangs: bool = False
 
@@ -64,19 +68,26 @@ class Town:
         text = service.text(asked)
         if service.size(text) > service.most:
             return 400, {}, {"message": "too long"}
-        self.messages.append(text)
+        place = self.known.get(service.identity(asked), len(self.messages))
+        self.messages[place:] = [text, *self.messages[place + 1 :]]
+        if identity := service.identity(asked):
+            self.known[identity] = place
         return 200, {}, service.ok
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """`text` is the message in a request, as it came, `most` its longest by `size`."""
+    """`text` is the message in a request, as it came, `most` its longest by `size`.
+
+    `identity` is the id by which a repeat is known, empty where there is none.
+    """
 
     url: str
     is_message: Callable[[Asked], bool]
     text: Callable[[Asked], str]
     most: int
     size: Callable[[str], int] = len
+    identity: Callable[[Asked], str] = lambda asked: ""
     ok: Any = None
     others: Callable[[Asked], Reply] = lambda asked: (404, {}, {})
 
@@ -121,6 +132,7 @@ _SERVICES = {
         text=lambda asked: str(asked.json["body"]),
         most=65_536,
         size=lambda text: len(json.dumps(text)) + 1_000,
+        identity=lambda asked: asked.path.rpartition("/")[2],
         ok={"event_id": "$1"},
         others=_matrix,
     ),
@@ -161,6 +173,7 @@ _SERVICES = {
         text=lambda asked: str(asked.json["message"]),
         most=4_096,
         size=_bytes,
+        identity=lambda asked: asked.headers["x-sequence-id"],
         ok={"id": "1"},
     ),
 }

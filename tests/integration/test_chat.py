@@ -68,6 +68,15 @@ async def test_one_message_has_titles_first_authors_and_links(services: Town, se
     ]
 
 
+@pytest.mark.parametrize("service", ["matrixs", "ntfys"])
+async def test_a_repeat_is_one_message_where_the_service_knows_its_id(services: Town, service: str) -> None:
+    chat, post = Chat(url=URLS[service]), post_of(1)
+    for token in ("t1", "t1", "t2"):
+        assert (await chat.send(replace(post, token=token))).outcome is Outcome.SENT
+    assert len(services.messages) == 2
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in services.known)
+
+
 @pytest.mark.long
 @EVERY_SERVICE
 async def test_nothing_in_a_title_calls_people_or_is_markup(services: Town, service: str) -> None:

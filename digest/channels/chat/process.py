@@ -8,6 +8,7 @@ comes by standard input, so that it is in no list of processes.
 import json
 import logging
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from digest.errors import kind_and_place
 _TIMEOUTS = (10.0, 25.0)
 _MOST_BYTES = 1_000_000
 _MARK = "arxiv.org/"
+_TRANSACTION = re.compile(r"(/send/m\.room\.\w+/)[^/?]+")
 
 
 class _Seen:
@@ -57,7 +59,7 @@ def _send(task: dict[str, Any]) -> dict[str, Any]:
         return _answer(Outcome.SENT, "the address is understood")
     dialect = DIALECTS[service]
     text = write(message_from(task["message"]), dialect, plugin.body_maxlen)
-    seen = _watch_requests()
+    seen = _watch_requests(task["key"], service)
     is_sent = bool(plugin.notify(body=text, title="", body_format=dialect.form))
     return _judge(seen, is_sent=is_sent)
 
@@ -81,7 +83,7 @@ def _plugin(url: str, title: str) -> Any:
     return plugin
 
 
-def _watch_requests() -> _Seen:
+def _watch_requests(key: str, service: str) -> _Seen:
     """Looks at each request that is made from now on. None is redirected, and none takes long."""
     import requests
 
@@ -89,6 +91,7 @@ def _watch_requests() -> _Seen:
 
     def watched(session: Any, request: Any, **options: Any) -> Any:
         seen.__init__()  # type: ignore[misc]
+        _identify(request, key, service)
         seen.has_message = _has_message(request.body) or "/send/m.room." in str(request.url)
         options |= {"allow_redirects": False, "timeout": _TIMEOUTS, "stream": True}
         try:
@@ -107,6 +110,18 @@ def _watch_requests() -> _Seen:
     sleep = time.sleep
     setattr(time, "sleep", lambda seconds: sleep(min(seconds, 1.0)))  # noqa: B010
     return seen
+
+
+def _identify(request: Any, key: str, service: str) -> None:
+    """Gives a message its id: Matrix drops a repeat, ntfy shows it in the place of the first one.
+
+    https://spec.matrix.org/latest/client-server-api/#transaction-identifiers,
+    https://docs.ntfy.sh/publish/#updating-deleting-notifications
+    """
+    if service == "matrix":
+        request.url = _TRANSACTION.sub(rf"\g<1>{key}", request.url)
+    elif service == "ntfy":
+        request.headers["X-Sequence-ID"] = key
 
 
 def _has_message(body: object) -> bool:

@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from hashlib import sha256
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,6 +15,9 @@ from digest.channels.chat.message import message_of
 
 _TIME_LIMIT = 45.0
 """Seconds. A service with a login needs several requests for one message."""
+
+_KEY = 32
+"""Characters of the id of a message. It is no token: that opens the page of the digest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +30,8 @@ class Chat:
     async def send(self, post: Post) -> Answer:
         """Sends one message, and never a second one, however long the digest is."""
         message = await asyncio.to_thread(message_of, post)
-        return await self._ask({"title": post.title, "message": message.as_object()})
+        key = sha256(post.token.encode()).hexdigest()[:_KEY]
+        return await self._ask({"title": post.title, "message": message.as_object(), "key": key})
 
     async def check(self) -> Answer:
         """Whether apprise understands the address. Asks nobody."""
