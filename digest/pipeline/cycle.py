@@ -27,6 +27,7 @@ from digest.pipeline.progress import OutboxStatus, outbox_status
 from digest.pipeline.reconcile import take_up_entries, take_up_file, take_up_restored
 from digest.pipeline.rendering import Write
 from digest.pipeline.schedule import due_today
+from digest.pipeline.sending_limits import LimitedTransport
 from digest.pipeline.serve_channel import ChannelJob, ChannelReport
 from digest.sources.arxiv.calendar import last_announcement, why_quiet
 from digest.sources.base import Source
@@ -37,7 +38,7 @@ from digest.subscribers.subscriber import Subscriber
 
 _T = TypeVar("_T")
 
-NotifyOperator = Callable[[Sequence[Subscriber], Sequence[str], datetime], Awaitable[object]]
+NotifyOperator = Callable[[Transport, Sequence[Subscriber], Sequence[str], datetime], Awaitable[object]]
 """Sends the operator notice that is due. The texts are the `brakes` of the last deliveries."""
 
 
@@ -274,12 +275,13 @@ class Cycle:
         await asyncio.to_thread(clean_up, self.store, self.subscribers, now=now, lookback=self.lookback)
         if self.transport is None:
             return
+        transport = LimitedTransport(self.transport, self.store, self.limits, self.clock, self.stop)
         if self.sender_identity:
             await confirm_changes(
-                self.store, self.transport, self.sender_identity, self.base_url, self.subscribers, now=now
+                self.store, transport, self.sender_identity, self.base_url, self.subscribers, now=now
             )
         if self.notify_operator:
-            await self.notify_operator(subscribers, brakes, now)
+            await self.notify_operator(transport, subscribers, brakes, now)
 
 
 @asynccontextmanager

@@ -1,12 +1,13 @@
-"""Keeps one share of a mailing within the limits of a provider, which count the mails of all shares."""
+"""Keeps mails within the limits of a provider, which count those of all shares, and the short ones."""
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
-from digest.errors import StateError
+from digest.errors import ServerUnavailable, StateError
+from digest.mail.transport import Outgoing, Receipt, Session, Transport
 from digest.storage.delivery_stores import RateStore
 from digest.storage.rate_limit import Limits
 
@@ -57,3 +58,52 @@ class SendingLimits:
         """Returns the current moment by a running clock: `clock` may be fixed (`--now`)."""
         began_at, began = self._began
         return began_at + timedelta(seconds=time.monotonic() - began)
+
+
+class LimitedTransport:
+    """A transport for short mails, such as confirmations: the limits count them with the digests."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        store: RateStore,
+        limits: Limits,
+        clock: Callable[[], datetime],
+        stop: asyncio.Event,
+    ) -> None:
+        """The time goes on from `clock` as it is now: build one for each batch of mails."""
+        self._transport = transport
+        self._limits = SendingLimits(store, limits, clock, stop)
+        self._stop = stop
+
+    @property
+    def sessions(self) -> int:
+        return self._transport.sessions
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """Raises `StateError`, as sending does."""
+        await self._limits.begin()
+        async with self._transport.session() as session:
+            yield _LimitedSession(session, self._limits, self._stop)
+
+
+class _LimitedSession:
+    def __init__(self, session: Session, limits: SendingLimits, stop: asyncio.Event) -> None:
+        self._session = session
+        self._limits = limits
+        self._stop = stop
+
+    async def send(self, mail: Outgoing) -> Receipt:
+        """Waits for its turn. Raises `ServerUnavailable` if the mails of a day are used up."""
+        if not await self._limits.wait(self._is_over):
+            until = self._limits.used_up_until
+            reason = f"daily limit reached until {until:%F %H:%M %Z}" if until else "asked to stop"
+            raise ServerUnavailable("digest", reason, "what waits is sent later")
+        try:
+            return await self._session.send(mail)
+        finally:
+            await self._limits.conclude()
+
+    def _is_over(self) -> bool:
+        return self._stop.is_set() or self._limits.used_up_until is not None

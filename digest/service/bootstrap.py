@@ -22,6 +22,7 @@ from digest.config.loader import Defaults, Settings, find_config, load_settings,
 from digest.config.parsing import is_loopback, parse_toml, read_text
 from digest.errors import ConfigurationError
 from digest.mail.links import Links, links_for
+from digest.mail.transport import Transport
 from digest.pipeline.cycle import Cycle
 from digest.pipeline.serve_channel import ChannelJob
 from digest.service.directory import directory_of
@@ -275,11 +276,11 @@ def build_cycle(
         for one in setup.channels
     )
 
-    async def notify(subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime) -> None:
+    async def notify(
+        limited: Transport, subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime
+    ) -> None:
         sender = writer_setup.sender_identity
-        await notify_operator(
-            store, transport, subscribers, sender, settings.operator, brakes=brakes, now=now
-        )
+        await notify_operator(store, limited, subscribers, sender, settings.operator, brakes=brakes, now=now)
 
     return Cycle(
         sources=build_sources(settings, client) if client else (),

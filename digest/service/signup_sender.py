@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from digest.pipeline.leases import SIGNING_UP, leased
+from digest.pipeline.sending_limits import LimitedTransport
 from digest.pipeline.signup_mails import send_signup_mails
 from digest.service import long_tasks
 from digest.service.bootstrap import Setup
@@ -56,9 +57,12 @@ class SignupSender(LongTasks):
         settings = setup.settings
         if settings.web.base_url is None:
             return
+        kind = transport_kind(settings)
         await send_signup_mails(
             self._store,
-            transport_kind(settings).build(settings),
+            LimitedTransport(
+                kind.build(settings), self._store, kind.limits(settings), self._clock, self._stop
+            ),
             writer_setup_for(settings).sender_identity,
             settings.web.base_url,
             setup.subscribers,

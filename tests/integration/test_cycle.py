@@ -13,7 +13,7 @@ import pytest
 
 from digest.errors import ServerUnavailable, StateError, Unreachable, Unwritable
 from digest.keywords.query import Query
-from digest.mail.transport import Outcome, Outgoing, Receipt
+from digest.mail.transport import Outcome, Outgoing, Receipt, Transport
 from digest.model.paper import Paper
 from digest.pipeline import receipt_writer
 from digest.pipeline import share as share_module
@@ -496,7 +496,9 @@ async def test_the_operator_is_told_at_the_end_also_when_arxiv_is_down_but_not_b
     lab = Installation(store)
     told: list[tuple[list[str], Sequence[str], datetime]] = []
 
-    async def tell(subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime) -> None:
+    async def tell(
+        transport: Transport, subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime
+    ) -> None:
         told.append(([one.email for one in subscribers], brakes, now))
 
     await lab.run(MONDAY, TEA)

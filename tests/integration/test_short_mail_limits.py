@@ -1,0 +1,117 @@
+"""The short mails of the web count towards the limits of the provider, with the digests."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.errors import ServerUnavailable
+from digest.mail.links import links_for
+from digest.mail.message import SenderIdentity
+from digest.pipeline.confirm import confirm_changes
+from digest.pipeline.deliver import deliver
+from digest.pipeline.sending_limits import LimitedTransport
+from digest.pipeline.signup_mails import send_signup_mails
+from digest.service.mail_setup import WriterSetup, build_writer
+from digest.storage import rate_limit
+from digest.storage.base import Store
+from digest.storage.confirmations import PageChange
+from digest.storage.factory import open_store
+from digest.storage.rate_limit import Limits, Turn
+from digest.storage.signups import NewSignup, SignupLimits
+from tests.fakes import FakeTransport
+from tests.postgresql import database_of, take_back_databases
+from tests.stores import outbox_of
+
+BASE = "https://digest.example.org"
+SENDER = SenderIdentity(sender="digest@example.org", contact="library@example.org")
+READERS = [f"reader{number}@example.org" for number in range(3)]
+NOW = datetime(2026, 6, 2, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    is_file = request.param == "sqlite"
+    with open_store(tmp_path / "digest.db" if is_file else database_of(tmp_path)) as opened:
+        yield opened
+    if not is_file:
+        take_back_databases()
+
+
+class Office:
+    """Sends everything by one transport within limits, at `now`."""
+
+    def __init__(self, store: Store, limits: Limits) -> None:
+        self.store, self.limits, self.now = store, limits, NOW
+        self.transport = FakeTransport()
+
+    @property
+    def limited(self) -> LimitedTransport:
+        return LimitedTransport(self.transport, self.store, self.limits, lambda: self.now, asyncio.Event())
+
+    async def digests(self) -> int:
+        writer = build_writer(WriterSetup(sender_identity=SENDER, base_url=None), links_for(None, self.store))
+        report = await deliver(self.store, self.transport, writer, lambda: self.now, limits=self.limits)
+        return report.sent
+
+    async def signups(self) -> int:
+        return await send_signup_mails(self.store, self.limited, SENDER, BASE, (), now=self.now)
+
+    async def confirmations(self) -> int:
+        return await confirm_changes(self.store, self.limited, SENDER, BASE, (), now=self.now)
+
+
+def sign_up(store: Store, *emails: str) -> None:
+    wide = SignupLimits(per_hour=100, per_network=100)
+    for email in emails:
+        content = json.dumps({"email": email, "keywords": ["tea"]})
+        store.sign_up(NewSignup(email=email, content=content), network="", limits=wide, now=NOW)
+
+
+async def test_a_day_has_no_more_mails_than_its_limit_of_digests_and_short_mails(store: Store) -> None:
+    office = Office(store, Limits(per_day=6))
+    outbox_of(store, *READERS)
+    assert await office.digests() == 3
+    sign_up(store, "cy@example.net", "di@example.net")
+    assert await office.signups() == 2
+    for reader in READERS:
+        store.confirm(reader, PageChange.LINK, now=NOW)
+    assert await office.confirmations() == 1
+    sign_up(store, "eli@example.net")
+    with pytest.raises(ServerUnavailable, match="daily limit reached until 2026-06-03 12:00 UTC"):
+        await office.signups()
+    assert await office.confirmations() == 0
+    assert len(office.transport.taken) == 6
+    office.now += DAY + timedelta(minutes=1)
+    assert await office.signups() == 1
+    assert await office.confirmations() == 2
+
+
+async def test_a_short_mail_waits_for_its_turn(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "MINUTE", timedelta(seconds=0.2))
+    office = Office(store, Limits(per_minute=2))
+    sign_up(store, *(f"{number}@example.net" for number in range(5)))
+    turns: list[Turn] = []
+    reserve = store.reserve_sending
+
+    def noted(limits: Limits, *, now: datetime) -> Turn:
+        turns.append(reserve(limits, now=now))
+        return turns[-1]
+
+    monkeypatch.setattr(store, "reserve_sending", noted)
+    assert await office.signups() == 5
+    went = [not turn.wait for turn in turns]
+    assert went.count(True) == 5
+    assert went[:3] == [True, True, False]
+    assert went[-2] is False
+
+
+async def test_without_limits_nothing_is_counted(store: Store) -> None:
+    office = Office(store, Limits())
+    sign_up(store, "cy@example.net")
+    assert await office.signups() == 1
+    assert store.reserve_sending(Limits(per_day=1), now=NOW).is_spent is False
