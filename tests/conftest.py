@@ -8,12 +8,13 @@ import pytest
 
 from digest.service.log import LogHandler
 from digest.storage.sqlite.store import SqliteStore
-from tests.examples import register
+from tests import examples, once
 
 LONG_TEST = 3600
 """Seconds."""
 
-register()
+examples.register()
+once.register()
 
 
 @pytest.fixture

@@ -2,8 +2,14 @@
 
 import ast
 from collections.abc import Iterator
+from contextlib import closing
 from functools import cache
 from pathlib import Path
+
+from sqlite_utils import Database
+
+from digest.storage.sqlite.migrations import migrations
+from tests import once
 
 TESTS = Path(__file__).parents[1]
 STARTING = {"processes.py", "postgresql.py", "systemd/machine.py", "long/test_flood.py"}
@@ -75,3 +81,26 @@ def test_no_poll_is_without_a_limit() -> None:
 
 def test_no_process_outlives_its_test() -> None:
     assert not places(processes_without_end()), "tests/processes.py ends them; subprocess.run has a timeout"
+
+
+def test_the_empty_state_that_tests_copy_is_the_one_that_the_migrations_make() -> None:
+    with closing(Database(memory=True)) as copied, closing(Database(memory=True)) as migrated:
+        migrations.apply(copied)
+        once.migrate(migrated)
+        assert _schema(copied) == _schema(migrated)
+        for table in migrated.table_names():
+            assert _values(copied, table) == _values(migrated, table)
+        assert _secret(copied) != _secret(migrated)
+
+
+def _schema(db: Database) -> list[object]:
+    return db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name").fetchall()
+
+
+def _values(db: Database, table: str) -> list[dict[str, object]]:
+    """But for those that no two states share."""
+    return [{**row, "secret": "", "applied_at": ""} for row in db[table].rows]
+
+
+def _secret(db: Database) -> object:
+    return db.execute("SELECT secret FROM installation").fetchone()
