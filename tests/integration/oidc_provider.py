@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +15,11 @@ from urllib.parse import urlencode
 from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, RSAKey
+
+
+@cache
+def _key() -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": "one"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,7 +31,7 @@ class ScriptedProvider:
 
     now: float
     issuer: str = ""
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one"}))
+    key: RSAKey = field(default_factory=_key)
     signs_with: RSAKey | OctKey | None = None
     user: Mapping[str, Any] = field(
         default_factory=lambda: {"sub": "4711", "email": "grace@lab.example", "email_verified": True}
