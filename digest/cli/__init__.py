@@ -169,6 +169,7 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")  # few encodings have all letters of titles and names
     collect_rarely()
     _refuse_other_encodings()
+    _leave_out_others(sys.argv[1:])
     try:
         app(prog_name="digest")
     except KeyboardInterrupt:
@@ -187,6 +188,13 @@ def main() -> None:
             sys.exit(1)
         sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
         sys.exit(1)
+
+
+def _leave_out_others(arguments: Sequence[str]) -> None:
+    """Leaves only the command that the arguments begin with: typer builds all that there are, which costs."""
+    named = [one for one in app.registered_commands if one.name in arguments[:1]]
+    if named:
+        app.registered_commands, app.registered_groups = named, []
 
 
 def _print_problems(problems: Sequence[str]) -> None:

@@ -8,7 +8,6 @@ import typer
 from digest.cli.context import context_of
 from digest.cli.json_output import print_list, print_object
 from digest.cli.options import MOST_NUMBERED, parse_day, whole_number
-from digest.cli.output import print_table
 from digest.errors import ConfigurationError
 from digest.storage.limits import MOST_INVITE_USES
 
@@ -136,6 +135,8 @@ def _print_list(invites: "tuple[Invite, ...]", settings: "Settings", base_url: s
     if not invites:
         typer.echo("No invite links yet: `digest invite` makes one.")
         return
+    from digest.cli.output import print_table
+
     rows = [
         (
             str(one.number),

@@ -8,7 +8,7 @@ PorterStemmer: words of two letters stay as they are, `bli` becomes `ble` and `l
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from string import ascii_lowercase
 
 _CONSONANTS = "[^aeiou][^aeiouy]*+"
@@ -112,6 +112,7 @@ def _without_last_letter(word: str) -> str:
     return word
 
 
+@lru_cache(maxsize=1_000)
 def shared_start(start: str) -> str:
     """The common start of the stems of all words that begin with `start`: `optim` for `optimiz`."""
     tails, shared = _tails(), start

@@ -14,7 +14,7 @@ from digest.subscribers.subscriber import Subscriber
 Due = Callable[[Subscriber, SubscriberStatus], datetime | None]
 """Returns the planned time of the digest that is due for a subscriber, or `None` if none is due."""
 
-_READ_AT_ONCE = 500
+_READ_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,3 +168,16 @@ def test_only_the_order_of_interest_imports_numpy() -> None:
     """It takes memory and time in each process; sqlite-utils would import it too."""
     code = "import sys, digest.service.worker; raise SystemExit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=LIMIT, check=False).returncode == 0
+
+
+def test_what_a_run_begins_with_imports_nothing_that_only_mails_and_channels_need() -> None:
+    """Most runs have nothing new."""
+    code = (
+        "import sys, digest.cli, digest.cli.run, digest.service.bootstrap\n"
+        "print(*(one for one in ('rich.console', 'jinja2', 'digest.mail.rendering.writer',"
+        " 'digest.mail.rendering.richtext', 'digest.channels.webhook') if one in sys.modules))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LIMIT
+    )
+    assert found.stdout.split() == []

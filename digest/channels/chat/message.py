@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from digest.channels.base import Post
-from digest.mail.rendering.richtext import RichText
 from digest.model.paper import Paper, one_line
 
 _ZERO_WIDTH = "\u200b"
@@ -57,6 +56,8 @@ def message_of(post: Post) -> Message:
 
 
 def _item(paper: Paper, before: str = "") -> Item:
+    from digest.mail.rendering.richtext import RichText  # late: the tables of TeX are large
+
     authors = [one_line(str(RichText(author))) for author in paper.authors]
     byline = authors[0] if authors else ""
     if len(authors) > 1:
