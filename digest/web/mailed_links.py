@@ -4,6 +4,7 @@ All methods read or write the state: call them outside of the event loop.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 from digest.config.parsing import address_key, parse_address
@@ -28,7 +29,7 @@ _BUTTONS = {
     PageChange.LEFT: ("the button subscribes you again.", "Subscribe again"),
     PageChange.RETURN: ("the button subscribes you again.", "Subscribe again"),
     PageChange.PAUSED: ("the button ends the pause.", "End the pause"),
-    PageChange.CHANGED: ("the button restores your earlier preferences", "Undo"),
+    PageChange.CHANGED: ("the button restores your preferences", "Undo"),
     PageChange.ADDRESS: ("the button sends your digests to this address from now on.", "Use this address"),
     PageChange.ERASE: (
         "the button deletes all that is stored about you, and unsubscribes you. Nothing brings it back.",
@@ -85,17 +86,20 @@ class MailedLinks:
         if one is None or one.change not in _BUTTONS:
             return None
         what, button = _BUTTONS[one.change]
+        changes = self._restored_by(one) if one.change is PageChange.CHANGED else ()
         if one.change is PageChange.CHANGED:
-            what += f" {one.written_at:%Y-%m-%d %H:%M} UTC{self._restored_by(one)}."
+            same = "" if changes else " They are the same now."
+            what = f"{what} from before {one.written_at:%Y-%m-%d %H:%M} UTC.{same}"
         url = f"{self._base_url}/b/{token}"
-        return found_page(self._pages.undo(email=one.mailed_to, what=what, button=button, url=url))
+        return found_page(
+            self._pages.undo(email=one.mailed_to, what=what, changes=changes, button=button, url=url)
+        )
 
-    def _restored_by(self, one: Confirmation) -> str:
+    def _restored_by(self, one: Confirmation) -> Sequence[str]:
         """The differences from now, in words."""
         subscriber = subscriber_among(self._subscribers(), one.email)
         now = self._store.preferences_of(one.email)
-        changes = differences(subscriber, now, one.former) if subscriber else ()
-        return f". {'; '.join(changes)}" if changes else ", and they are the same now"
+        return differences(subscriber, now, one.former, was="now") if subscriber else ()
 
     def undo(self, token: str) -> Found | None:
         """Does what the button says. Idempotent."""

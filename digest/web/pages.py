@@ -154,9 +154,11 @@ class Pages:
             urls=urls,
         )
 
-    def undo(self, *, email: str, what: str, button: str, url: str) -> str:
-        """The page with the button that undoes or confirms a change."""
-        return self._render("undo", title=button, email=one_line(email), what=what, button=button, url=url)
+    def undo(self, *, email: str, what: str, changes: Sequence[str], button: str, url: str) -> str:
+        """The page with the button that undoes or confirms a change; `changes` are what it would do."""
+        return self._render(
+            "undo", title=button, email=one_line(email), what=what, changes=changes, button=button, url=url
+        )
 
     def preferences(
         self,

@@ -65,7 +65,7 @@ async def test_the_page_has_a_button_that_posts_to_itself(town: Town) -> None:
     assert f'<form method="post" action="{url}">' in page.body
     assert "Nothing has changed yet" in told(page.body)
     await town.post(url)
-    assert "is not subscribed" in told((await town.get(url)).body)
+    assert "The mail about it has a link to subscribe again" in told((await town.get(url)).body)
 
 
 def written(town: Town) -> Confirmation:
@@ -141,7 +141,7 @@ async def test_who_chooses_is_told_what_and_can_take_it_back(town: Town) -> None
     ):
         assert f"{line}\n" in text
     undoing = told((await town.get(f"/b/{mail.token}")).body)
-    assert "time: 09:00 UTC (before: 18:05 UTC)" in undoing
+    assert "time: 09:00 UTC (now: 18:05 UTC)" in undoing
     assert town.store.preferences_of(ADA.email).weekly == "fri"
     assert "earlier preferences are restored" in told((await town.post(f"/b/{mail.token}")).body)
     assert town.store.preferences() == {ADA.email: former}
