@@ -84,6 +84,9 @@ def waiting(seconds: float) -> Step:
 
 
 AXE: Step = {"axe": True}
+AXE_EVERYWHERE: Step = {"axe": "everywhere"}
+"""In light and dark, on a phone and a large screen; a page that scrolls sideways counts too."""
+
 SPACE: Step = {"space": True}
 ENTER: Step = {"enter": True}
 

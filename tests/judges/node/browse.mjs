@@ -3,7 +3,7 @@
 // A step is one thing that a person does, {open: address}, {follow: link}, {press: button}, {tick: label} or
 // {fill: [label, text]}, {wait: milliseconds}, or {axe: true}; by keyboard {tab: name} to what has that name,
 // {type: text}, {space: true} and {enter: true}, which leads to another page. What each led to: {address, status,
-// title, text, html, violations}. `host` is reached at `port` of this machine, and no other host at all.
+// title, text, html, violations}. {axe: "everywhere"} looks in light and dark, narrow and wide. `host` is reached at `port` of this machine, and no other host at all.
 // {until: text} waits for text, {click: button} leads nowhere else. With `scripts: false` pages run none.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -74,6 +74,29 @@ async function violations(page) {
   }));
 }
 
+async function asked(page, axe, scheme, width) {
+  if (axe === "everywhere") return violationsEverywhere(page, scheme, width);
+  return axe ? violations(page) : [];
+}
+
+async function show(page, scheme, width) {
+  await page.setViewport({ width, height: 900 });
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+}
+
+const scrolls = (page) => page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+
+async function violationsEverywhere(page, scheme, width) {
+  const found = [];
+  for (const [another, wide] of [["light", 360], ["light", 1200], ["dark", 1200], ["dark", 360]]) {
+    await show(page, another, wide);
+    for (const one of await violations(page)) found.push({ ...one, rule: `${one.rule} in ${another} at ${wide}` });
+    if (await scrolls(page)) found.push({ rule: `scrolls sideways at ${wide}` });
+  }
+  await show(page, scheme, width);
+  return found;
+}
+
 async function visit(browser, { scheme = "light", width = 700, scripts = true, steps }) {
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
@@ -85,8 +108,7 @@ async function visit(browser, { scheme = "light", width = 700, scripts = true, s
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("dialog", (dialog) => errors.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
   page.on("request", (request) => hosts.add(new URL(request.url()).host));
-  await page.setViewport({ width, height: 900 });
-  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+  await show(page, scheme, width);
   const seen = [];
   let response = null;
   for (const step of steps) {
@@ -96,9 +118,9 @@ async function visit(browser, { scheme = "light", width = 700, scripts = true, s
       status: response.status(),
       title: await page.title(),
       text: await page.evaluate(() => document.documentElement.innerText ?? document.documentElement.textContent),
-      scrolls: await page.evaluate(() => document.documentElement.scrollWidth > innerWidth),
+      scrolls: await scrolls(page),
       html: await response.text().catch(() => ""),
-      violations: step.axe ? await violations(page) : [],
+      violations: await asked(page, step.axe, scheme, width),
     });
   }
   await context.close();
