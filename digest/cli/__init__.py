@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from copy import copy
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -169,9 +170,8 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")  # few encodings have all letters of titles and names
     collect_rarely()
     _refuse_other_encodings()
-    _leave_out_others(sys.argv[1:])
     try:
-        app(prog_name="digest")
+        _with_only_the_named(sys.argv[1:])(prog_name="digest")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except SystemExit as ending:
@@ -190,11 +190,14 @@ def main() -> None:
         sys.exit(1)
 
 
-def _leave_out_others(arguments: Sequence[str]) -> None:
-    """Leaves only the command that the arguments begin with: typer builds all that there are, which costs."""
+def _with_only_the_named(arguments: Sequence[str]) -> typer.Typer:
+    """The program with only the command that the arguments begin with: typer builds all, which costs."""
     named = [one for one in app.registered_commands if one.name in arguments[:1]]
-    if named:
-        app.registered_commands, app.registered_groups = named, []
+    if not named:
+        return app
+    narrowed = copy(app)
+    narrowed.registered_commands, narrowed.registered_groups = named, []
+    return narrowed
 
 
 def _print_problems(problems: Sequence[str]) -> None:
