@@ -26,7 +26,7 @@ _GRACE = timedelta(seconds=10)
 class ChannelTasks(LongTasks):
     """Starts a task for each channel that is due, if none runs for it.
 
-    `jobs` are those of the current setup. While `composing` is held, no digest is composed.
+    `jobs` are those of the current setup.
     """
 
     def __init__(
@@ -36,7 +36,6 @@ class ChannelTasks(LongTasks):
         jobs: Callable[[], Sequence[ChannelJob]],
     ) -> None:
         super().__init__(clock)
-        self.composing = asyncio.Lock()
         self._stop, self._jobs = stop, jobs
         self._wake = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}

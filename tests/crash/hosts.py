@@ -33,8 +33,8 @@ coordinator.MANY, coordinator._BATCH = 20, 10
 from digest.service import long_tasks
 long_tasks.LOOK_UP = timedelta(seconds=1)
 from digest.pipeline import policy
-from digest.service import daemon, wait_for_state
-daemon.pause_after = long_tasks.pause_after = lambda failures: timedelta(seconds=1)
+from digest.service import mail_task, wait_for_state
+mail_task.pause_after = long_tasks.pause_after = lambda failures: timedelta(seconds=1)
 wait_for_state._LOOK_SECONDS = 1.0
 from digest.service.daemon import Daemon
 ahead, skew = Path(os.environ["CLOCK"]), float(os.environ["SKEW"])

@@ -114,8 +114,8 @@ class Watched(Daemon):
         finally:
             del self._asleep[wake]
 
-    async def _check_confirmations(self) -> None:
-        await super()._check_confirmations()
+    async def _note_alive(self) -> None:
+        await super()._note_alive()
         self.looked += 1
 
 
@@ -260,7 +260,7 @@ async def test_whose_entry_is_moved_misses_nothing_and_gets_nothing_twice(
         assert isinstance(directory, CombinedDirectory)
         assert await asyncio.to_thread(directory.move, "ada@example.org", to_state=to_state)
         await town.settle()
-        assert [one.is_signed_up for one in town.service._setup.subscribers] == [to_state]
+        assert [one.is_signed_up for one in town.service._current.setup.subscribers] == [to_state]
         town.set_clock("2026-06-10 07:31")
         await until(lambda: len(town.mails()) == 2)
         await town.settle()
@@ -383,10 +383,10 @@ async def test_after_a_clock_that_was_ahead_arxiv_is_asked_once_and_soon(
     with SqliteStore(tmp_path / "digest.db") as store:
         daemon = idle_daemon(tmp_path, store, lambda: now)
         await daemon._enrol()
-        await daemon._fetch_step()
+        await daemon._fetching.step()
         now, asked = right, len(source.asked)
         for _ in range(3):
-            await daemon._fetch_step()
+            await daemon._fetching.step()
         assert len(source.asked) == asked + 1
 
 

@@ -84,16 +84,16 @@ async def test_a_daemon_stops_composing_and_begins_again_as_the_files_say(
         setup = mars.setup()
         service = Daemon(setup, lambda: setup, store, Notifier({}), clock=lambda: NOW)
         await service._enrol()
-        assert len(service._subscribers) == 1
+        assert len(service._current.subscribers) == 1
         await venus.enrol(store)
         for text, count in ((TWO, 0), (ONE, 1)):
             venus.file.write_text(text)
             await venus.enrol(store)
             mars.setup()
             await service._check_file()
-            assert len(service._subscribers) == count
+            assert len(service._current.subscribers) == count
             await service._check_preferences()
-            assert len(service._subscribers) == count
+            assert len(service._current.subscribers) == count
 
 
 def test_status_and_run_tell_it(tmp_path: Path, url: DatabaseUrl) -> None:

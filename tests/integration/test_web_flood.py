@@ -189,7 +189,7 @@ async def test_no_long_task_ends_the_daemon(
     monkeypatch.setattr(Daemon, broken, fail_at_first)
     with SqliteStore(tmp_path / "digest.db") as store:
         daemon = idle_daemon(tmp_path, store, lambda: moment("2026-06-09 07:00"))
-        monkeypatch.setattr(daemon, "_fetch_step", lambda: asyncio.sleep(600))
+        monkeypatch.setattr(daemon._fetching, "step", lambda: asyncio.sleep(600))
         task = asyncio.create_task(daemon.run())
         await until(lambda: len(began) > 4)
         assert not task.done()

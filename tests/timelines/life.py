@@ -19,8 +19,7 @@ from digest.pipeline.cycle import Cycle
 from digest.pipeline.fetch import FetchReport, fetch
 from digest.pipeline.plan import ComposeReport, DueSubscriber
 from digest.pipeline.reconcile import take_up_restored
-from digest.service import bootstrap
-from digest.service import daemon as daemon_module
+from digest.service import bootstrap, fetch_task
 from digest.service.bootstrap import Setup, load_setup
 from digest.service.daemon import Daemon
 from digest.service.sd_notify import Notifier
@@ -395,9 +394,9 @@ class Service:
         """Takes the steps that fall due before that moment, by the true time."""
         town = self.town
         while True:
-            if self.daemon._fetch_now.is_set():
+            if self.daemon._fetching.wake.is_set():
                 self.fetch_at = town.clock()
-            if self.daemon._mail_now.is_set():
+            if self.daemon._mailing.wake.is_set():
                 self.mail_at = town.clock()
             is_fetch = self.fetch_at <= self.mail_at
             due_at = max(self.fetch_at if is_fetch else self.mail_at, town.clock()) - town.run.shift
@@ -407,12 +406,12 @@ class Service:
             assert self._steps < _MOST_STEPS, "\n".join(["it never rests", *town.record.log[-12:]])
             town.now = due_at
             if is_fetch:
-                self.daemon._fetch_now.clear()
-                next_at = await self.daemon._guarded("fetching", self.daemon._fetch_step)
+                self.daemon._fetching.wake.clear()
+                next_at = await self.daemon._guarded("fetching", self.daemon._fetching.step)
                 self.fetch_at = next_at or town.clock() + _MINUTE
             else:
-                self.daemon._mail_now.clear()
-                next_at = await self.daemon._guarded("mailing", self.daemon._mail_step)
+                self.daemon._mailing.wake.clear()
+                next_at = await self.daemon._guarded("mailing", self.daemon._mailing.step)
                 self.mail_at = next_at or town.clock() + _MINUTE
         town.now = until
 
@@ -440,7 +439,7 @@ def _surroundings(town: Town) -> Iterator[None]:
         "build_writer": lambda *_: town.write,
         "notify_operator": nothing,
     }
-    with town.watching(), patch.object(daemon_module, "open_client", client), ExitStack() as stack:
+    with town.watching(), patch.object(fetch_task, "open_client", client), ExitStack() as stack:
         for name, instead in given.items():
             stack.enter_context(patch.object(bootstrap, name, instead))
         yield
