@@ -75,8 +75,10 @@ async def _send(store: SignupStore, session: Session, signup: Signup, mail: Outg
     if receipt.outcome is Outcome.DEFERRED:
         pause = _FIRST_PAUSE * 3 ** min(signup.attempts, 5)
         due_at = now + pause if now + pause < signup.written_at + SIGNUPS_KEPT else None
-    await asyncio.to_thread(store.note_signup_mail, signup.number, due_at=due_at)
-    if receipt.outcome in {Outcome.SENT, Outcome.UNKNOWN}:
+    is_sent = receipt.outcome in {Outcome.SENT, Outcome.UNKNOWN}
+    sent_at = now if is_sent else None
+    await asyncio.to_thread(store.note_signup_mail, signup.number, due_at=due_at, sent_at=sent_at)
+    if is_sent:
         return True
     reply = receipt.reply.replace(mail.recipient, "the recipient")
     _log.warning("mail to a new subscriber not sent number=%d cause=%s", signup.number, reply)

@@ -34,6 +34,10 @@ _SEEN = """
 (SELECT address, arxiv_id FROM seen_elsewhere JOIN paper ON paper.number = seen_elsewhere.paper) AS seen
 """
 
+_JOINED = """
+(SELECT address, joined_at FROM subscriber_entry WHERE joined_at IS NOT NULL) AS joined
+"""
+
 SECTIONS: Mapping[str, Section] = {
     "subscriber": Section(
         source="subscriber",
@@ -68,6 +72,7 @@ SECTIONS: Mapping[str, Section] = {
             "recipient": Kind.TEXT,
         },
     ),
+    "joined": Section(source=_JOINED, key="address", columns={"joined_at": Kind.MOMENT}),
     "signup": Section(
         source="signup",
         key="address",
@@ -77,6 +82,7 @@ SECTIONS: Mapping[str, Section] = {
             "written_at": Kind.MOMENT,
             "mailed_at": Kind.MOMENT,
             "confirmed_at": Kind.MOMENT,
+            "sent_at": Kind.MOMENT,
         },
     ),
     "administration": Section(

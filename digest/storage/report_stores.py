@@ -9,6 +9,7 @@ from digest.model.paper import ArxivId, Paper
 from digest.storage.channel_stores import ChannelStatusStore
 from digest.storage.delivery_stores import QueueStore
 from digest.storage.pipeline_stores import CoverageStore, HostStore, NewsStore, RestoreStore
+from digest.storage.signups import SignupReportStore
 from digest.storage.subscriber_stores import InterestStore, PreferenceStore, SuppressionStore, UnreadStore
 from digest.storage.values import DeliveryHistory, Figures, PaperHistory, Waiting
 
@@ -30,6 +31,7 @@ class HealthStore(
     SuppressionStore,
     UnreadStore,
     ChannelStatusStore,
+    SignupReportStore,
     Protocol,
 ):
     """The data for the health of an installation."""

@@ -1,9 +1,9 @@
 """Sign-ups that wait for their confirmation, and invites: the values, and the protocols of the store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from typing import Protocol
 
 from digest.storage.limits import FULL_HOURS_A_DAY
@@ -41,6 +41,14 @@ class Signup:
     is_confirmed: bool = False
 
 
+class TypedMail(StrEnum):
+    """The mails to addresses that somebody typed on a page. Each kind has limits of its own."""
+
+    SIGNUP = "sign-up"
+    LINK = "link"
+    ADDRESS = "address"
+
+
 class SignupAnswer(Enum):
     """Whether a sign-up was taken, or came over a limit. It does not depend on the address."""
 
@@ -51,7 +59,7 @@ class SignupAnswer(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignupLimits:
-    """The most sign-ups within an hour, of all and of one network; a day has those of four hours."""
+    """The most mails of a kind within an hour, for all and for one network; a day has those of four hours."""
 
     per_hour: int
     per_network: int
@@ -62,6 +70,32 @@ class SignupLimits:
             return SignupAnswer.TOO_MANY_OF_NETWORK
         is_full = of_hour >= self.per_hour or of_day >= self.per_hour * FULL_HOURS_A_DAY
         return SignupAnswer.TOO_MANY if is_full else SignupAnswer.TAKEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignupFigures:
+    """`waiting`: sign-ups without confirmation. In the last 24 hours, `mailed` were sent to their addresses,
+    and `refused` requests came over the limits, for each `TypedMail`."""
+
+    waiting: int
+    mailed: int
+    refused: Mapping[str, int]
+
+
+class SignupReportStore(Protocol):
+    """What is told of sign-ups, and who came and went."""
+
+    def signup_figures(self, *, now: datetime) -> SignupFigures:
+        """Returns the figures of sign-ups."""
+        ...
+
+    def joined_since(self, moment: datetime | None) -> tuple[tuple[str, datetime], ...]:
+        """Returns who signed up after `moment` and has an entry in the state, each with the time."""
+        ...
+
+    def left_since(self, moment: datetime) -> tuple[tuple[str, datetime], ...]:
+        """Returns who unsubscribed after `moment` and did not return, each with the time."""
+        ...
 
 
 class Confirming(Enum):
@@ -124,8 +158,10 @@ class SignupStore(EntryStore, PreferenceStore, InviteStore, Protocol):
         """
         ...
 
-    def count_attempt(self, *, network: str, limits: SignupLimits, now: datetime) -> SignupAnswer:
-        """Counts another request for a mail towards the same limits."""
+    def count_attempt(
+        self, kind: TypedMail, *, network: str, limits: SignupLimits, now: datetime
+    ) -> SignupAnswer:
+        """Counts a request for a mail towards the limits of its kind. Also counts it if it is refused."""
         ...
 
     def signup_for(self, token: str, *, now: datetime) -> Signup | None:
@@ -136,8 +172,13 @@ class SignupStore(EntryStore, PreferenceStore, InviteStore, Protocol):
         """Returns the sign-ups whose mails are due, the oldest first. Suppressed addresses get none."""
         ...
 
-    def note_signup_mail(self, number: int, *, due_at: datetime | None) -> None:
-        """Stores an attempt to send the mail; `due_at` is when to try again, `None` if it is done."""
+    def note_signup_mail(
+        self, number: int, *, due_at: datetime | None, sent_at: datetime | None = None
+    ) -> None:
+        """Stores an attempt to send the mail; `due_at` is when to try again, `None` if it is done.
+
+        `sent_at` is when the server took it.
+        """
         ...
 
     def confirm_signup(self, number: int, changes: Sequence[EntryChange], *, now: datetime) -> Confirming:

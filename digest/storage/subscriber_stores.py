@@ -160,6 +160,10 @@ class PageChangeStore(PreferenceStore, Protocol):
         """
         ...
 
+    def may_ask_address(self, email: str, *, now: datetime) -> bool:
+        """Whether `ask_address` would return true: the subscriber has not asked too often today."""
+        ...
+
     def ask_address(self, email: str, new: str, *, is_free: bool, now: datetime) -> bool:
         """Queues an `ADDRESS` to the new address if it is free, and a `MOVING` to the present one.
 

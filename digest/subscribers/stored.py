@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from digest.config.parsing import address_key
@@ -33,12 +34,14 @@ _T = TypeVar("_T")
 class StoredEntry:
     """The entry of a subscriber: the `address_key` of its address, and its keys as JSON.
 
-    Entries are in the order of their numbers, which the store gives.
+    Entries are in the order of their numbers, which the store gives. `joined_at` is when this subscriber
+    signed up; a change without it leaves it as it is.
     """
 
     number: int = 0
     address: str
     content: str
+    joined_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

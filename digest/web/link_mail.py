@@ -12,7 +12,7 @@ from digest.config.parsing import parse_address
 from digest.config.web_settings import Web
 from digest.storage.confirmations import PageChange
 from digest.storage.personal_data import LinkMailStore
-from digest.storage.signups import SignupAnswer, SignupLimits
+from digest.storage.signups import SignupAnswer, SignupLimits, TypedMail
 from digest.web.context import Found, SiteContext, found_page
 from digest.web.frame import Frame, Handler, require_form, response_for
 from digest.web.keyword_rows import Sent, first_text
@@ -37,7 +37,7 @@ TOO_MANY = Notice(
 
 
 def signup_limits(settings: Web) -> SignupLimits:
-    """For all mails to addresses that somebody typed."""
+    """For each kind of mail to addresses that somebody typed."""
     return SignupLimits(per_hour=settings.signups_per_hour, per_network=settings.signups_per_network)
 
 
@@ -69,7 +69,7 @@ class LinkMailSite:
             return self._page(OLD, wanted=wanted)
         if first_text(sent, "website"):
             return self._page(MAILED)
-        answer = self._changing.count_attempt(network=network, limits=self._limits, now=now)
+        answer = self._changing.count_attempt(TypedMail.LINK, network=network, limits=self._limits, now=now)
         if answer is not SignupAnswer.TAKEN:
             return self._page(TOO_MANY, wanted=wanted)
         self._changing.confirm(email, PageChange.LINK, now=now)

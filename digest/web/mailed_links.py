@@ -12,7 +12,7 @@ from digest.config.web_settings import Web
 from digest.errors import ConfigurationError
 from digest.storage.confirmations import Confirmation, PageChange
 from digest.storage.personal_data import OwnDataChangeStore
-from digest.storage.signups import SignupAnswer
+from digest.storage.signups import SignupAnswer, TypedMail
 from digest.storage.subscriber_stores import PageStore
 from digest.subscribers import editor
 from digest.subscribers.directory import SubscriberDirectory
@@ -136,7 +136,7 @@ class MailedLinks:
     def ask_address(self, token: str, sent: Sent, network: str) -> Found | None:
         """Asks the owner of the new address to confirm it. The answer does not tell whether it is in use.
 
-        It is a mail to an address that somebody typed, as that of a sign-up: the same limits count it.
+        It is a mail to an address that somebody typed, as that of a sign-up: limits as large count it.
         """
         known = self._store.subscriber_for(token)
         if known is None:
@@ -153,13 +153,18 @@ class MailedLinks:
             return self._address_page(
                 token, known.email, wanted=wanted, error="This is your address already."
             )
+        return self._address_page(token, known.email, self._asked(known.email, new, network))
+
+    def _asked(self, email: str, new: str, network: str) -> Notice:
+        """Nobody who asks too often uses up what all may ask."""
         is_free, now = self._directory.find(new) is None and not self._store.is_mailed(new), self._clock()
-        answer = self._changing.count_attempt(network=network, limits=self._limits, now=now)
+        if not self._changing.may_ask_address(email, now=now):
+            return TOO_MANY
+        limits = self._limits
+        answer = self._changing.count_attempt(TypedMail.ADDRESS, network=network, limits=limits, now=now)
         if answer is not SignupAnswer.TAKEN:
-            return self._address_page(token, known.email, BUSY)
-        if not self._changing.ask_address(known.email, new, is_free=is_free, now=now):
-            return self._address_page(token, known.email, TOO_MANY)
-        return self._address_page(token, known.email, ASKED)
+            return BUSY
+        return ASKED if self._changing.ask_address(email, new, is_free=is_free, now=now) else TOO_MANY
 
     def _address_page(
         self, token: str, email: str, notice: Notice | None = None, *, wanted: str = "", error: str = ""

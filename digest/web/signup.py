@@ -240,7 +240,11 @@ class SignupSite:
         before = self._store.entry_of(signup.email)
         if before is None and self._is_listed(signup.email):
             return ()
-        after = StoredEntry(address=address_key(signup.email), content=as_content(_entry_of(signup)))
+        after = StoredEntry(
+            address=address_key(signup.email),
+            content=as_content(_entry_of(signup)),
+            joined_at=self._clock(),
+        )
         return (EntryChange(before=before, after=after),)
 
     def _is_subscribed(self, email: str) -> bool:

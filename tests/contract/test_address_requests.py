@@ -109,3 +109,12 @@ def test_an_address_is_in_use_by_who_is_enrolled_or_was_mailed(store: Store) -> 
     assert not store.is_mailed(NEW)
     store.enrol([make_subscriber(BO, "tea")], now=NOW, current_since=NOW)
     assert not store.is_mailed(ADA)
+
+
+def test_whether_a_subscriber_may_ask_is_known_before(store: Store) -> None:
+    for number in range(3):
+        assert store.may_ask_address(ADA, now=NOW)
+        assert ask(store, f"{number}@example.org")
+    assert not store.may_ask_address(ADA, now=NOW)
+    assert store.may_ask_address(BO, now=NOW)
+    assert store.may_ask_address(ADA, now=NOW + DAY)

@@ -1,13 +1,22 @@
 """What every store promises of sign-ups that wait for their confirmation, and of invites."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from digest.storage.base import Store
-from digest.storage.signups import Confirming, NewSignup, Signup, SignupAnswer, SignupLimits
+from digest.storage.signups import (
+    Confirming,
+    NewSignup,
+    Signup,
+    SignupAnswer,
+    SignupFigures,
+    SignupLimits,
+    TypedMail,
+)
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.stored import EntryChange, StoredEntry
 from tests.factories import make_subscriber
@@ -269,3 +278,61 @@ def test_forms_are_signed_with_a_key_that_stays(store: Store, other: Store) -> N
 def test_no_network_is_named_in_the_state(store: Store, tmp_path: Path) -> None:
     sign_up(store, network="network-77")
     assert not [path for path in tmp_path.iterdir() if b"network-77" in path.read_bytes()]
+
+
+def test_each_kind_of_mail_has_limits_of_its_own(store: Store) -> None:
+    limits = SignupLimits(per_hour=2, per_network=2)
+    for number in range(5):
+        sign_up(store, f"{number}@example.org", network=f"192.0.2.{number}", limits=limits)
+    for kind in (TypedMail.LINK, TypedMail.ADDRESS):
+        answers = [
+            store.count_attempt(kind, network=f"192.0.2.{number}", limits=limits, now=NOW)
+            for number in range(3)
+        ]
+        assert answers == [SignupAnswer.TAKEN, SignupAnswer.TAKEN, SignupAnswer.TOO_MANY]
+
+
+def test_the_figures_tell_what_waits_what_was_mailed_and_what_was_refused(store: Store) -> None:
+    nothing = dict.fromkeys(map(str, TypedMail), 0)
+    assert store.signup_figures(now=NOW) == SignupFigures(waiting=0, mailed=0, refused=nothing)
+    narrow = SignupLimits(per_hour=2, per_network=2)
+    for email in (ADA, BO, "cy@example.org", "di@example.org"):
+        sign_up(store, email, limits=narrow)
+    store.count_attempt(TypedMail.LINK, network="", limits=narrow, now=NOW)
+    ada, bo = store.signup_mails(now=NOW)
+    store.note_signup_mail(ada.number, due_at=None, sent_at=NOW)
+    store.note_signup_mail(bo.number, due_at=NOW + HOUR)
+    found = store.signup_figures(now=NOW + HOUR)
+    assert found == SignupFigures(waiting=2, mailed=1, refused={**nothing, "sign-up": 2})
+    store.confirm_signup(ada.number, [], now=NOW + HOUR)
+    found = store.signup_figures(now=NOW + HOUR)
+    assert (found.waiting, found.mailed) == (1, 1)
+    found = store.signup_figures(now=NOW + DAY + HOUR)
+    assert found == SignupFigures(waiting=1, mailed=0, refused=nothing)
+    assert store.signup_figures(now=NOW + 2 * DAY).waiting == 0
+
+
+def test_who_joined_and_who_left_is_known_with_the_time(store: Store) -> None:
+    joined = StoredEntry(address=ADA, content=entry(ADA, "tea"), joined_at=NOW)
+    store.change_entries([EntryChange(before=None, after=joined)])
+    store.change_entries([EntryChange(before=None, after=replace(joined, address=BO, joined_at=None))])
+    assert store.joined_since(NOW - HOUR) == ((ADA, NOW),)
+    assert store.joined_since(None) == ((ADA, NOW),)
+    assert store.joined_since(NOW) == ()
+    before = store.entry_of(ADA)
+    assert before
+    assert before.joined_at == NOW
+    edited = replace(joined, content=entry(ADA, "coffee"), joined_at=None)
+    store.change_entries([EntryChange(before=before, after=edited)])
+    assert store.joined_since(None) == ((ADA, NOW),)
+    store.change_entries(
+        [EntryChange(before=store.entry_of(ADA), after=replace(edited, joined_at=NOW + DAY))]
+    )
+    assert store.joined_since(None) == ((ADA, NOW + DAY),)
+    assert store.left_since(NOW - HOUR) == ()
+    store.enrol([make_subscriber(ADA, "tea"), make_subscriber(BO, "tea")], now=NOW, current_since=NOW)
+    store.leave(BO, now=NOW + HOUR)
+    store.leave(ADA, now=NOW)
+    assert store.left_since(NOW - HOUR) == ((ADA, NOW), (BO, NOW + HOUR))
+    store.rejoin(ADA)
+    assert store.left_since(NOW) == ((BO, NOW + HOUR),)

@@ -106,7 +106,8 @@ def fill(store: Store) -> None:
     store.end_session("session", until=NOW + timedelta(hours=1), now=NOW)
     invite = store.add_invite(uses=3, until_at=NOW + timedelta(days=1), now=NOW)
     new = NewSignup(email="new@example.org", content="{}", invite=invite.number)
-    store.sign_up(new, network="::1", limits=SignupLimits(per_hour=9, per_network=9), now=NOW)
+    for most in (9, 0):  # the second one is refused
+        store.sign_up(new, network="::1", limits=SignupLimits(per_hour=most, per_network=9), now=NOW)
     store.erase("gone@example.org", keeps_mark=True, now=NOW)
     store.record_notice("failing", ends=None, now=NOW)
     store.rest_channel("channel:lab", Rest(since_at=NOW, cause="410 Gone", target="ab"))

@@ -19,7 +19,10 @@ from digest.subscribers.preferences import Preferences
 from digest.subscribers.stored import EntryChange, EntryStore, StoredEntry, StoredSubscribers
 from digest.subscribers.subscriber import Subscriber
 from tests.factories import invented_paper, make_subscriber
+from tests.forms import form_with, submitted
 from tests.integration.web_site import ADA, BASE, BO, NOW, Town, serving_town, told
+from tests.signup_flood import flood
+from tests.signups import filled
 
 NEW = "Ada.New@example.org"
 SENDER = SenderIdentity(sender="digest@example.org", contact="operator@example.org")
@@ -247,3 +250,23 @@ async def test_while_the_file_is_not_valid_pages_that_need_it_come_later(
     assert (await town.get(url)).status == 200
     assert town.state() == state
     assert ADA.email not in caplog.text
+
+
+async def test_neither_a_flood_of_sign_ups_nor_one_subscriber_keeps_others_from_their_own_changes(
+    tmp_path: Path, entries: SubscribersFile
+) -> None:
+    async with serving_town(
+        tmp_path, directory=lambda store: entries, signup="open", signups_per_hour=4, signups_per_network=4
+    ) as town:
+        form = await filled(town)
+        town.now += timedelta(minutes=1)
+        statuses = await flood(town.session, town.address, form, signups=20, networks=10, strangers=20)
+        assert statuses == {200: 4, 422: 16}
+        link = form_with((await town.get("/link")).body, "Mail me the link")
+        assert (await town.post("/link", submitted(link, "Mail me the link", email=ADA.email))).status == 200
+        bo = manage(town, BO, "2606.00009")
+        for number in range(9):
+            await town.post(f"{bo}/address", {"email": f"y{number}@example.org"})
+        assert (await town.post(f"{manage(town)}/address", {"email": NEW})).status == 200
+        assert {"link", "address"} <= {one.change for one in town.store.confirmations(now=town.now)}
+        assert NEW in [one.mailed_to for one in town.store.confirmations(now=town.now)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import psycopg
 
@@ -12,7 +13,7 @@ from digest.storage.postgresql.row_mapping import whole_second
 from digest.storage.values import OtherFile
 from digest.subscribers.stored import EntryChange, StoredEntry
 
-_SELECT = "SELECT number, address, content FROM subscriber_entry"
+_SELECT = "SELECT number, address, content, joined_at FROM subscriber_entry"
 
 
 class SubscriberEntries(Part):
@@ -26,11 +27,11 @@ class SubscriberEntries(Part):
             f"{_SELECT} WHERE number > %s ORDER BY number LIMIT %s",
             [after, limit],
         )
-        return tuple(StoredEntry(number=row[0], address=row[1], content=row[2]) for row in rows)
+        return tuple(map(_entry, rows))
 
     def entry_of(self, email: str) -> StoredEntry | None:
         rows = self._connection.rows(f"{_SELECT} WHERE address = %s", [address_key(email)])
-        return next((StoredEntry(number=row[0], address=row[1], content=row[2]) for row in rows), None)
+        return next(map(_entry, rows), None)
 
     def take_up_file(self, host: str, content: str, *, now: datetime) -> OtherFile | None:
         with self._connection.transaction() as db:
@@ -88,16 +89,23 @@ class _DoesNotFit(Exception):
     """A change does not fit the entry."""
 
 
+def _entry(row: Sequence[Any]) -> StoredEntry:
+    number, address, content, joined_at = row
+    return StoredEntry(number=number, address=address, content=content, joined_at=joined_at)
+
+
 def _change_entry(db: Database, change: EntryChange) -> None:
     before, after = change.before, change.after
+    joined_at = after and after.joined_at and whole_second(after.joined_at)
     if before and after:
         done = db.execute(
-            "UPDATE subscriber_entry SET address = %s, content = %s WHERE number = %s AND content = %s",
-            [after.address, after.content, before.number, before.content],
+            "UPDATE subscriber_entry SET address = %s, content = %s, joined_at = coalesce(%s, joined_at)"
+            " WHERE number = %s AND content = %s",
+            [after.address, after.content, joined_at, before.number, before.content],
         )
     elif after:
-        sql = "INSERT INTO subscriber_entry (address, content) VALUES (%s, %s)"
-        done = db.execute(sql, [after.address, after.content])
+        sql = "INSERT INTO subscriber_entry (address, content, joined_at) VALUES (%s, %s, %s)"
+        done = db.execute(sql, [after.address, after.content, joined_at])
     elif before:
         sql = "DELETE FROM subscriber_entry WHERE number = %s AND content = %s"
         done = db.execute(sql, [before.number, before.content])

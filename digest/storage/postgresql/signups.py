@@ -1,7 +1,8 @@
 """Invites, and sign-ups that wait for their confirmation."""
 
+import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from digest.config.parsing import address_key
@@ -16,12 +17,22 @@ from digest.storage.postgresql.entries import SubscriberEntries
 from digest.storage.postgresql.locks import Lock, hold
 from digest.storage.postgresql.preferences import SavedPreferences, row_named_by
 from digest.storage.postgresql.row_mapping import storable, whole_second
-from digest.storage.signups import Confirming, Invite, NewSignup, Signup, SignupAnswer, SignupLimits
+from digest.storage.signups import (
+    Confirming,
+    Invite,
+    NewSignup,
+    Signup,
+    SignupAnswer,
+    SignupFigures,
+    SignupLimits,
+    TypedMail,
+)
 from digest.storage.tokens import Kind, derived_key, network_mark, new_nonce, seal, subscriber_links
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.stored import EntryChange
 
 _HOUR = timedelta(hours=1)
+_LONG_AGO = datetime(1991, 1, 1, tzinfo=UTC)
 
 _INVITE = "nonce, number, made_at, until_at, uses, used, revoked_at"
 _SIGNUP = "nonce, number, email, content, invite, written_at, mailed_at, attempts, confirmed_at"
@@ -81,22 +92,57 @@ class Signups(Part):
 
     def sign_up(self, new: NewSignup, *, network: str, limits: SignupLimits, now: datetime) -> SignupAnswer:
         with self._connection.transaction() as db:
-            answer = self.count_attempt(network=network, limits=limits, now=now)
+            answer = self.count_attempt(TypedMail.SIGNUP, network=network, limits=limits, now=now)
             if answer is SignupAnswer.TAKEN:
                 _write(db, new, now)
             return answer
 
-    def count_attempt(self, *, network: str, limits: SignupLimits, now: datetime) -> SignupAnswer:
+    def count_attempt(
+        self, kind: TypedMail, *, network: str, limits: SignupLimits, now: datetime
+    ) -> SignupAnswer:
         with self._connection.transaction() as db:
             hold(db, Lock.SIGNING_UP)
             _forget(db, now)
             mark = network_mark(self._connection.secret, network) if network else None
-            answer = _counted(db, mark, limits, now)
+            answer = _counted(db, kind, mark, limits, now)
             if answer is SignupAnswer.TAKEN:
                 db.execute(
-                    "INSERT INTO signup_attempt (at, network) VALUES (%s, %s)", [whole_second(now), mark]
+                    "INSERT INTO signup_attempt (at, network, kind) VALUES (%s, %s, %s)",
+                    [whole_second(now), mark, kind.value],
                 )
+            else:
+                db.execute(_COUNT_REFUSAL, [_hour_of(now), kind.value])
             return answer
+
+    def signup_figures(self, *, now: datetime) -> SignupFigures:
+        with self._connection.snapshot() as db:
+            waiting, mailed = db.execute(
+                "SELECT count(*) FILTER (WHERE confirmed_at IS NULL AND written_at > %s),"
+                " count(*) FILTER (WHERE sent_at > %s) FROM signup",
+                [whole_second(now - SIGNUPS_KEPT), whole_second(now - SIGNUPS_COUNTED_FOR)],
+            ).fetchall()[0]
+            refused = db.execute(
+                "SELECT kind, sum(count) FROM signup_refusal WHERE hour_at > %s GROUP BY kind",
+                [whole_second(now - SIGNUPS_COUNTED_FOR)],
+            ).fetchall()
+        counts = {**dict.fromkeys(map(str, TypedMail), 0), **{kind: int(count) for kind, count in refused}}
+        return SignupFigures(waiting=waiting, mailed=mailed, refused=counts)
+
+    def joined_since(self, moment: datetime | None) -> tuple[tuple[str, datetime], ...]:
+        rows = self._connection.rows(
+            "SELECT content, joined_at FROM subscriber_entry WHERE joined_at > %s ORDER BY joined_at, number",
+            [whole_second(moment or _LONG_AGO)],
+        )
+        return tuple((json.loads(content)["email"], at) for content, at in rows)
+
+    def left_since(self, moment: datetime) -> tuple[tuple[str, datetime], ...]:
+        rows = self._connection.rows(
+            "SELECT email, left_at"
+            " FROM preference JOIN subscriber ON subscriber.number = preference.subscriber"
+            " WHERE left_at > %s ORDER BY left_at, subscriber.number",
+            [whole_second(moment)],
+        )
+        return tuple((email, at) for email, at in rows)
 
     def signup_for(self, token: str, *, now: datetime) -> Signup | None:
         row = row_named_by(self._connection, token, Kind.SIGNUP, f"SELECT {_SIGNUP} FROM signup")  # noqa: S608
@@ -114,11 +160,14 @@ class Signups(Part):
         )
         return tuple(map(self._signup, rows))
 
-    def note_signup_mail(self, number: int, *, due_at: datetime | None) -> None:
+    def note_signup_mail(
+        self, number: int, *, due_at: datetime | None, sent_at: datetime | None = None
+    ) -> None:
         with self._connection.transaction() as db:
             db.execute(
-                "UPDATE signup SET attempts = attempts + 1, due_at = %s WHERE number = %s",
-                [due_at and whole_second(due_at), number],
+                "UPDATE signup SET attempts = attempts + 1, due_at = %s, sent_at = coalesce(%s, sent_at)"
+                " WHERE number = %s",
+                [due_at and whole_second(due_at), sent_at and whole_second(sent_at), number],
             )
 
     def confirm_signup(self, number: int, changes: Sequence[EntryChange], *, now: datetime) -> Confirming:
@@ -176,16 +225,23 @@ class Signups(Part):
         )
 
 
+_COUNT_REFUSAL = """
+INSERT INTO signup_refusal (hour_at, kind, count) VALUES (%s, %s, 1)
+ON CONFLICT (hour_at, kind) DO UPDATE SET count = signup_refusal.count + 1
+"""
+
 _COUNT = """
 SELECT count(*), count(*) FILTER (WHERE at > %s), count(*) FILTER (WHERE at > %s AND network = %s)
-FROM signup_attempt
+FROM signup_attempt WHERE kind = %s
 """
 
 
-def _counted(db: Database, mark: bytes | None, limits: SignupLimits, now: datetime) -> SignupAnswer:
+def _counted(
+    db: Database, kind: TypedMail, mark: bytes | None, limits: SignupLimits, now: datetime
+) -> SignupAnswer:
     """Of those that `_forget` left."""
     since = whole_second(now - _HOUR)
-    ((of_day, of_hour, of_network),) = db.execute(_COUNT, [since, since, mark]).fetchall()
+    ((of_day, of_hour, of_network),) = db.execute(_COUNT, [since, since, mark, kind.value]).fetchall()
     return limits.answer(of_day=of_day, of_hour=of_hour, of_network=of_network)
 
 
@@ -229,6 +285,14 @@ def _forget(db: Database, now: datetime) -> None:
         "DELETE FROM signup_attempt WHERE at <= %s OR at > %s",
         [whole_second(now - SIGNUPS_COUNTED_FOR), whole_second(now + _HOUR)],
     )
+    db.execute(
+        "DELETE FROM signup_refusal WHERE hour_at <= %s OR hour_at > %s",
+        [whole_second(now - SIGNUPS_COUNTED_FOR), whole_second(now + _HOUR)],
+    )
+
+
+def _hour_of(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def _is_valid(db: Database, invite: int) -> bool:

@@ -103,6 +103,14 @@ class Confirmations(Part):
                 return _ask_address(db, number, present, new, is_free=is_free, now=now)
             return False
 
+    def may_ask_address(self, email: str, *, now: datetime) -> bool:
+        (asked,) = self._connection.rows(
+            "SELECT count(*) FROM confirmation JOIN subscriber ON subscriber.number = confirmation.subscriber"
+            " WHERE address = ? AND change = 'moving' AND written_at > ?",
+            [address_key(email), text_of(now - CONFIRMED_ONCE_IN)],
+        )[0]
+        return bool(asked < MOST_ADDRESSES_A_DAY)
+
     def is_mailed(self, email: str) -> bool:
         rows = self._connection.rows(
             "SELECT 1 FROM subscriber WHERE address = ? AND (is_enrolled OR last_digest_at IS NOT NULL)",

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.storage.sqlite.editions import Part
+from digest.storage.sqlite.row_mapping import moment_of, text_of
 from digest.storage.values import OtherFile
 from digest.subscribers.stored import EntryChange, StoredEntry
+
+_SELECT = "SELECT number, address, content, joined_at FROM subscriber_entry"
 
 
 class SubscriberEntries(Part):
@@ -19,16 +23,14 @@ class SubscriberEntries(Part):
 
     def entries(self, *, after: int, limit: int) -> tuple[StoredEntry, ...]:
         rows = self._connection.rows(
-            "SELECT number, address, content FROM subscriber_entry WHERE number > ? ORDER BY number LIMIT ?",
+            f"{_SELECT} WHERE number > ? ORDER BY number LIMIT ?",
             [after, limit],
         )
-        return tuple(StoredEntry(number=row[0], address=row[1], content=row[2]) for row in rows)
+        return tuple(map(_entry, rows))
 
     def entry_of(self, email: str) -> StoredEntry | None:
-        rows = self._connection.rows(
-            "SELECT number, address, content FROM subscriber_entry WHERE address = ?", [address_key(email)]
-        )
-        return next((StoredEntry(number=row[0], address=row[1], content=row[2]) for row in rows), None)
+        rows = self._connection.rows(f"{_SELECT} WHERE address = ?", [address_key(email)])
+        return next(map(_entry, rows), None)
 
     def take_up_file(self, host: str, content: str, *, now: datetime) -> OtherFile | None:
         return None
@@ -46,17 +48,26 @@ class SubscriberEntries(Part):
             return True
 
 
+def _entry(row: Sequence[Any]) -> StoredEntry:
+    number, address, content, joined_at = row
+    return StoredEntry(
+        number=number, address=address, content=content, joined_at=joined_at and moment_of(joined_at)
+    )
+
+
 def _change_entry(db: Database, change: EntryChange) -> bool:
     """Whether it fitted, and was made."""
     before, after = change.before, change.after
+    joined_at = after and after.joined_at and text_of(after.joined_at)
     if before and after:
         sql = (
-            "UPDATE OR IGNORE subscriber_entry SET address = ?, content = ? WHERE number = ? AND content = ?"
+            "UPDATE OR IGNORE subscriber_entry SET address = ?, content = ?,"
+            " joined_at = coalesce(?, joined_at) WHERE number = ? AND content = ?"
         )
-        values: list[object] = [after.address, after.content, before.number, before.content]
+        values: list[object] = [after.address, after.content, joined_at, before.number, before.content]
     elif after:
-        sql = "INSERT OR IGNORE INTO subscriber_entry (address, content) VALUES (?, ?)"
-        values = [after.address, after.content]
+        sql = "INSERT OR IGNORE INTO subscriber_entry (address, content, joined_at) VALUES (?, ?, ?)"
+        values = [after.address, after.content, joined_at]
     elif before:
         sql = "DELETE FROM subscriber_entry WHERE number = ? AND content = ?"
         values = [before.number, before.content]

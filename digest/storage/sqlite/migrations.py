@@ -857,3 +857,23 @@ def m037_open_sendings(db: Database) -> None:
     """Mails to which the server has not answered yet, for the limits of a provider: the last rows."""
     db.execute("ALTER TABLE sending ADD COLUMN is_open INTEGER NOT NULL DEFAULT 0")
     db.execute("CREATE INDEX open_sending ON sending (number) WHERE is_open")
+
+
+@migrations()
+def m038_signup_figures(db: Database) -> None:
+    """Since when somebody is subscribed who signed up, mails that were sent, and refusals for each hour."""
+    for statement in (
+        "ALTER TABLE subscriber_entry ADD COLUMN joined_at TEXT",
+        "CREATE INDEX entry_by_joining ON subscriber_entry (joined_at) WHERE joined_at IS NOT NULL",
+        "ALTER TABLE signup ADD COLUMN sent_at TEXT",
+        "ALTER TABLE signup_attempt ADD COLUMN kind TEXT NOT NULL DEFAULT 'sign-up'",
+        """
+        CREATE TABLE signup_refusal (
+            hour_at TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            count INTEGER NOT NULL,
+            PRIMARY KEY (hour_at, kind)
+        ) STRICT, WITHOUT ROWID
+        """,
+    ):
+        db.execute(statement)

@@ -1,7 +1,8 @@
 """Invites, and sign-ups that wait for their confirmation."""
 
+import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlite_utils import Database
@@ -12,7 +13,16 @@ from digest.storage.limits import (
     SIGNUPS_COUNTED_FOR,
     SIGNUPS_KEPT,
 )
-from digest.storage.signups import Confirming, Invite, NewSignup, Signup, SignupAnswer, SignupLimits
+from digest.storage.signups import (
+    Confirming,
+    Invite,
+    NewSignup,
+    Signup,
+    SignupAnswer,
+    SignupFigures,
+    SignupLimits,
+    TypedMail,
+)
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions, Part
 from digest.storage.sqlite.entries import SubscriberEntries
@@ -23,6 +33,7 @@ from digest.subscribers.preferences import Preferences
 from digest.subscribers.stored import EntryChange
 
 _HOUR = timedelta(hours=1)
+_LONG_AGO = datetime(1991, 1, 1, tzinfo=UTC)
 
 _INVITE = "nonce, number, made_at, until_at, uses, used, revoked_at"
 _SIGNUP = "nonce, number, email, content, invite, written_at, mailed_at, attempts, confirmed_at"
@@ -82,19 +93,56 @@ class Signups(Part):
 
     def sign_up(self, new: NewSignup, *, network: str, limits: SignupLimits, now: datetime) -> SignupAnswer:
         with self._connection.transaction() as db:
-            answer = self.count_attempt(network=network, limits=limits, now=now)
+            answer = self.count_attempt(TypedMail.SIGNUP, network=network, limits=limits, now=now)
             if answer is SignupAnswer.TAKEN:
                 _write(db, new, now)
             return answer
 
-    def count_attempt(self, *, network: str, limits: SignupLimits, now: datetime) -> SignupAnswer:
+    def count_attempt(
+        self, kind: TypedMail, *, network: str, limits: SignupLimits, now: datetime
+    ) -> SignupAnswer:
         with self._connection.transaction() as db:
             _forget(db, now)
             mark = network_mark(self._connection.secret, network) if network else None
-            answer = _counted(db, mark, limits, now)
+            answer = _counted(db, kind, mark, limits, now)
             if answer is SignupAnswer.TAKEN:
-                db.execute("INSERT INTO signup_attempt (at, network) VALUES (?, ?)", [text_of(now), mark])
+                db.execute(
+                    "INSERT INTO signup_attempt (at, network, kind) VALUES (?, ?, ?)",
+                    [text_of(now), mark, kind.value],
+                )
+            else:
+                db.execute(_COUNT_REFUSAL, [text_of(_hour_of(now)), kind.value])
             return answer
+
+    def signup_figures(self, *, now: datetime) -> SignupFigures:
+        with self._connection.snapshot() as db:
+            waiting, mailed = db.execute(
+                "SELECT count(*) FILTER (WHERE confirmed_at IS NULL AND written_at > ?),"
+                " count(*) FILTER (WHERE sent_at > ?) FROM signup",
+                [text_of(now - SIGNUPS_KEPT), text_of(now - SIGNUPS_COUNTED_FOR)],
+            ).fetchall()[0]
+            refused = db.execute(
+                "SELECT kind, sum(count) FROM signup_refusal WHERE hour_at > ? GROUP BY kind",
+                [text_of(now - SIGNUPS_COUNTED_FOR)],
+            ).fetchall()
+        counts = {**dict.fromkeys(map(str, TypedMail), 0), **{kind: int(count) for kind, count in refused}}
+        return SignupFigures(waiting=waiting, mailed=mailed, refused=counts)
+
+    def joined_since(self, moment: datetime | None) -> tuple[tuple[str, datetime], ...]:
+        rows = self._connection.rows(
+            "SELECT content, joined_at FROM subscriber_entry WHERE joined_at > ? ORDER BY joined_at, number",
+            [text_of(moment or _LONG_AGO)],
+        )
+        return tuple((json.loads(content)["email"], moment_of(at)) for content, at in rows)
+
+    def left_since(self, moment: datetime) -> tuple[tuple[str, datetime], ...]:
+        rows = self._connection.rows(
+            "SELECT email, left_at"
+            " FROM preference JOIN subscriber ON subscriber.number = preference.subscriber"
+            " WHERE left_at > ? ORDER BY left_at, subscriber.number",
+            [text_of(moment)],
+        )
+        return tuple((email, moment_of(at)) for email, at in rows)
 
     def signup_for(self, token: str, *, now: datetime) -> Signup | None:
         row = row_named_by(self._connection, token, Kind.SIGNUP, f"SELECT {_SIGNUP} FROM signup")  # noqa: S608
@@ -112,11 +160,14 @@ class Signups(Part):
         )
         return tuple(map(self._signup, rows))
 
-    def note_signup_mail(self, number: int, *, due_at: datetime | None) -> None:
+    def note_signup_mail(
+        self, number: int, *, due_at: datetime | None, sent_at: datetime | None = None
+    ) -> None:
         with self._connection.transaction() as db:
             db.execute(
-                "UPDATE signup SET attempts = attempts + 1, due_at = ? WHERE number = ?",
-                [due_at and text_of(due_at), number],
+                "UPDATE signup SET attempts = attempts + 1, due_at = ?, sent_at = coalesce(?, sent_at)"
+                " WHERE number = ?",
+                [due_at and text_of(due_at), sent_at and text_of(sent_at), number],
             )
 
     def confirm_signup(self, number: int, changes: Sequence[EntryChange], *, now: datetime) -> Confirming:
@@ -172,16 +223,23 @@ class Signups(Part):
         )
 
 
+_COUNT_REFUSAL = """
+INSERT INTO signup_refusal (hour_at, kind, count) VALUES (?, ?, 1)
+ON CONFLICT (hour_at, kind) DO UPDATE SET count = signup_refusal.count + 1
+"""
+
 _COUNT = """
 SELECT count(*), count(*) FILTER (WHERE at > ?), count(*) FILTER (WHERE at > ? AND network = ?)
-FROM signup_attempt
+FROM signup_attempt WHERE kind = ?
 """
 
 
-def _counted(db: Database, mark: bytes | None, limits: SignupLimits, now: datetime) -> SignupAnswer:
+def _counted(
+    db: Database, kind: TypedMail, mark: bytes | None, limits: SignupLimits, now: datetime
+) -> SignupAnswer:
     """Of those that `_forget` left."""
     since = text_of(now - _HOUR)
-    of_day, of_hour, of_network = db.execute(_COUNT, [since, since, mark]).fetchone()
+    of_day, of_hour, of_network = db.execute(_COUNT, [since, since, mark, kind.value]).fetchone()
     return limits.answer(of_day=of_day, of_hour=of_hour, of_network=of_network)
 
 
@@ -224,6 +282,14 @@ def _forget(db: Database, now: datetime) -> None:
         "DELETE FROM signup_attempt WHERE at <= ? OR at > ?",
         [text_of(now - SIGNUPS_COUNTED_FOR), text_of(now + _HOUR)],
     )
+    db.execute(
+        "DELETE FROM signup_refusal WHERE hour_at <= ? OR hour_at > ?",
+        [text_of(now - SIGNUPS_COUNTED_FOR), text_of(now + _HOUR)],
+    )
+
+
+def _hour_of(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def _is_valid(db: Database, invite: int) -> bool:
