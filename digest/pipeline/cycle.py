@@ -21,7 +21,7 @@ from digest.pipeline.confirm import confirm_changes
 from digest.pipeline.cycle_report import CycleReport, Enrolled, run_report
 from digest.pipeline.deliver import Composing, DeliveryReport, StartWorkers, deliver
 from digest.pipeline.fetch import FetchReport, fetch
-from digest.pipeline.leases import FETCHING, FINISHING, turn_of
+from digest.pipeline.leases import FETCHING, FINISHING, outlast_silent, turn_of
 from digest.pipeline.plan import Due, Plan
 from digest.pipeline.progress import OutboxStatus, outbox_status
 from digest.pipeline.reconcile import take_up_entries, take_up_file, take_up_restored
@@ -84,10 +84,13 @@ class Cycle:
         if force:
             await asyncio.to_thread(self.store.retry_now, now=now)
             await asyncio.to_thread(self.store.retry_channels, now=now)
+        others = await asyncio.to_thread(self.store.others_at_work) if self.transport else {}
         async with _tasks() as start:
+            outlasting = start(outlast_silent(self.store, others, self.stop, self.notice))
             sending = start(self.deliver())
             async with turn_of(self.store, FETCHING, self.stop, self.notice) as is_ours:
                 fetched = await self.fetch(enrolled.followers) if is_ours else None
+            waited = await outlasting
             serving = start(self._serve_in(enrolled, fetched, _due_now if force else due_today))
             earlier = await sending
             later = await self._mail_in(enrolled, fetched, earlier, now, force=force)
@@ -105,7 +108,7 @@ class Cycle:
             (earlier, later),
             served,
             waits,
-            notes=restored,
+            notes=(*restored, *_of_others(waited)),
             missing_news=why_quiet(now) if fetched and not (fetched.papers_new or fetched.errors) else None,
         )
 
@@ -307,6 +310,13 @@ async def _tasks() -> AsyncIterator[Callable[[Coroutine[Any, Any, _T]], "asyncio
 def _due_now(now: datetime, *_: object) -> datetime:
     """A digest for everybody: `digest run --force`."""
     return now
+
+
+def _of_others(waited: timedelta) -> tuple[str, ...]:
+    """The note about what `outlast_silent` took."""
+    if not waited:
+        return ()
+    return (f"waited {waited.seconds} s because another process held digests, and might have been killed",)
 
 
 def _never_due(*_: object) -> None:

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from digest.errors import StateError
-from digest.storage.delivery_stores import KeepStore
+from digest.storage.delivery_stores import ClaimStore, KeepStore
 from digest.storage.pipeline_stores import LeaseStore
 from digest.storage.values import Lease
 
@@ -64,6 +64,27 @@ async def turn_of(
         notice(f"waiting for another host: {task}")
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _POLL_SECONDS)
+
+
+async def outlast_silent(
+    store: ClaimStore,
+    others: Mapping[str, datetime],
+    stop: asyncio.Event,
+    notice: Callable[[str], None] = lambda text: None,
+) -> timedelta:
+    """Waits while a process of `others` neither ends nor renews its lease: it may have been killed.
+
+    What it held is free then. Returns how long this took: as long as a lease lasts, at most. A process that
+    lives renews its lease before, and is not waited for any longer. Raises `StateError`.
+    """
+    began, silent = running_time(), dict(others)
+    while silent and not stop.is_set():
+        notice(f"waiting for what another process holds: {', '.join(sorted(silent))}")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _POLL_SECONDS)
+        now = await asyncio.to_thread(store.others_at_work)
+        silent = {name: until for name, until in silent.items() if now.get(name) == until}
+    return timedelta(seconds=running_time() - began) if others else timedelta(0)
 
 
 async def _renew(store: LeaseStore, task: str) -> None:

@@ -29,6 +29,13 @@ class ClaimStore(KeepStore, Protocol):
         """
         ...
 
+    def others_at_work(self) -> Mapping[str, datetime]:
+        """Returns until when other processes that hold mailings, or serve a channel, have their leases.
+
+        Each has a name, and renews its lease long before it ends, by the clock of the database.
+        """
+        ...
+
     def end_claims(self, holder: str, *, now: datetime) -> None:
         """Stores that this holder has ended. Reclaims what it holds still."""
         ...

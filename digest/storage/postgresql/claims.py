@@ -1,5 +1,6 @@
 """Which mailings go on, over all hosts. The rows are leases of `lease`, by the clock of the server."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from digest.storage.postgresql.connection import Database
@@ -21,6 +22,18 @@ _SHARING = """
 SELECT greatest(
     (SELECT count(*) FROM host WHERE seen_at > clock_timestamp() - interval '1 minute'),
     (SELECT count(*) FROM lease WHERE starts_with(task, %s) AND ends_at > clock_timestamp())
+)
+"""
+
+_AT_WORK = """
+SELECT task, ends_at FROM lease
+WHERE ends_at > clock_timestamp() AND (
+    starts_with(task, 'channel/')
+    OR starts_with(task, %(task)s) AND EXISTS (
+        SELECT FROM mailing
+        WHERE state = 'sending' AND due_at IS NOT NULL
+            AND split_part(claimed_by, '/', 1) = substr(task, length(%(task)s) + 1)
+    )
 )
 """
 
@@ -52,6 +65,9 @@ class Claims(Part):
                 [lasting, _TASK + holder.partition("/")[0]],
             )
             return kept.rowcount > 0
+
+    def others_at_work(self) -> Mapping[str, datetime]:
+        return dict(self._connection.rows(_AT_WORK, {"task": _TASK}))
 
     def end_claims(self, holder: str, *, now: datetime) -> None:
         # A server that failed may have lost that a mailing was released.

@@ -72,6 +72,10 @@ class Fetches(Part):
         """Always returns true: see `take_lease`."""
         return True
 
+    def others_at_work(self) -> Mapping[str, datetime]:
+        """Always empty: see `take_lease`."""
+        return {}
+
     def end_claims(self, holder: str, *, now: datetime) -> None:
         """Does nothing: see `take_lease`."""
 
