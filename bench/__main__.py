@@ -10,6 +10,7 @@ from bench import (
     databases,
     delivery,
     growth,
+    hosts,
     interest,
     matching,
     memory,
@@ -38,15 +39,16 @@ _MEASURES: Mapping[str, Callable[[float], Iterator[Figure]]] = {
     "run": whole_run.measure,
     "workers": workers.measure,
     "databases": databases.measure,
+    "hosts": hosts.measure,
     "growth": growth.measure,
     "interest": interest.measure,
     "scale": scale.measure,
     "tex": tex.measure,
 }
-_ONLY_IF_NAMED = {"databases", "scale"}
-"""They need PostgreSQL, and the second takes half an hour."""
+_ONLY_IF_NAMED = {"databases", "hosts", "scale"}
+"""They need PostgreSQL, and the last takes half an hour."""
 
-_OVER_ARXIV = {"requests", "memory", "run", "workers", "databases", "growth"}
+_OVER_ARXIV = {"requests", "memory", "run", "workers", "databases", "hosts", "growth"}
 
 
 def main(arguments: Sequence[str]) -> int:
