@@ -21,7 +21,7 @@ _SHOWN = 10
 
 def export_subscribers(settings: "Settings", path: Path, form: "Form | None", *, as_json: bool) -> None:
     """Writes all entries to the file, or to standard output for `-`."""
-    from digest.cli.export import write_file
+    from digest.cli.output import write_file
     from digest.service.directory import directory_of
     from digest.subscribers import Form
     from digest.subscribers.exchange import form_of, write_entries

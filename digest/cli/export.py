@@ -48,6 +48,7 @@ def export(
     arXiv for it. Nothing is marked as seen. With [b]--json[/b] and without a file, the references are in the
     object.
     """
+    from digest.cli.output import write_file
     from digest.mail.citations.writer import write_references
 
     papers = _papers(context_of(ctx).settings(), _parsed(arxiv_ids))
@@ -86,16 +87,3 @@ def _papers(settings: "Settings", wanted: "Sequence[ArxivId]") -> "list[Paper]":
         history.paper if history else fetch_paper(settings, arxiv_id)
         for arxiv_id, history in histories.items()
     ]
-
-
-def write_file(path: Path, text: str) -> None:
-    """Writes a file, complete or not at all. Raises `ConfigurationError`."""
-    from digest.config.atomic_write import replace_text, unwritable
-
-    try:
-        if path.exists() and not path.is_file():  # for example /dev/stdout
-            path.write_text(text, encoding="utf-8", newline="")
-        else:
-            replace_text(path.resolve(), text)
-    except OSError as error:
-        raise unwritable(path, error) from error

@@ -7,7 +7,7 @@ import typer
 
 from digest.cli.context import context_of
 from digest.cli.json_output import print_list, print_object
-from digest.cli.options import AsList, AsObject, Email, parse_day
+from digest.cli.options import AsList, AsObject, Email, SubscriberOrChannel, parse_day
 from digest.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -23,12 +23,7 @@ _USUAL = timedelta(days=7)
 
 def history(
     ctx: typer.Context,
-    email: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="EMAIL", help="A subscriber, or channel:NAME. Default: all.", show_default=False
-        ),
-    ] = None,
+    email: SubscriberOrChannel = None,
     since: Annotated[
         date | None,
         typer.Option(

@@ -91,6 +91,11 @@ Email = Annotated[
     str, typer.Argument(metavar="EMAIL", help="The subscriber's mail address.", show_default=False)
 ]
 
+SubscriberOrChannel = Annotated[
+    str | None,
+    typer.Argument(metavar="EMAIL", help="A subscriber, or channel:NAME. Default: all.", show_default=False),
+]
+
 # What an entry has.
 
 Name = Annotated[

@@ -1,11 +1,14 @@
 """The output of commands: as wide as the terminal; elsewhere one line for each thing, for grep and cut."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from digest.config.atomic_write import replace_text, unwritable
 
 _NO_END = 10_000
 
@@ -32,3 +35,14 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*map(Text, row))
     screen().print(table)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Writes a file, complete or not at all. Raises `ConfigurationError`."""
+    try:
+        if path.exists() and not path.is_file():  # for example /dev/stdout
+            path.write_text(text, encoding="utf-8", newline="")
+        else:
+            replace_text(path.resolve(), text)
+    except OSError as error:
+        raise unwritable(path, error) from error

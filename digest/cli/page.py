@@ -52,6 +52,7 @@ def page(
     look-back. Nothing is sent or marked. If only the date would change, the file is not written.
     """
     from digest.cli.daily_papers.writer import says_the_same, write_html, write_markdown
+    from digest.cli.output import write_file
 
     if keyword and subscriber:
         raise typer.BadParameter("give either keywords with -k, or a subscriber with --subscriber")
@@ -64,7 +65,7 @@ def page(
     papers = sum(len(section.papers) for section in made.sections)
     is_changed = before is None or not says_the_same(before, text)
     if is_changed:
-        _write(path, text)
+        write_file(path, text)
     counts = f"{counted(len(keywords), 'keyword')}, {counted(papers, 'paper')}"
     unchanged = "" if is_changed else "; no new papers, the file is unchanged"
     lines = [f"{path.absolute()}: {counts}{unchanged}"]
@@ -161,12 +162,3 @@ def _fetch(settings: "Settings", store: "Store", texts: Iterable[str], now: date
     if report.errors:
         typer.echo("\n".join(f"error: {error}" for error in report.errors), err=True)
         raise typer.Exit(3)
-
-
-def _write(path: Path, text: str) -> None:
-    from digest.config.atomic_write import replace_text, unwritable
-
-    try:
-        replace_text(path.resolve(), text)
-    except OSError as error:
-        raise unwritable(path, error) from error

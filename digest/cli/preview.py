@@ -54,6 +54,7 @@ def preview(
     import os
     import webbrowser
 
+    from digest.cli.output import write_file
     from digest.cli.state_access import subscriber_named
     from digest.config.loader import load_settings
     from digest.keywords.broad_terms import cautions
@@ -81,7 +82,7 @@ def preview(
         output = None
     lines = _told(digest, output, settings.arxiv.lookback_days)
     if digest and output:
-        _write(writer.rendered(digest).html, output)
+        write_file(output, writer.rendered(digest).html)
     if digest and email and not is_next:
         lines.insert(0, f"{email} has no new papers; this digest shows the newest ones")
     fields = _as_object(subscriber, digest, output, is_next=is_next)
@@ -189,15 +190,3 @@ def _digest(
     if digest is None or not is_first:
         return digest
     return replace(digest, outlook=Outlooks(store, since=since).of(subscriber))
-
-
-def _write(html: str, output: Path) -> None:
-    from digest.config.atomic_write import replace_text, unwritable
-
-    try:
-        if output.exists() and not output.is_file():  # for example /dev/stdout
-            output.write_text(html, encoding="utf-8")
-        else:
-            replace_text(output.resolve(), html)
-    except OSError as error:
-        raise unwritable(output, error) from error

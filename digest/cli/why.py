@@ -7,7 +7,7 @@ import typer
 
 from digest.cli.context import context_of
 from digest.cli.json_output import print_object
-from digest.cli.options import AsObject, Moment
+from digest.cli.options import AsObject, Moment, SubscriberOrChannel
 from digest.config.parsing import counted
 
 if TYPE_CHECKING:
@@ -28,12 +28,7 @@ def why(
             metavar="ARXIV_ID", help="Identifier, address or DOI, for example 2606.01234.", show_default=False
         ),
     ],
-    email: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="EMAIL", help="A subscriber, or channel:NAME. Default: all.", show_default=False
-        ),
-    ] = None,
+    email: SubscriberOrChannel = None,
     now: Moment = None,
     as_json: AsObject = False,
 ) -> None:
