@@ -1,9 +1,9 @@
 """The short mails that confirm changes and requests on the web pages."""
 
 from collections.abc import Sequence
-from email.utils import format_datetime
 
-from digest.mail.message import SenderIdentity, mailbox, quoted_printable, wire_address
+from digest.mail.message import SenderIdentity
+from digest.mail.plain_mail import plain_mail
 from digest.mail.transport import Outgoing
 from digest.storage.confirmations import Confirmation, PageChange
 
@@ -82,28 +82,17 @@ def write_confirmation(
     `preferences_token`.
     """
     token = f"c{one.number}.{one.written_at:%Y%m%d%H%M%S}"
-    headers = (
-        ("From", mailbox("From", sender_identity.sender_name, sender_identity.sender)),
-        ("To", mailbox("To", None, one.mailed_to)),
-        ("Subject", _SUBJECTS[one.change]),
-        ("Date", format_datetime(one.written_at)),
-        ("Message-ID", f"<{token}@{wire_address(sender_identity.sender).rpartition('@')[2]}>"),
-        ("Auto-Submitted", "auto-generated"),
-        ("MIME-Version", "1.0"),
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Transfer-Encoding", "quoted-printable"),
-    )
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     lines = (
         _TOLD[one.change].format(email=one.mailed_to, changes="\n".join(f"- {line}" for line in changes)),
         f"{base_url}/p/{preferences_token}" if preferences_token else f"{base_url}/b/{one.token}",
         f"{_advice(one)}Questions: {sender_identity.contact}",
     )
-    body = quoted_printable("\n\n".join(lines) + "\n")
-    return Outgoing(
-        sender=sender_identity.sender,
-        recipient=one.mailed_to,
-        message=f"{head}\r\n".encode() + body,
+    return plain_mail(
+        sender_identity,
+        "\n\n".join(lines) + "\n",
+        to=one.mailed_to,
+        subject=_SUBJECTS[one.change],
+        written_at=one.written_at,
         token=token,
     )
 

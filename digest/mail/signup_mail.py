@@ -3,12 +3,12 @@
 Nothing in them was written by that person, who may be anybody: no keyword, no name, not even the address.
 """
 
-from email.utils import format_datetime
 from hashlib import sha256
 from html import escape
 from textwrap import fill
 
-from digest.mail.message import SenderIdentity, alternative, mailbox, quoted_printable, wire_address
+from digest.mail.message import SenderIdentity, alternative, quoted_printable
+from digest.mail.plain_mail import own_headers
 from digest.mail.transport import Outgoing
 from digest.storage.signups import Signup
 
@@ -103,13 +103,7 @@ def _written(
     token = f"s{signup.number}.{signup.mailed_at:%Y%m%d%H%M%S}"
     boundary = "=_" + sha256(token.encode()).hexdigest()[:32]
     headers = (
-        ("From", mailbox("From", identity.sender_name, identity.sender)),
-        ("To", mailbox("To", None, signup.email)),
-        ("Subject", subject),
-        ("Date", format_datetime(signup.mailed_at)),
-        ("Message-ID", f"<{token}@{wire_address(identity.sender).rpartition('@')[2]}>"),
-        ("Auto-Submitted", "auto-generated"),
-        ("MIME-Version", "1.0"),
+        *own_headers(identity, to=signup.email, subject=subject, written_at=signup.mailed_at, token=token),
         ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'),
     )
     parts = (fill(what, _WIDTH), url, fill(rest, _WIDTH), f"Questions: {identity.contact}")

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from enum import StrEnum
 from hashlib import sha256
 
 from digest.config.parsing import counted
-from digest.mail.message import SenderIdentity, mailbox, quoted_printable, wire_address
+from digest.mail.message import SenderIdentity
+from digest.mail.plain_mail import plain_mail
 from digest.mail.transport import Outgoing
 from digest.service.health import Health
 from digest.storage.values import Restored
@@ -85,24 +85,17 @@ def write_notice(
 ) -> Outgoing:
     """Builds the mail for a notice."""
     token = sha256(f"{notice}/{health.now.isoformat()}/{operator}".encode()).hexdigest()[:24]
-    headers = (
-        ("From", mailbox("From", sender_identity.sender_name, sender_identity.sender)),
-        ("To", mailbox("To", None, operator)),
-        ("Subject", _SUBJECTS[notice]),
-        ("Date", format_datetime(health.now)),
-        ("Message-ID", f"<{token}@{wire_address(sender_identity.sender).rpartition('@')[2]}>"),
-        ("Auto-Submitted", "auto-generated"),
-        ("MIME-Version", "1.0"),
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Transfer-Encoding", "quoted-printable"),
-    )
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     lines = [f"{name:<12}{line}" for name, line in _labelled(health)]
     others = [problem for problem in health.problems() if not any(cause in problem for cause in brakes)]
     problems = [f"needs you: {problem}" for problem in (*brakes, *others)] or ["all is well"]
-    body = quoted_printable("\n".join((*problems, "", *lines, "")))
-    message = f"{head}\r\n".encode() + body
-    return Outgoing(sender=sender_identity.sender, recipient=operator, message=message, token=token)
+    return plain_mail(
+        sender_identity,
+        "\n".join((*problems, "", *lines, "")),
+        to=operator,
+        subject=_SUBJECTS[notice],
+        written_at=health.now,
+        token=token,
+    )
 
 
 def _labelled(health: Health) -> Iterator[tuple[str, str]]:
