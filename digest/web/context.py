@@ -31,6 +31,18 @@ class SiteContext(Generic[_Read, _Change]):
     clock: Callable[[], datetime]
 
 
+class SiteBase(Generic[_Read, _Change]):
+    """A site over the parts of its context."""
+
+    def __init__(self, context: SiteContext[_Read, _Change]) -> None:
+        self._base_url = context.base_url
+        self._store = context.store
+        self._changing = context.changing
+        self._pages = context.pages
+        self._subscribers = context.subscribers
+        self._clock = context.clock
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A page, a feed or a file to save as `filename`; `is_refused`: it says what to correct in the form.

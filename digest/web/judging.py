@@ -10,13 +10,13 @@ from digest.mail.links import LinkBuilder
 from digest.model.digest import Digest
 from digest.model.paper import ArxivId, Paper
 from digest.storage.subscriber_stores import InterestStore, JudgingStore
-from digest.web.context import Found, SiteContext, found_page, subscriber_among
+from digest.web.context import Found, SiteBase, SiteContext, found_page, subscriber_among
 from digest.web.pages import Judging
 
 Verdict: TypeAlias = Literal["more", "less", "undo"]
 
 
-class JudgingSite:
+class JudgingSite(SiteBase[JudgingStore, InterestStore]):
     """Each method returns `None` for an unknown token, verdict or paper.
 
     The token is one subscriber's own, for one digest. The page of the digest that they may pass on
@@ -24,12 +24,7 @@ class JudgingSite:
     """
 
     def __init__(self, context: SiteContext[JudgingStore, InterestStore]) -> None:
-        self._base_url = context.base_url
-        self._store = context.store
-        self._changing = context.changing
-        self._pages = context.pages
-        self._subscribers = context.subscribers
-        self._clock = context.clock
+        super().__init__(context)
         self._link_builder = LinkBuilder(context.base_url, context.store, makes_pages=False)
 
     def digest(self, token: str) -> Found | None:

@@ -17,7 +17,7 @@ from digest.storage.subscriber_stores import PageStore
 from digest.subscribers import editor
 from digest.subscribers.directory import SubscriberDirectory
 from digest.subscribers.preferences import differences
-from digest.web.context import Found, SiteContext, found_page, subscriber_among
+from digest.web.context import Found, SiteBase, SiteContext, found_page, subscriber_among
 from digest.web.keyword_rows import Sent, first_text
 from digest.web.link_mail import TOO_MANY as BUSY
 from digest.web.link_mail import signup_limits
@@ -61,7 +61,7 @@ STAYS = (
 )
 
 
-class MailedLinks:
+class MailedLinks(SiteBase[PageStore, OwnDataChangeStore]):
     """Each method returns `None` for an unknown or expired token."""
 
     def __init__(
@@ -71,14 +71,9 @@ class MailedLinks:
         directory: SubscriberDirectory,
     ) -> None:
         """`directory` has the entries."""
+        super().__init__(context)
         self._limits = signup_limits(settings)
-        self._base_url = context.base_url
-        self._store = context.store
-        self._changing = context.changing
-        self._pages = context.pages
-        self._subscribers = context.subscribers
         self._directory = directory
-        self._clock = context.clock
 
     def undoing(self, token: str) -> Found | None:
         """The page with the button. Changes nothing."""

@@ -7,7 +7,7 @@ from digest.interest.reasons import learned_terms
 from digest.storage.confirmations import PageChange
 from digest.storage.personal_data import OwnDataChangeStore, OwnDataStore
 from digest.subscribers.directory import SubscriberDirectory
-from digest.web.context import Found, SiteContext, found_page
+from digest.web.context import Found, SiteBase, SiteContext, found_page
 from digest.web.keyword_rows import Sent
 from digest.web.pages import Notice
 from digest.web.personal_file import personal_file
@@ -26,19 +26,15 @@ TAKEN_BACK = Notice(title="Taken back.", text="The paper counts no more.")
 FORGOTTEN = Notice(title="All judgements are deleted.")
 
 
-class OwnData:
+class OwnData(SiteBase[OwnDataStore, OwnDataChangeStore]):
     """Each method returns `None` for an unknown token. The token is that of the preferences."""
 
     def __init__(
         self, context: SiteContext[OwnDataStore, OwnDataChangeStore], directory: SubscriberDirectory
     ) -> None:
         """`directory` has the entries."""
-        self._base_url = context.base_url
-        self._store = context.store
-        self._changing = context.changing
-        self._pages = context.pages
+        super().__init__(context)
         self._directory = directory
-        self._clock = context.clock
 
     def download(self, token: str) -> Found | None:
         """All that is stored, as a file."""

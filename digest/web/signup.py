@@ -24,7 +24,7 @@ from digest.storage.signups import (
 from digest.subscribers.entry_parser import parse_subscriber
 from digest.subscribers.stored import EntryChange, StoredEntry
 from digest.subscribers.subscriber import Subscriber
-from digest.web.context import Found, SiteContext, found_page, subscriber_among
+from digest.web.context import Found, SiteBase, SiteContext, found_page, subscriber_among
 from digest.web.keyword_rows import Sent
 from digest.web.link_mail import signup_limits
 from digest.web.own_forms import FormSigner
@@ -105,7 +105,7 @@ class Checked:
     notice: Notice | None = None
 
 
-class SignupSite:
+class SignupSite(SiteBase[SignupStore, SignupStore]):
     """The pages of sign-up. Methods with a token return `None` for an unknown one."""
 
     def __init__(
@@ -117,15 +117,10 @@ class SignupSite:
         signed_up: Callable[[], None],
     ) -> None:
         """`signed_up` is called after a change."""
+        super().__init__(context)
         self._settings = settings
-        self._base_url = context.base_url
         self._defaults = defaults
         self._blank = blank_subscriber(defaults)
-        self._store = context.store
-        self._changing = context.changing
-        self._pages = context.pages
-        self._subscribers = context.subscribers
-        self._clock = context.clock
         self._signed_up = signed_up
         self._signer = FormSigner(context.store.form_key(), "sign-up")
         self._warned_at: datetime | None = None

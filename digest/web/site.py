@@ -20,7 +20,7 @@ from digest.storage.subscriber_stores import PageChangeStore, PageStore
 from digest.storage.values import KnownSubscriber
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.subscriber import Subscriber
-from digest.web.context import Found, SiteContext, found_page, subscriber_among
+from digest.web.context import Found, SiteBase, SiteContext, found_page, subscriber_among
 from digest.web.feeds import Item, atom, paper_item
 from digest.web.keyword_rows import Sent
 from digest.web.pages import Notice, SubscriberUrls, headline
@@ -38,16 +38,11 @@ INCOMPLETE = Notice(title="Nothing was saved.", text="The form was incomplete.",
 REFUSED = Notice(title="Nothing was saved.", text="Correct what is marked below.", is_failure=True)
 
 
-class Site:
+class Site(SiteBase[PageStore, PageChangeStore]):
     """The pages of one installation. Each method returns `None` for an unknown token."""
 
     def __init__(self, context: SiteContext[PageStore, PageChangeStore]) -> None:
-        self._base_url = context.base_url
-        self._store = context.store
-        self._changing = context.changing
-        self._pages = context.pages
-        self._subscribers = context.subscribers
-        self._clock = context.clock
+        super().__init__(context)
         self._link_builder = LinkBuilder(context.base_url, context.store, makes_pages=False)
 
     def leaving(self, token: str) -> Found | None:
