@@ -102,9 +102,9 @@ class HeaderAccess:
             raise Refused("it came from an address that is not in admin.proxies")
         if len(names) != 1:
             raise Refused(f"the proxy sent {len(names)} headers of the name in admin.header instead of one")
-        if names[0].strip() not in self._users:
+        if names[0] not in self._users:  # also not with other spaces around it: such a name is another one
             raise Refused("the name that the proxy sent is not in admin.users")
-        return Visitor(name=names[0].strip())
+        return Visitor(name=names[0])
 
 
 class OidcAccess:

@@ -207,6 +207,10 @@ async def test_without_invites_there_is_no_button(admins: Administrators) -> Non
         {"X-Remote-User": "mallory"},
         {"X-Remote-User": ""},
         {"X-Remote-User": "Grace"},
+        {"X-Remote-User": "grace\u00a0"},
+        {"X-Remote-User": "\u2003grace"},
+        {"X-Remote-User": "gr\u0430ce"},
+        {"X-Remote-User": "mallory, grace"},
         {"X_Remote_User": "grace"},
     ],
 )
