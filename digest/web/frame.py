@@ -27,6 +27,9 @@ LONGEST_QUEUE = 5.0
 """Seconds until a change must have begun; later it is not made."""
 
 BODIES_AT_ONCE = 32
+BODIES_OF_STRANGERS = 16
+"""The other places are for those who have a token, or signed in."""
+
 BODIES_OF_ONE_NETWORK = 8
 
 _THREADS = 2
@@ -40,6 +43,7 @@ class Frame:
         self._trusted_proxies = trusted_proxies
         self._guesses = TokenGuesses()
         self._bodies: Counter[str] = Counter()
+        self._of_strangers = 0
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="web")
         # Changes wait for other writers; requests that only read must not wait behind them.
         self._changes = ThreadPoolExecutor(1, thread_name_prefix="web-changes")
@@ -74,10 +78,13 @@ class Frame:
 
         return show
 
-    async def form(self, request: web.Request) -> Mapping[str, Sequence[str]]:
-        """The fields of a form. Raises `HTTPException` if it is none, or does not arrive in time."""
+    async def form(self, request: web.Request, *, of_stranger: bool = False) -> Mapping[str, Sequence[str]]:
+        """The fields of a form. Raises `HTTPException` if it is none, or does not arrive in time.
+
+        `of_stranger`: anybody may send it. Those together leave places for others.
+        """
         require_form(request)
-        async with self._place_for_body(self.network(request)):
+        async with self._place_for_body(self.network(request), of_stranger=of_stranger):
             body = await _body_of(request)
         return parse_qs(body.decode(errors="replace"), keep_blank_values=True)
 
@@ -101,16 +108,20 @@ class Frame:
         return web.HTTPNotFound()
 
     @asynccontextmanager
-    async def _place_for_body(self, network: str) -> AsyncIterator[None]:
-        """Raises if too many bodies are being sent already, in total or by that network."""
-        if self._bodies.total() >= BODIES_AT_ONCE or (
-            network and self._bodies[network] >= BODIES_OF_ONE_NETWORK
+    async def _place_for_body(self, network: str, *, of_stranger: bool) -> AsyncIterator[None]:
+        """Raises if too many bodies are being sent already, in total, by strangers or by that network."""
+        if (
+            self._bodies.total() >= BODIES_AT_ONCE
+            or (of_stranger and self._of_strangers >= BODIES_OF_STRANGERS)
+            or (network and self._bodies[network] >= BODIES_OF_ONE_NETWORK)
         ):
             raise web.HTTPTooManyRequests(headers={"Retry-After": str(round(LONGEST_UPLOAD))})
         self._bodies[network] += 1
+        self._of_strangers += of_stranger
         try:
             yield
         finally:
+            self._of_strangers -= of_stranger
             self._bodies[network] -= 1
             if not self._bodies[network]:
                 del self._bodies[network]

@@ -100,7 +100,7 @@ class LinkMailArea:
             require_form(request)
             if is_foreign(request.headers, self._base_url):
                 raise web.HTTPForbidden
-            sent, network = await frame.form(request), frame.network(request)
+            sent, network = await frame.form(request, of_stranger=True), frame.network(request)
             return response_for(await frame.in_turn(lambda: self._site.ask(sent, network)))
 
         return ask

@@ -56,7 +56,7 @@ class SignupArea:
             token = request.match_info.get("token")
             if token is not None:
                 await frame.found_for(request, self._site.is_invite)
-            sent = with_suggestion(await frame.form(request))
+            sent = with_suggestion(await frame.form(request, of_stranger=True))
             checked = await frame.in_thread(lambda: self._site.check(token, sent))
             if isinstance(checked, Checked):
                 return await self._answer(frame, request, checked)

@@ -18,7 +18,7 @@ from digest.service.daemon import Daemon
 from digest.service.sd_notify import Notifier
 from digest.storage.sqlite.store import SqliteStore
 from digest.web.connections import FILES_FOR_MAIL, MOST_CONNECTIONS, MOST_OF_ONE_NETWORK, connections_for
-from digest.web.frame import BODIES_OF_ONE_NETWORK
+from digest.web.frame import BODIES_AT_ONCE, BODIES_OF_ONE_NETWORK, BODIES_OF_STRANGERS
 from tests.factories import moment
 from tests.integration.idle_daemon import idle_daemon
 from tests.integration.web_site import Town, serving_town
@@ -110,6 +110,28 @@ async def test_bodies_that_do_not_come_hold_few_places_and_change_nothing(
             answers = sorted([await status_of(streams) for streams in held])
             assert answers == [408] * BODIES_OF_ONE_NETWORK + [429] * 3
         assert town.state() == state
+
+
+@pytest.mark.parametrize("path", ["/link", "/join"])
+async def test_forms_that_strangers_do_not_finish_leave_places_for_subscribers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("digest.web.frame.LONGEST_UPLOAD", 2 * LIMIT)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        "Content-Length: 1000\r\n\r\nemail="
+    )
+    async with serving_town(tmp_path, signup="open") as town:
+        url = town.links().manage
+        assert url
+        async with holding(town, BODIES_AT_ONCE, head.encode()) as held:
+            answers = [asyncio.create_task(status_of(streams)) for streams in held]
+            refused = BODIES_AT_ONCE - BODIES_OF_STRANGERS
+            await until(lambda: sum(answer.done() for answer in answers) == refused)
+            assert {answer.result() for answer in answers if answer.done()} == {429}
+            assert (await town.post(url, {"at": "99"})).status == 422  # it was read
+            for answer in answers:
+                answer.cancel()
 
 
 async def test_where_no_file_is_left_the_pages_are_there_again_when_one_is(
