@@ -16,6 +16,7 @@ from aiohttp import web
 
 from digest.config.admin_settings import Admin
 from digest.errors import ConfigurationError
+from digest.model.paper import one_line
 from digest.web.admin_actions import SESSION
 from digest.web.client_address import TokenGuesses, is_trusted
 from digest.web.connections import Connection
@@ -211,7 +212,7 @@ class OidcAccess:
                 return {"id": secrets.token_urlsafe(16), "name": name, "by": "user"}
         if set(identity.groups) & set(self._admin.groups):
             name = identity.email or identity.subject
-            return {"id": secrets.token_urlsafe(16), "name": name[:200], "by": "group"}
+            return {"id": secrets.token_urlsafe(16), "name": one_line(name)[:200], "by": "group"}
         raise Refused("an account that is neither in admin.users nor in admin.groups")
 
     def _secrets_of(self, state: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
+from digest.model.paper import one_line
 from digest.storage.admin_stores import AdminPageStore, AuditEntry
 from digest.storage.confirmations import PageChange
 from digest.storage.limits import MOST_INVITE_USES
@@ -74,7 +75,7 @@ class AdminActions:
         )
 
     def _suppress(self, wanted: Wanted) -> Notice:
-        reason = " ".join(wanted.fields.get("reason", "").split())[:LONGEST_REASON]
+        reason = one_line(wanted.fields.get("reason", ""))[:LONGEST_REASON]  # terminals show it too
         if self._is_suppressed(wanted.email):
             return Notice(title="Nothing to do.", text=f"{wanted.email} gets no mail already.")
         cause = f"stopped by {wanted.who}{f': {reason}' if reason else ''}"

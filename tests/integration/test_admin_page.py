@@ -105,7 +105,7 @@ async def test_the_page_of_an_empty_installation_is_there(
 
 async def test_buttons_stop_and_resume_mail_and_the_log_has_it(admins: Administrators) -> None:
     store = admins.town.store
-    done = await admins.press("suppress", ADA.email, reason="asked  by\nphone")
+    done = await admins.press("suppress", ADA.email, reason="asked  by\nphone\x1b\x00")
     assert (done.status, "ada@example.org gets no more mail." in told(done.body)) == (200, True)
     assert [(one.email, one.cause) for one in store.suppressions()] == [
         (ADA.email, "stopped by grace: asked by phone")
