@@ -1,5 +1,6 @@
 """What tests do with a store, as a run of `digest` does it."""
 
+import json
 import sqlite3
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from digest.model.digest import Digest
 from digest.pipeline.compose import compose
 from digest.pipeline.news import news_for
 from digest.storage.base import Store
+from digest.storage.signups import NewSignup, SignupLimits
 from digest.storage.sqlite.migrations import migrations
 from digest.storage.values import DeliveryResult, Mailing, MailingState, Matched, News, Served
 from digest.subscribers.subscriber import Subscriber
@@ -107,3 +109,11 @@ def outbox_of(store: Store, *emails: str) -> None:
 def lines(digest: Digest | None) -> set[tuple[str, int, int]]:
     revisions = digest.revisions if digest else ()
     return {(one.paper.id, one.from_version, one.paper.version) for one in revisions}
+
+
+def sign_up_three(store: Store, now: datetime = NOW) -> None:
+    """Two sign-ups wait, one of them with its mail, and a third one was over the limits."""
+    for email in ("di@example.org", "eli@example.org", "flo@example.org"):
+        new = NewSignup(email=email, content=json.dumps({"email": email, "keywords": ["tea"]}))
+        store.sign_up(new, network="", limits=SignupLimits(per_hour=2, per_network=2), now=now)
+    store.note_signup_mail(store.signup_mails(now=now)[0].number, due_at=None, sent_at=now)

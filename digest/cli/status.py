@@ -175,6 +175,13 @@ def _as_object(health: "Health", problems: Sequence[str]) -> dict[str, Any]:
         ],
         "suppressed": [one.email for one in health.suppressed],
         "unread_mails": health.unread_mails,
+        "signups": {
+            "waiting": health.signups.waiting,
+            "mailed": health.signups.mailed,
+            "refused": dict(health.signups.refused),
+        },
+        "joined": [{"email": email, "at": at.isoformat()} for email, at in health.joined],
+        "left": [{"email": email, "at": at.isoformat()} for email, at in health.left],
         "channels": [one.as_object() for one in health.channels],
         "silent_keywords": [{"keyword": one.keyword, "usual": one.usual} for one in health.silent],
         "alike_keywords": [list(texts) for texts in health.alike],

@@ -94,6 +94,7 @@ class _Known:
     mailed: "Subscriber"
     left_at: datetime | None
     is_suppressed: bool
+    joined_at: datetime | None = None
 
     @property
     def has_own_choices(self) -> bool:
@@ -210,11 +211,13 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
 
     chosen: Mapping[str, Preferences] = {}
     suppressed: frozenset[str] = frozenset()
+    joined: Mapping[str, datetime] = {}
     try:
         if is_there(settings.state):
             with open_beside(settings.state) as store:
                 chosen = store.preferences()
                 suppressed = frozenset(address_key(one.email) for one in store.suppressions())
+                joined = {address_key(email): at for email, at in store.joined_since(None)}
     except StateError as error:
         typer.echo(f"note: online choices of subscribers are not shown, nor who signed up: {error}", err=True)
     nothing = Preferences()
@@ -225,9 +228,17 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
             mailed=adapted(one, replace(preferences, left_at=None)) or one,
             left_at=preferences.left_at,
             is_suppressed=address_key(one.email) in suppressed,
+            joined_at=joined.get(address_key(one.email)),
         )
         for one, preferences in own
     ]
+
+
+def _owner(known: _Known) -> str:
+    """The owner of the entry, and since when somebody is subscribed who signed up."""
+    if not known.mailed.is_signed_up:
+        return "file"
+    return f"sign-up {known.joined_at:%Y-%m-%d}" if known.joined_at else "sign-up"
 
 
 def _choices(known: _Known) -> str:
@@ -265,6 +276,7 @@ def _as_object(known: _Known, owner: str) -> dict[str, Any]:
     return {
         "email": subscriber.email,
         "owner": owner,
+        "joined_at": known.joined_at and known.joined_at.isoformat(),
         "name": subscriber.name,
         "keywords": [keyword.text for keyword in subscriber.keywords],
         "names": {keyword.text: keyword.name for keyword in subscriber.keywords if keyword.name},
@@ -308,7 +320,7 @@ def _print_table(found: Sequence[_Known], usual: "Length") -> None:
         keywords = ", ".join(keyword.label for keyword in subscriber.keywords)
         cells = (
             subscriber.email,
-            *(["sign-up" if subscriber.is_signed_up else "file"] if has_signed_up else []),
+            *([_owner(known)] if has_signed_up else []),
             subscriber.name or "",
             keywords,
             times(subscriber) + ("" if subscriber.length == usual else f", {subscriber.length}"),

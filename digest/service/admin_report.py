@@ -22,6 +22,9 @@ _SUBJECTS = {
     "restored": "Restored",
     "mail": "Next mails",
     "waiting": "Delayed",
+    "joined": "Signed up",
+    "left": "Unsubscribed",
+    "sign-ups": "Sign-ups",
     "channels": "Channels",
 }
 _LISTED = 20

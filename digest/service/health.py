@@ -15,6 +15,7 @@ from digest.sources.arxiv.calendar import last_announcement, next_announcement, 
 from digest.sources.plausibility import INDEX_LAG
 from digest.storage.pipeline_stores import NewsStore, RestoreStore
 from digest.storage.report_stores import HealthStore
+from digest.storage.signups import SignupFigures
 from digest.storage.values import Delay, Host, Restored, SubscriberStatus, Suppression, Waiting
 from digest.subscribers.subscriber import Keyword, Subscriber
 
@@ -92,6 +93,8 @@ class Health:
     - `unread_mails`: the number of returned mails that are kept for a person to look at.
     - `volumes`: all keywords with the number of papers that they found in five weeks, the largest first.
     - `alike`: groups of keywords that found exactly the same papers.
+    - `signups`: what waits for a confirmation, and mails and refusals of the last day.
+    - `joined`, `left`: who signed up, and who unsubscribed, in the last week.
     - `channels`: those of digest.toml; no other number counts them, but `keywords` has theirs too.
     """
 
@@ -122,6 +125,9 @@ class Health:
     silent: tuple[QuietKeyword, ...]
     volumes: tuple[tuple[str, int], ...]
     alike: tuple[tuple[str, ...], ...]
+    signups: SignupFigures
+    joined: tuple[tuple[str, datetime], ...]
+    left: tuple[tuple[str, datetime], ...]
     channels: tuple[ChannelHealth, ...] = ()
 
     def problems(self) -> tuple[str, ...]:
@@ -249,6 +255,9 @@ def examine(
         silent=tuple(_silent(keywords, covered_at, found, store.recent_hits(since=now - FRESH))),
         volumes=_volumes(keywords, found),
         alike=_alike(keywords, found),
+        signups=store.signup_figures(now=now),
+        joined=store.joined_since(now - FRESH),
+        left=store.left_since(now - FRESH),
         channels=examine_channels(store, channels, now=now),
     )
 

@@ -10,9 +10,12 @@ from digest.mail.message import SenderIdentity
 from digest.mail.plain_mail import plain_mail
 from digest.mail.transport import Outgoing
 from digest.service.health import Health
+from digest.storage.signups import SignupFigures, TypedMail
 from digest.storage.values import Restored
 
 _MOST_LINES = 8
+_MOST_NAMES = 50
+"""Of those who came and who left, in a mail: a group that begins has them all in it."""
 
 
 class OperatorNotice(StrEnum):
@@ -27,6 +30,13 @@ class OperatorNotice(StrEnum):
     RECOVERY = "recovery"
     HEARTBEAT = "heartbeat"
 
+
+_REQUESTS: Mapping[str, tuple[str, str]] = {
+    TypedMail.SIGNUP: ("sign-up", "sign-ups"),
+    TypedMail.LINK: ("request for a link", "requests for links"),
+    TypedMail.ADDRESS: ("request for another address", "requests for other addresses"),
+}
+"""In the words of messages: one, and several."""
 
 _AGAIN = timedelta(days=1)
 """The shortest time between two `BRAKE` notices."""
@@ -99,13 +109,16 @@ def write_notice(
 
 
 def _labelled(health: Health) -> Iterator[tuple[str, str]]:
-    for name, lines in report_lines(health):
+    for name, lines in report_lines(health, names=_MOST_NAMES):
         for number, line in enumerate(lines):
             yield name if number == 0 else "", line
 
 
-def report_lines(health: Health) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yields each subject with its lines; a subject without information has no lines."""
+def report_lines(health: Health, *, names: int = _MOST_LINES) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yields each subject with its lines; a subject without information has no lines.
+
+    Up to `names` of those are listed who came, and of those who left.
+    """
     yield "announced", [_at(health.expected_at, health.now), *([health.quiet] if health.quiet else [])]
     yield "seen", [_seen(health)]
     yield "next", [_next(health)]
@@ -114,6 +127,9 @@ def report_lines(health: Health) -> Iterator[tuple[str, Sequence[str]]]:
     yield "restored", [_restored(health.restored, health.now)] if health.restored else []
     yield "mail", _mail(health)
     yield "waiting", _waiting(health)
+    yield "joined", _few(_times(health.joined), "address", most=names)
+    yield "left", _few(_times(health.left), "address", most=names)
+    yield "sign-ups", _signups(health.signups)
     yield "channels", [one.line() for one in health.channels]
     yield "suppressed", _few([f"{one.email}: {one.cause}" for one in health.suppressed], "address")
     yield "keywords", _few(list(_remarks(health)), "remark")
@@ -160,6 +176,23 @@ def _waiting(health: Health) -> list[str]:
     return [f"{health.waiting} in all{now}", *_few(lines, "mailing", health.delayed)]
 
 
+def _times(moments: Sequence[tuple[str, datetime]]) -> list[str]:
+    """The latest first."""
+    return [f"{_at(at)}  {email}" for email, at in reversed(moments)]
+
+
+def _signups(figures: SignupFigures) -> list[str]:
+    """Nothing where nobody signs up."""
+    lines = []
+    if figures.waiting or figures.mailed:
+        mails = counted(figures.mailed, "mail")
+        lines.append(f"{figures.waiting:,} without confirmation; {mails} sent in 24 hours")
+    refused = [f"{count:,} {_REQUESTS[kind][count != 1]}" for kind, count in figures.refused.items() if count]
+    if refused:
+        lines.append(f"{', '.join(refused)} refused in 24 hours, over the limits")
+    return lines
+
+
 def _tried(attempts: int) -> str:
     return f"tried {counted(attempts, 'time')}, again" if attempts else "not tried yet, due"
 
@@ -172,10 +205,10 @@ def _remarks(health: Health) -> Iterator[str]:
         yield f"{', '.join(texts)}: found exactly the same papers, which looks wrong"
 
 
-def _few(lines: list[str], noun: str, count: int = 0) -> list[str]:
+def _few(lines: list[str], noun: str, count: int = 0, *, most: int = _MOST_LINES) -> list[str]:
     """Returns the first lines and the number of the rest. `count` is the total if `lines` are not all."""
-    more = max(count, len(lines)) - _MOST_LINES
-    return lines if more <= 0 else [*lines[:_MOST_LINES], f"and {counted(more, f'more {noun}')}: see --json"]
+    more = max(count, len(lines)) - most
+    return lines if more <= 0 else [*lines[:most], f"and {counted(more, f'more {noun}')}: see --json"]
 
 
 def _at(moment: datetime, now: datetime | None = None) -> str:

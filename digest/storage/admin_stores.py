@@ -56,10 +56,11 @@ class MailRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberRecord:
-    """What the store knows of a subscriber who was enrolled at least once."""
+    """What the store knows of a subscriber who was enrolled at least once. `joined_at`: they signed up."""
 
     email: str
     since_at: datetime
+    joined_at: datetime | None = None
     left_at: datetime | None = None
     paused_until: date | None = None
     suppressed: Suppression | None = None

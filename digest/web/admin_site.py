@@ -205,13 +205,16 @@ def _state(record: SubscriberRecord | None, *, is_paused: bool) -> str:
     if record is None:
         return "new: nothing was sent yet"
     said = []
+    if record.joined_at:
+        said.append(f"signed up on {record.joined_at:%Y-%m-%d}")
     if record.left_at:
         said.append(f"unsubscribed on {record.left_at:%Y-%m-%d}")
     if record.suppressed:
         said.append(f"suppressed on {record.suppressed.since_at:%Y-%m-%d}: {record.suppressed.cause}")
     if is_paused:
         said.append(f"paused until {record.paused_until}")
-    return "; ".join(said) or "active"
+    is_active = not (record.left_at or record.suppressed or is_paused)
+    return "; ".join((*(["active"] if is_active else []), *said))
 
 
 _RESULTS = {

@@ -26,6 +26,7 @@ from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.fetch import FetchReport
 from digest.sources.base import SOURCE_NAMES
 from digest.storage.report_stores import MetricsStore
+from digest.storage.signups import SignupFigures
 
 CountProblems = Callable[[MetricsStore], Mapping[str, int]]
 """The number of problems of each kind. It is slow for a large state, and raises `StateError`."""
@@ -107,6 +108,18 @@ class Metrics:
             "Time since the oldest waiting digest was composed; 0 if none waits.",
             registry=registry,
         )
+        self._signups = Gauge("digest_signups_waiting", "Sign-ups without confirmation.", registry=registry)
+        self._signup_mails = Gauge(
+            "digest_signup_mails_last_day",
+            "Mails of sign-ups that were sent in the last 24 hours.",
+            registry=registry,
+        )
+        self._refused = Gauge(
+            "digest_signup_requests_refused_last_day",
+            "Requests for mails that came over the limits of sign-up in the last 24 hours, by kind.",
+            ("kind",),
+            registry=registry,
+        )
         self._problems = Gauge(
             "digest_problems",
             "What needs a person, as in digest status, by kind.",
@@ -155,6 +168,13 @@ class Metrics:
         age = now - figures.waiting_since if figures.waiting_since else None
         self._oldest.set(max(0.0, age.total_seconds()) if age else 0)
         self._fetched_at.set(figures.fetched_at.timestamp() if figures.fetched_at else 0)
+        self._count_signups(store.signup_figures(now=now))
         for kind, count in self._count_problems(store).items():
             self._problems.labels(kind).set(count)
         return generate_latest(self._registry)
+
+    def _count_signups(self, figures: SignupFigures) -> None:
+        self._signups.set(figures.waiting)
+        self._signup_mails.set(figures.mailed)
+        for kind, count in figures.refused.items():
+            self._refused.labels(kind).set(count)

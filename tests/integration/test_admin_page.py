@@ -13,6 +13,7 @@ import pytest
 from digest.storage.confirmations import PageChange
 from digest.storage.values import MailingState
 from digest.subscribers.preferences import Preferences
+from digest.subscribers.stored import EntryChange, StoredEntry
 from digest.web.admin_area import ReportWatch
 from digest.web.admin_site import Report
 from tests.factories import make_subscriber, moment
@@ -45,18 +46,21 @@ async def test_the_page_tells_how_it_goes(admins: Administrators) -> None:
     (mailing,) = claim(town.store)
     record_results(town.store, mailing, MailingState.SENT, "250 taken")
     town.store.suppress(BO.email, cause="550 nobody <here>", now=NOW)
+    entry = StoredEntry(address=ADA.email, content='{"email": "ada@example.org"}', joined_at=NOW)
+    town.store.change_entries([EntryChange(before=None, after=entry)])
     town.now += timedelta(minutes=1)
     page = await admins.get()
     assert page.status == 200
     said = told(page.body)
     for words in (
-        "ada@example.org 2 keywords active. Last mail: sent, 2026-06-16 07:00 UTC",
+        "ada@example.org 2 keywords active; signed up on 2026-06-16. Last mail: sent, 2026-06-16 07:00 UTC",
         "bo@example.org 1 keyword suppressed on 2026-06-16: 550 nobody &lt;here&gt;",
         "Subscribers 2; 1 suppressed Waiting 0 digests",
         "Sent : at most 1",
         "New papers of each announcement at most 2",
         "Half of the mails",
         "bo@example.org gets no more mail since the last day",
+        "Signed up Tue 2026-06-16 07:00 UTC ada@example.org",
         "search: Tue 2026-06-16 07:00 UTC",
         "tea 2",
     ):

@@ -20,7 +20,7 @@ from digest.storage.sqlite.store import SqliteStore
 from digest.web.metrics import Metrics
 from tests.factories import make_subscriber
 from tests.integration.web_site import Town, serving_town
-from tests.stores import NOW, outbox_of
+from tests.stores import NOW, outbox_of, sign_up_three
 from tests.waiting import LIMIT
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -74,6 +74,9 @@ def test_each_is_there_before_its_first_event(store: SqliteStore) -> None:
     )
     assert found["digest_web_requests_total", "/p/{token}", "200"] == 0
     assert found["digest_oldest_waiting_mailing_age_seconds",] == 0
+    for kind in ("sign-up", "link", "address"):
+        assert found["digest_signup_requests_refused_last_day", kind] == 0
+    assert found["digest_signups_waiting",] == found["digest_signup_mails_last_day",] == 0
     assert [{*key[1:]} for key in found if key[0] == "digest_build_info"] == [
         {platform.python_version(), __version__}
     ]
@@ -94,6 +97,15 @@ def test_the_oldest_digest_that_waits_has_its_age(store: SqliteStore) -> None:
     assert found["digest_mailings_waiting",] == 2
     assert found["digest_oldest_waiting_mailing_age_seconds",] == 5 * 3600
     assert values(store, NOW - timedelta(hours=5))["digest_oldest_waiting_mailing_age_seconds",] == 0
+
+
+def test_sign_ups_that_wait_and_are_refused_are_counted(store: SqliteStore) -> None:
+    sign_up_three(store)
+    found = values(store)
+    assert found["digest_signups_waiting",] == 2
+    assert found["digest_signup_mails_last_day",] == 1
+    assert found["digest_signup_requests_refused_last_day", "sign-up"] == 1
+    assert found["digest_signup_requests_refused_last_day", "link"] == 0
 
 
 def test_the_problems_are_those_of_digest_status(store: SqliteStore) -> None:

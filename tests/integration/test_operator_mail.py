@@ -15,6 +15,7 @@ from digest.service.health import examine
 from digest.service.notify_operator import notify_operator
 from digest.service.operator_mail import OperatorNotice, due_notice, write_notice
 from digest.storage.sqlite.store import SqliteStore
+from digest.subscribers.stored import EntryChange, StoredEntry
 from tests.factories import make_subscriber, moment
 from tests.stores import LONG_AGO, NOW, claim, key, outbox_of
 
@@ -142,6 +143,24 @@ async def test_a_server_that_is_not_believed_is_told_of_once_a_day_while_it_last
     for hours in (0, 1, 23, 24, 25):
         await tell(store, desk, TUESDAY + timedelta(hours=hours), brakes=(BRAKE,))
     assert desk.subjects == ["arXiv digest: a mail server calls many addresses dead"] * 2
+
+
+def test_the_weekly_mail_tells_who_came_and_went(store: SqliteStore) -> None:
+    store.enrol([ADA], now=TUESDAY, current_since=TUESDAY)
+    for number in range(60):
+        email = f"new{number}@example.org"
+        content, joined_at = f'{{"email": "{email}", "keywords": ["tea"]}}', TUESDAY - timedelta(hours=number)
+        entry = StoredEntry(address=email, content=content, joined_at=joined_at)
+        store.change_entries([EntryChange(before=None, after=entry)])
+    store.leave(ADA.email, now=TUESDAY)
+    health = examine(store, [ADA], now=TUESDAY)
+    outgoing = write_notice(OperatorNotice.HEARTBEAT, health, LETTERHEAD, "op@example.org")
+    text = message_from_bytes(outgoing.message, policy=policy.default).get_content()
+    lines = text.splitlines()
+    assert "joined      Tue 2026-06-16 07:00 UTC  new0@example.org" in lines
+    assert "            Sun 2026-06-14 06:00 UTC  new49@example.org" in lines
+    assert "            and 10 more addresses: see --json" in lines
+    assert "left        Tue 2026-06-16 07:00 UTC  ada@example.org" in lines
 
 
 def test_the_mail_of_a_brake_begins_with_its_cause_and_has_it_once(store: SqliteStore) -> None:

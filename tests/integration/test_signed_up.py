@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import time
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from digest.subscribers import editor
 from digest.subscribers.combined import CombinedDirectory
 from digest.subscribers.file import SubscribersFile
 from digest.subscribers.preferences import Preferences
-from digest.subscribers.stored import StoredEntries, StoredSubscribers
+from digest.subscribers.stored import EntryChange, StoredEntries, StoredSubscribers
 from tests.entries import add_entries
 from tests.postgresql import database_of, take_back_databases
 from tests.stores import NOW, claim, enqueue, found, news_of, record
@@ -378,9 +379,8 @@ def test_a_state_that_is_no_state_stops_a_run_and_not_an_edit_of_the_file(tmp_pa
     ]
 
 
-@pytest.mark.usefixtures("state")
 def test_the_commands_tell_the_owner_and_move(
-    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    environ: dict[str, str], state: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
@@ -398,6 +398,12 @@ def test_the_commands_tell_the_owner_and_move(
     assert told() == {"Ann@example.org": "file", "ben@example.org": "file", "cy@example.org": "sign-up"}
     header, _, ben, cy = run("subscribers").splitlines()
     assert [line.split()[1] for line in (header, ben, cy)] == ["Owner", "file", "sign-up"]
+    before = state.entry_of("cy@example.org")
+    assert before
+    state.change_entries([EntryChange(before=before, after=replace(before, joined_at=NOW))])
+    joined = {one["email"]: one["joined_at"] for one in json.loads(run("subscribers", "--json"))}
+    assert joined == dict.fromkeys(joined) | {"cy@example.org": "2026-06-16T07:00:00+00:00"}
+    assert "sign-up 2026-06-16" in run("subscribers")
     assert run("subscribe", "cy@example.org", "-k", "milk").startswith(
         'cy@example.org now also follows "milk", in the state.\n'
     )

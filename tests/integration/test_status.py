@@ -21,9 +21,10 @@ from digest.storage.sqlite.backup import back_up
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import DeliveryResult, Host, MailingState, Matched
 from digest.subscribers.preferences import Preferences
+from digest.subscribers.stored import EntryChange, StoredEntry
 from digest.subscribers.subscriber import Subscriber
 from tests.factories import at_other_times, invented_paper, make_subscriber, moment
-from tests.stores import LONG_AGO, key, older_state
+from tests.stores import LONG_AGO, key, older_state, sign_up_three
 
 ADA = make_subscriber("ada@example.org", "tea", "milk")
 TUESDAY = moment("2026-06-16 07:00")
@@ -64,6 +65,36 @@ def test_a_new_installation_needs_nobody_for_a_day_and_then_does(store: SqliteSt
     enrol(store)
     assert problems(store, TUESDAY + timedelta(hours=12)) == ()
     assert "no fetch has succeeded" in problems(store, TUESDAY + timedelta(days=2))[0]
+
+
+def test_who_came_and_went_in_a_week_and_the_sign_ups_of_a_day_are_told(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enrol(store)
+    nobody = dict(report_lines(examine(store, [ADA], now=TUESDAY)))
+    assert [nobody[name] for name in ("joined", "left", "sign-ups")] == [[], [], []]
+    sign_up_three(store, TUESDAY)
+    for email, days in (("cy@example.org", 1), ("old@example.org", 8)):
+        content = json.dumps({"email": email, "keywords": ["tea"]})
+        joined_at = TUESDAY - timedelta(days=days)
+        entry = StoredEntry(address=email, content=content, joined_at=joined_at)
+        store.change_entries([EntryChange(before=None, after=entry)])
+    store.leave(ADA.email, now=TUESDAY)
+    lines = dict(report_lines(examine(store, [ADA], now=TUESDAY)))
+    assert lines["joined"] == ["Mon 2026-06-15 07:00 UTC  cy@example.org"]
+    assert lines["left"] == ["Tue 2026-06-16 07:00 UTC  ada@example.org"]
+    assert lines["sign-ups"] == [
+        "2 without confirmation; 1 mail sent in 24 hours",
+        "1 sign-up refused in 24 hours, over the limits",
+    ]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIGEST_STATE", str(tmp_path / "digest.db"))
+    Path("subscribers.toml").write_text('[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["tea"]\n')
+    run(monkeypatch, "--now", "2026-06-16T07:00:00Z", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["signups"] == {"waiting": 2, "mailed": 1, "refused": {"sign-up": 1, "link": 0, "address": 0}}
+    assert found["joined"] == [{"email": "cy@example.org", "at": "2026-06-15T07:00:00+00:00"}]
+    assert found["left"] == [{"email": "ada@example.org", "at": "2026-06-16T07:00:00+00:00"}]
 
 
 def test_a_keyword_that_was_just_added_is_no_problem(store: SqliteStore) -> None:

@@ -1,7 +1,7 @@
 """Figures of a period, what is known of subscribers, and the log of what administrators did."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from digest.config.parsing import address_key
@@ -13,11 +13,12 @@ from digest.storage.tokens import derived_key
 from digest.storage.values import MailingState, Suppression
 
 _RECORDS = """
-SELECT address, subscriber.email, subscriber.since_at, left_at, paused_until,
+SELECT address, subscriber.email, subscriber.since_at, joined_at, left_at, paused_until,
     suppression.since_at, cause, state, planned_at, concluded_at, attempts, reply
 FROM subscriber
 LEFT JOIN preference ON preference.subscriber = subscriber.number
 LEFT JOIN suppression USING (address)
+LEFT JOIN subscriber_entry USING (address)
 LEFT JOIN mailing ON mailing.number = (
     -- With the sum, the server does not look for it from the end of the whole table.
     SELECT max(theirs.number + 0) FROM mailing AS theirs WHERE theirs.subscriber = subscriber.number
@@ -140,9 +141,9 @@ class Administration(Part):
 
 
 def _record(
-    email: str, since_at: datetime, left_at: datetime | None, paused_until: date | None, *rest: Any
+    email: str, since_at: datetime, joined_at: datetime | None, left_at: datetime | None, *rest: Any
 ) -> SubscriberRecord:
-    suppressed_at, cause, state, planned_at, concluded_at, attempts, reply = rest
+    paused_until, suppressed_at, cause, state, planned_at, concluded_at, attempts, reply = rest
     suppressed = suppressed_at and Suppression(email=email, since_at=suppressed_at, cause=cause)
     mail = state and MailRecord(
         state=MailingState(state),
@@ -154,6 +155,7 @@ def _record(
     return SubscriberRecord(
         email=email,
         since_at=since_at,
+        joined_at=joined_at,
         left_at=left_at,
         paused_until=paused_until,
         suppressed=suppressed,

@@ -14,12 +14,13 @@ from digest.storage.tokens import derived_key
 from digest.storage.values import MailingState, Suppression
 
 _RECORDS = """
-SELECT address, subscriber.email, subscriber.since_at, left_at, paused_until,
+SELECT address, subscriber.email, subscriber.since_at, joined_at, left_at, paused_until,
     suppression.since_at, cause, state, planned_at, concluded_at, attempts, reply
 FROM json_each(?) AS wanted
 CROSS JOIN subscriber ON address = wanted.value
 LEFT JOIN preference ON preference.subscriber = subscriber.number
 LEFT JOIN suppression USING (address)
+LEFT JOIN subscriber_entry USING (address)
 LEFT JOIN mailing ON mailing.number = (SELECT max(number) FROM mailing WHERE subscriber = subscriber.number)
 """
 
@@ -144,9 +145,9 @@ class Administration(Part):
 
 
 def _record(
-    email: str, since_at: str, left_at: str | None, paused_until: str | None, *rest: Any
+    email: str, since_at: str, joined_at: str | None, left_at: str | None, *rest: Any
 ) -> SubscriberRecord:
-    suppressed_at, cause, state, planned_at, concluded_at, attempts, reply = rest
+    paused_until, suppressed_at, cause, state, planned_at, concluded_at, attempts, reply = rest
     suppressed = suppressed_at and Suppression(email=email, since_at=moment_of(suppressed_at), cause=cause)
     mail = state and MailRecord(
         state=MailingState(state),
@@ -158,6 +159,7 @@ def _record(
     return SubscriberRecord(
         email=email,
         since_at=moment_of(since_at),
+        joined_at=moment_of(joined_at) if joined_at else None,
         left_at=moment_of(left_at) if left_at else None,
         paused_until=date.fromisoformat(paused_until) if paused_until else None,
         suppressed=suppressed,
