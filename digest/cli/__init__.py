@@ -12,10 +12,9 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from typer.core import TyperCommand
 
 from digest import __version__
 from digest.cli import (
@@ -50,6 +49,7 @@ from digest.cli import (
     why,
 )
 from digest.cli.context import EXIT_CODES, INTERRUPTED, Context, exit_code, problems_of
+from digest.cli.usage import Command, Group
 from digest.cli.volume import Quiet, Verbose, level_of, with_volume
 from digest.config import os_errors
 from digest.config.memory import collect_rarely
@@ -73,29 +73,13 @@ _EPILOG = (
 
 app = typer.Typer(
     name="digest",
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_EPILOG,
 )
-
-
-class _Command(TyperCommand):
-    """Says of an argument too many that a keyword of several words needs quotes."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        ctx.allow_extra_args = True
-        try:
-            unexpected = super().parse_args(ctx, args)
-        except typer.BadParameter as error:
-            error.message = error.message.removeprefix("Value error, ")  # of the library that reads choices
-            raise
-        if unexpected and not ctx.resilient_parsing:
-            takes_keywords = any(one.metavar == "KEYWORD" for one in self.params)
-            hint = '; put a keyword of several words in quotes: "neural operator"' if takes_keywords else ""
-            ctx.fail(f"unexpected argument: {' '.join(unexpected)}{hint}")
-        return unexpected
 
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
@@ -132,7 +116,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
         _name = _command.__name__.rstrip("_")
-        app.command(_name, cls=_Command, rich_help_panel=_panel)(with_volume(_command))
+        app.command(_name, cls=Command, rich_help_panel=_panel)(with_volume(_command))
 app.add_typer(channels.app, name="channels", rich_help_panel="Inspect")
 app.add_typer(state.app, name="state", rich_help_panel="State")
 

@@ -8,6 +8,7 @@ import typer
 from digest.cli.context import context_of
 from digest.cli.json_output import print_list, tell
 from digest.cli.options import AsList, AsObject
+from digest.cli.usage import Command, Group
 from digest.cli.volume import with_volume
 from digest.config.parsing import channel_address
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from digest.channels.channel import Channel
     from digest.service.channel_health import ChannelHealth
 
-app = typer.Typer()
+app = typer.Typer(cls=Group)
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="A channel, by its name in digest.toml.", show_default=False)
@@ -45,7 +46,7 @@ def channels(ctx: typer.Context, as_json: AsList = False) -> None:
         typer.echo("No channels yet: add a table [[channel]] to digest.toml (digest docs channels).")
 
 
-@app.command("test")
+@app.command("test", cls=Command)
 @with_volume
 def try_out(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
     """Send a small digest of invented papers to a channel now, marked as a test. Nothing is stored.
@@ -63,7 +64,7 @@ def try_out(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
     raise typer.Exit(0 if answer.outcome is Outcome.SENT else 1)
 
 
-@app.command("resume")
+@app.command("resume", cls=Command)
 @with_volume
 def resume(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
     """Let a channel go on that rests. What waited for it is due now."""
@@ -76,7 +77,7 @@ def resume(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
     tell([line], {"name": name, "has_rested": rested}, as_json=as_json)
 
 
-@app.command("secret")
+@app.command("secret", cls=Command)
 @with_volume
 def secret() -> None:
     """Print a new random secret for the signatures of a webhook. Both sides need it."""
@@ -103,6 +104,10 @@ def channel_called(name: str, found: "Sequence[Channel]") -> "Channel":
     for channel in found:
         if channel.name == name:
             return channel
+    if not found:
+        raise ConfigurationError(
+            "digest.toml has no channels; add a table [[channel]] to it (digest docs channels)"
+        )
     near = nearest(name, [one.name for one in found])
     hint = f"; did you mean {near}?" if near else "; `digest channels` lists them"
     raise ConfigurationError(f"digest.toml has no channel {name}{hint}")

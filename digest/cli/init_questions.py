@@ -35,7 +35,9 @@ class Questions:
             )
             self._is_typed = True
         elif default is None:
-            raise typer.BadParameter("is required with --json, and without a terminal", param_hint=option)
+            raise typer.BadParameter(
+                "give it: without a terminal, and with --json, nothing is asked", param_hint=option
+            )
         else:
             answer = check(default, option, parse)
         if answer:

@@ -47,9 +47,11 @@ def keywords(
     """
     import asyncio
 
+    from digest.cli.state_access import refuse_keyword
     from digest.pipeline.keyword_report import advise
     from digest.sources.arxiv.calendar import announcements_between
 
+    refuse_keyword(email)
     log_errors_only(ctx)
     settings = context_of(ctx).settings()
     queries, names = _queries(settings, email, keyword or [])

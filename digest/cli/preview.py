@@ -55,13 +55,14 @@ def preview(
     import webbrowser
 
     from digest.cli.output import write_file
-    from digest.cli.state_access import subscriber_named
+    from digest.cli.state_access import refuse_keyword, subscriber_named
     from digest.config.loader import load_settings
     from digest.keywords.broad_terms import cautions
     from digest.service.mail_setup import build_mail_writer, writer_setup_for
 
     if bool(email) == bool(keyword):
         raise typer.BadParameter("give either a subscriber's address, or keywords with -k")
+    refuse_keyword(email)
     if output is None and (show or not as_json):
         output = Path("digest-preview.html")
     if output and output.suffix.lower() not in {".html", ".htm"}:

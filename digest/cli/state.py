@@ -8,11 +8,14 @@ import typer
 from digest.cli.context import context_of
 from digest.cli.json_output import tell
 from digest.cli.options import AsObject
+from digest.cli.usage import Command, Group
 from digest.cli.volume import with_volume
 from digest.config.database_url import DatabaseUrl
 from digest.config.parsing import counted
 
-app = typer.Typer(no_args_is_help=True, help="Copy the state to another place or kind of database.")
+app = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Copy the state to another place or kind of database."
+)
 
 _SHOWN = {
     "paper": "paper",
@@ -21,7 +24,7 @@ _SHOWN = {
 }
 
 
-@app.command("copy")
+@app.command("copy", cls=Command)
 @with_volume
 def copy(
     ctx: typer.Context,

@@ -1,6 +1,7 @@
 """Functions that several commands use: a subscriber, the state, arXiv's client, the progress line."""
 
 import logging
+import shlex
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -42,6 +43,14 @@ def parsed_address(email: str) -> str:
         return parse_address(email)
     except ValueError as error:
         raise typer.BadParameter(f"{email}: {error}") from error
+
+
+def refuse_keyword(email: str | None) -> None:
+    """Raises `typer.BadParameter` for a keyword that stands where an address is expected."""
+    if email and "@" not in email:
+        raise typer.BadParameter(
+            f"{email}: must be the address of a subscriber; to try a keyword: -k {shlex.quote(email)}"
+        )
 
 
 def subscriber_named(settings: "Settings", email: str) -> Subscriber:

@@ -192,13 +192,15 @@ def starting_with(text: str) -> tuple[str, ...]:
 
 
 def nearest_category(text: str) -> str | None:
-    """The category that `text` most likely means: a misspelt code, the end of a code, or a plain name."""
+    """The category that `text` most likely means: a code with another start, a misspelt one, or a name."""
     wanted = text.lower().strip()
     by_name = difflib.get_close_matches(wanted, _BY_NAME, n=1, cutoff=0.85)
     if by_name:
         return _BY_NAME[by_name[0]]
+    if wanted in _CODES:
+        return _CODES[wanted]
     for lowered, code in _CODES.items():
-        if lowered.partition(".")[2] == wanted:
+        if lowered.partition(".")[2] == wanted.rpartition(".")[2]:
             return code
     alike = difflib.get_close_matches(wanted, _CODES, n=10, cutoff=0.6)
     return _CODES[max(alike, key=lambda code: _common_start(wanted, code))] if alike else None

@@ -84,7 +84,7 @@ def parse_identifier(text: str) -> tuple[ArxivId, int | None]:
     """
     found = _IDENTIFIER.fullmatch(text) or _COPIED.fullmatch(_without_punctuation(text))
     if not found:
-        raise ValueError(f"not an arXiv identifier: {text[:80]!r}")
+        raise ValueError(f"not an arXiv identifier: {text[:80]!r}; write it as 2606.01234, or its address")
     version = found["version"]
     return ArxivId(_SUBJECT_CLASS.sub("/", found["id"].lower())), int(version) if version else None
 

@@ -75,12 +75,14 @@ class Unwanted:
         chosen = {code: place for place, code in enumerate(subscriber.filters.categories)}
         problems = [not_followed(subscriber, one) for one in self.keywords if one.query.key not in followed]
         problems += [
-            f"{subscriber.email} does not exclude {shown(one.text)}"
+            f"{subscriber.email} does not exclude {shown(one.text)}; it excludes {_listed(subscriber)}"
             for one in self.exclude
             if one.query.key not in excluded
         ]
         problems += [
-            f"{code} is no category of {subscriber.email}" for code in self.categories if code not in chosen
+            f"{code} is no category of {subscriber.email}; it has {', '.join(chosen) or 'none'}"
+            for code in self.categories
+            if code not in chosen
         ]
         if problems:
             raise ConfigurationError(*problems)
@@ -93,6 +95,10 @@ class Unwanted:
 
 
 NOTHING = Unwanted()
+
+
+def _listed(subscriber: Subscriber) -> str:
+    return ", ".join(shown(one.text) for one in subscriber.filters.exclude) or "nothing"
 
 
 def not_followed(subscriber: Subscriber, keyword: Keyword) -> str:

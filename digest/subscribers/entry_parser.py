@@ -80,9 +80,9 @@ def load_subscribers(path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]
     try:
         text = read_text(path)
     except FileNotFoundError as error:
-        raise ConfigurationError(
-            f"{path}: no such file; `digest subscribe EMAIL -k KEYWORD` creates it, or set `subscribers`"
-        ) from error
+        both = "" if path.with_name("digest.toml").exists() else "`digest init` writes it and digest.toml, "
+        one = "`digest subscribe EMAIL -k KEYWORD` creates it, or set `subscribers`"
+        raise ConfigurationError(f"{path}: no such file; {both}{one}") from error
     return parse_subscribers(text, path, defaults)
 
 

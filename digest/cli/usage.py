@@ -1,0 +1,57 @@
+"""What a command says of wrong arguments, and that a flag takes no value."""
+
+import re
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Command(TyperCommand):
+    """Says of an argument that is missing what it is, and of one too many where it belongs."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        try:
+            unexpected = super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # of the library that reads choices
+            error.message = error.message or _explained(error, ctx)
+            raise
+        except Exception as error:
+            if getattr(error, "option_name", None) == "--config":
+                ctx.fail(f"--config stands before the command: digest --config PATH {ctx.info_name}")
+            raise
+        if unexpected and not ctx.resilient_parsing:
+            ctx.fail(f"unexpected argument: {' '.join(unexpected)}{self._hint()}")
+        return unexpected
+
+    def _hint(self) -> str:
+        """Where a keyword is meant: it stands after its option, and in quotes if it has several words."""
+        taken = [one.opts[0] for one in self.params if one.metavar == "KEYWORD"]
+        if "-k" in taken or "--keyword" in taken:
+            return '; write -k before a keyword, and quotes around several words: -k "neural operator"'
+        return '; put a keyword of several words in quotes: "neural operator"' if taken else ""
+
+    def get_params(self, ctx: Any) -> Any:
+        return _without_values(super().get_params(ctx))
+
+
+class Group(TyperGroup):
+    """A command with commands below it."""
+
+    def get_params(self, ctx: Any) -> Any:
+        return _without_values(super().get_params(ctx))
+
+
+def _explained(error: Any, ctx: Any) -> str:
+    """What a parameter is that is missing, by its help."""
+    told = re.sub(r"\[/?b\]", "", getattr(error.param, "help", None) or "")
+    return told.rstrip(".") if error.param and error.param.get_missing_message(ctx=ctx) else told
+
+
+def _without_values(params: list[Any]) -> list[Any]:
+    for one in params:
+        if getattr(one, "is_flag", False) and one.metavar is None:
+            one.metavar = ""
+    return params
