@@ -131,7 +131,7 @@ def _made(settings: "Settings", keywords: "Sequence[Keyword]", now: datetime) ->
         covered = store.covered_at() if store else {}
         missing = [one.text for one in keywords if one.query.key not in covered]
         if missing or store is None:
-            store = opened.enter_context(open_copy(settings.state))
+            store = opened.enter_context(open_copy(settings.state, emails=()))
             _fetch(settings, store, missing, now)
         sections = tuple(
             build_section(one, store.newest_papers(one.query.key, limit=MOST_PAPERS)) for one in keywords

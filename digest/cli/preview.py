@@ -142,7 +142,7 @@ async def _compose(
     from digest.subscribers.preferences import adapted
 
     lookback = timedelta(days=settings.arxiv.lookback_days)
-    with open_copy(settings.state) as store, progress() as notice:
+    with open_copy(settings.state, emails=[subscriber.email]) as store, progress() as notice:
         chosen = store.preferences_of(subscriber.email)
         _tell_choices(subscriber, chosen, now, note)
         chosen = replace(chosen, left_at=None)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -105,15 +105,17 @@ def open_entries(state: State) -> Iterator[EntryReader | None]:
 
 
 @contextmanager
-def open_copy(state: State) -> Iterator[Store]:
+def open_copy(state: State, *, emails: Collection[str] | None = None) -> Iterator[Store]:
     """Opens a temporary copy of the state. Changes of the copy have no effect on the state.
+
+    It has what a cycle needs that sends nothing; of a database, with `emails`, for these subscribers only.
 
     The files are deleted as soon as they are open, so that a killed process leaves nothing. If a process was
     killed while it copied, a later process removes its files.
     """
     is_known = is_there(state)
     if isinstance(state, DatabaseUrl) and is_known:
-        with _store(postgresql("store").open_copy(state)) as store:
+        with _store(postgresql("store").open_copy(state, emails)) as store:
             yield store
         return
     _remove_left_copies()

@@ -22,11 +22,24 @@ from digest.storage.postgresql import connection as connection_module
 from digest.storage.postgresql.connection import Connection
 from digest.storage.postgresql.migrations import MIGRATIONS
 from digest.storage.postgresql.store import PostgresqlStore
-from digest.storage.values import Served
+from digest.storage.values import MailingState, Served
 from tests.disk import mounted
 from tests.factories import make_subscriber
 from tests.postgresql import Server, name_of, pooled, running, shared
-from tests.stores import NOW, claim, enqueue, found, ids, key, new_for, news_of, outbox_of, record, served
+from tests.stores import (
+    NOW,
+    claim,
+    enqueue,
+    found,
+    ids,
+    key,
+    new_for,
+    news_of,
+    outbox_of,
+    record,
+    record_results,
+    served,
+)
 from tests.waiting import LIMIT
 
 ADA = make_subscriber("ada@example.org", "tea")
@@ -328,6 +341,32 @@ def test_a_copy_has_no_effect_and_holds_up_nobody(server: Server) -> None:
         assert set(store.covered_at()) == {key("tea")}
         assert len(claim(store)) == 1
         assert {paper for paper, _ in new_for(store)} == {"2606.00002"}
+
+
+def test_a_copy_has_no_mailings_and_papers_that_it_does_not_need(server: Server) -> None:
+    """With a million subscribers they are all but all of a database."""
+    url = server.new_database()
+    readers = [f"reader{number}@example.org" for number in range(20)]
+    with opened(url) as store:
+        outbox_of(store, *readers)
+        for mailing in claim(store, limit=18):
+            record_results(store, mailing, MailingState.SENT, "250 taken")
+        for emails, subscribers, mailings in ((None, 20, 3), (readers[:1], 1, 2), ((), 0, 1)):
+            with open_copy(url, emails=emails) as copy:
+                private: Any = copy
+                count = "SELECT count(*) FROM pg_temp.{}"
+                assert private._connection.one(count.format("subscriber")) == subscribers
+                assert private._connection.one(count.format("mailing")) <= mailings
+                assert private._connection.one(count.format("added_edition")) == 0
+                assert private._connection.one(count.format("edition")) == 1
+                assert {mode for (mode,) in private._connection.rows(_LOCKS)} == {"AccessShareLock"}
+
+
+_LOCKS = """
+SELECT mode FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+WHERE pid = pg_backend_pid() AND relkind IN ('r', 'p') AND relpersistence = 'p'
+    AND relnamespace = 'public'::regnamespace
+"""
 
 
 def test_a_state_that_is_not_there_yet_reads_as_empty(server: Server) -> None:

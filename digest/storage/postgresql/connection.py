@@ -71,6 +71,8 @@ class _InUtc(Loader):
 class Connection:
     """What all parts of the store share: a connection for each thread that works, from a pool."""
 
+    is_copy = False
+
     def __init__(self, url: DatabaseUrl, *, patience: float | None = None, may_migrate: bool = True) -> None:
         """Connects, and converts an older format if it may.
 

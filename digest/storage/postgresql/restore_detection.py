@@ -51,9 +51,9 @@ class RestoreDetection(Part):
 
 
 def note_last_mailing(connection: Connection) -> None:
-    """Stores the number of the last mailing on this host."""
+    """Stores the number of the last mailing on this host; not of a copy, whose mailings have no effect."""
     file = _file_of(connection.secret)
-    if file is None:
+    if file is None or connection.is_copy:
         return
     noted = f"{connection.one(_LAST_MAILING)}\n"
     if _text_of(file) != noted:

@@ -1,5 +1,6 @@
 """The store in a PostgreSQL database, with all parts over one pool of connections."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import Self
 
@@ -92,6 +93,6 @@ def open_beside(url: DatabaseUrl) -> AbstractContextManager[Store]:
     return PostgresqlStore(Connection(url, may_migrate=False))
 
 
-def open_copy(url: DatabaseUrl) -> AbstractContextManager[Store]:
-    """Opens a temporary copy of the state, with no effect on it."""
-    return PostgresqlStore(RehearsalConnection(url))
+def open_copy(url: DatabaseUrl, emails: Collection[str] | None) -> AbstractContextManager[Store]:
+    """Opens a temporary copy of the state, with no effect on it: of these subscribers, or of all."""
+    return PostgresqlStore(RehearsalConnection(url, emails))
