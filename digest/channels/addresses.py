@@ -1,6 +1,6 @@
-"""Which addresses of the network a webhook may be at, judged by the address that is really connected to.
+"""The network addresses that a webhook may have. The address of the connection is checked.
 
-A name is not judged: it may lead elsewhere at the next look-up.
+Its name is not: the next look-up of it may give another address.
 """
 
 import errno
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class ForbiddenAddress(OSError):
-    """The name of a server leads to this machine, or to a private network."""
+    """The name of a server resolves to this machine, or to a private network."""
 
     def __init__(self) -> None:
         super().__init__(errno.EACCES, "the address is of a private network")
@@ -34,7 +34,7 @@ def is_public(text: str) -> bool:
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    """All of ::/8 is reserved: addresses in which the one of IPv4 is last, and those of NAT64."""
+    """All of ::/8 is reserved: addresses that end with an IPv4 address, and those of NAT64."""
     return address.is_global and not (
         address.is_multicast or address.is_reserved or getattr(address, "is_site_local", False)
     )

@@ -1,4 +1,4 @@
-"""What takes the digests of a channel, and what became of one."""
+"""A service that takes the digests of a channel, and the result of one attempt."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,10 +9,10 @@ from digest.model.digest import Digest
 
 
 class Outcome(Enum):
-    """What became of one attempt.
+    """The result of one attempt.
 
-    `REFUSED`: it certainly did not arrive. `UNKNOWN`: it may have arrived. `GONE`: the service takes no more
-    for this address, ever.
+    `REFUSED`: it certainly did not arrive. `UNKNOWN`: it may have arrived. `GONE`: the service never
+    accepts anything at this address again.
     """
 
     SENT = "sent"
@@ -23,7 +23,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The outcome of one attempt. `wait` is how long the service asked to wait. `reply` shows no secret."""
+    """What the service answered. `wait` is how long the service asked to wait. `reply` shows no secret."""
 
     outcome: Outcome
     reply: str
@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """A digest for a channel. `token` is the same for every attempt, `page` leads to all of it on the web.
+    """A digest for a channel. `token` is the same for every attempt, `page` is the web page with all of it.
 
     `is_test`: its papers are invented.
     """
@@ -49,5 +49,5 @@ class Service(Protocol):
     """Takes the digests of one channel."""
 
     async def send(self, post: Post) -> Answer:
-        """Hands over one digest. Never raises for what the service does; ends within its time limit."""
+        """Hands over one digest. Raises no error because of the service, and ends within its time limit."""
         ...

@@ -25,11 +25,11 @@ from digest.subscribers.subscriber import Subscriber
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _SECRET_ITSELF = re.compile(r"[a-z]:/|whsec_[a-z0-9+/]{20}", re.IGNORECASE)
-"""Of an address or a secret, where a path should be: it must not be quoted."""
+"""Recognises an address or a secret where a path is expected: it must not be quoted."""
 
 _STAND_IN = "channel@example.org"
 _LONGEST_TITLE = 100
-"""Any message has room for it, and so has the head of a file, by which a second attempt knows the first."""
+"""Short enough for every message, and for the head of a file, by which a second attempt finds the first."""
 
 _ENTRY_KEYS = tuple(key for key in KEYS_OF_SUBSCRIBERS if key not in {"email", "name", "discover"})
 """The keys that a channel has in common with a subscriber."""
@@ -62,7 +62,7 @@ KEYS = (
 class Channel:
     """One channel. `follower` follows its keywords as a subscriber does, under its reserved name.
 
-    `url` and `secret` must never be shown: with them, anybody can write where the group reads.
+    `url` and `secret` must never be shown: with them, anybody can write to the group.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Channel:
 
     @property
     def target(self) -> str:
-        """A hash of where its digests go: a channel that is gone rests until this is another one."""
+        """A hash of where its digests go. A channel that is gone rests until this changes."""
         place = self.url.get_secret_value() if self.url else str(self.folder)
         return blake2b(place.encode(), digest_size=16, key=self.name.encode()).hexdigest()
 
@@ -170,7 +170,7 @@ def _misplaced(raw: Mapping[str, Any], kind: Kind) -> Iterator[str]:
 
 
 def _follower(raw: Mapping[str, Any], name: str, settings: Settings, wrong: list[str]) -> Subscriber | None:
-    """What a subscriber with the same entry is, under the reserved name."""
+    """The subscriber that the same entry would make, under the reserved name."""
     entry = {key: raw[key] for key in _ENTRY_KEYS if key in raw}
     defaults = settings.defaults.model_copy(update={"discover": 0})
     try:

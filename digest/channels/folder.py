@@ -1,4 +1,4 @@
-"""Writes digests as Markdown files into a folder: one a day, whole or not at all, over nobody's file."""
+"""Writes digests as Markdown files into a folder: one a day, complete, and never over another file."""
 
 import asyncio
 import errno
@@ -29,7 +29,7 @@ class Folder:
     with_abstracts: bool = True
 
     async def send(self, post: Post) -> Answer:
-        """A mailing that is there already is not written again, also if somebody changed its file."""
+        """A mailing that is there already is not written again, even if its file was changed."""
         try:
             file = await asyncio.to_thread(self._write, post)
         except OSError as error:
@@ -37,7 +37,7 @@ class Folder:
         return Answer(outcome=Outcome.SENT, reply=f"written to {file.name}")
 
     async def check(self) -> Answer:
-        """Whether a file can be written there. Leaves nothing behind, also no folder that was missing."""
+        """Whether a file can be written there. Leaves nothing behind, not even a folder that was missing."""
         try:
             await asyncio.to_thread(self._probe)
         except OSError as error:

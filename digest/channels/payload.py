@@ -30,7 +30,7 @@ def payload(post: Post) -> bytes:
 
 
 def digest_fields(digest: Digest) -> dict[str, Any]:
-    """What a digest has, wherever it goes."""
+    """What the JSON of every digest has, wherever it is sent."""
     names = dict(digest.names)
     return {
         "date": digest.dated_on.isoformat(),

@@ -11,7 +11,7 @@ from digest.channels.channel import Channel, Kind
 def service_of(channel: Channel) -> Service:
     """Builds it. Nothing is opened or asked before the first digest.
 
-    The modules are imported late: who has no channel needs none of them.
+    The modules are imported late: an installation without channels needs none of them.
     """
     return _SERVICES[channel.kind](channel)
 

@@ -1,4 +1,4 @@
-"""Sends a digest as JSON to a web address, signed, and says what became of it."""
+"""Sends a digest as signed JSON to a web address, and returns the result."""
 
 import asyncio
 import errno
@@ -36,7 +36,7 @@ class Webhook:
     time_limit: float = _TIME_LIMIT
 
     async def send(self, post: Post) -> Answer:
-        """A redirect is not followed: it may lead anywhere. What the answer says is not read."""
+        """A redirect is not followed: it may lead to any address. The body of the answer is not read."""
         body = await asyncio.to_thread(payload, post)
         headers = {
             **signed_headers(self.secret, post.token, post.sent_at, body),
@@ -78,7 +78,7 @@ class Webhook:
 
 
 def judge(status: int, retry_after: str | None, *, now: datetime) -> Answer:
-    """What a status code says of the digest. Others than 5xx say that it was not taken."""
+    """What a status code means for the digest. Codes other than 5xx mean that it was not accepted."""
     reply = _named(status)
     if 200 <= status < 300:
         return Answer(outcome=Outcome.SENT, reply=reply)
@@ -111,7 +111,7 @@ def _wait(retry_after: str | None, now: datetime) -> timedelta | None:
 
 
 def _failure(error: BaseException, *, has_begun: bool, time_limit: float) -> Answer:
-    """The texts are ours: those of libraries have the address in them."""
+    """The texts are our own: those of libraries contain the address."""
     outcome = Outcome.UNKNOWN if has_begun else Outcome.REFUSED
     return Answer(outcome=outcome, reply=_cause(error, time_limit))
 
@@ -119,7 +119,7 @@ def _failure(error: BaseException, *, has_begun: bool, time_limit: float) -> Ans
 def _cause(error: BaseException, time_limit: float) -> str:
     if any(isinstance(one, ForbiddenAddress) for one in _chain(error)):
         return (
-            "its name leads to this machine or to a private network, which is not allowed;"
+            "its name resolves to this machine or to a private network, which is not allowed;"
             " allow_private = true allows it"
         )
     if isinstance(error, TimeoutError):

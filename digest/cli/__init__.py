@@ -175,7 +175,7 @@ def main() -> None:
 
 
 def _with_only_the_named(arguments: Sequence[str]) -> typer.Typer:
-    """The program with only the command that the arguments begin with: typer builds all, which costs."""
+    """The program with only the command that the arguments begin with: typer builds all, which is slow."""
     named = [one for one in app.registered_commands if one.name in arguments[:1]]
     if not named:
         return app

@@ -67,7 +67,7 @@ def try_out(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
 @app.command("resume", cls=Command)
 @with_volume
 def resume(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
-    """Let a channel go on that rests. What waited for it is due now."""
+    """End the rest of a channel. What waited for it is due now."""
     from digest.storage.factory import open_store
 
     channel = channel_called(name, channels_of(ctx))

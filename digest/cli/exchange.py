@@ -98,7 +98,7 @@ def _some(emails: Sequence[str]) -> str:
 
 
 def _left(settings: "Settings", emails: Sequence[str]) -> list[str]:
-    """Those who unsubscribed themselves, and stay so."""
+    """The subscribers who unsubscribed themselves: an import does not subscribe them again."""
     from digest.storage.factory import is_there, open_beside
 
     if not emails or not is_there(settings.state):

@@ -11,7 +11,7 @@ NONE = "none"
 
 
 class Questions:
-    """Asks for what no option answers, at a terminal, and again until `parse` accepts the answer."""
+    """Asks at a terminal for what no option answers, until `parse` accepts the answer."""
 
     def __init__(self, *, is_asking: bool) -> None:
         self.is_asking = is_asking

@@ -30,7 +30,7 @@ Papers = Annotated[
         show_default=False,
     ),
 ]
-Undo = Annotated[bool, typer.Option("--undo", metavar="", help="Take back what was said of these papers.")]
+Undo = Annotated[bool, typer.Option("--undo", metavar="", help="Withdraw the judgements of these papers.")]
 
 _TERMS_SHOWN = 12
 _UNREAD_SHOWN = 20
@@ -106,7 +106,7 @@ def interests(
 def _judge(
     ctx: typer.Context, email: str, texts: Sequence[str], is_liked: bool | None, *, as_json: bool
 ) -> None:
-    """`None` takes back what was said."""
+    """`None` withdraws a judgement."""
     from digest.interest.judgements import Origin
     from digest.storage.factory import open_store
 
@@ -130,7 +130,7 @@ def _judge(
 def _said(before: bool | None, now: bool | None) -> str:
     """What a judgement changed."""
     if before == now:
-        return "nothing was said of it" if now is None else f"{_verdict(now)} already"
+        return "it has no judgement" if now is None else f"{_verdict(now)} already"
     if now is None:
         return "taken back"
     return _verdict(now) if before is None else f"{_verdict(now)}, no longer {_verdict(before)}"
@@ -276,7 +276,7 @@ def _show(settings: "Settings", email: str, *, as_json: bool) -> None:
         _print(judgements, terms)
     else:
         typer.echo(
-            f"{email} has said of no paper whether they like it: `digest like {email} ARXIV_ID` does,"
+            f"{email} has judged no paper yet: `digest like {email} ARXIV_ID` adds a judgement,"
             " and so do the links in their mails if the web pages are on."
         )
 

@@ -89,7 +89,7 @@ def _base_url(settings: "Settings") -> str:
     if web.base_url is None or web.signup != "invite":
         raise ConfigurationError(
             'invite links need base_url and signup = "invite" in [web] of digest.toml;'
-            " `digest docs signup` tells more"
+            " see `digest docs signup`"
         )
     return web.base_url
 

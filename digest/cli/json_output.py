@@ -1,4 +1,4 @@
-"""The output of `--json`. Each object begins with the version of its fields, which docs/json.md tells."""
+"""The output of `--json`. Each object begins with the version of its fields, which docs/json.md describes."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

@@ -78,7 +78,7 @@ def move(
     ],
     as_json: AsObject = False,
 ) -> None:
-    """Move the entry of a subscriber between the file and the state, where those are who signed up.
+    """Move the entry of a subscriber between the file and the state, which has those of sign-up.
 
     They get the same digests as before: no paper is missed or comes twice, and online choices and links stay.
     Comments of an entry stay in the file only as long as the entry does.
@@ -96,7 +96,7 @@ def move(
         )
     moved = directory.move(email, to_state=to is Owner.STATE)
     there = moved or directory.find(email)
-    assert there  # noqa: S101 - `move` refuses who is in neither
+    assert there  # noqa: S101 - `move` refuses an address that is in neither
     place = place_of(settings, there)
     line = f"Moved {there.email} to {place}; the digests go on as before."
     facts = {**where_of(settings, there), "is_changed": moved is not None}

@@ -144,7 +144,7 @@ def owner_of(settings: "Settings", subscriber: "Subscriber") -> str:
 
 
 def where_of(settings: "Settings", subscriber: "Subscriber") -> dict[str, Any]:
-    """The fields of `--json` that tell whose entry was changed."""
+    """The fields of `--json` that say whose entry was changed."""
     from digest.service.directory import place_of
 
     return {

@@ -87,7 +87,7 @@ def tell_subscribed(
 ) -> None:
     """Makes the change in the state that belongs to it, and prints all that was done.
 
-    Who left is subscribed again if `rejoins`.
+    A subscriber who left is subscribed again if `rejoins`.
     """
     from digest.service.directory import place_of
     from digest.subscribers.preferences import adapted

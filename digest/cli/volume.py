@@ -1,4 +1,4 @@
-"""`-v` and `-q`, before or after the name of a command: how much it logs, and if it tells what it did."""
+"""`-v` and `-q`, before or after the name of a command: how much it logs, and if it says what it did."""
 
 import inspect
 import logging
@@ -22,7 +22,7 @@ _TELL_WHAT_WAS_DONE = {
     *("backup", "check", "copy", "dislike", "edit", "import", "like", "move", "mute", "page", "pause"),
     *("preview", "rename", "resend", "resume", "run", "subscribe", "unmute", "unpause", "unsubscribe"),
 }
-"""The commands whose output tells what was done. The output of the others is what was asked for."""
+"""The commands whose output says what was done. The output of the others is their result."""
 
 Verbose = Annotated[
     int,

@@ -48,7 +48,7 @@ class ServeStore(ChannelStore, ComposeStore, LeaseStore, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelReport:
-    """What became of one channel. `error` says why something waits. `next_at`: when to serve it again."""
+    """The result for one channel. `error` says why something waits. `next_at`: when to serve it again."""
 
     name: str
     composed: ComposeReport = field(default_factory=ComposeReport)
@@ -136,7 +136,7 @@ class ChannelJob:
                 until=now + LEASE,
                 holder=holder,
             )
-            if mailing is None or not lease.is_certain:  # in vain claimed: it counts as unknown
+            if mailing is None or not lease.is_certain:  # claimed, but not sent: it counts as unknown
                 break
             answer = await self._attempt(service, mailing)
             await self._record(mailing, answer, holder)

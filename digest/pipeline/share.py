@@ -347,7 +347,7 @@ class Share:
 
 
 def error_of(one: RenderedMessage, receipt: Receipt, result: DeliveryResult) -> str | None:
-    """Logs what became of a mail. Returns the error for the operator unless it was sent.
+    """Logs the result of a mail. Returns the error for the operator unless it was sent.
 
     The log decides whether it may contain the address, which replies often quote.
     """

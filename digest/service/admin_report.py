@@ -1,4 +1,4 @@
-"""What `digest status` tells, for the page of the administrators."""
+"""What `digest status` shows, for the page of the administrators."""
 
 from collections.abc import Callable
 from datetime import datetime

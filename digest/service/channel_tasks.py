@@ -1,4 +1,4 @@
-"""Serves the channels of a daemon: each in a task of its own, so that none delays another, or any mail."""
+"""Serves the channels of a daemon: each in a separate task, so that none delays another or a mail."""
 
 import asyncio
 import logging

@@ -113,7 +113,7 @@ class Composed:
 
 @dataclass(slots=True)
 class Progress:
-    """What became of mails since the last message. It also says: I am alive.
+    """The results of mails since the last message. It also shows that the worker is alive.
 
     `accepted` counts the mails that the server accepted, by domain. `sent` mails are recorded.
     """

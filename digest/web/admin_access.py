@@ -37,7 +37,7 @@ _KEPT = 10_000
 
 
 class Refused(Exception):
-    """A request that forges who sends it, or somebody who may not. Its text is ours: it holds no secret."""
+    """A request with a forged sender, or of a person without access. Its text contains no secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Visitor:
 
 
 class Access(Protocol):
-    """A way to prove who one is."""
+    """A way to sign in."""
 
     login_url: str | None
     """The page that begins to sign in; `None` if the proxy does that."""
@@ -78,7 +78,7 @@ class RefusalLog:
 
 
 class HeaderAccess:
-    """A proxy, which has an address of its own to find the page, says in a header who asks.
+    """A proxy, which has an address of its own to find the page, names the person in a header.
 
     The proxy of the other pages cannot reach it: it may pass on whatever headers its clients send.
     """
@@ -145,7 +145,7 @@ class OidcAccess:
         ]
 
     def visitor(self, request: web.Request) -> Visitor | None:
-        """By the cookie, if its account still may. Their session may have been ended in the state."""
+        """By the cookie, if its account still has access. Their session may have been ended in the state."""
         session = self._read("admin", request)
         if session is None:
             return None
@@ -154,7 +154,7 @@ class OidcAccess:
         return Visitor(name=session["name"], session=session["id"])
 
     def forget(self, response: web.StreamResponse) -> None:
-        """Lets the browser forget its session."""
+        """Removes the session from the browser."""
         self._forget("admin", response)
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
@@ -172,7 +172,7 @@ class OidcAccess:
         return response
 
     async def _callback(self, request: web.Request, network: str) -> web.StreamResponse:
-        """The way back from the provider. A wrong answer costs what a wrong token costs."""
+        """Handles the return from the provider. A wrong answer counts as a wrong token."""
         from digest.web.oidc import OidcError
 
         now = asyncio.get_running_loop().time()

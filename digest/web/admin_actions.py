@@ -1,6 +1,6 @@
-"""What administrators can do to a subscription. Each action is in the log before it is done.
+"""What administrators can do to a subscription. Each action is logged before it is done.
 
-So nothing is done that the log does not have, also if the process ends in between.
+So nothing is done that is not in the log, even if the process ends in between.
 """
 
 from collections.abc import Callable, Mapping
@@ -109,7 +109,7 @@ class AdminActions:
             return Notice(title="Nothing to do.", text=f"{wanted.email} is not paused.")
         self._log(wanted)
         self._save(wanted.email, replace(chosen, paused_until=None))
-        return Notice(title="Done.", text=f"The pause of {wanted.email} has ended, and a mail tells them so.")
+        return Notice(title="Done.", text=f"The pause of {wanted.email} has ended. They get a mail about it.")
 
     def _remove(self, wanted: Wanted) -> Notice:
         if self._store.preferences_of(wanted.email).left_at:

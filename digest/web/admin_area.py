@@ -37,7 +37,7 @@ _Answer = Callable[[web.Request, Visitor], Awaitable[web.StreamResponse]]
 
 
 class ReportWatch:
-    """The last report, renewed in a thread of its own when somebody looks: it reads all subscribers."""
+    """The last report, renewed in a separate thread when somebody looks: it reads all subscribers."""
 
     def __init__(self, report: Callable[[], Report], clock: Callable[[], datetime]) -> None:
         self._report = report
@@ -104,7 +104,7 @@ class AdminArea:
             found.append(web.get(route.path, self._refusing(route.handler)))
         return found
 
-    # Who may, and what a form must prove.
+    # Who has access, and what a form must prove.
 
     def _for_administrators(self, frame: Frame, answer: _Answer) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:

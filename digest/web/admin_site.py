@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What `digest status` tells, as of `at`: subjects with their lines, and what needs a person.
+    """What `digest status` shows, as of `at`: subjects with their lines, and what needs a person.
 
     `volumes` are the keywords that found most in five weeks, with the number of papers. `silent` are those
     that found none in a week, with the number of the four weeks before.

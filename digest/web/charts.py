@@ -56,7 +56,7 @@ class Chart:
 def bar_chart(
     key: str, title: str, days: Sequence[date], all_series: Sequence[Series], *, unit: str = ""
 ) -> Chart:
-    """The chart of numbers over `days`, oldest first. Each series has a scale of its own.
+    """The chart of numbers over `days`, oldest first. Each series has its own scale.
 
     So a few failed mails are visible beside a thousand sent ones, without any colour. `unit` is said after a
     number, as in `12 min`. Raises `ValueError` if a series has another number of days.

@@ -37,7 +37,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class Frame:
-    """Runs what areas ask for. Slow parts run in threads of its own, so that mails are not delayed."""
+    """Runs what areas ask for. Slow parts run in separate threads, so that mails are not delayed."""
 
     def __init__(self, trusted_proxies: Sequence[Network]) -> None:
         self._trusted_proxies = trusted_proxies

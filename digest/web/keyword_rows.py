@@ -13,7 +13,7 @@ from digest.subscribers.spreadsheet import fits_csv
 from digest.subscribers.subscriber import Keyword
 
 MOST_KEYWORDS = 100
-"""Subscribers add keywords up to this number. Who has more of them changes none on a page."""
+"""Subscribers add keywords up to this number. With more, they can change none on a page."""
 
 EMPTY_ROWS = 3
 
@@ -152,7 +152,7 @@ def _checked(
     if keyword.query.key in excluded:
         return None, replace(row, error=f"{shown(keyword.text)} is also excluded, so it would find nothing")
     if not fits_csv(row.text) and not _is_as_before(row):  # it would stop the operator's export
-        return None, replace(row, error="Write each keyword in a field of its own, without ; and =.")
+        return None, replace(row, error="Write each keyword into its own field, without ; and =.")
     if row.name:
         try:
             keyword = replace(keyword, name=parse_keyword_name(row.name))

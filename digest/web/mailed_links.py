@@ -129,7 +129,7 @@ class MailedLinks(SiteBase[PageStore, OwnDataChangeStore]):
         return self._address_page(token, known.email, None if may_edit else READ_ONLY)
 
     def ask_address(self, token: str, sent: Sent, network: str) -> Found | None:
-        """Asks the owner of the new address to confirm it. The answer does not tell whether it is in use.
+        """Asks the owner of the new address to confirm it. The answer does not show whether it is in use.
 
         It is a mail to an address that somebody typed, as that of a sign-up: limits as large count it.
         """
@@ -151,7 +151,7 @@ class MailedLinks(SiteBase[PageStore, OwnDataChangeStore]):
         return self._address_page(token, known.email, self._asked(known.email, new, network))
 
     def _asked(self, email: str, new: str, network: str) -> Notice:
-        """Nobody who asks too often uses up what all may ask."""
+        """A person who asks too often does not use up the limit of all."""
         is_free, now = self._directory.find(new) is None and not self._store.is_mailed(new), self._clock()
         if not self._changing.may_ask_address(email, now=now):
             return TOO_MANY
@@ -186,7 +186,7 @@ class MailedLinks(SiteBase[PageStore, OwnDataChangeStore]):
         )
 
     def _rename(self, email: str, new: str) -> None:
-        """As `digest rename` does. A file that cannot be written keeps nobody back who is not in it."""
+        """As `digest rename` does. A file that cannot be written stops only the subscribers in it."""
 
         def in_state(email: str, new: str) -> bool:
             if self._changing.rename(email, new, now=self._clock()):

@@ -1,4 +1,4 @@
-"""OpenID Connect (Core 1.0, authorization code flow with PKCE): who somebody is, by the word of a provider.
+"""OpenID Connect (Core 1.0, authorization code flow with PKCE): a provider says who somebody is.
 
 Authlib checks metadata and claims, and writes the requests; joserfc verifies signatures. Both come with the
 extra `oidc`. The requests themselves are made here, bounded in time and size.
@@ -49,7 +49,7 @@ _ALGORITHMS = (
 
 
 class OidcError(Exception):
-    """Nobody is signed in. Its text is ours: it holds no code, token, secret or address."""
+    """Nobody is signed in. Its text contains no code, token, secret or address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ class Provider:
         return _identity(claims, self._client.group_claim)
 
     async def _known(self) -> Mapping[str, Any]:
-        """The metadata. A provider that fails is left alone for a while: strangers can make us ask."""
+        """The metadata. A provider that fails is not asked for a while: strangers cause requests."""
         now = self._clock()
         if self._metadata is None or now - self._metadata[0] > _FRESH:
             if self._failed is not None and now - self._failed[0] < _PAUSE:
@@ -227,7 +227,7 @@ class Provider:
     async def _user_info(
         self, metadata: Mapping[str, Any], tokens: Mapping[str, Any], subject: str
     ) -> Mapping[str, Any]:
-        """What the provider tells beside the ID token (OpenID Connect Core 1.0, 5.3)."""
+        """What the provider says beside the ID token (OpenID Connect Core 1.0, 5.3)."""
         token = tokens.get("access_token")
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
             raise OidcError("the provider sent no access token")

@@ -60,7 +60,7 @@ class OwnData(SiteBase[OwnDataStore, OwnDataChangeStore]):
         return self._data_page(token, known.email) if known else None
 
     def ask_erasure(self, token: str, sent: Sent) -> Found | None:
-        """Mails the link: the reader of a forwarded mail could press the button, and nothing undoes it."""
+        """Mails the link: the reader of a forwarded mail could press the button, and it cannot be undone."""
         known = self._store.subscriber_for(token)
         if known is None:
             return None

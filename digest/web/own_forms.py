@@ -9,7 +9,7 @@ from digest.web.signing import Signer
 
 
 class FormSigner:
-    """Signs the time at which a form was shown. `purpose` tells the forms of different pages apart."""
+    """Signs the time at which a form was shown. `purpose` distinguishes the forms of different pages."""
 
     def __init__(self, key: bytes, purpose: str) -> None:
         self._signer = Signer(key)
@@ -32,7 +32,7 @@ def is_foreign(headers: Mapping[str, str], base_url: str) -> bool:
     """Whether a browser says that the request comes from a page of another site.
 
     Our pages have the policy `no-referrer`, so that browsers send `Origin: null` also for their own forms:
-    https://fetch.spec.whatwg.org/#append-a-request-origin-header. `Sec-Fetch-Site` tells these apart.
+    https://fetch.spec.whatwg.org/#append-a-request-origin-header. `Sec-Fetch-Site` distinguishes these.
     """
     site = headers.get("Sec-Fetch-Site")
     if site is not None:

@@ -78,7 +78,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedPaper:
-    """Where a paper is judged, and `is_liked`, what its subscriber said of it; `None` if nothing."""
+    """Where a paper is judged, and `is_liked`, the judgement of its subscriber; `None` if there is none."""
 
     more: str
     less: str
@@ -314,7 +314,7 @@ class Pages:
         """The page at `url`. Does not show whose digest it is; shows only keywords that found papers.
 
         With `judging` it is the subscriber's own page, with buttons beside each paper. Only that has the
-        papers that match no keyword: they tell what the subscriber likes.
+        papers that match no keyword: they show what the subscriber likes.
         """
         return self._render(
             "judging" if judging else "digest",

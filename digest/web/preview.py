@@ -16,7 +16,7 @@ from digest.web.charts import Chart, Series, bar_chart
 from digest.web.preview_findings import Findings
 
 MOST_KEYWORDS = 20
-"""Of one preview. Who has more keywords sees the first ones."""
+"""The most keywords of one preview; the others are left out."""
 
 _ANNOUNCEMENTS_A_WEEK = 5
 
@@ -84,7 +84,7 @@ class Preview:
 
     @property
     def minutes_to_wait(self) -> int:
-        """How long until arXiv has told of each vague keyword; 0 if it has, or if that is not certain."""
+        """How long until arXiv has answered for each vague keyword; 0 if it has, or if this is not known."""
         waits = (one.waiting for one in self.keywords if one.is_vague and one.waiting)
         return max((one.minutes or 0 for one in waits if not one.is_failing), default=0)
 
@@ -103,15 +103,15 @@ class Preview:
 
     @property
     def said(self) -> str:
-        """All in one sentence, for who hears the page."""
-        told = [f"{rate(self.a_day)} together"] if self.known else []
+        """All in one sentence, for screen readers."""
+        parts = [f"{rate(self.a_day)} together"] if self.known else []
         counts = {
             "with a mistake": sum(1 for one in self.keywords if one.mistake),
             "too broad": sum(1 for one in self.keywords if one.is_broad),
             "not known yet": sum(1 for one in self.keywords if one.waiting),
         }
-        told += [f"{counted(count, 'keyword')} {what}" for what, count in counts.items() if count]
-        return f"Preview: {', '.join(told) or 'no keywords'}."
+        parts += [f"{counted(count, 'keyword')} {what}" for what, count in counts.items() if count]
+        return f"Preview: {', '.join(parts) or 'no keywords'}."
 
     @property
     def is_waiting(self) -> bool:

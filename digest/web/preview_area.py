@@ -85,7 +85,7 @@ class PreviewArea:
     async def answer(
         self, frame: Frame, request: web.Request, path: str, *, subscriber: str | None = None
     ) -> web.StreamResponse:
-        """The page at `path` with the preview of the keywords in the address, for who may see it."""
+        """The page at `path` with the preview of the keywords in the address, for a person who may see it."""
         texts = asked_texts(request.query.getall("k", []))
         preview = await self._preview(frame, request, texts, subscriber)
         url = preview_url(f"{self._base_url}{path}", texts)

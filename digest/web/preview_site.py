@@ -41,7 +41,7 @@ class Busy(Exception):
 class Visitor:
     """The person who wants a preview: a `subscriber` by address, else a stranger by network.
 
-    `page` tells the pages of one place apart; a new preview of the same page replaces the last one.
+    `page` distinguishes the pages of one person; a new preview of the same page replaces the last one.
     """
 
     network: str
@@ -54,7 +54,7 @@ class Visitor:
 
 
 class Previews:
-    """The previews of one installation. They are made in a thread of their own, one after another."""
+    """The previews of one installation. They are made in a separate thread, one after another."""
 
     def __init__(
         self,

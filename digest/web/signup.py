@@ -1,7 +1,7 @@
 """The pages on which people subscribe themselves, without HTTP.
 
 All methods read or write the state: call them outside of the event loop. No answer depends on whether an
-address is known: only the mail to it tells.
+address is known: only the mail to it says so.
 """
 
 import json
@@ -80,7 +80,7 @@ TOO_MANY = {
 }
 CHANGED = Notice(
     title="Not yet subscribed.",
-    text="These wishes were changed after you opened the page. Look at them, and press the button again.",
+    text="This sign-up was changed after you opened the page. Look at them, and press the button again.",
     is_failure=True,
 )
 
@@ -145,7 +145,7 @@ class SignupSite(SiteBase[SignupStore, SignupStore]):
         return Found(body=b"") if self._store.invite_for(token) else None
 
     def check(self, token: str | None, sent: Sent) -> Found | Checked:
-        """Reads a form that was sent. Changes nothing: `answer` and `store` go on with it."""
+        """Reads a form that was sent. Changes nothing: `answer` and `store` continue with it."""
         invite = self._store.invite_for(token) if token else None
         if invite is None and self._settings.signup == "invite":
             return self._message("Sign up", _NEEDS_INVITE)
@@ -310,12 +310,12 @@ class SignupSite(SiteBase[SignupStore, SignupStore]):
 
 
 def _asking(preview: Preview) -> Notice:
-    """Nobody gets round the number of papers a day that the operator allows by being quick."""
+    """What a form answers that was sent before it is known whether its keywords find too many papers."""
     wait = counted(preview.minutes_to_wait, "minute")
     text = f"arXiv is being asked how many papers your keywords find. Press the button again in {wait}."
     return Notice(title="Not yet subscribed.", text=text, is_failure=True)
 
 
 def _entry_of(signup: Signup) -> dict[str, Any]:
-    """The entry that the owner of the mailbox confirms: a later wish may have another form of the address."""
+    """The entry that the owner of the mailbox confirms: a later sign-up may write the address differently."""
     return {**json.loads(signup.content), "email": signup.email}

@@ -93,7 +93,7 @@ class SignupArea:
         return confirm
 
     def _preview(self, frame: Frame) -> Handler:
-        """The preview by itself, for the script and for who waits for arXiv."""
+        """The preview by itself, for the script, and for people who wait for arXiv."""
 
         async def show(request: web.Request) -> web.StreamResponse:
             if "token" in request.match_info:

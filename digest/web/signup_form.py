@@ -119,7 +119,7 @@ def as_content(entry: Mapping[str, object]) -> str:
 
 
 def mark_of(content: str) -> str:
-    """A hash of an entry: by it a page says which wish its button confirms."""
+    """A hash of an entry. It identifies the sign-up that a button confirms."""
     return blake2b(content.encode(errors="replace"), digest_size=8).hexdigest()
 
 

@@ -205,15 +205,15 @@ class Site(SiteBase[PageStore, PageChangeStore]):
         )
 
     def _preferences_after(self, token: str, known: KnownSubscriber, notice: Notice) -> Found:
-        told = f"{notice.title} {notice.text}".rstrip()
-        return self._after(told, lambda: self._preferences_page(token, known, notice))
+        text = f"{notice.title} {notice.text}".rstrip()
+        return self._after(text, lambda: self._preferences_page(token, known, notice))
 
-    def _after(self, told: str, page: Callable[[], Found]) -> Found:
+    def _after(self, text: str, page: Callable[[], Found]) -> Found:
         """`page`, or if it cannot be made now, a message that the request is done."""
         try:
             return page()
         except StateError:
-            return found_page(self._pages.message("Done", told))
+            return found_page(self._pages.message("Done", text))
 
     def _preferences_page(
         self,

@@ -100,7 +100,7 @@ def test_the_commands_do_what_they_do_with_a_file(lab: Installation) -> None:
         "08:00",
         "fri",
     )
-    assert "has said of no paper" in put(lab, "interests", "anna@example.org")
+    assert "has judged no paper" in put(lab, "interests", "anna@example.org")
     assert put(lab, "unsubscribe", "anna@example.org").startswith(
         "Removed anna@example.org from the database"
     )

@@ -1,4 +1,4 @@
-"""`digest like`, `dislike` and `interests`: what is said of papers, what is learned, and whole libraries."""
+"""`digest like`, `dislike` and `interests`: judgements of papers, what is learned, and whole libraries."""
 
 import json
 import sys
@@ -76,7 +76,7 @@ def test_papers_are_liked_and_disliked_and_it_is_told_what_changed(digest: Diges
 def test_it_can_be_taken_back(digest: Digest, tmp_path: Path) -> None:
     digest("like", ADA, "2606.00001")
     assert digest("like", ADA, "2606.00001", "--undo").out.endswith(": taken back\n")
-    assert digest("dislike", ADA, "2606.00001", "--undo").out.endswith(": nothing was said of it\n")
+    assert digest("dislike", ADA, "2606.00001", "--undo").out.endswith(": it has no judgement\n")
     assert verdicts(tmp_path) == []
 
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_is_refused_and_nothing_changes(
 
 
 def test_what_was_said_and_learned_is_shown_and_forgotten(digest: Digest, tmp_path: Path) -> None:
-    assert "has said of no paper" in digest("interests", ADA).out
+    assert "has judged no paper" in digest("interests", ADA).out
     digest("like", ADA, "2606.00001")
     digest("dislike", ADA, "2606.00002")
     shown = digest("interests", ADA).out

@@ -61,7 +61,7 @@ async def test_one_file_has_all_that_is_stored(town: Town) -> None:
 async def test_judgements_are_listed_and_taken_back_one_by_one_or_all_at_once(town: Town) -> None:
     url = manage(town)
     empty = await town.get(f"{url}/interests")
-    assert "has said of no paper" in told(empty.body)
+    assert "has judged no paper" in told(empty.body)
     papers = [invented_paper(f"2606.{number:05}", f"On <b>tea</b> {number}") for number in range(1, 251)]
     for number, paper in enumerate(papers):
         at = town.now + timedelta(minutes=number)

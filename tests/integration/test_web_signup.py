@@ -189,7 +189,7 @@ async def test_the_later_of_two_sign_ups_counts_and_is_shown_before(town: Town) 
     assert await mailed(town) == []
     answer = await town.post(form.action, submitted(form, "Subscribe"))
     assert answer.status == 422
-    assert "These wishes were changed" in told(answer.body)
+    assert "This sign-up was changed" in told(answer.body)
     assert entries(town) == []
     await press(town, link_in(mail))
     assert [(one["email"], one["keywords"]) for one in entries(town)] == [("cy@example.org", ["oat milk"])]
@@ -530,7 +530,7 @@ async def test_what_turns_out_to_be_too_much_meanwhile_is_not_subscribed(tmp_pat
 async def test_a_keyword_that_no_table_can_have_is_told_in_place(town: Town) -> None:
     answer = await send(town, {"k-new-1": "black tea;oat milk"})
     assert answer.status == 422
-    assert "Write each keyword in a field of its own" in told(answer.body)
+    assert "Write each keyword into its own field" in told(answer.body)
     assert await mailed(town) == []
 
 

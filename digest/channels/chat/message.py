@@ -45,7 +45,7 @@ def message_from(found: Any) -> Message:
 
 
 def message_of(post: Post) -> Message:
-    """What the message about a digest says, whatever the service."""
+    """The message about a digest: it is the same for every service."""
     digest = post.digest
     papers = len(digest.entries)
     count = "1 paper" if papers == 1 else f"{papers:,} papers"
@@ -117,9 +117,9 @@ def _as_html(text: str) -> str:
 
 
 def _backslashed(text: str) -> str:
-    r"""Markdown in which ASCII punctuation loses its meaning by a backslash, the rest by a blank of no width.
+    r"""Markdown in which ASCII punctuation loses its meaning by a backslash, the rest by a zero-width space.
 
-    A mention would call people, and an address would become a link to a stranger's page.
+    A mention would notify people, and an address would become a link to a stranger's page.
     """
     safe = re.sub(r"([\\`*_\[\]~|#$])", r"\\\1", text)
     safe = re.sub(r"<", f"<{_ZERO_WIDTH}", safe)
@@ -129,7 +129,7 @@ def _backslashed(text: str) -> str:
 
 
 def _as_entities(text: str) -> str:
-    """Markdown that knows no backslash, but entities."""
+    """Markdown without backslashes, but with entities."""
     safe = re.sub(r"[&<>\\`*_\[\]#~$@:|]", lambda found: f"&#{ord(found[0])};", text)
     return re.sub(r"^([-+]|\d+(?=[.)]))", rf"{_ZERO_WIDTH}\1", safe)
 

@@ -1,4 +1,4 @@
-"""Sends one message by apprise, in a process of its own, which ends after it.
+"""Sends one message by apprise, in a separate process, which ends afterwards.
 
 apprise blocks, logs, and says only whether it worked. Here a time limit can end it, its log goes nowhere, and
 the requests that it makes are seen: what their answers were, and whether the message was in them. The address
@@ -37,7 +37,7 @@ class _Seen:
 
 
 def main() -> None:
-    """Reads a task from standard input, and prints what became of it."""
+    """Reads a task from standard input, and prints the result."""
     printed = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
     logging.disable(logging.CRITICAL)
@@ -84,7 +84,7 @@ def _plugin(url: str, title: str) -> Any:
 
 
 def _watch_requests(key: str, service: str) -> _Seen:
-    """Looks at each request that is made from now on. None is redirected, and none takes long."""
+    """Watches each request that is made from now on. None follows a redirect, and each has a time limit."""
     import requests
 
     seen, send = _Seen(), requests.Session.send
@@ -154,7 +154,7 @@ def _reasons(error: BaseException) -> str:
 
 
 def _wait(response: Any) -> float | None:
-    """The seconds that a service asks to wait, in its header or in the JSON of its own."""
+    """The seconds that a service asks to wait, in a header or in its own JSON."""
     found = response.headers.get("Retry-After")
     try:
         answer = json.loads(response._content)
@@ -170,7 +170,7 @@ def _wait(response: Any) -> float | None:
 
 
 def _seconds(number: Any, *, of_one: int = 1) -> float | None:
-    """What a service wrote, within limits: also a number that no time is."""
+    """The seconds that a service wrote, within limits; `None` if it is no number."""
     try:
         return max(0.0, min(float(number) / of_one, 1e9))
     except (TypeError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""The service of a chat: gives each message to a process of its own, within a time limit."""
+"""The service of a chat: gives each message to a separate process, within a time limit."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ class Chat:
         return await self._ask({"title": post.title, "message": message.as_object(), "key": key})
 
     async def check(self) -> Answer:
-        """Whether apprise understands the address. Asks nobody."""
+        """Whether apprise understands the address. Makes no request."""
         return await self._ask({"title": "", "is_check": True})
 
     async def _ask(self, task: dict[str, Any]) -> Answer:

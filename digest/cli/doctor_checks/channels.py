@@ -71,7 +71,7 @@ async def _check_webhook(channel: Channel, name: str, trial: str) -> Finding:
     if not channel.allow_private and not all(is_public(str(one[4][0])) for one in found):
         return failed(
             name,
-            "its name leads to this machine or to a private network",
+            "its name resolves to this machine or to a private network",
             "allow_private = true allows it, if it is yours",
         )
     return ok(name, f"the name of the server is found; {trial}")

@@ -75,7 +75,7 @@ async def _ask_provider(base_url: str, admin: Admin) -> Finding:
 
 
 async def _forge_header(url: str, admin: Admin) -> AsyncIterator[Finding]:
-    """Asks as a stranger who sends the header that only the proxy may."""
+    """Sends a request with the header that only the proxy may send."""
     header = admin.header or ""
     try:
         async with (

@@ -39,7 +39,7 @@ class _Chain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Term:
-    """As it is to be written."""
+    """The text of the keyword."""
 
     text: str
 

@@ -21,7 +21,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """What is not taken over on purpose, as a feed of another site."""
+    """What is left out on purpose, for example a feed of another site."""
 
     place: Place
     reason: str
@@ -29,7 +29,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What should be taken over and cannot be."""
+    """What should become a keyword, and cannot."""
 
     place: Place
     reason: str

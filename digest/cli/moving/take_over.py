@@ -104,7 +104,7 @@ def _left_out(left_out: Sequence[LeftOut]) -> Iterator[str]:
 
 
 def _papers_a_day(settings: "Settings", keywords: Sequence[str], now: datetime) -> dict[str, float]:
-    """By keyword, over two weeks, as arXiv says; without those that it does not tell."""
+    """By keyword, over two weeks, as arXiv says; without those for which it gives no number."""
     import asyncio
 
     from digest.cli.state_access import progress
