@@ -15,7 +15,9 @@ from digest.pipeline.confirm import confirm_changes
 from digest.pipeline.deliver import deliver
 from digest.pipeline.sending_limits import LimitedTransport
 from digest.pipeline.signup_mails import send_signup_mails
+from digest.service.bootstrap import Setup, build_cycle, load_setup
 from digest.service.mail_setup import WriterSetup, build_writer
+from digest.service.signup_sender import SignupSender
 from digest.storage import rate_limit
 from digest.storage.base import Store
 from digest.storage.confirmations import PageChange
@@ -23,6 +25,7 @@ from digest.storage.factory import open_store
 from digest.storage.rate_limit import Limits, Turn
 from digest.storage.signups import NewSignup, SignupLimits
 from tests.fakes import FakeTransport
+from tests.integration.mail_server import MailServer, serving
 from tests.postgresql import database_of, take_back_databases
 from tests.stores import outbox_of
 
@@ -115,3 +118,42 @@ async def test_without_limits_nothing_is_counted(store: Store) -> None:
     sign_up(store, "cy@example.net")
     assert await office.signups() == 1
     assert store.reserve_sending(Limits(per_day=1), now=NOW).is_spent is False
+
+
+def setup_of(folder: Path, port: int) -> Setup:
+    """The settings of an installation whose provider takes two mails a day."""
+    listed = "".join(f'[[subscriber]]\nemail = "{one}"\nkeywords = ["tea"]\n' for one in READERS)
+    (folder / "subscribers.toml").write_text(listed)
+    return load_setup(
+        None,
+        {
+            "DIGEST_STATE": str(folder / "digest.db"),
+            "DIGEST_SUBSCRIBERS": str(folder / "subscribers.toml"),
+            "DIGEST_ARXIV__CONTACT": "lab@example.org",
+            "DIGEST_SMTP__HOST": "127.0.0.1",
+            "DIGEST_SMTP__PORT": str(port),
+            "DIGEST_SMTP__SECURITY": "none",
+            "DIGEST_SMTP__SENDER": SENDER.sender,
+            "DIGEST_SMTP__MESSAGES_PER_DAY": "2",
+            "DIGEST_WEB__BASE_URL": BASE,
+        },
+    )
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+async def test_the_service_keeps_the_limits_of_its_settings(store: Store, tmp_path: Path) -> None:
+    outbox_of(store, *READERS)
+    sign_up(store, "cy@example.net")
+    for reader in READERS:
+        store.confirm(reader, PageChange.LINK, now=NOW)
+    async with serving(MailServer()) as server:
+        setup = setup_of(tmp_path, server.port)
+        await SignupSender(store, lambda: setup, lambda: NOW).step()
+        cycle = build_cycle(setup, store, clock=lambda: NOW)
+        await cycle.finish(setup.subscribers, brakes=(), now=NOW)
+        assert [mail.recipient for mail in server.accepted] == ["cy@example.net", READERS[0]]
+        sign_up(store, "di@example.net")
+        with pytest.raises(ServerUnavailable, match="daily limit"):
+            await SignupSender(store, lambda: setup, lambda: NOW).step()
+        assert (await cycle.deliver()).sent == 0
+        assert len(server.accepted) == 2
