@@ -22,6 +22,7 @@ from tests.acceptance.installation import Inbox, Installation, mail_server, pape
 from tests.crash.hosts import Clock, Host
 from tests.factories import invented_paper, moment
 from tests.judges.browser import (
+    AXE,
     AXE_EVERYWHERE,
     Papers,
     Step,
@@ -90,16 +91,14 @@ class Life:
     has_scripts: bool
 
     async def visit(self, *steps: Step) -> list[Papers]:
-        """Each page that the steps lead to, after axe has looked at it in light and dark, narrow and wide."""
-        leads_on = {"open", "follow", "press"}
-        looking = [
-            one for step in steps for one in (step, AXE_EVERYWHERE)[: 1 + bool(leads_on & step.keys())]
-        ]
+        """Each page that the steps lead to. Axe looks at them: with scripts in all forms, else in one."""
+        leads_on, look = {"open", "follow", "press"}, AXE_EVERYWHERE if self.has_scripts else AXE
+        looking = [one for step in steps for one in (step, look)[: 1 + bool(leads_on & step.keys())]]
         found = (await asyncio.to_thread(visits, self, {"one": looking}, scripts=self.has_scripts))["one"]
         assert [one for one in found.errors if "status of 4" not in one] == []  # a form is refused with 422
         assert {one.address: one.violations for one in found.seen if one.violations} == {}
         assert set(found.hosts) <= {BASE.removeprefix("https://")}
-        pages = [seen for step, seen in zip(looking, found.seen, strict=True) if step == AXE_EVERYWHERE]
+        pages = [seen for step, seen in zip(looking, found.seen, strict=True) if step == look]
         named = {f"{number} {one.address}": one.html for number, one in enumerate(pages)}
         assert await asyncio.to_thread(html_errors, named) == []
         return pages
