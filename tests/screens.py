@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from digest.keywords.query import parse
 from digest.model.paper import Paper
 from digest.storage.values import Matched
+from tests.admin_screen import write_admin_page
 from tests.factories import invented_paper, make_subscriber
 from tests.integration.web_site import NOW, Town, serving_town
 from tests.signups import link_in, mailed, send
@@ -62,6 +63,8 @@ async def _write(folder: Path) -> None:
             (mail,) = await mailed(town)
             page = await town.get(link_in(mail))
             (folder / "signup-confirm.html").write_text(page.body, encoding="utf-8")
+    with TemporaryDirectory() as state:
+        await write_admin_page(folder, Path(state))
 
 
 if __name__ == "__main__":
