@@ -234,13 +234,6 @@ def _known(settings: "Settings", found: "tuple[Subscriber, ...]") -> list[_Known
     ]
 
 
-def _owner(known: _Known) -> str:
-    """The owner of the entry, and since when somebody is subscribed who signed up."""
-    if not known.mailed.is_signed_up:
-        return "file"
-    return f"sign-up {known.joined_at:%Y-%m-%d}" if known.joined_at else "sign-up"
-
-
 def _choices(known: _Known) -> str:
     """The subscriber's online choices, and the reason if they get no mail."""
     mailed = known.mailed
@@ -305,9 +298,11 @@ def _print_table(found: Sequence[_Known], usual: "Length") -> None:
 
     choices = [_choices(known) for known in found]
     has_signed_up = any(known.written.is_signed_up for known in found)
+    has_joined = any(known.joined_at for known in found)
     columns = (
         "Address",
         *(["Owner"] if has_signed_up else []),
+        *(["Signed up"] if has_joined else []),
         "Name",
         "Keywords",
         "Mailed",
@@ -320,7 +315,8 @@ def _print_table(found: Sequence[_Known], usual: "Length") -> None:
         keywords = ", ".join(keyword.label for keyword in subscriber.keywords)
         cells = (
             subscriber.email,
-            *([_owner(known)] if has_signed_up else []),
+            *(["sign-up" if subscriber.is_signed_up else "file"] if has_signed_up else []),
+            *([f"{known.joined_at:%Y-%m-%d}" if known.joined_at else ""] if has_joined else []),
             subscriber.name or "",
             keywords,
             times(subscriber) + ("" if subscriber.length == usual else f", {subscriber.length}"),
