@@ -11,7 +11,7 @@ from digest.keywords.query import Query, parse
 from digest.keywords.spelling import respellings
 from digest.model.paper import Paper
 from digest.sources.arxiv.search_api import SearchApi
-from digest.storage.previews import Answer, Wish
+from digest.storage.previews import Answer, PreviewRequest
 
 SPAN = timedelta(days=18)
 """Papers that were announced in two weeks were submitted in this time, but for those that arXiv held back."""
@@ -24,9 +24,9 @@ AT_ONCE = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A wish, its query, and all that is searched for it: other spellings of its words too."""
+    """A preview request, its query, and all that is searched for it: other spellings of its words too."""
 
-    wish: Wish
+    request: PreviewRequest
     query: Query
     searched: tuple[Query, ...]
 
@@ -39,11 +39,11 @@ class Outcome:
     alone: str | None = None
 
 
-def questions_for(wishes: Sequence[Wish]) -> tuple[Question, ...]:
-    """As many as fit into one request, in their order."""
+def questions_for(requests: Sequence[PreviewRequest]) -> tuple[Question, ...]:
+    """As many as fit into one request to arXiv, in their order."""
     chosen: list[Question] = []
     searched: list[Query] = []
-    for question in filter(None, map(_question, wishes)):
+    for question in filter(None, map(_question, requests)):
         searched += question.searched
         if chosen and len(SearchApi.batches(searched)) > 1:
             break
@@ -51,14 +51,14 @@ def questions_for(wishes: Sequence[Wish]) -> tuple[Question, ...]:
     return tuple(chosen)
 
 
-def _question(wish: Wish) -> Question | None:
+def _question(request: PreviewRequest) -> Question | None:
     try:
-        query = parse(wish.text)
+        query = parse(request.text)
     except QueryError:  # another version of the language accepted it
         return None
     others = (query, *(one.query for one in respellings(query, ())))
     is_small = len(SearchApi.batches([*others, query])) == 1
-    return Question(wish=wish, query=query, searched=others if is_small else (query,))
+    return Question(request=request, query=query, searched=others if is_small else (query,))
 
 
 def outcome_of(
@@ -71,26 +71,26 @@ def outcome_of(
 ) -> Outcome:
     """`papers` are the newest ones, of `total` that arXiv has since `asked_since`."""
     index = QueryIndex(query for question in questions for query in question.searched)
-    found: dict[str, list[Paper]] = {question.wish.query: [] for question in questions}
+    found: dict[str, list[Paper]] = {question.request.query: [] for question in questions}
     asked: dict[str, list[str]] = defaultdict(list)
     for question in questions:
         for query in question.searched:
-            asked[query.key].append(question.wish.query)
+            asked[query.key].append(question.request.query)
     for paper in papers:
-        for wish in {wish for match in index.matches(paper) for wish in asked[match.query.key]}:
-            found[wish].append(paper)
+        for key in {key for match in index.matches(paper) for key in asked[match.query.key]}:
+            found[key].append(paper)
     is_cut = total > len(papers)
     if is_cut and len(questions) > 1:
-        return Outcome(alone=max(found, key=lambda wish: len(found[wish])))
+        return Outcome(alone=max(found, key=lambda query: len(found[query])))
     since = _complete_since(papers) if is_cut else asked_since
     return Outcome(
         answers=tuple(
             Answer(
-                query=one.wish.query,
+                query=one.request.query,
                 asked_at=now,
                 asked_since=asked_since,
                 searched_since=since or now,
-                papers=tuple(found[one.wish.query]),
+                papers=tuple(found[one.request.query]),
                 about=_about(one.query, papers, total) if is_cut else None,
             )
             for one in questions

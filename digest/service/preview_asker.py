@@ -23,7 +23,7 @@ from digest.pipeline.preview_questions import (
 )
 from digest.service.bootstrap import client_settings_for, open_client
 from digest.sources.arxiv.search_api import SearchApi
-from digest.storage.previews import ANSWERS_LAST_FOR, PACE, WishStore
+from digest.storage.previews import ANSWERS_LAST_FOR, PACE, PreviewRequestStore
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class PreviewAsker:
 
     def __init__(
         self,
-        store: WishStore,
+        store: PreviewRequestStore,
         settings: Callable[[], Settings],
         clock: Callable[[], datetime],
         count: Callable[[int], None] = lambda requests: None,
@@ -90,9 +90,9 @@ class PreviewAsker:
         """Asks if it is time; returns how long to wait until the next step, `None` if nobody waits."""
         await self._may_ask.wait()
         turn = await asyncio.to_thread(self._store.begin_previews, limit=AT_ONCE, now=self._clock())
-        if not turn.wishes:
+        if not turn.requests:
             return turn.wait
-        questions = await asyncio.to_thread(questions_for, turn.wishes)
+        questions = await asyncio.to_thread(questions_for, turn.requests)
         self._asking = asyncio.create_task(self._ask(questions))
         try:
             await asyncio.wait({self._asking})

@@ -15,7 +15,7 @@ from digest.storage.pipeline_stores import (
     FetchStore,
     LeaseStore,
 )
-from digest.storage.previews import PreviewStore, WishStore
+from digest.storage.previews import PreviewRequestStore, PreviewStore
 from digest.storage.report_stores import FiguresStore, HistoryStore, OperatorStore, PaperStore
 from digest.storage.signups import SignupStore
 from digest.storage.subscriber_stores import (
@@ -48,7 +48,7 @@ class Store(
     PaperStore,
     AdminStore,
     PreviewStore,
-    WishStore,
+    PreviewRequestStore,
     SignupStore,
     PersonalDataStore,
     Protocol,

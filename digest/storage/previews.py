@@ -18,18 +18,18 @@ ANSWERS_LAST_FOR = timedelta(days=1)
 ANSWERS_KEPT = 100
 """An answer takes up to half a megabyte, and usually a tenth of that."""
 
-WISHES_LAST_FOR = timedelta(minutes=3)
-"""A wish that is not renewed ends: who waits for a preview opens the page again at least every minute."""
+REQUESTS_LAST_FOR = timedelta(minutes=3)
+"""A request that is not renewed ends: a page that waits for a preview is loaded at least once a minute."""
 
-WISHES_RENEWED_AFTER = timedelta(seconds=20)
+REQUESTS_RENEWED_AFTER = timedelta(seconds=20)
 
-WISHES_OF_STRANGERS = 50
-WISHES_OF_SUBSCRIBERS = 100
-WISHES_OF_ONE_PLACE = 8
+REQUESTS_OF_STRANGERS = 50
+REQUESTS_OF_SUBSCRIBERS = 100
+REQUESTS_OF_ONE_PLACE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class PreviewRequest:
     """A query that arXiv is to be asked for. `query` is its `hash_of` key, `text` its canonical form."""
 
     query: str
@@ -38,10 +38,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Who wants previews: `place` is what has a limited number of wishes, as the network of a stranger.
+    """Who wants previews: `place` is what has a limited number of requests, as the network of a stranger.
 
-    `visitor` tells the pages of one place apart, and may be empty: a new wish replaces all others of the same
-    visitor.
+    `visitor` distinguishes the pages of one place, and may be empty: a new request replaces all others of
+    the same visitor.
     """
 
     place: str
@@ -49,9 +49,9 @@ class Asker:
     visitor: str = ""
 
     def has_place(self, taken: int, of_place: int) -> bool:
-        """Whether one more wish is taken, after `taken` of strangers, or else of subscribers."""
-        most = WISHES_OF_STRANGERS if self.is_stranger else WISHES_OF_SUBSCRIBERS
-        return taken < most and of_place < WISHES_OF_ONE_PLACE
+        """Whether one more request is taken, after `taken` of strangers, or else of subscribers."""
+        most = REQUESTS_OF_STRANGERS if self.is_stranger else REQUESTS_OF_SUBSCRIBERS
+        return taken < most and of_place < REQUESTS_OF_ONE_PLACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +72,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """How many other queries are before each wish, and when arXiv may be asked next.
+    """How many other queries are before each request, and when arXiv may be asked next.
 
-    A wish that is missing in `before` has no place: too many others wait. `is_failing`: arXiv gave no answer.
+    A request that is missing in `before` has no place: too many others wait. `is_failing`: arXiv did not
+    answer.
     """
 
     before: Mapping[str, int]
@@ -84,9 +85,9 @@ class Queue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewTurn:
-    """The wishes to ask for together now; if there are none, how long to wait; `None`: nobody waits."""
+    """The requests to ask for together now; if there are none, how long to wait; `None`: nobody waits."""
 
-    wishes: tuple[Wish, ...] = ()
+    requests: tuple[PreviewRequest, ...] = ()
     wait: timedelta | None = None
 
 
@@ -106,26 +107,26 @@ class PreviewStore(Protocol):
         ...
 
 
-class WishStore(Protocol):
+class PreviewRequestStore(Protocol):
     """The queue of previews that arXiv is asked for."""
 
-    def wish_previews(self, wishes: Sequence[Wish], asker: Asker, *, now: datetime) -> Queue:
-        """Adds wishes, or renews them, and returns their queue. Those without a place are not added."""
+    def request_previews(self, requests: Sequence[PreviewRequest], asker: Asker, *, now: datetime) -> Queue:
+        """Adds requests, or renews them, and returns their queue. Those without a place are not added."""
         ...
 
     def begin_previews(self, *, limit: int, now: datetime) -> PreviewTurn:
-        """Takes the turn for one request, if the last one began at least a minute ago and none is put off.
+        """Takes the turn to ask arXiv once, if the last one began at least a minute ago and none is put off.
 
-        Subscribers come before strangers, then the longest wait. Wishes that were not renewed are deleted.
+        Subscribers come before strangers, then the longest wait. Requests that were not renewed are deleted.
         """
         ...
 
     def record_previews(self, answers: Sequence[Answer], *, now: datetime) -> None:
-        """Stores answers, and ends the wishes for them."""
+        """Stores answers, and ends the requests for them."""
         ...
 
     def put_off_previews(self, until: datetime, *, is_failing: bool, alone: str | None = None) -> None:
-        """Lets arXiv be asked no earlier than then; the next request is for the query `alone`, if given."""
+        """Lets arXiv be asked no earlier than then; the next one is for the query `alone`, if given."""
         ...
 
 
@@ -136,9 +137,9 @@ def hash_of(query_key: str) -> str:
 
 def turn_for(waiting: Sequence[tuple[str, str]], *, alone: str | None, limit: int) -> PreviewTurn:
     """The first of these queries, with their texts; or only the query `alone`, if it waits."""
-    wishes = [Wish(query=query, text=text) for query, text in waiting]
-    single = [wish for wish in wishes if wish.query == alone]
-    return PreviewTurn(wishes=tuple(single or wishes[:limit]))
+    requests = [PreviewRequest(query=query, text=text) for query, text in waiting]
+    single = [request for request in requests if request.query == alone]
+    return PreviewTurn(requests=tuple(single or requests[:limit]))
 
 
 def wait_for_turn(now: datetime, last_at: datetime | None, retry_at: datetime | None) -> timedelta:

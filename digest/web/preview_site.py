@@ -17,7 +17,16 @@ from digest.pipeline.preview_questions import AT_ONCE, SPAN
 from digest.sources.arxiv.calendar import announcements_between
 from digest.sources.arxiv.search_api import SearchApi
 from digest.sources.window import Coverage
-from digest.storage.previews import PACE, Answer, Asker, PreviewStore, Queue, Wish, WishStore, hash_of
+from digest.storage.previews import (
+    PACE,
+    Answer,
+    Asker,
+    PreviewRequest,
+    PreviewRequestStore,
+    PreviewStore,
+    Queue,
+    hash_of,
+)
 from digest.web.preview import Mistake, Parsed, Preview, Waiting, parsed, preview_of
 from digest.web.preview_findings import Findings, Found, TooCostly, findings_of, found_for, keys_in
 
@@ -60,7 +69,7 @@ class Previews:
         self,
         *,
         store: PreviewStore,
-        changing: WishStore,
+        changing: PreviewRequestStore,
         most_papers_a_day: int,
         clock: Callable[[], datetime],
         wake: Callable[[], None],
@@ -143,15 +152,15 @@ class Previews:
     def _wait_for(self, missing: Sequence[Query], visitor: Visitor, now: datetime) -> Mapping[str, Waiting]:
         if not missing and not visitor.page:
             return {}
-        wishes = {query.key: Wish(query=hash_of(query.key), text=query.text) for query in missing}
+        requests = {query.key: PreviewRequest(query=hash_of(query.key), text=query.text) for query in missing}
         # Networks are in the state only by a hash that nobody can calculate.
         asker = Asker(
             place=hash_of(self._salt + visitor.place),
             is_stranger=visitor.subscriber is None,
             visitor=visitor.page and hash_of(visitor.page),
         )
-        queue = self._changing.wish_previews(tuple(wishes.values()), asker, now=now)
-        return {key: _waiting(queue, wish, now) for key, wish in wishes.items()}
+        queue = self._changing.request_previews(tuple(requests.values()), asker, now=now)
+        return {key: _waiting(queue, request, now) for key, request in requests.items()}
 
 
 def _refuse(keywords: Parsed, text: str, why: str) -> None:
@@ -161,10 +170,10 @@ def _refuse(keywords: Parsed, text: str, why: str) -> None:
     )
 
 
-def _waiting(queue: Queue, wish: Wish, now: datetime) -> Waiting:
-    if wish.query not in queue.before:
+def _waiting(queue: Queue, request: PreviewRequest, now: datetime) -> Waiting:
+    if request.query not in queue.before:
         return Waiting(minutes=None, is_failing=queue.is_failing)
-    wait = queue.next_at - now + PACE * (queue.before[wish.query] // AT_ONCE)
+    wait = queue.next_at - now + PACE * (queue.before[request.query] // AT_ONCE)
     return Waiting(minutes=max(1, math.ceil(wait / _MINUTE)), is_failing=queue.is_failing)
 
 

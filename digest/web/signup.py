@@ -211,7 +211,7 @@ class SignupSite(SiteBase[SignupStore, SignupStore]):
         is_over = preview is not None and preview.is_over
         if signup.is_confirmed or self._is_subscribed(signup.email) or is_over:
             return self._confirm_page(signup, preview)
-        if list(sent.get("wish", ())) != [mark_of(signup.content)]:
+        if list(sent.get("mark", ())) != [mark_of(signup.content)]:
             return self._confirm_page(signup, preview, CHANGED)
         if self._settings.signup == "open" and preview is not None and preview.minutes_to_wait:
             return self._confirm_page(signup, preview, _asking(preview))

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from digest.storage.factory import open_store
-from digest.storage.previews import WISHES_OF_ONE_PLACE, WISHES_OF_STRANGERS
+from digest.storage.previews import REQUESTS_OF_ONE_PLACE, REQUESTS_OF_STRANGERS
 from digest.web.preview import Preview
 from digest.web.preview_site import Busy, Previews, Visitor
 from tests.factories import invented_paper
@@ -71,7 +71,7 @@ async def test_a_flood_of_strangers_has_few_places_and_arxiv_one_request_a_minut
         for shown in await asyncio.gather(*crowd):
             assert shown.is_waiting
         queue = site.town.store.begin_previews(limit=1_000, now=NOW)
-        assert len(queue.wishes) == WISHES_OF_STRANGERS
+        assert len(queue.requests) == REQUESTS_OF_STRANGERS
         site.town.now += timedelta(minutes=1)
         mine = await previews.of(("coffee beans",), ADA)
         assert mine.keywords[0].waiting
@@ -88,7 +88,7 @@ async def test_one_network_cannot_take_the_places_of_others(tmp_path: Path) -> N
     async with previewing_town(tmp_path, NOWHERE) as site, previews_of(site) as previews:
         for _ in range(20):
             await patient(previews, tuple(words_of(random, 2) for _ in range(5)), stranger(1))
-        assert len(site.town.store.begin_previews(limit=1_000, now=NOW).wishes) == WISHES_OF_ONE_PLACE
+        assert len(site.town.store.begin_previews(limit=1_000, now=NOW).requests) == REQUESTS_OF_ONE_PLACE
         other = await previews.of(("coffee",), stranger(2))
         assert other.keywords[0].waiting
         assert other.keywords[0].waiting.minutes is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from digest.service import preview_asker
-from digest.storage.previews import WISHES_OF_ONE_PLACE
+from digest.storage.previews import REQUESTS_OF_ONE_PLACE
 from tests.factories import invented_paper
 from tests.forms import form_with, submitted
 from tests.integration.arxiv_server import Reply, arxiv_server, feed, hangs, resets, says
@@ -196,8 +196,8 @@ async def test_who_types_on_frees_the_places_of_what_was_typed_before(tmp_path: 
 
 async def test_who_wants_too_much_at_once_is_told(tmp_path: Path) -> None:
     async with previewing_town(tmp_path, NOWHERE) as site:
-        said = await site.said(*(f"coffee {number}" for number in range(WISHES_OF_ONE_PLACE + 1)))
-        assert said.count("arXiv is asked at most once a minute") == WISHES_OF_ONE_PLACE
+        said = await site.said(*(f"coffee {number}" for number in range(REQUESTS_OF_ONE_PLACE + 1)))
+        assert said.count("arXiv is asked at most once a minute") == REQUESTS_OF_ONE_PLACE
         assert said.count("too many others wait for a preview") == 1
 
 

@@ -340,7 +340,7 @@ async def test_a_link_is_valid_for_48_hours(town: Town) -> None:
     assert (await town.get(link_in(mail))).status == 200
     town.now += timedelta(hours=1)
     assert (await town.get(link_in(mail))).status == 404
-    assert (await town.post(link_in(mail), {"wish": ""})).status == 404
+    assert (await town.post(link_in(mail), {"mark": ""})).status == 404
 
 
 async def test_what_nobody_confirms_leaves_the_state_though_nothing_else_is_done(

@@ -12,13 +12,13 @@ from digest.storage.postgresql.row_mapping import storable, whole_second
 from digest.storage.previews import (
     ANSWERS_KEPT,
     ANSWERS_LAST_FOR,
-    WISHES_LAST_FOR,
-    WISHES_RENEWED_AFTER,
+    REQUESTS_LAST_FOR,
+    REQUESTS_RENEWED_AFTER,
     Answer,
     Asker,
+    PreviewRequest,
     PreviewTurn,
     Queue,
-    Wish,
     packed,
     turn_for,
     unpacked,
@@ -66,31 +66,31 @@ class Previews(Part):
             for query, asked_at, asked_since, since, about, papers in rows
         }
 
-    def wish_previews(self, wishes: Sequence[Wish], asker: Asker, *, now: datetime) -> Queue:
-        if not self._are_fresh(wishes, asker, now):
+    def request_previews(self, requests: Sequence[PreviewRequest], asker: Asker, *, now: datetime) -> Queue:
+        if not self._are_fresh(requests, asker, now):
             with self._connection.transaction() as db:
                 hold(db, Lock.PREVIEWING)
                 _delete_old(db, now)
-                _keep_only(db, wishes, asker)
-                for wish in wishes:
-                    _add(db, wish, asker, now)
+                _keep_only(db, requests, asker)
+                for request in requests:
+                    _add(db, request, asker, now)
         with self._connection.snapshot() as db:
             order = [query for query, _ in db.execute(_IN_ORDER).fetchall()]
             last_at, retry_at, is_failing, _ = _request(db)
-        wanted = {wish.query for wish in wishes}
+        wanted = {request.query for request in requests}
         return Queue(
             before={query: place for place, query in enumerate(order) if query in wanted},
             next_at=now + wait_for_turn(now, last_at, retry_at),
             is_failing=is_failing,
         )
 
-    def _are_fresh(self, wishes: Sequence[Wish], asker: Asker, now: datetime) -> bool:
+    def _are_fresh(self, requests: Sequence[PreviewRequest], asker: Asker, now: datetime) -> bool:
         """Whether nothing is to be written: a page that is opened again and again makes no work."""
         rows = self._connection.rows(
             "SELECT query, renewed_at > %s FROM preview_wish WHERE place = %s AND visitor = %s",
-            [now - WISHES_RENEWED_AFTER, asker.place, asker.visitor],
+            [now - REQUESTS_RENEWED_AFTER, asker.place, asker.visitor],
         )
-        return dict(rows) == dict.fromkeys((wish.query for wish in wishes), True)
+        return dict(rows) == dict.fromkeys((request.query for request in requests), True)
 
     def begin_previews(self, *, limit: int, now: datetime) -> PreviewTurn:
         with self._connection.transaction() as db:
@@ -141,24 +141,24 @@ def _request(db: Database) -> tuple[datetime | None, datetime | None, bool, str 
 
 
 def _delete_old(db: Database, now: datetime) -> None:
-    # After a clock was set back, a wish in the future would never end.
+    # After a clock was set back, a request in the future would never end.
     db.execute(
         "DELETE FROM preview_wish WHERE renewed_at < %s OR renewed_at > %s",
-        [now - WISHES_LAST_FOR, now + WISHES_LAST_FOR],
+        [now - REQUESTS_LAST_FOR, now + REQUESTS_LAST_FOR],
     )
 
 
-def _keep_only(db: Database, wishes: Sequence[Wish], asker: Asker) -> None:
+def _keep_only(db: Database, requests: Sequence[PreviewRequest], asker: Asker) -> None:
     """Frees the places of what a visitor does not want any more."""
     if asker.visitor:
         db.execute(
             "DELETE FROM preview_wish WHERE place = %s AND visitor = %s AND query <> ALL(%s)",
-            [asker.place, asker.visitor, [wish.query for wish in wishes]],
+            [asker.place, asker.visitor, [request.query for request in requests]],
         )
 
 
-def _add(db: Database, wish: Wish, asker: Asker, now: datetime) -> None:
-    mine = [wish.query, asker.place, asker.visitor]
+def _add(db: Database, request: PreviewRequest, asker: Asker, now: datetime) -> None:
+    mine = [request.query, asker.place, asker.visitor]
     renewed = db.execute(
         "UPDATE preview_wish SET renewed_at = %s WHERE query = %s AND place = %s AND visitor = %s",
         [now, *mine],
@@ -166,7 +166,7 @@ def _add(db: Database, wish: Wish, asker: Asker, now: datetime) -> None:
     if not renewed.rowcount and _has_place(db, asker):
         db.execute(
             "INSERT INTO preview_wish VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            [*mine, storable(wish.text), asker.is_stranger, now, now],
+            [*mine, storable(request.text), asker.is_stranger, now, now],
         )
 
 

@@ -11,13 +11,13 @@ from digest.sources.window import Coverage
 from digest.storage.previews import (
     ANSWERS_KEPT,
     ANSWERS_LAST_FOR,
-    WISHES_LAST_FOR,
-    WISHES_RENEWED_AFTER,
+    REQUESTS_LAST_FOR,
+    REQUESTS_RENEWED_AFTER,
     Answer,
     Asker,
+    PreviewRequest,
     PreviewTurn,
     Queue,
-    Wish,
     packed,
     turn_for,
     unpacked,
@@ -69,15 +69,15 @@ class Previews(Part):
             for query, asked_at, asked_since, since, about, papers in rows
         }
 
-    def wish_previews(self, wishes: Sequence[Wish], asker: Asker, *, now: datetime) -> Queue:
-        if not self._are_fresh(wishes, asker, now):
+    def request_previews(self, requests: Sequence[PreviewRequest], asker: Asker, *, now: datetime) -> Queue:
+        if not self._are_fresh(requests, asker, now):
             with self._connection.transaction() as db:
                 _delete_old(db, now)
-                _keep_only(db, wishes, asker)
-                for wish in wishes:
-                    _add(db, wish, asker, now)
+                _keep_only(db, requests, asker)
+                for request in requests:
+                    _add(db, request, asker, now)
         order = [row[0] for row in self._connection.rows(_IN_ORDER)]
-        wanted = {wish.query for wish in wishes}
+        wanted = {request.query for request in requests}
         last_at, retry_at, is_failing, _ = self._request()
         return Queue(
             before={query: place for place, query in enumerate(order) if query in wanted},
@@ -85,13 +85,13 @@ class Previews(Part):
             is_failing=is_failing,
         )
 
-    def _are_fresh(self, wishes: Sequence[Wish], asker: Asker, now: datetime) -> bool:
+    def _are_fresh(self, requests: Sequence[PreviewRequest], asker: Asker, now: datetime) -> bool:
         """Whether nothing is to be written: a page that is opened again and again makes no work."""
         rows = self._connection.rows(
             "SELECT query, renewed_at > ? FROM preview_wish WHERE place = ? AND visitor = ?",
-            [text_of(now - WISHES_RENEWED_AFTER), asker.place, asker.visitor],
+            [text_of(now - REQUESTS_RENEWED_AFTER), asker.place, asker.visitor],
         )
-        return dict(rows) == dict.fromkeys((wish.query for wish in wishes), 1)
+        return dict(rows) == dict.fromkeys((request.query for request in requests), 1)
 
     def _request(self) -> tuple[datetime | None, datetime | None, bool, str | None]:
         rows = self._connection.rows("SELECT last_at, retry_at, is_failing, alone FROM preview_request")
@@ -143,14 +143,14 @@ def _row(answer: Answer) -> list[Any]:
 
 
 def _delete_old(db: Database, now: datetime) -> None:
-    # After a clock was set back, a wish in the future would never end.
+    # After a clock was set back, a request in the future would never end.
     db.execute(
         "DELETE FROM preview_wish WHERE renewed_at < ? OR renewed_at > ?",
-        [text_of(now - WISHES_LAST_FOR), text_of(now + WISHES_LAST_FOR)],
+        [text_of(now - REQUESTS_LAST_FOR), text_of(now + REQUESTS_LAST_FOR)],
     )
 
 
-def _keep_only(db: Database, wishes: Sequence[Wish], asker: Asker) -> None:
+def _keep_only(db: Database, requests: Sequence[PreviewRequest], asker: Asker) -> None:
     """Frees the places of what a visitor does not want any more."""
     if asker.visitor:
         db.execute(
@@ -158,12 +158,12 @@ def _keep_only(db: Database, wishes: Sequence[Wish], asker: Asker) -> None:
             DELETE FROM preview_wish WHERE place = ? AND visitor = ?
                 AND query NOT IN (SELECT value FROM json_each(?))
             """,
-            [asker.place, asker.visitor, json.dumps([wish.query for wish in wishes])],
+            [asker.place, asker.visitor, json.dumps([request.query for request in requests])],
         )
 
 
-def _add(db: Database, wish: Wish, asker: Asker, now: datetime) -> None:
-    mine = [wish.query, asker.place, asker.visitor]
+def _add(db: Database, request: PreviewRequest, asker: Asker, now: datetime) -> None:
+    mine = [request.query, asker.place, asker.visitor]
     known = "query = ? AND place = ? AND visitor = ?"
     if db.execute(f"SELECT 1 FROM preview_wish WHERE {known}", mine).fetchone():  # noqa: S608
         db.execute(
@@ -173,7 +173,7 @@ def _add(db: Database, wish: Wish, asker: Asker, now: datetime) -> None:
     elif _has_place(db, asker):
         db.execute(
             "INSERT INTO preview_wish VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [*mine, wish.text, asker.is_stranger, text_of(now), text_of(now)],
+            [*mine, request.text, asker.is_stranger, text_of(now), text_of(now)],
         )
 
 
