@@ -44,7 +44,7 @@ class Folder:
             return Answer(outcome=Outcome.REFUSED, reply=f"cannot be written: {explain(error, self.path)}")
         return Answer(
             outcome=Outcome.SENT,
-            reply=f"a file was written to {self.path} and removed; nothing is left of it",
+            reply=f"a file was written to {self.path.absolute()} and removed; nothing is left of it",
         )
 
     def _probe(self) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.context import context_of
+from digest.cli.context import context_of, log_errors_only
 from digest.cli.json_output import print_object
 from digest.cli.options import AsObject
 from digest.mail.citations import Format
@@ -51,6 +51,7 @@ def export(
     from digest.cli.output import write_file
     from digest.mail.citations.writer import write_references
 
+    log_errors_only(ctx)
     papers = _papers(context_of(ctx).settings(), _parsed(arxiv_ids))
     text = write_references(papers, form)
     if output is not None:

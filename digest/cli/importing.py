@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.context import context_of
+from digest.cli.context import context_of, log_errors_only
 from digest.cli.options import AsObject, Moment
 from digest.config.parsing import counted
 
@@ -47,6 +47,7 @@ def import_(
     from digest.cli.moving.take_over import take_over
     from digest.config.parsing import parse_address
 
+    log_errors_only(ctx)
     settings = context_of(ctx).settings()
     try:
         email = parse_address(email)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.context import context_of
+from digest.cli.context import context_of, log_errors_only
 from digest.cli.json_output import print_object
 from digest.cli.options import AsObject, Moment, SubscriberOrChannel
 from digest.config.parsing import counted
@@ -48,6 +48,7 @@ def why(
         wanted, _ = parse_identifier(arxiv_id)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="ARXIV_ID") from error
+    log_errors_only(ctx)
     setup = load_setup(context_of(ctx).config)
     place = place_of(setup.settings)
     followers = (*setup.subscribers, *(channel.follower for channel in setup.channels))

@@ -137,7 +137,7 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     (tmp_path / "digest.toml").write_text(TOML)
     command = installed(tmp_path, "sqlite", FILE, monkeypatch, capsys)
     command.set(**{f"ARXIV__{name}_URL": "http://127.0.0.1:1/" for name in ("API", "OAI", "FEED")})
-    command.set(ARXIV__RETRY_PAUSE="0", WEB__LISTEN="127.0.0.1:0")
+    command.set(ARXIV__RETRY_PAUSE="0", ARXIV__REQUEST_INTERVAL="0", WEB__LISTEN="127.0.0.1:0")
     setup = load_setup(None)
     with open_store(setup.settings.state) as store:
         store.enrol(setup.subscribers, now=LONG_AGO, current_since=LONG_AGO)
@@ -288,7 +288,7 @@ async def test_keywords_print_what_the_page_tells(
 ) -> None:
     from asyncio import to_thread
 
-    digest.set(ARXIV__API_URL=arxiv.url, ARXIV__REQUEST_INTERVAL="0")
+    digest.set(ARXIV__API_URL=arxiv.url)
     words = ("-k", "learning", "-k", "a learning rate", "-k", "model")
     out = await to_thread(
         digest.said, "keywords", *words, "--now", f"{SECOND_MORNING:%Y-%m-%dT%H:%M:%SZ}", "--json"
@@ -302,7 +302,7 @@ async def test_a_preview_prints_what_the_page_tells(
 ) -> None:
     from asyncio import to_thread
 
-    digest.set(ARXIV__API_URL=arxiv.url, ARXIV__REQUEST_INTERVAL="0", ARXIV__LOOKBACK_DAYS="30")
+    digest.set(ARXIV__API_URL=arxiv.url, ARXIV__LOOKBACK_DAYS="30")
     now = ("--now", f"{SECOND_MORNING:%Y-%m-%dT%H:%M:%SZ}", "--json", *more)
     for whose in (("-k", "learning"), ("-k", "nobody writes this"), (ADA,)):
         out = await to_thread(digest.said, "preview", *whose, *now)
@@ -317,7 +317,7 @@ async def test_an_import_of_another_program_prints_what_the_page_tells(
 ) -> None:
     from asyncio import to_thread
 
-    digest.set(ARXIV__API_URL=arxiv.url, ARXIV__REQUEST_INTERVAL="0")
+    digest.set(ARXIV__API_URL=arxiv.url)
     (digest.folder / "feeds").write_text("https://rss.arxiv.org/rss/cs.LG\nhttps://blog.example.org/feed\n")
     (digest.folder / "page.md").write_text(
         "# tea\n| **Title** |\n| --- |\n| [On tea](https://arxiv.org/abs/2606.00001) |\n"
@@ -343,6 +343,23 @@ def test_a_command_that_cannot_do_it_says_so_in_words_only(digest: Command, comm
     else:
         assert ended.out == ""
         assert "error: " in ended.err or "Error" in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("keywords", "-k", "water"),
+        ("preview", "-k", "water"),
+        ("preview", ADA),
+        ("page", "papers.md", "-k", "water"),
+        ("export", "2606.00009"),
+        ("why", "2606.00009"),
+    ],
+)
+def test_without_arxiv_a_command_says_so_in_words_only(digest: Command, arguments: tuple[str, ...]) -> None:
+    ended = digest(*arguments, "--json")
+    assert (ended.code, ended.out) == (3, "")
+    assert {line[:7] for line in ended.err.splitlines()} == {"error: "}
 
 
 def test_each_command_with_json_is_on_the_page() -> None:
