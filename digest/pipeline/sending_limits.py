@@ -74,6 +74,7 @@ class LimitedTransport:
         """The time goes on from `clock` as it is now: build one for each batch of mails."""
         self._transport = transport
         self._limits = SendingLimits(store, limits, clock, stop)
+        self._clock = clock
         self._stop = stop
 
     @property
@@ -85,13 +86,16 @@ class LimitedTransport:
         """Raises `StateError`, as sending does."""
         await self._limits.begin()
         async with self._transport.session() as session:
-            yield _LimitedSession(session, self._limits, self._stop)
+            yield _LimitedSession(session, self._limits, self._clock, self._stop)
 
 
 class _LimitedSession:
-    def __init__(self, session: Session, limits: SendingLimits, stop: asyncio.Event) -> None:
+    def __init__(
+        self, session: Session, limits: SendingLimits, clock: Callable[[], datetime], stop: asyncio.Event
+    ) -> None:
         self._session = session
         self._limits = limits
+        self._clock = clock
         self._stop = stop
 
     async def send(self, mail: Outgoing) -> Receipt:
@@ -99,7 +103,8 @@ class _LimitedSession:
         if not await self._limits.wait(self._is_over):
             until = self._limits.used_up_until
             reason = f"daily limit reached until {until:%F %H:%M %Z}" if until else "asked to stop"
-            raise ServerUnavailable("digest", reason, "what waits is sent later")
+            wait = until - self._clock() if until else None
+            raise ServerUnavailable("digest", reason, "what waits is sent later", wait=wait)
         try:
             return await self._session.send(mail)
         finally:

@@ -141,7 +141,9 @@ def setup_of(folder: Path, port: int) -> Setup:
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
-async def test_the_service_keeps_the_limits_of_its_settings(store: Store, tmp_path: Path) -> None:
+async def test_the_service_keeps_the_limits_of_its_settings(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     outbox_of(store, *READERS)
     sign_up(store, "cy@example.net")
     for reader in READERS:
@@ -153,7 +155,16 @@ async def test_the_service_keeps_the_limits_of_its_settings(store: Store, tmp_pa
         await cycle.finish(setup.subscribers, brakes=(), now=NOW)
         assert [mail.recipient for mail in server.accepted] == ["cy@example.net", READERS[0]]
         sign_up(store, "di@example.net")
-        with pytest.raises(ServerUnavailable, match="daily limit"):
-            await SignupSender(store, lambda: setup, lambda: NOW).step()
+        now = NOW
+        sender = SignupSender(store, lambda: setup, lambda: now)
+        for minutes in (0, 1, 16):
+            now = NOW + timedelta(minutes=minutes)
+            await sender.step()
+        told = [line for line in caplog.messages if "mails of sign-ups wait" in line]
+        assert len(told) == 2
+        assert "daily limit reached until 2026-06-03 12:00 UTC" in told[0]
         assert (await cycle.deliver()).sent == 0
         assert len(server.accepted) == 2
+        now = NOW + DAY + timedelta(minutes=1)
+        await sender.step()
+        assert server.accepted[-1].recipient == "di@example.net"
