@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from tests import forked
 from tests.ports import smtp_server
 from tests.processes import started
 
@@ -129,15 +130,7 @@ class Installation:
 
     def __call__(self, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         """Runs the command; the caller looks at exit code and output."""
-        return subprocess.run(
-            [sys.executable, "-m", "digest", *arguments],
-            cwd=self.folder,
-            env={**self.environ, **environ},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        return forked.run(*arguments, cwd=self.folder, env={**self.environ, **environ})
 
     def run(self, now: str, *options: str, exit_code: int = 0) -> Mapping[str, Any]:
         """`digest run` as of `now`, and what it reports."""

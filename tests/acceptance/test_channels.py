@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from tests import forked
 from tests.crash.lab import Lab, laboratory
 from tests.crash.servers import TOPICS
 from tests.processes import started_here
@@ -57,14 +58,10 @@ async def furnished(folder: Path, receiver: Receiver) -> AsyncIterator[Lab]:
         yield lab
 
 
-async def digest(lab: Lab, *arguments: str) -> tuple[int | None, str]:
-    async with started_here(
-        sys.executable, "-m", "digest", *arguments,
-        cwd=lab.installation.folder, env=lab.installation.environ, stdout=PIPE, stderr=PIPE,
-    ) as process:  # fmt: skip
-        async with asyncio.timeout(LIMIT):
-            told, said = await process.communicate()
-        return process.returncode, (told + said).decode()
+async def digest(lab: Lab, *arguments: str) -> tuple[int, str]:
+    place = lab.installation
+    done = await asyncio.to_thread(forked.run, *arguments, cwd=place.folder, env=place.environ)
+    return done.returncode, done.stdout + done.stderr
 
 
 def is_clean(text: str) -> bool:

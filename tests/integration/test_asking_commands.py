@@ -3,11 +3,10 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from datetime import date, datetime
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from digest.keywords.query import parse
 from digest.storage.sqlite.store import SqliteStore
 from digest.subscribers.entry_parser import load_subscribers
 from digest.subscribers.preferences import Preferences
+from tests import forked
 
 NOW = f"{SECOND_MORNING:%Y-%m-%dT%H:%M:%SZ}"
 
@@ -29,23 +29,13 @@ async def arxiv() -> AsyncIterator[LocalArxiv]:
         yield server
 
 
-async def digest(folder: Path, arxiv: LocalArxiv, *arguments: str) -> subprocess.CompletedProcess[str]:
+async def digest(folder: Path, arxiv: LocalArxiv, *arguments: str) -> CompletedProcess[str]:
     environ = os.environ | {
         "DIGEST_ARXIV__API_URL": arxiv.url,
         "DIGEST_ARXIV__REQUEST_INTERVAL": "0",
         "DIGEST_STATE": str(folder / "digest.db"),
-        "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "digest", *arguments, "--now", NOW],
-        env=environ,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return await asyncio.to_thread(forked.run, *arguments, "--now", NOW, cwd=folder, env=environ)
 
 
 async def answer(folder: Path, arxiv: LocalArxiv, *arguments: str) -> Any:

@@ -5,18 +5,17 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
+
+from tests import forked
 
 ROOT = Path(__file__).parents[2]
 
 
-def docs(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "digest", "docs", *arguments]
-    environ = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60
-    )
+def docs(folder: Path, *arguments: str) -> CompletedProcess[str]:
+    return forked.run("docs", *arguments, cwd=folder, env=os.environ)
 
 
 def test_the_list_names_each_page_and_what_is_in_it(tmp_path: Path) -> None:

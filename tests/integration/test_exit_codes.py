@@ -1,21 +1,19 @@
 """Every command, as a process: what it ends with, and that it says so in lines and not in tracebacks."""
 
-import asyncio
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from digest import cli
+from tests import forked
 from tests.disk import mounted
 from tests.integration.command import COMMANDS
 from tests.notifications import postfix
-from tests.processes import started_here
 from tests.waiting import LIMIT
 
-ROOT = Path(__file__).parents[2]
 READ_NO_FILES = {"init", "demo", "docs"}
 INTERRUPT = """
 import signal, sys
@@ -38,39 +36,19 @@ cli.main()
 """Ctrl-C at the nth call of a function of ours in a command."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    code: int | None
-    out: str
-    err: str
-
-
 @dataclass(frozen=True, slots=True)
 class Place:
     folder: Path
 
-    async def __call__(self, *arguments: str, code: str = "from digest import cli; cli.main()") -> Ended:
+    def __call__(self, *arguments: str, code: str | None = None) -> CompletedProcess[str]:
         nowhere = "http://127.0.0.1:1/"
         environ = {
             **os.environ,
-            "PYTHONPATH": str(ROOT),
             "DIGEST_STATE": str(self.folder / "digest.db"),
             **{f"DIGEST_ARXIV__{name}_URL": nowhere for name in ("API", "OAI", "FEED")},
             "DIGEST_ARXIV__RETRY_PAUSE": "0",
         }
-        async with (
-            asyncio.timeout(LIMIT),
-            started_here(
-                *(sys.executable, "-c", code, *arguments),
-                cwd=self.folder,
-                env=environ,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            ) as process,
-        ):
-            out, err = await process.communicate(postfix())
-        return Ended(code=process.returncode, out=out.decode(), err=err.decode())
+        return forked.run(*arguments, cwd=self.folder, env=environ, given=postfix(), code=code, timeout=LIMIT)
 
 
 @pytest.fixture
@@ -99,45 +77,43 @@ def test_the_table_has_every_command() -> None:
 
 @pytest.mark.parametrize("calls", [1, 30])
 @pytest.mark.parametrize("command", COMMANDS)
-async def test_ctrl_c_ends_each_command_with_130_and_without_a_traceback(
+def test_ctrl_c_ends_each_command_with_130_and_without_a_traceback(
     place: Place, command: str, calls: int
 ) -> None:
-    ended = await place(str(calls), command, *COMMANDS[command], code=INTERRUPT)
-    if "interrupted" in ended.err:
-        assert (ended.code, "Traceback" in ended.err) == (130, False), ended.err
+    ended = place(str(calls), command, *COMMANDS[command], code=INTERRUPT)
+    if "interrupted" in ended.stderr:
+        assert (ended.returncode, "Traceback" in ended.stderr) == (130, False), ended.stderr
     else:
         assert calls > 1, "it called nothing"
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in READ_NO_FILES])
-async def test_a_mistake_in_the_configuration_is_one_line_and_ends_each_command_with_2(
+def test_a_mistake_in_the_configuration_is_one_line_and_ends_each_command_with_2(
     place: Place, command: str
 ) -> None:
     (place.folder / "digest.toml").write_text("[smtp]\nhots = 1\n")
-    ended = await place(command, *COMMANDS[command])
-    said = ended.out if command == "doctor" else ended.err
-    assert ended.code == (75 if command == "bounce" else 2), ended.err
+    ended = place(command, *COMMANDS[command])
+    said = ended.stdout if command == "doctor" else ended.stderr
+    assert ended.returncode == (75 if command == "bounce" else 2), ended.stderr
     assert "hots" in said
-    assert "Traceback" not in ended.err
+    assert "Traceback" not in ended.stderr
     if command != "doctor":
-        assert [line[:7] for line in ended.err.splitlines()] == ["error: "]
+        assert [line[:7] for line in ended.stderr.splitlines()] == ["error: "]
 
 
 @pytest.mark.parametrize("command", ["subscribe", "unsubscribe", "init"])
-async def test_a_full_disk_is_none_of_the_users_mistakes_and_loses_nothing(
-    tmp_path: Path, command: str
-) -> None:
+def test_a_full_disk_is_none_of_the_users_mistakes_and_loses_nothing(tmp_path: Path, command: str) -> None:
     with mounted(tmp_path / "disk", size=1 << 20) as disk:
         furnish(disk.folder)
         (disk.folder / ".subscribers.toml.lock").touch()
         before = (disk.folder / "subscribers.toml").read_text()
         disk.fill(but=0)
-        ended = await Place(disk.folder)(command, *COMMANDS[command])
-        assert (ended.code, ended.out) == (1, "")
-        (line,) = ended.err.splitlines()
+        ended = Place(disk.folder)(command, *COMMANDS[command])
+        assert (ended.returncode, ended.stdout) == (1, "")
+        (line,) = ended.stderr.splitlines()
         assert "the disk is full; free some space" in line
         assert (disk.folder / "subscribers.toml").read_text() == before
         assert not list((disk.folder / "new").glob("*.toml"))
         disk.clear()
-        ended = await Place(disk.folder)(command, *COMMANDS[command])
-        assert ended.code == 0, ended.err
+        ended = Place(disk.folder)(command, *COMMANDS[command])
+        assert ended.returncode == 0, ended.stderr

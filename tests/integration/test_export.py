@@ -2,11 +2,10 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import rispy
@@ -16,6 +15,7 @@ from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, SECOND_MORNING
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import Matched
+from tests import forked
 from tests.factories import invented_paper, make_subscriber
 from tests.stores import LONG_AGO, NOW, key
 
@@ -34,23 +34,14 @@ def folder(tmp_path: Path) -> Path:
 
 def export(
     folder: Path, *arguments: str, api: str = "http://127.0.0.1:9", **environment: str
-) -> subprocess.CompletedProcess[str]:
+) -> CompletedProcess[str]:
     environ = os.environ | {
         "DIGEST_ARXIV__API_URL": api,
         "DIGEST_ARXIV__REQUEST_INTERVAL": "0",
         "DIGEST_STATE": str(folder / "digest.db"),
-        "PYTHONPATH": str(Path(__file__).parents[2]),
         **environment,
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "digest", "export", *arguments],
-        env=environ,
-        cwd=folder,
-        capture_output=True,
-        check=False,
-        timeout=90,
-    )
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    return forked.run("export", *arguments, cwd=folder, env=environ)
 
 
 def test_papers_come_from_the_state_in_the_order_of_the_arguments(folder: Path) -> None:

@@ -2,15 +2,15 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, SECOND_MORNING
+from tests import forked
 
 NOW = f"{SECOND_MORNING:%Y-%m-%dT%H:%M:%SZ}"
 ADA = "ada@example.org"
@@ -29,9 +29,7 @@ async def arxiv() -> AsyncIterator[LocalArxiv]:
         yield server
 
 
-async def take_over(
-    folder: Path, arxiv: LocalArxiv, text: str, *arguments: str
-) -> "subprocess.CompletedProcess[str]":
+async def take_over(folder: Path, arxiv: LocalArxiv, text: str, *arguments: str) -> CompletedProcess[str]:
     (folder / "feeds").write_text(text)
     environ = os.environ | {
         "DIGEST_ARXIV__API_URL": arxiv.url,
@@ -39,17 +37,8 @@ async def take_over(
         "DIGEST_ARXIV__RETRY_PAUSE": "0",
         "DIGEST_STATE": str(folder / "digest.db"),
     }
-    command = [sys.executable, "-m", "digest", "import", "feeds", "--email", ADA, "--now", NOW, *arguments]
-    return await asyncio.to_thread(
-        subprocess.run,
-        command,
-        cwd=folder,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=90,
-    )
+    command = ("import", "feeds", "--email", ADA, "--now", NOW, *arguments)
+    return await asyncio.to_thread(forked.run, *command, cwd=folder, env=environ)
 
 
 async def test_feeds_become_keywords_with_their_volume(tmp_path: Path, arxiv: LocalArxiv) -> None:

@@ -4,8 +4,6 @@ import asyncio
 import logging
 import os
 import socket
-import sys
-from asyncio.subprocess import PIPE
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,8 +17,8 @@ from digest.service import ping as module
 from digest.service.ping import AT_LEAST_EVERY, Ping, Pinger, request_for, send_ping
 from digest.storage.factory import open_alone
 from digest.storage.values import LastFetch
+from tests import forked
 from tests.integration.ping_server import PingServer, ping_server
-from tests.processes import started_here
 from tests.stores import NOW
 from tests.waiting import LIMIT, until
 
@@ -225,14 +223,10 @@ async def run(folder: Path, switch: PingServer, *command: str, entries: str = ""
         "DIGEST_ARXIV__RETRY_PAUSE": "0",
         "DIGEST_ARXIV__REQUEST_INTERVAL": "0",
         "DIGEST_OPERATOR__PING_URL": f"{switch.url}/{TOKEN}",
-        "PYTHONPATH": str(ROOT),
         **environ,
     }
-    words = (sys.executable, "-m", "digest", *command)
-    async with started_here(*words, cwd=folder, env=given, stdout=PIPE, stderr=PIPE) as process:
-        async with asyncio.timeout(LIMIT):
-            printed, told = await process.communicate()
-    return (printed + told).decode()
+    done = await asyncio.to_thread(forked.run, *command, cwd=folder, env=given)
+    return done.stdout + done.stderr
 
 
 ENTRY = '[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["tea"]\n'

@@ -12,7 +12,7 @@ from digest.storage.sqlite.migrations import migrations
 from tests import once
 
 TESTS = Path(__file__).parents[1]
-STARTING = {"processes.py", "postgresql.py", "systemd/machine.py", "long/test_flood.py"}
+STARTING = {"processes.py", "forked.py", "postgresql.py", "systemd/machine.py", "long/test_flood.py"}
 """These start processes by other means than tests/processes.py, and end them."""
 SERVING = {"long/test_flood.py"}
 """Holds connections for as long as a test lasts."""
