@@ -379,7 +379,7 @@ def _unknown(key: tuple[str, ...]) -> str:
     elsewhere = [name for name in known if name.rpartition(".")[2] == key[-1]]
     if elsewhere and not nearest(key[-1], siblings):
         return f"unknown key; did you mean {elsewhere[0]}?"
-    return unknown_key(key[-1], siblings if len(key) > 1 else [*siblings, *sorted(_SECTIONS)])
+    return unknown_key(key[-1], siblings if len(key) > 1 else [*siblings, CHANNELS, *sorted(_SECTIONS)])
 
 
 def _allowed(key: tuple[str, ...]) -> str:

@@ -208,6 +208,8 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
             place = f"line {found['line']}, column {found['column']}"
         else:
             place = f"line {text.count(chr(10)) + 1} (the end)"
+        if what == "Invalid value":
+            what = 'Invalid value: text stands in quotes, as in at = "07:30"'
         raise ConfigurationError(
             f"{path}, {place}: {what}; the file must be TOML, see https://toml.io"
         ) from error

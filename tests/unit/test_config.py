@@ -585,6 +585,11 @@ def test_a_user_without_a_home_has_to_name_the_state(monkeypatch: pytest.MonkeyP
     assert load("", {"DIGEST_STATE": "here.db"}).state == Path("here.db")
 
 
+def test_a_table_of_channels_under_another_name_is_told_with_its_own() -> None:
+    (problem,) = problems('[[channels]]\nname = "lab"\n')
+    assert problem.endswith("channels: unknown key; did you mean channel?")
+
+
 def test_a_mistake_in_the_environment_names_the_variable() -> None:
     (problem,) = problems('[smtp]\nport = 25\nhost = "localhost"', {"DIGEST_SMTP__PORT": "abc"})
     assert problem.startswith('DIGEST_SMTP__PORT: smtp.port = "abc": must be')

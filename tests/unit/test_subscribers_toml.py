@@ -103,5 +103,5 @@ def test_other_forms_are_entangled_and_can_be_read_as_a_whole(text: str) -> None
 
 def test_the_line_of_a_mistake_is_that_of_the_whole_file() -> None:
     text = '[[subscriber]]\nemail = "a"\n' * 3 + "email = b\n"
-    with pytest.raises(ConfigurationError, match="line 7, column 9: Invalid value"):
+    with pytest.raises(ConfigurationError, match="line 7, column 9: Invalid value: text stands in quotes"):
         all_entries(text, Path("who.toml"))
