@@ -58,7 +58,7 @@ class Access(Protocol):
         """Who asks; `None` if they have not signed in. Raises `Refused`, or `HTTPException`."""
         ...
 
-    def routes(self, frame: Frame) -> Iterable[web.RouteDef]: ...
+    def routes(self) -> Iterable[web.RouteDef]: ...
 
 
 class RefusalLog:
@@ -89,7 +89,7 @@ class HeaderAccess:
         self._proxies = admin.proxies
         self._users = frozenset(admin.users)
 
-    def routes(self, frame: Frame) -> Iterable[web.RouteDef]:
+    def routes(self) -> Iterable[web.RouteDef]:
         return ()
 
     def visitor(self, request: web.Request) -> Visitor | None:
@@ -114,6 +114,7 @@ class OidcAccess:
     def __init__(
         self,
         admin: Admin,
+        frame: Frame,
         *,
         base_url: str,
         signer: Signer,
@@ -122,6 +123,7 @@ class OidcAccess:
         clock: Callable[[], datetime],
     ) -> None:
         self._admin = admin
+        self._frame = frame
         self._base_url = base_url
         self._signer = signer
         self._provider = provider
@@ -135,14 +137,8 @@ class OidcAccess:
         self._is_secure = urlsplit(base_url).scheme == "https"
         self._prefix = "__Host-digest-" if self._is_secure else "digest-"
 
-    def routes(self, frame: Frame) -> Iterable[web.RouteDef]:
-        async def callback(request: web.Request) -> web.StreamResponse:
-            return await self._callback(request, frame.network(request))
-
-        return [
-            web.get("/admin/login", self._login),
-            web.get("/admin/callback", callback),
-        ]
+    def routes(self) -> Iterable[web.RouteDef]:
+        return [web.get("/admin/login", self._login), web.get("/admin/callback", self._callback)]
 
     def visitor(self, request: web.Request) -> Visitor | None:
         """By the cookie, if its account still has access. Their session may have been ended in the state."""
@@ -171,11 +167,11 @@ class OidcAccess:
         self._keep("login", {"state": state}, response, lasting=_LOGIN)
         return response
 
-    async def _callback(self, request: web.Request, network: str) -> web.StreamResponse:
+    async def _callback(self, request: web.Request) -> web.StreamResponse:
         """Handles the return from the provider. A wrong answer counts as a wrong token."""
         from digest.web.oidc import OidcError
 
-        now = asyncio.get_running_loop().time()
+        now, network = asyncio.get_running_loop().time(), self._frame.network(request)
         if network and self._guesses.wait(network, now):
             raise web.HTTPTooManyRequests(headers={"Retry-After": "30"})
         try:
@@ -247,14 +243,20 @@ class OidcAccess:
 
 
 def access_for(
-    admin: Admin, *, base_url: str, signer: Signer, refusals: RefusalLog, clock: Callable[[], datetime]
+    admin: Admin,
+    frame: Frame,
+    *,
+    base_url: str,
+    signer: Signer,
+    refusals: RefusalLog,
+    clock: Callable[[], datetime],
 ) -> Access:
     """The way in that the settings name. Raises `ConfigurationError` if a library for it is missing."""
     if admin.header:
         return HeaderAccess(admin)
     provider = provider_for(admin, base_url=base_url, clock=lambda: clock().timestamp())
     return OidcAccess(
-        admin, base_url=base_url, signer=signer, provider=provider, refusals=refusals, clock=clock
+        admin, frame, base_url=base_url, signer=signer, provider=provider, refusals=refusals, clock=clock
     )
 
 

@@ -64,6 +64,7 @@ class AdminArea:
     def __init__(
         self,
         *,
+        frame: Frame,
         base_url: str,
         access: Access,
         site: AdminSite,
@@ -74,6 +75,7 @@ class AdminArea:
         refusals: RefusalLog,
         clock: Callable[[], datetime],
     ) -> None:
+        self._frame = frame
         self._url = f"{base_url}/admin"
         self._origin = origin_of(base_url)
         self._access = access
@@ -85,31 +87,33 @@ class AdminArea:
         self._refusals = refusals
         self._clock = clock
 
-    def routes(self, frame: Frame) -> Iterable[web.RouteDef]:
-        overview = self._for_administrators(frame, self._overview(frame))
+    def routes(self) -> Iterable[web.RouteDef]:
+        overview = self._for_administrators(self._overview)
         found: list[web.RouteDef] = [
             web.get("/admin", overview),
             web.get("/admin/", overview),
-            web.post("/admin/do", self._for_administrators(frame, self._do(frame))),
-            web.post("/admin/logout", self._for_administrators(frame, self._logout(frame))),
+            web.post("/admin/do", self._for_administrators(self._do)),
+            web.post("/admin/logout", self._for_administrators(self._logout)),
         ]
         for name, listed in (
             ("subscribers", self._subscribers),
             ("suppressed", self._suppressed),
             ("actions", self._logged),
         ):
-            answer = self._for_administrators(frame, self._list(frame, listed))
+            answer = self._for_administrators(self._list(listed))
             found += [web.get(f"/admin/{name}", answer), web.post(f"/admin/{name}", answer)]
-        for route in self._access.routes(frame):
+        for route in self._access.routes():
             found.append(web.get(route.path, self._refusing(route.handler)))
         return found
 
     # Who has access, and what a form must prove.
 
-    def _for_administrators(self, frame: Frame, answer: _Answer) -> Handler:
+    def _for_administrators(self, answer: _Answer) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             visitor = self._access.visitor(request)
-            if visitor is None or await frame.in_thread(partial(self._site.is_signed_out, visitor.session)):
+            if visitor is None or await self._frame.in_thread(
+                partial(self._site.is_signed_out, visitor.session)
+            ):
                 return self._sign_in("To look after this installation, sign in.", status=403)
             if request.method == "POST" and not self._is_from_here(request):
                 raise Refused("a form of another site")
@@ -168,15 +172,10 @@ class AdminArea:
 
     # The pages.
 
-    def _overview(self, frame: Frame) -> _Answer:
-        async def show(request: web.Request, visitor: Visitor) -> web.StreamResponse:
-            return await self._overview_page(frame, visitor)
+    async def _overview(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        return await self._overview_page(visitor)
 
-        return show
-
-    async def _overview_page(
-        self, frame: Frame, visitor: Visitor, notice: Notice | None = None
-    ) -> web.Response:
+    async def _overview_page(self, visitor: Visitor, notice: Notice | None = None) -> web.Response:
         report = await self._watch.latest()
 
         def make() -> str:
@@ -198,7 +197,7 @@ class AdminArea:
             }
             return self._pages.admin("admin", "Administration", {**values, **self._shared(visitor)})
 
-        return _html(await frame.in_thread(make), notice)
+        return _html(await self._frame.in_thread(make), notice)
 
     def _shared(self, visitor: Visitor) -> dict[str, object]:
         today = self._clock().date()
@@ -211,9 +210,9 @@ class AdminArea:
             "last_day": today + LONGEST_PAUSE,
         }
 
-    def _list(self, frame: Frame, listed: _Listed) -> _Answer:
+    def _list(self, listed: _Listed) -> _Answer:
         async def show(request: web.Request, visitor: Visitor) -> web.StreamResponse:
-            sent = _first(await frame.form(request)) if request.method == "POST" else {}
+            sent = _first(await self._frame.form(request)) if request.method == "POST" else {}
             number = sent.get("page", "")
             page = int(number) if number.isascii() and number.isdigit() and 0 < len(number) < 6 else 1
             search = sent.get("search", "")[:200]
@@ -224,7 +223,7 @@ class AdminArea:
                 title, found = listed(search, max(page, 1))
                 return self._pages.admin("admin_list", title, {**values, **found, **self._shared(visitor)})
 
-            return _html(await frame.in_thread(make))
+            return _html(await self._frame.in_thread(make))
 
         return show
 
@@ -241,30 +240,24 @@ class AdminArea:
         rows, has_more = self._site.actions(page)
         return "Actions of the last year", {"actions": rows, "has_more": has_more}
 
-    def _do(self, frame: Frame) -> _Answer:
-        async def act(request: web.Request, visitor: Visitor) -> web.StreamResponse:
-            sent = _first(await frame.form(request))
-            action, email = sent.get("action", ""), sent.get("email", "")
-            self._require_token(visitor, sent, action, email)
-            is_right = not email if action in OF_NOBODY else _is_address(email)
-            if action not in OF_NOBODY | OF_ADDRESSES | OF_SUBSCRIBERS or not is_right:
-                raise Refused("a form of a former version")
-            wanted = Wanted(who=visitor.name, action=action, email=email, fields=sent)
-            notice = await frame.in_turn(lambda: self._actions.do(wanted))
-            return await self._overview_page(frame, visitor, notice)
+    async def _do(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        sent = _first(await self._frame.form(request))
+        action, email = sent.get("action", ""), sent.get("email", "")
+        self._require_token(visitor, sent, action, email)
+        is_right = not email if action in OF_NOBODY else _is_address(email)
+        if action not in OF_NOBODY | OF_ADDRESSES | OF_SUBSCRIBERS or not is_right:
+            raise Refused("a form of a former version")
+        wanted = Wanted(who=visitor.name, action=action, email=email, fields=sent)
+        notice = await self._frame.in_turn(lambda: self._actions.do(wanted))
+        return await self._overview_page(visitor, notice)
 
-        return act
-
-    def _logout(self, frame: Frame) -> _Answer:
-        async def leave(request: web.Request, visitor: Visitor) -> web.StreamResponse:
-            self._require_token(visitor, _first(await frame.form(request)), "logout", "")
-            await frame.in_turn(partial(self._actions.end_session, visitor.session))
-            response = self._sign_in("You are signed out.", status=200)
-            if isinstance(self._access, OidcAccess):
-                self._access.forget(response)
-            return response
-
-        return leave
+    async def _logout(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        self._require_token(visitor, _first(await self._frame.form(request)), "logout", "")
+        await self._frame.in_turn(partial(self._actions.end_session, visitor.session))
+        response = self._sign_in("You are signed out.", status=200)
+        if isinstance(self._access, OidcAccess):
+            self._access.forget(response)
+        return response
 
 
 def _html(html: str, notice: Notice | None = None) -> web.Response:

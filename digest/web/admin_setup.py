@@ -10,6 +10,7 @@ from digest.web.admin_actions import AdminActions
 from digest.web.admin_area import AdminArea, ReportWatch
 from digest.web.admin_site import AdminSite, Report
 from digest.web.context import SiteContext
+from digest.web.frame import Frame
 from digest.web.signing import Signer
 
 
@@ -25,12 +26,18 @@ class AdminSetup:
     report: Callable[[], Report]
 
 
-def admin_area(setup: AdminSetup, context: SiteContext[AdminPageStore, AdminPageStore]) -> AdminArea:
+def admin_area(
+    frame: Frame, setup: AdminSetup, context: SiteContext[AdminPageStore, AdminPageStore]
+) -> AdminArea:
     base_url, clock = context.base_url, context.clock
     signer, refusals = Signer(context.store.admin_key()), RefusalLog(clock)
+    access = access_for(
+        setup.settings, frame, base_url=base_url, signer=signer, refusals=refusals, clock=clock
+    )
     return AdminArea(
+        frame=frame,
         base_url=base_url,
-        access=access_for(setup.settings, base_url=base_url, signer=signer, refusals=refusals, clock=clock),
+        access=access,
         site=AdminSite(context.store, context.subscribers, clock, has_invites=setup.has_invites),
         actions=AdminActions(context.changing, base_url, clock),
         watch=ReportWatch(setup.report, clock),

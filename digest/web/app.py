@@ -49,23 +49,25 @@ _UNCERTAIN = (
 class Application:
     """Answers requests: each by its area, within limits, and with the headers of all."""
 
-    def __init__(self, *, settings: Web, areas: Sequence[Area], pages: Pages, metrics: Metrics) -> None:
+    def __init__(
+        self, *, settings: Web, frame: Frame, areas: Sequence[Area], pages: Pages, metrics: Metrics
+    ) -> None:
         self._settings = settings
+        self._frame = frame
         self._areas = areas
         self._pages = pages
         self._metrics = metrics
 
     def application(self) -> web.Application:
-        frame = Frame(self._settings.trusted_proxies)
         app = web.Application(client_max_size=LONGEST_BODY, middlewares=[self._answering()])
         app.on_response_prepare.append(self._add_headers)
 
         async def close(app: web.Application) -> None:
-            await frame.close()
+            await self._frame.close()
 
         app.on_cleanup.append(close)
         for area in self._areas:
-            app.add_routes(area.routes(frame))
+            app.add_routes(area.routes())
         self._metrics.begin_pages(resource.canonical for resource in app.router.resources())
         return app
 

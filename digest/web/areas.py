@@ -9,7 +9,7 @@ from digest.storage.base import Store
 from digest.subscribers.directory import SubscriberDirectory
 from digest.web.admin_setup import AdminSetup, admin_area
 from digest.web.context import SiteContext
-from digest.web.frame import Area
+from digest.web.frame import Area, Frame
 from digest.web.judging import JudgingSite
 from digest.web.link_mail import LinkMailArea, LinkMailSite
 from digest.web.machine_area import MachineArea
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 def areas_for(
+    frame: Frame,
     settings: Web,
     context: SiteContext[Store, Store],
     *,
@@ -40,21 +41,22 @@ def areas_for(
 ) -> list[Area]:
     """Call it in the event loop in which `signed_up` is to be called."""
     site = Site(context)
-    previewing = PreviewArea(previews, context.pages, site, context.base_url)
+    previewing = PreviewArea(frame, previews, context.pages, site, context.base_url)
     areas: list[Area] = [
         previewing,
         SubscriberArea(
+            frame,
             site,
             MailedLinks(settings, context, directory),
             OwnData(context, directory),
             JudgingSite(context),
             previewing,
         ),
-        LinkMailArea(LinkMailSite(settings, context), context.base_url),
-        MachineArea(settings, context.store, metrics, context.clock),
+        LinkMailArea(frame, LinkMailSite(settings, context), context.base_url),
+        MachineArea(frame, settings, context.store, metrics, context.clock),
     ]
     if admin:
-        areas.append(admin_area(admin, context))
+        areas.append(admin_area(frame, admin, context))
     if settings.signup:
         loop = asyncio.get_running_loop()
 
@@ -63,5 +65,5 @@ def areas_for(
             loop.call_soon_threadsafe(signed_up)
 
         signup = SignupSite(settings, context, defaults=defaults, signed_up=wake)
-        areas.append(SignupArea(settings, signup, previews, previewing))
+        areas.append(SignupArea(frame, settings, signup, previews, previewing))
     return areas

@@ -130,7 +130,7 @@ class Frame:
 class Area(Protocol):
     """Some of the pages: their addresses, and what is answered there. It holds no SQL."""
 
-    def routes(self, frame: Frame) -> Iterable[web.RouteDef]: ...
+    def routes(self) -> Iterable[web.RouteDef]: ...
 
 
 def require_form(request: web.Request) -> None:

@@ -14,7 +14,7 @@ from digest.storage.confirmations import PageChange
 from digest.storage.personal_data import LinkMailStore
 from digest.storage.signups import SignupAnswer, SignupLimits, TypedMail
 from digest.web.context import Found, SiteContext, found_page
-from digest.web.frame import Frame, Handler, require_form, response_for
+from digest.web.frame import Frame, require_form, response_for
 from digest.web.keyword_rows import Sent, first_text
 from digest.web.own_forms import FormSigner, is_foreign
 from digest.web.pages import Notice
@@ -82,25 +82,20 @@ class LinkMailSite:
 
 
 class LinkMailArea:
-    def __init__(self, site: LinkMailSite, base_url: str) -> None:
+    def __init__(self, frame: Frame, site: LinkMailSite, base_url: str) -> None:
+        self._frame = frame
         self._site = site
         self._base_url = base_url
 
-    def routes(self, frame: Frame) -> Iterable[web.RouteDef]:
-        return [web.get("/link", self._asking(frame)), web.post("/link", self._ask(frame))]
+    def routes(self) -> Iterable[web.RouteDef]:
+        return [web.get("/link", self._asking), web.post("/link", self._ask)]
 
-    def _asking(self, frame: Frame) -> Handler:
-        async def show(request: web.Request) -> web.StreamResponse:
-            return response_for(await frame.in_thread(self._site.asking))
+    async def _asking(self, request: web.Request) -> web.StreamResponse:
+        return response_for(await self._frame.in_thread(self._site.asking))
 
-        return show
-
-    def _ask(self, frame: Frame) -> Handler:
-        async def ask(request: web.Request) -> web.StreamResponse:
-            require_form(request)
-            if is_foreign(request.headers, self._base_url):
-                raise web.HTTPForbidden
-            sent, network = await frame.form(request, of_stranger=True), frame.network(request)
-            return response_for(await frame.in_turn(lambda: self._site.ask(sent, network)))
-
-        return ask
+    async def _ask(self, request: web.Request) -> web.StreamResponse:
+        require_form(request)
+        if is_foreign(request.headers, self._base_url):
+            raise web.HTTPForbidden
+        sent, network = await self._frame.form(request, of_stranger=True), self._frame.network(request)
+        return response_for(await self._frame.in_turn(lambda: self._site.ask(sent, network)))

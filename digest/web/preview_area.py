@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from aiohttp import web
 
 from digest.model.paper import one_line
-from digest.web.frame import Frame, Handler, require_form
+from digest.web.frame import Frame, require_form
 from digest.web.keyword_rows import Sent
 from digest.web.pages import Pages
 from digest.web.preview import Preview, PreviewBox, preview_box, preview_url
@@ -19,45 +19,39 @@ _RETRY_AFTER = 5
 class PreviewArea:
     """Previews for subscribers, by the token of their preferences. Other areas use `answer` for strangers."""
 
-    def __init__(self, previews: Previews, pages: Pages, site: Site, base_url: str) -> None:
+    def __init__(self, frame: Frame, previews: Previews, pages: Pages, site: Site, base_url: str) -> None:
+        self._frame = frame
         self._previews = previews
         self._pages = pages
         self._site = site
         self._base_url = base_url
 
-    def routes(self, frame: Frame) -> Iterable[web.RouteDef]:
+    def routes(self) -> Iterable[web.RouteDef]:
         return [
             web.get("/preview.js", self._script),
-            web.get("/p/{token}/preview", self._of_subscriber(frame)),
-            web.post("/p/{token}/preview", self._in_preferences(frame)),
+            web.get("/p/{token}/preview", self._of_subscriber),
+            web.post("/p/{token}/preview", self._in_preferences),
         ]
 
     async def _script(self, request: web.Request) -> web.StreamResponse:
         return web.Response(text=self._pages.script, content_type="text/javascript")
 
-    def _of_subscriber(self, frame: Frame) -> Handler:
-        async def show(request: web.Request) -> web.StreamResponse:
-            await frame.found_for(request, self._site.is_of_subscriber)
-            token = request.match_info["token"]
-            return await self.answer(frame, request, f"/p/{token}/preview", subscriber=token)
+    async def _of_subscriber(self, request: web.Request) -> web.StreamResponse:
+        await self._frame.found_for(request, self._site.is_of_subscriber)
+        token = request.match_info["token"]
+        return await self.answer(request, f"/p/{token}/preview", subscriber=token)
 
-        return show
-
-    def _in_preferences(self, frame: Frame) -> Handler:
-        async def show(request: web.Request) -> web.StreamResponse:
-            """The form as it was sent, which is not saved, with the preview of its keywords."""
-            require_form(request)
-            await frame.found_for(request, self._site.is_of_subscriber)
-            sent, token = with_suggestion(await frame.form(request)), request.match_info["token"]
-            path = f"/p/{token}/preview"
-            box = await self.box(frame, request, path, texts_in(sent), subscriber=token)
-            return await frame.found_for(request, lambda token: self._site.previewed(token, sent, box))
-
-        return show
+    async def _in_preferences(self, request: web.Request) -> web.StreamResponse:
+        """The form as it was sent, which is not saved, with the preview of its keywords."""
+        require_form(request)
+        await self._frame.found_for(request, self._site.is_of_subscriber)
+        sent, token = with_suggestion(await self._frame.form(request)), request.match_info["token"]
+        path = f"/p/{token}/preview"
+        box = await self.box(request, path, texts_in(sent), subscriber=token)
+        return await self._frame.found_for(request, lambda token: self._site.previewed(token, sent, box))
 
     async def box(
         self,
-        frame: Frame,
         request: web.Request,
         path: str,
         texts: Sequence[str],
@@ -65,11 +59,11 @@ class PreviewArea:
         subscriber: str | None = None,
     ) -> PreviewBox:
         """The preview of these keywords for a form whose previews are at `path`."""
-        preview = await self._preview(frame, request, texts, subscriber)
+        preview = await self._preview(request, texts, subscriber)
         return preview_box(self._base_url, path, texts, preview)
 
     async def excess(
-        self, frame: Frame, request: web.Request, path: str, sent: Sent, *, subscriber: str
+        self, request: web.Request, path: str, sent: Sent, *, subscriber: str
     ) -> PreviewBox | None:
         """The preview of a form whose keywords are known to find more than the operator allows.
 
@@ -77,26 +71,24 @@ class PreviewArea:
         """
         try:
             texts = texts_in(sent)[::-1]
-            box = await self.box(frame, request, path, texts, subscriber=subscriber)
+            box = await self.box(request, path, texts, subscriber=subscriber)
         except web.HTTPTooManyRequests:
             return None
         return box if box.preview and box.preview.is_over else None
 
     async def answer(
-        self, frame: Frame, request: web.Request, path: str, *, subscriber: str | None = None
+        self, request: web.Request, path: str, *, subscriber: str | None = None
     ) -> web.StreamResponse:
         """The page at `path` with the preview of the keywords in the address, for a person who may see it."""
         texts = asked_texts(request.query.getall("k", []))
-        preview = await self._preview(frame, request, texts, subscriber)
+        preview = await self._preview(request, texts, subscriber)
         url = preview_url(f"{self._base_url}{path}", texts)
         html = self._pages.preview(preview, url=url, is_for_script="page" in request.query)
         return web.Response(text=html, content_type="text/html")
 
-    async def _preview(
-        self, frame: Frame, request: web.Request, texts: Sequence[str], subscriber: str | None
-    ) -> Preview:
+    async def _preview(self, request: web.Request, texts: Sequence[str], subscriber: str | None) -> Preview:
         visitor = Visitor(
-            network=frame.network(request),
+            network=self._frame.network(request),
             subscriber=subscriber,
             page=request.query.get("page", "")[:_LONGEST_PAGE],
         )

@@ -22,6 +22,7 @@ from digest.web.app import Application
 from digest.web.areas import areas_for
 from digest.web.connections import ConnectionLimiter, Listener, connections_for, listener_at
 from digest.web.context import SiteContext, Subscribers
+from digest.web.frame import Frame
 from digest.web.metrics import Metrics
 from digest.web.pages import Pages
 from digest.web.preview_site import Previews
@@ -92,7 +93,9 @@ async def serving(
             wake=wake_previews,
         )
         stack.callback(previews.close)
+        frame = Frame(settings.trusted_proxies)
         areas = areas_for(
+            frame,
             settings,
             context,
             directory=directory(changing),
@@ -102,7 +105,7 @@ async def serving(
             admin=admin,
             signed_up=signed_up,
         )
-        answering = Application(settings=settings, areas=areas, pages=pages, metrics=metrics)
+        answering = Application(settings=settings, frame=frame, areas=areas, pages=pages, metrics=metrics)
         runner = web.AppRunner(
             answering.application(),
             handle_signals=False,
