@@ -1,6 +1,7 @@
 """What tests of more than one folder stand on."""
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests import examples, once
 LONG_TEST = 3600
 """Seconds."""
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process of `digest` would compile the whole package
 examples.register()
 once.register()
 
