@@ -343,7 +343,7 @@ def with_back_end(chosen: BackEnd) -> type[Deliveries]:
 
 
 def test_whatever_happens_each_paper_comes_once(back_end: BackEnd) -> None:
-    limits = examples(200, stateful_step_count=50)
+    limits = examples(100, stateful_step_count=50)
     run_state_machine_as_test(with_back_end(back_end), settings=limits)
 
 
