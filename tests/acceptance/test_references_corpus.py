@@ -1,4 +1,4 @@
-"""Every real paper of ../shared as a reference, and back: by bibtexparser and rispy, and some by biber."""
+"""Real papers of ../shared as references, and back: by bibtexparser and rispy, and some by biber."""
 
 import gzip
 import json
@@ -39,13 +39,13 @@ _GREEK = str.maketrans({letter: f"\\{name}" for name, letter in GREEK.items()})
 _MARKUP = re.compile(r"\\(?=[&%#_$()\[\]])|[\s{}$()\[\]]")
 
 
-@pytest.fixture(scope="module")
-def papers() -> list[Paper]:
+@pytest.fixture(scope="module", params=[10, pytest.param(1, marks=pytest.mark.long)], ids=["some", "all"])
+def papers(request: pytest.FixtureRequest) -> list[Paper]:
     found: dict[str, Paper] = {}
     for path in CORPORA:
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             found.update((paper.id, paper) for paper in map(_paper, lines))
-    return list(found.values())
+    return list(found.values())[:: request.param]
 
 
 def _paper(line: str) -> Paper:

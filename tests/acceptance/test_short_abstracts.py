@@ -14,7 +14,10 @@ from digest.mail.rendering.sentences import sentences
 
 CORPUS = Path(__file__).parents[3] / "shared" / "arxiv" / "corpus.jsonl.gz"
 
-pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason="the real papers of ../shared are not here")
+pytestmark = [
+    pytest.mark.skipif(not CORPUS.exists(), reason="the real papers of ../shared are not here"),
+    pytest.mark.long,
+]
 
 BROKEN = re.compile(
     r"(?:\b(?:et al|i\.e|e\.g|vs|cf|Figs?|Eqs?|Refs?|Dr|Prof|Phys|Rev|Lett)|\s[A-Z]\. [A-Z])\.$"

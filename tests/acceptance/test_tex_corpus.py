@@ -80,6 +80,7 @@ def test_prices_stay(texts: list[str]) -> None:
     assert all(price in plain(text) for price, text in prices)
 
 
+@pytest.mark.long
 def test_a_command_is_left_in_less_than_one_span_of_maths_in_a_hundred(texts: list[str]) -> None:
     sources = [source for text in texts for source in MATHS_SPAN.findall(text)]
     left = sum(1 for source in sources if COMMAND.search(plain(source)))
@@ -87,6 +88,7 @@ def test_a_command_is_left_in_less_than_one_span_of_maths_in_a_hundred(texts: li
     assert left / len(sources) < 0.01
 
 
+@pytest.mark.long
 def test_hardly_any_abstract_has_a_standard_command_or_a_dollar_sign_left(
     papers: dict[str, dict[str, Any]],
 ) -> None:
@@ -104,6 +106,7 @@ def test_hardly_any_abstract_has_a_standard_command_or_a_dollar_sign_left(
     assert len(stray) / len(shown) < 0.0005
 
 
+@pytest.mark.long
 def test_spans_are_joined_and_hold_no_dollar_signs_of_maths(texts: list[str]) -> None:
     for text in texts:
         found = spans(text)

@@ -115,6 +115,7 @@ def test_matching_is_measured_at_each_number_of_queries() -> None:
     assert all("one by one" in figure.naive for figure in figures)
 
 
+@pytest.mark.long
 def test_writing_is_measured_beside_a_loop_that_shares_nothing() -> None:
     figure, *_ = writing.measure(0.001)
     assert "20 readers" in figure.what
