@@ -103,9 +103,10 @@ async def test_a_run_leaves_to_a_living_one_what_that_holds(stores: tuple[Store,
     held_by_another(one, lasting=MINUTE)
 
     async def renew() -> None:
-        while True:
-            await asyncio.sleep(0.2)
-            await asyncio.to_thread(one.keep_claims, "other/1", lasting=MINUTE)
+        async with asyncio.timeout(LIMIT):
+            while True:
+                await asyncio.sleep(0.2)
+                await asyncio.to_thread(one.keep_claims, "other/1", lasting=MINUTE)
 
     renewing = asyncio.create_task(renew())
     report, came = await ran(other)
