@@ -23,13 +23,13 @@ from digest.config.parsing import is_loopback, parse_toml, read_text
 from digest.errors import ConfigurationError
 from digest.mail.links import Links, links_for
 from digest.mail.transport import Transport
+from digest.pipeline.coordinator import MailingCoordinator, RemoteShare
 from digest.pipeline.cycle import Cycle
 from digest.pipeline.serve_channel import ChannelJob
 from digest.service.directory import directory_of
 from digest.service.mail_setup import build_writer, writer_setup_for
 from digest.service.notify_operator import notify_operator
 from digest.service.transports.base import transport_kind
-from digest.service.worker_pool import WorkerPool, worker_count
 from digest.sources.arxiv.daily_feed import DailyFeed
 from digest.sources.arxiv.oai_pmh import OaiPmh
 from digest.sources.arxiv.search_api import SearchApi
@@ -282,6 +282,20 @@ def build_cycle(
         sender = writer_setup.sender_identity
         await notify_operator(store, limited, subscribers, sender, settings.operator, brakes=brakes, now=now)
 
+    def start_workers(
+        coordinator: MailingCoordinator,
+    ) -> AbstractAsyncContextManager[Sequence[RemoteShare]]:
+        from digest.service.worker_pool import WorkerPool, worker_count  # late: seldom are there many mails
+
+        pool = WorkerPool(
+            count=worker_count(settings.delivery.workers, transport),
+            state=settings.state,
+            transport=transport,
+            writer_setup=writer_setup,
+            limits=kind.limits(settings),
+        )
+        return pool(coordinator)
+
     return Cycle(
         sources=build_sources(settings, client) if client else (),
         store=store,
@@ -296,13 +310,7 @@ def build_cycle(
         lookback=setup.lookback,
         clock=clock,
         limits=kind.limits(settings),
-        start_workers=WorkerPool(
-            count=worker_count(settings.delivery.workers, transport),
-            state=settings.state,
-            transport=transport,
-            writer_setup=writer_setup,
-            limits=kind.limits(settings),
-        ),
+        start_workers=start_workers,
         sender_identity=writer_setup.sender_identity,
         base_url=settings.web.base_url,
         notify_operator=notify,

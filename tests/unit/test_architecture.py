@@ -181,7 +181,8 @@ def test_what_a_run_begins_with_imports_nothing_that_only_mails_and_channels_nee
     code = (
         "import sys, digest.cli, digest.cli.run, digest.service.bootstrap\n"
         "print(*(one for one in ('rich.console', 'jinja2', 'digest.mail.rendering.writer',"
-        " 'digest.mail.rendering.richtext', 'digest.channels.webhook') if one in sys.modules))"
+        " 'digest.mail.rendering.richtext', 'digest.channels.webhook', 'digest.service.worker_pool')"
+        " if one in sys.modules))"
     )
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LIMIT
