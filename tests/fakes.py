@@ -7,6 +7,7 @@ from digest.errors import ServerUnavailable
 from digest.keywords.query import Query
 from digest.mail.transport import Outcome, Outgoing, Receipt
 from digest.model.paper import Paper
+from digest.sources.base import MANY
 from digest.sources.window import Window
 
 
@@ -26,7 +27,9 @@ class FakeSource:
     def can_answer(self, query: Query) -> bool:
         return True
 
-    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
+    def cost(
+        self, queries: Sequence[Query], window: Window, *, expected: int, enough: int = MANY
+    ) -> int | None:
         return self.price
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:

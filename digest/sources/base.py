@@ -10,6 +10,9 @@ from digest.sources.window import Window
 SOURCE_NAMES = ("search API", "OAI-PMH", "daily feed")
 """The names of the sources that there are."""
 
+MANY = 1_000_000
+"""More requests than any fetch takes."""
+
 
 class Source(Protocol):
     """One of arXiv's interfaces.
@@ -28,8 +31,13 @@ class Source(Protocol):
         """Whether it can find all papers of this query."""
         ...
 
-    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
-        """How many requests it takes to find `expected` papers; `None` if it cannot cover the window."""
+    def cost(
+        self, queries: Sequence[Query], window: Window, *, expected: int, enough: int = MANY
+    ) -> int | None:
+        """How many requests it takes to find `expected` papers; `None` if it cannot cover the window.
+
+        It need not count further than `enough`.
+        """
         ...
 
     def batches(self, queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:

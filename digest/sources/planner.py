@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 
 from digest.keywords.query import Query, is_asked_exactly
-from digest.sources.base import Source
+from digest.sources.base import MANY, Source
 from digest.sources.window import HELD, Coverage, Window
 
 _UNKNOWN_RESULTS = 50
@@ -119,12 +119,16 @@ def _expected(query: Query, results: Mapping[str, int]) -> int:
 
 
 def _batch(sources: Sequence[Source], demand: _Demand) -> FetchBatch:
-    costs = []
-    for source in sources:
+    costs: list[tuple[bool, int, Source]] = []
+    for source in reversed(sources):  # the first one counts each query
         able = tuple(query for query in demand.queries if source.can_answer(query))
-        cost = source.cost(able, demand.window, expected=demand.expected) if able else None
+        is_part = len(able) < len(demand.queries)
+        # It does not matter by how much it is dearer than the others.
+        of_others = [] if is_part else [cost for is_other_part, cost, _ in costs if not is_other_part]
+        enough = max(of_others) + 1 if of_others else MANY
+        cost = source.cost(able, demand.window, expected=demand.expected, enough=enough) if able else None
         if cost is not None:
-            costs.append((len(able) < len(demand.queries), cost, source))
+            costs.insert(0, (is_part, cost, source))
     ordered = sorted(costs, key=itemgetter(0, 1))
     return FetchBatch(
         queries=demand.queries,

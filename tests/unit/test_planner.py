@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from digest.keywords.query import Query, parse
-from digest.sources.base import Source
+from digest.sources.base import MANY, Source
 from digest.sources.planner import FetchBatch, plan
 from digest.sources.window import HELD, Coverage, Window
 from tests.factories import moment
@@ -20,14 +20,18 @@ COVERED = Coverage(covered_at=YESTERDAY, searched_since=NOW - timedelta(days=400
 class PerKeyword(FakeSource):
     """Asks once for each ten keywords, and once more for each 2,000 papers."""
 
-    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
+    def cost(
+        self, queries: Sequence[Query], window: Window, *, expected: int, enough: int = MANY
+    ) -> int | None:
         return -(-len(queries) // 10) + expected // 2_000
 
 
 class PerDay(FakeSource):
     """Asks twice, and once more for each day."""
 
-    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
+    def cost(
+        self, queries: Sequence[Query], window: Window, *, expected: int, enough: int = MANY
+    ) -> int | None:
         return 2 + (window.until - window.announced_since).days
 
 
@@ -123,7 +127,9 @@ def test_without_keywords_nothing_is_asked() -> None:
 
 def test_a_source_that_cannot_cover_the_ground_is_left_out() -> None:
     class Unable(FakeSource):
-        def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
+        def cost(
+            self, queries: Sequence[Query], window: Window, *, expected: int, enough: int = MANY
+        ) -> int | None:
             return None
 
     (fetch_batch,) = plan(
@@ -179,3 +185,20 @@ def test_a_keyword_whose_lookback_has_grown_is_still_asked_for_what_was_held_bac
         until=NOW,
         newest=COVERED.newest,
     )
+
+
+def test_nothing_is_counted_beyond_what_the_others_cost() -> None:
+    """The search API builds the text of each keyword to count its requests."""
+    asked: list[int] = []
+
+    class Counting(FakeSource):
+        def cost(
+            self, queries: Sequence[Query], window: Window, *, expected: int, enough: int = MANY
+        ) -> int | None:
+            asked.append(enough)
+            return min(600, enough)
+
+    dear, cheap = Counting(), FakeSource()
+    (fetch_batch,) = plan(words(3), (dear, cheap), coverage={}, results={}, now=NOW, lookback=LOOKBACK)
+    assert asked == [cheap.price + 1]
+    assert (fetch_batch.sources, fetch_batch.requests) == ((cheap, dear), cheap.price)

@@ -14,6 +14,7 @@ from digest.model.categories import starting_with
 from digest.model.paper import ArxivId, Paper
 from digest.sources.arxiv.calendar import announcements_between, evenings_between
 from digest.sources.arxiv.daily_feed_parser import Announced, AnnounceType, FeedPage, parse_feed_page
+from digest.sources.base import MANY
 from digest.sources.http_client import PoliteClient
 from digest.sources.plausibility import check_clock
 from digest.sources.window import Window
@@ -63,7 +64,9 @@ class DailyFeed:
         """A feed has no comments and no references."""
         return not asks_for_remarks(query)
 
-    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int | None:
+    def cost(
+        self, queries: Sequence[Query], window: Window, *, expected: int, enough: int = MANY
+    ) -> int | None:
         """One request for each group of archives; `None` if today's list does not cover the window."""
         return len(_GROUPS) if _most_lists(window) <= 1 else None
 

@@ -13,6 +13,7 @@ from digest.keywords.query import Query
 from digest.model.paper import ArxivId, Paper
 from digest.sources.arxiv.calendar import announcements_between
 from digest.sources.arxiv.oai_pmh_parser import RecordPage, TokenExpired, parse_record_page
+from digest.sources.base import MANY
 from digest.sources.http_client import PoliteClient
 from digest.sources.plausibility import INDEX_LAG, check_clock
 from digest.sources.window import Window
@@ -63,7 +64,7 @@ class OaiPmh:
         """The list has all metadata of a paper."""
         return True
 
-    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int:
+    def cost(self, queries: Sequence[Query], window: Window, *, expected: int, enough: int = MANY) -> int:
         """One request for each page that is usual for this time, however many papers are expected."""
         listed_from = datetime.combine(_first_day(window), time(), UTC) - timedelta(microseconds=1)
         announcements = announcements_between(listed_from, window.until)

@@ -4,14 +4,15 @@ Pages are requested by date and not by offset: arXiv sorts equal dates in any or
 overlap or omit papers, and it returns none beyond the 10,000th result.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from digest.errors import Implausible
 from digest.keywords.query import Query, any_of
 from digest.model.paper import ArxivId, Paper
 from digest.sources.arxiv.search_api_parser import SearchAnswer, parse_search_answer
+from digest.sources.base import MANY
 from digest.sources.http_client import PoliteClient
 from digest.sources.plausibility import check_clock
 from digest.sources.window import Window
@@ -56,24 +57,12 @@ class SearchApi:
     @staticmethod
     def batches(queries: Sequence[Query]) -> tuple[tuple[Query, ...], ...]:
         """Splits `queries`, in their order, into groups that each fit into one request."""
-        batches: list[tuple[Query, ...]] = []
-        batch: list[Query] = []
-        characters = terms = 0
-        for query in queries:
-            text = any_of((query,))
-            # Every term has a prefix with a colon. One inside a phrase only makes the count higher.
-            more_characters, more_terms = len(text) + _JOINT, text.count(":")
-            fits = characters + more_characters <= _MOST_CHARACTERS and terms + more_terms <= _MOST_TERMS
-            if batch and not fits:
-                batches.append(tuple(batch))
-                batch, characters, terms = [], 0, 0
-            batch.append(query)
-            characters, terms = characters + more_characters, terms + more_terms
-        return (*batches, tuple(batch)) if batch else ()
+        return tuple(_batches(queries))
 
-    def cost(self, queries: Sequence[Query], window: Window, *, expected: int) -> int:
+    def cost(self, queries: Sequence[Query], window: Window, *, expected: int, enough: int = MANY) -> int:
         """One request for each batch, and one more for each page that `expected` papers fill."""
-        return len(self.batches(queries)) + expected // self._page_size
+        pages = expected // self._page_size
+        return sum(1 for _ in islice(_batches(queries), max(0, enough - pages))) + pages
 
     async def search(self, queries: Sequence[Query], window: Window) -> tuple[Paper, ...]:
         """All papers submitted since `window.submitted_since` that match one of `queries`, newest first.
@@ -196,3 +185,20 @@ def _whole_minute_after(moment: datetime) -> datetime:
 
 def _stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y%m%d%H%M")
+
+
+def _batches(queries: Sequence[Query]) -> Iterator[tuple[Query, ...]]:
+    batch: list[Query] = []
+    characters = terms = 0
+    for query in queries:
+        text = any_of((query,))
+        # Every term has a prefix with a colon. One inside a phrase only makes the count higher.
+        more_characters, more_terms = len(text) + _JOINT, text.count(":")
+        fits = characters + more_characters <= _MOST_CHARACTERS and terms + more_terms <= _MOST_TERMS
+        if batch and not fits:
+            yield tuple(batch)
+            batch, characters, terms = [], 0, 0
+        batch.append(query)
+        characters, terms = characters + more_characters, terms + more_terms
+    if batch:
+        yield tuple(batch)

@@ -160,18 +160,15 @@ class Subscriptions(Part):
                 EXISTS (
                     SELECT 1
                     FROM subscription JOIN query ON query.number = subscription.query
-                    WHERE subscription.subscriber = subscriber.number AND ended_after IS NULL
-                        AND (
+                    WHERE subscription.subscriber = subscriber.number AND (
+                        ended_after IS NULL AND (
                             began_after IS NOT NULL
                             AND newest_hit > CASE WHEN is_welcomed THEN cursor ELSE 0 END
                             OR newest_revision > revision_cursor
                             OR newest_change > change_cursor
                         )
-                ) OR EXISTS (
-                    SELECT 1
-                    FROM subscription JOIN query ON query.number = subscription.query
-                    WHERE subscription.subscriber = subscriber.number AND ended_after > cursor
-                        AND began_after IS NOT NULL AND newest_hit > cursor
+                        OR ended_after > cursor AND began_after IS NOT NULL AND newest_hit > cursor
+                    )
                 ),
                 suppression.address IS NOT NULL
             FROM json_each(?) AS asked
