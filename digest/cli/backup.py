@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.json_output import tell
+from digest.cli.json_output import print_done
 from digest.cli.options import AsObject
 
 
@@ -35,4 +35,4 @@ def backup(
         raise StateError(str(state), "does not exist yet; for the state of the service set DIGEST_STATE")
     size = back_up(state, path, now=datetime.now(UTC))
     line = f"{path.absolute()}: {size / 1e6:,.1f} MB, checked"
-    tell([line], {"path": str(path.absolute()), "bytes": size}, as_json=as_json)
+    print_done([line], {"path": str(path.absolute()), "bytes": size}, as_json=as_json)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.context import Context, context_of, problems_of
-from digest.cli.json_output import print_list, print_object, tell
+from digest.cli.json_output import print_done, print_list, print_object
 from digest.cli.options import MOST_NUMBERED, whole_number
 from digest.config import os_errors
 from digest.errors import ConfigurationError, DigestError
@@ -66,7 +66,7 @@ def bounce(
         with suppress(OSError):  # the exit code is enough for the mail server
             sys.stderr.writelines(f"error: {problem}\n" for problem in _problems(error))
         raise typer.Exit(EX_TEMPFAIL) from error
-    _tell(done, as_json=as_json)
+    _print(done, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +87,11 @@ def _problems(error: DigestError | OSError) -> tuple[str, ...]:
     return problems_of(error) if isinstance(error, DigestError) else (os_errors.explain_with_path(error),)
 
 
-def _tell(done: _Done, *, as_json: bool) -> None:
+def _print(done: _Done, *, as_json: bool) -> None:
     """Prints what was done. A closed output is no error: the work is done and must not be repeated."""
     fields = asdict(done)
     try:
-        tell([fields.pop("said")], fields, as_json=as_json)
+        print_done([fields.pop("said")], fields, as_json=as_json)
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -245,7 +245,7 @@ def _kept(context: Context, *, show: int | None, clears: bool, as_json: bool) ->
         with open_existing(settings) as store:
             count = len(store.unread_mails())
             store.clear_unread()
-        tell(["All kept mails are deleted."], {"deleted": count}, as_json=as_json)
+        print_done(["All kept mails are deleted."], {"deleted": count}, as_json=as_json)
         return
     with open_beside(existing_state(settings)) as store:
         mails = {one.number: one for one in store.unread_mails()}

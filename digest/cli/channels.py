@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.json_output import print_list, tell
+from digest.cli.json_output import print_done, print_list
 from digest.cli.options import AsList, AsObject
 from digest.cli.usage import Command, Group
 from digest.cli.volume import with_volume
@@ -60,7 +60,7 @@ def try_out(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
     is_checked = channel.folder and answer.outcome is Outcome.SENT
     outcome = "checked" if is_checked else answer.outcome.value
     fields = {"name": name, "outcome": outcome, "reply": answer.reply}
-    tell([f"{name}: {outcome}: {answer.reply}"], fields, as_json=as_json)
+    print_done([f"{name}: {outcome}: {answer.reply}"], fields, as_json=as_json)
     raise typer.Exit(0 if answer.outcome is Outcome.SENT else 1)
 
 
@@ -74,7 +74,7 @@ def resume(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
     with open_store(context_of(ctx).settings().state) as store:
         rested = store.wake_channel(channel.follower.email, now=datetime.now(UTC))
     line = f"{name} goes on" if rested else f"{name} does not rest"
-    tell([line], {"name": name, "has_rested": rested}, as_json=as_json)
+    print_done([line], {"name": name, "has_rested": rested}, as_json=as_json)
 
 
 @app.command("secret", cls=Command)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.json_output import tell
+from digest.cli.json_output import print_done
 from digest.cli.options import AsObject, Email, parse_day
 from digest.errors import ConfigurationError
 
@@ -45,7 +45,7 @@ def pause(
         return replace(one.preferences, paused_until=until)
 
     found = _choose(context_of(ctx).settings(), email, change)
-    _tell(
+    _print(
         found,
         f"{found.subscriber.email} gets no mail before {until}; what comes meanwhile is in the first mail.",
         as_json=as_json,
@@ -57,7 +57,7 @@ def unpause(ctx: typer.Context, email: Email, as_json: AsObject = False) -> None
     found = _choose(
         context_of(ctx).settings(), email, lambda one: replace(one.preferences, paused_until=None)
     )
-    _tell(found, f"The pause of {found.subscriber.email} has ended.", as_json=as_json)
+    _print(found, f"The pause of {found.subscriber.email} has ended.", as_json=as_json)
 
 
 Muted = Annotated[
@@ -77,7 +77,7 @@ def mute(ctx: typer.Context, email: Email, keyword: Muted, as_json: AsObject = F
         return replace(one.preferences, muted=tuple(dict.fromkeys((*one.preferences.muted, key))))
 
     found = _choose(context_of(ctx).settings(), email, change)
-    _tell(found, f'"{found.keyword(keyword).label}" of {found.subscriber.email} is muted.', as_json=as_json)
+    _print(found, f'"{found.keyword(keyword).label}" of {found.subscriber.email} is muted.', as_json=as_json)
 
 
 def unmute(ctx: typer.Context, email: Email, keyword: Muted, as_json: AsObject = False) -> None:
@@ -88,7 +88,7 @@ def unmute(ctx: typer.Context, email: Email, keyword: Muted, as_json: AsObject =
         return replace(one.preferences, muted=tuple(each for each in one.preferences.muted if each != key))
 
     found = _choose(context_of(ctx).settings(), email, change)
-    _tell(
+    _print(
         found, f'"{found.keyword(keyword).label}" of {found.subscriber.email} is not muted.', as_json=as_json
     )
 
@@ -146,7 +146,7 @@ def _not_known(email: str) -> ConfigurationError:
     )
 
 
-def _tell(found: _Chosen, text: str, *, as_json: bool) -> None:
+def _print(found: _Chosen, text: str, *, as_json: bool) -> None:
     email, chosen = found.subscriber.email, found.preferences
     lines = [text if found.is_changed else f"No change. {text}"]
     if found.is_changed:
@@ -160,4 +160,4 @@ def _tell(found: _Chosen, text: str, *, as_json: bool) -> None:
         "paused_until": chosen.paused_until and chosen.paused_until.isoformat(),
         "muted": [one.text for one in found.subscriber.keywords if one.query.key in chosen.muted],
     }
-    tell(lines, fields, as_json=as_json)
+    print_done(lines, fields, as_json=as_json)

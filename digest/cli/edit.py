@@ -104,7 +104,7 @@ def edit(
 
     What a subscriber chose online overrides the entry; [b]--forget-choices[/b] removes that.
     """
-    from digest.cli.subscriptions import tell_subscribed
+    from digest.cli.subscriptions import print_subscribed
     from digest.service.directory import directory_of
     from digest.subscribers import editor
     from digest.subscribers.changes import Unwanted, checked
@@ -153,7 +153,7 @@ def edit(
     if not (options or keyword or exclude or category or keys or forget_choices or _any(gone)):
         raise typer.BadParameter("say what to change: `digest edit --help` lists what there is")
     done = editor.edit(directory_of(settings), email=email, wanted=wanted, unwanted=unwanted)
-    tell_subscribed(settings, done, forget_choices=forget_choices, as_json=as_json, rejoins=False)
+    print_subscribed(settings, done, forget_choices=forget_choices, as_json=as_json, rejoins=False)
 
 
 def _refuse_contradictions(

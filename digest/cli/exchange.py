@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from digest.cli.json_output import tell
+from digest.cli.json_output import print_done
 from digest.config.parsing import address_key, counted
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def export_subscribers(settings: "Settings", path: Path, form: "Form | None", *,
     write_file(path, f"\ufeff{text}" if form is Form.CSV else text)
     line = f"Wrote {counted(len(entries), 'subscriber')} to {path.absolute()}."
     fields = {"path": str(path.absolute()), "format": form.value, "subscribers": len(entries)}
-    tell([line], fields, as_json=as_json)
+    print_done([line], fields, as_json=as_json)
 
 
 def import_subscribers(
@@ -65,7 +65,7 @@ def import_subscribers(
         "unchanged": done.same,
         "unsubscribed": left,
     }
-    tell(lines, fields, as_json=as_json)
+    print_done(lines, fields, as_json=as_json)
 
 
 def _text(path: Path) -> str:

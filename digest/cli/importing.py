@@ -83,7 +83,7 @@ def _subscriptions(path: Path) -> "Subscriptions | None":
 
 def _import_page(settings: "Settings", path: Path, email: str, *, is_dry_run: bool, as_json: bool) -> None:
     from digest.cli.daily_papers.matching import judge
-    from digest.cli.json_output import tell
+    from digest.cli.json_output import print_done
     from digest.keywords.broad_terms import cautions
 
     contents = _contents(path)
@@ -108,7 +108,7 @@ def _import_page(settings: "Settings", path: Path, email: str, *, is_dry_run: bo
         ],
         "papers_seen": len(papers),
     }
-    tell(lines, fields, as_json=as_json)
+    print_done(lines, fields, as_json=as_json)
 
 
 def _contents(path: Path) -> "Contents":

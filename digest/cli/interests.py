@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.json_output import print_object, tell
+from digest.cli.json_output import print_done, print_object
 from digest.cli.options import AsObject
 from digest.config.parsing import counted
 from digest.errors import ConfigurationError
@@ -124,7 +124,7 @@ def _judge(
         for one in examples
     ]
     lines = [f"{one.name} {one.title}: {_said(before.get(one.name), is_liked)}" for one in examples]
-    tell(lines, {"email": email, "papers": papers}, as_json=as_json)
+    print_done(lines, {"email": email, "papers": papers}, as_json=as_json)
 
 
 def _said(before: bool | None, now: bool | None) -> str:

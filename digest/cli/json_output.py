@@ -20,7 +20,7 @@ def print_list(objects: Iterable[Mapping[str, Any]]) -> None:
     typer.echo(json.dumps([_versioned(one) for one in objects], ensure_ascii=False, indent=2))
 
 
-def tell(lines: Sequence[str], fields: Mapping[str, Any], *, as_json: bool) -> None:
+def print_done(lines: Sequence[str], fields: Mapping[str, Any], *, as_json: bool) -> None:
     """Prints what was done: the lines, or an object with `fields` and the lines as `said`."""
     if as_json:
         print_object({**fields, "said": [line for text in lines for line in text.splitlines()]})

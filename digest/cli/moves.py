@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.json_output import tell
+from digest.cli.json_output import print_done
 from digest.cli.options import AsObject, Email
 from digest.cli.subscribers import where_of
 from digest.errors import ConfigurationError
@@ -62,7 +62,7 @@ def rename(
         line = f"{new} has the papers and choices of {email} again; {place} is unchanged."
     else:
         line = f"Renamed {email} to {new} in {place}; papers received and online choices stay."
-    tell([line], {"email": new, "former_email": email, "place": place}, as_json=as_json)
+    print_done([line], {"email": new, "former_email": email, "place": place}, as_json=as_json)
 
 
 class Owner(StrEnum):
@@ -100,7 +100,7 @@ def move(
     place = place_of(settings, there)
     line = f"Moved {there.email} to {place}; the digests go on as before."
     facts = {**where_of(settings, there), "is_changed": moved is not None}
-    tell([line if moved else f"{there.email} is in {place} already."], facts, as_json=as_json)
+    print_done([line if moved else f"{there.email} is in {place} already."], facts, as_json=as_json)
 
 
 def _refuse_taken(directory: "SubscriberDirectory", email: str, new: str) -> None:

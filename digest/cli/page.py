@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of, log_errors_only
-from digest.cli.json_output import tell
+from digest.cli.json_output import print_done
 from digest.cli.options import AsObject, Moment
 from digest.config.parsing import counted
 
@@ -74,7 +74,7 @@ def page(
             "note: GitHub shows only the first 500 KiB; write several pages, each with -k or --subscriber"
         )
     fields = {"path": str(path.absolute()), "keywords": len(keywords), "papers": papers}
-    tell(lines, {**fields, "is_changed": is_changed}, as_json=as_json)
+    print_done(lines, {**fields, "is_changed": is_changed}, as_json=as_json)
 
 
 def _keywords(settings: "Settings", texts: Sequence[str], email: str | None) -> "tuple[Keyword, ...]":

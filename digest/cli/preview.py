@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of, log_errors_only
-from digest.cli.json_output import tell
+from digest.cli.json_output import print_done
 from digest.cli.options import AsObject, Moment, Tried
 from digest.config.parsing import counted
 
@@ -81,18 +81,18 @@ def preview(
     digest, is_next = asyncio.run(_compose(settings, subscriber, now or datetime.now(UTC), note))
     if digest is None:
         output = None
-    lines = _told(digest, output, settings.arxiv.lookback_days)
+    lines = _lines(digest, output, settings.arxiv.lookback_days)
     if digest and output:
         write_file(output, writer.rendered(digest).html)
     if digest and email and not is_next:
         lines.insert(0, f"{email} has no new papers; this digest shows the newest ones")
     fields = _as_object(subscriber, digest, output, is_next=is_next)
-    tell(lines, {**fields, "notes": notes}, as_json=as_json)
+    print_done(lines, {**fields, "notes": notes}, as_json=as_json)
     if show and output:
         webbrowser.open(output.resolve().as_uri())
 
 
-def _told(digest: "Digest | None", output: Path | None, days: int) -> list[str]:
+def _lines(digest: "Digest | None", output: Path | None, days: int) -> list[str]:
     if digest is None:
         return [f"no paper of the last {days} days matches; no file was written"]
     count = counted(len(digest.entries), "paper")
@@ -144,7 +144,7 @@ async def _compose(
     lookback = timedelta(days=settings.arxiv.lookback_days)
     with open_copy(settings.state, emails=[subscriber.email]) as store, progress() as notice:
         chosen = store.preferences_of(subscriber.email)
-        _tell_choices(subscriber, chosen, now, note)
+        _note_choices(subscriber, chosen, now, note)
         chosen = replace(chosen, left_at=None)
         subscriber = adapted(subscriber, chosen) or subscriber
         newcomer = replace(subscriber, email=_NOBODY)
@@ -163,7 +163,7 @@ async def _compose(
         return digest and in_order_of_interest(store, subscriber, digest), is_next
 
 
-def _tell_choices(
+def _note_choices(
     subscriber: "Subscriber", chosen: "Preferences", now: datetime, note: "Callable[[str], None]"
 ) -> None:
     """Online choices change the digest, or prevent that it is sent."""

@@ -77,7 +77,7 @@ def run(
     if as_json:
         print_object(_summary(report, requests), is_line=True)
     else:
-        _tell(setup, report, requests, planned if dry_run else None, now=now or datetime.now(UTC))
+        _print(setup, report, requests, planned if dry_run else None, now=now or datetime.now(UTC))
     if not (dry_run or is_stopped):
         _ping(context, setup, report)
     raise typer.Exit(INTERRUPTED if is_stopped else report.exit_code)
@@ -185,7 +185,7 @@ def _summary(report: "CycleReport | None", requests: int) -> dict[str, Any]:
     }
 
 
-def _tell(
+def _print(
     setup: "Setup",
     report: "CycleReport",
     requests: int,
@@ -196,7 +196,7 @@ def _tell(
     from digest.service.directory import place_of
     from digest.service.transports.base import transport_kind
 
-    _tell_what_went_wrong(report)
+    _print_what_went_wrong(report)
     if not setup.subscribers:
         print_or_log(
             "note",
@@ -229,7 +229,7 @@ def _tell(
         typer.echo(f"{counted(report.digests_failed, 'digest')} cancelled because the subscriber left")
 
 
-def _tell_what_went_wrong(report: "CycleReport") -> None:
+def _print_what_went_wrong(report: "CycleReport") -> None:
     for error in report.errors[:_MOST_ERRORS]:
         print_or_log("error", error)
     if len(report.errors) > _MOST_ERRORS:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.json_output import tell
+from digest.cli.json_output import print_done
 from digest.cli.options import AsObject
 from digest.cli.usage import Command, Group
 from digest.cli.volume import with_volume
@@ -59,7 +59,7 @@ def copy(
         f"Copied {', '.join(parts)}; all {len(copied.rows)} tables were compared and are the same.",
         f"Next: set state in digest.toml to {place}, and start the daemon.",
     ]
-    tell(lines, {"to": str(place), "rows": dict(copied.rows)}, as_json=as_json)
+    print_done(lines, {"to": str(place), "rows": dict(copied.rows)}, as_json=as_json)
 
 
 def _place(text: str, ctx: typer.Context) -> Path | DatabaseUrl:

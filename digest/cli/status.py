@@ -82,7 +82,7 @@ def status(
         found = {**_as_object(health, problems), "state_bytes": size, "is_running": is_working}
         print_object(found)
     else:
-        _tell(setup, health, problems, size, is_running=is_working)
+        _print(setup, health, problems, size, is_running=is_working)
     raise typer.Exit(1 if problems else 0)
 
 
@@ -111,7 +111,7 @@ def _missing(state: "State") -> str:
     return f"{state} {missing}. For another state set DIGEST_STATE{service}"
 
 
-def _tell(setup: "Setup", health: "Health", problems: Sequence[str], size: int, *, is_running: bool) -> None:
+def _print(setup: "Setup", health: "Health", problems: Sequence[str], size: int, *, is_running: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 

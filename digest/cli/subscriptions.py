@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.json_output import tell
+from digest.cli.json_output import print_done
 from digest.cli.options import (
     AsObject,
     At,
@@ -79,10 +79,10 @@ def subscribe(
         replacements=replacements,
         keyword_name=own_name,
     )
-    tell_subscribed(settings, done, forget_choices=forget_choices, as_json=as_json)
+    print_subscribed(settings, done, forget_choices=forget_choices, as_json=as_json)
 
 
-def tell_subscribed(
+def print_subscribed(
     settings: "Settings", done: "Subscribed", *, forget_choices: bool, as_json: bool, rejoins: bool = True
 ) -> None:
     """Makes the change in the state that belongs to it, and prints all that was done.
@@ -118,7 +118,7 @@ def tell_subscribed(
         "has_left": chosen.left_at is not None,
         "has_forgotten_choices": forget_choices,
     }
-    tell(lines, fields, as_json=as_json)
+    print_done(lines, fields, as_json=as_json)
 
 
 def unsubscribe(
@@ -162,7 +162,7 @@ def unsubscribe(
     else:
         line = f"Removed {address} from {place}, with {removed}."
     facts = {"removed": list(done.removed), "is_gone": done.is_gone, "is_erased": False}
-    tell([line], {**where_of(settings, done.subscriber), **facts}, as_json=as_json)
+    print_done([line], {**where_of(settings, done.subscriber), **facts}, as_json=as_json)
 
 
 def _erase(settings: "Settings", email: str, *, as_json: bool) -> None:
@@ -191,7 +191,7 @@ def _erase(settings: "Settings", email: str, *, as_json: bool) -> None:
         )
     elif subscriber is None:
         raise ConfigurationError(f"{email} is not known; nothing was deleted")
-    tell(lines, {**facts, "is_gone": True, "is_erased": was_known}, as_json=as_json)
+    print_done(lines, {**facts, "is_gone": True, "is_erased": was_known}, as_json=as_json)
 
 
 def _in_state(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import context_of
-from digest.cli.json_output import print_list, tell
+from digest.cli.json_output import print_done, print_list
 from digest.cli.options import AsList, AsObject, parse_day
 from digest.errors import ConfigurationError
 
@@ -68,7 +68,7 @@ def resume(
         lines = [f"{address} is mailed again." for address in lifted]
         lines += [_coming(waiting)] if lifted else []
         none = "No address was suppressed since then." if since else "No address is suppressed."
-        tell(lines or [none], {"resumed": list(lifted), "waiting": waiting}, as_json=as_json)
+        print_done(lines or [none], {"resumed": list(lifted), "waiting": waiting}, as_json=as_json)
         return
     try:
         email = parse_address(email)
@@ -80,7 +80,7 @@ def resume(
             raise ConfigurationError(f"{email} is not suppressed; see digest suppressions")
         waiting = store.waiting() - before
     line = f"{email} is mailed again. {_coming(waiting)}"
-    tell([line], {"resumed": [email], "waiting": waiting}, as_json=as_json)
+    print_done([line], {"resumed": [email], "waiting": waiting}, as_json=as_json)
 
 
 def _coming(waiting: int) -> str:

@@ -46,8 +46,8 @@ class Group(TyperGroup):
 
 def _explained(error: Any, ctx: Any) -> str:
     """What a parameter is that is missing, by its help."""
-    told = re.sub(r"\[/?b\]", "", getattr(error.param, "help", None) or "")
-    return told.rstrip(".") if error.param and error.param.get_missing_message(ctx=ctx) else told
+    help_text = re.sub(r"\[/?b\]", "", getattr(error.param, "help", None) or "")
+    return help_text.rstrip(".") if error.param and error.param.get_missing_message(ctx=ctx) else help_text
 
 
 def _without_values(params: list[Any]) -> list[Any]:

@@ -69,7 +69,7 @@ def with_volume(command: Callable[..., None]) -> Callable[..., None]:
         ctx.obj = replace(context, volume=context.volume + verbose - quiet)
         if verbose or quiet:
             logging.getLogger().setLevel(level_of(ctx.obj.volume))
-        if ctx.obj.volume < 0 and _tells_what_was_done(ctx.info_name, values):
+        if ctx.obj.volume < 0 and _says_what_was_done(ctx.info_name, values):
             with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
                 command(**values)
         else:
@@ -86,7 +86,7 @@ def with_volume(command: Callable[..., None]) -> Callable[..., None]:
     return louder
 
 
-def _tells_what_was_done(command: str | None, values: dict[str, Any]) -> bool:
+def _says_what_was_done(command: str | None, values: dict[str, Any]) -> bool:
     if values.get("as_json"):
         return False
     if command == "subscribers":

@@ -41,7 +41,7 @@ def _issuer(value: str) -> str:
     if parts.scheme != "https" and not is_loopback(parts.hostname):
         raise ValueError("must be an https address")
     if parts.query or parts.fragment:
-        raise ValueError("must be an address without ? and #, as the provider tells it")
+        raise ValueError("must be an address without ? and #, as the provider names it")
     return value
 
 

@@ -1,4 +1,4 @@
-"""`[operator]` and `[log]`: what the person who runs `digest` is told, and how."""
+"""`[operator]` and `[log]`: the mails and the log for the person who runs `digest`."""
 
 from typing import Annotated, Literal
 

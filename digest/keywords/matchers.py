@@ -234,9 +234,9 @@ def _in_remark(
 ) -> Evidence | None:
     text = paper.comment if field == "comment" else paper.journal_ref
     places = [place for place, word in enumerate(text.words) if word not in STOP_WORDS]
-    told = [text.words[place] for place in places]
+    words = [text.words[place] for place in places]
     last = len(wanted) - 1
-    starts = (start for start in range(len(told) - last) if tuple(told[start : start + last + 1]) == wanted)
+    starts = (start for start in range(len(words) - last) if tuple(words[start : start + last + 1]) == wanted)
     return _evidence(field, (text.passage(places[start], places[start + last]) for start in starts))
 
 

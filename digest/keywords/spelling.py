@@ -77,12 +77,12 @@ def other_spellings(
         if paper.id not in own:
             counts.update(match.query.key for match in index.matches(paper))
     least = max(_LEAST_PAPERS, _LEAST_SHARE * len(own))
-    told = [
+    found = [
         OtherSpelling(written=one.written, papers=counts[one.query.key], keyword=one.query.text)
         for one in tried
         if counts[one.query.key] >= least
     ]
-    return tuple(sorted(told, key=lambda one: -one.papers)[:_SPELLINGS_SHOWN])
+    return tuple(sorted(found, key=lambda one: -one.papers)[:_SPELLINGS_SHOWN])
 
 
 def _accented(vocabulary: Iterable[str]) -> Mapping[str, tuple[str, ...]]:

@@ -18,7 +18,7 @@ _SUBJECTS = {
     PageChange.ERASE: "Delete all about you from the arXiv digest?",
 }
 
-_TOLD = {
+_TEXTS = {
     PageChange.LEFT: (
         "{email} gets no more digests of new arXiv papers: somebody followed a link to\n"
         "unsubscribe that was in one of your mails.\n\n"
@@ -83,7 +83,7 @@ def write_confirmation(
     """
     token = f"c{one.number}.{one.written_at:%Y%m%d%H%M%S}"
     lines = (
-        _TOLD[one.change].format(email=one.mailed_to, changes="\n".join(f"- {line}" for line in changes)),
+        _TEXTS[one.change].format(email=one.mailed_to, changes="\n".join(f"- {line}" for line in changes)),
         f"{base_url}/p/{preferences_token}" if preferences_token else f"{base_url}/b/{one.token}",
         f"{_advice(one)}Questions: {sender_identity.contact}",
     )

@@ -190,12 +190,12 @@ class MailingCoordinator:
     def accepted(self, address: str, count: int = 1) -> None:
         before = self._brake
         self._refusals.circuit_breaker.accept(address, count)
-        self._tell_change(before)
+        self._report_change(before)
 
     async def refused(self, one: RenderedMessage, receipt: Receipt) -> None:
         before = self._brake
         self._refusals.refuse(one, receipt)
-        self._tell_change(before)
+        self._report_change(before)
 
     def held_back(self, one: RenderedMessage) -> None:
         self._refusals.hold_back(one)
@@ -211,13 +211,13 @@ class MailingCoordinator:
     def used_up(self) -> None:
         before = self._brake
         self.is_over_quota = True
-        self._tell_change(before)
+        self._report_change(before)
 
     @property
     def _brake(self) -> tuple[bool, frozenset[str]]:
         return self.is_ended, self.stopped
 
-    def _tell_change(self, before: tuple[bool, frozenset[str]]) -> None:
+    def _report_change(self, before: tuple[bool, frozenset[str]]) -> None:
         if before != self._brake:
             for changed in self.changed:
                 changed()

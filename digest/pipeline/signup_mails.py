@@ -56,7 +56,7 @@ def _written(
 ) -> Outgoing:
     """The link to preferences goes where the digests go, not to the address that somebody typed.
 
-    That one may be another mailbox, as `ſue@` is for `sue@`: a server may tell apart what `address_key` does
+    That one may be another mailbox, as `ſue@` is for `sue@`: a server may distinguish what `address_key` does
     not.
     """
     entry = store.entry_of(signup.email)

@@ -62,7 +62,7 @@ _ORPHANED_SECONDS = 2.0
 """How long the current mails may take after the coordinator died. The next run waits longer for the state."""
 
 _GATHERING = 0.02
-"""How many seconds a worker waits for more news of its mails, to tell them in one message."""
+"""How many seconds a worker waits for more results of its mails, to send them in one message."""
 
 
 def main() -> None:

@@ -88,7 +88,7 @@ class WorkerPool:
             Worker(*await asyncio.open_connection(sock=connection), coordinator, holder, process.pid)
             for (connection, _), holder in zip(pairs, setup.holders, strict=True)
         ]
-        workers[0].tell(setup)
+        workers[0].send(setup)
         coordinator.changed.append(lambda: _tell_all(workers, _brake_of(coordinator)))
         stopping = asyncio.create_task(_pass_on_stop(coordinator.stop, workers))
         try:
@@ -176,7 +176,7 @@ async def _pass_on_stop(stop: asyncio.Event, workers: Sequence["Worker"]) -> Non
 
 def _tell_all(workers: Sequence["Worker"], message: object) -> None:
     for worker in workers:
-        worker.tell(message)
+        worker.send(message)
 
 
 def _brake_of(coordinator: MailingCoordinator) -> Brake:
@@ -218,14 +218,14 @@ class Worker:
     def holder(self) -> str:
         return self._holder
 
-    def tell(self, message: object) -> None:
+    def send(self, message: object) -> None:
         """Sends a message, unless the worker has ended: then the next `round` says so."""
         with suppress(OSError, RuntimeError):  # uvloop raises RuntimeError for a connection that is closed
             self._writer.write(framed(message))
 
     async def round(self, *, sends: bool) -> RoundResult:
         """Takes messages until the round ends. Raises `WorkerGone`: then the process has ended."""
-        self.tell(Round(sends))
+        self.send(Round(sends))
         try:
             while True:
                 async with asyncio.timeout(PATIENCE):
@@ -260,7 +260,7 @@ class Worker:
                 raise WorkerGone(f"it cannot be started: {cause}")
             case NextBatch():
                 self._batch = await coordinator.next_batch()
-                self.tell(Batch(self._batch))
+                self.send(Batch(self._batch))
             case Composed(report):
                 self._batch = ()
                 coordinator.composed(report)
@@ -268,8 +268,8 @@ class Worker:
                 self._take_progress(message)
             case Refused(one, receipt):
                 await coordinator.refused(one, receipt)
-                self.tell(_brake_of(coordinator))
-                self.tell(Judged())
+                self.send(_brake_of(coordinator))
+                self.send(Judged())
             case UsedUp():
                 coordinator.used_up()
             case _:

@@ -12,7 +12,7 @@ _NOTHING = Preferences()
 class PageChange(StrEnum):
     """The subject of a confirmation: they left, somebody asked for their return, or preferences changed.
 
-    `ADDRESS` goes to a new address, whose owner confirms it; `MOVING` tells the former address of it. `LINK`
+    `ADDRESS` goes to a new address, whose owner confirms it; `MOVING` informs the former address. `LINK`
     has the link to the preferences. `ERASE` asks whether all that is stored shall be deleted.
     Only former versions wrote `PAUSED`.
     """

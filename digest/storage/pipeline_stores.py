@@ -177,7 +177,7 @@ class HostStore(Protocol):
         ...
 
     def note_stopped(self) -> None:
-        """Stores that the daemon of this store has stopped, as it was told."""
+        """Stores that the daemon of this store has stopped on request."""
         ...
 
     def hosts(self) -> tuple[Host, ...]:

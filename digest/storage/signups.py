@@ -83,7 +83,7 @@ class SignupFigures:
 
 
 class SignupReportStore(Protocol):
-    """What is told of sign-ups, and who came and went."""
+    """The facts about sign-ups for reports, and who came and went."""
 
     def signup_figures(self, *, now: datetime) -> SignupFigures:
         """Returns the figures of sign-ups."""

@@ -81,7 +81,7 @@ def is_seal(token: str, secret: str, kind: Kind, number: int, about: str) -> boo
 
 
 def derived_key(secret: str, purpose: str) -> bytes:
-    """Returns a key of this installation for one purpose. It tells nothing about `secret` or other keys."""
+    """Returns a key of this installation for one purpose. It shows nothing of `secret` or other keys."""
     return blake2b(purpose.encode(), digest_size=32, key=secret.encode(), person=b"derived key").digest()
 
 

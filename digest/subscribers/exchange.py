@@ -55,7 +55,7 @@ def import_entries(
 ) -> Imported:
     """Adds these entries, which were read, and replaces those with the same addresses. Nobody is removed.
 
-    `is_dry` only tells what would be done.
+    `is_dry` only returns what would be done.
     """
 
     def change(there: Entries) -> Imported:

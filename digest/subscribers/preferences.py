@@ -141,7 +141,7 @@ def _listed(keywords: Iterable[Keyword]) -> str:
 
 
 def left_mark(email: str) -> str:
-    """The name under which it is kept that somebody left who had all else erased. It tells no address."""
+    """The key under which it is kept that somebody left who had all else erased. It shows no address."""
     return _LEFT + blake2b(address_key(email).encode(), digest_size=16, person=b"left").hexdigest()
 
 

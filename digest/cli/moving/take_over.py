@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from digest.cli.json_output import tell
+from digest.cli.json_output import print_done
 from digest.cli.moving.found import LeftOut, Place, Problem, Subscriptions
 from digest.config.parsing import counted
 from digest.errors import ConfigurationError, SourceError
@@ -54,7 +54,7 @@ def take_over(
         ],
         "papers_seen": 0,
     }
-    tell(lines, fields, as_json=as_json)
+    print_done(lines, fields, as_json=as_json)
 
 
 def _refuse(path: Path, found: Subscriptions, keywords: Sequence[str]) -> None:

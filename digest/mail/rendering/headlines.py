@@ -53,13 +53,13 @@ def _claim(paper: Paper) -> str:
 
 def expected(outlook: Outlook, names: Mapping[str, str]) -> str:
     """What a first digest says about the next ones."""
-    told = f"Your keywords bring {_a_day(outlook.papers_a_day)}"
+    brings = f"Your keywords bring {_a_day(outlook.papers_a_day)}"
     if outlook.busiest:
-        told += f", {names.get(outlook.busiest, outlook.busiest)} alone {_rate(outlook.busiest_a_day)}"
+        brings += f", {names.get(outlook.busiest, outlook.busiest)} alone {_rate(outlook.busiest_a_day)}"
     narrower = [
         f"{shortened(keyword, NAME_LENGTH)} ({_rate(rate)} a day)" for keyword, rate in outlook.narrower
     ]
-    return f"{told}." + (f" Narrower keywords are: {'; '.join(narrower)}." if narrower else "")
+    return f"{brings}." + (f" Narrower keywords are: {'; '.join(narrower)}." if narrower else "")
 
 
 def _a_day(rate: int) -> str:

@@ -37,8 +37,8 @@ def explain_unreached(stage: Stage, security: str, timeout: timedelta, error: Ex
                 return "nothing listens there", "check smtp.host and smtp.port, and that the server runs"
             case ConnectionError() if security == "tls":
                 return _ended(Stage.TLS, security)
-    told = str(error.__cause__ or error) or type(error).__name__
-    return f"no connection ({told})", "check smtp.host, smtp.port and the network"
+    words = str(error.__cause__ or error) or type(error).__name__
+    return f"no connection ({words})", "check smtp.host, smtp.port and the network"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -97,7 +97,7 @@ UPDATE mailing SET near = NULL
 WHERE near IS NOT NULL AND state IN ('sent', 'merged')
     AND subscriber IN (SELECT number FROM subscriber WHERE
 """
-"""Papers that match no keyword tell what a subscriber likes. A mailing that may be sent again keeps them."""
+"""Papers that match no keyword show what a subscriber likes. A mailing that may be sent again keeps them."""
 
 
 def move_interest(db: Database, address: str, new: str) -> None:

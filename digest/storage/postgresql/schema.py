@@ -138,7 +138,7 @@ M001 = (
     """,
     "CREATE INDEX open_sending ON sending (number) WHERE is_open",
     # Who waits for a preview of a keyword. query: a hash of its key. place: what has few places, as a
-    # network. visitor: tells the pages of one place apart.
+    # network. visitor: distinguishes the pages of one place.
     """
     CREATE TABLE preview_wish (
         query text COLLATE "C" NOT NULL,

@@ -140,7 +140,7 @@ def read_mailed(connection: Connection, subscribers: Collection[int]) -> dict[in
     """Returns the editions in the mailings of these subscribers, by subscriber."""
     if not subscribers:
         return {}
-    told: dict[int, tuple[set[int], set[int]]] = {number: (set(), set()) for number in subscribers}
+    mailed: dict[int, tuple[set[int], set[int]]] = {number: (set(), set()) for number in subscribers}
     for subscriber, is_given_up, *lists in connection.rows(
         """
         SELECT subscriber, state = 'failed', entries, revisions FROM mailing
@@ -148,10 +148,10 @@ def read_mailed(connection: Connection, subscribers: Collection[int]) -> dict[in
         """,
         [json.dumps(sorted(subscribers))],
     ):
-        told[subscriber][is_given_up].update(edition for text in lists for edition, _ in json.loads(text))
+        mailed[subscriber][is_given_up].update(edition for text in lists for edition, _ in json.loads(text))
     return {
         number: Mailed(editions=frozenset(received), given_up=frozenset(given_up))
-        for number, (received, given_up) in told.items()
+        for number, (received, given_up) in mailed.items()
     }
 
 
