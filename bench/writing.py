@@ -145,9 +145,13 @@ def _mailing(number: int, digest: Digest) -> Mailing:
 
 
 def _subscribers(announced: Day, count: int, length: Length) -> list[_Reader]:
-    """Each with some keywords of all, which bring the same papers to whoever follows them."""
+    """Each with some keywords of all, which bring the same papers to whoever follows them.
+
+    As in a run, those with the same keywords come one after another (`digest.pipeline.plan`).
+    """
     subscribers = []
-    for number, followed in enumerate(announced.followed(count)):
+    in_order = sorted(announced.followed(count), key=lambda some: [one.query.key for one in some])
+    for number, followed in enumerate(in_order):
         pairs = [(keyword, paper) for keyword in followed for paper in announced.brought[keyword.query.key]]
         hits = tuple(
             Hit(number=place, query_key=keyword.query.key, paper=paper, is_backlog=False)
