@@ -13,7 +13,7 @@ from digest.mail.message import quoted_printable
 from digest.mail.rendering.reading_budget import Cost
 from digest.mail.rendering.templates import Cut
 
-_LINES_KEPT = 4_000
+_LINES_KEPT = 2_000
 _MARKUP = re.compile(r"<!--.*?-->|<[^>]*>|&nbsp;", re.DOTALL)
 
 

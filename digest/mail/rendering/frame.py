@@ -31,7 +31,8 @@ _NAMES_ROOM: dict[Length, int] = {"short": 300, "normal": 600, "full": 600}
 _MANY = 60
 """Papers after which a digest offers ways to get fewer."""
 
-_NAMES_KEPT = 4_000
+_NAMES_KEPT = 500
+"""Mails to the same keywords come one after another."""
 
 
 def frame_values(

@@ -22,8 +22,8 @@ from digest.model.paper import ArxivId, Paper
 _log = logging.getLogger(__name__)
 
 _KEYWORDS_KEPT = 8_000
-_ABSTRACTS_KEPT = 1_000
-"""About 1.5 KB each, in addition to the text that is cached anyway."""
+_ABSTRACTS_KEPT = 200
+"""About 3 KB each, and quickly made again."""
 
 # About 30 KB each, if it is a whole abstract.
 _TEXTS_KEPT = 32

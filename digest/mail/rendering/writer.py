@@ -44,8 +44,8 @@ _SHOWN_KEPT = 5_000
 _SMALL_KEPT = 1_000
 _KEYWORDS_KEPT = 2_000
 
-_LATEST_KEPT = 500
-"""About 12 KB each, for digests of 60 papers."""
+_LATEST_KEPT = 100
+"""About 12 KB each, for digests of 60 papers. Mails to the same keywords come one after another."""
 
 _SUMMARY_COST = Cost(20, 400)
 """The most that it takes. What it says follows from what has room."""
