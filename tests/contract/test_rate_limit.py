@@ -127,6 +127,15 @@ def test_the_span_begins_when_the_server_answers(store: Store, other: Store) -> 
     assert store.reserve_sending(limits, now=NOW + 3 * MINUTE) == Turn(wait=MINUTE)
 
 
+def test_a_short_mail_on_its_way_goes_on_counting_when_a_delivery_begins(store: Store, other: Store) -> None:
+    """Short mails go beside digests: from a task of the daemon, or from `digest web`."""
+    limits, later = Limits(per_minute=1), NOW + timedelta(seconds=40)
+    other.reserve_sending(limits, now=NOW)
+    store.resume_sending(now=NOW)
+    other.conclude_sending(now=later)
+    assert store.reserve_sending(limits, now=NOW + MINUTE).wait == timedelta(seconds=40)
+
+
 def test_what_a_killed_process_was_sending_counts_for_a_while_only(store: Store) -> None:
     limits = Limits(per_minute=1)
     store.reserve_sending(limits, now=NOW)

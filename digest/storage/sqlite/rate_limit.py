@@ -23,8 +23,6 @@ class RateLimit(Part):
     def resume_sending(self, *, now: datetime) -> None:
         begin = text_of(now - DAY)
         with self._connection.transaction() as db:
-            # Nobody else sends at this moment: who did was killed.
-            db.execute(_GIVEN_UP, [_exact(now), _exact(datetime.max.replace(tzinfo=UTC))])
             counted = self._connection.one("SELECT count(*) FROM sending WHERE at >= ?", [begin])
             sent = "FROM mailing WHERE concluded_at >= ? AND attempts > 0"
             if self._connection.one(f"SELECT count(*) {sent}", [begin]) > counted:
