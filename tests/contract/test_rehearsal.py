@@ -64,6 +64,27 @@ def test_a_copy_takes_what_comes(store: Store, folder: Path, back_end: BackEnd) 
     assert "2606.00005" not in str(told(store, CY.email))
 
 
+def test_who_comes_back_is_in_a_copy_too_no_rename_of_who_goes(
+    store: Store, tmp_path: Path, back_end: BackEnd
+) -> None:
+    """Both follow the same keyword, and both had mails."""
+    di, eli = make_subscriber("di@example.org", "oak"), make_subscriber("eli@example.org", "oak")
+    for number, one in enumerate((di, eli), start=1):
+        store.take_up_entries([ADA], file=f"without {number}", now=NOW)
+        store.enrol([ADA], now=NOW, current_since=NOW)
+        store.take_up_entries([ADA, one], file=f"with {number}", now=NOW)
+        store.enrol([ADA, one], now=NOW, current_since=NOW)
+        record(store, found(f"2606.0000{number}", "oak"), covered=("oak",), now=NOW)
+        assert enqueue(store, one)
+        for mailing in claim(store):
+            record_results(store, mailing, MailingState.SENT, "250 taken")
+    with back_end.rehearse(tmp_path, None) as copy:
+        in_copy = copy.take_up_entries([ADA, di], file="di again", now=LATER)
+    assert in_copy == store.take_up_entries([ADA, di], file="di again", now=LATER)
+    assert in_copy
+    assert not in_copy.is_rename
+
+
 def test_nothing_that_is_done_in_a_copy_changes_the_state(
     store: Store, folder: Path, back_end: BackEnd
 ) -> None:

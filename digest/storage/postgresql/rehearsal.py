@@ -50,10 +50,14 @@ _OF_ALL: Mapping[str, LiteralString] = {
         " UNION ALL SELECT number FROM {table} WHERE channel_due_at IS NOT NULL"
         " UNION ALL SELECT max(number) FROM {table})"
         " OR subscriber IN (SELECT number FROM pg_temp.subscriber"
-        " WHERE revision_cursor IS NOT NULL OR change_cursor IS NOT NULL)"
+        " WHERE revision_cursor IS NOT NULL OR change_cursor IS NOT NULL OR NOT is_enrolled)"
     ),
 }
-"""Which rows are copied. Who wants to hear of new versions must not hear of what they were sent."""
+"""Which rows are copied. Who wants to hear of new versions must not hear of what they were sent.
+
+Who is enrolled no more and had mails is a person of their own when they are listed again, not another address
+of whoever is listed no more.
+"""
 
 _OF_SOME: Mapping[str, LiteralString] = {
     "subscriber": "address = ANY(%(addresses)s)",
