@@ -1,10 +1,10 @@
 """The mails of the last day, which the limits of a provider count."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from digest.storage.rate_limit import DAY, LONGEST, MINUTE, Limits, Turn, turn_for
 from digest.storage.sqlite.editions import Part
-from digest.storage.sqlite.row_mapping import moment_of, text_of
+from digest.storage.sqlite.row_mapping import exact_text_of, moment_of, text_of
 
 _CONCLUDED = """
 UPDATE sending
@@ -34,24 +34,26 @@ class RateLimit(Part):
 
     def reserve_sending(self, limits: Limits, *, now: datetime) -> Turn:
         with self._connection.transaction() as db:
-            db.execute(_GIVEN_UP, [_exact(now), _exact(now - LONGEST)])
+            db.execute(_GIVEN_UP, [exact_text_of(now), exact_text_of(now - LONGEST)])
             last_at = self._nth_last(1, now) or now
             if last_at > now + MINUTE:  # the clock was set back
-                db.execute("UPDATE sending SET at = ?1 WHERE at > ?1", [_exact(now)])
+                db.execute("UPDATE sending SET at = ?1 WHERE at > ?1", [exact_text_of(now)])
                 last_at = now
             turn = turn_for(limits, now=now, nth_last=lambda count: self._nth_last(count, now))
             if not turn.wait:
-                db.execute("INSERT INTO sending (at, is_open) VALUES (?, 1)", [_exact(max(now, last_at))])
+                db.execute(
+                    "INSERT INTO sending (at, is_open) VALUES (?, 1)", [exact_text_of(max(now, last_at))]
+                )
                 db.execute(
                     "DELETE FROM sending WHERE number <"
                     " (SELECT number FROM sending WHERE at > ? ORDER BY number LIMIT 1)",
-                    [_exact(now - DAY)],
+                    [exact_text_of(now - DAY)],
                 )
             return turn
 
     def conclude_sending(self, *, now: datetime) -> None:
         with self._connection.transaction() as db:
-            db.execute(_CONCLUDED, [_exact(now)])
+            db.execute(_CONCLUDED, [exact_text_of(now)])
 
     def clock_lead(self) -> tuple[timedelta, timedelta]:
         return timedelta(0), timedelta(0)  # a file has one host
@@ -62,8 +64,3 @@ class RateLimit(Part):
             [count - 1],
         )
         return (now if rows[0][1] else moment_of(rows[0][0])) if rows else None
-
-
-def _exact(moment: datetime) -> str:
-    """With microseconds: of a second that is cut off, a minute would be too short."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -84,6 +84,11 @@ def text_of(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
+def exact_text_of(moment: datetime) -> str:
+    """With microseconds, where a second that is cut off would be too much."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
 def moment_of(text: str) -> datetime:
     return datetime.fromisoformat(text)
 

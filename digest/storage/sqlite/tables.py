@@ -13,7 +13,7 @@ from digest.model.paper import ArxivId
 from digest.storage.neutral import COUNTING, TABLES, Kind, Row, Tables, storable
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import COLUMNS, PLACES, unpacked
-from digest.storage.sqlite.row_mapping import checksum, code_of, id_of, text_of
+from digest.storage.sqlite.row_mapping import checksum, code_of, exact_text_of, id_of, text_of
 
 _NAMES = {"source_fetch": "fetch"}
 """The tables that have another name here."""
@@ -37,7 +37,7 @@ _READ: Mapping[Kind, Callable[[Any], object]] = {
 
 _WRITE: Mapping[Kind, Callable[[Any], object]] = {
     Kind.FLAG: int,
-    Kind.MOMENT: text_of,
+    Kind.MOMENT: lambda moment: exact_text_of(moment) if moment.microsecond else text_of(moment),
     Kind.DATE: date.isoformat,
     Kind.TIME: lambda moment: f"{moment:%H:%M}",
     Kind.JSON: lambda value: json.dumps(value, ensure_ascii=False),
