@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""The clocks of hosts differ by less: mails are counted by that of all hosts, and recorded by that of one."""
+
 LONGEST = timedelta(minutes=15)
 """How long a server may take for a mail. After that, whoever sent it is gone."""
 

@@ -136,6 +136,19 @@ def test_a_short_mail_on_its_way_goes_on_counting_when_a_delivery_begins(store: 
     assert store.reserve_sending(limits, now=NOW + MINUTE).wait == timedelta(seconds=40)
 
 
+def test_a_host_whose_clock_is_ahead_keeps_what_is_counted(store: Store, other: Store) -> None:
+    """A mail ends by the clock of all hosts before it does by the clock of the host that sent it."""
+    limits = Limits(per_minute=9)
+    outbox_with(store, 2)
+    for _ in range(2):
+        hand_over(store, limits, NOW - MINUTE)
+    sent(store, 2, timedelta(0))
+    later = NOW + DAY - timedelta(seconds=30)
+    other.reserve_sending(limits, now=later - MINUTE)
+    store.resume_sending(now=later)
+    assert store.reserve_sending(Limits(per_minute=1), now=later) == Turn(wait=MINUTE)
+
+
 def test_what_a_killed_process_was_sending_counts_for_a_while_only(store: Store) -> None:
     limits = Limits(per_minute=1)
     store.reserve_sending(limits, now=NOW)

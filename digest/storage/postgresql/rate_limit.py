@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.locks import Lock, hold, last_number
-from digest.storage.rate_limit import DAY, LONGEST, MINUTE, Limits, Turn, turn_for
+from digest.storage.rate_limit import CLOCKS_DIFFER, DAY, LONGEST, MINUTE, Limits, Turn, turn_for
 
 _CONCLUDED = """
 UPDATE sending
@@ -25,10 +25,10 @@ class RateLimit(Part):
             hold(db, Lock.SENDING)
             ((counted, sent),) = db.execute(
                 """
-                SELECT (SELECT count(*) FROM sending WHERE at >= %(begin)s),
+                SELECT (SELECT count(*) FROM sending WHERE at >= %(since)s),
                     (SELECT count(*) FROM mailing WHERE concluded_at >= %(begin)s AND attempts > 0)
                 """,
-                {"begin": begin},
+                {"since": begin - CLOCKS_DIFFER, "begin": begin},
             ).fetchall()
             if sent > counted:
                 db.execute("DELETE FROM sending")
@@ -65,7 +65,7 @@ class RateLimit(Part):
                     DELETE FROM sending
                     WHERE number < (SELECT number FROM sending WHERE at > %s ORDER BY number LIMIT 1)
                     """,
-                    [now - DAY],
+                    [now - DAY - CLOCKS_DIFFER],
                 )
             return turn
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from digest.storage.rate_limit import DAY, LONGEST, MINUTE, Limits, Turn, turn_for
+from digest.storage.rate_limit import CLOCKS_DIFFER, DAY, LONGEST, MINUTE, Limits, Turn, turn_for
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.row_mapping import exact_text_of, moment_of, text_of
 
@@ -23,7 +23,8 @@ class RateLimit(Part):
     def resume_sending(self, *, now: datetime) -> None:
         begin = text_of(now - DAY)
         with self._connection.transaction() as db:
-            counted = self._connection.one("SELECT count(*) FROM sending WHERE at >= ?", [begin])
+            since = text_of(now - DAY - CLOCKS_DIFFER)
+            counted = self._connection.one("SELECT count(*) FROM sending WHERE at >= ?", [since])
             sent = "FROM mailing WHERE concluded_at >= ? AND attempts > 0"
             if self._connection.one(f"SELECT count(*) {sent}", [begin]) > counted:
                 db.execute("DELETE FROM sending")
@@ -47,7 +48,7 @@ class RateLimit(Part):
                 db.execute(
                     "DELETE FROM sending WHERE number <"
                     " (SELECT number FROM sending WHERE at > ? ORDER BY number LIMIT 1)",
-                    [exact_text_of(now - DAY)],
+                    [exact_text_of(now - DAY - CLOCKS_DIFFER)],
                 )
             return turn
 
