@@ -216,7 +216,7 @@ def _print(
         )
     if planned is not None:
         for digest in planned:
-            typer.echo(f"would send {counted(len(digest.entries), 'paper')} to {digest.email}")
+            typer.echo(f"would send {papers_of(digest)} to {digest.email}")
         typer.echo("nothing was sent or marked")
         return
     where = transport_kind(setup.settings).label(setup.settings)
@@ -227,6 +227,15 @@ def _print(
         typer.echo(f"{counted(report.digests_deferred, 'digest')} waiting: {_waits(report.waits, now)}")
     if report.digests_failed:
         typer.echo(f"{counted(report.digests_failed, 'digest')} cancelled because the subscriber left")
+
+
+def papers_of(digest: "Digest") -> str:
+    """For example `7 papers and 1 new version`."""
+    papers = counted(len(digest.entries), "paper")
+    if not digest.revisions:
+        return papers
+    versions = counted(len(digest.revisions), "new version")
+    return f"{papers} and {versions}" if digest.entries else versions
 
 
 def _print_what_went_wrong(report: "CycleReport") -> None:
