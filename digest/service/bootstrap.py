@@ -279,8 +279,16 @@ def build_cycle(
     async def notify(
         limited: Transport, subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime
     ) -> None:
-        sender = writer_setup.sender_identity
-        await notify_operator(store, limited, subscribers, sender, settings.operator, brakes=brakes, now=now)
+        await notify_operator(
+            store,
+            limited,
+            subscribers,
+            writer_setup.sender_identity,
+            settings.operator,
+            brakes=brakes,
+            channels=setup.channels,
+            now=now,
+        )
 
     def start_workers(
         coordinator: MailingCoordinator,

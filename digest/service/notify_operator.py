@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+from digest.channels.channel import Channel
 from digest.config.operator_settings import Operator
 from digest.errors import ServerUnavailable
 from digest.mail.message import SenderIdentity
@@ -25,6 +26,7 @@ async def notify_operator(
     operator: Operator,
     *,
     brakes: Sequence[str] = (),
+    channels: Sequence[Channel] = (),
     now: datetime,
 ) -> OperatorNotice | None:
     """Sends the operator notice that is due, if any. A notice that fails is sent by the next call.
@@ -34,7 +36,7 @@ async def notify_operator(
     """
     if operator.email is None:
         return None
-    health = await asyncio.to_thread(examine, store, subscribers, now=now)
+    health = await asyncio.to_thread(examine, store, subscribers, now=now, channels=channels)
     sent_at = {OperatorNotice(name): at for name, at in (await asyncio.to_thread(store.notices)).items()}
     notice = due_notice(health, sent_at, heartbeat=operator.heartbeat, brakes=brakes)
     if notice is None:

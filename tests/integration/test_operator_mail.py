@@ -14,10 +14,12 @@ from digest.mail.transport import Outcome, Outgoing, Receipt, Session
 from digest.service.health import examine
 from digest.service.notify_operator import notify_operator
 from digest.service.operator_mail import OperatorNotice, due_notice, write_notice
+from digest.storage.channel_stores import Rest
 from digest.storage.sqlite.store import SqliteStore
 from digest.subscribers.stored import EntryChange, StoredEntry
 from tests.factories import make_subscriber, moment
 from tests.stores import LONG_AGO, NOW, claim, key, outbox_of
+from tests.webhooks import make_channel
 
 ADA = make_subscriber("ada@example.org", "tea")
 TUESDAY = moment("2026-06-16 07:00")
@@ -106,6 +108,7 @@ class Desk:
     def __init__(self, outcome: Outcome = Outcome.SENT) -> None:
         self.outcome = outcome
         self.subjects: list[str] = []
+        self.texts: list[str] = []
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
@@ -114,7 +117,9 @@ class Desk:
         yield self
 
     async def send(self, mail: Outgoing) -> Receipt:
-        self.subjects.append(message_from_bytes(mail.message, policy=policy.default)["Subject"])
+        message = message_from_bytes(mail.message, policy=policy.default)
+        self.subjects.append(message["Subject"])
+        self.texts.append(message.get_content())
         return Receipt(outcome=self.outcome, reply="so it is")
 
 
@@ -199,6 +204,21 @@ async def test_a_weekly_sign_of_life_is_sent_once_a_week(store: SqliteStore) -> 
     for minute in (0, 1):
         await tell(store, desk, moment(f"2026-06-22 09:0{minute}"), heartbeat="mon")
     assert desk.subjects == ["arXiv digest: this week"]
+
+
+async def test_the_weekly_mail_tells_of_channels_as_the_status_does(store: SqliteStore) -> None:
+    desk, monday = Desk(), moment("2026-06-22 09:00")
+    lab = make_channel(url="https://example.org/x")
+    fetch(store, monday)
+    rest = Rest(since_at=TUESDAY, cause="410 Gone", target=lab.target)
+    store.enrol([lab.follower], now=TUESDAY, current_since=TUESDAY)
+    store.rest_channel(lab.follower.email, rest)
+    operator = Operator(**{"email": "op@example.org", "heartbeat": "mon"})  # type: ignore[arg-type]
+    await tell(store, desk, TUESDAY, heartbeat="mon")
+    await notify_operator(store, desk, [ADA], LETTERHEAD, operator, channels=[lab], now=monday)
+    (text,) = desk.texts
+    assert text.startswith("needs you: the channel lab rests since 2026-06-16")
+    assert "\nchannels    lab: " in text
 
 
 async def test_the_first_sign_of_life_comes_also_where_nothing_runs_on_its_weekday(
