@@ -263,7 +263,7 @@ def _problems_of_secret(secret: SecretStr | None) -> Iterator[str]:
     from digest.channels.signature import key_of
 
     if secret is None:
-        yield "secret: missing; set secret_file, or secret: the receiver checks the signature with it"
+        yield "secret: missing; `digest channels secret` makes one: set secret_file, or secret"
         return
     try:
         key_of(secret.get_secret_value())

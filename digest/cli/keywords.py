@@ -192,7 +192,7 @@ def _spelt(one: "OtherSpelling") -> str:
 
 def _rates(advice: "Advice") -> list[str]:
     if advice.is_dead:
-        return ["no paper in two weeks; use a more common word, or remove the keyword"]
+        return ["no paper in two weeks; check the spelling, use a more common word, or remove the keyword"]
     if not advice.is_broad:
         return []
     found = "; ".join(f"{one.keyword} keeps {one.papers}" for one in advice.proposals)
