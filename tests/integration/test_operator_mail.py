@@ -213,7 +213,7 @@ async def test_the_weekly_mail_tells_of_channels_as_the_status_does(store: Sqlit
     rest = Rest(since_at=TUESDAY, cause="410 Gone", target=lab.target)
     store.enrol([lab.follower], now=TUESDAY, current_since=TUESDAY)
     store.rest_channel(lab.follower.email, rest)
-    operator = Operator(**{"email": "op@example.org", "heartbeat": "mon"})  # type: ignore[arg-type]
+    operator = Operator(email="op@example.org", heartbeat="mon")  # type: ignore[arg-type]
     await tell(store, desk, TUESDAY, heartbeat="mon")
     await notify_operator(store, desk, [ADA], LETTERHEAD, operator, channels=[lab], now=monday)
     (text,) = desk.texts
