@@ -128,7 +128,9 @@ class AdminArea:
             except Refused as error:
                 self._refusals.note(str(error))
                 return self._sign_in(
-                    "You may not open this page, or your request was not complete.", status=403
+                    "You may not open this page, or your request was not complete. "
+                    "The log of the service says why.",
+                    status=403,
                 )
 
         return handle
