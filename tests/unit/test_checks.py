@@ -141,7 +141,9 @@ def test_the_disk_has_room_for_a_year() -> None:
     [
         (timedelta(seconds=-100), "ok", "within 2 minutes"),
         (timedelta(minutes=5), "warning", "5 minutes ahead"),
-        (timedelta(hours=-2), "failed", "120 minutes behind"),
+        (timedelta(minutes=-119), "failed", "119 minutes behind"),
+        (timedelta(hours=-2), "failed", "2 hours behind"),
+        (timedelta(days=165), "failed", "165 days ahead"),
         (None, "warning", "not checked"),
     ],
 )

@@ -44,11 +44,18 @@ def judge_clock(lead: timedelta | None) -> Finding:
     """`lead`: how far this machine is ahead of the server; `None` if no server sent its time."""
     if lead is None:
         return warning("clock", "not checked: no server sent its time", "compare it with another clock")
-    minutes = f"{abs(lead).total_seconds() / 60:.0f} minutes"
-    said = f"this machine is {minutes} {'ahead' if lead > timedelta(0) else 'behind'}"
+    said = f"this machine is {_length(abs(lead))} {'ahead' if lead > timedelta(0) else 'behind'}"
     remedy = "set the clock and keep it synchronized: timedatectl set-ntp true"
     if abs(lead) > _HARMFUL:
         return failed("clock", said, remedy)
     if abs(lead) > _NOTICEABLE:
         return warning("clock", said, remedy)
     return ok("clock", f"within {_NOTICEABLE.seconds // 60} minutes of arXiv's")
+
+
+def _length(span: timedelta) -> str:
+    """In the largest unit of which there are two or more."""
+    for unit, name in ((timedelta(days=1), "days"), (timedelta(hours=1), "hours")):
+        if span >= 2 * unit:
+            return f"{span / unit:.0f} {name}"
+    return f"{span / timedelta(minutes=1):.0f} minutes"
