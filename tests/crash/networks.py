@@ -88,12 +88,18 @@ def _ip(*words: str) -> None:
 
 @asynccontextmanager
 async def forwarded(address: str, to: int | Path) -> AsyncIterator[int]:
-    """A port at `address` whose connections go on to a port of loopback, or to a socket."""
+    """A port at `address` whose connections go on to a port of loopback, or to a socket.
+
+    At the end it closes those that are still open, as a host leaves them that was cut off.
+    """
+    writers: set[asyncio.StreamWriter] = set()
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
         with suppress(OSError):
             opened = asyncio.open_unix_connection(to) if isinstance(to, Path) else _to_port(to)
             there_reader, there_writer = await opened
+            writers.add(there_writer)
             await asyncio.gather(_pipe(reader, there_writer), _pipe(there_reader, writer))
 
     server = await asyncio.start_server(forward, address, 0)
@@ -101,6 +107,9 @@ async def forwarded(address: str, to: int | Path) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # until the transports have closed their sockets
 
 
 async def _to_port(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
