@@ -75,9 +75,9 @@ class FetchTask:
             is_missing=report.missing_at is not None,
             brought_papers=report.papers_new > 0,
         )
+        await asyncio.to_thread(self._store.note_last_fetch, last)
         self.last = last
         self._pinger.fetched()
-        await asyncio.to_thread(self._store.note_last_fetch, last)
         if report.missing_at:
             _log.warning("arXiv announced nothing cause=%s", not_announced(report.missing_at))
         if not (report.papers_new or report.errors) and (reason := why_quiet(self._clock())):
@@ -95,8 +95,9 @@ class FetchTask:
 
     async def check(self) -> None:
         """Notices what another host fetched, for subscribers whose sending time has passed."""
+        known = self.last
         last = await asyncio.to_thread(self._store.last_fetch)
-        if last != self.last:
+        if last != known and self.last is known:  # else this host has just fetched
             self.last = last
             self.wake.set()
             self._fetched()
