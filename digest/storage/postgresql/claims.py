@@ -12,11 +12,24 @@ _TASK = "mailing/"
 
 _ENDED = "starts_with(task, %(task)s) AND ends_at <= clock_timestamp()"
 
-_ABANDONED = """
-UPDATE mailing SET state = 'unknown', may_have_arrived = true, due_at = %(now)s
-WHERE state = 'sending' AND due_at IS NOT NULL AND claimed_by IS NOT NULL
-    AND NOT EXISTS (SELECT FROM lease WHERE task = %(task)s || split_part(claimed_by, '/', 1))
+HELD_BY = (
+    "(%(holder)s::text IS NULL OR split_part(claimed_by, '/', 1) = split_part(%(holder)s::text, '/', 1))"
+)
+"""Whether the mailing is of the holder that the statement is given, or none is given."""
+
+HELD_BY_LIVING = (
+    "(state = 'sending' AND EXISTS"
+    f" (SELECT FROM lease WHERE task = '{_TASK}' || split_part(claimed_by, '/', 1)))"
+)
+"""Whether a holder with a lease sends the mailing: then its `due_at`, by some host's clock, does not count.
+
+A lease that ended is still one here, until `reclaim_abandoned` deletes it: its holder may extend it before.
 """
+
+_ABANDONED = f"""
+UPDATE mailing SET state = 'unknown', may_have_arrived = true, due_at = %(now)s
+WHERE state = 'sending' AND due_at IS NOT NULL AND claimed_by IS NOT NULL AND NOT {HELD_BY_LIVING}
+"""  # noqa: S608 (written here)
 
 _SHARING = """
 SELECT greatest(
@@ -36,11 +49,6 @@ WHERE ends_at > clock_timestamp() AND (
     )
 )
 """
-
-HELD_BY = (
-    "(%(holder)s::text IS NULL OR split_part(claimed_by, '/', 1) = split_part(%(holder)s::text, '/', 1))"
-)
-"""Whether the mailing is of the holder that the statement is given, or none is given."""
 
 
 class Claims(Part):

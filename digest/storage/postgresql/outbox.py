@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from digest.storage.limits import AUDIT_KEPT, MAILINGS_KEPT, PRUNED_AT_ONCE
-from digest.storage.postgresql.claims import HELD_BY, reclaim_abandoned
+from digest.storage.postgresql.claims import HELD_BY, HELD_BY_LIVING, reclaim_abandoned
 from digest.storage.postgresql.connection import Connection, Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.mailings import MAILING_COLUMNS, read_mailings
@@ -14,18 +14,18 @@ from digest.storage.postgresql.row_mapping import storable, whole_second
 from digest.storage.postgresql.suppressions import note_doubts, suppress_addresses
 from digest.storage.values import DeliveryResult, Mailing, MailingState
 
-_NEXT_DUE = """
+_NEXT_DUE = f"""
 SELECT mailing.number, is_enrolled,
     EXISTS (SELECT 1 FROM suppression WHERE suppression.address = subscriber.address),
     dated_on < paused_until AND paused_until + time '12:00' > %(now)s AT TIME ZONE 'UTC'
 FROM mailing
 JOIN subscriber ON subscriber.number = mailing.subscriber
 LEFT JOIN preference ON preference.subscriber = mailing.subscriber
-WHERE due_at <= %(now)s
+WHERE due_at <= %(now)s AND NOT {HELD_BY_LIVING}
 ORDER BY due_at, mailing.number LIMIT %(limit)s
 FOR UPDATE OF mailing SKIP LOCKED
-"""
-"""The next due mailings, without those that another process claims at this moment."""
+"""  # noqa: S608 (written here)
+"""The next due mailings, without those that another process claims at this moment, or sends."""
 
 _WITHHOLD = """
 UPDATE mailing
@@ -94,7 +94,9 @@ class Outbox(Part):
         """Others may be sending: only what is past its lease is taken."""
         with self._connection.transaction() as db:
             taken = reclaim_abandoned(db, now)
-            taken += db.execute(f"{_RECLAIM} AND due_at <= %(now)s", {"now": whole_second(now)}).rowcount
+            taken += db.execute(
+                f"{_RECLAIM} AND due_at <= %(now)s AND NOT {HELD_BY_LIVING}", {"now": whole_second(now)}
+            ).rowcount
             db.execute(
                 "UPDATE mailing SET due_at = %s WHERE due_at > %s", [whole_second(now), whole_second(latest)]
             )
@@ -211,15 +213,15 @@ class Outbox(Part):
             ).rowcount
 
     def sending(self, *, now: datetime) -> int:
-        asked = "SELECT count(*) FROM mailing WHERE state = 'sending' AND due_at > %s"
-        return int(self._connection.one(asked, [now]))
+        asked = f"state = 'sending' AND due_at IS NOT NULL AND (due_at > %s OR {HELD_BY_LIVING})"
+        return int(self._connection.one(f"SELECT count(*) FROM mailing WHERE {asked}", [now]))  # noqa: S608
 
     def waiting(self) -> int:
         return count_waiting(self._connection)
 
     def next_due_at(self) -> datetime | None:
         due_at: datetime | None = self._connection.one(
-            "SELECT min(due_at) FROM mailing WHERE due_at IS NOT NULL"
+            f"SELECT min(due_at) FROM mailing WHERE due_at IS NOT NULL AND NOT {HELD_BY_LIVING}"  # noqa: S608
         )
         return due_at
 

@@ -20,6 +20,9 @@ _RECLAIM = (
     " WHERE state = 'sending' AND due_at IS NOT NULL"  # NOT NULL: uses the index
 )
 
+_DUE = "due_at <= ?1 AND (state <> 'sending' OR claimed_by IS NULL)"
+"""Whether a mailing is due. What a holder sends is its own until `reclaim`, whatever the clock says."""
+
 
 class Outbox(Part):
     """The part of the store for mailings.
@@ -57,7 +60,7 @@ class Outbox(Part):
             rows = db.execute(
                 f"""
                 SELECT {MAILING_COLUMNS}
-                FROM mailing WHERE due_at <= ? ORDER BY due_at, number LIMIT ?
+                FROM mailing WHERE {_DUE} ORDER BY due_at, number LIMIT ?2
                 """,  # noqa: S608 (written here)
                 [text_of(now), limit],
             ).fetchall()
@@ -80,17 +83,17 @@ class Outbox(Part):
     def _withhold(db: Database, now: datetime, limit: int) -> bool:
         """Ends the next mailings whose subscriber was suppressed or left while they were being sent."""
         withheld = db.execute(
-            """
+            f"""
             UPDATE mailing
             SET may_have_arrived = max(may_have_arrived, state = 'sending'), due_at = NULL,
                 state = CASE WHEN is_enrolled THEN 'suppressed' ELSE 'failed' END
             FROM subscriber
             WHERE mailing.number IN (
-                    SELECT number FROM mailing WHERE due_at <= ? ORDER BY due_at, number LIMIT ?
+                    SELECT number FROM mailing WHERE {_DUE} ORDER BY due_at, number LIMIT ?2
                 )
                 AND subscriber.number = mailing.subscriber
                 AND (NOT is_enrolled OR address IN (SELECT address FROM suppression))
-            """,
+            """,  # noqa: S608 (written here)
             [text_of(now), limit],
         )
         return withheld.rowcount > 0
@@ -103,18 +106,18 @@ class Outbox(Part):
         when that day has begun everywhere on earth.
         """
         put_off = db.execute(
-            """
+            f"""
             UPDATE mailing
             SET may_have_arrived = max(may_have_arrived, state = 'sending'),
                 state = CASE state WHEN 'sending' THEN 'unknown' ELSE state END,
                 due_at = paused_until || 'T12:00:00+00:00'
             FROM preference
             WHERE mailing.number IN (
-                    SELECT number FROM mailing WHERE due_at <= ?1 ORDER BY due_at, number LIMIT ?2
+                    SELECT number FROM mailing WHERE {_DUE} ORDER BY due_at, number LIMIT ?2
                 )
                 AND preference.subscriber = mailing.subscriber
                 AND dated_on < paused_until AND paused_until || 'T12:00:00+00:00' > ?1
-            """,
+            """,  # noqa: S608 (written here)
             [text_of(now), limit],
         )
         return put_off.rowcount > 0
