@@ -5,15 +5,13 @@ Message-ID in the returned mail. A token cannot be guessed: only a person who re
 """
 
 import re
-from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NotBase32
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from digest.mail.delivery_reports import Concern, Report, parse_reports
-from digest.mail.message import wire_address
 from digest.mail.mime import Part, cut, decoded_words, read_fields, read_mail
+from digest.mail.return_addresses import NAME, subscriber_in, unverp
 from digest.model.paper import one_line
 
 LONGEST_BOUNCE = 1_000_000
@@ -21,10 +19,8 @@ LONGEST_BOUNCE = 1_000_000
 
 _LONGEST_REPLY = 300
 _MOST_TOKENS = 20
-_NAME = r"[A-Za-z0-9_.-]{1,64}"  # a token, which may be unknown to the store
-_MESSAGE_ID = re.compile(rf"<({_NAME})@[^\s<>@]{{1,255}}>")
-_MESSAGE_ID_LINE = re.compile(rf"^[> \t]*Message-ID[ \t]*:\s*<({_NAME})@[^\s<>@]{{1,255}}>", re.I | re.M)
-_LEAVE = "leave-"
+_MESSAGE_ID = re.compile(rf"<({NAME})@[^\s<>@]{{1,255}}>")
+_MESSAGE_ID_LINE = re.compile(rf"^[> \t]*Message-ID[ \t]*:\s*<({NAME})@[^\s<>@]{{1,255}}>", re.I | re.M)
 # The header that our own mail server adds comes first; the other side wrote To.
 _ADDRESSED = ("X-Original-To", "Delivered-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
 _RETURNED = (
@@ -79,6 +75,11 @@ class Bounce:
         return self.concern is Concern.DEAD
 
     @property
+    def is_about_mailbox(self) -> bool:
+        """Whether the mailbox is the reason, not a rule, a limit or the sender."""
+        return self.concern is not Concern.OTHER
+
+    @property
     def reply(self) -> str:
         """Status and diagnostic in one line, each only once."""
         return (
@@ -117,40 +118,6 @@ class Unread:
 Returned = Bounce | UnsubscribeRequest | Complaint | Unread
 
 
-def verp(address: str, token: str) -> str:
-    """The envelope sender for one mailing: `bounce@example.org` becomes `bounce+TOKEN@example.org`."""
-    local, _, domain = address.rpartition("@")
-    return f"{local}+{token}@{domain}"
-
-
-def unverp(text: str, address: str) -> str | None:
-    """The token in the first `verp` of `address` in `text`, for example in a To line."""
-    local, _, domain = address.rpartition("@")
-    domains = "|".join(re.escape(one) for one in {domain, wire_address(address).rpartition("@")[2]})
-    pattern = rf"(?<![^\s<,;:\"])(?i:{re.escape(local)})\+({_NAME})@(?i:{domains})(?![\w.-])"
-    found = re.search(pattern, text)
-    return found[1] if found else None
-
-
-def leave_address(address: str, subscriber: str) -> str:
-    """The address at which a mail unsubscribes the subscriber with this token. It is in lower case, because
-    some servers convert it.
-    """
-    raw = urlsafe_b64decode(subscriber)
-    return verp(address, _LEAVE + b32encode(raw).decode().rstrip("=").lower())
-
-
-def _subscriber_in(name: str) -> str:
-    """The token of the subscriber in `leave_address`, or empty."""
-    if not name.lower().startswith(_LEAVE):
-        return ""
-    code = name[len(_LEAVE) :].upper()
-    try:
-        return urlsafe_b64encode(b32decode(code + "=" * (-len(code) % 8))).decode()
-    except (NotBase32, ValueError):
-        return ""
-
-
 def read_returned(message: bytes, *, bounce_address: str | None) -> Returned | None:
     """The content of a mail to the address for returned mail; `None` if it is not about our mails.
 
@@ -158,7 +125,7 @@ def read_returned(message: bytes, *, bounce_address: str | None) -> Returned | N
     """
     mail = read_mail(message[:LONGEST_BOUNCE])
     addressed = _addressed(mail, bounce_address) if bounce_address else None
-    subscriber = _subscriber_in(addressed or "")
+    subscriber = subscriber_in(addressed or "")
     if subscriber:
         addressed = None
     tokens = _tokens(mail, addressed, bounce_address)
@@ -213,7 +180,7 @@ def _subscriber_of_returned(mail: Part, bounce_address: str) -> str:
     for part in mail.walk():
         if part.kind in _RETURNED:
             for value in _headers(part).all("List-Unsubscribe"):
-                if subscriber := _subscriber_in(unverp(value.replace("mailto:", " "), bounce_address) or ""):
+                if subscriber := subscriber_in(unverp(value.replace("mailto:", " "), bounce_address) or ""):
                     return subscriber
     return ""
 

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import TYPE_CHECKING
 from zlib import crc32
 
-from digest.mail.bounces import Bounce
-from digest.mail.delivery_reports import Concern
 from digest.storage.values import Bounced, Returned
+
+if TYPE_CHECKING:
+    from digest.mail.bounces import Bounce
 
 LEASE = timedelta(minutes=10)
 """How long a claimed mailing is reserved. The lease is renewed long before it ends."""
@@ -87,14 +89,14 @@ def pause_after(failures: int) -> timedelta:
     return SERVER_PAUSES[min(failures, len(SERVER_PAUSES)) - 1]
 
 
-def cause_to_suppress(found: Bounce, bounced: Bounced, *, is_their_own: bool) -> str | None:
+def cause_to_suppress(found: "Bounce", bounced: Bounced, *, is_their_own: bool) -> str | None:
     """Returns why the address is suppressed after this bounce, or `None` if it is not.
 
     `is_their_own`: the subscriber's own address failed, not one to which their mailbox forwards.
     A bounce for a reason other than the mailbox never suppresses an address, however often it comes. Neither
     does a server that calls very many addresses dead at once.
     """
-    if found.concern is Concern.OTHER or is_one_of_many(bounced):
+    if not found.is_about_mailbox or is_one_of_many(bounced):
         return None
     if found.is_dead and is_their_own:
         return found.reply

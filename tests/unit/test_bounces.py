@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.bounces import LONGEST_BOUNCE, Bounce, read_returned, unverp, verp
+from digest.mail.bounces import LONGEST_BOUNCE, Bounce, read_returned
+from digest.mail.return_addresses import unverp, verp
 from tests.examples import examples
 from tests.notifications import (
     BOUNCES,

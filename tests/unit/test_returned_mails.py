@@ -12,11 +12,11 @@ from digest.mail.bounces import (
     Returned,
     Unread,
     UnsubscribeRequest,
-    leave_address,
     read_returned,
 )
 from digest.mail.delivery_reports import Concern
 from digest.mail.mime import read_mail
+from digest.mail.return_addresses import leave_address
 from tests.examples import examples
 from tests.notifications import BOUNCES, SUBSCRIBER, TOKEN
 from tests.returned_mails import (

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
-from digest.mail.bounces import leave_address
 from digest.mail.links import NO_LINKS, Links
 from digest.mail.message import Rendered, SenderIdentity, join_message, quoted_printable
 from digest.mail.rendering.arrangement import Arrangement, PaperGroup, arrange
@@ -34,6 +33,7 @@ from digest.mail.rendering.renderer import (
     Renderer,
     Summary,
 )
+from digest.mail.return_addresses import leave_address
 from digest.mail.transport import Outgoing
 from digest.model.digest import Digest, Entry, Group, Length, groups
 from digest.storage.values import Mailing

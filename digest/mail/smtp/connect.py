@@ -30,8 +30,8 @@ class SmtpServer:
 
     After `messages_per_connection` mails a connection is closed and another one is opened. If
     `bounce_address` is set, the envelope sender is that address with the mailing's token
-    (`digest.mail.bounces.verp`). The name in EHLO is `helo`, else the result of `greeting_name` for this
-    machine and `sender`.
+    (`digest.mail.return_addresses.verp`). The name in EHLO is `helo`, else the result of `greeting_name` for
+    this machine and `sender`.
 
     `starttls` and `tls` require a certificate that this machine trusts and that is valid for `host`.
     """

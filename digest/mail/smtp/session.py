@@ -9,8 +9,8 @@ from typing import TypeAlias
 import aiosmtplib
 
 from digest.errors import ServerUnavailable
-from digest.mail.bounces import verp
 from digest.mail.message import wire_address
+from digest.mail.return_addresses import verp
 from digest.mail.smtp.connect import Security, SmtpServer, connect, refused
 from digest.mail.smtp.pipelining import Dialogue, OutOfStep, Unanswered, dialogue
 from digest.mail.smtp.reply import Reply, ReplyClass, Stage

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import aiosmtplib
 
 from digest.errors import ServerUnavailable
-from digest.mail.bounces import verp
 from digest.mail.message import wire_address
+from digest.mail.return_addresses import verp
 from digest.mail.smtp.connect import (
     SmtpServer,
     encrypt,
