@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 
-from digest.config.memory import collect_rarely, keep_what_is_there, share_heap, trim_heap
+from digest.config.memory import keep_what_is_there, share_heap, trim_heap
 from digest.errors import StateError
 from digest.mail.links import Links, links_for
 from digest.mail.transport import Receipt
@@ -82,7 +82,6 @@ def main() -> None:
         logging.getLogger(name).setLevel(level)
     opened: list[Store] = []
     write = _writer(setup, opened)
-    collect_rarely()
     keep_what_is_there()
     place, others = _forked(connections)
     for number, connection in enumerate(connections):
