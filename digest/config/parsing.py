@@ -128,11 +128,9 @@ def address_key(address: str) -> str:
 
     That of a channel is its own key.
     """
-    if is_channel(address):
-        return address
-    if not _PLAIN_ADDRESS.fullmatch(address):
-        return _examine(address)[1]
-    return address if address.islower() else address.lower()
+    if _PLAIN_ADDRESS.fullmatch(address):
+        return address if address.islower() else address.lower()
+    return address if is_channel(address) else _examine(address)[1]
 
 
 def _examine(value: object) -> tuple[str, str]:

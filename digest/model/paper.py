@@ -111,7 +111,8 @@ def month_of(arxiv_id: ArxivId) -> str:
 
 def one_line(text: str) -> str:
     """`text` with each run of blanks, line breaks, control and direction-override characters as one blank."""
-    if text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]:
-        return text  # most texts; a blank is the only printable white space
+    bare = text.strip().replace("\n", " ")
+    if bare.isprintable() and "  " not in bare:
+        return bare  # most texts; a blank is the only printable white space
     joined = " ".join(text.split())
     return joined if joined.isprintable() else _UNPRINTABLE.sub(" ", joined).strip()

@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import fields
+from operator import attrgetter
 from typing import NamedTuple
 
 from digest import __version__
@@ -10,6 +12,8 @@ from digest.keywords.query import Query
 from digest.model.paper import Paper
 from digest.storage.pipeline_stores import FetchStore
 from digest.storage.values import Matched
+
+_values_of = attrgetter(*(field.name for field in fields(Paper)))
 
 
 class Held(NamedTuple):
@@ -39,4 +43,4 @@ def match_papers(store: FetchStore, queries: Sequence[Query], papers: Sequence[P
 
 def _fingerprint(paper: Paper) -> bytes:
     """Includes the version of this program, because another version may match differently."""
-    return hashlib.blake2b(f"{__version__} {paper!r}".encode(), digest_size=16).digest()
+    return hashlib.blake2b(f"{__version__} {_values_of(paper)!r}".encode(), digest_size=16).digest()

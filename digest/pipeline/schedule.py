@@ -77,9 +77,8 @@ def due_today(now: datetime, subscriber: Subscriber, subscriber_status: Subscrib
     """
     zone, weekly = subscriber.send_schedule.timezone, subscriber.send_schedule.weekly
     midnight = _latest_slot(now, time(0), zone, weekly)
-    since = _past(subscriber_status.since_at, now)
-    came_after = since is not None and midnight.astimezone(zone).date() < since.astimezone(zone).date()
-    if weekly is not None and came_after:
+    since = _past(subscriber_status.since_at, now) if weekly is not None else None
+    if since is not None and midnight.astimezone(zone).date() < since.astimezone(zone).date():
         return None
     return now if _may_have_one(midnight, now, subscriber, subscriber_status) else None
 
