@@ -232,7 +232,7 @@ def test_an_import_whose_file_cannot_be_written_changes_nothing(
         raise OSError(28, "No space left on device")
 
     before = directory.load()
-    monkeypatch.setattr("digest.subscribers.file.replace_text", fail)
+    monkeypatch.setattr("digest.subscribers.file_edit.replace_text", fail)
     entries = [
         {"email": "cy@example.org", "keywords": ["milk"]},
         {"email": "dee@example.org", "keywords": ["a"]},
