@@ -61,7 +61,7 @@ ALIVE_SECONDS = 5.0
 _ORPHANED_SECONDS = 2.0
 """How long the current mails may take after the coordinator died. The next run waits longer for the state."""
 
-_GATHERING = 0.02
+_GATHERING = 0.05
 """How many seconds a worker waits for more results of its mails, to send them in one message."""
 
 
