@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import NamedTuple
 
 from digest.model.digest import Entry, Hit
@@ -43,11 +43,13 @@ class SharedEntries:
     def __init__(self) -> None:
         self._parts: dict[Filters, dict[tuple[int, str], _Part]] = {}
         self._kept = 0
+        self._last: tuple[Sequence[_Part], tuple[Entry, ...]] = ((), ())
 
     def of(self, subscriber: Subscriber, groups: Sequence[Sequence[Hit]]) -> tuple[Entry, ...]:
         """Returns the same as `entries_of` for all hits. Each group has those of one query, no backlog.
 
-        Groups are equal if they are one object.
+        Groups are equal if they are one object. Subscribers with the same keywords who come together have
+        one tuple of entries.
         """
         if self._kept > _KEPT:
             self._parts, self._kept = {}, 0
@@ -61,10 +63,14 @@ class SharedEntries:
                 parts.append(part or self._learn(subscriber, keyword, group))
         heard = (key for key in by_key if key not in subscriber.muted)  # of dropped keywords
         parts += [_part(subscriber, None, by_key[key]) for key in heard]
-        merged = _merged(parts)
-        if merged is None:
+        former, merged = self._last
+        if len(parts) == len(former) and all(map(is_, parts, former)):
+            return merged
+        found = _merged(parts)
+        if found is None:
             return entries_of(subscriber, [hit for part in parts for hit in part.hits])
-        return merged
+        self._last = parts, found
+        return found
 
     def _learn(self, subscriber: Subscriber, keyword: Keyword, group: Sequence[Hit]) -> _Part:
         part = _part(subscriber, keyword, group)

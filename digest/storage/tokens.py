@@ -59,7 +59,7 @@ def seal(secret: str, kind: Kind, number: int, about: str) -> str:
     """Returns the token of row `number`. `about` makes it invalid for a later row with this number."""
     code = _hash(secret, kind, f"{number} {about}".encode(), _CODE_BYTES)
     veil = _hash(secret, kind, code, _NUMBER_BYTES)
-    return urlsafe_b64encode(code + _xor(veil, number.to_bytes(_NUMBER_BYTES))).decode()
+    return urlsafe_b64encode(code + (int.from_bytes(veil) ^ number).to_bytes(_NUMBER_BYTES)).decode()
 
 
 def number_in(secret: str, kind: Kind, token: str) -> int | None:
@@ -71,7 +71,7 @@ def number_in(secret: str, kind: Kind, token: str) -> int | None:
         return None
     raw = urlsafe_b64decode(token)
     code, veiled = raw[:_CODE_BYTES], raw[_CODE_BYTES:]
-    number = int.from_bytes(_xor(_hash(secret, kind, code, _NUMBER_BYTES), veiled))
+    number = int.from_bytes(_hash(secret, kind, code, _NUMBER_BYTES)) ^ int.from_bytes(veiled)
     return number if number < _MOST_ROWS else None
 
 
@@ -92,7 +92,3 @@ def subscriber_links(address: str, links: int) -> str:
 
 def _hash(secret: str, kind: Kind, about: bytes, size: int) -> bytes:
     return blake2b(about, digest_size=size, key=secret.encode(), person=kind.encode()).digest()
-
-
-def _xor(one: bytes, other: bytes) -> bytes:
-    return bytes(a ^ b for a, b in zip(one, other, strict=True))

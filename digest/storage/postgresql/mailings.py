@@ -8,41 +8,43 @@ from psycopg.types.json import Jsonb
 
 from digest.config.parsing import address_key
 from digest.model.digest import Digest, Entry, Outlook, Revision
+from digest.storage.entry_json import read_entries
 from digest.storage.postgresql.editions import Editions
 from digest.storage.tokens import Kind, seal, subscriber_links
 from digest.storage.values import Mailing, Pages
 
 MAILING_COLUMNS = (
     "mailing.number, mailing.subscriber, token, attempts, mailing.email, name, planned_at, dated_on,"
-    " is_first, keywords, entries, revisions, names, outlook, length, near,"
+    " is_first, keywords::text, entries::text, revisions, names, outlook, length, near,"
     " (SELECT links FROM subscriber WHERE subscriber.number = mailing.subscriber)"
 )
 
 
 def read_mailings(rows: Sequence[Sequence[Any]], editions: Editions, secret: str) -> tuple[Mailing, ...]:
-    """Builds the mailings from rows of `MAILING_COLUMNS`. All their papers are read at once."""
-    editions.read({edition for row in rows for edition, _ in (*row[10], *row[11])})
-    return tuple([_read(row, editions, secret) for row in rows])
+    """Builds the mailings from rows of `MAILING_COLUMNS`. What they have in common is read once."""
+    shared = read_entries(((row[9], row[10]) for row in rows), editions.read)
+    editions.read({edition for row in rows for edition, _ in row[11]})
+    return tuple([_read(row, *shared[row[9], row[10]], editions, secret) for row in rows])
 
 
-def _read(row: Sequence[Any], editions: Editions, secret: str) -> Mailing:
+def _read(
+    row: Sequence[Any], keywords: tuple[str, ...], entries: tuple[Entry, ...], editions: Editions, secret: str
+) -> Mailing:
     number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *rest = row
-    texts, placed, revised, names, outlook, length, near, links = rest
-    papers = editions.read({edition for edition, _ in (*placed, *revised)})
+    _, _, revised, names, outlook, length, near, links = rest
+    papers = editions.read({edition for edition, _ in revised})
     digest = Digest(
         email=email,
         name=name,
         planned_at=planned_at,
         dated_on=dated_on,
-        keywords=tuple(texts),
-        entries=tuple(
-            [Entry(papers[edition], tuple([texts[place] for place in places])) for edition, places in placed]
-        ),
+        keywords=keywords,
+        entries=entries,
         is_first=is_first,
         revisions=tuple(
             Revision(paper=papers[edition], from_version=version) for edition, version in revised
         ),
-        names=tuple((texts[place], name) for place, name in names or ()),
+        names=tuple((keywords[place], name) for place, name in names or ()),
         length=length,
         outlook=_outlook(outlook),
         near=editions.listed(near) if near else (),

@@ -8,6 +8,7 @@ from digest.config.parsing import address_key
 from digest.model.digest import Digest
 from digest.model.paper import ArxivId
 from digest.storage.channel_stores import due_columns
+from digest.storage.entry_json import EntriesWriter
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.listed_papers import use_listed
@@ -82,7 +83,8 @@ class Serving(Part):
         """Returns the rows of the digests, by subscriber."""
         papers = {paper for one in served if one.digest for paper in _papers(one.digest)}
         numbers = self._editions.numbers_of(papers)
-        return {one.standing.subscriber: _row(one.digest, numbers) for one in served if one.digest}
+        writer = EntriesWriter(lambda paper: numbers[paper.id, paper.version])
+        return {one.standing.subscriber: _row(one.digest, numbers, writer) for one in served if one.digest}
 
 
 def _add(
@@ -115,12 +117,10 @@ def _papers(digest: Digest) -> Iterator[Any]:
     yield from (one.paper for one in digest.revisions)
 
 
-def _row(digest: Digest, numbers: Mapping[tuple[ArxivId, int], int]) -> tuple[Any, ...]:
+def _row(
+    digest: Digest, numbers: Mapping[tuple[ArxivId, int], int], entries_writer: EntriesWriter
+) -> tuple[Any, ...]:
     place = {text: place for place, text in enumerate(digest.keywords)}
-    entries = [
-        [numbers[paper.id, paper.version], [place[text] for text in keywords]]
-        for paper, keywords in digest.entries
-    ]
     revisions = [[numbers[one.paper.id, one.paper.version], one.from_version] for one in digest.revisions]
     names = [[place[text], name] for text, name in digest.names]
     planned_at = whole_second(digest.planned_at)
@@ -135,7 +135,7 @@ def _row(digest: Digest, numbers: Mapping[tuple[ArxivId, int], int]) -> tuple[An
         digest.length,
         outlook_json(digest.outlook),
         json.dumps(digest.keywords, ensure_ascii=False),
-        json.dumps(entries),
+        entries_writer.text_of(digest),
         json.dumps(revisions),
         json.dumps(names, ensure_ascii=False) if names else None,
     )

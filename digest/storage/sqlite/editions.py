@@ -56,6 +56,8 @@ class Editions:
         wanted = set(numbers)
         known = {number: self._papers[number] for number in wanted if number in self._papers}
         missing = sorted(wanted - known.keys())
+        if not missing:
+            return known
         chosen = "edition.number IN (SELECT value FROM json_each(?))"
         found = dict(self.live([json.dumps(missing)], chosen))
         found.update(self._shelved(number for number in missing if number not in found))

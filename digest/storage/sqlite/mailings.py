@@ -8,6 +8,7 @@ from typing import Any
 
 from digest.config.parsing import address_key
 from digest.model.digest import Digest, Entry, Outlook, Revision
+from digest.storage.entry_json import read_entries
 from digest.storage.sqlite.editions import Editions
 from digest.storage.sqlite.row_mapping import moment_of
 from digest.storage.tokens import Kind, seal, subscriber_links
@@ -22,24 +23,35 @@ MAILING_COLUMNS = (
 
 def read_mailing(row: Sequence[Any], editions: Editions, secret: str) -> Mailing:
     """Builds the mailing from a row of `MAILING_COLUMNS`, with the tokens of its pages."""
+    (mailing,) = read_mailings([row], editions, secret)
+    return mailing
+
+
+def read_mailings(rows: Sequence[Sequence[Any]], editions: Editions, secret: str) -> tuple[Mailing, ...]:
+    """Builds mailings as `read_mailing`. What they have in common is read once."""
+    shared = read_entries(((row[9], row[10]) for row in rows), editions.read)
+    return tuple([_read(row, *shared[row[9], row[10]], editions, secret) for row in rows])
+
+
+def _read(
+    row: Sequence[Any], keywords: tuple[str, ...], entries: tuple[Entry, ...], editions: Editions, secret: str
+) -> Mailing:
     number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *rest = row
-    *lists, names, outlook, length, near, links = rest
-    texts, placed, revised = map(json.loads, lists)
-    papers = editions.read({edition for edition, _ in (*placed, *revised)})
+    _, _, revised_text, names, outlook, length, near, links = rest
+    revised = json.loads(revised_text)
+    papers = editions.read({edition for edition, _ in revised})
     digest = Digest(
         email=email,
         name=name,
         planned_at=moment_of(planned_at),
         dated_on=date.fromisoformat(dated_on),
-        keywords=tuple(texts),
-        entries=tuple(
-            [Entry(papers[edition], tuple([texts[place] for place in places])) for edition, places in placed]
-        ),
+        keywords=keywords,
+        entries=entries,
         is_first=bool(is_first),
         revisions=tuple(
             Revision(paper=papers[edition], from_version=version) for edition, version in revised
         ),
-        names=tuple((texts[place], name) for place, name in json.loads(names or "[]")),
+        names=tuple((keywords[place], name) for place, name in json.loads(names or "[]")),
         length=length,
         outlook=_outlook(outlook),
         near=editions.listed(json.loads(near)) if near else (),

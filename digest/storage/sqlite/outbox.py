@@ -9,7 +9,7 @@ from sqlite_utils import Database
 from digest.storage.limits import AUDIT_KEPT, MAILINGS_KEPT, PRUNED_AT_ONCE
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Part
-from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
+from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailings
 from digest.storage.sqlite.restore_detection import note_claimed, note_last_mailing
 from digest.storage.sqlite.row_mapping import moment_of, text_of
 from digest.storage.sqlite.suppressions import note_doubts, suppress_address
@@ -74,7 +74,7 @@ class Outbox(Part):
                 """,
                 ((text_of(until), holder, row[0]) for row in rows),
             )
-            claimed = tuple(read_mailing(row, self._editions, self._connection.secret) for row in rows)
+            claimed = read_mailings(rows, self._editions, self._connection.secret)
         if claimed:
             note_claimed(self._connection)
         return claimed

@@ -1,15 +1,16 @@
 """Closes sending times: by a digest in the outbox, or because there is nothing new."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
 from digest.model.digest import Digest
-from digest.model.paper import ArxivId, Paper
+from digest.model.paper import ArxivId
 from digest.storage.channel_stores import due_columns
+from digest.storage.entry_json import EntriesWriter
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.listed_papers import use_listed
 from digest.storage.sqlite.mailings import outlook_text
@@ -47,6 +48,7 @@ class Serving(Part):
         last = self._connection.one("SELECT coalesce(max(number), 0) FROM mailing")
         near = use_listed(db, {paper for one in composed if one.digest for paper in one.digest.near})
         causes = _causes(db, [one.merges[-1] for one in composed if one.merges])
+        entries_writer = EntriesWriter(self._editions.number_of)
         db.conn.executemany(
             """
             INSERT INTO mailing (number, reply, is_blocked, subscriber, first_hit, last_hit, due_at,
@@ -62,14 +64,14 @@ class Serving(Part):
                     one.standing.hit + 1,
                     one.frontier.hit,
                     *due_columns(one.digest.email, shared_text(one.digest.planned_at)),
-                    *self._row(one.digest, near),
+                    *self._row(one.digest, near, entries_writer),
                 )
                 for number, one in enumerate(composed, start=last + 1)
                 if one.digest is not None
             ],
         )
 
-    def _row(self, digest: Digest, near: Mapping[ArxivId, int]) -> list[Any]:
+    def _row(self, digest: Digest, near: Mapping[ArxivId, int], entries_writer: EntriesWriter) -> list[Any]:
         place = {text: place for place, text in enumerate(digest.keywords)}
         number_of = self._editions.number_of
         revisions = [[number_of(one.paper), one.from_version] for one in digest.revisions]
@@ -86,20 +88,10 @@ class Serving(Part):
             _json(used) if used else None,
             outlook_text(digest.outlook),
             _json(digest.keywords),
-            _entries_text(digest, place, number_of),
+            entries_writer.text_of(digest),
             _json(revisions) if revisions else "[]",
             _json(names) if names else None,
         ]
-
-
-def _entries_text(digest: Digest, place: Mapping[str, int], number_of: Callable[[Paper], int]) -> str:
-    """Returns JSON: for each entry its edition and the places of its keywords. By hand it is faster."""
-    places: dict[tuple[str, ...], str] = {(text,): f"[{at}]" for text, at in place.items()}
-    entries = [
-        f"[{number_of(paper)},{places.get(keywords) or _json([place[text] for text in keywords])}]"
-        for paper, keywords in digest.entries
-    ]
-    return f"[{','.join(entries)}]"
 
 
 def _unserved(db: Database, served: Sequence[Served]) -> list[Served]:

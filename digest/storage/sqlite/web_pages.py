@@ -8,7 +8,7 @@ from digest.model.digest import Digest
 from digest.storage.limits import DIGESTS_LISTED, PAPERS_SHOWN
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Editions, Part
-from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing
+from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailing, read_mailings
 from digest.storage.sqlite.preferences import row_named_by, subscriber_of
 from digest.storage.sqlite.row_mapping import moment_of
 from digest.storage.tokens import Kind, is_seal, number_in, seal
@@ -116,4 +116,4 @@ class WebPages(Part):
             " ORDER BY number DESC LIMIT ?",
             [number, DIGESTS_LISTED],
         )
-        return tuple(read_mailing(row, self._editions, self._connection.secret) for row in rows)
+        return read_mailings(rows, self._editions, self._connection.secret)
