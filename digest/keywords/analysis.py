@@ -35,20 +35,14 @@ _CHARACTER = rf"[^\W{_SINGLE}{_NO_DIGITS}]"
 _LETTER = rf"[^\W\d_{_SINGLE}{_NO_DIGITS}]"
 _RUN = rf"(?:{_CHARACTER}|[{_MARKS}])*"
 _JOINT = rf"(?:(?<={_LETTER})[{_BETWEEN_LETTERS}](?={_LETTER})|(?<=\d)[{_BETWEEN_DIGITS}](?=\d))"
-_WORD = re.compile(rf"[{_SINGLE}]|(?!_+(?!\w)){_CHARACTER}{_RUN}(?:{_JOINT}{_RUN})*")
+_WORD = rf"[{_SINGLE}]|(?!_+(?!\w)){_CHARACTER}{_RUN}(?:{_JOINT}{_RUN})*"
 # A word as a part of a pattern: it must match as a whole.
-_WHOLE_WORD = rf"(?:{_WORD.pattern})(?:(?<=[{_SINGLE}])|(?!{_CHARACTER}|[{_MARKS}]|{_JOINT}))"
+_WHOLE_WORD = rf"(?:{_WORD})(?:(?<=[{_SINGLE}])|(?!{_CHARACTER}|[{_MARKS}]|{_JOINT}))"
 # The same for ASCII text, in half the time.
-_ASCII_WORD = re.compile(
-    r"(?!_+(?!\w))\w++(?:(?:(?<=[a-z])[.':](?=[a-z])|(?<=\d)[.,;'](?=\d))\w++)*", re.ASCII | re.IGNORECASE
-)
+_ASCII_WORD = r"(?!_+(?!\w))\w++(?:(?:(?<=[a-z])[.':](?=[a-z])|(?<=\d)[.,;'](?=\d))\w++)*"
 _GAP = rf"(?:[\W_{_NO_DIGITS}])*?"
 # The text before a character that does not begin a word.
-_INSIDE = re.compile(
-    rf"(?:[\w{_MARKS}]|{_LETTER}[{_BETWEEN_LETTERS}](?={_LETTER})|\d[{_BETWEEN_DIGITS}](?=\d))(?=.\Z)",
-    re.DOTALL,
-)
-_WORD_APART, _ASCII_WORD_APART = (re.compile(f"({one.pattern})", one.flags) for one in (_WORD, _ASCII_WORD))
+_INSIDE = rf"(?:[\w{_MARKS}]|{_LETTER}[{_BETWEEN_LETTERS}](?={_LETTER})|\d[{_BETWEEN_DIGITS}](?=\d))(?=.\Z)"
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _POSSESSIVES = ("'s", "\u2019s", "\uff07s")
 _NAME_MARKS = re.compile(r"[.,;]")
@@ -74,7 +68,13 @@ _TO_PLAIN_LETTERS = str.maketrans(_PLAIN_LETTERS)
 
 def words(text: str) -> list[str]:
     """The words of `text`, in lower case, as the analyzer `standard` gives them."""
-    return [word.lower() for word in (_ASCII_WORD if text.isascii() else _WORD).findall(text)]
+    return [word.lower() for word in _word(text.isascii()).findall(text)]
+
+
+@cache
+def _word(is_ascii: bool) -> re.Pattern[str]:
+    """A word, as a group. It takes milliseconds to compile, which many runs do not need."""
+    return re.compile(f"({_ASCII_WORD})", re.ASCII | re.IGNORECASE) if is_ascii else re.compile(f"({_WORD})")
 
 
 @cache
@@ -85,7 +85,12 @@ def run_of_words(number: int) -> re.Pattern[str]:
 
 def begins_word(text: str, place: int) -> bool:
     """Whether the letter at `place` is the first of a word."""
-    return not _INSIDE.search(text, max(0, place - 2), place + 1)
+    return not _inside().search(text, max(0, place - 2), place + 1)
+
+
+@cache
+def _inside() -> re.Pattern[str]:
+    return re.compile(_INSIDE, re.DOTALL)
 
 
 def without_possessive(word: str) -> str:
@@ -157,7 +162,7 @@ class AnalysedText:
     def __init__(self, text: str) -> None:
         self.text = text
         # The words alternate with the text between them.
-        self._parts = (_ASCII_WORD_APART if text.isascii() else _WORD_APART).split(text)
+        self._parts = _word(text.isascii()).split(text)
         self._bounds: list[int] | None = None
         self._spaced: str | None = None
         self.words = list(map(str.lower, self._parts[1::2]))
