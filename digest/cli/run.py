@@ -125,6 +125,7 @@ async def _cycle(
 
 def _planned(store: "Store", setup: "Setup", now: datetime) -> "Iterator[Digest]":
     """What a dry run would send to subscribers and channels."""
+    store.reclaim_abandoned(now=now)
     yield from (mailing.digest for mailing in store.claim(now=now, until=now, limit=sys.maxsize))
     for channel in setup.channels:
         address, until = channel.follower.email, now + timedelta(days=1)

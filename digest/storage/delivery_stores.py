@@ -53,9 +53,8 @@ class RenderStore(Protocol):
     ) -> tuple[Mailing, ...]:
         """Marks up to `limit` due mailings as being sent, the longest due first, and returns them.
 
-        Nobody gets what a `holder` claimed until it is reclaimed, whatever a clock says. What was claimed
-        without a holder is due again at `until`. Mailings of a subscriber who pauses are put off to the end
-        of the pause.
+        Nobody gets what a living `holder` has claimed, whatever a clock says. Other claims end at `until`.
+        Mailings of a subscriber who pauses are put off to the end of the pause.
         """
         ...
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -12,6 +13,7 @@ from digest.mail.transport import Outcome, Outgoing, Receipt
 from digest.pipeline.deliver import deliver
 from digest.storage.base import Store
 from digest.storage.factory import open_store
+from tests.contract.back_ends import BackEnd
 from tests.fakes import FakeTransport
 from tests.integration.installation import plain
 from tests.postgresql import database_of, take_back_databases
@@ -53,6 +55,27 @@ async def test_a_clock_that_jumps_while_mails_are_sent_repeats_none(store: Store
         report = await deliver(store, transport, plain, lambda: clock[0])
     assert received(transport) == Counter(READERS)
     assert (report.sent, store.waiting()) == (100, 0)
+
+
+def test_no_process_of_a_holder_takes_what_another_one_of_it_sends(store: Store, other: Store) -> None:
+    outbox_of(store, "ada@example.org")
+    store.begin_claims("a", lasting=DAY)
+    assert store.claim(now=NOW, until=NOW + LEASE, limit=1, holder="a/1")
+    late = NOW + DAY
+    for holder in ("a/2", "a/1", "a"):
+        assert other.claim(now=late, until=late + LEASE, limit=1, holder=holder) == ()
+
+
+def test_a_rehearsal_has_what_a_dead_process_left(store: Store, back_end: BackEnd, tmp_path: Path) -> None:
+    outbox_of(store, "ada@example.org")
+    store.begin_claims("a", lasting=timedelta(milliseconds=1))
+    assert store.claim(now=NOW, until=NOW + LEASE, limit=1, holder="a/1")
+    sleep(0.01)
+    with back_end.rehearse(tmp_path, None) as copy:
+        late = NOW + DAY
+        copy.reclaim_abandoned(now=late)
+        assert len(copy.claim(now=late, until=late, limit=9)) == 1
+    assert store.waiting() == 1
 
 
 @pytest.fixture

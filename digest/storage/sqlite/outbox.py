@@ -20,8 +20,14 @@ _RECLAIM = (
     " WHERE state = 'sending' AND due_at IS NOT NULL"  # NOT NULL: uses the index
 )
 
-_DUE = "due_at <= ?1 AND (state <> 'sending' OR claimed_by IS NULL)"
-"""Whether a mailing is due. What a holder sends is its own until `reclaim`, whatever the clock says."""
+_DUE = (
+    "due_at <= ?1"
+    " AND (?3 IS NULL OR state <> 'sending' OR coalesce(substr(claimed_by, 1, length(?3)), '') <> ?3)"
+)
+"""Whether a mailing is due for a holder. It never takes what it sends itself, whatever the clock says.
+
+No other holder can be at work, but one that died may have left mailings.
+"""
 
 
 class Outbox(Part):
@@ -54,15 +60,17 @@ class Outbox(Part):
     def claim(
         self, *, now: datetime, until: datetime, limit: int, holder: str | None = None
     ) -> tuple[Mailing, ...]:
+        own = holder and holder.partition("/")[0]  # all processes of the holder
+        asked = [text_of(now), limit, own]
         with self._connection.transaction() as db:
-            while self._withhold(db, now, limit) or self._put_off(db, now, limit):
+            while self._withhold(db, asked) or self._put_off(db, asked):
                 pass
             rows = db.execute(
                 f"""
                 SELECT {MAILING_COLUMNS}
                 FROM mailing WHERE {_DUE} ORDER BY due_at, number LIMIT ?2
                 """,  # noqa: S608 (written here)
-                [text_of(now), limit],
+                asked,
             ).fetchall()
             # A process whose lease expired may have sent the mail.
             db.conn.executemany(
@@ -80,7 +88,7 @@ class Outbox(Part):
         return claimed
 
     @staticmethod
-    def _withhold(db: Database, now: datetime, limit: int) -> bool:
+    def _withhold(db: Database, asked: Sequence[object]) -> bool:
         """Ends the next mailings whose subscriber was suppressed or left while they were being sent."""
         withheld = db.execute(
             f"""
@@ -94,12 +102,12 @@ class Outbox(Part):
                 AND subscriber.number = mailing.subscriber
                 AND (NOT is_enrolled OR address IN (SELECT address FROM suppression))
             """,  # noqa: S608 (written here)
-            [text_of(now), limit],
+            asked,
         )
         return withheld.rowcount > 0
 
     @staticmethod
-    def _put_off(db: Database, now: datetime, limit: int) -> bool:
+    def _put_off(db: Database, asked: Sequence[object]) -> bool:
         """Puts off the next mailings that are older than the pause of their subscriber.
 
         The first digest after the pause merges them. Otherwise they are due at noon UTC of `paused_until`,
@@ -118,7 +126,7 @@ class Outbox(Part):
                 AND preference.subscriber = mailing.subscriber
                 AND dated_on < paused_until AND paused_until || 'T12:00:00+00:00' > ?1
             """,  # noqa: S608 (written here)
-            [text_of(now), limit],
+            asked,
         )
         return put_off.rowcount > 0
 
