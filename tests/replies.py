@@ -35,6 +35,7 @@ DEAD = replies(
     550 5.1.1 RESOLVER.ADR.ExRecipNotFound; not found
     550 5.4.1 Recipient address rejected: Access denied. AS(202006120) [DB1PEPF0001.eur.example]
     550 5.4.1 [ada@example.org]: Recipient address rejected: Access denied
+    550 5.4.1 Recipient address rejected:|5.4.1 Access denied. See https://mail.example/errors
     554 delivery error: dd This user doesn't have a ymail.example account (ada@ymail.example) [0] - mta7
     554 30 Sorry, your message to ada@aol.example cannot be delivered. This mailbox is disabled (554.30).
     550 sorry, no mailbox here by that name (#5.1.1)

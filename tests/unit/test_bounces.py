@@ -93,6 +93,18 @@ def test_an_address_is_dead_where_the_reply_would_say_so_in_smtp(
     assert the(postfix(fields=about(status, diagnostic))).is_dead is is_dead
 
 
+@pytest.mark.parametrize(
+    "folded",
+    [
+        "smtp; 550 5.4.1 [reader@home.example]: Recipient\n    address rejected: Access denied [DB1]",
+        "smtp; 550 5.2.1 The account that you tried to reach\n\tis\n\tdisabled",
+        "smtp; 550 5.0.0 user\n    unknown",
+    ],
+)
+def test_a_dead_address_is_told_however_the_lines_of_the_reply_are_folded(folded: str) -> None:
+    assert the(postfix(fields=about(folded[10:15], folded))).is_dead
+
+
 @pytest.mark.parametrize("action", ["delayed", "relayed", "delivered", "expanded", "Delayed"])
 def test_only_a_failure_can_be_about_a_dead_address(action: str) -> None:
     found = the(postfix(fields=about("5.1.1", "smtp; 550 5.1.1 no", action=action)))

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from digest.mail.smtp.reply import Reply, Stage, Verdict
-from digest.mail.smtp.reply_text import ReplySubject, quota_wait, subject_of
+from digest.mail.smtp.reply_text import ReplySubject, plain_words, quota_wait, subject_of
 from digest.mail.smtp.reply_verdicts import (
     ACCEPTED,
     DEAD,
@@ -73,7 +73,7 @@ def _address_verdict(reply: Reply) -> Verdict | None:
     statuses = {reply.status, origin.status} - {""}
     if any(re.fullmatch(_NOT_THE_MAILBOX, status) for status in statuses):
         return None
-    return _of_address(origin.status or reply.status, subjects, origin.text.lower())
+    return _of_address(origin.status or reply.status, subjects, plain_words(origin.text))
 
 
 def _of_address(status: str, subjects: set[ReplySubject], words: str) -> Verdict | None:

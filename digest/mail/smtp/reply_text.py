@@ -57,7 +57,7 @@ class ReplySubject(Enum):
 
 def subject_of(text: str) -> ReplySubject:
     """The subject of a refusal, with or without its codes. Knows words of several languages."""
-    plain = _plain(text)
+    plain = plain_words(text)
     for subject in _PATTERNS:
         if _pattern(subject).search(plain):
             return subject
@@ -69,7 +69,7 @@ def quota_wait(text: str) -> timedelta:
 
     Servers do not say when a quota is free again; one mail after this time is the test.
     """
-    plain = _plain(text)
+    plain = plain_words(text)
     if re.search(r"\bda(?:y|ily)\b|24 ?h|per day|submissionquota|5\.4\.5", plain):
         return _DAILY
     if re.search(r"minute|second|rate|throttl", plain) and not re.search(r"hour", plain):
@@ -81,7 +81,7 @@ _NOT_PROSE = re.compile(r"[a-z]+://\S+|\bwww\.\S+|<[^<>\s]*>|\S*[^\s(:]@\S+")
 _LINE_STATUS = re.compile(r"\n[245]\.\d{1,3}\.\d{1,3}\b")
 
 
-def _plain(text: str) -> str:
+def plain_words(text: str) -> str:
     """Without addresses and links, which may contain any word; in lower case and on one line."""
     text = text[:_LONGEST]
     if re.search("[\udc80-\udcff]", text):
