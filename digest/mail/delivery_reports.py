@@ -82,11 +82,16 @@ class Report:
 
     @property
     def own_status(self) -> str:
-        """The status in the words, else the status field, unless it only says "failed"."""
+        """The status in the words, else the status field, unless it only says "failed".
+
+        If the words begin with a code and have no status, as in `553 listed`, the relay derived the field
+        from the code: sendmail makes 5.1.1 of 550 and 5.1.3 of 553, whatever the words are.
+        """
         said = _STATUS.search(self.words)
         if said:
             return said[1]
-        return "" if self.status.endswith(".0.0") else self.status
+        is_derived = self.status.endswith(".0.0") or _REPLY.match(self.words)
+        return "" if is_derived else self.status
 
     def _reply(self) -> Reply:
         code = _REPLY.match(self.words)

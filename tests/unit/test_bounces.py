@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.mail.bounces import LONGEST_BOUNCE, Bounce, read_returned
+from digest.mail.delivery_reports import Concern
 from digest.mail.return_addresses import unverp, verp
 from tests.examples import examples
 from tests.notifications import (
@@ -103,6 +104,26 @@ def test_an_address_is_dead_where_the_reply_would_say_so_in_smtp(
 )
 def test_a_dead_address_is_told_however_the_lines_of_the_reply_are_folded(folded: str) -> None:
     assert the(postfix(fields=about(folded[10:15], folded))).is_dead
+
+
+@pytest.mark.parametrize(
+    ("status", "diagnostic", "concern"),
+    [
+        ("5.1.1", "SMTP; 550 User unknown", Concern.DEAD),
+        ("5.1.1", "SMTP; 550 5.1.1 nobody", Concern.DEAD),
+        ("5.1.1", "X-Unix; nobody", Concern.DEAD),
+        ("5.1.1", "SMTP; 550 Requested action not taken: mailbox unavailable", Concern.DOUBTFUL),
+        ("5.1.1", "SMTP; 550 http://lists.example/query?address=192.0.2.1", Concern.OTHER),
+        ("5.1.3", "SMTP; 553 http://lists.example/query?address=192.0.2.1", Concern.OTHER),
+        ("5.1.6", "SMTP; 551 not today", Concern.OTHER),
+        ("5.2.2", "SMTP; 552 message too large", Concern.OTHER),
+        ("5.2.2", "SMTP; 552 mailbox full", Concern.FULL),
+    ],
+)
+def test_a_status_that_a_relay_made_of_a_bare_code_says_nothing(
+    status: str, diagnostic: str, concern: Concern
+) -> None:
+    assert the(postfix(fields=about(status, diagnostic))).concern is concern
 
 
 @pytest.mark.parametrize("action", ["delayed", "relayed", "delivered", "expanded", "Delayed"])
