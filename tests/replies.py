@@ -81,6 +81,10 @@ DEAD = replies(
     550 ユーザーが存在しません
     550 존재하지 않는 사용자: 사용자를 찾을 수 없습니다
     550 no such person at this address
+    550 Ihr Empfänger ist unbekannt
+    550 您的收件人不存在
+    550 unknown user name
+    550 invalid username
     550 5.1.1 mailbox <policy@spam.example> does not exist
     """
 )
@@ -177,6 +181,38 @@ OTHERS = replies(
     550 Your account is disabled
     550 5.7.705 Access denied, tenant has exceeded threshold
     550 5.7.1 Recipient not authorized, your IP has been found on a block list
+    550 Your address does not exist
+    550 5.7.1 This list is only for members: your address is unknown
+    550 Your mail server's address does not exist in DNS
+    550 IP-Adresse unbekannt
+    554 Ihre IP-Adresse ist ungültig
+    550 Ihr Konto existiert nicht
+    550 Votre adresse IP est invalide
+    550 Votre compte n'existe plus
+    550 Adresse de l'hôte inconnue
+    550 La dirección IP no existe en el DNS inverso
+    550 Su cuenta no existe
+    550 Indirizzo IP non valido
+    550 Il tuo account non esiste
+    550 Endereço IP inválido
+    550 IP-адрес не найден
+    550 Обратная запись для вашего адреса не найдена
+    550 Ваш аккаунт не найден
+    550 adres IP nie istnieje w DNS
+    550 Twoje konto nie istnieje
+    550 Uw adres is onbekend
+    550 您的IP地址无效
+    550 您的帐户不存在
+    550 IPアドレスが不明です
+    550 IP 주소를 찾을 수 없습니다
+    550 invalid return address
+    550 Reply-To address does not exist
+    554 5.7.1 Message rejected: invalid file name
+    554 Message has an invalid display name
+    550 illegal header name
+    550 5.7.1 Missing or unknown user agent
+    550 SASL user unknown
+    554 5.5.1 Error: no valid recipients
     """
 )
 """None says that the mailbox is gone, whatever its number and whatever words stand beside."""

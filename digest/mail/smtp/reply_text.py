@@ -131,6 +131,14 @@ _BOX_CJK = """
     用户名?|用戶名?|收件人|收信人|邮箱|郵箱|信箱|帐号|账号|帳號|帐户|账户|帳戶|地址|使用者
     ユーザー?|宛先|受信者|メールボックス|アドレス|アカウント|사용자|수신자|받는 사람|메일함|편지함|계정|주소
 """
+_NOT_THEIRS = "(?!empf|adressat|destinat|получ|абонент|odbiorc|收|宛|受|수신|받는)"
+_YOURS = rf"""
+    \byour (?:e-?mail )?(?:account|mail ?box|address)(?! book)
+    \b(?:ihr|dein)\w* {_NOT_THEIRS}(?:{_BOX_DE})|\bvotre {_NOT_THEIRS}(?:{_BOX_FR})
+    \b(?:su|tu|(?:tu|su|vostr)[oa]|seu|sua) {_NOT_THEIRS}(?:{_any(_BOX_ROMANCE)})
+    \b(?:ваш\w*|two\w+|tw(?:ó|o)j\w*|pa(?:ń|n)stwa) {_NOT_THEIRS}(?:{_any(_BOX_SLAVIC)})
+    \buw (?:e-?mail|account|adres|postbus)|[您你]的?{_NOT_THEIRS}(?:{_any(_BOX_CJK)})
+"""
 _MAILS = r"(?:messages?|e-?mails?|mails?|recipients|relays)"
 _PERIOD = (
     r"(?:per|an?|each|every|in the last|within|for|for the|to be sent (?:per|each|every|in an?)) "
@@ -176,12 +184,13 @@ _PATTERNS: dict[ReplySubject, str] = {
         _word(r"senders?'?s?", "originator", r"mail ?from", r"envelope[- ]from", r"return[- ]path"),
         r"""
         \bfrom (?:address|domain|header|field)|\bfrom:
-        your (?:e-?mail )?(?:account|mailbox)|this account may not
+        this account may not|pour l'envoi|(?:return|bounce|reply(?:[- ]to)?|errors-to) address
         (?:account|address|mailbox) (?:that |which )?you (?:use|used|are using) to send
         sending (?:account|address|mailbox|user)
         absender\w*|exp(?:é|e)diteur|(?:é|e)metteur|remitente|mittente|remetente|отправител|nadawc|afzender
         发件人|發件人|发信人|發信人|寄件人|寄件者|発信者|送信者|差出人|발신자|보낸 ?사람
         """,
+        _YOURS,
     ),
     ReplySubject.MAILBOX_FULL: _any(
         r"""
@@ -205,18 +214,17 @@ _PATTERNS: dict[ReplySubject, str] = {
         _word("spf", "dkim", "dmarc", "arc", "rdns", "ptr", "dnsbl", "rbl", "reputation", r"spam\w*"),
         _word(r"(?:block|black|deny|reject)[ -]?list\w*", r"anti-?spam\w*", "unsolicited", "bulk", "junk"),
         _word(r"abus\w*", "blocked", "banned", r"phish\w*", r"virus\w*", "malware", "poor", "sorbs"),
-        _word("client host", r"ip[- ]address", r"your (?:ip|host|server|network|domain)"),
+        _word("client host", r"host ?names?", r"your (?:\w+ )?(?:host|server|network|domain)"),
         r"""
+        (?<![a-z0-9.])ip(?!-?[a-z]?\d|\.\w|[a-z])|[ld]'h(?:ô|o)te\b
         reverse (?:dns|lookup)|(?<!not )\blisted (?:in|by|at|on)|\bip \[|\bbl:|connecting (?:ip|host)
         blockiert|gesperrt|bloqu(?:é|e|ead)|bloccat|заблокирован|спам
         垃圾|黑名单|黑名單|封禁|被拦截|迷惑メール|스팸
         """,
     ),
     ReplySubject.AUTHENTICATION: _any(
-        _word(
-            r"(?:un)?auth(?:enticat\w*|oriz\w*|oris\w*)?", "log ?in", "logged in", "credentials", "password"
-        ),
-        _word("starttls", "tls", r"encrypt\w*"),
+        _word(r"(?:un)?auth(?:enticat\w*|oriz\w*|oris\w*)?", "log ?in", "logged in", "credentials"),
+        _word("password", "sasl", "starttls", "tls", r"encrypt\w*"),
         r"authenti(?:fi|ci|sier)\w*|anmeldung|аутентиф|авториз|认证|認證|登录|登錄|登入|認証|인증",
     ),
     ReplySubject.RATE: _any(
@@ -236,7 +244,7 @@ _PATTERNS: dict[ReplySubject, str] = {
     ReplySubject.SYSTEM: _any(
         _word(r"loop\w*", "too many hops", r"temporar\w*", r"timed? ?out", "maintenance", r"misconfig\w*"),
         r"""
-        internal (?:server )?error|error in processing
+        internal (?:server )?error|no valid recipients|error in processing
         (?:local|system|server|database|ldap|dns|lookup|backend) (?:error|failure|failed|problem)
         (?:could not|cannot|can't|unable to|failed to) (?:be )?(?:verif|check|look|connect|contact)\w*
         verif\w+[^.;]{0,20}fail|verify (?:error|failed)|(?:server|service) (?:is )?(?:busy|unavailable)
@@ -247,6 +255,8 @@ _PATTERNS: dict[ReplySubject, str] = {
         _word(
             r"polic\w*", "security", r"prohibit\w*", r"restrict\w*", r"permission\w*", "forbidden", "refused"
         ),
+        _word("headers?", "attachments?", "file ?names?", r"user[- ]agents?", r"message[- ]id", "members"),
+        _word("subscribed", "not a member", r"display[- ]name"),
         _word(r"content\w*", r"filter\w*", r"violat\w*", r"administrative\w* (?:prohib|deni|block)\w*"),
         r"""
         (?<!name )not (?:allowed|permitted)|(?:transaction|delivery) failed|disallow
@@ -299,7 +309,7 @@ _PATTERNS: dict[ReplySubject, str] = {
         r"|non-?exist\w*|unrecogni[sz]ed"
         r"|undeliverable|unrout(?:e)?able|no matching|no valid|bad destination|illegal) (?:[\w-]+,? ){0,3}?"
         r"(?<!in )(?:users?|recipients?|receiver|mail ?box(?:es)?|account|addressee|alias|person|customer"
-        r"|local[- ]?part|inbox|address(?:es)?|name)(?!\w)(?<!invalid address)",
+        r"|local[- ]?part|inbox|address(?:es)?|username)(?!\w)(?<!invalid address)",
         r"""
         (?:no (?:mail ?box|user|account|recipient|person|one)|nobody) (?:here )?(?:by|with|called|named)\b
         no (?:such )?(?:user|mail ?box|account|person|recipient)(?: here)?(?: \W| at |[.!,"]|$)
@@ -375,7 +385,8 @@ _PATTERNS: dict[ReplySubject, str] = {
     ),
     ReplySubject.MAILBOX_DOUBTFUL: _any(
         r"""
-        (?:mail ?box|user|recipient|account|address)[^.;]{0,20}(?:unavailable|not available|suspended|locked)
+        (?:mail ?box|user|recipient|account|address)[^.;]{0,20}(?:unavailable|not available)
+        (?:mail ?box|user|recipient|account|address)[^.;]{0,20}(?:suspended|locked)
         (?:recipient|address|addressee|user|mail ?box)[^.;]{0,20} (?:rejected|not accepted)
         (?:invalid|bad) address|suspended (?:\w+ )?(?:account|user|mail ?box)
         postfach nicht verf(?:ü|ue)gbar|bo(?:î|i)te[^.;]{0,20} (?:indisponible|non disponible)
