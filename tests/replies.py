@@ -24,7 +24,6 @@ DEAD = replies(
     550 5.1.1 <ada@example.org>... User unknown
     550 No such user here
     550 No such user here"
-    550 Unrouteable address
     550 Unknown user
     550 unknown local part ada in <ada@example.org>
     550-5.1.1 no|5.1.1 such user
@@ -99,6 +98,9 @@ DOUBTFUL = replies(
     550 Requested action not taken: mailbox unavailable
     550 5.5.0 Requested action not taken: mailbox unavailable
     550 Mailbox unavailable
+    550 Mailbox is frozen
+    550 Unrouteable address
+    550-Unrouteable address|Not delivered
     550 #5.1.0 Address rejected.
     550 <ada@example.org>: Recipient address rejected
     550 5.7.1 This account is disabled

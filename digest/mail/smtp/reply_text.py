@@ -307,7 +307,7 @@ _PATTERNS: dict[ReplySubject, str] = {
         """,
         r"(?:no such|unknown|invalid|not a valid|not an? (?:known|existing|active)"
         r"|non-?exist\w*|unrecogni[sz]ed"
-        r"|undeliverable|unrout(?:e)?able|no matching|no valid|bad destination|illegal) (?:[\w-]+,? ){0,3}?"
+        r"|undeliverable|no matching|no valid|bad destination|illegal) (?:[\w-]+,? ){0,3}?"
         r"(?<!in )(?:users?|recipients?|receiver|mail ?box(?:es)?|account|addressee|alias|person|customer"
         r"|local[- ]?part|inbox|address(?:es)?|username)(?!\w)(?<!invalid address)",
         r"""
@@ -386,9 +386,9 @@ _PATTERNS: dict[ReplySubject, str] = {
     ReplySubject.MAILBOX_DOUBTFUL: _any(
         r"""
         (?:mail ?box|user|recipient|account|address)[^.;]{0,20}(?:unavailable|not available)
-        (?:mail ?box|user|recipient|account|address)[^.;]{0,20}(?:suspended|locked)
+        (?:mail ?box|user|recipient|account|address)[^.;]{0,20}(?:suspended|locked|frozen)
         (?:recipient|address|addressee|user|mail ?box)[^.;]{0,20} (?:rejected|not accepted)
-        (?:invalid|bad) address|suspended (?:\w+ )?(?:account|user|mail ?box)
+        (?:invalid|bad|unroute?able) address|suspended (?:\w+ )?(?:account|user|mail ?box)
         postfach nicht verf(?:ü|ue)gbar|bo(?:î|i)te[^.;]{0,20} (?:indisponible|non disponible)
         """
     ),
