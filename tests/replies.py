@@ -56,6 +56,8 @@ DEAD = replies(
     550 5.1.1 <ada@example.org>: undeliverable address: host mx.example.org said: 550 5.1.1 No such mailbox
     550 5.1.3 <ada@example..org>: bad address syntax
     551 5.1.6 ada has moved
+    550 5.1.351 Remote server returned unknown recipient or mailbox unavailable -> 550 User unknown
+    550 5.0.350 Remote server returned an error -> 550 5.1.1 nobody
     556 5.1.10 Recipient address has null MX
     553 5.1.3 mailbox name not allowed
     550 5.1.1 unknown or illegal alias: ada@example.org
@@ -104,6 +106,7 @@ DOUBTFUL = replies(
     550 #5.1.0 Address rejected.
     550 <ada@example.org>: Recipient address rejected
     550 5.7.1 This account is disabled
+    550 5.1.1 <ada@example.org>: undeliverable address: host mx.example.org said: 550 mailbox unavailable
     """
 )
 """Each may mean a missing mailbox or something else."""
@@ -162,6 +165,10 @@ OTHERS = replies(
     550 5.1.0 <ada@example.org> mx.example.org said: 550 5.2.2 user's quota exceeded
     550 5.0.0 remote server mx.example.org responded: 554 5.7.1 Message blocked
     550 5.1.1 <ada@example.org>: undeliverable address: host mx.example.org said: 450 4.2.0 greylisted
+    550 5.1.1 <ada@example.org>: undeliverable address: host mx.example.org[192.0.2.9] said: 550 not today
+    550 5.1.351 Remote server returned unknown recipient or mailbox unavailable -> 550 not today
+    550 5.1.351 Remote server returned unknown recipient or mailbox unavailable -> 450 4.2.0 later
+    550 5.1.1 Recipient verification failed: response: 554 not today
     554 5.7.1 <ada@example.org>: Recipient address rejected: Access denied
     550 5.7.1 Message content rejected: unknown user agent
     550 Administrative prohibition

@@ -12,7 +12,9 @@ _STATUS = r"[245]\.\d{1,3}\.\d{1,3}"
 _ENHANCED = re.compile(rf"#?(?P<status>{_STATUS})(?!\S)")
 _BEHIND = re.compile(rf"\(#(?P<status>{_STATUS})\b")  # as qmail writes it
 _QUOTED = re.compile(
-    rf"(?:said:?|respon\w+:?|[(:;]) *(?P<code>[45]\d\d)[ -](?P<text>#?{_STATUS}\b.*|(?=\D).*)", re.DOTALL
+    rf"(?:(?P<quotes>said:|respon\w+:|->)|said|respon\w+|[(:;]) *(?P<code>[45]\d\d)[ -]"
+    rf"(?P<text>#?{_STATUS}\b.*|(?=\D).*)",
+    re.DOTALL,
 )
 
 
@@ -63,6 +65,14 @@ class Reply:
         """The reply of another server that this one quotes, or itself: that server knows the reason best."""
         found = _QUOTED.search(self.text)
         return Reply(code=int(found["code"]), text=found["text"]) if found else self
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether it quotes another server with its name for the reason, such as "undeliverable address", in
+        front. That name is the same for every reason.
+        """
+        found = _QUOTED.search(self.text)
+        return found is not None and found["quotes"] is not None
 
     def __str__(self) -> str:
         words = one_line(self.text)

@@ -73,11 +73,14 @@ def _address_verdict(reply: Reply) -> Verdict | None:
     statuses = {reply.status, origin.status} - {""}
     if any(re.fullmatch(_NOT_THE_MAILBOX, status) for status in statuses):
         return None
-    return _of_address(origin.status or reply.status, subjects, plain_words(origin.text))
+    if reply.is_relayed:
+        return _of_address(origin.status, {subject_of(origin.text)}, origin.text)
+    return _of_address(origin.status or reply.status, subjects, origin.text)
 
 
-def _of_address(status: str, subjects: set[ReplySubject], words: str) -> Verdict | None:
+def _of_address(status: str, subjects: set[ReplySubject], text: str) -> Verdict | None:
     """The verdict if all words are about the address."""
+    words = plain_words(text)
     if ReplySubject.DOMAIN in subjects and status != "5.1.10":
         return DOUBTFUL
     is_gone = ReplySubject.MAILBOX_GONE in subjects or status in _DEAD_STATUSES
