@@ -76,6 +76,11 @@ TABLE = {
     ),
     "421 in mid-session": Row(answers={"MAIL": ["250 ok", "421 4.7.0 enough"]}, ada="sent"),
     "421 at every mail": Row(answers={"MAIL": "421 4.7.0 busy"}, ada=DOWN, bo=DOWN, tells="421 4.7.0 busy"),
+    "421 at one recipient": Row(
+        answers={f"RCPT {ADA}": "421 4.7.0 later"}, ada="deferred", tells="421 4.7.0 later"
+    ),
+    "421 at DATA": Row(answers={"DATA": ["421 4.7.0 later"]}, ada="deferred", tells="421 4.7.0 later"),
+    "421 at the dot": Row(answers={"DOT": ["421 4.7.0 later"]}, ada="deferred", tells="421 4.7.0 later"),
     "450 at RCPT": Row(answers={"RCPT": ["450 4.2.1 busy"]}, ada="deferred", tells="450 4.2.1"),
     "451 at RCPT": Row(answers={"RCPT": ["451 4.3.0 error"]}, ada="deferred", tells="451 4.3.0"),
     "452 at RCPT": Row(answers={"RCPT": ["452 4.2.2 full"]}, ada="deferred", tells="452 4.2.2"),

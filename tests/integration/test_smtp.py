@@ -300,9 +300,6 @@ async def test_a_connection_that_cannot_be_reset_is_replaced() -> None:
         ),
         ({"MAIL": "452 4.3.1 disk full"}, "accepts no mail for now (452", "tries again later"),
         ({"MAIL": "421 4.7.0 too much mail"}, "accepts no mail for now (421", "tries again later"),
-        ({"RCPT": "421 4.7.0 too much mail"}, "accepts no mail for now (421", "tries again later"),
-        ({"DATA": "421 4.7.0 too much mail"}, "accepts no mail for now (421", "tries again later"),
-        ({"DOT": "421 4.7.0 too much mail"}, "accepts no mail for now (421", "tries again later"),
         ({"MAIL": Do.DROP}, "closed the connection at MAIL", "tries again later"),
         ({"MAIL": Do.HANG}, "no answer to MAIL", "tries again later"),
         ({"RCPT": "what?"}, "does not speak SMTP", "check smtp.host"),
@@ -318,6 +315,24 @@ async def test_what_concerns_every_mail_blames_no_recipient(
     assert reason in caught.value.reason
     assert remedy in caught.value.remedy
     assert server.accepted == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer"),
+    [
+        *((verb, "421 4.7.0 too much mail") for verb in ("RCPT", "DATA", "DOT")),
+        *((verb, Do.DROP) for verb in ("RCPT", "DATA")),
+    ],
+)
+async def test_a_server_that_goes_away_at_three_mails_in_a_row_is_at_fault(verb: str, answer: Answer) -> None:
+    usual = {"RCPT": "250 ok", "DATA": "354 go", "DOT": "250 ok"}[verb]
+    server = MailServer(answers={verb: [answer, answer, usual, *[answer] * 4]})
+    async with session_with(server) as session:
+        outcomes = [(await session.send(outgoing())).outcome for _ in range(5)]
+        with pytest.raises(ServerUnavailable, match=r"accepts no mail for now|closed the connection"):
+            await session.send(outgoing())
+    deferred = Outcome.DEFERRED
+    assert outcomes == [deferred, deferred, Outcome.SENT, deferred, deferred]
 
 
 @pytest.mark.parametrize("verb", ["RCPT", "DATA"])

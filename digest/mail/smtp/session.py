@@ -20,6 +20,7 @@ from digest.mail.transport import Outcome, Outgoing, Receipt
 __all__ = ["Security", "SmtpServer", "SmtpTransport"]
 
 _GOODBYE_SECONDS = 3.0
+_MOST_LOSSES = 3
 _PATIENCE_AFTER_DOT = 10  # a server may take ten times as long to accept a mail: RFC 5321, section 4.5.3.2.6
 _LOST_AFTER_DOT = (
     "the connection was lost after the whole mail was sent, so the server may have it;"
@@ -55,11 +56,10 @@ class SmtpTransport:
 class _ConnectionLost(Exception):
     """Private to this module: the connection ended, and the server cannot have accepted the mail."""
 
-    def __init__(self, stage: Stage, cause: str, *, is_farewell: bool = False) -> None:
+    def __init__(self, stage: Stage, cause: str) -> None:
         super().__init__(cause)
         self.stage = stage
         self.cause = cause
-        self.is_farewell = is_farewell  # the server said 421
 
 
 class SmtpSession:
@@ -73,14 +73,16 @@ class SmtpSession:
         self._client = client
         self._served = 0
         self._takes_several = True
+        self._losses = 0
         self._patience = server.timeout.total_seconds()
 
     async def send(self, mail: Outgoing) -> Receipt:
         """Hands over one mail; `mail.message` has CRLF line ends.
 
-        If a connection is lost before the final dot, it is opened again once, provided that it had sent
-        other mails. If it had not, the mail is deferred, because it may be the cause. If a server answers the
-        first of several commands and then stays silent, commands are sent one by one from then on.
+        If a connection is lost before the final dot, or ended by a 421, it is opened again once, provided
+        that it had sent other mails. If it had not, the mail is deferred, because it may be the cause; at the
+        third such mail in a row the server is. If a server answers the first of several commands and then
+        stays silent, commands are sent one by one from then on.
         Raises `ServerUnavailable` for an error that applies to every mail.
         """
         bounce_address = self._server.bounce_address
@@ -110,9 +112,10 @@ class SmtpSession:
                     return self._blame(loss)
 
     def _blame(self, loss: _ConnectionLost) -> Receipt:
-        """Before RCPT, and after a 421, the server is at fault; later, this mail may be the cause."""
+        """Before RCPT, and after several mails in a row, the server is at fault; else this mail may be."""
+        self._losses += 1
         remedy = "digest tries again later; if this continues, check the log of the mail server"
-        if loss.is_farewell or loss.stage is Stage.SENDER:
+        if loss.stage is Stage.SENDER or self._losses == _MOST_LOSSES:
             raise ServerUnavailable(str(self._server), loss.cause, remedy) from loss
         return Receipt(outcome=Outcome.DEFERRED, reply=f"{loss.cause}; {remedy}")
 
@@ -138,6 +141,7 @@ class SmtpSession:
                     if reply is None:
                         return Receipt(outcome=Outcome.UNKNOWN, reply=_LOST_AFTER_DOT)
                     if 200 <= reply.code < 300:
+                        self._losses = 0
                         return Receipt(outcome=Outcome.SENT, reply=str(reply))
                     refusal = Stage.CONTENT, reply
         except OutOfStep as error:
@@ -215,7 +219,7 @@ class SmtpSession:
     async def _refusal(self, stage: Stage, reply: Reply) -> Receipt:
         verdict = judge(stage, reply)
         if reply.code == 421:
-            raise _ConnectionLost(stage, f"{verdict.cause} ({reply})", is_farewell=True)
+            raise _ConnectionLost(stage, f"{verdict.cause} ({reply})")
         if verdict.reply_class is ReplyClass.SERVER:
             raise refused(self._server, stage, reply)
         await self._reset()
@@ -229,6 +233,7 @@ class SmtpSession:
 
     async def _reset(self) -> None:
         """Makes the connection ready for the next mail, or closes it; then the next mail opens another."""
+        self._losses = 0
         try:
             await self._client.rset()
         except aiosmtplib.SMTPException:
