@@ -128,16 +128,18 @@ class Daemon(LongTasks):
     # Files, preferences, signals and the watchdog.
 
     async def _watch(self) -> None:
-        """Rereads settings and subscribers on SIGHUP and after an edit. Also applies new preferences."""
-        seen = self._current.setup.fingerprint
+        """Rereads settings and subscribers on SIGHUP and after an edit. Also applies new preferences.
+
+        If they could not be taken up for a reason that passes, for example a full disk, it tries again.
+        """
+        seen: Fingerprint | None = self._current.setup.fingerprint
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._reload.wait(), long_tasks.LOOK_UP.total_seconds())
             found = await self._guarded("reading versions", self._fingerprint) or seen
             if self._reload.is_set() or found != seen:
                 self._reload.clear()
-                seen = found
-                await self._guarded("reload", self._reread)
+                seen = found if await self._guarded("reload", self._reread) else None
             await self._guarded("reading what other hosts enrolled", self._check_file)
             await self._guarded("reading preferences", self._check_preferences)
             await self._guarded("reading confirmations", self._mailing.check_confirmations)
@@ -148,12 +150,13 @@ class Daemon(LongTasks):
     async def _fingerprint(self) -> Fingerprint:
         return await asyncio.to_thread(self._current.setup.fingerprint_now, self._store)
 
-    async def _reread(self) -> None:
+    async def _reread(self) -> bool:
+        """Returns false if reading them again may help, though nobody edits them. Raises `StateError`."""
         try:
             setup = await asyncio.to_thread(self._load)
         except ConfigurationError as error:
             _log.error("reload refused, the last valid files remain in use cause=%s", error)
-            return
+            return not error.is_passing
         former = self._current.setup.settings
         if setup.settings.state != former.state:
             _log.warning("state moved, takes effect at the next start path=%s", setup.settings.state)
@@ -167,6 +170,7 @@ class Daemon(LongTasks):
         self._wake_mailing()
         self._notifier.status(self._current.status())
         _log.info("reloaded subscribers=%d", len(setup.subscribers))
+        return True
 
     async def _check_file(self) -> None:
         """Enrols again if another host changed its subscribers.toml, or has the one of this host now."""

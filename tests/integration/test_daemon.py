@@ -291,6 +291,27 @@ async def test_sighup_rereads_the_files_at_once(
         await until(lambda: len(town.store.covered_at()) == 2)
 
 
+@pytest.mark.parametrize("how", ["an edit", "SIGHUP"])
+async def test_what_the_state_could_not_take_up_is_taken_up_when_it_can(
+    how: str, tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+        await town.settle()
+        town.store._connection.rows("ALTER TABLE subscription RENAME TO mislaid")
+        if how == "an edit":
+            (tmp_path / "subscribers.toml").write_text(SUBSCRIBER.replace('"tea"', '"tea", "milk"'))
+        else:
+            os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: "step failed step=reload" in caplog.text)
+        town.store._connection.rows("ALTER TABLE mislaid RENAME TO subscription")
+        if how == "an edit":
+            await until(lambda: len(town.store.covered_at()) == 2)
+        else:
+            await until(lambda: caplog.text.count("reloaded") == 1)
+
+
 async def test_a_keyword_that_is_chosen_online_is_fetched(tmp_path: Path, ear: socket.socket) -> None:
     async with running(tmp_path, ear, "2026-06-08 22:00") as town:
         await until(lambda: town.store.covered_at())
