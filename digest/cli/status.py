@@ -142,6 +142,7 @@ def _as_object(health: "Health", problems: Sequence[str]) -> dict[str, Any]:
         "expected_at": health.expected_at.isoformat(),
         "quiet": health.quiet,
         "seen_at": health.seen_at and health.seen_at.isoformat(),
+        "last_fetch_failed_at": health.failed_at and health.failed_at.isoformat(),
         "next_announcement_at": health.announcement_at.isoformat(),
         "next_fetch_at": health.fetch_at and health.fetch_at.isoformat(),
         "sources": {name: moment.isoformat() for name, moment in health.sources.items()},

@@ -201,13 +201,21 @@ class Cycle:
         )
 
     async def fetch(self, subscribers: Sequence[Subscriber]) -> FetchReport | None:
-        """Fetches. Returns `None` if `stop` was set before the end."""
+        """Fetches, and notes how it ended. Returns `None` if `stop` was set before the end."""
+        began_at = self.clock()
+        report = await self._fetch(subscribers, began_at)
+        if report is not None:
+            last = report.as_last(subscribers, began_at=began_at, ended_at=self.clock())
+            await asyncio.to_thread(self.store.note_last_fetch, last)
+        return report
+
+    async def _fetch(self, subscribers: Sequence[Subscriber], now: datetime) -> FetchReport | None:
         fetching = asyncio.ensure_future(
             fetch(
                 self.sources,
                 self.store,
                 subscribers,
-                now=self.clock(),
+                now=now,
                 lookback=self.lookback,
                 notice=self.notice,
             )

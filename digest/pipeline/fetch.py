@@ -12,13 +12,14 @@ from digest.keywords.query import Query, is_asked_exactly
 from digest.model.paper import Paper, announcement_order
 from digest.pipeline.match_papers import Held, match_papers
 from digest.pipeline.new_papers import NewPapers, newest_before, newest_whole
+from digest.pipeline.progress import queries_hash
 from digest.sources.arxiv.calendar import announcements_between, not_announced
 from digest.sources.base import Source
 from digest.sources.planner import FetchBatch, plan
 from digest.sources.plausibility import covered_without_news, inconsistency, left_out, missing_news
 from digest.sources.window import Window
 from digest.storage.pipeline_stores import FetchStore
-from digest.storage.values import Matched
+from digest.storage.values import LastFetch, Matched
 from digest.subscribers.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,18 @@ class FetchReport:
     is_unreached: bool
     missing_at: datetime | None = None
     is_clock_wrong: bool = False
+
+    def as_last(
+        self, subscribers: Sequence[Subscriber], *, began_at: datetime, ended_at: datetime
+    ) -> LastFetch:
+        """Returns what is kept about this fetch, which was for `subscribers`."""
+        return LastFetch(
+            began_at=began_at,
+            queries=queries_hash(subscribers),
+            failed_at=ended_at if self.errors else None,
+            is_missing=self.missing_at is not None,
+            brought_papers=self.papers_new > 0,
+        )
 
 
 async def fetch(

@@ -61,22 +61,13 @@ class FetchTask:
             due_at = await asyncio.to_thread(self._due_at)
             if due_at is not None and due_at > self._clock():  # another host has just asked
                 return due_at
-            return await self._fetch_and_note()
+            return await self._fetch_and_tell()
 
-    async def _fetch_and_note(self) -> datetime:
-        began_at, asked_for = self._clock(), self._current.followers
+    async def _fetch_and_tell(self) -> datetime:
         report = await self._fetch()
         if report is None:  # asked to stop
             return self._clock()
-        last = LastFetch(
-            began_at=began_at,
-            queries=queries_hash(asked_for),
-            failed_at=self._clock() if report.errors else None,
-            is_missing=report.missing_at is not None,
-            brought_papers=report.papers_new > 0,
-        )
-        await asyncio.to_thread(self._store.note_last_fetch, last)
-        self.last = last
+        self.last = await asyncio.to_thread(self._store.last_fetch)
         self._pinger.fetched()
         if report.missing_at:
             _log.warning("arXiv announced nothing cause=%s", not_announced(report.missing_at))

@@ -13,7 +13,7 @@ from digest.pipeline.schedule import is_paused, mailing_after, next_fetch_at, sl
 from digest.service.channel_health import ChannelHealth, examine_channels
 from digest.sources.arxiv.calendar import last_announcement, next_announcement, not_announced, why_quiet
 from digest.sources.plausibility import INDEX_LAG
-from digest.storage.pipeline_stores import NewsStore, RestoreStore
+from digest.storage.pipeline_stores import LastFetchStore, NewsStore, RestoreStore
 from digest.storage.report_stores import HealthStore
 from digest.storage.signups import SignupFigures
 from digest.storage.values import Delay, Host, Restored, SubscriberStatus, Suppression, Waiting
@@ -79,6 +79,7 @@ class Health:
     - `expected_at`: the last announcement by arXiv's calendar.
     - `quiet`: why the latest evening had no announcement, or that arXiv left it out.
     - `seen_at`: when the keyword with the oldest coverage was last covered.
+    - `failed_at`: when the last fetch ended without an answer for a keyword, if it did.
     - `unseen`: keywords that no fetch covered for more than a day after an announcement.
     - `overdue`: subscribers whose sending time passed a day ago without a digest.
     - `undelivered`: subscribers whose digest was composed a day ago and is not sent.
@@ -105,6 +106,7 @@ class Health:
     quiet: str | None
     announcement_at: datetime
     seen_at: datetime | None
+    failed_at: datetime | None
     sources: Mapping[str, datetime]
     fetch_at: datetime | None
     unseen: tuple[str, ...]
@@ -213,7 +215,7 @@ def examine(
     covered_at = store.covered_at()
     sources = store.fetched_at()
     seen_at = min((covered_at[key] for key in keywords if key in covered_at), default=None)
-    expected_at = last_announcement(now)
+    expected_at, failed_at = last_announcement(now), _failed_at(store, now)
     missing = not_announced(expected_at) if _is_missing(expected_at, covered_at, sources) else None
     subscriber_statuses = _standings(store, subscribers)
     found = store.recent_hits(since=now - _USUAL)
@@ -228,11 +230,12 @@ def examine(
         quiet=missing or why_quiet(now),
         announcement_at=next_announcement(now),
         seen_at=seen_at,
+        failed_at=failed_at,
         sources=sources,
         fetch_at=next_fetch_at(
             seen_at,
             brought_papers=False,
-            failed_at=None,
+            failed_at=failed_at,
             missed_at=max(sources.values()) if missing else None,
         ),
         unseen=tuple(_unseen(keywords, covered_at, sources, subscriber_statuses, now)),
@@ -264,6 +267,12 @@ def examine(
 
 def _standings(store: NewsStore, subscribers: Sequence[Subscriber]) -> Mapping[str, SubscriberStatus]:
     return store.subscriber_statuses([one.email for one in subscribers])
+
+
+def _failed_at(store: LastFetchStore, now: datetime) -> datetime | None:
+    """A time in the future was stored while the clock was wrong."""
+    last = store.last_fetch()
+    return last.failed_at if last and last.failed_at and last.failed_at <= now else None
 
 
 def _restored_lately(store: RestoreStore, now: datetime) -> Restored | None:

@@ -120,7 +120,7 @@ def report_lines(health: Health, *, names: int = _MOST_LINES) -> Iterator[tuple[
     Up to `names` of those are listed who came, and of those who left.
     """
     yield "announced", [_at(health.expected_at, health.now), *([health.quiet] if health.quiet else [])]
-    yield "seen", [_seen(health)]
+    yield "seen", [_seen(health), *_failed(health)]
     yield "next", [_next(health)]
     yield "sources", [f"{name}: {_at(moment, health.now)}" for name, moment in health.sources.items()]
     yield "hosts", [f"{host.name}: seen {_at(host.seen_at, health.now)}" for host in health.hosts]
@@ -140,6 +140,12 @@ def _seen(health: Health) -> str:
         return "nothing yet" if health.keywords else "no keywords yet"
     behind = "" if health.seen_at >= health.expected_at else ", so not the last announcement yet"
     return f"up to {_at(health.seen_at, health.now)}{behind}"
+
+
+def _failed(health: Health) -> list[str]:
+    if health.failed_at is None:
+        return []
+    return [f"the last fetch failed, {_at(health.failed_at, health.now)}: digest doctor says why"]
 
 
 def _next(health: Health) -> str:

@@ -185,15 +185,19 @@ class HostStore(Protocol):
         ...
 
 
-class FetchScheduleStore(CoverageStore, Protocol):
-    """When to fetch next, for the daemons of all hosts."""
+class LastFetchStore(Protocol):
+    """How the last fetch ended."""
 
     def last_fetch(self) -> LastFetch | None:
         """Returns what the last `note_last_fetch` stored."""
         ...
 
+
+class FetchScheduleStore(CoverageStore, LastFetchStore, Protocol):
+    """When to fetch next, for the daemons of all hosts."""
+
     def note_last_fetch(self, last: LastFetch) -> None:
-        """Stores the last fetch of a daemon."""
+        """Stores the last fetch of a daemon or a run."""
         ...
 
 

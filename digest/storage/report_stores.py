@@ -8,7 +8,13 @@ from digest.model.digest import Digest
 from digest.model.paper import ArxivId, Paper
 from digest.storage.channel_stores import ChannelStatusStore
 from digest.storage.delivery_stores import QueueStore
-from digest.storage.pipeline_stores import CoverageStore, HostStore, NewsStore, RestoreStore
+from digest.storage.pipeline_stores import (
+    CoverageStore,
+    HostStore,
+    LastFetchStore,
+    NewsStore,
+    RestoreStore,
+)
 from digest.storage.signups import SignupReportStore
 from digest.storage.subscriber_stores import InterestStore, PreferenceStore, SuppressionStore, UnreadStore
 from digest.storage.values import DeliveryHistory, Figures, PaperHistory, Waiting
@@ -25,6 +31,7 @@ class FiguresStore(CoverageStore, Protocol):
 class HealthStore(
     HostStore,
     CoverageStore,
+    LastFetchStore,
     QueueStore,
     NewsStore,
     RestoreStore,

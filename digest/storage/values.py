@@ -69,10 +69,10 @@ class OtherFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastFetch:
-    """The last fetch of a daemon, on any host: `began_at`, for the queries whose keys hash to `queries`.
+    """The last fetch of a daemon or a run, on any host.
 
-    `failed_at` is when it ended without an answer for a query. `is_missing`: arXiv seems to have left an
-    announcement out.
+    It `began_at` that time, for the queries whose keys hash to `queries`. `failed_at` is when it ended
+    without an answer for a query. `is_missing`: arXiv seems to have left an announcement out.
     """
 
     began_at: datetime

@@ -109,6 +109,19 @@ async def test_a_fetch_covers_the_lookback_before_the_last_good_one(store: Sqlit
     ]
 
 
+async def test_how_the_fetch_of_a_run_ended_is_kept(store: SqliteStore) -> None:
+    lab = Installation(store, make_subscriber("ada@example.org", "tea"))
+    await lab.run(MONDAY, TEA)
+    good = store.last_fetch()
+    assert good is not None
+    assert (good.began_at, good.failed_at, good.brought_papers) == (MONDAY, None, True)
+    lab.source.failing = lambda queries: Unreachable("http://arxiv", "no answer")
+    await lab.run(TUESDAY)
+    bad = store.last_fetch()
+    assert bad is not None
+    assert (bad.began_at, bad.failed_at, bad.queries) == (TUESDAY, TUESDAY, good.queries)
+
+
 async def test_a_failed_fetch_is_no_quiet_day(store: SqliteStore) -> None:
     lab = Installation(store, make_subscriber("ada@example.org", "tea"))
     await lab.run(MONDAY, TEA)

@@ -19,7 +19,7 @@ from digest.service.operator_mail import report_lines
 from digest.storage.lock import hold_state
 from digest.storage.sqlite.backup import back_up
 from digest.storage.sqlite.store import SqliteStore
-from digest.storage.values import DeliveryResult, Host, MailingState, Matched
+from digest.storage.values import DeliveryResult, Host, LastFetch, MailingState, Matched
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.stored import EntryChange, StoredEntry
 from digest.subscribers.subscriber import Subscriber
@@ -117,6 +117,21 @@ def test_fetches_that_fail_for_over_a_day_need_somebody(
     enrol(store)
     fetch(store, now=TUESDAY)
     assert bool(problems(store, moment(later))) == is_problem
+
+
+def test_a_fetch_that_failed_is_told_at_once_and_is_no_problem_yet(store: SqliteStore) -> None:
+    enrol(store)
+    fetch(store, *of_days(15), now=TUESDAY)
+    for failed_at, said in (
+        (TUESDAY, ["the last fetch failed, Tue 2026-06-16 07:00 UTC (1 h ago): digest doctor says why"]),
+        (TUESDAY + timedelta(days=1), []),  # by a clock that was ahead
+        (None, []),
+    ):
+        store.note_last_fetch(LastFetch(began_at=TUESDAY, queries=b"", failed_at=failed_at))
+        health = examine(store, [ADA], now=TUESDAY + timedelta(hours=1))
+        assert dict(report_lines(health))["seen"][1:] == said
+        assert health.problems() == ()
+        assert (health.fetch_at == TUESDAY + timedelta(minutes=30)) == bool(said)
 
 
 def test_a_weekend_is_told_and_is_no_problem(store: SqliteStore) -> None:

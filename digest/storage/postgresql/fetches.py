@@ -1,4 +1,4 @@
-"""The fetches of each source, the last fetch of a daemon, and which host does what."""
+"""The fetches of each source, the last fetch of a daemon or a run, and which host does what."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The fetches of each source, the last fetch of a daemon, and the leases of tasks."""
+"""The fetches of each source, the last fetch of a daemon or a run, and the leases of tasks."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
