@@ -19,6 +19,7 @@ def daemon(context: typer.Context) -> None:
     another process uses the state, the daemon waits.
     """
     import os
+    from contextlib import closing
 
     from digest.config.memory import keep_what_is_there, share_heap
     from digest.service.sd_notify import Notifier
@@ -27,8 +28,8 @@ def daemon(context: typer.Context) -> None:
     share_heap()
     keep_what_is_there()
     log_as_set(context)
-    notifier = Notifier(os.environ)
-    persist(lambda: _serve(context, notifier), notifier)
+    with closing(Notifier(os.environ)) as notifier:
+        persist(lambda: _serve(context, notifier), notifier)
 
 
 def _serve(context: typer.Context, notifier: "Notifier") -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from platform import node
@@ -78,13 +78,12 @@ class Daemon(LongTasks):
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
-        with closing(self._notifier):
-            await self._current.cycle().reconcile()
-            await self._enrol()
-            await self._note_alive()
-            await self._serve()
-            with suppress(StateError):
-                await asyncio.to_thread(self._store.note_stopped)
+        await self._current.cycle().reconcile()
+        await self._enrol()
+        await self._note_alive()
+        await self._serve()
+        with suppress(StateError):
+            await asyncio.to_thread(self._store.note_stopped)
         _log.info("stopped")
 
     def _interrupt(self) -> None:

@@ -12,7 +12,9 @@ from digest.storage.sqlite.store import SqliteStore
 SUBSCRIBER = '[[subscriber]]\nemail = "ada@example.org"\nkeywords = ["tea"]\nat = "07:00"\ntimezone = "UTC"\n'
 
 
-def idle_daemon(folder: Path, store: SqliteStore, clock: Callable[[], datetime]) -> Daemon:
+def idle_daemon(
+    folder: Path, store: SqliteStore, clock: Callable[[], datetime], notifier: Notifier | None = None
+) -> Daemon:
     """One whose steps are taken by hand."""
     (folder / "subscribers.toml").write_text(SUBSCRIBER)
     environ = {
@@ -20,4 +22,4 @@ def idle_daemon(folder: Path, store: SqliteStore, clock: Callable[[], datetime])
         "DIGEST_STATE": str(folder / "digest.db"),
     }
     setup = load_setup(None, environ)
-    return Daemon(setup, lambda: setup, store, Notifier({}), clock=clock)
+    return Daemon(setup, lambda: setup, store, notifier or Notifier({}), clock=clock)

@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import date, datetime, time, timedelta
 from email import message_from_bytes
 from email.message import Message
@@ -22,7 +22,7 @@ from aiohttp import ClientSession
 
 from digest.config.loader import load_settings
 from digest.demo.arxiv import Announcement, LocalArxiv
-from digest.errors import WrongClock
+from digest.errors import StateError, WrongClock
 from digest.pipeline import policy
 from digest.service import bootstrap, long_tasks, ping
 from digest.service.bootstrap import load_setup
@@ -148,13 +148,13 @@ async def running(folder: Path, ear: socket.socket, start: str, **more: str) -> 
         subscribers = folder / "subscribers.toml"
         if not subscribers.exists():
             subscribers.write_text(SUBSCRIBER)
-        with SqliteStore(folder / "digest.db") as store:
+        with SqliteStore(folder / "digest.db") as store, closing(Notifier(told)) as notifier:
             town = Town(folder, arxiv, store, ear)
             town.service = Watched(
                 load_setup(None, environ),
                 lambda: load_setup(None, environ),
                 store,
-                Notifier(told),
+                notifier,
                 clock=lambda: town.now,
             )
             task = asyncio.create_task(town.service.run())
@@ -345,6 +345,19 @@ async def test_systemd_hears_ready_alive_and_stopping(tmp_path: Path, ear: socke
         await until(lambda: town.heard().count("WATCHDOG=1") >= 2)
         assert town.heard()[0].startswith("READY=1\n")
     assert town.heard()[-1].startswith("STOPPING=1")
+
+
+async def test_systemd_hears_of_the_next_attempt_of_a_daemon_that_could_not_begin(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    heard = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+    with SqliteStore(tmp_path / "digest.db") as store, closing(Notifier(heard)) as notifier:
+        service = idle_daemon(tmp_path, store, lambda: moment("2026-06-08 22:00"), notifier)
+        store._connection.rows("ALTER TABLE subscription RENAME TO mislaid")
+        with pytest.raises(StateError):
+            await service.run()
+        notifier.ready("waiting")
+    assert ear.recv(4096) == b"READY=1\nSTATUS=waiting"
 
 
 async def test_a_failing_store_does_not_end_the_daemon(
