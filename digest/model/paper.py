@@ -35,6 +35,8 @@ _COPIED = re.compile(
 _BEFORE, _AFTER = "<([{\"'`“‘«*_", ">)]}\"'`”’»*_.,;:!?"
 _WRITTEN_SLASH = re.compile("%2f", re.IGNORECASE)
 _SUBJECT_CLASS = re.compile(r"\.[a-z]{2}/")
+# DOIs of the 1990s have pairs of angle brackets: 10.1002/(SICI)1096-8644(199808)106:4<483::A>3.0.CO;2-K
+_DOI = re.compile(r"10\.\d{4,9}/(?:(?![,;]10\.\d{4})[^\s<>\"{}\\]|<[^\s<>\"{}\\]*>)+")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\s]+")
 
 
@@ -87,6 +89,12 @@ def parse_identifier(text: str) -> tuple[ArxivId, int | None]:
         raise ValueError(f"not an arXiv identifier: {text[:80]!r}; write it as 2606.01234, or its address")
     version = found["version"]
     return ArxivId(_SUBJECT_CLASS.sub("/", found["id"].lower())), int(version) if version else None
+
+
+def first_doi(text: str) -> str | None:
+    """The first DOI in what authors typed, without the punctuation that separates it from the next one."""
+    found = _DOI.search(text)
+    return found[0].rstrip(".,;") if found else None
 
 
 def announcement_order(arxiv_id: ArxivId) -> str:

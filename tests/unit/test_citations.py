@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import pytest
 import rispy
@@ -186,6 +186,12 @@ def test_a_journal_gives_its_doi_and_a_note() -> None:
     (entry,) = read_bibtex(write_bibtex([paper]))
     assert entry.fields_dict["doi"].value == "10.1000/x_(1)"
     assert entry.fields_dict["note"].value == r"J. Tea \& Milk 3"
+
+
+@pytest.mark.parametrize("form", Format)
+def test_a_doi_is_whole(form: Format) -> None:
+    doi = "10.1002/(SICI)1096-8644(199808)106:4<483::AID-AJPA4>3.0.CO;2-K"
+    assert doi in unquote(write_references([replace(PAPER, doi=doi)], form))
 
 
 def test_a_paper_without_anything_has_its_year_and_identifier() -> None:

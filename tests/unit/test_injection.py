@@ -84,5 +84,14 @@ def test_a_doi_leads_to_doi_org_alone() -> None:
     for text in ("10.1234/x", "doi:10.1234/x", "https://doi.org/10.1234/x", "10.1234/x 10.5555/y"):
         html = WRITER.rendered(digest(entry(1, doi=text))).html
         assert 'href="https://doi.org/10.1234/x"' in html
+    for text, quoted in (
+        ("10.1002/(SICI)1096(1998)106:4<483::A>3.0;2-K", "10.1002/(SICI)1096(1998)106:4%3C483::A%3E3.0;2-K"),
+        ("<10.1234/x>", "10.1234/x"),
+        ("10.1234/x,10.5555/y", "10.1234/x"),
+        ("10.1234/x, 10.5555/y", "10.1234/x"),
+        ("10.1234/x.", "10.1234/x"),
+    ):
+        html = WRITER.rendered(digest(entry(1, doi=text))).html
+        assert f'href="https://doi.org/{quoted}"' in html
     for text in ("javascript:alert(1)", "10.1/x", "//x.example/10.12345", ""):
         assert "doi.org" not in WRITER.rendered(digest(entry(1, doi=text))).html

@@ -9,9 +9,8 @@ from digest.mail.citations.names import Name, parse_names
 from digest.mail.citations.tex import LONGEST_TEXT
 from digest.mail.rendering.richtext import converted
 from digest.mail.rendering.tex.spans import as_text
-from digest.model.paper import ArxivId, Paper, month_of, one_line
+from digest.model.paper import ArxivId, Paper, first_doi, month_of, one_line
 
-_DOI = re.compile(r"10\.\d{4,9}/[^\s<>\"{}\\]+")
 _NOT_OF_A_KEY = re.compile(r"[^a-z\d]+")
 _ARTICLE = re.compile(r"the\s+", re.IGNORECASE)
 # Letters that Unicode does not take apart.
@@ -84,8 +83,7 @@ def _date(paper: Paper) -> tuple[int, int | None, int | None]:
 
 def _doi(paper: Paper) -> str:
     """Each paper has one of arXiv: https://info.arxiv.org/help/doi.html."""
-    found = _DOI.search(one_line(paper.doi or ""))
-    return found[0].rstrip(".,;") if found else f"10.48550/arXiv.{paper.id}"
+    return first_doi(one_line(paper.doi or "")) or f"10.48550/arXiv.{paper.id}"
 
 
 def _key(authors: tuple[Name, ...], year: int, arxiv_id: ArxivId) -> str:

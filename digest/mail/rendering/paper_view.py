@@ -1,7 +1,6 @@
 """A paper, cleaned and split into fields for the templates: one line each, of limited length."""
 
 import logging
-import re
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -12,14 +11,13 @@ from digest.mail.rendering.richtext import RichText
 from digest.mail.rendering.venue import split_venue
 from digest.model.categories import NAMES
 from digest.model.digest import Revision
-from digest.model.paper import Paper, one_line
+from digest.model.paper import Paper, first_doi, one_line
 
 _log = logging.getLogger(__name__)
 
 _CROSS_LISTS_SHOWN = 10
 # One digest needs a paper's card and abstract several times, and the next digests need the whole block.
 _CARDS_KEPT = 1_000
-_DOI = re.compile(r"10\.\d{4,9}/[^\s<>\"]+")
 # arXiv offers HTML of papers since December 2023.
 _FIRST_HTML = "2312"
 
@@ -123,7 +121,7 @@ def _card(paper: Paper) -> Card:
     categories = tuple(shortened(category, 30) for category in paper.categories)
     authors = named_authors(paper.authors)
     venue, comment = split_venue(shortened(paper.comment or "", 600))
-    doi = _DOI.search(one_line(paper.doi or ""))
+    doi = first_doi(one_line(paper.doi or ""))
     return Card(
         title=title_for(paper),
         authors=tuple(RichText(shortened(author, 80)) for author in authors),
@@ -135,8 +133,8 @@ def _card(paper: Paper) -> Card:
         venue=_rich(venue),
         comment=_linked(comment),
         journal_ref=_rich(shortened(paper.journal_ref or "", 300)),
-        doi=shortened(doi[0], 120) if doi else None,
-        doi_url=f"https://doi.org/{quote(doi[0], safe='/:;().-_')}" if doi else None,
+        doi=shortened(doi, 120) if doi else None,
+        doi_url=f"https://doi.org/{quote(doi, safe='/:;().-_')}" if doi else None,
         abstract=_linked(shown_abstract(paper)),
         abs_url=paper.abs_url,
         pdf_url=paper.pdf_url,
