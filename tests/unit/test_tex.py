@@ -244,6 +244,13 @@ RULES = {
         ),
         ("10^6-10^8", "10⁶–10⁸"),
     ],
+    "a price before a formula is no formula": [
+        (r"from $1.20 to $0.12 (a 10$\times$ drop)", "from $1.20 to $0.12 (a 10× drop)"),
+        (r"a $25K, 3$\times$ smaller budget, or $500 (5$\%$)", "a $25K, 3× smaller budget, or $500 (5%)"),
+        (r"$0.003/image, $\sim$40$\times$ less", "$0.003/image, ∼40× less"),
+        (r"costs $5 ($n=3$) or $6 at~$k=4$", "costs $5 (n = 3) or $6 at k = 4"),
+        (r"$5$\% to $10 GeV$ and $3.2 (1)$", "5% to 10 GeV and 3.2 (1)"),
+    ],
     "what arXiv made of half the commands is read": [
         (r"$\sqrtβ$ and $\sinθ$", "√β and sin θ"),
         (r"$\widehatΓ$", "Γ̂"),
@@ -263,6 +270,7 @@ def test_tex_reads(source: str, text: str) -> None:
     "text",
     [
         "costs $5 and $10",
+        "costs $5 (as of May) and $10 (of June)",
         "from $500-$780 to $1,000",
         "US$5 (or A$7) a day",
         "costs $ 5 and brings $ 7",

@@ -14,7 +14,9 @@ _BRACED_ACCENT = re.compile(
 )
 _TEX = re.compile(r"\\[A-Za-z,;!{}|%]|[\^_=]|[A-Za-z]'")
 _TWO_WORDS = re.compile(r"(?:^|\s)[A-Za-z]{2,},?\s[A-Za-z]{2,}")
-_PRICE = re.compile(r"[\d.,]+(?:[kKMB]|\s?(?:[mb]illion|per|a|an|to|and|for)\b)?(?:[\s/,;]|$)")
+_PRICE = re.compile(r"[\d.,]+(?:[kKMB]|\s?(?:[mb]illion|per|a|an|to|and|for)\b)?(?:[\s/,;)]|$)")
+# What follows a dollar sign that opens `$\times$`, `$\%$` or `$\sim 5$`.
+_OPENED = re.compile(r"\\(?:[A-Za-z]+|%)\s?[\d.,]*\$")
 # One letter, a number, or several of them with operators: what authors set between blanks, as `$ G $`.
 _FORMULA = re.compile(
     r"[-+−~<>≤≥|(]*(?:[^\W\d_]|\d(?:[\d.,]*\d)?)[)|]*"
@@ -48,15 +50,25 @@ def is_maths(inner: str, after: str) -> bool:
     """Whether dollar signs around `inner` open and close maths, and are not prices."""
     if not inner.strip() or _BLANK_LINE.search(inner):
         return False
+    if _is_price_before_maths(inner, after):
+        return False
     has_tex = bool(_TEX.search(inner))
     if not has_tex and inner[0].isdigit() and inner.endswith("US"):
         return False
-    is_number = inner[0].isdigit() and after.isdigit()
+    is_number = inner[0].isdigit() and after[:1].isdigit()
     if not inner[0].isspace() and not inner[-1].isspace() and not is_number:
         return has_tex or not (_PRICE.match(inner) and _TWO_WORDS.search(inner))
     if is_number or _TWO_WORDS.search(inner):
         return False
     return has_tex or _FORMULA.fullmatch(inner.strip()) is not None
+
+
+def _is_price_before_maths(inner: str, after: str) -> bool:
+    """Whether the second dollar sign opens maths: `$1.20, or 10$\\times$ less`, `$5 ($n=3$)`."""
+    price = _PRICE.match(inner)
+    if not price or price.end() == len(inner):
+        return False
+    return bool(_OPENED.match(after)) or inner[-1] == "~" or inner.count("(") > inner.count(")")
 
 
 def is_group(content: str, before: str, after: str) -> bool:

@@ -52,6 +52,7 @@ _SUMS = ("pm", "mp", "cup", "cap", "setminus", "oplus")
 _ENDS = (")", "]", "}", "$")
 _BEGINS = ("(", "[", "{", "\\", "-", "|", " ", "\n")
 _CHAIN = re.compile(r"\s?[A-Za-z\d]{1,2}(?:\s?[<>=]\s?[A-Za-z\d]{1,2}(?![A-Za-z\d^_]))+")
+_LONGEST_COMMAND = 30
 _LINK_ALONE = re.compile(r"\s*\\(?:href|url)\s*\{")
 _LETTER_LINE = "aa AA ae AE oe OE o O l L ss SS i j dh DH dj DJ th TH ng NG"
 _LETTERS = frozenset(_LETTER_LINE.split())
@@ -196,7 +197,7 @@ class _Reader(Words):
             # Dollar signs within \text{…} are inside braces.
             if BRACE.sub(_only_braces, inner).count("{") > inner.count("}") and tries < 4:
                 continue
-            if not is_maths(inner, self._source[found.end() : found.end() + 1]):
+            if not is_maths(inner, self._source[found.end() : found.end() + _LONGEST_COMMAND]):
                 break
             if _LINK_ALONE.match(inner):
                 return self._inside(self._at, found.start())
