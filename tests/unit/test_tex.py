@@ -284,6 +284,8 @@ def test_tex_reads(source: str, text: str) -> None:
         "h in {0,1} and {none, some}",
         "x -> y, 2**3, a ^ b, __init__",
         "https://example.org/~who/a--b_c?x={y}",
+        "https://example.org/$x_1$/y?a=$1&b=$c$&d=__init__, $5 and $6",
+        "'https://example.org/Zipf's_x' and https://example.org/Zipf's_x.",
         "it's the authors' 5'' and rock 'n' roll",
         "a 'quote' and \"another\"",
         "`code` and ```fence```",

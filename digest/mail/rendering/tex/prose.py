@@ -27,7 +27,7 @@ from digest.mail.rendering.tex.spans import Script, Span, Spans, Style, joined, 
 from digest.mail.rendering.tex.tokens import Unreadable, survives
 
 _SPECIAL = re.compile(
-    r"(?P<address>(?:https?://|ftp://|\bwww\.)(?:[^\s{}<>\"$\\^'`]|\\[_%#&~])+)"
+    r"(?P<address>(?:https?://|ftp://|\bwww\.)(?:[^\s{}<>\"$\\^'`]|\\[_%#&~]|\$(?=[\w/?=&%])|'(?=\w))+)"
     r"|(?P<path>\b[A-Za-z]:\\[A-Za-z][\w.\\-]*+(?![{^$]))"
     r"|(?P<name>\\[A-Za-z]+)|(?P<sign>\\.)"
     r"|(?P<dollars>\$\$?)|(?P<brace>\{)|(?P<script>\^|_(?=\{))|(?P<low>_)"
