@@ -131,7 +131,7 @@ def _at_least(node: Node) -> str:
         case Category():
             return f"cat:{node.written}"
         case Identifier():
-            return f'id:"{node.written}"'
+            return _identifier(node.written)
 
 
 def _at_most(node: Node) -> str | None:
@@ -148,6 +148,14 @@ def _at_most(node: Node) -> str | None:
             return _without(_balanced(sure, "AND"), [_at_least(operand) for operand in node.unwanted])
         case _:
             return _at_least(node) if _is_asked_exactly(node) else None
+
+
+def _identifier(written: str) -> str:
+    """arXiv compares an identifier as it was typed, with its quotes, and an old one by its number only
+    (arxiv-search, prepare.py: `_query_paper_id`).
+    """
+    archive, slash, number = written.partition("/")
+    return f"(id:{written} OR id:{number})" if slash else f"id:{archive}"
 
 
 def _without(asked: str, refused: Sequence[str]) -> str:
