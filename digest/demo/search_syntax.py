@@ -176,6 +176,6 @@ _FIELDS: Mapping[str, Callable[[Paper, str], bool]] = {
     "id": lambda paper, value: paper.id == value,
     "doi": lambda paper, value: paper.doi == value,
     "all": lambda paper, value: any(
-        _FIELDS[field](paper, value) for field in ("ti", "abs", "au", "co", "cat")
+        _FIELDS[field](paper, value) for field in ("ti", "abs", "au", "co", "jr", "cat")
     ),
 }

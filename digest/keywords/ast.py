@@ -80,17 +80,13 @@ class Author:
 class Remark:
     """Adjacent words in the comment (`co`) or in the journal reference (`jr`), unchanged.
 
-    These fields ignore stop words: `runs` are the words between them.
+    These fields ignore stop words: `words` has none.
     """
 
     prefix: Literal["co", "jr"]
     written: str
-    runs: tuple[tuple[str, ...], ...]
+    words: tuple[str, ...]
     key: str = field(init=False, compare=False, repr=False)
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        return tuple(word for run in self.runs for word in run)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", f'{self.prefix}:"{" ".join(self.words)}"')

@@ -13,6 +13,7 @@ FIELDS = ("title", "abstract", "authors", "comment", "journal_ref", "categories"
 """The fields of a paper that can be searched, in the order in which evidence names them."""
 
 _START_SIZES = (4, 2)
+_REMARKS: tuple[Literal["comment", "journal_ref"], ...] = ("comment", "journal_ref")
 _SEARCHED = {"ti": ("title",), "abs": ("abstract",)}
 
 
@@ -252,21 +253,22 @@ def _by_identifier(wanted: str, paper: AnalysedPaper) -> Evidence | None:
 
 
 def _anywhere(phrase: Phrase, run: _Run, name: frozenset[str], paper: AnalysedPaper) -> Evidence | None:
-    """`all:` as arXiv defines it: title, abstract, one name with all its parts, the comment, a code."""
+    """`all:` as arXiv defines it: title, abstract, one name with all its parts, the remarks, a code."""
     authors = (author for author, found in paper.names if name and name <= set(found))
-    said = _selective(phrase)
+    said = selective_words(phrase)
     codes = (code for code in paper.paper.categories if tuple(words(code)) == phrase.words)
     return merged(
         (
             run(paper),
             _evidence("authors", authors),
-            _in_remark("comment", said, paper) if said else None,
+            *(_in_remark(field, said, paper) for field in _REMARKS if said),
             _evidence("categories", codes),
         )
     )
 
 
-def _selective(phrase: Phrase) -> tuple[str, ...]:
+def selective_words(phrase: Phrase) -> tuple[str, ...]:
+    """The words of `phrase` that comments and journal references are searched for."""
     return tuple(word for word in phrase.words if word not in STOP_WORDS)
 
 
@@ -308,9 +310,9 @@ def _phrase_tokens(phrase: Phrase) -> tuple[tuple[Token, ...], ...]:
 
 
 def _tokens_elsewhere(phrase: Phrase) -> tuple[Token, ...]:
-    name, said = name_parts(phrase.written), _selective(phrase)
+    name, said = name_parts(phrase.written), selective_words(phrase)
     return (
         *((Kind("author"), part) for part in name[-1:]),
-        *((Kind("comment"), word) for word in sorted(said, key=len)[-1:]),
+        *((Kind(field), word) for word in sorted(said, key=len)[-1:] for field in _REMARKS),
         (Kind("category"), phrase.words[0]),
     )

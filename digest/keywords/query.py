@@ -23,6 +23,7 @@ from digest.keywords.ast import (
     Term,
     readable,
 )
+from digest.keywords.matchers import selective_words
 from digest.keywords.parser import parse_tree
 from digest.keywords.stemmer import shared_start
 from digest.model.categories import NAMES
@@ -127,7 +128,7 @@ def _at_least(node: Node) -> str:
         case Author():
             return _author(node)
         case Remark():
-            return _balanced([f'{node.prefix}:"{" ".join(run)}"' for run in node.runs], "AND")
+            return _remark(node.prefix, node.words)
         case Category():
             return f"cat:{node.written}"
         case Identifier():
@@ -148,6 +149,11 @@ def _at_most(node: Node) -> str | None:
             return _without(_balanced(sure, "AND"), [_at_least(operand) for operand in node.unwanted])
         case _:
             return _at_least(node) if _is_asked_exactly(node) else None
+
+
+def _remark(prefix: str, said: Sequence[str]) -> str:
+    """Each word by itself: in arXiv's index, stop words of the paper keep their places between the others."""
+    return _balanced([f'{prefix}:"{word}"' for word in dict.fromkeys(said)], "AND")
 
 
 def _identifier(written: str) -> str:
@@ -183,7 +189,9 @@ def _phrase(phrase: Phrase) -> str:
         # As written, because names are split at blanks only.
         written = " ".join(_NO_NAME.sub(" ", phrase.written).split())
         texts = dict.fromkeys((written, " ".join(phrase.words), *_variants(phrase)))
-        return _balanced([*(f'all:"{text}"' for text in texts), *named], "OR")
+        said = selective_words(phrase)
+        remarks = [_remark(prefix, said) for prefix in ("co", "jr")] if len(said) > 1 else []
+        return _balanced([*(f'all:"{text}"' for text in texts), *remarks, *named], "OR")
     prefixes = (phrase.prefix,) if phrase.prefix else ("ti", "abs")
     return _balanced([_in_field(prefix, phrase) for prefix in prefixes], "OR")
 

@@ -171,17 +171,11 @@ def _author(written: Written) -> Author:
 
 
 def _remark(prefix: Literal["co", "jr"], written: Written) -> Remark:
-    runs: list[list[str]] = [[]]
-    for word in _some_words(written):
-        if word not in STOP_WORDS:
-            runs[-1].append(word)
-        elif runs[-1]:
-            runs.append([])
-    found = tuple(tuple(run) for run in runs if run)
+    found = tuple(word for word in _some_words(written) if word not in STOP_WORDS)
     if not found:
         expected = "arXiv ignores these words because they are so common: nothing can match"
         raise written.error(expected, "add a more specific word")
-    return Remark(prefix=prefix, written=written.value, runs=found)
+    return Remark(prefix=prefix, written=written.value, words=found)
 
 
 def _identifier(written: Written) -> Identifier:

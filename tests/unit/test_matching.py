@@ -210,6 +210,7 @@ def test_given_names_may_be_initials_on_either_side(keyword: str, name: str) -> 
         ('au:"Pál Erdős"', ("authors",), ("Pál Erdős",)),
         ("cat:math-ph OR cat:cs.*", ("categories",), ("math-ph", "cs.LG")),
         ("co:icml", ("comment",), ("ICML",)),
+        ('all:"Phys. Rev. Lett."', ("journal_ref",), ("Phys. Rev. Lett",)),
         ('jr:"rev lett"', ("journal_ref",), ("Rev. Lett",)),
         ("id:2606.01234v2", ("id",), ("2606.01234",)),
         ("cat:cs.LG AND ti:network ANDNOT nothing", ("title", "categories"), ("cs.LG", "Networks")),

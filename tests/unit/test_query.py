@@ -214,7 +214,10 @@ def test_a_keyword_has_limits() -> None:
         ('au:"Søren Jørk"', '(au:"jork" OR au:"jørk")'),
         ("id:2606.01234v2", "id:2606.01234"),
         ("id:math/0309136", "(id:math/0309136 OR id:0309136)"),
-        ("all:hep-th", '(all:"hep-th" OR (all:"hep th" OR cat:hep-th))'),
+        ('co:"12 pages, 3 of 12 figures"', '((co:"12" AND co:"pages") AND (co:"3" AND co:"figures"))'),
+        ('jr:"Phys. Lett."', '(jr:"phys" AND jr:"lett")'),
+        ("all:cs.LG", '(all:"cs.LG" OR (all:"cs.lg" OR cat:cs.LG))'),
+        ("all:deep tea", '(all:"deep tea" OR ((co:"deep" AND co:"tea") OR (jr:"deep" AND jr:"tea")))'),
         ("ti:graph AND cat:cs.LG AND cat:cs.AI", '(ti:"graph" AND (cat:cs.LG AND cat:cs.AI))'),
         ("ti:graph ANDNOT cat:cs.LG", '(ti:"graph" ANDNOT cat:cs.LG)'),
     ],
@@ -241,7 +244,7 @@ def test_the_documentation_says_what_arxiv_is_asked() -> None:
         (Path(__file__).parents[2] / "docs" / "keywords.md").read_text("utf-8").partition("## What arXiv")[2]
     )
     rows = re.findall(r"^\| `(.+?)` \| `(.+?)`", section, re.MULTILINE)
-    assert len(rows) == 5
+    assert len(rows) == 6
     assert [to_arxiv(parse(keyword)) for keyword, _ in rows] == [asked for _, asked in rows]
 
 
@@ -264,7 +267,7 @@ def test_every_operation_sent_to_arxiv_is_bracketed_and_every_leaf_prefixed(keyw
 @example("\\")
 def test_nothing_in_a_phrase_escapes_from_its_quotes(text: str) -> None:
     query = parse(f'ti:"graph {text}" OR au:"graph {text}" OR co:"graph {text}" OR all:"graph {text}"')
-    skeleton = re.sub(r'(?:ti|au|co|all):"[^"()*\\]+"', "x", to_arxiv(query))
+    skeleton = re.sub(r'(?:ti|au|co|jr|all):"[^"()*\\]+"', "x", to_arxiv(query))
     assert re.fullmatch(r"(?:[x() ]|OR|AND)+", skeleton)
 
 
