@@ -46,7 +46,7 @@ _INSIDE = rf"(?:[\w{_MARKS}]|{_LETTER}[{_BETWEEN_LETTERS}](?={_LETTER})|\d[{_BET
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _POSSESSIVES = ("'s", "\u2019s", "\uff07s")
 _NAME_MARKS = re.compile(r"[.,;]")
-_NAME_WORD = re.compile(r"[^\W_]++(?:['\u2019][^\W_]++)*")
+_NAME_WORD = re.compile(r"[^\W_]++(?:'[^\W_]++)*")
 
 # Letters that Unicode does not decompose into a plain letter and an accent.
 _PLAIN_LETTERS = {
@@ -64,6 +64,11 @@ _PLAIN_LETTERS = {
 }
 _NAME_LETTERS = "øłđıßæ"
 _TO_PLAIN_LETTERS = str.maketrans(_PLAIN_LETTERS)
+# As arXiv's filter icu_folding has it (Lucene, BasicFoldings.txt), after compatibility decomposition.
+_SIGNS = dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u2035", "'") | dict.fromkeys(
+    "\u2010\u2012\u2013\u2014\u2015\u2212", "-"
+)
+_TO_PLAIN_NAMES = str.maketrans(_PLAIN_LETTERS | _SIGNS)
 
 
 def words(text: str) -> list[str]:
@@ -142,13 +147,15 @@ def name_spellings(part: str) -> tuple[str, ...]:
 
 
 def name_parts(name: str) -> tuple[str, ...]:
-    """The parts of a name from arXiv's analyzer `author_folding`: split at blanks, without accents."""
-    return tuple(_NAME_MARKS.sub("", fold(name)).translate(_TO_PLAIN_LETTERS).split())
+    """The parts of a name from arXiv's analyzer `author_folding`: split at blanks, without accents, with
+    typewriter apostrophes and hyphens.
+    """
+    return tuple(_NAME_MARKS.sub("", fold(name)).translate(_TO_PLAIN_NAMES).split())
 
 
 def name_words(name: str) -> tuple[str, ...]:
     """The parts of a name, split at every mark: `Jean-Pierre` and `J.-P.` have two parts each."""
-    return tuple(_NAME_WORD.findall(fold(name).translate(_TO_PLAIN_LETTERS)))
+    return tuple(_NAME_WORD.findall(fold(name).translate(_TO_PLAIN_NAMES)))
 
 
 class AnalysedText:

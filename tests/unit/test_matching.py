@@ -199,6 +199,21 @@ def test_given_names_may_be_initials_on_either_side(keyword: str, name: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("keyword", "name"),
+    [
+        ("au:O’Brien", "P. O'Brien"),
+        ("au:O'Brien", "P. O’Brien"),
+        ('au:"Patrick O’Brien"', "P. O'Brien"),
+        ("au:Berger-Wolf", "T. Berger\u2013Wolf"),
+        ("au:Berger\u2013Wolf", "T. Berger-Wolf"),
+        ('au:"Jean-Pierre Example"', "Jean\u2011Pierre Example"),
+    ],
+)
+def test_names_with_other_apostrophes_and_hyphens_are_the_same(keyword: str, name: str) -> None:
+    assert is_true(keyword, replace(PAPER, authors=(name,)))
+
+
+@pytest.mark.parametrize(
     ("keyword", "fields", "found"),
     [
         ("compiler", ("title", "abstract"), ("Compilers", "compiled", "compiler's")),
