@@ -1,5 +1,6 @@
 """Finds where a paper matches one leaf of a query, and which tokens the paper must have to match it."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from itertools import chain, pairwise, product
@@ -13,6 +14,7 @@ FIELDS = ("title", "abstract", "authors", "comment", "journal_ref", "categories"
 """The fields of a paper that can be searched, in the order in which evidence names them."""
 
 _START_SIZES = (4, 2)
+_JOINED_INITIALS = re.compile(r"\.(?=\w)")
 _REMARKS: tuple[Literal["comment", "journal_ref"], ...] = ("comment", "journal_ref")
 _SEARCHED = {"ti": ("title",), "abs": ("abstract",)}
 
@@ -216,12 +218,15 @@ def _is_signed(name: str, parts: tuple[str, ...], author: Author) -> bool:
 
 
 def _are_given(before: str, given: tuple[str, ...]) -> bool:
-    """Whether `before` is `given` or ends with it: `Shu-Lin` is one name, and does not end with `Lin`."""
+    """Whether `before` begins or ends with `given`: `Shu-Lin` is one name, and does not end with `Lin`."""
     if not given:
         return True
     pieces = before.split()
     tails = (pieces[start:] for start in range(len(pieces)) if not pieces[start].startswith("-"))
-    return any(_are_alike(name_words(" ".join(tail)), given) for tail in tails)
+    # `E.A.` are two initials.
+    firsts = _JOINED_INITIALS.sub(". ", before).split()
+    heads = (firsts[:end] for end in range(1, len(firsts)) if not firsts[end].startswith("-"))
+    return any(_are_alike(name_words(" ".join(part)), given) for part in chain(tails, heads))
 
 
 def _are_alike(found: tuple[str, ...], given: tuple[str, ...]) -> bool:

@@ -174,12 +174,12 @@ def test_an_initial_stands_for_a_given_name_but_nothing_for_a_one_letter_surname
     [
         ('au:"Lin Chen"', ("Shu-Lin Chen", "Shu Xi-Lin Chen", "H. -L. Chen", "S.-L. Chen")),
         ('au:"Chen, L."', ("Shu-Lin Chen", "Shu-L. Chen", "S.L. Chen")),
+        ('au:"Shu Chen"', ("Shu-Lin Chen", "S.-L. Chen", "S. -L. Chen")),
+        ('au:"Chen, S."', ("Shu-Lin Chen", "Lin Shu Xi Chen")),
         ('au:"Giang Son Nguyen"', ("Xuan-Giang-Son Nguyen", "Giang-Son-Ha Nguyen")),
     ],
 )
-def test_the_end_of_a_given_name_with_a_hyphen_is_no_given_name(
-    keyword: str, others: tuple[str, ...]
-) -> None:
+def test_a_part_of_a_given_name_with_a_hyphen_is_no_given_name(keyword: str, others: tuple[str, ...]) -> None:
     assert not is_true(keyword, replace(PAPER, authors=others))
 
 
@@ -189,6 +189,11 @@ def test_the_end_of_a_given_name_with_a_hyphen_is_no_given_name(
         ('au:"Lin Chen"', "L. Chen"),
         ('au:"Lin Chen"', "T. L. Chen"),
         ('au:"Chen, L."', "Shu Lin Chen"),
+        ('au:"E. Noether"', "Emmy A. Noether"),
+        ('au:"E. Noether"', "E.A. Noether"),
+        ("au:noether_e", "Emmy Amalie Noether"),
+        ('au:"Emmy Noether"', "E. A. Noether"),
+        ('au:"Emmy Noether"', "E.A. Noether"),
         ('au:"Giang Son Nguyen"', "Giang-Son Nguyen"),
         ('au:"Giang-Son Nguyen"', "G.S. Nguyen"),
         ('au:"G. -S. Nguyen"', "Thi Giang Son Nguyen"),
