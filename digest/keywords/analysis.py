@@ -68,6 +68,8 @@ _TO_PLAIN_LETTERS = str.maketrans(_PLAIN_LETTERS)
 _SIGNS = dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u2035", "'") | dict.fromkeys(
     "\u2010\u2012\u2013\u2014\u2015\u2212", "-"
 )
+_PAIRS = {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"}
+_TO_PAIRS = str.maketrans(_PAIRS | {letter.upper(): pair.title() for letter, pair in _PAIRS.items()})
 _TO_PLAIN_NAMES = str.maketrans(_PLAIN_LETTERS | _SIGNS)
 
 
@@ -137,13 +139,18 @@ def spellings(word: str) -> tuple[str, ...]:
 
 
 def name_spellings(part: str) -> tuple[str, ...]:
-    """A part of a name, unchanged, and with one special letter each: `ø` for `o`, `ß` for `ss` and so on."""
+    """A part of a name, unchanged, and with one special letter each: `ø` for `o`, `ü` for `ue` and so on."""
     found = [part]
-    for letter in _NAME_LETTERS:
-        plain = _PLAIN_LETTERS[letter]
+    letters = [(letter, _PLAIN_LETTERS[letter]) for letter in _NAME_LETTERS]
+    for letter, plain in (*letters, *_PAIRS.items()):
         places = (place for place in range(len(part)) if part.startswith(plain, place))
         found += [part[:place] + letter + part[place + len(plain) :] for place in places]
     return tuple(found)
+
+
+def in_pairs(name: str) -> str:
+    """`name` with two letters for `ä`, `ö`, `ü`, `å` and `ø`, as many persons write them: `Kuehn`."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name).translate(_TO_PAIRS)
 
 
 def name_parts(name: str) -> tuple[str, ...]:

@@ -62,18 +62,25 @@ class Phrase:
 class Author:
     """A person's name: `given` names, which may be initials, split at every mark, and the `surname`.
 
-    `parts` are the parts of the whole name, split at blanks as arXiv does.
+    `parts` are the parts of the whole name, split at blanks as arXiv does. `paired` is the same name with two
+    letters for each `ü` and so on, if it has any.
     """
 
     written: str
     parts: tuple[str, ...]
     given: tuple[str, ...]
     surname: str
+    paired: "Author | None" = None
     key: str = field(init=False, compare=False, repr=False)
 
+    @property
+    def forms(self) -> tuple["Author", ...]:
+        """The name itself, and `paired`."""
+        return (self, self.paired) if self.paired else (self,)
+
     def __post_init__(self) -> None:
-        given = " ".join(self.given)
-        object.__setattr__(self, "key", f'au:"{" ".join(self.parts)}" {given}')
+        keys = (f'au:"{" ".join(one.parts)}" {" ".join(one.given)}' for one in self.forms)
+        object.__setattr__(self, "key", " | ".join(keys))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,16 @@ from functools import cached_property, partial
 from itertools import chain, pairwise, product
 from typing import Literal, NamedTuple, TypeAlias
 
-from digest.keywords.analysis import STOP_WORDS, AnalysedText, bare, name_parts, name_words, stem, words
+from digest.keywords.analysis import (
+    STOP_WORDS,
+    AnalysedText,
+    bare,
+    in_pairs,
+    name_parts,
+    name_words,
+    stem,
+    words,
+)
 from digest.keywords.ast import Author, Category, Identifier, Leaf, Phrase, Remark, Term
 from digest.model.paper import Paper
 
@@ -42,6 +51,14 @@ Token: TypeAlias = tuple[Kind, str | tuple[str, str]]
 """A property of a paper, for the index."""
 
 
+class Name(NamedTuple):
+    """An author's name as the paper writes it, one of its forms, and the parts of this form."""
+
+    written: str
+    form: str
+    parts: tuple[str, ...]
+
+
 class AnalysedPaper:
     """A paper whose text is analysed once, and only as far as the queries need it."""
 
@@ -55,8 +72,12 @@ class AnalysedPaper:
         return frozenset(chain(self.title.words, self.abstract.words))
 
     @cached_property
-    def names(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        return tuple((author, name_parts(author)) for author in self.paper.authors)
+    def names(self) -> tuple["Name", ...]:
+        """The authors; one with `ü` or another such letter also with two letters for it."""
+        spelled = (
+            (name, form) for name in self.paper.authors for form in dict.fromkeys((name, in_pairs(name)))
+        )
+        return tuple(Name(written=name, form=form, parts=name_parts(form)) for name, form in spelled)
 
     @cached_property
     def comment(self) -> AnalysedText:
@@ -81,7 +102,7 @@ class AnalysedPaper:
                 known = chain(self.vocabulary, title.places, abstract.places)
                 return iter({word[: kind.size] for word in known})
             case "author":
-                return chain.from_iterable(name for _, name in self.names)
+                return chain.from_iterable(name.parts for name in self.names)
             case "comment":
                 return iter(self.comment.words)
             case "journal_ref":
@@ -198,9 +219,14 @@ def _stems(term: Term) -> tuple[str, ...]:
 
 
 def _by_author(author: Author, paper: AnalysedPaper) -> Evidence | None:
-    parts = frozenset(author.parts)
-    found = (name for name, has in paper.names if parts <= set(has) or _is_signed(name, has, author))
-    return _evidence("authors", found)
+    forms = author.forms
+    return _evidence("authors", (name.written for name in paper.names if _is_one_of(name, forms)))
+
+
+def _is_one_of(name: Name, forms: Iterable[Author]) -> bool:
+    return any(
+        set(form.parts) <= set(name.parts) or _is_signed(name.form, name.parts, form) for form in forms
+    )
 
 
 def _is_signed(name: str, parts: tuple[str, ...], author: Author) -> bool:
@@ -259,7 +285,7 @@ def _by_identifier(wanted: str, paper: AnalysedPaper) -> Evidence | None:
 
 def _anywhere(phrase: Phrase, run: _Run, name: frozenset[str], paper: AnalysedPaper) -> Evidence | None:
     """`all:` as arXiv defines it: title, abstract, one name with all its parts, the remarks, a code."""
-    authors = (author for author, found in paper.names if name and name <= set(found))
+    authors = (one.written for one in paper.names if name and name <= set(one.parts))
     said = selective_words(phrase)
     codes = (code for code in paper.paper.categories if tuple(words(code)) == phrase.words)
     return merged(
@@ -286,7 +312,8 @@ def selective_tokens(leaf: Leaf) -> tuple[tuple[Token, ...], ...]:
         case Phrase():
             return _phrase_tokens(leaf)
         case Author():
-            ends = dict.fromkeys((leaf.surname, leaf.surname.rpartition("-")[2]))
+            surnames = (form.surname for form in leaf.forms)
+            ends = dict.fromkeys(end for one in surnames for end in (one, one.rpartition("-")[2]))
             return (tuple((Kind("author"), end) for end in ends),)
         case Remark():
             kind = Kind("comment" if leaf.prefix == "co" else "journal_ref")

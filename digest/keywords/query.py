@@ -170,11 +170,19 @@ def _without(asked: str, refused: Sequence[str]) -> str:
 
 def _author(author: Author) -> str:
     """Searches the surname in all spellings, also with a blank for its hyphen; an initial with all parts."""
+    return _balanced(
+        list(dict.fromkeys(f'au:"{name}"' for form in author.forms for name in _names(form))), "OR"
+    )
+
+
+def _names(author: Author) -> Iterator[str]:
     if len(author.surname) == 1:
-        return f'au:"{" ".join(author.parts)}"'
-    names = dict.fromkeys((*name_spellings(author.surname), *name_spellings(_written_surname(author))))
-    apart = [author.surname.replace("-", " ")] if "-" in author.surname.strip("-") else []
-    return _balanced([f'au:"{name}"' for name in (*names, *apart)], "OR")
+        yield " ".join(author.parts)
+        return
+    yield from name_spellings(author.surname)
+    yield from name_spellings(_written_surname(author))
+    if "-" in author.surname.strip("-"):
+        yield author.surname.replace("-", " ")
 
 
 def _written_surname(author: Author) -> str:

@@ -2,11 +2,20 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from digest.errors import QueryError
-from digest.keywords.analysis import STOP_WORDS, bare, name_parts, name_words, spellings, stem, words
+from digest.keywords.analysis import (
+    STOP_WORDS,
+    bare,
+    in_pairs,
+    name_parts,
+    name_words,
+    spellings,
+    stem,
+    words,
+)
 from digest.keywords.ast import Author, Category, Identifier, Leaf, Phrase, Remark, Term
 from digest.keywords.inflection import number_forms
 from digest.model.categories import ARCHIVES, NAMES, category_code, nearest_category, starting_with
@@ -152,9 +161,14 @@ def _leaves_open(written: Written, start: int, chunk: str) -> bool:
 
 def _author(written: Written) -> Author:
     _some_words(written)
+    author = _named(written, written.value)
+    paired = _named(written, in_pairs(written.value))
+    return author if paired == author else replace(author, paired=paired)
+
+
+def _named(written: Written, name: str) -> Author:
     # In the folded name, compatibility forms of brackets would become brackets.
-    name = unicodedata.normalize("NFKC", written.value)
-    surname, comma, given = _IN_NO_NAME.sub("", name).partition(",")
+    surname, comma, given = _IN_NO_NAME.sub("", unicodedata.normalize("NFKC", name)).partition(",")
     name = f"{given} {surname}" if comma else surname.replace("_", " ")
     pieces = name.split()
     if "_" in written.value and len(pieces) > 1 and len(pieces[-1]) == 1:

@@ -204,6 +204,31 @@ def test_given_names_may_be_initials_on_either_side(keyword: str, name: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("keyword", "name", "expected"),
+    [
+        ('au:"Hilda Kühn"', "Hilda Kuehn", True),
+        ('au:"Hilda Kuehn"', "Hilda Kühn", True),
+        ('au:"H. Kühn"', "Hilda Kuehn", True),
+        ('au:"Kuehn, Hilda"', "H. Kühn", True),
+        ("au:KÜHN", "Hilda Kuehn", True),
+        ("au:Ødegård", "N. Oedegaard", True),
+        ("au:oedegaard", "N. Ødegård", True),
+        ('au:"Jörg Schäfer-Kühn"', "Joerg Schaefer-Kuehn", True),
+        ("all:kuehn", "Hilda Kühn", True),
+        ("au:Kühn", "Hilda Kuhn", True),
+        ("au:Kuhn", "Hilda Kuehn", False),
+        ('au:"Wei Xu"', "Wei Xue", False),
+        ('au:"Wei Xue"', "Wei Xu", False),
+    ],
+)
+def test_an_umlaut_in_a_name_may_be_two_letters(keyword: str, name: str, expected: bool) -> None:
+    paper = replace(PAPER, authors=("Ada Example", name))
+    found = QueryIndex([parse(keyword)]).matches(paper)
+    assert matches(parse(keyword), paper) is bool(found) is expected
+    assert [match.words for match in found] == [(name,)] * expected
+
+
+@pytest.mark.parametrize(
     ("keyword", "name"),
     [
         ("au:O’Brien", "P. O'Brien"),
