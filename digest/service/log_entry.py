@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
 from traceback import format_exception
+from typing import NamedTuple
 
 RESERVED = ("time", "level", "logger", "event", "to", "error", "traceback", "left_out")
 """Keys that mean the same in each record; no call uses them for a value of its own."""
@@ -47,16 +48,8 @@ def parse_template(template: str) -> tuple[str, tuple[tuple[str, str], ...]] | N
 
 def entry_of(record: logging.LogRecord, *, addresses: bool) -> LogEntry:
     """Returns what a record says. Without `addresses`, no mail address is left in it."""
-    parsed = parse_template(str(record.msg)) if record.args else None
-    values = record.args if isinstance(record.args, tuple) else (record.args,)
-    if parsed and len(parsed[1]) == len(values):
-        event = parsed[0]
-        fields = {
-            key: _plain(value if placeholder in {"%s", "%d"} else float(placeholder % value))
-            for (key, placeholder), value in zip(parsed[1], values, strict=True)
-        }
-    else:
-        event, fields = record.getMessage(), {}
+    call = _call_of(record)
+    event, fields = (call.event, dict(call.fields)) if call else (record.getMessage(), {})
     own = getattr(record, "address", None)
     if own and addresses:
         fields["to"] = own
@@ -67,12 +60,37 @@ def entry_of(record: logging.LogRecord, *, addresses: bool) -> LogEntry:
     if left_out := getattr(record, "left_out", 0):
         fields["left_out"] = left_out
     if not addresses:
-        event = without_addresses(event, own)
+        fixed = call.fixed if call else frozenset()
+        event = event if call else without_addresses(event, own)
         fields = {
-            key: without_addresses(value, own) if isinstance(value, str) else value
+            key: without_addresses(value, own) if isinstance(value, str) and key not in fixed else value
             for key, value in fields.items()
         }
     return LogEntry(event=_cut(event), fields={k: v for k, v in fields.items() if v is not None})
+
+
+class _Call(NamedTuple):
+    """One of our own calls. `fixed` are the keys whose values come from a fixed list, or are times."""
+
+    event: str
+    fields: Mapping[str, object]
+    fixed: frozenset[str]
+
+
+def _call_of(record: logging.LogRecord) -> _Call | None:
+    parsed = parse_template(str(record.msg)) if record.args else None
+    values = record.args if isinstance(record.args, tuple) else (record.args,)
+    if not parsed or len(parsed[1]) != len(values):
+        return None
+    given = tuple(zip(parsed[1], values, strict=True))
+    return _Call(
+        event=parsed[0],
+        fields={
+            key: _plain(value if placeholder in {"%s", "%d"} else float(placeholder % value))
+            for (key, placeholder), value in given
+        },
+        fixed=frozenset(key for (key, _), value in given if isinstance(value, Enum | datetime)),
+    )
 
 
 def without_addresses(text: str, own: str | None = None) -> str:

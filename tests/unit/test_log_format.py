@@ -92,6 +92,26 @@ def test_text_is_an_event_and_its_fields_after_time_level_and_logger() -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["text", "logfmt", "json"])
+@pytest.mark.parametrize("local", ["mailing", "sent", "red", "2026"])
+def test_an_address_that_is_a_word_of_the_log_changes_no_event_and_no_fixed_value(
+    kind: Format, local: str
+) -> None:
+    address = f"{local}@example.org"
+    one = record(
+        "mailing not sent outcome=%s next_try=%s cause=%s",
+        Colour.RED,
+        datetime(2026, 6, 16, 7, 31, tzinfo=UTC),
+        f"450 <{address}>: later for {local}",
+        address=address,
+    )
+    line = written(one, kind)
+    assert "mailing not sent" in line
+    assert "the red one" in line
+    assert "2026-06-16T07:31:00Z" in line
+    assert "450 <the recipient>: later for the recipient" in line
+
+
 def test_json_keeps_numbers_and_leaves_out_what_is_not_known() -> None:
     assert fields(FAILED, "json") == {
         "time": "2026-06-16T07:00:01.250Z",
