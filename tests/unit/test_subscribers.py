@@ -2,6 +2,7 @@
 
 import operator
 import pickle
+from dataclasses import fields, replace
 from datetime import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -389,3 +390,15 @@ def test_copies_of_subscribers_share_the_queries_of_their_keywords() -> None:
     copied = [pickle.loads(pickle.dumps(one)) for one in subscribers]
     assert tuple(copied) == subscribers
     assert all(map(operator.is_, copied[0].keywords, copied[1].keywords))
+
+
+def test_a_copy_for_another_process_has_every_field() -> None:
+    (plain,) = parse('email = "ada@example.org"\nkeywords = ["tea"]')
+    (told,) = parse(
+        'email = "ada@example.org"\nname = "Ada"\nkeywords = ["tea"]\nat = "03:00"\n'
+        'exclude = ["milk"]\nlength = "short"\ndiscover = 3'
+    )
+    told = replace(told, muted=frozenset({"tea"}), is_signed_up=True)
+    same = {one.name for one in fields(told) if getattr(told, one.name) == getattr(plain, one.name)}
+    assert same == {"email", "keywords"}, "give each other field a value of its own here"
+    assert pickle.loads(pickle.dumps(told)) == told

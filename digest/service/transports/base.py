@@ -25,7 +25,7 @@ class TransportKind:
 
     - `build` makes the transport, and opens no connection or file yet.
     - `label` ends the sentence "3 digests sent".
-    - `summary` is a sentence for `digest doctor`.
+    - `summary` is a sentence for `digest doctor`, which begins with "mails go".
     - `limits` are those of the server.
     - `check_files` checks this machine, `check_server` other machines.
     - `is_public`: mails leave this machine, so the doctor also checks the sender's domain.
