@@ -1,17 +1,23 @@
 """All that is stored about a person can be had, and is gone when they wish it, in every store."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from digest.config.parsing import address_key
+from digest.model.paper import ArxivId
 from digest.storage.base import Store
 from digest.storage.values import MailingState
 from digest.subscribers.preferences import Preferences, apply_preferences, left_mark
+from digest.subscribers.stored import EntryChange, StoredEntry
 from tests.contract.back_ends import BackEnd
+from tests.factories import make_subscriber
 from tests.persons import ADA, BO, ENTRIES, live
 from tests.stores import LEASE, NOW, claim, found, key, new_for, record, record_results
+
+MOVED = "moved@example.org"
 
 
 def test_all_that_is_stored_is_given_out(store: Store) -> None:
@@ -47,6 +53,27 @@ def test_after_an_erasure_no_value_names_the_person_and_others_have_lost_nothing
     assert store.personal_data(BO).mailings == others
     assert new_for(store, BO) == set()
     assert store.restored() is None
+
+
+def test_who_moved_to_another_address_takes_all_along_and_is_erased_under_both(
+    store: Store, back_end: BackEnd, tmp_path: Path
+) -> None:
+    live(store)
+    store.resume(ADA, now=NOW)
+    for mailing in claim(store, now=NOW + LEASE):
+        record_results(store, mailing, MailingState.SENT, "250 taken")
+    store.count_as_seen(MOVED, [ArxivId("2606.00009")])
+    entry = store.entry_of(ADA)
+    moved = StoredEntry(address=MOVED, content=f'{{"email": "{MOVED}", "keywords": ["tea"]}}')
+    changes = [EntryChange(before=entry, after=None), EntryChange(before=None, after=moved)]
+    assert store.change_entries(changes)
+    before = store.personal_data(ADA).sections["administration"]
+    assert store.rename(ADA, MOVED, now=NOW)
+    store.take_up_entries([make_subscriber(MOVED, "tea", "milk"), ENTRIES[1]], file="two", now=NOW)
+    assert store.personal_data(MOVED).sections["administration"] == before != ()
+    assert not any(store.personal_data(ADA).sections.values())
+    assert store.erase(MOVED, keeps_mark=False, now=NOW)
+    assert not re.search("unmistakable|moved", back_end.dump(tmp_path).casefold())
 
 
 @pytest.mark.parametrize("state", [MailingState.DEFERRED, MailingState.SENT, MailingState.SUPPRESSED])

@@ -79,7 +79,11 @@ class Renaming(Part):
             """,
             {"new": address, "old": old_address},
         )
+        db.execute("DELETE FROM seen_elsewhere WHERE address = %s", [old_address])
         move_interest(db, old_address, address)
+        # They stay theirs: to be downloaded, and to be erased.
+        db.execute("UPDATE audit SET address = %s WHERE address = %s", [address, old_address])
+        db.execute("DELETE FROM signup WHERE address = %s", [old_address])
         db.execute(
             "UPDATE mailing SET email = %s WHERE subscriber = %s AND due_at IS NOT NULL", [new, number]
         )

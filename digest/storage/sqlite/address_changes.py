@@ -77,7 +77,11 @@ class Renaming(Part):
         db.execute(
             "UPDATE OR IGNORE seen_elsewhere SET address = ? WHERE address = ?", [address, old_address]
         )
+        db.execute("DELETE FROM seen_elsewhere WHERE address = ?", [old_address])
         move_interest(db, old_address, address)
+        # They stay theirs: to be downloaded, and to be erased.
+        db.execute("UPDATE audit SET address = ? WHERE address = ?", [address, old_address])
+        db.execute("DELETE FROM signup WHERE address = ?", [old_address])
         db.execute("UPDATE mailing SET email = ? WHERE subscriber = ? AND due_at IS NOT NULL", [new, number])
         # The links that were mailed to the old address become invalid, but the one that stops the change.
         db.execute(

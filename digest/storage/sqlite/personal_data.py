@@ -63,7 +63,8 @@ def _erase(db: Database, address: str, email: str, *, keeps_mark: bool, now: dat
         db.execute("UPDATE installation SET entries_version = entries_version + 1")
     db.execute("DELETE FROM example WHERE number NOT IN (SELECT example FROM judgement)")
     db.execute("UPDATE audit SET address = '', details = '' WHERE address = ?", [address])
-    _erase_mails(db, address)
+    for one in {address, *_former_addresses(db, number)}:
+        _erase_mails(db, one)
     if number is not None:
         _erase_subscriber(db, number, now)
     if keeps_mark or was_suppressed:
@@ -73,6 +74,12 @@ def _erase(db: Database, address: str, email: str, *, keeps_mark: bool, now: dat
 
 
 _BY_ADDRESS = (*("judgement", "profile", "seen_elsewhere", "suppression", "doubt", "entry", "signup"),)
+
+
+def _former_addresses(db: Database, number: int | None) -> set[str]:
+    """Those that digests were sent to, and that nobody else has now."""
+    mailed = db.execute("SELECT DISTINCT email FROM mailing WHERE subscriber = ?", [number]).fetchall()
+    return {address for (email,) in mailed if _number_of(db, address := address_key(email)) in (None, number)}
 
 
 def _erase_mails(db: Database, address: str) -> None:
