@@ -85,7 +85,7 @@ def test_a_suppressed_address_gets_no_mail_and_who_has_one_may_move(store: Store
     assert waiting(store) == [(PageChange.MOVING, ADA), (PageChange.ADDRESS, "x@example.org")]
 
 
-def test_after_the_move_only_the_link_that_stops_it_is_left(store: Store) -> None:
+def test_after_the_move_only_the_links_that_made_or_stop_it_are_left(store: Store) -> None:
     store.leave_and_confirm(ADA, now=NOW)
     ask(store)
     mails = {one.change: one for one in store.confirmations(now=NOW)}
@@ -93,10 +93,10 @@ def test_after_the_move_only_the_link_that_stops_it_is_left(store: Store) -> Non
         store.note_confirmed(one.number, now=NOW)
     assert store.rename(ADA, NEW, now=NOW)
     found = {change: store.confirmation_of(one.token, now=NOW) for change, one in mails.items()}
-    assert {change for change, one in found.items() if one} == {PageChange.MOVING}
-    moving = found[PageChange.MOVING]
-    assert moving
-    assert (moving.email, moving.mailed_to) == (NEW, ADA)
+    left = {change: (one.email, one.mailed_to) for change, one in found.items() if one}
+    assert left == {PageChange.MOVING: (NEW, ADA), PageChange.ADDRESS: (NEW, NEW)}
+    assert store.rename(NEW, "third@example.org", now=NOW)
+    assert store.confirmation_of(mails[PageChange.ADDRESS].token, now=NOW) is None
 
 
 def test_who_is_not_known_is_asked_for_nothing(store: Store) -> None:

@@ -85,7 +85,18 @@ async def test_the_owner_of_the_new_address_confirms_and_all_goes_on_there(
     town.enrol()
     town.found(invented_paper("2606.00009"))
     assert [one.paper.id for one in town.mail(town.subscribers[0]).digest.entries] == ["2606.00009"]
-    assert (await town.post(link)).status in {200, 404}  # pressed twice
+
+
+async def test_who_presses_the_button_of_the_new_address_twice_reads_that_it_is_done(town: Town) -> None:
+    await town.post(f"{manage(town)}/address", {"email": NEW})
+    link = mails(town)[PageChange.ADDRESS][1]
+    for one in town.store.confirmations(now=town.now):
+        town.store.note_confirmed(one.number, now=town.now)
+    for _ in range(2):
+        done = await town.post(link)
+        assert (done.status, f"Your digests go to {NEW}" in told(done.body)) == (200, True)
+    town.store.rename(NEW, "third@example.org", now=town.now)
+    assert (await town.post(link)).status == 404
 
 
 async def test_the_former_address_stops_it_before_and_after(town: Town, entries: SubscribersFile) -> None:

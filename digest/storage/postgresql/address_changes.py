@@ -87,11 +87,7 @@ class Renaming(Part):
         db.execute(
             "UPDATE mailing SET email = %s WHERE subscriber = %s AND due_at IS NOT NULL", [new, number]
         )
-        # The links that were mailed to the old address become invalid, but the one that stops the change.
-        db.execute(
-            "DELETE FROM confirmation WHERE subscriber = %s AND sent_at IS NOT NULL AND change <> 'moving'",
-            [number],
-        )
+        db.execute(_END_LINKS, [number, new])
         enrol_anew(db)
         return True
 
@@ -134,6 +130,14 @@ class Renaming(Part):
             [other, number],
         )
 
+
+_END_LINKS = """
+DELETE FROM confirmation
+WHERE subscriber = %s AND sent_at IS NOT NULL AND change <> 'moving'
+    AND NOT (change = 'address' AND recipient = %s)
+"""
+"""The links that were mailed to the old address become invalid, but the one that stops the change. That of
+the new address stays too: its button may be pressed twice."""
 
 _FORGET = (
     "DELETE FROM subscription WHERE subscriber = %s",

@@ -83,11 +83,7 @@ class Renaming(Part):
         db.execute("UPDATE audit SET address = ? WHERE address = ?", [address, old_address])
         db.execute("DELETE FROM signup WHERE address = ?", [old_address])
         db.execute("UPDATE mailing SET email = ? WHERE subscriber = ? AND due_at IS NOT NULL", [new, number])
-        # The links that were mailed to the old address become invalid, but the one that stops the change.
-        db.execute(
-            "DELETE FROM confirmation WHERE subscriber = ? AND sent_at IS NOT NULL AND change <> 'moving'",
-            [number],
-        )
+        db.execute(_END_LINKS, [number, new])
         enrol_anew(db)
         return True
 
@@ -130,6 +126,14 @@ class Renaming(Part):
             [other, number],
         )
 
+
+_END_LINKS = """
+DELETE FROM confirmation
+WHERE subscriber = ? AND sent_at IS NOT NULL AND change <> 'moving'
+    AND NOT (change = 'address' AND recipient = ?)
+"""
+"""The links that were mailed to the old address become invalid, but the one that stops the change. That of
+the new address stays too: its button may be pressed twice."""
 
 _KNOWN = """
 SELECT address FROM subscriber LEFT JOIN preference ON preference.subscriber = subscriber.number
