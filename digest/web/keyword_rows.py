@@ -69,21 +69,27 @@ def first_text(sent: Sent, name: str) -> str:
 def sent_rows(sent: Sent, known: Sequence[KeywordRow]) -> tuple[KeywordRow, ...]:
     """The `known` rows as they were submitted, and new ones. A row whose text the form did not have stays.
 
-    A row of a keyword that somebody else removed meanwhile is new if it was changed, else it is gone.
+    A row of a keyword that somebody else removed meanwhile is new if it was changed, else it is gone. A new
+    row of a keyword that is followed since the form was shown is that one: the form may be sent twice.
     """
     muted = set(sent.get("mute[]") or ())
-    rows = [
-        replace(_filled(row, sent) if f"k-{row.row_id}" in sent else row, is_muted=row.row_id in muted)
-        for row in known
-    ]
     listed = {row.row_id for row in known}
-    for name in sent:
-        one = KeywordRow(row_id=name.removeprefix("k-"))
-        if name.startswith("k-") and one.row_id not in listed:
-            one = replace(_filled(one, sent), is_muted=one.row_id in muted)
-            if one.text and not _is_as_before(one):
-                rows.append(one)
-    return tuple(rows)
+    names = (name.removeprefix("k-") for name in sent if name.startswith("k-"))
+    filled = (_filled(KeywordRow(row_id=row_id), sent) for row_id in names if row_id not in listed)
+    new = [
+        replace(one, is_muted=one.row_id in muted) for one in filled if one.text and not _is_as_before(one)
+    ]
+    since = {_id(_key(one.text)): one for one in reversed(new)}
+    rows = []
+    for row in known:
+        if f"k-{row.row_id}" in sent:
+            rows.append(replace(_filled(row, sent), is_muted=row.row_id in muted))
+        elif same := since.get(row.row_id):
+            rows.append(replace(row, text=same.text, name=same.name, is_muted=same.is_muted))
+            new.remove(same)
+        else:
+            rows.append(replace(row, is_muted=row.row_id in muted))
+    return (*rows, *new)
 
 
 def checked_rows(

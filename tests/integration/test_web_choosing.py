@@ -356,6 +356,22 @@ async def test_a_keyword_that_came_or_went_meanwhile_is_neither_lost_nor_brought
     assert town.store.preferences() == {}
 
 
+async def test_a_form_that_is_sent_twice_is_saved_twice(town: Town) -> None:
+    """As by a double click, or when the page is loaded again: the browser shows the second answer."""
+    url = manage(town)
+    form = form_with((await town.get(url)).body, "Save")
+    tea = next(name for name, texts in form.fields.items() if texts == ["tea"])
+    sent = submitted(form, "Save", **{tea: "green tea", "k-new-1": "rice", "n-new-1": "R"})
+    for _ in range(2):
+        answer = await town.post(url, sent)
+        assert (answer.status, "Saved." in told(answer.body)) == (200, True)
+        chosen = town.store.preferences_of(ADA.email)
+        assert set(chosen.added) == {OwnKeyword("green tea"), OwnKeyword("rice", "R")}
+        assert chosen.removed == (TEA,)
+    twice = [*submitted(form, "Save", **{"k-new-1": "rice", "k-new-2": "rice"})]
+    assert "list each only once" in (await town.post(url, twice)).body
+
+
 async def test_who_has_very_many_keywords_mutes_some_and_changes_none(town: Town) -> None:
     words = [f"tea{number}" for number in range(120)]
     town.subscribers[0] = make_subscriber(ADA.email, *words)
