@@ -36,7 +36,7 @@ class Wanted:
 
 
 class AdminActions:
-    """Makes changes: it may wait for other writers. All actions are idempotent."""
+    """Makes changes: it may wait for other writers. All actions but `invite` are idempotent."""
 
     def __init__(self, store: AdminPageStore, base_url: str, clock: Callable[[], datetime]) -> None:
         self._store = store

@@ -52,7 +52,7 @@ _log = logging.getLogger(__name__)
 SENT = (
     "A mail is on its way to {email}. Its link leads to a page with a button: you get nothing else before you"
     " press it. If no mail comes within some minutes, look among your spam. An address gets at most one such"
-    " mail a day."
+    " mail a day: if you have one of today, its link leads to these choices too."
 )
 SUBSCRIBED = (
     "{email} is subscribed. The first digest comes at the next time that you chose, when there are papers."

@@ -171,6 +171,20 @@ async def test_a_used_link_does_not_call_somebody_subscribed_who_left(town: Town
     assert town.store.preferences_of(NEW).left_at == town.now
 
 
+async def test_who_comes_back_on_the_same_day_is_told_to_take_the_mail_that_they_have(town: Town) -> None:
+    await send(town)
+    (mail,) = await mailed(town)
+    await press(town, link_in(mail))
+    town.subscribers.append(make_subscriber(NEW, "black tea"))
+    town.enrol()
+    town.store.leave(NEW, now=town.now)
+    answer = await send(town, {"k-new-1": "white tea"})
+    assert "if you have one of today, its link leads to these choices too" in told(answer.body)
+    assert await mailed(town) == []
+    assert "white tea" in (await town.get(link_in(mail))).body
+    assert "You are subscribed" in told((await press(town, link_in(mail))).body)
+
+
 async def test_a_sign_up_cannot_change_who_is_subscribed(town: Town) -> None:
     await send(town)
     (mail,) = await mailed(town)
