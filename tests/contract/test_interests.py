@@ -136,6 +136,7 @@ def test_a_digest_begins_with_what_its_subscriber_likes(store: Store, liked: str
 _STEPS = st.lists(st.tuples(st.integers(1, 4), st.sampled_from([True, False, None])), max_size=12)
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_STEPS)
 def test_any_order_of_judgements_gives_the_same_state_as_its_net_effect(

@@ -158,6 +158,7 @@ def test_what_a_killed_process_was_sending_counts_for_a_while_only(store: Store)
     assert store.reserve_sending(limits, now=later + MINUTE) == Turn()
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), limit=st.integers(1, 6))
 def test_no_minute_of_the_server_has_more_than_the_limit_over_all_connections(
