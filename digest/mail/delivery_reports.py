@@ -39,6 +39,11 @@ _QMAIL = re.compile(
     r"\s*(?:Hi\. )?This is the \S*\s?(?:\S+ )?(?:program|server|mail)\b[^\n]* at ", re.IGNORECASE
 )
 _QMAIL_RECIPIENT = re.compile(r"<([^<>\s]{1,320})>:[ \t]*(.*)", re.DOTALL)
+_NOT_FAILED = re.compile(
+    r"warning only|(?:still being|will be|is being) (?:re)?tried|(?:been|was|is) delayed"
+    r"|not yet been delivered|successfully delivered",
+    re.IGNORECASE,
+)
 _QMAIL_END = re.compile(r"^--- |^-{5,}", re.MULTILINE)
 # These statuses are so general, or so close to the words, that they do not contradict words about a mailbox.
 _AGREES = re.compile(r"|5\.0\.\d+|5\.\d+\.0|5\.1\.\d+|5\.2\.1|5\.4\.1|5\.5\.\d+")
@@ -174,9 +179,12 @@ def _words_on(recipient: str | None, prose: str) -> str:
 
 def _of_qmail(prose: str) -> Iterator[Report]:
     end = _QMAIL_END.search(prose)
+    before = ""
     for paragraph in (prose[: end.start()] if end else prose).split("\n\n")[1:]:
         if found := _QMAIL_RECIPIENT.match(paragraph.strip()):
-            yield _of_prose(found[1], found[2])
+            yield _of_prose(found[1], found[2], before)
+        else:
+            before += paragraph
 
 
 def _of_header(mail: Part, prose: str) -> Iterator[Report]:
@@ -185,18 +193,21 @@ def _of_header(mail: Part, prose: str) -> Iterator[Report]:
         if address.strip():
             at = prose.casefold().find(address.strip().casefold())
             behind = prose[at + len(address.strip()) : at + _LONGEST_WORDS] if at >= 0 else ""
-            yield _of_prose(address, behind.partition("\n--")[0])
+            yield _of_prose(address, behind.partition("\n--")[0], prose[: max(at, 0)])
 
 
-def _of_prose(address: str, text: str) -> Report:
-    """A report from the words alone, which begin at the reply of the other server."""
+def _of_prose(address: str, text: str, before: str) -> Report:
+    """A report from the words alone, which begin at the reply of the other server.
+
+    `before`: the words before the first address say whether this is only a warning, or a success.
+    """
     reply = _QUOTED_REPLY.search(text)
     words = (text[reply.start() :] if reply else text).strip()[:_LONGEST_WORDS]
     status = _STATUS.search(words)
     is_passing = (reply[1] if reply else status[1] if status else "5")[0] == "4"
     said = status[1] if status else ""
     return Report(
-        action="failed",
+        action="delayed" if _NOT_FAILED.search(before) else "failed",
         status=said or ("4.0.0" if is_passing else ""),
         words=words,
         recipient=address_in(address),

@@ -132,6 +132,26 @@ def test_only_a_failure_can_be_about_a_dead_address(action: str) -> None:
     assert (found.action, found.is_dead) == (action.lower(), False)
 
 
+@pytest.mark.parametrize(
+    ("prose", "action"),
+    [
+        ("THIS IS A WARNING ONLY.\n\n<{}>: unknown user for now", "delayed"),
+        ("It will be retried until it is 4 day(s) old.\n\nThe mail system\n\n<{}>: no route", "delayed"),
+        ("Your mail was successfully delivered to:\n\n<{}>: delivered to mailbox", "delayed"),
+        ("Your mail could not be delivered.\n\n<{}>: unknown user, it will be retried", "failed"),
+    ],
+)
+@pytest.mark.parametrize(
+    "extra", ["", f"X-Failed-Recipients: {SUBSCRIBER}\n"], ids=["in its own form", "with the header"]
+)
+def test_a_notification_without_fields_that_only_warns_is_no_failure(
+    prose: str, action: str, extra: str
+) -> None:
+    form = "A notification." if extra else "This is the mail system at host mx.lab.example."
+    message = f"{head()}{extra}\n{form}\n\n{prose.format(SUBSCRIBER)}\n"
+    assert the(message.encode()).action == action
+
+
 def test_of_several_recipients_the_mildest_report_holds() -> None:
     dead, full, taken = about("5.1.1"), about("5.2.2"), about("2.0.0", action="delivered")
     assert the(postfix(fields=f"{dead}\n{full}")).status == "5.2.2"
