@@ -101,6 +101,10 @@ DOUBTFUL = replies(
     550 5.5.0 Requested action not taken: mailbox unavailable
     550 Mailbox unavailable
     550 Mailbox is frozen
+    550 Le domaine du destinataire n'existe pas
+    550 Die Domain des Empfängers existiert nicht
+    550 El dominio del destinatario no existe
+    550 Il dominio del destinatario non esiste
     550 Unrouteable address
     550-Unrouteable address|Not delivered
     550 #5.1.0 Address rejected.
@@ -222,6 +226,15 @@ OTHERS = replies(
     550 5.7.1 Missing or unknown user agent
     550 SASL user unknown
     554 5.5.1 Error: no valid recipients
+    550 发送方地址不存在
+    550 5.7.1 User unknown in whitelist
+    550 5.2.1 This mailbox is disabled for external mail
+    550 usuario no válido para recibir correo externo
+    550 Unknown error for user ada
+    550 mailbox error: unknown
+    550 user database does not exist
+    550 Systemfehler, Benutzerdatenbank nicht gefunden
+    550 用户数据库错误
     """
 )
 """None says that the mailbox is gone, whatever its number and whatever words stand beside."""

@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 from digest.mail.smtp.reply import Reply, Stage, Verdict
-from digest.mail.smtp.reply_text import ReplySubject, plain_words, quota_wait, subject_of
+from digest.mail.smtp.reply_text import ReplySubject, plain_words, subject_of
 from digest.mail.smtp.reply_verdicts import (
     ACCEPTED,
     DEAD,
@@ -47,8 +48,21 @@ def _about_us(stage: Stage, reply: Reply) -> Verdict | None:
     ):
         return HELLO
     if subject is ReplySubject.QUOTA or (reply.status == "5.4.5" and not subject.is_other):
-        return replace(QUOTA, wait=quota_wait(reply.text))
+        return replace(QUOTA, wait=_quota_wait(reply.text))
     return None
+
+
+def _quota_wait(text: str) -> timedelta:
+    """How long to wait if `subject_of` is `QUOTA`: hours for a daily limit, else an hour or minutes.
+
+    Servers do not say when a quota is free again; one mail after this time is the test.
+    """
+    plain = plain_words(text)
+    if re.search(r"\bda(?:y|ily)\b|24 ?h|per day|submissionquota|5\.4\.5", plain):
+        return _DAILY
+    if re.search(r"minute|second|rate|throttl", plain) and not re.search(r"hour", plain):
+        return _BY_THE_MINUTE
+    return _HOURLY
 
 
 def _is_bare_504(stage: Stage, reply: Reply) -> bool:
@@ -95,6 +109,10 @@ def _of_address(status: str, subjects: set[ReplySubject], text: str) -> Verdict 
     is_doubted = is_vague and ReplySubject.MAILBOX_DOUBTFUL in subjects
     return DOUBTFUL if is_doubted or status in _DOUBTFUL_STATUSES else None
 
+
+_DAILY = timedelta(hours=3)
+_HOURLY = timedelta(hours=1)
+_BY_THE_MINUTE = timedelta(minutes=5)
 
 _ONLY = {Stage.GREETING: 220, Stage.HELLO: 250, Stage.TLS: 220, Stage.LOGIN: 235}
 """The codes for success, at stages with only one."""

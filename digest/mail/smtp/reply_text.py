@@ -6,15 +6,10 @@ has another subject: a text that also names the sender, a relay, a rule or a lim
 
 import re
 import unicodedata
-from datetime import timedelta
 from enum import Enum
 from functools import cache
 
 _LONGEST = 2_000
-
-_DAILY = timedelta(hours=3)
-_HOURLY = timedelta(hours=1)
-_BY_THE_MINUTE = timedelta(minutes=5)
 
 
 class ReplySubject(Enum):
@@ -62,19 +57,6 @@ def subject_of(text: str) -> ReplySubject:
         if _pattern(subject).search(plain):
             return subject
     return ReplySubject.UNSAID
-
-
-def quota_wait(text: str) -> timedelta:
-    """How long to wait if `subject_of` is `QUOTA`: hours for a daily limit, else an hour or minutes.
-
-    Servers do not say when a quota is free again; one mail after this time is the test.
-    """
-    plain = plain_words(text)
-    if re.search(r"\bda(?:y|ily)\b|24 ?h|per day|submissionquota|5\.4\.5", plain):
-        return _DAILY
-    if re.search(r"minute|second|rate|throttl", plain) and not re.search(r"hour", plain):
-        return _BY_THE_MINUTE
-    return _HOURLY
 
 
 _NOT_PROSE = re.compile(r"[a-z]+://\S+|\bwww\.\S+|<[^<>\s]*>|\S*[^\s(:]@\S+")
@@ -188,7 +170,7 @@ _PATTERNS: dict[ReplySubject, str] = {
         (?:account|address|mailbox) (?:that |which )?you (?:use|used|are using) to send
         sending (?:account|address|mailbox|user)
         absender\w*|exp(?:é|e)diteur|(?:é|e)metteur|remitente|mittente|remetente|отправител|nadawc|afzender
-        发件人|發件人|发信人|發信人|寄件人|寄件者|発信者|送信者|差出人|발신자|보낸 ?사람
+        (?:发件|發件|发信|發信|寄件|寄信|发送|發送)[人者方]|発信者|送信者|差出人|발신자|보낸 ?사람
         """,
         _YOURS,
     ),
@@ -212,9 +194,15 @@ _PATTERNS: dict[ReplySubject, str] = {
     ),
     ReplySubject.REPUTATION: _any(
         _word("spf", "dkim", "dmarc", "arc", "rdns", "ptr", "dnsbl", "rbl", "reputation", r"spam\w*"),
-        _word(r"(?:block|black|deny|reject)[ -]?list\w*", r"anti-?spam\w*", "unsolicited", "bulk", "junk"),
+        _word(
+            r"(?:block|black|deny|reject|white|allow|gr[ea]y)[ -]?list\w*",
+            r"anti-?spam\w*",
+            "unsolicited",
+            "bulk",
+            "junk",
+        ),
         _word(r"abus\w*", "blocked", "banned", r"phish\w*", r"virus\w*", "malware", "poor", "sorbs"),
-        _word("client host", r"host ?names?", r"your (?:\w+ )?(?:host|server|network|domain)"),
+        _word("client host", r"host ?names?(?! ?=)", r"your (?:\w+ )?(?:host|server|network|domain)"),
         r"""
         (?<![a-z0-9.])ip(?!-?[a-z]?\d|\.\w|[a-z])|[ld]'h(?:ô|o)te\b
         reverse (?:dns|lookup)|(?<!not )\blisted (?:in|by|at|on)|\bip \[|\bbl:|connecting (?:ip|host)
@@ -246,6 +234,8 @@ _PATTERNS: dict[ReplySubject, str] = {
         r"""
         internal (?:server )?error|no valid recipients|error in processing
         (?:local|system|server|database|ldap|dns|lookup|backend) (?:error|failure|failed|problem)
+        unknown (?:error|status)|error: unknown|database (?:not|does|is)
+        datenbank nicht|数据库错误|データベースが
         (?:could not|cannot|can't|unable to|failed to) (?:be )?(?:verif|check|look|connect|contact)\w*
         verif\w+[^.;]{0,20}fail|verify (?:error|failed)|(?:server|service) (?:is )?(?:busy|unavailable)
         vor(?:ü|ue)bergehend|temporaire|temporal|временно|暂时|暫時|系统(?:错误|繁忙)|系統錯誤|一時的
@@ -256,7 +246,7 @@ _PATTERNS: dict[ReplySubject, str] = {
             r"polic\w*", "security", r"prohibit\w*", r"restrict\w*", r"permission\w*", "forbidden", "refused"
         ),
         _word("headers?", "attachments?", "file ?names?", r"user[- ]agents?", r"message[- ]id", "members"),
-        _word("subscribed", "not a member", r"display[- ]name"),
+        _word("subscribed", "not a member", r"display[- ]name", r"extern\w*"),
         _word(r"content\w*", r"filter\w*", r"violat\w*", r"administrative\w* (?:prohib|deni|block)\w*"),
         r"""
         (?<!name )not (?:allowed|permitted)|(?:transaction|delivery) failed|disallow
@@ -296,10 +286,17 @@ _PATTERNS: dict[ReplySubject, str] = {
         ),
         r"""
         name service error|null ?mx|no (?:valid )?mx\b|nxdomain|domain expired
-        域名(?:不存在|无效|錯誤|错误)|домен[^.;]{0,20}не (?:существует|найден)
-        domaine[^.;]{0,20}in(?:connu|existant)
-        (?:unbekannte|ungültige)\w* dom(?:ä|ae)ne|dom(?:ä|ae|a)ne?[^.;]{0,20}(?:unbekannt|existiert nicht)
+        域名(?:不存在|无效|錯誤|错误)|服务器地址(?:错误|不存在|无效)|домен[^.;]{0,20}не (?:существует|найден)
+        (?:unbekannte|ungültige)\w* dom(?:ä|ae|a)i?ne?
         """,
+        _within(
+            "dom(?:ä|ae|a)i?ne?|dom(?:i|í)nio|domena|domein|(?:empf(?:ä|ae)nger|mail)-?server|serveur d[eu]",
+            r"""
+            unbekannt|existiert nicht|antwortet nicht|in(?:connu|existant)|n'existe|introuvable|no existe
+            n(?:ã|a)o existe|desconoc|desconhec|inexist|non esiste|inesist|sconosciut|nie istnieje|onbekend
+            """,
+            apart=40,
+        ),
     ),
     ReplySubject.MAILBOX_GONE: _any(
         r"""
