@@ -263,6 +263,19 @@ QUOTAS = replies(
 )
 """Each says that we may send no more for a while."""
 
+LIMITS_OF_A_MAILBOX = replies(
+    """
+    550 5.2.122 The recipient has exceeded their limit for the number of messages they can receive per hour
+    552 5.2.2 Mailbox message quota exceeded
+    452 4.2.2 <ada@example.org> message quota exceeded
+    452 4.2.2 ada's mailbox has exceeded the maximum number of messages for 24 hours
+    450 4.2.1 The mailbox exceeds the limit of emails per day
+    452 4.5.3 Recipient ada has reached the maximum number of messages per hour
+    450 4.2.1 The user you are trying to contact is receiving mail too quickly
+    """
+)
+"""Each says that this mailbox takes no more for a while; the others do."""
+
 GREETINGS = replies(
     """
     504 5.5.2 <box>: Helo command rejected: need fully-qualified hostname

@@ -117,6 +117,13 @@ def test_a_limit_of_what_we_may_send_concerns_every_mail_and_ends(reply: Reply) 
         assert timedelta(minutes=1) <= verdict.wait <= timedelta(hours=12)
 
 
+@pytest.mark.parametrize("reply", replies.LIMITS_OF_A_MAILBOX, ids=str)
+def test_a_limit_of_what_a_mailbox_takes_concerns_only_its_mail(reply: Reply) -> None:
+    for stage in MAIL:
+        expected = {ReplyClass.TRANSIENT, ReplyClass.POLICY, ReplyClass.SIZE}
+        assert judge(stage, reply).reply_class in expected
+
+
 def test_a_limit_of_a_day_is_waited_for_longer_than_one_of_a_minute() -> None:
     day = judge(Stage.SENDER, Reply(code=550, text="5.4.5 Daily user sending limit exceeded")).wait
     rate = judge(

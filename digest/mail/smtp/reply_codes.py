@@ -47,9 +47,19 @@ def _about_us(stage: Stage, reply: Reply) -> Verdict | None:
         subject is ReplySubject.HELLO or is_greeting or _is_bare_504(stage, reply)
     ):
         return HELLO
+    if subject is ReplySubject.QUOTA and _is_of_mailbox(reply):
+        return None
     if subject is ReplySubject.QUOTA or (reply.status == "5.4.5" and not subject.is_other):
         return replace(QUOTA, wait=_quota_wait(reply.text))
     return None
+
+
+def _is_of_mailbox(reply: Reply) -> bool:
+    """Whether a limit is that of the recipient's mailbox (RFC 3463, section 3.3), not of what we send."""
+    is_of_us = re.search(
+        r"\byou\b|\byour\b|sen[dt]|submission|outgoing|outbound|relay", plain_words(reply.text)
+    )
+    return re.fullmatch(r"[45]\.2\.\d+", reply.status) is not None and is_of_us is None
 
 
 def _quota_wait(text: str) -> timedelta:

@@ -138,6 +138,7 @@ _PATTERNS: dict[ReplySubject, str] = {
         receiving (?:e-?mail|mail|messages)? ?(?:at a rate|too)
         receiv\w*[^.;]{0,40}(?:too (?:quickly|many)|limit)
         recipient'?s?[^.;]{0,30} (?:limit|per hour)[^.;]{0,30}receive|messages for this (?:recipient|mailbox)
+        recipient (?:\S+ )?has (?:exceeded|reached)
         """
     ),
     ReplySubject.QUOTA: _any(

@@ -65,6 +65,9 @@ REFUSED = _verdict(
 _MAILBOX_FULL = _verdict(
     ReplyClass.SIZE, "the subscriber's mailbox is full", "the subscriber must free some space"
 )
+_MAILBOX_BUSY = _verdict(
+    ReplyClass.POLICY, "the subscriber's mailbox gets too many mails", "digest tries again later"
+)
 _TOO_LARGE = _verdict(
     ReplyClass.SIZE,
     "the mail is too large for the server or the mailbox",
@@ -92,9 +95,8 @@ OTHERS = {
         " list",
     ),
     ReplySubject.MAILBOX_FULL: _MAILBOX_FULL,
-    ReplySubject.MAILBOX_BUSY: _verdict(
-        ReplyClass.POLICY, "the subscriber's mailbox gets too many mails", "digest tries again later"
-    ),
+    ReplySubject.MAILBOX_BUSY: _MAILBOX_BUSY,
+    ReplySubject.QUOTA: _MAILBOX_BUSY,
     ReplySubject.RATE: _verdict(
         ReplyClass.POLICY,
         "the server accepts no more of our mails for now",
