@@ -32,6 +32,9 @@ _log = logging.getLogger(__name__)
 _AT_ONCE = 30
 """How many mailings are claimed, and their messages written, in one step."""
 
+_BEHIND = timedelta(seconds=1)
+"""How much later a mailing is due that others go before."""
+
 _LEASE_POLL = 0.02
 """How many seconds pass between two looks whether the lease was renewed."""
 
@@ -147,6 +150,7 @@ class Share:
         self._held: set[int] = set()
         self._claiming: asyncio.Future[Sequence[RenderedMessage]] | None = None
         self._returned: list[RenderedMessage] = []
+        self._at_limit: set[int] = set()
         self._state_error: StateError | None = None
         self._is_composing = False
         self._has_new = asyncio.Event()
@@ -246,15 +250,21 @@ class Share:
                 )
 
     async def _release(self, failures: Sequence[SessionFailure]) -> None:
-        """Releases the mailings that were claimed and not sent, with the first failure as reply."""
+        """Releases the mailings that were claimed and not sent, with the first failure as reply.
+
+        One at which a quota was used up comes behind the others, since the quota may be its recipient's.
+        """
         self._returned.clear()
         if self._claiming:
             await asyncio.wait((self._claiming,))
         if self._held:
             reply = failures[0].cause if failures else None
-            await asyncio.to_thread(
-                self._store.release, tuple(self._held), now=self._clock(), reply=reply, holder=self._holder
-            )
+            now = self._clock()
+            last = self._held & self._at_limit
+            for numbers, due_at in ((self._held - last, now), (last, now + _BEHIND)):
+                await asyncio.to_thread(
+                    self._store.release, tuple(numbers), now=due_at, reply=reply, holder=self._holder
+                )
             self._held.clear()
 
     # Sending.
@@ -278,6 +288,7 @@ class Share:
             _log.warning("session failed cause=%s next=%s", error, self._next_of(error))
             if error.wait is not None:
                 self._coordinator.used_up()
+                self._at_limit |= {one.number} if one else set()
             elif one is not None and one.number in self._held:
                 self._returned.append(one)
             return SessionFailure(cause=str(error), wait=error.wait)

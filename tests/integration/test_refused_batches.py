@@ -182,6 +182,18 @@ async def test_a_quota_that_is_used_up_ends_the_batch_until_it_may_be_free(
     assert suppressed(store) == set()
 
 
+async def test_a_quota_that_one_recipient_always_meets_keeps_no_other_waiting_for_ever(
+    store: SqliteStore,
+) -> None:
+    outbox_of(store, *addresses(5))
+    reply = "451 4.7.1 over the hourly limit of mails per hour"
+    answers: dict[str, Answer | list[Answer]] = {f"RCPT {addresses(5)[0]}": reply}
+    first, _ = await delivered(store, answers)
+    assert (first.sent, first.limited_until is not None) == (0, True)
+    later, _ = await delivered(store, answers, at=NOW + timedelta(hours=3))
+    assert (later.sent, store.waiting()) == (4, 1)
+
+
 async def test_a_quota_that_one_session_meets_ends_the_others_too(store: SqliteStore) -> None:
     """They finish the mail in hand. The provider would count each further one against the sender."""
     outbox_of(store, *addresses(30))
