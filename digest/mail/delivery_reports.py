@@ -34,6 +34,7 @@ _FIELD = re.compile(
 _ONCE = ("final-recipient", "action")  # a second one begins another recipient
 _XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")  # RFC 6533, section 3
 _ACTION = re.compile(r"[a-z]+")
+_RFC_ACTIONS = ("failed", "delayed", "delivered", "relayed", "expanded")
 _ACTIONS = {"5": "failed", "4": "delayed", "2": "delivered"}
 _QMAIL = re.compile(
     r"\s*(?:Hi\. )?This is the \S*\s?(?:\S+ )?(?:program|server|mail)\b[^\n]* at ", re.IGNORECASE
@@ -132,12 +133,19 @@ def _of_fields(text: str, prose: str) -> Iterator[Report]:
         recipient = address_in(fields.get("final-recipient", ""))
         words = _diagnostic(fields.get("diagnostic-code", ""))
         yield Report(
-            action=action[0] if action else _ACTIONS.get(status[:1], ""),
+            action=_known_action(action[0] if action else "", status),
             status=status,
             words=words or _words_on(recipient, prose),
             recipient=recipient,
             original=address_in(fields.get("original-recipient", "")),
         )
+
+
+def _known_action(action: str, status: str) -> str:
+    """The action as RFC 3464, section 2.3.3, names it; some servers write "failure" or "error"."""
+    if action in _RFC_ACTIONS:
+        return action
+    return "failed" if action == "failure" else _ACTIONS.get(status[:1], action)
 
 
 def _blocks(text: str) -> Iterator[dict[str, str]]:

@@ -126,6 +126,21 @@ def test_a_status_that_a_relay_made_of_a_bare_code_says_nothing(
     assert the(postfix(fields=about(status, diagnostic))).concern is concern
 
 
+@pytest.mark.parametrize(
+    ("action", "status", "expected"),
+    [
+        ("error", "5.0.0", "failed"),
+        ("failure", "", "failed"),
+        ("Failed (permanently)", "5.0.0", "failed"),
+        ("retrying", "4.4.1", "delayed"),
+        ("error", "", "error"),
+    ],
+)
+def test_an_action_in_another_word_is_told_by_the_status(action: str, status: str, expected: str) -> None:
+    found = the(postfix(fields=about(status, "smtp; 550 user unknown", action=action)))
+    assert (found.action, found.is_dead) == (expected, expected == "failed")
+
+
 @pytest.mark.parametrize("action", ["delayed", "relayed", "delivered", "expanded", "Delayed"])
 def test_only_a_failure_can_be_about_a_dead_address(action: str) -> None:
     found = the(postfix(fields=about("5.1.1", "smtp; 550 5.1.1 no", action=action)))
