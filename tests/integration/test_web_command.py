@@ -1,5 +1,6 @@
 """`digest web` and `digest daemon` as processes: where they listen, and what they say when they cannot."""
 
+import asyncio
 import json
 import os
 import signal
@@ -12,8 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from digest.errors import ConfigurationError, StateError
+from digest.service import web_only
+from digest.service.bootstrap import Setup, load_setup
+from tests.integration.idle_daemon import SUBSCRIBER
 from tests.processes import started
-from tests.waiting import LIMIT
+from tests.waiting import LIMIT, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,6 +71,51 @@ def test_a_port_that_is_taken_is_said_and_ends_it_for_good(tmp_path: Path, comma
     assert process.returncode == 2
     assert f'web.listen = "127.0.0.1:{port}": cannot listen there: ' in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (StateError("digest.db", "is locked", is_passing=True), True),
+        (ConfigurationError("a full disk", is_passing=True), True),
+        (ConfigurationError("a mistake"), False),
+    ],
+)
+async def test_files_that_could_not_be_read_for_a_while_are_read_again(
+    error: Exception, again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_only, "_LOOK_UP", 0.02)
+    file = tmp_path / "subscribers.toml"
+    file.write_text(SUBSCRIBER)
+    environ = {
+        "DIGEST_SUBSCRIBERS": str(file),
+        "DIGEST_STATE": str(tmp_path / "digest.db"),
+        "DIGEST_WEB__BASE_URL": "https://d.example.org",
+        "DIGEST_WEB__LISTEN": "127.0.0.1:0",
+    }
+    reads: list[int] = []
+    errors = [error]
+
+    def load() -> Setup:
+        if errors:
+            raise errors.pop()
+        setup = load_setup(None, environ)
+        reads.append(len(setup.subscribers))
+        return setup
+
+    serving = asyncio.create_task(web_only.serve_alone(load_setup(None, environ), load))
+    try:
+        file.write_text(SUBSCRIBER + SUBSCRIBER.replace("ada", "bo"))
+        await until(lambda: not errors)
+        if not again:
+            await asyncio.sleep(0.2)
+            assert reads == []
+            file.write_text(SUBSCRIBER + SUBSCRIBER.replace("ada", "bob"))
+        await until(lambda: bool(reads))
+        assert reads == [2]
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(serving, LIMIT)
 
 
 def test_without_a_base_address_the_command_says_what_to_set(tmp_path: Path) -> None:
