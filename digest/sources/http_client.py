@@ -325,7 +325,8 @@ def _pause(first: timedelta, attempt: int, error: SourceError) -> float:
     asked = error.retry_after if isinstance(error, Throttled) and error.retry_after else timedelta(0)
     # Installations that were refused together must not try again together.
     growing = first * float(2 ** (attempt - 1))
-    return min(max(growing, asked) * random.uniform(1, 1.1), _LONGEST_PAUSE).total_seconds()  # noqa: S311
+    pause = min(max(growing, asked), _LONGEST_PAUSE)
+    return min(pause * random.uniform(1, 1.1), _LONGEST_PAUSE).total_seconds()  # noqa: S311
 
 
 def _new_address(question: _Question, reply: _Reply) -> URL:

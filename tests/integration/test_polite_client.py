@@ -281,6 +281,16 @@ async def test_retry_after_is_understood(tmp_path: Path, seconds: int, as_date: 
     assert failure.value.retry_after.total_seconds() == pytest.approx(seconds, abs=1.2 if as_date else 0)
 
 
+async def test_no_number_of_seconds_is_too_large(tmp_path: Path) -> None:
+    longest = str(timedelta.max // timedelta(seconds=1))
+    async with (
+        arxiv_server(says("", 503, Retry_After=longest)) as server,
+        asking(tmp_path, settings(tries=2)) as client,
+    ):
+        with pytest.raises(Throttled, match="asks to wait for 999,999,999 days"):
+            await client.ask(server.url, FIELDS, text)
+
+
 @pytest.mark.parametrize("header", ["", "soon", "-5", "9" * 30, "Mon, 99 Foo 2026 00:00:00 GMT"])
 async def test_a_retry_after_that_says_nothing_is_left_aside(tmp_path: Path, header: str) -> None:
     async with arxiv_server(says("", 429, Retry_After=header)) as server, asking(tmp_path) as client:
