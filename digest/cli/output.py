@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from digest.config.atomic_write import replace_text, unwritable
+from digest.config.atomic_write import replace_text, target_of, unwritable
 
 _NO_END = 10_000
 
@@ -43,6 +43,6 @@ def write_file(path: Path, text: str) -> None:
         if path.exists() and not path.is_file():  # for example /dev/stdout
             path.write_text(text, encoding="utf-8", newline="")
         else:
-            replace_text(path.resolve(), text)
+            replace_text(target_of(path), text)
     except OSError as error:
         raise unwritable(path, error) from error

@@ -1,5 +1,6 @@
 """Replaces files that others read and write: one writer at a time, never half a text."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +23,11 @@ def exclusive(path: Path) -> Iterator[Path]:
     Raises `ConfigurationError` if it cannot be locked or written.
     """
     try:
-        target = path.resolve()
+        target = target_of(path)
+        if target.exists() and not (target.is_file() or target.is_dir()):  # a folder is reported when read
+            raise ConfigurationError(
+                f"{path}: is a device or a pipe, and only a file can be edited: give the path of a file"
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = LockFile(target.with_name(f".{target.name}.lock"))
         end = monotonic() + _LOCK_TIMEOUT
@@ -39,6 +44,14 @@ def exclusive(path: Path) -> Iterator[Path]:
             lock.release()
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def target_of(path: Path) -> Path:
+    """The file that `path` is or links to. Raises `OSError` for links that form a loop."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # Python 3.11 and 3.12; later ones leave it to who opens the file
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
 
 
 def unwritable(path: Path, error: OSError) -> ConfigurationError:

@@ -15,6 +15,7 @@ from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.cli.output import write_file
 from digest.config import atomic_write
 from digest.config.loader import Defaults
 from digest.errors import ConfigurationError
@@ -359,6 +360,32 @@ def test_a_form_that_cannot_be_edited_safely_is_left_as_it_is(
 
 
 # The file itself
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    """As root, an edit of a link to /dev/null would have made a file of that."""
+    pipe, link = tmp_path / "pipe", tmp_path / "subscribers.toml"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    with pytest.raises(ConfigurationError, match="only a file can be edited"):
+        subscribe(at(link), email="cy@example.org", keywords=["graph"])
+    assert pipe.is_fifo()
+    assert {one.name for one in tmp_path.iterdir()} == {"pipe", "subscribers.toml"}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: subscribe(at(path), email="cy@example.org", keywords=["graph"]),
+        lambda path: write_file(path, "text"),
+    ],
+)
+def test_links_that_form_a_loop_are_named(write: Callable[[Path], object], tmp_path: Path) -> None:
+    path, other = tmp_path / "subscribers.toml", tmp_path / "other"
+    path.symlink_to(other)
+    other.symlink_to(path)
+    with pytest.raises(ConfigurationError, match="symbolic links form a loop: correct them"):
+        write(path)
 
 
 def test_mode_and_symbolic_link_stay(path: Path, tmp_path: Path) -> None:
