@@ -231,6 +231,15 @@ def test_the_text_names_the_new_versions_that_the_html_only_counts(length: Lengt
     assert mail.text.count("v1 → v2") == 70
 
 
+def test_the_text_counts_the_new_versions_that_the_web_page_has() -> None:
+    many = tuple(revision(number, 1, 2) for number in range(70))
+    page = Links(online="https://digest.example.org/d/1")
+    mail = WRITER.rendered(replace(digest(entry(), revisions=many), length="short"), links=page)
+    assert mail.text.count("v1 → v2") == Page(mail.html).text.count("v1 → v2") == 5
+    assert "And 65 more, on the web:\nhttps://digest.example.org/d/1\n" in mail.text
+    assert "\n\n\n" not in mail.text
+
+
 def test_without_new_versions_nothing_is_said_of_them() -> None:
     result = render(entry(1))
     assert "version" not in result.text + Page(result.html).text
