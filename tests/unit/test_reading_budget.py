@@ -246,3 +246,12 @@ def test_the_text_says_at_its_top_what_the_text_shows() -> None:
     assert "only counted" in Page(many.html).text
     assert "only counted" not in many.text
     assert "only counted" in WRITER.rendered(digest(700), ONLINE).text
+
+
+def test_the_text_without_a_web_page_says_how_many_papers_it_shows_by_their_address() -> None:
+    mail = WRITER.rendered(digest(1_200))
+    paper = re.findall(r"^     https://arxiv\.org/abs/\S+$", mail.text, re.MULTILINE)
+    numbered = re.findall(r"^ *\d+\. ", mail.text, re.MULTILINE)
+    assert f"{len(paper) - len(numbered)} by address" in mail.text.replace("\n", " ")
+    assert len(paper) == 1_200 > len(numbered)
+    assert "only counted" not in mail.text

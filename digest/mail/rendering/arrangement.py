@@ -186,5 +186,5 @@ class _Arranging:
         if left_out:
             pieces += whole_lines(self._renderer.more(left_out, self._online).text)
         shown = self.summary(self._words + more_words)
-        unnamed = left_out + addresses
-        return pieces, shown._replace(titles=shown.titles + shown.counted - unnamed, counted=unnamed)
+        titles = shown.titles + shown.counted - left_out - addresses
+        return pieces, shown._replace(titles=titles, counted=left_out, addresses=addresses)

@@ -67,7 +67,7 @@ class GroupHeading(NamedTuple):
 
 class Summary(NamedTuple):
     """How many papers are shown as whole cards, as short cards, and by title, how many are only counted, and
-    how many `minutes` it takes to read.
+    how many `minutes` it takes to read. Only the text has papers of which it shows the `addresses` alone.
     """
 
     whole: int
@@ -75,6 +75,7 @@ class Summary(NamedTuple):
     titles: int
     counted: int
     minutes: int
+    addresses: int = 0
 
 
 class Renderer:
