@@ -1,6 +1,8 @@
 """Reads XML documents of arXiv: completely or not at all, except for entries that are not papers."""
 
 import logging
+import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NoReturn, TypeVar
@@ -18,6 +20,10 @@ _MOST_MARKS = 1_000_000
 _LONGEST_TEXT = 1_000_000
 # This many entries may be invalid, whatever the length of the page; of more, half of them.
 _FEW = 2
+
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""The characters that XML 1.0 does not allow (its production 2, `Char`)."""
+_REFERENCE = re.compile(r"&#(?:x([0-9A-Fa-f]{1,8})|(\d{1,8}));")
 
 _log = logging.getLogger(__name__)
 
@@ -54,8 +60,34 @@ def incomplete(url: str, kind: str, reason: str) -> BadDocument:
 def _parsed(document: bytes, most_marks: int) -> ElementTree.Element:
     if sum(map(document.count, _MARKS)) > most_marks:
         raise ValueError(f"it has more than {most_marks:,} tags, attributes and lines")
+    try:
+        return _tree(document)
+    except ElementTree.ParseError:
+        allowed = _allowed(document)
+        if allowed == document:
+            raise
+    root = _tree(allowed)
+    _log.warning("characters that XML forbids were left out")
+    return root
+
+
+def _tree(document: bytes) -> ElementTree.Element:
     # S314 warns of entities, which need a DOCTYPE; it is refused.
     return ElementTree.XML(document, ElementTree.XMLParser(target=_NoDoctype()))  # noqa: S314
+
+
+def _allowed(document: bytes) -> bytes:
+    """`document` with a blank for each character that XML forbids: one abstract must not hide all others."""
+    try:
+        text = _FORBIDDEN.sub(" ", document.decode())
+    except UnicodeDecodeError:
+        return document
+    return _REFERENCE.sub(_referred, text).encode()
+
+
+def _referred(found: re.Match[str]) -> str:
+    code = int(found[1], 16) if found[1] else int(found[2])
+    return " " if code > sys.maxunicode or _FORBIDDEN.match(chr(code)) else found[0]
 
 
 def read_entries(

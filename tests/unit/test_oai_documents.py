@@ -23,6 +23,20 @@ def read_one(record: str) -> Record:
     return found
 
 
+@pytest.mark.parametrize("character", [b"\x0b", b"\x00", b"&#11;", b"&#x1F;", b"&#xffffff;", b"\xef\xbf\xbf"])
+def test_a_character_that_xml_forbids_hides_no_paper(character: bytes) -> None:
+    page = record_page(raw_record("2606.01234", abstract="We MARK follow"), raw_record("2606.01235")).encode()
+    records = parse_record_page(page.replace(b"MARK", character)).records
+    assert [record.paper.id for record in records] == ["2606.01234", "2606.01235"]
+    assert records[0].paper.abstract == "We follow"
+
+
+def test_an_answer_that_is_cut_off_is_refused_whatever_its_characters() -> None:
+    page = record_page(raw_record("2606.01234", abstract="We MARK follow")).encode()
+    with pytest.raises(BadDocument):
+        parse_record_page(page.replace(b"MARK", b"\x0b")[:-20])
+
+
 def test_every_field_of_a_record_is_read() -> None:
     extra = (
         "<comments>12 pages,\n  3 gnomes</comments><report-no>G-1</report-no><proxy>gnome</proxy>"
