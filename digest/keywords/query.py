@@ -100,6 +100,21 @@ def _leaves(node: Node) -> Iterator[Leaf]:
         yield from _leaves(part)
 
 
+def is_asked_whole(query: Query) -> bool:
+    """Whether arXiv's search can find all papers that the query matches.
+
+    It leaves out the stop words of a phrase that it looks for in titles (arXiv-search, DocumentMapping.json:
+    `search_quote_analyzer` of `title`), so it finds no title by them alone.
+    """
+    return not any(
+        isinstance(leaf, Phrase)
+        and leaf.prefix != "abs"
+        and not leaf.has_wildcard
+        and all(stem(word) is None for word in leaf.words)
+        for leaf in _leaves(query.root)
+    )
+
+
 def is_asked_exactly(query: Query) -> bool:
     """Whether arXiv's search finds exactly the papers that the query matches, and no others."""
     return all(map(_is_asked_exactly, _leaves(query.root)))

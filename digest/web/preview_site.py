@@ -125,7 +125,7 @@ class Previews:
                 findings[query.key] = found
             elif found:
                 waiting[query.key] = found
-            elif SearchApi.can_answer(query):
+            elif SearchApi.fits(query):
                 missing.append(query)
             else:
                 _refuse(keywords, text, _TOO_LONG)

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from digest.errors import QueryError
-from digest.keywords.query import Query, any_of, is_asked_exactly, parse, to_arxiv
+from digest.keywords.query import Query, any_of, is_asked_exactly, is_asked_whole, parse, to_arxiv
 from digest.model.categories import NAMES, nearest_category
 
 WORDS = st.sampled_from(["compiler", "Compiled", "graph", "neural", "état", "state-of-the-art", "theory"])
@@ -283,6 +283,24 @@ def test_many_queries_are_one_search_of_little_depth() -> None:
 
 def test_equal_queries_are_asked_for_once() -> None:
     assert any_of([parse("ti:graphs"), parse("title:Graph")]).count("ti:") == 1
+
+
+@pytest.mark.parametrize(
+    ("keyword", "expected"),
+    [
+        ('"to be or not to be"', False),
+        ("ti:=the", False),
+        ('all:"to be"', False),
+        ("graph AND ti:=the", False),
+        ('abs:"to be or not to be"', True),
+        ('"to be or not to compile"', True),
+        ('="vitamin A"', True),
+        ("the*", True),
+        ("au:the", True),
+    ],
+)
+def test_arxiv_finds_no_title_by_very_common_words_alone(keyword: str, expected: bool) -> None:
+    assert is_asked_whole(parse(keyword)) is expected
 
 
 @pytest.mark.parametrize("code", sorted(NAMES))

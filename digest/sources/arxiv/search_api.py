@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 
 from digest.errors import Implausible
-from digest.keywords.query import Query, any_of
+from digest.keywords.query import Query, any_of, is_asked_whole
 from digest.model.paper import ArxivId, Paper
 from digest.sources.arxiv.search_api_parser import SearchAnswer, parse_search_answer
 from digest.sources.base import MANY
@@ -46,8 +46,12 @@ class SearchApi:
         self._url = url
         self._page_size = page_size
 
+    def can_answer(self, query: Query) -> bool:
+        """Whether the query fits into one request, which finds all its papers."""
+        return is_asked_whole(query) and self.fits(query)
+
     @staticmethod
-    def can_answer(query: Query) -> bool:
+    def fits(query: Query) -> bool:
         """Whether the query fits into one request."""
         if len(query.text) < _SHORT:
             return True
