@@ -63,14 +63,13 @@ _PLAIN_LETTERS = {
     "þ": "th",
 }
 _NAME_LETTERS = "øłđıßæ"
-_TO_PLAIN_LETTERS = str.maketrans(_PLAIN_LETTERS)
 # As arXiv's filter icu_folding has it (Lucene, BasicFoldings.txt), after compatibility decomposition.
 _SIGNS = dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u2035", "'") | dict.fromkeys(
     "\u2010\u2012\u2013\u2014\u2015\u2212", "-"
 )
 _PAIRS = {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"}
 _TO_PAIRS = str.maketrans(_PAIRS | {letter.upper(): pair.title() for letter, pair in _PAIRS.items()})
-_TO_PLAIN_NAMES = str.maketrans(_PLAIN_LETTERS | _SIGNS)
+_TO_PLAIN = str.maketrans(_PLAIN_LETTERS | _SIGNS)
 
 
 def words(text: str) -> list[str]:
@@ -134,8 +133,8 @@ def _without_mark(character: re.Match[str]) -> str:
 
 
 def spellings(word: str) -> tuple[str, ...]:
-    """`word` unchanged, and in plain letters if it has others: `schrödinger`, `schrodinger`."""
-    return tuple(dict.fromkeys((word, fold(word).translate(_TO_PLAIN_LETTERS))))
+    """`word` unchanged, and in plain letters if it has others: `schrödinger`, `schrodinger`; `’` is `'`."""
+    return tuple(dict.fromkeys((word, fold(word).translate(_TO_PLAIN))))
 
 
 def name_spellings(part: str) -> tuple[str, ...]:
@@ -157,12 +156,12 @@ def name_parts(name: str) -> tuple[str, ...]:
     """The parts of a name from arXiv's analyzer `author_folding`: split at blanks, without accents, with
     typewriter apostrophes and hyphens.
     """
-    return tuple(_NAME_MARKS.sub("", fold(name)).translate(_TO_PLAIN_NAMES).split())
+    return tuple(_NAME_MARKS.sub("", fold(name)).translate(_TO_PLAIN).split())
 
 
 def name_words(name: str) -> tuple[str, ...]:
     """The parts of a name, split at every mark: `Jean-Pierre` and `J.-P.` have two parts each."""
-    return tuple(_NAME_WORD.findall(fold(name).translate(_TO_PLAIN_NAMES)))
+    return tuple(_NAME_WORD.findall(fold(name).translate(_TO_PLAIN)))
 
 
 class AnalysedText:

@@ -204,6 +204,24 @@ def test_given_names_may_be_initials_on_either_side(keyword: str, name: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("keyword", "abstract", "expected"),
+    [
+        ("d’Alembert operator", "the d'Alembert operator", True),
+        ("=d’Alembert", "the d'Alembert operator", True),
+        ("l’Hôpital", "by l'Hopital", True),
+        ("Noether’s theorem", "by Noether's theorem", True),
+        ("d’Alembert operator", "the d’Alembert operator", True),
+        ("d'Alembert operator", "the d’Alembert operator", False),
+    ],
+)
+def test_a_typographic_apostrophe_finds_the_plain_one_too(
+    keyword: str, abstract: str, expected: bool
+) -> None:
+    query, paper = parse(keyword), replace(PAPER, title="", abstract=abstract)
+    assert matches(query, paper) is bool(QueryIndex([query]).matches(paper)) is expected
+
+
+@pytest.mark.parametrize(
     ("keyword", "name", "expected"),
     [
         ('au:"Hilda Kühn"', "Hilda Kuehn", True),
