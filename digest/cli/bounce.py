@@ -52,8 +52,8 @@ def bounce(
 
     Your mail server runs this command: see [cyan]digest docs mail-servers[/cyan]. An address gets no more
     mail if its server says that it does not exist, or if 5 mailings came back within 30 days because of
-    it. The same holds for a subscriber who unsubscribes by mail or marks a digest as spam. A mail about a
-    digest that this command does not understand is kept for you: see --kept. It ignores all other mails.
+    its mailbox. A subscriber who unsubscribes by mail or marks a digest as spam gets no more mail either. The
+    command keeps a mail about a digest that it does not understand: see --kept. It ignores all other mails.
 
     Exits with 75 if settings or state cannot be used now. The mail server then tries again.
     """

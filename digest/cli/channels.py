@@ -67,7 +67,7 @@ def try_out(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
 @app.command("resume", cls=Command)
 @with_volume
 def resume(ctx: typer.Context, name: Name, as_json: AsObject = False) -> None:
-    """End the rest of a channel. What waited for it is due now."""
+    """Send digests again to a channel that rests. What waited for it is due now."""
     from digest.storage.factory import open_store
 
     channel = channel_called(name, channels_of(ctx))

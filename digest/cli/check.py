@@ -84,10 +84,11 @@ def _subscribers(settings: "Settings", checked: _Checked) -> None:
     checked.subscribers = len(found)
     checked.keywords = len({keyword.query.key for one in found for keyword in one.keywords})
     if unread:
-        checked.notes.append(f"who signed up is not checked: {unread}")
+        checked.notes.append(f"subscribers who signed up are not checked: {unread}")
     elif isinstance(directory, CombinedDirectory):
         checked.notes += [
-            f"{email} signed up, and has an entry in the file, which counts" for email in directory.doubles()
+            f"{email} has an entry in the file and one in the state; the one in the file is used"
+            for email in directory.doubles()
         ]
 
 
@@ -106,7 +107,7 @@ def _templates(settings: "Settings", checked: _Checked) -> None:
 def _summary(checked: _Checked) -> str:
     from digest.config.parsing import counted
 
-    file = str(checked.file.absolute()) if checked.file else "no digest.toml, the defaults hold"
+    file = str(checked.file.absolute()) if checked.file else "no digest.toml, defaults are used"
     parts = [
         counted(number, noun)
         for number, noun in (

@@ -33,7 +33,10 @@ def pause(
     ],
     as_json: AsObject = False,
 ) -> None:
-    """Send a subscriber nothing before a day, as they can choose online. The first mail has what came."""
+    """Send a subscriber no mail before a day. The first mail then has all papers found meanwhile.
+
+    Subscribers can choose the same on their page.
+    """
     from digest.web.preferences_form import LONGEST_PAUSE
 
     def change(one: "_Chosen") -> "Preferences":
@@ -47,7 +50,8 @@ def pause(
     found = _choose(context_of(ctx).settings(), email, change)
     _print(
         found,
-        f"{found.subscriber.email} gets no mail before {until}; what comes meanwhile is in the first mail.",
+        f"{found.subscriber.email} gets no mail before {until}."
+        " The first mail then has all papers found meanwhile.",
         as_json=as_json,
     )
 
@@ -67,9 +71,9 @@ Muted = Annotated[
 
 
 def mute(ctx: typer.Context, email: Email, keyword: Muted, as_json: AsObject = False) -> None:
-    """Mute a keyword of a subscriber, as they can online: it brings nothing until it is unmuted.
+    """Mute a keyword of a subscriber: it finds no papers for their mails until it is unmuted.
 
-    Papers that it finds meanwhile count as seen.
+    Papers that it finds meanwhile count as seen. Subscribers can choose the same on their page.
     """
 
     def change(one: "_Chosen") -> "Preferences":
@@ -81,7 +85,7 @@ def mute(ctx: typer.Context, email: Email, keyword: Muted, as_json: AsObject = F
 
 
 def unmute(ctx: typer.Context, email: Email, keyword: Muted, as_json: AsObject = False) -> None:
-    """Let a muted keyword of a subscriber bring papers again, those that are found from now on."""
+    """Use a muted keyword of a subscriber again, for papers that are found from now on."""
 
     def change(one: "_Chosen") -> "Preferences":
         key = one.keyword(keyword).query.key
@@ -141,7 +145,7 @@ def _choose(settings: "Settings", email: str, change: "Callable[[_Chosen], Prefe
 
 def _not_known(email: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{email} is new and has no choices yet: run `digest run`, or wait for the daemon, and try again",
+        f"{email} is new and not in the state yet: type `digest run`, or wait for the daemon, then try again",
         is_passing=True,
     )
 

@@ -43,32 +43,32 @@ def edit(
     ctx: typer.Context,
     email: Email,
     at: At = None,
-    no_at: Annotated[bool, typer.Option("--no-at", metavar="", help="The default time again.")] = False,
+    no_at: Annotated[bool, typer.Option("--no-at", metavar="", help="Use the default time again.")] = False,
     timezone: Zone = None,
     no_timezone: Annotated[
-        bool, typer.Option("--no-timezone", metavar="", help="The default time zone again.")
+        bool, typer.Option("--no-timezone", metavar="", help="Use the default time zone again.")
     ] = False,
     weekly: Weekly = None,
     no_weekly: Annotated[
-        bool, typer.Option("--no-weekly", metavar="", help="A mail every day again.")
+        bool, typer.Option("--no-weekly", metavar="", help="Send a mail every day again.")
     ] = False,
     length: MailLength = None,
     no_length: Annotated[
-        bool, typer.Option("--no-length", metavar="", help="The default length again.")
+        bool, typer.Option("--no-length", metavar="", help="Use the default length again.")
     ] = False,
     discover: Annotated[
         int | None,
         typer.Option(
             metavar="N",
             parser=_parse_discover,
-            help="How many papers a mail may have that match no keyword; 0: none.",
+            help="How many papers that match no keyword a mail may have; 0: none.",
         ),
     ] = None,
     no_discover: Annotated[
-        bool, typer.Option("--no-discover", metavar="", help="As many of these as is the default.")
+        bool, typer.Option("--no-discover", metavar="", help="Use the default number again.")
     ] = False,
     name: Name = None,
-    no_name: Annotated[bool, typer.Option("--no-name", metavar="", help="No name.")] = False,
+    no_name: Annotated[bool, typer.Option("--no-name", metavar="", help="Remove the name.")] = False,
     keyword: Followed = None,
     no_keyword: Annotated[
         list[str] | None,
@@ -85,20 +85,22 @@ def edit(
     category: Category = None,
     no_category: Annotated[
         list[str] | None,
-        typer.Option(metavar="CODE", help="Take this category away. May be repeated."),
+        typer.Option(metavar="CODE", help="Remove this category. May be repeated."),
     ] = None,
     crosslists: Crosslists = None,
     replacements: Replaced = None,
     no_filters: Annotated[
         bool,
         typer.Option(
-            "--no-filters", metavar="", help="All papers that the keywords match, and no new versions."
+            "--no-filters",
+            metavar="",
+            help="Remove all filters: send all papers that the keywords match, and no new versions.",
         ),
     ] = False,
     forget_choices: ForgetChoices = False,
     as_json: AsObject = False,
 ) -> None:
-    """Change the entry of a subscriber, or take away what it has.
+    """Change the entry of a subscriber: set a key, or remove it.
 
     [cyan]digest edit reader@example.org --at 07:30 --no-weekly --no-exclude survey[/cyan]
 
@@ -110,7 +112,7 @@ def edit(
     from digest.subscribers.changes import Unwanted, checked
 
     if own_name is not None and len(keyword or ()) != 1:
-        raise typer.BadParameter("it names one keyword: give exactly one -k KEYWORD", param_hint="--as")
+        raise typer.BadParameter("gives a name to one keyword: use exactly one -k KEYWORD", param_hint="--as")
     settings = context_of(ctx).settings()
     given: dict[str, str | int | None] = {
         "name": name,
@@ -151,7 +153,7 @@ def edit(
     keys = (*(key for key, is_gone in taken.items() if is_gone), *(_FILTERS if no_filters else ()))
     unwanted = Unwanted(keys=keys, keywords=gone.keywords, exclude=gone.exclude, categories=gone.categories)
     if not (options or keyword or exclude or category or keys or forget_choices or _any(gone)):
-        raise typer.BadParameter("say what to change: `digest edit --help` lists what there is")
+        raise typer.BadParameter("name what to change: `digest edit --help` lists the options")
     done = editor.edit(directory_of(settings), email=email, wanted=wanted, unwanted=unwanted)
     print_subscribed(settings, done, forget_choices=forget_choices, as_json=as_json, rejoins=False)
 

@@ -29,7 +29,7 @@ def history(
         typer.Option(
             metavar="DATE",
             parser=parse_day,
-            help="Those composed on that day (UTC) or later. Default: all of a subscriber; of all, a week.",
+            help="Digests composed on that day (UTC) or later. Default: all of a subscriber; a week of all.",
             show_default=False,
         ),
     ] = None,
@@ -82,7 +82,7 @@ def resend(
     ] = None,
     as_json: AsObject = False,
 ) -> None:
-    """Send a digest once more: the same mail under the same Message-ID. What is new for them stays so.
+    """Send a digest once more: the same mail under the same Message-ID. No other digest changes.
 
     It waits in the outbox, and the daemon or the next [b]digest run[/b] sends it, within the limits of the
     mail server.

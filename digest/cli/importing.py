@@ -119,9 +119,9 @@ def _contents(path: Path) -> "Contents":
     contents = parse_page(read_text(path))
     if not contents.listings:
         raise ConfigurationError(
-            f"{path}: nothing that digest import knows (digest docs moving), and not a page of papers, which"
-            " needs headings, each with a table below that has a column Title and links to arXiv; many"
-            " subscribers: `digest subscribers --import FILE`"
+            f"{path}: `digest import` does not know this kind of file; `digest docs moving` lists the kinds."
+            " A page of papers needs headings; each needs a table with a column Title and links to arXiv."
+            " To import many subscribers: `digest subscribers --import FILE`"
             f"{''.join(f'. {line}' for line in _elsewhere(contents.unread))}"
         )
     return contents

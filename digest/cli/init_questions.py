@@ -36,7 +36,7 @@ class Questions:
             self._is_typed = True
         elif default is None:
             raise typer.BadParameter(
-                "give it: without a terminal, and with --json, nothing is asked", param_hint=option
+                "required: without a terminal, and with --json, `digest init` asks nothing", param_hint=option
             )
         else:
             answer = check(default, option, parse)

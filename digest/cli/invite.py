@@ -56,8 +56,8 @@ def invite(
 ) -> None:
     """Make a link with which people subscribe themselves, and print it.
 
-    Needs [cyan]web.signup = "invite"[/cyan] in digest.toml ([cyan]digest docs signup[/cyan]). A use counts
-    when its mail was confirmed. Nobody who joined is removed when a link ends.
+    Needs [cyan]web.signup = "invite"[/cyan] in digest.toml ([cyan]digest docs signup[/cyan]). A link
+    counts as used when a person confirms their address. When a link ends, the people who joined stay.
     """
     from digest.storage.factory import open_store
 

@@ -27,7 +27,7 @@ def rename(
         typer.Option(
             "--keep-file",
             metavar="",
-            help="Do not change the entries: there, EMAIL is another person, a new subscriber.",
+            help="Do not change the entries: the entry of EMAIL is of another person, a new subscriber.",
         ),
     ] = False,
     as_json: AsObject = False,
@@ -74,14 +74,15 @@ def move(
     ctx: typer.Context,
     email: Email,
     to: Annotated[
-        Owner, typer.Option("--to", help="Where the entry shall be: in the file, or in the state.")
+        Owner, typer.Option("--to", help="Where to put the entry: into the file, or into the state.")
     ],
     as_json: AsObject = False,
 ) -> None:
-    """Move the entry of a subscriber between the file and the state, which has those of sign-up.
+    """Move the entry of a subscriber from the file to the state, or back.
 
-    They get the same digests as before: no paper is missed or comes twice, and online choices and links stay.
-    Comments of an entry stay in the file only as long as the entry does.
+    The state has the entries of people who signed up. The subscriber gets the same digests as before: no
+    paper is missed or sent twice, and online choices and links stay. A move to the state removes the comments
+    of the entry.
     """
     from digest.cli.state_access import parsed_address
     from digest.service.directory import directory_of, place_of

@@ -42,7 +42,7 @@ def copy(
     ],
     as_json: AsObject = False,
 ) -> None:
-    """Copy everything that a state remembers into an empty one, of either kind, and compare the two.
+    """Copy a whole state into an empty one, and compare the two. Each is a file or a PostgreSQL database.
 
     Cursors, tokens, the secret of links, Message-IDs and waiting mailings go with it. Stop the daemons of
     both states first. If anything fails, TO stays empty. FROM is not changed: do not use it any more.

@@ -28,8 +28,8 @@ def status(
         typer.Option(
             "--health",
             metavar="",
-            help="Only say whether the service works: exit with 1 if none runs, or if papers or digests"
-            " do not come.",
+            help="Only say whether the service works: exit with 1 if no daemon runs, or if papers or"
+            " digests do not come.",
         ),
     ] = False,
 ) -> None:

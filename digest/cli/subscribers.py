@@ -131,8 +131,8 @@ def _note_doubles(directory: "SubscriberDirectory") -> None:
 
     for email in directory.doubles() if isinstance(directory, CombinedDirectory) else ():
         typer.echo(
-            f"Note: {email} signed up, and has an entry in the file, which counts:"
-            f" `digest move {email} --to file` removes the other one."
+            f"Note: {email} has an entry in the file and one in the state; the one in the file is used."
+            f" `digest move {email} --to file` removes the one in the state."
         )
 
 

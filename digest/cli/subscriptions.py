@@ -52,7 +52,7 @@ def subscribe(
     forget_choices: ForgetChoices = False,
     as_json: AsObject = False,
 ) -> None:
-    """Add a subscriber, or add keywords to an existing one or change settings.
+    """Add a subscriber. For an existing subscriber: add keywords, or change settings.
 
     [cyan]digest subscribe you@example.org -k 'graph neural network' -k 'neural operator' --at 07:30[/cyan]
 
@@ -62,7 +62,7 @@ def subscribe(
     from digest.subscribers import editor
 
     if own_name is not None and len(keyword or ()) != 1:
-        raise typer.BadParameter("it names one keyword: give exactly one -k KEYWORD", param_hint="--as")
+        raise typer.BadParameter("gives a name to one keyword: use exactly one -k KEYWORD", param_hint="--as")
     settings = context_of(ctx).settings()
     done = editor.subscribe(
         directory_of(settings),
@@ -141,7 +141,7 @@ def unsubscribe(
 ) -> None:
     """Remove a subscriber, or with [b]-k[/b] only some of their keywords.
 
-    Without [b]--erase[/b], the state keeps what they got for 90 days, and their online choices.
+    Without [b]--erase[/b], the state keeps their digests for 90 days, and their online choices.
     """
     from digest.service.directory import directory_of, place_of
     from digest.subscribers import editor

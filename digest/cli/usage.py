@@ -10,6 +10,9 @@ from typer.core import TyperCommand, TyperGroup
 class Command(TyperCommand):
     """Says of an argument that is missing what it is, and of one too many where it belongs."""
 
+    def __init__(self, *args: Any, help: str | None = None, **more: Any) -> None:  # noqa: A002 - click's name
+        super().__init__(*args, help=_reflowed(help), **more)
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.allow_extra_args = True
         try:
@@ -20,7 +23,7 @@ class Command(TyperCommand):
             raise
         except Exception as error:
             if getattr(error, "option_name", None) == "--config":
-                ctx.fail(f"--config stands before the command: digest --config PATH {ctx.info_name}")
+                ctx.fail(f"--config must be before the command: digest --config PATH {ctx.info_name}")
             raise
         if unexpected and not ctx.resilient_parsing:
             ctx.fail(f"unexpected argument: {' '.join(unexpected)}{self._hint()}")
@@ -38,10 +41,29 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A command with commands below it."""
+    """A command with commands below it. Says of an option of one of these that it belongs after its name."""
+
+    def __init__(self, *args: Any, help: str | None = None, **more: Any) -> None:  # noqa: A002 - click's name
+        super().__init__(*args, help=_reflowed(help), **more)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            option = getattr(error, "option_name", None)
+            name = next((one for one in given if one in self.commands), None)
+            if name and any(option in one.opts for one in self.commands[name].params):
+                ctx.fail(f"{option} must be after the command: {ctx.command_path} {name} {option}")
+            raise
 
     def get_params(self, ctx: Any) -> Any:
         return _without_values(super().get_params(ctx))
+
+
+def _reflowed(text: str | None) -> str | None:
+    """One line for each paragraph, so that it is wrapped at the width of the terminal only."""
+    return text and "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
 
 
 def _explained(error: Any, ctx: Any) -> str:

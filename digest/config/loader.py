@@ -109,7 +109,8 @@ def find_config(config: Path | None, environ: Mapping[str, str]) -> Path | None:
         return next((path for path in (Path("digest.toml"), SYSTEM_CONFIG) if _is_file(path)), None)
     if not _is_file(named):
         by = "--config" if config else "DIGEST_CONFIG"
-        raise ConfigurationError(f"{named}: no such file, named by {by}; correct the path or remove it")
+        found = "is a folder, not a file" if named.is_dir() else "no such file"
+        raise ConfigurationError(f"{named}: {found}, named by {by}; correct the path, or leave out {by}")
     return named
 
 

@@ -45,6 +45,8 @@ _PLACE = re.compile(
     r"(?::(?!/)(?P<port>\d*))?(?:[/?#].*)?",
     re.IGNORECASE,
 )
+_TABLE_TWICE = re.compile(r"Cannot declare \((?P<key>.*)\) twice", re.S)
+_QUOTED = re.compile(r"'([^']*)'")
 _SYNTAX_PLACE = re.compile(
     r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.S
 )
@@ -207,7 +209,11 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         else:
             place = f"line {text.count(chr(10)) + 1} (the end)"
         if what == "Invalid value":
-            what = 'Invalid value: text stands in quotes, as in at = "07:30"'
+            what = 'Invalid value: text must be in quotes, for example at = "07:30"'
+        elif what == "Cannot overwrite a value":
+            what = "this key is set twice"
+        elif twice := _TABLE_TWICE.fullmatch(what):
+            what = f"the table [{'.'.join(_QUOTED.findall(twice['key']))}] is there twice"
         raise ConfigurationError(
             f"{path}, {place}: {what}; the file must be TOML, see https://toml.io"
         ) from error

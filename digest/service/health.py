@@ -187,8 +187,8 @@ class Health:
                 else f"{_listed([one.email for one in self.lost], 'subscriber')} get"
             )
             text = (
-                f"{who} no more mail since the last day: {self.lost[-1].cause}."
-                " Lift it with digest resume EMAIL, or remove them with digest unsubscribe EMAIL"
+                f"{who} no more mail (new in the last 24 hours): {self.lost[-1].cause}."
+                " To mail an address again: digest resume EMAIL; to remove it: digest unsubscribe EMAIL"
             )
             yield Problem(kind=ProblemKind.SUPPRESSED, count=len(self.lost), text=text)
         if self.unread_mails:

@@ -23,7 +23,7 @@ def form_of(path: Path) -> Form:
         return Form(path.suffix.lower().removeprefix("."))
     except ValueError:
         raise ConfigurationError(
-            f"{path}: the name must end in .toml or .csv, or say which with --format"
+            f"{path}: the name must end in .toml or .csv; for other names, add --format toml or --format csv"
         ) from None
 
 

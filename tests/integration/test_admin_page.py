@@ -59,7 +59,7 @@ async def test_the_page_tells_how_it_goes(admins: Administrators) -> None:
         "Sent : at most 1",
         "New papers of each announcement at most 2",
         "Half of the mails",
-        "bo@example.org gets no more mail since the last day",
+        "bo@example.org gets no more mail (new in the last 24 hours)",
         "Signed up Tue 2026-06-16 07:00 UTC ada@example.org",
         "search: Tue 2026-06-16 07:00 UTC",
         "tea 2",

@@ -67,13 +67,19 @@ def test_who_signed_up_is_checked_if_the_state_can_be_read(digest: Command) -> N
     assert "the state, bo@example.org: keywords, number 1: 5: must be text" in digest.refused("check")[0]
     (digest.folder / "digest.db").write_text("no database")
     ended = digest("check")
-    assert (ended.code, ended.err.startswith("note: who signed up is not checked: ")) == (0, True)
+    assert (ended.code, ended.err.startswith("note: subscribers who signed up are not checked: ")) == (
+        0,
+        True,
+    )
 
 
 def test_an_address_with_two_entries_is_told(digest: Command) -> None:
     with open_store(digest.folder / "digest.db") as store:
         add_entries(store, FILE)
     ended = digest("check")
-    assert "note: ada@example.org signed up, and has an entry in the file, which counts\n" in ended.err
+    assert (
+        "note: ada@example.org has an entry in the file and one in the state; the one in the file is used\n"
+        in ended.err
+    )
     assert ended.code == 0
-    assert "`digest move ada@example.org --to file` removes the other one" in digest.said("subscribers")
+    assert "`digest move ada@example.org --to file` removes the one in" in digest.said("subscribers")

@@ -113,7 +113,7 @@ def test_the_defaults_hold_again_and_a_mail_comes_every_day(digest: Command) -> 
     ("arguments", "problem"),
     [
         (("eda@example.org", "--at", "07:30"), "not a subscriber; did you mean ada@example.org?"),
-        ((ADA,), "say what to change"),
+        ((ADA,), "name what to change"),
         ((ADA, "--no-at", "--at", "07:30"), "--at and --no-at contradict"),
         ((ADA, "--no-filters", "--category", "cs.LG"), "contradict"),
         ((ADA, "--no-exclude", "milk"), 'does not exclude "milk"; it excludes '),
@@ -122,7 +122,7 @@ def test_the_defaults_hold_again_and_a_mail_comes_every_day(digest: Command) -> 
         ((ADA, "--no-keyword", "te"), 'does not follow "te"; did you mean "tea"?'),
         ((ADA, "--no-keyword", "tea", "--no-keyword", "RL"), "would have no keyword left"),
         ((ADA, "--timezone", "Europe/Berln"), "did you mean Europe/Berlin?"),
-        ((ADA, "--as", "T"), "it names one keyword"),
+        ((ADA, "--as", "T"), "gives a name to one keyword"),
         ((ADA, "--discover", "99"), "must be a number of papers from 0 to"),
     ],
 )
@@ -159,7 +159,7 @@ def test_a_pause_is_the_choice_of_the_subscriber(of_each_owner: Command) -> None
     enrol(of_each_owner)
     before = entry(of_each_owner, ADA)
     out = of_each_owner.said("pause", "ADA@example.org", "--until", IN_A_WEEK)
-    assert out.startswith(f"ada@example.org gets no mail before {IN_A_WEEK};")
+    assert out.startswith(f"ada@example.org gets no mail before {IN_A_WEEK}.")
     assert "This counts as their own choice" in out
     assert chosen(of_each_owner, ADA).paused_until == date.fromisoformat(IN_A_WEEK)
     assert "No change." in of_each_owner.said("pause", ADA, "--until", IN_A_WEEK)
@@ -205,4 +205,4 @@ def test_a_choice_that_is_none_is_refused(digest: Command, arguments: tuple[str,
 
 def test_who_was_never_enrolled_has_no_choices_yet(digest: Command) -> None:
     ended = digest("mute", ADA, "tea")
-    assert (ended.code, "is new and has no choices yet" in ended.err) == (1, True)
+    assert (ended.code, "is new and not in the state yet" in ended.err) == (1, True)

@@ -84,8 +84,8 @@ async def test_every_problem_is_named_with_its_line_and_nothing_is_written(
             "a feed reader (OPML): nothing in it is from arXiv; Left",
         ),
         ("<opml><body>", "feeds: line 1: not well-formed XML: no element found"),
-        ("nothing at all\n", "nothing that digest import knows (digest docs moving)"),
-        ("", "nothing that digest import knows (digest docs moving)"),
+        ("nothing at all\n", "`digest import` does not know this kind of file"),
+        ("", "`digest import` does not know this kind of file"),
         ("email,keywords\na@example.org,tea\n", "many subscribers: `digest subscribers --import FILE`"),
     ],
 )

@@ -428,8 +428,8 @@ def test_a_suppressed_subscriber_needs_somebody_for_a_day_and_one_who_went_nobod
     store.suppress(ADA.email, cause="550 5.1.1 no such user", now=TUESDAY)
     (problem,) = problems(store, TUESDAY + timedelta(hours=12))
     assert problem == (
-        "ada@example.org gets no more mail since the last day: 550 5.1.1 no such user."
-        " Lift it with digest resume EMAIL, or remove them with digest unsubscribe EMAIL"
+        "ada@example.org gets no more mail (new in the last 24 hours): 550 5.1.1 no such user."
+        " To mail an address again: digest resume EMAIL; to remove it: digest unsubscribe EMAIL"
     )
     assert problems(store, TUESDAY + timedelta(days=1)) == ()
     store.resume(ADA.email, now=TUESDAY)

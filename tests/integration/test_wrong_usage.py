@@ -19,8 +19,14 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     [
         (("subscribe",), "Missing argument 'EMAIL'. The subscriber's mail address."),
         (("pause", "ada@example.org"), "Missing option '--until'. The day of their next mail"),
-        (("move", "ada@example.org"), "Where the entry shall be: in the file, or in the state. Choose from"),
+        (
+            ("move", "ada@example.org"),
+            "Where to put the entry: into the file, or into the state. Choose",
+        ),
         (("status", "--config", "x.toml"), "before the command: digest --config PATH status"),
+        (("--dry-run", "run"), "--dry-run must be after the command: digest run --dry-run"),
+        (("channels", "--until", "x", "test"), "No such option: --until"),
+        (("--config", ".", "check"), ".: is a folder, not a file, named by --config"),
         (("state", "copy", "a", "b", "c"), "unexpected argument: c"),
         (("channels", "secret", "now"), "unexpected argument: now"),
         (("channels", "test", "lab"), "add a table [[channel]]"),
@@ -29,7 +35,7 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (("why", "2606"), "write it as 2606.01234"),
         (
             ("init", "--folder", "new", "--email", "a@lab.example"),
-            "give it: without a terminal, and with --json",
+            "required: without a terminal, and with --json",
         ),
         (("subscribe", "ada@example.org", "--category", "cs.ML"), 'did you mean "stat.ML"'),
     ],
@@ -49,3 +55,14 @@ def test_without_any_file_it_names_the_command_that_writes_both(digest: Command)
 def test_a_flag_shows_no_value(digest: Command) -> None:
     for command in ((), ("bounce",), ("channels",), ("state", "copy")):
         assert "<bool>" not in digest.said(*command, "--help")
+
+
+def test_a_paragraph_of_help_is_broken_at_the_width_of_the_terminal_only(
+    digest: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = digest.said("move", "--help")
+    lines = [line.strip() for line in said.splitlines()]
+    start = next(number for number, line in enumerate(lines) if line.startswith("The state has"))
+    paragraph = lines[start : lines.index("", start)]
+    assert min(map(len, paragraph[:-1])) > 60

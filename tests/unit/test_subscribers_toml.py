@@ -1,5 +1,6 @@
 """Reading entry by entry says what reading the whole file says, or that it cannot."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from digest.config.parsing import parse_toml
 from digest.errors import ConfigurationError
 from digest.subscribers.toml import NotSeparable, all_entries, read_entries
 
@@ -103,5 +105,18 @@ def test_other_forms_are_entangled_and_can_be_read_as_a_whole(text: str) -> None
 
 def test_the_line_of_a_mistake_is_that_of_the_whole_file() -> None:
     text = '[[subscriber]]\nemail = "a"\n' * 3 + "email = b\n"
-    with pytest.raises(ConfigurationError, match="line 7, column 9: Invalid value: text stands in quotes"):
+    with pytest.raises(ConfigurationError, match="line 7, column 9: Invalid value: text must be in quotes"):
         all_entries(text, Path("who.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a = 1\na = 2\n", "line 2, column 6: this key is set twice"),
+        ("[smtp]\na = 1\n[smtp]\nb = 2\n", "line 3, column 6: the table [smtp] is there twice"),
+        ("[a.b]\n[a.b]\n", "line 2, column 5: the table [a.b] is there twice"),
+    ],
+)
+def test_what_is_there_twice_is_named_in_words_of_toml(text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        parse_toml(text, Path("digest.toml"))

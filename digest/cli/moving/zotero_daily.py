@@ -110,11 +110,17 @@ def _asked_by(value: str) -> list[Asked]:
 def _hints(text: str, keywords: list[str]) -> Iterator[str]:
     if keywords and "include_cross_list" in text and not _CROSSLISTS.search(text):
         named = " ".join(f"--category {one.removeprefix('cat:')}" for one in dict.fromkeys(keywords))
-        yield f"to have no cross-lists, as there: digest subscribe EMAIL {named} --no-crosslists"
+        yield (
+            "to have no cross-lists, as in zotero-arxiv-daily: digest subscribe EMAIL"
+            f" {named} --no-crosslists"
+        )
     if found := _USER.search(text):
         yield (
-            "to have the best papers first, as there: digest interests EMAIL"
+            "to have the best papers first, as in zotero-arxiv-daily: digest interests EMAIL"
             f" --zotero {found['number']} --key-file FILE"
         )
     elif "zotero" in text.casefold():
-        yield "to have the best papers first, as there: digest interests EMAIL --zotero USER --key-file FILE"
+        yield (
+            "to have the best papers first, as in zotero-arxiv-daily: digest interests EMAIL"
+            " --zotero USER --key-file FILE"
+        )
