@@ -8,12 +8,12 @@ from digest.config.web_settings import Web
 from digest.storage.base import Store
 from digest.subscribers.directory import SubscriberDirectory
 from digest.web.admin_setup import AdminSetup, admin_area
+from digest.web.confirmation_links import ConfirmationLinks
 from digest.web.context import SiteContext
 from digest.web.frame import Area, Frame
 from digest.web.judging import JudgingSite
 from digest.web.link_mail import LinkMailArea, LinkMailSite
 from digest.web.machine_area import MachineArea
-from digest.web.mailed_links import MailedLinks
 from digest.web.metrics import Metrics
 from digest.web.own_data import OwnData
 from digest.web.preview_area import PreviewArea
@@ -47,7 +47,7 @@ def areas_for(
         SubscriberArea(
             frame,
             site,
-            MailedLinks(settings, context, directory),
+            ConfirmationLinks(settings, context, directory),
             OwnData(context, directory),
             JudgingSite(context),
             previewing,

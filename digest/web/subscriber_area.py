@@ -6,11 +6,11 @@ from aiohttp import web
 
 from digest.mail.citations import Format
 from digest.mail.citations.writer import FILE_TYPES
+from digest.web.confirmation_links import ConfirmationLinks
 from digest.web.context import Found
 from digest.web.frame import Frame, Handler, require_form
 from digest.web.judging import JudgingSite
 from digest.web.keyword_rows import Sent
-from digest.web.mailed_links import MailedLinks
 from digest.web.own_data import OwnData
 from digest.web.preview_area import PreviewArea
 from digest.web.site import REFUSED, Site
@@ -23,7 +23,7 @@ class SubscriberArea:
         self,
         frame: Frame,
         site: Site,
-        mailed: MailedLinks,
+        mailed: ConfirmationLinks,
         own_data: OwnData,
         judging: JudgingSite,
         previewing: PreviewArea,

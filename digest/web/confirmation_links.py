@@ -61,7 +61,7 @@ STAYS = (
 )
 
 
-class MailedLinks(SiteBase[PageStore, OwnDataChangeStore]):
+class ConfirmationLinks(SiteBase[PageStore, OwnDataChangeStore]):
     """Each method returns `None` for an unknown or expired token."""
 
     def __init__(
