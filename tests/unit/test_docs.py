@@ -70,6 +70,18 @@ def test_exit_codes_are_told_in_the_same_words(page: str) -> None:
         assert f"\n| {code} | {meaning} |\n" in text
 
 
+def test_a_line_for_cron_says_where_digest_is() -> None:
+    """Its PATH is /usr/bin:/bin, crontab(5)."""
+    found = [line for block in blocks("", "crontab") for line in block.lines if re.match(r"(\S+ ){5} ", line)]
+    assert len(found) > 1
+    assert not [line for line in found if " digest " in line and "PATH=" not in line]
+
+
+def test_git_ignores_what_the_page_about_containers_writes_into_the_checkout() -> None:
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {"/digest.env", "/secrets/", "/config/"} <= set(ignored)
+
+
 @pytest.mark.parametrize("key", SUBSCRIBER_KEYS)
 def test_every_key_of_a_subscriber_is_documented(key: str) -> None:
     table = (DOCS / "configuration.md").read_text(encoding="utf-8").partition("## subscribers.toml")[2]
