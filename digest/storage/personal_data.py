@@ -1,6 +1,7 @@
 """All that a state has about one person: which tables, the values, and the protocol of the store."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -70,6 +71,7 @@ SECTIONS: Mapping[str, Section] = {
             "written_at": Kind.MOMENT,
             "sent_at": Kind.MOMENT,
             "recipient": Kind.TEXT,
+            "former": Kind.JSON,
         },
     ),
     "joined": Section(source=_JOINED, key="address", columns={"joined_at": Kind.MOMENT}),
@@ -96,6 +98,15 @@ SECTIONS: Mapping[str, Section] = {
 }
 """What can be downloaded, beside the entry, the preferences, the judgements and the mailings."""
 
+UNREAD_MAILS = "unread_mails"
+"""The section of returned mails that name the person, without what they say: links, and others' addresses."""
+
+
+def is_named(text: str, addresses: Collection[str]) -> bool:
+    """Whether one of these addresses is in a text, and not only as the end or begin of another one."""
+    folded = text.casefold()
+    return any(re.search(rf"(?<![\w.+-]){re.escape(one)}(?![\w-]|\.\w)", folded) for one in addresses)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMailing:
@@ -109,7 +120,10 @@ class StoredMailing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonalData:
-    """The rows of each of `SECTIONS`, by the names of their columns, and the digests, the oldest first."""
+    """The rows of each of `SECTIONS` and of `UNREAD_MAILS`, by the names of their columns.
+
+    The digests are listed with the oldest first.
+    """
 
     sections: Mapping[str, tuple[Mapping[str, object], ...]]
     mailings: tuple[StoredMailing, ...]

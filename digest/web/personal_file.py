@@ -7,6 +7,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from digest.interest.judgements import Judgement
+from digest.storage.choices import choices_from_list
 from digest.storage.personal_data import PersonalData, StoredMailing
 from digest.subscribers.preferences import Preferences
 
@@ -35,6 +36,7 @@ def personal_file(
         "judgements": [_judgement(one) for one in judgements],
         "digests": [_digest(one) for one in data.mailings],
         **data.sections,
+        "notices": [_notice(one) for one in data.sections["notices"]],
     }
     return json.dumps(content, ensure_ascii=False, indent=2, default=_plain).encode()
 
@@ -51,6 +53,12 @@ def _preferences(chosen: Preferences) -> dict[str, object]:
         "paused_until": chosen.paused_until,
         "left_at": chosen.left_at,
     }
+
+
+def _notice(row: Mapping[str, Any]) -> dict[str, object]:
+    """`former` are the preferences before the change, if the mail is about one."""
+    former = row["former"]
+    return {**row, "former": former and _preferences(choices_from_list(former))}
 
 
 def _judgement(one: Judgement) -> dict[str, object]:

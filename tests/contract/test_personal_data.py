@@ -9,7 +9,8 @@ import pytest
 from digest.config.parsing import address_key
 from digest.model.paper import ArxivId
 from digest.storage.base import Store
-from digest.storage.values import MailingState
+from digest.storage.choices import choices_as_list
+from digest.storage.values import MailingState, UnreadMail
 from digest.subscribers.preferences import Preferences, apply_preferences, left_mark
 from digest.subscribers.stored import EntryChange, StoredEntry
 from tests.contract.back_ends import BackEnd
@@ -31,6 +32,11 @@ def test_all_that_is_stored_is_given_out(store: Store) -> None:
     assert {row["query"] for row in data.sections["queries"]} == {key("tea"), key("milk")}
     assert data.sections["papers_known_from_elsewhere"] == ({"arxiv_id": "2606.00009"},)
     assert [row["recipient"] for row in data.sections["notices"]] == [None, ADA, "new@example.org"]
+    former = [row["former"] for row in data.sections["notices"]]
+    assert former == [choices_as_list(Preferences()), None, None]
+    assert data.sections["unread_mails"] == ({"received_at": NOW},)
+    store.keep_unread(UnreadMail(number=0, received_at=NOW, sender="", subject=""), f"To: x.{ADA}".encode())
+    assert len(store.personal_data(ADA).sections["unread_mails"]) == 1
     (mailing,) = data.mailings
     assert {entry.paper.id for entry in mailing.digest.entries} == {"2606.00001", "2606.00002"}
     nobody = store.personal_data("nobody@example.org")
@@ -71,7 +77,7 @@ def test_who_moved_to_another_address_takes_all_along_and_is_erased_under_both(
     assert store.rename(ADA, MOVED, now=NOW)
     store.take_up_entries([make_subscriber(MOVED, "tea", "milk"), ENTRIES[1]], file="two", now=NOW)
     assert store.personal_data(MOVED).sections["administration"] == before != ()
-    assert not any(store.personal_data(ADA).sections.values())
+    assert store.personal_data(MOVED).sections["unread_mails"] == ({"received_at": NOW},)
     assert store.erase(MOVED, keeps_mark=False, now=NOW)
     assert not re.search("unmistakable|moved", back_end.dump(tmp_path).casefold())
 

@@ -34,7 +34,9 @@ def erase_link(town: Town) -> str:
 
 async def test_one_file_has_all_that_is_stored(town: Town) -> None:
     url = manage(town)
-    town.store.save_preferences(ADA.email, Preferences(added=(OwnKeyword("rice", "R"),), weekly="fri"))
+    town.store.save_preferences(ADA.email, Preferences(weekly="mon"))
+    chosen = Preferences(added=(OwnKeyword("rice", "R"),), weekly="fri")
+    town.store.save_preferences_and_confirm(ADA.email, chosen, now=town.now)
     paper = invented_paper("2606.00001", "On tea")
     town.store.judge(ADA.email, [example_of(paper)], is_liked=True, origin=Origin.WEB, now=town.now)
     town.store.change_entries([EntryChange(before=None, after=StoredEntry(address=ADA.email, content=ENTRY))])
@@ -47,6 +49,7 @@ async def test_one_file_has_all_that_is_stored(town: Town) -> None:
     assert data["entry"] == json.loads(ENTRY)
     assert data["preferences"]["added"] == [{"query": "rice", "name": "R"}]
     assert (data["preferences"]["weekly"], data["preferences"]["at"]) == ("fri", None)
+    assert [one["former"]["weekly"] for one in data["notices"]] == ["mon"]
     assert [one["paper"] for one in data["judgements"]] == ["2606.00001"]
     (mail,) = data["digests"]
     assert (mail["date"], mail["papers"]) == (

@@ -1,10 +1,10 @@
 """All that the state has about one person, to be given out or deleted."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 
 from digest.config.parsing import address_key
-from digest.storage.personal_data import SECTIONS, PersonalData, StoredMailing
+from digest.storage.personal_data import SECTIONS, UNREAD_MAILS, PersonalData, StoredMailing, is_named
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.locks import Lock, hold
@@ -23,8 +23,9 @@ class PersonalDataOfOne(Part):
         address = address_key(email)
         with self._connection.snapshot() as db:
             number = _number_of(db, address)
+            sections = {name: _rows(db, name, address, number) for name in SECTIONS}
             return PersonalData(
-                sections={name: _rows(db, name, address, number) for name in SECTIONS},
+                sections={**sections, UNREAD_MAILS: _unread(db, _addresses(db, address, number))},
                 mailings=self._mailings(db, number),
             )
 
@@ -60,8 +61,7 @@ def _erase(db: Database, address: str, email: str, *, keeps_mark: bool, now: dat
         " WHERE NOT EXISTS (SELECT 1 FROM judgement WHERE judgement.example = example.number)"
     )
     db.execute("UPDATE audit SET address = '', details = '' WHERE address = %s", [address])
-    for one in {address, *_former_addresses(db, number)}:
-        _erase_mails(db, one)
+    _erase_mails(db, _addresses(db, address, number))
     if number is not None:
         _erase_subscriber(db, number, now)
     if keeps_mark or was_suppressed:
@@ -76,22 +76,36 @@ def _erase(db: Database, address: str, email: str, *, keeps_mark: bool, now: dat
 _BY_ADDRESS = (*("judgement", "profile", "seen_elsewhere", "suppression", "doubt", "entry", "signup"),)
 
 
-def _former_addresses(db: Database, number: int | None) -> set[str]:
-    """Those that digests were sent to, and that nobody else has now."""
+def _addresses(db: Database, address: str, number: int | None) -> set[str]:
+    """Theirs, and those that their digests were sent to and that nobody else has now."""
     mailed = db.execute("SELECT DISTINCT email FROM mailing WHERE subscriber = %s", [number]).fetchall()
-    return {address for (email,) in mailed if _number_of(db, address := address_key(email)) in (None, number)}
+    former = {address_key(email) for (email,) in mailed}
+    return {address, *(one for one in former if _number_of(db, one) in (None, number))}
 
 
-def _erase_mails(db: Database, address: str) -> None:
-    """Requests of others for this address, and returned mails that name it."""
+def _erase_mails(db: Database, addresses: Collection[str]) -> None:
+    """Requests of others for these addresses, and returned mails that name them."""
     for number, recipient in db.execute("SELECT number, recipient FROM confirmation").fetchall():
-        if recipient and address_key(recipient) == address:
+        if recipient and address_key(recipient) in addresses:
             db.execute("DELETE FROM confirmation WHERE number = %s", [number])
-    for number, *texts, content in db.execute(
-        "SELECT number, sender, subject, content FROM unread_mail"
-    ).fetchall():
-        if address in "\n".join((*texts, bytes(content).decode(errors="replace"))).casefold():
-            db.execute("DELETE FROM unread_mail WHERE number = %s", [number])
+    for number, _ in _unread_naming(db, addresses):
+        db.execute("DELETE FROM unread_mail WHERE number = %s", [number])
+
+
+def _unread(db: Database, addresses: Collection[str]) -> tuple[Mapping[str, object], ...]:
+    return tuple({"received_at": at} for _, at in _unread_naming(db, addresses))
+
+
+def _unread_naming(db: Database, addresses: Collection[str]) -> list[tuple[int, datetime]]:
+    """The number and time of each returned mail that names one of them."""
+    rows = db.execute(
+        "SELECT number, received_at, sender, subject, content FROM unread_mail ORDER BY number"
+    ).fetchall()
+    return [
+        (number, received_at.astimezone(UTC))
+        for number, received_at, sender, subject, content in rows
+        if is_named("\n".join((sender, subject, bytes(content).decode(errors="replace"))), addresses)
+    ]
 
 
 def _erase_subscriber(db: Database, number: int, now: datetime) -> None:
