@@ -5,8 +5,11 @@ Its name is not: the next look-up of it may give another address.
 
 import errno
 import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
+
+_OF_PROTOCOLS = ip_network("192.0.0.0/24")
+"""Not global (RFC 6890): a cloud has had its metadata there. Before 3.11.10, Python knows parts of it."""
 
 
 class ForbiddenAddress(OSError):
@@ -36,7 +39,10 @@ def is_public(text: str) -> bool:
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
     """All of ::/8 is reserved: addresses that end with an IPv4 address, and those of NAT64."""
     return address.is_global and not (
-        address.is_multicast or address.is_reserved or getattr(address, "is_site_local", False)
+        address.is_multicast
+        or address.is_reserved
+        or address in _OF_PROTOCOLS
+        or getattr(address, "is_site_local", False)
     )
 
 
