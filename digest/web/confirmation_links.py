@@ -60,6 +60,8 @@ STAYS = (
     " Until then a hash of the address is kept, so that you get no mail."
 )
 
+_ERASED_KEPT = 100
+
 
 class ConfirmationLinks(SiteBase[PageStore, OwnDataChangeStore]):
     """Each method returns `None` for an unknown or expired token."""
@@ -74,6 +76,8 @@ class ConfirmationLinks(SiteBase[PageStore, OwnDataChangeStore]):
         super().__init__(context)
         self._limits = signup_limits(settings)
         self._directory = directory
+        # The last links by which somebody was erased, and what was said then: the state keeps none of it.
+        self._erased: dict[str, str] = {}
 
     def undoing(self, token: str) -> Found | None:
         """The page with the button. Changes nothing."""
@@ -98,6 +102,8 @@ class ConfirmationLinks(SiteBase[PageStore, OwnDataChangeStore]):
 
     def undo(self, token: str) -> Found | None:
         """Does what the button says. Idempotent."""
+        if token in self._erased:  # pressed twice
+            return self._done(self._erased[token])
         one = self._store.confirmation_of(token, now=self._clock())
         if one is None or one.change not in _BUTTONS:
             return None
@@ -113,7 +119,7 @@ class ConfirmationLinks(SiteBase[PageStore, OwnDataChangeStore]):
             case PageChange.ADDRESS:
                 return self._move(one.email, one.mailed_to)
             case PageChange.ERASE:
-                return self._erase(one.email)
+                return self._erase(token, one.email)
             case PageChange.MOVING:
                 return self._keep(one)
         if chosen.left_at is not None:
@@ -197,10 +203,12 @@ class ConfirmationLinks(SiteBase[PageStore, OwnDataChangeStore]):
             raise ConfigurationError(f"{new} has an entry")
         editor.rename(self._directory.owner_of(email), email=email, new=new, in_state=in_state)
 
-    def _erase(self, email: str) -> Found:
+    def _erase(self, token: str, email: str) -> Found:
         stays = self._directory.is_in_file(email)
         self._changing.erase(email, keeps_mark=stays, now=self._clock())
-        return self._done(ERASED + (STAYS if stays else ""))
+        said = ERASED + (STAYS if stays else "")
+        self._erased = dict([*self._erased.items(), (token, said)][-_ERASED_KEPT:])
+        return self._done(said)
 
     def _keep(self, one: Confirmation) -> Found:
         """Stops the change, or takes it back: the mailbox of the former address is still its owner's."""

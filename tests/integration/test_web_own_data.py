@@ -108,8 +108,9 @@ async def test_everything_is_erased_by_a_mailed_link_and_a_button(town: Town) ->
     state = town.state()
     assert "Nothing has changed yet" in told((await town.get(link)).body)
     assert town.state() == state
-    answer = await town.post(link)
-    assert "All that was stored about you is deleted" in told(answer.body)
+    for _ in range(2):  # a double click shows the second answer
+        answer = await town.post(link)
+        assert (answer.status, "All that was stored about you is deleted" in told(answer.body)) == (200, True)
     assert not any(ADA.email in line for line in town.state())
     for gone in (url, link, f"{url}/data.json"):
         assert (await town.get(gone)).status == 404
