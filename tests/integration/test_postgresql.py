@@ -22,6 +22,7 @@ from digest.storage.postgresql import connection as connection_module
 from digest.storage.postgresql.connection import Connection
 from digest.storage.postgresql.migrations import MIGRATIONS
 from digest.storage.postgresql.store import PostgresqlStore
+from digest.storage.postgresql.tables import open_tables
 from digest.storage.values import MailingState, Served
 from tests.disk import mounted
 from tests.factories import make_subscriber
@@ -302,6 +303,31 @@ def test_a_database_without_unicode_is_refused(server: Server) -> None:
     with pytest.raises(StateError, match="encoding UTF8"):
         open_store(server.url("old")).__enter__()
     server.execute("DROP DATABASE old")
+
+
+def test_what_role_or_database_set_for_sessions_changes_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = server.new_database()
+    for setting in (
+        "client_encoding = 'LATIN1'",
+        "DateStyle = 'SQL, DMY'",
+        "TimeZone = 'Asia/Kathmandu'",
+        "bytea_output = 'escape'",
+        "IntervalStyle = 'sql_standard'",
+        "standard_conforming_strings = off",
+        "default_transaction_isolation = 'serializable'",
+    ):
+        server.execute(f"ALTER DATABASE {name_of(url)} SET {setting}")
+    monkeypatch.setenv("PGCLIENTENCODING", "SQL_ASCII")
+    with opened(url) as store:
+        outbox_of(store, "bo@example.org")
+        store.enrol([make_subscriber("ada@example.org", "Erdős")], now=NOW, current_since=NOW)
+        (since,) = {one for (one,) in store._connection.rows("SELECT since_at FROM subscriber")}
+    with open_tables(url, may_write=False) as tables:
+        assert any("erdő" in str(value) for row in tables.rows("query") for value in row)
+        assert all(since in row for row in tables.rows("subscriber"))
+    server.execute(f"ALTER DATABASE {name_of(url)} RESET ALL")
 
 
 def test_an_address_with_a_mistake_is_explained_without_its_password(server: Server) -> None:

@@ -48,7 +48,8 @@ _DEFAULTS = {
     "tcp_user_timeout": "40000",
 }
 
-_CLOSED = "is closed"
+_ALWAYS = {"client_encoding": "UTF8"}
+"""Whatever role, database or PGCLIENTENCODING say."""
 
 
 class _Cursor(psycopg.Cursor[tuple[Any, ...]]):
@@ -56,6 +57,14 @@ class _Cursor(psycopg.Cursor[tuple[Any, ...]]):
 
     def __init__(self, connection: psycopg.Connection[Any], **options: Any) -> None:
         super().__init__(connection, **options)
+        self.format = psycopg.pq.Format.BINARY
+
+
+class _ServerCursor(psycopg.ServerCursor[tuple[Any, ...]]):
+    """Does so for the rows that are read in parts."""
+
+    def __init__(self, connection: psycopg.Connection[Any], name: str, **options: Any) -> None:
+        super().__init__(connection, name, **options)
         self.format = psycopg.pq.Format.BINARY
 
 
@@ -191,7 +200,7 @@ def conninfo_of(url: DatabaseUrl) -> str:
     """Returns what libpq needs. Raises `StateError`, which never quotes the address with its password."""
     try:
         given = conninfo_to_dict(url.url)
-        return make_conninfo(**{**_DEFAULTS, **{key: str(value) for key, value in given.items()}})
+        return make_conninfo(**{**_DEFAULTS, **{key: str(value) for key, value in given.items()}, **_ALWAYS})
     except psycopg.ProgrammingError:
         reason = "is no valid address of a database; write postgresql://USER@HOST/DATABASE, and special"
         raise StateError(
@@ -214,6 +223,7 @@ def require_utf8(db: Database, url: DatabaseUrl) -> None:
 def _configure(db: Database) -> None:
     db.isolation_level = IsolationLevel.READ_COMMITTED  # what is read after a lock is as of then
     db.cursor_factory = _Cursor
+    db.server_cursor_factory = _ServerCursor
     db.adapters.register_loader("timestamptz", _InUtc)
     # Through a pooler this may reach another session, and does no harm there.
     db.execute("SET idle_in_transaction_session_timeout = '45s'")  # a host that vanished frees its locks
