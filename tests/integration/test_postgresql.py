@@ -330,6 +330,18 @@ def test_what_role_or_database_set_for_sessions_changes_nothing(
     server.execute(f"ALTER DATABASE {name_of(url)} RESET ALL")
 
 
+def test_the_name_of_a_schema_may_need_quotation_marks(server: Server) -> None:
+    url = server.new_database(is_empty=True)
+    server.execute('CREATE SCHEMA "My Digest"', database=name_of(url))
+    server.execute(f"ALTER DATABASE {name_of(url)} SET search_path = 'My Digest'")
+    with opened(url) as store:
+        outbox_of(store, "ada@example.org")
+    with open_copy(url) as copy:
+        record(copy, found("2606.00003", "tea"), covered=("tea",))
+    assert size_of(url) > 100_000
+    server.execute(f"ALTER DATABASE {name_of(url)} RESET ALL")
+
+
 def test_an_address_with_a_mistake_is_explained_without_its_password(server: Server) -> None:
     for url, says in (
         (DatabaseUrl("postgresql://ada:hush@host:port/digest"), "no connection|is no valid address"),

@@ -16,7 +16,7 @@ _CLASS = 0x61725869
 class Lock(StrEnum):
     """What the holder alone may do, by the object that it locks: a copy of the tables has its own locks."""
 
-    MIGRATING = "current_schema()::regnamespace"
+    MIGRATING = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
     NUMBERING = "'hit'::regclass"
     """Give numbers to editions, hits, revisions and changes, and begin subscriptions behind them."""
     SENDING = "'sending'::regclass"
