@@ -9,6 +9,7 @@ from threading import Thread
 from time import sleep
 from typing import Any
 
+import psycopg
 import pytest
 
 from digest.cli.doctor_checks.run_all import examine_here, exit_code
@@ -20,6 +21,7 @@ from digest.storage.base import Store
 from digest.storage.factory import back_up, is_there, look_into, open_beside, open_copy, open_store, size_of
 from digest.storage.postgresql import connection as connection_module
 from digest.storage.postgresql.connection import Connection
+from digest.storage.postgresql.errors import state_error
 from digest.storage.postgresql.migrations import MIGRATIONS
 from digest.storage.postgresql.store import PostgresqlStore
 from digest.storage.postgresql.tables import open_tables
@@ -342,6 +344,38 @@ def test_the_name_of_a_schema_may_need_quotation_marks(server: Server) -> None:
     server.execute(f"ALTER DATABASE {name_of(url)} RESET ALL")
 
 
+_AT = 'connection to server at "192.0.2.7", port 5432 failed: '
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy", "is_passing"),
+    [
+        ('root certificate file "/root/.postgresql/root.crt" does not exist', "sslrootcert", False),
+        ("SSL error: certificate verify failed", "check the certificate of the server", False),
+        ('server certificate for "one" does not match host name "two"', "name the server in state", False),
+        ('FATAL:  database "nine" does not exist', "createdb", False),
+        ("FATAL:  no such database: nine", "the pooler's settings", False),
+        ("FATAL:  SASL authentication failed", "state_password_file", False),
+        ("FATAL:  sorry, too many clients already", "max_connections", True),
+        ('FATAL:  too many connections for role "digest"', "ALTER ROLE", True),
+        ('FATAL:  too many connections for database "digest"', "ALTER DATABASE", True),
+        ("Connection refused", "no connection to the database", True),
+    ],
+)
+def test_a_connection_that_is_refused_is_explained(said: str, remedy: str, is_passing: bool) -> None:
+    """As libpq, PostgreSQL and PgBouncer say it."""
+    found_error = state_error(DatabaseUrl("postgresql:///x"), psycopg.OperationalError(_AT + said))
+    assert remedy in found_error.reason
+    assert found_error.is_passing == is_passing
+
+
+def test_what_libpq_does_not_understand_is_corrected_by_a_person() -> None:
+    for given in ("x?sslmode=verify-ful", "x?port=99999", "?service=nowhere"):
+        with pytest.raises(StateError, match=r"correct state in digest\.toml") as failure:
+            is_there(DatabaseUrl(f"postgresql:///{given}"))
+        assert not failure.value.is_passing
+
+
 def test_an_address_with_a_mistake_is_explained_without_its_password(server: Server) -> None:
     for url, says in (
         (DatabaseUrl("postgresql://ada:hush@host:port/digest"), "no connection|is no valid address"),
@@ -467,6 +501,7 @@ def test_the_doctor_goes_on_without_a_database(tmp_path: Path) -> None:
     found = {finding.name: finding for finding in examine_here(config, {})}
     assert found["subscribers"].verdict is Verdict.WARNING
     assert found["state"].verdict is Verdict.FAILED
+    assert found["state"].remedy.startswith("see whether the server runs")
     assert exit_code(found.values()) == 1
 
 

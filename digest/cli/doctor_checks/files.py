@@ -102,6 +102,13 @@ def judge_room(free: int) -> Finding:
     return ok("disk", said)
 
 
+_REMEDY = {
+    True: "check the disk, or restore a backup",
+    False: "see whether the server runs, and whether state names it (digest docs postgresql)",
+}
+"""Where an error names none, by whether the state is a file."""
+
+
 def _state(state: State) -> Finding:
     try:
         if isinstance(state, Path) and not is_there(state):
@@ -111,7 +118,7 @@ def _state(state: State) -> Finding:
         size = f"{size_of(state) / 1e6:,.1f} MB"
     except StateError as error:
         what, _, remedy = error.reason.partition("; ")
-        return failed("state", f"{state}: {what}", remedy or "check the disk, or restore a backup")
+        return failed("state", f"{state}: {what}", remedy or _REMEDY[isinstance(state, Path)])
     if not is_whole:
         said = f"{state}: {size}, too large to check within {_PATIENCE.seconds} s"
         return warning("state", said, "`digest backup PATH` checks all of it")

@@ -12,14 +12,31 @@ _REMEDIES = {
     "password authentication failed": "correct the user in state, or the password in state_password_file",
     "no password supplied": "set state_password_file in digest.toml",
     "no pg_hba.conf entry": f"{_CORRECT_IT}, or allow it in pg_hba.conf of the server",
+    "SASL authentication failed": "correct the user in state, or the password in state_password_file",
+    "root certificate file": "put the certificate of the server's authority there, or name it in sslrootcert",
+    "certificate verify failed": "check the certificate of the server, and sslrootcert in state",
+    "does not match host name": "name the server in state as its certificate does",
     "does not exist": f"{_CORRECT_IT}, or create it with createuser and createdb",
-    "certificate verify failed": _CORRECT_IT,
+    "no such database": f"{_CORRECT_IT}, or name the database in the pooler's settings",
+    "no such user": f"{_CORRECT_IT}, or name the user in the pooler's settings",
     "is not permitted to log in": _CORRECT_IT,
 }
-"""What a person has to do, by the text of a connection that was refused: libpq gives no code for it."""
+"""What a person has to do, by the text of a connection that was refused: libpq gives no code for it.
 
-_NO_SLOT = ("too many clients", "too many connections", "remaining connection slots are reserved")
+The first text that is found counts. PgBouncer has some texts of its own.
+"""
+
+_NOT_UNDERSTOOD = ("invalid ", "definition of service ", "service file ")
+"""How libpq begins what it says of an address itself: it has not asked the server."""
+
 _MORE_CONNECTIONS = "raise max_connections of the server, or put a pooler before it"
+_NO_SLOT = {
+    "too many clients": _MORE_CONNECTIONS,
+    "remaining connection slots are reserved": _MORE_CONNECTIONS,
+    "too many connections for role": "raise the limit of the role: ALTER ROLE … CONNECTION LIMIT",
+    "too many connections for database": "raise its limit: ALTER DATABASE … CONNECTION LIMIT",
+    "too many connections": _MORE_CONNECTIONS,
+}
 
 _AGAIN = (
     errors.SerializationFailure,
@@ -73,7 +90,10 @@ def _no_connection(said: str) -> tuple[str, bool]:
     for text, remedy in _REMEDIES.items():
         if text in said:
             return f"{said}; {remedy} (digest docs postgresql)", False
-    if any(text in said for text in _NO_SLOT):
-        return f"{said}; {_MORE_CONNECTIONS}", True
+    for text, remedy in _NO_SLOT.items():
+        if text in said:
+            return f"{said}; {remedy}", True
     cause = said.removeprefix("connection failed: ").removeprefix("connection is bad: ")
+    if cause.startswith(_NOT_UNDERSTOOD):
+        return f"{cause}; {_CORRECT_IT} (digest docs postgresql)", False
     return f"no connection to the database: {cause}", True
