@@ -53,6 +53,8 @@ def copy(
     from digest.storage.copying import copy_state
 
     place = _place(target, ctx)
+    if isinstance(place, Path):
+        place = place.absolute()  # a relative path in digest.toml begins at its folder
     copied = copy_state(_place(source, ctx), place)
     parts = [counted(copied.rows[table], noun) for table, noun in _SHOWN.items()]
     lines = [

@@ -512,3 +512,7 @@ def test_a_host_that_vanished_in_a_transaction_holds_up_nobody_for_long(server: 
         assert store._connection.one(timeout) == "45s"
         private: Any = rehearsal
         assert private._connection.one(timeout) == "0", "it asks arXiv within its transaction"
+        with open_tables(url, may_write=False) as tables:
+            copied: Any = tables
+            ((waits,),) = copied._db.execute(timeout).fetchall()
+            assert waits == "0", "it waits while a large copy of it is compared"

@@ -331,6 +331,8 @@ def test_the_command_tells_what_it_copied_and_what_is_next(place: Place, tmp_pat
     ]
     again = lab("state", "copy", str(source), target.url)
     assert (again.returncode, "is not empty" in again.stderr) == (2, True)
+    back = lab("state", "copy", target.url, "back.db")
+    assert f"set state in digest.toml to {lab.folder / 'back.db'}," in back.stdout, "from any folder"
     lab.environ |= {"DIGEST_STATE": target.url, "DIGEST_SUBSCRIBERS": "database"}
     assert "Ada@example.org" in lab("subscribers").stdout
     assert lab("status").returncode in (0, 1)

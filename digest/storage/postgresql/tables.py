@@ -26,6 +26,8 @@ def open_tables(url: DatabaseUrl, *, may_write: bool) -> Iterator[Tables]:
     with closing(Connection(url)) as connection:
         begun = connection.transaction if may_write else connection.snapshot
         with begun() as db:
+            # It waits while the other state is written or compared, which may take minutes.
+            db.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             yield PostgresqlTables(db)
 
 
