@@ -283,6 +283,22 @@ def test_a_newer_format_is_refused_and_left_as_it_is(server: Server) -> None:
     server.execute("DELETE FROM digest_migration WHERE name = 'm999_later'", database=name_of(url))
 
 
+def test_a_host_that_is_upgraded_stops_the_others_before_they_begin_anything(server: Server) -> None:
+    """What they have begun they end: a mail that is not noted as sent would be sent again."""
+    url = server.new_database()
+    with opened(url) as store:
+        outbox_of(store, "ada@example.org")
+        (mailing,) = claim(store)
+        server.execute("INSERT INTO digest_migration VALUES ('m999_later')", database=name_of(url))
+        for begin in (store.coverage, lambda: store.begin_claims("a", lasting=timedelta(seconds=30))):
+            with pytest.raises(StateError, match="install that version on this host too") as failure:
+                begin()
+            assert failure.value.is_passing
+        record_results(store, mailing, MailingState.SENT, "250 taken")
+        server.execute("DELETE FROM digest_migration WHERE name = 'm999_later'", database=name_of(url))
+        store.begin_claims("a", lasting=timedelta(seconds=30))
+
+
 def test_reading_beside_a_run_converts_nothing(server: Server) -> None:
     url = server.new_database()
     last = MIGRATIONS[-1][0]

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.locks import Lock, hold
+from digest.storage.postgresql.migrations import require_current
 from digest.storage.postgresql.row_mapping import whole_second
 
 _TASK = "mailing/"
@@ -56,6 +57,7 @@ class Claims(Part):
 
     def begin_claims(self, holder: str, *, lasting: timedelta) -> int:
         with self._connection.transaction() as db:
+            require_current(db, self._connection.url)  # a host that was upgraded may have converted it
             db.execute(
                 """
                 INSERT INTO lease (task, holder, ends_at) VALUES (%s, %s, clock_timestamp() + %s)

@@ -11,6 +11,7 @@ from digest.storage.limits import CLOCK_SLACK
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.locks import Lock, hold
+from digest.storage.postgresql.migrations import require_current
 from digest.storage.postgresql.recording import Recording, Seen
 from digest.storage.postgresql.row_mapping import whole_second
 from digest.storage.values import Matched
@@ -23,12 +24,14 @@ class Papers(Part):
         return dict(self._connection.rows("SELECT key, covered_at FROM query WHERE covered_at IS NOT NULL"))
 
     def coverage(self) -> Mapping[str, Coverage]:
-        rows = self._connection.rows(
-            """
-            SELECT key, covered_at, searched_since_at, coalesce(newest_place, '') FROM query
-            WHERE covered_at IS NOT NULL AND searched_since_at IS NOT NULL
-            """
-        )
+        with self._connection.snapshot() as db:
+            require_current(db, self._connection.url)  # a host that was upgraded may have converted it
+            rows = db.execute(
+                """
+                SELECT key, covered_at, searched_since_at, coalesce(newest_place, '') FROM query
+                WHERE covered_at IS NOT NULL AND searched_since_at IS NOT NULL
+                """
+            ).fetchall()
         return {
             key: Coverage(covered_at=covered_at, searched_since=since, newest=newest)
             for key, covered_at, since, newest in rows
