@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from heapq import heapify, heappop
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
