@@ -30,6 +30,10 @@ _GRACE = timedelta(seconds=10)
 """How long the current mails may take after the process was asked to stop."""
 
 
+_SETTLING = 1.0
+"""How many seconds a file must stay as it is before an edit of it is read."""
+
+
 class Daemon(LongTasks):
     """Runs tasks over one store: one fetches, one composes and delivers, one watches files and signals.
 
@@ -136,6 +140,8 @@ class Daemon(LongTasks):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._reload.wait(), long_tasks.LOOK_UP.total_seconds())
             found = await self._guarded("reading versions", self._fingerprint) or seen
+            if found != seen and not self._reload.is_set() and not await self._is_settled(found):
+                found = seen
             if self._reload.is_set() or found != seen:
                 self._reload.clear()
                 seen = found if await self._guarded("reload", self._reread) else None
@@ -145,6 +151,12 @@ class Daemon(LongTasks):
             await self._guarded("reading due mailings", self._mailing.check_due)
             await self._guarded("reading fetches", self._fetching.check)
             await self._guarded("reporting this host", self._note_alive)
+
+    async def _is_settled(self, found: Fingerprint | None) -> bool:
+        """Whether nobody is writing a file: one that is empty for a moment would unsubscribe everybody."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._reload.wait(), _SETTLING)
+        return await self._guarded("reading versions", self._fingerprint) == found
 
     async def _fingerprint(self) -> Fingerprint:
         return await asyncio.to_thread(self._current.setup.fingerprint_now, self._store)

@@ -278,6 +278,23 @@ async def test_an_edit_between_the_first_reading_and_the_start_is_noticed(
         await until(lambda: len(town.store.covered_at()) == 2)
 
 
+async def test_a_file_that_is_being_written_is_not_read(
+    tmp_path: Path, ear: socket.socket, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some editors, and scp, empty the file first: its subscribers would lose what they liked."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("digest.service.daemon._SETTLING", 3.0)
+    async with running(tmp_path, ear, "2026-06-08 22:00") as town:
+        await until(lambda: town.store.covered_at())
+        looked = town.service.looked
+        (tmp_path / "subscribers.toml").write_text("")
+        await asyncio.sleep(0.3)
+        (tmp_path / "subscribers.toml").write_text(SUBSCRIBER.replace('"tea"', '"tea", "milk"'))
+        await until(lambda: len(town.store.covered_at()) == 2)
+        assert town.service.looked > looked
+        assert "reloaded subscribers=0" not in caplog.text
+
+
 async def test_sighup_rereads_the_files_at_once(
     tmp_path: Path, ear: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
