@@ -352,7 +352,7 @@ def test_a_keyword_is_given_an_own_name(digest: Digest) -> None:
 def test_a_name_needs_the_one_keyword_that_it_names(digest: Digest, keywords: tuple[str, ...]) -> None:
     ended = digest("subscribe", "a@example.org", *keywords, "--as", "RL")
     assert ended.code == 2
-    assert "give exactly one -k KEYWORD" in ended.err
+    assert "gives a name to one keyword" in ended.err
 
 
 def test_the_configuration_named_before_the_command_is_used(digest: Digest, tmp_path: Path) -> None:
