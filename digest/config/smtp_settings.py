@@ -166,8 +166,8 @@ class Smtp(Section):
                     "smtp.password_file", f"{file} is empty; it must hold the password and nothing else"
                 )
         if username and not password:
-            remedy = "set smtp.password_file or DIGEST_SMTP__PASSWORD; to send without a login, remove it"
-            raise WrongKey("smtp.username", f"it has no password; {remedy}")
+            remedy = "set smtp.password_file or DIGEST_SMTP__PASSWORD; to use no login, remove smtp.username"
+            raise WrongKey("smtp.username", f"the password is missing; {remedy}")
         if password and _is_readable_on_the_way(info.data):
             raise WrongKey(
                 "smtp.security",

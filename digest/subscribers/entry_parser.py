@@ -81,7 +81,7 @@ def load_subscribers(path: Path, defaults: "Defaults") -> tuple[Subscriber, ...]
         text = read_text(path)
     except FileNotFoundError as error:
         both = "" if path.with_name("digest.toml").exists() else "`digest init` writes it and digest.toml, "
-        one = "`digest subscribe EMAIL -k KEYWORD` creates it, or set `subscribers`"
+        one = "`digest subscribe EMAIL -k KEYWORD` creates it, or set `subscribers` to the path of yours"
         raise ConfigurationError(f"{path}: no such file; {both}{one}") from error
     return parse_subscribers(text, path, defaults)
 

@@ -532,7 +532,7 @@ def test_whoever_may_not_read_what_the_service_reads_is_told_who_may(
     monkeypatch.setattr("os.access", lambda path, mode: False)
     assert run(monkeypatch) == 2
     said = capsys.readouterr().err
-    assert "smtp.username: it has no password" in said
+    assert "smtp.username: the password is missing" in said
     assert "only root can read" in said
 
 

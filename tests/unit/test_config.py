@@ -500,7 +500,7 @@ def test_a_password_is_never_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "problem"),
     [
-        ('username = "me"', "smtp.username: it has no password"),
+        ('username = "me"', "smtp.username: the password is missing"),
         ('password = "x"', "smtp.password: smtp.username is missing"),
         ('username = "me"\npassword_file = "gone"', "smtp.password_file: "),
         ('username = "me"\npassword_file = "empty"', "is empty"),
