@@ -184,7 +184,7 @@ def test_another_file_is_never_replaced(digest: Digest, tmp_path: Path) -> None:
         (["page", "x.md", "-k", "tea AND"], "tea AND"),
         (["import", "gone.md", "--email", "ada@example.org"], "gone.md: no such file"),
         (["import", ".", "--email", "ada@example.org"], "cannot be read: Is a directory"),
-        (["import", "subscribers.toml", "--email", "ada@example.org"], "not a page of papers, which needs"),
+        (["import", "subscribers.toml", "--email", "ada@example.org"], "does not know this kind of file"),
         (["import", "bytes.md", "--email", "ada@example.org"], "bytes.md, line 1: not UTF-8 text"),
         (["import", "page.md", "--email", "nobody"], "nobody: must be a mail address"),
         (["import", "page.md"], "--email"),

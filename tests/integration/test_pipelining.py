@@ -149,7 +149,7 @@ async def test_the_first_refusal_counts_whatever_follows(replies: bytes, outcome
 @pytest.mark.parametrize(
     ("replies", "told"),
     [
-        (b"250 ok\r\n421 4.3.2 going down\r\n", "421 4.3.2 going down"),
+        (b"421 4.3.2 going down\r\n", "421 4.3.2 going down"),
         (b"", "closed the connection at MAIL"),
         (b"250 ok\r\n250 ok\r\n250 what\r\n", "does not speak SMTP (250 what)"),
         (b"250 ok\r\nwhat is this\r\n354 go ahead\r\n", "does not speak SMTP (what is this)"),
