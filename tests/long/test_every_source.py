@@ -106,7 +106,6 @@ EXACT = {
     "ti:quantum AND abs:noise OR ti:compiler": '((ti:"quantum" AND abs:"noise") OR ti:"compiler")',
     "(ti:graph OR ti:tree) ANDNOT cat:cs.LG": '((ti:"graph" OR ti:"tree") ANDNOT cat:cs.LG)',
     "id:2409.02881": "id:2409.02881",
-    "au:Müller": "au:Müller",
     'au:"José F. Rodrigues-Jr"': 'au:"José F. Rodrigues-Jr"',
     'au:"Peter-Paul de Wolf"': 'au:"Peter-Paul de Wolf"',
 }
@@ -138,7 +137,8 @@ BEYOND: dict[str, tuple[str, str | Rule]] = {
     ),
     'au:"Wei Zhang"': ('au:"Wei Zhang"', named(r"w\.? zhang")),
     'au:"Lin Chen"': ('au:"Lin Chen"', named(r"l\.? chen")),
-    'au:"Liu, Y."': ('au:"Y Liu"', named(r"y\w* liu")),
+    "au:Müller": ("au:Müller", named("mueller")),
+    'au:"Liu, Y."': ('au:"Y Liu"', named(r"y\w*(?: \S+)? liu")),
     "au:chudziak_a": ('au:"A Chudziak"', named(r"a\w* chudziak")),
     'au:"Giang-Son Nguyen"': ('au:"Giang-Son Nguyen"', named("giang son nguyen")),
     'au:"Dela-Cruz"': ('au:"Dela-Cruz"', named("dela cruz")),
