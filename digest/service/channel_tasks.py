@@ -54,10 +54,11 @@ class ChannelTasks(LongTasks):
         try:
             while not self._stop.is_set():
                 self._wake.clear()
+                next_look_at = self._clock() + long_tasks.LOOK_UP
                 for job in self._jobs():
                     if job.channel.name not in self._running and await self._is_due(job):
                         self._start(job)
-                await self._sleep(self._clock() + long_tasks.LOOK_UP, self._wake)
+                await self._sleep(next_look_at, self._wake)
         finally:
             await self._finish()
 

@@ -60,7 +60,7 @@ class SignupSender(LongTasks):
         if self._cleaned_at is None or not self._cleaned_at <= now < self._cleaned_at + _CLEANING:
             await asyncio.to_thread(self._store.forget_signups, now=now)
             self._cleaned_at = now
-        return self._clock() + long_tasks.LOOK_UP
+        return now + long_tasks.LOOK_UP
 
     async def _send_within_limits(self, now: datetime) -> None:
         """Rests after the mails of a day are used up, without an error each time."""

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from digest.service import long_tasks
 from digest.service.bootstrap import load_setup
 from digest.service.daemon import Daemon
 from digest.service.sd_notify import Notifier
+from digest.storage.channel_stores import ChannelStatus
 from digest.storage.sqlite.store import SqliteStore
 from tests.factories import invented_paper, moment
 from tests.integration.idle_daemon import SUBSCRIBER
@@ -152,3 +154,31 @@ async def test_what_waits_is_tried_again_at_its_time(tmp_path: Path) -> None:
         town.set_clock("2026-06-09 07:12")
         await until(lambda: len(lab.received) == 2)
         assert lab.received[0].id == lab.received[1].id
+
+
+async def test_what_becomes_due_while_the_daemon_looks_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = threading.Event()
+    ask = SqliteStore.channel_statuses
+
+    def ask_at_the_last_moment(self: SqliteStore, addresses: Sequence[str]) -> Mapping[str, ChannelStatus]:
+        statuses = ask(self, addresses)
+        if asked_by_the_look and threading.current_thread() is not threading.main_thread():
+            town.set_clock("2026-06-09 07:12")
+            looked.set()
+        return statuses
+
+    asked_by_the_look = False
+    monkeypatch.setattr(SqliteStore, "channel_statuses", ask_at_the_last_moment)
+    async with receiving() as lab, running(tmp_path, "2026-06-08 22:00", table("lab", lab)) as town:
+        lab.answer(503, retry_after="600")
+        await until(lambda: town.store.covered_at())
+        town.set_clock("2026-06-09 07:01")
+        await until(lambda: town.store.channel_statuses(["channel:lab"])["channel:lab"].attempts == 1)
+        await asyncio.sleep(0.2)
+        lab.answer(204)
+        asked_by_the_look = True
+        town.set_clock("2026-06-09 07:02")
+        await until(looked.is_set)
+        await until(lambda: len(lab.received) == 2)
