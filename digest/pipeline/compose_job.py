@@ -9,7 +9,7 @@ from digest.config.parsing import address_key
 from digest.model.digest import Digest
 from digest.pipeline.compose import best_first, compose
 from digest.pipeline.discover import Discoveries
-from digest.pipeline.merge import merge
+from digest.pipeline.merge import merge, mergeable
 from digest.pipeline.news import Deciding
 from digest.pipeline.outlook import Outlooks
 from digest.pipeline.plan import ComposeReport, Due, DueSubscriber, Plan
@@ -87,8 +87,8 @@ class Composer:
             return None
         if digest.is_first and (outlook := self._outlooks.of(due.subscriber)):
             digest = replace(digest, outlook=outlook)
-        if news.undelivered:
-            digest = merge(digest, [mailing.digest for mailing in news.undelivered])
+        if earlier := mergeable(news.undelivered):
+            digest = merge(digest, [mailing.digest for mailing in earlier])
         if profile is None:
             return digest
         return self._with_discoveries(due, _best_first(digest, due.subscriber, profile), profile)
@@ -108,7 +108,7 @@ def _served(due: DueSubscriber, news: News, standing: Standing, digest: Digest |
         slot_at=due.planned_at,
         frontier=news.frontier,
         digest=digest,
-        merges=tuple([mailing.number for mailing in news.undelivered]) if digest else (),
+        merges=tuple([mailing.number for mailing in mergeable(news.undelivered)]) if digest else (),
     )
 
 

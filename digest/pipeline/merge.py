@@ -9,8 +9,21 @@ from digest.keywords.query import Query, parse
 from digest.model.digest import Digest, Entry, Revision
 from digest.model.paper import ArxivId
 from digest.pipeline.compose import by_relevance
+from digest.storage.values import Mailing
 
 _PARSED_KEPT = 2_000
+
+
+def mergeable(undelivered: Sequence[Mailing]) -> tuple[Mailing, ...]:
+    """Returns those of a subscriber's undelivered mailings whose papers go into the next digest.
+
+    These are all, with one exception: a single mailing that was refused although it had merged others waits
+    alone. The server may refuse it because of one paper, which would hold back each later digest too.
+    """
+    tried = [mailing for mailing in undelivered if mailing.attempts]
+    if len(tried) == 1 and tried[0].has_merged:
+        return tuple(mailing for mailing in undelivered if mailing is not tried[0])
+    return tuple(undelivered)
 
 
 def merge(digest: Digest, earlier: Sequence[Digest]) -> Digest:

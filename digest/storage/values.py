@@ -153,12 +153,16 @@ class Pages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailing:
-    """A digest in the outbox. `token` identifies it in every attempt; `attempts` counts earlier attempts."""
+    """A digest in the outbox. `token` identifies it in every attempt; `attempts` counts earlier attempts.
+
+    `has_merged`: it has the papers of earlier mailings that did not arrive.
+    """
 
     number: int
     token: str
     attempts: int
     digest: Digest
+    has_merged: bool = False
     pages: Pages | None = None
 
 

@@ -141,6 +141,7 @@ def test_what_certainly_has_not_arrived_can_be_merged(store: Store, state: Maili
     assert merged(store, mailing) == 1
     (next_,) = claim(store, now=LATER)
     assert (ids(next_.digest), next_.token != mailing.token) == ({"2606.00001"}, True)
+    assert (mailing.has_merged, next_.has_merged) == (False, True)
     assert store.waiting() == 1
 
 

@@ -9,13 +9,16 @@ import psycopg
 from digest.config.database_url import DatabaseUrl
 from digest.errors import StateError
 from digest.storage.postgresql.locks import Lock, hold
-from digest.storage.postgresql.schema import M001
+from digest.storage.postgresql.schema import M001, M002
 
 Database = psycopg.Connection[tuple[Any, ...]]
 
 _log = logging.getLogger(__name__)
 
-MIGRATIONS: tuple[tuple[str, Sequence[str]], ...] = (("m001_tables", M001),)
+MIGRATIONS: tuple[tuple[str, Sequence[str]], ...] = (
+    ("m001_tables", M001),
+    ("m002_has_merged", M002),
+)
 """Append only: a released migration is never changed."""
 
 _RECORD = """

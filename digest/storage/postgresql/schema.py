@@ -494,3 +494,8 @@ M001 = (
     )
     """,
 )
+
+M002 = (
+    # has_merged: it has the papers of earlier mailings that did not arrive.
+    "ALTER TABLE mailing ADD COLUMN has_merged boolean NOT NULL DEFAULT false",
+)

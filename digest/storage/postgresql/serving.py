@@ -24,8 +24,9 @@ FROM subscriber WHERE number = ANY(%s) ORDER BY number FOR NO KEY UPDATE
 """In one order, so that two hosts that serve the same subscribers wait for each other, and no longer."""
 
 _COPY = """
-COPY mailing (reply, is_blocked, subscriber, first_hit, last_hit, near, due_at, channel_due_at, planned_at,
-    token, email, name, dated_on, is_first, length, outlook, keywords, entries, revisions, names, state)
+COPY mailing (reply, is_blocked, has_merged, subscriber, first_hit, last_hit, near, due_at, channel_due_at,
+    planned_at, token, email, name, dated_on, is_first, length, outlook, keywords, entries, revisions, names,
+    state)
     FROM STDIN
 """
 
@@ -102,6 +103,7 @@ def _add(
             copy.write_row(
                 (
                     *cause,
+                    bool(one.merges),
                     one.standing.subscriber,
                     one.standing.hit + 1,
                     one.frontier.hit,

@@ -16,7 +16,7 @@ from digest.storage.values import Mailing, Pages
 
 MAILING_COLUMNS = (
     "number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries,"
-    " revisions, names, outlook, length, near,"
+    " revisions, names, outlook, length, near, has_merged,"
     " (SELECT links FROM subscriber WHERE subscriber.number = mailing.subscriber)"
 )
 
@@ -37,7 +37,7 @@ def _read(
     row: Sequence[Any], keywords: tuple[str, ...], entries: tuple[Entry, ...], editions: Editions, secret: str
 ) -> Mailing:
     number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *rest = row
-    _, _, revised_text, names, outlook, length, near, links = rest
+    _, _, revised_text, names, outlook, length, near, has_merged, links = rest
     revised = json.loads(revised_text)
     papers = editions.read({edition for edition, _ in revised})
     digest = Digest(
@@ -63,7 +63,14 @@ def _read(
         digest=seal(secret, Kind.DIGEST, number, token),
         interest=seal(secret, Kind.INTEREST, number, f"{token} {about}"),
     )
-    return Mailing(number=number, token=token, attempts=attempts, digest=digest, pages=pages)
+    return Mailing(
+        number=number,
+        token=token,
+        attempts=attempts,
+        digest=digest,
+        has_merged=bool(has_merged),
+        pages=pages,
+    )
 
 
 def outlook_text(outlook: Outlook | None) -> str | None:

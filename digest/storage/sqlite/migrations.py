@@ -877,3 +877,9 @@ def m038_signup_figures(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m039_has_merged(db: Database) -> None:
+    """Whether a mailing has the papers of earlier ones that did not arrive."""
+    db.execute("ALTER TABLE mailing ADD COLUMN has_merged INTEGER NOT NULL DEFAULT 0")

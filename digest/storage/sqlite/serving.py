@@ -51,15 +51,16 @@ class Serving(Part):
         entries_writer = EntriesWriter(self._editions.number_of)
         db.conn.executemany(
             """
-            INSERT INTO mailing (number, reply, is_blocked, subscriber, first_hit, last_hit, due_at,
-                channel_due_at, token, email, name, planned_at, dated_on, is_first, length, near, outlook,
-                keywords, entries, revisions, names, state)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')
+            INSERT INTO mailing (number, reply, is_blocked, has_merged, subscriber, first_hit, last_hit,
+                due_at, channel_due_at, token, email, name, planned_at, dated_on, is_first, length, near,
+                outlook, keywords, entries, revisions, names, state)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')
             """,
             [
                 (
                     number,
                     *(causes[one.merges[-1]] if one.merges else (None, 0)),
+                    bool(one.merges),
                     one.standing.subscriber,
                     one.standing.hit + 1,
                     one.frontier.hit,
