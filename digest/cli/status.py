@@ -116,7 +116,7 @@ def _print(setup: "Setup", health: "Health", problems: Sequence[str], size: int,
     from rich.text import Text
 
     from digest.cli.output import screen
-    from digest.service.operator_mail import report_lines
+    from digest.service.operator_mail import all_clear, report_lines
 
     console = screen()
     table = Table.grid(padding=(0, 2))
@@ -132,7 +132,7 @@ def _print(setup: "Setup", health: "Health", problems: Sequence[str], size: int,
     for problem in problems:
         console.print(f"needs you: {problem}", style="bold red")
     if not problems:
-        console.print("all is well", style="green")
+        console.print(all_clear(health), style="green")
 
 
 def _as_object(health: "Health", problems: Sequence[str]) -> dict[str, Any]:

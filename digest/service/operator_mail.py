@@ -97,7 +97,7 @@ def write_notice(
     token = sha256(f"{notice}/{health.now.isoformat()}/{operator}".encode()).hexdigest()[:24]
     lines = [f"{name:<12}{line}" for name, line in _labelled(health)]
     others = [problem for problem in health.problems() if not any(cause in problem for cause in brakes)]
-    problems = [f"needs you: {problem}" for problem in (*brakes, *others)] or ["all is well"]
+    problems = [f"needs you: {problem}" for problem in (*brakes, *others)] or [all_clear(health)]
     return plain_mail(
         sender_identity,
         "\n".join((*problems, "", *lines, "")),
@@ -106,6 +106,13 @@ def write_notice(
         written_at=health.now,
         token=token,
     )
+
+
+def all_clear(health: Health) -> str:
+    """Returns the line that stands in place of problems if there are none."""
+    if health.failed_at is None:
+        return "all is well"
+    return "nothing needs you: the next fetch also asks for what the last one missed"
 
 
 def _labelled(health: Health) -> Iterator[tuple[str, str]]:

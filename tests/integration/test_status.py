@@ -15,7 +15,7 @@ from digest.model.paper import Paper
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.policy import RETRY_BOUNCED_AFTER
 from digest.service.health import QuietKeyword, examine
-from digest.service.operator_mail import report_lines
+from digest.service.operator_mail import all_clear, report_lines
 from digest.storage.lock import hold_state
 from digest.storage.sqlite.backup import back_up
 from digest.storage.sqlite.store import SqliteStore
@@ -130,6 +130,7 @@ def test_a_fetch_that_failed_is_told_at_once_and_is_no_problem_yet(store: Sqlite
         store.note_last_fetch(LastFetch(began_at=TUESDAY, queries=b"", failed_at=failed_at))
         health = examine(store, [ADA], now=TUESDAY + timedelta(hours=1))
         assert dict(report_lines(health))["seen"][1:] == said
+        assert (all_clear(health) == "all is well") == (not said)
         assert health.problems() == ()
         assert (health.fetch_at == TUESDAY + timedelta(minutes=30)) == bool(said)
 
