@@ -20,6 +20,7 @@ from digest.service.finding import Verdict
 from digest.storage.base import Store
 from digest.storage.factory import back_up, is_there, look_into, open_beside, open_copy, open_store, size_of
 from digest.storage.postgresql import connection as connection_module
+from digest.storage.postgresql import migrations
 from digest.storage.postgresql.connection import Connection
 from digest.storage.postgresql.errors import state_error
 from digest.storage.postgresql.migrations import MIGRATIONS
@@ -306,6 +307,22 @@ def test_reading_beside_a_run_converts_nothing(server: Server) -> None:
     with pytest.raises(StateError, match="`digest run` converts it"), open_beside(url):
         pass
     server.execute(f"INSERT INTO digest_migration VALUES ('{last}')", database=name_of(url))
+
+
+def test_a_run_converts_the_database_of_an_older_version(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = server.new_database(is_empty=True)
+    with monkeypatch.context() as older:
+        older.setattr(migrations, "MIGRATIONS", MIGRATIONS[:1])
+        with open_store(url):
+            pass
+    with pytest.raises(StateError, match="`digest run` converts it"), open_beside(url):
+        pass
+    with open_store(url) as store:
+        outbox_of(store, "ada@example.org")
+        (mailing,) = claim(store)
+    assert not mailing.has_merged
 
 
 def test_a_database_of_others_is_left_alone(server: Server) -> None:
