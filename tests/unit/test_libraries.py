@@ -59,6 +59,7 @@ CSL = [
     {"id": "x/2", "title": "By DOI", "DOI": "10.48550/arXiv.2606.00002"},
     {"id": "x/3", "title": "Elsewhere", "URL": "https://example.org/2606.00003"},
     {"id": "x/4", "type": "book"},
+    {"id": "x/5", "title": "By journal", "container-title": "arXiv preprint arXiv:2606.00005"},
     "nothing",
 ]
 
@@ -96,9 +97,57 @@ def test_ris_is_read() -> None:
     assert unread(RIS) == ["an entry without a title"]
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "archivePrefix = {arXiv}, arxivId = {2606.01234}",  # Mendeley
+        "journal = {ArXiv}, volume = {abs/2606.01234}",  # Semantic Scholar
+        r"howpublished = {\url{https://arxiv.org/abs/2606.01234v2}}",
+        r"note = {\href{https://arxiv.org/abs/2606.01234}{Preprint}}",
+        "note = {Preprint at https://arxiv.org/pdf/2606.01234}",
+        "journaltitle = {arXiv preprint arXiv:2606.01234}",  # biblatex
+        "journal = {arXiv preprint 2606.01234}",
+        "journal = {arXiv e-prints}, eid = {arXiv:2606.01234}",  # ADS
+        "eprinttype = {arXiv.org}, eprint = {2606.01234}",
+        "url = {http://arxiv.org/abs/2606.01234v1; http://arxiv.org/pdf/2606.01234v1}",  # JabRef
+    ],
+)
+def test_the_identifier_is_read_where_programs_write_it(field: str) -> None:
+    assert brief(f"@article{{k, title = {{A}}, {field}}}") == [("A", "2606.01234")]
+
+
+@pytest.mark.parametrize("tag", ["T2", "JF", "JO", "JA", "SP", "M1", "PB"])
+def test_the_identifier_is_read_from_each_usual_tag_of_ris(tag: str) -> None:
+    text = f"TY  - GEN\nTI  - A\n{tag}  - arXiv preprint arXiv:2606.01234\nER  - \n"
+    assert brief(text) == [("A", "2606.01234")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("blanks", [" ", "  "])
+@pytest.mark.parametrize("has_end", [True, False])
+def test_every_record_of_ris_is_read_however_it_is_spaced_and_ended(
+    end: str, blanks: str, has_end: bool
+) -> None:
+    records = [["TY - GEN", f"TI - {title}", "AB - one", "AD - two", "ER -"] for title in "ABC"]
+    lines = [line for record in records for line in (record if has_end else record[:-1])]
+    text = end.join(line.replace(" ", blanks, 1) for line in lines)
+    assert brief(text) == [("A", None), ("B", None), ("C", None)]
+
+
+def test_a_line_of_an_abstract_is_no_tag() -> None:
+    (found,) = parse_library("TY  - GEN\nTI  - A\nAB  - of grade\nII - and III.\nER  - \n")
+    assert isinstance(found, Reference)
+    assert found.abstract == "of grade II - and III."
+
+
 @pytest.mark.parametrize("text", [json.dumps(CSL), "\ufeff" + json.dumps({"items": CSL})])
 def test_csl_json_is_read(text: str) -> None:
-    assert brief(text) == [("By number", "2606.00004"), ("By DOI", "2606.00002"), ("Elsewhere", None)]
+    assert brief(text) == [
+        ("By number", "2606.00004"),
+        ("By DOI", "2606.00002"),
+        ("Elsewhere", None),
+        ("By journal", "2606.00005"),
+    ]
     assert unread(text) == ["x/4", "nothing"]
 
 

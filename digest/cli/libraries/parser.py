@@ -11,9 +11,25 @@ from digest.mail.rendering.tex.convert import plain
 from digest.model.paper import ArxivId, one_line, parse_identifier
 
 _BIBTEX = re.compile(r"^\s*@\s*\w+\s*[{(]", re.MULTILINE)
-_RIS = re.compile(r"^TY  ?- ?", re.MULTILINE)
+_RIS = re.compile(r"^TY(  ?)-", re.MULTILINE)
 _MARKUP = re.compile(r"</?(?:i|b|em|strong|sub|sup|sc|span)\b[^<>]*>", re.IGNORECASE)
-_MENTIONED = re.compile(r"arxiv:\s*(\S+)", re.IGNORECASE)
+_MENTIONED = re.compile(
+    r"(?:arxiv(?:\s+preprint)?[:\s]\s*|arxiv\.org/(?:abs|pdf|html)/|10\.48550/arxiv\.|^abs/)"
+    r"((?:[a-z][a-z.-]*/)?\d[\w./-]*)",
+    re.IGNORECASE,
+)
+_LINE_END = re.compile(r"\r\n?")
+_BIBTEX_PLACES = (
+    *("arxivid", "doi", "url", "note", "journal", "journaltitle", "howpublished", "number"),
+    *("volume", "eid", "pages", "publisher"),
+)
+"""Fields that may name the identifier. Mendeley has `arxivid`; Semantic Scholar has `abs/…` in `volume`."""
+
+_RIS_PLACES = (
+    *("accession_number", "number", "note", "journal_name", "secondary_title", "alternate_title1"),
+    *("alternate_title2", "alternate_title3", "volume", "start_page", "publisher"),
+    *("file_attachments1", "file_attachments2"),
+)
 _NO_ABSTRACT = re.compile(r"^abstract[:.]?\s+", re.IGNORECASE)
 
 
@@ -40,6 +56,7 @@ Entries: TypeAlias = Iterable[Reference | Unread]
 
 def parse_library(text: str) -> list[Reference | Unread]:
     """Returns the entries of a file. Raises `ValueError` if it has none of the formats."""
+    text = _LINE_END.sub("\n", text)
     if text.lstrip("\ufeff \t\r\n")[:1] in ("[", "{"):
         return list(_csl_json(text.lstrip("\ufeff")))
     if _RIS.search(text):
@@ -63,7 +80,7 @@ def reference(label: object, title: object, abstract: object, places: Iterable[o
 
 
 def _arxiv_id(place: str) -> ArxivId | None:
-    """Returns the identifier that a text is, or that it mentions after `arXiv:`."""
+    """Returns the identifier that a text is, or that it mentions as `arXiv:…`, address or DOI."""
     for text in (place, *_MENTIONED.findall(place)):
         try:
             return parse_identifier(text)[0]
@@ -96,8 +113,8 @@ def _bibtex(text: str) -> Iterator[Reference | Unread]:
 def _of_bibtex(key: str, fields: Mapping[str, str]) -> Reference | Unread:
     kind = (fields.get("eprinttype") or fields.get("archiveprefix") or "arxiv").strip("{} ").lower()
     places = (
-        *([fields.get("eprint")] if kind == "arxiv" else []),
-        *(fields.get(name) for name in ("doi", "url", "note", "journal", "howpublished", "number")),
+        *([fields.get("eprint")] if "arxiv" in kind else []),
+        *(fields.get(name) for name in _BIBTEX_PLACES),
     )
     title, abstract = (_without_tex(fields.get(name, "")) for name in ("title", "abstract"))
     return reference(key, title, abstract, [place and place.strip("{} ") for place in places])
@@ -111,7 +128,7 @@ def _ris(text: str) -> Iterator[Reference | Unread]:
     import rispy
 
     try:
-        entries = rispy.loads(text)
+        entries = rispy.loads(_regular(text))
     except (ValueError, OSError, LookupError) as error:
         raise ValueError(f"no valid RIS: {error}") from error
     for entry in entries:
@@ -120,12 +137,21 @@ def _ris(text: str) -> Iterator[Reference | Unread]:
         places = (
             entry.get("doi"),
             *_listed(entry.get("urls")),
-            entry.get("accession_number"),
-            entry.get("number"),
-            entry.get("journal_name"),
+            *(entry.get(name) for name in _RIS_PLACES),
             *_listed(entry.get("notes")),
         )
         yield reference(title, title, abstract, places)
+
+
+def _regular(text: str) -> str:
+    """The records as rispy reads them: with two blanks after each tag, and each with its end."""
+    first = _RIS.search(text)
+    assert first  # noqa: S101 - `parse_library` sees to it
+    text = re.sub(rf"^([A-Z][A-Z\d]){first[1]}- ?", r"\1  - ", text, flags=re.MULTILINE)
+    records = re.split(r"^(?=TY  - )", text, flags=re.MULTILINE)[1:]
+    return "\n".join(
+        one if re.search(r"^ER  - ", one, re.MULTILINE) else f"{one}\nER  - \n" for one in records
+    )
 
 
 def _listed(value: object) -> list[object]:
@@ -142,7 +168,10 @@ def _csl_json(text: str) -> Iterator[Reference | Unread]:
         if not isinstance(item, dict):
             yield Unread(label=str(item)[:60], reason="it is no item of CSL-JSON")
             continue
-        places = (item.get(name) for name in ("DOI", "URL", "number", "archive_location", "note"))
+        places = (
+            item.get(name)
+            for name in ("DOI", "URL", "number", "archive_location", "note", "container-title", "volume")
+        )
         yield reference(item.get("title") or item.get("id"), item.get("title"), item.get("abstract"), places)
 
 
