@@ -77,8 +77,8 @@ def fits_csv(keyword: str) -> bool:
 
 def _rows(text: str, label: str, problems: list[str]) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not empty, each with the line where it begins. Adds to `problems` what ends them."""
-    first = text.partition("\n")[0]
-    said = re.fullmatch(r"sep=([,;\t])\r?", first)  # as some spreadsheets write it
+    first = next((line for line in text.splitlines() if line.strip(_SEPARATORS)), "")
+    said = re.fullmatch(r'"?sep=([,;\t])"?', first)  # as some spreadsheets write it
     separator = said[1] if said else max(_SEPARATORS, key=first.count)
     reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
     begin = 1

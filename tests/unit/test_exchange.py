@@ -97,6 +97,23 @@ def test_the_separator_can_be_said_as_spreadsheets_do() -> None:
     ]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("before", ["", '"sep=,"{}', "{}"])
+def test_only_the_line_of_the_columns_says_what_separates_them(before: str, end: str) -> None:
+    lines = ["email,keywords", "a@example.org,tea; milk; fig; plum; pear; rye", "b@example.org,tea", ""]
+    text = before.replace("{}", end) + end.join(lines)
+    assert read_entries(text, Form.CSV, "people.csv", DEFAULTS) == [
+        {"email": "a@example.org", "keywords": ["tea", "milk", "fig", "plum", "pear", "rye"]},
+        {"email": "b@example.org", "keywords": ["tea"]},
+    ]
+
+
+def test_empty_rows_before_the_columns_do_not_count() -> None:
+    assert csv_of(";", ";;", "email;keywords", "a@example.org;tea") == [
+        {"email": "a@example.org", "keywords": ["tea"]}
+    ]
+
+
 def test_every_problem_is_named_with_its_line() -> None:
     text = (
         "email,keywords,at,crosslists\n"
