@@ -1,6 +1,5 @@
 """`digest subscribers --export` and `--import`."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,21 +14,21 @@ if TYPE_CHECKING:
     from digest.subscribers import Form
     from digest.subscribers.entries import Imported
 
-_STANDARD = Path("-")
 _SHOWN = 10
 
 
 def export_subscribers(settings: "Settings", path: Path, form: "Form | None", *, as_json: bool) -> None:
     """Writes all entries to the file, or to standard output for `-`."""
+    from digest.cli.input_file import STANDARD
     from digest.cli.output import write_file
     from digest.service.directory import directory_of
     from digest.subscribers import Form
     from digest.subscribers.exchange import form_of, write_entries
 
-    form = form or (Form.TOML if path == _STANDARD else form_of(path))
+    form = form or (Form.TOML if path == STANDARD else form_of(path))
     entries = list(directory_of(settings).entries())
     text = write_entries(entries, form)
-    if path == _STANDARD:
+    if path == STANDARD:
         typer.echo(text.encode(), nl=False)
         return
     # Without a byte order mark some spreadsheets take UTF-8 for another encoding.
@@ -43,13 +42,13 @@ def import_subscribers(
     settings: "Settings", path: Path, form: "Form | None", *, is_dry: bool, as_json: bool
 ) -> None:
     """Takes over the entries of the file, or of standard input for `-`: all or none of them."""
+    from digest.cli.input_file import STANDARD, label_of, read_input_text
     from digest.service.directory import directory_of, place_of
     from digest.subscribers import Form
     from digest.subscribers.exchange import form_of, import_entries, read_entries
 
-    form = form or (Form.TOML if path == _STANDARD else form_of(path))
-    label = "standard input" if path == _STANDARD else str(path)
-    entries = read_entries(_text(path), form, label, settings.defaults)
+    form = form or (Form.TOML if path == STANDARD else form_of(path))
+    entries = read_entries(read_input_text(path), form, label_of(path), settings.defaults)
     done = import_entries(directory_of(settings), entries, is_dry=is_dry)
     lines = _described(done, place_of(settings), is_dry=is_dry)
     left = _left(settings, [*done.added, *done.changed])
@@ -66,21 +65,6 @@ def import_subscribers(
         "unsubscribed": left,
     }
     print_done(lines, fields, as_json=as_json)
-
-
-def _text(path: Path) -> str:
-    from digest.config.parsing import read_text
-    from digest.errors import ConfigurationError
-
-    if path == _STANDARD:
-        try:
-            return sys.stdin.buffer.read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise ConfigurationError("standard input: not UTF-8 text") from error
-    try:
-        return read_text(path)
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{path}: no such file") from error
 
 
 def _described(done: "Imported", place: str, *, is_dry: bool) -> list[str]:

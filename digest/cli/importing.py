@@ -14,9 +14,9 @@ from digest.config.parsing import counted
 if TYPE_CHECKING:
     from digest.cli.daily_papers.matching import Verdict
     from digest.cli.daily_papers.parser import Contents, Listed, Unread
-    from digest.cli.moving.found import Subscriptions
     from digest.config.settings import Settings
 
+_LARGEST = 10 * 1024 * 1024
 _EXAMPLES = 3
 _PLACES = 2
 _TITLE_SHOWN = 60
@@ -24,7 +24,12 @@ _TITLE_SHOWN = 60
 
 def import_(
     ctx: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to read.", show_default=False)],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="The file to read; [b]-[/b] is standard input.", show_default=False
+        ),
+    ],
     email: Annotated[
         str, typer.Option(metavar="EMAIL", help="The subscriber, new or existing.", show_default=False)
     ],
@@ -44,8 +49,10 @@ def import_(
 
     Idempotent. If something cannot be taken over, every problem is named and nothing is written.
     """
+    from digest.cli.input_file import label_of, read_input
+    from digest.cli.moving.recognise import subscriptions_of
     from digest.cli.moving.take_over import take_over
-    from digest.config.parsing import parse_address
+    from digest.config.parsing import decoded, parse_address
 
     log_errors_only(ctx)
     settings = context_of(ctx).settings()
@@ -53,11 +60,12 @@ def import_(
         email = parse_address(email)
     except ValueError as error:
         raise typer.BadParameter(f"{email}: {error}") from error
-    found = _subscriptions(path)
+    document, label = read_input(path, most=_LARGEST), label_of(path)
+    found = subscriptions_of(document, label)
     if found:
         take_over(
             settings,
-            path,
+            label,
             found,
             email=email,
             is_dry_run=dry_run,
@@ -65,32 +73,22 @@ def import_(
             now=now or datetime.now(UTC),
         )
     else:
-        _import_page(settings, path, email, is_dry_run=dry_run, as_json=as_json)
+        page = decoded(document, label)
+        _import_page(settings, page, label, email, is_dry_run=dry_run, as_json=as_json)
 
 
-def _subscriptions(path: Path) -> "Subscriptions | None":
-    from digest.cli.moving.recognise import subscriptions_of
-    from digest.config.parsing import unreadable
-    from digest.errors import ConfigurationError
-
-    try:
-        return subscriptions_of(path)
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{path}: no such file") from error
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
-def _import_page(settings: "Settings", path: Path, email: str, *, is_dry_run: bool, as_json: bool) -> None:
+def _import_page(
+    settings: "Settings", page: str, label: str, email: str, *, is_dry_run: bool, as_json: bool
+) -> None:
     from digest.cli.daily_papers.matching import judge
     from digest.cli.json_output import print_done
     from digest.keywords.broad_terms import cautions
 
-    contents = _contents(path)
+    contents = _contents(page, label)
     listings = contents.listings
     verdicts = [judge(listing) for listing in listings]
     papers = {listed.id for listing in listings for listed in listing.papers}
-    lines = [f"{path}: {counted(len(listings), 'heading')}, {counted(len(papers), 'different paper')}"]
+    lines = [f"{label}: {counted(len(listings), 'heading')}, {counted(len(papers), 'different paper')}"]
     lines += [*map(_summary, verdicts), *_elsewhere(contents.unread), *_suspicions(verdicts)]
     keywords = [verdict.keyword for verdict in verdicts if verdict.keyword]
     if is_dry_run:
@@ -111,15 +109,14 @@ def _import_page(settings: "Settings", path: Path, email: str, *, is_dry_run: bo
     print_done(lines, fields, as_json=as_json)
 
 
-def _contents(path: Path) -> "Contents":
+def _contents(page: str, label: str) -> "Contents":
     from digest.cli.daily_papers.parser import parse_page
-    from digest.config.parsing import read_text
     from digest.errors import ConfigurationError
 
-    contents = parse_page(read_text(path))
+    contents = parse_page(page)
     if not contents.listings:
         raise ConfigurationError(
-            f"{path}: `digest import` does not know this kind of file; `digest docs moving` lists the kinds."
+            f"{label}: `digest import` does not know this kind of file; `digest docs moving` lists the kinds."
             " A page of papers needs headings; each needs a table with a column Title and links to arXiv."
             " To import many subscribers: `digest subscribers --import FILE`"
             f"{''.join(f'. {line}' for line in _elsewhere(contents.unread))}"

@@ -64,7 +64,8 @@ def interests(
         typer.Option(
             "--import",
             metavar="FILE",
-            help="Like all papers of a library: BibTeX, RIS or CSL-JSON, as Zotero exports it.",
+            help="Like all papers of a library: BibTeX, RIS or CSL-JSON, as Zotero exports it;"
+            " [b]-[/b] is standard input.",
             show_default=False,
         ),
     ] = None,
@@ -94,13 +95,19 @@ def interests(
     settings = context_of(ctx).settings()
     email = _subscriber(settings, email)
     if library is not None:
-        _take_over(settings, email, _read(library), str(library))
+        _take_over(settings, email, _read(library), _named(library))
     elif zotero is not None:
         _take_over(settings, email, _ask_zotero(zotero, key_file), f"the library of user {zotero}")
     elif forget:
         _forget(settings, email)
     else:
         _show(settings, email, as_json=as_json)
+
+
+def _named(library: Path) -> str:
+    from digest.cli.input_file import label_of
+
+    return label_of(library)
 
 
 def _judge(
@@ -167,25 +174,25 @@ def _examples(settings: "Settings", texts: Sequence[str]) -> "list[Example]":
 
 
 def _read(path: Path) -> "list[Reference | Unread]":
+    from digest.cli.input_file import label_of, read_input_text
     from digest.cli.libraries.parser import parse_library
-    from digest.config.parsing import read_text
 
+    text = read_input_text(path)
     try:
-        return parse_library(read_text(path))
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{path}: no such file") from error
+        return parse_library(text)
     except ValueError as error:
         raise ConfigurationError(
-            f"{path}: {error}; export the library again, for example from Zotero as BibTeX or CSL JSON"
+            f"{label_of(path)}: {error};"
+            " export the library again, for example from Zotero as BibTeX or CSL JSON"
         ) from error
 
 
 def _ask_zotero(user: str, key_file: Path | None) -> "list[Reference | Unread]":
     import asyncio
 
+    from digest.cli.input_file import label_of, read_input_text
     from digest.cli.libraries.zotero import fetch_library
     from digest.cli.state_access import progress
-    from digest.config.parsing import read_text
 
     if not (user.isascii() and user.isdigit()):
         raise typer.BadParameter(
@@ -193,12 +200,9 @@ def _ask_zotero(user: str, key_file: Path | None) -> "list[Reference | Unread]":
         )
     if key_file is None:
         raise typer.BadParameter("--zotero needs --key-file")
-    try:
-        key = read_text(key_file).strip()
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{key_file}: no such file") from error
+    key = read_input_text(key_file).strip()
     if not key.isalnum():
-        raise ConfigurationError(f"{key_file}: this is not a key of Zotero")
+        raise ConfigurationError(f"{label_of(key_file)}: this is not a key of Zotero")
     with progress() as notice:
         notice("asking zotero.org")
         return asyncio.run(fetch_library(user, key))

@@ -178,14 +178,24 @@ def shown(value: object, *, is_cut: bool = True) -> str:
 def read_text(path: Path) -> str:
     """The text of a configuration file. Raises `ConfigurationError`, or `FileNotFoundError`."""
     try:
-        return path.read_bytes().decode("utf-8-sig")  # some Windows editors write a byte order mark
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigurationError(f"{path}, line {line}: not UTF-8 text; save it as UTF-8") from error
+        if path.is_fifo():  # to open it would wait for somebody who writes
+            raise ConfigurationError(
+                f"{path}: is a pipe, and is read more than once: give the path of a file"
+            )
+        return decoded(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def decoded(content: bytes, label: str) -> str:
+    """The text of a file. Raises `ConfigurationError`, which calls it `label`."""
+    try:
+        return content.decode("utf-8-sig")  # some Windows editors write a byte order mark
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigurationError(f"{label}, line {line}: not UTF-8 text; save it as UTF-8") from error
 
 
 def unreadable(path: Path, error: OSError) -> ConfigurationError:

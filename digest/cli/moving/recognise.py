@@ -1,32 +1,24 @@
 """Finds out which program a file is of."""
 
-from pathlib import Path
-
 from digest.cli.moving.feeds import feeds_of_lines, feeds_of_opml, subscriptions_of_feeds
 from digest.cli.moving.found import Subscriptions
 from digest.cli.moving.mailing_lists import is_request, subscriptions_of_request
 from digest.cli.moving.zotero_daily import is_configuration, subscriptions_of_configuration
-from digest.config.parsing import read_text
+from digest.config.parsing import decoded
 from digest.errors import ConfigurationError
 
-_LARGEST = 10 * 1024 * 1024
 
-
-def subscriptions_of(path: Path) -> Subscriptions | None:
+def subscriptions_of(document: bytes, label: str) -> Subscriptions | None:
     """`None` if the file is of none of these programs, and may be a page of papers.
 
-    Raises `ConfigurationError`, and `FileNotFoundError`.
+    Raises `ConfigurationError`, which calls the file `label`.
     """
-    with path.open("rb") as file:
-        document = file.read(_LARGEST + 1)
-    if len(document) > _LARGEST:
-        raise ConfigurationError(f"{path}: larger than {_LARGEST // 1024 // 1024} MB")
     if _is_xml(document):
         try:
             return subscriptions_of_feeds("a feed reader (OPML)", feeds_of_opml(document))
         except ConfigurationError as error:
-            raise ConfigurationError(f"{path}: {error}") from error
-    text = read_text(path)
+            raise ConfigurationError(f"{label}: {error}") from error
+    text = decoded(document, label)
     if is_request(text):
         return subscriptions_of_request(text)
     if is_configuration(text):

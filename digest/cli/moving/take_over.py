@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -26,7 +25,7 @@ _MANY = 10
 
 def take_over(
     settings: "Settings",
-    path: Path,
+    label: str,
     found: Subscriptions,
     *,
     email: str,
@@ -34,11 +33,11 @@ def take_over(
     as_json: bool,
     now: datetime,
 ) -> None:
-    """Raises `ConfigurationError` with every problem; then nothing is written."""
+    """Raises `ConfigurationError` with every problem of the file `label`; then nothing is written."""
     keywords = list(dict.fromkeys(one.keyword for _, one in found.asked))
-    _refuse(path, found, keywords)
+    _refuse(label, found, keywords)
     papers = _papers_a_day(settings, keywords, now)
-    lines = [f"{path}: {found.program}: {counted(len(keywords), 'keyword')}"]
+    lines = [f"{label}: {found.program}: {counted(len(keywords), 'keyword')}"]
     lines += _lines(found, keywords, papers)
     lines += [f"Next, {hint.replace('EMAIL', email)}" for hint in found.hints]
     lines.append("Nothing was written." if is_dry_run else _subscribe(settings, email, keywords))
@@ -57,16 +56,16 @@ def take_over(
     print_done(lines, fields, as_json=as_json)
 
 
-def _refuse(path: Path, found: Subscriptions, keywords: Sequence[str]) -> None:
+def _refuse(label: str, found: Subscriptions, keywords: Sequence[str]) -> None:
     if found.problems:
-        raise ConfigurationError(*(_problem(path, one) for one in found.problems), "nothing was written")
+        raise ConfigurationError(*(_problem(label, one) for one in found.problems), "nothing was written")
     if not keywords:
         left = "".join(f"; {line}" for line in _left_out(found.left_out))
-        raise ConfigurationError(f"{path}: {found.program}: nothing in it is from arXiv{left}")
+        raise ConfigurationError(f"{label}: {found.program}: nothing in it is from arXiv{left}")
 
 
-def _problem(path: Path, problem: Problem) -> str:
-    return f"{path}, {_place(problem.place)}: {one_line(problem.reason)}"
+def _problem(label: str, problem: Problem) -> str:
+    return f"{label}, {_place(problem.place)}: {one_line(problem.reason)}"
 
 
 def _place(place: Place) -> str:
