@@ -12,7 +12,7 @@ from digest.storage.values import DeliveryResult, Mailing, MailingState
 from digest.subscribers.preferences import OwnKeyword, Preferences, adapted
 from tests.contract.back_ends import BackEnd
 from tests.factories import make_subscriber, moment
-from tests.stores import LEASE, NOW, enqueue, found, new_for, record
+from tests.stores import LEASE, NOW, enqueue, found, new_for, news_of, record
 
 ADA, BO = "ada@example.org", "bo@example.org"
 CHOSEN = Preferences(
@@ -123,6 +123,20 @@ def test_who_comes_back_goes_on_and_gets_nothing_twice(store: Store) -> None:
     assert set(store.subscriber_statuses([ADA, BO])) == {ADA, BO}
     record(store, found("2606.00001", "tea"), found("2606.00002", "tea"), covered=("tea",))
     assert {paper for paper, _ in new_for(store)} == {"2606.00002"}
+
+
+def test_changes_of_papers_while_somebody_was_away_are_no_news_for_them(store: Store) -> None:
+    subscribers = [make_subscriber(ADA, "tea", exclude=("survey",)), make_subscriber(BO, "tea")]
+    store.enrol(subscribers, now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    store.leave(ADA, now=NOW)
+    store.enrol(subscribers, now=NOW, current_since=NOW)
+    first = found("2606.00001", "tea")
+    changed = replace(first, paper=replace(first.paper, version=2, title="Tea, no survey"))
+    record(store, changed, covered=("tea",))
+    assert store.rejoin(ADA)
+    store.enrol(subscribers, now=NOW, current_since=NOW)
+    assert not news_of(store).changes
 
 
 def test_a_mailing_waits_while_its_subscriber_pauses_and_is_not_forgotten(store: Store) -> None:

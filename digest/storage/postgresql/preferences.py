@@ -85,7 +85,8 @@ class SavedPreferences(Part):
             ).rowcount
             if left > 0:
                 db.execute(
-                    "UPDATE subscriber SET is_enrolled = false, revision_cursor = NULL WHERE address = %s",
+                    "UPDATE subscriber SET is_enrolled = false, revision_cursor = NULL, change_cursor = NULL"
+                    " WHERE address = %s",
                     [address],
                 )
                 give_up(db, now)

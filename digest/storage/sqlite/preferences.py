@@ -84,7 +84,8 @@ class SavedPreferences(Part):
             ).rowcount
             if left > 0:
                 db.execute(
-                    "UPDATE subscriber SET is_enrolled = 0, revision_cursor = NULL WHERE address = ?",
+                    "UPDATE subscriber SET is_enrolled = 0, revision_cursor = NULL, change_cursor = NULL"
+                    " WHERE address = ?",
                     [address],
                 )
                 give_up(db, now)
