@@ -41,3 +41,12 @@ def test_names_are_converted_escaped_and_isolated_from_each_other() -> None:
 
 def test_a_paper_without_authors_has_no_line() -> None:
     assert str(byline()) == "" == escape(byline())
+
+
+@pytest.mark.parametrize(
+    ("count", "last"), [(10, "cs.A9"), (11, "cs.A9 and 1 more"), (13, "cs.A9 and 3 more")]
+)
+def test_cross_lists_that_are_not_named_are_counted(count: int, last: str) -> None:
+    categories = ("cs.LG", *(f"cs.A{number}" for number in range(count)))
+    shown = build_card(replace(invented_paper("2606.00001"), categories=categories)).cross_lists
+    assert (len(shown), shown[-1]) == (10, last)

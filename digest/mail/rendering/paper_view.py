@@ -128,7 +128,7 @@ def _card(paper: Paper) -> Card:
         more_authors=len(paper.authors) - len(authors),
         primary_category=categories[0] if categories else None,
         primary_name=NAMES.get(categories[0]) if categories else None,
-        cross_lists=categories[1 : 1 + _CROSS_LISTS_SHOWN],
+        cross_lists=_cross_lists(categories[1:]),
         submitted_on=paper.submitted_at.date() if paper.submitted_at else None,
         venue=_rich(venue),
         comment=_linked(comment),
@@ -140,6 +140,13 @@ def _card(paper: Paper) -> Card:
         pdf_url=paper.pdf_url,
         html_url=_html_url(paper),
     )
+
+
+def _cross_lists(categories: tuple[str, ...]) -> tuple[str, ...]:
+    """As they are joined by commas; the last of many says how many more there are."""
+    shown = categories[:_CROSS_LISTS_SHOWN]
+    left = len(categories) - len(shown)
+    return (*shown[:-1], f"{shown[-1]} and {left} more") if left else shown
 
 
 def title_for(paper: Paper) -> RichText:
