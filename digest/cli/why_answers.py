@@ -16,7 +16,7 @@ from digest.pipeline.news import news_for
 from digest.pipeline.schedule import is_paused, mailing_after
 from digest.sources.arxiv.calendar import earliest_announcement
 from digest.storage.report_stores import HistoryStore
-from digest.storage.values import DeliveryHistory, MailingRecord, MailingState, PaperHistory
+from digest.storage.values import DeliveryHistory, MailingRecord, MailingState, PaperHistory, SubscriberStatus
 from digest.subscribers.preferences import adapted
 from digest.subscribers.subscriber import Keyword, Subscriber
 
@@ -63,9 +63,8 @@ def answer_for(
     elif subscriber_status.is_suppressed:
         outcome = (f"Not mailed: the address is suppressed; `digest resume {subscriber.email}` ends that",)
     else:
-        outcome = _unposted(
-            _Case(subscriber, paper, explanation, delivery_history, paper_history), store, lookback, now
-        )
+        case = _Case(subscriber, subscriber_status, paper, explanation, delivery_history, paper_history)
+        outcome = _unposted(case, store, lookback, now)
     return Answer(subscriber=subscriber, explanation=explanation, outcome=outcome)
 
 
@@ -145,6 +144,7 @@ class _Case:
     """A paper that a subscriber wants and that no stored mailing contains."""
 
     subscriber: Subscriber
+    subscriber_status: SubscriberStatus
     paper: Paper
     explanation: Explanation
     delivery_history: DeliveryHistory
@@ -160,7 +160,7 @@ def _unposted(case: _Case, store: HistoryStore, lookback: timedelta, now: dateti
             if is_paused(now, subscriber)
             else ""
         )
-        at = format_moment(mailing_after(now, subscriber))
+        at = format_moment(mailing_after(now, subscriber, case.subscriber_status))
         return (f"Coming in the next digest, {at}{pause}", *_placed(coming, case.paper, store))
     if set(case.delivery_history.backlog_keys) - case.subscriber.muted:
         first = f"a first digest has only the newest {WELCOME_PAPERS} of the older papers"

@@ -48,10 +48,17 @@ def slot_after(now: datetime, subscriber: Subscriber) -> datetime:
     return slot
 
 
-def mailing_after(now: datetime, subscriber: Subscriber) -> datetime:
-    """Returns the subscriber's first sending time after `now` and after their pause."""
+def mailing_after(
+    now: datetime, subscriber: Subscriber, subscriber_status: SubscriberStatus | None
+) -> datetime:
+    """Returns the first sending time after `now` at which the subscriber can have a digest.
+
+    It is after their pause, and on a day on which they had none yet. New subscribers have no status.
+    """
     slot = slot_after(now, subscriber)
-    while is_paused(slot, subscriber):
+    while is_paused(slot, subscriber) or (
+        subscriber_status is not None and not may_have_one(slot, now, subscriber, subscriber_status)
+    ):
         slot = slot_after(slot, subscriber)
     return slot
 
@@ -67,7 +74,7 @@ def due_at_slot(
     dealt_with = _past(subscriber_status.slot_at, now)
     since = _past(subscriber_status.since_at, now)
     is_new = (since is None or slot >= since) and (dealt_with is None or slot > dealt_with)
-    return slot if is_new and _may_have_one(slot, now, subscriber, subscriber_status) else None
+    return slot if is_new and may_have_one(slot, now, subscriber, subscriber_status) else None
 
 
 def due_today(now: datetime, subscriber: Subscriber, subscriber_status: SubscriberStatus) -> datetime | None:
@@ -80,7 +87,15 @@ def due_today(now: datetime, subscriber: Subscriber, subscriber_status: Subscrib
     since = _past(subscriber_status.since_at, now) if weekly is not None else None
     if since is not None and midnight.astimezone(zone).date() < since.astimezone(zone).date():
         return None
-    return now if _may_have_one(midnight, now, subscriber, subscriber_status) else None
+    return now if may_have_one(midnight, now, subscriber, subscriber_status) else None
+
+
+def may_have_one(
+    slot: datetime, now: datetime, subscriber: Subscriber, subscriber_status: SubscriberStatus
+) -> bool:
+    """Whether the subscriber had no digest yet on the day of the slot: one a day at most."""
+    zone, last = subscriber.send_schedule.timezone, _past(subscriber_status.last_digest_at, now)
+    return last is None or last.astimezone(zone).date() < slot.astimezone(zone).date()
 
 
 def is_paused(slot: datetime, subscriber: Subscriber) -> bool:
@@ -155,14 +170,6 @@ def _is_sending_day(day: date, weekly: int | None) -> bool:
 
 def _slot_on(day: date, send_at: time, timezone: ZoneInfo) -> datetime:
     return datetime.combine(day, send_at, timezone).astimezone(UTC)
-
-
-def _may_have_one(
-    slot: datetime, now: datetime, subscriber: Subscriber, subscriber_status: SubscriberStatus
-) -> bool:
-    """Whether the subscriber had no digest yet on the day of the slot: one a day at most."""
-    zone, last = subscriber.send_schedule.timezone, _past(subscriber_status.last_digest_at, now)
-    return last is None or last.astimezone(zone).date() < slot.astimezone(zone).date()
 
 
 def _past(moment: datetime | None, now: datetime) -> datetime | None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from digest.channels.channel import Channel
 from digest.config.parsing import address_key, counted
 from digest.model.paper import ArxivId
-from digest.pipeline.schedule import is_paused, mailing_after, next_fetch_at, slot_before
+from digest.pipeline.schedule import is_paused, mailing_after, may_have_one, next_fetch_at, slot_before
 from digest.service.channel_health import ChannelHealth, examine_channels
 from digest.sources.arxiv.calendar import last_announcement, next_announcement, not_announced, why_quiet
 from digest.sources.plausibility import INDEX_LAG
@@ -239,7 +239,7 @@ def examine(
             missed_at=max(sources.values()) if missing else None,
         ),
         unseen=tuple(_unseen(keywords, covered_at, sources, subscriber_statuses, now)),
-        mail_at=tuple(sorted(((one.email, mailing_after(now, one)) for one in subscribers), key=_moment)),
+        mail_at=tuple(sorted(_mail_at(subscribers, subscriber_statuses, now), key=_moment)),
         overdue=tuple(_overdue(subscribers, subscriber_statuses, now)),
         undelivered=store.unserved(since=now - _PATIENCE),
         waiting=store.waiting(),
@@ -315,6 +315,13 @@ def _unseen(
             yield keyword.text
 
 
+def _mail_at(
+    subscribers: Sequence[Subscriber], subscriber_statuses: Mapping[str, SubscriberStatus], now: datetime
+) -> Iterator[tuple[str, datetime]]:
+    for one in subscribers:
+        yield one.email, mailing_after(now, one, subscriber_statuses.get(address_key(one.email)))
+
+
 def _overdue(
     subscribers: Sequence[Subscriber], subscriber_statuses: Mapping[str, SubscriberStatus], now: datetime
 ) -> Iterator[str]:
@@ -324,6 +331,8 @@ def _overdue(
             continue
         slot = slot_before(now - _PATIENCE, subscriber)
         if is_paused(slot, subscriber):
+            continue
+        if not may_have_one(slot, now, subscriber, subscriber_status):  # `digest run` was earlier that day
             continue
         if subscriber_status.since_at <= slot and (
             subscriber_status.slot_at is None or subscriber_status.slot_at < slot

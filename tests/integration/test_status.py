@@ -246,6 +246,19 @@ def test_digests_that_nobody_sends_are_overdue_after_a_day(store: SqliteStore) -
     assert examine(store, [ADA], now=moment("2026-06-17 12:00")).overdue == ()
 
 
+def test_no_digest_is_overdue_on_a_day_on_which_a_run_sent_one_before_its_time(store: SqliteStore) -> None:
+    weekly = at_other_times(ADA, weekly=4)  # Fridays at 07:00
+    store.enrol([weekly], now=moment("2026-06-08 06:00"), current_since=TUESDAY)
+    fetch(store, *of_days(9), now=moment("2026-06-12 03:00"))
+    compose_due(store, [weekly], lambda *_: moment("2026-06-12 03:00"), backlog_since=LONG_AGO)
+    assert examine(store, [weekly], now=moment("2026-06-12 04:00")).mail_at == (
+        (ADA.email, moment("2026-06-19 07:00")),
+    )
+    fetch(store, invented_paper("2606.00009", submitted="2026-06-12 10:00"), now=moment("2026-06-15 03:00"))
+    assert examine(store, [weekly], now=moment("2026-06-18 12:00")).overdue == ()
+    assert examine(store, [weekly], now=moment("2026-06-20 12:00")).overdue == (ADA.email,)
+
+
 def test_nobody_waits_for_a_digest_in_a_pause_of_their_own(store: SqliteStore) -> None:
     enrol(store, moment("2026-06-16 06:00"))
     fetch(store, *of_days(15), now=TUESDAY)

@@ -69,11 +69,20 @@ def test_a_weekly_subscriber_is_mailed_on_their_weekday_where_they_live() -> Non
 def test_the_next_mail_comes_after_a_pause() -> None:
     pausing = make_subscriber("a@example.org", "tea", weekly=FRIDAY, paused_until=date(2026, 6, 20))
     now = moment("2026-06-16 12:00")
-    assert mailing_after(now, pausing) == moment("2026-06-26 07:00")
-    assert mailing_after(now, at_other_times(pausing, paused_until=date(2026, 6, 19))) == moment(
+    assert mailing_after(now, pausing, None) == moment("2026-06-26 07:00")
+    assert mailing_after(now, at_other_times(pausing, paused_until=date(2026, 6, 19)), None) == moment(
         "2026-06-19 07:00"
     )
-    assert mailing_after(now, at_other_times(pausing, weekly=None)) == moment("2026-06-20 07:00")
+    assert mailing_after(now, at_other_times(pausing, weekly=None), None) == moment("2026-06-20 07:00")
+
+
+def test_the_next_mail_comes_on_a_day_that_had_none() -> None:
+    now = moment("2026-06-19 05:00")
+    had_one = subscriber_status(last_digest="2026-06-19 04:45")
+    assert mailing_after(now, make_subscriber(), had_one) == moment("2026-06-20 07:00")
+    assert mailing_after(now, make_subscriber(weekly=FRIDAY), had_one) == moment("2026-06-26 07:00")
+    yesterday = subscriber_status(last_digest="2026-06-18 23:59")
+    assert mailing_after(now, make_subscriber(), yesterday) == moment("2026-06-19 07:00")
 
 
 def test_missed_sending_times_want_one_digest() -> None:
