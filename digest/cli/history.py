@@ -101,7 +101,7 @@ def resend(
         if not kept:
             _refuse_stranger(settings, email)
         chosen = _chosen(email, kept, day)
-        _refuse_unmailed(store, email, now)
+        _refuse_unmailed(store, email, chosen, now)
         if not store.send_again(chosen.number, now=now):
             raise ConfigurationError(f"{email} gets no mail any more; nothing was changed")
     message_id = _message_id(settings, chosen)
@@ -151,7 +151,7 @@ def _none_sent(email: str) -> ConfigurationError:
     return ConfigurationError(f"{email}: no digest was sent in the last 90 days")
 
 
-def _refuse_unmailed(store: "Store", email: str, now: datetime) -> None:
+def _refuse_unmailed(store: "Store", email: str, chosen: "PastMailing", now: datetime) -> None:
     """Raises `ConfigurationError` if a mail would not go out now."""
     from digest.config.parsing import address_key
 
@@ -161,10 +161,10 @@ def _refuse_unmailed(store: "Store", email: str, now: datetime) -> None:
             raise ConfigurationError(f"{email} is suppressed ({one.cause}): first `digest resume {email}`")
     if preferences.left_at:
         raise ConfigurationError(f"{email} has unsubscribed: first `digest subscribe {email}`")
-    if preferences.paused_until and preferences.paused_until > now.date():
-        raise ConfigurationError(
-            f"{email} pauses until {preferences.paused_until}: first `digest unpause {email}`"
-        )
+    until = preferences.paused_until
+    # The outbox keeps a mail from before a pause until that day has begun everywhere on earth.
+    if until and chosen.dated_on < until and now < datetime.combine(until, time(12), UTC):
+        raise ConfigurationError(f"{email} pauses until {until}: first `digest unpause {email}`")
 
 
 def _message_id(settings: "Settings", mailing: "PastMailing") -> str:

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Self
 
 import pytest
 
+from digest.cli import history
 from digest.config.loader import load_settings
 from digest.config.parsing import channel_address
 from digest.storage.base import Store
@@ -135,6 +137,39 @@ def test_what_cannot_be_sent_again_is_told(
     before = store.past_mailings(since=None, email=None, after=0, limit=9)
     assert problem in " ".join(line.strip(" │") for line in digest.refused("resend", *arguments))
     assert store.past_mailings(since=None, email=None, after=0, limit=9) == before
+
+
+@pytest.mark.parametrize(
+    ("until", "now", "is_taken"),
+    [
+        (1, TODAY + timedelta(hours=18), False),  # that day has begun in Auckland, and not in Honolulu
+        (1, TODAY + timedelta(hours=28), False),
+        (1, TODAY + timedelta(hours=30), True),
+        (0, TODAY - timedelta(hours=11), True),  # the first digest after the pause, in Auckland
+    ],
+)
+@pytest.mark.usefixtures("store")
+def test_a_digest_goes_once_more_as_soon_as_the_outbox_sends_it_after_a_pause(
+    digest: Command,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    until: int,
+    now: datetime,
+    is_taken: bool,
+) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.combine(now.date(), now.timetz())
+
+    monkeypatch.setattr(history, "datetime", Clock)
+    store.save_preferences(ADA, Preferences(paused_until=(TODAY + timedelta(days=until)).date()))
+    if is_taken:
+        assert "goes to ada@example.org once more" in digest.said("resend", ADA)
+    else:
+        assert "first `digest unpause ada@example.org`" in digest.refused("resend", ADA)[0]
+    claimed = store.claim(now=now, until=now + timedelta(minutes=1), limit=9)
+    assert [one.digest.email for one in claimed].count(ADA) == is_taken
 
 
 def test_nothing_goes_to_who_gets_no_mail(digest: Command, store: Store) -> None:
