@@ -9,6 +9,7 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -20,7 +21,7 @@ from authlib.oidc.core import CodeIDToken
 from authlib.oidc.discovery import OpenIDProviderMetadata
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import JWKRegistry, KeySet
 
 from digest.config.parsing import is_loopback
 
@@ -220,7 +221,7 @@ class Provider:
             except (JoseError, ValueError):
                 if now - self._keys[0] < _PATIENCE:
                     raise
-        keys = KeySet.import_key_set(await self._json("GET", url))  # type: ignore[arg-type]
+        keys = _understood(await self._json("GET", url))
         self._keys = (now, keys)
         return jwt.decode(token, keys, algorithms=list(_ALGORITHMS))
 
@@ -259,6 +260,19 @@ class Provider:
         if not isinstance(found, dict):
             raise OidcError("the provider did not answer with a JSON object")
         return found
+
+
+def _understood(found: Mapping[str, Any]) -> KeySet:
+    """The keys that can be used. One of another kind does not make the others unusable (RFC 7517, 5)."""
+    listed, keys = found.get("keys"), []
+    for one in listed if isinstance(listed, list) else ():
+        with suppress(JoseError, ValueError, TypeError, KeyError, AttributeError):
+            key = JWKRegistry.import_key(one)
+            key.ensure_kid()
+            keys.append(key)
+    if not keys:
+        raise OidcError("the provider shows no key that can be used")
+    return KeySet(keys)
 
 
 async def _bounded(answer: aiohttp.ClientResponse) -> bytes:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from aiohttp import web
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import KeySet, OctKey, RSAKey
 
 from digest.cli.doctor_checks.web import check_admin
 from digest.config.admin_settings import Admin
@@ -317,6 +317,25 @@ async def test_new_keys_of_the_provider_are_found(browser: Browser) -> None:
     browser.town.now += timedelta(minutes=5)
     browser.provider.now = browser.town.now.timestamp()
     browser.cookies.clear()
+    assert (await browser.sign_in()).status == 303
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"kty": "AKP", "alg": "ML-DSA-65", "pub": "AAAA", "kid": "new"},
+        {"kty": "EC", "crv": "brainpoolP256r1", "x": "AAAA", "y": "AAAA", "kid": "new"},
+        {"kty": "OKP", "crv": "X9999", "x": "AAAA"},
+        {"kty": "RSA", "kid": "new"},
+        {"kid": "new"},
+        {"kty": ["RSA"]},
+        "new",
+    ],
+    ids=["kind", "curve", "curve without kid", "no numbers", "no kind", "kinds", "text"],
+)
+async def test_a_key_that_is_not_understood_keeps_nobody_out(browser: Browser, key: object) -> None:
+    (right,) = KeySet([browser.provider.key]).as_dict(private=False)["keys"]
+    browser.provider.answers["/keys"] = web.Response(text=json.dumps({"keys": [key, right]}))
     assert (await browser.sign_in()).status == 303
 
 
