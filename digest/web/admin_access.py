@@ -31,6 +31,10 @@ _log = logging.getLogger(__name__)
 _LOGIN = timedelta(minutes=10)
 """How long somebody may take to sign in at the provider."""
 
+_LOGINS = 5
+"""How many sign-ins a browser may have begun: each tab may be at the provider."""
+
+_LOGIN_NAME = re.compile(r"login-[A-Za-z0-9_-]{8}")
 _CODE = re.compile(r"[\x21-\x7e]{1,2000}")
 _LOGGED_EVERY = 60.0
 _KEPT = 10_000
@@ -164,35 +168,48 @@ class OidcAccess:
             _log.error("nobody can sign in for /admin cause=%s", error)
             raise web.HTTPServiceUnavailable from None
         response = _sent_to(url)
-        self._keep("login", {"state": state}, response, lasting=_LOGIN)
+        self._keep(_login_of(state), {"state": state}, response, lasting=_LOGIN)
+        self._forget_earlier(request, response)
         return response
+
+    def _forget_earlier(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Browsers send the cookies of earlier sign-ins first (RFC 6265, 5.4)."""
+        named = (name.removeprefix(self._prefix) for name in request.cookies)
+        begun = [name for name in named if _LOGIN_NAME.fullmatch(name)]
+        for name in begun[: max(0, len(begun) + 1 - _LOGINS)]:
+            self._forget(name, response)
 
     async def _callback(self, request: web.Request) -> web.StreamResponse:
         """Handles the return from the provider. A wrong answer counts as a wrong token."""
         from digest.web.oidc import OidcError
 
+        state = self._state_of(request)
         now, network = asyncio.get_running_loop().time(), self._frame.network(request)
         if network and self._guesses.wait(network, now):
             raise web.HTTPTooManyRequests(headers={"Retry-After": "30"})
         try:
-            identity = await self._identified(request)
-            session = self._session_for(identity)
+            session = self._session_for(await self._identified(request, state))
         except (OidcError, Refused) as error:
             if network:
                 self._guesses.count(network, now)
             raise Refused(str(error)) from None
         response = _sent_to(f"{self._base_url}/admin")
         self._keep("admin", session, response, lasting=SESSION)
-        self._forget("login", response)
+        self._forget(_login_of(state), response)
         return response
 
-    async def _identified(self, request: web.Request) -> "Identity":
-        begun, query = self._read("login", request), request.query
-        state = query.get("state", "")
+    def _state_of(self, request: web.Request) -> str:
+        """Raises `Refused`, without a count: nobody can guess a state, and any page may link to us."""
+        state = request.query.get("state", "")
+        begun = self._read(_login_of(state), request)
         if begun is None or not hmac.compare_digest(begun["state"].encode(), state.encode(errors="replace")):
             raise Refused("the answer belongs to no sign-in that this browser began")
         if state in self._used:
             raise Refused("the answer was used before")
+        return state
+
+    async def _identified(self, request: web.Request, state: str) -> "Identity":
+        query = request.query
         self._use(state)
         if "error" in query or not _CODE.fullmatch(code := query.get("code", "")):
             raise Refused("the provider did not let them sign in")
@@ -240,6 +257,11 @@ class OidcAccess:
 
     def _forget(self, purpose: str, response: web.StreamResponse) -> None:
         response.del_cookie(self._prefix + purpose, httponly=True, secure=self._is_secure, samesite="Lax")
+
+
+def _login_of(state: str) -> str:
+    """The name of a sign-in: a browser may have begun several."""
+    return f"login-{state[:8]}"
 
 
 def access_for(

@@ -305,7 +305,7 @@ async def test_a_cookie_is_not_forged(browser: Browser) -> None:
         browser.cookies[name] = forged
         assert (await browser.get("/admin")).status == 403
     await browser.begin()
-    login = browser.cookies["__Host-digest-login"]
+    (login,) = (value for name, value in browser.cookies.items() if "-login-" in name)
     browser.cookies = {name: login}
     assert (await browser.get("/admin")).status == 403
 
@@ -341,8 +341,34 @@ async def test_a_key_that_is_not_understood_keeps_nobody_out(browser: Browser, k
 
 async def test_wrong_answers_are_limited_by_network(browser: Browser) -> None:
     browser.town.own_headers["X-Forwarded-For"] = "192.0.2.7"
-    found = [(await browser.get("/admin/callback?code=x&state=y")).status for _ in range(11)]
+    found = []
+    for _ in range(11):
+        back = re.sub(r"code=[^&]*", "code=wrong", await browser.begin())
+        found.append((await browser.get(back)).status)
     assert found == [*([403] * 10), 429]
+
+
+async def test_answers_that_belong_to_no_sign_in_keep_nobody_out(browser: Browser) -> None:
+    """Any page that an administrator reads may have many links to such answers."""
+    browser.town.own_headers["X-Forwarded-For"] = "192.0.2.7"
+    found = {(await browser.get("/admin/callback?code=x&state=y")).status for _ in range(20)}
+    assert found == {403}
+    assert (await browser.sign_in()).status == 303
+
+
+async def test_two_tabs_sign_in_at_the_same_time(browser: Browser) -> None:
+    first, second = await browser.begin(), await browser.begin()
+    assert (await browser.get(first)).status == 303
+    assert (await browser.get(second)).status == 303
+    assert list(browser.cookies) == ["__Host-digest-admin"]
+
+
+async def test_a_browser_keeps_few_sign_ins(browser: Browser) -> None:
+    backs = [await browser.begin() for _ in range(8)]
+    assert len(browser.cookies) == 5
+    browser.cookies["__Host-digest-login-[strange]"] = "x"
+    assert (await browser.get(backs[0])).status == 403
+    assert [(await browser.get(back)).status for back in backs[3:]] == [303] * 5
 
 
 @pytest.mark.parametrize(
