@@ -35,6 +35,7 @@ _PLAIN_ADDRESS = re.compile(
     rf"@(?:{_LABEL}\.)+(?!arpa|invalid|onion)[a-z]{{2,63}}",
     re.ASCII | re.IGNORECASE,
 )
+_PRIVATE = (".local", ".localdomain", ".lan", ".internal", ".home.arpa", ".localhost", ".invalid", ".test")
 _ABBREVIATED = re.compile(r"[A-Z]{2,5}|(?:UTC|GMT)? ?[+-]\d{1,2}(?::?\d\d)?", re.ASCII)
 _HOST_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _FULL_NAME = re.compile(
@@ -113,6 +114,11 @@ def parse_address(value: object) -> str:
     if isinstance(value, str) and _PLAIN_ADDRESS.fullmatch(value):
         return value
     return _examine(value)[0]
+
+
+def is_private_domain(domain: str) -> bool:
+    """Whether it names something of one machine or one network only (RFC 6761, RFC 6762)."""
+    return "." not in domain or domain.lower().endswith(_PRIVATE)
 
 
 def channel_address(name: str) -> str:

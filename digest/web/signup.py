@@ -154,7 +154,7 @@ class SignupSite(SiteBase[SignupStore, SignupStore]):
             return self._message("Sign up", _CLOSED_INVITE)
         if not is_whole(sent):
             return self._empty(invite, INCOMPLETE)
-        form, subscriber = parse_signup(sent, self._blank, self._signer, self._settings.domains, now)
+        form, subscriber = parse_signup(sent, self._blank, self._signer, self._settings, now)
         checked = Checked(form=form, subscriber=subscriber, invite=invite, joins=False)
         if list(sent.get("do", ())) != ["join"]:  # a preview needs no address
             return replace(checked, form=replace(form, email_error=""))

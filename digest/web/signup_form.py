@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from digest.config.parsing import WEEKDAYS, address_key, parse_address
+from digest.config.parsing import WEEKDAYS, address_key, is_private_domain, parse_address
+from digest.config.web_settings import Web
 from digest.subscribers.entries import written
 from digest.subscribers.preferences import NEVER, Preferences, adapted
 from digest.subscribers.subscriber import SendSchedule, Subscriber
@@ -80,11 +81,11 @@ def is_by_machine(sent: Sent, age: timedelta | None) -> bool:
 
 
 def parse_signup(
-    sent: Sent, blank: Subscriber, signer: FormSigner, domains: Sequence[str], now: datetime
+    sent: Sent, blank: Subscriber, signer: FormSigner, settings: Web, now: datetime
 ) -> tuple[SignupForm, Subscriber]:
     """The form as it was sent, with its errors, and the subscriber that it describes, if it has none.
 
-    `domains` are the only ones, unless empty. An old stamp is replaced by a new one.
+    An old stamp is replaced by a new one.
     """
     email = sent["email"][0].strip()
     chosen, fields = parse_form(sent, blank, Preferences(), now)
@@ -94,7 +95,7 @@ def parse_signup(
         email=email,
         stamp=sent["stamp"][0] if age is not None and age < LATEST else signer.stamp(now),
         fields=fields,
-        email_error=_wrong_in(email, domains),
+        email_error=_wrong_in(email, settings),
     )
     return form, replace(adapted(blank, chosen) or blank, email=email)
 
@@ -146,7 +147,7 @@ def _bounded_row(row: KeywordRow) -> KeywordRow:
     return replace(row, error=f"A keyword may have at most {LONGEST_KEYWORD} characters.")
 
 
-def _wrong_in(email: str, domains: Sequence[str]) -> str:
+def _wrong_in(email: str, settings: Web) -> str:
     """What is wrong with an address; empty if nothing is."""
     if not email:
         return "Write your mail address."
@@ -155,8 +156,10 @@ def _wrong_in(email: str, domains: Sequence[str]) -> str:
     except ValueError as error:
         return f"This {error}"
     # Mail servers may read `ada%other.example@uni.example` as ada@other.example; Postfix does by default.
-    if domains and (domain not in domains or "%" in email or "!" in email):
-        return f"Only addresses of {_alternatives(domains)} can sign up here."
+    if settings.domains and (domain not in settings.domains or "%" in email or "!" in email):
+        return f"Only addresses of {_alternatives(settings.domains)} can sign up here."
+    if settings.signup == "open" and is_private_domain(domain):
+        return "Write an address that gets mail from everywhere: the part after the @ has no meaning outside."
     return ""
 
 

@@ -386,6 +386,22 @@ async def test_only_addresses_of_the_domains_can_sign_up(tmp_path: Path) -> None
         assert len(await mailed(town)) == 2
 
 
+@pytest.mark.parametrize(
+    "email", ["root@localhost", "cy@mail.local", "cy@LAN.lan", "cy@mail.internal", "cy@ftp.localdomain"]
+)
+async def test_strangers_do_not_have_the_machine_and_its_network_mailed(tmp_path: Path, email: str) -> None:
+    async with serving_town(tmp_path, signup="open") as town:
+        answer = await send(town, {"email": email})
+        assert (answer.status, "gets mail from everywhere" in told(answer.body)) == (422, True)
+        assert not await mailed(town)
+
+
+async def test_a_private_domain_that_the_operator_lists_can_sign_up(tmp_path: Path) -> None:
+    async with serving_town(tmp_path, signup="domains", domains=["localhost"]) as town:
+        assert (await send(town, {"email": "cy@localhost"})).status == 200
+        assert len(await mailed(town)) == 1
+
+
 async def test_an_invite_lets_in_as_many_as_it_says(tmp_path: Path) -> None:
     async with serving_town(tmp_path, signup="invite") as town:
         assert "you need an invite link" in told((await town.get("/join")).body)

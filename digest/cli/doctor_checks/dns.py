@@ -17,14 +17,13 @@ from digest.cli.doctor_checks.email_authentication import (
     judge_dmarc,
     judge_spf,
 )
-from digest.config.parsing import is_loopback
+from digest.config.parsing import is_loopback, is_private_domain
 from digest.config.smtp_settings import Smtp
 from digest.mail.message import wire_address
 from digest.service.finding import Finding, warning
 
 _SECONDS = 5.0
 _AT_ONCE = 5
-_PRIVATE = (".local", ".localdomain", ".lan", ".internal", ".home.arpa", ".localhost", ".invalid", ".test")
 
 
 class Missing(Enum):
@@ -61,7 +60,7 @@ async def check_domain(smtp: Smtp, resolver: Resolver) -> AsyncIterator[Finding]
     """SPF of the envelope sender's domain, DKIM and DMARC of that in From."""
     host = smtp.host or ""
     domain = _domain(smtp.sender)
-    if "." not in domain or domain.endswith(_PRIVATE):
+    if is_private_domain(domain):
         said = f"{domain} is not a public name; many servers refuse its mails"
         remedy = "set smtp.sender to an address of a public domain"
         if not is_loopback(host):
