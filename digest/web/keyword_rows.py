@@ -24,6 +24,7 @@ Sent = Mapping[str, Sequence[str]]
 class KeywordRow:
     """The fields of one keyword. `row_id` does not depend on its place; `label` names the keyword.
 
+    `was_muted` is as saved when the form is shown, also if the box says otherwise.
     `error` is about the text and `name_error` about the name: what commands say.
     """
 
@@ -32,6 +33,7 @@ class KeywordRow:
     name: str = ""
     label: str = ""
     is_muted: bool = False
+    was_muted: bool = False
     error: str = ""
     name_error: str = ""
 
@@ -47,6 +49,7 @@ def rows_for(keywords: Sequence[Keyword], muted: Collection[str]) -> tuple[Keywo
             name=one.name or "",
             label=labels[one.text],
             is_muted=one.query.key in muted,
+            was_muted=one.query.key in muted,
         )
         for one in keywords
     )
@@ -71,8 +74,9 @@ def sent_rows(sent: Sent, known: Sequence[KeywordRow]) -> tuple[KeywordRow, ...]
 
     A row of a keyword that somebody else removed meanwhile is new if it was changed, else it is gone. A new
     row of a keyword that is followed since the form was shown is that one: the form may be sent twice.
+    A box that is as it was shown changes nothing: the keyword may be muted or unmuted since then.
     """
-    muted = set(sent.get("mute[]") or ())
+    muted = _muted(sent, known)
     listed = {row.row_id for row in known}
     names = (name.removeprefix("k-") for name in sent if name.startswith("k-"))
     filled = (_filled(KeywordRow(row_id=row_id), sent) for row_id in names if row_id not in listed)
@@ -128,6 +132,16 @@ def _id(key: str) -> str:
 def _filled(row: KeywordRow, sent: Sent) -> KeywordRow:
     text, name = ((sent.get(f"{key}-{row.row_id}") or [""])[-1] for key in ("k", "n"))
     return replace(row, text=text.strip(), name=name.strip())
+
+
+def _muted(sent: Sent, known: Sequence[KeywordRow]) -> set[str]:
+    """The ids of the rows that are to be muted. Without the field `muted`, all boxes count as they are."""
+    muted = set(sent.get("mute[]") or ())
+    if "muted" in sent:
+        shown = set(first_text(sent, "muted").split())
+        now = {row.row_id for row in known if row.is_muted}
+        return (now - (shown - muted)) | (muted - shown)
+    return muted
 
 
 def _is_as_before(row: KeywordRow) -> bool:

@@ -356,6 +356,36 @@ async def test_a_keyword_that_came_or_went_meanwhile_is_neither_lost_nor_brought
     assert town.store.preferences() == {}
 
 
+async def test_a_keyword_that_was_muted_or_unmuted_meanwhile_stays_so(town: Town) -> None:
+    """As in another tab, or by the operator: a box that was left as it was shown says nothing about it."""
+    url = manage(town)
+    page = (await town.get(url)).body
+    old, tea, milk = form_with(page, "Save"), box_of(page, "tea"), box_of(page, "milk")
+    await saved(town, **{"mute[]": milk})
+    stale = await town.post(url, submitted(old, "Save", at="09:15"))
+    assert town.store.preferences_of(ADA.email) == Preferences(muted=(MILK,), send_at=time(9, 15))
+    both = [*submitted(form_with(stale.body, "Save"), "Save"), ("mute[]", tea)]
+    for _ in range(2):
+        await town.post(url, both)
+        assert set(town.store.preferences_of(ADA.email).muted) == {TEA, MILK}
+    none = [pair for pair in both if pair[0] != "mute[]"]
+    await town.post(url, none)
+    assert town.store.preferences_of(ADA.email).muted == (TEA,)  # only milk was shown as muted
+
+
+async def test_a_box_can_be_changed_again_after_a_mistake_elsewhere(town: Town) -> None:
+    url = manage(town)
+    old = form_with((await town.get(url)).body, "Save")
+    milk = box_of((await town.get(url)).body, "milk")
+    await saved(town, **{"mute[]": milk})
+    refused = await town.post(url, submitted(old, "Save", at="late"))
+    assert refused.status == 422
+    again = form_with(refused.body, "Save")
+    assert again.fields["mute[]"] == [milk]
+    await town.post(url, [pair for pair in submitted(again, "Save", at="09:15") if pair[0] != "mute[]"])
+    assert town.store.preferences_of(ADA.email) == Preferences(send_at=time(9, 15))
+
+
 async def test_a_form_that_is_sent_twice_is_saved_twice(town: Town) -> None:
     """As by a double click, or when the page is loaded again: the browser shows the second answer."""
     url = manage(town)
