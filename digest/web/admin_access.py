@@ -151,6 +151,8 @@ class OidcAccess:
             return None
         if session["by"] == "user" and session["name"] not in self._admin.users:
             raise Refused("an account that is not in admin.users any more")
+        if session["by"] == "group" and session.get("group") not in self._admin.groups:
+            raise Refused("an account of a group that is not in admin.groups any more")
         return Visitor(name=session["name"], session=session["id"])
 
     def forget(self, response: web.StreamResponse) -> None:
@@ -223,9 +225,9 @@ class OidcAccess:
         for name in (identity.email, identity.subject if "@" not in identity.subject else ""):
             if name and name in self._admin.users:
                 return {"id": secrets.token_urlsafe(16), "name": name, "by": "user"}
-        if set(identity.groups) & set(self._admin.groups):
-            name = identity.email or identity.subject
-            return {"id": secrets.token_urlsafe(16), "name": one_line(name)[:200], "by": "group"}
+        if group := next((one for one in self._admin.groups if one in identity.groups), ""):
+            name = one_line(identity.email or identity.subject)[:200]
+            return {"id": secrets.token_urlsafe(16), "name": name, "by": "group", "group": group}
         raise Refused("an account that is neither in admin.users nor in admin.groups")
 
     def _secrets_of(self, state: str) -> tuple[str, str]:

@@ -146,6 +146,17 @@ async def test_subjects_and_groups_may_be_named_too(
         assert (await browser.get("/admin")).status == 200
 
 
+@pytest.mark.parametrize("groups", [["ops"], []])
+async def test_a_group_that_is_taken_out_of_the_settings_is_out(tmp_path: Path, groups: list[str]) -> None:
+    async with a_browser(tmp_path, groups=["staff", "ops"]) as browser:
+        browser.provider.user = {"sub": "4712", "groups": ["staff"]}
+        assert (await browser.sign_in()).status == 303
+        assert (await browser.get("/admin")).status == 200
+    async with a_browser(tmp_path, groups=groups) as later:
+        later.cookies = browser.cookies
+        assert (await later.get("/admin")).status == 403
+
+
 async def test_what_is_not_in_the_id_token_is_asked_for(browser: Browser) -> None:
     browser.provider.claims = {"email": None, "email_verified": None}
     assert (await browser.sign_in()).status == 303
