@@ -210,7 +210,7 @@ def test_a_read_only_server_is_waited_for(server: Server) -> None:
         with pytest.raises(StateError, match="is read-only now") as failure:
             record(store, found("2606.00001", "tea"), covered=("tea",))
     assert failure.value.is_passing
-    with pytest.raises(StateError, match="target_session_attrs=read-write"):
+    with pytest.raises(StateError, match="target_session_attrs=read-write; if not, see default_transaction"):
         look_into(url, busy=timedelta(), within=timedelta())
     server.execute(f"ALTER DATABASE {name_of(url)} RESET default_transaction_read_only")
 
@@ -267,9 +267,33 @@ def test_a_change_waits_no_longer_than_it_may_for_another_writer(server: Server)
         outbox_of(store, "ada@example.org")
         with store._connection.transaction() as db:
             db.execute("UPDATE subscriber SET links = 1")
-            with pytest.raises(StateError, match="the database is busy") as failure:
+            with pytest.raises(StateError, match="another session locks what is needed") as failure:
                 page.enrol([], now=NOW, current_since=NOW)
         assert failure.value.is_passing
+
+
+def test_a_lock_of_somebody_else_is_told_and_not_waited_for_without_end(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a VACUUM FULL, or of an ALTER TABLE by hand whose transaction nobody ended."""
+    monkeypatch.setattr(connection_module, "_LOCKED", "200ms")
+    url = server.new_database()
+    with psycopg.connect(url.url) as somebody, opened(url) as store:
+        somebody.execute("LOCK TABLE query IN ACCESS EXCLUSIVE MODE")
+        for ask in (store.covered_at, lambda: record(store, found("2606.00001", "tea"), covered=("tea",))):
+            with pytest.raises(StateError, match="find it with pg_blocking_pids") as failure:
+                ask()
+            assert failure.value.is_passing
+
+
+def test_a_statement_that_the_server_ends_is_explained(server: Server) -> None:
+    url = server.new_database()
+    with opened(url) as store:
+        server.execute(f"ALTER DATABASE {name_of(url)} SET statement_timeout = '100ms'")
+        with pytest.raises(StateError, match="raise statement_timeout of the role") as failure:
+            store._connection.rows("SELECT pg_sleep(10)")
+        assert failure.value.is_passing
+    server.execute(f"ALTER DATABASE {name_of(url)} RESET ALL")
 
 
 # A database that is not as it should be

@@ -36,6 +36,12 @@ _RECONNECTING = 5.0
 
 _MOST_CONNECTIONS = 4
 
+_IDLE_IN_TRANSACTION = "45s"
+"""After this time a host that vanished frees its locks."""
+
+_LOCKED = "2min"
+"""How long a statement waits for a lock, which is longer: then a session of somebody else holds it."""
+
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a call that fails says why
 
 _DEFAULTS = {
@@ -226,4 +232,8 @@ def _configure(db: Database) -> None:
     db.server_cursor_factory = _ServerCursor
     db.adapters.register_loader("timestamptz", _InUtc)
     # Through a pooler this may reach another session, and does no harm there.
-    db.execute("SET idle_in_transaction_session_timeout = '45s'")  # a host that vanished frees its locks
+    db.execute(
+        "SELECT set_config('idle_in_transaction_session_timeout', %s, false),"
+        " set_config('lock_timeout', %s, false)",
+        [_IDLE_IN_TRANSACTION, _LOCKED],
+    )

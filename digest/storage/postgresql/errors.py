@@ -38,14 +38,43 @@ _NO_SLOT = {
     "too many connections": _MORE_CONNECTIONS,
 }
 
-_AGAIN = (
-    errors.SerializationFailure,
-    errors.DeadlockDetected,
-    errors.LockNotAvailable,
-    errors.QueryCanceled,
-    errors.IdleInTransactionSessionTimeout,
+_PASSING: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
+    (
+        (errors.ReadOnlySqlTransaction,),
+        "is read-only now",
+        "if it is a standby server, name the primary one in state, or add ?target_session_attrs=read-write; if"
+        " not, see default_transaction_read_only, which some providers set when the disk is full",
+    ),
+    ((errors.DiskFull,), "the disk of the database server is full", "free some space there"),
+    (
+        (errors.InsufficientPrivilege,),
+        "the role has no right to do this",
+        "make the role the owner of the database (digest docs postgresql)",
+    ),
+    ((errors.TooManyConnections,), "the database server has no free connection", _MORE_CONNECTIONS),
+    ((errors.OutOfMemory,), "the database server has no memory left", "see what else runs there"),
+    (
+        (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow),
+        "the database server stops or starts, or somebody ended the session",
+        "run again when it runs",
+    ),
+    (
+        (errors.LockNotAvailable,),
+        "another session locks what is needed",
+        "if this continues, find it with pg_blocking_pids, and end it or wait for its end",
+    ),
+    (
+        (errors.QueryCanceled,),
+        "the database server ended a statement",
+        "run again; if this continues, raise statement_timeout of the role",
+    ),
+    (
+        (errors.SerializationFailure, errors.DeadlockDetected, errors.IdleInTransactionSessionTimeout),
+        "the database is busy",
+        "run again",
+    ),
 )
-_STOPPED = (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow)
+"""What passes by itself or may be mended by somebody else, and what a person can do."""
 
 
 def state_error(url: DatabaseUrl, error: psycopg.Error) -> StateError:
@@ -56,22 +85,10 @@ def state_error(url: DatabaseUrl, error: psycopg.Error) -> StateError:
 
 def _explained(error: psycopg.Error) -> tuple[str, bool]:
     said = one_line(error.diag.message_primary or _of_connection(error) or type(error).__name__)
+    for kinds, reason, remedy in _PASSING:
+        if isinstance(error, kinds):
+            return f"{reason} ({said}); {remedy}", True
     match error:
-        case errors.ReadOnlySqlTransaction():
-            remedy = "name the primary server in state, or add ?target_session_attrs=read-write"
-            return f"is read-only now, as a standby server is: {remedy}", True
-        case errors.DiskFull():
-            return f"the disk of the database server is full ({said}); free some space there", True
-        case errors.InsufficientPrivilege():
-            return f"{said}; make the role the owner of the database (digest docs postgresql)", True
-        case errors.TooManyConnections():
-            return f"{said}; {_MORE_CONNECTIONS}", True
-        case errors.OutOfMemory():
-            return f"the database server has no memory left ({said})", True
-        case _ if isinstance(error, _STOPPED):
-            return f"the database server stops or starts: {said}", True
-        case _ if isinstance(error, _AGAIN):
-            return f"the database is busy: {said}; run again", True
         case errors.UndefinedTable() | errors.UndefinedColumn() | errors.UndefinedFunction():
             return f"does not have the format of this version: {said}", False
         case psycopg.OperationalError() | psycopg.InterfaceError() if error.sqlstate is None:
