@@ -42,8 +42,11 @@ _PASSING: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
     (
         (errors.ReadOnlySqlTransaction,),
         "is read-only now",
-        "if it is a standby server, name the primary one in state, or add ?target_session_attrs=read-write; if"
-        " not, see default_transaction_read_only, which some providers set when the disk is full",
+        (
+            "if it is a standby server, name the primary one in state, or add"
+            " ?target_session_attrs=read-write; if not, see"
+            " default_transaction_read_only, which some providers set when the disk is full"
+        ),
     ),
     ((errors.DiskFull,), "the disk of the database server is full", "free some space there"),
     (
