@@ -36,7 +36,7 @@ def export(
             "--output",
             "-o",
             metavar="FILE",
-            help="The file to write. Default: standard output.",
+            help="The file to write. Default, and [b]-[/b]: standard output.",
             show_default=False,
         ),
     ] = None,
@@ -48,12 +48,14 @@ def export(
     arXiv for it. Nothing is marked as seen. With [b]--json[/b] and without a file, the references are in the
     object.
     """
+    from digest.cli.input_file import STANDARD
     from digest.cli.output import write_file
     from digest.mail.citations.writer import write_references
 
     log_errors_only(ctx)
     papers = _papers(context_of(ctx).settings(), _parsed(arxiv_ids))
     text = write_references(papers, form)
+    output = None if output == STANDARD else output
     if output is not None:
         write_file(output, text)
     if as_json:

@@ -19,7 +19,7 @@ def read_input(path: Path, *, most: int | None = None) -> bytes:
     limit = -1 if most is None else most + 1
     try:
         if path == STANDARD:
-            content = sys.stdin.buffer.read(limit)
+            content = sys.stdin.buffer.read(limit) if sys.stdin else b""  # it may be closed
         else:
             with path.open("rb") as file:
                 content = file.read(limit)

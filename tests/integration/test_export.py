@@ -51,13 +51,14 @@ def test_papers_come_from_the_state_in_the_order_of_the_arguments(folder: Path) 
     assert titles == [r"Milk \& tea", "Green tea"]
 
 
-@pytest.mark.parametrize("where", ["papers.ris", "/dev/stdout"])
+@pytest.mark.parametrize("where", ["papers.ris", "/dev/stdout", "-"])
 def test_a_file_is_written_as_it_would_be_printed(folder: Path, where: str) -> None:
     printed = export(folder, "2606.59001", "--format", "ris").stdout
     done = export(folder, "2606.59001", "--format", "ris", "-o", where)
-    text = done.stdout if where == "/dev/stdout" else (folder / where).read_bytes().decode()
+    text = done.stdout if where in ("/dev/stdout", "-") else (folder / where).read_bytes().decode()
     assert text == printed
     assert [entry["title"] for entry in rispy.loads(text)] == ["Green tea"]
+    assert not (folder / "-").exists()
 
 
 def test_the_output_is_utf_8_whatever_the_terminal_is(folder: Path) -> None:
