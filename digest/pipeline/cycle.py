@@ -272,17 +272,24 @@ class Cycle:
         )
 
     async def finish(
-        self, subscribers: Sequence[Subscriber], *, brakes: Sequence[str], now: datetime
+        self,
+        subscribers: Sequence[Subscriber],
+        *,
+        brakes: Sequence[str],
+        now: datetime,
+        notifies: bool = True,
     ) -> None:
         """Frees space, sends confirmations of changes on the web pages, and sends the operator notices.
 
-        `subscribers` have their preferences applied.
+        `subscribers` have their preferences applied. `notifies` is false if there shall be no notice now.
         """
         async with turn_of(self.store, FINISHING, self.stop) as is_ours:
             if is_ours:
-                await self._finish(subscribers, brakes, now)
+                await self._finish(subscribers, brakes, now, notifies=notifies)
 
-    async def _finish(self, subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime) -> None:
+    async def _finish(
+        self, subscribers: Sequence[Subscriber], brakes: Sequence[str], now: datetime, *, notifies: bool
+    ) -> None:
         await asyncio.to_thread(clean_up, self.store, self.subscribers, now=now, lookback=self.lookback)
         if self.transport is None:
             return
@@ -291,7 +298,7 @@ class Cycle:
             await confirm_changes(
                 self.store, transport, self.sender_identity, self.base_url, self.subscribers, now=now
             )
-        if self.notify_operator:
+        if self.notify_operator and notifies:
             await self.notify_operator(transport, subscribers, brakes, now)
 
 

@@ -73,6 +73,7 @@ class Daemon(LongTasks):
             metrics=self._pages.metrics,
             pinger=self._pinger,
             last_fetch=lambda: self._fetching.last,
+            fetches=self._fetching.is_about_to_end,
             check_preferences=self._check_preferences,
         )
 

@@ -23,6 +23,10 @@ from digest.storage.values import LastFetch
 _log = logging.getLogger(__name__)
 
 
+_TIME_TO_FETCH = 600.0
+"""For how many seconds a fetch that is due may go on before its delay is a problem."""
+
+
 class FetchTask:
     """Fetches when it is due. `wake` is set if this may be now; `fetched` is called after a fetch.
 
@@ -44,6 +48,7 @@ class FetchTask:
         self.last: LastFetch | None = None
         self._current, self._store, self._clock = current, store, clock
         self._pages, self._pinger, self._notifier, self._fetched = pages, pinger, notifier, fetched
+        self._late_since: float | None = None
 
     async def step(self) -> datetime:
         """Fetches if it is due, and returns when to look again."""
@@ -92,6 +97,20 @@ class FetchTask:
             self.last = last
             self.wake.set()
             self._fetched()
+
+    async def is_about_to_end(self) -> bool:
+        """Whether a fetch is due that had no time to end, for example because the machine has just woken up.
+
+        Counts by a clock that stands still while the machine sleeps.
+        """
+        due_at = await asyncio.to_thread(self._due_at)
+        if due_at is not None and due_at > self._clock():
+            self._late_since = None
+            return False
+        now = asyncio.get_running_loop().time()
+        if self._late_since is None:
+            self._late_since = now
+        return now < self._late_since + _TIME_TO_FETCH
 
     @cached_property
     def _at_start(self) -> LastFetch | None:

@@ -27,8 +27,8 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 class MailTask:
     """Composes and delivers. `wake` is set if something may be due now.
 
-    `last_fetch` gives the last fetch, and `check_preferences` applies new preferences before digests are
-    composed.
+    `last_fetch` gives the last fetch, `fetches` says whether one is about to end, and `check_preferences`
+    applies new preferences before digests are composed.
     """
 
     def __init__(
@@ -40,12 +40,13 @@ class MailTask:
         metrics: Metrics,
         pinger: Pinger,
         last_fetch: Callable[[], LastFetch | None],
+        fetches: Callable[[], Awaitable[bool]],
         check_preferences: Callable[[], Awaitable[None]],
     ) -> None:
         self.wake = asyncio.Event()
         self._current, self._store, self._clock = current, store, clock
         self._metrics, self._pinger, self._last_fetch = metrics, pinger, last_fetch
-        self._check_preferences = check_preferences
+        self._fetches, self._check_preferences = fetches, check_preferences
         self._server_failures = 0
         self._seen_confirmations: frozenset[int] = frozenset()
         self._first_due_at: datetime | None = None
@@ -95,7 +96,10 @@ class MailTask:
             current.limited_until = report.limited_until
         self._metrics.mailed(report)
         if not current.is_other_file:
-            await current.cycle().finish(current.subscribers, brakes=report.brakes, now=now)
+            # What a fetch is about to end is no outage. The end of the fetch is the next step of this task.
+            notifies = bool(report.brakes) or not await self._fetches()
+            finish = current.cycle().finish
+            await finish(current.subscribers, brakes=report.brakes, now=now, notifies=notifies)
         for note in report.notes:
             _log.warning("note of a mailing note=%s", note)
         composed = report.composed.composed

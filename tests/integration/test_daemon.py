@@ -24,6 +24,7 @@ from digest.config.loader import load_settings
 from digest.demo.arxiv import Announcement, LocalArxiv
 from digest.errors import StateError, WrongClock
 from digest.pipeline import policy
+from digest.pipeline.cycle import Cycle
 from digest.service import bootstrap, long_tasks, ping
 from digest.service.bootstrap import load_setup
 from digest.service.daemon import Daemon
@@ -737,6 +738,34 @@ async def test_the_sign_of_life_comes_on_its_weekday_though_nobody_is_mailed_the
         town.set_clock("2026-06-13 00:01")
         await until(lambda: [str(mail["Subject"]) for mail in mails_in(town)])
         assert [mail["To"] for mail in mails_in(town)] == ["<op@example.org>"]
+
+
+async def test_a_machine_that_was_asleep_is_no_outage_but_an_arxiv_that_is_down_then_is(
+    tmp_path: Path, ear: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fetch(cycle: Cycle, *args: Any) -> Any:
+        await awake.wait()
+        return await original(cycle, *args)
+
+    awake, original = asyncio.Event(), Cycle.fetch
+    more = {"DIGEST_OPERATOR__EMAIL": "op@example.org"}
+    async with running(tmp_path, ear, "2026-06-08 22:00", **more) as town:
+        await until(lambda: town.store.covered_at())
+        await town.settle()
+        monkeypatch.setattr(Cycle, "fetch", fetch)
+        town.set_clock("2026-06-12 10:00")
+        looked = town.service.looked
+        await until(lambda: town.service.looked >= looked + 3)  # the mails of that day were looked for
+        assert mails_in(town) == []
+        awake.set()
+        await until(town.mails)
+        await town.settle()
+        assert [mail["To"] for mail in mails_in(town)] == ["<ada@example.org>"]
+        town.arxiv.is_overloaded = True
+        town.set_clock("2026-06-17 10:00")
+        await until(lambda: len(mails_in(town)) == 2)
+        (notice,) = (mail for mail in mails_in(town) if mail["To"] == "<op@example.org>")
+        assert notice["Subject"] == "arXiv digest: no fetch has succeeded for over a day"
 
 
 async def test_who_becomes_due_while_others_are_mailed_waits_for_no_other_day(
