@@ -9,7 +9,8 @@ from enum import StrEnum
 from digest.channels.channel import Channel
 from digest.config.parsing import address_key, counted
 from digest.model.paper import ArxivId
-from digest.pipeline.schedule import is_paused, mailing_after, may_have_one, next_fetch_at, slot_before
+from digest.pipeline.progress import covered_until, queries_hash
+from digest.pipeline.schedule import fetch_due_at, is_paused, mailing_after, may_have_one, slot_before
 from digest.service.channel_health import ChannelHealth, examine_channels
 from digest.sources.arxiv.calendar import last_announcement, next_announcement, not_announced, why_quiet
 from digest.sources.plausibility import INDEX_LAG
@@ -232,11 +233,12 @@ def examine(
         seen_at=seen_at,
         failed_at=failed_at,
         sources=sources,
-        fetch_at=next_fetch_at(
-            seen_at,
-            brought_papers=False,
-            failed_at=failed_at,
-            missed_at=max(sources.values()) if missing else None,
+        fetch_at=fetch_due_at(
+            covered_until(store, followers, now=now),
+            store.last_fetch(),
+            queries=queries_hash(followers),
+            now=now,
+            at_start=None,
         ),
         unseen=tuple(_unseen(keywords, covered_at, sources, subscriber_statuses, now)),
         mail_at=tuple(sorted(_mail_at(subscribers, subscriber_statuses, now), key=_moment)),

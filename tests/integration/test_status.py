@@ -14,6 +14,7 @@ from digest.config import loader
 from digest.model.paper import Paper
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.policy import RETRY_BOUNCED_AFTER
+from digest.pipeline.progress import queries_hash
 from digest.service.health import QuietKeyword, examine
 from digest.service.operator_mail import all_clear, report_lines
 from digest.storage.lock import hold_state
@@ -155,6 +156,9 @@ def test_what_sources_answered_to_have_nothing_of_is_told_and_is_no_problem(stor
     assert problems(store, saturday) != ()
     store.note_fetch("OAI-PMH", now=moment("2026-06-12 12:00"))
     assert problems(store, saturday) == ()
+    store.note_last_fetch(
+        LastFetch(began_at=moment("2026-06-12 12:00"), queries=queries_hash([ADA]), is_missing=True)
+    )
     health = examine(store, [ADA], now=moment("2026-06-12 13:00"))
     assert health.quiet is not None
     assert "nothing on the evening of Thursday, 2026-06-11 (New York), though it was to" in health.quiet
@@ -244,6 +248,19 @@ def test_digests_that_nobody_sends_are_overdue_after_a_day(store: SqliteStore) -
     assert "is the service running?" in health.problems()[0]
     compose_due(store, [ADA], lambda *_: moment("2026-06-17 07:31"), backlog_since=LONG_AGO)
     assert examine(store, [ADA], now=moment("2026-06-17 12:00")).overdue == ()
+
+
+def test_the_next_fetch_is_that_of_the_daemon_also_after_an_answer_without_news(store: SqliteStore) -> None:
+    enrol(store)
+    fetch(store, *of_days(15), now=moment("2026-06-15 23:59"))
+    for began, is_new, next_at in (
+        ("2026-06-16 00:30", False, "2026-06-16 03:00"),
+        ("2026-06-16 03:00", False, "2026-06-16 06:00"),
+        ("2026-06-16 03:00", True, "2026-06-17 00:30"),
+    ):
+        last = LastFetch(began_at=moment(began), queries=queries_hash([ADA]), brought_papers=is_new)
+        store.note_last_fetch(last)
+        assert examine(store, [ADA], now=moment(began)).fetch_at == moment(next_at)
 
 
 def test_no_digest_is_overdue_on_a_day_on_which_a_run_sent_one_before_its_time(store: SqliteStore) -> None:
