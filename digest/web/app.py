@@ -35,7 +35,10 @@ _SAID = {
     408: ("Too slow", "The request was not complete in time. Nothing was changed. Try again."),
     413: ("Too large", "The request is larger than this page accepts. Nothing was changed."),
     415: ("Not understood", "This page accepts only its own form. Nothing was changed."),
-    429: ("Later, please", "Too many such requests came from your network. Try again in a few minutes."),
+    429: (
+        "Later, please",
+        "Too many such requests came at once, or from your network. Try again in a few minutes.",
+    ),
     500: ("Server error", "The page cannot be shown. The log of the server has the cause."),
     503: ("Later, please", "The page cannot be shown now. Try again in a few minutes."),
 }

@@ -33,6 +33,9 @@ from digest.web.preview_findings import Findings, Found, TooCostly, findings_of,
 _SECONDS_OF_ONE = 2.0
 _SECONDS_OF_ALL = 6.0
 _AT_ONCE = 8
+_OF_STRANGERS = 5
+"""The other places are for subscribers."""
+
 _OF_ONE_PLACE = 3
 _PAPERS_KEPT = 30_000
 _MINUTE = timedelta(minutes=1)
@@ -82,6 +85,7 @@ class Previews:
         self._wake = wake
         self._salt = token_bytes(16).hex()
         self._pending: Counter[str] = Counter()
+        self._of_strangers = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="web-previews")
         self._kept = _Kept()
 
@@ -99,13 +103,19 @@ class Previews:
 
     @contextmanager
     def _place_for(self, visitor: Visitor) -> Iterator[None]:
-        place = visitor.place
-        if self._pending.total() >= _AT_ONCE or (place and self._pending[place] >= _OF_ONE_PLACE):
+        place, is_stranger = visitor.place, visitor.subscriber is None
+        if (
+            self._pending.total() >= _AT_ONCE
+            or (is_stranger and self._of_strangers >= _OF_STRANGERS)
+            or (place and self._pending[place] >= _OF_ONE_PLACE)
+        ):
             raise Busy
         self._pending[place] += 1
+        self._of_strangers += is_stranger
         try:
             yield
         finally:
+            self._of_strangers -= is_stranger
             self._pending[place] -= 1
             if not self._pending[place]:
                 del self._pending[place]

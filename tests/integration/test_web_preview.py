@@ -1,6 +1,7 @@
 """Previews over HTTP: from the state at once, else from arXiv, politely, whatever happens there."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 
 from digest.service import preview_asker
 from digest.storage.previews import REQUESTS_OF_ONE_PLACE
+from digest.web.preview import Preview
+from digest.web.preview_site import Previews, Visitor
 from tests.factories import invented_paper
 from tests.forms import form_with, submitted
 from tests.integration.arxiv_server import Reply, arxiv_server, feed, hangs, resets, says
@@ -242,6 +245,29 @@ async def test_too_many_previews_at_the_same_time_are_refused_and_pages_go_on(tm
         assert {answer.status for answer in answers} <= {200, 429}
         assert (await site.town.get(f"{BASE}/p/{site.token}")).status == 200
         assert (await site.preview("tea")).status == 200
+
+
+async def test_strangers_leave_places_for_subscribers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, making = threading.Event(), Previews._preview
+
+    def slow(previews: Previews, texts: tuple[str, ...], visitor: Visitor) -> Preview:
+        gate.wait(LIMIT)
+        return making(previews, texts, visitor)
+
+    monkeypatch.setattr(Previews, "_preview", slow)
+    async with previewing_town(tmp_path, NOWHERE, signup="open") as site, asyncio.TaskGroup() as tasks:
+        url = f"{BASE}/join/preview?k=tea"
+        strangers = [
+            tasks.create_task(site.town.get(url, X_Forwarded_For=f"192.0.2.{number}")) for number in range(12)
+        ]
+        await until(lambda: sum(one.done() for one in strangers) == 7)
+        subscriber = tasks.create_task(site.preview("tea", client="192.0.2.99"))
+        await asyncio.wait({subscriber}, timeout=0.2)
+        gate.set()
+        assert (await subscriber).status == 200
+        assert sorted([(await one).status for one in strangers]) == [*([200] * 5), *([429] * 7)]
 
 
 async def test_the_form_of_preferences_comes_back_as_it_was_sent_with_its_preview_and_is_not_saved(
