@@ -6,6 +6,7 @@ All methods read or write the state: call them outside of the event loop.
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from digest.config.parsing import address_key, parse_address
 from digest.config.web_settings import Web
@@ -61,6 +62,7 @@ STAYS = (
 )
 
 _ERASED_KEPT = 100
+_PRESSED_TWICE = timedelta(minutes=1)
 
 
 class ConfirmationLinks(SiteBase[PageStore, OwnDataChangeStore]):
@@ -78,6 +80,8 @@ class ConfirmationLinks(SiteBase[PageStore, OwnDataChangeStore]):
         self._directory = directory
         # The last links by which somebody was erased, and what was said then: the state keeps none of it.
         self._erased: dict[str, str] = {}
+        # Which address somebody asked for last, and when: the state does not keep those that are in use.
+        self._asked_last: dict[str, tuple[str, datetime]] = {}
 
     def undoing(self, token: str) -> Found | None:
         """The page with the button. Changes nothing."""
@@ -159,13 +163,20 @@ class ConfirmationLinks(SiteBase[PageStore, OwnDataChangeStore]):
     def _asked(self, email: str, new: str, network: str) -> Notice:
         """A person who asks too often does not use up the limit of all."""
         is_free, now = self._directory.find(new) is None and not self._store.is_mailed(new), self._clock()
+        last, asked_at = self._asked_last.get(email, ("", now))
+        if last == address_key(new) and now < asked_at + _PRESSED_TWICE:
+            return ASKED
         if not self._changing.may_ask_address(email, now=now):
             return TOO_MANY
         limits = self._limits
         answer = self._changing.count_attempt(TypedMail.ADDRESS, network=network, limits=limits, now=now)
         if answer is not SignupAnswer.TAKEN:
             return BUSY
-        return ASKED if self._changing.ask_address(email, new, is_free=is_free, now=now) else TOO_MANY
+        if not self._changing.ask_address(email, new, is_free=is_free, now=now):
+            return TOO_MANY
+        lately = {who: one for who, one in self._asked_last.items() if now < one[1] + _PRESSED_TWICE}
+        self._asked_last = {**lately, email: (address_key(new), now)}
+        return ASKED
 
     def _address_page(
         self, token: str, email: str, notice: Notice | None = None, *, wanted: str = "", error: str = ""
@@ -205,6 +216,7 @@ class ConfirmationLinks(SiteBase[PageStore, OwnDataChangeStore]):
 
     def _erase(self, token: str, email: str) -> Found:
         stays = self._directory.is_in_file(email)
+        self._asked_last.pop(email, None)
         self._changing.erase(email, keeps_mark=stays, now=self._clock())
         said = ERASED + (STAYS if stays else "")
         self._erased = dict([*self._erased.items(), (token, said)][-_ERASED_KEPT:])
@@ -213,6 +225,7 @@ class ConfirmationLinks(SiteBase[PageStore, OwnDataChangeStore]):
     def _keep(self, one: Confirmation) -> Found:
         """Stops the change, or takes it back: the mailbox of the former address is still its owner's."""
         self._changing.stop_address(one.email)
+        self._asked_last.pop(one.email, None)
         return self._move(one.email, one.mailed_to)
 
     def _done(self, text: str) -> Found:

@@ -138,6 +138,20 @@ async def test_an_address_gets_one_mail_a_day_and_a_subscriber_asks_for_three(to
     assert (refused.status, "Try again tomorrow" in told(refused.body)) == (422, True)
 
 
+@pytest.mark.parametrize("wanted", [NEW, BO.email], ids=["free", "in use"])
+async def test_who_presses_the_button_to_ask_twice_asks_once(town: Town, wanted: str) -> None:
+    url = manage(town)
+    for email in (wanted, wanted.upper()):
+        answer = await town.post(f"{url}/address", {"email": email})
+        assert (answer.status, "Look into your mailbox" in told(answer.body)) == (200, True)
+    waiting = town.store.confirmations(now=NOW)
+    assert [one.mailed_to for one in waiting if one.change is PageChange.MOVING] == [ADA.email]
+    await town.post(mails(town)[PageChange.MOVING][1])
+    await town.post(f"{url}/address", {"email": wanted})  # another wish, after the first was stopped
+    waiting = town.store.confirmations(now=NOW)
+    assert len([one for one in waiting if one.change is PageChange.MOVING]) == 2
+
+
 async def test_strangers_get_no_more_mails_than_by_sign_up(tmp_path: Path, entries: SubscribersFile) -> None:
     """Whoever has many subscriptions must not mail three strangers a day by each."""
     many = [make_subscriber(f"a{number}@example.org", "tea") for number in range(4)]
