@@ -117,7 +117,10 @@ class Provider:
         claims = await self._verified(metadata, tokens, nonce)
         wanted = {"email", "email_verified", self._client.group_claim} - {None} - set(claims)
         if wanted and isinstance(metadata.get("userinfo_endpoint"), str):
-            claims = {**await self._user_info(metadata, tokens, str(claims["sub"])), **claims}
+            info = await self._user_info(metadata, tokens, str(claims["sub"]))
+            if info.get("email", claims.get("email")) != claims.get("email", info.get("email")):
+                info = {**info, "email_verified": None}  # it is said of another address
+            claims = {**info, **claims}
         return _identity(claims, self._client.group_claim)
 
     async def _known(self) -> Mapping[str, Any]:

@@ -222,6 +222,10 @@ FAULTS: dict[str, Fault] = {
         claims(email_verified=None)(provider),
         provider.user_info.update(email_verified=None),
     )[0],
+    "an address that is verified, in place of the one of the token": lambda provider: (
+        claims(email_verified=None)(provider),
+        provider.user_info.update(email="mallory@lab.example"),
+    )[0],
     "another address": claims(email="mallory@lab.example"),
     "the address as a subject": lambda provider: setattr(provider, "user", {"sub": "grace@lab.example"}),
     "another subject in the user info": lambda provider: (
