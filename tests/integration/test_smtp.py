@@ -385,6 +385,18 @@ async def test_silence_after_the_final_dot_leaves_the_outcome_unknown(deed: Do) 
     assert server.connections == 2
 
 
+@pytest.mark.parametrize("deed", [Do.DROP, Do.HANG, Do.TAKE])
+async def test_a_server_that_says_nothing_after_three_mails_in_a_row_is_at_fault(deed: Do) -> None:
+    """Else each of many subscribers would get a copy, and again at each attempt."""
+    server = MailServer(answers={"DOT": [deed, deed, "250 ok", deed, deed, deed]})
+    async with session_with(server, seconds=0.1) as session:
+        outcomes = [(await session.send(outgoing())).outcome for _ in range(6)]
+        with pytest.raises(ServerUnavailable, match="lost after each of the last three mails"):
+            await session.send(outgoing())
+    unknown = Outcome.UNKNOWN
+    assert outcomes == [unknown, unknown, Outcome.SENT, unknown, unknown, unknown]
+
+
 async def test_a_mail_of_which_a_part_never_left_waits_and_the_rest_never_follows() -> None:
     large = b"a line of a mail\r\n" * 1_000_000
     late_subscriber = LateSubscriber()

@@ -22,10 +22,12 @@ __all__ = ["Security", "SmtpServer", "SmtpTransport"]
 _GOODBYE_SECONDS = 3.0
 _MOST_LOSSES = 3
 _PATIENCE_AFTER_DOT = 10  # a server may take ten times as long to accept a mail: RFC 5321, section 4.5.3.2.6
+_SEE_ITS_LOG = "digest tries again later; if this continues, check the log of the mail server"
 _LOST_AFTER_DOT = (
     "the connection was lost after the whole mail was sent, so the server may have it;"
-    " it is tried again under the same Message-ID"
+    " it is tried again under the same Message-ID; if this continues, check the log of the mail server"
 )
+_SILENT_AFTER_DOT = "the connection was lost after each of the last three mails, so the server may have them"
 _NO_SMTPUTF8 = "the server accepts no address with non-ASCII letters before the @ (SMTPUTF8)"
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 _MAILBOX = re.compile(r'[^\s\x00-\x20\x7f<>()\[\],;:\\"@]+@[^\s\x00-\x20\x7f<>()\[\],;:\\"@]+')
@@ -81,8 +83,8 @@ class SmtpSession:
 
         If a connection is lost before the final dot, or ended by a 421, it is opened again once, provided
         that it had sent other mails. If it had not, the mail is deferred, because it may be the cause; at the
-        third such mail in a row the server is. If a server answers the first of several commands and then
-        stays silent, commands are sent one by one from then on.
+        third such mail in a row the server is, also if they were lost after the dot. If a server answers the
+        first of several commands and then stays silent, commands are sent one by one from then on.
         Raises `ServerUnavailable` for an error that applies to every mail.
         """
         bounce_address = self._server.bounce_address
@@ -91,11 +93,7 @@ class SmtpSession:
         if not _MAILBOX.fullmatch(recipient):
             return _rejected("the address cannot be used in SMTP", "correct it with digest rename")
         while True:
-            if self._served == self._server.messages_per_connection:
-                await self.close()
-            if not self._client.is_connected:
-                self._client = await connect(self._server)
-                self._served = 0
+            await self._be_connected()
             if not self._client.supports_extension("smtputf8"):
                 if not sender.isascii():
                     key = "smtp.bounce_address" if bounce_address else "smtp.sender"
@@ -111,13 +109,22 @@ class SmtpSession:
                 if was_fresh and took_several == self._takes_several:
                     return self._blame(loss)
 
+    async def _be_connected(self) -> None:
+        """Opens a new connection where one is needed. Raises `ServerUnavailable`."""
+        if self._losses == _MOST_LOSSES:
+            raise ServerUnavailable(str(self._server), _SILENT_AFTER_DOT, _SEE_ITS_LOG)
+        if self._served == self._server.messages_per_connection:
+            await self.close()
+        if not self._client.is_connected:
+            self._client = await connect(self._server)
+            self._served = 0
+
     def _blame(self, loss: _ConnectionLost) -> Receipt:
         """Before RCPT, and after several mails in a row, the server is at fault; else this mail may be."""
         self._losses += 1
-        remedy = "digest tries again later; if this continues, check the log of the mail server"
         if loss.stage is Stage.SENDER or self._losses == _MOST_LOSSES:
-            raise ServerUnavailable(str(self._server), loss.cause, remedy) from loss
-        return Receipt(outcome=Outcome.DEFERRED, reply=f"{loss.cause}; {remedy}")
+            raise ServerUnavailable(str(self._server), loss.cause, _SEE_ITS_LOG) from loss
+        return Receipt(outcome=Outcome.DEFERRED, reply=f"{loss.cause}; {_SEE_ITS_LOG}")
 
     async def close(self) -> None:
         """Sends QUIT if the server still answers."""
@@ -139,6 +146,7 @@ class SmtpSession:
                 if refusal is None:
                     reply = await self._send_content(talk, message)
                     if reply is None:
+                        self._losses += 1
                         return Receipt(outcome=Outcome.UNKNOWN, reply=_LOST_AFTER_DOT)
                     if 200 <= reply.code < 300:
                         self._losses = 0
