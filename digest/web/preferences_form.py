@@ -1,7 +1,7 @@
 """The form on the preferences page: from choices to fields, and from the submitted form to choices."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TypedDict, TypeVar
 from zoneinfo import ZoneInfo
@@ -65,7 +65,8 @@ class _KeywordChoices(TypedDict):
 class Form:
     """The fields as shown; `errors` are by field name.
 
-    `may_edit`: keywords can be changed, else only muted. `zones` are suggestions for the time zone.
+    `may_edit`: keywords can be changed, else only muted. `zones` are suggestions for the time zone. `saved`
+    has the fields in force, also if they were sent otherwise.
     """
 
     keywords: tuple[KeywordRow, ...]
@@ -79,6 +80,7 @@ class Form:
     first_day: str
     last_day: str
     errors: Mapping[str, str]
+    saved: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_errors(self) -> bool:
@@ -91,7 +93,7 @@ def build_form(subscriber: Subscriber, preferences: Preferences, now: datetime) 
     today = now.astimezone(chosen.send_schedule.timezone).date()
     until = preferences.paused_until
     rows = rows_for(chosen.keywords, preferences.muted)
-    return Form(
+    form = Form(
         keywords=with_empty_rows(rows),
         may_edit=len(rows) <= MOST_KEYWORDS,
         at=f"{chosen.send_schedule.send_at:%H:%M}",
@@ -103,6 +105,7 @@ def build_form(subscriber: Subscriber, preferences: Preferences, now: datetime) 
         last_day=(today + LONGEST_PAUSE).isoformat(),
         errors={},
     )
+    return replace(form, saved={name: getattr(form, name) for name in _WHOLE})
 
 
 def is_whole(sent: Sent) -> bool:
@@ -129,7 +132,8 @@ def parse_form(
     """
     errors: dict[str, str] = {}
     written = subscriber.send_schedule
-    at, zone, weekly, long, until = (first_text(sent, name) for name in _WHOLE)
+    saved = build_form(subscriber, preferences, now).saved
+    at, zone, weekly, long, until = (_sent_or_saved(sent, name, saved) for name in _WHOLE)
     if first_text(sent, "unknown_zone") == zone:  # not written anew since zones were suggested
         zone = first_text(sent, "zone") or zone
     send_at = _parsed("at", at, parse_time, written.send_at, errors)
@@ -150,10 +154,16 @@ def parse_form(
         paused_until=paused_until,
     )
     form = build_form(subscriber, chosen, now)
-    kept = replace(form, keywords=with_empty_rows(rows), errors=errors)
+    kept = replace(form, keywords=with_empty_rows(rows), errors=errors, saved=saved)
     if "timezone" in errors:
         kept = replace(kept, timezone=zone, zones=suggested_zones(zone))
     return chosen, kept
+
+
+def _sent_or_saved(sent: Sent, name: str, saved: Mapping[str, str]) -> str:
+    """A field that was sent as it was shown is as it is in force: it may have changed meanwhile."""
+    text, shown = first_text(sent, name), f"was-{name}"
+    return saved[name] if shown in sent and text == first_text(sent, shown) else text
 
 
 def _keywords(

@@ -39,7 +39,19 @@ texts = st.one_of(
 )
 names = st.sampled_from(
     [
-        *("at", "timezone", "weekly", "length", "paused_until", "zone", "unknown_zone", "mute[]", "muted"),
+        *(
+            "at",
+            "timezone",
+            "weekly",
+            "length",
+            "paused_until",
+            "zone",
+            "unknown_zone",
+            "mute[]",
+            "muted",
+            "was-at",
+            "was-length",
+        ),
         *(f"{key}-{row}" for row in (*ROWS, "new-7", "x") for key in ("k", "n")),
     ]
 )

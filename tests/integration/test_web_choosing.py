@@ -373,6 +373,26 @@ async def test_a_keyword_that_was_muted_or_unmuted_meanwhile_stays_so(town: Town
     assert town.store.preferences_of(ADA.email).muted == (TEA,)  # only milk was shown as muted
 
 
+async def test_what_was_chosen_meanwhile_stays_unless_the_page_changes_it(town: Town) -> None:
+    url = manage(town)
+    old = form_with((await town.get(url)).body, "Save")
+    chosen = Preferences(send_at=time(9, 15), length="short", paused_until=date(2026, 7, 1))
+    await saved(town, at="09:15", length="short", paused_until="2026-07-01")
+    assert town.store.preferences_of(ADA.email) == chosen
+    for _ in range(2):
+        stale = await town.post(url, submitted(old, "Save", length="full", weekly="fri"))
+        assert town.store.preferences_of(ADA.email) == replace(chosen, length="full", weekly="fri")
+    refused = await town.post(
+        url, submitted(form_with(stale.body, "Save"), "Save", at="late", length="short")
+    )
+    again = form_with(refused.body, "Save")
+    assert (refused.status, again.fields["length"]) == (422, ["short"])
+    await town.post(url, submitted(again, "Save", at="07:00", paused_until="", timezone="Europe/Berlin"))
+    assert town.store.preferences_of(ADA.email) == Preferences(
+        length="short", weekly="fri", timezone="Europe/Berlin"
+    )
+
+
 async def test_a_box_can_be_changed_again_after_a_mistake_elsewhere(town: Town) -> None:
     url = manage(town)
     old = form_with((await town.get(url)).body, "Save")
