@@ -3,15 +3,20 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from digest.channels.channel import Channel
-from digest.config.parsing import counted
-from digest.pipeline.schedule import slot_after
+from digest.config.parsing import address_key, counted
+from digest.pipeline.schedule import mailing_after
 from digest.storage.channel_stores import ChannelStatus, ChannelStatusStore
+from digest.storage.pipeline_stores import NewsStore
 
 _ATTEMPTS = 3
 """A service that failed this often is not just busy: the attempts take over an hour."""
+
+
+class _Store(ChannelStatusStore, NewsStore, Protocol):
+    """What is known of channels, also as followers of keywords."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +73,16 @@ class ChannelHealth:
 
 
 def examine_channels(
-    store: ChannelStatusStore, channels: Sequence[Channel], *, now: datetime
+    store: _Store, channels: Sequence[Channel], *, now: datetime
 ) -> tuple[ChannelHealth, ...]:
     """Raises `StateError`."""
-    statuses = store.channel_statuses([one.follower.email for one in channels])
+    emails = [one.follower.email for one in channels]
+    statuses, followers = store.channel_statuses(emails), store.subscriber_statuses(emails)
     return tuple(
-        ChannelHealth(channel=one, next_at=slot_after(now, one.follower), status=statuses[one.follower.email])
+        ChannelHealth(
+            channel=one,
+            next_at=mailing_after(now, one.follower, followers.get(address_key(one.follower.email))),
+            status=statuses[one.follower.email],
+        )
         for one in channels
     )

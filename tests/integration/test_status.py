@@ -26,6 +26,7 @@ from digest.subscribers.stored import EntryChange, StoredEntry
 from digest.subscribers.subscriber import Subscriber
 from tests.factories import at_other_times, invented_paper, make_subscriber, moment
 from tests.stores import LONG_AGO, key, older_state, sign_up_three
+from tests.webhooks import make_channel
 
 ADA = make_subscriber("ada@example.org", "tea", "milk")
 TUESDAY = moment("2026-06-16 07:00")
@@ -274,6 +275,17 @@ def test_no_digest_is_overdue_on_a_day_on_which_a_run_sent_one_before_its_time(s
     fetch(store, invented_paper("2606.00009", submitted="2026-06-12 10:00"), now=moment("2026-06-15 03:00"))
     assert examine(store, [weekly], now=moment("2026-06-18 12:00")).overdue == ()
     assert examine(store, [weekly], now=moment("2026-06-20 12:00")).overdue == (ADA.email,)
+
+
+def test_a_channel_that_a_run_served_before_its_time_is_next_on_another_day(store: SqliteStore) -> None:
+    channel = make_channel()
+    store.enrol([channel.follower], now=moment("2026-06-08 06:00"), current_since=TUESDAY)
+    early = moment("2026-06-16 04:45")
+    fetch(store, *of_days(15), now=early)
+    assert examine(store, [], now=early, channels=[channel]).channels[0].next_at == TUESDAY
+    compose_due(store, [channel.follower], lambda *_: early, backlog_since=LONG_AGO)
+    (health,) = examine(store, [], now=early, channels=[channel]).channels
+    assert health.next_at == TUESDAY + timedelta(days=1)
 
 
 def test_nobody_waits_for_a_digest_in_a_pause_of_their_own(store: SqliteStore) -> None:
