@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,31 +82,35 @@ class Dialect:
 def write(message: Message, dialect: Dialect, most: int) -> str:
     """The longest message of at most `most` units. It always has the heading, and says what is missing."""
     room = min(most, dialect.most or most)
-    for shown in range(len(message.items), 0, -1):
-        text = _written(message, message.items[:shown], dialect)
-        if dialect.size(text) <= room:
-            return text
+    parts = [_part(item, dialect) for item in message.items]
+    if dialect.size(whole := _joined(message, parts, dialect)) <= room:
+        return whole
+
+    def is_too_long(shown: int) -> bool:
+        return dialect.size(_joined(message, parts[:shown], dialect)) > room
+
+    if shown := bisect_left(range(1, len(parts)), True, key=is_too_long):
+        return _joined(message, parts[:shown], dialect)
     first = message.items[:1]
     while first and len(first[0].title) > _SHORTEST_TITLE:
         title = first[0].title[: len(first[0].title) * 3 // 4].rstrip()
         first = (Item(title=f"{title.rstrip('…')}…", byline=first[0].byline[:80], url=first[0].url),)
-        text = _written(message, first, dialect)
+        text = _joined(message, [_part(first[0], dialect)], dialect)
         if dialect.size(text) <= room:
             return text
-    return _written(message, (), dialect)
+    return _joined(message, [], dialect)
 
 
-def _written(message: Message, shown: Sequence[Item], dialect: Dialect) -> str:
-    parts = [dialect.escape(message.heading)]
-    for item in shown:
-        byline = f"{dialect.escape(item.byline)}: " if item.byline else ""
-        parts.append(f"{dialect.escape(item.title)}\n{byline}{item.url}")
-    left = len(message.items) - len(shown)
-    if left:
-        parts.append(f"{left:,} more" + (f": {message.page}" if message.page else ""))
-    elif message.page:
-        parts.append(message.page)
-    return "\n\n".join(parts)
+def _part(item: Item, dialect: Dialect) -> str:
+    byline = f"{dialect.escape(item.byline)}: " if item.byline else ""
+    return f"{dialect.escape(item.title)}\n{byline}{item.url}"
+
+
+def _joined(message: Message, parts: Sequence[str], dialect: Dialect) -> str:
+    """The message with these papers, which says how many are missing."""
+    left = len(message.items) - len(parts)
+    end = [f"{left:,} more" + (f": {message.page}" if message.page else "")] if left else [message.page]
+    return "\n\n".join(filter(None, [dialect.escape(message.heading), *parts, *end]))
 
 
 def _plain(text: str) -> str:
