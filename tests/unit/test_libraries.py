@@ -157,6 +157,15 @@ def test_another_file_is_refused(text: str) -> None:
         parse_library(text)
 
 
+def test_the_markup_of_publishers_is_no_word_of_an_abstract() -> None:
+    jats = (
+        "<jats:title>Abstract</jats:title><jats:p>We boil H<jats:sub>2</jats:sub>O</jats:p><p>if a < b.</p>"
+    )
+    (found,) = parse_library(json.dumps([{"id": "x", "title": "<p>On <i>tea</i></p>", "abstract": jats}]))
+    assert isinstance(found, Reference)
+    assert (found.title, found.abstract) == ("On tea", "We boil H2O if a < b.")
+
+
 def test_an_empty_library_has_no_papers() -> None:
     assert parse_library("[]") == []
 

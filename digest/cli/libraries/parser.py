@@ -12,7 +12,12 @@ from digest.model.paper import ArxivId, one_line, parse_identifier
 
 _BIBTEX = re.compile(r"^\s*@\s*\w+\s*[{(]", re.MULTILINE)
 _RIS = re.compile(r"^TY(  ?)-", re.MULTILINE)
-_MARKUP = re.compile(r"</?(?:i|b|em|strong|sub|sup|sc|span)\b[^<>]*>", re.IGNORECASE)
+# Crossref, and all that take texts from it, keep the markup of publishers (JATS).
+_MARKUP = re.compile(
+    r"</?(?:jats:)?(?:i|b|em|strong|sub|sup|sc|span|italic|bold)\b[^<>]*>"
+    r"|(?P<block></?(?:(?:jats|mml):[\w-]+|p|div|br)\b[^<>]*>)",
+    re.IGNORECASE,
+)
 _MENTIONED = re.compile(
     r"(?:arxiv(?:\s+preprint)?[:\s]\s*|arxiv\.org/(?:abs|pdf|html)/|10\.48550/arxiv\.|^abs/)"
     r"((?:[a-z][a-z.-]*/)?\d[\w./-]*)",
@@ -70,13 +75,17 @@ def reference(label: object, title: object, abstract: object, places: Iterable[o
     """Returns the paper. `places` are texts that may name its arXiv identifier, the surest first."""
     found = Reference(
         label=one_line(str(label or title or "an entry without a title")),
-        title=one_line(_MARKUP.sub("", str(title or ""))),
-        abstract=_NO_ABSTRACT.sub("", one_line(_MARKUP.sub("", str(abstract or "")))),
+        title=_without_markup(title),
+        abstract=_NO_ABSTRACT.sub("", _without_markup(abstract)),
         arxiv_id=next((one for place in places if place and (one := _arxiv_id(str(place)))), None),
     )
     if not found.title and found.arxiv_id is None:
         return Unread(label=found.label, reason="it has neither a title nor an arXiv identifier")
     return found
+
+
+def _without_markup(text: object) -> str:
+    return one_line(_MARKUP.sub(lambda found: " " if found["block"] else "", str(text or "")))
 
 
 def _arxiv_id(place: str) -> ArxivId | None:
