@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import count
 
@@ -69,6 +70,12 @@ def first_text(sent: Sent, name: str) -> str:
     return (sent.get(name) or [""])[0].strip()
 
 
+def unchecked_rows(sent: Sent) -> tuple[KeywordRow, ...]:
+    """The rows as they were submitted, also if there are too many to be checked."""
+    names = (name.removeprefix("k-") for name in sent if name.startswith("k-"))
+    return tuple(_filled(KeywordRow(row_id=row_id), sent) for row_id in names)
+
+
 def sent_rows(sent: Sent, known: Sequence[KeywordRow]) -> tuple[KeywordRow, ...]:
     """The `known` rows as they were submitted, and new ones. A row whose text the form did not have stays.
 
@@ -78,11 +85,8 @@ def sent_rows(sent: Sent, known: Sequence[KeywordRow]) -> tuple[KeywordRow, ...]
     """
     muted = _muted(sent, known)
     listed = {row.row_id for row in known}
-    names = (name.removeprefix("k-") for name in sent if name.startswith("k-"))
-    filled = (_filled(KeywordRow(row_id=row_id), sent) for row_id in names if row_id not in listed)
-    new = [
-        replace(one, is_muted=one.row_id in muted) for one in filled if one.text and not _is_as_before(one)
-    ]
+    filled = (row for row in unchecked_rows(sent) if row.text and row.row_id not in listed)
+    new = [replace(one, is_muted=one.row_id in muted) for one in filled if not _is_as_before(one)]
     since = {_id(_key(one.text)): one for one in reversed(new)}
     rows = []
     for row in known:
@@ -151,10 +155,17 @@ def _is_as_before(row: KeywordRow) -> bool:
 
 def _key(text: str) -> str:
     """The query key of a keyword; empty if it is not valid."""
+    keyword = _read(text)
+    return "" if isinstance(keyword, Exception) else keyword.query.key
+
+
+@lru_cache(maxsize=500)
+def _read(text: str) -> Keyword | Exception:
+    """The keyword, or what is wrong with it: each is asked for several times."""
     try:
-        return parse_keyword(text).query.key
-    except (QueryError, ValueError):
-        return ""
+        return parse_keyword(text)
+    except (QueryError, ValueError) as error:
+        return error.with_traceback(None)
 
 
 def _checked(
@@ -162,10 +173,9 @@ def _checked(
 ) -> tuple[Keyword | None, KeywordRow]:
     if not row.text:
         return None, row
-    try:
-        keyword = parse_keyword(row.text)
-    except (QueryError, ValueError) as error:
-        return None, replace(row, error=str(error))
+    keyword = _read(row.text)
+    if isinstance(keyword, Exception):
+        return None, replace(row, error=str(keyword))
     if same := others.get(keyword.query.key):
         problem = f"{shown(keyword.text)} is the same as {shown(same.text)}; list each only once"
         return None, replace(row, error=problem)

@@ -12,7 +12,7 @@ from digest.config.web_settings import Web
 from digest.subscribers.entries import written
 from digest.subscribers.preferences import NEVER, Preferences, adapted
 from digest.subscribers.subscriber import SendSchedule, Subscriber
-from digest.web.keyword_rows import KeywordRow, Sent
+from digest.web.keyword_rows import KeywordRow, Sent, unchecked_rows, with_empty_rows
 from digest.web.own_forms import FormSigner
 from digest.web.preferences_form import Form, build_form, parse_form
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MOST_KEYWORDS = 20
 LONGEST_KEYWORD = 300
 """Of a stranger: each paper is compared with each keyword, for as long as they are subscribed."""
+
+_MOST_SHOWN = 100
+"""Rows; nobody fills so many in a form that offers a few more each time."""
 
 QUICKEST = timedelta(seconds=3)
 """Nobody fills the form in less time."""
@@ -49,8 +52,9 @@ class SignupForm:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The keywords, as they were written."""
-        return tuple(row.text for row in self.fields.keywords if row.text)
+        """The keywords within the limits, as they were written."""
+        rows = [row for row in self.fields.keywords if row.text and not _is_too_long(row)]
+        return tuple(row.text for row in rows[:MOST_KEYWORDS])
 
 
 def blank_subscriber(defaults: "Defaults") -> Subscriber:
@@ -85,10 +89,16 @@ def parse_signup(
 ) -> tuple[SignupForm, Subscriber]:
     """The form as it was sent, with its errors, and the subscriber that it describes, if it has none.
 
-    An old stamp is replaced by a new one.
+    An old stamp is replaced by a new one. Keywords beyond the limits of strangers are not parsed.
     """
     email = sent["email"][0].strip()
-    chosen, fields = parse_form(sent, blank, Preferences(), now)
+    rows = [row for row in unchecked_rows(sent) if row.text]
+    if len(rows) > MOST_KEYWORDS or any(map(_is_too_long, rows)):
+        others = {name: texts for name, texts in sent.items() if not name.startswith("k-")}
+        chosen, fields = parse_form(others, blank, Preferences(), now)
+        fields = replace(fields, keywords=with_empty_rows(rows[:_MOST_SHOWN]))
+    else:
+        chosen, fields = parse_form(sent, blank, Preferences(), now)
     fields = _bounded(fields)
     age = signer.age(sent["stamp"][0], now)
     form = SignupForm(
@@ -133,7 +143,7 @@ def _bounded(fields: Form) -> Form:
     """With the errors that strangers get."""
     rows = tuple(map(_bounded_row, fields.keywords))
     filled = sum(bool(row.text) for row in rows)
-    errors = dict(fields.errors)
+    errors = {name: error for name, error in fields.errors.items() if name != "keywords"}
     if not filled:
         errors["keywords"] = "Write at least one keyword."
     elif filled > MOST_KEYWORDS:
@@ -141,8 +151,12 @@ def _bounded(fields: Form) -> Form:
     return replace(fields, keywords=rows, errors=errors)
 
 
+def _is_too_long(row: KeywordRow) -> bool:
+    return len(row.text) > LONGEST_KEYWORD
+
+
 def _bounded_row(row: KeywordRow) -> KeywordRow:
-    if len(row.text) <= LONGEST_KEYWORD:
+    if not _is_too_long(row):
         return row
     return replace(row, error=f"A keyword may have at most {LONGEST_KEYWORD} characters.")
 

@@ -1,6 +1,7 @@
 """People sign up on the pages: what they type, what they are told, and what only their mailbox is told."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +15,7 @@ from digest.mail.transport import Outcome, Receipt
 from digest.service.bootstrap import Setup
 from digest.service.signup_sender import SignupSender
 from digest.storage.values import Matched
+from digest.subscribers.subscriber import Keyword
 from digest.web.preview_site import Busy, Previews
 from tests.factories import invented_paper, make_subscriber
 from tests.fakes import FakeTransport
@@ -257,6 +259,25 @@ async def test_what_is_wrong_is_marked_in_its_place_and_nothing_is_lost(
         name: [value] for name, value in kept.items() if name not in {"weekly", "length", "at"}
     }
     assert await mailed(town) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "shown"), [("x{} AND y", 1_000, 100), ("x{} AND y", 21, 21), ("x{}" + "y" * 300, 2, 2)]
+)
+async def test_keywords_beyond_the_limits_take_no_time(
+    town: Town, monkeypatch: pytest.MonkeyPatch, text: str, rows: int, shown: int
+) -> None:
+    """A stranger sends 64 kB of them as often as they like, and every page waits meanwhile."""
+
+    def parse(text: str) -> Keyword:
+        raise AssertionError("it takes long")
+
+    monkeypatch.setattr("digest.web.keyword_rows.parse_keyword", parse)
+    answer = await send(town, {f"k-new-{number + 1}": text.format(number) for number in range(rows)})
+    assert answer.status == 422
+    assert re.search(r"At most 20 keywords|at most 300 characters", told(answer.body))
+    assert "y" in form_with(answer.body, "Sign up").fields["k-new-1"][0]
+    assert answer.body.count(" data-keyword") == shown + 3 * (shown < 100)
 
 
 async def test_a_preview_needs_no_address_and_stores_nothing(town: Town) -> None:
