@@ -22,7 +22,6 @@ from digest.storage.values import LastFetch
 
 _log = logging.getLogger(__name__)
 
-
 _TIME_TO_FETCH = 600.0
 """For how many seconds a fetch that is due may go on before its delay is a problem."""
 
@@ -53,7 +52,7 @@ class FetchTask:
     async def step(self) -> datetime:
         """Fetches if it is due, and returns when to look again."""
         due_at = await asyncio.to_thread(self._due_at)
-        if due_at is not None and due_at > self._clock():
+        if not self._is_due(due_at) and due_at is not None:
             self._notifier.status(
                 f"{self._current.status()}, asking arXiv next at {due_at:%Y-%m-%d %H:%M} UTC"
             )
@@ -103,14 +102,18 @@ class FetchTask:
 
         Counts by a clock that stands still while the machine sleeps.
         """
-        due_at = await asyncio.to_thread(self._due_at)
-        if due_at is not None and due_at > self._clock():
-            self._late_since = None
+        if not self._is_due(await asyncio.to_thread(self._due_at)) or self._late_since is None:
             return False
-        now = asyncio.get_running_loop().time()
-        if self._late_since is None:
-            self._late_since = now
-        return now < self._late_since + _TIME_TO_FETCH
+        return asyncio.get_running_loop().time() < self._late_since + _TIME_TO_FETCH
+
+    def _is_due(self, due_at: datetime | None) -> bool:
+        """Whether a fetch is due now. Keeps since when one is."""
+        is_due = due_at is None or due_at <= self._clock()
+        if not is_due:
+            self._late_since = None
+        elif self._late_since is None:
+            self._late_since = asyncio.get_running_loop().time()
+        return is_due
 
     @cached_property
     def _at_start(self) -> LastFetch | None:

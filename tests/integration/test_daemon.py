@@ -768,6 +768,22 @@ async def test_a_machine_that_was_asleep_is_no_outage_but_an_arxiv_that_is_down_
         assert notice["Subject"] == "arXiv digest: no fetch has succeeded for over a day"
 
 
+async def test_a_fetch_after_a_sleep_that_does_not_end_is_an_outage(
+    tmp_path: Path, ear: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fetch(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    async with running(tmp_path, ear, "2026-06-08 22:00", DIGEST_OPERATOR__EMAIL="op@example.org") as town:
+        await until(lambda: town.store.covered_at())
+        await town.settle()
+        monkeypatch.setattr(Cycle, "fetch", fetch)
+        monkeypatch.setattr("digest.service.fetch_task._TIME_TO_FETCH", 0.0)
+        town.set_clock("2026-06-12 10:00")
+        await until(lambda: mails_in(town))
+        assert [mail["To"] for mail in mails_in(town)] == ["<op@example.org>"]
+
+
 async def test_who_becomes_due_while_others_are_mailed_waits_for_no_other_day(
     tmp_path: Path, ear: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
