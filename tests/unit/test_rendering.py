@@ -442,6 +442,15 @@ def test_the_announcement_is_named_where_it_is_of_another_day() -> None:
             assert ("announcement" in shown) == is_told
 
 
+def test_an_announcement_that_may_not_have_been_fetched_is_not_named() -> None:
+    """In New York, arXiv announces at 20:00, for the next day. A daemon asks at 20:30."""
+    for minute, is_told in ((0, False), (29, False), (30, True)):
+        at = datetime(2026, 6, 17, 0, minute, tzinfo=UTC)
+        mail = WRITER.rendered(replace(digest(entry()), planned_at=at, dated_on=date(2026, 6, 16)))
+        assert ("announcement of 17 June 2026" in mail.text) == is_told
+        assert ("announcement" in Page(mail.html).text) == is_told
+
+
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',

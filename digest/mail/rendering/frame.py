@@ -1,7 +1,7 @@
 """What the frame of a digest says: the values of its templates, from the digest alone."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate, chain
 
@@ -20,6 +20,9 @@ from digest.mail.rendering.paper_view import build_card, line_for, shortened
 from digest.model.digest import Digest, Group, Length
 from digest.model.paper import one_line
 from digest.sources.arxiv.calendar import last_announcement
+
+_ASKED_AFTER = timedelta(minutes=30)
+"""How long after an announcement a daemon asks arXiv at the earliest."""
 
 COUNTS_SHOWN = 20
 _SILENT_SHOWN = 12
@@ -51,7 +54,7 @@ def frame_values(
         "subject": subject_line(digest, counts, papers),
         "sender_name": one_line(sender_identity.sender_name),
         "dated_on": digest.dated_on,
-        "announced_on": _announced_on(digest.planned_at),
+        "announced_on": _announced_on(digest.planned_at) or digest.dated_on,
         "is_first": digest.is_first,
         "outlook": expected(digest.outlook, names) if digest.outlook else "",
         "headline": headline(len(digest.entries), len(digest.revisions)),
@@ -144,6 +147,10 @@ def _near_values(digest: Digest, links: Links) -> dict[str, object]:
 
 
 @lru_cache(maxsize=64)
-def _announced_on(planned_at: datetime) -> date:
-    """The date (UTC) of arXiv's list for the last announcement before `planned_at`."""
-    return last_announcement(planned_at).date()
+def _announced_on(planned_at: datetime) -> date | None:
+    """The date (UTC) of arXiv's list for the last announcement before `planned_at`.
+
+    `None` if it was so short before that the digest may have been composed without it.
+    """
+    announced_at = last_announcement(planned_at)
+    return announced_at.date() if planned_at >= announced_at + _ASKED_AFTER else None
