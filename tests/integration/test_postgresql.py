@@ -162,6 +162,26 @@ def _claim_and_be_cut_off(store: Any) -> None:
         db.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
+def test_a_connection_that_ends_within_a_copy_is_told_by_its_error_alone(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = server.new_database()
+    with opened(url) as store, pytest.raises(StateError):
+        _end_within_a_copy(server, store)
+    assert not [record for record in caplog.records if record.name.startswith("psycopg")]
+
+
+def _end_within_a_copy(server: Server, store: Any) -> None:
+    with (
+        store._connection.transaction() as db,
+        db.cursor() as cursor,
+        cursor.copy("COPY query (key) FROM STDIN") as copy,
+    ):
+        server.execute(f"SELECT pg_terminate_backend({db.info.backend_pid})")
+        for _ in range(10_000):
+            copy.write_row(["tea" * 1000])
+
+
 def test_a_restart_is_waited_for(server: Server) -> None:
     with running(synchronous_commit="on") as own, opened(own.new_database()) as store:
         outbox_of(store, "ada@example.org")

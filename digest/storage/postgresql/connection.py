@@ -42,7 +42,7 @@ _IDLE_IN_TRANSACTION = "45s"
 _LOCKED = "2min"
 """How long a statement waits for a lock, which is longer: then a session of somebody else holds it."""
 
-logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a call that fails says why
+logging.getLogger("psycopg").setLevel(logging.ERROR)  # a call that fails says why
 
 _DEFAULTS = {
     "connect_timeout": "10",
