@@ -35,7 +35,7 @@ _PLAIN_ADDRESS = re.compile(
     rf"@(?:{_LABEL}\.)+(?!arpa|invalid|onion)[a-z]{{2,63}}",
     re.ASCII | re.IGNORECASE,
 )
-_PRIVATE = (".local", ".localdomain", ".lan", ".internal", ".home.arpa", ".localhost", ".invalid", ".test")
+_PRIVATE = (".local", ".localdomain", ".lan", ".internal", ".home.arpa", ".localhost")
 _ABBREVIATED = re.compile(r"[A-Z]{2,5}|(?:UTC|GMT)? ?[+-]\d{1,2}(?::?\d\d)?", re.ASCII)
 _HOST_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _FULL_NAME = re.compile(

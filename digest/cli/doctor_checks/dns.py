@@ -24,6 +24,8 @@ from digest.service.finding import Finding, warning
 
 _SECONDS = 5.0
 _AT_ONCE = 5
+_RESERVED = (".invalid", ".test")
+"""For tests (RFC 2606)."""
 
 
 class Missing(Enum):
@@ -60,7 +62,7 @@ async def check_domain(smtp: Smtp, resolver: Resolver) -> AsyncIterator[Finding]
     """SPF of the envelope sender's domain, DKIM and DMARC of that in From."""
     host = smtp.host or ""
     domain = _domain(smtp.sender)
-    if is_private_domain(domain):
+    if is_private_domain(domain) or domain.endswith(_RESERVED):
         said = f"{domain} is not a public name; many servers refuse its mails"
         remedy = "set smtp.sender to an address of a public domain"
         if not is_loopback(host):
