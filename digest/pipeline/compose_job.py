@@ -15,7 +15,7 @@ from digest.pipeline.outlook import Outlooks
 from digest.pipeline.plan import ComposeReport, Due, DueSubscriber, Plan
 from digest.pipeline.shared_entries import SharedEntries
 from digest.storage.pipeline_stores import ComposeStore, NewsStore
-from digest.storage.values import News, Served, Standing
+from digest.storage.values import Mailing, News, Served, Standing
 from digest.subscribers.subscriber import Subscriber
 
 _COMPOSED_AT_ONCE = 200
@@ -65,14 +65,17 @@ class Composer:
             news = self._deciding.news(facts, address)
             if news.standing is None or news.standing.slot_at != one.slot_at:
                 continue
-            digest = self._digest(one, news, profiles.get(address))
+            earlier = mergeable(news.undelivered)
+            digest = self._digest(one, news, earlier, profiles.get(address))
             nothing_new += digest is None and one.is_current
             if digest is not None or one.is_current:
-                served.append(_served(one, news, news.standing, digest))
+                served.append(_served(one, news, news.standing, digest, earlier))
         composed = self._store.enqueue(served) if served else 0
         return ComposeReport(composed=composed, nothing_new=nothing_new)
 
-    def _digest(self, due: DueSubscriber, news: News, profile: bytes | None) -> Digest | None:
+    def _digest(
+        self, due: DueSubscriber, news: News, earlier: Sequence[Mailing], profile: bytes | None
+    ) -> Digest | None:
         is_shared = news.is_shared and not news.changes
         digest = compose(
             due.subscriber,
@@ -87,8 +90,7 @@ class Composer:
             return None
         if digest.is_first and (outlook := self._outlooks.of(due.subscriber)):
             digest = replace(digest, outlook=outlook)
-        if earlier := mergeable(news.undelivered):
-            digest = merge(digest, [mailing.digest for mailing in earlier])
+        digest = merge(digest, [mailing.digest for mailing in earlier])
         if profile is None:
             return digest
         return self._with_discoveries(due, _best_first(digest, due.subscriber, profile), profile)
@@ -102,13 +104,15 @@ class Composer:
         return replace(digest, near=near)
 
 
-def _served(due: DueSubscriber, news: News, standing: Standing, digest: Digest | None) -> Served:
+def _served(
+    due: DueSubscriber, news: News, standing: Standing, digest: Digest | None, earlier: Sequence[Mailing]
+) -> Served:
     return Served(
         standing=standing,
         slot_at=due.planned_at,
         frontier=news.frontier,
         digest=digest,
-        merges=tuple([mailing.number for mailing in mergeable(news.undelivered)]) if digest else (),
+        merges=tuple([mailing.number for mailing in earlier]) if digest else (),
     )
 
 
