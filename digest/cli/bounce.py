@@ -101,6 +101,8 @@ def _read_all() -> bytes:
     """The beginning of standard input. The rest is read too: some mail servers require it."""
     from digest.mail.bounces import LONGEST_BOUNCE
 
+    if sys.stdin is None:  # it was closed
+        return b""
     message = sys.stdin.buffer.read(LONGEST_BOUNCE)
     while sys.stdin.buffer.read(_CHUNK):
         pass

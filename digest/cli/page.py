@@ -25,7 +25,10 @@ _MOST_SHOWN = 500 * 1024
 
 def page(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write.", show_default=False)],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="PATH", help="The file to write; - for standard output.", show_default=False),
+    ],
     keyword: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,16 +55,22 @@ def page(
     look-back. Nothing is sent or marked. If only the date would change, the file is not written.
     """
     from digest.cli.daily_papers.writer import says_the_same, write_html, write_markdown
+    from digest.cli.input_file import STANDARD
     from digest.cli.output import write_file
 
+    if path == STANDARD and as_json:
+        raise typer.BadParameter("with --json, give the path of a file")
     if keyword and subscriber:
         raise typer.BadParameter("give either keywords with -k, or a subscriber with --subscriber")
     log_errors_only(context)
     settings = context_of(context).settings()
     keywords = _keywords(settings, keyword or (), subscriber)
-    before = _former(path)
+    before = None if path == STANDARD else _former(path)
     made = _made(settings, keywords, now or datetime.now(UTC))
     text = write_html(made) if as_html else write_markdown(made)
+    if path == STANDARD:
+        typer.echo(text, nl=False)
+        return
     papers = sum(len(section.papers) for section in made.sections)
     is_changed = before is None or not says_the_same(before, text)
     if is_changed:

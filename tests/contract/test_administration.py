@@ -33,11 +33,20 @@ def test_an_action_is_forgotten_after_a_year(store: Store) -> None:
     store.note_action(entry(days=-366))
     store.note_action(entry(days=-365))
     store.note_action(entry("resume", days=-1))
-    assert len(store.actions(limit=10)) == 3
     store.note_action(entry("invite"))
+    assert len(store.actions(limit=10)) == 4
+    store.prune(now=NOW)
     assert [one.action for one in store.actions(limit=10)] == ["invite", "resume", "pause"]
     store.prune(now=NOW + 2 * DAY)
     assert [one.action for one in store.actions(limit=10)] == ["invite", "resume"]
+
+
+def test_a_clock_that_is_far_ahead_forgets_no_action(store: Store) -> None:
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    store.note_action(entry())
+    store.note_action(entry("resume", days=5000))
+    store.prune(now=NOW + 5000 * DAY)
+    assert [one.action for one in store.actions(limit=10)] == ["resume", "pause"]
 
 
 def test_a_session_that_was_ended_is_forgotten_once_it_would_have_ended_by_itself(store: Store) -> None:

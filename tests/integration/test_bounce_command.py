@@ -453,6 +453,12 @@ def test_a_mail_server_is_to_try_again_where_its_mail_cannot_be_read(machine: Ma
     assert ended.err.startswith("error: Input/output error")
 
 
+def test_a_closed_standard_input_is_a_mail_without_content(machine: Machine) -> None:
+    closed = 'exec "$0" -m digest bounce <&-'
+    done = subprocess.run(["sh", "-c", closed, sys.executable], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.partition(":")[0], done.stderr) == (0, "Nothing done", "")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full, a file on a full disk")
 def test_what_was_done_is_done_though_nobody_can_be_told(machine: Machine) -> None:
     (token,) = sent(machine)

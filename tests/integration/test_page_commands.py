@@ -122,6 +122,16 @@ def test_what_is_no_file_is_never_replaced(digest: Digest, tmp_path: Path) -> No
     assert (tmp_path / "pipe").is_fifo()
 
 
+def test_a_page_can_go_to_standard_output(digest: Digest, tmp_path: Path) -> None:
+    ended = digest("page", "-", *TODAY)
+    assert (ended.code, ended.err) == (0, "")
+    assert digest("page", "README.md", *TODAY).code == 0
+    assert ended.out == (tmp_path / "README.md").read_text()
+    assert not (tmp_path / "-").exists()
+    refused = digest("page", "-", "--json", *TODAY)
+    assert (refused.code, "give the path of a file" in refused.err) == (2, True)
+
+
 def test_what_is_unchanged_but_for_the_day_is_left_untouched(digest: Digest, tmp_path: Path) -> None:
     for name, form in (("README.md", ()), ("index.html", ("--html",))):
         path = tmp_path / name

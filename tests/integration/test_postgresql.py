@@ -328,6 +328,14 @@ def test_a_newer_format_is_refused_and_left_as_it_is(server: Server) -> None:
     server.execute("DELETE FROM digest_migration WHERE name = 'm999_later'", database=name_of(url))
 
 
+def test_a_database_that_was_changed_by_hand_is_named_with_what_to_do(server: Server) -> None:
+    url = server.new_database()
+    server.execute("ALTER TABLE suppression DROP COLUMN cause CASCADE", database=name_of(url))
+    with opened(url) as store, pytest.raises(StateError, match="restore a whole backup") as failure:
+        store.suppressions()
+    assert not failure.value.is_passing
+
+
 def test_a_host_that_is_upgraded_stops_the_others_before_they_begin_anything(server: Server) -> None:
     """What they have begun they end: a mail that is not noted as sent would be sent again."""
     url = server.new_database()

@@ -6,7 +6,6 @@ from typing import Any
 
 from digest.config.parsing import address_key
 from digest.storage.admin_stores import AuditEntry, Deliveries, MailRecord, SubscriberRecord
-from digest.storage.limits import AUDIT_KEPT
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.row_mapping import storable, whole_second
 from digest.storage.tokens import derived_key
@@ -41,7 +40,6 @@ class Administration(Part):
         at = whole_second(entry.at)
         address = address_key(entry.address) if entry.address else ""
         with self._connection.transaction() as db:
-            db.execute("DELETE FROM audit WHERE at < %s", [at - AUDIT_KEPT])
             db.execute(
                 "INSERT INTO audit (at, who, action, address, details) VALUES (%s, %s, %s, %s, %s)",
                 [at, *map(storable, (entry.who, entry.action, address, entry.details))],

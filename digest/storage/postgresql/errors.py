@@ -80,6 +80,9 @@ _PASSING: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
 """What passes by itself or may be mended by somebody else, and what a person can do."""
 
 
+_RESTORE_IT = "if it was changed by hand or restored in part, restore a whole backup (digest docs postgresql)"
+
+
 def state_error(url: DatabaseUrl, error: psycopg.Error) -> StateError:
     """Explains what happened, and what an operator can do."""
     reason, is_passing = _explained(error)
@@ -93,7 +96,7 @@ def _explained(error: psycopg.Error) -> tuple[str, bool]:
             return f"{reason} ({said}); {remedy}", True
     match error:
         case errors.UndefinedTable() | errors.UndefinedColumn() | errors.UndefinedFunction():
-            return f"does not have the format of this version: {said}", False
+            return f"does not have the format of this version: {said}; {_RESTORE_IT}", False
         case psycopg.OperationalError() | psycopg.InterfaceError() if error.sqlstate is None:
             return _no_connection(said)
     # Classes 08 (connection) and 53 (resources) end by themselves.

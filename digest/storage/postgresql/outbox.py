@@ -194,9 +194,9 @@ class Outbox(Part):
     def prune(self, *, now: datetime) -> int:
         # By the newest paper, since the clock may be far ahead: mailings say what a subscriber had.
         newest = self._connection.one("SELECT max(submitted_at) FROM edition")
-        before = whole_second(min(now, newest) if newest else now) - MAILINGS_KEPT
+        current = whole_second(min(now, newest) if newest else now)
         with self._connection.transaction() as db:
-            db.execute("DELETE FROM audit WHERE at < %s", [whole_second(now) - AUDIT_KEPT])
+            db.execute("DELETE FROM audit WHERE at < %s", [current - AUDIT_KEPT])
             db.execute("DELETE FROM ended_session WHERE until_at < %s", [now])
             # The last mailing always stays: `restore_detection` looks for it.
             return db.execute(
@@ -210,7 +210,7 @@ class Outbox(Part):
                     FOR UPDATE SKIP LOCKED
                 ))
                 """,
-                [before, PRUNED_AT_ONCE],
+                [current - MAILINGS_KEPT, PRUNED_AT_ONCE],
             ).rowcount
 
     def sending(self, *, now: datetime) -> int:

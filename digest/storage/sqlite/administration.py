@@ -7,7 +7,6 @@ from typing import Any
 
 from digest.config.parsing import address_key
 from digest.storage.admin_stores import AuditEntry, Deliveries, MailRecord, SubscriberRecord
-from digest.storage.limits import AUDIT_KEPT
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.row_mapping import moment_of, text_of
 from digest.storage.tokens import derived_key
@@ -30,7 +29,6 @@ class Administration(Part):
 
     def note_action(self, entry: AuditEntry) -> None:
         with self._connection.transaction() as db:
-            db.execute("DELETE FROM audit WHERE at < ?", [text_of(entry.at - AUDIT_KEPT)])
             db.execute(
                 "INSERT INTO audit (at, who, action, address, details) VALUES (?, ?, ?, ?, ?)",
                 [
