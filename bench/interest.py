@@ -1,4 +1,4 @@
-"""The ranking of `digest.interest`: how long it takes, and `rank` for an evaluation of how good it is."""
+"""The ranking of `subscribers.interest`: how long it takes, and `rank` to evaluate how good it is."""
 
 import random
 import time
@@ -8,10 +8,10 @@ from typing import Any
 
 from bench.figures import Figure, seconds
 from bench.papers import papers
-from digest.interest import profile
-from digest.interest.judgements import Judgement, Origin, example_of
-from digest.interest.profile import learn, nearness
 from digest.model.paper import ArxivId, Paper
+from digest.subscribers.interest import profile
+from digest.subscribers.interest.judgements import Judgement, Origin, example_of
+from digest.subscribers.interest.profile import learn, nearness
 
 _NOW = datetime(2026, 6, 16, tzinfo=UTC)
 _SUBSCRIBERS = 10_000

@@ -21,7 +21,7 @@ from typing import Any
 
 import digest
 
-_APART = ("digest.__main__", "digest.service.worker", "digest.interest.vectors")
+_APART = ("digest.__main__", "digest.service.worker")
 
 
 def main() -> None:

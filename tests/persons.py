@@ -1,12 +1,12 @@
 """A subscriber who left traces everywhere in a state."""
 
 from digest.config.parsing import address_key
-from digest.interest.judgements import Origin, example_of
 from digest.model.paper import ArxivId
 from digest.storage.admin_stores import AuditEntry
 from digest.storage.base import Store
 from digest.storage.signups import NewSignup, SignupLimits
 from digest.storage.values import UnreadMail
+from digest.subscribers.interest.judgements import Origin, example_of
 from digest.subscribers.preferences import OwnKeyword, Preferences
 from digest.subscribers.stored import EntryChange, StoredEntry
 from tests.factories import invented_paper, make_subscriber

@@ -16,8 +16,8 @@ from digest.errors import ConfigurationError
 if TYPE_CHECKING:
     from digest.cli.libraries.parser import Reference, Unread
     from digest.config.settings import Settings
-    from digest.interest.judgements import Example, Judgement
     from digest.storage.base import Store
+    from digest.subscribers.interest.judgements import Example, Judgement
 
 Email = Annotated[
     str, typer.Argument(metavar="EMAIL", help="The subscriber's mail address.", show_default=False)
@@ -114,8 +114,8 @@ def _judge(
     ctx: typer.Context, email: str, texts: Sequence[str], is_liked: bool | None, *, as_json: bool
 ) -> None:
     """`None` withdraws a judgement."""
-    from digest.interest.judgements import Origin
     from digest.storage.factory import open_store
+    from digest.subscribers.interest.judgements import Origin
 
     settings = context_of(ctx).settings()
     email = _subscriber(settings, email)
@@ -155,9 +155,9 @@ def _subscriber(settings: "Settings", email: str) -> str:
 
 def _examples(settings: "Settings", texts: Sequence[str]) -> "list[Example]":
     """The papers from the state. Raises `ConfigurationError` if one is not there."""
-    from digest.interest.judgements import example_of
     from digest.model.paper import parse_identifier
     from digest.storage.factory import open_beside
+    from digest.subscribers.interest.judgements import example_of
 
     try:
         wanted = dict.fromkeys(parse_identifier(text)[0] for text in texts)
@@ -212,8 +212,8 @@ def _take_over(
     settings: "Settings", email: str, entries: "Sequence[Reference | Unread]", source: str
 ) -> None:
     from digest.cli.libraries.parser import Reference
-    from digest.interest.judgements import Origin
     from digest.storage.factory import open_store
+    from digest.subscribers.interest.judgements import Origin
 
     read = [one for one in entries if isinstance(one, Reference)]
     unread = [(one.label, one.reason) for one in entries if not isinstance(one, Reference)]
@@ -247,7 +247,7 @@ def _take_over(
 
 def _example(store: "Store", one: "Reference") -> "Example | None":
     """The paper as arXiv has it if it was ever fetched, else as the library has it."""
-    from digest.interest.judgements import Example, example_by_title, example_of
+    from digest.subscribers.interest.judgements import Example, example_by_title, example_of
 
     history = store.paper_history(one.arxiv_id) if one.arxiv_id else None
     if history is not None:
@@ -268,8 +268,8 @@ def _forget(settings: "Settings", email: str) -> None:
 
 
 def _show(settings: "Settings", email: str, *, as_json: bool) -> None:
-    from digest.interest.reasons import learned_terms
     from digest.storage.factory import open_beside
+    from digest.subscribers.interest.reasons import learned_terms
 
     with open_beside(settings.state) as store:
         judgements = store.judgements(email)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from digest.interest.judgements import Judgement
-from digest.interest.reasons import Reason, reason_for
 from digest.keywords.names import keyword_names
 from digest.model.digest import Digest, groups
 from digest.model.paper import ArxivId
+from digest.subscribers.interest.judgements import Judgement
+from digest.subscribers.interest.reasons import Reason, reason_for
 
 _TITLE_SHOWN = 80
 

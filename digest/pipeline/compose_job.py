@@ -98,7 +98,7 @@ class Composer:
     def _with_discoveries(self, due: DueSubscriber, digest: Digest, profile: bytes) -> Digest:
         if not due.subscriber.discover:
             return digest
-        from digest.interest.profile import nearness
+        from digest.subscribers.interest.profile import nearness
 
         near = self._discoveries.near(digest, due.subscriber, partial(nearness, profile), since=due.slot_at)
         return replace(digest, near=near)
@@ -125,6 +125,6 @@ def in_order_of_interest(store: NewsStore, subscriber: Subscriber, digest: Diges
 def _best_first(digest: Digest, subscriber: Subscriber, profile: bytes) -> Digest:
     if len(digest.entries) < 2:
         return digest
-    from digest.interest.profile import nearness  # imports numpy, which few installations need
+    from digest.subscribers.interest.profile import nearness  # imports numpy, which few installations need
 
     return best_first(digest, subscriber, partial(nearness, profile))

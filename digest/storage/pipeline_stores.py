@@ -217,7 +217,7 @@ class NewsStore(Protocol):
         ...
 
     def profiles_of(self, emails: Sequence[str]) -> Mapping[str, bytes]:
-        """Returns what was learned of subscribers (`digest.interest.profile`), by `address_key`.
+        """Returns what was learned of subscribers (`digest.subscribers.interest.profile`), by `address_key`.
 
         Those who liked nothing are left out. It may write, after an update that changed the method.
         """

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from digest.interest.judgements import Example, Judgement, Origin
 from digest.model.digest import Digest
 from digest.storage.confirmations import Confirmation, PageChange
 from digest.storage.values import Bounced, KeywordPage, KnownSubscriber, Mailing, Suppression, UnreadMail
+from digest.subscribers.interest.judgements import Example, Judgement, Origin
 from digest.subscribers.preferences import Preferences
 
 

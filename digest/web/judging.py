@@ -5,11 +5,11 @@ All methods read or write the state: call them outside of the event loop.
 
 from typing import Literal, TypeAlias, get_args
 
-from digest.interest.judgements import Origin, example_of
 from digest.mail.links import LinkBuilder
 from digest.model.digest import Digest
 from digest.model.paper import ArxivId, Paper
 from digest.storage.subscriber_stores import InterestStore, JudgingStore
+from digest.subscribers.interest.judgements import Origin, example_of
 from digest.web.context import Found, SiteBase, SiteContext, found_page, subscriber_among
 from digest.web.pages import Judging
 

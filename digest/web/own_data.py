@@ -3,10 +3,10 @@
 All methods read or write the state: call them outside of the event loop.
 """
 
-from digest.interest.reasons import learned_terms
 from digest.storage.confirmations import PageChange
 from digest.storage.personal_data import OwnDataChangeStore, OwnDataStore
 from digest.subscribers.directory import SubscriberDirectory
+from digest.subscribers.interest.reasons import learned_terms
 from digest.web.context import Found, SiteBase, SiteContext, found_page
 from digest.web.keyword_rows import Sent
 from digest.web.pages import Notice

@@ -11,7 +11,6 @@ from markupsafe import Markup
 
 from digest.config.parsing import WEEKDAYS
 from digest.errors import ConfigurationError
-from digest.interest.judgements import Example, Judgement
 from digest.mail.citations import Format
 from digest.mail.citations.coins import context_object
 from digest.mail.citations.writer import FILE_TYPES
@@ -22,6 +21,7 @@ from digest.mail.rendering.templates import long_date
 from digest.model.digest import Digest
 from digest.model.paper import Paper, one_line
 from digest.storage.values import KeywordPage
+from digest.subscribers.interest.judgements import Example, Judgement
 from digest.subscribers.preferences import NEVER
 from digest.subscribers.subscriber import Subscriber
 from digest.web.digest_page import shown_groups, shown_paper

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
-from digest.interest.judgements import Judgement
 from digest.storage.choices import choices_from_list
 from digest.storage.personal_data import PersonalData, StoredMailing
+from digest.subscribers.interest.judgements import Judgement
 from digest.subscribers.preferences import Preferences
 
 VERSION = 1

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digest.interest.judgements import Example, Origin, example_of
 from digest.model.paper import Paper
 from digest.pipeline.compose_job import compose_due
 from digest.storage.base import Store
 from digest.storage.values import MailingState
+from digest.subscribers.interest.judgements import Example, Origin, example_of
 from tests.contract.back_ends import BackEnd
 from tests.factories import invented_paper, make_subscriber
 from tests.stores import LONG_AGO, NOW, claim, found, profile_of, record, record_results

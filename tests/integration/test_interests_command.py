@@ -13,8 +13,8 @@ from digest.cli.libraries import zotero as zotero_module
 from digest.cli.libraries.parser import Reference
 from digest.cli.libraries.zotero import fetch_library
 from digest.errors import ConfigurationError
-from digest.interest.judgements import Judgement
 from digest.storage.sqlite.store import SqliteStore
+from digest.subscribers.interest.judgements import Judgement
 from tests.integration.zotero_server import Zotero, serving
 from tests.stores import found, profile_of, record
 

@@ -17,11 +17,11 @@ import pytest
 from digest.cli.json_output import VERSION
 from digest.demo.arxiv import LocalArxiv
 from digest.demo.papers import ANNOUNCEMENTS, SECOND_MORNING
-from digest.interest.judgements import Example, Origin
 from digest.service.bootstrap import load_setup
 from digest.storage.admin_stores import AuditEntry
 from digest.storage.factory import open_store
 from digest.storage.values import MailingState
+from digest.subscribers.interest.judgements import Example, Origin
 from tests.integration.command import COMMANDS, Command, installed
 from tests.notifications import FIELDS, SUBSCRIBER, TOKEN, postfix
 from tests.returned_mails import UNREADABLE, complaint

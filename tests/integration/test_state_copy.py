@@ -14,7 +14,6 @@ import pytest
 from digest import cli
 from digest.config.database_url import DatabaseUrl
 from digest.errors import AlreadyRunning, StateError
-from digest.interest.judgements import Origin, example_of
 from digest.model.digest import Digest
 from digest.storage import copying
 from digest.storage.admin_stores import AuditEntry
@@ -27,6 +26,7 @@ from digest.storage.neutral import TABLES, Checksum, Row, Tables
 from digest.storage.rate_limit import Limits
 from digest.storage.signups import NewSignup, SignupLimits
 from digest.storage.values import Mailing, MailingState, Pages, UnreadMail
+from digest.subscribers.interest.judgements import Origin, example_of
 from digest.subscribers.preferences import Preferences
 from tests.acceptance.installation import Installation
 from tests.entries import add_entries

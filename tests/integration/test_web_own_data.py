@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from digest.config.settings import Defaults
-from digest.interest.judgements import Origin, example_by_title, example_of
 from digest.storage.confirmations import PageChange
 from digest.subscribers.file import SubscribersFile
+from digest.subscribers.interest.judgements import Origin, example_by_title, example_of
 from digest.subscribers.preferences import OwnKeyword, Preferences, apply_preferences
 from digest.subscribers.stored import EntryChange, StoredEntry
 from tests.factories import invented_paper

@@ -12,12 +12,12 @@ import pytest
 from digest import cli
 from digest.cli.why_answers import answer_for
 from digest.cli.why_place import ordinal
-from digest.interest.judgements import Origin, example_of
 from digest.model.paper import Paper
 from digest.pipeline.compose_job import compose_due
 from digest.sources.arxiv.calendar import earliest_announcement
 from digest.storage.sqlite.store import SqliteStore
 from digest.storage.values import DeliveryResult, MailingState, Matched
+from digest.subscribers.interest.judgements import Origin, example_of
 from digest.subscribers.preferences import Preferences
 from digest.subscribers.subscriber import Subscriber
 from tests.factories import invented_paper, make_subscriber, moment

@@ -24,7 +24,6 @@ ORDER = [
     "errors",
     "model",
     "keywords",
-    "interest",
     "config",
     "subscribers",
     "sources",
@@ -39,7 +38,7 @@ ORDER = [
 ]
 PLACE = {name: place for place, name in enumerate(ORDER)}
 PURE = re.compile(
-    r"model\.|keywords\.|interest\.|config\.providers|subscribers\.(preferences|toml)"
+    r"model\.|keywords\.|config\.providers|subscribers\.(preferences|toml|interest\.)"
     r"|sources\.(window|planner|plausibility|xml)|sources\.arxiv\.(\w+_parser|authors|tex_to_unicode)"
     r"|sources\.arxiv\.(calendar|announcements)"
     r"|storage\.(values|previews|news_facts|tokens|rate_limit)"

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.interest.judgements import Judgement, Origin, example_by_title, example_of
-from digest.interest.profile import learn, nearness
-from digest.interest.reasons import reason_for, written_terms
-from digest.interest.terms import weigh
 from digest.keywords.index import mention_count
 from digest.keywords.query import parse
 from digest.model.digest import Digest, Entry, groups
 from digest.model.paper import Paper
 from digest.pipeline.compose import best_first
+from digest.subscribers.interest.judgements import Judgement, Origin, example_by_title, example_of
+from digest.subscribers.interest.profile import learn, nearness
+from digest.subscribers.interest.reasons import reason_for, written_terms
+from digest.subscribers.interest.terms import weigh
 from tests.factories import invented_paper, make_subscriber, moment
 
 NOW = moment("2026-06-16 07:00")

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from digest.config.parsing import address_key
-from digest.interest.judgements import Example, Judgement, Origin
 from digest.storage.limits import LEARNED_FROM
 from digest.storage.postgresql.connection import Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.row_mapping import storable, whole_second
+from digest.subscribers.interest.judgements import Example, Judgement, Origin
 
 
 class Interests(Part):
@@ -142,14 +142,14 @@ def _drop_unused(db: Database, chosen: LiteralString = "TRUE", *values: Sequence
 
 
 def _is_current(version: int) -> bool:
-    from digest.interest.profile import VERSION
+    from digest.subscribers.interest.profile import VERSION
 
     return version == VERSION
 
 
 def _learn(db: Database, address: str) -> None:
     """Learns the profile of an address; without a judgement it has none."""
-    from digest.interest.profile import VERSION, learn
+    from digest.subscribers.interest.profile import VERSION, learn
 
     judged = _judgements(db.execute(_JUDGEMENTS, [address, LEARNED_FROM]).fetchall())
     db.execute("DELETE FROM profile WHERE address = %s", [address])

@@ -8,10 +8,10 @@ from typing import Any
 from sqlite_utils import Database
 
 from digest.config.parsing import address_key
-from digest.interest.judgements import Example, Judgement, Origin
 from digest.storage.limits import LEARNED_FROM
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.row_mapping import moment_of, text_of
+from digest.subscribers.interest.judgements import Example, Judgement, Origin
 
 
 class Interests(Part):
@@ -126,14 +126,14 @@ def _drop_unused(db: Database, chosen: str = "TRUE", *values: str) -> None:
 
 
 def _is_current(version: int) -> bool:
-    from digest.interest.profile import VERSION
+    from digest.subscribers.interest.profile import VERSION
 
     return version == VERSION
 
 
 def _learn(db: Database, address: str) -> None:
     """Learns the profile of an address; without a judgement it has none."""
-    from digest.interest.profile import VERSION, learn
+    from digest.subscribers.interest.profile import VERSION, learn
 
     judged = _judgements(db.execute(_JUDGEMENTS, [address, LEARNED_FROM]).fetchall())
     db.execute("DELETE FROM profile WHERE address = ?", [address])

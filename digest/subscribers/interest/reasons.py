@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from digest.interest.judgements import DISLIKED, Example, Judgement
-from digest.interest.terms import weigh
 from digest.keywords.analysis import stem, without_possessive, words
 from digest.model.paper import Paper
+from digest.subscribers.interest.judgements import DISLIKED, Example, Judgement
+from digest.subscribers.interest.terms import weigh
 
 _TERMS_SHOWN = 3
 _WORD = re.compile(r"[^\W\d_][\w'’-]*\w")

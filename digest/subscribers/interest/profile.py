@@ -17,9 +17,9 @@ from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
 from digest.errors import ConfigurationError
-from digest.interest.judgements import DISLIKED, Judgement
-from digest.interest.terms import weigh
 from digest.model.paper import Paper
+from digest.subscribers.interest.judgements import DISLIKED, Judgement
+from digest.subscribers.interest.terms import weigh
 
 try:
     import numpy as np
