@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from digest.keywords.names import keyword_names
+from digest.keywords.display_names import keyword_names
 from digest.model.digest import Digest, groups
 from digest.model.paper import ArxivId
 from digest.subscribers.interest.judgements import Judgement

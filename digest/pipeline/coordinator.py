@@ -1,4 +1,4 @@
-"""The coordinator of a mailing: what its shares must decide together, and who does what."""
+"""The coordinator of a delivery: what its shares must decide together, and who does what."""
 
 import asyncio
 from collections import deque
@@ -32,7 +32,7 @@ _BATCH = 100
 
 @dataclass(slots=True, kw_only=True)
 class DeliveryReport:
-    """The result of a mailing.
+    """The result of a delivery.
 
     `deferred` mailings are tried again. The addresses of `suppressed` ones are dead. `brakes` say where so
     many addresses were called dead that none of them is believed to be dead; `is_braked`: this ended the
@@ -74,8 +74,8 @@ class RemoteShare(Protocol):
         ...
 
 
-class MailingCoordinator:
-    """Coordinates the shares of one mailing. `digest.pipeline.share.Coordinator` describes its methods.
+class DeliveryCoordinator:
+    """Coordinates the shares of one delivery. `digest.pipeline.share.Coordinator` describes its methods.
 
     `changed` is called when `is_ended` or the stopped domains may have changed.
     """

@@ -9,7 +9,7 @@ from functools import partial
 from digest.errors import WorkerGone
 from digest.mail.transport import Transport
 from digest.pipeline.compose_job import Composer
-from digest.pipeline.coordinator import Composing, DeliveryReport, MailingCoordinator, RemoteShare
+from digest.pipeline.coordinator import Composing, DeliveryCoordinator, DeliveryReport, RemoteShare
 from digest.pipeline.policy import LATEST_RETRY
 from digest.pipeline.rendering import Write
 from digest.pipeline.share import Share
@@ -18,7 +18,7 @@ from digest.storage.rate_limit import UNLIMITED, Limits, note_of
 
 __all__ = ["Composing", "DeliveryReport", "StartWorkers", "deliver"]
 
-StartWorkers = Callable[[MailingCoordinator], AbstractAsyncContextManager[Sequence[RemoteShare]]]
+StartWorkers = Callable[[DeliveryCoordinator], AbstractAsyncContextManager[Sequence[RemoteShare]]]
 """Starts worker processes; none where one process is enough. Raises `WorkerGone` if none can be started."""
 
 
@@ -44,7 +44,7 @@ async def deliver(
     Raises `StateError` if the state cannot be read or written.
     """
     stop = stop or asyncio.Event()
-    coordinator = MailingCoordinator(store, clock, composing, stop, notice, sessions=transport.sessions)
+    coordinator = DeliveryCoordinator(store, clock, composing, stop, notice, sessions=transport.sessions)
     try:
         await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + LATEST_RETRY)
         await coordinator.begin()
@@ -66,7 +66,7 @@ def _share(
     store: MailStore,
     transport: Transport,
     write: Write,
-    coordinator: MailingCoordinator,
+    coordinator: DeliveryCoordinator,
     clock: Callable[[], datetime],
     stop: asyncio.Event,
     composing: Composing | None,
@@ -88,7 +88,7 @@ def _share(
 
 
 async def _start(
-    stack: AsyncExitStack, coordinator: MailingCoordinator, start_workers: StartWorkers | None
+    stack: AsyncExitStack, coordinator: DeliveryCoordinator, start_workers: StartWorkers | None
 ) -> Sequence[RemoteShare]:
     if start_workers is None or not await coordinator.has_many():
         return ()

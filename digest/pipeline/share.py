@@ -1,4 +1,4 @@
-"""The share of one process in a mailing: it composes digests, claims mailings, renders, sends and records.
+"""The share of one process in a delivery: it composes digests, claims mailings, renders, sends and records.
 
 The process that coordinates all shares may be another one: nothing here knows where it is.
 """
@@ -53,7 +53,7 @@ _STATES = {
 
 
 class Coordinator(Protocol):
-    """The process that coordinates all shares of a mailing, as a share sees it."""
+    """The process that coordinates all shares of a delivery, as a share sees it."""
 
     @property
     def is_ended(self) -> bool:

@@ -23,7 +23,7 @@ from digest.config.parsing import is_loopback, parse_toml, read_text
 from digest.errors import ConfigurationError
 from digest.mail.links import Links, links_for
 from digest.mail.transport import Transport
-from digest.pipeline.coordinator import MailingCoordinator, RemoteShare
+from digest.pipeline.coordinator import DeliveryCoordinator, RemoteShare
 from digest.pipeline.cycle import Cycle
 from digest.pipeline.serve_channel import ChannelJob
 from digest.service.directory import directory_of
@@ -291,7 +291,7 @@ def build_cycle(
         )
 
     def start_workers(
-        coordinator: MailingCoordinator,
+        coordinator: DeliveryCoordinator,
     ) -> AbstractAsyncContextManager[Sequence[RemoteShare]]:
         from digest.service.worker_pool import WorkerPool, worker_count  # late: seldom are there many mails
 

@@ -1,6 +1,6 @@
-"""A worker process: does one share of a mailing for the coordinator in another process.
+"""A worker process: does one share of a delivery for the coordinator in another process.
 
-`digest.service.worker_pool` starts the first worker of a mailing. That one imports everything and then makes
+`digest.service.worker_pool` starts the first worker of a delivery. That one imports everything and then makes
 the others by fork, before it opens a state, begins a thread or an event loop: so all share the memory of what
 is imported. When the coordinator dies, its workers finish their current mails and end.
 """

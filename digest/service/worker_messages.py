@@ -1,4 +1,4 @@
-"""The messages between the coordinator of a mailing and its worker processes.
+"""The messages between the coordinator of a delivery and its worker processes.
 
 Each is a pickled value after its length. Both ends are processes of the same user with the same code: nothing
 here comes from a network.
@@ -27,7 +27,7 @@ _LENGTH = struct.Struct("!I")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSetup:
-    """What all workers of a mailing need. `holders` and `sessions` have one for each worker.
+    """What all workers of a delivery need. `holders` and `sessions` have one for each worker.
 
     `now` was the time when the clock that all processes share (`time.monotonic`) had `monotonic`. Nothing is
     composed without `backlog_since`. The log is written as in the first process: `log_levels` are by the name

@@ -1,4 +1,4 @@
-"""Starts the worker processes of a mailing, `digest.service.worker`, and talks to them for the coordinator.
+"""Starts the worker processes of a delivery, `digest.service.worker`, and talks to them for the coordinator.
 
 When this process dies, its workers end too; they hold the lock of the state until then. When a worker dies or
 hangs, what it held is given to the others.
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from digest.errors import StateError, WorkerGone
 from digest.mail.transport import Transport
-from digest.pipeline.coordinator import MailingCoordinator
+from digest.pipeline.coordinator import DeliveryCoordinator
 from digest.pipeline.share import RoundResult
 from digest.service.log import current_style
 from digest.service.mail_setup import WriterSetup
@@ -57,7 +57,7 @@ _KEPT_BACK = ("DIGEST_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerPool:
-    """How to start up to `count` workers for the sessions of a mailing. One is this process itself."""
+    """How to start up to `count` workers for the sessions of a delivery. One is this process itself."""
 
     count: int
     state: State
@@ -66,8 +66,8 @@ class WorkerPool:
     limits: Limits
 
     @asynccontextmanager
-    async def __call__(self, coordinator: MailingCoordinator) -> AsyncIterator[Sequence["Worker"]]:
-        """Starts the workers for one mailing. Raises `WorkerGone` if the system does not allow it."""
+    async def __call__(self, coordinator: DeliveryCoordinator) -> AsyncIterator[Sequence["Worker"]]:
+        """Starts the workers for one delivery. Raises `WorkerGone` if the system does not allow it."""
         if min(self.count, coordinator.sessions) == 1:
             yield ()
             return
@@ -102,7 +102,7 @@ class WorkerPool:
             coordinator.changed.clear()
             await _end(workers, process)
 
-    def _setup(self, coordinator: MailingCoordinator) -> WorkerSetup:
+    def _setup(self, coordinator: DeliveryCoordinator) -> WorkerSetup:
         count = min(self.count, coordinator.sessions)
         return WorkerSetup(
             state=self.state,
@@ -179,7 +179,7 @@ def _tell_all(workers: Sequence["Worker"], message: object) -> None:
         worker.send(message)
 
 
-def _brake_of(coordinator: MailingCoordinator) -> Brake:
+def _brake_of(coordinator: DeliveryCoordinator) -> Brake:
     return Brake(coordinator.is_ended, coordinator.stopped)
 
 
@@ -201,7 +201,7 @@ class Worker:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        coordinator: MailingCoordinator,
+        coordinator: DeliveryCoordinator,
         holder: str,
         group: int,
     ) -> None:

@@ -18,10 +18,9 @@ from digest.storage.subscriber_stores import PageStore
 from digest.subscribers import editor
 from digest.subscribers.directory import SubscriberDirectory
 from digest.subscribers.preferences import differences
-from digest.web.context import Found, SiteBase, SiteContext, found_page, subscriber_among
+from digest.web.context import Found, SiteBase, SiteContext, found_page, signup_limits, subscriber_among
 from digest.web.keyword_rows import Sent, first_text
 from digest.web.link_mail import TOO_MANY as BUSY
-from digest.web.link_mail import signup_limits
 from digest.web.pages import Notice
 
 _log = logging.getLogger(__name__)

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from digest.config.parsing import address_key
+from digest.config.web_settings import Web
+from digest.storage.signups import SignupLimits
 from digest.subscribers.subscriber import Subscriber
 from digest.web.pages import Notice, Pages
 
@@ -55,6 +57,11 @@ class Found:
     filename: str | None = None
     is_refused: bool = False
     policy: str | None = None
+
+
+def signup_limits(settings: Web) -> SignupLimits:
+    """For each kind of mail to addresses that somebody typed."""
+    return SignupLimits(per_hour=settings.signups_per_hour, per_network=settings.signups_per_network)
 
 
 def found_page(html: str, notice: Notice | None = None, *, is_refused: bool = False) -> Found:

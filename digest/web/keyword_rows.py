@@ -8,7 +8,7 @@ from itertools import count
 
 from digest.config.parsing import shown
 from digest.errors import QueryError
-from digest.keywords.names import keyword_names
+from digest.keywords.display_names import keyword_names
 from digest.subscribers.entry_parser import ambiguous_names, parse_keyword, parse_keyword_name
 from digest.subscribers.spreadsheet import fits_csv
 from digest.subscribers.subscriber import Keyword

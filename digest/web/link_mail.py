@@ -12,8 +12,8 @@ from digest.config.parsing import parse_address
 from digest.config.web_settings import Web
 from digest.storage.confirmations import PageChange
 from digest.storage.personal_data import LinkMailStore
-from digest.storage.signups import SignupAnswer, SignupLimits, TypedMail
-from digest.web.context import Found, SiteContext, found_page
+from digest.storage.signups import SignupAnswer, TypedMail
+from digest.web.context import Found, SiteContext, found_page, signup_limits
 from digest.web.frame import Frame, require_form, response_for
 from digest.web.keyword_rows import Sent, first_text
 from digest.web.own_forms import FormSigner, is_foreign
@@ -34,11 +34,6 @@ TOO_MANY = Notice(
     text="Too many people asked within an hour. Try again in an hour.",
     is_failure=True,
 )
-
-
-def signup_limits(settings: Web) -> SignupLimits:
-    """For each kind of mail to addresses that somebody typed."""
-    return SignupLimits(per_hour=settings.signups_per_hour, per_network=settings.signups_per_network)
 
 
 class LinkMailSite:

@@ -24,9 +24,8 @@ from digest.storage.signups import (
 from digest.subscribers.entry_parser import parse_subscriber
 from digest.subscribers.stored import EntryChange, StoredEntry
 from digest.subscribers.subscriber import Subscriber
-from digest.web.context import Found, SiteBase, SiteContext, found_page, subscriber_among
+from digest.web.context import Found, SiteBase, SiteContext, found_page, signup_limits, subscriber_among
 from digest.web.keyword_rows import Sent
-from digest.web.link_mail import signup_limits
 from digest.web.own_forms import FormSigner
 from digest.web.pages import Notice
 from digest.web.preview import Preview, preview_box

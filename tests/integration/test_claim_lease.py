@@ -12,7 +12,7 @@ from digest.mail.links import links_for
 from digest.mail.message import SenderIdentity
 from digest.mail.smtp.session import SmtpServer, SmtpTransport
 from digest.pipeline import leases
-from digest.pipeline.coordinator import MailingCoordinator
+from digest.pipeline.coordinator import DeliveryCoordinator
 from digest.pipeline.deliver import DeliveryReport, StartWorkers, deliver
 from digest.service.mail_setup import WriterSetup, build_writer
 from digest.storage.sqlite.store import SqliteStore
@@ -95,13 +95,13 @@ async def test_the_lease_is_kept_while_the_plan_is_made(
         kept.append(holder)
         return True
 
-    async def has_many(coordinator: MailingCoordinator) -> bool:
+    async def has_many(coordinator: DeliveryCoordinator) -> bool:
         began = len(kept)
         await until(lambda: len(kept) > began + 3)
         return False
 
     monkeypatch.setattr(store, "keep_claims", keep)
-    monkeypatch.setattr(MailingCoordinator, "has_many", has_many)
+    monkeypatch.setattr(DeliveryCoordinator, "has_many", has_many)
     async with serving(MailServer()) as server:
         await mailed(store, server, start_workers=lambda coordinator: nullcontext(()))
     assert len(server.accepted) == len(READERS)

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import feedparser
 import pytest
 
-from digest.keywords.names import readable_name
+from digest.keywords.display_names import readable_name
 from digest.mail.links import links_for
 from digest.model.paper import Paper, one_line
 from digest.storage.values import DeliveryResult, MailingState

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.keywords.names import keyword_names, readable_name
+from digest.keywords.display_names import keyword_names, readable_name
 from digest.model.categories import ARCHIVES, NAMES
 from digest.model.digest import Digest, Entry, Outlook, groups
 from tests.factories import invented_paper

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate, chain
 
-from digest.keywords.names import keyword_names
+from digest.keywords.display_names import keyword_names
 from digest.mail.links import Links
 from digest.mail.message import SenderIdentity, contact_url, leave_url
 from digest.mail.rendering.headlines import (

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from digest.storage.limits import AUDIT_KEPT, MAILINGS_KEPT, PRUNED_AT_ONCE
-from digest.storage.postgresql.claims import HELD_BY, HELD_BY_LIVING, reclaim_abandoned
 from digest.storage.postgresql.connection import Connection, Database
 from digest.storage.postgresql.editions import Part
+from digest.storage.postgresql.holders import HELD_BY, HELD_BY_LIVING, reclaim_abandoned
 from digest.storage.postgresql.mailings import MAILING_COLUMNS, read_mailings
 from digest.storage.postgresql.restore_detection import note_claimed, note_last_mailing
 from digest.storage.postgresql.row_mapping import storable, whole_second

@@ -9,13 +9,13 @@ from digest.storage.base import Store
 from digest.storage.postgresql.address_changes import Renaming
 from digest.storage.postgresql.administration import Administration
 from digest.storage.postgresql.channels import Channels
-from digest.storage.postgresql.claims import Claims
 from digest.storage.postgresql.confirmations import Confirmations
 from digest.storage.postgresql.connection import Connection
 from digest.storage.postgresql.editions import Editions
 from digest.storage.postgresql.entries import SubscriberEntries
 from digest.storage.postgresql.fetch_cache import FetchCache
 from digest.storage.postgresql.fetches import Fetches
+from digest.storage.postgresql.holders import Claims
 from digest.storage.postgresql.interests import Interests
 from digest.storage.postgresql.listed_papers import ListedPapers
 from digest.storage.postgresql.mailing_history import MailingHistory
