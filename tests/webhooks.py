@@ -1,6 +1,5 @@
 """A receiver of webhooks on loopback, which answers as it is told, and channels for it."""
 
-import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +11,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import SecretStr
 
-from digest.channels.base import Answer, Outcome, Post
+from digest.channels.base import Post
 from digest.channels.channel import Channel, Kind
 from digest.config.parsing import channel_address
 from digest.model.digest import Digest, Entry, Revision
@@ -20,32 +19,6 @@ from tests.factories import invented_paper, make_subscriber, moment
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PATH = "/hooks/T0KEN-that-nobody-may-see"
-HANDED_OVER = Answer(outcome=Outcome.SENT, reply="204 No Content")
-
-
-@dataclass(slots=True)
-class FakeService:
-    """Takes posts, and answers as it is told."""
-
-    answer: Answer = HANDED_OVER
-    posts: list[Post] = field(default_factory=list)
-    hold: asyncio.Event | None = None
-
-    async def send(self, post: Post) -> Answer:
-        self.posts.append(post)
-        if self.hold:
-            await self.hold.wait()
-        return self.answer
-
-    def taken(self) -> list[tuple[str, str]]:
-        found = [
-            (post.token, " ".join(entry.paper.id for entry in post.digest.entries)) for post in self.posts
-        ]
-        self.posts.clear()
-        return found
-
-    def papers(self) -> list[str]:
-        return [papers for _, papers in self.taken()]
 
 
 @dataclass(slots=True)

@@ -76,7 +76,7 @@ def resend(
             "--date",
             metavar="DATE",
             parser=parse_day,
-            help="The digest of this day. Default: the last one that was sent or given up.",
+            help="The digest of this day. Default: the last one that was sent.",
             show_default=False,
         ),
     ] = None,
@@ -134,7 +134,7 @@ def _chosen(email: str, kept: "list[PastMailing]", day: date | None) -> "PastMai
     from digest.storage.values import MailingState
 
     of_day = [one for one in kept if day in (None, one.dated_on)]
-    sent = [one for one in of_day if one.state in {MailingState.SENT, MailingState.FAILED}]
+    sent = [one for one in of_day if one.state is MailingState.SENT]
     if sent:
         return sent[-1]
     if of_day:
@@ -186,7 +186,7 @@ def _result(mailing: "PastMailing") -> str:
         MailingState.SENDING: "is being sent",
         MailingState.SUPPRESSED: "kept back: the address is suppressed",
         MailingState.MERGED: "its papers are in the next digest",
-        MailingState.FAILED: "given up",
+        MailingState.FAILED: "given up: they have left",
     }
     if mailing.due_at is None or mailing.due_at <= datetime.now(UTC):
         return words.get(mailing.state) or "is due now"

@@ -103,7 +103,7 @@ def _posted(posting: MailingRecord) -> str:
         case MailingState.MERGED:
             return f"Merged: {digest} was not delivered; its papers went into the next digest{said}"
         case MailingState.FAILED:
-            return f"Given up: {digest} is not sent again: {posting.reply or 'the reader has left'}"
+            return f"Cancelled: {digest} was not delivered before the subscriber left{said}"
         case MailingState.SUPPRESSED:
             return f"Suppressed: {digest} waits because the address is suppressed{said}"
         case _ if not posting.attempts:

@@ -27,12 +27,6 @@ LONGEST_RETRY = timedelta(hours=12)
 LATEST_RETRY = 2 * LONGEST_RETRY
 """A mailing that is due later than this was put off while the clock was wrong."""
 
-MOST_COPIES = 14
-"""A mail that may have arrived several times is given up after this many attempts.
-
-The waits between them take nearly five days, as long as a mail server tries (RFC 5321 section 4.5.4.1).
-"""
-
 RETRY_RELEASED_AFTER = timedelta(hours=1)
 """How soon an address is tried again after it was called dead together with too many others."""
 
@@ -80,7 +74,7 @@ _DAYS = timedelta(days=3)
 
 
 def retry_at(now: datetime, *, attempts: int, token: str) -> datetime:
-    """Returns when a mailing is tried again after `attempts` (1 or more).
+    """Returns when a mailing is tried again after `attempts` (1 or more). It is never given up.
 
     Each wait after the first has a jitter of up to a tenth, derived from the mailing's `token`: mails that
     were refused together are not retried together every time.
@@ -88,20 +82,6 @@ def retry_at(now: datetime, *, attempts: int, token: str) -> datetime:
     wait = min(FIRST_RETRY * (1 << min(attempts - 1, 10)), LONGEST_RETRY)
     jitter = crc32(f"{token}/{attempts}".encode()) / 2**32 / 10 if attempts > 1 else 0
     return now + wait * (1 + jitter)
-
-
-def is_given_up(attempts: int, *, may_have_arrived: bool) -> bool:
-    """Whether a mail that may have arrived at the last of its `attempts` is not sent again.
-
-    `may_have_arrived`: it may have done so at an earlier attempt too. A mail that certainly did not arrive is
-    never given up.
-    """
-    return may_have_arrived and attempts >= MOST_COPIES
-
-
-def given_up_reply(attempts: int, reply: str) -> str:
-    """Returns what is stored as the reply of a mail that is given up. `reply` is that of its last attempt."""
-    return f"it may have arrived several times, in {attempts} attempts; the last reply: {reply}"
 
 
 def pause_after(failures: int) -> timedelta:

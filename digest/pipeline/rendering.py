@@ -17,14 +17,13 @@ Write = Callable[[Mailing], Outgoing]
 class RenderedMessage:
     """A claimed mailing and its message, or the `failure` to write it.
 
-    `attempts` counts earlier attempts, at one of which it `may_have_arrived`; `token` is the same in all.
+    `attempts` counts earlier attempts; `token` is the same in all of them.
     """
 
     number: int
     token: str
     attempts: int
     email: str
-    may_have_arrived: bool = False
     outgoing: Outgoing | None = None
     failure: str = ""
 
@@ -54,7 +53,6 @@ def _draft(mailing: Mailing, write: Write) -> RenderedMessage:
         token=mailing.token,
         attempts=mailing.attempts,
         email=mailing.digest.email,
-        may_have_arrived=mailing.may_have_arrived,
         outgoing=outgoing,
         failure=failure,
     )

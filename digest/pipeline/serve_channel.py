@@ -16,14 +16,7 @@ from digest.mail.links import Links
 from digest.pipeline.compose_job import compose_due
 from digest.pipeline.leases import LASTING, ClaimLease, running_time
 from digest.pipeline.plan import ComposeReport, Due
-from digest.pipeline.policy import (
-    LATEST_RETRY,
-    LEASE,
-    LONGEST_RETRY,
-    given_up_reply,
-    is_given_up,
-    retry_at,
-)
+from digest.pipeline.policy import LATEST_RETRY, LEASE, LONGEST_RETRY, retry_at
 from digest.pipeline.schedule import slot_after
 from digest.storage.channel_stores import ChannelStore, Rest
 from digest.storage.pipeline_stores import ComposeStore, LeaseStore
@@ -175,14 +168,17 @@ class ChannelJob:
     async def _record(self, mailing: Mailing, answer: Answer, holder: str) -> None:
         """Stores the result. Insists for some minutes if the disk is full: else it would be sent twice."""
         now, name = self.clock(), self.channel.name
-        result = _result(mailing, answer, now)
-        if result.state is MailingState.SENT:
+        due_at = None if answer.outcome is Outcome.SENT else _next_try(mailing, answer, now)
+        result = DeliveryResult(
+            number=mailing.number, state=_STATES[answer.outcome], reply=answer.reply, due_at=due_at
+        )
+        if due_at is None:
             _log.info("channel served name=%s number=%d", name, mailing.number)
         else:
             _log.warning(
                 "channel not served name=%s number=%d attempt=%d outcome=%s next_try=%s cause=%s",
-                name, mailing.number, mailing.attempts + 1, answer.outcome.value,
-                result.due_at and f"{result.due_at:%FT%TZ}", answer.reply,
+                name, mailing.number, mailing.attempts + 1, answer.outcome.value, f"{due_at:%FT%TZ}",
+                answer.reply,
             )  # fmt: skip
         for left in reversed(range(_RECORD_TRIES)):
             try:
@@ -212,16 +208,6 @@ class ChannelJob:
             is_resting=status.rest is not None,
             next_at=min(slot, waits),
         )
-
-
-def _result(mailing: Mailing, answer: Answer, now: datetime) -> DeliveryResult:
-    """Returns the result as it is recorded."""
-    state, reply, attempts = _STATES[answer.outcome], answer.reply, mailing.attempts + 1
-    if state is MailingState.UNKNOWN and is_given_up(attempts, may_have_arrived=mailing.may_have_arrived):
-        state, reply = MailingState.FAILED, given_up_reply(attempts, reply)
-    is_final = state in {MailingState.SENT, MailingState.FAILED}
-    due_at = None if is_final else _next_try(mailing, answer, now)
-    return DeliveryResult(number=mailing.number, state=state, reply=reply, due_at=due_at)
 
 
 def _next_try(mailing: Mailing, answer: Answer, now: datetime) -> datetime:

@@ -19,7 +19,7 @@ from digest.mail.transport import Outcome, Receipt, Session, Transport
 from digest.pipeline.compose_job import Composer
 from digest.pipeline.leases import ClaimLease
 from digest.pipeline.plan import ComposeReport, DueSubscriber
-from digest.pipeline.policy import LEASE, Decision, domain_of, given_up_reply, is_given_up, retry_at
+from digest.pipeline.policy import LEASE, Decision, domain_of, retry_at
 from digest.pipeline.receipt_writer import ReceiptWriter
 from digest.pipeline.rendering import RenderedMessage, Write, draft
 from digest.pipeline.sending_limits import SendingLimits
@@ -372,17 +372,13 @@ def error_of(one: RenderedMessage, receipt: Receipt, result: DeliveryResult) -> 
         one.number, attempt, result.state.value, receipt.outcome.value, code, result.due_at, receipt.reply,
         extra=who,
     )  # fmt: skip
-    outcome = "waits" if result.due_at else "is not sent again"
-    return f"the digest for {one.email} {outcome}: {result.reply}"
+    return f"the digest for {one.email} waits: {receipt.reply}"
 
 
 def delivery_result(
     one: RenderedMessage, receipt: Receipt, now: datetime, decision: Decision | None = None
 ) -> DeliveryResult:
-    """Returns the result as it is recorded. A mail that was not sent is tried again, unless it is suppressed
-    or given up.
-    """
-    attempts = one.attempts + 1
+    """Returns the result as it is recorded. A mail that was not sent is tried again, if not suppressed."""
     result = DeliveryResult(
         number=one.number,
         state=MailingState.SUPPRESSED if decision is Decision.SUPPRESS else _STATES[receipt.outcome],
@@ -391,6 +387,4 @@ def delivery_result(
     )
     if result.state in {MailingState.SENT, MailingState.SUPPRESSED}:
         return result
-    if result.state is MailingState.UNKNOWN and is_given_up(attempts, may_have_arrived=one.may_have_arrived):
-        return replace(result, state=MailingState.FAILED, reply=given_up_reply(attempts, receipt.reply))
-    return replace(result, due_at=retry_at(now, attempts=attempts, token=one.token))
+    return replace(result, due_at=retry_at(now, attempts=one.attempts + 1, token=one.token))

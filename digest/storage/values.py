@@ -16,7 +16,7 @@ class MailingState(StrEnum):
 
     `UNKNOWN`: the connection was lost when the server may already have accepted the mail (RFC 1047).
     `SUPPRESSED`: its address is dead. `MERGED`: its papers are in the subscriber's next digest. `FAILED`: its
-    subscriber has left, or it may have arrived so often that it is not sent again.
+    subscriber has left.
     """
 
     PENDING = "pending"
@@ -155,15 +155,13 @@ class Pages:
 class Mailing:
     """A digest in the outbox. `token` identifies it in every attempt; `attempts` counts earlier attempts.
 
-    `may_have_arrived`: an earlier attempt was cut off after the whole mail. `has_merged`: it has the papers
-    of earlier mailings that did not arrive.
+    `has_merged`: it has the papers of earlier mailings that did not arrive.
     """
 
     number: int
     token: str
     attempts: int
     digest: Digest
-    may_have_arrived: bool = False
     has_merged: bool = False
     pages: Pages | None = None
 

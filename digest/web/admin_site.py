@@ -220,7 +220,7 @@ def _state(record: SubscriberRecord | None, *, is_paused: bool) -> str:
 _RESULTS = {
     MailingState.SENT: "sent",
     MailingState.SUPPRESSED: "not sent, the address is suppressed",
-    MailingState.FAILED: "given up",
+    MailingState.FAILED: "cancelled",
     MailingState.MERGED: "merged into a later one",
     MailingState.SENDING: "is being sent",
 }

@@ -73,19 +73,6 @@ def test_a_mailing_that_is_sent_again_is_the_same(store: Store) -> None:
     assert news_of(store).standing == before.standing
 
 
-def test_a_mailing_that_was_given_up_is_sent_again_too(store: Store) -> None:
-    outbox_of(store, ADA)
-    (first,) = claim(store)
-    record_results(store, first, MailingState.UNKNOWN, "the connection was closed", due_at=TOMORROW)
-    (second,) = claim(store, now=TOMORROW)
-    record_results(store, second, MailingState.FAILED, "it may have arrived several times")
-    assert [one.may_have_arrived for one in (first, second)] == [False, True]
-    assert claim(store, now=TOMORROW + timedelta(days=9)) == ()
-    assert store.send_again(first.number, now=TOMORROW)
-    (again,) = claim(store, now=TOMORROW)
-    assert (again.token, again.digest, again.attempts) == (first.token, first.digest, 0)
-
-
 def test_what_was_sent_once_is_never_merged_into_the_next_digest(store: Store) -> None:
     (first,) = sent(store, ADA)
     assert store.send_again(first.number, now=NOW)

@@ -1,7 +1,7 @@
 """A channel has the promises of a subscriber, apart from mails: new only, nothing lost, nothing twice."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -20,7 +20,7 @@ from tests.factories import invented_paper, make_subscriber
 from tests.integration.installation import MONDAY, TEA, TUESDAY, WEDNESDAY, Installation
 from tests.integration.mail_server import Do, MailServer, serving
 from tests.waiting import LIMIT, until
-from tests.webhooks import FakeService, make_channel
+from tests.webhooks import make_channel
 
 ADA = make_subscriber("ada@example.org", "tea")
 BOTH = invented_paper("2606.00003", "Tea with milk", submitted="2026-06-10 10:00")
@@ -30,6 +30,31 @@ SENT = Answer(outcome=Outcome.SENT, reply="204 No Content")
 REFUSED = Answer(outcome=Outcome.REFUSED, reply="503 Service Unavailable")
 UNKNOWN = Answer(outcome=Outcome.UNKNOWN, reply="no answer within 30 seconds")
 GONE = Answer(outcome=Outcome.GONE, reply="410 Gone")
+
+
+@dataclass(slots=True)
+class FakeService:
+    """Takes posts, and answers as it is told."""
+
+    answer: Answer = SENT
+    posts: list[Post] = field(default_factory=list)
+    hold: asyncio.Event | None = None
+
+    async def send(self, post: Post) -> Answer:
+        self.posts.append(post)
+        if self.hold:
+            await self.hold.wait()
+        return self.answer
+
+    def taken(self) -> list[tuple[str, str]]:
+        found = [
+            (post.token, " ".join(entry.paper.id for entry in post.digest.entries)) for post in self.posts
+        ]
+        self.posts.clear()
+        return found
+
+    def papers(self) -> list[str]:
+        return [papers for _, papers in self.taken()]
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ class MailingHistory(Part):
                 SET state = 'unknown', may_have_arrived = true, attempts = 0,
                     due_at = %s, email = subscriber.email
                 FROM subscriber
-                WHERE mailing.number = %s AND state IN ('sent', 'failed') AND channel_concluded_at IS NULL
+                WHERE mailing.number = %s AND state = 'sent' AND channel_concluded_at IS NULL
                     AND subscriber.number = mailing.subscriber AND is_enrolled
                     AND NOT EXISTS (SELECT 1 FROM suppression WHERE suppression.address = subscriber.address)
                 """,

@@ -15,8 +15,7 @@ from digest.storage.values import Mailing, Pages
 
 MAILING_COLUMNS = (
     "mailing.number, mailing.subscriber, token, attempts, mailing.email, name, planned_at, dated_on,"
-    " is_first, keywords::text, entries::text, revisions, names, outlook, length, near,"
-    " may_have_arrived, has_merged,"
+    " is_first, keywords::text, entries::text, revisions, names, outlook, length, near, has_merged,"
     " (SELECT links FROM subscriber WHERE subscriber.number = mailing.subscriber)"
 )
 
@@ -32,7 +31,7 @@ def _read(
     row: Sequence[Any], keywords: tuple[str, ...], entries: tuple[Entry, ...], editions: Editions, secret: str
 ) -> Mailing:
     number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *rest = row
-    _, _, revised, names, outlook, length, near, may_have_arrived, has_merged, links = rest
+    _, _, revised, names, outlook, length, near, has_merged, links = rest
     papers = editions.read({edition for edition, _ in revised})
     digest = Digest(
         email=email,
@@ -58,13 +57,7 @@ def _read(
         interest=seal(secret, Kind.INTEREST, number, f"{token} {about}"),
     )
     return Mailing(
-        number=number,
-        token=token,
-        attempts=attempts,
-        digest=digest,
-        may_have_arrived=may_have_arrived,
-        has_merged=has_merged,
-        pages=pages,
+        number=number, token=token, attempts=attempts, digest=digest, has_merged=has_merged, pages=pages
     )
 
 

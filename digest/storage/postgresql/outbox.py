@@ -30,8 +30,7 @@ FOR UPDATE OF mailing SKIP LOCKED
 _WITHHOLD = """
 UPDATE mailing
 SET may_have_arrived = may_have_arrived OR state = 'sending', due_at = NULL,
-    state = CASE WHEN is_enrolled THEN 'suppressed' ELSE 'failed' END,
-    reply = CASE WHEN is_enrolled THEN reply ELSE 'the reader has left' END
+    state = CASE WHEN is_enrolled THEN 'suppressed' ELSE 'failed' END
 FROM subscriber WHERE mailing.number = ANY(%s) AND subscriber.number = mailing.subscriber
 """
 """Ends mailings whose subscriber was suppressed or left while they were being sent."""

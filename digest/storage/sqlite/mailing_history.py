@@ -50,7 +50,7 @@ class MailingHistory(Part):
                 SET state = 'unknown', may_have_arrived = 1, attempts = 0,
                     due_at = ?, email = subscriber.email
                 FROM subscriber
-                WHERE mailing.number = ? AND state IN ('sent', 'failed') AND channel_concluded_at IS NULL
+                WHERE mailing.number = ? AND state = 'sent' AND channel_concluded_at IS NULL
                     AND subscriber.number = mailing.subscriber AND is_enrolled
                     AND address NOT IN (SELECT address FROM suppression)
                 """,

@@ -94,8 +94,7 @@ class Outbox(Part):
             f"""
             UPDATE mailing
             SET may_have_arrived = max(may_have_arrived, state = 'sending'), due_at = NULL,
-                state = CASE WHEN is_enrolled THEN 'suppressed' ELSE 'failed' END,
-                reply = CASE WHEN is_enrolled THEN reply ELSE 'the reader has left' END
+                state = CASE WHEN is_enrolled THEN 'suppressed' ELSE 'failed' END
             FROM subscriber
             WHERE mailing.number IN (
                     SELECT number FROM mailing WHERE {_DUE} ORDER BY due_at, number LIMIT ?2
