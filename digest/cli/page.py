@@ -69,7 +69,7 @@ def page(
     made = _made(settings, keywords, now or datetime.now(UTC))
     text = write_html(made) if as_html else write_markdown(made)
     if path == STANDARD:
-        typer.echo(text, nl=False)
+        typer.echo(text.encode(), nl=False)
         return
     papers = sum(len(section.papers) for section in made.sections)
     is_changed = before is None or not says_the_same(before, text)

@@ -71,7 +71,7 @@ class AuditStore(Protocol):
     """The log of what administrators did. An entry is kept for a year."""
 
     def note_action(self, entry: AuditEntry) -> None:
-        """Stores an action. Deletes entries that are older than a year."""
+        """Stores an action."""
         ...
 
     def actions(

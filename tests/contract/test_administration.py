@@ -41,12 +41,14 @@ def test_an_action_is_forgotten_after_a_year(store: Store) -> None:
     assert [one.action for one in store.actions(limit=10)] == ["invite", "resume"]
 
 
-def test_a_clock_that_is_far_ahead_forgets_no_action(store: Store) -> None:
+def test_a_clock_that_is_far_ahead_forgets_no_action_and_no_ended_session(store: Store) -> None:
     record(store, found("2606.00001", "tea"), covered=("tea",))
     store.note_action(entry())
     store.note_action(entry("resume", days=5000))
+    store.end_session("one", until=NOW + DAY, now=NOW)
     store.prune(now=NOW + 5000 * DAY)
     assert [one.action for one in store.actions(limit=10)] == ["resume", "pause"]
+    assert store.is_session_ended("one")
 
 
 def test_a_session_that_was_ended_is_forgotten_once_it_would_have_ended_by_itself(store: Store) -> None:

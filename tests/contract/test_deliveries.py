@@ -290,6 +290,14 @@ def test_what_was_given_up_is_sent_to_the_subscriber_who_returns(store: Store, i
     assert ids(mailing.digest) == {"2606.00001"}
 
 
+def test_what_was_given_up_is_sent_to_the_address_that_the_subscriber_has_now(store: Store) -> None:
+    outbox_of(store, ADA)
+    store.enrol([], now=NOW, current_since=NOW)
+    store.rename(ADA, "ada@example.net", now=NOW)
+    store.enrol([make_subscriber("ada@example.net", "tea")], now=NOW, current_since=NOW)
+    assert [mailing.digest.email for mailing in claim(store, now=LATER)] == ["ada@example.net"]
+
+
 def test_what_is_given_up_again_stays_so_for_those_who_stay_away(store: Store) -> None:
     outbox_of(store, ADA, BO)
     store.enrol([], now=NOW, current_since=NOW)

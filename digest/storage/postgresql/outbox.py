@@ -196,7 +196,7 @@ class Outbox(Part):
         current = whole_second(min(now, newest) if newest else now)
         with self._connection.transaction() as db:
             db.execute("DELETE FROM audit WHERE at < %s", [current - AUDIT_KEPT])
-            db.execute("DELETE FROM ended_session WHERE until_at < %s", [now])
+            db.execute("DELETE FROM ended_session WHERE until_at < %s", [current])
             # The last mailing always stays: `restore_detection` looks for it.
             return db.execute(
                 """

@@ -152,11 +152,12 @@ def _take_up_again(db: Database, now: datetime) -> None:
         SET state = CASE WHEN may_have_arrived THEN 'unknown' ELSE 'deferred' END,
             due_at = CASE WHEN NOT {IS_CHANNEL} THEN %(now)s END,
             channel_due_at = CASE WHEN {IS_CHANNEL} THEN %(now)s END,
-            reply = 'the reader has returned'
-        WHERE state = 'failed' AND subscriber IN (
-            SELECT number FROM subscriber
-            WHERE NOT is_enrolled AND address IN (SELECT address FROM wanted)
-        )
+            reply = 'the reader has returned', email = new_email
+        FROM (
+            SELECT DISTINCT number, wanted.email AS new_email FROM subscriber JOIN wanted USING (address)
+            WHERE NOT is_enrolled
+        ) AS returned
+        WHERE state = 'failed' AND subscriber = returned.number
         """,  # noqa: S608 (written here)
         {"now": now},
     )

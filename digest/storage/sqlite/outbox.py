@@ -222,10 +222,10 @@ class Outbox(Part):
     def prune(self, *, now: datetime) -> int:
         # The last mailing always stays: new mailings are numbered from it.
         with self._connection.transaction() as db:
-            db.execute("DELETE FROM ended_session WHERE until_at < ?", [text_of(now)])
             # By the newest paper, since the clock may be far ahead: mailings say what a subscriber had.
             newest = self._connection.one("SELECT max(submitted_at) FROM edition")
             now = min(now, moment_of(newest)) if newest else now
+            db.execute("DELETE FROM ended_session WHERE until_at < ?", [text_of(now)])
             db.execute("DELETE FROM audit WHERE at < ?", [text_of(now - AUDIT_KEPT)])
             pruned = db.execute(
                 """

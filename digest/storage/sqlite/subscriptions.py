@@ -46,11 +46,12 @@ class Subscriptions(Part):
             UPDATE mailing
             SET state = CASE WHEN may_have_arrived THEN 'unknown' ELSE 'deferred' END,
                 due_at = iif({IS_CHANNEL}, NULL, ?1), channel_due_at = iif({IS_CHANNEL}, ?1, NULL),
-                reply = 'the reader has returned'
-            WHERE state = 'failed' AND subscriber IN (
-                SELECT number FROM subscriber
-                WHERE NOT is_enrolled AND address IN (SELECT address FROM wanted)
-            )
+                reply = 'the reader has returned', email = new_email
+            FROM (
+                SELECT DISTINCT number, wanted.email AS new_email FROM subscriber JOIN wanted USING (address)
+                WHERE NOT is_enrolled
+            ) AS returned
+            WHERE state = 'failed' AND subscriber = returned.number
             """,  # noqa: S608 (written here)
             [text_of(now)],
         )
