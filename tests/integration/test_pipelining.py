@@ -186,10 +186,26 @@ async def test_a_server_that_loses_what_comes_at_once_is_asked_in_turn_from_then
             writer.write(answer)
         await take_message(reader, writer)
 
-    async with session_with(talk, "PIPELINING", seconds=0.5) as opened:
+    async with session_with(talk, "PIPELINING", seconds=1) as opened:
         assert (await opened.send(outgoing())).outcome is Outcome.SENT
         assert (await opened.send(outgoing())).outcome is Outcome.SENT
     assert [verbs for verbs in seen if verbs] == [VERBS, *([verb] for verb in VERBS * 2)]
+
+
+async def test_a_server_may_take_longer_to_accept_a_mail_than_to_answer_a_command() -> None:
+    """RFC 5321, section 4.5.3.2.6: else a server that examines its mails gets copies of each."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in (b"250 ok\r\n", b"250 ok\r\n", b"354 go ahead\r\n"):
+            await reader.readline()
+            writer.write(answer)
+        await reader.readuntil(b"\r\n.\r\n")
+        await asyncio.sleep(2)
+        writer.write(b"250 queued\r\n")
+        await reader.read()
+
+    async with session_with(talk, "PIPELINING", seconds=1) as opened:
+        assert (await opened.send(outgoing())).outcome is Outcome.SENT
 
 
 async def test_a_silent_server_is_waited_for_and_then_left() -> None:
@@ -198,7 +214,7 @@ async def test_a_silent_server_is_waited_for_and_then_left() -> None:
         writer.write(b"250 ok\r\n")
         await reader.read()
 
-    async with session_with(talk, "PIPELINING", seconds=0.3) as opened:
+    async with session_with(talk, "PIPELINING", seconds=1) as opened:
         receipt = await opened.send(outgoing())
     assert receipt.outcome is Outcome.DEFERRED
     assert "no answer to RCPT" in receipt.reply

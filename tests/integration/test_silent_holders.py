@@ -73,14 +73,15 @@ def test_who_holds_mails_is_at_work_until_its_lease_ends(stores: tuple[Store, St
     outbox_of(one, *READERS)
     one.begin_claims("idle", lasting=MINUTE)
     assert other.others_at_work() == {}, "it holds nothing"
-    held_by_another(one, lasting=timedelta(seconds=0.5))
+    held_by_another(one, lasting=MINUTE / 2)
     (until,) = other.others_at_work().values()
-    one.keep_claims("other/1", lasting=SHORT)
+    one.keep_claims("other/1", lasting=MINUTE)
     (later,) = other.others_at_work().values()
     assert later > until
     one.take_lease("channel/lab", lasting=MINUTE)
     assert len(other.others_at_work()) == 2
     one.end_lease("channel/lab")
+    one.keep_claims("other/1", lasting=SHORT)
     sleep(SHORT.total_seconds())
     assert other.others_at_work() == {}
 
