@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from digest.errors import RecipientRefused
+
 
 class Outcome(Enum):
     """The result for one mail.
@@ -44,11 +46,20 @@ class Receipt:
     reply: str
 
 
+def deferred(refusal: RecipientRefused) -> Receipt:
+    """The receipt of a mail at which a server that accepts others refused to work."""
+    reply = f"{refusal.reply} ({refusal.cause}; {refusal.remedy})"
+    return Receipt(outcome=Outcome.DEFERRED, reply=reply)
+
+
 class Session(Protocol):
     """One connection, used for one mail after the other."""
 
     async def send(self, mail: Outgoing) -> Receipt:
-        """Hands over one mail. Raises `ServerUnavailable` when this session cannot accept more mails."""
+        """Hands over one mail. Raises `ServerUnavailable` when this session cannot accept more mails.
+
+        After `RecipientRefused` it may accept others. If it does, the mail is `deferred`.
+        """
         ...
 
 

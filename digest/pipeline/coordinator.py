@@ -14,13 +14,14 @@ from digest.config.memory import trim_heap
 from digest.errors import StateError, WorkerGone
 from digest.keywords.index import forget
 from digest.mail.transport import Receipt
+from digest.pipeline.delivery_result import delivery_result, error_of
 from digest.pipeline.leases import LASTING, ClaimLease
 from digest.pipeline.plan import ComposeReport, DueSubscriber, Plan
 from digest.pipeline.policy import LEASE, Decision
 from digest.pipeline.receipt_writer import ReceiptWriter
 from digest.pipeline.refusals import Refusals
 from digest.pipeline.rendering import RenderedMessage
-from digest.pipeline.share import RoundResult, SessionFailure, Share, delivery_result, error_of
+from digest.pipeline.share import RoundResult, SessionFailure, Share
 from digest.storage.delivery_stores import DeliverStore
 
 MANY = 1_000

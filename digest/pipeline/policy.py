@@ -36,6 +36,12 @@ RETRY_BOUNCED_AFTER = timedelta(days=1)
 SERVER_PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60))
 """The waits after the whole mail server, or a step of the daemon, failed. The last one repeats."""
 
+MOST_POSTPONED = 3
+"""A server that says at this many recipients and one more that it accepts no mail is believed.
+
+Some say so only of a few: one that forwards mail only after a login accepts mail for its own mailboxes.
+"""
+
 MOST_BOUNCES = 5
 """An address is suppressed after this many mailings bounced in 30 days because of the mailbox.
 

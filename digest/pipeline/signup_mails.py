@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from digest.config.parsing import address_key
 from digest.mail.message import SenderIdentity
 from digest.mail.signup_mail import write_known_mail, write_signup_mail
-from digest.mail.transport import Outcome, Outgoing, Session, Transport
+from digest.mail.transport import Outcome, Outgoing, Receipt, Transport
+from digest.pipeline.short_mails import send_each
 from digest.storage.limits import SIGNUPS_KEPT
 from digest.storage.signups import Signup, SignupStore
 from digest.subscribers.subscriber import Subscriber
@@ -39,11 +40,14 @@ async def send_signup_mails(
     if not waiting:
         return 0
     listed = {address_key(one.email): one.email for one in subscribers}
+
+    async def write(signup: Signup) -> Outgoing:
+        return await asyncio.to_thread(_written, store, signup, sender_identity, base_url, listed)
+
     sent = 0
     async with transport.session() as session:
-        for signup in waiting:
-            mail = await asyncio.to_thread(_written, store, signup, sender_identity, base_url, listed)
-            sent += await _send(store, session, signup, mail, now)
+        async for signup, mail, receipt in send_each(session, waiting, write):
+            sent += await _record(store, signup, mail, receipt, now)
     return sent
 
 
@@ -69,8 +73,10 @@ def _written(
     )
 
 
-async def _send(store: SignupStore, session: Session, signup: Signup, mail: Outgoing, now: datetime) -> bool:
-    receipt = await session.send(mail)
+async def _record(
+    store: SignupStore, signup: Signup, mail: Outgoing, receipt: Receipt, now: datetime
+) -> bool:
+    """Stores and logs the result. Returns whether the mail was sent."""
     due_at = None
     if receipt.outcome is Outcome.DEFERRED:
         pause = _FIRST_PAUSE * 3 ** min(signup.attempts, 5)
