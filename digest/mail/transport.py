@@ -58,7 +58,7 @@ class Session(Protocol):
     async def send(self, mail: Outgoing) -> Receipt:
         """Hands over one mail. Raises `ServerUnavailable` when this session cannot accept more mails.
 
-        After `RecipientRefused` it may accept others. If it does, the mail is `deferred`.
+        After `RecipientRefused` it may accept others. If it does, this mail is `deferred`.
         """
         ...
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from digest.config.parsing import address_key
-from digest.errors import ServerUnavailable
+from digest.errors import RecipientRefused, ServerUnavailable
 from digest.mail.confirmation import write_confirmation
 from digest.mail.message import SenderIdentity
-from digest.mail.transport import Outcome, Outgoing, Transport
-from digest.pipeline.short_mails import send_each
+from digest.mail.transport import Outcome, Transport, deferred
 from digest.storage.confirmations import Confirmation, PageChange
 from digest.storage.subscriber_stores import ConfirmStore
 from digest.subscribers.preferences import differences
@@ -37,17 +36,17 @@ async def confirm_changes(
     waiting = await asyncio.to_thread(_waiting, store, subscribers, now) if base_url else ()
     if not waiting or base_url is None:
         return 0
-
-    async def write(waits: tuple[Confirmation, tuple[str, ...]]) -> Outgoing:
-        one, changes = waits
-        is_link = one.change is PageChange.LINK
-        token = await asyncio.to_thread(store.subscriber_token, one.email) if is_link else None
-        return write_confirmation(one, sender_identity, base_url, changes, preferences_token=token)
-
     sent = 0
     try:
         async with transport.session() as session:
-            async for (one, _changes), _mail, receipt in send_each(session, waiting, write):
+            for one, changes in waiting:
+                is_link = one.change is PageChange.LINK
+                token = await asyncio.to_thread(store.subscriber_token, one.email) if is_link else None
+                mail = write_confirmation(one, sender_identity, base_url, changes, preferences_token=token)
+                try:
+                    receipt = await session.send(mail)
+                except RecipientRefused as error:
+                    receipt = deferred(error)
                 is_sent = receipt.outcome in {Outcome.SENT, Outcome.UNKNOWN}
                 if is_sent or (one.change.is_request and receipt.outcome in _REFUSED):
                     await asyncio.to_thread(store.note_confirmed, one.number, now=now)

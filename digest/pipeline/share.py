@@ -369,6 +369,6 @@ class Share:
         try:
             return await session.send(one.outgoing)
         except RecipientRefused as error:
-            if self._has_accepted:
+            if self._has_accepted or one.attempts:  # or it was deferred before, alone
                 return deferred(error)
             raise

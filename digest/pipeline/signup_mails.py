@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from digest.config.parsing import address_key
+from digest.errors import RecipientRefused
 from digest.mail.message import SenderIdentity
 from digest.mail.signup_mail import write_known_mail, write_signup_mail
-from digest.mail.transport import Outcome, Outgoing, Receipt, Transport
-from digest.pipeline.short_mails import send_each
+from digest.mail.transport import Outcome, Outgoing, Session, Transport, deferred
 from digest.storage.limits import SIGNUPS_KEPT
 from digest.storage.signups import Signup, SignupStore
 from digest.subscribers.subscriber import Subscriber
@@ -40,14 +40,11 @@ async def send_signup_mails(
     if not waiting:
         return 0
     listed = {address_key(one.email): one.email for one in subscribers}
-
-    async def write(signup: Signup) -> Outgoing:
-        return await asyncio.to_thread(_written, store, signup, sender_identity, base_url, listed)
-
     sent = 0
     async with transport.session() as session:
-        async for signup, mail, receipt in send_each(session, waiting, write):
-            sent += await _record(store, signup, mail, receipt, now)
+        for signup in waiting:
+            mail = await asyncio.to_thread(_written, store, signup, sender_identity, base_url, listed)
+            sent += await _send(store, session, signup, mail, now)
     return sent
 
 
@@ -73,10 +70,11 @@ def _written(
     )
 
 
-async def _record(
-    store: SignupStore, signup: Signup, mail: Outgoing, receipt: Receipt, now: datetime
-) -> bool:
-    """Stores and logs the result. Returns whether the mail was sent."""
+async def _send(store: SignupStore, session: Session, signup: Signup, mail: Outgoing, now: datetime) -> bool:
+    try:
+        receipt = await session.send(mail)
+    except RecipientRefused as error:  # anybody may sign up: no address keeps the others waiting
+        receipt = deferred(error)
     due_at = None
     if receipt.outcome is Outcome.DEFERRED:
         pause = _FIRST_PAUSE * 3 ** min(signup.attempts, 5)
