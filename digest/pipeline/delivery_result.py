@@ -3,7 +3,7 @@
 import logging
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from digest.mail.transport import Outcome, Receipt
 from digest.pipeline.policy import Decision, retry_at
@@ -54,4 +54,5 @@ def delivery_result(
     )
     if result.state in {MailingState.SENT, MailingState.SUPPRESSED}:
         return result
-    return replace(result, due_at=retry_at(now, attempts=one.attempts + 1, token=one.token))
+    waited = now - one.planned_at if result.state is MailingState.UNKNOWN else timedelta(0)
+    return replace(result, due_at=retry_at(now, attempts=one.attempts + 1, token=one.token, waited=waited))

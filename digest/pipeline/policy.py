@@ -22,10 +22,13 @@ LEASE = timedelta(minutes=10)
 
 FIRST_RETRY = timedelta(minutes=30)
 LONGEST_RETRY = timedelta(hours=12)
-"""The shortest and the longest wait between attempts at a mailing. Each wait is twice the one before."""
+"""The shortest and the longest wait between attempts at a mailing. Each wait is twice the one before.
+
+Longer waits are only those of a mailing that may have arrived: each attempt may bring the subscriber a copy.
+"""
 
 LATEST_RETRY = 2 * LONGEST_RETRY
-"""A mailing that is due later than this was put off while the clock was wrong."""
+"""A mailing that is due later than this was put off while the clock was wrong, unless it may have arrived."""
 
 RETRY_RELEASED_AFTER = timedelta(hours=1)
 """How soon an address is tried again after it was called dead together with too many others."""
@@ -79,13 +82,15 @@ _DAYS = timedelta(days=3)
 """How long a server must repeat a reply before it counts: one that is certain, one that is not."""
 
 
-def retry_at(now: datetime, *, attempts: int, token: str) -> datetime:
+def retry_at(now: datetime, *, attempts: int, token: str, waited: timedelta = timedelta(0)) -> datetime:
     """Returns when a mailing is tried again after `attempts` (1 or more). It is never given up.
 
+    `waited` is for a mailing that may have arrived at the last attempt: the time since it was planned. If
+    that is more than `LONGEST_RETRY`, it waits for as long again, but not for more than three weeks.
     Each wait after the first has a jitter of up to a tenth, derived from the mailing's `token`: mails that
     were refused together are not retried together every time.
     """
-    wait = min(FIRST_RETRY * (1 << min(attempts - 1, 10)), LONGEST_RETRY)
+    wait = min(FIRST_RETRY * (1 << min(attempts - 1, 10)), max(LONGEST_RETRY, waited))
     jitter = crc32(f"{token}/{attempts}".encode()) / 2**32 / 10 if attempts > 1 else 0
     return now + wait * (1 + jitter)
 

@@ -17,13 +17,15 @@ Write = Callable[[Mailing], Outgoing]
 class RenderedMessage:
     """A claimed mailing and its message, or the `failure` to write it.
 
-    `attempts` counts earlier attempts; `token` is the same in all of them.
+    `attempts` counts earlier attempts; `token` is the same in all of them. `planned_at` is that of its
+    digest.
     """
 
     number: int
     token: str
     attempts: int
     email: str
+    planned_at: datetime
     outgoing: Outgoing | None = None
     failure: str = ""
 
@@ -53,6 +55,7 @@ def _draft(mailing: Mailing, write: Write) -> RenderedMessage:
         token=mailing.token,
         attempts=mailing.attempts,
         email=mailing.digest.email,
+        planned_at=mailing.digest.planned_at,
         outgoing=outgoing,
         failure=failure,
     )

@@ -176,6 +176,27 @@ def test_a_digest_whose_papers_are_being_sent_by_now_is_not_written_down(store: 
     assert store.waiting() == 1
 
 
+@pytest.mark.parametrize(
+    ("state", "wait", "is_wrong"),
+    [
+        (MailingState.UNKNOWN, 50, False),
+        (MailingState.UNKNOWN, 70, True),
+        (MailingState.DEFERRED, 50, True),
+        (MailingState.DEFERRED, 0.5, False),
+    ],
+)
+def test_what_waits_for_very_long_was_put_off_by_a_wrong_clock_unless_it_may_have_arrived(
+    store: Store, other: Store, state: MailingState, wait: float, is_wrong: bool
+) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    now = NOW + timedelta(days=30)
+    due_at = now + timedelta(days=wait)
+    record_results(store, mailing, state, "451 or nothing", due_at=due_at)
+    other.reclaim(now=now, latest=now + timedelta(days=1))
+    assert store.next_due_at() == (now if is_wrong else due_at)
+
+
 # What a mail is rendered from
 
 

@@ -242,7 +242,9 @@ class Deliveries(RuleBasedStateMachine):
             store.release([mailing.number], now=self.now)
             return
         is_end = state in {MailingState.SENT, MailingState.SUPPRESSED}
-        due_at = None if is_end else retry_at(self.now, attempts=mailing.attempts + 1, token=token)
+        waited = self.now - mailing.digest.planned_at if state is MailingState.UNKNOWN else timedelta(0)
+        attempts = mailing.attempts + 1
+        due_at = None if is_end else retry_at(self.now, attempts=attempts, token=token, waited=waited)
         conclusion = DeliveryResult(number=mailing.number, state=state, reply=ending, due_at=due_at)
         store.record_results([conclusion], now=self.now)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import pytest
@@ -156,6 +156,21 @@ def test_the_waits_between_attempts_grow_to_a_limit_and_never_end() -> None:
     doubling = [timedelta(minutes=30), timedelta(hours=1), timedelta(hours=2)]
     assert all(least <= wait <= least * 1.1 for least, wait in zip(doubling, waits, strict=False))
     assert all(LONGEST_RETRY <= wait <= LONGEST_RETRY * 1.1 for wait in waits[9:])
+
+
+def test_copies_of_a_mail_that_may_have_arrived_become_ever_rarer() -> None:
+    planned_at = now = moment("2026-06-16 07:00")
+    tried: list[datetime] = []
+    while now < planned_at + timedelta(days=365):
+        tried.append(now)
+        now = retry_at(now, attempts=len(tried), token="a1", waited=now - planned_at)
+    days = [(one - planned_at).days for one in tried]
+    assert [sum(day < many for day in days) for many in (1, 7, 30)] == [6, 9, 11]
+    assert len(tried) <= 30
+    quickly = retry_at(planned_at, attempts=14, token="a1", waited=timedelta(minutes=7)) - planned_at
+    assert quickly <= LONGEST_RETRY * 1.1, "a service asked for many attempts in a few minutes"
+    late = retry_at(now, attempts=1, token="a1", waited=timedelta(days=99)) - now
+    assert late <= timedelta(minutes=33), "it was tried for the first time"
 
 
 def test_mails_refused_together_do_not_come_back_together_again_and_again() -> None:

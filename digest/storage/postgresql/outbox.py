@@ -14,6 +14,12 @@ from digest.storage.postgresql.row_mapping import storable, whole_second
 from digest.storage.postgresql.suppressions import note_doubts, suppress_addresses
 from digest.storage.values import DeliveryResult, Mailing, MailingState
 
+_UNDO_WRONG_CLOCK = """
+UPDATE mailing SET due_at = %(now)s
+WHERE due_at > %(latest)s
+    AND NOT (state = 'unknown' AND due_at - %(now)s <= 2 * (%(now)s - planned_at))
+"""
+
 _NEXT_DUE = f"""
 SELECT mailing.number, is_enrolled,
     EXISTS (SELECT 1 FROM suppression WHERE suppression.address = subscriber.address),
@@ -97,9 +103,7 @@ class Outbox(Part):
             taken += db.execute(
                 f"{_RECLAIM} AND due_at <= %(now)s AND NOT {HELD_BY_LIVING}", {"now": whole_second(now)}
             ).rowcount
-            db.execute(
-                "UPDATE mailing SET due_at = %s WHERE due_at > %s", [whole_second(now), whole_second(latest)]
-            )
+            db.execute(_UNDO_WRONG_CLOCK, {"now": whole_second(now), "latest": whole_second(latest)})
         note_last_mailing(self._connection)
         return taken
 

@@ -20,6 +20,13 @@ _RECLAIM = (
     " WHERE state = 'sending' AND due_at IS NOT NULL"  # NOT NULL: uses the index
 )
 
+_UNDO_WRONG_CLOCK = """
+UPDATE mailing SET due_at = ?1
+WHERE due_at > ?2 AND NOT (
+    state = 'unknown' AND julianday(due_at) - julianday(?1) <= 2 * (julianday(?1) - julianday(planned_at))
+)
+"""
+
 _DUE = (
     "due_at <= ?1"
     " AND (?3 IS NULL OR state <> 'sending' OR coalesce(substr(claimed_by, 1, length(?3)), '') <> ?3)"
@@ -41,7 +48,7 @@ class Outbox(Part):
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
         with self._connection.transaction() as db:
             taken = db.execute(_RECLAIM, [text_of(now)]).rowcount
-            db.execute("UPDATE mailing SET due_at = ? WHERE due_at > ?", [text_of(now), text_of(latest)])
+            db.execute(_UNDO_WRONG_CLOCK, [text_of(now), text_of(latest)])
         note_last_mailing(self._connection)
         return int(taken)
 
