@@ -144,15 +144,3 @@ class ServerUnavailable(DigestError):
         self.reason = reason
         self.remedy = remedy
         self.wait = wait
-
-
-class RecipientRefused(ServerUnavailable):
-    """The server answered one recipient as if it accepted no mail at all; it may accept mails for others.
-
-    `cause` and `remedy` explain its `reply`.
-    """
-
-    def __init__(self, server: str, reply: str, cause: str, remedy: str) -> None:
-        super().__init__(server, f"{cause} ({reply})", remedy)
-        self.reply = reply
-        self.cause = cause

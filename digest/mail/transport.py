@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from digest.errors import RecipientRefused
-
 
 class Outcome(Enum):
     """The result for one mail.
 
     `UNKNOWN`: the connection was lost after the final dot, so the server may have the mail (RFC 1047).
     `REJECTED`: the server refuses this mail for good. `DEAD`: the mailbox does not exist.
-    `DOUBTFUL`: the mailbox probably does not exist.
+    `DOUBTFUL`: the mailbox probably does not exist. `UNSERVED`: at this recipient, the server said that it
+    accepts no mail, for example without a login; it may accept mails for others.
     """
 
     SENT = "sent"
@@ -21,6 +20,7 @@ class Outcome(Enum):
     REJECTED = "rejected"
     DEAD = "dead address"
     DOUBTFUL = "doubtful address"
+    UNSERVED = "not served"
     UNKNOWN = "unknown"
 
 
@@ -46,20 +46,11 @@ class Receipt:
     reply: str
 
 
-def deferred(refusal: RecipientRefused) -> Receipt:
-    """The receipt of a mail at which a server that accepts others refused to work."""
-    reply = f"{refusal.reply} ({refusal.cause}; {refusal.remedy})"
-    return Receipt(outcome=Outcome.DEFERRED, reply=reply)
-
-
 class Session(Protocol):
     """One connection, used for one mail after the other."""
 
     async def send(self, mail: Outgoing) -> Receipt:
-        """Hands over one mail. Raises `ServerUnavailable` when this session cannot accept more mails.
-
-        After `RecipientRefused` it may accept others. If it does, this mail is `deferred`.
-        """
+        """Hands over one mail. Raises `ServerUnavailable` when this session cannot accept more mails."""
         ...
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from digest.config.parsing import address_key
-from digest.errors import RecipientRefused, ServerUnavailable
+from digest.errors import ServerUnavailable
 from digest.mail.confirmation import write_confirmation
 from digest.mail.message import SenderIdentity
-from digest.mail.transport import Outcome, Transport, deferred
+from digest.mail.transport import Outcome, Transport
 from digest.storage.confirmations import Confirmation, PageChange
 from digest.storage.subscriber_stores import ConfirmStore
 from digest.subscribers.preferences import differences
@@ -43,10 +43,7 @@ async def confirm_changes(
                 is_link = one.change is PageChange.LINK
                 token = await asyncio.to_thread(store.subscriber_token, one.email) if is_link else None
                 mail = write_confirmation(one, sender_identity, base_url, changes, preferences_token=token)
-                try:
-                    receipt = await session.send(mail)
-                except RecipientRefused as error:
-                    receipt = deferred(error)
+                receipt = await session.send(mail)
                 is_sent = receipt.outcome in {Outcome.SENT, Outcome.UNKNOWN}
                 if is_sent or (one.change.is_request and receipt.outcome in _REFUSED):
                     await asyncio.to_thread(store.note_confirmed, one.number, now=now)

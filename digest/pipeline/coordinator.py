@@ -14,14 +14,13 @@ from digest.config.memory import trim_heap
 from digest.errors import StateError, WorkerGone
 from digest.keywords.index import forget
 from digest.mail.transport import Receipt
-from digest.pipeline.delivery_result import delivery_result, error_of
 from digest.pipeline.leases import LASTING, ClaimLease
 from digest.pipeline.plan import ComposeReport, DueSubscriber, Plan
 from digest.pipeline.policy import LEASE, Decision
 from digest.pipeline.receipt_writer import ReceiptWriter
 from digest.pipeline.refusals import Refusals
 from digest.pipeline.rendering import RenderedMessage
-from digest.pipeline.share import RoundResult, SessionFailure, Share
+from digest.pipeline.share import RoundResult, SessionFailure, Share, delivery_result, error_of
 from digest.storage.delivery_stores import DeliverStore
 
 MANY = 1_000
@@ -37,7 +36,8 @@ class DeliveryReport:
 
     `deferred` mailings are tried again. The addresses of `suppressed` ones are dead. `brakes` say where so
     many addresses were called dead that none of them is believed to be dead; `is_braked`: this ended the
-    sending. `limited_until`: the daily limit, or the provider's quota, is used up until then.
+    sending. `is_doubtful`: the server failed only for few recipients, and may serve others. `limited_until`:
+    the daily limit, or the provider's quota, is used up until then.
     """
 
     composed: ComposeReport = field(default_factory=ComposeReport)
@@ -47,6 +47,7 @@ class DeliveryReport:
     errors: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     is_server_down: bool = False
+    is_doubtful: bool = False
     is_braked: bool = False
     brakes: list[str] = field(default_factory=list)
     limited_until: datetime | None = None
@@ -153,7 +154,8 @@ class DeliveryCoordinator:
 
     @property
     def is_ended(self) -> bool:
-        return self.is_over_quota or self._refusals.circuit_breaker.is_pulled
+        refusals = self._refusals
+        return self.is_over_quota or refusals.circuit_breaker.is_pulled or refusals.is_nobody_served
 
     @property
     def stopped(self) -> frozenset[str]:
@@ -190,7 +192,7 @@ class DeliveryCoordinator:
 
     def accepted(self, address: str, count: int = 1) -> None:
         before = self._brake
-        self._refusals.circuit_breaker.accept(address, count)
+        self._refusals.accept(address, count)
         self._report_change(before)
 
     async def refused(self, one: RenderedMessage, receipt: Receipt) -> None:
@@ -290,7 +292,7 @@ class DeliveryCoordinator:
     # The end.
 
     async def _settle(self) -> None:
-        """Decides about the addresses that the server called dead."""
+        """Decides about the recipients whom the server refused."""
         now = self._clock()
         settlement = await self._refusals.settle(now)
         receipt_writer = ReceiptWriter(self._store, self._clock, self.stop, sessions=1, holder=self.holder)
@@ -305,6 +307,10 @@ class DeliveryCoordinator:
                 self._notice(self.report)
             else:
                 self.recorded(error)
+        if settlement.no_service:
+            self.report.is_server_down = True
+            self.report.is_doubtful = not self._refusals.is_nobody_served
+            self.report.errors.append(f"the mail server accepts no mail: {settlement.no_service}")
         self.report.brakes += settlement.causes
         self.report.errors += settlement.causes
         self.report.deferred += settlement.released
@@ -318,5 +324,5 @@ class DeliveryCoordinator:
             until = f"{self.report.limited_until:%F %H:%M %Z}"
             self.report.notes.append(f"{over_quota.cause}; the next try is at {until}")
         elif failures and len(failures) == tried:
-            self.report.is_server_down = True
+            self.report.is_server_down, self.report.is_doubtful = True, False
             self.report.errors.append(failures[0].cause)

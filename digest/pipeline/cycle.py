@@ -122,7 +122,8 @@ class Cycle:
         force: bool,
     ) -> DeliveryReport:
         """Mails what is due after the fetch of a run, unless the server failed before it (`earlier`)."""
-        is_useless = (earlier.is_server_down and not earlier.is_braked) or earlier.limited_until
+        is_down = earlier.is_server_down and not (earlier.is_braked or earlier.is_doubtful)
+        is_useless = is_down or earlier.limited_until
         if fetched is not None and not fetched.is_clock_wrong:
             due = partial(_due_now if force else due_today, now)
             return await self.mail(

@@ -39,10 +39,10 @@ RETRY_BOUNCED_AFTER = timedelta(days=1)
 SERVER_PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60))
 """The waits after the whole mail server, or a step of the daemon, failed. The last one repeats."""
 
-MOST_POSTPONED = 3
-"""A server that says at this many recipients and one more that it accepts no mail is believed.
+MOST_UNSERVED = 30
+"""A server is believed if it says at this many recipients in a row that it accepts no mail.
 
-Some say so only of a few: one that forwards mail only after a login accepts mail for its own mailboxes.
+Some say so of a few only: one that forwards mail only after a login accepts mail for its own mailboxes.
 """
 
 MOST_BOUNCES = 5

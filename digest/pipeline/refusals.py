@@ -1,4 +1,4 @@
-"""Collects the mails of a batch whose addresses a server called dead, and decides at its end."""
+"""Collects the mails of a batch whose recipients a server refused, and decides about them at its end."""
 
 import asyncio
 import logging
@@ -10,7 +10,9 @@ from datetime import datetime
 from digest.config.parsing import address_key
 from digest.mail.transport import Outcome, Receipt
 from digest.pipeline.policy import (
+    FIRST_RETRY,
     LATELY,
+    MOST_UNSERVED,
     RETRY_RELEASED_AFTER,
     CircuitBreaker,
     Decision,
@@ -26,15 +28,20 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class Settlement:
-    """The refusals that count; `causes` say why others do not, and `released` counts those mailings."""
+    """The refusals that count; `causes` say why others do not, and `released` counts those mailings.
 
-    counted: list[tuple[RenderedMessage, Receipt, Decision]] = field(default_factory=list)
+    A recipient who was not served is counted without a decision about the address. `no_service` is what the
+    server said if it served nobody.
+    """
+
+    counted: list[tuple[RenderedMessage, Receipt, Decision | None]] = field(default_factory=list)
     released: int = 0
     causes: list[str] = field(default_factory=list)
+    no_service: str | None = None
 
 
 class Refusals:
-    """The refusals of a batch, which are decided at its end."""
+    """The refusals of a batch: addresses that were called dead, and recipients who were not served."""
 
     def __init__(self, store: DeliverStore, *, began_at: datetime, holder: str) -> None:
         self.circuit_breaker = CircuitBreaker()
@@ -42,17 +49,34 @@ class Refusals:
         self._began_at = began_at
         self._holder = holder
         self._refused: list[tuple[RenderedMessage, Receipt]] = []
+        self._unserved: list[tuple[RenderedMessage, Receipt]] = []
+        self._unserved_in_a_row = 0
         self._held_back: defaultdict[str, list[int]] = defaultdict(list)
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """The numbers of the mailings that are kept here."""
         held_back = (number for numbers in self._held_back.values() for number in numbers)
-        return (*(one.number for one, _ in self._refused), *held_back)
+        return (*(one.number for one, _ in (*self._refused, *self._unserved)), *held_back)
+
+    @property
+    def is_nobody_served(self) -> bool:
+        """Whether so many recipients in a row were not served that the server must accept no mail."""
+        return self._unserved_in_a_row >= MOST_UNSERVED
+
+    def accept(self, address: str, count: int) -> None:
+        """The server accepted `count` mails for an address, or for others of its domain."""
+        self.circuit_breaker.accept(address, count)
+        self._unserved_in_a_row = 0
 
     def refuse(self, one: RenderedMessage, receipt: Receipt) -> None:
         """Keeps the mail here. One that comes again, from a share that took over another, counts once."""
-        if one.number not in {known.number for known, _ in self._refused}:
+        if one.number in {known.number for known, _ in (*self._refused, *self._unserved)}:
+            return
+        if receipt.outcome is Outcome.UNSERVED:
+            self._unserved.append((one, receipt))
+            self._unserved_in_a_row += 1
+        else:
             self._refused.append((one, receipt))
             self.circuit_breaker.refuse(_refused(one, receipt))
 
@@ -63,6 +87,7 @@ class Refusals:
     async def settle(self, now: datetime) -> Settlement:
         """Decides, and releases the mailings whose addresses are not to blame. Raises `StateError`."""
         settlement = Settlement()
+        await self._settle_unserved(settlement, now)
         if not self._refused:
             return settlement
         lately = await asyncio.to_thread(self._lately, now)
@@ -82,6 +107,27 @@ class Refusals:
             await self._release(settlement, domain, refused, now)
         await self._give_back(now)
         return settlement
+
+    async def _settle_unserved(self, settlement: Settlement, now: datetime) -> None:
+        """Counts those who were not served if the server accepts mails for others.
+
+        If it does not, and was not asked for all, the next batch begins with the others.
+        """
+        is_failed = self.is_nobody_served or self.circuit_breaker.accepted == 0
+        doubtful = min(len(self._unserved), self._unserved_in_a_row) if is_failed else 0
+        proven, rest = self._unserved[: len(self._unserved) - doubtful], self._unserved[-doubtful:]
+        settlement.counted += [(one, receipt, None) for one, receipt in proven]
+        if doubtful:
+            settlement.no_service = rest[-1][1].reply
+            settlement.released += doubtful
+            _log.warning("no recipient served refused=%d cause=%s", doubtful, settlement.no_service)
+            await asyncio.to_thread(
+                self._store.release,
+                tuple(one.number for one, _ in rest),
+                now=now + FIRST_RETRY if self.is_nobody_served else now,
+                reply=settlement.no_service,
+                holder=self._holder,
+            )
 
     def _decide(self, now: datetime, lately: Mapping[str, Tally]) -> Sequence[Decision]:
         doubted = self._store.doubted()

@@ -5,6 +5,7 @@ The process that coordinates all shares may be another one: nothing here knows w
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,18 +14,18 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from digest.config.parsing import address_key
-from digest.errors import RecipientRefused, ServerUnavailable, StateError
-from digest.mail.transport import Outcome, Receipt, Session, Transport, deferred
+from digest.errors import ServerUnavailable, StateError
+from digest.mail.transport import Outcome, Receipt, Session, Transport
 from digest.pipeline.compose_job import Composer
-from digest.pipeline.delivery_result import delivery_result, error_of
 from digest.pipeline.leases import ClaimLease
 from digest.pipeline.plan import ComposeReport, DueSubscriber
-from digest.pipeline.policy import LEASE, MOST_POSTPONED, domain_of
+from digest.pipeline.policy import LEASE, Decision, domain_of, retry_at
 from digest.pipeline.receipt_writer import ReceiptWriter
 from digest.pipeline.rendering import RenderedMessage, Write, draft
 from digest.pipeline.sending_limits import SendingLimits
 from digest.storage.delivery_stores import DeliverStore
 from digest.storage.rate_limit import UNLIMITED, Limits
+from digest.storage.values import DeliveryResult, MailingState
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,18 @@ _LEASE_POLL = 0.02
 """How many seconds pass between two looks whether the lease was renewed."""
 
 _LOST = "this host was cut off from the database for so long that others took over its mails"
+
+_CODE = re.compile(r"[2-5]\d\d\b")
+
+_STATES = {
+    Outcome.SENT: MailingState.SENT,
+    Outcome.UNKNOWN: MailingState.UNKNOWN,
+    Outcome.DEFERRED: MailingState.DEFERRED,
+    Outcome.REJECTED: MailingState.DEFERRED,
+    Outcome.DEAD: MailingState.DEFERRED,
+    Outcome.DOUBTFUL: MailingState.DEFERRED,
+    Outcome.UNSERVED: MailingState.DEFERRED,
+}
 
 
 class Coordinator(Protocol):
@@ -65,7 +78,7 @@ class Coordinator(Protocol):
         ...
 
     async def refused(self, one: RenderedMessage, receipt: Receipt) -> None:
-        """The server called an address dead or doubtful. The coordinator holds this mailing from now on."""
+        """The server refused this recipient. The coordinator holds the mailing from now on."""
         ...
 
     def held_back(self, one: RenderedMessage) -> None:
@@ -138,9 +151,7 @@ class Share:
         self._held: set[int] = set()
         self._claiming: asyncio.Future[Sequence[RenderedMessage]] | None = None
         self._returned: list[RenderedMessage] = []
-        self._at_limit: set[int] = set()
-        self._postponed: set[int] = set()
-        self._has_accepted = False
+        self._at_limit: dict[int, timedelta] = {}
         self._state_error: StateError | None = None
         self._is_composing = False
         self._has_new = asyncio.Event()
@@ -242,8 +253,7 @@ class Share:
     async def _release(self, failures: Sequence[SessionFailure]) -> None:
         """Releases the mailings that were claimed and not sent, with the first failure as reply.
 
-        One at which a quota was used up, or that was postponed, comes behind the others: its recipient may be
-        the cause.
+        One at which a quota was used up comes behind the others then, since the quota may be its recipient's.
         """
         self._returned.clear()
         if self._claiming:
@@ -251,11 +261,13 @@ class Share:
         if self._held:
             reply = failures[0].cause if failures else None
             now = self._clock()
-            last = self._held & (self._at_limit | self._postponed)
-            for numbers, due_at in ((self._held - last, now), (last, now + _BEHIND)):
+            last = {number: now + wait + _BEHIND for number, wait in self._at_limit.items()}
+            others = self._held - last.keys()
+            for numbers, due_at in ((others, now), *(({number}, due_at) for number, due_at in last.items())):
                 await asyncio.to_thread(
                     self._store.release, tuple(numbers), now=due_at, reply=reply, holder=self._holder
                 )
+            self._at_limit.clear()
             self._held.clear()
 
     # Sending.
@@ -271,9 +283,6 @@ class Share:
                 while one is not None and await self._may_go():
                     try:
                         await self._handle(session, one)
-                    except RecipientRefused:
-                        if not self._postpone(one):
-                            raise
                     finally:
                         await self._limits.conclude()
                     one = await self._next(queue)
@@ -282,24 +291,13 @@ class Share:
             _log.warning("session failed cause=%s next=%s", error, self._next_of(error))
             if error.wait is not None:
                 self._coordinator.used_up()
-                self._at_limit |= {one.number} if one else set()
+                self._at_limit |= {one.number: error.wait} if one else {}
             elif one is not None and one.number in self._held:
                 self._returned.append(one)
             return SessionFailure(cause=str(error), wait=error.wait)
         self._working -= 1
         self._has_ended_well = True
         return True
-
-    def _postpone(self, one: RenderedMessage) -> bool:
-        """Puts a mail behind the others, which may show that the server does accept mails.
-
-        False: it was behind them already, or the server refused too many others in this way.
-        """
-        is_in_doubt = one.number not in self._postponed and len(self._postponed) < MOST_POSTPONED
-        self._postponed.add(one.number)
-        if is_in_doubt:
-            self._returned.append(one)
-        return is_in_doubt
 
     def _next_of(self, error: ServerUnavailable) -> str:
         """Returns what happens to the mails of a failed session, for the log."""
@@ -314,11 +312,7 @@ class Share:
         while not self._stop.is_set():
             one = await queue.get()
             if one is None:
-                if not self._returned or self._stop.is_set():
-                    return None
-                returned = self._returned.pop()
-                await queue.put(None)  # this session comes back for the next one
-                return returned
+                return self._returned.pop() if self._returned and not self._stop.is_set() else None
             if not self._coordinator.is_stopped(domain_of(address_key(one.email))):
                 return one
             self._coordinator.held_back(one)
@@ -350,25 +344,55 @@ class Share:
         return is_limited or self._coordinator.is_ended or self._stop.is_set()
 
     async def _handle(self, session: Session, one: RenderedMessage) -> None:
-        receipt = await self._send(session, one)
-        if receipt.outcome in {Outcome.DEAD, Outcome.DOUBTFUL}:  # decided at the end of the mailing
+        if one.outgoing is None:
+            receipt = Receipt(outcome=Outcome.DEFERRED, reply=one.failure)
+        else:
+            receipt = await session.send(one.outgoing)
+        if receipt.outcome in {
+            Outcome.DEAD,
+            Outcome.DOUBTFUL,
+            Outcome.UNSERVED,
+        }:  # decided at the end of the mailing
             await self._coordinator.refused(replace(one, outgoing=None), receipt)
             self._held.discard(one.number)
             return
         if receipt.outcome is Outcome.SENT:
-            self._has_accepted = True
             self._coordinator.accepted(address_key(one.email))
         result = delivery_result(one, receipt, self._clock())
         await self._receipt_writer.write(result)
         self._held.discard(one.number)
         self._coordinator.recorded(error_of(one, receipt, result))
 
-    async def _send(self, session: Session, one: RenderedMessage) -> Receipt:
-        if one.outgoing is None:
-            return Receipt(outcome=Outcome.DEFERRED, reply=one.failure)
-        try:
-            return await session.send(one.outgoing)
-        except RecipientRefused as error:
-            if self._has_accepted or one.attempts:  # or it was deferred before, alone
-                return deferred(error)
-            raise
+
+def error_of(one: RenderedMessage, receipt: Receipt, result: DeliveryResult) -> str | None:
+    """Logs the result of a mail. Returns the error for the operator unless it was sent.
+
+    The log decides whether it may contain the address, which replies often quote.
+    """
+    who, attempt = {"address": one.email}, one.attempts + 1
+    if receipt.outcome is Outcome.SENT:
+        _log.debug("mailing sent number=%d attempt=%d", one.number, attempt, extra=who)
+        return None
+    code = int(found[0]) if (found := _CODE.match(receipt.reply)) else None
+    _log.warning(
+        "mailing not sent number=%d attempt=%d state=%s outcome=%s code=%s next_try=%s cause=%s",
+        one.number, attempt, result.state.value, receipt.outcome.value, code, result.due_at, receipt.reply,
+        extra=who,
+    )  # fmt: skip
+    return f"the digest for {one.email} waits: {receipt.reply}"
+
+
+def delivery_result(
+    one: RenderedMessage, receipt: Receipt, now: datetime, decision: Decision | None = None
+) -> DeliveryResult:
+    """Returns the result as it is recorded. A mail that was not sent is tried again, if not suppressed."""
+    result = DeliveryResult(
+        number=one.number,
+        state=MailingState.SUPPRESSED if decision is Decision.SUPPRESS else _STATES[receipt.outcome],
+        reply=receipt.reply,
+        is_doubted=decision is Decision.DOUBT,
+    )
+    if result.state in {MailingState.SENT, MailingState.SUPPRESSED}:
+        return result
+    waited = now - one.planned_at if result.state is MailingState.UNKNOWN else timedelta(0)
+    return replace(result, due_at=retry_at(now, attempts=one.attempts + 1, token=one.token, waited=waited))

@@ -8,10 +8,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from digest.config.parsing import address_key
-from digest.errors import RecipientRefused
 from digest.mail.message import SenderIdentity
 from digest.mail.signup_mail import write_known_mail, write_signup_mail
-from digest.mail.transport import Outcome, Outgoing, Session, Transport, deferred
+from digest.mail.transport import Outcome, Outgoing, Session, Transport
 from digest.storage.limits import SIGNUPS_KEPT
 from digest.storage.signups import Signup, SignupStore
 from digest.subscribers.subscriber import Subscriber
@@ -71,13 +70,12 @@ def _written(
 
 
 async def _send(store: SignupStore, session: Session, signup: Signup, mail: Outgoing, now: datetime) -> bool:
-    try:
-        receipt = await session.send(mail)
-    except RecipientRefused as error:  # anybody may sign up: no address keeps the others waiting
-        receipt = deferred(error)
+    receipt = await session.send(mail)
     due_at = None
-    if receipt.outcome is Outcome.DEFERRED:
-        pause = _FIRST_PAUSE * 3 ** min(signup.attempts, 5)
+    if receipt.outcome in {Outcome.DEFERRED, Outcome.UNSERVED}:
+        # If the server serves nobody, the mails go soon after it is mended.
+        pauses = 2 if receipt.outcome is Outcome.UNSERVED else 5
+        pause = _FIRST_PAUSE * 3 ** min(signup.attempts, pauses)
         due_at = now + pause if now + pause < signup.written_at + SIGNUPS_KEPT else None
     is_sent = receipt.outcome in {Outcome.SENT, Outcome.UNKNOWN}
     sent_at = now if is_sent else None

@@ -65,7 +65,7 @@ class MailTask:
             retry_at = self._clock() + pause_after(self._server_failures)
         self._waiting_log.note(waits, retry_at)
         self._pinger.mailed(report, waits, self._last_fetch())
-        if report.is_server_down and retry_at:
+        if report.is_server_down and retry_at and not report.is_doubtful:
             return retry_at
         # A sending time that passed during the delivery is due next. The clock may have been set back.
         return self._next_at(min(began_at, self._clock()), retry_at)

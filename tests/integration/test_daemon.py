@@ -873,6 +873,27 @@ async def test_a_server_that_is_down_is_left_alone_for_a_while_though_digests_ar
         assert caplog.text.count("digests wait count=1") == 1
 
 
+async def test_a_recipient_whom_the_server_does_not_serve_delays_nobody_who_is_due_later(
+    tmp_path: Path, ear: socket.socket
+) -> None:
+    later = SUBSCRIBER.replace("ada@", "bo@").replace("07:00", "07:02")
+    (tmp_path / "subscribers.toml").write_text(SUBSCRIBER + later)
+    asked = "RCPT TO:<ada@example.org>"
+    async with (
+        serving(MailServer(answers={"RCPT ada@example.org": "530 log in first"})) as post,
+        running(tmp_path, ear, "2026-06-08 22:00", **by_way_of(post)) as town,
+    ):
+        await until(lambda: town.store.covered_at())
+        for count, minute in enumerate(("07:00", "07:01"), 1):
+            town.set_clock(f"2026-06-09 {minute}")
+            await until(lambda count=count: post.commands.count(asked) == count)  # type: ignore[misc]
+            await town.settle()
+        assert [one.attempts for one in town.store.troubled(limit=9)] == [0]
+        town.set_clock("2026-06-09 07:02")
+        await until(lambda: [mail.recipient for mail in post.accepted] == ["bo@example.org"])
+        await until(lambda: [one.attempts for one in town.store.troubled(limit=9)] == [1])
+
+
 async def test_a_daemon_pings_after_its_cycles_and_tells_of_a_bad_one(
     tmp_path: Path, ear: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,7 +47,7 @@ def record(
     error: object = None,
 ) -> logging.LogRecord:
     info = (type(error), error, error.__traceback__) if isinstance(error, BaseException) else None
-    made = logging.LogRecord("digest.pipeline.delivery_result", level, "here.py", 1, template, values, info)
+    made = logging.LogRecord("digest.pipeline.share", level, "here.py", 1, template, values, info)
     made.created = datetime(2026, 6, 16, 7, 0, 1, 250_000, tzinfo=UTC).timestamp()
     if address:
         made.address = address
@@ -87,7 +87,7 @@ FAILED = record(
 
 def test_text_is_an_event_and_its_fields_after_time_level_and_logger() -> None:
     assert written(FAILED, "text") == (
-        "2026-06-16T07:00:01Z WARNING digest.pipeline.delivery_result: mailing not sent number=7 attempt=2"
+        "2026-06-16T07:00:01Z WARNING digest.pipeline.share: mailing not sent number=7 attempt=2"
         " next_try=2026-06-16T07:31:00Z cause=450 4.2.1 <the recipient>: later"
     )
 
@@ -116,7 +116,7 @@ def test_json_keeps_numbers_and_leaves_out_what_is_not_known() -> None:
     assert fields(FAILED, "json") == {
         "time": "2026-06-16T07:00:01.250Z",
         "level": "warning",
-        "logger": "digest.pipeline.delivery_result",
+        "logger": "digest.pipeline.share",
         "event": "mailing not sent",
         "number": 7,
         "attempt": 2,
@@ -127,9 +127,8 @@ def test_json_keeps_numbers_and_leaves_out_what_is_not_known() -> None:
 
 def test_logfmt_has_the_same_keys_in_the_same_order() -> None:
     assert written(FAILED, "logfmt") == (
-        "time=2026-06-16T07:00:01.250Z level=warning logger=digest.pipeline.delivery_result"
-        ' event="mailing not sent" number=7 attempt=2 next_try=2026-06-16T07:31:00Z'
-        ' cause="450 4.2.1 <the recipient>: later"'
+        'time=2026-06-16T07:00:01.250Z level=warning logger=digest.pipeline.share event="mailing not sent"'
+        ' number=7 attempt=2 next_try=2026-06-16T07:31:00Z cause="450 4.2.1 <the recipient>: later"'
     )
 
 
@@ -166,7 +165,7 @@ def test_any_text_is_one_record_in_any_format(values: list[str]) -> None:
         found = fields(one, kind, addresses=True)
         assert [found["cause"], found["next"]] == clean
     first, *others = written(one, "text", addresses=True).split("\n")
-    assert first.startswith("2026-06-16T07:00:01Z WARNING digest.pipeline.delivery_result: it happened")
+    assert first.startswith("2026-06-16T07:00:01Z WARNING digest.pipeline.share: it happened cause=")
     assert all(line.startswith("  ") for line in others)
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import aiosmtplib
 
-from digest.errors import RecipientRefused, ServerUnavailable
+from digest.errors import ServerUnavailable
 from digest.mail.message import wire_address
 from digest.mail.return_addresses import verp
 from digest.mail.smtp.connect import Security, SmtpServer, connect, refused
@@ -85,8 +85,7 @@ class SmtpSession:
         that it had sent other mails. If it had not, the mail is deferred, because it may be the cause; at the
         third such mail in a row the server is, also if they were lost after the dot. If a server answers the
         first of several commands and then stays silent, commands are sent one by one from then on.
-        Raises `ServerUnavailable` for an error that applies to every mail, and `RecipientRefused` if the
-        server says so only at the recipient or at the mail.
+        Raises `ServerUnavailable` for an error that applies to every mail.
         """
         bounce_address = self._server.bounce_address
         sender = wire_address(verp(bounce_address, mail.token) if bounce_address else mail.sender)
@@ -233,12 +232,12 @@ class SmtpSession:
         if is_of_server and (stage is Stage.SENDER or reply.code < 0 or verdict.wait is not None):
             raise refused(self._server, stage, reply)
         await self._reset()
-        if is_of_server:
-            raise RecipientRefused(str(self._server), str(reply), verdict.cause, verdict.remedy)
         if verdict.reply_class is ReplyClass.DEAD_ADDRESS:
             outcome = Outcome.DEAD
         elif verdict.reply_class is ReplyClass.DOUBTFUL_ADDRESS:
             outcome = Outcome.DOUBTFUL
+        elif is_of_server:
+            outcome = Outcome.UNSERVED
         else:
             outcome = Outcome.DEFERRED if reply.code < 500 else Outcome.REJECTED
         return Receipt(outcome=outcome, reply=f"{reply} ({verdict.cause}; {verdict.remedy})")
