@@ -151,7 +151,7 @@ class Share:
         self._held: set[int] = set()
         self._claiming: asyncio.Future[Sequence[RenderedMessage]] | None = None
         self._returned: list[RenderedMessage] = []
-        self._at_limit: dict[int, timedelta] = {}
+        self._at_limit: set[int] = set()
         self._state_error: StateError | None = None
         self._is_composing = False
         self._has_new = asyncio.Event()
@@ -253,7 +253,7 @@ class Share:
     async def _release(self, failures: Sequence[SessionFailure]) -> None:
         """Releases the mailings that were claimed and not sent, with the first failure as reply.
 
-        One at which a quota was used up comes behind the others then, since the quota may be its recipient's.
+        One at which a quota was used up comes behind the others, since the quota may be its recipient's.
         """
         self._returned.clear()
         if self._claiming:
@@ -261,13 +261,11 @@ class Share:
         if self._held:
             reply = failures[0].cause if failures else None
             now = self._clock()
-            last = {number: now + wait + _BEHIND for number, wait in self._at_limit.items()}
-            others = self._held - last.keys()
-            for numbers, due_at in ((others, now), *(({number}, due_at) for number, due_at in last.items())):
+            last = self._held & self._at_limit
+            for numbers, due_at in ((self._held - last, now), (last, now + _BEHIND)):
                 await asyncio.to_thread(
                     self._store.release, tuple(numbers), now=due_at, reply=reply, holder=self._holder
                 )
-            self._at_limit.clear()
             self._held.clear()
 
     # Sending.
@@ -291,7 +289,7 @@ class Share:
             _log.warning("session failed cause=%s next=%s", error, self._next_of(error))
             if error.wait is not None:
                 self._coordinator.used_up()
-                self._at_limit |= {one.number: error.wait} if one else {}
+                self._at_limit |= {one.number} if one else set()
             elif one is not None and one.number in self._held:
                 self._returned.append(one)
             return SessionFailure(cause=str(error), wait=error.wait)

@@ -141,17 +141,6 @@ async def test_one_that_was_refused_for_now_before_does_not_make_others_wait_lon
         assert (await delivered(store, server, 1, NOW + 181 * MINUTE)).sent == 6
 
 
-async def test_two_recipients_at_whom_a_quota_is_used_up_come_behind_the_others(store: SqliteStore) -> None:
-    outbox_of(store, *strangers(2), *neighbours(5))
-    full = "452 4.5.3 daily sending quota exceeded"
-    now = NOW
-    async with serving(refusing(*strangers(2), answer=full)) as server:
-        for _ in range(4):
-            report = await delivered(store, server, 1, now)
-            now = report.limited_until or now
-        assert sorted(mail.recipient for mail in server.accepted) == neighbours(5)
-
-
 async def test_those_who_are_tried_first_alone_keep_nobody_waiting_who_is_due_afterwards(
     store: SqliteStore,
 ) -> None:
