@@ -17,7 +17,7 @@ from digest.storage.base import Store
 from digest.storage.factory import open_store
 from tests.postgresql import database_of, take_back_databases
 from tests.stores import NOW, found, record
-from tests.waiting import until
+from tests.waiting import LIMIT, until
 from tests.webhooks import make_channel
 
 CHANNEL = make_channel("lab", "tea")
@@ -78,12 +78,11 @@ async def test_of_several_hosts_one_serves_and_the_others_look_again_soon(stores
 async def test_what_a_host_that_was_cut_off_was_sending_is_repeated_under_its_id(
     stores: list[Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (leases, serve_channel):
-        monkeypatch.setattr(module, "LASTING", timedelta(seconds=0.5))
     service, other = Slow(), Slow()
     other.may_go.set()
     cut_off = asyncio.create_task(run(stores[0], service))
     await until(lambda: service.posts)
+    stores[0].take_lease("channel/lab", lasting=timedelta(milliseconds=1))
 
     def refuse(task: str, *, lasting: timedelta) -> None:
         return None
@@ -93,7 +92,7 @@ async def test_what_a_host_that_was_cut_off_was_sending_is_repeated_under_its_id
     async def served() -> bool:
         return (await run(stores[1], other)).sent == 1
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT):
         while not await served():
             await asyncio.sleep(0.1)
     assert [post.token for post in other.posts] == [post.token for post in service.posts]
@@ -106,14 +105,14 @@ async def test_what_a_host_that_was_cut_off_was_sending_is_repeated_under_its_id
 async def test_a_host_that_lost_its_lease_begins_no_other_attempt(
     stores: list[Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (leases, serve_channel):
-        monkeypatch.setattr(module, "LASTING", timedelta(seconds=2))
     service = Slow()
     cut_off = asyncio.create_task(run(stores[0], service))
     await until(lambda: service.posts)
+    for module in (leases, serve_channel):
+        monkeypatch.setattr(module, "LASTING", timedelta(seconds=0.5))
     record(stores[1], found("2606.00002", "tea"), covered=("tea",))
     monkeypatch.setattr(stores[0], "take_lease", lambda task, *, lasting: None)
-    await asyncio.sleep(2.5)
+    await asyncio.sleep(0.6)
     service.may_go.set()
     await cut_off
     assert len(service.posts) == 1

@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -127,17 +127,20 @@ class Lab:
         self.server = server
         self._cycle = Installation(store, make_subscriber(ADA, "tea"), make_subscriber(BO, "tea"))
         self._cycle.write = Writer(Renderer(templates_folder()), LETTERHEAD).write
-        self._cycle.transport = SmtpTransport(  # type: ignore[assignment]
-            SmtpServer(
-                host="127.0.0.1",
-                port=server.port,
-                security=row.security,
-                username=row.username,
-                password="open sesame" if row.username else None,
-                timeout=timedelta(seconds=0.5 if row.seconds_per_byte else LIMIT),
-                connections=1,
-            )
+        self._smtp = SmtpServer(
+            host="127.0.0.1",
+            port=server.port,
+            security=row.security,
+            username=row.username,
+            password="open sesame" if row.username else None,
+            connections=1,
         )
+        self.wait(0.5 if row.seconds_per_byte else LIMIT)
+
+    def wait(self, seconds: float) -> None:
+        """For each answer of the server, from now on."""
+        smtp = replace(self._smtp, timeout=timedelta(seconds=seconds))
+        self._cycle.transport = SmtpTransport(smtp)  # type: ignore[assignment]
 
     async def run(self, now: datetime) -> CycleReport:
         return await self._cycle.run(now, TEA)
@@ -207,6 +210,7 @@ async def test_what_a_mail_server_does_loses_no_digest_and_repeats_none(
             assert (before[ADA][2], before[BO][2]) == (0, 0), "tried, though nobody is to blame"
 
         mend(server, authority)
+        lab.wait(LIMIT)
         if row.ada == "suppressed":
             await lab.run(SOON)
             assert lab.arrived()[ADA] == [], "a dead address was mailed"

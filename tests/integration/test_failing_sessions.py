@@ -28,6 +28,7 @@ from tests.integration.certificates import (
 from tests.integration.installation import plain
 from tests.integration.mail_server import Answer, Do, MailServer, serving
 from tests.stores import NOW, outbox_of
+from tests.waiting import LIMIT
 
 SUBSCRIBERS = [f"reader{number}@example.org" for number in range(5)]
 OPERATOR = "the operator of the server must"
@@ -193,7 +194,8 @@ NAMES = [
 ]
 
 
-def reach(server: MailServer, security: Security) -> SmtpServer:
+def reach(server: MailServer, security: Security, failure: Failure) -> SmtpServer:
+    is_silent = "no answer within 1 s" in failure.cause
     return SmtpServer(
         host="127.0.0.1",
         port=server.port,
@@ -201,7 +203,7 @@ def reach(server: MailServer, security: Security) -> SmtpServer:
         username="me",
         password="open sesame",
         helo="mail.lab.example",
-        timeout=timedelta(seconds=1),
+        timeout=timedelta(seconds=1 if is_silent else LIMIT),
     )
 
 
@@ -213,7 +215,7 @@ def test_all_mails_wait_and_nobody_is_blamed(
 
     async def delivery() -> None:
         async with serving(server), asyncio.timeout(60):
-            report = await deliver(store, SmtpTransport(reach(server, security)), plain, lambda: NOW)
+            report = await deliver(store, SmtpTransport(reach(server, security, failure)), plain, lambda: NOW)
         assert report.is_server_down
         assert (report.sent, report.deferred, report.suppressed, len(report.errors)) == (0, 0, 0, 1)
         assert failure.cause in report.errors[0]
@@ -229,12 +231,18 @@ def test_all_mails_wait_and_nobody_is_blamed(
 
 @pytest.mark.parametrize(("security", "failure"), CASES, ids=NAMES)
 async def test_the_doctor_says_the_same(
-    authority: trustme.CA, tmp_path: Path, security: Security, failure: Failure
+    authority: trustme.CA,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    security: Security,
+    failure: Failure,
 ) -> None:
+    if failure.advice:  # the probe must succeed
+        monkeypatch.setattr(checks_of_smtp, "_PROBE_SECONDS", LIMIT)
     server = failure.server(authority, tmp_path, security == "tls")
     findings: list[Finding] = []
     async with serving(server), asyncio.timeout(60):
-        target = reach(server, security)
+        target = reach(server, security, failure)
         findings = [finding async for finding in check_mail_server(target, "digest@lab.example")]
     assert [one.verdict for one in findings[:-1]] == [Verdict.OK] * (len(findings) - 1)
     assert exit_code(tuple(findings)) == 1

@@ -100,6 +100,7 @@ async def test_a_service_that_says_nothing_or_is_not_there_is_given_up(
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/{TOKEN}"
         async with asyncio.timeout(LIMIT):
             assert await send_ping(SecretStr(url), GOOD) == "no answer within 0 seconds"
+    monkeypatch.setattr(module, "_PATIENCE", LIMIT)
     cause = await send_ping(SecretStr(url), GOOD)
     assert cause is not None
     assert "refused the connection" in cause

@@ -57,9 +57,9 @@ def server() -> Iterator[Server]:
 
 
 @contextmanager
-def opened(url: DatabaseUrl) -> Iterator[Any]:
+def opened(url: DatabaseUrl, *, patience: float | None = None) -> Iterator[Any]:
     """The store, with what is private."""
-    with open_store(url) as store:
+    with open_store(url, patience=patience) as store:
         yield store
 
 
@@ -270,12 +270,12 @@ def test_a_full_disk_of_the_server_loses_nothing(server: Server, tmp_path: Path)
 
 
 def test_more_threads_than_connections_take_turns_and_say_so_at_last(server: Server) -> None:
-    connection = Connection(server.new_database(), patience=0.5)
+    connection = Connection(server.new_database())
     with PostgresqlStore(connection) as store, ExitStack() as held:
         for _ in range(connection_module._MOST_CONNECTIONS):
             held.enter_context(connection._pool.connection())
         with pytest.raises(StateError, match="all connections of this process are in use") as failure:
-            store.covered_at()
+            _impatient(store, store.covered_at)
         assert failure.value.is_passing
         held.close()
         assert store.covered_at() == {}
@@ -283,7 +283,8 @@ def test_more_threads_than_connections_take_turns_and_say_so_at_last(server: Ser
 
 def test_a_change_waits_no_longer_than_it_may_for_another_writer(server: Server) -> None:
     url = server.new_database()
-    with opened(url) as store, open_store(url, patience=0.2) as page:
+    with opened(url) as store, opened(url, patience=0.2) as page:
+        page._connection._pool.timeout = LIMIT  # for its first connection, which is no writer's matter
         outbox_of(store, "ada@example.org")
         with store._connection.transaction() as db:
             db.execute("UPDATE subscriber SET links = 1")

@@ -244,6 +244,7 @@ async def test_while_others_write_changes_are_made_or_not_as_they_are_told(
                 answers = await asyncio.gather(*changes)
             assert {answer.status for answer in answers} == {503}
             assert all("Nothing was changed" in told(answer.body) for answer in answers)
+        monkeypatch.setattr("digest.web.frame.LONGEST_QUEUE", LIMIT)
         bo = town.links(BO, number="2606.00002").manage
         assert bo
         assert (await town.post(bo, {**AS_IT_IS, "weekly": "fri"})).status == 200

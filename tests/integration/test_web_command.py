@@ -110,7 +110,9 @@ async def test_files_that_could_not_be_read_for_a_while_are_read_again(
         if not again:
             await asyncio.sleep(0.2)
             assert reads == []
-            file.write_text(SUBSCRIBER + SUBSCRIBER.replace("ada", "bob"))
+            edited = tmp_path / "edited.toml"
+            edited.write_text(SUBSCRIBER + SUBSCRIBER.replace("ada", "bob"))
+            edited.replace(file)  # at once: it may be read at any moment
         await until(lambda: bool(reads))
         assert reads == [2]
     finally:

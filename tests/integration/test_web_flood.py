@@ -96,7 +96,7 @@ async def test_who_has_no_token_is_not_waited_for(tmp_path: Path) -> None:
 async def test_bodies_that_do_not_come_hold_few_places_and_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.web.frame.LONGEST_UPLOAD", 1.0)
+    monkeypatch.setattr("digest.web.frame.LONGEST_UPLOAD", 4.0)
     async with serving_town(tmp_path) as town:
         url = town.links().manage
         assert url

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp.web import Request
 from prometheus_client.parser import text_string_to_metric_families
 
 from digest.cli.doctor_checks.web import check_pages, judge_answer
@@ -18,6 +19,7 @@ from digest.config.settings import Defaults
 from digest.config.web_settings import Web
 from digest.errors import ConfigurationError
 from digest.service.finding import Verdict
+from digest.web import app as app_module
 from digest.web.client_address import (
     GUESSES_AT_ONCE,
     SECONDS_PER_GUESS,
@@ -367,7 +369,13 @@ def is_answered(port: int) -> bool:
 async def test_who_does_not_take_in_the_answer_is_dropped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.web.app.LONGEST_ANSWER", 1.0)
+    limit = app_module._limit_unread_answer
+
+    def limit_soon(request: Request) -> None:
+        with monkeypatch.context() as patched:  # making the answer takes as long as ever
+            patched.setattr(app_module, "LONGEST_ANSWER", 1.0)
+            limit(request)
+
     async with serving_town(tmp_path) as town:
         for number in range(1, 101):
             paper = replace(invented_paper(f"2606.{number:05}"), abstract="We poured tea. " * 400)
@@ -376,6 +384,7 @@ async def test_who_does_not_take_in_the_answer_is_dropped(
         assert links.keyword_pages
         path = links.keyword_pages["tea"].removeprefix(BASE)
         page = len((await town.get(path)).body)
+        monkeypatch.setattr(app_module, "_limit_unread_answer", limit_soon)
         with socket.socket() as slow:
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             slow.connect(("127.0.0.1", int(town.address.rpartition(":")[2])))

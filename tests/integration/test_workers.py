@@ -35,7 +35,7 @@ from tests.factories import make_subscriber
 from tests.integration.mail_server import Answer, Do, MailServer, serving
 from tests.processes import started_here
 from tests.stores import LONG_AGO, NOW, found, outbox_of, record
-from tests.waiting import LIMIT
+from tests.waiting import LIMIT, until_true
 
 GONE = "550 5.1.1 no such user"
 QUOTA = "550 5.4.5 daily sending limit exceeded"
@@ -268,6 +268,7 @@ async def test_what_a_killed_worker_held_is_sent_by_the_others(mailing: Mailing,
 
     def kill(report: DeliveryReport) -> None:
         if report.sent >= 5 and not victims:
+            until_true(lambda: len(workers_of(mailing.state)) == mailing.count)
             victims.extend(sorted(workers_of(mailing.state))[-killed:])
             for pid in victims:
                 os.kill(pid, signal.SIGKILL)
@@ -315,7 +316,7 @@ async def test_workers_that_never_begin_are_killed(
 
 
 async def test_a_worker_that_hangs_is_killed(mailing: Mailing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_pool, "PATIENCE", 8.0)
+    monkeypatch.setattr(worker_pool, "PATIENCE", 16.0)  # the other one says every 5 s that it is alive
     outbox_of(mailing.store, *addresses(60))
     stopped: list[int] = []
 
@@ -472,9 +473,16 @@ async def test_the_next_run_waits_for_the_workers_of_one_that_was_killed(
         command, environ = run_command(tmp_path, server)
         async with started_here(*command, env=environ, cwd=tmp_path) as run:
             await until(lambda: server.commands.count("DATA") == 2)
-            os.kill(run.pid, signal.SIGKILL)
-            await run.wait()
-            assert is_at_work(state), "its workers hold the lock"
+            workers = workers_of(state) - {run.pid}
+            for pid in workers:
+                os.kill(pid, signal.SIGSTOP)  # else they end within seconds, seen or not
+            try:
+                os.kill(run.pid, signal.SIGKILL)
+                await run.wait()
+                assert is_at_work(state), "its workers hold the lock"
+            finally:
+                for pid in workers:
+                    os.kill(pid, signal.SIGCONT)
             await asyncio.to_thread(_hold_for_a_moment, state)
             assert workers_of(state) == set()
 
