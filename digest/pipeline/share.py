@@ -52,6 +52,8 @@ _STATES = {
     Outcome.UNSERVED: MailingState.DEFERRED,
 }
 
+_DECIDED_AT_THE_END = frozenset({Outcome.DEAD, Outcome.DOUBTFUL, Outcome.UNSERVED})
+
 
 class Coordinator(Protocol):
     """The process that coordinates all shares of a delivery, as a share sees it."""
@@ -346,11 +348,7 @@ class Share:
             receipt = Receipt(outcome=Outcome.DEFERRED, reply=one.failure)
         else:
             receipt = await session.send(one.outgoing)
-        if receipt.outcome in {
-            Outcome.DEAD,
-            Outcome.DOUBTFUL,
-            Outcome.UNSERVED,
-        }:  # decided at the end of the mailing
+        if receipt.outcome in _DECIDED_AT_THE_END:
             await self._coordinator.refused(replace(one, outgoing=None), receipt)
             self._held.discard(one.number)
             return
