@@ -309,13 +309,14 @@ class DeliveryCoordinator:
                 self.recorded(error)
         if settlement.no_service:
             self.report.is_server_down = True
-            self.report.is_doubtful = not self._refusals.is_nobody_served
             self.report.errors.append(f"the mail server accepts no mail: {settlement.no_service}")
         self.report.brakes += settlement.causes
         self.report.errors += settlement.causes
         self.report.deferred += settlement.released
         self.report.is_braked = bool(settlement.causes) and self._refusals.circuit_breaker.is_of_server
         self.report.is_server_down |= self.report.is_braked
+        is_certain = self._refusals.is_nobody_served or self.report.is_braked
+        self.report.is_doubtful = settlement.no_service is not None and not is_certain
 
     def _conclude(self, failures: Sequence[SessionFailure], tried: int) -> None:
         over_quota = next((one for one in failures if one.wait is not None), None)

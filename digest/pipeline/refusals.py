@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -51,6 +51,7 @@ class Refusals:
         self._refused: list[tuple[RenderedMessage, Receipt]] = []
         self._unserved: list[tuple[RenderedMessage, Receipt]] = []
         self._unserved_in_a_row = 0
+        self._known: set[int] = set()
         self._held_back: defaultdict[str, list[int]] = defaultdict(list)
 
     @property
@@ -67,15 +68,17 @@ class Refusals:
     def accept(self, address: str, count: int) -> None:
         """The server accepted `count` mails for an address, or for others of its domain."""
         self.circuit_breaker.accept(address, count)
-        self._unserved_in_a_row = 0
+        if not self.is_nobody_served:
+            self._unserved_in_a_row = 0
 
     def refuse(self, one: RenderedMessage, receipt: Receipt) -> None:
         """Keeps the mail here. One that comes again, from a share that took over another, counts once."""
-        if one.number in {known.number for known, _ in (*self._refused, *self._unserved)}:
+        if one.number in self._known:
             return
+        self._known.add(one.number)
         if receipt.outcome is Outcome.UNSERVED:
             self._unserved.append((one, receipt))
-            self._unserved_in_a_row += 1
+            self._unserved_in_a_row += one.attempts == 0
         else:
             self._refused.append((one, receipt))
             self.circuit_breaker.refuse(_refused(one, receipt))
@@ -109,18 +112,23 @@ class Refusals:
         return settlement
 
     async def _settle_unserved(self, settlement: Settlement, now: datetime) -> None:
-        """Counts those who were not served if the server accepts mails for others.
+        """Counts those who were not served while the server accepted mails for others.
 
-        If it does not, and was not asked for all, the next batch begins with the others.
+        If it accepted none, and was not asked for all, the next batch begins with the others.
         """
-        is_failed = self.is_nobody_served or self.circuit_breaker.accepted == 0
-        doubtful = min(len(self._unserved), self._unserved_in_a_row) if is_failed else 0
-        proven, rest = self._unserved[: len(self._unserved) - doubtful], self._unserved[-doubtful:]
-        settlement.counted += [(one, receipt, None) for one, receipt in proven]
-        if doubtful:
+        rest: list[tuple[RenderedMessage, Receipt]] = []
+        planned_at = {one.planned_at for one, _ in self._unserved}
+        served_since = await asyncio.to_thread(self._served_since, planned_at) if planned_at else frozenset()
+        for one, receipt in self._unserved:
+            is_new = one.attempts == 0 and self.is_nobody_served
+            if one.planned_at in served_since and not is_new:
+                settlement.counted.append((one, receipt, None))
+            else:
+                rest.append((one, receipt))
+        if rest:
             settlement.no_service = rest[-1][1].reply
-            settlement.released += doubtful
-            _log.warning("no recipient served refused=%d cause=%s", doubtful, settlement.no_service)
+            settlement.released += len(rest)
+            _log.warning("no recipient served refused=%d cause=%s", len(rest), settlement.no_service)
             await asyncio.to_thread(
                 self._store.release,
                 tuple(one.number for one, _ in rest),
@@ -128,6 +136,12 @@ class Refusals:
                 reply=settlement.no_service,
                 holder=self._holder,
             )
+
+    def _served_since(self, moments: Collection[datetime]) -> frozenset[datetime]:
+        """Returns those of `moments` since when the server accepted a mail."""
+        if self.circuit_breaker.accepted:
+            return frozenset(moments)
+        return frozenset(moment for moment in moments if self._store.accepted_since(moment))
 
     def _decide(self, now: datetime, lately: Mapping[str, Tally]) -> Sequence[Decision]:
         doubted = self._store.doubted()

@@ -126,7 +126,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The server called an address dead or doubtful. The worker waits for `Judged`."""
+    """The server refused a recipient. The worker waits for `Judged`."""
 
     one: RenderedMessage
     receipt: Receipt

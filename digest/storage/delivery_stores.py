@@ -122,7 +122,7 @@ class DeliverStore(RenderStore, QueueStore, RateStore, ClaimStore, Protocol):
         Call it while no other process of this host can send. Where several hosts use the state, those that
         another one may be sending are left until the end of their lease. A mailing that is due after `latest`
         was put off while the clock was wrong: it is made due now. An unknown one may wait for twice the time
-        since it was planned.
+        since it was planned, up to 24 days.
         """
         ...
 

@@ -179,9 +179,9 @@ def test_a_digest_whose_papers_are_being_sent_by_now_is_not_written_down(store: 
 @pytest.mark.parametrize(
     ("state", "wait", "is_wrong"),
     [
-        (MailingState.UNKNOWN, 50, False),
-        (MailingState.UNKNOWN, 70, True),
-        (MailingState.DEFERRED, 50, True),
+        (MailingState.UNKNOWN, 18, False),
+        (MailingState.UNKNOWN, 22, True),
+        (MailingState.DEFERRED, 18, True),
         (MailingState.DEFERRED, 0.5, False),
     ],
 )
@@ -190,11 +190,20 @@ def test_what_waits_for_very_long_was_put_off_by_a_wrong_clock_unless_it_may_hav
 ) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)
-    now = NOW + timedelta(days=30)
+    now = NOW + timedelta(days=10)
     due_at = now + timedelta(days=wait)
     record_results(store, mailing, state, "451 or nothing", due_at=due_at)
     other.reclaim(now=now, latest=now + timedelta(days=1))
     assert store.next_due_at() == (now if is_wrong else due_at)
+
+
+def test_no_mailing_waits_for_more_than_24_days(store: Store, other: Store) -> None:
+    outbox_of(store, ADA)
+    (mailing,) = claim(store)
+    now = NOW + timedelta(days=600)
+    record_results(store, mailing, MailingState.UNKNOWN, "nothing", due_at=now + timedelta(days=25))
+    other.reclaim(now=now, latest=now + timedelta(days=1))
+    assert store.next_due_at() == now
 
 
 # What a mail is rendered from

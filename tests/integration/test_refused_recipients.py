@@ -3,16 +3,17 @@
 hMailServer, for example, says "530 SMTP authentication is required." only at recipients of other domains.
 """
 
+import asyncio
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from digest.mail.message import SenderIdentity
 from digest.mail.smtp.connect import SmtpServer
 from digest.mail.smtp.session import SmtpTransport
-from digest.mail.transport import Outcome, Outgoing
+from digest.mail.transport import Outcome, Outgoing, Receipt
 from digest.pipeline.confirm import confirm_changes
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.signup_mails import send_signup_mails
@@ -20,12 +21,12 @@ from digest.storage.confirmations import PageChange
 from digest.storage.signups import NewSignup, SignupLimits
 from digest.storage.sqlite.store import SqliteStore
 from tests.factories import invented_paper, make_subscriber
+from tests.fakes import FakeTransport
 from tests.integration import mail_server
 from tests.integration.installation import MONDAY, Installation, plain
 from tests.integration.mail_server import Answer, MailServer, serving
-from tests.stores import outbox_of
+from tests.stores import NOW, outbox_of
 
-NOW = datetime(2026, 6, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 SENDER = SenderIdentity(sender="digest@example.org", contact="library@example.org")
 BASE = "https://digest.example.org"
@@ -141,6 +142,39 @@ async def test_one_that_was_refused_for_now_before_does_not_make_others_wait_lon
         assert (await delivered(store, server, 1, NOW + 181 * MINUTE)).sent == 6
 
 
+async def test_one_who_is_tried_again_alone_is_refused_and_the_server_has_not_failed(
+    store: SqliteStore,
+) -> None:
+    outbox_of(store, *strangers(1), *neighbours(1))
+    async with serving(refusing(*strangers(1))) as server:
+        for minute in (0, 31, 98):
+            report = await delivered(store, server, 1, NOW + minute * MINUTE)
+            assert (report.deferred, report.is_server_down) == (1, False)
+    assert [one.attempts for one in store.troubled(limit=9)] == [3]
+
+
+async def test_what_was_taken_when_the_batch_ended_is_not_sent_beside_the_end(store: SqliteStore) -> None:
+    """A mail that another session had begun is accepted after the thirtieth refusal."""
+    outbox_of(store, *neighbours(50))
+    transport = FakeTransport(sessions=2)
+    refused, late = asyncio.Event(), neighbours(1)[0]
+
+    async def send(mail: Outgoing) -> Receipt:
+        if mail.recipient == late:
+            await refused.wait()
+            return Receipt(outcome=Outcome.SENT, reply="250 taken")
+        sent.append(mail.recipient)
+        if len(sent) == 30:
+            refused.set()
+        return Receipt(outcome=Outcome.UNSERVED, reply=NO_LOGIN)
+
+    sent: list[str] = []
+    transport.send = send  # type: ignore[method-assign]
+    report = await deliver(store, transport, plain, lambda: NOW)
+    assert (report.sent, len(sent), report.is_server_down, report.is_doubtful) == (1, 30, True, False)
+    assert {one.attempts for one in store.troubled(limit=99)} == {0}
+
+
 async def test_those_who_are_tried_first_alone_keep_nobody_waiting_who_is_due_afterwards(
     store: SqliteStore,
 ) -> None:
@@ -154,7 +188,7 @@ async def test_those_who_are_tried_first_alone_keep_nobody_waiting_who_is_due_af
         lab.transport = transport_to(server)  # type: ignore[assignment]
         for day in range(6):
             report = await lab.run(MONDAY + timedelta(days=day), *papers[: day + 1])
-            assert report.exit_code == 1
+            assert (report.exit_code, report.failed_steps) == (1, ())
             came = [mail.recipient for mail in server.accepted]
             assert sorted(came) == neighbours(3), "each day each of them gets one mail"
             server.accepted.clear()

@@ -17,7 +17,7 @@ from digest.storage.values import DeliveryResult, Mailing, MailingState
 _UNDO_WRONG_CLOCK = """
 UPDATE mailing SET due_at = %(now)s
 WHERE due_at > %(latest)s
-    AND NOT (state = 'unknown' AND due_at - %(now)s <= 2 * (%(now)s - planned_at))
+    AND NOT (state = 'unknown' AND due_at - %(now)s <= least(interval '24 days', 2 * (%(now)s - planned_at)))
 """
 
 _NEXT_DUE = f"""

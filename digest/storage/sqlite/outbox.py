@@ -23,7 +23,8 @@ _RECLAIM = (
 _UNDO_WRONG_CLOCK = """
 UPDATE mailing SET due_at = ?1
 WHERE due_at > ?2 AND NOT (
-    state = 'unknown' AND julianday(due_at) - julianday(?1) <= 2 * (julianday(?1) - julianday(planned_at))
+    state = 'unknown'
+    AND julianday(due_at) - julianday(?1) <= min(24, 2 * (julianday(?1) - julianday(planned_at)))
 )
 """
 
