@@ -204,6 +204,30 @@ async def test_dead_addresses_are_told_from_the_mails_of_all_workers(mailing: Ma
     assert {one.email for one in mailing.store.suppressions()} == set(dead)
 
 
+async def test_recipients_who_are_not_served_are_tried_by_any_worker_and_keep_nobody_waiting(
+    mailing: Mailing,
+) -> None:
+    refused, others = addresses(60)[:20], addresses(60)[20:]
+    outbox_of(mailing.store, *addresses(60))
+    answers: dict[str, Answer] = {f"RCPT {one}": "530 SMTP authentication is required." for one in refused}
+    async with serving(MailServer(answers=answers)) as server:
+        report = await mailing.send(server)
+    assert recipients(server) == Counter(others)
+    assert (report.sent, report.deferred, report.is_server_down) == (40, 20, False)
+    assert {one.attempts for one in mailing.store.troubled(limit=99)} == {1}
+
+
+async def test_a_server_that_serves_nobody_stops_all_workers(mailing: Mailing) -> None:
+    outbox_of(mailing.store, *addresses(200))
+    async with serving(MailServer(answers={"RCPT": "530 SMTP authentication is required."})) as server:
+        report = await mailing.send(server)
+    assert (report.sent, report.is_server_down, report.is_doubtful) == (0, True, False)
+    assert {one.attempts for one in mailing.store.troubled(limit=299)} == {0}
+    assert len([one for one in server.commands if one.startswith("RCPT")]) <= 30 + 4, (
+        "one for each connection"
+    )
+
+
 async def test_the_quota_of_the_provider_ends_all_workers(mailing: Mailing) -> None:
     outbox_of(mailing.store, *addresses(60))
     answers = {"DATA": ["354 go on"] * 10 + [QUOTA] * 99}
