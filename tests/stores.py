@@ -111,9 +111,15 @@ def lines(digest: Digest | None) -> set[tuple[str, int, int]]:
     return {(one.paper.id, one.from_version, one.paper.version) for one in revisions}
 
 
+def sign_up(store: Store, *emails: str, now: datetime = NOW, limit: int = 100) -> None:
+    """As by the form, with one keyword. No more than `limit` are taken."""
+    limits = SignupLimits(per_hour=limit, per_network=limit)
+    for email in emails:
+        content = json.dumps({"email": email, "keywords": ["tea"]})
+        store.sign_up(NewSignup(email=email, content=content), network="", limits=limits, now=now)
+
+
 def sign_up_three(store: Store, now: datetime = NOW) -> None:
     """Two sign-ups wait, one of them with its mail, and a third one was over the limits."""
-    for email in ("di@example.org", "eli@example.org", "flo@example.org"):
-        new = NewSignup(email=email, content=json.dumps({"email": email, "keywords": ["tea"]}))
-        store.sign_up(new, network="", limits=SignupLimits(per_hour=2, per_network=2), now=now)
+    sign_up(store, "di@example.org", "eli@example.org", "flo@example.org", now=now, limit=2)
     store.note_signup_mail(store.signup_mails(now=now)[0].number, due_at=None, sent_at=now)

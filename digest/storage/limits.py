@@ -77,3 +77,8 @@ DIGESTS_LISTED = 20
 # The log of what administrators did.
 
 AUDIT_KEPT = timedelta(days=365)
+
+# Mailings that may have arrived.
+
+LONGEST_WAIT_FOR_COPY = timedelta(days=24)
+"""The longest wait that `pipeline.policy.retry_at` gives, with its jitter, and half a day."""

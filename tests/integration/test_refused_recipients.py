@@ -4,7 +4,6 @@ hMailServer, for example, says "530 SMTP authentication is required." only at re
 """
 
 import asyncio
-import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,14 +17,13 @@ from digest.pipeline.confirm import confirm_changes
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.signup_mails import send_signup_mails
 from digest.storage.confirmations import PageChange
-from digest.storage.signups import NewSignup, SignupLimits
 from digest.storage.sqlite.store import SqliteStore
 from tests.factories import invented_paper, make_subscriber
 from tests.fakes import FakeTransport
 from tests.integration import mail_server
 from tests.integration.installation import MONDAY, Installation, plain
 from tests.integration.mail_server import Answer, MailServer, serving
-from tests.stores import NOW, outbox_of
+from tests.stores import NOW, outbox_of, sign_up
 
 MINUTE = timedelta(minutes=1)
 SENDER = SenderIdentity(sender="digest@example.org", contact="library@example.org")
@@ -197,13 +195,6 @@ async def test_those_who_are_tried_first_alone_keep_nobody_waiting_who_is_due_af
         await lab.run(MONDAY + timedelta(days=6), *papers)
         mails = [mail.message for mail in server.accepted if mail.recipient == strangers(1)[0]]
         assert mails == [b" ".join(paper.id.encode() for paper in reversed(papers)) + b"\r\n"]
-
-
-def sign_up(store: SqliteStore, *emails: str) -> None:
-    wide = SignupLimits(per_hour=100, per_network=100)
-    for email in emails:
-        content = json.dumps({"email": email, "keywords": ["tea"]})
-        store.sign_up(NewSignup(email=email, content=content), network="", limits=wide, now=NOW)
 
 
 async def test_a_stranger_keeps_no_other_sign_up_waiting(store: SqliteStore) -> None:

@@ -1,7 +1,6 @@
 """The short mails of the web count towards the limits of the provider, with the digests."""
 
 import asyncio
-import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,11 +23,10 @@ from digest.storage.base import Store
 from digest.storage.confirmations import PageChange
 from digest.storage.factory import open_store
 from digest.storage.rate_limit import Limits, Turn
-from digest.storage.signups import NewSignup, SignupLimits
 from tests.fakes import FakeTransport
 from tests.integration.mail_server import MailServer, serving
 from tests.postgresql import database_of, take_back_databases
-from tests.stores import outbox_of
+from tests.stores import outbox_of, sign_up
 
 BASE = "https://digest.example.org"
 SENDER = SenderIdentity(sender="digest@example.org", contact="library@example.org")
@@ -69,23 +67,16 @@ class Office:
         return await confirm_changes(self.store, self.limited, SENDER, BASE, (), now=self.now)
 
 
-def sign_up(store: Store, *emails: str) -> None:
-    wide = SignupLimits(per_hour=100, per_network=100)
-    for email in emails:
-        content = json.dumps({"email": email, "keywords": ["tea"]})
-        store.sign_up(NewSignup(email=email, content=content), network="", limits=wide, now=NOW)
-
-
 async def test_a_day_has_no_more_mails_than_its_limit_of_digests_and_short_mails(store: Store) -> None:
     office = Office(store, Limits(per_day=6))
     outbox_of(store, *READERS)
     assert await office.digests() == 3
-    sign_up(store, "cy@example.net", "di@example.net")
+    sign_up(store, "cy@example.net", "di@example.net", now=NOW)
     assert await office.signups() == 2
     for reader in READERS:
         store.confirm(reader, PageChange.LINK, now=NOW)
     assert await office.confirmations() == 1
-    sign_up(store, "eli@example.net")
+    sign_up(store, "eli@example.net", now=NOW)
     with pytest.raises(ServerUnavailable, match="daily limit reached until 2026-06-03 12:00 UTC"):
         await office.signups()
     assert await office.confirmations() == 0
@@ -98,7 +89,7 @@ async def test_a_day_has_no_more_mails_than_its_limit_of_digests_and_short_mails
 async def test_a_short_mail_waits_for_its_turn(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limit, "MINUTE", timedelta(seconds=0.2))
     office = Office(store, Limits(per_minute=2))
-    sign_up(store, *(f"{number}@example.net" for number in range(5)))
+    sign_up(store, *(f"{number}@example.net" for number in range(5)), now=NOW)
     went: list[tuple[float, float]] = []
     reserve = store.reserve_sending
 
@@ -118,7 +109,7 @@ async def test_a_short_mail_waits_for_its_turn(store: Store, monkeypatch: pytest
 
 async def test_without_limits_nothing_is_counted(store: Store) -> None:
     office = Office(store, Limits())
-    sign_up(store, "cy@example.net")
+    sign_up(store, "cy@example.net", now=NOW)
     assert await office.signups() == 1
     assert store.reserve_sending(Limits(per_day=1), now=NOW).is_spent is False
 
@@ -148,7 +139,7 @@ async def test_the_service_keeps_the_limits_of_its_settings(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     outbox_of(store, *READERS)
-    sign_up(store, "cy@example.net")
+    sign_up(store, "cy@example.net", now=NOW)
     for reader in READERS:
         store.confirm(reader, PageChange.LINK, now=NOW)
     async with serving(MailServer()) as server:
@@ -157,7 +148,7 @@ async def test_the_service_keeps_the_limits_of_its_settings(
         cycle = build_cycle(setup, store, clock=lambda: NOW)
         await cycle.finish(setup.subscribers, brakes=(), now=NOW)
         assert [mail.recipient for mail in server.accepted] == ["cy@example.net", READERS[0]]
-        sign_up(store, "di@example.net")
+        sign_up(store, "di@example.net", now=NOW)
         now = NOW
         sender = SignupSender(store, lambda: setup, lambda: now)
         for minutes in (0, 1, 16):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 from types import MappingProxyType
 
 import pytest
@@ -18,6 +19,7 @@ from digest.pipeline.policy import (
     pause_after,
     retry_at,
 )
+from digest.storage.limits import LONGEST_WAIT_FOR_COPY
 from digest.storage.values import Bounced, Returned
 from tests.factories import moment
 from tests.stores import NOW
@@ -167,6 +169,7 @@ def test_copies_of_a_mail_that_may_have_arrived_become_ever_rarer() -> None:
     days = [(one - planned_at).days for one in tried]
     assert [sum(day < many for day in days) for many in (1, 7, 30)] == [6, 9, 11]
     assert len(tried) <= 30
+    assert max(later - one for one, later in pairwise(tried)) < LONGEST_WAIT_FOR_COPY
     quickly = retry_at(planned_at, attempts=14, token="a1", waited=timedelta(minutes=7)) - planned_at
     assert quickly <= LONGEST_RETRY * 1.1, "a service asked for many attempts in a few minutes"
     late = retry_at(now, attempts=1, token="a1", waited=timedelta(days=99)) - now

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from digest.storage.limits import AUDIT_KEPT, MAILINGS_KEPT, PRUNED_AT_ONCE
+from digest.storage.limits import AUDIT_KEPT, LONGEST_WAIT_FOR_COPY, MAILINGS_KEPT, PRUNED_AT_ONCE
 from digest.storage.postgresql.connection import Connection, Database
 from digest.storage.postgresql.editions import Part
 from digest.storage.postgresql.holders import HELD_BY, HELD_BY_LIVING, reclaim_abandoned
@@ -17,7 +17,7 @@ from digest.storage.values import DeliveryResult, Mailing, MailingState
 _UNDO_WRONG_CLOCK = """
 UPDATE mailing SET due_at = %(now)s
 WHERE due_at > %(latest)s
-    AND NOT (state = 'unknown' AND due_at - %(now)s <= least(interval '24 days', 2 * (%(now)s - planned_at)))
+    AND NOT (state = 'unknown' AND due_at - %(now)s <= least(%(longest)s, 2 * (%(now)s - planned_at)))
 """
 
 _NEXT_DUE = f"""
@@ -103,7 +103,12 @@ class Outbox(Part):
             taken += db.execute(
                 f"{_RECLAIM} AND due_at <= %(now)s AND NOT {HELD_BY_LIVING}", {"now": whole_second(now)}
             ).rowcount
-            db.execute(_UNDO_WRONG_CLOCK, {"now": whole_second(now), "latest": whole_second(latest)})
+            values = {
+                "now": whole_second(now),
+                "latest": whole_second(latest),
+                "longest": LONGEST_WAIT_FOR_COPY,
+            }
+            db.execute(_UNDO_WRONG_CLOCK, values)
         note_last_mailing(self._connection)
         return taken
 

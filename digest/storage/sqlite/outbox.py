@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from digest.storage.limits import AUDIT_KEPT, MAILINGS_KEPT, PRUNED_AT_ONCE
+from digest.storage.limits import AUDIT_KEPT, LONGEST_WAIT_FOR_COPY, MAILINGS_KEPT, PRUNED_AT_ONCE
 from digest.storage.sqlite.connection import Connection
 from digest.storage.sqlite.editions import Part
 from digest.storage.sqlite.mailings import MAILING_COLUMNS, read_mailings
@@ -24,7 +24,7 @@ _UNDO_WRONG_CLOCK = """
 UPDATE mailing SET due_at = ?1
 WHERE due_at > ?2 AND NOT (
     state = 'unknown'
-    AND julianday(due_at) - julianday(?1) <= min(24, 2 * (julianday(?1) - julianday(planned_at)))
+    AND julianday(due_at) - julianday(?1) <= min(?3, 2 * (julianday(?1) - julianday(planned_at)))
 )
 """
 
@@ -49,7 +49,8 @@ class Outbox(Part):
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
         with self._connection.transaction() as db:
             taken = db.execute(_RECLAIM, [text_of(now)]).rowcount
-            db.execute(_UNDO_WRONG_CLOCK, [text_of(now), text_of(latest)])
+            longest = LONGEST_WAIT_FOR_COPY / timedelta(days=1)
+            db.execute(_UNDO_WRONG_CLOCK, [text_of(now), text_of(latest), longest])
         note_last_mailing(self._connection)
         return int(taken)
 
