@@ -187,7 +187,14 @@ def _digest(
 
     since = now - lookback
     news = news_for(store, subscriber.email, backlog_since=since)
-    digest = compose(subscriber, news.hits, planned_at=now, is_first=is_first, revisions=news.revisions)
+    digest = compose(
+        subscriber,
+        news.hits,
+        planned_at=now,
+        is_first=is_first,
+        revisions=news.revisions,
+        covered_at=news.covered_at,
+    )
     if digest is None or not is_first:
         return digest
     return replace(digest, outlook=Outlooks(store, since=since).of(subscriber))

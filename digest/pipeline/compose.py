@@ -39,6 +39,7 @@ def compose(
     revisions: Sequence[Revision] = (),
     changes: Sequence[Change] = (),
     entries: tuple[Entry, ...] | None = None,
+    covered_at: datetime | None = None,
 ) -> Digest | None:
     """Returns the subscriber's digest of `hits` and `revisions`, or `None` if there is nothing for them.
 
@@ -67,6 +68,7 @@ def compose(
         entries=entries,
         is_first=is_first,
         revisions=news,
+        covered_at=covered_at,
     )
 
 

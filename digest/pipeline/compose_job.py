@@ -85,6 +85,7 @@ class Composer:
             revisions=news.revisions,
             changes=news.changes,
             entries=self._shared.of(due.subscriber, news.groups) if is_shared else None,
+            covered_at=news.covered_at,
         )
         if digest is None:
             return None

@@ -50,6 +50,7 @@ class Deciding:
             undelivered=subscriber.undelivered,
             revisions=tuple(_revisions(facts, subscriber)) if facts.versions.revisions else (),
             changes=tuple(_changes(facts, subscriber)) if facts.versions.changes else (),
+            covered_at=_covered_at(facts, subscriber),
         )
 
     def _groups(self, facts: NewsFacts, subscriber: SubscriberFacts) -> tuple[list[tuple[Hit, ...]], bool]:
@@ -151,6 +152,11 @@ def _served(subscriber: SubscriberFacts) -> Mapping[int, Sequence[_Served]]:
 
 def _open_queries(subscriber: SubscriberFacts) -> set[int]:
     return {one.query for one in subscriber.subscriptions if one.ended_after is None}
+
+
+def _covered_at(facts: NewsFacts, subscriber: SubscriberFacts) -> datetime | None:
+    covered = [facts.queries[query].covered_at for query in _open_queries(subscriber)]
+    return min([moment for moment in covered if moment], default=None)
 
 
 def _revisions(facts: NewsFacts, subscriber: SubscriberFacts) -> Iterator[Revision]:

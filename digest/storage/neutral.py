@@ -72,7 +72,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
     "mailing": _columns(
         number="number subscriber first_hit last_hit attempts bounces",
         text="token email name length state claimed_by reply",
-        moment="planned_at due_at channel_due_at concluded_at channel_concluded_at bounced_at",
+        moment="planned_at covered_at due_at channel_due_at concluded_at channel_concluded_at bounced_at",
         date="dated_on",
         flag="is_first may_have_arrived is_blocked has_merged",
         json="keywords names entries revisions near outlook",

@@ -6,6 +6,7 @@ Numbers of queries, papers, editions and subscriptions are those of the state.
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from digest.model.digest import Hit
@@ -46,12 +47,16 @@ class Subscription(NamedTuple):
 
 
 class QueryFacts(NamedTuple):
-    """A query, with the last of its archived hits, and of the revisions and changes of its papers."""
+    """A query, with the last of its archived hits, and of the revisions and changes of its papers.
+
+    `covered_at`: its coverage ends then; `None` if arXiv was never asked for it.
+    """
 
     key: str
     newest_past_hit: int | None
     newest_revision: int | None
     newest_change: int | None
+    covered_at: datetime | None
 
 
 class PaperHit(NamedTuple):

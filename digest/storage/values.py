@@ -177,6 +177,8 @@ class News:
     - `changes`: only if the subscriber has filters. They are for papers that no mailing to them contained, in
       the same order.
     - `undelivered`: their mailings that certainly have not arrived, the oldest first.
+    - `covered_at`: until when arXiv was asked for all their keywords, leaving out those for which it was
+      never asked; `None` if there is no other.
 
     `standing` is `None` if the subscriber is not known.
     """
@@ -188,6 +190,7 @@ class News:
     revisions: tuple[Revision, ...] = ()
     changes: tuple[Change, ...] = ()
     undelivered: tuple[Mailing, ...] = ()
+    covered_at: datetime | None = None
 
     @property
     def hits(self) -> tuple[Hit, ...]:

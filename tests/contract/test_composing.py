@@ -113,6 +113,22 @@ def test_what_a_fetch_brings_meanwhile_is_in_the_next_digest(store: Store, other
     assert new_for(store) == {("2606.00002", key("tea")), ("2606.00003", key("ox"))}
 
 
+def test_a_digest_says_until_when_arxiv_was_asked_for_all_its_keywords(store: Store) -> None:
+    """A keyword that was dropped does not count, nor one for which arXiv was never asked."""
+    before = make_subscriber(ADA, "tea", "ox", "old")
+    ada = make_subscriber(ADA, "tea", "ox", "new")
+    store.enrol([before], now=NOW, current_since=NOW)
+    record(store, covered=("old",), now=NOW - timedelta(days=9))
+    record(store, covered=("ox",), now=NOW - timedelta(days=4))
+    store.enrol([ada], now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    composer = Composer(store, backlog_since=LONG_AGO)
+    assert composer.compose_batch(plan_of(store, [ada]).take(1)).composed == 1
+    record(store, covered=("tea", "ox", "new"), now=NOW + timedelta(hours=1))
+    (mailing,) = claim(store)
+    assert mailing.digest.covered_at == NOW - timedelta(days=4)
+
+
 def test_of_two_that_race_each_subscriber_is_served_once(store: Store, other: Store) -> None:
     subscribers = [make_subscriber(f"reader{number}@example.org", "tea", "ox") for number in range(60)]
     with_papers(store, *subscribers)

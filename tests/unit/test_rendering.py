@@ -20,6 +20,7 @@ from digest.mail.rendering.headlines import KeywordCount, subject_line
 from digest.mail.rendering.renderer import Renderer
 from digest.model.digest import Length, Outlook, Revision
 from tests.examples import examples
+from tests.factories import moment
 from tests.unit.rendered import (
     RENDERED_STYLE,
     REVISIONS,
@@ -442,13 +443,33 @@ def test_the_announcement_is_named_where_it_is_of_another_day() -> None:
             assert ("announcement" in shown) == is_told
 
 
-def test_an_announcement_that_may_not_have_been_fetched_is_not_named() -> None:
-    """In New York, arXiv announces at 20:00, for the next day. A daemon asks at 20:30."""
-    for minute, is_told in ((0, False), (29, False), (30, True)):
-        at = datetime(2026, 6, 17, 0, minute, tzinfo=UTC)
-        mail = WRITER.rendered(replace(digest(entry()), planned_at=at, dated_on=date(2026, 6, 16)))
-        assert ("announcement of 17 June 2026" in mail.text) == is_told
-        assert ("announcement" in Page(mail.html).text) == is_told
+@pytest.mark.parametrize(
+    ("planned_at", "covered_at", "day"),
+    [
+        # In New York, arXiv announces at 20:00, for the next day. A daemon asks at 20:30.
+        ("2026-06-17 00:00", None, 16),
+        ("2026-06-17 00:29", None, 16),
+        ("2026-06-17 00:30", None, 17),
+        ("2026-06-17 00:30", "2026-06-17 00:29", 16),
+        ("2026-06-18 07:00", "2026-06-18 00:31", 18),
+        # After an outage, and where the mail is late.
+        ("2026-06-18 07:00", "2026-06-12 20:00", 12),
+        ("2026-06-16 07:00", "2026-06-18 01:00", 18),
+    ],
+)
+def test_the_announcement_is_the_last_one_that_was_fetched_for_all_keywords(
+    planned_at: str, covered_at: str | None, day: int
+) -> None:
+    late = replace(
+        digest(entry()),
+        planned_at=moment(planned_at),
+        covered_at=moment(covered_at) if covered_at else None,
+        dated_on=date(2026, 6, 20),
+    )
+    mail = WRITER.rendered(late)
+    told = f"up to arXiv's announcement of {day} June 2026"
+    assert told in mail.text
+    assert told in Page(mail.html).text.replace("’", "'")
 
 
 HOSTILE = (

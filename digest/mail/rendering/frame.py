@@ -21,8 +21,8 @@ from digest.model.digest import Digest, Group, Length
 from digest.model.paper import one_line
 from digest.sources.arxiv.calendar import last_announcement
 
-_ASKED_AFTER = timedelta(minutes=30)
-"""How long after an announcement a daemon asks arXiv at the earliest."""
+_COMPLETE_AFTER = timedelta(minutes=30)
+"""How long after an announcement arXiv's answers may not have its papers. A daemon asks no earlier."""
 
 COUNTS_SHOWN = 20
 _SILENT_SHOWN = 12
@@ -54,7 +54,7 @@ def frame_values(
         "subject": subject_line(digest, counts, papers),
         "sender_name": one_line(sender_identity.sender_name),
         "dated_on": digest.dated_on,
-        "announced_on": _announced_on(digest.planned_at) or digest.dated_on,
+        "announced_on": _announced_on(digest.covered_at or digest.planned_at),
         "is_first": digest.is_first,
         "outlook": expected(digest.outlook, names) if digest.outlook else "",
         "headline": headline(len(digest.entries), len(digest.revisions)),
@@ -147,10 +147,6 @@ def _near_values(digest: Digest, links: Links) -> dict[str, object]:
 
 
 @lru_cache(maxsize=64)
-def _announced_on(planned_at: datetime) -> date | None:
-    """The date (UTC) of arXiv's list for the last announcement before `planned_at`.
-
-    `None` if it was so short before that the digest may have been composed without it.
-    """
-    announced_at = last_announcement(planned_at)
-    return announced_at.date() if planned_at >= announced_at + _ASKED_AFTER else None
+def _announced_on(covered_at: datetime) -> date:
+    """The date (UTC) of arXiv's list for the last announcement that is complete at `covered_at`."""
+    return last_announcement(covered_at - _COMPLETE_AFTER).date()

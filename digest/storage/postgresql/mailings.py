@@ -15,8 +15,8 @@ from digest.storage.values import Mailing, Pages
 
 MAILING_COLUMNS = (
     "mailing.number, mailing.subscriber, token, attempts, mailing.email, name, planned_at, dated_on,"
-    " is_first, keywords::text, entries::text, revisions, names, outlook, length, near, has_merged,"
-    " (SELECT links FROM subscriber WHERE subscriber.number = mailing.subscriber)"
+    " is_first, keywords::text, entries::text, revisions, names, outlook, length, near, covered_at,"
+    " has_merged, (SELECT links FROM subscriber WHERE subscriber.number = mailing.subscriber)"
 )
 
 
@@ -31,7 +31,7 @@ def _read(
     row: Sequence[Any], keywords: tuple[str, ...], entries: tuple[Entry, ...], editions: Editions, secret: str
 ) -> Mailing:
     number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *rest = row
-    _, _, revised, names, outlook, length, near, has_merged, links = rest
+    _, _, revised, names, outlook, length, near, covered_at, has_merged, links = rest
     papers = editions.read({edition for edition, _ in revised})
     digest = Digest(
         email=email,
@@ -48,6 +48,7 @@ def _read(
         length=length,
         outlook=_outlook(outlook),
         near=editions.listed(near) if near else (),
+        covered_at=covered_at,
     )
     about = subscriber_links(address_key(email), links)
     pages = Pages(

@@ -9,7 +9,7 @@ import psycopg
 from digest.config.database_url import DatabaseUrl
 from digest.errors import StateError
 from digest.storage.postgresql.locks import Lock, hold
-from digest.storage.postgresql.schema import M001, M002
+from digest.storage.postgresql.schema import M001, M002, M003
 
 Database = psycopg.Connection[tuple[Any, ...]]
 
@@ -18,6 +18,7 @@ _log = logging.getLogger(__name__)
 MIGRATIONS: tuple[tuple[str, Sequence[str]], ...] = (
     ("m001_tables", M001),
     ("m002_has_merged", M002),
+    ("m003_coverage_of_mailings", M003),
 )
 """Append only: a released migration is never changed."""
 

@@ -108,7 +108,10 @@ class NewsReader(Part):
     ) -> Mapping[int, QueryFacts]:
         numbers = {one.query for _, subscriptions in standings for one in subscriptions}
         rows = self._connection.rows(
-            "SELECT number, key, NULL, newest_revision, newest_change FROM query WHERE number = ANY(%s)",
+            """
+            SELECT number, key, NULL, newest_revision, newest_change, covered_at
+            FROM query WHERE number = ANY(%s)
+            """,
             [list(numbers)],
         )
         return {number: QueryFacts(*facts) for number, *facts in rows}

@@ -499,3 +499,8 @@ M002 = (
     # has_merged: it has the papers of earlier mailings that did not arrive.
     "ALTER TABLE mailing ADD COLUMN has_merged boolean NOT NULL DEFAULT false",
 )
+
+M003 = (
+    # covered_at: until when arXiv was asked for all keywords of the digest; NULL in older rows.
+    "ALTER TABLE mailing ADD COLUMN covered_at timestamptz",
+)

@@ -25,8 +25,8 @@ FROM subscriber WHERE number = ANY(%s) ORDER BY number FOR NO KEY UPDATE
 
 _COPY = """
 COPY mailing (reply, is_blocked, has_merged, subscriber, first_hit, last_hit, near, due_at, channel_due_at,
-    planned_at, token, email, name, dated_on, is_first, length, outlook, keywords, entries, revisions, names,
-    state)
+    planned_at, covered_at, token, email, name, dated_on, is_first, length, outlook, keywords, entries,
+    revisions, names, state)
     FROM STDIN
 """
 
@@ -129,6 +129,7 @@ def _row(
     return (
         *due_columns(digest.email, planned_at),
         planned_at,
+        digest.covered_at,
         new_mailing_token(),
         digest.email,
         digest.name,

@@ -16,7 +16,7 @@ from digest.storage.values import Mailing, Pages
 
 MAILING_COLUMNS = (
     "number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, keywords, entries,"
-    " revisions, names, outlook, length, near, has_merged,"
+    " revisions, names, outlook, length, near, covered_at, has_merged,"
     " (SELECT links FROM subscriber WHERE subscriber.number = mailing.subscriber)"
 )
 
@@ -37,7 +37,7 @@ def _read(
     row: Sequence[Any], keywords: tuple[str, ...], entries: tuple[Entry, ...], editions: Editions, secret: str
 ) -> Mailing:
     number, subscriber, token, attempts, email, name, planned_at, dated_on, is_first, *rest = row
-    _, _, revised_text, names, outlook, length, near, has_merged, links = rest
+    _, _, revised_text, names, outlook, length, near, covered_at, has_merged, links = rest
     revised = json.loads(revised_text)
     papers = editions.read({edition for edition, _ in revised})
     digest = Digest(
@@ -55,6 +55,7 @@ def _read(
         length=length,
         outlook=_outlook(outlook),
         near=editions.listed(json.loads(near)) if near else (),
+        covered_at=covered_at and moment_of(covered_at),
     )
     about = subscriber_links(address_key(email), links)
     pages = Pages(

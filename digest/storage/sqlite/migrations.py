@@ -883,3 +883,9 @@ def m038_signup_figures(db: Database) -> None:
 def m039_has_merged(db: Database) -> None:
     """Whether a mailing has the papers of earlier ones that did not arrive."""
     db.execute("ALTER TABLE mailing ADD COLUMN has_merged INTEGER NOT NULL DEFAULT 0")
+
+
+@migrations()
+def m040_coverage_of_mailings(db: Database) -> None:
+    """Until when arXiv was asked for all keywords of a digest; NULL in older rows."""
+    db.execute("ALTER TABLE mailing ADD COLUMN covered_at TEXT")

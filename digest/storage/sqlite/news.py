@@ -106,12 +106,17 @@ class NewsReader(Part):
         numbers = {one.query for _, subscriptions in standings for one in subscriptions}
         rows = self._connection.rows(
             """
-            SELECT number, key, newest_past_hit, newest_revision, newest_change
+            SELECT number, key, newest_past_hit, newest_revision, newest_change, covered_at
             FROM query WHERE number IN (SELECT value FROM json_each(?))
             """,
             [json.dumps(sorted(numbers))],
         )
-        return {number: QueryFacts(*facts) for number, *facts in rows}
+        return {
+            number: QueryFacts(
+                key, newest_past_hit, newest_revision, newest_change, shared_moment(covered_at)
+            )
+            for number, key, newest_past_hit, newest_revision, newest_change, covered_at in rows
+        }
 
     def _seen_elsewhere(self, addresses: Iterable[str]) -> Mapping[str, frozenset[int]]:
         found: dict[str, set[int]] = defaultdict(set)

@@ -52,9 +52,9 @@ class Serving(Part):
         db.conn.executemany(
             """
             INSERT INTO mailing (number, reply, is_blocked, has_merged, subscriber, first_hit, last_hit,
-                due_at, channel_due_at, token, email, name, planned_at, dated_on, is_first, length, near,
-                outlook, keywords, entries, revisions, names, state)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')
+                due_at, channel_due_at, token, email, name, planned_at, covered_at, dated_on, is_first,
+                length, near, outlook, keywords, entries, revisions, names, state)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')
             """,
             [
                 (
@@ -83,6 +83,7 @@ class Serving(Part):
             digest.email,
             digest.name,
             shared_text(digest.planned_at),
+            digest.covered_at and shared_text(digest.covered_at),
             digest.dated_on.isoformat(),
             digest.is_first,
             digest.length,
