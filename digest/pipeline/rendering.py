@@ -18,7 +18,7 @@ class RenderedMessage:
     """A claimed mailing and its message, or the `failure` to write it.
 
     `attempts` counts earlier attempts; `token` is the same in all of them. `planned_at` is that of its
-    digest.
+    digest, `was_due_at` that of the mailing.
     """
 
     number: int
@@ -26,6 +26,7 @@ class RenderedMessage:
     attempts: int
     email: str
     planned_at: datetime
+    was_due_at: datetime | None = None
     outgoing: Outgoing | None = None
     failure: str = ""
 
@@ -56,6 +57,7 @@ def _draft(mailing: Mailing, write: Write) -> RenderedMessage:
         attempts=mailing.attempts,
         email=mailing.digest.email,
         planned_at=mailing.digest.planned_at,
+        was_due_at=mailing.was_due_at,
         outgoing=outgoing,
         failure=failure,
     )

@@ -6,7 +6,7 @@ The process that coordinates all shares may be another one: nothing here knows w
 import asyncio
 import logging
 import re
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -150,7 +150,7 @@ class Share:
         self._holder = holder
         self._lease = ClaimLease(store, holder)
         self._receipt_writer = ReceiptWriter(store, clock, stop, sessions=sessions, holder=holder)
-        self._held: set[int] = set()
+        self._held: dict[int, datetime] = {}
         self._claiming: asyncio.Future[Sequence[RenderedMessage]] | None = None
         self._returned: list[RenderedMessage] = []
         self._at_limit: set[int] = set()
@@ -241,7 +241,7 @@ class Share:
 
     def _hold(self, claimed: asyncio.Future[Sequence[RenderedMessage]]) -> None:
         if not claimed.cancelled() and claimed.exception() is None:
-            self._held.update(one.number for one in claimed.result())
+            self._held.update((one.number, one.was_due_at or one.planned_at) for one in claimed.result())
 
     async def _keep_leases(self) -> None:
         while True:
@@ -255,20 +255,26 @@ class Share:
     async def _release(self, failures: Sequence[SessionFailure]) -> None:
         """Releases the mailings that were claimed and not sent, with the first failure as reply.
 
-        One at which a quota was used up comes behind the others, since the quota may be its recipient's.
+        One at which a quota was used up comes behind all others: the quota may be its recipient's.
         """
         self._returned.clear()
         if self._claiming:
             await asyncio.wait((self._claiming,))
         if self._held:
             reply = failures[0].cause if failures else None
-            now = self._clock()
-            last = self._held & self._at_limit
-            for numbers, due_at in ((self._held - last, now), (last, now + _BEHIND)):
+            now, due = self._clock(), defaultdict[datetime, list[int]](list)
+            for number in self._held:
+                due[self._due_again(number, now)].append(number)
+            for due_at, numbers in due.items():
                 await asyncio.to_thread(
-                    self._store.release, tuple(numbers), now=due_at, reply=reply, holder=self._holder
+                    self._store.release, numbers, now=due_at, reply=reply, holder=self._holder
                 )
             self._held.clear()
+
+    def _due_again(self, number: int, now: datetime) -> datetime:
+        if number in self._at_limit:
+            return now + _BEHIND
+        return min(self._held[number], now) if self._coordinator.is_ended else now
 
     # Sending.
 
@@ -316,7 +322,7 @@ class Share:
             if not self._coordinator.is_stopped(domain_of(address_key(one.email))):
                 return one
             self._coordinator.held_back(one)
-            self._held.discard(one.number)
+            self._held.pop(one.number, None)
         return None
 
     async def _may_go(self) -> bool:
@@ -350,13 +356,13 @@ class Share:
             receipt = await session.send(one.outgoing)
         if receipt.outcome in _DECIDED_AT_THE_END:
             await self._coordinator.refused(replace(one, outgoing=None), receipt)
-            self._held.discard(one.number)
+            self._held.pop(one.number, None)
             return
         if receipt.outcome is Outcome.SENT:
             self._coordinator.accepted(address_key(one.email))
         result = delivery_result(one, receipt, self._clock())
         await self._receipt_writer.write(result)
-        self._held.discard(one.number)
+        self._held.pop(one.number, None)
         self._coordinator.recorded(error_of(one, receipt, result))
 
 

@@ -155,7 +155,8 @@ class Pages:
 class Mailing:
     """A digest in the outbox. `token` identifies it in every attempt; `attempts` counts earlier attempts.
 
-    `has_merged`: it has the papers of earlier mailings that did not arrive.
+    `has_merged`: it has the papers of earlier mailings that did not arrive. `was_due_at`: since when it was
+    due when it was claimed; `None` if it was not claimed.
     """
 
     number: int
@@ -164,6 +165,7 @@ class Mailing:
     digest: Digest
     has_merged: bool = False
     pages: Pages | None = None
+    was_due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

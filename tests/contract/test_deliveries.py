@@ -64,6 +64,18 @@ def test_what_is_given_up_in_memory_is_read_again(store: Store) -> None:
     assert with_news(store, ADA) == set()
 
 
+def test_the_longest_due_are_claimed_first_and_say_since_when(store: Store) -> None:
+    outbox_of(store, *(f"reader{number}@example.org" for number in range(5)))
+    held = {mailing.number: mailing for mailing in claim(store)}
+    for number, minutes in ((1, 3), (2, 1), (4, 2), (5, 1)):
+        store.release([number], now=NOW + timedelta(minutes=minutes))
+    again = claim(store, now=NOW + LEASE, limit=5)
+    assert [(mailing.number, mailing.was_due_at) for mailing in again] == [
+        (number, NOW + timedelta(minutes=minutes)) for number, minutes in ((2, 1), (5, 1), (4, 2), (1, 3))
+    ] + [(3, NOW + LEASE)]
+    assert {mailing.was_due_at for mailing in held.values()} == {NOW}
+
+
 def test_what_a_dead_process_held_comes_back_when_its_lease_ends(store: Store, other: Store) -> None:
     outbox_of(store, ADA)
     (mailing,) = claim(store)

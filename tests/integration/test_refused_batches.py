@@ -194,6 +194,25 @@ async def test_a_quota_that_one_recipient_always_meets_keeps_no_other_waiting_fo
     assert (later.sent, store.waiting()) == (4, 1)
 
 
+@pytest.mark.parametrize("connections", [1, 2])
+@pytest.mark.parametrize("count", [2, 4])
+async def test_recipients_with_a_quota_of_their_own_take_turns_behind_all_others(
+    store: SqliteStore, count: int, connections: int
+) -> None:
+    """In whatever order they are: those that were not tried keep their turn."""
+    outbox_of(store, *addresses(9))
+    reply = "451 4.7.1 over the hourly limit of mails per hour"
+    full = [addresses(9)[place] for place in range(0, 2 * count, 2)]
+    answers: dict[str, Answer | list[Answer]] = {f"RCPT {email}": reply for email in full}
+    accepted: set[str] = set()
+    for hours in range(count + 1):
+        at = NOW + timedelta(hours=2 * hours)
+        _, server = await delivered(store, answers, at=at, connections=connections)
+        accepted |= {mail.recipient for mail in server.accepted}
+    assert accepted == set(addresses(9)) - set(full)
+    assert store.waiting() == count
+
+
 async def test_a_quota_that_one_session_meets_ends_the_others_too(store: SqliteStore) -> None:
     """They finish the mail in hand. The provider would count each further one against the sender."""
     outbox_of(store, *addresses(30))

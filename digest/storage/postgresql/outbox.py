@@ -1,6 +1,7 @@
 """The outbox: mailings, claimed by one process at a time and recorded until their end."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +24,8 @@ WHERE due_at > %(latest)s
 _NEXT_DUE = f"""
 SELECT mailing.number, is_enrolled,
     EXISTS (SELECT 1 FROM suppression WHERE suppression.address = subscriber.address),
-    dated_on < paused_until AND paused_until + time '12:00' > %(now)s AT TIME ZONE 'UTC'
+    dated_on < paused_until AND paused_until + time '12:00' > %(now)s AT TIME ZONE 'UTC',
+    due_at
 FROM mailing
 JOIN subscriber ON subscriber.number = mailing.subscriber
 LEFT JOIN preference ON preference.subscriber = mailing.subscriber
@@ -57,8 +59,9 @@ day has begun everywhere on earth.
 _CLAIM = f"""
 UPDATE mailing
 SET may_have_arrived = may_have_arrived OR state = 'sending', state = 'sending', due_at = %s, claimed_by = %s
-WHERE number = ANY(%s)
-RETURNING {MAILING_COLUMNS}
+FROM unnest(%s::bigint[], %s::timestamptz[]) AS due (number, was_due_at)
+WHERE mailing.number = due.number
+RETURNING {MAILING_COLUMNS}, was_due_at
 """  # noqa: S608 (written here)
 """A process whose lease expired may have sent the mail."""
 
@@ -89,12 +92,16 @@ class Outbox(Part):
         self, *, now: datetime, until: datetime, limit: int, holder: str | None = None
     ) -> tuple[Mailing, ...]:
         with self._connection.transaction() as db:
-            numbers = _due(db, whole_second(now), limit)
-            rows = db.execute(_CLAIM, [whole_second(until), holder, numbers]).fetchall() if numbers else []
-            rows.sort(key=lambda row: numbers.index(row[0]))
+            due = _due(db, whole_second(now), limit)
+            asked = [whole_second(until), holder, [*due.keys()], [*due.values()]]
+            rows = db.execute(_CLAIM, asked).fetchall() if due else []
+            rows.sort(key=lambda row: (row[-1], row[0]))
         if rows:
             note_claimed(self._connection)
-        return read_mailings(rows, self._editions, self._connection.secret)
+        mailings = read_mailings([row[:-1] for row in rows], self._editions, self._connection.secret)
+        return tuple(
+            replace(mailing, was_due_at=row[-1]) for mailing, row in zip(mailings, rows, strict=True)
+        )
 
     def reclaim(self, *, now: datetime, latest: datetime) -> int:
         """Others may be sending: only what is past its lease is taken."""
@@ -252,18 +259,18 @@ WHERE split_part(address, '@', -1) = %(domain)s AND since_at >= %(since)s
 """
 
 
-def _due(db: Database, now: datetime, limit: int) -> list[int]:
-    """Locks the next due mailings, and ends or puts off those that may not be sent."""
+def _due(db: Database, now: datetime, limit: int) -> dict[int, datetime]:
+    """Locks the next due mailings, and ends or puts off those that may not be sent. Returns since when."""
     while True:
         rows = db.execute(_NEXT_DUE, {"now": now, "limit": limit}).fetchall()
-        withheld = [number for number, is_enrolled, is_dead, _ in rows if is_dead or not is_enrolled]
+        withheld = [number for number, is_enrolled, is_dead, _, _ in rows if is_dead or not is_enrolled]
         put_off = [row[0] for row in rows if row[3] and row[0] not in withheld]
         if withheld:
             db.execute(_WITHHOLD, [withheld])
         if put_off:
             db.execute(_PUT_OFF, [put_off])
         if not withheld and not put_off:
-            return [row[0] for row in rows]
+            return {number: due_at for number, *_, due_at in rows}
 
 
 def _keep_doubts(db: Database, conclusions: Sequence[DeliveryResult], now: datetime) -> None:

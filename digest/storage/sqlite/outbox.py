@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlite_utils import Database
@@ -76,7 +77,7 @@ class Outbox(Part):
                 pass
             rows = db.execute(
                 f"""
-                SELECT {MAILING_COLUMNS}
+                SELECT {MAILING_COLUMNS}, due_at
                 FROM mailing WHERE {_DUE} ORDER BY due_at, number LIMIT ?2
                 """,  # noqa: S608 (written here)
                 asked,
@@ -91,7 +92,11 @@ class Outbox(Part):
                 """,
                 ((text_of(until), holder, row[0]) for row in rows),
             )
-            claimed = read_mailings(rows, self._editions, self._connection.secret)
+            mailings = read_mailings([row[:-1] for row in rows], self._editions, self._connection.secret)
+            claimed = tuple(
+                replace(mailing, was_due_at=moment_of(row[-1]))
+                for mailing, row in zip(mailings, rows, strict=True)
+            )
         if claimed:
             note_claimed(self._connection)
         return claimed
