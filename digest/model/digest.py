@@ -70,7 +70,8 @@ class Digest:
 
     `planned_at` (aware, UTC) is when it was due, `dated_on` is that day in the subscriber's time zone.
     `keywords` are all keywords of the subscriber, including those that found nothing. `covered_at` (aware,
-    UTC) is until when arXiv was asked for all of them; `None` if that is not known. `names` are the
+    UTC) is until when arXiv was asked for all of them, beside those for which it was never asked; `None` if
+    that is not known. `names` are the
     subscriber's own names for keywords, as pairs of keyword and name. Only a first digest has an `outlook`,
     if enough is known. `near` are papers that match no keyword, nearest to what the subscriber likes.
     """

@@ -155,8 +155,11 @@ def _open_queries(subscriber: SubscriberFacts) -> set[int]:
 
 
 def _covered_at(facts: NewsFacts, subscriber: SubscriberFacts) -> datetime | None:
-    covered = [facts.queries[query].covered_at for query in _open_queries(subscriber)]
-    return min([moment for moment in covered if moment], default=None)
+    for queries in (_open_queries(subscriber), {one.query for one in subscriber.subscriptions}):
+        covered = [moment for query in queries if (moment := facts.queries[query].covered_at)]
+        if covered:
+            return min(covered)
+    return None
 
 
 def _revisions(facts: NewsFacts, subscriber: SubscriberFacts) -> Iterator[Revision]:

@@ -444,32 +444,36 @@ def test_the_announcement_is_named_where_it_is_of_another_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("planned_at", "covered_at", "day"),
+    ("covered_at", "newest", "day"),
     [
-        # In New York, arXiv announces at 20:00, for the next day. A daemon asks at 20:30.
-        ("2026-06-17 00:00", None, 16),
-        ("2026-06-17 00:29", None, 16),
-        ("2026-06-17 00:30", None, 17),
-        ("2026-06-17 00:30", "2026-06-17 00:29", 16),
-        ("2026-06-18 07:00", "2026-06-18 00:31", 18),
-        # After an outage, and where the mail is late.
-        ("2026-06-18 07:00", "2026-06-12 20:00", 12),
-        ("2026-06-16 07:00", "2026-06-18 01:00", 18),
+        # In New York, arXiv announces at 20:00, for the next day: what came in until 14:00.
+        ("2026-06-17 07:00", "2026-06-15 17:00", 17),
+        ("2026-06-17 07:00", "2026-06-16 17:00", 17),
+        ("2026-06-17 03:00", "2026-06-15 17:00", 17),
+        # Until its index has the announcement, only a paper shows that it was there.
+        ("2026-06-17 02:59", "2026-06-15 17:00", 16),
+        ("2026-06-17 02:59", "2026-06-16 17:00", 17),
+        ("2026-06-17 00:30", "2026-06-16 17:00", 17),
+        # One keyword found nothing in these hours.
+        ("2026-06-16 23:59", "2026-06-16 17:00", 17),
+        # One keyword was not asked for, for days.
+        ("2026-06-12 20:00", "2026-06-16 17:00", 12),
+        ("2026-06-12 20:00", None, 12),
     ],
 )
 def test_the_announcement_is_the_last_one_that_was_fetched_for_all_keywords(
-    planned_at: str, covered_at: str | None, day: int
+    covered_at: str, newest: str | None, day: int
 ) -> None:
-    late = replace(
-        digest(entry()),
-        planned_at=moment(planned_at),
-        covered_at=moment(covered_at) if covered_at else None,
-        dated_on=date(2026, 6, 20),
-    )
-    mail = WRITER.rendered(late)
-    told = f"up to arXiv's announcement of {day} June 2026"
-    assert told in mail.text
-    assert told in Page(mail.html).text.replace("’", "'")
+    papers = [
+        entry(number, submitted_at=moment(at)) for number, at in enumerate(("2026-06-11 10:00", newest)) if at
+    ]
+    day_of = replace(digest(*papers), dated_on=date(2026, 6, 20))
+    at = moment(covered_at)
+    for told in (replace(day_of, covered_at=at), replace(day_of, planned_at=at)):
+        mail = WRITER.rendered(told)
+        line = f"up to arXiv's announcement of {day} June 2026"
+        assert line in mail.text
+        assert line in Page(mail.html).text.replace("’", "'")
 
 
 HOSTILE = (

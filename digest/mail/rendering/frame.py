@@ -1,7 +1,7 @@
 """What the frame of a digest says: the values of its templates, from the digest alone."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 from itertools import accumulate, chain
 
@@ -19,10 +19,8 @@ from digest.mail.rendering.headlines import (
 from digest.mail.rendering.paper_view import build_card, line_for, shortened
 from digest.model.digest import Digest, Group, Length
 from digest.model.paper import one_line
-from digest.sources.arxiv.calendar import last_announcement
-
-_COMPLETE_AFTER = timedelta(minutes=30)
-"""How long after an announcement arXiv's answers may not have its papers. A daemon asks no earlier."""
+from digest.sources.arxiv.calendar import earliest_announcement, last_announcement, next_announcement
+from digest.sources.plausibility import INDEX_LAG
 
 COUNTS_SHOWN = 20
 _SILENT_SHOWN = 12
@@ -36,6 +34,8 @@ _MANY = 60
 
 _NAMES_KEPT = 500
 """Mails to the same keywords come one after another."""
+
+_ANNOUNCEMENTS_KEPT = 500
 
 
 def frame_values(
@@ -54,7 +54,7 @@ def frame_values(
         "subject": subject_line(digest, counts, papers),
         "sender_name": one_line(sender_identity.sender_name),
         "dated_on": digest.dated_on,
-        "announced_on": _announced_on(digest.covered_at or digest.planned_at),
+        "announced_on": _announced_on(digest),
         "is_first": digest.is_first,
         "outlook": expected(digest.outlook, names) if digest.outlook else "",
         "headline": headline(len(digest.entries), len(digest.revisions)),
@@ -146,7 +146,19 @@ def _near_values(digest: Digest, links: Links) -> dict[str, object]:
     return {"near": near[:shown], "more_near": len(near[shown:]), "all_near": near}
 
 
-@lru_cache(maxsize=64)
-def _announced_on(covered_at: datetime) -> date:
-    """The date (UTC) of arXiv's list for the last announcement that is complete at `covered_at`."""
-    return last_announcement(covered_at - _COMPLETE_AFTER).date()
+def _announced_on(digest: Digest) -> date:
+    """The date (UTC) of arXiv's list for the last announcement that was fetched for all keywords.
+
+    An announcement of the last hours, which arXiv's index may not have yet, counts if the digest has a paper
+    that was announced then at the earliest.
+    """
+    submitted = [entry.paper.submitted_at for entry in digest.entries if entry.paper.submitted_at]
+    return _last_announced(digest.covered_at or digest.planned_at, max(submitted, default=None))
+
+
+@lru_cache(maxsize=_ANNOUNCEMENTS_KEPT)
+def _last_announced(covered_at: datetime, newest: datetime | None) -> date:
+    certain = last_announcement(covered_at - INDEX_LAG)
+    following = next_announcement(certain)
+    is_there = newest is not None and earliest_announcement(newest) == following
+    return (following if is_there else certain).date()
