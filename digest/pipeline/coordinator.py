@@ -16,7 +16,7 @@ from digest.keywords.index import forget
 from digest.mail.transport import Receipt
 from digest.pipeline.leases import LASTING, ClaimLease
 from digest.pipeline.plan import ComposeReport, DueSubscriber, Plan
-from digest.pipeline.policy import LEASE, Decision
+from digest.pipeline.policy import FEW_OVER_QUOTA, LEASE, MOST_OVER_QUOTA, Decision
 from digest.pipeline.receipt_writer import ReceiptWriter
 from digest.pipeline.refusals import Refusals
 from digest.pipeline.rendering import RenderedMessage
@@ -109,6 +109,8 @@ class DeliveryCoordinator:
         self._taking = asyncio.Lock()
         self._handed_out = 0
         self._has_ended_composing = composing is None
+        self._quota: SessionFailure | None = None
+        self._quota_replies = self._quota_in_a_row = 0
         self._state_error: StateError | None = None
 
     async def begin(self) -> None:
@@ -192,6 +194,7 @@ class DeliveryCoordinator:
 
     def accepted(self, address: str, count: int = 1) -> None:
         before = self._brake
+        self._quota_in_a_row = 0
         self._refusals.accept(address, count)
         self._report_change(before)
 
@@ -213,7 +216,10 @@ class DeliveryCoordinator:
 
     def used_up(self) -> None:
         before = self._brake
-        self.is_over_quota = True
+        self._quota_replies += 1
+        self._quota_in_a_row += 1
+        is_sure = self._quota_in_a_row >= FEW_OVER_QUOTA or self._quota_replies >= MOST_OVER_QUOTA
+        self.is_over_quota |= is_sure
         self._report_change(before)
 
     @property
@@ -228,7 +234,10 @@ class DeliveryCoordinator:
     # The rounds.
 
     async def run(self, workers: Sequence[RemoteShare], own: Callable[[], Share]) -> None:
-        """Sends everything. A server may refuse some sessions; it is down if it ends all of them."""
+        """Sends everything. A server may refuse some sessions; it is down if it ends all of them.
+
+        If it says that a quota is used up, the mail waits and others are tried: it may be the recipient's.
+        """
         failures = await self._rounds(workers, own)
         await self._settle()
         self._conclude(*failures)
@@ -256,7 +265,9 @@ class DeliveryCoordinator:
             failures = [failure for result in results for failure in result.failures]
             tried = sum(result.tried for result in results)
             is_partly_down = bool(failures) and len(failures) < tried
-            if self._is_over or (sends and not is_any_gone and not is_partly_down):
+            quota = next((failure for failure in failures if failure.wait is not None), None)
+            self._quota = quota or self._quota
+            if self._is_over or (sends and not is_any_gone and not is_partly_down and not quota):
                 return failures, tried
             sends = True
 
@@ -319,11 +330,11 @@ class DeliveryCoordinator:
         self.report.is_doubtful = settlement.no_service is not None and not is_certain
 
     def _conclude(self, failures: Sequence[SessionFailure], tried: int) -> None:
-        over_quota = next((one for one in failures if one.wait is not None), None)
-        if over_quota is not None:
-            self.report.limited_until = self._clock() + (over_quota.wait or LEASE)
-            until = f"{self.report.limited_until:%F %H:%M %Z}"
-            self.report.notes.append(f"{over_quota.cause}; the next try is at {until}")
+        if self._quota:
+            until = self._clock() + (self._quota.wait or LEASE)
+            self.report.notes.append(f"{self._quota.cause}; the next try is at {until:%F %H:%M %Z}")
+            if self.is_over_quota:
+                self.report.limited_until = until
         elif failures and len(failures) == tried:
             self.report.is_server_down, self.report.is_doubtful = True, False
             self.report.errors.append(failures[0].cause)

@@ -39,6 +39,13 @@ RETRY_BOUNCED_AFTER = timedelta(days=1)
 SERVER_PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60))
 """The waits after the whole mail server, or a step of the daemon, failed. The last one repeats."""
 
+FEW_OVER_QUOTA = 3
+MOST_OVER_QUOTA = 10
+"""After so many replies that a quota is used up, in a row or in all, the quota is that of the provider.
+
+After fewer of them, it may be that of these recipients.
+"""
+
 MOST_UNSERVED = 30
 """A server is believed if it says at this many recipients in a row that it accepts no mail.
 

@@ -6,7 +6,7 @@ The process that coordinates all shares may be another one: nothing here knows w
 import asyncio
 import logging
 import re
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -31,9 +31,6 @@ _log = logging.getLogger(__name__)
 
 _AT_ONCE = 30
 """How many mailings are claimed, and their messages written, in one step."""
-
-_BEHIND = timedelta(seconds=1)
-"""How much later a mailing is due that others go before."""
 
 _LEASE_POLL = 0.02
 """How many seconds pass between two looks whether the lease was renewed."""
@@ -92,7 +89,7 @@ class Coordinator(Protocol):
         ...
 
     def used_up(self) -> None:
-        """The quota of the provider is used up."""
+        """The server said at a mail that a quota is used up: the provider's, or one of its recipient."""
         ...
 
 
@@ -153,7 +150,7 @@ class Share:
         self._held: dict[int, datetime] = {}
         self._claiming: asyncio.Future[Sequence[RenderedMessage]] | None = None
         self._returned: list[RenderedMessage] = []
-        self._at_limit: set[int] = set()
+        self._at_limit: dict[int, timedelta] = {}
         self._state_error: StateError | None = None
         self._is_composing = False
         self._has_new = asyncio.Event()
@@ -255,26 +252,27 @@ class Share:
     async def _release(self, failures: Sequence[SessionFailure]) -> None:
         """Releases the mailings that were claimed and not sent, with the first failure as reply.
 
-        One at which a quota was used up comes behind all others: the quota may be its recipient's.
+        One at which a quota was used up waits until that may be free: the quota may be its recipient's. The
+        others keep their turn then, before those that waited for a quota already.
         """
         self._returned.clear()
         if self._claiming:
             await asyncio.wait((self._claiming,))
         if self._held:
             reply = failures[0].cause if failures else None
-            now, due = self._clock(), defaultdict[datetime, list[int]](list)
-            for number in self._held:
-                due[self._due_again(number, now)].append(number)
-            for due_at, numbers in due.items():
-                await asyncio.to_thread(
-                    self._store.release, numbers, now=due_at, reply=reply, holder=self._holder
-                )
+            now, numbers = self._clock(), tuple(self._held)
+            due_at = {number: min(was_due_at, now) for number, was_due_at in self._held.items()}
+            due_at |= {number: now + wait for number, wait in self._at_limit.items()}
+            is_of_server = not self._is_ended and all(failure.wait is None for failure in failures)
+            await asyncio.to_thread(
+                self._store.release,
+                numbers,
+                now=now,
+                reply=reply,
+                holder=self._holder,
+                due_at={} if is_of_server else due_at,
+            )
             self._held.clear()
-
-    def _due_again(self, number: int, now: datetime) -> datetime:
-        if number in self._at_limit:
-            return now + _BEHIND
-        return min(self._held[number], now) if self._coordinator.is_ended else now
 
     # Sending.
 
@@ -294,12 +292,12 @@ class Share:
                     one = await self._next(queue)
         except ServerUnavailable as error:
             self._working -= 1
-            _log.warning("session failed cause=%s next=%s", error, self._next_of(error))
             if error.wait is not None:
                 self._coordinator.used_up()
-                self._at_limit |= {one.number} if one else set()
+                self._at_limit |= {one.number: error.wait} if one else {}
             elif one is not None and one.number in self._held:
                 self._returned.append(one)
+            _log.warning("session failed cause=%s next=%s", error, self._next_of(error))
             return SessionFailure(cause=str(error), wait=error.wait)
         self._working -= 1
         self._has_ended_well = True
@@ -308,7 +306,8 @@ class Share:
     def _next_of(self, error: ServerUnavailable) -> str:
         """Returns what happens to the mails of a failed session, for the log."""
         if error.wait is not None:
-            return "no mail goes until the limit may be over"
+            is_ended = self._coordinator.is_ended
+            return "no mail goes until the limit may be over" if is_ended else "it waits, others are tried"
         if self._working:
             return f"other sessions go on: {self._working}"
         return "a new session at once" if self._has_ended_well else "what is left waits"

@@ -256,7 +256,6 @@ class RemoteCoordinator:
         self._tell_soon()
 
     def used_up(self) -> None:
-        self._brake = Brake(True, self._brake.stopped)
         self._tell(UsedUp())
 
     # Telling.

@@ -134,7 +134,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class UsedUp:
-    """The quota of the provider is used up."""
+    """As `digest.pipeline.share.Coordinator.used_up`."""
 
 
 @dataclass(frozen=True, slots=True)

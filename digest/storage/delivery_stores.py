@@ -148,9 +148,18 @@ class DeliverStore(RenderStore, QueueStore, RateStore, ClaimStore, Protocol):
         ...
 
     def release(
-        self, numbers: Sequence[int], *, now: datetime, reply: str | None = None, holder: str | None = None
+        self,
+        numbers: Sequence[int],
+        *,
+        now: datetime,
+        reply: str | None = None,
+        holder: str | None = None,
+        due_at: Mapping[int, datetime] | None = None,
     ) -> None:
-        """Releases claimed mailings without an attempt, if the server is to blame. `reply` is its reply."""
+        """Releases claimed mailings without an attempt, if the server is to blame. `reply` is its reply.
+
+        They are due `now`, or at their `due_at`.
+        """
         ...
 
     def doubted(self) -> Mapping[str, datetime]:

@@ -658,23 +658,24 @@ def by_way_of(post: MailServer) -> dict[str, str]:
 async def test_a_provider_whose_quota_is_used_up_rests_until_it_may_be_free(
     tmp_path: Path, ear: socket.socket
 ) -> None:
+    first = [SUBSCRIBER.replace("ada@", f"ada{number}@") for number in range(4)]
     later = SUBSCRIBER.replace("ada@", "bo@").replace("07:00", "08:00")
-    (tmp_path / "subscribers.toml").write_text(SUBSCRIBER + later)
-    full = MailServer(answers={"RCPT": ["550 5.4.5 Daily user sending limit exceeded"]})
+    (tmp_path / "subscribers.toml").write_text("".join([*first, later]))
+    full = MailServer(answers={"RCPT": ["550 5.4.5 Daily user sending limit exceeded"] * 3})
     async with (
         serving(full) as post,
-        running(tmp_path, ear, "2026-06-08 22:00", **by_way_of(post)) as town,
+        running(tmp_path, ear, "2026-06-08 22:00", **by_way_of(post), DIGEST_SMTP__CONNECTIONS="1") as town,
     ):
         await until(lambda: town.store.covered_at())
         town.set_clock("2026-06-09 07:00")
-        await until(lambda: "QUIT" in post.commands)
+        await until(lambda: sum(line == "QUIT" for line in post.commands) == 3)
         await town.settle()
         town.set_clock("2026-06-09 08:30")
-        await until(lambda: town.store.waiting() == 2)
+        await until(lambda: town.store.waiting() == 5)
         await town.settle()
-        assert sum(line.startswith("RCPT") for line in post.commands) == 1
+        assert sum(line.startswith("RCPT") for line in post.commands) == 3
         town.set_clock("2026-06-09 10:05")
-        await until(lambda: len(post.accepted) == 2)
+        await until(lambda: len(post.accepted) == 5)
 
 
 @pytest.mark.parametrize(

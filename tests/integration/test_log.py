@@ -102,9 +102,12 @@ async def test_of_several_sessions_each_has_its_line(
 async def test_a_quota_that_is_used_up_is_told_as_a_rest(
     store: SqliteStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    outbox_of(store, "ada@example.org")
-    (line,) = await told(store, caplog, 1, RCPT="550 5.4.5 Daily user sending limit exceeded")
-    assert line.endswith("next=no mail goes until the limit may be over")
+    outbox_of(store, *(f"reader{number}@example.org" for number in range(4)))
+    lines = await told(store, caplog, 1, RCPT="550 5.4.5 Daily user sending limit exceeded")
+    assert [line.partition("next=")[2] for line in lines] == [
+        *["it waits, others are tried"] * 2,
+        "no mail goes until the limit may be over",
+    ]
 
 
 def read_back(text: str, kind: str) -> list[dict[str, object]]:

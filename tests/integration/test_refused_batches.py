@@ -2,13 +2,14 @@
 told.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import pytest
 
 from digest.mail.smtp.session import SmtpServer, SmtpTransport
 from digest.pipeline.deliver import DeliveryReport, deliver
+from digest.pipeline.policy import FEW_OVER_QUOTA
 from digest.storage.sqlite.store import SqliteStore
 from tests.integration.installation import plain
 from tests.integration.mail_server import Answer, MailServer, serving
@@ -177,47 +178,57 @@ async def test_a_quota_that_is_used_up_ends_the_batch_until_it_may_be_free(
     assert timedelta(0) <= report.limited_until - NOW - timedelta(hours=hours) < timedelta(minutes=1)
     assert "limit of mails is reached" in report.notes[0]
     assert f"the next try is at {report.limited_until:%F %H:%M}" in report.notes[0]
-    assert sum(line.startswith("MAIL") for line in server.commands) <= 2
+    assert sum(line.startswith("MAIL") for line in server.commands) == FEW_OVER_QUOTA
     assert {one.attempts for one in store.troubled(limit=20)} == {0}
     assert suppressed(store) == set()
 
 
-async def test_a_quota_that_one_recipient_always_meets_keeps_no_other_waiting_for_ever(
-    store: SqliteStore,
-) -> None:
-    outbox_of(store, *addresses(5))
-    reply = "451 4.7.1 over the hourly limit of mails per hour"
-    answers: dict[str, Answer | list[Answer]] = {f"RCPT {addresses(5)[0]}": reply}
-    first, _ = await delivered(store, answers)
-    assert (first.sent, first.limited_until is not None) == (0, True)
-    later, _ = await delivered(store, answers, at=NOW + timedelta(hours=3))
-    assert (later.sent, store.waiting()) == (4, 1)
+HOURLY = "451 4.7.1 over the hourly limit of mails per hour"
 
 
 @pytest.mark.parametrize("connections", [1, 2])
-@pytest.mark.parametrize("count", [2, 4])
-async def test_recipients_with_a_quota_of_their_own_take_turns_behind_all_others(
-    store: SqliteStore, count: int, connections: int
+@pytest.mark.parametrize("full", [(0,), (4,), (0, 1), (0, 2, 4, 6), (1, 2, 5, 6, 8)])
+async def test_a_quota_of_recipients_keeps_no_other_waiting(
+    store: SqliteStore, full: tuple[int, ...], connections: int
 ) -> None:
-    """In whatever order they are: those that were not tried keep their turn."""
-    outbox_of(store, *addresses(9))
-    reply = "451 4.7.1 over the hourly limit of mails per hour"
-    full = [addresses(9)[place] for place in range(0, 2 * count, 2)]
-    answers: dict[str, Answer | list[Answer]] = {f"RCPT {email}": reply for email in full}
+    readers = addresses(12)
+    outbox_of(store, *readers)
+    answers: dict[str, Answer | list[Answer]] = {f"RCPT {readers[place]}": HOURLY for place in full}
+    first, server = await delivered(store, answers, connections=connections)
+    others = [email for place, email in enumerate(readers) if place not in full]
+    assert sorted(mail.recipient for mail in server.accepted) == sorted(others)
+    assert (first.limited_until, first.is_server_down) == (None, False)
+    assert [note.partition("; the next try is at ")[2] for note in first.notes] == ["2026-06-16 08:00 UTC"]
+    assert store.blocked(now=NOW).reply.endswith("smtp.messages_per_minute")
+    again, server = await delivered(store, {}, at=NOW + timedelta(minutes=59), connections=connections)
+    assert server.accepted == []
+    again, server = await delivered(store, {}, at=NOW + timedelta(hours=1), connections=connections)
+    assert again.sent == len(full)
+    assert store.waiting() == 0
+
+
+@pytest.mark.parametrize("full", [range(3), range(8), range(0, 30, 2)])
+async def test_recipients_whose_quota_looks_like_that_of_the_provider_are_tried_after_the_others(
+    store: SqliteStore, full: Sequence[int]
+) -> None:
+    """Three in a row, or ten in all. Those that were refused wait longer than those that were not tried."""
+    readers = addresses(30)
+    outbox_of(store, *readers)
+    answers: dict[str, Answer | list[Answer]] = {f"RCPT {readers[place]}": HOURLY for place in full}
     accepted: set[str] = set()
-    for hours in range(count + 1):
-        at = NOW + timedelta(hours=2 * hours)
-        _, server = await delivered(store, answers, at=at, connections=connections)
+    for hours in range(3):
+        _, server = await delivered(store, answers, at=NOW + timedelta(hours=hours))
         accepted |= {mail.recipient for mail in server.accepted}
-    assert accepted == set(addresses(9)) - set(full)
-    assert store.waiting() == count
+    assert len(accepted) == 30 - len(full)
 
 
 async def test_a_quota_that_one_session_meets_ends_the_others_too(store: SqliteStore) -> None:
     """They finish the mail in hand. The provider would count each further one against the sender."""
     outbox_of(store, *addresses(30))
-    answers: dict[str, Answer | list[Answer]] = {"RCPT": ["550 5.4.5 Daily user sending limit exceeded"]}
+    full = "550 5.4.5 Daily user sending limit exceeded"
+    answers: dict[str, Answer | list[Answer]] = {"RCPT": ["250 ok", "250 ok", *[full] * 30]}
     report, server = await delivered(store, answers, connections=3)
     assert report.limited_until is not None
-    assert report.sent == len(server.accepted) <= 6
+    assert report.sent == len(server.accepted) == 2
+    assert sum(line.startswith("RCPT") for line in server.commands) <= 2 + FEW_OVER_QUOTA + 2
     assert store.waiting() == 30 - report.sent

@@ -236,7 +236,8 @@ async def test_the_quota_of_the_provider_ends_all_workers(mailing: Mailing) -> N
     assert report.sent == 10
     assert report.limited_until
     assert not report.is_server_down
-    assert sum(line == "DATA" for line in server.commands) <= 10 + mailing.connections
+    # A worker says of its accepted mails a moment later, so the three in a row may begin once more.
+    assert sum(line == "DATA" for line in server.commands) <= 10 + 2 * mailing.connections
 
 
 async def test_a_server_that_is_down_is_told_once_and_nobody_is_blamed(mailing: Mailing) -> None:

@@ -1,6 +1,6 @@
 """The outbox: mailings, claimed by one process at a time and recorded until their end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -171,20 +171,27 @@ class Outbox(Part):
                 suppress_addresses(db, {email: causes[number] for number, email in rows.fetchall()}, now)
 
     def release(
-        self, numbers: Sequence[int], *, now: datetime, reply: str | None = None, holder: str | None = None
+        self,
+        numbers: Sequence[int],
+        *,
+        now: datetime,
+        reply: str | None = None,
+        holder: str | None = None,
+        due_at: Mapping[int, datetime] | None = None,
     ) -> None:
         with self._connection.transaction() as db:
             db.execute(
                 f"""
                 UPDATE mailing
-                SET due_at = %(now)s, reply = coalesce(%(reply)s::text, reply),
+                SET due_at = given.due_at, reply = coalesce(%(reply)s::text, reply),
                     is_blocked = is_blocked OR %(reply)s::text IS NOT NULL,
                     state = CASE WHEN may_have_arrived THEN 'unknown'
                         WHEN attempts > 0 THEN 'deferred' ELSE 'pending' END
-                WHERE number = ANY(%(numbers)s) AND state = 'sending' AND {HELD_BY}
+                FROM unnest(%(numbers)s::bigint[], %(due)s::timestamptz[]) AS given (number, due_at)
+                WHERE mailing.number = given.number AND state = 'sending' AND {HELD_BY}
                 """,  # noqa: S608 (written here)
                 {
-                    "now": whole_second(now),
+                    "due": [whole_second((due_at or {}).get(number, now)) for number in numbers],
                     "reply": reply and storable(reply),
                     "numbers": list(numbers),
                     "holder": holder,

@@ -1,7 +1,7 @@
 """The mailings and their results."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -219,7 +219,13 @@ class Outbox(Part):
         return int(accepted), int(dead)
 
     def release(
-        self, numbers: Sequence[int], *, now: datetime, reply: str | None = None, holder: str | None = None
+        self,
+        numbers: Sequence[int],
+        *,
+        now: datetime,
+        reply: str | None = None,
+        holder: str | None = None,
+        due_at: Mapping[int, datetime] | None = None,
     ) -> None:
         with self._connection.transaction() as db:
             db.conn.executemany(
@@ -230,7 +236,7 @@ class Outbox(Part):
                         WHEN may_have_arrived THEN 'unknown' WHEN attempts THEN 'deferred' ELSE 'pending' END
                 WHERE number = ?3 AND state = 'sending'
                 """,
-                ((text_of(now), reply, number) for number in numbers),
+                ((text_of((due_at or {}).get(number, now)), reply, number) for number in numbers),
             )
 
     def prune(self, *, now: datetime) -> int:
