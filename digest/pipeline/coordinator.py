@@ -335,6 +335,6 @@ class DeliveryCoordinator:
             self.report.notes.append(f"{self._quota.cause}; the next try is at {until:%F %H:%M %Z}")
             if self.is_over_quota:
                 self.report.limited_until = until
-        elif failures and len(failures) == tried:
+        if failures and len(failures) == tried and not self.is_over_quota:
             self.report.is_server_down, self.report.is_doubtful = True, False
             self.report.errors.append(failures[0].cause)

@@ -222,6 +222,15 @@ async def test_recipients_whose_quota_looks_like_that_of_the_provider_are_tried_
     assert len(accepted) == 30 - len(full)
 
 
+async def test_a_server_that_fails_after_the_quota_of_a_recipient_is_down(store: SqliteStore) -> None:
+    outbox_of(store, *addresses(5))
+    greetings: list[Answer] = ["220 hello", *["554 no service"] * 9]
+    answers: dict[str, Answer | list[Answer]] = {"GREETING": greetings, f"RCPT {addresses(1)[0]}": HOURLY}
+    report, _ = await delivered(store, answers)
+    assert (report.is_server_down, report.limited_until, report.sent) == (True, None, 0)
+    assert "554 no service" in report.errors[0]
+
+
 async def test_a_quota_that_one_session_meets_ends_the_others_too(store: SqliteStore) -> None:
     """They finish the mail in hand. The provider would count each further one against the sender."""
     outbox_of(store, *addresses(30))
