@@ -228,6 +228,19 @@ async def test_a_server_that_serves_nobody_stops_all_workers(mailing: Mailing) -
     )
 
 
+async def test_recipients_with_a_quota_of_their_own_wait_alone_whatever_worker_tries_them(
+    mailing: Mailing,
+) -> None:
+    full, others = addresses(60)[::15], [one for one in addresses(60) if one not in addresses(60)[::15]]
+    outbox_of(mailing.store, *addresses(60))
+    async with serving(MailServer(answers=dict.fromkeys([f"RCPT {one}" for one in full], QUOTA))) as server:
+        report = await mailing.send(server)
+    assert recipients(server) == Counter(others)
+    assert (report.sent, report.limited_until, report.is_server_down) == (56, None, False)
+    assert mailing.store.waiting() == 4
+    assert {one.attempts for one in mailing.store.troubled(limit=99)} == {0}
+
+
 async def test_the_quota_of_the_provider_ends_all_workers(mailing: Mailing) -> None:
     outbox_of(mailing.store, *addresses(60))
     answers = {"DATA": ["354 go on"] * 10 + [QUOTA] * 99}
