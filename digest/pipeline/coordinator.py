@@ -16,7 +16,7 @@ from digest.keywords.index import forget
 from digest.mail.transport import Receipt
 from digest.pipeline.leases import LASTING, ClaimLease
 from digest.pipeline.plan import ComposeReport, DueSubscriber, Plan
-from digest.pipeline.policy import FEW_OVER_QUOTA, LEASE, MOST_OVER_QUOTA, Decision
+from digest.pipeline.policy import LEASE, MOST_OVER_QUOTA, Decision, QuotaReplies
 from digest.pipeline.receipt_writer import ReceiptWriter
 from digest.pipeline.refusals import Refusals
 from digest.pipeline.rendering import RenderedMessage
@@ -91,6 +91,7 @@ class DeliveryCoordinator:
         notice: Callable[[DeliveryReport], None],
         *,
         sessions: int,
+        quota_replies: QuotaReplies,
     ) -> None:
         self.report = DeliveryReport()
         self.stop = stop
@@ -110,7 +111,8 @@ class DeliveryCoordinator:
         self._handed_out = 0
         self._has_ended_composing = composing is None
         self._quota: SessionFailure | None = None
-        self._quota_replies = self._quota_in_a_row = 0
+        self._quota_replies = quota_replies
+        self._quota_count = 0
         self._state_error: StateError | None = None
 
     async def begin(self) -> None:
@@ -194,7 +196,7 @@ class DeliveryCoordinator:
 
     def accepted(self, address: str, count: int = 1) -> None:
         before = self._brake
-        self._quota_in_a_row = 0
+        self._quota_replies.accept()
         self._refusals.accept(address, count)
         self._report_change(before)
 
@@ -214,12 +216,11 @@ class DeliveryCoordinator:
             self.report.errors.append(error)
         self._notice(self.report)
 
-    def used_up(self) -> None:
+    def used_up(self, number: int) -> None:
         before = self._brake
-        self._quota_replies += 1
-        self._quota_in_a_row += 1
-        is_sure = self._quota_in_a_row >= FEW_OVER_QUOTA or self._quota_replies >= MOST_OVER_QUOTA
-        self.is_over_quota |= is_sure
+        self._quota_replies.add(number)
+        self._quota_count += 1
+        self.is_over_quota |= self._quota_replies.is_of_provider or self._quota_count >= MOST_OVER_QUOTA
         self._report_change(before)
 
     @property
@@ -335,6 +336,6 @@ class DeliveryCoordinator:
             self.report.notes.append(f"{self._quota.cause}; the next try is at {until:%F %H:%M %Z}")
             if self.is_over_quota:
                 self.report.limited_until = until
-        if failures and len(failures) == tried and not self.is_over_quota:
+        if failures and len(failures) == tried and all(failure.wait is None for failure in failures):
             self.report.is_server_down, self.report.is_doubtful = True, False
             self.report.errors.append(failures[0].cause)

@@ -23,6 +23,7 @@ from digest.pipeline.deliver import Composing, DeliveryReport, StartWorkers, del
 from digest.pipeline.fetch import FetchReport, fetch
 from digest.pipeline.leases import FETCHING, FINISHING, outlast_silent, turn_of
 from digest.pipeline.plan import Due, Plan
+from digest.pipeline.policy import QuotaReplies
 from digest.pipeline.progress import OutboxStatus, outbox_status
 from digest.pipeline.reconcile import take_up_entries, take_up_file, take_up_restored
 from digest.pipeline.rendering import Write
@@ -72,6 +73,7 @@ class Cycle:
     notify_operator: NotifyOperator | None = None
     notice: Callable[[str], None] = lambda text: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    quota_replies: QuotaReplies = field(default_factory=QuotaReplies)
 
     async def run(self, *, force: bool = False) -> CycleReport:
         """Does one cycle. Each subscriber gets at most one digest a day, unless `force` is true.
@@ -270,6 +272,7 @@ class Cycle:
             start_workers=self.start_workers,
             stop=self.stop,
             notice=lambda report: self.notice(f"mailing: {report.sent} sent"),
+            quota_replies=self.quota_replies,
         )
 
     async def finish(

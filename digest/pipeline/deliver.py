@@ -10,7 +10,7 @@ from digest.errors import WorkerGone
 from digest.mail.transport import Transport
 from digest.pipeline.compose_job import Composer
 from digest.pipeline.coordinator import Composing, DeliveryCoordinator, DeliveryReport, RemoteShare
-from digest.pipeline.policy import LATEST_RETRY
+from digest.pipeline.policy import LATEST_RETRY, QuotaReplies
 from digest.pipeline.rendering import Write
 from digest.pipeline.share import Share
 from digest.storage.pipeline_stores import MailStore
@@ -33,6 +33,7 @@ async def deliver(
     start_workers: StartWorkers | None = None,
     stop: asyncio.Event | None = None,
     notice: Callable[[DeliveryReport], None] = lambda report: None,
+    quota_replies: QuotaReplies | None = None,
 ) -> DeliveryReport:
     """Composes what is due, and sends the due mailings of the outbox within `limits`.
 
@@ -40,11 +41,15 @@ async def deliver(
     left unfinished. Several hosts may deliver over one database.
     If the server as a whole cannot be used, the sending ends and no address is blamed. After `stop` is set,
     the current mails are finished and no other is started. `notice` is called after each mail. If there are
-    very many mails, `start_workers` starts worker processes, which do the work as long as they run.
+    very many mails, `start_workers` starts worker processes, which do the work as long as they run. Give
+    later deliveries to the same server the `quota_replies` of earlier ones.
     Raises `StateError` if the state cannot be read or written.
     """
     stop = stop or asyncio.Event()
-    coordinator = DeliveryCoordinator(store, clock, composing, stop, notice, sessions=transport.sessions)
+    quota_replies = quota_replies or QuotaReplies()
+    coordinator = DeliveryCoordinator(
+        store, clock, composing, stop, notice, sessions=transport.sessions, quota_replies=quota_replies
+    )
     try:
         await asyncio.to_thread(store.reclaim, now=clock(), latest=clock() + LATEST_RETRY)
         await coordinator.begin()

@@ -41,9 +41,8 @@ SERVER_PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 6
 
 FEW_OVER_QUOTA = 3
 MOST_OVER_QUOTA = 10
-"""After so many replies that a quota is used up, in a row or in all, the quota is that of the provider.
-
-After fewer of them, it may be that of these recipients.
+"""A provider's quota is used up if a server says so at `FEW_OVER_QUOTA` mailings without an accepted mail
+between, or `MOST_OVER_QUOTA` times in a delivery. Else the quota may be that of these recipients.
 """
 
 MOST_UNSERVED = 30
@@ -171,6 +170,23 @@ class Tally:
             return False
         few = self.dead <= FEW or self.dead * SHARE <= self.dead + self.accepted
         return self.dead <= _ALONE or (few and self.accepted >= self.dead)
+
+
+class QuotaReplies:
+    """The mailings at which a quota was used up since the server accepted a mail, over all deliveries."""
+
+    def __init__(self) -> None:
+        self._mailings: set[int] = set()
+
+    def add(self, number: int) -> None:
+        self._mailings.add(number)
+
+    def accept(self) -> None:
+        self._mailings.clear()
+
+    @property
+    def is_of_provider(self) -> bool:
+        return len(self._mailings) >= FEW_OVER_QUOTA
 
 
 class CircuitBreaker:

@@ -88,8 +88,8 @@ class Coordinator(Protocol):
         """A mail was sent, or waits because of this error; the state has the result."""
         ...
 
-    def used_up(self) -> None:
-        """The server said at a mail that a quota is used up: the provider's, or one of its recipient."""
+    def used_up(self, number: int) -> None:
+        """The server said at this mailing that a quota is used up: the provider's, or its recipient's."""
         ...
 
 
@@ -273,6 +273,7 @@ class Share:
                 due_at={} if is_of_server else due_at,
             )
             self._held.clear()
+        self._at_limit.clear()
 
     # Sending.
 
@@ -292,9 +293,9 @@ class Share:
                     one = await self._next(queue)
         except ServerUnavailable as error:
             self._working -= 1
-            if error.wait is not None:
-                self._coordinator.used_up()
-                self._at_limit |= {one.number: error.wait} if one else {}
+            if error.wait is not None and one is not None:
+                self._coordinator.used_up(one.number)
+                self._at_limit[one.number] = error.wait
             elif one is not None and one.number in self._held:
                 self._returned.append(one)
             _log.warning("session failed cause=%s next=%s", error, self._next_of(error))

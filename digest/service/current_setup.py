@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from digest.config.parsing import counted
 from digest.mail.links import links_for
 from digest.pipeline.cycle import Cycle
+from digest.pipeline.policy import QuotaReplies
 from digest.pipeline.serve_channel import ChannelJob
 from digest.service.bootstrap import Setup, build_cycle
 from digest.sources.http_client import PoliteClient
@@ -34,10 +36,11 @@ class CurrentSetup:
         self.composing = asyncio.Lock()
         self.composing_for_channels = asyncio.Lock()
         self._store, self._clock, self._stop = store, clock, stop
+        self._quota_replies = QuotaReplies()
         self._links = links_for(setup.settings.web.base_url, store)
 
     def cycle(self, client: PoliteClient | None = None) -> Cycle:
-        return build_cycle(
+        cycle = build_cycle(
             self.setup,
             self._store,
             clock=self._clock,
@@ -46,6 +49,7 @@ class CurrentSetup:
             stop=self._stop,
             composing=lambda: self.composing_for_channels,
         )
+        return replace(cycle, quota_replies=self._quota_replies)
 
     async def enrol(self, setup: Setup | None = None) -> int:
         """Makes a setup the current one, and returns how many mailings ended because subscribers left.
@@ -58,6 +62,7 @@ class CurrentSetup:
             self.preferences, self.subscribers = enrolled.preferences, enrolled.subscribers
             self.is_other_file = enrolled.is_other_file
             self.limited_until = None
+            self._quota_replies = QuotaReplies()
         return enrolled.given_up
 
     def prefer(self, preferences: Mapping[str, Preferences]) -> None:

@@ -255,8 +255,8 @@ class RemoteCoordinator:
             self._progress.errors.append(error)
         self._tell_soon()
 
-    def used_up(self) -> None:
-        self._tell(UsedUp())
+    def used_up(self, number: int) -> None:
+        self._tell(UsedUp(number))
 
     # Telling.
 

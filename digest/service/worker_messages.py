@@ -136,6 +136,8 @@ class Refused:
 class UsedUp:
     """As `digest.pipeline.share.Coordinator.used_up`."""
 
+    number: int
+
 
 @dataclass(frozen=True, slots=True)
 class RoundEnded:

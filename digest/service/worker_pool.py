@@ -270,8 +270,8 @@ class Worker:
                 await coordinator.refused(one, receipt)
                 self.send(_brake_of(coordinator))
                 self.send(Judged())
-            case UsedUp():
-                coordinator.used_up()
+            case UsedUp(number):
+                coordinator.used_up(number)
             case _:
                 raise TypeError(message)
 

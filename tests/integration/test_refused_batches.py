@@ -2,18 +2,23 @@
 told.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import pytest
 
+from digest.errors import ServerUnavailable
 from digest.mail.smtp.session import SmtpServer, SmtpTransport
+from digest.mail.transport import Outgoing
 from digest.pipeline.deliver import DeliveryReport, deliver
-from digest.pipeline.policy import FEW_OVER_QUOTA
+from digest.pipeline.policy import FEW_OVER_QUOTA, QuotaReplies
 from digest.storage.sqlite.store import SqliteStore
+from tests.factories import make_subscriber
+from tests.fakes import FakeTransport
 from tests.integration.installation import plain
 from tests.integration.mail_server import Answer, MailServer, serving
-from tests.stores import NOW, outbox_of
+from tests.stores import NOW, enqueue, found, outbox_of, record
 
 GONE = "550 5.1.1 no such user"
 LATER = NOW + timedelta(days=1)
@@ -187,7 +192,7 @@ HOURLY = "451 4.7.1 over the hourly limit of mails per hour"
 
 
 @pytest.mark.parametrize("connections", [1, 2])
-@pytest.mark.parametrize("full", [(0,), (4,), (0, 1), (0, 2, 4, 6), (1, 2, 5, 6, 8)])
+@pytest.mark.parametrize("full", [(0,), (4,), (0, 1), (0, 4, 8), (1, 2, 7, 8)])
 async def test_a_quota_of_recipients_keeps_no_other_waiting(
     store: SqliteStore, full: tuple[int, ...], connections: int
 ) -> None:
@@ -229,6 +234,41 @@ async def test_a_server_that_fails_after_the_quota_of_a_recipient_is_down(store:
     report, _ = await delivered(store, answers)
     assert (report.is_server_down, report.limited_until, report.sent) == (True, None, 0)
     assert "554 no service" in report.errors[0]
+
+
+async def test_replies_about_a_quota_count_over_deliveries(store: SqliteStore) -> None:
+    """With many sending times, each delivery has few mails. A mail that is tried again counts once."""
+    readers = [make_subscriber(email, "tea") for email in addresses(8)]
+    store.enrol(readers, now=NOW, current_since=NOW)
+    record(store, found("2606.00001", "tea"), covered=("tea",))
+    replies, limited = QuotaReplies(), []
+    async with serving(MailServer(answers={"RCPT": [HOURLY] * 5})) as server:
+        transport = SmtpTransport(
+            SmtpServer(host="127.0.0.1", port=server.port, security="none", connections=1)
+        )
+        for place, hours in enumerate((0, 0, 1, 2, 3, 3)):
+            if place != 2:
+                enqueue(store, readers[place])
+            at = NOW + timedelta(hours=hours, minutes=place)
+            report = await deliver(store, transport, plain, lambda at=at: at, quota_replies=replies)  # type: ignore[misc]
+            limited.append(report.limited_until is not None)
+    assert limited == [False, False, False, True, False, False]
+    assert len(server.accepted) == 5
+
+
+async def test_a_stop_after_a_quota_does_not_call_the_server_down(store: SqliteStore) -> None:
+    outbox_of(store, *addresses(3))
+    stop = asyncio.Event()
+
+    def quota(mail: Outgoing) -> ServerUnavailable:
+        stop.set()
+        return ServerUnavailable("mx.example.org:25", HOURLY, "wait", wait=timedelta(hours=1))
+
+    transport = FakeTransport()
+    transport.answer = quota
+    report = await deliver(store, transport, plain, lambda: NOW, stop=stop)
+    assert (report.is_server_down, report.errors, len(report.notes)) == (False, [], 1)
+    assert store.waiting() == 3
 
 
 async def test_a_quota_that_one_session_meets_ends_the_others_too(store: SqliteStore) -> None:
