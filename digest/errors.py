@@ -133,9 +133,9 @@ class Unwritable(DigestError):
 
 
 class ServerUnavailable(DigestError):
-    """The mail server cannot be used now for any recipient.
+    """The mail server cannot be used now: the session is over.
 
-    `wait` is how long to wait if a provider's quota is used up.
+    `wait` is how long to wait if it says that a quota is used up, which may be that of one recipient.
     """
 
     def __init__(self, server: str, reason: str, remedy: str, wait: timedelta | None = None) -> None:

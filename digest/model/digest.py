@@ -69,11 +69,11 @@ class Digest:
     """One subscriber's papers: every paper once, either as an entry or as a new version of an earlier one.
 
     `planned_at` (aware, UTC) is when it was due, `dated_on` is that day in the subscriber's time zone.
-    `keywords` are all keywords of the subscriber, including those that found nothing. `covered_at` (aware,
-    UTC) is until when arXiv was asked for all of them, beside those for which it was never asked; `None` if
-    that is not known. `names` are the
+    `keywords` are all keywords of the subscriber, including those that found nothing. `names` are the
     subscriber's own names for keywords, as pairs of keyword and name. Only a first digest has an `outlook`,
     if enough is known. `near` are papers that match no keyword, nearest to what the subscriber likes.
+    `covered_at` (aware, UTC) is until when arXiv was asked for all keywords, except those for which it was
+    never asked; `None` if that is not known.
     """
 
     email: str

@@ -179,7 +179,7 @@ class News:
     - `changes`: only if the subscriber has filters. They are for papers that no mailing to them contained, in
       the same order.
     - `undelivered`: their mailings that certainly have not arrived, the oldest first.
-    - `covered_at`: until when arXiv was asked for all their keywords, beside those for which it was never
+    - `covered_at`: until when arXiv was asked for all their keywords, except those for which it was never
       asked. If it was asked for none of them, that of keywords that they dropped.
 
     `standing` is `None` if the subscriber is not known.

@@ -279,5 +279,6 @@ async def test_a_quota_that_one_session_meets_ends_the_others_too(store: SqliteS
     report, server = await delivered(store, answers, connections=3)
     assert report.limited_until is not None
     assert report.sent == len(server.accepted) == 2
-    assert sum(line.startswith("RCPT") for line in server.commands) <= 2 + FEW_OVER_QUOTA + 2
+    # An accepted mail may come between the replies to the three sessions, which then count once more.
+    assert sum(line.startswith("RCPT") for line in server.commands) <= 2 + 2 * 3
     assert store.waiting() == 30 - report.sent
